@@ -1,0 +1,39 @@
+"""Typed calls: the base of everything that is written `name(option = value)` in a recipe.
+
+A subclass's fields are its options, in the order in which they may be given without a name;
+its docstring's first sentence is what `compose ls` prints.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Resolve:
+    """Marks an option whose text names a file, looked up from the recipe that says it."""
+
+    def __init__(self, *, must_exist: bool) -> None:
+        self.must_exist = must_exist
+
+
+FilePath = Annotated[str, Resolve(must_exist=True)]
+"""A path in a recipe: found from the recipe's own folder, then from the shipped recipes."""
+
+ModelPath = Annotated[str, Resolve(must_exist=False)]
+"""A folder, found like a file, or else the id of a model on a hub."""
+
+
+class Typed(BaseModel):
+    """A frozen value with named, checked options: a part of a step or a declared model."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    name: ClassVar[str] = ""
+    paper: ClassVar[str] = ""
+
+    @classmethod
+    def summary(cls) -> str:
+        """Return the first sentence of the docstring."""
+        return (cls.__doc__ or "").strip().split("\n")[0]

@@ -1,0 +1,156 @@
+"""What flows along a wire. Every value is frozen and carries its query."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from composer.ports.asking import Member
+
+Message = tuple[str, str]
+"""A role (`system`, `user` or `assistant`) and what it said."""
+
+
+def nothing() -> Mapping[str, Any]:
+    """Return an empty mapping that cannot be written to."""
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question: a conversation whose last message is the user's, with an id and fields.
+
+    `before` holds the value that `prompt(...)` made this query from, if it did.
+    """
+
+    messages: tuple[Message, ...]
+    id: str = "0"
+    fields: Mapping[str, Any] = field(default_factory=nothing, compare=False)
+    before: Value | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, text: str, *, id: str = "0", **fields: Any) -> Query:  # noqa: A002, ANN401
+        """Make a query of one user message."""
+        return cls((("user", text),), id, MappingProxyType(fields))
+
+    @property
+    def text(self) -> str:
+        """The user's last message."""
+        return next((said for role, said in reversed(self.messages) if role == "user"), "")
+
+    @property
+    def root(self) -> Query:
+        """The query that the recipe was given, before any `prompt(...)`."""
+        query = self
+        while query.before is not None:
+            query = query.before if isinstance(query.before, Query) else query.before.query
+        return query
+
+    def asking(self, text: str, before: Value) -> Query:
+        """Return a query that asks `text` instead, remembering the value it was made from."""
+        return replace(self, messages=(("user", text),), before=before)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One answer.
+
+    `source` names who wrote it. `logprobs` are natural logarithms, one a token; `confidence` is
+    the geometric mean probability of the tokens, None where it cannot be known. `value` is what
+    `extract` read out of the text; when `extracted` is set and `value` is None, the answer
+    abstains. `tally` holds the share of votes of each answer when a vote chose this one.
+    """
+
+    query: Query
+    text: str
+    source: str = ""
+    tokens: tuple[str, ...] = ()
+    logprobs: tuple[float, ...] = ()
+    confidence: float | None = None
+    value: str | None = None
+    extracted: bool = False
+    tally: Mapping[str, float] = field(default_factory=nothing, compare=False)
+    facts: Mapping[str, Any] = field(default_factory=nothing, compare=False)
+
+    @property
+    def answer(self) -> str | None:
+        """What votes compare: the extracted value if one was sought (None: abstains), else text."""
+        return self.value if self.extracted else self.text.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Several answers, in order. `names` are their branches' names, unique."""
+
+    query: Query
+    texts: tuple[Text, ...]
+    names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.names:
+            object.__setattr__(self, "names", unique(text.source for text in self.texts))
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Answers with a score each, best first."""
+
+    query: Query
+    texts: tuple[Text, ...]
+    scores: tuple[float, ...]
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Weights over names. `many` says whether several may be chosen; a weight of 0 is not chosen.
+
+    `estimates` are the qualities that led to the weights, `because` says in words how.
+    """
+
+    query: Query
+    weights: Mapping[str, float]
+    many: bool = False
+    estimates: Mapping[str, float] = field(default_factory=nothing, compare=False)
+    because: str = ""
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The names with a weight, heaviest first (equal weights in the order of the bank)."""
+        live = [name for name, weight in self.weights.items() if weight > 0]
+        return tuple(sorted(live, key=lambda name: -self.weights[name]))
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Something that can be asked: a model, or several fused into one."""
+
+    name: str
+    member: Member
+    members: tuple[Model, ...] = ()
+
+
+Value = Query | Text | Candidates | Ranking | Decision | Model
+
+
+def widen(value: Value) -> Value:
+    """Turn one answer or a ranking into candidates; leave anything else as it is."""
+    if isinstance(value, Text):
+        return Candidates(value.query, (value,))
+    if isinstance(value, Ranking):
+        return Candidates(value.query, value.texts, value.names)
+    return value
+
+
+def unique(names: Any) -> tuple[str, ...]:  # noqa: ANN401 - any iterable of names
+    """Number the repeats of a name: A, B, A becomes A, B, A#2."""
+    seen: dict[str, int] = {}
+    out = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        out.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+    return tuple(out)
