@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from composer.ports.values import Model, Query, Text
 
-Result = TypeVar("Result", covariant=True)
+Result = TypeVar("Result")
+Result_co = TypeVar("Result_co", covariant=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +82,12 @@ Member = object
 """A handle on something that can generate; what it is made of is its backend's business."""
 
 
-class Later(Protocol[Result]):
+class Later(Protocol[Result_co]):
     """A branch of a recipe that runs when it is called, once for each query."""
 
     name: str
 
-    async def __call__(self) -> Result:
+    async def __call__(self) -> Result_co:
         """Run the branch, or return what it gave before."""
         ...
 

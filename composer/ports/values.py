@@ -30,7 +30,7 @@ class Query:
     messages: tuple[Message, ...]
     id: str = "0"
     fields: Mapping[str, Any] = field(default_factory=nothing, compare=False)
-    before: Value | None = field(default=None, compare=False)
+    before: Query | Text | Candidates | Ranking | None = field(default=None, compare=False)
 
     @classmethod
     def of(cls, text: str, *, id: str = "0", **fields: Any) -> Query:  # noqa: A002, ANN401
@@ -50,7 +50,7 @@ class Query:
             query = query.before if isinstance(query.before, Query) else query.before.query
         return query
 
-    def asking(self, text: str, before: Value) -> Query:
+    def asking(self, text: str, before: Query | Text | Candidates | Ranking) -> Query:
         """Return a query that asks `text` instead, remembering the value it was made from."""
         return replace(self, messages=(("user", text),), before=before)
 
