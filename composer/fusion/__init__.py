@@ -1,0 +1,1 @@
+"""The batched fusion core: several models advance together as one."""

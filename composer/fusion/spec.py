@@ -1,0 +1,197 @@
+"""What a group of models is and what is asked of it, as plain values."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from composer.models.checkpoint import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from composer.models.checkpoint import Checkpoint
+
+__all__ = [
+    "Generated",
+    "Job",
+    "Member",
+    "Messages",
+    "Prompted",
+    "Sampling",
+    "Score",
+    "Solo",
+    "Span",
+    "SpanFuse",
+    "TokenFuse",
+    "Usage",
+    "checkpoints",
+]
+
+Messages = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Solo:
+    """One model."""
+
+    model: Checkpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Prompted:
+    """A member that reads another of the job's prompts than the first."""
+
+    member: Member
+    prompt: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFuse:
+    """Members whose next-token distributions become one.
+
+    `mean` is `sum w_i p_i`; `logs` is `log_softmax(sum w_i log p_i)`. Weights are divided by
+    their sum when `normalize`; a formula arrives as `logs` with its coefficients, which may be
+    negative, and is not normalized. `shared` asks for one vocabulary, `union` makes one out of
+    the members' tokens. `together` lets members of the same weights step in one forward pass.
+    """
+
+    members: tuple[Member, ...]
+    names: tuple[str, ...]
+    weights: tuple[float, ...] | None = None
+    combine: Literal["mean", "logs"] = "mean"
+    normalize: bool = True
+    align: Literal["shared", "union"] = "union"
+    together: bool = False
+
+    def __post_init__(self) -> None:
+        _check(self.members, self.names, self.weights)
+
+
+@dataclass(frozen=True, slots=True)
+class SpanFuse:
+    """Members that propose a span each; the one that all of them find likeliest is kept."""
+
+    members: tuple[Member, ...]
+    names: tuple[str, ...]
+    weights: tuple[float, ...] | None = None
+    words: int = 1
+    max_span_tokens: int = 32
+
+    def __post_init__(self) -> None:
+        _check(self.members, self.names, self.weights)
+
+
+Member = Solo | Prompted | TokenFuse | SpanFuse
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How one row draws its tokens, and when it ends; temperature 0 is greedy."""
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    max_tokens: int = 512
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One answer to write: who writes, what they read, and how they draw.
+
+    `weights` replaces those of the outermost fuse for this job; a member of weight 0 is not run.
+    `prefix` is a partial answer to go on from; the text that comes back does not repeat it.
+    """
+
+    member: Member
+    prompts: tuple[Messages, ...]
+    sampling: Sampling = field(default_factory=Sampling)
+    weights: tuple[float, ...] | None = None
+    prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one member was asked to do: forward passes, tokens read, tokens kept."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One round of a span fuse: what each member proposed and what each thought of it."""
+
+    text: str
+    winner: str
+    candidates: Mapping[str, str]
+    scores: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """An answer; its tokens' log-probabilities include the end's, whose text is empty."""
+
+    text: str
+    tokens: tuple[str, ...]
+    logprobs: tuple[float, ...]
+    confidence: float | None
+    finish: Literal["stop", "length", "context"]
+    usage: Mapping[str, Usage]
+    spans: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Log-probabilities, in nats, of a given text's tokens."""
+
+    tokens: tuple[str, ...]
+    logprobs: tuple[float, ...]
+
+    @property
+    def total(self) -> float:
+        """The log-probability of the whole, in nats."""
+        return math.fsum(self.logprobs)
+
+    @property
+    def mean(self) -> float:
+        """The mean log-probability of a token."""
+        return self.total / len(self.logprobs) if self.logprobs else 0.0
+
+    @property
+    def perplexity(self) -> float:
+        """The inverse of the tokens' geometric mean probability."""
+        return math.exp(-self.mean)
+
+    def bits_per_byte(self, text: str) -> float:
+        """How many bits each byte of the text costs under the model."""
+        return -self.total / math.log(2) / len(text.encode())
+
+
+def checkpoints(member: Member) -> Iterator[Checkpoint]:
+    """Every model of a member, left to right, as often as it occurs."""
+    todo = [member]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, Solo):
+            yield node.model
+        elif isinstance(node, Prompted):
+            todo.append(node.member)
+        else:
+            todo.extend(reversed(node.members))
+
+
+def _check(
+    members: tuple[Member, ...], names: tuple[str, ...], weights: tuple[float, ...] | None
+) -> None:
+    if not members:
+        raise ModelError("E203", "a fuse needs at least one member")
+    if len(names) != len(members) or len(set(names)) != len(names):
+        raise ModelError("E203", f"{len(members)} members need as many different names: {names}")
+    if weights is not None and len(weights) != len(members):
+        raise ModelError("E203", f"{len(members)} members, but {len(weights)} weights")
