@@ -1,0 +1,19 @@
+"""Places in a file, diagnostics, drawing them, and did-you-mean."""
+
+from composer.words.codes import explanation
+from composer.words.diagnostics import Diagnostic, Mistakes, Note
+from composer.words.drawing import draw
+from composer.words.nearest import did_you_mean, nearest
+from composer.words.places import Place, Source
+
+__all__ = [
+    "Diagnostic",
+    "Mistakes",
+    "Note",
+    "Place",
+    "Source",
+    "did_you_mean",
+    "draw",
+    "explanation",
+    "nearest",
+]

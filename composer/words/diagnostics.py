@@ -1,0 +1,82 @@
+"""A mistake in words: code, place, what is wrong and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from composer.words.places import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Another place that a diagnostic involves, with a few words on it."""
+
+    place: Place
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One mistake or warning, as it is drawn for people and printed for programs."""
+
+    code: str
+    message: str
+    place: Place | None = None
+    label: str = ""
+    notes: tuple[Note, ...] = ()
+    help: str = ""
+    values: tuple[str, ...] = ()
+
+    @property
+    def severity(self) -> str:
+        """Either `warning`, for the codes that begin with W, or `error`."""
+        return "warning" if self.code.startswith("W") else "error"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the plain values that `--json` prints."""
+        return {
+            "severity": self.severity,
+            "code": self.code,
+            "message": self.message,
+            **_where(self.place),
+            "label": self.label,
+            "notes": [{**_where(note.place), "label": note.label} for note in self.notes],
+            "values": list(self.values),
+            "help": self.help,
+        }
+
+
+class Mistakes(Exception):  # noqa: N818 - a recipe holds mistakes; the word is the product's
+    """One or more diagnostics, all that were found; as text, all of them drawn."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics: tuple[Diagnostic, ...] = tuple(sorted(diagnostics, key=_order))
+        super().__init__(self.diagnostics)
+
+    def __str__(self) -> str:
+        from composer.words.drawing import draw
+
+        return "\n\n".join(draw(diagnostic) for diagnostic in self.diagnostics)
+
+
+def _order(diagnostic: Diagnostic) -> tuple[str, int, int]:
+    place = diagnostic.place
+    return (place.source.name, place.start, place.end) if place else ("", -1, -1)
+
+
+def _where(place: Place | None) -> dict[str, Any]:
+    if place is None:
+        return dict.fromkeys(("file", "line", "column", "end_line", "end_column"))
+    line, column = place.source.position(place.start)
+    end_line, end_column = place.source.position(place.end)
+    return {
+        "file": place.source.name,
+        "line": line,
+        "column": column,
+        "end_line": end_line,
+        "end_column": end_column,
+    }

@@ -1,0 +1,69 @@
+"""The word that was probably meant."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SHOWN = 12
+"""How many words `did_you_mean` lists before it stops."""
+
+SHORTEST_PREFIX = 3
+"""A beginning or an end counts as near from this many letters on."""
+
+
+def nearest(word: str, among: Iterable[str], cutoff: float = 0.34) -> str | None:
+    """Give the candidate that the word is most likely a slip of, if any is near enough.
+
+    The cutoff is the share of letters that may differ.
+    """
+    scored = [(_distance(word, other), other) for other in sorted(set(among)) if other != word]
+    best = min(scored, default=None)
+    return best[1] if best and best[0] <= cutoff else None
+
+
+def did_you_mean(word: str, among: Iterable[str]) -> str:
+    """Say which candidate was probably meant, or list them when none is near."""
+    words = sorted(set(among) - {word})
+    near = nearest(word, words)
+    if near:
+        return f"did you mean `{near}`?"
+    if not words:
+        return ""
+    listed = ", ".join(f"`{other}`" for other in words[:SHOWN])
+    more = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
+    return f"one of: {listed}{more}" if len(words) > 1 else f"there is only {listed}"
+
+
+def _distance(word: str, other: str) -> float:
+    """Give the share of letters that differ; a slip of case or a cut-off word counts little."""
+    if word.lower() == other.lower():
+        return 0.01
+    low, high = _plain(word), _plain(other)
+    if low == high:
+        return 0.02
+    edits = _edits(low, high) / max(len(low), len(high), 1)
+    short, long = sorted((low, high), key=len)
+    if len(short) >= SHORTEST_PREFIX and (long.startswith(short) or long.endswith(short)):
+        return min(edits, 0.3)
+    return edits
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("_", "").replace("-", "")
+
+
+def _edits(left: str, right: str) -> int:
+    """Count insertions, deletions, replacements and swaps of neighbours."""
+    before: list[int] = []
+    row = list(range(len(right) + 1))
+    for i, a in enumerate(left, 1):
+        older, before, row = before, row, [i]
+        for j, b in enumerate(right, 1):
+            best = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (a != b))
+            if older and j > 1 and a == right[j - 2] and left[i - 2] == b:
+                best = min(best, older[j - 2] + 1)
+            row.append(best)
+    return row[-1]
