@@ -1,0 +1,1 @@
+"""Learning from data: fitted parts, and the script that trains the zoo."""

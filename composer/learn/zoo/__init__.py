@@ -1,0 +1,1 @@
+"""The zoo's own training script: skills, tokenizers, models, items and cards."""

@@ -1,0 +1,116 @@
+"""Training one model of the zoo on one thread, the same weights every time on one machine."""
+
+from __future__ import annotations
+
+import time
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from composer.learn.zoo.batches import Batches
+from composer.learn.zoo.cards import write_card
+from composer.learn.zoo.models import RECIPES, Recipe, build
+from composer.learn.zoo.tokens import tokenizer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import Tensor
+    from torch.nn import Parameter
+    from torch.optim import Optimizer
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+FINE_TUNE_RATE = 7e-4
+REPORT_EVERY = 100
+
+
+def train(name: str, into: Path) -> None:
+    """Train a model by name and write its folder below `into`."""
+    import torch
+
+    torch.set_num_threads(1)
+    recipe = RECIPES[name]
+    torch.manual_seed(recipe.seed)
+    tokens, model = _start(recipe, into)
+    begun = time.process_time()
+    _fit(model, recipe, Batches(tokens, recipe.skills, recipe.seed))
+    save(model, tokens, into / name)
+    write_card(into / name, {"cpu_seconds": round(time.process_time() - begun)})
+
+
+def _start(recipe: Recipe, into: Path) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
+    from transformers import AutoModelForCausalLM
+
+    tokens = tokenizer(recipe.tokens)
+    if recipe.ancestor is None:
+        return tokens, build(recipe.shape, tokens)
+    import torch
+
+    folder = into / recipe.ancestor
+    return tokens, AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+
+
+def _fit(model: PreTrainedModel, recipe: Recipe, batches: Batches) -> None:
+    optimizers = _fine(model) if recipe.ancestor else _fresh(model)
+    rates = [[group["lr"] for group in one.param_groups] for one in optimizers]
+    model.train()
+    for step, parts in enumerate(islice(batches, recipe.steps)):
+        share = 1 - step / recipe.steps
+        for one, first in zip(optimizers, rates, strict=True):
+            for group, rate in zip(one.param_groups, first, strict=True):
+                group["lr"] = rate * share
+        loss = _backward(model, parts)
+        for one in optimizers:
+            one.step()
+            one.zero_grad()
+        if step % REPORT_EVERY == 0:
+            print(step, round(loss, 4), flush=True)  # noqa: T201 - the script's progress
+
+
+def _backward(model: PreTrainedModel, parts: list[tuple[Tensor, Tensor]]) -> float:
+    """Gradients of one batch, part by part; returns its loss."""
+    total = sum(weights[:, 1:].sum().item() for _, weights in parts)
+    loss = 0.0
+    for ids, weights in parts:
+        part = _loss(model, ids, weights) / total
+        part.backward()  # type: ignore[no-untyped-call]
+        loss += part.item()
+    return loss
+
+
+def _loss(model: PreTrainedModel, ids: Tensor, weights: Tensor) -> Tensor:
+    from torch.nn.functional import cross_entropy
+
+    logits = model(input_ids=ids[:, :-1], use_cache=False).logits
+    each = cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
+    return (each * weights[:, 1:].flatten()).sum()
+
+
+def _fresh(model: PreTrainedModel) -> list[Optimizer]:
+    """Muon on the hidden matrices, AdamW on embeddings, norms and biases."""
+    import torch
+
+    hidden: list[Parameter] = []
+    rest: list[Parameter] = []
+    for name, weight in model.named_parameters():
+        (hidden if weight.ndim == 2 and "embed" not in name else rest).append(weight)  # noqa: PLR2004
+    return [torch.optim.Muon(hidden, lr=0.01), torch.optim.AdamW(rest, lr=3e-3, weight_decay=0.0)]
+
+
+def _fine(model: PreTrainedModel) -> list[Optimizer]:
+    import torch
+
+    return [torch.optim.AdamW(model.parameters(), lr=FINE_TUNE_RATE, weight_decay=0.0)]
+
+
+def save(model: PreTrainedModel, tokens: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Write half-precision weights and the tokenizer, readable by everyone."""
+    import copy
+
+    import torch
+
+    half = copy.deepcopy(model).to(torch.float16)
+    half.generation_config.max_new_tokens = 48
+    half.save_pretrained(folder)
+    tokens.save_pretrained(folder)
+    for file in folder.iterdir():
+        file.chmod(0o644)

@@ -1,0 +1,49 @@
+"""The zoo: tiny models that ship with the package, their cards and their items."""
+
+from __future__ import annotations
+
+import json
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal
+
+MODELS = Path(__file__).parent / "models"
+ITEMS = Path(__file__).parent / "items"
+
+
+class UnknownModelError(LookupError):
+    """No model of the zoo has this name."""
+
+    def __init__(self, name: str) -> None:
+        known = names()
+        self.name = name
+        self.near = get_close_matches(name, known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(self.near)}?" if self.near else "choose one of them."
+        super().__init__(f"no model named {name!r} in the zoo ({', '.join(known)}): {hint}")
+
+
+def names() -> list[str]:
+    """Names of the models that ship, in alphabetical order."""
+    return sorted(path.parent.name for path in MODELS.glob("*/config.json"))
+
+
+def folder(name: str) -> Path:
+    """The folder of a model, as `from_pretrained` takes it."""
+    if name not in names():
+        raise UnknownModelError(name)
+    return MODELS / name
+
+
+def card(name: str) -> dict[str, Any]:
+    """How a model was made, and how often it is right on the items."""
+    found: dict[str, Any] = json.loads((folder(name) / "card.json").read_text(encoding="utf-8"))
+    return found
+
+
+def items(split: Literal["validation", "test"]) -> Path:
+    """The items of a split as JSON lines; those for validation carry recorded answers."""
+    path = ITEMS / f"{split}.jsonl"
+    if split not in ("validation", "test"):
+        message = f"no items named {split!r}: choose 'validation' or 'test'."
+        raise LookupError(message)
+    return path
