@@ -1,0 +1,46 @@
+"""What a model can do, as flags that a checker compares before anything is loaded."""
+
+from __future__ import annotations
+
+import enum
+
+__all__ = ["Capability"]
+
+
+class Capability(enum.Flag):
+    """Abilities of a model; their sum is what a step can ask of it."""
+
+    TEXT = enum.auto()
+    LOGPROBS = enum.auto()
+    LOGITS = enum.auto()
+    SCORE = enum.auto()
+    CONTINUE = enum.auto()
+    HIDDEN = enum.auto()
+    WEIGHTS = enum.auto()
+    EMBED = enum.auto()
+    REWARD = enum.auto()
+    CROP = enum.auto()
+
+    @property
+    def words(self) -> str:
+        """The abilities in plain words, as a message names them."""
+        named = [_WORDS[flag] for flag in self]
+        return " and ".join(named) if named else "nothing"
+
+    def missing(self, needed: Capability) -> tuple[Capability, ...]:
+        """The single abilities that are needed and not here, in the order of their definition."""
+        return tuple(needed & ~self)
+
+
+_WORDS = {
+    Capability.TEXT: "answers in text",
+    Capability.LOGPROBS: "log-probabilities of its tokens",
+    Capability.LOGITS: "next-token logits",
+    Capability.SCORE: "scores of a given text",
+    Capability.CONTINUE: "going on from a partial answer",
+    Capability.HIDDEN: "hidden states",
+    Capability.WEIGHTS: "weights that can be read",
+    Capability.EMBED: "embeddings of a text",
+    Capability.REWARD: "a reward for an answer",
+    Capability.CROP: "a cache that can be cut back",
+}

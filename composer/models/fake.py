@@ -1,0 +1,101 @@
+"""`fake(...)`: a model that is a pure function, for tests and examples."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import math
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from composer.models.capability import Capability
+from composer.models.card import Card, Price, lacking
+from composer.models.checkpoint import ModelError
+from composer.models.declaration import Declaration
+from composer.ports.asking import Sampling, Usage
+from composer.ports.values import Query, Text
+
+__all__ = ["Fake"]
+
+WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron", "inlet", "juniper")
+LENGTH = 4
+
+
+class Fake(Declaration):
+    """A model that is a pure function of the prompt, and of the seed when it draws.
+
+    `says` is one answer; or several, of which greedy asking gives the first and drawing any; or
+    pairs of a piece of a question and the answer to it. Without it the style decides: `hash`
+    makes words up, `echo` repeats the question. `confidence` gives every token that probability.
+    """
+
+    name: ClassVar[str] = "fake"
+
+    says: str | tuple[str, ...] | tuple[tuple[str, str], ...] | None = None
+    style: Literal["hash", "echo"] = "hash"
+    confidence: float | None = Field(default=None, gt=0, le=1)
+    seed: int = 0
+    fails: bool = False
+    seconds: float = Field(default=0.0, ge=0)
+    price: Price = None
+
+    def card(self) -> Card:
+        """It answers in text, and knows log-probabilities when it has a confidence."""
+        able = Capability.TEXT
+        if self.confidence is not None:
+            able |= Capability.LOGPROBS
+        return Card(able, "fake", price=self.price, why=lacking("it is a fake", has=able))
+
+    def identity(self) -> str:
+        """All of its options."""
+        return f"fake:{self.model_dump_json()}"
+
+    def member(self, name: str) -> Fake:
+        """It is its own handle."""
+        del name
+        return self
+
+    async def generate(self, query: Query, sampling: Sampling, source: str) -> tuple[Text, Usage]:
+        """Answer after `seconds`, or fail."""
+        await asyncio.sleep(self.seconds)
+        if self.fails:
+            raise ModelError("E701", f"`{source}` failed, as its declaration asks")
+        tokens = _tokens(self._answer(query, sampling))[: sampling.max_tokens]
+        text = "".join(tokens)
+        logs = (math.log(self.confidence),) * len(tokens) if self.confidence else ()
+        read = sum(len(said.split()) for _, said in query.messages)
+        said = Text(query, text, source, tuple(tokens), logs, self.confidence)
+        return said, self._usage(read, len(tokens))
+
+    def _usage(self, read: int, written: int) -> Usage:
+        cost = (read * self.price[0] + written * self.price[1]) / 1e6 if self.price else 0.0
+        return Usage(1, read, written, cost)
+
+    def _answer(self, query: Query, sampling: Sampling) -> str:
+        draw = sampling.seed if sampling.temperature > 0 else None
+        digest = hashlib.sha256(repr((self.seed, query.messages, draw)).encode()).digest()
+        if self.says is None:
+            return self._styled(query, digest)
+        if isinstance(self.says, str):
+            return self.says
+        return self._listed(self.says, query, 0 if draw is None else digest[0])
+
+    def _styled(self, query: Query, digest: bytes) -> str:
+        if self.style == "echo":
+            return query.text
+        return " ".join(WORDS[byte % len(WORDS)] for byte in digest[:LENGTH])
+
+    def _listed(
+        self, says: tuple[str, ...] | tuple[tuple[str, str], ...], query: Query, pick: int
+    ) -> str:
+        pairs = [one for one in says if isinstance(one, tuple)]
+        if pairs:
+            return next((answer for piece, answer in pairs if piece in query.text), "")
+        return str(says[pick % len(says)]) if says else ""
+
+
+def _tokens(text: str) -> list[str]:
+    """Cut a text into words, each with the space before it."""
+    words = text.split(" ")
+    return [words[0], *(f" {word}" for word in words[1:])] if text else []

@@ -1,0 +1,114 @@
+"""`hf(...)`: a causal language model in a folder or on a hub, run by transformers."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from composer.models.card import Card, Price
+from composer.models.checkpoint import Checkpoint, ModelError
+from composer.models.declaration import Declaration
+from composer.models.folder import LOCAL, card_of
+from composer.ports.typed import ModelPath  # noqa: TC001 - a field of a pydantic model
+
+__all__ = ["HF", "Dtype", "long_name"]
+
+Dtype = Literal["auto", "bf16", "fp16", "fp32", "bfloat16", "float16", "float32"]
+SHORT = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+
+
+class HF(Declaration):
+    """A language model in a folder or on a hub, run here by transformers.
+
+    A `dtype` of `auto` is the one that the weights are stored in, a `device` of `auto` the best
+    one here, and a `template` of `auto` the tokenizer's own chat template if it has one.
+    """
+
+    name: ClassVar[str] = "hf"
+
+    path: ModelPath
+    dtype: Dtype = "auto"
+    device: str = "auto"
+    revision: str | None = None
+    template: str = "auto"
+    price: Price = None
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The path, and its last part."""
+        last = self.path.rstrip("/").rpartition("/")[2]
+        return tuple(dict.fromkeys((last, self.path)))
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the model lies on this machine, None for one that is still on the hub."""
+        return locate(self.path, self.revision)
+
+    def card(self) -> Card:
+        """Read config.json, tokenizer.json and the headers of the weights."""
+        folder = self.folder
+        if folder is not None:
+            return replace(card_of(folder, long_name(self.dtype)), price=self.price)
+        absent = f"`{self.path}` is not on this machine: whether the hub has it, and what it is"
+        return Card(LOCAL, price=self.price, deferred=(absent,))
+
+    def identity(self) -> str:
+        """The folder, or the hub id with its revision, and how the weights are used."""
+        use = (long_name(self.dtype), self.device, self.template)
+        return "|".join((f"hf:{self._key}", *use))
+
+    def member(self, name: str) -> Checkpoint:
+        """Name the checkpoint to a run."""
+        return Checkpoint(
+            key=self._key,
+            name=name,
+            folder=str(self.folder or self.path),
+            revision=self.revision,
+            dtype=long_name(self.dtype),
+            device=self.device,
+            template=self.template,
+        )
+
+    @property
+    def _key(self) -> str:
+        folder = self.folder
+        if folder is not None:
+            return str(folder.resolve())
+        return f"{self.path}@{self.revision or 'main'}"
+
+
+def long_name(dtype: str) -> str:
+    """Spell out a dtype: bf16 is bfloat16."""
+    return SHORT.get(dtype, dtype)
+
+
+def locate(path: str, revision: str | None = None) -> Path | None:
+    """Find the folder of a model, here or in the hub's cache; None when it must be downloaded."""
+    folder = Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises for an unknown user
+    if folder.is_dir():
+        return folder
+    if folder.is_file():
+        raise ModelError("E505", f"`{path}` is a file", "name the folder that holds config.json")
+    if not HUB_ID.fullmatch(path):
+        raise ModelError(
+            "E501",
+            f"there is no folder `{path}`",
+            "give a path from the recipe's own folder, or the id of a model on a hub",
+        )
+    return _cached(path, revision)
+
+
+def _cached(hub_id: str, revision: str | None) -> Path | None:
+    """The snapshot of a hub model that is already on this machine; asks no network."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(hub_id, "config.json", revision=revision)
+    except HFValidationError as problem:
+        raise ModelError("E501", f"`{hub_id}` is no folder and no hub id") from problem
+    return Path(found).parent if isinstance(found, str) else None

@@ -1,0 +1,176 @@
+"""`recorded(...)`: answers that a model once gave, replayed from a file."""
+
+from __future__ import annotations
+
+import math
+from textwrap import shorten
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from composer.models.capability import Capability
+from composer.models.card import Card, Price, lacking
+from composer.models.checkpoint import ModelError
+from composer.models.declaration import Declaration
+from composer.models.recording import Recording, recording
+from composer.ports.asking import Sampling, Usage
+from composer.ports.typed import FilePath  # noqa: TC001 - a field of a pydantic model
+from composer.ports.values import Query, Text
+from composer.words import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Recorded", "Replay"]
+
+RIGHT, WRONG = "(right)", "(wrong)"
+"""What stands for an answer of which only the judgement was recorded."""
+
+FACTS = ("correct", "score", "logprob", "seconds")
+
+
+class Recorded(Declaration):
+    """Answers that a model once gave, replayed from a JSONL file, plain or gzip.
+
+    A row is found by the query's id, else by its exact text. Greedy asking gives the row's
+    `text`; drawing gives its `answers` one after the other. Where only the judgement was kept,
+    the reference stands for a right answer and `(wrong)` for a wrong one.
+    """
+
+    name: ClassVar[str] = "recorded"
+
+    file: FilePath
+    model: str
+    price: Price = None
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The name of the model in the file."""
+        return (self.model,)
+
+    def card(self) -> Card:
+        """See which abilities the recorded answers leave."""
+        answers = self._answers()
+        able = Capability.TEXT
+        if any("logprob" in one or "logprobs" in one for one in answers):
+            able |= Capability.LOGPROBS
+        why = dict(lacking("it is a recording, not a model", has=able))
+        if Capability.LOGPROBS in why:
+            why[Capability.LOGPROBS] = "its answers were recorded without log-probabilities"
+        return Card(able, "recording", price=self.price, why=MappingProxyType(why))
+
+    def identity(self) -> str:
+        """The file and the model in it."""
+        return f"recorded:{self.file}:{self.model}"
+
+    def member(self, name: str) -> Replay:
+        """Make a replay; each one counts its draws anew."""
+        del name
+        self._answers()
+        return Replay(recording(self.file), self.model, self.price)
+
+    def _answers(self) -> list[dict[str, Any]]:
+        rows = recording(self.file)
+        found = [row["recorded"][self.model] for row in rows.rows if self.model in row["recorded"]]
+        if not found:
+            near = did_you_mean(self.model, rows.models)
+            raise ModelError("E504", f"`{self.file}` has no answers of `{self.model}`", near)
+        return found
+
+
+class Replay:
+    """Gives recorded answers; the i-th draw for a query is sample i of its row."""
+
+    def __init__(self, rows: Recording, model: str, price: Price = None) -> None:
+        self.rows = rows
+        self.model = model
+        self.price = price
+        self._draws: dict[tuple[str, str], dict[int, int]] = {}
+
+    async def generate(self, query: Query, sampling: Sampling, source: str) -> tuple[Text, Usage]:
+        """Replay the answer to a query."""
+        row = self.rows.find(query)
+        if row is None or self.model not in row["recorded"]:
+            raise self._absent(query)
+        kept = row["recorded"][self.model]
+        reference = row.get("reference")
+        text, facts = self._said(kept, reference, self._draw(query, sampling))
+        facts |= {"recorded": self.model, "row": str(row["id"])}
+        return _text(query, text, source, kept, facts), self._usage(kept)
+
+    def _draw(self, query: Query, sampling: Sampling) -> int | None:
+        """Number the draws for a query by their seeds, in the order of asking; None is greedy."""
+        if sampling.temperature <= 0:
+            return None
+        seeds = self._draws.setdefault((query.id, query.text), {})
+        return seeds.setdefault(sampling.seed, len(seeds))
+
+    def _said(
+        self, kept: Mapping[str, Any], reference: object, draw: int | None
+    ) -> tuple[str | None, dict[str, Any]]:
+        """Choose the words of the answer; the judgement goes with the words it was made of."""
+        facts = {key: kept[key] for key in FACTS if key in kept}
+        answers = kept.get("answers")
+        greedy = kept["text"] if "text" in kept else (answers or [None])[0]
+        if "text" not in kept and not answers:
+            return _stand_in(kept, reference), facts | {"stand_in": True}
+        chosen = answers[draw % len(answers)] if answers and draw is not None else greedy
+        if chosen != greedy:
+            facts.pop("correct", None)
+            facts.pop("score", None)
+        return (None if chosen is None else str(chosen)), facts
+
+    def _usage(self, kept: Mapping[str, Any]) -> Usage:
+        read, written = int(kept.get("prompt_tokens", 0)), int(kept.get("completion_tokens", 0))
+        cost = float(kept.get("cost") or 0.0)
+        if self.price and read + written:
+            cost = (read * self.price[0] + written * self.price[1]) / 1e6
+        return Usage(1, read, written, cost)
+
+    def _absent(self, query: Query) -> ModelError:
+        row = self.rows.by_id.get(query.id)
+        said = f"`{self.rows.file}` has no answer of `{self.model}` to query `{query.id}`"
+        if row is not None and self.model in row["recorded"]:
+            said += "; under this id it has another question"
+        asked = shorten(query.root.text, 60, placeholder="...")
+        advice = f"ask what was recorded (this was {asked!r}), or declare a model that can be run"
+        return ModelError("E701", said, advice)
+
+
+def _stand_in(kept: Mapping[str, Any], reference: object) -> str:
+    if not kept.get("correct"):
+        return WRONG
+    return RIGHT if reference is None else str(reference)
+
+
+def _text(
+    query: Query, text: str | None, source: str, kept: Mapping[str, Any], facts: dict[str, Any]
+) -> Text:
+    """Make the value; an answer that was recorded as null abstains."""
+    tokens, logprobs = _logprobs(text or "", kept)
+    return Text(
+        query,
+        text or "",
+        source=source,
+        tokens=tokens,
+        logprobs=logprobs,
+        confidence=math.exp(math.fsum(logprobs) / len(logprobs)) if logprobs else None,
+        extracted=text is None,
+        facts=MappingProxyType(facts),
+    )
+
+
+def _logprobs(text: str, kept: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """Give `logprobs`, one a token, or else `logprob` as that of the answer as one token.
+
+    In the published data `logprob` is the model's confidence in its whole answer: of the chosen
+    letter, or that its own answer is true. It is no sum over tokens, so it is not divided.
+    """
+    if "logprobs" in kept:
+        each = tuple(_log(one) for one in kept["logprobs"])
+        return tuple(kept.get("tokens") or ("",) * len(each)), each
+    return ((text,), (_log(kept["logprob"]),)) if kept.get("logprob") is not None else ((), ())
+
+
+def _log(value: float) -> float:
+    """Keep a log-probability between that of the smallest number and 0."""
+    return min(0.0, max(-745.0, float(value))) if not math.isnan(value) else -745.0

@@ -1,0 +1,64 @@
+"""`zoo(...)`: one of the tiny models that ship with the package."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from composer.models.card import Price  # noqa: TC001 - a field of a pydantic model
+from composer.models.checkpoint import Checkpoint, ModelError
+from composer.models.declaration import Declaration
+from composer.models.folder import card_of
+from composer.models.hf import Dtype, long_name
+from composer.words import did_you_mean
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from composer.models.card import Card
+
+__all__ = ["Zoo"]
+
+
+class Zoo(Declaration):
+    """A tiny model that ships with the package: quick to run, right about small things only."""
+
+    name: ClassVar[str] = "zoo"
+
+    model: str
+    dtype: Dtype = "fp32"
+    device: str = "auto"
+    price: Price = None
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The model's name in the zoo."""
+        return (self.model,)
+
+    @property
+    def folder(self) -> Path:
+        """Where the model's files lie."""
+        from composer import zoo
+
+        if self.model not in zoo.names():
+            help_ = did_you_mean(self.model, zoo.names())
+            raise ModelError("E501", f"the zoo has no model `{self.model}`", help_)
+        return zoo.folder(self.model)
+
+    def card(self) -> Card:
+        """Read the card from the model's folder."""
+        return replace(card_of(self.folder, long_name(self.dtype)), price=self.price)
+
+    def identity(self) -> str:
+        """The model's name, and how its weights are used."""
+        return f"zoo:{self.model}|{long_name(self.dtype)}|{self.device}"
+
+    def member(self, name: str) -> Checkpoint:
+        """Name the checkpoint to a run."""
+        return Checkpoint(
+            key=f"zoo:{self.model}",
+            name=name,
+            folder=str(self.folder),
+            dtype=long_name(self.dtype),
+            device=self.device,
+        )
