@@ -1,0 +1,238 @@
+"""Recorded answers are replayed by id and by text, greedily and by draw."""
+
+import asyncio
+import gzip
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from composer.models import BACKENDS, Capability, ModelError
+from composer.ports import Query, Sampling
+
+recorded = BACKENDS["recorded"]
+DATA = Path(__file__).parents[3] / "shared" / "data" / "recorded"
+DRAW = Sampling(temperature=1.0)
+
+ROWS = [
+    {
+        "id": "q1",
+        "query": "One?",
+        "reference": "1",
+        "recorded": {
+            "m": {
+                "text": "1",
+                "answers": ["1", "2", None],
+                "correct": True,
+                "logprob": -0.5,
+                "prompt_tokens": 10,
+                "completion_tokens": 20,
+                "cost": 0.25,
+            },
+            "judged": {"correct": True},
+        },
+    },
+    {"id": "q2", "query": "Two?", "recorded": {"judged": {"correct": False}}},
+    {"id": "q3", "query": "Two?", "recorded": {"judged": {"correct": True}}},
+    {"id": "7", "query": "Seven?", "recorded": {"judged": {"correct": True}}},
+]
+
+
+def write(path, rows=ROWS):
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+@pytest.fixture
+def file(tmp_path):
+    return write(tmp_path / "a.jsonl")
+
+
+def ask(member, text, sampling=Sampling(), **query):  # noqa: B008 - Sampling is frozen
+    return asyncio.run(member.generate(Query.of(text, **query), sampling, "A"))
+
+
+def test_an_answer_is_found_by_text(file):
+    text, _ = ask(recorded(file=file, model="m").member("A"), "One?", id="anything")
+
+    assert (text.text, text.source) == ("1", "A")
+
+
+def test_a_name_of_an_id_is_enough(file):
+    text, _ = ask(recorded(file=file, model="m").member("A"), "Answer: One?", id="q1")
+
+    assert text.text == "1"
+
+
+def test_a_number_alone_does_not_identify_a_question(file):
+    member = recorded(file=file, model="judged").member("A")
+
+    with pytest.raises(ModelError, match="under this id it has another question"):
+        ask(member, "What is 3 + 4?", id="7")
+
+
+def test_among_equal_questions_the_id_decides(file):
+    member = recorded(file=file, model="judged").member("A")
+
+    assert [ask(member, "Two?", id=name)[0].text for name in ("q2", "q3")] == ["(wrong)", "(right)"]
+
+
+def test_a_rewritten_query_counts_as_the_first_one(file):
+    first = Query.of("One?", id="5")
+    second = first.asking("Think! One?", before=first)
+
+    text, _ = asyncio.run(
+        recorded(file=file, model="m").member("A").generate(second, Sampling(), "A")
+    )
+
+    assert text.text == "1"
+
+
+def test_draws_give_the_samples_in_turn(file):
+    member = recorded(file=file, model="m").member("A")
+    seeds = [900, 17, 5, 3, 900]
+
+    drawn = [ask(member, "One?", Sampling(temperature=1.0, seed=seed))[0] for seed in seeds]
+
+    assert [one.answer for one in drawn] == ["1", "2", None, "1", "1"]
+
+
+def test_a_judgement_stays_with_the_words_it_judges(file):
+    member = recorded(file=file, model="m").member("A")
+
+    right, other, _ = (
+        ask(member, "One?", Sampling(temperature=1.0, seed=seed))[0] for seed in range(3)
+    )
+
+    assert right.facts["correct"] is True
+    assert "correct" not in other.facts
+
+
+def test_a_null_sample_abstains(file):
+    member = recorded(file=file, model="m").member("A")
+    for seed in range(3):
+        text, _ = ask(member, "One?", Sampling(temperature=1.0, seed=seed))
+
+    assert (text.text, text.answer) == ("", None)
+
+
+def test_the_reference_stands_for_a_right_answer_without_words(file):
+    text, _ = ask(recorded(file=file, model="judged").member("A"), "One?")
+
+    assert text.text == "1"
+    assert text.facts["stand_in"] is True
+
+
+def test_a_log_probability_is_the_confidence_in_the_whole_answer(file):
+    text, _ = ask(recorded(file=file, model="m").member("A"), "One?")
+
+    assert text.confidence == pytest.approx(math.exp(-0.5))
+    assert text.logprobs == (-0.5,)
+
+
+@pytest.mark.parametrize(
+    ("logprob", "confidence"), [(-math.inf, 0.0), (math.inf, 1.0), (math.nan, 0.0), (1e-9, 1.0)]
+)
+def test_log_probabilities_out_of_range_are_brought_back(tmp_path, logprob, confidence):
+    rows = [{"query": "q", "recorded": {"m": {"text": "a", "logprob": logprob}}}]
+    file = write(tmp_path / "a.jsonl", rows)
+
+    text, _ = ask(recorded(file=file, model="m").member("A"), "q")
+
+    assert text.confidence == pytest.approx(confidence)
+
+
+def test_log_probabilities_of_tokens_are_kept(tmp_path):
+    kept = {"text": "a b", "tokens": ["a", " b"], "logprobs": [-1.0, -3.0]}
+    file = write(tmp_path / "a.jsonl", [{"query": "q", "recorded": {"m": kept}}])
+
+    text, _ = ask(recorded(file=file, model="m").member("A"), "q")
+
+    assert (text.tokens, text.logprobs) == (("a", " b"), (-1.0, -3.0))
+    assert text.confidence == pytest.approx(math.exp(-2))
+
+
+def test_usage_comes_from_the_row(file):
+    _, usage = ask(recorded(file=file, model="m").member("A"), "One?")
+
+    assert (usage.calls, usage.prompt_tokens, usage.completion_tokens) == (1, 10, 20)
+    assert usage.cost == 0.25
+
+
+def test_a_declared_price_replaces_the_recorded_cost(file):
+    _, usage = ask(recorded(file=file, model="m", price=(1, 2)).member("A"), "One?")
+
+    assert usage.cost == pytest.approx(50e-6)
+
+
+def test_what_was_not_recorded_is_an_error_with_file_and_id(file):
+    with pytest.raises(ModelError, match=r"a\.jsonl` has no answer of `m` to query `x9`") as caught:
+        ask(recorded(file=file, model="m").member("A"), "Nine?", id="x9")
+
+    assert caught.value.code == "E701"
+    assert "'Nine?'" in caught.value.help
+
+
+def test_a_model_that_the_file_lacks_is_named_with_the_near_one(file):
+    with pytest.raises(ModelError, match="no answers of `judgd`") as caught:
+        recorded(file=file, model="judgd").card()
+
+    assert caught.value.help == "did you mean `judged`?"
+
+
+def test_a_missing_file_is_named():
+    with pytest.raises(ModelError, match="there is no file") as caught:
+        recorded(file="nowhere.jsonl", model="m").card()
+
+    assert caught.value.code == "E501"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [("{", "not JSON"), ("[]", 'no "query"'), ('{"query": "q", "recorded": []}', '"recorded"')],
+)
+def test_a_bad_line_is_named_by_its_number(tmp_path, line, said):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps(ROWS[0]) + f"\n\n{line}\n")
+
+    with pytest.raises(ModelError, match=rf"a\.jsonl:3: .*{said}"):
+        recorded(file=str(path), model="m").card()
+
+
+def test_gzip_is_known_by_its_content(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(gzip.compress(json.dumps(ROWS[0]).encode()))
+
+    assert ask(recorded(file=str(path), model="m").member("A"), "One?")[0].text == "1"
+
+
+def test_abilities_follow_what_was_recorded(file):
+    with_, without = (recorded(file=file, model=name).card() for name in ("m", "judged"))
+
+    assert with_.capabilities == Capability.TEXT | Capability.LOGPROBS
+    assert without.why[Capability.LOGPROBS] == "its answers were recorded without log-probabilities"
+    assert without.why[Capability.LOGITS] == "it is a recording, not a model"
+
+
+FILES = sorted(DATA.glob("*.jsonl.gz"))
+
+
+@pytest.mark.skipif(not FILES, reason="the recorded answers are not beside the checkout")
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name.partition(".")[0])
+def test_every_published_row_replays(path):
+    from composer.models.recording import recording
+
+    rows = recording(str(path))
+    model = rows.models[-1]
+    member = recorded(file=str(path), model=model).member("A")
+
+    async def replay():
+        for row in rows.rows:
+            if model in row["recorded"]:
+                text, _ = await member.generate(
+                    Query.of(row["query"], id=row["id"]), Sampling(), "A"
+                )
+                assert text.facts["row"] == row["id"]
+
+    asyncio.run(replay())
