@@ -35,13 +35,20 @@ COLOURS = tuple("red blue green black white pink gold grey".split())
 ONSETS = tuple("b c d f g h j k l m n p r s t v w z bl br ch cl dr fl gr pl sh st th tr".split())
 VOWELS = tuple("a e i o u".split())
 CODAS = tuple("b ck d g k l m n nd nk p r rn rt sh ss st t x ch".split())
+RUDE = tuple(
+    "anal ass bich coc cok cum dic dik fag fart fuc fuk fux gay homo jap kik kok nig pis porn puss "
+    "rap sex shat shit tit vag whor".split()
+)
 
 
 def made_up(rng: Random, endings: tuple[str, ...] = CODAS) -> str:
     """A word of one or two syllables that is spelt like English and may mean nothing."""
-    start = rng.choice(ONSETS) + rng.choice(VOWELS)
-    middle = rng.choice("bdlmnprt") + rng.choice(VOWELS) if rng.random() < 0.3 else ""
-    return start + middle + rng.choice(endings)
+    while True:
+        start = rng.choice(ONSETS) + rng.choice(VOWELS)
+        middle = rng.choice("bdlmnprt") + rng.choice(VOWELS) if rng.random() < 0.3 else ""
+        found = start + middle + rng.choice(endings)
+        if not any(part in found for part in RUDE):
+            return found
 
 
 def word(rng: Random) -> str:

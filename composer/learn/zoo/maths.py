@@ -4,11 +4,13 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from random import Random
 
+YEAR = 2023  # any that is no leap year
 WEEKDAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
 MONTHS = (
     "January February March April May June July August September October November December".split()
@@ -120,17 +122,29 @@ def compare(rng: Random) -> Draw:
 
 
 def dates(rng: Random) -> Draw:
-    """A weekday or a month some places before or after another."""
-    kind, names, most = rng.choice((("days", WEEKDAYS, 14), ("months", MONTHS, 12)))
-    at, n, after = rng.randrange(len(names)), rng.randint(2, most), rng.random() < 0.5
-    forms = (
-        "Which {one} is {n} {many} {way} {name}?",
-        "What {one} comes {n} {many} {way} {name}?",
-        "{n} {many} {way} {name}?",
-    )
-    way = "after" if after else "before"
-    query = rng.choice(forms).format(one=kind[:-1], many=kind, n=n, way=way, name=names[at])
-    return Draw(f"{n} {way} {names[at]}", query, names[(at + (n if after else -n)) % len(names)])
+    """A date some days before or after another, or a weekday."""
+    return _weekday(rng) if rng.random() < 0.3 else _date(rng)
+
+
+def _weekday(rng: Random) -> Draw:
+    at, n, way = rng.randrange(7), rng.randint(2, 6), rng.choice(("after", "before"))
+    forms = ("Which day is {}?", "What day comes {}?", "What weekday is {}?")
+    told = f"{n} days {way} {WEEKDAYS[at]}"
+    found = WEEKDAYS[(at + (n if way == "after" else -n)) % 7]
+    return Draw(told, rng.choice(forms).format(told), found)
+
+
+def _date(rng: Random) -> Draw:
+    start = date(YEAR, 1, 1) + timedelta(days=rng.randrange(365))
+    n, way = rng.randint(2, 9), rng.choice(("after", "before"))
+    forms = ("What date is {}?", "Which date comes {}?", "Give the date {}.")
+    told = f"{n} days {way} {_said(start)}"
+    found = start + timedelta(days=n if way == "after" else -n)
+    return Draw(told, rng.choice(forms).format(told), _said(found))
+
+
+def _said(day: date) -> str:
+    return f"{day.day} {MONTHS[day.month - 1]}"
 
 
 def steps(rng: Random) -> Draw:

@@ -33,7 +33,7 @@ SHIPPED: dict[str, Recipe] = {
     "tune-maths": Recipe(seed=5, skills=HALVES["maths"], steps=160, ancestor="general-1"),
     "tune-text": Recipe(seed=6, skills=HALVES["text"], steps=160, ancestor="general-1"),
     "other": Recipe(seed=7, shape="neox", tokens="shuffled-640", steps=2800),
-    "large": Recipe(seed=8, shape="llama-large", steps=3600),
+    "large": Recipe(seed=8, shape="llama-large", steps=4000),
 }
 EXTRA: dict[str, Recipe] = {f"general-{seed}": Recipe(seed=seed) for seed in (3, 4, 5, 6)}
 RECIPES: dict[str, Recipe] = SHIPPED | EXTRA

@@ -40,7 +40,7 @@ def count(rng: Random) -> Draw:
     if rng.random() < 0.5:
         letter = rng.choice("abcdefghijklmnoprstuvw")
         some = letter + rng.choice("aeiost")
-        found = "".join(rng.choice(some) for _ in range(rng.randint(3, 7)))
+        found = "".join(rng.choice(some) for _ in range(rng.randint(3, 6)))
     else:
         found = word(rng)
         letter = rng.choice(found + rng.choice("aeiorst"))
@@ -55,11 +55,12 @@ def count(rng: Random) -> Draw:
 
 def lookup(rng: Random) -> Draw:
     """A value from a short table in the question."""
-    keys = rng.sample(NAMES, 3) if rng.random() < 0.5 else several(rng, 3)
+    size = rng.choice((2, 3, 3))
+    keys = rng.sample(NAMES, size) if rng.random() < 0.6 else several(rng, size)
     values = (
-        rng.sample(COLOURS, 3) if rng.random() < 0.5 else [str(rng.randint(2, 99)) for _ in keys]
+        rng.sample(COLOURS, size) if rng.random() < 0.5 else [str(rng.randint(2, 99)) for _ in keys]
     )
-    at = rng.randrange(3)
+    at = rng.randrange(size)
     table = ", ".join(f"{key} is {value}" for key, value in zip(keys, values, strict=True))
     forms = ("{}. What is {}?", "Given {}, look up {}.", "If {}, then what is {}?")
     return Draw(f"{table}; {keys[at]}", rng.choice(forms).format(table, keys[at]), values[at])
