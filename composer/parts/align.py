@@ -1,0 +1,22 @@
+"""How a token fuse lines up the vocabularies of its members. The tables are the fusion core's."""
+
+from typing import ClassVar
+
+from composer.ports import Typed
+
+
+class Align(Typed):
+    """How next-token distributions over different vocabularies are brought together."""
+
+
+class Shared(Align):
+    """The members' tokenizers are the same: nothing is aligned."""
+
+    name: ClassVar[str] = "shared"
+
+
+class Union(Align):
+    """Every member's distribution is written over the union of the vocabularies."""
+
+    name: ClassVar[str] = "union"
+    paper: ClassVar[str] = "arXiv:2406.12585"

@@ -1,0 +1,213 @@
+r"""How an answer is read out of a text: the number, the letter, what stands in \boxed{}.
+
+A reader that finds nothing gives None: the answer abstains, and does not vote.
+"""
+
+import re
+from abc import abstractmethod
+from collections.abc import Iterator
+from decimal import Decimal, InvalidOperation
+from functools import lru_cache
+from typing import ClassVar
+
+from pydantic import Field, field_validator, model_validator
+
+from composer.ports import Typed
+
+_NUMBER = re.compile(
+    r"(?<![\w.])[-+\u2212]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+|(?=\.\d))(?:\.\d+)?(?:[eE][-+]?\d{1,3})?"
+)
+_LONGEST = 300
+
+
+class Reader(Typed):
+    """How an answer is read out of a text."""
+
+    @abstractmethod
+    def read(self, text: str) -> str | None:
+        """Return the answer that the text gives, None if it gives none."""
+
+
+class Pattern(Reader):
+    r"""What a regular expression matches, such as `pattern("#### (.+)")`.
+
+    `group` is the group that is read; a pattern without groups is read whole. Of several matches
+    `which` says the one, counted from 0, or from the end with -1.
+    """
+
+    name: ClassVar[str] = "pattern"
+
+    regex: str
+    group: int = Field(default=1, ge=0)
+    which: int = 0
+
+    @field_validator("regex")
+    @classmethod
+    def _compiles(cls, regex: str) -> str:
+        try:
+            re.compile(regex)
+        except re.error as error:
+            where = "" if error.pos is None else f" at its character {error.pos + 1}"
+            raise ValueError(f"the pattern cannot be read{where}: {error.msg}") from None
+        return regex
+
+    @model_validator(mode="after")
+    def _has_group(self) -> "Pattern":
+        groups = re.compile(self.regex).groups
+        if self.group > max(groups, 1):
+            raise ValueError(f"the pattern has no group {self.group}: it has {groups}")
+        return self
+
+    def read(self, text: str) -> str | None:
+        """Return the group of the match, without spaces at its ends."""
+        compiled = re.compile(self.regex)
+        matches = list(compiled.finditer(text))
+        if not -len(matches) <= self.which < len(matches):
+            return None
+        found = matches[self.which].group(min(self.group, compiled.groups))
+        return found.strip() if found else None
+
+
+class Number(Reader):
+    """The last number of the text, in one spelling: `$1,250.00` is read as 1250."""
+
+    name: ClassVar[str] = "number"
+
+    def read(self, text: str) -> str | None:
+        """Return the number without thousands separators, trailing zeros or a plus."""
+        found = _NUMBER.findall(text)
+        return _plain_number(found[-1]) if found else None
+
+
+class Boxed(Reader):
+    r"""What stands in the last \boxed{...}, whatever braces it holds itself."""
+
+    name: ClassVar[str] = "boxed"
+
+    def read(self, text: str) -> str | None:
+        """Return the content of the last box that is closed."""
+        starts = [match.end() for match in re.finditer(r"\\f?boxed\s*\{", text)]
+        return next((box for box in map(_closing(text), reversed(starts)) if box is not None), None)
+
+
+class Option(Reader):
+    """The letter of a multiple-choice answer: the stated one, else the last on its own.
+
+    What `answer is`, `answer:` or a box states goes first, then letters in brackets or bold,
+    then any that stands alone. The words "A" and "I" in a sentence are not options.
+    """
+
+    name: ClassVar[str] = "choice"
+
+    options: str = Field(default="ABCD", min_length=1)
+
+    def read(self, text: str) -> str | None:
+        """Return the letter as `options` spells it."""
+        bare = text.strip().strip("().*[]:")
+        if len(bare) == 1:
+            same = (letter for letter in self.options if letter.casefold() == bare.casefold())
+            return next(same, None)
+        for pattern in _letters(self.options):
+            found = pattern.findall(text)
+            if found:
+                return str(found[-1])
+        return None
+
+
+class Line(Reader):
+    """One line of the text, empty lines aside: the last one, or `which` counted from 0."""
+
+    name: ClassVar[str] = "line"
+
+    which: int = -1
+
+    def read(self, text: str) -> str | None:
+        """Return the line without spaces at its ends."""
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        inside = -len(lines) <= self.which < len(lines)
+        return lines[self.which] if inside else None
+
+
+class After(Reader):
+    """The rest of the line behind the last `marker`, such as `The answer is 12`."""
+
+    name: ClassVar[str] = "after"
+
+    marker: str = Field(default="answer", min_length=1)
+
+    def read(self, text: str) -> str | None:
+        """Return what follows the marker, without `is`, colons, bold and a full stop at its ends.
+
+        Where nothing stands behind it on its own line, the next line that says something is read.
+        """
+        edges = r"(?<!\w)" if self.marker[0].isalnum() else ""
+        ends = r"(?!\w)" if self.marker[-1].isalnum() else ""
+        found = list(re.finditer(edges + re.escape(self.marker) + ends, text, re.IGNORECASE))
+        if not found:
+            return None
+        rest = re.sub(r"\A(?:[\s:=*]|is\b)+", "", text[found[-1].end() :])
+        lines = rest.splitlines()
+        return (lines[0].strip().strip("*").removesuffix(".").strip() or None) if lines else None
+
+
+class Whole(Reader):
+    """The whole text without spaces at its ends; an empty text abstains."""
+
+    name: ClassVar[str] = "whole"
+
+    def read(self, text: str) -> str | None:
+        """Return the text."""
+        return text.strip() or None
+
+
+def _plain_number(text: str) -> str | None:
+    try:
+        value = Decimal(text.replace(",", "").replace("\u2212", "-"))
+    except InvalidOperation:
+        return None
+    if abs(value.adjusted()) > _LONGEST:
+        return str(value.normalize())
+    plain = f"{value:f}"
+    plain = plain.rstrip("0").rstrip(".") if "." in plain else plain
+    return "0" if not value else plain.removeprefix("+")
+
+
+def _closing(text: str) -> "_Box":
+    return _Box(text)
+
+
+class _Box:
+    """Finds the brace that closes a box."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __call__(self, start: int) -> str | None:
+        depth = 1
+        for at, sign in self._braces(start):
+            depth += 1 if sign == "{" else -1
+            if not depth:
+                return self.text[start:at].strip()
+        return None
+
+    def _braces(self, start: int) -> Iterator[tuple[int, str]]:
+        for match in re.compile(r"\\.|[{}]", re.DOTALL).finditer(self.text, start):
+            if match[0] in "{}":
+                yield match.start(), match[0]
+
+
+@lru_cache(maxsize=64)
+def _letters(options: str) -> tuple[re.Pattern[str], ...]:
+    """Compile the three ways in which a letter is given, the clearest first."""
+    one = f"([{re.escape(options)}])"
+    alone = one + r"(?![\w'\u2019])"
+    # An option before a word is the article or the pronoun, unless the word speaks of the option.
+    words = r"(?!\s+(?!(?:is|because|since|as|or|and)\b)[a-z])"
+    return (
+        re.compile(
+            r"(?i:\b(?:answer|choice|option)\b(?:\s+is)?\s*[:=]?\s*|\\boxed\s*)"
+            r"(?:\\text\s*)?[(\[{*\"']*" + alone + words
+        ),
+        re.compile(r"(?:[(\[{]|\*\*)\s*" + one + r"\s*(?:[)\]}]|\*\*|[.:)])"),
+        re.compile(r"(?<![\w'\u2019])" + alone + (words if set(options) & {"A", "I"} else "")),
+    )

@@ -1,0 +1,110 @@
+"""Scores that a model gives when it is asked to compare answers or to grade them."""
+
+import itertools
+import re
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from composer.parts.mistakes import PartError
+from composer.parts.scoring import Scorer, judged
+from composer.parts.template import Template
+from composer.parts.templates import TEMPLATES
+from composer.ports import Asker, Candidates, Model, Sampling
+
+_BETTER = re.compile(r"\[\[\s*([ABC])\s*\]\]", re.IGNORECASE)
+_GRADE = re.compile(r"\[\[\s*(\d+(?:\.\d+)?)(?:\s*/\s*\d+)?\s*\]\]")
+_WINS = {"A": 1.0, "B": 0.0, "C": 0.5}
+_TIE = 0.5
+
+
+class Judge(Scorer):
+    """Scores by models that are asked, pair by pair or answer by answer.
+
+    In pairs, every two candidates are compared in both orders, and the score is the mean of what
+    a candidate won: 1, or 1/2 for a tie (PairRanker's full comparison). With `how = "grade"` each
+    candidate is graded alone. Several judges count the same.
+    """
+
+    name: ClassVar[str] = "judge"
+    paper: ClassVar[str] = "arXiv:2306.02561"
+    judging: ClassVar[frozenset[str] | None] = frozenset({"text"})
+
+    how: Literal["pairs", "grade"] = "pairs"
+    template: Template | None = None
+    max_tokens: int = Field(default=256, ge=1)
+
+    async def score(
+        self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
+    ) -> tuple[float, ...]:
+        """Ask every judge about every candidate, all at once."""
+        judged(self, judges)
+        if self.how == "grade":
+            return await self._grade(answers, ask, judges)
+        return await self._compare(answers, ask, judges)
+
+    async def _compare(
+        self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
+    ) -> tuple[float, ...]:
+        count = len(answers.texts)
+        pairs: list[tuple[int, ...]] = [pair for pair in itertools.permutations(range(count), 2)]
+        found = await self._ask(answers, pairs, ask, judges, _BETTER)
+        won = [0.0] * count
+        for (first, second), letter in found:
+            share = _WINS[letter.upper()] if letter else _TIE
+            won[first] += share
+            won[second] += 1 - share
+        games = 2 * (count - 1) * len(judges)
+        return tuple(wins / games if games else _TIE for wins in won)
+
+    async def _grade(
+        self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
+    ) -> tuple[float, ...]:
+        each: list[tuple[int, ...]] = [(index,) for index in range(len(answers.texts))]
+        found = await self._ask(answers, each, ask, judges, _GRADE)
+        total = [0.0] * len(answers.texts)
+        for (index,), grade in found:
+            total[index] += float(grade) if grade else 0.0
+        return tuple(grade / len(judges) for grade in total)
+
+    async def _ask(
+        self,
+        answers: Candidates,
+        groups: list[tuple[int, ...]],
+        ask: Asker,
+        judges: tuple[Model, ...],
+        verdict: re.Pattern[str],
+    ) -> list[tuple[tuple[int, ...], str | None]]:
+        """Put each group of candidates to each judge; None where no verdict can be read."""
+        import asyncio
+
+        template = self.template or TEMPLATES[_SHIPPED[self.how]]
+        sampling = Sampling(max_tokens=self.max_tokens)
+        asked = []
+        for group in groups:
+            shown = Candidates(answers.query, tuple(answers.texts[index] for index in group))
+            query = answers.query.asking(template.render(shown), shown)
+            asked += [ask.generate(judge, query, sampling) for judge in judges]
+        replies = await asyncio.gather(*asked)
+        read = [verdict.findall(reply.text) for reply in replies]
+        _complain(len(read), sum(not found for found in read), judges, ask)
+        each = (group for group in groups for _ in judges)
+        return [
+            (group, found[-1] if found else None) for group, found in zip(each, read, strict=True)
+        ]
+
+
+_SHIPPED = {"pairs": "judge_pair", "grade": "judge_score"}
+
+
+def _complain(asked: int, unread: int, judges: tuple[Model, ...], ask: Asker) -> None:
+    """Record verdicts that could not be read; when there is no other, that is a mistake."""
+    if unread:
+        ask.note(unread_verdicts=unread)
+    if asked and unread == asked:
+        names = ", ".join(f"`{judge.name}`" for judge in judges)
+        raise PartError(
+            "E705",
+            f"no verdict of {names} could be read",
+            "a judge must end with [[A]], [[B]] or [[C]], or with a grade such as [[7]]",
+        )

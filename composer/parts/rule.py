@@ -1,0 +1,223 @@
+"""Conditions over signals, as written `accept = confidence >= 0.6 and agreement > 0.5`.
+
+A rule is a frozen tree. It is read with three-valued logic: a signal that nobody can know makes
+its comparison unknown, and `and` and `or` are unknown only where the other side does not settle
+them.
+"""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic_core import core_schema
+
+from composer.parts.signals import measure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from composer.ports import Candidates, Text
+
+Known = float | str | bool | None
+
+_COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+    "==": operator.eq,
+    "!=": operator.ne,
+}
+_ARITHMETIC: dict[str, Callable[[Any, Any], float]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+}
+_LOGIC = frozenset({"and", "or", "not"})
+_BINDS = {"or": 1, "and": 2, "not": 3, **dict.fromkeys(_COMPARISONS, 4)}
+_BINDS |= {"+": 5, "-": 5, "*": 6, "/": 6}
+_NEGATION, _LEAF = 7, 8
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """A name that is measured on the answer, such as `confidence`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A number, a text, `true` or `false`."""
+
+    value: float | str | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """An operator and what it is applied to: `and`, `or`, `not`, a comparison, `+ - * /`.
+
+    `and` and `or` take two operands or more, `not` takes one, `-` takes one or two.
+    """
+
+    op: str
+    operands: tuple[Expression, ...]
+
+    def __post_init__(self) -> None:
+        if self.op not in _BINDS:
+            raise ValueError(f"`{self.op}` is no operator of a condition")
+
+
+Expression = Signal | Constant | Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a rule holds (None: it cannot be known) and the signals that were looked at."""
+
+    holds: bool | None
+    facts: Mapping[str, Known]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A condition that decides over an answer, such as `confidence >= 0.6`."""
+
+    expression: Expression
+
+    def holds(
+        self, value: Text | Candidates | None, facts: Mapping[str, Known] | None = None
+    ) -> Verdict:
+        """Decide over a value. `facts` are signals known already; they go before measuring."""
+        reading = _Reading(value, facts or {})
+        found = reading.of(self.expression)
+        return Verdict(None if found is None else bool(found), reading.seen)
+
+    def signals(self) -> frozenset[str]:
+        """Return the names of all signals that the rule mentions."""
+        return frozenset(node.name for node in _walk(self.expression) if isinstance(node, Signal))
+
+    def mistake(self) -> str | None:
+        """Say why this is no condition, such as a number where one is needed; None if it is one."""
+        return _mistake(self.expression, condition=True)
+
+    def __str__(self) -> str:
+        return _write(self.expression)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> Any:  # noqa: ANN401
+        return core_schema.is_instance_schema(cls, serialization=core_schema.to_string_ser_schema())
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _schema: object, _handler: object) -> dict[str, str]:
+        return {"type": "string", "description": "a condition, such as `confidence >= 0.6`"}
+
+
+class _Reading:
+    """One evaluation: the value, what is known of it, and the signals that were needed."""
+
+    def __init__(self, value: Text | Candidates | None, known: Mapping[str, Known]) -> None:
+        self.value = value
+        self.known = known
+        self.seen: dict[str, Known] = {}
+
+    def of(self, node: Expression) -> Known:
+        if isinstance(node, Constant):
+            return node.value
+        if isinstance(node, Signal):
+            return self.signal(node.name)
+        if node.op == "not":
+            inner = self.of(node.operands[0])
+            return None if inner is None else not inner
+        if node.op in _LOGIC:
+            return self.junction(node)
+        return self.arithmetic(node)
+
+    def signal(self, name: str) -> Known:
+        if name not in self.seen:
+            self.seen[name] = self.known.get(name)
+            if self.value is not None and name not in self.known:
+                self.seen[name] = measure(name, self.value)
+        return self.seen[name]
+
+    def junction(self, node: Operation) -> bool | None:
+        settles = node.op == "or"
+        unknown = False
+        for operand in node.operands:
+            found = self.of(operand)
+            if found is None:
+                unknown = True
+            elif bool(found) is settles:
+                return settles
+        return None if unknown else not settles
+
+    def arithmetic(self, node: Operation) -> Known:
+        values: list[Any] = [self.of(operand) for operand in node.operands]
+        if any(value is None for value in values):
+            return None
+        if len(values) == 1:
+            return float(-values[0])
+        apply = _COMPARISONS.get(node.op) or _ARITHMETIC[node.op]
+        try:
+            return apply(*values)
+        except (ZeroDivisionError, OverflowError):
+            return None
+
+
+def _walk(node: Expression) -> Iterator[Expression]:
+    yield node
+    if isinstance(node, Operation):
+        for operand in node.operands:
+            yield from _walk(operand)
+
+
+def _mistake(node: Expression, *, condition: bool) -> str | None:
+    decides = isinstance(node, Operation) and (node.op in _LOGIC or node.op in _COMPARISONS)
+    decides |= isinstance(node, Constant) and isinstance(node.value, bool)
+    if condition and not decides:
+        return f"`{_write(node)}` is a value, not a condition: compare it, as in `... >= 0.5`"
+    if decides and not condition:
+        return f"`{_write(node)}` is a condition where a value is needed"
+    if not isinstance(node, Operation):
+        return None
+    inner = (_mistake(part, condition=node.op in _LOGIC) for part in node.operands)
+    return next((found for found in inner if found), None)
+
+
+def _write(node: Expression, around: int = 0) -> str:
+    binds = _binds(node)
+    text = _plain(node, binds)
+    return f"({text})" if binds < around else text
+
+
+def _binds(node: Expression) -> int:
+    if not isinstance(node, Operation):
+        return _LEAF
+    return _NEGATION if node.op == "-" and len(node.operands) == 1 else _BINDS[node.op]
+
+
+def _plain(node: Expression, binds: int) -> str:
+    if isinstance(node, Signal):
+        return node.name
+    if isinstance(node, Constant):
+        return _constant(node.value)
+    if node.op == "not":
+        return f"not {_write(node.operands[0], binds)}"
+    if binds == _NEGATION:
+        return f"-{_write(node.operands[0], binds)}"
+    # Only `and` and `or` read the same however they are grouped; comparisons are never chained.
+    first = binds + 1 if node.op in _COMPARISONS else binds
+    rest = binds if node.op in _LOGIC else binds + 1
+    left, *others = node.operands
+    return f" {node.op} ".join([_write(left, first), *(_write(other, rest) for other in others)])
+
+
+def _constant(value: float | str | bool) -> str:  # noqa: FBT001
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return f"{value:g}" if float(f"{value:g}") == value else repr(value)

@@ -1,0 +1,188 @@
+"""Templates that make a query out of what reached a `prompt(...)`: Jinja2 in a sandbox."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from composer.parts.mistakes import TemplateError
+from composer.ports import Candidates, Query, Ranking, Text, Typed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import jinja2
+    from jinja2 import nodes
+
+VARIABLES = ("query", "messages", "fields", "answers", "answer")
+"""The names that a template may use."""
+
+_LOADING = ("Include", "Import", "FromImport", "Extends")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer as a template sees it; written out, it is its text."""
+
+    name: str
+    text: str
+    value: str | None = None
+    score: float | None = None
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Template(Typed):
+    '''A text with places to fill in, such as `"""{{ query }} Think step by step."""`.
+
+    It may name `query` (the question's text), `messages` (role and content of the whole
+    conversation), `fields` (what else the query carries), `answers` (each with `text`, `name`,
+    `value` and `score`) and `answer` (the text of the best of a ranking, of the last otherwise).
+    A text that begins on a new line is read without its indentation.
+    '''
+
+    name: ClassVar[str] = "template"
+
+    text: str
+
+    def render(self, value: Query | Text | Candidates | Ranking) -> str:
+        """Fill in what a value holds, or say which name of the template it does not hold."""
+        import jinja2
+
+        try:
+            return _compiled(self.text).render(variables(value))
+        except jinja2.UndefinedError as error:
+            raise TemplateError(_undefined(str(error)), _known(value)) from None
+        except jinja2.TemplateSyntaxError as error:
+            raise TemplateError(f"the template cannot be read: {error.message}") from None
+        except jinja2.TemplateError as error:
+            raise TemplateError(f"the template cannot be filled in: {error}") from None
+        except (TypeError, ValueError, ArithmeticError, LookupError, AttributeError) as error:
+            raise TemplateError(f"the template cannot be filled in: {error}") from None
+
+
+def variables(value: Query | Text | Candidates | Ranking) -> dict[str, Any]:
+    """Return what a template may name.
+
+    For answers, `query` is the question that the recipe was given, not the prompt that was made
+    of it; for a query it is its own text, and the answers are those that it was made from.
+    """
+    query = value if isinstance(value, Query) else value.query.root
+    answers = _answers(value)
+    known: dict[str, Any] = {
+        "query": query.text,
+        "messages": [{"role": role, "content": said} for role, said in query.messages],
+        "fields": dict(query.fields),
+    }
+    if answers:
+        best = answers[0] if isinstance(_source(value), Ranking) else answers[-1]
+        known |= {"answers": answers, "answer": best.text}
+    return known
+
+
+def check(text: str) -> list[tuple[str, int]]:
+    """Return what is wrong with a template: a sentence and its line, counted from 1, for each."""
+    import jinja2
+
+    try:
+        tree = _environment().parse(text)
+        _environment().compile(tree)
+    except jinja2.TemplateSyntaxError as error:
+        return [(_syntax(error.message or "this is no template"), error.lineno)]
+    return sorted(_refused(tree), key=lambda found: found[1])
+
+
+def _source(
+    value: Query | Text | Candidates | Ranking | None,
+) -> Text | Candidates | Ranking | None:
+    while isinstance(value, Query):
+        value = value.before
+    return value
+
+
+def _answers(value: Query | Text | Candidates | Ranking) -> list[Answer]:
+    source = _source(value)
+    if source is None:
+        return []
+    if isinstance(source, Text):
+        return [Answer(source.source, source.text, source.answer)]
+    scores: tuple[float | None, ...] = (None,) * len(source.texts)
+    if isinstance(source, Ranking):
+        scores = source.scores
+    names = source.names or tuple(text.source for text in source.texts)
+    return [
+        Answer(name, text.text, text.answer, score)
+        for name, text, score in zip(names, source.texts, scores, strict=True)
+    ]
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    from jinja2 import StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    return ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
+    )
+
+
+@lru_cache(maxsize=256)
+def _compiled(text: str) -> jinja2.Template:
+    if text.startswith("\n"):
+        text = textwrap.dedent(text).strip("\n")
+    return _environment().from_string(text)
+
+
+def _refused(tree: nodes.Template) -> Iterator[tuple[str, int]]:
+    from jinja2 import nodes
+
+    for node in tree.find_all(nodes.Node):
+        attribute = _attribute(node)
+        if attribute.startswith("_"):
+            yield f"a template cannot reach `{attribute}`", node.lineno
+        if type(node).__name__ in _LOADING:
+            yield "a template cannot load another file", node.lineno
+    yield from _unknown(tree)
+
+
+def _attribute(node: nodes.Node) -> str:
+    from jinja2 import nodes
+
+    if isinstance(node, nodes.Getattr):
+        return node.attr
+    reached: nodes.Node | None = None
+    if isinstance(node, nodes.Getitem):
+        reached = node.arg
+    elif isinstance(node, nodes.Filter) and node.name in {"attr", "map"} and node.args:
+        reached = node.args[0]
+    return str(reached.value) if isinstance(reached, nodes.Const) else ""
+
+
+def _unknown(tree: nodes.Template) -> Iterator[tuple[str, int]]:
+    from jinja2 import meta, nodes
+
+    from composer.words import did_you_mean
+
+    strangers = meta.find_undeclared_variables(tree) - {*VARIABLES, *_environment().globals}
+    for stranger in sorted(strangers):
+        lines = (node.lineno for node in tree.find_all(nodes.Name) if node.name == stranger)
+        advice = did_you_mean(stranger, VARIABLES)
+        yield f"a template does not know `{stranger}`: {advice}", next(lines, 1)
+
+
+def _syntax(message: str) -> str:
+    sentence = message.replace("'", "`").rstrip(".")
+    return sentence[:1].lower() + sentence[1:]
+
+
+def _undefined(message: str) -> str:
+    return f"the template names something that is not there: {message.replace(chr(39), '`')}"
+
+
+def _known(value: Query | Text | Candidates | Ranking) -> str:
+    known = variables(value)
+    fields = [f"`fields.{name}`" for name in known["fields"]]
+    return "it is given " + ", ".join([*(f"`{name}`" for name in known), *fields])
