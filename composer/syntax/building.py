@@ -1,10 +1,10 @@
+# ruff: noqa: D102 - each method is named for the rule of the grammar that it builds
 """The tree, built from the bottom as the parser reduces; nothing here recurses."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from composer.syntax.lexemes import Lexeme
 from composer.syntax.literals import number, string, template
 from composer.syntax.tree import (
     Answer,
@@ -33,10 +33,13 @@ from composer.syntax.tree import (
     Unary,
     Use,
 )
-from composer.words import Diagnostic, Mistakes, Place
+from composer.words import Diagnostic, Mistakes, Place, did_you_mean
 
 TYPES = ("int", "float", "bool", "str", "path", "model", "list")
 """The types that a `param` can have."""
+
+STRANGE = {"string": "str", "text": "str", "integer": "int", "number": "float", "boolean": "bool"}
+"""What other languages call them."""
 
 
 class Grouped(NamedTuple):
@@ -134,8 +137,21 @@ class Builder:
         return Param(parts[1].text, parts[2], value, _cover(parts), parts[1].place)
 
     def type(self, parts: list[Part]) -> Type:
-        item = parts[2] if len(parts) > 1 else None
-        return Type(parts[0].text, item, _cover(parts))
+        name, item = parts[0].text, parts[2] if len(parts) > 1 else None
+        if name not in TYPES:
+            meant = f"did you mean `{STRANGE[name]}`?" if name in STRANGE else ""
+            raise _mistake(
+                "E118",
+                f"there is no type `{name}`",
+                parts[0].place,
+                meant or did_you_mean(name, TYPES),
+            )
+        if (name == "list") != bool(item):
+            what = "needs the type of its items" if name == "list" else "holds no items"
+            raise _mistake(
+                "E118", f"`{name}` {what}", _cover(parts), "a list is written `list[str]`"
+            )
+        return Type(name, item, _cover(parts))
 
     def let(self, parts: list[Part]) -> Let:
         return Let(parts[1].text, bare(parts[2]), _cover(parts), parts[1].place)
@@ -165,8 +181,14 @@ def _cover(parts: list[Part]) -> Place:
 
 
 def _called(part: Part, statement: str) -> Call:
+    """Ask for a call, where a statement takes nothing else."""
     value = bare(part)
-    if not isinstance(value, Call):
-        message = f"`{statement}` takes a call"
-        raise Mistakes([Diagnostic("E111", message, part.place)])
-    return value
+    if isinstance(value, Call):
+        return value
+    example = {"model": 'model A = hf("name")', "default": "default generate(temperature = 0)"}
+    message = f"a `{statement}` takes a call"
+    raise _mistake("E115", message, part.place, f"write for example `{example[statement]}`")
+
+
+def _mistake(code: str, message: str, place: Place, help_: str) -> Mistakes:
+    return Mistakes([Diagnostic(code, message, place, help=help_)])

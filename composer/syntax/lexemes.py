@@ -9,7 +9,7 @@ from composer.words import Place, Source
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from lark import Lark
+    from lark import Lark, Token
 
 
 class Lexeme:
@@ -29,7 +29,10 @@ class Lexeme:
 def lexemes(lark: Lark, source: Source) -> Iterator[Lexeme]:
     """Give the lexemes of a source, line breaks and comments among them."""
     interactive = lark.parse_interactive(source.text)
-    for token in interactive.lexer_thread.lex(interactive.parser_state):
+    tokens: Iterator[Token] = interactive.lexer_thread.lex(  # type: ignore[no-untyped-call]
+        interactive.parser_state
+    )
+    for token in tokens:
         start = token.start_pos or 0
-        text = token.value
+        text: str = token.value
         yield Lexeme(token.type, text, Place(source, start, start + len(text)))

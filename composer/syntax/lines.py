@@ -1,11 +1,13 @@
-"""A stream of lexemes cut into statements, with what brackets and line breaks got wrong."""
+"""A stream of lexemes cut into statements, and what brackets and line breaks got wrong."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from composer.syntax.wording import misplaced, mismatched, unclosed, unopened, unreadable
-from composer.syntax.words import (
+from composer.syntax.brackets import DEEPEST, mismatched, too_deep, unclosed, unopened
+from composer.syntax.kinds import (
     CLOSES,
     CONTINUES,
     GOES_ON,
@@ -14,6 +16,9 @@ from composer.syntax.words import (
     UNREADABLE,
     ends_operand,
 )
+from composer.syntax.signs import conflict, unreadable
+from composer.syntax.stated import misplaced
+from composer.words import Note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,22 +26,29 @@ if TYPE_CHECKING:
     from composer.syntax.lexemes import Lexeme
     from composer.words import Diagnostic, Place
 
+SWALLOWED = re.compile(
+    r'^(?:(?:let|model)\s+\w+\s*=|param\s+\w+\s*:|def\s+\w+\s*\(|(?:use|example)\s+")', re.MULTILINE
+)
+"""What makes one suspect that a template has taken in statements, its end being forgotten."""
+
 
 class Statements:
-    """Cuts lexemes into statements: `whole` are to be parsed, `mistakes` say why others are not."""
+    """The statements of a file: `whole` can be parsed, `mistakes` say why others cannot."""
 
     def __init__(self, lexemes: Iterable[Lexeme]) -> None:
         self.whole: list[list[Lexeme]] = []
         self.comments: list[tuple[Place, str]] = []
         self.mistakes: list[Diagnostic] = []
-        self._open: list[Lexeme] = []
         self._current: list[Lexeme] = []
-        self._broken = False
-        self._fresh = True
-        """Whether a line break came just before."""
+        self._open: list[Lexeme] = []
+        self._left_open: list[str] = []
+        self._markers: list[Lexeme] = []
+        self._suspect: Lexeme | None = None
+        self._broken = self._fresh = False
         self._read(lexemes)
 
     def _read(self, lexemes: Iterable[Lexeme]) -> None:
+        """Take each lexeme with a look at the one after it."""
         held: Lexeme | None = None
         for lexeme in lexemes:
             if lexeme.type == "COMMENT":
@@ -48,42 +60,52 @@ class Statements:
         if held:
             self._take(held, None)
         self._end()
+        if self._markers:
+            self.mistakes.append(conflict(self._markers))
 
     def _take(self, lexeme: Lexeme, following: Lexeme | None) -> None:
         kind = lexeme.type
         if kind == "NEWLINE":
             self._fresh = True
             return
-        if self._begins(lexeme, following):
+        if self._current and self._begins(lexeme, following):
             self._end()
-        self._fresh = False
-        if kind in UNREADABLE:
-            self._refuse(unreadable(lexeme, self._current))
-            self._swallow(lexeme)
-        elif kind in OPENS:
-            self._open.append(lexeme)
-        elif kind in CLOSES:
-            self._close(lexeme)
+        if kind == "CONFLICT":
+            self._end()
+            self._markers.append(lexeme)
+            return
+        if kind in CLOSES and self._left_behind(kind):
+            return
         self._current.append(lexeme)
+        if kind in OPENS:
+            self._opens(lexeme)
+        elif kind in CLOSES:
+            self._closes(lexeme)
+        elif kind == "TEMPLATE" and SWALLOWED.search(lexeme.text):
+            self._suspect = self._suspect or lexeme
+        elif kind in UNREADABLE:
+            self._unreadable(lexeme)
+        self._fresh = False
 
     def _begins(self, lexeme: Lexeme, following: Lexeme | None) -> bool:
-        """Say whether a lexeme is the first of a statement."""
-        if not self._current:
-            return False
+        """Say whether a lexeme is the first of a new statement."""
         if lexeme.type in STATEMENTS and following:
             heads = following.type in ("NAME", "STRING", "TEMPLATE")
-            if self._fresh:
-                return heads or not self._open
-            if heads and not self._open and ends_operand(self._current[-1]):
+            if self._fresh and (heads or not self._open):
+                return True
+            if heads and not self._open and ends_operand(self._current[-1].type):
                 self._refuse(misplaced(lexeme))
                 return True
-        if lexeme.type == "CONFLICT" or self._current[-1].type == "CONFLICT":
-            return True
         if not self._fresh or self._open:
             return False
         return lexeme.type not in GOES_ON and self._current[-1].type not in CONTINUES
 
-    def _close(self, lexeme: Lexeme) -> None:
+    def _opens(self, lexeme: Lexeme) -> None:
+        self._open.append(lexeme)
+        if len(self._open) > DEEPEST:
+            self._refuse(too_deep(lexeme.place))
+
+    def _closes(self, lexeme: Lexeme) -> None:
         wanted = CLOSES[lexeme.type]
         if not self._open:
             self._refuse(unopened(lexeme))
@@ -95,14 +117,27 @@ class Statements:
                 self._open.pop()
             self._open.pop()
 
-    def _swallow(self, lexeme: Lexeme) -> None:
-        """Count the brackets that a string without an end has taken in as closed by it."""
+    def _left_behind(self, kind: str) -> bool:
+        """Skip a line's first bracket if it closes what a statement before left open."""
+        if self._current or CLOSES[kind] not in self._left_open:
+            return False
+        self._left_open.remove(CLOSES[kind])
+        return True
+
+    def _unreadable(self, lexeme: Lexeme) -> None:
+        """Refuse what is no lexeme; a string without an end has taken in closing brackets."""
+        mistake = unreadable(lexeme)
+        if lexeme.type == "OPEN_TEMPLATE" and self._suspect:
+            note = Note(self._suspect.place, "this one takes in statements; does it end too late?")
+            mistake = replace(mistake, notes=(note,))
+        self._refuse(mistake)
         if lexeme.type in ("OPEN_STRING", "OPEN_TEMPLATE"):
             for letter in lexeme.text:
                 if letter in ")]" and self._open:
                     self._open.pop()
 
     def _refuse(self, mistake: Diagnostic) -> None:
+        """Note the first mistake of a statement; what follows it may be its consequence."""
         if not self._broken:
             self.mistakes.append(mistake)
         self._broken = True
@@ -112,4 +147,5 @@ class Statements:
             self._refuse(unclosed(self._open))
         if self._current and not self._broken:
             self.whole.append(self._current)
+        self._left_open += [lexeme.type for lexeme in self._open]
         self._current, self._open, self._broken = [], [], False

@@ -2,59 +2,29 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from composer.syntax.building import Builder
+from composer.syntax.brackets import DEEPEST, too_deep
+from composer.syntax.grammar import lark
 from composer.syntax.lexemes import Lexeme, lexemes
 from composer.syntax.lines import Statements
-from composer.syntax.tree import Answer, Expr, File, Statement
+from composer.syntax.tree import Answer, Example, Expr, File, Statement, Use
+from composer.syntax.walking import deeper_than
 from composer.syntax.wording import unexpected
-from composer.words import Diagnostic, Mistakes, Source
+from composer.words import Diagnostic, Mistakes, Place, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from lark import Lark, Token
-
-ASIDE = ("COMMENT", "NEWLINE", "CONFLICT", "FOREIGN", "OPEN_TEMPLATE", "OPEN_STRING", "QUOTED")
-ODD = ("BAD_NUMBER", "BAD_NAME", "STRAY")
-
-
-class _Aside:
-    """Tells Lark to keep the terminals that no rule mentions."""
-
-    always_accept = ASIDE + ODD
-
-    def process(self, stream: Iterator[Token]) -> Iterator[Token]:
-        return stream
-
-
-@cache
-def _lark() -> Lark:
-    from lark import Lark
-
-    grammar = Path(__file__).parents[2] / "grammar" / "ens.lark"
-    return Lark(
-        grammar.read_text(encoding="utf-8"),
-        start="statement",
-        parser="lalr",
-        lexer="basic",
-        postlex=_Aside(),
-        transformer=Builder(),
-    )
+    from lark import Token
 
 
 def parse(source: Source) -> File:
     """Parse a recipe; every mistake in it is raised at once."""
-    lark = _lark()
-    cut = Statements(lexemes(lark, source))
+    cut = Statements(lexemes(lark(), source))
     mistakes = cut.mistakes
     statements = []
-    for statement in cut.whole:
+    for lexed in cut.whole:
         try:
-            statements.append(_statement(lark, statement))
+            statements.append(_statement(lexed))
         except Mistakes as error:
             mistakes.extend(error.diagnostics)
     if mistakes:
@@ -66,23 +36,44 @@ def parse_expression(text: str, name: str = "--set") -> Expr:
     """Parse one expression, such as the value of `--set`."""
     source = Source(name, text)
     statements = parse(source).statements
-    if len(statements) == 1 and isinstance(statements[0], Answer):
-        return statements[0].value
-    raise Mistakes([Diagnostic("E102", "an expression was expected")])
+    first, *others = statements or (None,)
+    if isinstance(first, Answer) and not others:
+        return first.value
+    if not first:
+        message, place = "an expression is missing", Place(source, 0, len(text))
+    elif others and isinstance(first, Answer):
+        message, place = "this is more than one expression", others[0].place
+    else:
+        message, place = "this is a statement, not an expression", first.place
+    raise Mistakes([Diagnostic("E102", message, place)])
 
 
-def _statement(lark: Lark, statement: list[Lexeme]) -> Statement:
+def _statement(lexed: list[Lexeme]) -> Statement:
+    """Parse the lexemes of one statement."""
     from lark import UnexpectedToken
 
-    interactive = lark.parse_interactive()
-    is_use = statement[0].type == "USE"
+    if lexed[0].type == "USE":
+        for lexeme in lexed:
+            if lexeme.text == "as":
+                lexeme.type = "AS"
+    parser = lark().parse_interactive()
     at = 0
     try:
-        for at, lexeme in enumerate(statement):  # noqa: B007
-            if is_use and lexeme.text == "as":
-                lexeme.type = "AS"
-            interactive.feed_token(cast("Token", lexeme))
-        at += 1
-        return cast("Statement", interactive.feed_eof())
+        for lexeme in lexed:
+            # The parser reads only the type, and hands the rest to the tree's builder as it is.
+            parser.feed_token(cast("Token", lexeme))
+            at += 1
+        statement = cast("Statement", parser.feed_eof())  # type: ignore[no-untyped-call]
     except UnexpectedToken:
-        raise Mistakes([unexpected(statement, at)]) from None
+        raise Mistakes([unexpected(lexed, at)]) from None
+    if len(lexed) > DEEPEST:
+        _refuse_depth(statement)
+    return statement
+
+
+def _refuse_depth(statement: Statement) -> None:
+    """Refuse what nests without brackets, such as a sum of very many terms."""
+    value: Expr | None = None if isinstance(statement, Use | Example) else statement.value
+    deep = deeper_than(value, DEEPEST) if value else None
+    if deep:
+        raise Mistakes([too_deep(deep.place)])

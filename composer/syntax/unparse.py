@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
+from composer.syntax.literals import quoted, templated
 from composer.syntax.tree import (
     Argument,
     Bank,
@@ -19,58 +22,82 @@ from composer.syntax.tree import (
     Unary,
 )
 
-LEVELS = {"or": 3, "and": 4, "not": 5, "+": 7, "-": 7, "*": 8, "/": 8}
-"""How tightly an operator binds; comparisons are 6, chains 1, fallbacks 2."""
+CHAIN, FALLBACK, OR, AND, NOT, COMPARISON, SUM, PRODUCT, NEGATIVE, ATOM = range(10)
+"""How tightly things bind, loosest first."""
 
-CHAIN, FALLBACK, COMPARISON, NEGATIVE, ATOM = 1, 2, 6, 9, 10
+LEVELS = {"or": OR, "and": AND, "+": SUM, "-": SUM, "*": PRODUCT, "/": PRODUCT}
+
+Piece: TypeAlias = "str | tuple[Expr, int]"
+"""Text, or an expression still to be written where it must bind at least so tightly."""
 
 
 def unparse(node: Expr | Branch | Argument) -> str:
-    """Write an expression in its canonical text, with no bracket that is not needed."""
-    return _write(node)[0]
+    """Write an expression in its canonical text, with no bracket that is not needed.
+
+    It is one line, except for the line breaks inside templates.
+    """
+    written: list[str] = []
+    pieces: list[Piece] = [*_item(node)] if isinstance(node, Branch | Argument) else [(node, CHAIN)]
+    pieces.reverse()
+    while pieces:
+        piece = pieces.pop()
+        if isinstance(piece, str):
+            written.append(piece)
+        else:
+            pieces.extend(reversed(_bracketed(*piece)))
+    return "".join(written)
 
 
-def _write(node: Expr | Branch | Argument) -> tuple[str, int]:  # noqa: PLR0911, C901
+def _bracketed(node: Expr, least: int) -> list[Piece]:
+    level, pieces = _pieces(node)
+    return pieces if level >= least else ["(", *pieces, ")"]
+
+
+def _pieces(node: Expr) -> tuple[int, list[Piece]]:  # noqa: PLR0911 - one for each kind
+    match node:
+        case Chain():
+            return CHAIN, _joined(" -> ", [[(stage, FALLBACK)] for stage in node.stages])
+        case Fallback():
+            return FALLBACK, _joined(" | ", [[(choice, OR)] for choice in node.choices])
+        case Binary():
+            return _binary(node)
+        case Unary():
+            level = NOT if node.op == "not" else NEGATIVE
+            return level, ["not " if node.op == "not" else "-", (node.operand, level)]
+        case Call():
+            inside = _joined(", ", [_item(argument) for argument in node.arguments])
+            return ATOM, [f"{node.function}(", *inside, ")"]
+        case Bank():
+            return ATOM, ["[", *_joined(", ", [_item(branch) for branch in node.branches]), "]"]
+        case Number():
+            return NEGATIVE if node.value < 0 else ATOM, [repr(node.value)]
+        case _:
+            return ATOM, [_word(node)]
+
+
+def _word(node: Name | String | Boolean | Null) -> str:
     match node:
         case Name():
-            return node.id, ATOM
-        case Number():
-            return repr(node.value), ATOM if node.value >= 0 else NEGATIVE
+            return node.id
         case String():
-            return _string(node), ATOM
+            return templated(node.value) if node.template else quoted(node.value)
         case Boolean():
-            return "true" if node.value else "false", ATOM
+            return "true" if node.value else "false"
         case Null():
-            return "none", ATOM
-        case Chain():
-            return " -> ".join(_within(stage, FALLBACK) for stage in node.stages), CHAIN
-        case Fallback():
-            return " | ".join(_within(choice, 3) for choice in node.choices), FALLBACK
-        case Bank():
-            return "[" + ", ".join(map(unparse, node.branches)) + "]", ATOM
-        case Call():
-            return f"{node.function}({', '.join(map(unparse, node.arguments))})", ATOM
-        case Branch():
-            return (f"{node.name}: " if node.name else "") + unparse(node.value), ATOM
-        case Argument():
-            return (f"{node.name} = " if node.name else "") + unparse(node.value), ATOM
-        case Binary():
-            level = LEVELS.get(node.op, COMPARISON)
-            left = _within(node.left, level + (level == COMPARISON))
-            return f"{left} {node.op} {_within(node.right, level + 1)}", level
-        case Unary():
-            level = LEVELS["not"] if node.op == "not" else NEGATIVE
-            sign = "not " if node.op == "not" else "-"
-            return sign + _within(node.operand, level), level
+            return "none"
 
 
-def _within(node: Expr, level: int) -> str:
-    text, own = _write(node)
-    return text if own >= level else f"({text})"
+def _binary(node: Binary) -> tuple[int, list[Piece]]:
+    """Write both sides; the left one may bind as loosely, except that comparisons never chain."""
+    level = LEVELS.get(node.op, COMPARISON)
+    left = level + 1 if level == COMPARISON else level
+    return level, [(node.left, left), f" {node.op} ", (node.right, level + 1)]
 
 
-def _string(node: String) -> str:
-    if node.template:
-        return f'"""{node.value}"""'
-    text = node.value.replace("\\", "\\\\").replace('"', '\\"')
-    return '"' + text.replace("\n", "\\n").replace("\r", "\\r").replace("\t", "\\t") + '"'
+def _item(node: Branch | Argument) -> list[Piece]:
+    sign = ": " if isinstance(node, Branch) else " = "
+    return [f"{node.name}{sign}" if node.name else "", (node.value, CHAIN)]
+
+
+def _joined(sign: str, items: list[list[Piece]]) -> list[Piece]:
+    return [piece for i, item in enumerate(items) for piece in ([sign] if i else []) + item]

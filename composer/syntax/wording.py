@@ -1,47 +1,80 @@
-"""Syntax mistakes put in words."""
+"""A syntax mistake put in words, by what was found, what stood before and which bracket is open."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.words import Diagnostic, Note
+from composer.syntax import missing, stated
+from composer.syntax.kinds import LITERALS, OPERATORS, STATEMENTS, WORDS, ends_operand
+from composer.syntax.spot import END, Spot
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from composer.syntax.lexemes import Lexeme
-
-
-def unreadable(lexeme: Lexeme, before: list[Lexeme]) -> Diagnostic:
-    """Refuse what no lexeme is."""
-    del before
-    return Diagnostic("E101", f"`{lexeme.text[:20]}` is not part of the language", lexeme.place)
-
-
-def misplaced(lexeme: Lexeme) -> Diagnostic:
-    """Refuse a second statement on a line."""
-    return Diagnostic("E110", "a statement begins on a line of its own", lexeme.place)
-
-
-def mismatched(opening: Lexeme, closing: Lexeme) -> Diagnostic:
-    """Refuse a bracket that is closed by one of another kind."""
-    return Diagnostic(
-        "E105",
-        f"`{opening.text}` is closed by `{closing.text}`",
-        closing.place,
-        notes=(Note(opening.place, "opened here"),),
-    )
-
-
-def unclosed(open_: list[Lexeme]) -> Diagnostic:
-    """Refuse a bracket that is never closed."""
-    return Diagnostic("E104", f"`{open_[-1].text}` is never closed", open_[-1].place)
-
-
-def unopened(lexeme: Lexeme) -> Diagnostic:
-    """Refuse a bracket that closes nothing."""
-    return Diagnostic("E106", f"`{lexeme.text}` closes nothing", lexeme.place)
+    from composer.words import Diagnostic
 
 
 def unexpected(statement: list[Lexeme], at: int) -> Diagnostic:
-    """Say what is wrong at a lexeme that cannot stand where it stands."""
-    lexeme = statement[at] if at < len(statement) else statement[-1]
-    return Diagnostic("E103", f"`{lexeme.text}` cannot stand here", lexeme.place)
+    """Say what is wrong with a statement whose lexeme number `at` does not fit."""
+    spot = Spot(statement, at)
+    for fits, say in TABLE:
+        if fits(spot):
+            return say(spot)
+    return missing.out_of_place(spot)
+
+
+def _reserved(spot: Spot) -> bool:
+    """A reserved word where only a name can stand: after `let` and the like, or before `=`."""
+    if spot.found in ("EQUAL", "COLON"):
+        return spot.previous in WORDS and spot.within in ("call", "bank", "parameters")
+    if spot.found == "AS" or spot.previous == "AS":
+        return spot.found in {"AS", *STATEMENTS, *WORDS}
+    names = spot.previous in ("LET", "MODEL", "PARAM", "DEF") and spot.at == 1
+    inside = spot.within in ("names", "parameters") and spot.found in WORDS
+    return spot.found in STATEMENTS or (names and spot.found in WORDS) or inside
+
+
+def _stated(*heads: str) -> Callable[[Spot], bool]:
+    """The part of a statement before its expression, where each statement has its own shape."""
+
+    def fits(spot: Spot) -> bool:
+        equal = any(lexeme.type == "EQUAL" for lexeme in spot.statement[: spot.at])
+        own = "DEF" in heads or not spot.within or spot.within == "type"
+        return spot.head.type in heads and own and (not equal or spot.within == "parameters")
+
+    return fits
+
+
+def _chained(spot: Spot) -> bool:
+    return spot.found == "COMPARISON" and missing.comparison_before(spot) is not None
+
+
+def _nothing_after(spot: Spot) -> bool:
+    """An operand is due, and the statement or its bracket ends, or a comma comes."""
+    due = not ends_operand(spot.previous)
+    return due and spot.found in (END, "COMMA", "RPAR", "RSQB", *OPERATORS)
+
+
+def _two_in_a_row(spot: Spot) -> bool:
+    begins = spot.found in {"NAME", "LPAR", "LSQB", "NOT", "AS", *LITERALS}
+    return begins and ends_operand(spot.previous)
+
+
+TABLE: tuple[tuple[Callable[[Spot], bool], Callable[[Spot], Diagnostic]], ...] = (
+    (_reserved, stated.reserved),
+    (_stated("USE"), stated.use),
+    (_stated("MODEL", "LET"), stated.named),
+    (_stated("PARAM"), stated.param),
+    (_stated("DEF"), stated.define),
+    (_stated("EXAMPLE"), stated.example),
+    (lambda spot: spot.head.type == "DEFAULT" and spot.at < 3, stated.default),  # noqa: PLR2004
+    (_chained, missing.chained),
+    (lambda spot: spot.found in ("EQUAL", "COLON"), missing.confused),
+    (lambda spot: spot.found == "NOT", missing.loose_not),
+    (_nothing_after, missing.operand),
+    (lambda spot: spot.at == 1 and _two_in_a_row(spot), stated.unknown),
+    (_two_in_a_row, missing.between),
+    (lambda spot: spot.found == "COMMA", missing.stray_comma),
+)
+"""The first row that fits a spot words it."""

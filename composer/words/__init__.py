@@ -1,5 +1,6 @@
 """Places in a file, diagnostics, drawing them, and did-you-mean."""
 
+from composer.words.cells import visible
 from composer.words.codes import explanation
 from composer.words.diagnostics import Diagnostic, Mistakes, Note
 from composer.words.drawing import draw
@@ -16,4 +17,5 @@ __all__ = [
     "draw",
     "explanation",
     "nearest",
+    "visible",
 ]

@@ -57,5 +57,5 @@ class Place:
 
     def to(self, other: Place) -> Place:
         """Give the stretch that covers this one and the other."""
-        start = self.start if self.start < other.start else other.start
-        return Place(self.source, start, self.end if self.end > other.end else other.end)
+        start = min(other.start, self.start)
+        return Place(self.source, start, max(other.end, self.end))

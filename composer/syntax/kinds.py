@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from composer.syntax.lexemes import Lexeme
-
 STATEMENTS = {
     "USE": "use",
     "MODEL": "model",
@@ -18,14 +13,15 @@ STATEMENTS = {
 }
 """The words that begin a statement."""
 
-RESERVED = frozenset({*STATEMENTS.values(), "and", "or", "not", "true", "false", "none"})
-"""The words that name nothing else."""
+WORDS = frozenset({"AND", "OR", "NOT", "TRUE", "FALSE", "NONE"})
+"""The reserved words inside expressions."""
 
 LITERALS = frozenset({"NUMBER", "STRING", "TEMPLATE", "TRUE", "FALSE", "NONE"})
 OPENS = {"LPAR": "RPAR", "LSQB": "RSQB"}
 CLOSES = {"RPAR": "LPAR", "RSQB": "LSQB"}
 
-OPERATORS = frozenset({"ARROW", "BAR", "OR", "AND", "COMPARISON", "PLUS", "MINUS", "STAR", "SLASH"})
+ARITHMETIC = frozenset({"PLUS", "MINUS", "STAR", "SLASH"})
+OPERATORS = frozenset({"ARROW", "BAR", "OR", "AND", "COMPARISON"}) | ARITHMETIC
 """The signs and words that stand between two operands."""
 
 CONTINUES = OPERATORS | {"NOT", "EQUAL", "COMMA", "COLON"}
@@ -34,24 +30,25 @@ CONTINUES = OPERATORS | {"NOT", "EQUAL", "COMMA", "COLON"}
 GOES_ON = frozenset({"ARROW", "BAR"})
 """A line that begins with one of these belongs to the line before."""
 
-UNREADABLE = frozenset(
-    {
-        "FOREIGN",
-        "CONFLICT",
-        "OPEN_TEMPLATE",
-        "OPEN_STRING",
-        "QUOTED",
-        "BAD_NUMBER",
-        "BAD_NAME",
-        "STRAY",
-    }
-)
-"""What the lexer takes in only so that it can be refused in words."""
-
 OPERANDS = LITERALS | {"NAME", "LPAR", "LSQB"}
 """An operand can begin with these."""
 
+ASIDE = ("COMMENT", "NEWLINE")
+"""What no rule of the grammar mentions, but the reader of a file needs."""
 
-def ends_operand(lexeme: Lexeme) -> bool:
-    """Say whether an operand can end with a lexeme."""
-    return lexeme.type in CLOSES or lexeme.type == "NAME" or lexeme.type in LITERALS
+UNREADABLE = (
+    "CONFLICT",
+    "FOREIGN",
+    "OPEN_TEMPLATE",
+    "OPEN_STRING",
+    "QUOTED",
+    "BAD_NUMBER",
+    "BAD_NAME",
+    "STRAY",
+)
+"""What the lexer takes in only so that it can be refused in words."""
+
+
+def ends_operand(kind: str) -> bool:
+    """Say whether an operand can end with a lexeme of this kind."""
+    return kind in CLOSES or kind == "NAME" or kind in LITERALS

@@ -1,0 +1,66 @@
+"""Brackets that do not fit each other, put in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.syntax.kinds import OPENS
+from composer.words import Diagnostic, Note
+
+if TYPE_CHECKING:
+    from composer.syntax.lexemes import Lexeme
+    from composer.words import Place
+
+DEEPEST = 100
+"""How many levels an expression may nest."""
+
+SIGNS = {"RPAR": ")", "RSQB": "]"}
+
+
+def mismatched(opening: Lexeme, closing: Lexeme) -> Diagnostic:
+    """Point at a bracket and at the one of another kind that closes it."""
+    wanted = SIGNS[OPENS[opening.type]]
+    return Diagnostic(
+        "E105",
+        f"`{opening.text}` is closed by `{closing.text}`",
+        closing.place,
+        f"a `{wanted}` belongs here",
+        (Note(opening.place, "opened here"),),
+        f"close what `{opening.text}` opened before `{closing.text}`",
+    )
+
+
+def unclosed(opened: list[Lexeme]) -> Diagnostic:
+    """Point at a bracket that is never closed, and at those around it."""
+    *others, opening = opened
+    wanted = SIGNS[OPENS[opening.type]]
+    return Diagnostic(
+        "E104",
+        f"`{opening.text}` is never closed",
+        opening.place,
+        f"no `{wanted}` follows in this statement",
+        tuple(Note(other.place, "nor is this one") for other in others),
+        f"add `{wanted}` where it ends",
+    )
+
+
+def unopened(closing: Lexeme) -> Diagnostic:
+    """Point at a bracket that closes nothing."""
+    opens = {"RPAR": "(", "RSQB": "["}[closing.type]
+    return Diagnostic(
+        "E106",
+        f"`{closing.text}` closes nothing",
+        closing.place,
+        f"no `{opens}` is open here",
+        help=f"delete it, or add the `{opens}` that it should close",
+    )
+
+
+def too_deep(place: Place) -> Diagnostic:
+    """Refuse nesting that nobody can read."""
+    return Diagnostic(
+        "E116",
+        f"this is nested more than {DEEPEST} levels deep",
+        place,
+        help="give the parts names with `let`",
+    )

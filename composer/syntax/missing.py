@@ -1,0 +1,190 @@
+"""What is missing, doubled or confused inside an expression, put in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.syntax.kinds import OPERATORS, ends_operand
+from composer.words import Diagnostic, Note, visible
+
+if TYPE_CHECKING:
+    from composer.syntax.lexemes import Lexeme
+    from composer.syntax.spot import Spot
+
+LONGEST = 24
+"""A quoted piece of the recipe is cut after this many characters."""
+
+BINDS_LOOSER = ("ARROW", "BAR", "OR", "AND", "NOT", "COMMA", "EQUAL", "COLON")
+"""Between two comparisons one of these makes each stand for itself."""
+
+
+def quoted(lexeme: Lexeme) -> str:
+    """Quote a lexeme in a message."""
+    text = " ".join(visible(lexeme.text).split())
+    return f"`{text}`" if len(text) <= LONGEST else f"`{text[: LONGEST - 3]}...`"
+
+
+def comparison_before(spot: Spot) -> Lexeme | None:
+    """Find the comparison whose result would be compared again."""
+    for lexeme in reversed(spot.level):
+        if lexeme.type in BINDS_LOOSER:
+            return None
+        if lexeme.type == "COMPARISON":
+            return lexeme
+    return None
+
+
+def chained(spot: Spot) -> Diagnostic:
+    """Refuse `a < b < c`."""
+    first = comparison_before(spot)
+    notes = (Note(first.place, "the first comparison"),) if first else ()
+    return Diagnostic(
+        "E113",
+        "comparisons cannot be chained",
+        spot.lexeme.place,
+        "a second comparison",
+        notes,
+        "compare twice: `0.2 < x and x < 0.8`",
+    )
+
+
+def confused(spot: Spot) -> Diagnostic:
+    """Sort out `=`, `==` and `:`."""
+    if not ends_operand(spot.previous):
+        return out_of_place(spot)
+    if not spot.within:
+        return _outside(spot)
+    if spot.before and _begins_item(spot) and spot.previous in ("NAME", "STRING"):
+        name, sign = spot.before.text.strip('"'), {"call": " =", "bank": ":"}.get(spot.within)
+        what = {"call": "an argument is named", "bank": "a branch is named"}.get(spot.within)
+        if sign and name.isidentifier():
+            return _confused(spot, f"{what} with `{sign.strip()}`", f"write `{name}{sign} ...`")
+    return _compared(spot)
+
+
+def loose_not(spot: Spot) -> Diagnostic:
+    """Ask for brackets around a `not` that stands where it binds too loosely."""
+    if ends_operand(spot.previous):
+        return between(spot)
+    sign = quoted(spot.before) if spot.before else "this"
+    return Diagnostic(
+        "E103",
+        f"`not` binds looser than {sign}",
+        spot.lexeme.place,
+        help="put the negation in brackets: `(not x)`",
+    )
+
+
+def operand(spot: Spot) -> Diagnostic:
+    """Say where an expression is missing."""
+    before, found = spot.before, spot.lexeme
+    if before is None:
+        return Diagnostic("E102", f"nothing stands before {quoted(found)}", found.place)
+    if spot.found == "COMMA" and before.type in ("COMMA", "LPAR", "LSQB"):
+        return Diagnostic(
+            "E110",
+            f"nothing stands between {quoted(before)} and `,`",
+            found.place,
+            help="delete the comma, or put in what belongs before it",
+        )
+    if before.text == "-" and found.text == ">":
+        arrow = before.place.to(found.place)
+        return Diagnostic("E102", "a `-` and a `>` make no arrow", arrow, help="write `->`")
+    if before.type == "LPAR" and spot.found == "RPAR":
+        return Diagnostic(
+            "E102", "nothing stands between these brackets", before.place.to(found.place)
+        )
+    what, help_ = f"an expression is missing after {quoted(before)}", ""
+    if before.type in OPERATORS:
+        help_ = f"add what belongs there, or delete {quoted(before)}"
+    if spot.found in OPERATORS:
+        what = f"an expression is missing between {quoted(before)} and {quoted(found)}"
+        return Diagnostic("E102", what, found.place, "something belongs before this", help=help_)
+    return Diagnostic("E102", what, before.place, "nothing follows", help=help_)
+
+
+def between(spot: Spot) -> Diagnostic:
+    """Say what is missing between two operands in a row."""
+    before, found = spot.before, spot.lexeme
+    if before is None:
+        return out_of_place(spot)
+    if spot.touches and spot.found in ("LPAR", "LSQB"):
+        return _applied(spot)
+    if spot.within in ("call", "bank", "names", "parameters"):
+        return Diagnostic(
+            "E110",
+            f"a comma is missing between {quoted(before)} and {quoted(found)}",
+            found.place,
+            "a `,` belongs before this",
+            (Note(before.place, "after this"),),
+        )
+    two = "these brackets hold two expressions" if spot.within else "two expressions on one line"
+    help_ = "hand on with `->`, or ask several as a bank: `[a, b]`"
+    note = Note(before.place, "the first ends here")
+    return Diagnostic("E111", two, found.place, "the second begins here", (note,), help_)
+
+
+def stray_comma(spot: Spot) -> Diagnostic:
+    """Refuse a comma where nothing is listed."""
+    return Diagnostic(
+        "E110",
+        "a comma separates only what stands in a bank or in the brackets of a call",
+        spot.lexeme.place,
+        help="a bank of several branches is written `[a, b]`",
+    )
+
+
+def out_of_place(spot: Spot) -> Diagnostic:
+    """Say at least what cannot stand where."""
+    after = f" after {quoted(spot.before)}" if spot.before else ""
+    if spot.ended:
+        what = f"the statement ends too early{after}"
+    else:
+        what = f"{quoted(spot.lexeme)} cannot stand{after or ' here'}"
+    return Diagnostic("E103", what, spot.lexeme.place)
+
+
+def _begins_item(spot: Spot) -> bool:
+    """Whether the lexeme before the spot is the first of an argument or a branch."""
+    return spot.at - 2 == spot.opening or spot.statement[spot.at - 2].type == "COMMA"
+
+
+def _outside(spot: Spot) -> Diagnostic:
+    """Sort out a `=` or a `:` outside of brackets."""
+    first, sign = spot.statement[0], spot.lexeme.text
+    if spot.at == 1 and first.type == "NAME":
+        help_ = f"write `let {first.text} = ...`"
+        if sign == ":":
+            help_ = f"write `{first.text} = ...` after `let`, `model` or `param`"
+        return _confused(spot, "a line that gives a name begins with `let`", help_)
+    if sign == "=" and first.type == "NAME" and spot.previous == "RPAR":
+        message = "a line that gives a step of parameters a name begins with `def`"
+        return _confused(spot, message, f"write `def {first.text}(...) = ...`")
+    return _compared(spot)
+
+
+def _compared(spot: Spot) -> Diagnostic:
+    if spot.found == "EQUAL":
+        return _confused(spot, "`=` gives a name a value and compares nothing", "compare with `==`")
+    return out_of_place(spot)
+
+
+def _confused(spot: Spot, message: str, help_: str) -> Diagnostic:
+    return Diagnostic("E112", message, spot.lexeme.place, help=help_)
+
+
+def _applied(spot: Spot) -> Diagnostic:
+    """Refuse `f(x)(y)` and `a[0]`."""
+    before = quoted(spot.before) if spot.before else ""
+    if spot.found == "LPAR":
+        return Diagnostic(
+            "E103",
+            f"only a name can be called, and {before} is none",
+            spot.lexeme.place,
+        )
+    return Diagnostic(
+        "E103",
+        f"nothing can be taken out of {before} with `[`",
+        spot.lexeme.place,
+        help="a bank is a step of its own: hand on to it with `->`",
+    )

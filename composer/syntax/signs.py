@@ -1,0 +1,168 @@
+# ruff: noqa: RUF001 - the table is one of characters that look like others
+"""Characters and signs that the language does not know, and what to write instead."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+from composer.words import Diagnostic, Note, Place, visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from composer.syntax.lexemes import Lexeme
+
+FOREIGN = {
+    "-->": "write `->`",
+    "=>": "a chain is written `->`, a comparison `>=`",
+    "|>": "a chain is written `->`",
+    "===": "write `==`",
+    "<>": "write `!=`",
+    "||": "a condition is written `or`, a fallback `|`",
+    "&&": "write `and`",
+    "**": "there are no powers; multiply with `*`",
+    "//": "a comment begins with `#`, a division is written `/`",
+    ":=": "write `=`",
+}
+"""Signs of other languages."""
+
+CHARACTERS = {
+    **dict.fromkeys("“”„‟«»‘’‚‛′″`", 'strings stand between plain double quotes: `"text"`'),
+    **dict.fromkeys("→⟶⇒➜➔⇨►▶", "write `->`"),
+    **dict.fromkeys("−–—‐‑‒", "write a plain `-`"),
+    "×": "write `*`",
+    "·": "write `*`",
+    "÷": "write `/`",
+    "≤": "write `<=`",
+    "≥": "write `>=`",
+    "≠": "write `!=`",
+    "≈": "compare with `<` and `>`",
+    "¬": "write `not`",
+    "∧": "write `and`",
+    "∨": "write `or`",
+    "…": "write the values out",
+    "{": "a bank is written `[a, b]`, a call `f(key = value)`",
+    "}": "a bank is written `[a, b]`, a call `f(key = value)`",
+    ";": "begin a new line instead",
+    "!": "a negation is written `not`, a difference `!=`",
+    "%": "there are no percentages; write a share such as `0.6`",
+    "^": "there are no powers; multiply with `*`",
+    "&": "write `and`",
+    "~": "a negation is written `not`",
+    ".": "nothing has attributes; a value inside is reached by its own name",
+    "@": 'a model\'s revision is an argument: `hf("name", revision = "...")`',
+    "$": 'a variable of the environment is read with `env("NAME")`',
+    "?": "a choice is made by `route` or `cascade(...)`",
+    "\\": "inside brackets, after an operator and before `->` a line goes on by itself",
+    "\ufeff": "save the file without byte-order marks",
+}
+"""Single characters."""
+
+
+def unreadable(lexeme: Lexeme) -> Diagnostic:
+    """Put in words why a lexeme is nothing that the language knows."""
+    return _KINDS[lexeme.type](lexeme)
+
+
+def conflict(markers: list[Lexeme]) -> Diagnostic:
+    """Point at the first marker of a merge that was not finished, and at its others."""
+    first, *others = markers
+    return Diagnostic(
+        "E117",
+        "the file holds an unfinished merge",
+        first.place,
+        "a conflict marker",
+        tuple(Note(other.place, "and another") for other in others),
+        "keep one of the two versions and delete the lines of the markers",
+    )
+
+
+def _foreign(lexeme: Lexeme) -> Diagnostic:
+    help_ = FOREIGN.get(lexeme.text, "a name keeps its value; give the new one a name with `let`")
+    return Diagnostic("E101", f"there is no `{lexeme.text}` here", lexeme.place, help=help_)
+
+
+def _stray(lexeme: Lexeme) -> Diagnostic:
+    letter = lexeme.text
+    plain = unicodedata.normalize("NFKC", letter)
+    help_ = CHARACTERS.get(letter, "")
+    if not help_ and not letter.isascii() and len(plain) == 1 and plain.isascii():
+        help_ = "write a plain space" if plain == " " else f"write a plain `{plain}`"
+    if not help_ and unicodedata.category(letter) in ("Cf", "Cc"):
+        help_ = "delete the character, which cannot be seen"
+    return Diagnostic(
+        "E101", f"{_named(letter)} is not part of the language", lexeme.place, help=help_
+    )
+
+
+def _open_string(lexeme: Lexeme) -> Diagnostic:
+    return Diagnostic(
+        "E107",
+        "this string is not closed on its line",
+        lexeme.place,
+        'no `"` ends it',
+        help='end it with `"`; a text of several lines stands between `"""` and `"""`',
+    )
+
+
+def _open_template(lexeme: Lexeme) -> Diagnostic:
+    start = lexeme.place.start
+    return Diagnostic(
+        "E107",
+        "this template is never closed",
+        Place(lexeme.place.source, start, start + 3),
+        'no `"""` ends it',
+        help='end it with `"""`',
+    )
+
+
+def _quoted(lexeme: Lexeme) -> Diagnostic:
+    text = lexeme.text[1:].removesuffix("'").replace('"', '\\"')
+    return Diagnostic(
+        "E107",
+        "strings stand between double quotes",
+        lexeme.place,
+        help=f'write `"{visible(text)}"`' if lexeme.text.endswith("'") and text else "",
+    )
+
+
+def _bad_number(lexeme: Lexeme) -> Diagnostic:
+    text = lexeme.text
+    if text.isidentifier() or text.lstrip("0123456789").replace("_", "").isalpha():
+        help_ = "a name begins with a letter, and a number has no unit: write `10`, `0.5` or `1e-3`"
+    else:
+        help_ = "numbers look like `10`, `0.5` or `1e-3`"
+    return Diagnostic("E109", f"`{text}` is no number", lexeme.place, help=help_)
+
+
+def _bad_name(lexeme: Lexeme) -> Diagnostic:
+    at = next(i for i, letter in enumerate(lexeme.text) if not letter.isascii())
+    start = lexeme.place.start + at
+    folded = unicodedata.normalize("NFKD", lexeme.text).encode("ascii", "ignore").decode()
+    kept = len(folded) == len(lexeme.text) and folded.isidentifier()
+    return Diagnostic(
+        "E108",
+        f"{_named(lexeme.text[at])} cannot stand in a name",
+        Place(lexeme.place.source, start, start + 1),
+        help=f"write `{folded}`" if kept else "names are made of a to z, A to Z, 0 to 9 and `_`",
+    )
+
+
+def _named(letter: str) -> str:
+    """Show a character; one that looks like another, or like nothing, by its name too."""
+    if letter.isascii() and letter.isprintable():
+        return f"`{letter}`"
+    name = f"U+{ord(letter):04X} {unicodedata.name(letter, '')}".strip()
+    return f"`{letter}` ({name})" if letter.isprintable() else f"the character {name}"
+
+
+_KINDS: dict[str, Callable[[Lexeme], Diagnostic]] = {
+    "FOREIGN": _foreign,
+    "STRAY": _stray,
+    "OPEN_STRING": _open_string,
+    "OPEN_TEMPLATE": _open_template,
+    "QUOTED": _quoted,
+    "BAD_NUMBER": _bad_number,
+    "BAD_NAME": _bad_name,
+}

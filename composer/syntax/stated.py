@@ -1,0 +1,197 @@
+"""Statements that are begun and not rightly gone on with, put in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.syntax.kinds import STATEMENTS
+from composer.syntax.missing import between, operand, out_of_place, quoted
+from composer.words import Diagnostic, nearest
+
+if TYPE_CHECKING:
+    from composer.syntax.lexemes import Lexeme
+    from composer.syntax.spot import Spot
+
+SHAPES = {
+    "USE": '`use "zoo.ens" (A, B)` or `use "moa.ens" as moa`',
+    "MODEL": '`model A = hf("name")`',
+    "PARAM": "`param doubt: float = 0.6`",
+    "LET": "`let fused = token_fuse(A, B)`",
+    "DEF": "`def layer(members) = prompt(aggregate) -> members`",
+    "DEFAULT": "`default generate(temperature = 0)`",
+    "EXAMPLE": '`example "What is 17 plus 25?"`',
+}
+"""How each statement looks."""
+
+ELSEWHERE = {
+    "import": "use",
+    "from": "use",
+    "include": "use",
+    "set": "let",
+    "var": "let",
+    "const": "let",
+    "fn": "def",
+    "func": "def",
+    "function": "def",
+    "macro": "def",
+    "parameter": "param",
+    "arg": "param",
+    "options": "default",
+    "query": "example",
+}
+"""What other languages begin a statement with."""
+
+ABSENT = {
+    "return": "the answer is a bare expression: leave `return` out",
+    "if": "a choice is made by `route`, `cascade(...)` or a fallback `a | b`",
+    "for": "several draws of a model are `sample(M, n)`, several models a bank `[A, B]`",
+    "while": "what is repeated is an option of a step, such as the rounds of `debate`",
+}
+"""What other languages begin a statement with, and this one does without."""
+
+TYPES = {"NUMBER": "float", "STRING": "str", "TRUE": "bool", "FALSE": "bool", "LSQB": "list[str]"}
+
+
+def reserved(spot: Spot) -> Diagnostic:
+    """Refuse a reserved word as a name."""
+    taken = spot.lexeme
+    if spot.found in ("EQUAL", "COLON") and spot.before:
+        taken = spot.before
+    elif spot.found not in STATEMENTS and spot.previous in STATEMENTS and spot.at > 1:
+        return out_of_place(spot)
+    is_name = spot.previous in ("LET", "MODEL", "PARAM", "DEF", "AS") or spot.within
+    what = "cannot be a name" if is_name or taken is spot.before else "begins a statement"
+    return Diagnostic(
+        "E114",
+        f"`{taken.text}` is a reserved word and {what}",
+        taken.place,
+        help=f"choose another name, such as `{taken.text}_`" if what.endswith("name") else "",
+    )
+
+
+def misplaced(lexeme: Lexeme) -> Diagnostic:
+    """Refuse a second statement on a line."""
+    return Diagnostic(
+        "E111",
+        "a statement begins on a line of its own",
+        lexeme.place,
+        "a second statement on this line",
+        help=f"begin a new line before `{lexeme.text}`",
+    )
+
+
+def unknown(spot: Spot) -> Diagnostic:
+    """Explain a line whose first word begins no statement."""
+    first = spot.head
+    if first.type != "NAME" or spot.found not in ("NAME", "STRING"):
+        return between(spot)
+    if first.text.lower() in ABSENT:
+        help_ = ABSENT[first.text.lower()]
+    else:
+        meant = ELSEWHERE.get(first.text.lower()) or nearest(first.text, STATEMENTS.values())
+        if not meant:
+            return between(spot)
+        help_ = f"did you mean `{meant}`?"
+    return Diagnostic("E115", f"`{first.text}` begins no statement", first.place, help=help_)
+
+
+def use(spot: Spot) -> Diagnostic:
+    """Explain a `use` that is not finished."""
+    if spot.at == 1 and spot.found == "NAME":
+        help_ = f'write `use "{spot.lexeme.text}.ens" ...`'
+        return _shape(spot, "the file to use is named in quotes", help_)
+    if spot.at == 1:
+        return _shape(spot, "`use` is followed by a file's name in quotes")
+    if spot.previous == "AS":
+        return _shape(spot, "a new name is missing after `as`")
+    if spot.at == 2 and spot.ended:  # noqa: PLR2004
+        return _shape(spot, "it is not said what to use of the file")
+    if spot.at == 2:  # noqa: PLR2004
+        return _shape(spot, f"{quoted(spot.lexeme)} cannot stand after the file's name")
+    return _shape(spot, "a name is missing") if spot.ended else out_of_place(spot)
+
+
+def named(spot: Spot) -> Diagnostic:
+    """Explain a `let` or a `model` that is not finished."""
+    head = spot.head.text
+    if spot.at == 1:
+        return _nameless(spot)
+    if spot.found == "LPAR" and head == "let":
+        help_ = f"a step with parameters is a `def`: `def {spot.statement[1].text}(...) = ...`"
+        return _shape(spot, "a `let` has no parameters", help_)
+    if spot.found == "COLON" and head == "let":
+        return _shape(spot, "a `let` has no type", "only a `param` has one: " + SHAPES["PARAM"])
+    return _no_equal(spot)
+
+
+def param(spot: Spot) -> Diagnostic:
+    """Explain a `param` that is not finished."""
+    if spot.at == 1:
+        return _nameless(spot)
+    name = spot.statement[1].text
+    if spot.at == 2:  # noqa: PLR2004
+        if spot.found in ("NAME", "MODEL"):
+            return _shape(spot, f"a `:` is missing between `{name}` and its type")
+        value = spot.following.type if spot.following else ""
+        kind = "int" if value == "NUMBER" and _whole(spot.following) else TYPES.get(value, "float")
+        help_ = f"write `param {name}: {kind} = ...`" if spot.found == "EQUAL" else ""
+        return _shape(spot, f"the type of `{name}` is missing", help_)
+    if spot.previous == "COLON":
+        return _shape(spot, "a type is missing after `:`")
+    if spot.within == "type":
+        return _shape(spot, "a list's type names what it holds", "write for example `list[str]`")
+    return _no_equal(spot)
+
+
+def define(spot: Spot) -> Diagnostic:
+    """Explain a `def` that is not finished."""
+    if spot.at == 1:
+        return _nameless(spot)
+    name = spot.statement[1].text
+    if spot.at == 2:  # noqa: PLR2004
+        help_ = f"write `let {name} = ...`, or `def {name}() = ...`" * (spot.found == "EQUAL")
+        return _shape(spot, f"the parameters of `{name}` are missing", help_)
+    if spot.within == "parameters":
+        return _parameter(spot)
+    return out_of_place(spot) if spot.within else _no_equal(spot)
+
+
+def example(spot: Spot) -> Diagnostic:
+    """Explain an `example` that is no text."""
+    if spot.at == 1:
+        return _shape(spot, "an `example` is a text in quotes")
+    return between(spot)
+
+
+def default(spot: Spot) -> Diagnostic:
+    """Explain a `default` that is no call."""
+    return _shape(spot, "a `default` is a step called with its options")
+
+
+def _parameter(spot: Spot) -> Diagnostic:
+    if spot.found == "COLON":
+        return _shape(spot, "a parameter has no type", "a default is written `name = value`")
+    if spot.found == "NAME":
+        return between(spot)
+    if spot.found in ("COMMA", "RPAR"):
+        return operand(spot)
+    return _shape(spot, "a parameter is a name, perhaps with a default")
+
+
+def _nameless(spot: Spot) -> Diagnostic:
+    return _shape(spot, f"a name is missing after `{spot.head.text}`")
+
+
+def _no_equal(spot: Spot) -> Diagnostic:
+    before = quoted(spot.before) if spot.before else "the name"
+    return _shape(spot, f"a `=` is missing after {before}")
+
+
+def _whole(lexeme: Lexeme | None) -> bool:
+    return lexeme is not None and lexeme.text.isdigit()
+
+
+def _shape(spot: Spot, message: str, help_: str = "") -> Diagnostic:
+    """Say what is wrong, and how the statement looks."""
+    help_ = help_ or f"write it like {SHAPES[spot.head.type]}"
+    return Diagnostic("E115", message, spot.lexeme.place, help=help_)

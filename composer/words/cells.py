@@ -1,0 +1,50 @@
+"""Characters as a terminal shows them: how wide, and what stands for those that cannot be shown."""
+
+from __future__ import annotations
+
+from unicodedata import category, combining, east_asian_width
+
+TAB = 4
+"""A tab reaches to the next column that this divides."""
+
+UNSHOWN = frozenset({"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"})
+"""Control, direction and line-separating characters, which would spoil what stands around them."""
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+def columns(text: str) -> list[int]:
+    """Give the column that each character begins in, and last the one after them all."""
+    at, found = 0, [0]
+    for letter in text:
+        at += TAB - at % TAB if letter == "\t" else _width(letter)
+        found.append(at)
+    return found
+
+
+def shown(text: str) -> str:
+    """Give a line of text as it can be printed: tabs as spaces, no control characters."""
+    if text.isascii() and text.isprintable():
+        return text
+    starts = columns(text)
+    return "".join(
+        " " * (starts[i + 1] - starts[i]) if letter == "\t" else visible(letter)
+        for i, letter in enumerate(text)
+    )
+
+
+def visible(text: str) -> str:
+    """Replace what cannot be shown; line breaks stay."""
+    if text.isprintable():
+        return text
+    return "".join(
+        REPLACEMENT if letter != "\n" and category(letter) in UNSHOWN else letter for letter in text
+    )
+
+
+def _width(letter: str) -> int:
+    if letter.isascii():
+        return 1
+    if combining(letter) or category(letter) in ("Mn", "Me"):
+        return 0
+    return 2 if east_asian_width(letter) in "WF" else 1
