@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composer.syntax.building import Builder
 from composer.syntax.kinds import ASIDE, UNREADABLE
+from composer.syntax.tables import kept
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,16 +30,23 @@ def grammar() -> str:
     beside = Path(__file__).parents[2] / "grammar" / "ens.lark"
     if beside.is_file():
         return beside.read_text(encoding="utf-8")
+    from importlib.resources import files
+
     return (files("composer") / "grammar" / "ens.lark").read_text(encoding="utf-8")
 
 
 @cache
 def lark() -> Lark:
-    """Make the parser; this takes a moment, the first time."""
+    """Make the parser; its tables are kept for the next time where that is safe."""
+    text = grammar()
+    return kept(lambda: _made(text), text, *_Aside.always_accept)
+
+
+def _made(text: str) -> Lark:
     from lark import Lark
 
     return Lark(
-        grammar(),
+        text,
         start="statement",
         parser="lalr",
         lexer="basic",

@@ -5,19 +5,58 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from composer.words import Diagnostic, Mistakes, Source
+from composer.words import Diagnostic, Mistakes, Place, Source, nearest
 
 if TYPE_CHECKING:
     from os import PathLike
 
+WIDE = (b"\xff\xfe", b"\xfe\xff")
+"""How a file begins that was saved as UTF-16."""
+
 
 def read(path: str | PathLike[str]) -> Source:
-    """Read a recipe file; its name is the path as it was written."""
+    """Read a recipe file as UTF-8; its name stays the path as it was written."""
     name = str(path)
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        data = Path(path).read_bytes()
     except FileNotFoundError:
-        raise Mistakes([Diagnostic("E501", f"there is no file `{name}`")]) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise Mistakes([Diagnostic("E503", f"`{name}` cannot be read: {error}")]) from None
-    return Source(name, text.replace("\r\n", "\n").replace("\r", "\n"))
+        raise _mistake("E501", f"there is no file `{name}`", _similar(Path(path))) from None
+    except IsADirectoryError:
+        raise _mistake("E503", f"`{name}` is a folder", "name a recipe in it") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _mistake("E503", f"`{name}` cannot be read: {reason}") from None
+    return Source(name, _text(name, data))
+
+
+def _text(name: str, data: bytes) -> str:
+    """Decode a file; every way to end a line becomes the one."""
+    if data.startswith(WIDE):
+        raise _mistake("E503", f"`{name}` is saved as UTF-16", "save it as UTF-8")
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        message = f"`{name}` is not UTF-8: the byte 0x{data[error.start]:02x} on line {line}"
+        raise _mistake("E503", message, "save it as UTF-8") from None
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    nul = text.find("\0")
+    if nul < 0:
+        return text
+    place = Place(Source(name, text), nul, nul + 1)
+    message, help_ = f"`{name}` holds a NUL character", "is it a text file?"
+    raise Mistakes([Diagnostic("E503", message, place, help=help_)])
+
+
+def _similar(path: Path) -> str:
+    """Name the file of the same folder that was probably meant."""
+    try:
+        names = [found.name for found in path.parent.iterdir() if found.suffix == path.suffix]
+    except OSError:
+        return f"there is no folder `{path.parent}` either"
+    near = nearest(path.name, names)
+    return f"did you mean `{path.with_name(near)}`?" if near else ""
+
+
+def _mistake(code: str, message: str, help_: str = "") -> Mistakes:
+    return Mistakes([Diagnostic(code, message, help=help_)])

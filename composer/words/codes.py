@@ -2,11 +2,414 @@
 
 from __future__ import annotations
 
-CODES: dict[str, tuple[str, str]] = {}
-"""Each code with its title and its explanation."""
+from typing import NamedTuple
+
+
+class Code(NamedTuple):
+    """What a code stands for."""
+
+    title: str
+    text: str
+    broken: str = ""
+    mended: str = ""
 
 
 def explanation(code: str) -> str | None:
-    """Explain a code in one paragraph and an example, or give None for an unknown code."""
+    """Explain a code, in any case of letters; an unknown code has no explanation."""
     entry = CODES.get(code.upper())
-    return f"{code.upper()}: {entry[0]}\n\n{entry[1]}" if entry else None
+    if entry is None:
+        return None
+    parts = [f"{code.upper()}: {entry.title}", entry.text]
+    if entry.broken:
+        parts += ["Broken:", _indented(entry.broken)]
+    if entry.mended:
+        parts += ["Mended:", _indented(entry.mended)]
+    return "\n\n".join(parts)
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}".rstrip() for line in text.splitlines())
+
+
+CODES: dict[str, Code] = {
+    # E1: words. The text of a recipe cannot be read.
+    "E101": Code(
+        "a character or a sign that the language does not have",
+        "Recipes are written with plain letters, digits, quotes and the signs of the language. "
+        "Quotes and dashes that a word processor has made typographic, arrows copied out of a "
+        "paper, and operators of other languages are refused, with what to write instead.",
+        "[A, B] → vote()",
+        "[A, B] -> vote()",
+    ),
+    "E102": Code(
+        "an expression is missing",
+        "An operator, a `=` or a pair of brackets promises a value, and none stands there. A line "
+        "that ends with an operator goes on in the next line, so the value may also have been "
+        "taken for a line of its own.",
+        "[A, B] ->",
+        "[A, B] -> vote()",
+    ),
+    "E103": Code(
+        "something stands where it cannot stand",
+        "Each piece is a word or a sign of the language, but not one that can follow what stands "
+        "before it. The message names both.",
+        "confidence == not sure",
+        "confidence == (not sure)",
+    ),
+    "E104": Code(
+        "a bracket is never closed",
+        "A bracket is open where its statement ends. A statement ends with the file, and before a "
+        "line that begins with a reserved word such as `let` or `model`, so that one forgotten "
+        "bracket does not hide the mistakes of the lines after it.",
+        "let fused = token_fuse(A, B\nfused",
+        "let fused = token_fuse(A, B)\nfused",
+    ),
+    "E105": Code(
+        "a bracket is closed by one of another kind",
+        "`(` is closed by `)` and `[` by `]`, the one opened last first. Both brackets are "
+        "underlined; usually a closing one is missing between them.",
+        "span_fuse(A, [B, C)",
+        "span_fuse(A, [B, C])",
+    ),
+    "E106": Code(
+        "a bracket closes nothing",
+        "No bracket of this kind is open where one is closed. Either it is one too many, or the "
+        "bracket that it should close is missing before it.",
+        "vote(A))",
+        "vote(A)",
+    ),
+    "E107": Code(
+        "a text is not written as one",
+        'A string stands between plain double quotes, on one line. Inside it \\" \\\\ \\n \\t \\r '
+        "and \\u1234 stand for a character each; a backslash before anything else is refused. A "
+        'text of several lines, or a template, stands between `"""` and `"""`, where a backslash '
+        "stands for itself.",
+        "example 'What is 17 plus 25?'",
+        'example "What is 17 plus 25?"',
+    ),
+    "E108": Code(
+        "a name holds a letter that names cannot hold",
+        "Names are made of a to z, A to Z, 0 to 9 and `_`, and do not begin with a digit. Other "
+        "letters are refused, because some of them look just like these and make two names of "
+        "what reads as one.",
+        'model modèle = hf("org/name")',
+        'model modele = hf("org/name")',
+    ),
+    "E109": Code(
+        "a number that is none",
+        "Numbers are written `10`, `1_000`, `0.5` or `1e-3`, without units and without a letter "
+        "behind them. Names do not begin with a digit.",
+        "default generate(temperature = 0,7)",
+        "default generate(temperature = 0.7)",
+    ),
+    "E110": Code(
+        "a comma is missing, or is one too many",
+        "What stands in a call or in a bank is separated by commas, at the end of a line too. One "
+        "comma may follow the last item; two in a row, or one outside of brackets, separate "
+        "nothing.",
+        "vote(\n  by = exact\n  ties = first\n)",
+        "vote(\n  by = exact,\n  ties = first,\n)",
+    ),
+    "E111": Code(
+        "two things on a line that holds one",
+        "Each statement begins on a line of its own, and an expression is one expression. What "
+        "should run one after the other is chained with `->`; what should run side by side is "
+        "a bank.",
+        "let a = sample(A, 3) let b = vote()",
+        "let a = sample(A, 3)\nlet b = vote()",
+    ),
+    "E112": Code(
+        "`=`, `==` and `:` confused",
+        "`=` gives a name or an argument its value, `==` compares, and `:` names a branch of a "
+        "bank or the type of a `param`.",
+        "cascade(D, accept = confidence = 1)",
+        "cascade(D, accept = confidence == 1)",
+    ),
+    "E113": Code(
+        "comparisons in a chain",
+        "The result of a comparison is true or false, so it cannot be compared with a number. A "
+        "value between two others is compared twice.",
+        "cascade(D, accept = 0.2 < confidence < 0.8)",
+        "cascade(D, accept = 0.2 < confidence and confidence < 0.8)",
+    ),
+    "E114": Code(
+        "a reserved word as a name",
+        "`use`, `model`, `param`, `let`, `def`, `default` and `example` begin statements, and "
+        "`and`, `or`, `not`, `true`, `false` and `none` have their meaning everywhere. None of "
+        "them names anything else.",
+        'model model = hf("org/name")',
+        'model judge = hf("org/name")',
+    ),
+    "E115": Code(
+        "a statement that is not finished, or not begun rightly",
+        "Each statement has one shape: `use` takes a file and names, `model` and `let` a name, a "
+        "`=` and a value, `param` a type besides, `def` parameters, `default` a call, and "
+        "`example` a text. The message shows the shape of the statement at hand.",
+        'model A hf("org/name")',
+        'model A = hf("org/name")',
+    ),
+    "E116": Code(
+        "nested too deep",
+        "An expression may nest a hundred levels. Every bracket is a level, and so is every term "
+        "of a sum; the stages of a chain and the branches of a bank are not. Give parts of it "
+        "names with `let`.",
+    ),
+    "E117": Code(
+        "an unfinished merge",
+        "Lines that begin with `<<<<<<<`, `=======` or `>>>>>>>` are left by version control "
+        "where two changes met. Keep one of the two versions, or what is right of both, and "
+        "delete the markers.",
+    ),
+    "E118": Code(
+        "a type that a `param` cannot have",
+        "The types are `int`, `float`, `bool`, `str`, `path`, `model` and `list[...]` of one of "
+        "them.",
+        "param names: list = []",
+        "param names: list[str] = []",
+    ),
+    # E2: names and options.
+    "E201": Code(
+        "a name that nothing has",
+        "The name is none of a model, a `let`, a `param`, a `def`, a parameter, or a step. Names "
+        "are the same only if their letters are, in the same case. A name out of another file has "
+        "to be taken from it with `use`.",
+        'model A = hf("org/name")\n[A, B] -> vote()',
+        'model A = hf("org/name")\nmodel B = hf("org/other")\n[A, B] -> vote()',
+    ),
+    "E202": Code(
+        "a step that does not exist",
+        "What is called is neither a step nor a `def` nor a recipe that was brought in with "
+        "`use ... as`. `compose ls steps` lists the steps, with those of installed plugins.",
+        "[A, B] -> voting()",
+        "[A, B] -> vote()",
+    ),
+    "E203": Code(
+        "an option that a step does not have",
+        "Options that a step does not know are always refused, so that a slip of the pen is not "
+        "silently ignored. `compose explain step NAME` shows what a step takes.",
+        "default generate(temprature = 0)",
+        "default generate(temperature = 0)",
+    ),
+    "E204": Code(
+        "a name is given twice",
+        "In one file a name stands for one thing, wherever it was given: by `use`, `model`, "
+        "`param`, `let` or `def`. The same holds for the parameters of a `def`, the branches of a "
+        "bank and the arguments of a call.",
+        "let x = vote()\nlet x = rank()",
+        "let x = vote()\nlet y = rank()",
+    ),
+    "E205": Code(
+        "something is made of itself",
+        "A `let` or a `def` leads back to itself, or files use each other in a circle. Repetition "
+        "is an option of a step, such as the rounds of `debate`.",
+        "let a = b -> vote()\nlet b = a -> rank()",
+        "let a = [A, B] -> vote()\nlet b = [A, B] -> rank()",
+    ),
+    "E206": Code(
+        "too many arguments, or too few",
+        "A step, a `def` or a recipe is given more values than it has parameters, or one that it "
+        "cannot do without is missing.",
+        "def layer(members, judge) = members -> best(judge)\nlayer([A, B])",
+        "def layer(members, judge) = members -> best(judge)\nlayer([A, B], C)",
+    ),
+    "E207": Code(
+        "a recipe without an answer",
+        "The last statement of a recipe is a bare expression: what it answers with. A file "
+        "without one can be used for its names, but not run.",
+        "let fused = token_fuse(A, B)",
+        "let fused = token_fuse(A, B)\nfused",
+    ),
+    "E208": Code(
+        "two answers",
+        "A recipe has one bare expression. What should be tried one after the other is a chain "
+        "or a fallback; a line that goes on begins with `->`.",
+        "[A, B]\nvote()",
+        "[A, B]\n  -> vote()",
+    ),
+    "E209": Code(
+        "a part that does not exist",
+        "An option that takes a part of a method (an estimator, a policy, a comparison) is given "
+        "a name that no part of this kind has. `compose ls parts` lists them.",
+        "vote(by = rogue)",
+        "vote(by = rouge)",
+    ),
+    "E210": Code(
+        "a backend that does not exist",
+        "A model is made by one of the backends: `hf` for a checkpoint, `endpoint` for a server, "
+        "`zoo` for the small models of the package, `recorded` for answers kept in a file, `fake` "
+        "for tests, and those of installed plugins.",
+        'model A = huggingface("org/name")',
+        'model A = hf("org/name")',
+    ),
+    # E3: ports and capabilities.
+    "E301": Code(
+        "a step is given what it does not take",
+        "What flows through a chain is a Query, a Text, Candidates, a Ranking or a Decision, and "
+        "each step says which of them it takes. One answer counts as candidates of one, but "
+        "several never count as one: a step has to choose.",
+        "[A, B] -> cascade(D)",
+        "[A, B] -> vote() -> cascade(D)",
+    ),
+    "E302": Code(
+        "a member cannot do what its step needs",
+        "Steps need capabilities of their models: a token fuse needs logits, a span fuse needs "
+        "scores of a given continuation, a merge needs weights. A server that only returns text "
+        "can vote, be routed to and end a cascade, but not be fused token by token.",
+        'model D = endpoint("name")\ntoken_fuse(A, D)',
+        'model D = endpoint("name")\n[A, D] -> vote()',
+    ),
+    "E303": Code(
+        "a model is given an answer instead of a question",
+        "A model generates from a query. To ask it about answers that another gave, say how they "
+        "are put to it with `prompt(...)`; `regenerate(M)` does both.",
+        "[A, B] -> C",
+        "[A, B] -> prompt(aggregate) -> C",
+    ),
+    "E304": Code(
+        "nothing chooses among the answers",
+        "A recipe ends with several answers where it should give one. Let a step choose one or "
+        "make one of them: `vote()`, `rank(...) -> best()`, `regenerate(M)`.",
+        "[A, B, C]",
+        "[A, B, C] -> vote()",
+    ),
+    "E305": Code(
+        "unlike vocabularies without an alignment",
+        "The members of a token fuse give their probabilities over different tokens, so they "
+        "cannot be added without saying which token stands for which. Choose an alignment with "
+        "`align`, or fuse by pieces of text with `span_fuse`.",
+        "token_fuse(qwen, llama)",
+        "token_fuse(qwen, llama, align = union)",
+    ),
+    # E4: values.
+    "E401": Code(
+        "a value of the wrong type",
+        "An option or a `param` is given a value of a type that it does not take, such as a text "
+        "for a number. Numbers stand without quotes.",
+        'default generate(temperature = "0.7")',
+        "default generate(temperature = 0.7)",
+    ),
+    "E402": Code(
+        "a value that is too small, too large, or not one of those allowed",
+        "The value has the right type, but lies outside of what the option allows. The message "
+        "gives the limits.",
+        "default generate(temperature = -1)",
+        "default generate(temperature = 0)",
+    ),
+    "E403": Code(
+        "as many weights as members are needed",
+        "Fixed weights are given one for each member, in the order of the members.",
+        "token_fuse(A, B, weigh = [0.5, 0.3, 0.2])",
+        "token_fuse(A, B, weigh = [0.6, 0.4])",
+    ),
+    "E404": Code(
+        "a setting that the recipe does not have",
+        "`--set` takes `name=value` for a `param`, `recipe.name=value` for one of a recipe in "
+        "use, `default.step.option=value`, and `model.NAME.option=value`.",
+        "compose run r.ens --set doute=0.8",
+        "compose run r.ens --set doubt=0.8",
+    ),
+    "E405": Code(
+        "not a rule, or not a formula",
+        "A rule, such as what a cascade accepts, compares signals and joins the comparisons with "
+        "`and`, `or` and `not`. A formula adds and subtracts models, each perhaps times a number; "
+        "a model times a model means nothing.",
+        "merge(base * math)",
+        "merge(base + 0.6 * (math - base))",
+    ),
+    # E5: files.
+    "E501": Code(
+        "a file that is not there",
+        "Paths are taken from the file that names them, then from the recipes of the package.",
+        'use "zo.ens" (A)',
+        'use "zoo.ens" (A)',
+    ),
+    "E502": Code(
+        "a file outside of the project",
+        "`use` and templates read only below the project's root, the nearest folder that holds "
+        "pyproject.toml or .git, so that a recipe from somewhere else cannot read what is not its "
+        "own. `--root` names another root.",
+        'use "../../elsewhere/zoo.ens" (A)',
+        'use "zoo.ens" (A)',
+    ),
+    "E503": Code(
+        "a file that cannot be read",
+        "Recipes are text in UTF-8. The file is saved otherwise, holds characters that no text "
+        "holds, is a folder, or may not be opened.",
+    ),
+    "E504": Code(
+        "data that is not as it should be",
+        "Data files hold one JSON object a line, with at least a `query`. The message names the "
+        "line and the field.",
+        '{"question": "What is 17 plus 25?"}',
+        '{"query": "What is 17 plus 25?"}',
+    ),
+    "E505": Code(
+        "a model's folder cannot be used",
+        "A checkpoint needs its configuration, its tokenizer and its weights in one folder. "
+        "Something of it is missing, damaged, or of a kind that the backend does not know.",
+    ),
+    # E6: planning.
+    "E601": Code(
+        "the models do not fit",
+        "Together the models of the plan need more memory than the devices have. Use a smaller "
+        "type of numbers, fewer models at a time, another device, or a server for the largest.",
+    ),
+    "E602": Code(
+        "a device that is not there",
+        "A model asks for a device that this machine does not have. `device = auto` takes what "
+        "there is; `compose doctor` lists the devices.",
+        'model A = hf("org/name", device = cuda)',
+        'model A = hf("org/name", device = auto)',
+    ),
+    # E7: running.
+    "E701": Code(
+        "a member failed",
+        "A model raised an error or a server refused, and no fallback stood by. `A | B` asks B "
+        "when A fails.",
+        "A",
+        "A | B",
+    ),
+    "E702": Code(
+        "a member took too long",
+        "A model did not answer within its time. Give it more, ask for fewer tokens, or add a "
+        "fallback.",
+    ),
+    "E703": Code(
+        "a text is longer than the model can read",
+        "The prompt and the answer together exceed the model's context. Shorten what `prompt` "
+        "puts in, or ask for fewer tokens.",
+    ),
+    "E704": Code(
+        "a model gave numbers that are none",
+        "Among the logits was a value that is not a number. Weights that overflow their type do "
+        "this: try `dtype = bf16` or `dtype = float32`, and check merged weights.",
+    ),
+    "E705": Code(
+        "no answers to choose from",
+        "Every member failed or abstained, so a vote or a ranking had nothing before it.",
+    ),
+    "E706": Code(
+        "the output belongs to another recipe",
+        "A run that is taken up again continues the file it wrote, but this file was written by "
+        "another recipe, other settings or other queries. Name another file, or delete this one.",
+    ),
+    # W: warnings.
+    "W201": Code(
+        "a name that nothing uses",
+        "A model, a `let`, a `param` or a `def` is declared and does nothing for the answer. It "
+        "is neither loaded nor run.",
+    ),
+    "W301": Code(
+        "a confidence that cannot be known",
+        "A rule asks for the confidence of an answer, but the member that gives it does not "
+        "return log-probabilities. Accept by agreement or by a judge instead.",
+        "[A] -> cascade(D, accept = confidence >= 0.6)",
+        "sample(A, 5) -> vote() -> cascade(D, accept = agreement >= 0.6)",
+    ),
+    "W501": Code(
+        "a check that has to wait",
+        "What a model can do is only known once it is downloaded or asked, so the checks that "
+        "depend on it are made when the recipe is made ready.",
+    ),
+}
+"""Each code with its title, a paragraph, and an example broken and mended."""
