@@ -127,11 +127,16 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Something that can be asked: a model, or several fused into one."""
+    """Something that can be asked: a model, or several fused into one.
+
+    `members` are what it is fused of. `templates` make the prompts that a member reads in place
+    of the query: prompt 0 is the query itself, prompt i is made by `templates[i - 1]`.
+    """
 
     name: str
     member: Member
     members: tuple[Model, ...] = ()
+    templates: tuple[Any, ...] = ()
 
 
 Value = Query | Text | Candidates | Ranking | Decision | Model

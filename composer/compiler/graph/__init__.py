@@ -1,0 +1,17 @@
+"""A recipe's meaning: names resolved, the tree lowered to a typed graph, and checked."""
+
+from composer.compiler.graph.build import Compiled, compile_recipe
+from composer.compiler.graph.files import root_of, shipped
+from composer.compiler.graph.node import QUERY, Graph, Node, as_networkx, topological
+
+__all__ = [
+    "QUERY",
+    "Compiled",
+    "Graph",
+    "Node",
+    "as_networkx",
+    "compile_recipe",
+    "root_of",
+    "shipped",
+    "topological",
+]

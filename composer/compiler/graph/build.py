@@ -1,0 +1,141 @@
+"""From a recipe's text to its checked graph, in one call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from composer.compiler.graph import lower
+from composer.compiler.graph.calls import check_default
+from composer.compiler.graph.capabilities import check_capabilities
+from composer.compiler.graph.context import Context, run
+from composer.compiler.graph.files import Loader, root_of
+from composer.compiler.graph.overrides import override
+from composer.compiler.graph.unused import check_unused
+from composer.compiler.graph.values import Bad, follow, say
+from composer.steps import STEPS
+from composer.syntax import tree
+from composer.words import Diagnostic, Mistakes, Place, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from composer.compiler.graph.node import Graph, Node
+    from composer.compiler.graph.scope import Scope
+
+TYPES: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool, "path": str}
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Compiled:
+    """A recipe without mistakes: its graph as written, and what else it says.
+
+    `answer` is None for a library, a file that others use. `models` are the declared models that
+    the answer can reach, by name; `declared` says where.
+    """
+
+    name: str
+    graph: Graph
+    answer: Node | None
+    example: str | None
+    warnings: tuple[Diagnostic, ...]
+    models: dict[str, Node]
+    declared: dict[Node, Place]
+    params: dict[str, str]
+
+
+def compile_recipe(
+    path: Path,
+    source: Source | None = None,
+    settings: Mapping[str, str] | None = None,
+    root: Path | None = None,
+) -> Compiled:
+    """Read, resolve, lower and check a recipe; raise Mistakes with all that is wrong with it.
+
+    `source` is the text, if it does not lie at `path`; `settings` are overrides by path, in the
+    notation of the language; nothing outside `root` is read by `use`.
+    """
+    loader = Loader(root or root_of(path.parent))
+    scope = loader.scope(path.resolve() if source is None else path, source)
+    ctx = Context(loader)
+    ctx.mistakes.extend(override(scope, settings or {}))
+    _check_statements(ctx, scope)
+    answer = _answer(ctx, scope)
+    models = _models(ctx, scope)
+    check_capabilities(ctx, answer)
+    check_unused(ctx, scope)
+    errors = [each for each in ctx.mistakes if each.severity == "error"]
+    if errors:
+        raise Mistakes(dict.fromkeys(ctx.mistakes))
+    params = {n: b.statement.type.name for n, b in scope.names.items() if _is_param(b.statement)}
+    name = source.name if source else str(path)
+    warnings = tuple(dict.fromkeys(ctx.mistakes))
+    return Compiled(
+        name, ctx.graph, answer, scope.example, warnings, models, ctx.declared, params
+    )
+
+
+def _answer(ctx: Context, scope: Scope) -> Node | None:
+    if scope.answer is not None:
+        return run(lower.expression(ctx, scope.answer.value, ctx.graph.query, scope))
+    recipe_like = scope.example is not None or not scope.names
+    if not ctx.mistakes:
+        code = "E207" if recipe_like else "W202"
+        text = "this recipe has no answer" if recipe_like else "no answer: a file for others to use"
+        help_ = "end it with an expression, such as `[A, B] -> vote()`" if recipe_like else ""
+        ctx.say(code, text, None, help=help_)
+    return None
+
+
+def _models(ctx: Context, scope: Scope) -> dict[str, Node]:
+    """Declare every model of the file, so that each is checked, whether the answer asks it or not."""
+    out: dict[str, Node] = {}
+    for name, binding in scope.names.items():
+        if isinstance(binding.statement, tree.Model):
+            node = lower.declared(ctx, binding)
+            if node is not None:
+                out[name] = node
+    return out
+
+
+def _check_statements(ctx: Context, scope: Scope) -> None:
+    for default in scope.defaults:
+        check_default(ctx, default, STEPS)
+    for used in scope.used.values():
+        _check_statements(ctx, used)
+    for binding in scope.names.values():
+        if isinstance(binding.statement, tree.Param):
+            _check_param(ctx, binding.statement, binding.value, scope)
+
+
+def _check_param(
+    ctx: Context, param: tree.Param, given: tree.Expr | None, scope: Scope
+) -> None:
+    value = given if given is not None else param.value
+    if value is None:
+        text = f"`{param.name}` has no value"
+        help_ = f"set it: `--set {param.name}=...`"
+        ctx.say("E404", text, param.place, "declared without one", help=help_)
+        return
+    hint = _hint(param.type)
+    if hint is None:
+        return
+    try:
+        ctx.values.read(value, hint, scope)
+    except Bad as bad:
+        inner, _ = follow(value, scope)
+        text = f"`{param.name}` should be {say(hint)}"
+        for each in bad.diagnostics:
+            ctx.say(each.code, text, inner.place, each.label, help=each.help)
+
+
+def _hint(type_: tree.Type) -> Any:  # noqa: ANN401 - a type
+    if type_.name == "list":
+        item = _hint(type_.item) if type_.item else None
+        return tuple[item, ...] if item else None
+    return TYPES.get(type_.name)
+
+
+def _is_param(statement: object) -> bool:
+    return isinstance(statement, tree.Param)

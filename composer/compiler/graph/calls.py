@@ -1,0 +1,103 @@
+"""Calls: which argument is an input, which an option, and where an unset option's value comes from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from composer.compiler.graph.values import Bad, build, hint_of, match, unknown_option
+from composer.syntax import tree
+
+if TYPE_CHECKING:
+    from composer.compiler.graph.context import Context
+    from composer.compiler.graph.scope import Scope
+    from composer.steps import Input, Step
+
+
+def place_inputs(
+    step: Step, call: tree.Call
+) -> tuple[list[tuple[Input, tree.Expr]], tree.Call]:
+    """Split a call into the inputs that are written without a name, and the rest."""
+    inputs = step.arguments
+    variadic = bool(inputs) and inputs[-1].variadic
+    placed: list[tuple[Input, tree.Expr]] = []
+    rest: list[tree.Argument] = []
+    for argument in call.arguments:
+        room = variadic or len(placed) < len(inputs)
+        if argument.name is None and room and inputs:
+            placed.append((inputs[min(len(placed), len(inputs) - 1)], argument.value))
+        else:
+            rest.append(argument)
+    return placed, tree.Call(call.function, tuple(rest), call.place, call.function_place)
+
+
+def options_of(
+    ctx: Context, step: Step, call: tree.Call, scope: Scope, hidden: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Return the options of a call that has no inputs in brackets."""
+    return fill(ctx, step, call, scope, call, hidden)
+
+
+def fill(  # noqa: PLR0913 - a step, its call and what is known beside it
+    ctx: Context,
+    step: Step,
+    rest: tree.Call,
+    scope: Scope,
+    call: tree.Call,
+    hidden: dict[str, Any],
+) -> dict[str, Any] | None:
+    """Return the values of the options that are set: by `default`, by the call, by the compiler."""
+    known = step.public_options
+    try:
+        given = match(rest, [n for n in step.positional if n in known], known)
+    except Bad as bad:
+        ctx.catch(bad)
+        return None
+    values = {**_defaults(ctx, step, scope), **hidden}
+    sound = True
+    for name, argument in given.items():
+        try:
+            values[name] = ctx.values.read(argument.value, hint_of(known[name]), scope)
+        except Bad as bad:
+            ctx.catch(bad)
+            sound = False
+    if not sound:
+        return None
+    try:
+        build(step.options, values, call, given)
+    except Bad as bad:
+        ctx.catch(bad)
+        return None
+    return values
+
+
+def _defaults(ctx: Context, step: Step, scope: Scope) -> dict[str, Any]:
+    """Return what `default` statements say about a step, the weaker ones overridden."""
+    known = step.public_options
+    values: dict[str, Any] = {}
+    for home, default in scope.all_defaults():
+        if default.value.function != step.name:
+            continue
+        for argument in default.value.arguments:
+            if argument.name in known:
+                try:
+                    hint = hint_of(known[argument.name])
+                    values[argument.name] = ctx.values.read(argument.value, hint, home)
+                except Bad as bad:
+                    ctx.mistakes += [d for d in bad.diagnostics if d not in ctx.mistakes]
+    return values
+
+
+def check_default(ctx: Context, default: tree.Default, steps: dict[str, Step]) -> None:
+    """Check the names in a `default` statement."""
+    step = steps.get(default.value.function)
+    if step is None:
+        from composer.compiler.graph.scope import unknown
+
+        place = default.value.function_place
+        ctx.mistakes.append(unknown(default.value.function, place, list(steps), "step"))
+        return
+    for argument in default.value.arguments:
+        if argument.name not in step.public_options:
+            ctx.mistakes.append(
+                unknown_option(step.name, argument, list(step.public_options))
+            )

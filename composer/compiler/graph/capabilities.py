@@ -1,0 +1,192 @@
+"""What members can do, held against what steps need, before anything is loaded."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from composer.compiler.graph.node import Node, topological
+from composer.models import Capability, Card, ModelError
+from composer.parts import SIGNALS
+from composer.ports import Port
+from composer.words import Diagnostic, Note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from composer.compiler.graph.context import Context
+    from composer.models import Declaration
+
+FUSED = (
+    Capability.TEXT
+    | Capability.LOGPROBS
+    | Capability.LOGITS
+    | Capability.SCORE
+    | Capability.CONTINUE
+)
+SPANS = Capability.TEXT | Capability.LOGPROBS | Capability.CONTINUE
+
+
+@cache
+def card_of(declaration: Declaration) -> Card:
+    """Return what is known of a declared model; raises ModelError where that is a mistake."""
+    return declaration.card()
+
+
+def capabilities(model: Node) -> Capability:
+    """Return what a model, or several fused into one, can do."""
+    match model.op:
+        case "model":
+            return card_of(model.get("declaration")).capabilities
+        case "token_fuse":
+            return FUSED
+        case "span_fuse":
+            return SPANS
+        case _:
+            return capabilities(model.inputs[0])
+
+
+def check_capabilities(ctx: Context, answer: Node | None) -> None:
+    """Check every model's folder or file, and every member against its step's needs."""
+    sound = {node for node in ctx.declared if _readable(ctx, node)}
+    if answer is None:
+        return
+    for node in topological(answer):
+        models = [each for input_, each in node.paired() if input_.is_model]
+        if all(leaf in sound for model in models for leaf in declared_in(model)):
+            _check_needs(ctx, node, models)
+            _check_vocabularies(ctx, node)
+            _check_signals(ctx, node)
+
+
+def declared_in(model: Node) -> Iterator[Node]:
+    """Yield the declared models that a model is made of."""
+    return (node for node in topological(model) if node.op == "model")
+
+
+def vocabulary(model: Node) -> str | None:
+    """Return the one vocabulary of a model, None if its members' differ or are not known."""
+    known = {card_of(leaf.get("declaration")).vocabulary for leaf in declared_in(model)}
+    return known.pop() if len(known) == 1 else None
+
+
+def writers(node: Node) -> Iterator[Node]:
+    """Yield the models that may have written the text of a value."""
+    seen: set[Node] = set()
+    todo = [node]
+    while todo:
+        each = todo.pop()
+        if each in seen or each.port in (Port.QUERY, Port.DECISION):
+            continue
+        seen.add(each)
+        models = [node for input_, node in each.paired() if input_.is_model]
+        if models and each.op not in ("rank", "select"):
+            yield from models
+        else:
+            todo.extend(each.inputs)
+
+
+def _readable(ctx: Context, node: Node) -> bool:
+    try:
+        card = card_of(node.get("declaration"))
+    except ModelError as error:
+        where = ctx.declared[node]
+        ctx.say(error.code, error.message, where, "declared here", help=error.help or "")
+        return False
+    for what in card.deferred:
+        ctx.say("W501", f"`{node.get('name')}`: {what}", ctx.declared[node], "not checked yet")
+    return True
+
+
+def _check_needs(ctx: Context, node: Node, models: list[Node]) -> None:
+    for model in models:
+        for lack in capabilities(model).missing(node.step.needs):
+            ctx.mistakes.append(_lacks(ctx, node, model, lack))
+    if node.op == "route" and models:
+        needed = _named(node.get("by").needs)
+        for model in models:
+            for lack in capabilities(model).missing(needed):
+                ctx.mistakes.append(_lacks(ctx, node, model, lack))
+
+
+def _lacks(ctx: Context, node: Node, model: Node, lack: Capability) -> Diagnostic:
+    leaf = next(iter(declared_in(model)))
+    name = leaf.get("name") if model.op == "model" else model.op
+    why = card_of(leaf.get("declaration")).why.get(lack, "")
+    return Diagnostic(
+        "E302",
+        f"`{node.op}` needs {lack.words}, which `{name}` cannot give",
+        ctx.graph.places.get(node),
+        f"needs {lack.words}",
+        notes=(Note(ctx.declared[leaf], why or f"`{name}` is declared here"),),
+        help=_instead(node, name),
+    )
+
+
+def _instead(node: Node, name: str) -> str:
+    if node.op == "token_fuse":
+        return f"fuse whole answers instead: `[{name}, ...] -> vote()`, or declare a local model"
+    if node.op == "span_fuse":
+        return f"let whole answers compete: `[{name}, ...] -> rank(...) -> best()`"
+    if node.op == "route":
+        return "estimate from the query alone: `route(by = knn(...))` or `route(by = uniform())`"
+    return ""
+
+
+def _check_vocabularies(ctx: Context, node: Node) -> None:
+    if node.op != "token_fuse" or node.get("align").name != "shared":
+        return
+    leaves = list(dict.fromkeys(declared_in(node)))
+    known = {leaf: card_of(leaf.get("declaration")).vocabulary for leaf in leaves}
+    if None in known.values() or len(set(known.values())) == 1:
+        return
+    first = leaves[0]
+    other = next(leaf for leaf in leaves if known[leaf] != known[first])
+    ctx.say(
+        "E305",
+        f"`{first.get('name')}` and `{other.get('name')}` have different vocabularies",
+        ctx.graph.places.get(node),
+        "fuses them token by token",
+        notes=tuple(Note(ctx.declared[leaf], "declared here") for leaf in (first, other)),
+        help="say how they meet: `align = union()`, or fuse spans: `span_fuse(...)`",
+    )
+
+
+def _check_signals(ctx: Context, node: Node) -> None:
+    if node.op != "cascade":
+        return
+    signals = [SIGNALS[name] for name in sorted(node.get("accept").signals())]
+    first = node.inputs[1] if node.inputs[0].port is Port.QUERY else node.inputs[0]
+    for signal in signals:
+        for model in writers(first):
+            if not _named(signal.needs) & ~capabilities(model):
+                continue
+            _unknown_signal(ctx, node, signal.name, model)
+    votes = any(each.op == "vote" for each in topological(first))
+    if any(signal.votes for signal in signals) and not votes:
+        ctx.say(
+            "W301",
+            "no vote comes before this cascade, so its rule is never known",
+            ctx.graph.places.get(node),
+            "asks the next stage every time",
+            help="vote first: `sample(A, 5) -> vote() -> cascade(D, accept = agreement >= 0.6)`",
+        )
+
+
+def _named(names: Iterable[str]) -> Capability:
+    """Return the capabilities that parts name, as one flag."""
+    flags = Capability(0)
+    for name in names:
+        flags |= Capability[name.upper()]
+    return flags
+
+
+def _unknown_signal(ctx: Context, node: Node, signal: str, model: Node) -> None:
+    leaf = next(iter(declared_in(model)))
+    ctx.say(
+        "W301",
+        f"the {signal} of `{leaf.get('name')}` cannot be known, so the next stage is always asked",
+        ctx.graph.places.get(node),
+        "its rule needs it",
+        notes=(Note(ctx.declared[leaf], "gives no log-probabilities"),),
+    )

@@ -1,0 +1,89 @@
+"""What lowering carries along, and how it goes deep without recursion."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from composer.compiler.graph.files import Loader, shipped
+from composer.compiler.graph.node import Graph, Node
+from composer.compiler.graph.values import Bad, Values
+from composer.words import Diagnostic
+
+if TYPE_CHECKING:
+    from composer.compiler.graph.scope import Binding, Scope
+    from composer.syntax import tree
+    from composer.words import Place
+
+Lowered = Generator[Any, Any, Node | None]
+"""Work that yields further work and ends with a node, or None where a mistake was found."""
+
+
+@dataclass(eq=False)
+class Context:
+    """The graph that is being made, the mistakes met so far, and what was already lowered."""
+
+    loader: Loader
+    graph: Graph = field(default_factory=Graph)
+    memo: dict[tuple[object, ...], Node | None] = field(default_factory=dict)
+    active: set[Binding] = field(default_factory=set)
+    draws: dict[tuple[int, int], int] = field(default_factory=dict)
+    declared: dict[Node, Place] = field(default_factory=dict)
+
+    @property
+    def mistakes(self) -> list[Diagnostic]:
+        """Every mistake found so far, in files as in meaning."""
+        return self.loader.mistakes
+
+    @property
+    def values(self) -> Values:
+        """The reader of option values."""
+        return Values(self.find)
+
+    def say(self, *args: Any, **words: Any) -> None:  # noqa: ANN401 - as for Diagnostic
+        """Record a mistake."""
+        self.mistakes.append(Diagnostic(*args, **words))
+
+    def catch(self, bad: Bad) -> None:
+        """Record the mistakes of a value."""
+        self.mistakes.extend(bad.diagnostics)
+
+    def draw(self, expr: tree.Expr, scope: Scope) -> int:
+        """Return the number of an occurrence of work that may be sampled, counted from 1."""
+        return self.draws.setdefault((id(expr), id(scope)), len(self.draws) + 1)
+
+    def find(self, name: str, scope: Scope, place: Place, must_exist: bool) -> str:  # noqa: FBT001
+        """Return the path of a file that a recipe names."""
+        for base in (scope.folder, shipped()):
+            path = base / Path(name).expanduser()
+            if path.exists():
+                return str(path.resolve())
+        if must_exist:
+            raise Bad(
+                Diagnostic(
+                    "E501",
+                    f"there is no file `{name}`",
+                    place,
+                    "looked for beside this recipe and among the shipped ones",
+                    help=f"paths are read from the recipe's own folder, {scope.folder}",
+                )
+            )
+        return name
+
+
+def run(work: Lowered) -> Node | None:
+    """Run work and all that it yields, on a stack of our own; nothing here recurses."""
+    stack: list[Lowered] = [work]
+    result: Node | None = None
+    while stack:
+        try:
+            deeper = stack[-1].send(result)
+        except StopIteration as done:
+            stack.pop()
+            result = done.value
+        else:
+            stack.append(deeper)
+            result = None
+    return result

@@ -1,0 +1,174 @@
+"""Reading recipe files into scopes: `use`, the project's root, and cycles among files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from composer.compiler.graph.scope import Binding, Scope
+from composer.syntax import parse, read, tree
+from composer.words import Diagnostic, Mistakes, Source, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+ROOT_MARKS = ("pyproject.toml", ".git")
+
+
+@cache
+def shipped() -> Path:
+    """Return the folder of the recipes that come with the package."""
+    package = Path(__file__).parents[2]
+    beside = package.parent / "recipes"
+    return beside if beside.is_dir() else package / "recipes"
+
+
+def root_of(folder: Path) -> Path:
+    """Return the nearest parent that holds a project's marks, else the folder itself."""
+    folder = folder.resolve()
+    for parent in (folder, *folder.parents):
+        if any((parent / mark).exists() for mark in ROOT_MARKS):
+            return parent
+    return folder
+
+
+@dataclass(eq=False)
+class Loader:
+    """Reads a recipe and the files that it uses, and keeps every mistake that it meets."""
+
+    root: Path
+    mistakes: list[Diagnostic] = field(default_factory=list)
+    _files: dict[Path, tree.File | None] = field(default_factory=dict)
+
+    def scope(
+        self,
+        path: Path,
+        source: Source | None = None,
+        trail: tuple[Path, ...] = (),
+    ) -> Scope:
+        """Read a file into a new scope; the trail is the files that led here by `use`."""
+        scope = Scope(folder=path.parent)
+        file = self._file(path, source)
+        if file is not None:
+            for statement in file.statements:
+                self._declare(statement, scope, (*trail, path))
+        return scope
+
+    def _file(self, path: Path, source: Source | None) -> tree.File | None:
+        if path not in self._files or source is not None:
+            self._files[path] = None
+            try:
+                self._files[path] = parse(source or read(path))
+            except Mistakes as mistakes:
+                self.mistakes += mistakes.diagnostics
+        return self._files[path]
+
+    def _declare(self, statement: tree.Statement, scope: Scope, trail: tuple[Path, ...]) -> None:
+        match statement:
+            case tree.Use():
+                self._use(statement, scope, trail)
+            case tree.Default():
+                scope.defaults = (*scope.defaults, statement)
+            case tree.Example():
+                scope.example = statement.text
+            case tree.Answer():
+                self._answer(statement, scope)
+            case _:
+                name = statement.name
+                self._bind(scope, Binding(name, statement, scope, statement.name_place))
+
+    def _answer(self, statement: tree.Answer, scope: Scope) -> None:
+        if scope.answer is not None:
+            self.mistakes.append(
+                Diagnostic(
+                    "E208",
+                    "a recipe has one answer, but a second one stands here",
+                    statement.place,
+                    "the second answer",
+                    help="give the first one a name: `let first = ...`",
+                )
+            )
+        scope.answer = statement
+
+    def _use(self, use: tree.Use, scope: Scope, trail: tuple[Path, ...]) -> None:
+        path = self._find(use, scope.folder)
+        if path is None:
+            for name, alias, place in use.names:
+                self._bind(scope, Binding(alias or name, use, scope, place))
+            if use.alias:
+                self._bind(scope, Binding(use.alias, use, scope, use.place))
+            return
+        if path in trail:
+            names = " -> ".join(each.name for each in (*trail, path))
+            self.mistakes.append(
+                Diagnostic("E205", f"files use each other: {names}", use.file_place, "a cycle")
+            )
+            return
+        used = self.scope(path, trail=trail)
+        used.user = scope
+        if use.alias:
+            scope.used[use.alias] = used
+            self._bind(scope, Binding(use.alias, use, scope, use.place))
+        self._import(use, used, scope)
+
+    def _import(self, use: tree.Use, used: Scope, scope: Scope) -> None:
+        for name, alias, place in use.names:
+            binding = used.names.get(name)
+            if binding is None:
+                self.mistakes.append(
+                    Diagnostic(
+                        "E201",
+                        f"`{use.file}` has no `{name}`",
+                        place,
+                        "not in that file",
+                        help=did_you_mean(name, used.names),
+                    )
+                )
+                binding = Binding(name, use, scope, place)
+            shared = Binding(
+                alias or name, binding.statement, binding.scope, place, binding.value
+            )
+            self._bind(scope, shared)
+
+    def _bind(self, scope: Scope, binding: Binding) -> None:
+        mistake = scope.bind(binding)
+        if mistake:
+            self.mistakes.append(mistake)
+
+    def _find(self, use: tree.Use, folder: Path) -> Path | None:
+        """Resolve a used file: from the file's folder, then from the shipped recipes."""
+        for base in (folder, shipped()):
+            path = (base / use.file).resolve()
+            if path.is_file():
+                inside = [self.root, shipped()]
+                if any(path.is_relative_to(each.resolve()) for each in inside):
+                    return path
+                self.mistakes.append(
+                    Diagnostic(
+                        "E502",
+                        f"`{use.file}` lies outside the project's root, {self.root}",
+                        use.file_place,
+                        "not read",
+                        help="move it inside, or name a wider root: `--root FOLDER`",
+                    )
+                )
+                return None
+        near = _recipes_near(folder)
+        self.mistakes.append(
+            Diagnostic(
+                "E501",
+                f"there is no file `{use.file}`",
+                use.file_place,
+                "looked for beside this recipe and among the shipped ones",
+                help=did_you_mean(use.file, near),
+            )
+        )
+        return None
+
+
+def _recipes_near(folder: Path) -> Iterable[str]:
+    for base in (folder, shipped()):
+        for path in sorted(base.glob("**/*.ens"))[:500]:
+            yield str(path.relative_to(base))

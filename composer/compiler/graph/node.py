@@ -1,0 +1,162 @@
+"""The typed graph: frozen, interned nodes, hashed by the identity of their children."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from composer.ports import Port
+from composer.steps import STEPS, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import networkx
+    from pydantic import BaseModel
+
+    from composer.steps import Input, Step
+    from composer.words import Place
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Node:
+    """One step of a recipe with what it is given.
+
+    Nodes are made by :meth:`Graph.node` alone, which returns the same node for the same step,
+    inputs and options; so two nodes are equal only if they are one. `origin` is the query that
+    the node's value belongs to.
+    """
+
+    op: str
+    inputs: tuple[Node, ...]
+    options: BaseModel | None
+    port: Port
+    origin: Node | None = field(repr=False, default=None)
+
+    @property
+    def step(self) -> Step:
+        """The step that this node is a use of."""
+        return STEPS[self.op]
+
+    def paired(self) -> Iterator[tuple[Input, Node]]:
+        """Yield each input node with the input of the step that it serves."""
+        if self.op == QUERY:
+            return
+        inputs = self.step.inputs
+        for at, node in enumerate(self.inputs):
+            yield inputs[min(at, len(inputs) - 1)], node
+
+    def get(self, option: str) -> Any:  # noqa: ANN401 - an option may be of any type
+        """Return an option's value."""
+        return getattr(self.options, option)
+
+    @property
+    def lazy(self) -> tuple[Node, ...]:
+        """The branches that this node may or may not run."""
+        return tuple(node for input_, node in self.paired() if input_.role is Role.LATER)
+
+
+QUERY = "query"
+"""The op of the one node that has no step: what the recipe is asked."""
+
+
+class Graph:
+    """A pool of interned nodes, and where in the recipe each was written."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[tuple[object, ...], Node] = {}
+        self.places: dict[Node, Place] = {}
+        self.query = self._intern(QUERY, (), None, Port.QUERY, None)
+
+    def node(
+        self,
+        op: str,
+        inputs: tuple[Node, ...],
+        options: Mapping[str, Any] | BaseModel | None = None,
+        place: Place | None = None,
+    ) -> Node:
+        """Return the node of a step with inputs and options, made once."""
+        step = STEPS[op]
+        if options is None or not hasattr(options, "model_fields"):
+            options = step.options(**(options or {}))
+        node = self._intern(op, inputs, options, _port(step, inputs), _origin(op, step, inputs))
+        if place is not None:
+            self.places.setdefault(node, place)
+        return node
+
+    def replaced(
+        self, node: Node, inputs: tuple[Node, ...] | None = None, **options: Any
+    ) -> Node:  # noqa: ANN401
+        """Return the node with other inputs or options, standing at the same place."""
+        values = node.options
+        if options and values is not None:
+            values = values.model_copy(update=options)
+        fresh = self.node(
+            node.op, node.inputs if inputs is None else inputs, values, self.places.get(node)
+        )
+        return fresh
+
+    def rebuild(self, root: Node, change: Callable[[Node], Node]) -> Node:
+        """Return the graph with `change` applied to every node, inputs first."""
+        made: dict[Node, Node] = {}
+        for node in topological(root):
+            inputs = tuple(made[each] for each in node.inputs)
+            same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
+            made[node] = change(node if same else self.replaced(node, inputs))
+        return made[root]
+
+    def _intern(
+        self,
+        op: str,
+        inputs: tuple[Node, ...],
+        options: BaseModel | None,
+        port: Port,
+        origin: Node | None,
+    ) -> Node:
+        key = (op, *map(id, inputs), options)
+        if key not in self._nodes:
+            self._nodes[key] = Node(op, inputs, options, port, origin)
+        return self._nodes[key]
+
+
+def topological(root: Node) -> list[Node]:
+    """Return every node under a root once, inputs before those that use them."""
+    order: list[Node] = []
+    seen: set[Node] = set()
+    stack: list[tuple[Node, bool]] = [(root, False)]
+    while stack:
+        node, done = stack.pop()
+        if done:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack.extend((each, False) for each in reversed(node.inputs))
+    return order
+
+
+def as_networkx(root: Node) -> networkx.DiGraph[Node]:
+    """Return the graph as networkx sees it: an edge from each node to those that use it."""
+    import networkx
+
+    view: networkx.DiGraph[Node] = networkx.DiGraph()
+    for node in topological(root):
+        view.add_node(node, op=node.op, port=node.port.name)
+        view.add_edges_from((each, node) for each in node.inputs)
+    return view
+
+
+def _port(step: Step, inputs: tuple[Node, ...]) -> Port:
+    """Return what a node gives; a bank of one branch is that branch."""
+    same = step.gives_same or (step.name == "bank" and len(inputs) == 1)
+    return inputs[0].port if same else step.gives
+
+
+def _origin(op: str, step: Step, inputs: tuple[Node, ...]) -> Node | None:
+    """Return the query that a value belongs to: what `cascade` asks its next stage."""
+    if step.gives is Port.MODEL or not inputs:
+        return None
+    first = inputs[0]
+    if first.port is Port.QUERY:
+        return first
+    return first.origin

@@ -1,0 +1,106 @@
+"""Overrides from outside: `--set path=value` on parameters, defaults and models' options."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from composer.models import BACKENDS
+from composer.steps import STEPS
+from composer.syntax import parse_expression, tree
+from composer.words import Diagnostic, Mistakes, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from composer.compiler.graph.scope import Scope
+
+
+def override(scope: Scope, settings: Mapping[str, str]) -> list[Diagnostic]:
+    """Apply settings to a recipe's scope; return the mistakes in them.
+
+    A path is a parameter (`doubt`), one of a used recipe (`moa.doubt`), a default
+    (`default.generate.max_tokens`) or a model's option (`model.A.device`).
+    """
+    mistakes: list[Diagnostic] = []
+    for path, text in settings.items():
+        try:
+            value = parse_expression(text, f"--set {path}")
+        except Mistakes as error:
+            mistakes += error.diagnostics
+            continue
+        if not _apply(scope, path, value):
+            known = list(paths(scope))
+            mistakes.append(
+                Diagnostic(
+                    "E404",
+                    f"there is nothing to set at `{path}`",
+                    help=did_you_mean(path, known) or "this recipe has no parameters",
+                )
+            )
+    return mistakes
+
+
+def paths(scope: Scope) -> Iterator[str]:
+    """Yield every path that `--set` can reach."""
+    for name, binding in scope.names.items():
+        if isinstance(binding.statement, tree.Param):
+            yield name
+        if isinstance(binding.statement, tree.Model):
+            backend = BACKENDS.get(binding.statement.value.function)
+            yield from (f"model.{name}.{o}" for o in (backend.model_fields if backend else ()))
+    for alias, used in scope.used.items():
+        yield from (f"{alias}.{path}" for path in paths(used) if "." not in path)
+    for name, step in STEPS.items():
+        if not step.sign:
+            yield from (f"default.{name}.{option}" for option in step.public_options)
+
+
+def _apply(scope: Scope, path: str, value: tree.Expr) -> bool:
+    match path.split("."):
+        case [name]:
+            return _param(scope, name, value)
+        case [alias, name] if alias in scope.used:
+            return _param(scope.used[alias], name, value)
+        case ["default", step, option]:
+            return _default(scope, step, option, value)
+        case ["model", name, option]:
+            return _model(scope, name, option, value)
+        case _:
+            return False
+
+
+def _param(scope: Scope, name: str, value: tree.Expr) -> bool:
+    binding = scope.names.get(name)
+    if binding is None or not isinstance(binding.statement, tree.Param):
+        return False
+    binding.value = value
+    return True
+
+
+def _default(scope: Scope, step: str, option: str, value: tree.Expr) -> bool:
+    if step not in STEPS or option not in STEPS[step].public_options:
+        return False
+    argument = tree.Argument(option, value, value.place, value.place)
+    call = tree.Call(step, (argument,), value.place, value.place)
+    scope.defaults = (*scope.defaults, tree.Default(call, value.place))
+    return True
+
+
+def _model(scope: Scope, name: str, option: str, value: tree.Expr) -> bool:
+    binding = scope.names.get(name)
+    if binding is None or not isinstance(binding.statement, tree.Model):
+        return False
+    call = binding.statement.value
+    backend = BACKENDS.get(call.function)
+    if backend is None or option not in backend.model_fields:
+        return False
+    at = list(backend.model_fields).index(option)
+    unnamed = [a for a in call.arguments if a.name is None]
+    dropped = unnamed[at] if at < len(unnamed) else None
+    kept = [a for a in call.arguments if a.name != option and a is not dropped]
+    given = tree.Argument(option, value, value.place, value.place)
+    binding.statement = replace(
+        binding.statement, value=replace(call, arguments=(*kept, given))
+    )
+    return True

@@ -1,0 +1,46 @@
+"""Rules that settle what a recipe says. They always run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.compiler.graph.lower import choices
+from composer.compiler.rules.rewrite import Pattern, rule
+
+if TYPE_CHECKING:
+    from composer.compiler.graph import Graph, Node
+
+FUSE = "token_fuse|span_fuse"
+
+
+@rule(Pattern("bank", Pattern("*", name="branch")))
+def lone_branch(graph: Graph, node: Node, branch: Node) -> Node:
+    """A bank of one branch is that branch."""
+    del graph, node
+    return branch
+
+
+@rule(
+    Pattern(
+        "choose",
+        Pattern("route", name="route"),
+        Pattern("generate", Pattern("*", name="query"), Pattern(FUSE, name="fuse"), name="branch"),
+    )
+)
+def route_into_members(
+    graph: Graph, node: Node, route: Node, branch: Node, query: Node, fuse: Node
+) -> Node:
+    """A route whose bank is one fused branch weighs that branch's members."""
+    del node
+    names = fuse.get("names")
+    told = choices(fuse.inputs, len(fuse.inputs))
+    inner = graph.replaced(route, (query, *fuse.inputs), names=names, fused=True, **told)
+    weighed = graph.node("weigh", (fuse, inner), None, graph.places.get(fuse))
+    return graph.replaced(branch, (query, weighed))
+
+
+@rule(Pattern("choose", Pattern("route"), Pattern("*", name="branch")))
+def lone_choice(graph: Graph, node: Node, branch: Node) -> Node:
+    """A route that feeds one branch has nothing to decide."""
+    del graph, node
+    return branch

@@ -1,0 +1,50 @@
+"""The pass list: what happens to a recipe between its text and its plan, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from composer.compiler.rules.meaning import lone_branch, lone_choice, route_into_members
+from composer.compiler.rules.rewrite import Fired, Pass
+from composer.compiler.rules.sharing import greedy_once, one_forward, one_vocabulary
+from composer.compiler.rules.simpler import (
+    flat_banks,
+    flat_fuses,
+    flat_votes,
+    never_chosen,
+    settled_cascade,
+    weightless_members,
+)
+
+if TYPE_CHECKING:
+    from composer.compiler.graph import Graph, Node
+
+PASSES = (
+    Pass("meaning", (lone_branch, route_into_members, lone_choice), meaning=True),
+    Pass("drop", (weightless_members, never_chosen, settled_cascade)),
+    Pass("flatten", (flat_banks, flat_votes, flat_fuses)),
+    Pass("share", (one_vocabulary, one_forward, greedy_once)),
+)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Optimized:
+    """The graph after the passes, the rules that fired, and the graph after each pass."""
+
+    root: Node
+    fired: tuple[Fired, ...]
+    after: tuple[tuple[Pass, Node, tuple[Fired, ...]], ...]
+
+
+def optimize(graph: Graph, root: Node, *, plain: bool = False) -> Optimized:
+    """Run the passes over a graph; `plain` runs only those that settle the meaning."""
+    fired: list[Fired] = []
+    after = []
+    for each in PASSES:
+        if each.meaning or not plain:
+            log: list[Fired] = []
+            root = each.run(graph, root, log)
+            fired += log
+            after.append((each, root, tuple(log)))
+    return Optimized(root, tuple(fired), tuple(after))

@@ -1,0 +1,136 @@
+"""The rewriter: patterns over nodes, rules as data, sweeps until nothing changes.
+
+A rule is a pattern in a decorator and the rewriting as a function of what the pattern names::
+
+    @rule(Pattern("choose", Pattern("route"), Pattern("generate", name="branch")))
+    def lone_branch(graph, node, branch):
+        '''A route that feeds one branch decides nothing.'''
+        return branch
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from composer.compiler.graph import Graph, Node
+
+SWEEPS = 100
+"""Sweeps after which a pass that still changes something is a mistake of its rules."""
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Nodes of an op, with inputs that match and options that have certain values.
+
+    Without inputs, any inputs do; with some, a node must have exactly as many. `op` may be
+    several, separated by `|`; `*` is any. A named node is handed to the rule under that name.
+    """
+
+    op: str
+    inputs: tuple[Pattern, ...] = ()
+    name: str = ""
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def __init__(self, op: str, *inputs: Pattern, name: str = "", **options: Any) -> None:  # noqa: ANN401
+        object.__setattr__(self, "op", op)
+        object.__setattr__(self, "inputs", inputs)
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "options", tuple(options.items()))
+
+    @property
+    def ops(self) -> frozenset[str]:
+        """The ops that match."""
+        return frozenset(self.op.split("|"))
+
+    def match(self, node: Node) -> dict[str, Node] | None:
+        """Return the named nodes, or None where the node is another."""
+        if node.op not in self.ops and "*" not in self.ops:
+            return None
+        if any(node.get(option) != value for option, value in self.options):
+            return None
+        if self.inputs and len(self.inputs) != len(node.inputs):
+            return None
+        found = {self.name: node} if self.name else {}
+        for pattern, inner in zip(self.inputs, node.inputs, strict=False):
+            deeper = pattern.match(inner)
+            if deeper is None:
+                return None
+            found |= deeper
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A named rewriting. It returns the better node, or None where it does not apply."""
+
+    name: str
+    pattern: Pattern
+    rewrite: Callable[..., Node | None]
+
+    @property
+    def summary(self) -> str:
+        """What the rule does and why that is the same: its docstring's first paragraph."""
+        text = (self.rewrite.__doc__ or "").strip().split("\n\n")[0]
+        return " ".join(text.split())
+
+    def apply(self, graph: Graph, node: Node) -> Node | None:
+        """Return what the node becomes, or None."""
+        found = self.pattern.match(node)
+        return None if found is None else self.rewrite(graph, node, **found)
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """One use of a rule: the node as it was and as it became."""
+
+    rule: Rule
+    before: Node
+    after: Node
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """Rules that run together until none of them applies.
+
+    A `meaning` pass settles what the recipe says and always runs; the others only make the same
+    answers cheaper.
+    """
+
+    name: str
+    rules: tuple[Rule, ...]
+    meaning: bool = False
+    by_op: dict[str, tuple[Rule, ...]] = field(default_factory=dict, repr=False)
+
+    def __post_init__(self) -> None:
+        for op in {op for rule in self.rules for op in rule.pattern.ops}:
+            self.by_op[op] = tuple(rule for rule in self.rules if op in rule.pattern.ops)
+
+    def run(self, graph: Graph, root: Node, log: list[Fired]) -> Node:
+        """Rewrite to a fixed point; every use of a rule goes into the log."""
+        for _ in range(SWEEPS):
+            rewritten = graph.rebuild(root, lambda node: self._improved(graph, node, log))
+            if rewritten is root:
+                return root
+            root = rewritten
+        raise RuntimeError(f"the rules of the pass `{self.name}` undo each other")
+
+    def _improved(self, graph: Graph, node: Node, log: list[Fired]) -> Node:
+        for each in self.by_op.get(node.op, ()):
+            better = each.apply(graph, node)
+            if better is not None and better is not node:
+                log.append(Fired(each, node, better))
+                return better
+        return node
+
+
+def rule(pattern: Pattern) -> Callable[[Callable[..., Node | None]], Rule]:
+    """Make a function a rule."""
+
+    def declare(rewrite: Callable[..., Node | None]) -> Rule:
+        return Rule(rewrite.__name__, pattern, rewrite)
+
+    return declare

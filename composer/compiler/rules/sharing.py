@@ -1,0 +1,37 @@
+"""Rules that do equal work once and let members run together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.compiler.graph.capabilities import declared_in, vocabulary
+from composer.compiler.rules.rewrite import Pattern, rule
+
+if TYPE_CHECKING:
+    from composer.compiler.graph import Graph, Node
+
+
+@rule(Pattern("token_fuse", name="fuse", together=False))
+def one_forward(graph: Graph, node: Node, fuse: Node) -> Node | None:
+    """Members that are one model under several prompts are rows of one forward pass."""
+    del fuse
+    weights = [leaf.get("declaration").identity() for m in node.inputs for leaf in declared_in(m)]
+    return graph.replaced(node, together=True) if len(set(weights)) < len(weights) else None
+
+
+@rule(Pattern("token_fuse", name="fuse"))
+def one_vocabulary(graph: Graph, node: Node, fuse: Node) -> Node | None:
+    """Members that share a tokenizer, by content, are fused without any alignment."""
+    from composer.parts import Shared
+
+    del fuse
+    if node.get("align").name == "shared" or vocabulary(node) is None:
+        return None
+    return graph.replaced(node, align=Shared())
+
+
+@rule(Pattern("generate", name="asked", temperature=0.0))
+def greedy_once(graph: Graph, node: Node, asked: Node) -> Node | None:
+    """Greedy work with equal inputs is one node, done once; sampled work is not."""
+    del asked
+    return graph.replaced(node, draw=0) if node.get("draw") else None

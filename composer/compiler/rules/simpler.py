@@ -1,0 +1,154 @@
+"""Rules that leave out what cannot matter and take nested things out of each other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.compiler.graph import topological
+from composer.compiler.rules.rewrite import Pattern, rule
+from composer.parts import Constant, Count, One, Uniform
+from composer.ports import Port
+from composer.ports.values import unique
+
+if TYPE_CHECKING:
+    from composer.compiler.graph import Graph, Node
+
+
+@rule(Pattern("generate", Pattern("*", name="query"), Pattern("token_fuse", name="fuse")))
+def weightless_members(graph: Graph, node: Node, query: Node, fuse: Node) -> Node | None:
+    """A member of weight 0 adds nothing to the fused distribution and is not run."""
+    weights = fuse.get("weights")
+    if weights is None or all(weights) or not any(weights):
+        return None
+    kept = [at for at, weight in enumerate(weights) if weight]
+    slim = graph.replaced(
+        fuse,
+        tuple(fuse.inputs[at] for at in kept),
+        weights=tuple(weights[at] for at in kept),
+        names=tuple(fuse.get("names")[at] for at in kept),
+    )
+    return graph.replaced(node, (query, slim))
+
+
+@rule(Pattern("choose", name="bank"))
+def never_chosen(graph: Graph, node: Node, bank: Node) -> Node | None:
+    """A route whose estimates are all equal always takes its first branch; the others go."""
+    del graph, bank
+    route = node.inputs[0]
+    policy = route.get("policy")
+    settled = isinstance(route.get("by"), Uniform) and (policy is None or isinstance(policy, One))
+    priced = policy is not None and getattr(policy, "cost", 0) > 0
+    return node.inputs[1] if settled and not priced else None
+
+
+@rule(Pattern("cascade", name="stages"))
+def settled_cascade(graph: Graph, node: Node, stages: Node) -> Node | None:
+    """A cascade that accepts everything stops at its first answer; the later stages go."""
+    del graph, stages
+    rule_ = node.get("accept").expression
+    if not (isinstance(rule_, Constant) and rule_.value is True):
+        return None
+    first = node.inputs[0]
+    return node.inputs[1] if first.port is Port.QUERY else first
+
+
+@rule(Pattern("bank", name="outer"))
+def flat_banks(graph: Graph, node: Node, outer: Node) -> Node | None:
+    """A bank inside a bank gives its candidates to the outer one."""
+    del outer
+    if all(each.op != "bank" for each in node.inputs):
+        return None
+    inputs: list[Node] = []
+    names: list[str] = []
+    for name, branch in zip(node.get("names"), node.inputs, strict=True):
+        nested = branch.op == "bank"
+        inputs += branch.inputs if nested else (branch,)
+        names += [f"{name}.{inner}" for inner in branch.get("names")] if nested else [name]
+    return graph.replaced(node, tuple(inputs), names=unique(names))
+
+
+@rule(Pattern("vote", Pattern("bank", name="bank"), soft=True))
+def flat_votes(graph: Graph, node: Node, bank: Node) -> Node | None:
+    """A soft vote over soft votes is one vote, with the weights multiplied.
+
+    The shares are linear in the ballots as long as nobody can abstain and both votes compare
+    answers in one way.
+    """
+    if any(each.port is not Port.TEXT for each in bank.inputs) or not _linear(node):
+        return None
+    weights = node.get("weights") or (1.0,) * len(bank.inputs)
+    inputs: list[Node] = []
+    names: list[str] = []
+    flat: list[float] = []
+    for name, weight, branch in zip(bank.get("names"), weights, bank.inputs, strict=True):
+        inner = _inner_vote(node, branch)
+        if inner is None:
+            inputs, names, flat = [*inputs, branch], [*names, name], [*flat, weight]
+            continue
+        own = branch.get("weights") or (1.0,) * len(inner.inputs)
+        inputs += inner.inputs
+        names += [f"{name}.{each}" for each in inner.get("names")]
+        flat += [weight * each / sum(own) for each in own]
+    if len(inputs) == len(bank.inputs):
+        return None
+    whole = graph.replaced(bank, tuple(inputs), names=unique(names))
+    return graph.replaced(node, (whole,), weights=tuple(flat))
+
+
+def _linear(vote: Node) -> bool:
+    """Say whether a vote counts voices that cannot abstain."""
+    extracts = any(each.op == "extract" for each in topological(vote))
+    return isinstance(vote.get("reduce"), Count) and not extracts
+
+
+def _inner_vote(outer: Node, branch: Node) -> Node | None:
+    """Return the bank of a vote that may be counted together with an outer one."""
+    if branch.op != "vote" or not branch.get("soft") or branch.inputs[0].op != "bank":
+        return None
+    alike = all(branch.get(each) == outer.get(each) for each in ("by", "reduce"))
+    own = branch.get("weights")
+    positive = own is None or all(weight > 0 for weight in own)
+    bank = branch.inputs[0]
+    single = all(each.port is Port.TEXT for each in bank.inputs)
+    return bank if alike and positive and single else None
+
+
+@rule(Pattern("generate", Pattern("*", name="query"), Pattern("token_fuse", name="fuse")))
+def flat_fuses(graph: Graph, node: Node, query: Node, fuse: Node) -> Node | None:
+    """A token fuse inside a token fuse gives its members to the outer one, weights multiplied.
+
+    Means of probabilities are linear; of log-probabilities the inner one's normalizer is the same
+    for every token, so that it falls out.
+    """
+    members: list[tuple[Node, str, float]] = []
+    outer = fuse.get("weights") or (1.0,) * len(fuse.inputs)
+    for member, name, weight in zip(fuse.inputs, fuse.get("names"), outer, strict=True):
+        members += _flat(fuse, member, name, weight)
+    if len(members) == len(fuse.inputs):
+        return None
+    aligned = any(m.op == "token_fuse" and m.get("align").name == "union" for m in fuse.inputs)
+    align = next(m.get("align") for m in fuse.inputs if m.op == "token_fuse" and aligned) if (
+        aligned
+    ) else fuse.get("align")
+    flat = graph.replaced(
+        fuse,
+        tuple(member for member, _, _ in members),
+        names=unique(name for _, name, _ in members),
+        weights=tuple(weight for *_, weight in members),
+        align=align,
+    )
+    return graph.replaced(node, (query, flat))
+
+
+def _flat(outer: Node, member: Node, name: str, weight: float) -> list[tuple[Node, str, float]]:
+    """Return a member as it is, or its own members if they may join the outer fuse."""
+    if member.op != "token_fuse" or member.get("combine") != outer.get("combine"):
+        return [(member, name, weight)]
+    logs = member.get("combine").name == "logs"
+    aligned = "union" in (member.get("align").name, outer.get("align").name)
+    if logs and aligned:
+        return [(member, name, weight)]
+    own = member.get("weights") or (1.0,) * len(member.inputs)
+    total = sum(own) if member.get("normalize") else 1.0
+    pairs = zip(member.inputs, member.get("names"), own, strict=True)
+    return [(each, f"{name}.{inner}", weight * w / total) for each, inner, w in pairs]

@@ -1,0 +1,127 @@
+"""Asking models: one answer, several draws, another question."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from composer.models.capability import Capability
+from composer.models.declaration import Declaration
+from composer.parts import Template
+from composer.ports import Asker, Candidates, Model, Query, Ranking, Sampling, Text
+from composer.steps.declare import step
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Temperature = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(gt=0, le=1)]
+Count = Annotated[int, Field(ge=1)]
+Whole = Annotated[int, Field(ge=0)]
+
+
+@step(sign="a name in step position", hidden=("declaration", "name"))
+def model(*, declaration: Declaration, name: str) -> Model:
+    """Stand for a declared model."""
+    return Model(name, declaration.member(name))
+
+
+@step(needs=Capability.TEXT, hidden=("draw",))
+async def generate(  # noqa: PLR0913 - the field's own options
+    query: Query,
+    model: Model,
+    *,
+    temperature: Temperature = 0.0,
+    top_p: Share = 1.0,
+    top_k: Whole = 0,
+    min_p: Annotated[float, Field(ge=0, le=1)] = 0.0,
+    max_tokens: Count = 512,
+    stop: tuple[str, ...] = (),
+    draw: int = 0,  # noqa: ARG001 - makes separate occurrences of sampled work separate nodes
+    ask: Asker,
+) -> Text:
+    """Let a model answer the query.
+
+    A temperature of 0 is greedy. `draw` numbers the occurrence in the recipe, so that sampled
+    work is done once an occurrence; greedy work is the same wherever it stands.
+    """
+    sampling = Sampling(temperature, top_p, top_k, min_p, max_tokens, stop)
+    return await ask.generate(model, query, _seeded(sampling, ask))
+
+
+@step(paper="arXiv:2203.11171", needs=Capability.TEXT, hidden=("draw",))
+async def sample(  # noqa: PLR0913 - the field's own options
+    query: Query,
+    model: Model,
+    n: Count = 5,
+    *,
+    temperature: Temperature = 0.7,
+    top_p: Share = 1.0,
+    top_k: Whole = 0,
+    min_p: Annotated[float, Field(ge=0, le=1)] = 0.0,
+    max_tokens: Count = 512,
+    stop: tuple[str, ...] = (),
+    draw: int = 0,  # noqa: ARG001 - as in `generate`
+    ask: Asker,
+) -> Candidates:
+    """Draw several answers of one model, as self-consistency does."""
+    sampling = Sampling(temperature, top_p, top_k, min_p, max_tokens, stop)
+    draws = [ask.generate(model, query, _seeded(sampling, ask)) for _ in range(n)]
+    return Candidates(query, tuple(await asyncio.gather(*draws)))
+
+
+@step()
+def prompt(
+    given: Query | Text | Candidates | Ranking, template: Template, *, system: str = ""
+) -> Query:
+    """Ask another question, made from what came before by a Jinja2 template.
+
+    The template sees `query`, `messages`, `fields`, `answers` and `answer`.
+    """
+    query = given if isinstance(given, Query) else given.query
+    asked = query.asking(template.render(given), given)
+    return replace(asked, messages=(("system", system), *asked.messages)) if system else asked
+
+
+@step(sign="`prompt(...) -> M` inside a fuse")
+def prompted(model: Model, *, template: Template) -> Model:
+    """Give one member of a fuse its own prompt, a template over the query.
+
+    Source: model arithmetic, arXiv:2311.14479.
+    """
+    from composer.fusion.spec import Prompted
+
+    member = Prompted(_shift(model.member, 1), 1)
+    return Model(model.name, member, model.members, (template, *model.templates))
+
+
+def _seeded(sampling: Sampling, ask: Asker) -> Sampling:
+    """Give each draw a seed of its own; greedy work has none, so that it can be shared."""
+    return replace(sampling, seed=ask.rng.getrandbits(62)) if sampling.temperature else sampling
+
+
+def _shift(member: object, by: int) -> object:
+    """Renumber the prompts that a member reads, to make room for others before them."""
+    from composer.fusion.spec import Prompted, SpanFuse, TokenFuse
+
+    if isinstance(member, Prompted):
+        return replace(member, prompt=member.prompt + by)
+    if isinstance(member, TokenFuse | SpanFuse):
+        return replace(member, members=tuple(_shift(inner, by) for inner in member.members))
+    return member
+
+
+def share_prompts(models: Mapping[str, Model]) -> tuple[dict[str, object], tuple[Template, ...]]:
+    """Put the members of several models under one list of prompts.
+
+    Returns each model's member, renumbered, and the templates of prompts 1, 2, ...
+    """
+    members: dict[str, object] = {}
+    templates: tuple[Template, ...] = ()
+    for name, each in models.items():
+        members[name] = _shift(each.member, len(templates))
+        templates += each.templates
+    return members, templates

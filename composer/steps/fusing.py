@@ -1,0 +1,85 @@
+"""Fusing models while they write: next-token distributions, and spans."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+from pydantic import Field
+
+from composer.models.capability import Capability
+from composer.parts import Align, Boundary, Combine, Mean, Shared, Words
+from composer.ports import Decision, Model
+from composer.ports.values import unique
+from composer.steps.asking import share_prompts
+from composer.steps.declare import step
+
+
+@step(
+    paper="arXiv:2406.12585",
+    needs=Capability.LOGITS,
+    formula=True,
+    hidden=("together", "names"),
+)
+def token_fuse(  # noqa: PLR0913 - each is a part of its own
+    *members: Model,
+    weights: tuple[float, ...] | None = None,
+    combine: Combine = Mean(),  # noqa: B008 - parts are frozen
+    align: Align = Shared(),  # noqa: B008 - parts are frozen
+    normalize: bool = True,
+    together: bool = False,
+    names: tuple[str, ...] = (),
+) -> Model:
+    """Fuse the members' next-token distributions at every step.
+
+    `mean` is sum w_i p_i, `logs` is softmax(sum w_i log p_i); a formula such as
+    `base + 0.8 * (expert - novice)` is a sum of log-probabilities followed by log-softmax, not
+    divided by the sum of its coefficients unless `normalize = true` (arXiv:2401.08565). Members
+    of unlike vocabularies need an `align`.
+    """
+    from composer.fusion.spec import TokenFuse
+
+    named = dict(zip(names or unique(m.name for m in members), members, strict=True))
+    parts, templates = share_prompts(named)
+    group = TokenFuse(
+        tuple(parts.values()),
+        tuple(parts),
+        weights,
+        combine=combine.name,
+        normalize=normalize,
+        align=align.name,
+        together=together,
+    )
+    return Model(f"token_fuse({', '.join(parts)})", group, tuple(named.values()), templates)
+
+
+@step(paper="arXiv:2407.19807", needs=Capability.TEXT | Capability.SCORE, hidden=("names",))
+def span_fuse(
+    *members: Model,
+    weights: tuple[float, ...] | None = None,
+    span: Boundary = Words(),  # noqa: B008 - parts are frozen
+    max_span_tokens: Annotated[int, Field(ge=1)] = 32,
+    names: tuple[str, ...] = (),
+) -> Model:
+    """Fuse spans: each member proposes one, every member scores every candidate, the best is kept.
+
+    A score is the mean log-probability of the span's tokens; the candidate with the largest
+    weighted sum over the members wins (Cool-Fusion, SweetSpan).
+    """
+    from composer.fusion.spec import SpanFuse
+
+    named = dict(zip(names or unique(m.name for m in members), members, strict=True))
+    parts, templates = share_prompts(named)
+    group = SpanFuse(
+        tuple(parts.values()), tuple(parts), weights, words=span.n, max_span_tokens=max_span_tokens
+    )
+    return Model(f"span_fuse({', '.join(parts)})", group, tuple(named.values()), templates)
+
+
+@step(sign="`route -> fuse`")
+def weigh(fuse: Model, decision: Decision) -> Model:
+    """Multiply the weights of a fuse's members by a decision's; a weight of 0 is not run."""
+    group = fuse.member
+    own = group.weights or (1.0,) * len(group.names)
+    weights = tuple(w * decision.weights.get(n, 0.0) for n, w in zip(group.names, own, strict=True))
+    return replace(fuse, member=replace(group, weights=weights))

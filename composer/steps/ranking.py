@@ -1,0 +1,89 @@
+"""Ranking candidates, keeping some or one, or writing a new answer from them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated
+
+from pydantic import Field
+
+from composer.models.capability import Capability
+from composer.parts import TEMPLATES, Confident, Judge, Scorer, Template
+from composer.ports import Asker, Candidates, Model, Ranking, Sampling, Text
+from composer.steps.declare import step
+
+
+@step(paper="arXiv:2306.02561")
+async def rank(
+    answers: Candidates, *judges: Model, by: Scorer | None = None, ask: Asker
+) -> Ranking:
+    """Order the candidates by a score, best first.
+
+    Given models, they judge (`by = judge()`); without any, the score is each answer's own
+    confidence. Equal scores keep their order.
+    """
+    scorer = by or (Judge() if judges else Confident())
+    scores = await scorer.score(answers, ask, judges)
+    order = sorted(range(len(scores)), key=lambda at: -scores[at])
+    ask.note(scores={answers.names[at]: scores[at] for at in order})
+    return Ranking(
+        answers.query,
+        tuple(answers.texts[at] for at in order),
+        tuple(scores[at] for at in order),
+        tuple(answers.names[at] for at in order),
+    )
+
+
+@step()
+def top(ranking: Ranking, k: Annotated[int, Field(ge=1)] = 3) -> Candidates:
+    """Keep the k best."""
+    return Candidates(ranking.query, ranking.texts[:k], ranking.names[:k])
+
+
+@step()
+def best(ranking: Ranking, *, ask: Asker) -> Text:
+    """Keep the first of a ranking."""
+    ask.note(winner=ranking.names[0])
+    return ranking.texts[0]
+
+
+@step(paper="arXiv:2311.17311", needs=Capability.TEXT)
+async def select(
+    answers: Candidates,
+    model: Model,
+    template: Template = TEMPLATES["select"],
+    *,
+    max_tokens: Annotated[int, Field(ge=1)] = 16,
+    ask: Asker,
+) -> Text:
+    """Let a model say which candidate is best: it is shown all of them and names a number.
+
+    A reply without a number that counts keeps the first candidate, and the trace says so.
+    """
+    query = answers.query.asking(template.render(answers), answers)
+    reply = await ask.generate(model, query, Sampling(max_tokens=max_tokens))
+    at = _number(reply.text, len(answers.texts))
+    ask.note(reply=reply.text, winner=answers.names[at or 0], understood=at is not None)
+    return answers.texts[at or 0]
+
+
+@step(paper="arXiv:2306.02561", needs=Capability.TEXT)
+async def regenerate(
+    answers: Text | Candidates | Ranking,
+    model: Model,
+    template: Template = TEMPLATES["merge"],
+    *,
+    max_tokens: Annotated[int, Field(ge=1)] = 512,
+    ask: Asker,
+) -> Text:
+    """Let a model write a new answer from the candidates: short for `prompt(...) -> M`."""
+    query = answers.query.asking(template.render(answers), answers)
+    text = await ask.generate(model, query, Sampling(max_tokens=max_tokens))
+    return replace(text, query=answers.query)
+
+
+def _number(reply: str, count: int) -> int | None:
+    """Return the index that a reply names, counted from 1 in the reply."""
+    digits = "".join(c if c.isdigit() else " " for c in reply).split()
+    named = [int(word) for word in digits if 1 <= int(word) <= count]
+    return named[0] - 1 if named else None

@@ -1,0 +1,62 @@
+"""Voting: the answer that most of the others agree with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import MappingProxyType
+
+from composer.parts import Agreement, Count, Exact, PartError, Reduction, Seeded, Ties
+from composer.ports import Asker, Candidates, Text
+from composer.steps.declare import step
+
+
+@step(paper="arXiv:2402.05120")
+def vote(  # noqa: PLR0913 - each is a part of its own
+    answers: Candidates,
+    *,
+    by: Agreement = Exact(),  # noqa: B008 - parts are frozen
+    reduce: Reduction = Count(),  # noqa: B008 - parts are frozen
+    weights: tuple[float, ...] | None = None,
+    ties: Ties = Seeded(),  # noqa: B008 - parts are frozen
+    soft: bool = False,
+    ask: Asker,
+) -> Text:
+    """Keep the answer that most of the others agree with.
+
+    Abstentions do not vote. `weights` are one an answer, in order. A `soft` vote counts an answer
+    that itself won a soft vote by the shares of its tally, not as one whole voice.
+    """
+    ballots = [(t, w) for t, w in _ballots(answers, weights, soft=soft) if w > 0]
+    texts = [text for text, _ in ballots]
+    voices = [text.answer for text in texts]
+    if all(voice is None for voice in voices):
+        raise PartError(
+            "E705",
+            "no answer votes: all abstained",
+            "let `extract` read what the models write, or add a fallback: `... -> vote() | D`",
+        )
+    shares = reduce.shares(voices, [weight for _, weight in ballots], by)
+    winner = texts[ties.pick(texts, shares, ask.rng)]
+    tally = shares.tally(voices)
+    ask.note(tally=tally, winner=winner.source)
+    return replace(winner, tally=MappingProxyType(tally))
+
+
+def _ballots(
+    answers: Candidates, weights: tuple[float, ...] | None, *, soft: bool
+) -> list[tuple[Text, float]]:
+    """List who votes for what with how much; a soft vote's winner votes by its tally."""
+    out: list[tuple[Text, float]] = []
+    for text, weight in zip(answers.texts, weights or (1.0,) * len(answers.texts), strict=True):
+        if soft and text.tally:
+            out += [(_saying(text, answer), weight * s) for answer, s in text.tally.items()]
+        else:
+            out.append((text, weight))
+    return out
+
+
+def _saying(text: Text, answer: str) -> Text:
+    """Return an answer of the tally as a ballot of its own."""
+    if text.answer == answer:
+        return text
+    return replace(text, text=answer, value=answer if text.extracted else None)
