@@ -1,0 +1,80 @@
+"""Is an answer right? What was recorded says so, or else the reference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from composer.metrics import contains, exact, number, numeric
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from composer.evaluate.rows import Row
+
+__all__ = ["Compare", "judge", "judgement", "matches"]
+
+Compare = Literal["auto", "exact", "numeric", "contains"]
+"""How an answer is held against a reference: `auto` is numeric for numbers, else exact."""
+
+
+def matches(answer: str, reference: str, compare: Compare = "auto") -> bool:
+    """Say whether an answer agrees with a reference."""
+    if compare == "contains":
+        return contains(answer, reference)
+    if compare == "numeric" or (compare == "auto" and number(reference) is not None):
+        return numeric(answer, reference)
+    return exact(answer, reference)
+
+
+def judge(
+    row: Row,
+    answer: str | None,
+    writers: Iterable[str] = (),
+    compare: Compare = "auto",
+    *,
+    replayed: bool = True,
+) -> float | None:
+    """Give the quality of an answer from 0 to 1, or None where nothing tells it.
+
+    `writers` are the names, in the data, of the models that may have written it. A recorded
+    judgement counts for the very text that it was made of; then the reference decides; without
+    one, the judgement of a single writer, if `replayed`, counts for what was read out of its text.
+    """
+    if answer is None:
+        return 0.0
+    written = [row.recorded[name] for name in dict.fromkeys(writers) if name in row.recorded]
+    same = [_quality(kept) for kept in written if _same(kept, answer, row)]
+    known = [quality for quality in same if quality is not None]
+    if known:
+        return known[0]
+    if row.references:
+        return float(any(matches(answer, one, compare) for one in row.references))
+    return _quality(written[0]) if replayed and len(written) == 1 else None
+
+
+def judgement(row: Row, names: Iterable[str], compare: Compare = "auto") -> float | None:
+    """Give the quality of a model's own recorded answer, None where none is known."""
+    for name in names:
+        kept = row.recorded.get(name)
+        if kept is not None:
+            quality = _quality(kept)
+            if quality is None and kept.get("text") is not None:
+                return judge(row, str(kept["text"]), (), compare)
+            return quality
+    return None
+
+
+def _quality(kept: Mapping[str, Any]) -> float | None:
+    if isinstance(kept.get("correct"), bool | int):
+        return float(bool(kept["correct"]))
+    score = kept.get("score")
+    return min(1.0, max(0.0, float(score))) if isinstance(score, int | float) else None
+
+
+def _same(kept: Mapping[str, Any], answer: str, row: Row) -> bool:
+    """Whether an answer is the recorded one, or what stands for one without words."""
+    text = kept.get("text")
+    if text is not None:
+        return exact(str(text), answer)
+    stands = {"(right)", *row.references} if kept.get("correct") else {"(wrong)"}
+    return any(exact(one, answer) for one in stands)
