@@ -78,7 +78,7 @@ def _remarks(report: Report) -> Iterator[str]:
         yield f"{report.errors:,} of the rows failed and count as wrong."
     unknown = report.rows - report.judged
     if unknown:
-        yield f"{unknown:,} of the rows cannot be judged, for want of a reference, and are left out."
+        yield f"{unknown:,} of the rows have no reference to judge by and are left out."
 
 
 def _difference(one: Difference) -> str:

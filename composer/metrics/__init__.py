@@ -1,9 +1,9 @@
 """Comparing answers, and how sure a comparison is: pure functions over texts and numbers."""
 
+from composer.metrics.bleu import bleu
 from composer.metrics.intervals import Interval, difference_interval, mean_interval
 from composer.metrics.numbers import last_number, number, numbers
 from composer.metrics.text import (
-    bleu,
     contains,
     edit_distance,
     exact,

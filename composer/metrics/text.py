@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import string
 import unicodedata
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
-    "bleu",
     "contains",
     "edit_distance",
     "exact",
@@ -24,23 +22,12 @@ __all__ = [
     "rouge_l",
     "similarity",
     "token_f1",
-    "tokenize",
 ]
 
 ARTICLES = re.compile(r"\b(a|an|the)\b")
 DROPPED = str.maketrans("", "", string.punctuation)
 EDGES = " \t\n\"'`*_\u201c\u201d\u2018\u2019"
 STOPS = ".,;:!?"
-ORDER = 4
-"""BLEU compares runs of up to four tokens."""
-
-_SPLITS = (
-    (re.compile(r"([\{-\~\[-\` -\&\(-\+\:-\@\/])"), r" \1 "),
-    (re.compile(r"([^0-9])([\.,])"), r"\1 \2 "),
-    (re.compile(r"([\.,])([^0-9])"), r" \1 \2"),
-    (re.compile(r"([0-9])(-)"), r"\1 \2 "),
-)
-"""The four rules of the `mteval-v13a` script, in its order."""
 
 
 def normalised(text: str) -> str:
@@ -82,37 +69,6 @@ def contains(text: str, reference: str) -> bool:
     return found is not None
 
 
-def tokenize(text: str) -> list[str]:
-    """Cut a text into BLEU's tokens (`13a`: words, numbers and signs)."""
-    for mark, sign in (("<skipped>", ""), ("-\n", ""), ("\n", " ")):
-        text = text.replace(mark, sign)
-    for entity, sign in (("&quot;", '"'), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">")):
-        text = text.replace(entity, sign)
-    text = f" {text} "
-    for pattern, into in _SPLITS:
-        text = pattern.sub(into, text)
-    return text.split()
-
-
-def bleu(text: str, references: str | Sequence[str]) -> float:
-    """Sentence BLEU from 0 to 1, as sacrebleu's `sentence_bleu` defines it, divided by 100.
-
-    Tokens are those of `13a`. Smoothing is exponential: the first order without a match counts
-    half a match, the next a quarter, and so on. Orders longer than the text are left out, and a
-    text that shares no token has 0.
-    """
-    ours = tokenize(text)
-    theirs = [tokenize(one) for one in _listed(references)]
-    if not ours or not theirs:
-        return 0.0
-    found = [_matches(ours, theirs, order) for order in range(1, ORDER + 1)]
-    pairs = [(hits, total) for hits, total in found if total]
-    if not any(hits for hits, _ in pairs):
-        return 0.0
-    logs = math.fsum(math.log(rate) for rate in _smoothed(pairs)) / len(pairs)
-    return _brevity(len(ours), [len(one) for one in theirs]) * math.exp(logs)
-
-
 def rouge_l(text: str, reference: str) -> float:
     """ROUGE-L: the F-measure of the longest common subsequence of words, without stemming."""
     ours, theirs = _words(text), _words(reference)
@@ -146,38 +102,6 @@ def similarity(left: str, right: str) -> float:
     """One minus the share of letters that an edit must touch: 1 for equal texts."""
     longest = max(len(left), len(right))
     return 1.0 - edit_distance(left, right) / longest if longest else 1.0
-
-
-def _listed(references: str | Sequence[str]) -> Sequence[str]:
-    return [references] if isinstance(references, str) else references
-
-
-def _runs(tokens: Sequence[str], order: int) -> Counter[tuple[str, ...]]:
-    return Counter(tuple(tokens[i : i + order]) for i in range(len(tokens) - order + 1))
-
-
-def _matches(ours: Sequence[str], theirs: Sequence[Sequence[str]], order: int) -> tuple[int, int]:
-    """How many runs of an order some reference has as well, out of how many."""
-    runs = _runs(ours, order)
-    most: Counter[tuple[str, ...]] = Counter()
-    for one in theirs:
-        most |= _runs(one, order)
-    return (runs & most).total(), runs.total()
-
-
-def _smoothed(pairs: Sequence[tuple[int, int]]) -> list[float]:
-    rates, halved = [], 1.0
-    for hits, total in pairs:
-        if not hits:
-            halved /= 2
-        rates.append((hits or halved) / total)
-    return rates
-
-
-def _brevity(ours: int, theirs: Sequence[int]) -> float:
-    """The penalty for being shorter than the reference of the nearest length."""
-    nearest = min(theirs, key=lambda length: (abs(length - ours), length))
-    return 1.0 if ours >= nearest else math.exp(1 - nearest / ours)
 
 
 def _bare(text: str) -> list[str]:

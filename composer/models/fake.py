@@ -25,14 +25,17 @@ LENGTH = 4
 class Fake(Declaration):
     """A model that is a pure function of the prompt, and of the seed when it draws.
 
-    `says` is one answer; or several, of which greedy asking gives the first and drawing any; or
-    pairs of a piece of a question and the answer to it. Without it the style decides: `hash`
-    makes words up, `echo` repeats the question. `confidence` gives every token that probability.
+    `says` is always its answer. Of `among` greedy asking gives the first and drawing any. `knows`
+    holds pairs: a piece of a question, and the answer to it; they go before the others. Without
+    any, the style decides: `hash` makes words up, `echo` repeats the question. `confidence` is
+    the probability of every token.
     """
 
     name: ClassVar[str] = "fake"
 
-    says: str | tuple[str, ...] | tuple[tuple[str, str], ...] | None = None
+    says: str | None = None
+    among: tuple[str, ...] = ()
+    knows: tuple[tuple[str, str], ...] = ()
     style: Literal["hash", "echo"] = "hash"
     confidence: float | None = Field(default=None, gt=0, le=1)
     seed: int = 0
@@ -73,26 +76,16 @@ class Fake(Declaration):
         return Usage(1, read, written, cost)
 
     def _answer(self, query: Query, sampling: Sampling) -> str:
+        known = next((answer for piece, answer in self.knows if piece in query.text), self.says)
+        if known is not None:
+            return known
         draw = sampling.seed if sampling.temperature > 0 else None
         digest = hashlib.sha256(repr((self.seed, query.messages, draw)).encode()).digest()
-        if self.says is None:
-            return self._styled(query, digest)
-        if isinstance(self.says, str):
-            return self.says
-        return self._listed(self.says, query, 0 if draw is None else digest[0])
-
-    def _styled(self, query: Query, digest: bytes) -> str:
+        if self.among:
+            return self.among[0 if draw is None else digest[0] % len(self.among)]
         if self.style == "echo":
             return query.text
         return " ".join(WORDS[byte % len(WORDS)] for byte in digest[:LENGTH])
-
-    def _listed(
-        self, says: tuple[str, ...] | tuple[tuple[str, str], ...], query: Query, pick: int
-    ) -> str:
-        pairs = [one for one in says if isinstance(one, tuple)]
-        if pairs:
-            return next((answer for piece, answer in pairs if piece in query.text), "")
-        return str(says[pick % len(says)]) if says else ""
 
 
 def _tokens(text: str) -> list[str]:

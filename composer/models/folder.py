@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from composer.models.capability import Capability
 from composer.models.card import Card, lacking
 from composer.models.checkpoint import ModelError
+from composer.models.headers import json_of, size_of
 from composer.models.vocabulary import fingerprint_of
 
 if TYPE_CHECKING:
@@ -40,10 +39,10 @@ RECURRENT = (
 )
 """Beginnings of the model types that keep a state which cannot be cut back."""
 
+UNBOUNDED = ("rwkv", "mamba")
 CONTEXT = ("max_position_embeddings", "context_length", "n_positions", "n_ctx", "max_seq_len")
 GENERATIVE = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 SIZES = {"float32": 4, "float16": 2, "bfloat16": 2}
-HEADER = 8
 
 
 def card_of(folder: Path, dtype: str = "auto") -> Card:
@@ -53,30 +52,28 @@ def card_of(folder: Path, dtype: str = "auto") -> Card:
     return _sized(_read(folder, stamps), dtype)
 
 
-@dataclass(frozen=True)
-class _Weights:
-    parameters: int
-    bytes: int
-
-
 @lru_cache(maxsize=256)
 def _read(folder: Path, _stamps: tuple[tuple[str, int], ...]) -> Card:
     config = _config(folder)
     kind = str(config.get("model_type", ""))
-    weights = _weights(folder)
+    parameters, size = size_of(folder)
     tokenizer = _tokenizer(folder)
     text = config | config.get("text_config", {})
     known: dict[str, Any] = {
         "architecture": kind,
-        "parameters": weights.parameters,
-        "bytes": weights.bytes,
-        "context": next((text[key] for key in CONTEXT if text.get(key)), None),
+        "parameters": parameters,
+        "bytes": size,
+        "context": None if kind.startswith(UNBOUNDED) else _context(text),
         "vocabulary_size": text.get("vocab_size"),
         "vocabulary": fingerprint_of(tokenizer) if tokenizer else None,
         "deferred": () if tokenizer else ("its vocabulary, for want of a tokenizer.json",),
     }
     able, why = _ability(config, kind)
     return Card(able, why=why, **known)
+
+
+def _context(text: Mapping[str, Any]) -> int | None:
+    return next((int(text[key]) for key in CONTEXT if text.get(key)), None)
 
 
 def _sized(card: Card, dtype: str) -> Card:
@@ -106,7 +103,7 @@ def _config(folder: Path) -> dict[str, Any]:
         if any(folder.glob("*.gguf")):
             advice = "GGUF files are served by llama.cpp's server: use an endpoint"
         raise ModelError("E505", f"`{folder}` has no config.json", advice)
-    config = _json(folder / "config.json")
+    config = json_of(folder / "config.json")
     if "auto_map" in config and not _known(str(config.get("model_type", ""))):
         raise ModelError(
             "E505",
@@ -127,63 +124,4 @@ def _known(kind: str) -> bool:
 
 def _tokenizer(folder: Path) -> dict[str, Any] | None:
     file = folder / "tokenizer.json"
-    return _json(file) if file.is_file() else None
-
-
-def _json(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
-        raise ModelError(
-            "E505", f"`{file}` cannot be read: {problem}", "download or save the model again"
-        ) from problem
-    if not isinstance(content, dict):
-        raise ModelError("E505", f"`{file}` is not a JSON object", "save the model again")
-    return content
-
-
-def _weights(folder: Path) -> _Weights:
-    tensors = [one for file in _shards(folder) for one in _header(file)]
-    return _Weights(sum(count for count, _ in tensors), sum(size for _, size in tensors))
-
-
-def _shards(folder: Path) -> list[Path]:
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        names = sorted(set(_json(index).get("weight_map", {}).values()))
-        absent = [name for name in names if not (folder / name).is_file()]
-        if absent:
-            missing = f"`{folder}` lacks {len(absent)} of {len(names)} weight files: {absent[0]}"
-            raise ModelError("E505", missing, "download the model again")
-        return [folder / name for name in names]
-    found = sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("*.safetensors"))
-    if not found:
-        raise ModelError("E505", *_no_weights(folder))
-    return found
-
-
-def _no_weights(folder: Path) -> tuple[str, str]:
-    pickled = sorted((*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")))
-    if pickled:
-        return (
-            f"`{folder}` has only pickled weights ({pickled[0].name}), which can run code",
-            "load the model with transformers once and `save_pretrained` it as safetensors",
-        )
-    return f"`{folder}` has no weights", "put model.safetensors beside config.json"
-
-
-def _header(file: Path) -> list[tuple[int, int]]:
-    """Parameters and bytes of every tensor that a safetensors file holds."""
-    try:
-        with file.open("rb") as stream:
-            length = int.from_bytes(stream.read(HEADER), "little")
-            header = json.loads(stream.read(min(length, file.stat().st_size)))
-        header.pop("__metadata__", None)
-        return [
-            (math.prod(one["shape"]), one["data_offsets"][1] - one["data_offsets"][0])
-            for one in header.values()
-        ]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise ModelError(
-            "E505", f"`{file}` is not a safetensors file", "download or save the model again"
-        ) from problem
+    return json_of(file) if file.is_file() else None

@@ -24,8 +24,9 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 class HF(Declaration):
     """A language model in a folder or on a hub, run here by transformers.
 
-    A `dtype` of `auto` is the one that the weights are stored in, a `device` of `auto` the best
-    one here, and a `template` of `auto` the tokenizer's own chat template if it has one.
+    A `dtype` of `auto` is that of the stored weights, but float32 on a processor; a `device` of
+    `auto` is the best one here; a `template` of `auto` is the tokenizer's own for chats if it
+    has one, else `plain`: the messages as they are.
     """
 
     name: ClassVar[str] = "hf"
@@ -34,7 +35,7 @@ class HF(Declaration):
     dtype: Dtype = "auto"
     device: str = "auto"
     revision: str | None = None
-    template: str = "auto"
+    template: Literal["auto", "chat", "plain"] = "auto"
     price: Price = None
 
     @property

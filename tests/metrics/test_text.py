@@ -17,7 +17,7 @@ from composer.metrics import (
     similarity,
     token_f1,
 )
-from composer.metrics.text import tokenize
+from composer.metrics.bleu import tokenize
 
 MAT = "the cat sat on the mat"
 

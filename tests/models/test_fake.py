@@ -43,7 +43,7 @@ def test_one_answer_is_always_given():
 
 
 def test_several_answers_are_drawn_from():
-    declared = fake(says=["a", "b", "c"])
+    declared = fake(among=["a", "b", "c"])
 
     assert ask(declared)[0].text == "a"
     drawn = {ask(declared, temperature=1.0, seed=seed)[0].text for seed in range(40)}
@@ -51,10 +51,10 @@ def test_several_answers_are_drawn_from():
 
 
 def test_pairs_answer_by_a_piece_of_the_question():
-    declared = fake(says=[["France", "Paris"], ["Italy", "Rome"]])
+    declared = fake(knows=[["France", "Paris"], ["Italy", "Rome"]], says="?")
 
     assert ask(declared, "Capital of Italy?")[0].text == "Rome"
-    assert ask(declared, "Capital of Peru?")[0].text == ""
+    assert ask(declared, "Capital of Peru?")[0].text == "?"
 
 
 def test_confidence_is_that_of_every_token():

@@ -1,0 +1,78 @@
+"""The light part of a model's files: JSON, and what the headers of its weights say."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import TYPE_CHECKING, Any
+
+from composer.models.checkpoint import ModelError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["json_of", "size_of"]
+
+LENGTH = 8
+"""A safetensors file begins with the length of its header, in so many bytes."""
+
+
+def json_of(file: Path) -> dict[str, Any]:
+    """Read one of a model's JSON files."""
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as problem:
+        raise ModelError(
+            "E505", f"`{file}` cannot be read: {problem}", "download or save the model again"
+        ) from problem
+    if not isinstance(content, dict):
+        raise ModelError("E505", f"`{file}` is not a JSON object", "save the model again")
+    return content
+
+
+def size_of(folder: Path) -> tuple[int, int]:
+    """Count the parameters of a model folder and their bytes, from the headers alone."""
+    tensors = [one for file in _shards(folder) for one in _header(file)]
+    return sum(count for count, _ in tensors), sum(size for _, size in tensors)
+
+
+def _shards(folder: Path) -> list[Path]:
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        names = sorted(set(json_of(index).get("weight_map", {}).values()))
+        absent = [name for name in names if not (folder / name).is_file()]
+        if absent:
+            missing = f"`{folder}` lacks {len(absent)} of {len(names)} weight files: {absent[0]}"
+            raise ModelError("E505", missing, "download the model again")
+        return [folder / name for name in names]
+    found = sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("*.safetensors"))
+    if not found:
+        raise ModelError("E505", *_no_weights(folder))
+    return found
+
+
+def _no_weights(folder: Path) -> tuple[str, str]:
+    pickled = sorted((*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")))
+    if pickled:
+        return (
+            f"`{folder}` has only pickled weights ({pickled[0].name}), which can run code",
+            "load the model with transformers once and `save_pretrained` it as safetensors",
+        )
+    return f"`{folder}` has no weights", "put model.safetensors beside config.json"
+
+
+def _header(file: Path) -> list[tuple[int, int]]:
+    """Parameters and bytes of every tensor that a safetensors file holds."""
+    try:
+        with file.open("rb") as stream:
+            length = int.from_bytes(stream.read(LENGTH), "little")
+            header = json.loads(stream.read(min(length, file.stat().st_size)))
+        header.pop("__metadata__", None)
+        return [
+            (math.prod(one["shape"]), one["data_offsets"][1] - one["data_offsets"][0])
+            for one in header.values()
+        ]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
+        raise ModelError(
+            "E505", f"`{file}` is not a safetensors file", "download or save the model again"
+        ) from problem
