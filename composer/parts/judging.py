@@ -47,7 +47,7 @@ class Judge(Scorer):
         self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
     ) -> tuple[float, ...]:
         count = len(answers.texts)
-        pairs: list[tuple[int, ...]] = [pair for pair in itertools.permutations(range(count), 2)]
+        pairs: list[tuple[int, ...]] = [*itertools.permutations(range(count), 2)]
         found = await self._ask(answers, pairs, ask, judges, _BETTER)
         won = [0.0] * count
         for (first, second), letter in found:

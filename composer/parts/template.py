@@ -140,25 +140,26 @@ def _refused(tree: nodes.Template) -> Iterator[tuple[str, int]]:
     from jinja2 import nodes
 
     for node in tree.find_all(nodes.Node):
-        attribute = _attribute(node)
-        if attribute.startswith("_"):
+        for attribute in _reached(node):
             yield f"a template cannot reach `{attribute}`", node.lineno
         if type(node).__name__ in _LOADING:
             yield "a template cannot load another file", node.lineno
     yield from _unknown(tree)
 
 
-def _attribute(node: nodes.Node) -> str:
+def _reached(node: nodes.Node) -> list[str]:
+    """Return the names inside Python that a node reaches for: by a dot, an index or a filter."""
     from jinja2 import nodes
 
     if isinstance(node, nodes.Getattr):
-        return node.attr
-    reached: nodes.Node | None = None
+        return [node.attr] if node.attr.startswith("_") else []
+    said: list[nodes.Expr] = []
     if isinstance(node, nodes.Getitem):
-        reached = node.arg
-    elif isinstance(node, nodes.Filter) and node.name in {"attr", "map"} and node.args:
-        reached = node.args[0]
-    return str(reached.value) if isinstance(reached, nodes.Const) else ""
+        said = [node.arg]
+    elif isinstance(node, nodes.Filter):
+        said = [*node.args, *(pair.value for pair in node.kwargs)]
+    texts = (str(each.value) for each in said if isinstance(each, nodes.Const))
+    return [part for text in texts for part in text.split(".") if part.startswith("__")]
 
 
 def _unknown(tree: nodes.Template) -> Iterator[tuple[str, int]]:

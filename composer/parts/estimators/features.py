@@ -69,7 +69,7 @@ class Tfidf(Features):
             return TfidfVectorizer(
                 analyzer=analyzer,
                 ngram_range=(shortest, longest),
-                token_pattern=r"\b\w+\b",  # noqa: S106 - a pattern of words
+                token_pattern=r"\b\w+\b" if analyzer == "word" else None,
                 sublinear_tf=True,
                 dtype=np.float32,
             )

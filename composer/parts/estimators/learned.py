@@ -21,10 +21,14 @@ _HALF = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Space:
-    """The rows' queries as vectors, and the function that puts another text among them."""
+    """The rows' queries as vectors, and the function that puts another text among them.
+
+    `index` holds the rows term by term, so that comparing a query reads only its own terms.
+    """
 
     vectors: Callable[[Sequence[str]], Vectors]
     rows: Vectors
+    index: Vectors
 
 
 _SPACES: Once[Space] = Once()
@@ -100,7 +104,11 @@ class Linear(Learned):
 
 
 def _space(rows: Table, features: Features) -> Space:
-    return _SPACES.get((rows.digest, features), lambda: Space(*features.fit(rows.queries)))
+    def fit() -> Space:
+        vectors, matrix = features.fit(rows.queries)
+        return Space(vectors, matrix, matrix.T.tocsr())
+
+    return _SPACES.get((rows.digest, features), fit)
 
 
 def _labels(rows: Table, column: str) -> Any:  # noqa: ANN401 - numpy is imported late
@@ -115,8 +123,7 @@ _ARRAYS: Once[Any] = Once()
 
 def _cosines(space: Space, text: str) -> Any:  # noqa: ANN401 - numpy is imported late
     """Return the similarity of each row with a text; both have length 1."""
-    vector = space.vectors([text])
-    return space.rows @ vector.toarray()[0]
+    return (space.vectors([text]) @ space.index).toarray()[0]
 
 
 def _weighted(similar: Any, labels: Any, k: int) -> float:  # noqa: ANN401 - numpy is imported late

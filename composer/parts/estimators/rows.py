@@ -70,9 +70,9 @@ def _read(path: str) -> Table:
         text = (gzip.decompress(raw) if raw.startswith(_GZIP) else raw).decode()
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise PartError(_CODE, f"{path} cannot be read: {error}") from None
-    rows = [
-        _row(path, number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()
-    ]
+    # Not `splitlines`: JSON may hold other line separators, such as U+2028, inside its strings.
+    lines = enumerate(text.split("\n"), 1)
+    rows = [_row(path, number, line) for number, line in lines if line.strip()]
     if not rows:
         raise PartError(_CODE, f"{path} has no rows to learn from", _SHAPE)
     return _gather(path, hashlib.sha256(raw).hexdigest(), rows)

@@ -1,0 +1,98 @@
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from composer.parts import PARTS, Agreement, Exact, Reader, kind_of, kinds_of
+from composer.parts.table import _add
+from composer.ports import Typed
+
+
+class Mine(Agreement):
+    """Nothing agrees."""
+
+    name = "mine"
+
+    def same(self, left, right):
+        return float(left is right is None)
+
+
+def plugin(value, name="mine"):
+    return EntryPoint(name, value, "composer.parts")
+
+
+@pytest.fixture
+def loaded(monkeypatch):
+    def as_if(part):
+        monkeypatch.setattr(EntryPoint, "load", lambda _self: part)
+        return plugin("some.module:Mine")
+
+    return as_if
+
+
+def test_parts_are_found_by_kind_and_name():
+    assert PARTS["agreement"]["exact"] is Exact
+
+
+def test_a_kind_is_the_class_right_below_typed():
+    assert kind_of(Exact) == "agreement"
+    assert kind_of(Agreement) == "agreement"
+
+
+def test_an_annotation_says_its_kinds():
+    assert kinds_of(Agreement) == ("agreement",)
+    assert kinds_of(Agreement | None) == ("agreement",)
+    assert kinds_of(tuple[Reader, ...] | Agreement) == ("reader", "agreement")
+    assert kinds_of(Exact) == ("agreement",)
+
+
+def test_what_is_no_part_has_no_kind():
+    assert kinds_of(float) == ()
+    assert kinds_of(Typed) == ()
+    assert kinds_of(int | None) == ()
+
+
+@pytest.mark.parametrize("part", [part for kind in PARTS.values() for part in kind.values()])
+def test_every_part_has_a_name_and_a_sentence(part):
+    assert part.name
+    assert part.summary().endswith((".", ")"))
+    assert part.__doc__ != part.__mro__[1].__doc__
+
+
+@pytest.mark.parametrize("part", [part for kind in PARTS.values() for part in kind.values()])
+def test_every_part_can_be_hashed_and_compared(part):
+    options = {name: "x" for name, field in part.model_fields.items() if field.is_required()}
+    assert hash(part(**options)) == hash(part(**options))
+    assert part(**options) == part(**options)
+
+
+def test_a_plugin_adds_a_part(loaded):
+    table = {"agreement": {}}
+    _add(table, loaded(Mine))
+    assert table == {"agreement": {"mine": Mine}}
+
+
+def test_a_plugin_does_not_replace_a_part(loaded):
+    table = {"agreement": {"mine": Exact}}
+    with pytest.warns(UserWarning, match="there is a `mine` already"):
+        _add(table, loaded(Mine))
+    assert table == {"agreement": {"mine": Exact}}
+
+
+@pytest.mark.parametrize("wrong", [int, Agreement, 3])
+def test_a_plugin_must_be_a_part(loaded, wrong):
+    with pytest.warns(UserWarning, match="it is no part"):
+        _add({}, loaded(wrong))
+
+
+def test_a_plugin_that_fails_is_left_out():
+    with pytest.warns(UserWarning, match="cannot be imported"):
+        _add({}, plugin("composer.nowhere:Mine"))
+
+
+def test_importing_the_parts_is_light():
+    heavy = "{'numpy', 'sklearn', 'scipy', 'torch', 'jinja2', 'asyncio'} & set(sys.modules)"
+    code = f"import sys, composer.parts; composer.parts.PARTS; print({heavy})"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"
