@@ -99,8 +99,8 @@ CODES: dict[str, Code] = {
         "a number that is none",
         "Numbers are written `10`, `1_000`, `0.5` or `1e-3`, without units and without a letter "
         "behind them. Names do not begin with a digit.",
-        "default generate(temperature = 0,7)",
-        "default generate(temperature = 0.7)",
+        "default generate(max_tokens = 4k)",
+        "default generate(max_tokens = 4096)",
     ),
     "E110": Code(
         "a comma is missing, or is one too many",

@@ -14,6 +14,11 @@ SHORTEST_PREFIX = 3
 """A beginning or an end counts as near from this many letters on."""
 
 
+SPELLED, SWAPPED, CUT_OFF = 0.02, 0.2, 0.3
+"""How far apart words count that differ in underscores, in the order of two letters, or in how
+much of the word was written."""
+
+
 def nearest(word: str, among: Iterable[str], cutoff: float = 0.34) -> str | None:
     """Give the candidate that the word is most likely a slip of, if any is near enough.
 
@@ -40,15 +45,17 @@ def did_you_mean(word: str, among: Iterable[str]) -> str:
 def _distance(word: str, other: str) -> float:
     """Give the share of letters that differ; a slip of case or a cut-off word counts little."""
     if word.lower() == other.lower():
-        return 0.01
-    low, high = _plain(word), _plain(other)
-    if low == high:
-        return 0.02
-    edits = _edits(low, high) / max(len(low), len(high), 1)
-    short, long = sorted((low, high), key=len)
+        return 0.0
+    short, long = sorted((_plain(word), _plain(other)), key=len)
+    if short == long:
+        return SPELLED
     if len(short) >= SHORTEST_PREFIX and (long.startswith(short) or long.endswith(short)):
-        return min(edits, 0.3)
-    return edits
+        return CUT_OFF
+    if len(long) > 2 * len(short):
+        return 1.0
+    edits = _edits(short, long)
+    swapped = edits == 1 and sorted(short) == sorted(long)
+    return SWAPPED if swapped else edits / len(long)
 
 
 def _plain(word: str) -> str:
