@@ -4,9 +4,11 @@ import json
 import struct
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import composer
 from composer.models import BACKENDS, Capability, Card, ModelError
 from composer.models.folder import LOCAL, card_of
 
@@ -181,4 +183,27 @@ def test_cards_are_read_without_heavy_imports(folder):
         "assert not heavy, heavy\n"
     )
 
-    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+    root = Path(composer.__file__).parents[1]
+    run = subprocess.run([sys.executable, "-c", script], check=False, cwd=root)
+    assert run.returncode == 0
+
+
+MODELS = Path(__file__).parents[3] / "shared" / "data" / "models"
+beside = pytest.mark.skipif(not MODELS.is_dir(), reason="no models lie beside the checkout")
+
+
+@beside
+def test_a_fine_tune_shares_the_vocabulary_and_not_the_weights():
+    base, tuned = (hf(path=str(MODELS / f"stories260K{end}")) for end in ("", "-ft-gsm8k"))
+
+    assert base.card().parameters == 260_032
+    assert base.card().vocabulary == tuned.card().vocabulary
+    assert base.identity() != tuned.identity()
+
+
+@beside
+def test_a_recurrent_model_of_bytes():
+    card = hf(path=str(MODELS / "rwkv4-660K-bytes")).card()
+
+    assert (card.vocabulary_size, card.context) == (256, None)
+    assert Capability.CROP not in card.capabilities

@@ -1,0 +1,101 @@
+"""Reports on published recordings agree with what the files themselves say."""
+
+import asyncio
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from types import SimpleNamespace
+
+import pytest
+
+from composer.evaluate import evaluate, read
+from composer.models import BACKENDS
+from composer.ports import Query, Sampling
+
+DATA = Path(__file__).parents[3] / "shared" / "data" / "recorded"
+pytestmark = pytest.mark.skipif(
+    not DATA.is_dir(), reason="the recorded answers are not beside the checkout"
+)
+
+
+@dataclass
+class Asking:
+    """The smallest recipe: one recorded model answers, others stand by."""
+
+    name: str
+    models: dict
+    asked: str
+
+    def ready(self):
+        return nullcontext(self)
+
+    def alone(self, model):
+        return Asking(model, {model: self.models[model]}, model)
+
+    def map(self, rows):
+        member = self.models[self.asked].member(self.asked)
+        return [asyncio.run(self._answer(member, row)) for row in rows]
+
+    async def _answer(self, member, row):
+        query = Query.of(row["query"], id=row["id"])
+        text, usage = await member.generate(query, Sampling(), self.asked)
+        spent = {
+            "calls": usage.calls,
+            "prompt_tokens": usage.prompt_tokens,
+            "completion_tokens": usage.completion_tokens,
+            "cost": usage.cost,
+        }
+        return SimpleNamespace(
+            id=row["id"], answer=text.text, members={self.asked: spent}, error=None
+        )
+
+
+FILES = ["routellm_mmlu", "cascades_triviaqa_llama_test", "routerbench_mbpp_test", "zeroeval_crux"]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_accuracies_are_those_of_the_file(name):
+    path = DATA / f"{name}.jsonl.gz"
+    rows = read(path, limit=300)
+    first, second = list(rows[0].recorded)[:2]
+    models = {
+        "A": BACKENDS["recorded"](file=str(path), model=first),
+        "B": BACKENDS["recorded"](file=str(path), model=second),
+    }
+
+    report = evaluate(Asking("a.ens", models, "A"), rows)
+
+    right = [[bool(row.recorded[model]["correct"]) for row in rows] for model in (first, second)]
+    assert report.judged == len(rows)
+    assert report.accuracy == pytest.approx(fmean(right[0]))
+    assert report.members["B"].accuracy == pytest.approx(fmean(right[1]))
+    assert report.oracle == pytest.approx(fmean(a or b for a, b in zip(*right, strict=True)))
+
+
+def test_costs_and_tokens_are_those_of_the_file():
+    path = DATA / "cascades_mmlu_llama_train.jsonl.gz"
+    rows = read(path)
+    model = "llama3.1-8b"
+
+    report = evaluate(
+        Asking("a.ens", {"A": BACKENDS["recorded"](file=str(path), model=model)}, "A"), rows
+    )
+
+    assert report.cost == pytest.approx(sum(row.recorded[model]["cost"] for row in rows))
+    assert report.completion_tokens == len(rows)
+    assert report.members["A"].cost == pytest.approx(report.cost)
+
+
+def test_references_agree_with_the_published_judgements_of_worked_solutions():
+    from composer.evaluate import matches
+
+    rows = read(DATA / "gsm8k_four_models.jsonl.gz")
+
+    agreed = [
+        matches(kept["text"], row.references[0]) == kept["correct"]
+        for row in rows
+        for kept in row.recorded.values()
+    ]
+
+    assert fmean(agreed) > 0.999
