@@ -27,6 +27,7 @@ __all__ = [
     "TokenFuse",
     "Usage",
     "checkpoints",
+    "weights_of",
 ]
 
 Messages = tuple[tuple[str, str], ...]
@@ -184,6 +185,13 @@ def checkpoints(member: Member) -> Iterator[Checkpoint]:
             todo.append(node.member)
         else:
             todo.extend(reversed(node.members))
+
+
+def weights_of(member: Member) -> tuple[float, ...] | None:
+    """The weights of a member's outermost fuse, if it says any."""
+    while isinstance(member, Prompted):
+        member = member.member
+    return None if isinstance(member, Solo) else member.weights
 
 
 def _check(

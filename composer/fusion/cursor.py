@@ -1,0 +1,215 @@
+"""Where one answer stands: for each model of a group, the tokens it was given and its row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from composer.fusion.spec import Usage
+from composer.models.checkpoint import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from composer.fusion.group import Group, Leaf
+    from composer.fusion.spec import Messages, Sampling
+    from composer.models.rows import Row
+
+__all__ = ["END", "Cursor", "Draw", "Drawn", "Read", "Request", "Track", "opening"]
+
+END = -1  # in a reading: the end of the answer, whichever entry says it
+
+
+@dataclass(eq=False, slots=True)
+class Count:
+    """What forks of one track share: the prompt's length, and passes made for any of them."""
+
+    prompt: int = 0
+    calls: int = 0
+
+
+@dataclass(eq=False)
+class Track:
+    """One model's side of the text: `ids` all its tokens, of which `row` holds the first ones.
+
+    `marks[n]` counts the tokens before entry n of the answer.
+    """
+
+    leaf: Leaf
+    row: Row
+    ids: list[int]
+    marks: list[int] = field(default_factory=list)
+    count: Count = field(default_factory=Count)
+
+    @property
+    def room(self) -> int:
+        """How many tokens more the model can be given."""
+        limit = self.leaf.runner.model.context
+        return 1 << 30 if limit is None else limit - len(self.ids)
+
+
+class Cursor:
+    """A place in a text that a group reads or writes, entry by entry."""
+
+    def __init__(self, group: Group, weights: Sequence[float], tracks: dict[int, Track]) -> None:
+        self.group = group
+        self.weights = tuple(weights)
+        self.tracks = tracks
+        self.entries: list[int] = []
+        self.ahead: Drawn | None = None
+        self.spoilt = False  # rows may hold what is not a number
+
+    @classmethod
+    def open(cls, group: Group, weights: Sequence[float], ids: dict[int, list[int]]) -> Cursor:
+        """Begin after each leaf's tokens; rows are opened here and closed by `close`."""
+        for leaf, given in ids.items():
+            model = group.leaves[leaf].runner.model
+            if not given:
+                raise ModelError("E704", f"{model.name} is given nothing to read")
+            if model.context is not None and len(given) > model.context:
+                raise ModelError(
+                    "E704",
+                    f"{model.name} reads {model.context} tokens, but the prompt has {len(given)}",
+                    "shorten the prompt, or leave this member out",
+                )
+        tracks = {
+            leaf: Track(group.leaves[leaf], group.leaves[leaf].runner.rows.join(), given)
+            for leaf, given in ids.items()
+        }
+        for track in tracks.values():
+            track.count.prompt = len(track.ids)
+        return cls(group, weights, tracks)
+
+    @property
+    def first(self) -> int:
+        """The first leaf that runs: whose tokens a given text is cut into."""
+        return next(iter(self.tracks))
+
+    @property
+    def room(self) -> int:
+        """How many tokens more every model can be given."""
+        return min(track.room for track in self.tracks.values())
+
+    def push(self, entry: int) -> None:
+        """Go on by one entry: each model is given its token of it, or the tokens of its bytes."""
+        for leaf, track in self.tracks.items():
+            track.marks.append(len(track.ids))
+            token = self.group.tokens[leaf][entry]
+            if token >= 0:
+                track.ids.append(token)
+            else:
+                vocabulary = track.leaf.runner.model.vocabulary
+                track.ids.extend(vocabulary.extend(self.group.piece(entry)))
+        self.entries.append(entry)
+        self.ahead = None
+
+    def cut(self, count: int) -> None:
+        """Go back to the first `count` entries; caches are cut back, not made anew."""
+        for track in self.tracks.values():
+            if count < len(track.marks):
+                del track.ids[track.marks[count] :], track.marks[count:]
+                track.leaf.runner.rows.crop(track.row, len(track.ids))
+        del self.entries[count:]
+        self.ahead = None
+
+    def mark(self) -> None:
+        """Make it cheap to come back here for models that cannot be cut back."""
+        for track in self.tracks.values():
+            track.leaf.runner.rows.mark(track.row)
+
+    def fork(self) -> Cursor:
+        """A second cursor at the same place, with rows of its own."""
+        tracks = {leaf: _copy(track) for leaf, track in self.tracks.items()}
+        twin = Cursor(self.group, self.weights, tracks)
+        twin.entries, twin.ahead = list(self.entries), self.ahead
+        return twin
+
+    def close(self) -> None:
+        """Give the rows back; the cursor is over."""
+        for track in self.tracks.values():
+            track.leaf.runner.rows.leave(track.row, wipe=self.spoilt)
+        self.tracks = {}
+
+    def path(self, text: bytes) -> list[int]:
+        """Entries that go on with a text."""
+        vocabulary = self.group.leaves[self.first].runner.model.vocabulary
+        return self.group.path(self.first, vocabulary.extend(text))
+
+    def resume(self, last: bytes, new: bytes) -> list[int]:
+        """Entries that go on with `new` after `last`, the text's end.
+
+        If the two are tokenized otherwise together, goes back to where they begin to differ.
+        """
+        before, after = self.path(last), self.path(last + new)
+        same = next(
+            (n for n, (a, b) in enumerate(zip(before, after, strict=False)) if a != b),
+            min(len(before), len(after)),
+        )
+        if same < len(before):
+            if self.entries[len(self.entries) - len(before) :] != before:
+                return self.path(new)  # these are a model's own tokens: they stay
+            self.cut(len(self.entries) - len(before) + same)
+        return after[same:]
+
+    def usage(self) -> dict[str, Usage]:
+        """What each model was given so far; equal names add up."""
+        found: dict[str, Usage] = {}
+        for track in self.tracks.values():
+            old = found.get(track.leaf.name, Usage())
+            found[track.leaf.name] = Usage(
+                old.calls + track.count.calls,
+                old.prompt_tokens + track.count.prompt,
+                old.completion_tokens + len(track.ids) - track.count.prompt,
+            )
+        return found
+
+
+@dataclass(eq=False, slots=True)
+class Draw:
+    """Ask for one entry to be drawn at the cursor."""
+
+    cursor: Cursor
+    how: Sampling
+    luck: float
+
+
+@dataclass(eq=False, slots=True)
+class Drawn:
+    """What was drawn, and its log-probability at temperature 1."""
+
+    entry: int
+    logprob: float
+
+
+class Read:
+    """Ask for the log-probabilities of entries that come next; they are pushed.
+
+    Without entries, all but the last token is read ahead.
+    """
+
+    __slots__ = ("cursor", "start", "targets")
+
+    def __init__(self, cursor: Cursor, entries: Sequence[int]) -> None:
+        self.cursor = cursor
+        self.targets = list(entries)
+        self.start = len(cursor.entries)
+        for entry in entries:
+            if entry != END:
+                cursor.push(entry)
+
+
+Request = Draw | Read
+
+
+def opening(leaf: Leaf, prompts: Sequence[Messages], prefix: str) -> list[int]:
+    """Tokens of the leaf's prompt and of the answer's beginning."""
+    if leaf.prompt >= len(prompts):
+        raise ModelError("E703", f"{leaf.name} reads prompt {leaf.prompt}; {len(prompts)} given")
+    model = leaf.runner.model
+    ids = model.render(prompts[leaf.prompt], leaf.template)
+    return [*ids, *model.vocabulary.extend(prefix.encode())] if prefix else ids
+
+
+def _copy(track: Track) -> Track:
+    row = track.leaf.runner.rows.fork(track.row)
+    return Track(track.leaf, row, list(track.ids), list(track.marks), track.count)

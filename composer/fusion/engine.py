@@ -1,0 +1,269 @@
+"""The engine: one thread that admits jobs and ticks for all of them until they are done."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass, field, replace
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+
+import torch
+
+from composer.fusion.group import Group
+from composer.fusion.score import perplexity, score
+from composer.fusion.spans import span_write
+from composer.fusion.spec import Prompted, SpanFuse, TokenFuse, checkpoints, weights_of
+from composer.fusion.tick import tick
+from composer.fusion.write import write
+from composer.models.checkpoint import ModelError
+from composer.models.pool import Full, Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+
+    from composer.fusion.cursor import Request
+    from composer.fusion.sessions import Reply, Session
+    from composer.fusion.spec import Generated, Job, Member, Messages, Score
+    from composer.models.runner import Runner
+
+__all__ = ["Engine"]
+
+T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class _Task(Generic[T]):
+    """A job on its way: `start` makes its session once its models are there."""
+
+    members: tuple[Member, ...]
+    start: Callable[[], Session[T]]
+    future: Future[T]
+    session: Session[T] | None = None
+    waits: list[Request] = field(default_factory=list)
+    replies: dict[Request, Reply] = field(default_factory=dict)
+
+
+class Engine:
+    """Answers jobs on local models; whatever is under way shares passes, whoever asked.
+
+    `devices` maps devices to the bytes that models may take there; by default all there are.
+    `rows` is how many texts one model reads at a time. One thread drives all devices: a GPU's
+    work is queued, so that members on several of them compute at the same time.
+    """
+
+    def __init__(self, devices: Mapping[str, int] | None = None, rows: int = 64) -> None:
+        self._pool = Pool(devices)
+        self._rows = rows
+        self._groups: dict[Member, Group] = {}
+        self._inbox: SimpleQueue[_Task[Any] | None] = SimpleQueue()
+        self._waiting: list[_Task[Any]] = []
+        self._active: list[_Task[Any]] = []
+        self._open = True
+        self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
+        self._thread.start()
+
+    def generate(self, job: Job, on_text: Callable[[str], None] | None = None) -> Future[Generated]:
+        """Write an answer; `on_text` is called in the engine's thread, with whole characters."""
+        inner, outer = _unwrapped(job.member)
+        if isinstance(inner, SpanFuse):
+            parts = tuple(outer(member) for member in inner.members)
+            return self._submit(
+                parts,
+                lambda: span_write(inner, [self._group(p) for p in parts], job, on_text),
+            )
+        job = replace(job, weights=job.weights or weights_of(job.member))
+        return self._submit((job.member,), lambda: write(self._group(job.member), job, on_text))
+
+    def score(
+        self,
+        member: Member,
+        prompts: Sequence[Messages] | None,
+        continuation: str,
+        *,
+        weights: Sequence[float] | None = None,
+        end: bool = False,
+    ) -> Future[Score]:
+        """Log-probabilities of a text after prompts, or, without any, of a text after BOS.
+
+        `end` also asks for the end after it.
+        """
+        weights = weights or weights_of(member)
+        return self._submit(
+            (member,),
+            lambda: score(self._group(member), prompts, continuation, weights, end=end),
+        )
+
+    def perplexity(
+        self, member: Member, prompt: Messages, *, weights: Sequence[float] | None = None
+    ) -> Future[Score]:
+        """Log-probabilities of a prompt's own tokens, as it is rendered for the model."""
+        weights = weights or weights_of(member)
+        return self._submit((member,), lambda: perplexity(self._group(member), prompt, weights))
+
+    def close(self) -> None:
+        """Cancel what is under way and end the thread."""
+        if self._open:
+            self._open = False
+            self._inbox.put(None)
+            self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _submit(self, members: tuple[Member, ...], start: Callable[[], Session[T]]) -> Future[T]:
+        if not self._open:
+            raise ModelError("E707", "the engine is closed")
+        future: Future[T] = Future()
+        self._inbox.put(_Task(members, start, future))
+        return future
+
+    def _group(self, member: Member) -> Group:
+        """The group of a member: one for all jobs that differ in weights only."""
+        key = _without_weights(member)
+        if key not in self._groups:
+            models = list(checkpoints(member))
+            runners = dict(zip(models, self._pool.get(models), strict=True))
+            self._groups[key] = Group(key, runners)
+        return self._groups[key]
+
+    def _loop(self) -> None:
+        with torch.inference_mode():
+            while self._receive():
+                self._admit()
+                self._advance()
+        for task in [*self._active, *self._waiting]:
+            task.future.cancel()
+            if task.session is not None:
+                task.session.close()
+
+    def _receive(self) -> bool:
+        """Take what came in; wait for it if there is nothing else to do."""
+        busy = bool(self._active or self._waiting)
+        while True:
+            try:
+                task = self._inbox.get(block=not busy)
+            except Empty:
+                return True
+            if task is None:
+                return False
+            self._waiting.append(task)
+            busy = True
+
+    def _admit(self) -> None:
+        """Start jobs in the order in which they came, as long as there is room for them."""
+        while self._waiting:
+            task = self._waiting[0]
+            if not task.future.cancelled():
+                try:
+                    if not self._ready(task):
+                        return
+                    task.session = task.start()
+                except Exception as error:  # noqa: BLE001  # it is the job's, not the loop's
+                    _fail(task, error)
+                else:
+                    self._active.append(task)
+            self._waiting.pop(0)
+
+    def _ready(self, task: _Task[Any]) -> bool:
+        """Whether the job's models are in memory, with rows to spare."""
+        models = [model for member in task.members for model in checkpoints(member)]
+        before = self._pool.runners()
+        try:
+            runners = self._pool.get(models)
+        except Full:
+            if self._active:
+                return False
+            raise ModelError(
+                "E602", f"{', '.join(sorted({m.name for m in models}))} do not fit together"
+            ) from None
+        finally:
+            if set(self._pool.runners()) != set(before):
+                self._groups.clear()  # they hold on to runners
+        need = Counter(runners)
+        forks = len(task.members) ** 2 if len(task.members) > 1 else 0
+        return all(self._room(runner, count + forks) for runner, count in need.items())
+
+    def _room(self, runner: Runner, count: int) -> bool:
+        return runner.idle or len(runner.rows.live) + count <= self._rows
+
+    def _advance(self) -> None:
+        """One tick for all active jobs."""
+        for task in [task for task in self._active if task.future.cancelled()]:
+            self._drop(task)
+        for task in [task for task in self._active if not task.waits]:
+            self._go_on(task)
+        requests = [r for task in self._active for r in task.waits if r not in task.replies]
+        answers = tick(requests) if requests else {}
+        for task in list(self._active):
+            self._take(task, answers)
+
+    def _take(self, task: _Task[Any], answers: Mapping[Request, Any]) -> None:
+        """Hand a job its answers once it has all of them."""
+        for request in task.waits:
+            answer = answers.get(request)
+            if isinstance(answer, Exception):
+                self._drop(task, answer)
+                return
+            if answer is not None:
+                task.replies[request] = answer
+        if len(task.replies) == len(task.waits):
+            self._go_on(task)
+
+    def _go_on(self, task: _Task[Any]) -> None:
+        assert task.session is not None
+        replies = [task.replies[request] for request in task.waits]
+        task.replies.clear()
+        try:
+            task.waits = task.session.send(replies) if task.waits else next(task.session)
+        except StopIteration as end:
+            self._active.remove(task)
+            _settle(task.future, end.value)
+        except Exception as error:  # noqa: BLE001  # it is the job's, not the loop's
+            self._active.remove(task)
+            _fail(task, error)
+
+    def _drop(self, task: _Task[Any], error: Exception | None = None) -> None:
+        assert task.session is not None
+        self._active.remove(task)
+        task.session.close()
+        if error is not None:
+            _fail(task, error)
+
+
+def _unwrapped(member: Member) -> tuple[Member, Callable[[Member], Member]]:
+    """The member without its prompt, and how to give that prompt to others."""
+    if not isinstance(member, Prompted):
+        return member, lambda other: other
+    inner, outer = _unwrapped(member.member)
+    return inner, lambda other: Prompted(outer(other), member.prompt)
+
+
+def _without_weights(member: Member) -> Member:
+    """The member with its outermost fuse's weights left open."""
+    if isinstance(member, Prompted):
+        return replace(member, member=_without_weights(member.member))
+    return replace(member, weights=None) if isinstance(member, TokenFuse) else member
+
+
+def _settle(future: Future[T], value: T) -> None:
+    if future.set_running_or_notify_cancel():
+        future.set_result(value)
+
+
+def _fail(task: _Task[Any], error: Exception) -> None:
+    try:
+        if task.future.set_running_or_notify_cancel():
+            task.future.set_exception(error)
+    except InvalidStateError:
+        pass

@@ -1,0 +1,253 @@
+"""A group: models that give one next-token distribution together. One model is a group too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+
+from composer.fusion.combine import COMBINE, normalized
+from composer.fusion.space import Map, Space, space_of, union
+from composer.fusion.spec import Prompted, Solo, SpanFuse, TokenFuse
+from composer.models.checkpoint import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from torch import Tensor
+
+    from composer.fusion.spec import Member
+    from composer.models.checkpoint import Checkpoint
+    from composer.models.runner import Runner
+
+__all__ = ["Group", "Leaf"]
+
+
+@dataclass(frozen=True, eq=False)
+class Leaf:
+    """One model in a group: whose weights, under which of the job's prompts, in which pass."""
+
+    runner: Runner
+    name: str
+    template: str
+    prompt: int
+    lane: int
+
+
+@dataclass(frozen=True, eq=False)
+class Fuse:
+    """An inner node: its children's distributions, brought into one space, become one."""
+
+    space: Space
+    children: tuple[Node, ...]
+    leaves: range
+    maps: tuple[Map, ...] | None
+    weights: tuple[float, ...]
+    normalize: bool
+    combine: Callable[[Sequence[Tensor], Tensor], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Single:
+    """A leaf of the tree: the model's own distribution."""
+
+    space: Space
+    leaves: range
+
+
+Node = Fuse | Single
+
+
+class Group:
+    """A member made ready: its models in order, and the tree that fuses what they say."""
+
+    def __init__(self, member: Member, runners: Mapping[Checkpoint, Runner]) -> None:
+        self.leaves: list[Leaf] = []
+        self._runners = runners
+        self._spaces: dict[Runner, Space] = {}
+        self.root = self._node(member, "", prompt=0, together=False)
+        self.space = self.root.space
+        self.device = self.leaves[0].runner.model.device
+        self._tables: dict[tuple[int, int], _Table] = {}
+
+    @cached_property
+    def tokens(self) -> list[list[int]]:
+        """For each leaf, its token of each entry, or -1 where it needs several."""
+        tables = [list(range(len(self.space))) for _ in self.leaves]
+        todo: list[Node] = [self.root]
+        while todo:
+            node = todo.pop()
+            if isinstance(node, Single):
+                continue
+            for child, lies in zip(node.children, node.maps or (), strict=node.maps is not None):
+                for leaf in child.leaves:
+                    tables[leaf] = [lies.take[e] if e >= 0 else -1 for e in tables[leaf]]
+            todo.extend(node.children)
+        return tables
+
+    @cached_property
+    def entries(self) -> list[dict[int, int]]:
+        """For each leaf, the entry of each of its tokens."""
+        return [{t: e for e, t in enumerate(table) if t >= 0} for table in self.tokens]
+
+    def weights(self, given: Sequence[float] | None) -> tuple[float, ...]:
+        """The root's weights for one job, as they are used; all of them 1 for one model."""
+        if isinstance(self.root, Single):
+            return (1.0,)
+        if given is None:
+            return self.root.weights
+        if len(given) != len(self.root.children):
+            raise ModelError("E203", f"{len(self.root.children)} members, but {len(given)} weights")
+        return _shares(given, normalize=self.root.normalize)
+
+    def run(self, weights: Sequence[float]) -> list[int]:
+        """The leaves that a job with these weights runs: those that can change something."""
+        if isinstance(self.root, Single):
+            return [0]
+        found: list[int] = []
+        todo = [(c, w) for c, w in zip(self.root.children, weights, strict=True)]
+        while todo:
+            node, weight = todo.pop()
+            if weight == 0:
+                continue
+            if isinstance(node, Single):
+                found.extend(node.leaves)
+            else:
+                todo.extend(zip(node.children, node.weights, strict=True))
+        return sorted(found)
+
+    def path(self, leaf: int, ids: Sequence[int]) -> list[int]:
+        """Entries that spell one leaf's tokens; special tokens of a union have none."""
+        entry = self.entries[leaf]
+        return [entry[token] for token in ids if token in entry]
+
+    def spell(self, entries: Sequence[int]) -> bytes:
+        """Join the entries' bytes."""
+        return b"".join(self.piece(entry) for entry in entries)
+
+    def piece(self, entry: int) -> bytes:
+        """What one entry stands for; nothing if it ends or is special."""
+        return (None if entry in self.space.ends else self.space.pieces[entry]) or b""
+
+    def fuse(self, logits: Sequence[Tensor | None], weights: Tensor) -> Tensor:
+        """Log-probabilities [row, entry] of the group.
+
+        `logits[leaf]` is [row, width], None if no row runs the leaf; `weights` is [row, child].
+        """
+        return self._fuse(self.root, logits, weights)
+
+    def _fuse(self, node: Node, logits: Sequence[Tensor | None], weights: Tensor | None) -> Tensor:
+        if isinstance(node, Single):
+            said = logits[node.leaves.start]
+            assert said is not None
+            return normalized(said[:, : len(node.space)].to(self.device))
+        rows = next(said.shape[0] for said in logits if said is not None)
+        if weights is None:
+            weights = torch.tensor([node.weights], device=self.device).expand(rows, -1)
+        heard = [n for n, child in enumerate(node.children) if self._speaks(child, logits)]
+        parts = [self._aligned(node, n, self._fuse(node.children[n], logits, None)) for n in heard]
+        return normalized(node.combine(parts, weights[:, heard]))
+
+    def _speaks(self, node: Node, logits: Sequence[Tensor | None]) -> bool:
+        return any(logits[leaf] is not None for leaf in node.leaves)
+
+    def _aligned(self, node: Fuse, child: int, logprobs: Tensor) -> Tensor:
+        """Log-probabilities [row, own entry] as [row, the node's entry]."""
+        if node.maps is None:
+            return logprobs[:, : len(node.space)]
+        key = id(node), child
+        if key not in self._tables:
+            self._tables[key] = _Table(node.maps[child], self.device)
+        return self._tables[key](logprobs)
+
+    def _node(self, member: Member, name: str, *, prompt: int, together: bool) -> Node:
+        if isinstance(member, Prompted):
+            return self._node(member.member, name, prompt=member.prompt, together=together)
+        if isinstance(member, Solo):
+            return self._single(member.model, name, prompt, together=together)
+        if isinstance(member, SpanFuse):
+            raise ModelError(
+                "E302",
+                "a span fuse gives text, no next-token distribution: it cannot be fused by token",
+                "fuse by token inside, by span outside",
+            )
+        return self._inner(member, prompt, together=together)
+
+    def _single(self, model: Checkpoint, name: str, prompt: int, *, together: bool) -> Single:
+        runner = self._runners[model]
+        if runner not in self._spaces:
+            self._spaces[runner] = space_of(runner.model)
+        place = len(self.leaves)
+        lane = 0 if together else sum(leaf.runner is runner for leaf in self.leaves)
+        self.leaves.append(Leaf(runner, name or model.name, model.template, prompt, lane))
+        return Single(self._spaces[runner], range(place, place + 1))
+
+    def _inner(self, fuse: TokenFuse, prompt: int, *, together: bool) -> Fuse:
+        start = len(self.leaves)
+        together = together or fuse.together
+        children = tuple(
+            self._node(member, name, prompt=prompt, together=together)
+            for member, name in zip(fuse.members, fuse.names, strict=True)
+        )
+        space, maps = _align(fuse, [child.space for child in children])
+        given = fuse.weights or (1.0,) * len(children)
+        return Fuse(
+            space,
+            children,
+            range(start, len(self.leaves)),
+            maps,
+            _shares(given, normalize=fuse.normalize),
+            fuse.normalize,
+            COMBINE[fuse.combine],
+        )
+
+
+@dataclass(eq=False)
+class _Table:
+    """A map on a device: gathers log-probabilities into the wider space."""
+
+    lies: Map
+    device: torch.device
+    take: Tensor = field(init=False)
+    absent: Tensor = field(init=False)
+    also: list[tuple[Tensor, Tensor]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        take = torch.tensor(self.lies.take, device=self.device)
+        self.take, self.absent = take.clamp(min=0), take < 0
+        rounds = [torch.tensor(pairs, device=self.device) for pairs in self.lies.also]
+        self.also = [(pairs[:, 0], pairs[:, 1]) for pairs in rounds]
+
+    def __call__(self, logprobs: Tensor) -> Tensor:
+        """[row, own entry] to [row, wider entry]; equal meanings add up."""
+        wide = logprobs.index_select(1, self.take).masked_fill(self.absent, -torch.inf)
+        for wider, own in self.also:
+            wide[:, wider] = torch.logaddexp(wide[:, wider], logprobs[:, own])
+        return wide
+
+
+def _align(fuse: TokenFuse, spaces: Sequence[Space]) -> tuple[Space, tuple[Map, ...] | None]:
+    """The space of a fuse; None for maps if ids mean the same in all its members."""
+    if len({space.key for space in spaces}) == 1:
+        narrow = min(spaces, key=len)
+        ends = frozenset(e for space in spaces for e in space.ends if e < len(narrow))
+        return Space(narrow.key, narrow.pieces, ends, narrow.lone), None
+    if fuse.align == "shared":
+        raise ModelError(
+            "E705",
+            f"{', '.join(fuse.names)} do not share one vocabulary",
+            'say `align = "union"`, or leave `align` out',
+        )
+    whole, maps = union(spaces)
+    return whole, tuple(maps)
+
+
+def _shares(weights: Sequence[float], *, normalize: bool) -> tuple[float, ...]:
+    total = sum(weights)
+    if not normalize:
+        return tuple(float(w) for w in weights)
+    if total <= 0 or min(weights) < 0:
+        raise ModelError("E404", f"weights must not be negative, nor all of them 0: {weights}")
+    return tuple(w / total for w in weights)

@@ -1,0 +1,67 @@
+"""Drawing one entry a row. A row's draw depends on its own numbers only, not on neighbours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from composer.fusion.spec import Sampling
+
+__all__ = ["draw", "filtered"]
+
+
+def draw(logprobs: Tensor, how: Sequence[Sampling], luck: Sequence[float]) -> Tensor:
+    """Entries [row] out of log-probabilities [row, entry]; `luck` is uniform in [0, 1)."""
+    chosen = logprobs.argmax(-1)
+    plain = [n for n, s in enumerate(how) if s.temperature > 0 and not _filters(s)]
+    cut = [n for n, s in enumerate(how) if s.temperature > 0 and _filters(s)]
+    if plain:
+        chosen[plain] = _pick(_tempered(logprobs[plain], [how[n] for n in plain]), luck, plain)
+    if cut:
+        some = [how[n] for n in cut]
+        ranked, entries = _tempered(logprobs[cut], some).sort(dim=-1, descending=True, stable=True)
+        place = _pick(filtered(ranked, some), luck, cut)
+        chosen[cut] = entries.gather(-1, place[:, None])[:, 0]
+    return chosen
+
+
+def filtered(ranked: Tensor, how: Sequence[Sampling]) -> Tensor:
+    """Rule out all but the nucleus; ranked log-probabilities [row, rank], likeliest first.
+
+    top-k, then top-p (arXiv:1904.09751), then min-p (arXiv:2407.01082); rank 0 always stays.
+    """
+    p = ranked.double().exp()
+    rank = torch.arange(ranked.shape[-1], device=ranked.device)
+    top_k = _column([s.top_k or ranked.shape[-1] for s in how], ranked)
+    keep = rank < top_k
+    p = torch.where(keep, p, 0.0)
+    p = p / p.sum(-1, keepdim=True)
+    keep &= p.cumsum(-1) - p < _column([s.top_p for s in how], ranked)
+    keep &= p >= _column([s.min_p for s in how], ranked) * p[:, :1]
+    keep[:, 0] = True
+    return ranked.masked_fill(~keep, -torch.inf)
+
+
+def _filters(how: Sampling) -> bool:
+    return how.top_k > 0 or how.top_p < 1 or how.min_p > 0
+
+
+def _tempered(logprobs: Tensor, how: Sequence[Sampling]) -> Tensor:
+    return (logprobs / _column([s.temperature for s in how], logprobs).float()).log_softmax(-1)
+
+
+def _pick(logprobs: Tensor, luck: Sequence[float], rows: Sequence[int]) -> Tensor:
+    """Where the cumulated probability [row, entry] passes the row's luck."""
+    reached = logprobs.double().exp().cumsum(-1)
+    bound = _column([luck[n] for n in rows], logprobs) * reached[:, -1:]
+    return (reached <= bound).sum(-1).clamp(max=logprobs.shape[-1] - 1)
+
+
+def _column(values: Sequence[float], like: Tensor) -> Tensor:
+    return torch.tensor(values, dtype=torch.float64, device=like.device)[:, None]

@@ -1,0 +1,104 @@
+"""How likely a given text is under a model or a group."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from composer.fusion.cursor import END, Cursor, Read, opening
+from composer.fusion.spec import Score
+from composer.models.checkpoint import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from composer.fusion.group import Group
+    from composer.fusion.sessions import Session
+    from composer.fusion.spec import Messages
+
+__all__ = ["perplexity", "score"]
+
+_FLOATS = 1 << 21  # of one row in one tick: positions times vocabulary
+
+
+def score(
+    group: Group,
+    prompts: Sequence[Messages] | None,
+    text: str,
+    weights: Sequence[float] | None,
+    *,
+    end: bool,
+) -> Session[Score]:
+    """Log-probabilities of a text after prompts; or of one that begins after BOS."""
+    shares = group.weights(weights)
+    run = group.run(shares)
+    if prompts is None:
+        return (yield from _plain(group, shares, run, text, end=end))
+    ids = {leaf: opening(group.leaves[leaf], prompts, "") for leaf in run}
+    cursor = Cursor.open(group, shares, ids)
+    return (yield from _read(cursor, cursor.path(text.encode()), end=end))
+
+
+def perplexity(group: Group, prompt: Messages, weights: Sequence[float] | None) -> Session[Score]:
+    """Log-probabilities of a prompt's own tokens, as the model is given them."""
+    shares = group.weights(weights)
+    run = group.run(shares)
+    if len({group.leaves[leaf].runner.model.vocabulary.fingerprint for leaf in run}) > 1:
+        raise ModelError(
+            "E705",
+            "a prompt as rendered has no tokens in common between unlike vocabularies",
+            "ask for the prompt perplexity of each member",
+        )
+    leaf = group.leaves[run[0]]
+    first, *rest = leaf.runner.model.render(prompt, leaf.template)
+    cursor = Cursor.open(group, shares, {leaf: [first] for leaf in run})
+    return (yield from _read(cursor, rest, end=False))
+
+
+def _plain(
+    group: Group, shares: Sequence[float], run: Sequence[int], text: str, *, end: bool
+) -> Session[Score]:
+    """A text after BOS; its first piece is taken as given by models that have no BOS.
+
+    So it is by groups of unlike vocabularies, some of which put a space before a text.
+    """
+    models = {leaf: group.leaves[leaf].runner.model for leaf in run}
+    main = models[run[0]]
+    entries = group.path(run[0], main.vocabulary.encode(text))
+    alike = len({model.vocabulary.fingerprint for model in models.values()}) == 1
+    if alike and all(model.opening for model in models.values()):
+        cursor = Cursor.open(group, shares, {leaf: list(models[leaf].opening) for leaf in run})
+        return (yield from _read(cursor, entries, end=end))
+    start, rest = _head(group, entries, text)
+    cursor = Cursor.open(group, shares, {leaf: models[leaf].raw(start) for leaf in run})
+    return (yield from _read(cursor, rest, end=end))
+
+
+def _head(group: Group, entries: Sequence[int], text: str) -> tuple[str, Sequence[int]]:
+    """The first piece that is some whole characters of the text, and the entries after it."""
+    for count in range(1, len(entries) + 1):
+        spelt = group.spell(entries[:count])
+        head = spelt if text.encode().startswith(spelt) else spelt.removeprefix(b" ")
+        with contextlib.suppress(UnicodeDecodeError):
+            if head.decode():
+                return head.decode(), entries[count:]
+    return text, ()
+
+
+def _read(cursor: Cursor, entries: Sequence[int], *, end: bool) -> Session[Score]:
+    """Read in stretches that fit in memory."""
+    targets = [*entries, END] if end else list(entries)
+    stretch = min(256, max(8, _FLOATS // len(cursor.group.space)))
+    found: list[float] = []
+    try:
+        for start in range(0, len(targets), stretch):
+            request = Read(cursor, targets[start : start + stretch])
+            if cursor.room < 0:
+                raise ModelError("E704", "the text is longer than a member's context")
+            (answer,) = yield [request]
+            assert isinstance(answer, list)
+            found.extend(answer)
+    finally:
+        cursor.close()
+    names = [cursor.group.piece(t).decode(errors="replace") if t != END else "" for t in targets]
+    return Score(tuple(names), tuple(found))

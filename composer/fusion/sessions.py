@@ -1,0 +1,47 @@
+"""A session is a generator that asks and is answered once a tick; this is what they share."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, TypeVar
+
+from composer.fusion.cursor import Drawn
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+
+    from composer.fusion.cursor import Draw, Request
+
+    T = TypeVar("T")
+    Reply = Drawn | list[float]
+    Session = Generator[list[Request], list[Reply], T]
+
+__all__ = ["drawn", "together"]
+
+
+def drawn(request: Draw) -> Session[Drawn]:
+    """Ask for one draw."""
+    (answer,) = yield [request]
+    assert isinstance(answer, Drawn)
+    return answer
+
+
+def together(sessions: Sequence[Session[T]]) -> Session[list[T]]:
+    """Run sessions side by side, so that what they ask is answered in the same ticks."""
+    results: dict[int, T] = {}
+    asked: dict[int, list[Request]] = {}
+    replies: dict[int, list[Reply] | None] = dict.fromkeys(range(len(sessions)))
+    with contextlib.ExitStack() as stack:
+        for session in sessions:
+            stack.callback(session.close)
+        while len(results) < len(sessions):
+            asked.clear()
+            for n, reply in replies.items():
+                try:
+                    asked[n] = next(sessions[n]) if reply is None else sessions[n].send(reply)
+                except StopIteration as end:
+                    results[n] = end.value
+            if asked:
+                answers = iter((yield [r for requests in asked.values() for r in requests]))
+                replies = {n: [next(answers) for _ in requests] for n, requests in asked.items()}
+    return [results[n] for n in range(len(sessions))]

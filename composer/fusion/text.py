@@ -1,0 +1,59 @@
+"""Bytes into text: whole characters only, up to a stop string, piece by piece."""
+
+from __future__ import annotations
+
+import codecs
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["Writer"]
+
+
+class Writer:
+    """Collects an answer's bytes; what it has emitted is never taken back."""
+
+    def __init__(self, stop: Sequence[str] = (), emit: Callable[[str], None] | None = None) -> None:
+        self.text = ""
+        self.stopped = False
+        self._stop = [s for s in stop if s]
+        self._emit = emit
+        self._sent = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+
+    def add(self, piece: bytes, *, last: bool = False) -> None:
+        """Take bytes, stop if a stop string is complete, and emit what is certain."""
+        new = self._decoder.decode(piece, last)
+        if self.stopped:
+            return
+        self._cut(new)
+        held = 0 if last or self.stopped else self._held()
+        end = len(self.text) - held
+        if self._emit is not None and end > self._sent:
+            self._emit(self.text[self._sent : end])
+        self._sent = max(self._sent, end)
+
+    def close(self) -> str:
+        """Emit what was held back; the whole text."""
+        self.add(b"", last=True)
+        return self.text
+
+    def _cut(self, new: str) -> None:
+        """Append, up to the first stop string."""
+        longest = max((len(s) for s in self._stop), default=0)
+        start = max(0, len(self.text) - longest + 1)
+        self.text += new
+        found = [at for s in self._stop if (at := self.text.find(s, start)) >= 0]
+        if found:
+            self.text = self.text[: min(found)]
+            self.stopped = True
+
+    def _held(self) -> int:
+        """How many characters at the end may be the beginning of a stop string."""
+        tail = max((len(s) for s in self._stop), default=1) - 1
+        lengths = range(min(tail, len(self.text)), 0, -1)
+        return next((n for n in lengths if self._begins(self.text[-n:])), 0)
+
+    def _begins(self, tail: str) -> bool:
+        return any(s.startswith(tail) for s in self._stop)

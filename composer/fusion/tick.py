@@ -1,0 +1,231 @@
+"""One tick: every row that waits is fed, in one pass a model; then every group answers."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from composer.fusion.cursor import END, Draw, Drawn, Read
+from composer.fusion.sample import draw
+from composer.models.checkpoint import ModelError
+from composer.models.rows import Feed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from torch import Tensor
+
+    from composer.fusion.cursor import Request, Track
+    from composer.fusion.group import Group
+    from composer.models.runner import Runner
+
+__all__ = ["Answer", "tick"]
+
+Answer = Drawn | list[float] | Exception
+
+_CHUNK = 512  # prompt tokens of one row in one tick: others need not wait for more
+
+
+@dataclass(eq=False, slots=True)
+class _Part:
+    """What one model reads for one request: up to `end`, with logits after `marks` tokens."""
+
+    request: Request
+    leaf: int
+    track: Track
+    marks: list[int]
+    end: int
+    at: int = -1  # where its logits begin in the pass's
+
+    @property
+    def lead(self) -> int:
+        """Tokens to be read before those whose logits are wanted."""
+        return (self.marks[0] - 1 if self.marks else self.end) - self.track.row.length
+
+    def feed(self) -> Feed:
+        row = self.track.row
+        if self.marks and self.marks[0] <= row.length:
+            self.track.leaf.runner.rows.crop(row, self.marks[0] - 1)
+        keep = [mark - 1 - row.length for mark in self.marks]
+        return Feed(row, self.track.ids[row.length : self.end], keep)
+
+    def chunk(self) -> Feed:
+        start = self.track.row.length
+        return Feed(self.track.row, self.track.ids[start : start + _CHUNK], ())
+
+
+def tick(requests: Sequence[Request]) -> dict[Request, Answer]:
+    """Answer the requests that can be after one pass of each model; the others stay as they are."""
+    answers: dict[Request, Answer] = {}
+    passes: dict[tuple[Runner, int], list[tuple[_Part, Feed]]] = {}
+    ready: dict[Group, list[tuple[Request, list[_Part]]]] = {}
+    for request in requests:
+        parts = _parts(request)
+        late = [part for part in parts if part.lead > _CHUNK]
+        for part in late or parts:
+            feed = part.chunk() if late else part.feed()
+            if feed.ids:
+                leaf = part.track.leaf
+                passes.setdefault((leaf.runner, leaf.lane), []).append((part, feed))
+        if not late:
+            ready.setdefault(request.cursor.group, []).append((request, parts))
+    logits = {at: _step(at[0], lines, answers) for at, lines in passes.items()}
+    for group, asked in ready.items():
+        good = [(request, parts) for request, parts in asked if request not in answers]
+        try:
+            _answer(group, good, logits, answers)
+        except Exception as error:  # noqa: BLE001  # idem
+            answers.update((request, error) for request, _ in good)
+    return answers
+
+
+def _parts(request: Request) -> list[_Part]:
+    return [
+        _Part(request, leaf, track, *_marks(request, track))
+        for leaf, track in request.cursor.tracks.items()
+    ]
+
+
+def _marks(request: Request, track: Track) -> tuple[list[int], int]:
+    """After how many tokens logits are wanted, and up to where the model reads."""
+    whole = len(track.ids)
+    if isinstance(request, Draw):
+        return [whole], whole
+    count = request.start
+    marks = [
+        whole if target == END else track.marks[count + n]
+        for n, target in enumerate(request.targets)
+    ]
+    return marks, marks[-1] if marks else whole - 1
+
+
+def _step(
+    runner: Runner, lines: list[tuple[_Part, Feed]], answers: dict[Request, Answer]
+) -> Tensor | None:
+    """One pass; if it fails, one for each row, so that only those concerned fail."""
+    out: Tensor | None
+    try:
+        out = runner.step([feed for _, feed in lines])
+    except Exception as error:  # noqa: BLE001  # whatever it is belongs to the jobs, not the loop
+        if len(lines) == 1:
+            answers[lines[0][0].request] = error
+            return None
+        parts = [_step(runner, [line], answers) for line in lines]
+        lines = [line for line, out in zip(lines, parts, strict=True) if out is not None]
+        out = torch.cat([out for out in parts if out is not None]) if lines else None
+    start = 0
+    for part, feed in lines:
+        part.at = start
+        part.track.count.calls += 1
+        start += len(feed.keep)
+    return out
+
+
+def _answer(
+    group: Group,
+    asked: list[tuple[Request, list[_Part]]],
+    logits: dict[tuple[Runner, int], Tensor | None],
+    answers: dict[Request, Answer],
+) -> None:
+    """Fuse all positions that are asked of a group, and bring the outcome to the host at once."""
+    said = _said(group, asked, logits)
+    counts = [_count(request) for request, _ in asked]
+    if not sum(counts):
+        answers.update({request: [] for request, _ in asked})
+        return
+    weights = [
+        request.cursor.weights
+        for (request, _), count in zip(asked, counts, strict=True)
+        for _ in range(count)
+    ]
+    fused = group.fuse(said, torch.tensor(weights, dtype=torch.float32, device=group.device))
+    starts = [sum(counts[:n]) for n in range(len(counts))]
+    draws = [(r, s) for (r, _), s in zip(asked, starts, strict=True) if isinstance(r, Draw)]
+    reads = [(r, s) for (r, _), s in zip(asked, starts, strict=True) if isinstance(r, Read)]
+    entries, drawn, read = _host(group, fused, draws, reads)
+    for (request, start), entry, logprob in zip(draws, entries, drawn, strict=True):
+        answers[request] = _checked(request, logprob, said, start) or Drawn(int(entry), logprob)
+    done = 0
+    for asking, start in reads:
+        values = read[done : (done := done + len(asking.targets))]
+        answers[asking] = _checked(asking, sum(values), said, start) or values
+
+
+def _said(
+    group: Group,
+    asked: Iterable[tuple[Request, list[_Part]]],
+    logits: dict[tuple[Runner, int], Tensor | None],
+) -> list[Tensor | None]:
+    """For each leaf its logits [position, width]; positions that do not run it hold any."""
+    index: list[list[int]] = [[] for _ in group.leaves]
+    run = [False] * len(group.leaves)
+    for request, parts in asked:
+        count = _count(request)
+        at = {part.leaf: part.at for part in parts}
+        for n, places in enumerate(index):
+            start = at.get(n)
+            run[n] |= start is not None and count > 0
+            places.extend(range(start, start + count) if start is not None else [0] * count)
+    found: list[Tensor | None] = []
+    for leaf, places in zip(group.leaves, index, strict=True):
+        out = logits.get((leaf.runner, leaf.lane)) if run[len(found)] else None
+        if out is not None and places != list(range(len(out))):
+            out = out[torch.tensor(places, device=out.device)]
+        found.append(out)
+    return found
+
+
+def _count(request: Request) -> int:
+    return 1 if isinstance(request, Draw) else len(request.targets)
+
+
+def _host(
+    group: Group,
+    fused: Tensor,
+    draws: Sequence[tuple[Draw, int]],
+    reads: Sequence[tuple[Read, int]],
+) -> tuple[list[float], list[float], list[float]]:
+    """Entries drawn, their log-probabilities, and those that were read: one transfer."""
+    parts: list[Tensor] = []
+    if draws:
+        own = fused[[start for _, start in draws]]
+        entries = draw(own, [r.how for r, _ in draws], [r.luck for r, _ in draws])
+        parts += [entries.double(), own.gather(1, entries[:, None])[:, 0].double()]
+    places = [(start + n, t) for r, start in reads for n, t in enumerate(r.targets)]
+    if places:
+        parts.append(_read(group, fused, places).double())
+    values: list[float] = torch.cat(parts).tolist()
+    count = len(draws)
+    return values[:count], values[count : 2 * count], values[2 * count :]
+
+
+def _read(group: Group, fused: Tensor, places: Sequence[tuple[int, int]]) -> Tensor:
+    """Log-probabilities of entries at positions; the end is what all end entries add up to."""
+    at = torch.tensor(places, device=fused.device)
+    values = fused[at[:, 0], at[:, 1].clamp(min=0)]
+    ending = [n for n, (_, target) in enumerate(places) if target == END]
+    if ending:
+        ends = sorted(group.space.ends)
+        values[ending] = fused[at[ending, 0]][:, ends].logsumexp(-1)
+    return values
+
+
+def _checked(
+    request: Request, logprob: float, said: Sequence[Tensor | None], row: int
+) -> ModelError | None:
+    """An error that names the member whose logits are no numbers."""
+    if not math.isnan(logprob):
+        return None
+    request.cursor.spoilt = True
+    rows = slice(row, row + _count(request))
+    for leaf, logits in zip(request.cursor.group.leaves, said, strict=True):
+        if logits is not None and (logits[rows].isnan() | logits[rows].isposinf()).any():
+            return ModelError(
+                "E706",
+                f"{leaf.name} gave logits that are not numbers",
+                "its number type may be too narrow: try `dtype = float32`",
+            )
+    return ModelError("E706", "the members rule out each other's every token")

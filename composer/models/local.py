@@ -1,0 +1,172 @@
+"""A local model as loaded: weights, tokenizer, and how it is spoken to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from composer.models.checkpoint import ModelError
+from composer.models.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from composer.models.checkpoint import Checkpoint
+
+__all__ = ["LocalModel", "load"]
+
+_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+_COUPLED_ROPE = {"dynamic", "longrope"}
+
+
+class LocalModel:
+    """A causal language model of transformers with its tokenizer, on one device."""
+
+    def __init__(self, module: Any, tokenizer: Any, device: torch.device, name: str) -> None:  # noqa: ANN401
+        self.module = module
+        self.tokenizer = tokenizer
+        self.device = device
+        self.name = name
+        self.config = module.config.get_text_config()
+        self.vocabulary = Vocabulary(tokenizer.backend_tokenizer)
+        self.context = _context(self.config)
+        self.bos: int | None = tokenizer.bos_token_id
+        self.ends = _ends(module, tokenizer)
+
+    @property
+    def width(self) -> int:
+        """How many of the logits are tokens: padding beyond the tokenizer is not."""
+        return min(len(self.vocabulary), int(self.config.vocab_size))
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The weights' number type."""
+        dtype: torch.dtype = self.module.dtype
+        return dtype
+
+    def render(self, messages: Sequence[tuple[str, str]], template: str = "auto") -> list[int]:
+        """Write the conversation as the model was taught to read it, up to where it answers."""
+        if template == "plain" or (template == "auto" and not self.tokenizer.chat_template):
+            return self._begin("\n\n".join(content for _, content in messages))
+        if not self.tokenizer.chat_template:
+            raise ModelError(
+                "E703",
+                f"{self.name} has no chat template",
+                'leave `template` out, or say `template = "plain"`',
+            )
+        return self.vocabulary.encode(self._chat(messages))
+
+    def raw(self, text: str) -> list[int]:
+        """Ids of a plain text after BOS, if the model has one; no template."""
+        return [*self.opening, *self.vocabulary.encode(text)]
+
+    @property
+    def opening(self) -> list[int]:
+        """What a plain text begins with: BOS, or nothing."""
+        return [] if self.bos is None else [self.bos]
+
+    def _begin(self, text: str) -> list[int]:
+        """Encode with what the tokenizer puts around a text, less an end put after it."""
+        ids = self.vocabulary.encode(text, special=True)
+        while ids and ids[-1] in self.ends and len(ids) > 1:
+            ids.pop()
+        return ids or self.opening
+
+    def _chat(self, messages: Sequence[tuple[str, str]]) -> str:
+        from jinja2 import TemplateError
+
+        turns = [{"role": role, "content": content} for role, content in messages]
+        try:
+            return self._apply(turns)
+        except TemplateError as error:
+            if turns and turns[0]["role"] == "system":
+                return self._apply(_without_system(turns))
+            raise ModelError("E703", f"{self.name}'s chat template says: {error}") from error
+
+    def _apply(self, turns: list[dict[str, str]]) -> str:
+        text: str = self.tokenizer.apply_chat_template(
+            turns, tokenize=False, add_generation_prompt=True
+        )
+        return text
+
+
+def load(checkpoint: Checkpoint, device: torch.device | str = "cpu") -> LocalModel:
+    """Read weights (safetensors only) and tokenizer; nothing from the checkpoint is executed."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    where = {"revision": checkpoint.revision, "local_files_only": _is_path(checkpoint)}
+    device = torch.device(device)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder, **where)
+        module = AutoModelForCausalLM.from_pretrained(
+            checkpoint.folder,
+            **where,
+            dtype=_dtype(checkpoint.dtype, device),
+            use_safetensors=True,
+            trust_remote_code=False,
+        )
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise ModelError("E701", f"{checkpoint.name} cannot be loaded: {first}") from error
+    module = module.to(device).eval().requires_grad_(False)  # noqa: FBT003
+    return LocalModel(module, tokenizer, device, checkpoint.name)
+
+
+def _is_path(checkpoint: Checkpoint) -> bool:
+    """Check a folder for what loading would stumble over, in words of our own."""
+    folder = Path(checkpoint.folder)
+    if not folder.is_dir():
+        if checkpoint.folder.startswith((".", "/", "~")):
+            raise ModelError("E501", f"{checkpoint.name}: there is no folder {checkpoint.folder}")
+        return False
+    if not any(folder.glob("*.safetensors")):
+        raise ModelError(
+            "E501",
+            f"{checkpoint.name}: {checkpoint.folder} holds no safetensors file",
+            "other formats can run code when they are read: convert the checkpoint first",
+        )
+    return True
+
+
+def _dtype(wish: str, device: torch.device) -> torch.dtype | str:
+    if wish == "auto":
+        return torch.float32 if device.type == "cpu" else "auto"
+    return _DTYPES[wish]
+
+
+def _context(config: Any) -> int | None:  # noqa: ANN401  # a transformers config
+    """How many tokens a row may hold; None for recurrent models, which have no such limit."""
+    if config.model_type == "rwkv":
+        return None
+    rope = getattr(config, "rope_parameters", None) or {}
+    if rope.get("rope_type") in _COUPLED_ROPE:
+        # beyond this, one row's length changes its neighbours' frequencies
+        held = rope.get("original_max_position_embeddings")
+        if held:
+            return int(held)
+    limit = getattr(config, "max_position_embeddings", None)
+    return int(limit) if limit else None
+
+
+def _ends(module: Any, tokenizer: Any) -> frozenset[int]:  # noqa: ANN401
+    """Every id that ends an answer, by any of the files that may say so."""
+    said = (
+        tokenizer.eos_token_id,
+        module.generation_config.eos_token_id,
+        module.config.eos_token_id,
+    )
+    flat = (i for ids in said for i in (ids if isinstance(ids, list) else [ids]))
+    return frozenset(i for i in flat if i is not None)
+
+
+def _without_system(turns: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Put the system's words before the first user's, for templates that know no system."""
+    system, *rest = turns
+    if not rest:
+        return [{"role": "user", "content": system["content"]}]
+    first = {**rest[0], "content": f"{system['content']}\n\n{rest[0]['content']}"}
+    return [first, *rest[1:]]

@@ -1,0 +1,54 @@
+"""A row: one text that one model is reading, and what it is fed next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+__all__ = ["Feed", "Row", "Rows"]
+
+
+@dataclass(eq=False, slots=True)
+class Row:
+    """A stable handle: `index` is where the table keeps the row now, `length` what it holds."""
+
+    index: int
+    length: int = 0
+
+
+@dataclass(slots=True)
+class Feed:
+    """Tokens for a row, and after which of them the next token's logits are wanted."""
+
+    row: Row
+    ids: Sequence[int]
+    keep: Sequence[int]
+
+
+class Rows(Protocol):
+    """What a kind of cache offers: rows that come, go, are copied, cut back and fed."""
+
+    live: list[Row]
+
+    def join(self) -> Row:
+        """Open an empty row."""
+
+    def leave(self, row: Row, *, wipe: bool = False) -> None:
+        """Close a row; `wipe` it if what it holds may be no numbers."""
+
+    def fork(self, row: Row) -> Row:
+        """Open a row that holds what another one does."""
+
+    def mark(self, row: Row) -> None:
+        """Make it cheap to cut back to here."""
+
+    def crop(self, row: Row, length: int) -> int:
+        """Cut back to a length, or to one before it where that is impossible; says which."""
+
+    def step(self, feeds: Sequence[Feed]) -> Tensor:
+        """Feed rows, each at most once; logits [all kept, vocabulary] in the feeds' order."""

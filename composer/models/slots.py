@@ -1,0 +1,119 @@
+"""Keys and values of many rows, each with a length of its own, for attention models.
+
+An unmodified transformers model takes the table as its cache: it needs `update` and nothing
+else, as long as positions and a four-dimensional float mask are passed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from composer.models.rows import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+__all__ = ["Slots"]
+
+
+class Slots:
+    """One tensor of keys and one of values a layer, [row, head, position, dim]; live rows first."""
+
+    def __init__(self, device: torch.device, rows: int = 4, room: int = 64) -> None:
+        self.device = device
+        self.live: list[Row] = []
+        self._rows, self._room = rows, room
+        self._keys: list[Tensor] = []
+        self._values: list[Tensor] = []
+        self._at: tuple[Tensor, slice, Tensor] | None = None
+        self._view: tuple[slice, slice, slice] | None = None
+
+    def join(self) -> Row:
+        """Open an empty row behind the last."""
+        row = Row(len(self.live))
+        if row.index == self._rows:
+            self._grow(2 * self._rows, self._room)
+        self.live.append(row)
+        return row
+
+    def leave(self, row: Row, *, wipe: bool = False) -> None:
+        """Close a row; the last one moves into its place, so that live rows stay a prefix."""
+        last = self.live.pop()
+        tables = (*self._keys, *self._values)
+        if last is not row:
+            for table in tables:
+                table[row.index, :, : last.length] = table[last.index, :, : last.length]
+            self.live[row.index] = last
+            last.index, row.index = row.index, last.index
+        if wipe:  # 0 * NaN is NaN: garbage of this kind would reach the next tenant
+            for table in tables:
+                table[row.index].zero_()
+                if last is not row:
+                    table[last.index, :, last.length :].zero_()
+
+    def fork(self, row: Row) -> Row:
+        """Open a row with a copy of another one's cells."""
+        copy = self.join()
+        for table in (*self._keys, *self._values):
+            table[copy.index, :, : row.length] = table[row.index, :, : row.length]
+        copy.length = row.length
+        return copy
+
+    def mark(self, row: Row) -> None:
+        """Nothing: any row can be cut back to any length."""
+
+    def crop(self, row: Row, length: int) -> int:
+        """Forget what lies beyond: the cells are overwritten before anyone sees them again."""
+        row.length = min(row.length, length)
+        return row.length
+
+    def aim(self, rows: Sequence[Row], width: int) -> Tensor:
+        """Make ready for `width` tokens in each row; returns their positions [row, width].
+
+        Rows are either neighbours, in order, or all empty: then nothing but the new keys is read.
+        """
+        longest = max(row.length for row in rows) + width
+        if longest > self._room:
+            self._grow(self._rows, max(longest, 2 * self._room))
+        first, last = rows[0].index, rows[-1].index
+        lengths = torch.tensor([row.length for row in rows], device=self.device)
+        index = torch.tensor([row.index for row in rows], device=self.device)
+        positions = lengths[:, None] + torch.arange(width, device=self.device)
+        self._at = index[:, None], slice(None), positions
+        fresh = longest == width
+        self._view = None if fresh else (slice(first, last + 1), slice(None), slice(longest))
+        return positions
+
+    def update(
+        self,
+        key: Tensor,
+        value: Tensor,
+        layer: int,
+        *_: object,
+        **__: object,
+    ) -> tuple[Tensor, Tensor]:
+        """Write keys and values [row, head, width, dim]; return all that the rows may look at."""
+        if layer == len(self._keys):
+            self._keys.append(self._empty(key))
+            self._values.append(self._empty(value))
+        assert self._at is not None
+        keys, values = self._keys[layer], self._values[layer]
+        keys[self._at] = key.transpose(1, 2)
+        values[self._at] = value.transpose(1, 2)
+        return (key, value) if self._view is None else (keys[self._view], values[self._view])
+
+    def _empty(self, like: Tensor) -> Tensor:
+        _, heads, _, dim = like.shape
+        return like.new_zeros(self._rows, heads, self._room, dim)
+
+    def _grow(self, rows: int, room: int) -> None:
+        for tables in (self._keys, self._values):
+            for layer, table in enumerate(tables):
+                wide = table.new_zeros(rows, table.shape[1], room, table.shape[3])
+                wide[: table.shape[0], :, : table.shape[2]] = table
+                tables[layer] = wide
+        self._rows, self._room = rows, room
