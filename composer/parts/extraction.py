@@ -5,7 +5,6 @@ A reader that finds nothing gives None: the answer abstains, and does not vote.
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import ClassVar
@@ -17,6 +16,7 @@ from composer.ports import Typed
 _NUMBER = re.compile(
     r"(?<![\w.])[-+\u2212]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+|(?=\.\d))(?:\.\d+)?(?:[eE][-+]?\d{1,3})?"
 )
+_BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
 _LONGEST = 300
 
 
@@ -87,7 +87,8 @@ class Boxed(Reader):
     def read(self, text: str) -> str | None:
         """Return the content of the last box that is closed."""
         starts = [match.end() for match in re.finditer(r"\\f?boxed\s*\{", text)]
-        return next((box for box in map(_closing(text), reversed(starts)) if box is not None), None)
+        boxes = (_inside(text, start) for start in reversed(starts))
+        return next((box for box in boxes if box is not None), None)
 
 
 class Option(Reader):
@@ -172,28 +173,14 @@ def _plain_number(text: str) -> str | None:
     return "0" if not value else plain.removeprefix("+")
 
 
-def _closing(text: str) -> "_Box":
-    return _Box(text)
-
-
-class _Box:
-    """Finds the brace that closes a box."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-    def __call__(self, start: int) -> str | None:
-        depth = 1
-        for at, sign in self._braces(start):
-            depth += 1 if sign == "{" else -1
-            if not depth:
-                return self.text[start:at].strip()
-        return None
-
-    def _braces(self, start: int) -> Iterator[tuple[int, str]]:
-        for match in re.compile(r"\\.|[{}]", re.DOTALL).finditer(self.text, start):
-            if match[0] in "{}":
-                yield match.start(), match[0]
+def _inside(text: str, start: int) -> str | None:
+    """Return what stands before the brace that closes the one before `start`."""
+    depth = 1
+    for match in _BRACES.finditer(text, start):
+        depth += {"{": 1, "}": -1}.get(match[0], 0)
+        if not depth:
+            return text[start : match.start()].strip()
+    return None
 
 
 @lru_cache(maxsize=64)

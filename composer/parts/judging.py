@@ -16,6 +16,7 @@ _BETTER = re.compile(r"\[\[\s*([ABC])\s*\]\]", re.IGNORECASE)
 _GRADE = re.compile(r"\[\[\s*(\d+(?:\.\d+)?)(?:\s*/\s*\d+)?\s*\]\]")
 _WINS = {"A": 1.0, "B": 0.0, "C": 0.5}
 _TIE = 0.5
+_SHIPPED = {"pairs": "judge_pair", "grade": "judge_score"}
 
 
 class Judge(Scorer):
@@ -94,9 +95,6 @@ class Judge(Scorer):
         ]
 
 
-_SHIPPED = {"pairs": "judge_pair", "grade": "judge_score"}
-
-
 def _complain(asked: int, unread: int, judges: tuple[Model, ...], ask: Asker) -> None:
     """Record verdicts that could not be read; when there is no other, that is a mistake."""
     if unread:
@@ -104,7 +102,7 @@ def _complain(asked: int, unread: int, judges: tuple[Model, ...], ask: Asker) ->
     if asked and unread == asked:
         names = ", ".join(f"`{judge.name}`" for judge in judges)
         raise PartError(
-            "E705",
+            "E701",
             f"no verdict of {names} could be read",
             "a judge must end with [[A]], [[B]] or [[C]], or with a grade such as [[7]]",
         )

@@ -18,4 +18,4 @@ class TemplateError(PartError):
     """A template that cannot be rendered with the values that reached it."""
 
     def __init__(self, message: str, help: str = "") -> None:  # noqa: A002
-        super().__init__("E704", message, help)
+        super().__init__("E708", message, help)

@@ -163,7 +163,7 @@ class _Reading:
         apply = _COMPARISONS.get(node.op) or _ARITHMETIC[node.op]
         try:
             return apply(*values)
-        except (ZeroDivisionError, OverflowError):
+        except (ZeroDivisionError, OverflowError, TypeError):
             return None
 
 
@@ -183,8 +183,15 @@ def _mistake(node: Expression, *, condition: bool) -> str | None:
         return f"`{_write(node)}` is a condition where a value is needed"
     if not isinstance(node, Operation):
         return None
+    texts = (part for part in node.operands if _is_text(part))
+    if node.op not in ("==", "!=") and (text := next(texts, None)):
+        return f"`{_write(text)}` is a text where a number is needed"
     inner = (_mistake(part, condition=node.op in _LOGIC) for part in node.operands)
     return next((found for found in inner if found), None)
+
+
+def _is_text(node: Expression) -> bool:
+    return isinstance(node, Constant) and isinstance(node.value, str)
 
 
 def _write(node: Expression, around: int = 0) -> str:

@@ -133,7 +133,7 @@ def _mean_logprob(name: str, text: Text) -> float:
         return math.fsum(text.logprobs) / len(text.logprobs)
     if text.confidence is None:
         raise PartError(
-            "E705",
+            "E302",
             f"`confident` cannot score the answer of `{name}`: its probabilities are not known",
             "rank by `consensus()` or `judge()`, or use a model that gives log-probabilities",
         )
@@ -144,7 +144,7 @@ def judged(scorer: Scorer, judges: tuple[Model, ...]) -> None:
     """Refuse a scorer that asks models where none was given."""
     if not judges:
         raise PartError(
-            "E705",
+            "E206",
             f"`{scorer.name}` has no model to ask",
             f"name one: `rank(M, by = {scorer.name}())`",
         )

@@ -125,6 +125,12 @@ def test_a_condition_is_no_number():
     assert "where a value is needed" in Rule(Operation(">", (SURE, Constant(1)))).mistake()
 
 
+def test_a_text_is_no_number():
+    rule = Rule(Operation(">", (Signal("confidence"), Constant("high"))))
+    assert rule.mistake() == '`"high"` is a text where a number is needed'
+    assert rule.holds(None, {"confidence": 0.5}).holds is None
+
+
 def test_a_proper_condition_has_no_mistake():
     assert Rule(Operation("or", (SURE, Operation("not", (AGREED,))))).mistake() is None
     assert Rule(Constant(value=True)).mistake() is None

@@ -32,6 +32,7 @@ class Space:
 
 
 _SPACES: Once[Space] = Once()
+_ARRAYS: Once[Any] = Once()
 _MODELS: Once[Callable[[Vectors], float]] = Once()
 
 
@@ -116,9 +117,6 @@ def _labels(rows: Table, column: str) -> Any:  # noqa: ANN401 - numpy is importe
     import numpy as np
 
     return _ARRAYS.get((rows.digest, column), lambda: np.array(rows.labels[column], dtype=float))
-
-
-_ARRAYS: Once[Any] = Once()
 
 
 def _cosines(space: Space, text: str) -> Any:  # noqa: ANN401 - numpy is imported late

@@ -58,8 +58,8 @@ def table(path: str) -> Table:
     """Read a file of recorded outcomes, once as long as it does not change."""
     try:
         state = Path(path).stat()
-    except OSError as error:
-        raise PartError(_CODE, f"{path} cannot be read: {error.strerror}") from None
+    except OSError:
+        raise PartError("E501", f"there is no file `{path}`", _SHAPE) from None
     key = (path, state.st_mtime_ns, state.st_size)
     return _TABLES.get(key, lambda: _read(path))
 

@@ -80,7 +80,7 @@ class Perplexity(Estimator):
 def _model(choice: Choice) -> Model:
     if choice.model is None:
         raise PartError(
-            "E305",
+            "E302",
             f"`perplexity` cannot judge `{choice.name}`: it is not one model",
             "route with `knn(...)` or `linear(...)`, which judge branches by recorded answers",
         )
