@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from composer.models.capability import Capability
+from composer.models.checkpoint import Checkpoint
 from composer.models.declaration import Declaration
 from composer.parts import Template
 from composer.ports import Asker, Candidates, Model, Query, Ranking, Sampling, Text
@@ -26,7 +27,10 @@ Whole = Annotated[int, Field(ge=0)]
 @step(sign="a name in step position", hidden=("declaration", "name"))
 def model(*, declaration: Declaration, name: str) -> Model:
     """Stand for a declared model."""
-    return Model(name, declaration.member(name))
+    from composer.fusion.spec import Solo
+
+    member = declaration.member(name)
+    return Model(name, Solo(member) if isinstance(member, Checkpoint) else member)
 
 
 @step(needs=Capability.TEXT, hidden=("draw",))

@@ -33,7 +33,7 @@ def vote(  # noqa: PLR0913 - each is a part of its own
         raise PartError(
             "E705",
             "no answer votes: all abstained",
-            "let `extract` read what the models write, or add a fallback: `... -> vote() | D`",
+            "let `extract` read what the models write, or add a fallback: `([A, B] -> vote()) | D`",
         )
     shares = reduce.shares(voices, [weight for _, weight in ballots], by)
     winner = texts[ties.pick(texts, shares, ask.rng)]

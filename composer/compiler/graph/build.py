@@ -14,6 +14,7 @@ from composer.compiler.graph.files import Loader, root_of
 from composer.compiler.graph.overrides import override
 from composer.compiler.graph.unused import check_unused
 from composer.compiler.graph.values import Bad, follow, say
+from composer.ports import Port
 from composer.steps import STEPS
 from composer.syntax import tree
 from composer.words import Diagnostic, Mistakes, Place, Source
@@ -78,7 +79,10 @@ def compile_recipe(
 
 def _answer(ctx: Context, scope: Scope) -> Node | None:
     if scope.answer is not None:
-        return run(lower.expression(ctx, scope.answer.value, ctx.graph.query, scope))
+        answer = run(lower.expression(ctx, scope.answer.value, ctx.graph.query, scope))
+        if answer is not None and answer.port is not Port.TEXT:
+            _unsettled(ctx, answer, scope.answer)
+        return answer
     recipe_like = scope.example is not None or not scope.names
     if not ctx.mistakes:
         code = "E207" if recipe_like else "W202"
@@ -86,6 +90,19 @@ def _answer(ctx: Context, scope: Scope) -> Node | None:
         help_ = "end it with an expression, such as `[A, B] -> vote()`" if recipe_like else ""
         ctx.say(code, text, None, help=help_)
     return None
+
+
+def _unsettled(ctx: Context, answer: Node, statement: tree.Answer) -> None:
+    """Refuse a recipe that ends with anything but one answer."""
+    several = answer.port in (Port.CANDIDATES, Port.RANKING)
+    settle = "settle on one: `vote()`, `rank(...) -> best()` or `regenerate(M)`"
+    ctx.say(
+        "E304",
+        f"the recipe ends with {answer.port.value}, not with one answer",
+        statement.place,
+        f"gives {answer.port.value}",
+        help=settle if several else "end with a model, or with what chooses among answers",
+    )
 
 
 def _models(ctx: Context, scope: Scope) -> dict[str, Node]:

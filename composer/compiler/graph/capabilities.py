@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.node import Node, topological
+from composer.compiler.graph.node import QUERY, Node, topological
 from composer.models import Capability, Card, ModelError
 from composer.parts import SIGNALS
 from composer.ports import Port
@@ -52,6 +52,8 @@ def check_capabilities(ctx: Context, answer: Node | None) -> None:
     if answer is None:
         return
     for node in topological(answer):
+        if node.op == QUERY:
+            continue
         models = [each for input_, each in node.paired() if input_.is_model]
         if all(leaf in sound for model in models for leaf in declared_in(model)):
             _check_needs(ctx, node, models)
@@ -99,14 +101,14 @@ def _readable(ctx: Context, node: Node) -> bool:
 
 
 def _check_needs(ctx: Context, node: Node, models: list[Node]) -> None:
-    for model in models:
-        for lack in capabilities(model).missing(node.step.needs):
-            ctx.mistakes.append(_lacks(ctx, node, model, lack))
-    if node.op == "route" and models:
+    needed = node.step.needs
+    if node.op == "route":
         needed = _named(node.get("by").needs)
-        for model in models:
-            for lack in capabilities(model).missing(needed):
-                ctx.mistakes.append(_lacks(ctx, node, model, lack))
+        lone_fuse = len(models) == 1 and models[0].op in ("token_fuse", "span_fuse")
+        models = list(models[0].inputs) if lone_fuse else models
+    for model in models:
+        for lack in capabilities(model).missing(needed):
+            ctx.mistakes.append(_lacks(ctx, node, model, lack))
 
 
 def _lacks(ctx: Context, node: Node, model: Node, lack: Capability) -> Diagnostic:

@@ -62,6 +62,8 @@ class Values:
             return None
         hint = _required(hint)
         expr, scope = follow(expr, scope)
+        if _union(hint):
+            return self._first(expr, hint, scope)
         if _is(hint, Rule):
             return Rule(self._rule(expr, scope))
         if _is(hint, Template):
@@ -88,6 +90,15 @@ class Values:
         if mistakes:
             raise Bad(*mistakes)
         return build(kind, values, call, given)
+
+    def _first(self, expr: tree.Expr, hint: Any, scope: Scope) -> Any:  # noqa: ANN401
+        """Read a value as the first of several types that it fits."""
+        for each in typing.get_args(hint):
+            try:
+                return self.read(expr, each, scope)
+            except Bad:
+                continue
+        raise Bad(wrong(expr, say(hint)))
 
     def _part(self, expr: tree.Expr, kind: type[Typed], scope: Scope) -> Typed:
         if isinstance(expr, tree.Name):
@@ -242,7 +253,7 @@ def build(
     try:
         return kind(**values)
     except ValidationError as error:
-        raise Bad(*(_complaint(each, call, given) for each in error.errors())) from None
+        raise Bad(*(_complaint(each, kind, call, given) for each in error.errors())) from None
 
 
 def hint_of(field: FieldInfo) -> Any:  # noqa: ANN401 - any annotation
@@ -287,6 +298,8 @@ def say(hint: Any) -> str:  # noqa: ANN401 - any annotation
         return "one of " + ", ".join(f"`{each}`" for each in typing.get_args(hint))
     if isinstance(hint, type) and issubclass(hint, Typed):
         return _kind_name(hint)
+    if _union(hint):
+        return " or ".join(say(each) for each in typing.get_args(hint))
     return "a value"
 
 
@@ -310,6 +323,7 @@ def _describe(expr: tree.Expr) -> str:
 
 def _complaint(
     error: Any,  # noqa: ANN401 - pydantic's ErrorDetails
+    kind: type[BaseModel],
     call: tree.Call | tree.Name,
     given: dict[str, tree.Argument],
 ) -> Diagnostic:
@@ -319,15 +333,18 @@ def _complaint(
     if error["type"] == "missing":
         text = f"`{function}` needs `{option}`"
         return Diagnostic("E206", text, call.place, f"`{option}` is missing")
+    place = given[option].value.place if option in given else call.place
     bounds = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
     limits = [f"{w} {error['ctx'][k]:g}" for k, w in bounds.items() if k in error.get("ctx", {})]
     if error["type"] == "value_error":
-        limits = [str(error["ctx"]["error"])]
-        text = f"`{option}`: {limits[0]}" if option else limits[0]
-    else:
-        text = f"`{option}` must be {' and '.join(limits) or 'of another type'}"
-    place = given[option].value.place if option in given else call.place
-    return Diagnostic("E402", text, place, f"found `{error['input']}`" if option else "")
+        why = str(error["ctx"]["error"])
+        return Diagnostic("E402", f"`{option}`: {why}" if option else why, place, "not usable")
+    if limits:
+        text = f"`{option}` must be {' and '.join(limits)}"
+        return Diagnostic("E402", text, place, f"is `{error['input']}`")
+    field = kind.model_fields.get(option)
+    wanted = say(field.annotation) if field else "another value"
+    return Diagnostic("E401", f"`{option}` must be {wanted}", place, f"should be {wanted}")
 
 
 def _too_many(call: tree.Call, argument: tree.Argument, room: int) -> Diagnostic:
@@ -376,9 +393,12 @@ def _unwrap(hint: Any) -> tuple[Any, Resolve | None]:  # noqa: ANN401 - any anno
     return hint, None
 
 
+def _union(hint: Any) -> bool:  # noqa: ANN401 - any annotation
+    return typing.get_origin(hint) in (typing.Union, types.UnionType)
+
+
 def _optional(hint: Any) -> bool:  # noqa: ANN401 - any annotation
-    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
-    return union and type(None) in typing.get_args(hint)
+    return _union(hint) and type(None) in typing.get_args(hint)
 
 
 def _required(hint: Any) -> Any:  # noqa: ANN401 - any annotation

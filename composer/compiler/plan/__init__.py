@@ -1,0 +1,28 @@
+"""The plan: what would run, where, with which options, and which rules led to it."""
+
+from composer.compiler.plan.describe import describe
+from composer.compiler.plan.devices import Device, devices
+from composer.compiler.plan.placing import place
+from composer.compiler.plan.plan import (
+    VERSION,
+    Plan,
+    PlannedModel,
+    PlannedOption,
+    PlannedRule,
+    PlannedStep,
+    make_plan,
+)
+
+__all__ = [
+    "VERSION",
+    "Device",
+    "Plan",
+    "PlannedModel",
+    "PlannedOption",
+    "PlannedRule",
+    "PlannedStep",
+    "describe",
+    "devices",
+    "make_plan",
+    "place",
+]

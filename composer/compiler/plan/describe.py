@@ -1,0 +1,77 @@
+"""The plan as a person reads it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.compiler.graph import QUERY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from composer.compiler.plan.plan import Plan, PlannedModel, PlannedStep
+
+UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
+
+
+def describe(plan: Plan) -> str:
+    """Write a plan as text: models, steps in order with every default, rules."""
+    return "\n".join(_lines(plan)) + "\n"
+
+
+def _lines(plan: Plan) -> Iterator[str]:
+    yield f"plan of {plan.recipe}"
+    if plan.models:
+        yield ""
+        yield "models"
+        yield from _table([_model(model) for model in plan.models])
+    yield ""
+    yield "steps"
+    for step in plan.steps:
+        yield from _step(step)
+    yield f"  answer := {plan.answer}"
+    if plan.rules:
+        yield ""
+        yield "rules"
+        for rule in plan.rules:
+            times = f" ({rule.times} times)" if rule.times > 1 else ""
+            yield f"  {rule.name}{times}: {rule.summary}"
+
+
+def _step(step: PlannedStep) -> Iterator[str]:
+    if step.op == QUERY:
+        yield f"  {step.id} := query"
+        return
+    given = [f"{each}?" if each in step.maybe else each for each in step.inputs]
+    yield f"  {step.id} := {step.op}({', '.join(given)})"
+    width = max((len(option.name) for option in step.options), default=0)
+    for option in step.options:
+        mark = "   (default)" if option.default else ""
+        yield f"        {option.name:<{width}} = {option.value}{mark}"
+
+
+def _model(model: PlannedModel) -> list[str]:
+    facts = []
+    if model.parameters is not None:
+        facts.append(f"{model.parameters:,} parameters")
+    if model.bytes is not None:
+        facts.append(size_text(model.bytes))
+    if model.price is not None:
+        facts.append(f"${model.price[0]:g} in, ${model.price[1]:g} out a million tokens")
+    device = f"on {model.device}" if model.device else ""
+    return [model.name, model.declaration, ", ".join(facts), device]
+
+
+def size_text(count: int) -> str:
+    """Write a number of bytes for people."""
+    for unit, name in UNITS:
+        if count >= unit:
+            return f"{count / unit:.1f} {name}"
+    return f"{count} B"
+
+
+def _table(rows: list[list[str]]) -> Iterator[str]:
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    for row in rows:
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        yield "  " + "  ".join(cells).rstrip()

@@ -1,0 +1,51 @@
+"""Options as text, in the notation of the language."""
+
+from __future__ import annotations
+
+from composer.parts import Rule, Template
+from composer.ports import Typed
+
+SHOWN = 48
+"""Characters of a long text that a plan shows."""
+
+
+def option_text(value: object) -> str:  # noqa: PLR0911 - a case a kind of value
+    """Write an option's value as a recipe would."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case None:
+            return "none"
+        case float():
+            return f"{value:g}"
+        case Template():
+            return quoted(value.text)
+        case Typed():
+            return _part(value)
+        case Rule() | int():
+            return str(value)
+        case tuple():
+            return f"[{', '.join(option_text(each) for each in value)}]"
+        case _:
+            return quoted(str(value))
+
+
+def declared_text(part: Typed) -> str:
+    """Write a declared model with the options that its declaration sets."""
+    given = [name for name in type(part).model_fields if name in part.model_fields_set]
+    values = [option_text(getattr(part, name)) for name in given]
+    unnamed = [values[0]] if values and given[0] == next(iter(type(part).model_fields)) else []
+    named = [f"{n} = {v}" for n, v in zip(given, values, strict=True)][len(unnamed) :]
+    return f"{part.name}({', '.join(unnamed + named)})"
+
+
+def quoted(text: str) -> str:
+    """Write a text in quotes on one line, cut where it is long."""
+    flat = " ".join(text.split())
+    return f'"{flat[: SHOWN - 3]}..."' if len(flat) > SHOWN else f'"{flat}"'
+
+
+def _part(part: Typed) -> str:
+    fields = {name: getattr(part, name) for name in type(part).model_fields}
+    shown = [f"{name} = {option_text(value)}" for name, value in fields.items()]
+    return f"{part.name}({', '.join(shown)})"

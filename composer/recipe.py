@@ -1,0 +1,124 @@
+"""The public face: load a recipe, check it, look at its plan, make it ready and ask it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from composer.compiler.graph import compile_recipe
+from composer.compiler.plan import Plan, make_plan
+from composer.compiler.rules import Optimized, optimize
+from composer.words import Diagnostic, Mistakes, Source
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from composer.compiler.graph import Compiled
+    from composer.run import Ensemble, Result
+
+__all__ = ["Mistakes", "Recipe", "load"]
+
+
+def load(recipe: str | Path, *, root: str | Path | None = None, **params: Any) -> Recipe:  # noqa: ANN401
+    """Read a recipe from a file; keyword arguments set its parameters.
+
+    A text with a line break, or one that ends in no file, is taken as the recipe itself. Raises
+    Mistakes, which holds every mistake of the recipe and draws them when printed.
+    """
+    return Recipe.load(recipe, {name: _text(value) for name, value in params.items()}, root=root)
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """A recipe without mistakes. It is light: no model is loaded before :meth:`ready`."""
+
+    compiled: Compiled
+    plain: bool = False
+    seed: int = 0
+
+    @classmethod
+    def load(
+        cls,
+        recipe: str | Path,
+        settings: Mapping[str, str] | None = None,
+        *,
+        root: str | Path | None = None,
+        plain: bool = False,
+        seed: int = 0,
+    ) -> Recipe:
+        """Read a recipe; `settings` are overrides by path, in the recipe's own notation.
+
+        `plain` leaves out the rules that only save work; `seed` is that of all sampled work.
+        """
+        path, source = _source(recipe)
+        inside = Path(root).resolve() if root is not None else None
+        return cls(compile_recipe(path, source, settings, inside), plain, seed)
+
+    @property
+    def name(self) -> str:
+        """The recipe's file, as it was named."""
+        return self.compiled.name
+
+    @property
+    def example(self) -> str | None:
+        """What the recipe answers when it is asked nothing."""
+        return self.compiled.example
+
+    def check(self) -> tuple[Diagnostic, ...]:
+        """Return the warnings; mistakes were raised when the recipe was loaded."""
+        return self.compiled.warnings
+
+    @cached_property
+    def optimized(self) -> Optimized:
+        """The graph after the rules, with the log of what each did."""
+        if self.compiled.answer is None:
+            text = f"`{self.name}` has no answer: it is a file for others to use"
+            help_ = "end it with an expression, such as `[A, B] -> vote()`"
+            raise Mistakes([Diagnostic("E207", text, help=help_)])
+        return optimize(self.compiled.graph, self.compiled.answer, plain=self.plain)
+
+    def plan(self) -> Plan:
+        """Return what would run, where, with which options."""
+        return self._planned[0]
+
+    def ready(self) -> Ensemble:
+        """Return the recipe as something to ask; use it in a `with` statement."""
+        from composer.run import Ensemble
+
+        plan, ids = self._planned
+        prices = {model.name: model.price for model in plan.models}
+        return Ensemble(self.optimized.root, ids, prices, seed=self.seed)
+
+    def __call__(self, query: str) -> Result:
+        """Answer one query: ready, ask, close."""
+        with self.ready() as ensemble:
+            return ensemble(query)
+
+    @cached_property
+    def _planned(self) -> tuple[Plan, dict[Any, str]]:
+        return make_plan(self.compiled, self.optimized)
+
+
+def _source(recipe: str | Path) -> tuple[Path, Source | None]:
+    text = str(recipe)
+    if isinstance(recipe, str) and ("\n" in text or not text.endswith((".ens", ".yaml", ".yml"))):
+        return Path.cwd() / "recipe.ens", Source("recipe", text)
+    return Path(text), None
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 - whatever a parameter may be
+    """Write a Python value in the notation of the language."""
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return "true" if value else "false"
+        case int() | float():
+            return repr(value)
+        case list() | tuple():
+            return f"[{', '.join(_text(each) for each in value)}]"
+        case _:
+            escaped = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+            return f'"{escaped}"'

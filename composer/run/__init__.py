@@ -1,0 +1,8 @@
+"""Running a plan: the executor, what it records, many queries at once, and taking up again."""
+
+from composer.run.ensemble import Ensemble
+from composer.run.result import Failure, Result
+from composer.run.rows import Rows, read_queries
+from composer.run.trace import Trace
+
+__all__ = ["Ensemble", "Failure", "Result", "Rows", "Trace", "read_queries"]

@@ -1,0 +1,196 @@
+"""A recipe that is ready: models loaded, an event loop of its own, called like a function."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from composer.ports import Query, Text
+from composer.run.executor import Program, Walk, can_stream
+from composer.run.result import Failure, Result
+from composer.run.rows import as_query
+from composer.run.trace import Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from concurrent.futures import Future
+    from types import TracebackType
+
+    from composer.compiler.graph import Node
+    from composer.fusion.engine import Engine
+    from composer.fusion.spec import Score
+
+AT_ONCE = 64
+"""Queries that `map` works on at a time."""
+
+
+class Ensemble:
+    """An ensemble that answers. Make one with `Recipe.ready()` and close it, or use `with`.
+
+    All queries under way share the models' forward passes, from whatever thread they come.
+    """
+
+    def __init__(
+        self,
+        root: Node,
+        ids: Mapping[Node, str],
+        prices: Mapping[str, tuple[float, float] | None],
+        *,
+        seed: int = 0,
+    ) -> None:
+        self._engine: Engine | None = None
+        self._lock = threading.Lock()
+        self._program = Program(root, ids, self._get_engine, prices, seed)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="compose", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Ensemble:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __call__(self, query: str | Query | Mapping[str, Any]) -> Result:
+        """Answer one query; raises Failure if that cannot be done."""
+        return self._submit(as_query(query)).result()
+
+    async def ask(self, query: str | Query | Mapping[str, Any]) -> Result:
+        """Answer one query from any event loop; raises Failure."""
+        return await asyncio.wrap_future(self._submit(as_query(query)))
+
+    def stream(self, query: str | Query | Mapping[str, Any]) -> Iterator[str]:
+        """Yield the answer as it is written; whole, where what comes last must be waited for."""
+        pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        live = can_stream(self._program.root)
+        future = self._submit(as_query(query), pieces.put if live else None)
+        future.add_done_callback(lambda _: pieces.put(None))
+        try:
+            while (piece := pieces.get()) is not None:
+                yield piece
+            result = future.result()
+            if not live:
+                yield str(result)
+        finally:
+            future.cancel()
+
+    def map(
+        self, queries: Iterable[str | Query | Mapping[str, Any]], *, at_once: int = AT_ONCE
+    ) -> Iterator[Result]:
+        """Yield a result for each query, in their order; a failed one has its `error` set."""
+        waiting: list[tuple[Query, Future[Result]]] = []
+        for at, each in enumerate(queries):
+            query = as_query(each, default_id=str(at))
+            waiting.append((query, self._submit(query)))
+            if len(waiting) >= at_once:
+                yield _settled(*waiting.pop(0))
+        while waiting:
+            yield _settled(*waiting.pop(0))
+
+    def as_they_come(
+        self, queries: Iterable[Query], *, at_once: int = AT_ONCE
+    ) -> Iterator[Result]:
+        """Yield results as they are ready, whichever comes first."""
+        done: queue.SimpleQueue[tuple[Query, Future[Result]]] = queue.SimpleQueue()
+        running = 0
+        for query in queries:
+            if running >= at_once:
+                yield _settled(*done.get())
+                running -= 1
+            future = self._submit(query)
+            future.add_done_callback(lambda ready, query=query: done.put((query, ready)))
+            running += 1
+        for _ in range(running):
+            yield _settled(*done.get())
+
+    def score(self, text: str, query: str | Query | None = None) -> Score:
+        """Score a text under the model that the recipe's answer asks.
+
+        Without a query the text stands alone, after the start token; with one it is scored as the
+        answer to it. Raises Failure where the recipe's last step asks no local model.
+        """
+        from composer.run.scoring import score
+
+        return score(self._program, text, None if query is None else as_query(query))
+
+    @property
+    def streams(self) -> bool:
+        """Whether `stream` yields the answer piece by piece."""
+        return can_stream(self._program.root)
+
+    def close(self) -> None:
+        """Stop what runs and release the models."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+    def _submit(
+        self, query: Query, on_text: Callable[[str], None] | None = None
+    ) -> Future[Result]:
+        if not self._thread.is_alive():
+            raise Failure("E707", "this ensemble is closed", "make it ready again")
+        return asyncio.run_coroutine_threadsafe(self._answer(query, on_text), self._loop)
+
+    async def _answer(self, query: Query, on_text: Callable[[str], None] | None) -> Result:
+        trace = Trace(query.id, query.text)
+        empty = Result(query.id, query.text, None, trace=trace)
+        try:
+            text = await Walk(self._program, query, trace, on_text).answer()
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            failure = Failure.of(error)
+            failure.result = replace(  # type: ignore[attr-defined]
+                empty, members=trace.usage, seconds=trace.now(), error=str(failure)
+            )
+            raise failure from error
+        return replace(
+            empty,
+            answer=_said(text),
+            confidence=text.confidence,
+            decision=_decision(trace),
+            members=trace.usage,
+            seconds=trace.now(),
+            text=text,
+        )
+
+    def _get_engine(self) -> Engine:
+        """Start the engine when a local model is first asked."""
+        with self._lock:
+            if self._engine is None:
+                from composer.fusion.engine import Engine
+
+                self._engine = Engine()
+            return self._engine
+
+
+def _said(text: Text) -> str:
+    """Return what a user is told: the extracted value if there is one, else the text."""
+    return text.value if text.extracted and text.value is not None else text.text.strip()
+
+
+def _decision(trace: Trace) -> dict[str, float] | None:
+    routes = (event.notes for event in trace.events if event.op == "route")
+    return next((notes["weights"] for notes in routes if "weights" in notes), None)
+
+
+def _settled(query: Query, future: Future[Result]) -> Result:
+    try:
+        return future.result()
+    except Failure as failure:
+        result: Result = failure.result  # type: ignore[attr-defined]
+        return result
+    except Exception as error:  # noqa: BLE001 - one query's trouble must not stop the others
+        return Result(query.id, query.text, None, error=str(Failure.of(error)))

@@ -1,0 +1,89 @@
+"""What a run gives for a query, and what it says when it fails."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from composer.ports import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from composer.ports import Text
+    from composer.run.trace import Trace
+
+
+class Failure(Exception):  # noqa: N818 - what a run ends in; the word users read
+    """A run that could not answer: a code, what happened, and what to do."""
+
+    def __init__(self, code: str, message: str, help: str = "") -> None:  # noqa: A002
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.help = help
+
+    def __str__(self) -> str:
+        text = f"[{self.code}] {self.message}"
+        return f"{text} ({self.help})" if self.help else text
+
+    @classmethod
+    def of(cls, error: BaseException) -> Failure:
+        """Put any error into a failure's words; those of models and parts have their own."""
+        if isinstance(error, Failure):
+            return error
+        code, message = getattr(error, "code", None), getattr(error, "message", None)
+        if code and message:
+            return cls(code, message, getattr(error, "help", None) or "")
+        if isinstance(error, TimeoutError):
+            return cls("E702", "no answer in time")
+        return cls("E701", f"{type(error).__name__}: {error}", "`--traceback` shows where")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The answer to one query, who was asked for it, and what that took.
+
+    `answer` is the value that was extracted, if one was, else the text. `decision` holds the
+    weights of the first route. `members` counts calls, tokens and dollars of each model.
+    """
+
+    id: str
+    query: str
+    answer: str | None
+    confidence: float | None = None
+    decision: Mapping[str, float] | None = None
+    members: Mapping[str, Usage] = field(default_factory=dict)
+    seconds: float = 0.0
+    error: str | None = None
+    text: Text | None = field(default=None, repr=False, compare=False)
+    trace: Trace | None = field(default=None, repr=False, compare=False)
+
+    def __str__(self) -> str:
+        return self.answer if self.answer is not None else f"error: {self.error}"
+
+    @property
+    def cost(self) -> float:
+        """Dollars spent."""
+        return sum(usage.cost for usage in self.members.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the object that `run --json` prints."""
+        return {
+            "id": self.id,
+            "query": self.query,
+            "answer": self.answer,
+            "confidence": self.confidence,
+            "decision": dict(self.decision) if self.decision is not None else None,
+            "members": {
+                name: {
+                    "calls": usage.calls,
+                    "prompt_tokens": usage.prompt_tokens,
+                    "completion_tokens": usage.completion_tokens,
+                    "cost": usage.cost,
+                }
+                for name, usage in sorted(self.members.items())
+            },
+            "seconds": round(self.seconds, 4),
+            "error": self.error,
+        }

@@ -1,0 +1,121 @@
+"""Rows in and out: queries read from JSON lines, and an output file that can be taken up again."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from composer.ports import Query
+from composer.run.result import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
+
+    from composer.run.result import Result
+
+
+def as_query(given: str | Query | Mapping[str, Any], *, default_id: str = "0") -> Query:
+    """Make a query of a text, or of a row with `query` or `messages`, `id` and other fields."""
+    if isinstance(given, Query):
+        return given
+    if isinstance(given, str):
+        return Query.of(given, id=default_id)
+    fields = {name: value for name, value in given.items() if name not in ("id", "messages")}
+    return Query(_messages(given), str(given.get("id", default_id)), fields)
+
+
+def _messages(row: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    if "messages" in row:
+        return tuple((str(each["role"]), str(each["content"])) for each in row["messages"])
+    system = (("system", str(row["system"])),) if row.get("system") else ()
+    if "query" not in row:
+        raise Failure("E504", "a row needs `query` or `messages`", f"it has: {', '.join(row)}")
+    return (*system, ("user", str(row["query"])))
+
+
+def read_queries(lines: Iterable[str], name: str) -> Iterator[Query]:
+    """Yield the query of each line: a JSON object, or a plain text; blank lines are passed over."""
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line) if line.lstrip().startswith("{") else line.rstrip("\n")
+            yield as_query(row, default_id=str(number))
+        except (ValueError, KeyError, TypeError) as error:
+            text = f"{name}, line {number}, is no JSON object: {error}"
+            help_ = 'write one a line: {"id": "1", "query": "..."}'
+            raise Failure("E504", text, help_) from error
+        except Failure as failure:
+            text = f"{name}, line {number}: {failure.message}"
+            raise Failure(failure.code, text, failure.help) from None
+
+
+@dataclass(eq=False)
+class Rows:
+    """An output file of one JSON object a line, each written whole before the next.
+
+    Opening it drops a last line that was torn off and rows that ended in an error; `done` holds
+    the queries that are answered, by id.
+    """
+
+    path: Path
+    done: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.path.exists():
+            self._recover()
+        self._file = self.path.open("a", encoding="utf-8")
+
+    def __enter__(self) -> Rows:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._file.close()
+
+    def left(self, queries: Iterable[Query]) -> Iterator[Query]:
+        """Yield the queries that have no answer yet."""
+        for query in queries:
+            before = self.done.get(query.id)
+            if before is None:
+                yield query
+            elif before != query.text:
+                raise Failure(
+                    "E706",
+                    f"{self.path} answers another query with the id {query.id!r}",
+                    "give another `--output`, or remove that file",
+                )
+
+    def write(self, result: Result) -> None:
+        """Append a result; it is in the file when this returns."""
+        self._file.write(json.dumps(result.as_dict(), ensure_ascii=False) + "\n")
+        self._file.flush()
+
+    def _recover(self) -> None:
+        data = self.path.read_bytes()
+        whole = data[: data.rfind(b"\n") + 1]
+        kept: list[bytes] = []
+        for number, line in enumerate(whole.splitlines(), 1):
+            row = self._row(line, number)
+            if row.get("error") is None and str(row["id"]) not in self.done:
+                self.done[str(row["id"])] = str(row.get("query", ""))
+                kept.append(line + b"\n")
+        if b"".join(kept) != data:
+            fresh = self.path.with_name(self.path.name + ".tmp")
+            fresh.write_bytes(b"".join(kept))
+            os.replace(fresh, self.path)
+
+    def _row(self, line: bytes, number: int) -> dict[str, Any]:
+        try:
+            row = json.loads(line)
+            if isinstance(row, dict) and "id" in row and "answer" in row:
+                return row
+        except ValueError:
+            pass
+        raise Failure(
+            "E706",
+            f"{self.path}, line {number}, is no answer of a run",
+            "give another `--output`; nothing was overwritten",
+        )

@@ -1,0 +1,139 @@
+"""The trace of a query: each step that ran, what it asked of whom, and what it noted."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from composer.ports import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@dataclass(slots=True)
+class Asked:
+    """One question to one model or ensemble."""
+
+    model: str
+    what: str
+    prompt: list[tuple[str, str]]
+    text: str = ""
+    tokens: int = 0
+    seconds: float = 0.0
+    spans: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Event:
+    """One step that ran for a query. Times are seconds since the query began."""
+
+    id: str
+    op: str
+    start: float
+    end: float | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+    asked: list[Asked] = field(default_factory=list)
+    gave: str | None = None
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class Trace:
+    """Everything that happened for one query."""
+
+    id: str
+    query: str
+    events: list[Event] = field(default_factory=list)
+    usage: dict[str, Usage] = field(default_factory=dict)
+    began: float = field(default_factory=time.perf_counter)
+
+    def now(self) -> float:
+        """Return the seconds since the query began."""
+        return time.perf_counter() - self.began
+
+    def begin(self, id: str, op: str) -> Event:  # noqa: A002 - the id of a step in the plan
+        """Record that a step starts."""
+        event = Event(id, op, self.now())
+        self.events.append(event)
+        return event
+
+    def spend(self, name: str, usage: Usage) -> None:
+        """Count what a model was asked."""
+        self.usage[name] = self.usage.get(name, Usage()) + usage
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the object that `--trace FILE` writes, one a line."""
+        return {
+            "version": 1,
+            "id": self.id,
+            "query": self.query,
+            "steps": [_plain(event) for event in sorted(self.events, key=lambda e: e.start)],
+        }
+
+    def lines(self) -> Iterator[str]:
+        """Tell in words what happened, for `--trace -`."""
+        for event in sorted(self.events, key=lambda each: each.start):
+            if event.op in ("model", "query"):
+                continue
+            took = f"{(event.end or event.start) - event.start:.3f} s"
+            yield f"{event.id} {event.op}  ({took})"
+            yield from (f"    {line}" for line in _said(event))
+
+
+def _said(event: Event) -> Iterator[str]:
+    for asked in event.asked:
+        yield f"{asked.what} {asked.model}: {asked.text!r}  ({asked.tokens} tokens)"
+        for span in asked.spans:
+            rivals = {n: t for n, t in span["candidates"].items() if t != span["text"]}
+            against = ", ".join(f"{n} {t!r}" for n, t in rivals.items())
+            yield f"  span {span['text']!r} by {span['winner']}" + (
+                f", against {against}" if against else ", all agreed"
+            )
+    for name, value in event.notes.items():
+        if name == "stages":
+            yield from (_stage(stage) for stage in value)
+        else:
+            yield f"{name}: {_short(value)}"
+    if event.error:
+        yield f"failed: {event.error}"
+
+
+def _stage(stage: dict[str, Any]) -> str:
+    facts = ", ".join(f"{n} = {_short(v)}" for n, v in stage["signals"].items())
+    verdict = {True: "holds", False: "does not hold", None: "cannot be known"}[stage["accepted"]]
+    then = f", so {stage['next']} is asked" if stage["next"] else ", so the answer stands"
+    return f"{stage['answer']!r} by {stage['by']}: {stage['rule']} {verdict} ({facts}){then}"
+
+
+def _short(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_short(each)}" for name, each in value.items())
+    return str(value)
+
+
+def _plain(event: Event) -> dict[str, Any]:
+    return {
+        "step": event.id,
+        "op": event.op,
+        "start": round(event.start, 5),
+        "seconds": round((event.end or event.start) - event.start, 5),
+        "asked": [
+            {
+                "model": each.model,
+                "what": each.what,
+                "prompt": each.prompt,
+                "text": each.text,
+                "tokens": each.tokens,
+                "seconds": round(each.seconds, 5),
+                "spans": each.spans,
+            }
+            for each in event.asked
+        ],
+        "notes": event.notes,
+        "gave": event.gave,
+        "error": event.error,
+    }
