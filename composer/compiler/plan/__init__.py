@@ -1,6 +1,6 @@
 """The plan: what would run, where, with which options, and which rules led to it."""
 
-from composer.compiler.plan.describe import describe
+from composer.compiler.plan.describe import describe, describe_steps
 from composer.compiler.plan.devices import Device, devices
 from composer.compiler.plan.placing import place
 from composer.compiler.plan.plan import (
@@ -22,6 +22,7 @@ __all__ = [
     "PlannedRule",
     "PlannedStep",
     "describe",
+    "describe_steps",
     "devices",
     "make_plan",
     "place",

@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import QUERY
+from composer.compiler.plan.plan import plan_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from composer.compiler.graph import Compiled, Node
 
     from composer.compiler.plan.plan import Plan, PlannedModel, PlannedStep
 
@@ -36,6 +39,11 @@ def _lines(plan: Plan) -> Iterator[str]:
         for rule in plan.rules:
             times = f" ({rule.times} times)" if rule.times > 1 else ""
             yield f"  {rule.name}{times}: {rule.summary}"
+
+
+def describe_steps(compiled: Compiled, root: Node) -> list[str]:
+    """Write the steps of a graph that is still on its way to a plan."""
+    return [line for step in plan_steps(compiled, root) for line in _step(step)]
 
 
 def _step(step: PlannedStep) -> Iterator[str]:

@@ -86,17 +86,23 @@ def make_plan(
     """Lay a graph out as a plan; returns also the name of each node in it."""
     order = topological(optimized.root)
     ids = _ids(order)
-    steps = tuple(_step(compiled, node, ids) for node in order if node.op != "model")
     models = [node for node in order if node.op == "model"]
     plan = Plan(
         recipe=compiled.name,
         answer=ids[optimized.root],
         models=_models(compiled, models, devices or found_devices()),
-        steps=steps,
+        steps=plan_steps(compiled, optimized.root),
         rules=tuple(_rules(optimized.fired)),
         warnings=tuple(each.as_dict() for each in compiled.warnings),
     )
     return plan, ids
+
+
+def plan_steps(compiled: Compiled, root: Node) -> tuple[PlannedStep, ...]:
+    """Return the steps under a root in the order of work; models go by their names."""
+    order = topological(root)
+    ids = _ids(order)
+    return tuple(_step(compiled, node, ids) for node in order if node.op != "model")
 
 
 def _ids(order: list[Node]) -> dict[Node, str]:

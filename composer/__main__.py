@@ -1,0 +1,5 @@
+"""`python -m composer` is the command `compose`."""
+
+from composer.cli import main
+
+main()

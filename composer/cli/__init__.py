@@ -1,0 +1,73 @@
+"""The command `compose`: one file a verb, each imported when it is called."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import click
+
+from composer.cli.say import EXIT_INTERRUPTED, failed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VERBS = {
+    "run": "Answer queries with a recipe.",
+    "check": "Find all mistakes of recipes; no model is touched.",
+    "plan": "Show what would run, where, with which defaults.",
+    "explain": "Show what each rule did; or explain a code, a step or a part.",
+    "ls": "List steps, parts, models or recipes.",
+    "eval": "Measure recipes on a data file.",
+}
+
+
+class Verbs(click.Group):
+    """The verbs by name; the module of one is imported only when it runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order of use."""
+        del ctx
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a verb's module."""
+        del ctx
+        if cmd_name not in VERBS:
+            return None
+        module = import_module(f"composer.cli.{cmd_name}_")
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ensemble-composer", prog_name="compose")
+def compose() -> None:
+    """Compose language models into one ensemble: write a recipe, run it as one model."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and leave with its exit status; no traceback unless it is asked for."""
+    argv = list(sys.argv[1:] if arguments is None else arguments)
+    traceback = "--traceback" in argv
+    argv = [each for each in argv if each != "--traceback"]
+    try:
+        status = compose.main(argv, prog_name="compose", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        sys.exit(EXIT_INTERRUPTED)
+    except Exception as error:
+        if traceback:
+            raise
+        sys.exit(failed(error))
+    sys.exit(status or 0)

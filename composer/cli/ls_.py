@@ -1,0 +1,67 @@
+"""`compose ls`: steps, parts, models and recipes, one line each, with the paper."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from composer.cli.say import as_json as to_json
+from composer.cli.say import json_option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Row = dict[str, str]
+
+
+@click.command()
+@click.argument("what", type=click.Choice(["steps", "parts", "models", "recipes"]))
+@json_option
+def command(what: str, *, as_json: bool) -> None:
+    """List steps, parts, models or recipes, one line each."""
+    listed = {"steps": _steps, "parts": _parts, "models": _models, "recipes": _recipes}
+    rows = list(listed[what]())
+    if as_json:
+        click.echo(to_json(rows))
+        return
+    widths = {key: max(len(row[key]) for row in rows) for key in rows[0]}
+    for row in rows:
+        click.echo("  ".join(value.ljust(widths[key]) for key, value in row.items()).rstrip())
+
+
+def _steps() -> Iterator[Row]:
+    from composer.steps import STEPS
+
+    for step in STEPS.values():
+        if not step.sign:
+            yield {"name": step.name, "about": step.summary, "paper": step.paper}
+
+
+def _parts() -> Iterator[Row]:
+    from composer.parts import parts
+
+    for kind, named in parts().items():
+        for part in named.values():
+            yield {"name": part.name, "kind": kind, "about": part.summary(), "paper": part.paper}
+
+
+def _models() -> Iterator[Row]:
+    from composer import zoo
+    from composer.models import BACKENDS
+
+    for backend in BACKENDS.values():
+        yield {"name": f"{backend.name}(...)", "about": backend.summary()}
+    for name in zoo.names():
+        card = zoo.card(name)
+        about = f"{card['architecture']}, {card['parameters']:,} parameters"
+        yield {"name": f'zoo("{name}")', "about": about}
+
+
+def _recipes() -> Iterator[Row]:
+    from composer.compiler.graph import shipped
+
+    for path in sorted(shipped().rglob("*.ens")):
+        lines = path.read_text(encoding="utf-8").splitlines()
+        comment = lines[0].lstrip("# ") if lines and lines[0].startswith("#") else ""
+        yield {"name": str(path.relative_to(shipped())), "about": comment}

@@ -1,0 +1,216 @@
+"""`compose run`: answer queries with a recipe."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from composer.cli.say import (
+    EXIT_FAILED,
+    EXIT_PARTLY,
+    json_option,
+    read_recipe,
+    recipe_argument,
+    recipe_options,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from composer.ports import Query
+    from composer.recipe import Recipe
+    from composer.run import Ensemble, Result, Rows
+
+ON_STDERR = "-"
+
+
+@click.command()
+@recipe_argument
+@click.argument("query", nargs=-1)
+@recipe_options
+@click.option(
+    "--input",
+    "input_",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Queries, one JSON object or text a line.",
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write answers here as they come; called again, go on where it stopped.",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="Answer only so many queries.")
+@click.option("--stream", is_flag=True, help="Print the answer while it is written.")
+@click.option(
+    "--trace",
+    is_flag=False,
+    flag_value=ON_STDERR,
+    metavar="[FILE]",
+    help="Say on stderr what was asked of whom and why, or write it to FILE.jsonl.",
+)
+@click.option("--seed", type=int, default=0, help="The seed of all sampled work.")
+@click.option("--plain", is_flag=True, help="Leave out the rules that only save work.")
+@json_option
+def command(  # noqa: PLR0913 - a verb's options
+    recipe: Path,
+    query: tuple[str, ...],
+    settings: tuple[str, ...],
+    root: Path | None,
+    input_: Path | None,
+    output: Path | None,
+    limit: int | None,
+    trace: str | None,
+    seed: int,
+    *,
+    stream: bool,
+    plain: bool,
+    as_json: bool,
+) -> int:
+    """Answer queries with a recipe: the arguments, lines of stdin, or of --input.
+
+    Without any, the recipe's own example is answered.
+    """
+    loaded = read_recipe(recipe, settings, root, plain=plain, seed=seed)
+    loaded.plan()
+    queries = _limited(_queries(loaded, query, input_), limit)
+    with ExitStack() as stack:
+        show = stack.enter_context(Tracing(trace))
+        rows = _rows(stack, output)
+        waiting = list(rows.left(queries)) if rows else list(queries)
+        if rows and rows.done:
+            click.echo(f"{len(rows.done)} answered before, {len(waiting)} to go", err=True)
+        if not waiting:
+            return 0
+        ensemble = stack.enter_context(loaded.ready())
+        if stream and rows is None and not as_json:
+            return _stream(ensemble, waiting)
+        results = ensemble.as_they_come(waiting) if rows else ensemble.map(waiting)
+        return _report(_bar(results, len(waiting)), rows, show, as_json=as_json)
+
+
+def _queries(
+    recipe: Recipe, given: tuple[str, ...], input_: Path | None
+) -> Iterable[Query]:
+    from composer.ports import Query
+    from composer.run import read_queries
+
+    if given:
+        return [Query.of(text, id=str(at)) for at, text in enumerate(given, 1)]
+    if input_ is not None:
+        return _lines(input_)
+    piped = list(read_queries(sys.stdin, "stdin")) if _is_piped() else []
+    if piped:
+        return piped
+    if recipe.example is None:
+        raise click.UsageError("what should it answer? give a query, lines on stdin, or --input")
+    click.echo(f"example: {recipe.example}", err=True)
+    return [Query.of(recipe.example, id="example")]
+
+
+def _lines(path: Path) -> Iterator[Query]:
+    from composer.run import read_queries
+
+    with path.open(encoding="utf-8") as file:
+        yield from read_queries(file, str(path))
+
+
+def _is_piped() -> bool:
+    """Say whether stdin is a pipe or a file; a terminal or /dev/null brings no queries."""
+    try:
+        kind = stat.S_IFMT(os.fstat(sys.stdin.fileno()).st_mode)
+    except (OSError, ValueError, AttributeError):
+        return False
+    return kind in (stat.S_IFIFO, stat.S_IFREG)
+
+
+def _limited(queries: Iterable[Query], limit: int | None) -> Iterator[Query]:
+    for at, query in enumerate(queries):
+        if limit is not None and at >= limit:
+            return
+        yield query
+
+
+def _rows(stack: ExitStack, output: Path | None) -> Rows | None:
+    if output is None:
+        return None
+    from composer.run import Rows
+
+    return stack.enter_context(Rows(output))
+
+
+class Tracing:
+    """Where traces go: nowhere, in words to stderr, or as JSON lines to a file."""
+
+    def __init__(self, target: str | None) -> None:
+        self.target = target
+
+    def __enter__(self) -> Callable[[Result], None]:
+        if self.target is None:
+            return lambda _result: None
+        if self.target == ON_STDERR:
+            return self._words
+        self.file = Path(self.target).open("a", encoding="utf-8")  # noqa: SIM115 - closed below
+        return self._json
+
+    def __exit__(self, *error: object) -> None:
+        if self.target not in (None, ON_STDERR):
+            self.file.close()
+
+    def _words(self, result: Result) -> None:
+        if result.trace is not None:
+            for line in result.trace.lines():
+                click.echo(line, err=True)
+
+    def _json(self, result: Result) -> None:
+        if result.trace is not None:
+            self.file.write(json.dumps(result.trace.as_dict(), ensure_ascii=False) + "\n")
+
+
+def _stream(ensemble: Ensemble, queries: Iterable[Query]) -> int:
+    for query in queries:
+        for piece in ensemble.stream(query):
+            click.echo(piece, nl=False)
+        click.echo()
+    return 0
+
+
+def _report(
+    results: Iterable[Result],
+    rows: Rows | None,
+    show: Callable[[Result], None],
+    *,
+    as_json: bool,
+) -> int:
+    """Print or write each result; return the exit status that their failures make."""
+    good = bad = 0
+    for result in results:
+        show(result)
+        good, bad = good + (result.error is None), bad + (result.error is not None)
+        if rows is not None:
+            rows.write(result)
+        elif as_json:
+            click.echo(json.dumps(result.as_dict(), ensure_ascii=False))
+        elif result.error is None:
+            click.echo(result.answer)
+        if result.error is not None and not as_json:
+            click.echo(f"query {result.id} failed: {result.error}", err=True)
+    if not bad:
+        return 0
+    return EXIT_PARTLY if good else EXIT_FAILED
+
+
+def _bar(results: Iterable[Result], count: int) -> Iterable[Result]:
+    """Show a progress bar on stderr, if that is a terminal and there is something to wait for."""
+    if count < 2 or not sys.stderr.isatty():  # noqa: PLR2004 - one query needs no bar
+        return results
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(results, "answering", total=count, console=Console(stderr=True), transient=True)
