@@ -14,10 +14,12 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from composer.evaluate.judge import Compare
-    from composer.evaluate.recipes import Answered, Recipe
+    from composer.evaluate.members import Known
     from composer.evaluate.report import Report
     from composer.evaluate.rows import Row
     from composer.metrics import Interval
+    from composer.recipe import Recipe
+    from composer.run import Result
 
 __all__ = ["Comparison", "Difference", "evaluate_all"]
 
@@ -77,11 +79,13 @@ def evaluate_all(
     *,
     compare: Compare = "auto",
     members: bool = True,
-    seen: Callable[[Answered], None] = lambda _: None,
+    seen: Callable[[Result], None] = lambda _: None,
 ) -> Comparison:
     """Evaluate recipes one after the other on the same rows; rich prints what comes back."""
+    known: Known = {}
     reports = (
-        evaluate(recipe, rows, compare=compare, members=members, seen=seen) for recipe in recipes
+        evaluate(recipe, rows, compare=compare, members=members, seen=seen, known=known)
+        for recipe in recipes
     )
     return Comparison(tuple(reports))
 

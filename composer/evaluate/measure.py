@@ -7,32 +7,39 @@ from collections import Counter, defaultdict
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from composer.evaluate.heard import heard
 from composer.evaluate.members import Members, quality_of
+from composer.evaluate.recipes import declarations
 from composer.evaluate.report import Report, Tagged
 from composer.metrics import mean_interval
+from composer.ports import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from composer.evaluate.judge import Compare
-    from composer.evaluate.recipes import Answered, Recipe
+    from composer.evaluate.members import Known
     from composer.evaluate.rows import Row
+    from composer.recipe import Recipe
+    from composer.run import Result
 
 __all__ = ["evaluate"]
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 - what is measured, and how
     recipe: Recipe,
     rows: Sequence[Row],
     *,
     compare: Compare = "auto",
     members: bool = True,
-    seen: Callable[[Answered], None] = lambda _: None,
+    seen: Callable[[Result], None] = lambda _: None,
+    known: Known | None = None,
 ) -> Report:
     """Answer every row with a recipe, judge the answers, and set the members alone beside it.
 
     A row that fails counts as wrong; a row that nothing can judge is left out of the accuracy.
-    `seen` is called with each answer as it comes.
+    `seen` is called with each answer as it comes; `known` keeps what is found of members, so
+    that other recipes over the same rows and models need not ask them again.
     """
     begun = time.perf_counter()
     with recipe.ready() as ensemble:
@@ -40,7 +47,10 @@ def evaluate(
     seconds = time.perf_counter() - begun
     by_id = {row.id: row for row in rows}
     judged = _judged(recipe, by_id, results, compare)
-    alone = Members.of(recipe, rows, compare) if members else Members({}, {})
+    alone = Members({}, {})
+    if members:
+        spoken = heard(by_id, results)
+        alone = Members.of(recipe, rows, compare, spoken, {} if known is None else known)
     return Report(
         recipe=recipe.name,
         rows=len(rows),
@@ -57,7 +67,7 @@ def evaluate(
     )
 
 
-def _watched(results: Iterable[Answered], seen: Callable[[Answered], None]) -> Iterator[Answered]:
+def _watched(results: Iterable[Result], seen: Callable[[Result], None]) -> Iterator[Result]:
     for result in results:
         seen(result)
         yield result
@@ -66,27 +76,32 @@ def _watched(results: Iterable[Answered], seen: Callable[[Answered], None]) -> I
 def _judged(
     recipe: Recipe,
     rows: Mapping[str, Row],
-    results: Iterable[Answered],
+    results: Iterable[Result],
     compare: Compare,
 ) -> dict[str, float]:
+    models = declarations(recipe)
     by_id = {result.id: result for result in results}
     judged = {}
     for name, row in rows.items():
-        quality = quality_of(recipe, row, by_id[name], compare) if name in by_id else 0.0
+        quality = quality_of(models, row, by_id[name], compare) if name in by_id else 0.0
         if quality is not None:
             judged[name] = quality
     return judged
 
 
-def _spent(results: Sequence[Answered]) -> dict[str, Any]:
-    total: Counter[str] = Counter()
+def _spent(results: Sequence[Result]) -> dict[str, Any]:
     calls: Counter[str] = Counter()
+    total = Usage()
     for result in results:
         for name, usage in result.members.items():
-            calls[name] += usage["calls"]
-            total.update({key: usage[key] for key in usage if key != "calls"})
-    keys = ("cost", "prompt_tokens", "completion_tokens")
-    return {key: total[key] for key in keys} | {"calls": dict(calls)}
+            calls[name] += usage.calls
+            total += usage
+    return {
+        "calls": dict(calls),
+        "cost": total.cost,
+        "prompt_tokens": total.prompt_tokens,
+        "completion_tokens": total.completion_tokens,
+    }
 
 
 def _tagged(rows: Mapping[str, Row], judged: Mapping[str, float]) -> dict[str, Tagged]:

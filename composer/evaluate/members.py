@@ -7,16 +7,26 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from composer.evaluate.judge import judge, judgement
+from composer.evaluate.recipes import alone, data_names, declarations, options_of
 from composer.evaluate.report import Alone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from composer.evaluate.heard import Heard
     from composer.evaluate.judge import Compare
-    from composer.evaluate.recipes import Answered, Recipe
     from composer.evaluate.rows import Row
+    from composer.models import Declaration
+    from composer.recipe import Recipe
+    from composer.run import Result
 
-__all__ = ["Members", "data_names", "quality_of"]
+__all__ = ["Known", "Members", "quality_of"]
+
+Judged = tuple[dict[str, float], float]
+"""Qualities by row, and the dollars that the answers cost."""
+
+Known = dict[tuple[str, ...], Judged]
+"""What was found of members before."""
 
 
 @dataclass(frozen=True)
@@ -27,17 +37,24 @@ class Members:
     costs: Mapping[str, float]
 
     @classmethod
-    def of(cls, recipe: Recipe, rows: Sequence[Row], compare: Compare) -> Members:
-        """Judge every model of a recipe alone; rows without a recorded judgement are asked."""
-        qualities: dict[str, dict[str, float]] = {}
-        costs: dict[str, float] = {}
-        for name in recipe.models:
-            kept, costs[name] = _recorded(rows, data_names(recipe, name), compare)
-            left = [row for row in rows if row.id not in kept]
-            asked, cost = _asked(recipe, name, left, compare) if left else ({}, 0.0)
-            qualities[name] = kept | asked
-            costs[name] += cost
-        return cls(qualities, costs)
+    def of(
+        cls, recipe: Recipe, rows: Sequence[Row], compare: Compare, spoken: Heard, known: Known
+    ) -> Members:
+        """Judge every model of a recipe alone.
+
+        A row counts as it was recorded; else by what the member said while the recipe ran; else
+        the member is asked. `known` keeps what is found, for other recipes over the same rows.
+        """
+        found = {}
+        for name, declaration in declarations(recipe).items():
+            key = (name, declaration.identity(), options_of(recipe, name), compare)
+            if key not in known:
+                known[key] = _alone(recipe, name, rows, compare, spoken.get(name, {}))
+            found[name] = known[key]
+        return cls(
+            {name: judged for name, (judged, _) in found.items()},
+            {name: cost for name, (_, cost) in found.items()},
+        )
 
     def summary(self) -> dict[str, Alone]:
         """Give each member that was judged at all with its accuracy."""
@@ -63,45 +80,65 @@ class Members:
         return [[judged[name] for judged in many] for name in sorted(shared)]
 
 
-def data_names(recipe: Recipe, model: str) -> tuple[str, ...]:
-    """The names under which a data row may know a recipe's model."""
-    return (*recipe.models[model].aliases, model)
-
-
-def quality_of(recipe: Recipe, row: Row, result: Answered, compare: Compare) -> float | None:
+def quality_of(
+    models: Mapping[str, Declaration], row: Row, result: Result, compare: Compare
+) -> float | None:
     """Judge one answer; one that failed is wrong."""
     if result.error is not None or result.answer is None:
         return 0.0
-    source = str(getattr(result, "source", ""))
-    asked = [name for name in result.members if name in recipe.models]
-    asked = [source] if source in asked else asked
-    writers = [alias for name in asked for alias in data_names(recipe, name)]
-    replayed = all(recipe.models[name].name == "recorded" for name in asked)
-    return judge(row, result.answer, writers, compare, replayed=replayed)
+    asked = [name for name in result.members if name in models]
+    if result.text is not None and result.text.source in asked:
+        asked = [result.text.source]
+    writers = [alias for name in asked for alias in data_names(name, models[name])]
+    replayed = all(models[name].name == "recorded" for name in asked)
+    quality = judge(row, result.answer, writers, compare, replayed=replayed)
+    return _carried(result) if quality is None else quality
 
 
-def _recorded(
-    rows: Sequence[Row], names: tuple[str, ...], compare: Compare
-) -> tuple[dict[str, float], float]:
-    judged, cost = {}, 0.0
+def _carried(result: Result) -> float | None:
+    """The judgement that a replayed answer brings along, where the data has none."""
+    correct = result.text.facts.get("correct") if result.text is not None else None
+    return float(correct) if isinstance(correct, bool) else None
+
+
+def _alone(
+    recipe: Recipe,
+    name: str,
+    rows: Sequence[Row],
+    compare: Compare,
+    spoken: Mapping[str, tuple[str, float]],
+) -> Judged:
+    names = data_names(name, declarations(recipe)[name])
+    judged: dict[str, float] = {}
+    cost, left = 0.0, []
     for row in rows:
-        quality = judgement(row, names, compare)
-        if quality is not None:
+        quality, spent = _recorded(row, names, compare)
+        if quality is None and row.id in spoken:
+            text, spent = spoken[row.id]
+            quality = judge(row, text, names, compare, replayed=False)
+        if quality is None:
+            left.append(row)
+        else:
             judged[row.id] = quality
-            kept = next(row.recorded[name] for name in names if name in row.recorded)
-            cost += float(kept.get("cost") or 0.0)
-    return judged, cost
+            cost += spent
+    asked, more = _asked(recipe, name, left, compare) if left else ({}, 0.0)
+    return judged | asked, cost + more
 
 
-def _asked(
-    recipe: Recipe, name: str, rows: Sequence[Row], compare: Compare
-) -> tuple[dict[str, float], float]:
-    alone, by_id = recipe.alone(name), {row.id: row for row in rows}
-    judged, cost = {}, 0.0
-    with alone.ready() as ensemble:
+def _recorded(row: Row, names: tuple[str, ...], compare: Compare) -> tuple[float | None, float]:
+    kept = next((row.recorded[name] for name in names if name in row.recorded), {})
+    return judgement(row, names, compare), float(kept.get("cost") or 0.0)
+
+
+def _asked(recipe: Recipe, name: str, rows: Sequence[Row], compare: Compare) -> Judged:
+    single, by_id = alone(recipe, name), {row.id: row for row in rows}
+    models = declarations(single)
+    judged: dict[str, float] = {}
+    cost = 0.0
+    with single.ready() as ensemble:
         for result in ensemble.map([row.asked() for row in rows]):
-            quality = quality_of(alone, by_id[result.id], result, compare)
-            cost += sum(usage["cost"] for usage in result.members.values())
+            quality = quality_of(models, by_id[result.id], result, compare)
+            cost += result.cost
             if quality is not None:
                 judged[result.id] = quality
     return judged, cost

@@ -1,45 +1,68 @@
-"""What an evaluation asks of a recipe; `composer.recipe` gives it."""
+"""The models that a recipe asks, each as a recipe of its own."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from contextlib import AbstractContextManager
+    from pydantic import BaseModel
 
+    from composer.compiler.graph import Node
     from composer.models import Declaration
+    from composer.recipe import Recipe
 
-__all__ = ["Answered", "Ensemble", "Recipe"]
-
-
-class Answered(Protocol):
-    """What a recipe gives for a row."""
-
-    id: str
-    answer: str | None
-    members: Mapping[str, Mapping[str, Any]]
-    error: Any
+__all__ = ["alone", "data_names", "declarations", "options_of"]
 
 
-class Ensemble(Protocol):
-    """A recipe whose models are loaded."""
-
-    def map(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[Answered]:
-        """Answer rows, in any order."""
-        ...
+def declarations(recipe: Recipe) -> dict[str, Declaration]:
+    """The models that the recipe's answer can reach, by name, in the order of their declaration."""
+    return {name: node.get("declaration") for name, node in _models(recipe).items()}
 
 
-class Recipe(Protocol):
-    """What is evaluated."""
+def data_names(name: str, declaration: Declaration) -> tuple[str, ...]:
+    """The names under which a data row may know a model of a recipe."""
+    return (*declaration.aliases, name)
 
-    name: str
-    models: Mapping[str, Declaration]
 
-    def ready(self) -> AbstractContextManager[Ensemble]:
-        """Load the models."""
-        ...
+def alone(recipe: Recipe, model: str) -> Recipe:
+    """Make the recipe that only asks one of the models, with the options it is asked with."""
+    compiled = recipe.compiled
+    node = _models(recipe)[model]
+    answer = compiled.graph.node("generate", (compiled.graph.query, node), _options(recipe, node))
+    return replace(recipe, compiled=replace(compiled, answer=answer))
 
-    def alone(self, model: str) -> Recipe:
-        """Make the recipe that only asks one of the models."""
-        ...
+
+def options_of(recipe: Recipe, model: str) -> str:
+    """The options with which a model is asked alone, as one text that can be compared."""
+    options = _options(recipe, _models(recipe)[model])
+    return "" if options is None else options.model_dump_json()
+
+
+def _models(recipe: Recipe) -> dict[str, Node]:
+    found = {node.get("name"): node for node in _nodes(recipe) if node.op == "model"}
+    return dict(sorted(found.items(), key=lambda one: _declared(recipe, one[0])))
+
+
+def _declared(recipe: Recipe, name: str) -> int:
+    """Where among the recipe's own declarations a model stands; those of others come last."""
+    own = list(recipe.compiled.models)
+    return own.index(name) if name in own else len(own)
+
+
+def _nodes(recipe: Recipe) -> list[Node]:
+    from composer.compiler.graph import topological
+
+    answer = recipe.compiled.answer
+    return topological(answer) if answer is not None else []
+
+
+def _options(recipe: Recipe, model: Node) -> BaseModel | None:
+    """The options with which a model is asked: by itself, else within a fuse, else anywhere."""
+    from composer.compiler.graph import topological
+
+    asks = [node for node in _nodes(recipe) if node.op == "generate"]
+    by_itself = [node for node in asks if node.inputs[1] is model]
+    within = [node for node in asks if model in topological(node.inputs[1])]
+    chosen = next(iter((*by_itself, *within, *asks)), None)
+    return chosen.options if chosen is not None else None

@@ -51,7 +51,7 @@ def row_of(content: object, index: int) -> Row:
     if not isinstance(content, dict):
         raise BadRowError("this line is not a JSON object")
     asked, answered = next((pair for pair in PAIRS if pair[0] in content), PAIRS[0])
-    query = content.get(asked)
+    query = content.get(asked, _last(content.get("messages")))
     if not isinstance(query, str) or not query.strip():
         raise BadRowError('this row has no "query" in text')
     given = content.get("reference", content.get(answered))
@@ -64,6 +64,13 @@ def row_of(content: object, index: int) -> Row:
         recorded=_recorded(content.get("recorded")),
         fields={k: v for k, v in content.items() if k not in OWN | {asked, answered}},
     )
+
+
+def _last(messages: object) -> object:
+    """What the user said last in a conversation."""
+    turns = [one for one in messages if isinstance(one, dict)] if isinstance(messages, list) else []
+    users = (one.get("content") for one in reversed(turns) if one.get("role") == "user")
+    return next(users, None)
 
 
 def _references(given: object) -> tuple[str, ...]:

@@ -1,17 +1,12 @@
 """Reports on published recordings agree with what the files themselves say."""
 
-import asyncio
-from contextlib import nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
-from types import SimpleNamespace
 
 import pytest
 
+from composer import load
 from composer.evaluate import evaluate, read
-from composer.models import BACKENDS
-from composer.ports import Query, Sampling
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "recorded"
 pytestmark = pytest.mark.skipif(
@@ -19,36 +14,9 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@dataclass
-class Asking:
-    """The smallest recipe: one recorded model answers, others stand by."""
-
-    name: str
-    models: dict
-    asked: str
-
-    def ready(self):
-        return nullcontext(self)
-
-    def alone(self, model):
-        return Asking(model, {model: self.models[model]}, model)
-
-    def map(self, rows):
-        member = self.models[self.asked].member(self.asked)
-        return [asyncio.run(self._answer(member, row)) for row in rows]
-
-    async def _answer(self, member, row):
-        query = Query.of(row["query"], id=row["id"])
-        text, usage = await member.generate(query, Sampling(), self.asked)
-        spent = {
-            "calls": usage.calls,
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "cost": usage.cost,
-        }
-        return SimpleNamespace(
-            id=row["id"], answer=text.text, members={self.asked: spent}, error=None
-        )
+def recipe(path, answer, **models):
+    lines = [f'model {name} = recorded("{path}", "{model}")' for name, model in models.items()]
+    return load("\n".join([*lines, answer]), root="/")
 
 
 FILES = ["routellm_mmlu", "cascades_triviaqa_llama_test", "routerbench_mbpp_test", "zeroeval_crux"]
@@ -59,12 +27,10 @@ def test_accuracies_are_those_of_the_file(name):
     path = DATA / f"{name}.jsonl.gz"
     rows = read(path, limit=300)
     first, second = list(rows[0].recorded)[:2]
-    models = {
-        "A": BACKENDS["recorded"](file=str(path), model=first),
-        "B": BACKENDS["recorded"](file=str(path), model=second),
-    }
 
-    report = evaluate(Asking("a.ens", models, "A"), rows)
+    report = evaluate(
+        recipe(path, "A -> cascade(B, accept = length >= 0)", A=first, B=second), rows
+    )
 
     right = [[bool(row.recorded[model]["correct"]) for row in rows] for model in (first, second)]
     assert report.judged == len(rows)
@@ -78,9 +44,7 @@ def test_costs_and_tokens_are_those_of_the_file():
     rows = read(path)
     model = "llama3.1-8b"
 
-    report = evaluate(
-        Asking("a.ens", {"A": BACKENDS["recorded"](file=str(path), model=model)}, "A"), rows
-    )
+    report = evaluate(recipe(path, "A", A=model), rows)
 
     assert report.cost == pytest.approx(sum(row.recorded[model]["cost"] for row in rows))
     assert report.completion_tokens == len(rows)

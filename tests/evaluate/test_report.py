@@ -1,66 +1,41 @@
 """A recipe is measured beside its members, chance and the perfect choice."""
 
 import json
-from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from composer import load
 from composer.evaluate import Comparison, Row, evaluate, evaluate_all
-from composer.models import BACKENDS
-
-
-@dataclass
-class Result:
-    id: str
-    answer: str | None
-    members: dict = field(default_factory=dict)
-    error: str | None = None
-
-
-@dataclass
-class Made:
-    """A recipe with answers made up: each row's answer by model, and which model is chosen."""
-
-    name: str
-    answers: dict
-    chosen: str = "A"
-    fails: tuple = ()
-    asked: list = field(default_factory=list)
-
-    @property
-    def models(self):
-        return {name: BACKENDS["fake"]() for name in self.answers}
-
-    def ready(self):
-        return nullcontext(self)
-
-    def alone(self, model):
-        self.asked.append(model)
-        return Made(model, {model: self.answers[model]}, model)
-
-    def map(self, rows):
-        for row in reversed(list(rows)):
-            usage = {"calls": 1, "prompt_tokens": 10, "completion_tokens": 2, "cost": 0.01}
-            if row["id"] in self.fails:
-                yield Result(row["id"], None, error="time-out")
-            else:
-                said = self.answers[self.chosen][int(row["id"])]
-                yield Result(row["id"], said, {self.chosen: usage})
-
 
 REFERENCES = ["1", "2", "3", "4"]
 ROWS = [
     Row(str(i), f"q{i}", (reference,), tags=("even" if i % 2 else "odd", "all"))
     for i, reference in enumerate(REFERENCES)
 ]
-ANSWERS = {"A": ["1", "2", "0", "0"], "B": ["1", "0", "3", "4"]}
+A, B = ["1", "2", "0", "0"], ["1", "0", "3", "4"]
+"""What the two members say to the four questions."""
+
+
+def fake(name, answers, confidence):
+    knows = ", ".join(f'["q{i}", "{answer}"]' for i, answer in enumerate(answers))
+    options = f"confidence = {confidence}, price = [1000, 2000]"
+    return f"model {name} = fake(knows = [{knows}], {options})"
+
+
+def recipe(answer, *more):
+    """A recipe over A, the surer, and B, the better."""
+    return load("\n".join([fake("A", A, 0.9), fake("B", B, 0.5), *more, answer]))
+
+
+def surest():
+    return recipe("[A, B] -> rank() -> best()")
 
 
 @pytest.fixture
 def report():
-    return evaluate(Made("pick.ens", ANSWERS), ROWS)
+    return evaluate(surest(), ROWS)
 
 
 def test_accuracy_and_interval(report):
@@ -76,9 +51,16 @@ def test_members_chance_and_oracle(report):
 
 
 def test_cost_tokens_and_calls_are_those_of_the_recipe(report):
-    assert report.cost == pytest.approx(0.04)
-    assert (report.prompt_tokens, report.completion_tokens, report.tokens) == (40, 8, 48)
-    assert report.calls == {"A": 4}
+    assert report.calls == {"A": 4, "B": 4}
+    assert (report.prompt_tokens, report.completion_tokens, report.tokens) == (8, 8, 16)
+    assert report.cost == pytest.approx((8 * 1000 + 8 * 2000) / 1e6)
+    assert report.members["A"].cost == pytest.approx(report.cost / 2)
+
+
+def test_only_the_models_that_the_answer_can_reach_are_members():
+    report = evaluate(recipe("A", 'model C = fake("0")'), ROWS)
+
+    assert list(report.members) == ["A"]
 
 
 def test_tags(report):
@@ -97,45 +79,92 @@ def test_json_has_the_documented_keys(report):
     assert len(printed["interval"]) == 2
 
 
-def test_what_was_recorded_is_not_asked_again():
+def test_what_was_recorded_of_a_member_is_not_asked_again():
     rows = [
-        Row(row.id, row.query, recorded={"A": {"correct": True, "cost": 2}}, tags=row.tags)
+        Row(row.id, row.query, row.references, recorded={"A": {"correct": True, "cost": 2}})
         for row in ROWS
     ]
-    made = Made("a.ens", {"A": ANSWERS["A"]})
 
-    report = evaluate(made, rows)
+    report = evaluate(recipe("B -> cascade(A)"), rows)
 
-    assert made.asked == []
     assert (report.members["A"].accuracy, report.members["A"].cost) == (1.0, 8.0)
+    assert report.members["B"].accuracy == 0.75
+
+
+def test_members_are_asked_with_the_options_of_the_recipe():
+    short = "default generate(max_tokens = 1)"
+    long = 'model L = fake("1 2 3")'
+
+    report = evaluate(recipe("L", short, long), ROWS[:1])
+
+    assert report.members["L"].accuracy == 1.0
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """How often each fake model was asked."""
+    from collections import Counter
+
+    from composer.models.fake import Fake
+
+    counts = Counter()
+    generate = Fake.generate
+
+    async def counting(self, query, sampling, source):
+        counts[source] += 1
+        return await generate(self, query, sampling, source)
+
+    monkeypatch.setattr(Fake, "generate", counting)
+    return counts
+
+
+def test_what_a_member_said_in_the_run_is_not_asked_again(asked):
+    report = evaluate(surest(), ROWS)
+
+    assert report.members["B"].accuracy == 0.75
+    assert asked == {"A": 4, "B": 4}
+
+
+def test_what_a_member_said_to_another_question_does_not_count(asked):
+    report = evaluate(recipe('prompt("again: q0") -> B'), ROWS)
+
+    assert (report.accuracy, report.members["B"].accuracy) == (0.25, 0.75)
+    assert asked == {"B": 8}
+
+
+def test_members_that_two_recipes_share_are_asked_once(asked):
+    evaluate_all([recipe('prompt("again: q0") -> B'), recipe('prompt("again: q1") -> B')], ROWS)
+
+    assert asked == {"B": 12}
 
 
 def test_members_can_be_left_out():
-    made = Made("a.ens", ANSWERS)
+    report = evaluate(surest(), ROWS, members=False)
 
-    report = evaluate(made, ROWS, members=False)
-
-    assert made.asked == []
     assert (report.members, report.random, report.best_member) == ({}, None, None)
 
 
 def test_failed_rows_are_wrong_and_counted():
-    report = evaluate(Made("a.ens", ANSWERS, fails=("0",)), ROWS)
+    report = evaluate(recipe("F", "model F = fake(fails = true)"), ROWS)
 
-    assert (report.errors, report.accuracy) == (1, 0.25)
+    assert (report.errors, report.accuracy) == (4, 0.0)
+
+
+def test_a_cascade_is_judged_by_its_last_answer():
+    report = evaluate(recipe("B -> cascade(A)"), ROWS)
+
+    assert report.accuracy == 0.5
+    assert report.calls == {"B": 4, "A": 4}
 
 
 def test_rows_that_nothing_judges_are_left_out():
-    rows = [*ROWS, Row("4", "q4")]
-    answers = {"A": [*ANSWERS["A"], "5"]}
-
-    report = evaluate(Made("a.ens", answers), rows)
+    report = evaluate(surest(), [*ROWS, Row("4", "q4")])
 
     assert (report.rows, report.judged, report.accuracy) == (5, 4, 0.5)
 
 
 def test_without_any_judgement_the_accuracy_is_unknown():
-    report = evaluate(Made("a.ens", {"A": ["1"]}), [Row("0", "q")])
+    report = evaluate(surest(), [Row("0", "q")])
 
     assert report.accuracy is None
     assert report.as_dict()["interval"] is None
@@ -144,19 +173,16 @@ def test_without_any_judgement_the_accuracy_is_unknown():
 def test_answers_are_seen_as_they_come():
     seen = []
 
-    evaluate(
-        Made("a.ens", ANSWERS), ROWS, members=False, seen=lambda result: seen.append(result.id)
-    )
+    evaluate(surest(), ROWS, members=False, seen=lambda result: seen.append(result.id))
 
-    assert seen == ["3", "2", "1", "0"]
+    assert seen == ["0", "1", "2", "3"]
 
 
 def test_recipes_are_compared_in_pairs():
-    both = evaluate_all([Made("a.ens", ANSWERS), Made("b.ens", ANSWERS, "B")], ROWS)
+    both = evaluate_all([recipe("A"), recipe("B")], ROWS)
 
     (difference,) = both.as_dict()["differences"]
 
-    assert (difference["recipe"], difference["than"]) == ("b.ens", "a.ens")
     assert difference["difference"] == 0.25
     assert difference["settled"] is False
     assert [one["accuracy"] for one in both.as_dict()["recipes"]] == [0.5, 0.75]
@@ -167,32 +193,44 @@ def test_one_recipe_prints_its_report(report):
 
 
 GOLDEN = """\
-4 rows                      accuracy          95%     cost  tokens  seconds
-───────────────────────────────────────────────────────────────────────────
-pick.ens                      25.0 %  0.0 to 75.0  $0.0300      36      1.2
-  A                           50.0 %               $0.0400
-  B (best member)             75.0 %               $0.0400
+4 rows                      accuracy           95%     cost  tokens  seconds
+────────────────────────────────────────────────────────────────────────────
+recipe                        50.0 %  0.0 to 100.0  $0.0240      16      1.2
+  A                           50.0 %                $0.0120
+  B (best member)             75.0 %                $0.0120
   a member by chance          62.5 %
   the right member, always   100.0 %
 
 tag   rows  accuracy
 ────────────────────
-all      4    25.0 %
+all      4    50.0 %
 even     2    50.0 %
-odd      2     0.0 %
-1 of the rows failed and count as wrong.
+odd      2    50.0 %
 
 """
 
 
-def test_the_table_that_people_see(monkeypatch):
-    ticks = iter([0.0, 1.24])
-    monkeypatch.setattr("time.perf_counter", lambda: next(ticks))
-    report = evaluate(Made("pick.ens", ANSWERS, fails=("0",)), ROWS)
+def drawn(*reports):
     console = Console(width=80, color_system=None, force_terminal=False)
-
     with console.capture() as capture:
-        console.print(Comparison((report,)))
+        console.print(Comparison(reports))
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
 
-    drawn = "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
-    assert drawn == GOLDEN
+
+def test_the_table_that_people_see(report):
+    assert drawn(replace(report, seconds=1.24)) == GOLDEN
+
+
+def test_what_the_numbers_leave_out_is_said_below_them(report):
+    text = drawn(replace(report, rows=6, errors=1))
+
+    assert "1 of the rows failed and count as wrong." in text
+    assert "2 of the rows have no reference to judge by and are left out." in text
+
+
+def test_differences_are_said_in_words(report):
+    better = evaluate(recipe("B"), ROWS, members=False)
+
+    assert "recipe over recipe: +25.0 points (-50.0 to +100.0; not settled) on 4 rows" in drawn(
+        report, better
+    )
