@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.syntax.brackets import DEEPEST, mismatched, too_deep, unclosed, unopened
@@ -16,9 +15,8 @@ from composer.syntax.kinds import (
     UNREADABLE,
     ends_operand,
 )
-from composer.syntax.signs import conflict, unreadable
+from composer.syntax.signs import conflict, unended, unreadable
 from composer.syntax.stated import misplaced
-from composer.words import Note
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -126,15 +124,21 @@ class Statements:
 
     def _unreadable(self, lexeme: Lexeme) -> None:
         """Refuse what is no lexeme; a string without an end has taken in closing brackets."""
-        mistake = unreadable(lexeme)
         if lexeme.type == "OPEN_TEMPLATE" and self._suspect:
-            note = Note(self._suspect.place, "this one takes in statements; does it end too late?")
-            mistake = replace(mistake, notes=(note,))
-        self._refuse(mistake)
+            self._turned_round(self._suspect, lexeme)
+        self._refuse(unreadable(lexeme))
         if lexeme.type in ("OPEN_STRING", "OPEN_TEMPLATE"):
             for letter in lexeme.text:
                 if letter in ")]" and self._open:
                     self._open.pop()
+
+    def _turned_round(self, suspect: Lexeme, left_over: Lexeme) -> None:
+        """Blame the template whose end was forgotten, and nothing that was misread after it."""
+        start = suspect.place.start
+        self.whole = [one for one in self.whole if one[0].place.start < start]
+        self.mistakes = [one for one in self.mistakes if one.place and one.place.start < start]
+        self.mistakes.append(unended(suspect, left_over))
+        self._broken = True
 
     def _refuse(self, mistake: Diagnostic) -> None:
         """Note the first mistake of a statement; what follows it may be its consequence."""

@@ -51,14 +51,16 @@ def chained(spot: Spot) -> Diagnostic:
 def confused(spot: Spot) -> Diagnostic:
     """Sort out `=`, `==` and `:`."""
     if not ends_operand(spot.previous):
-        return out_of_place(spot)
+        what = f"a name is missing before {quoted(spot.lexeme)}"
+        return Diagnostic("E102", what, spot.lexeme.place)
     if not spot.within:
         return _outside(spot)
     if spot.before and _begins_item(spot) and spot.previous in ("NAME", "STRING"):
-        name, sign = spot.before.text.strip('"'), {"call": " =", "bank": ":"}.get(spot.within)
-        what = {"call": "an argument is named", "bank": "a branch is named"}.get(spot.within)
-        if sign and name.isidentifier():
-            return _confused(spot, f"{what} with `{sign.strip()}`", f"write `{name}{sign} ...`")
+        name = spot.before.text.strip('"')
+        if spot.within == "call" and name.isidentifier():
+            return _confused(spot, "an argument is named with `=`", f"write `{name} = ...`")
+        if spot.within == "bank" and name.isidentifier():
+            return _confused(spot, "a branch is named with `:`", f"write `{name}: ...`")
     return _compared(spot)
 
 

@@ -78,6 +78,19 @@ def conflict(markers: list[Lexeme]) -> Diagnostic:
     )
 
 
+def unended(template: Lexeme, left_over: Lexeme) -> Diagnostic:
+    """Point at a template that ends only where another should begin."""
+    source, start = template.place.source, template.place.start
+    return Diagnostic(
+        "E107",
+        "this template takes in what look like statements",
+        Place(source, start, start + 3),
+        'the `"""` that should end it is missing',
+        (Note(Place(source, left_over.place.start, left_over.place.start + 3), "so this is odd"),),
+        'end it with `"""`',
+    )
+
+
 def _foreign(lexeme: Lexeme) -> Diagnostic:
     help_ = FOREIGN.get(lexeme.text, "a name keeps its value; give the new one a name with `let`")
     return Diagnostic("E101", f"there is no `{lexeme.text}` here", lexeme.place, help=help_)

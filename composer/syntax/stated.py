@@ -60,12 +60,15 @@ def reserved(spot: Spot) -> Diagnostic:
     elif spot.found not in STATEMENTS and spot.previous in STATEMENTS and spot.at > 1:
         return out_of_place(spot)
     is_name = spot.previous in ("LET", "MODEL", "PARAM", "DEF", "AS") or spot.within
+    help_ = f"choose another name, such as `{taken.text}_`"
+    if spot.within == "call":
+        help_ = "no option of a step is named by a reserved word"
     what = "cannot be a name" if is_name or taken is spot.before else "begins a statement"
     return Diagnostic(
         "E114",
         f"`{taken.text}` is a reserved word and {what}",
         taken.place,
-        help=f"choose another name, such as `{taken.text}_`" if what.endswith("name") else "",
+        help=help_ if what.endswith("name") else "",
     )
 
 
@@ -97,18 +100,18 @@ def unknown(spot: Spot) -> Diagnostic:
 
 def use(spot: Spot) -> Diagnostic:
     """Explain a `use` that is not finished."""
-    if spot.at == 1 and spot.found == "NAME":
-        help_ = f'write `use "{spot.lexeme.text}.ens" ...`'
-        return _shape(spot, "the file to use is named in quotes", help_)
     if spot.at == 1:
-        return _shape(spot, "`use` is followed by a file's name in quotes")
+        return _file(spot)
     if spot.previous == "AS":
         return _shape(spot, "a new name is missing after `as`")
-    if spot.at == 2 and spot.ended:  # noqa: PLR2004
-        return _shape(spot, "it is not said what to use of the file")
+    if spot.within:
+        return _used(spot)
     if spot.at == 2:  # noqa: PLR2004
-        return _shape(spot, f"{quoted(spot.lexeme)} cannot stand after the file's name")
-    return _shape(spot, "a name is missing") if spot.ended else out_of_place(spot)
+        what = f"{quoted(spot.lexeme)} cannot stand after the file's name"
+        return _shape(spot, "it is not said what to use of the file" if spot.ended else what)
+    if spot.found == "AS":
+        return _shape(spot, "a file is used by names or as a whole, not both")
+    return between(spot)
 
 
 def named(spot: Spot) -> Diagnostic:
@@ -166,6 +169,19 @@ def example(spot: Spot) -> Diagnostic:
 def default(spot: Spot) -> Diagnostic:
     """Explain a `default` that is no call."""
     return _shape(spot, "a `default` is a step called with its options")
+
+
+def _file(spot: Spot) -> Diagnostic:
+    help_ = f'write `use "{spot.lexeme.text}.ens" ...`' if spot.found == "NAME" else ""
+    return _shape(spot, "the file to use is named in quotes", help_)
+
+
+def _used(spot: Spot) -> Diagnostic:
+    if spot.found == "NAME":
+        return between(spot)
+    if spot.found in ("COMMA", "RPAR"):
+        return operand(spot)
+    return _shape(spot, "between these brackets stand names, each perhaps with `as` and a new one")
 
 
 def _parameter(spot: Spot) -> Diagnostic:

@@ -28,7 +28,7 @@ def _reserved(spot: Spot) -> bool:
     """A reserved word where only a name can stand: after `let` and the like, or before `=`."""
     if spot.found in ("EQUAL", "COLON"):
         return spot.previous in WORDS and spot.within in ("call", "bank", "parameters")
-    if spot.found == "AS" or spot.previous == "AS":
+    if spot.previous == "AS" or (spot.found == "AS" and spot.previous in ("LPAR", "COMMA")):
         return spot.found in {"AS", *STATEMENTS, *WORDS}
     names = spot.previous in ("LET", "MODEL", "PARAM", "DEF") and spot.at == 1
     inside = spot.within in ("names", "parameters") and spot.found in WORDS
@@ -63,7 +63,7 @@ def _two_in_a_row(spot: Spot) -> bool:
 
 TABLE: tuple[tuple[Callable[[Spot], bool], Callable[[Spot], Diagnostic]], ...] = (
     (_reserved, stated.reserved),
-    (_stated("USE"), stated.use),
+    (lambda spot: spot.head.type == "USE", stated.use),
     (_stated("MODEL", "LET"), stated.named),
     (_stated("PARAM"), stated.param),
     (_stated("DEF"), stated.define),
