@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from composer.recipe import Recipe
     from composer.run import Result
 
-__all__ = ["Comparison", "Difference", "evaluate_all"]
+__all__ = ["Comparison", "Difference", "compare"]
 
 
 @dataclass(frozen=True)
@@ -73,18 +73,18 @@ class Comparison:
         return drawn(self)
 
 
-def evaluate_all(
+def compare(
     recipes: Sequence[Recipe],
     rows: Sequence[Row],
     *,
-    compare: Compare = "auto",
+    how: Compare = "auto",
     members: bool = True,
     seen: Callable[[Result], None] = lambda _: None,
 ) -> Comparison:
     """Evaluate recipes one after the other on the same rows; rich prints what comes back."""
     known: Known = {}
     reports = (
-        evaluate(recipe, rows, compare=compare, members=members, seen=seen, known=known)
+        evaluate(recipe, rows, how=how, members=members, seen=seen, known=known)
         for recipe in recipes
     )
     return Comparison(tuple(reports))

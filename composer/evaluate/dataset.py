@@ -17,7 +17,7 @@ from composer.words import Diagnostic, Mistakes, Place, Source
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["divide", "read"]
+__all__ = ["divide", "read_rows"]
 
 SHAPE = '{"id": "q1", "query": "2 + 2?", "reference": "4", "tags": ["sums"]}'
 SHOWN_MISTAKES = 10
@@ -25,7 +25,7 @@ SHOWN_LINE = 120
 GZIP = b"\x1f\x8b"
 
 
-def read(path: str | Path, *, split: str | None = None, limit: int | None = None) -> list[Row]:
+def read_rows(path: str | Path, *, split: str | None = None, limit: int | None = None) -> list[Row]:
     """Read a data file, JSONL (plain or gzip) or CSV; all of its mistakes are reported at once.
 
     `split` keeps the rows of one split, `limit` the first rows of what is left.

@@ -17,11 +17,11 @@ Compare = Literal["auto", "exact", "numeric", "contains"]
 """How an answer is held against a reference: `auto` is numeric for numbers, else exact."""
 
 
-def matches(answer: str, reference: str, compare: Compare = "auto") -> bool:
+def matches(answer: str, reference: str, how: Compare = "auto") -> bool:
     """Say whether an answer agrees with a reference."""
-    if compare == "contains":
+    if how == "contains":
         return contains(answer, reference)
-    if compare == "numeric" or (compare == "auto" and number(reference) is not None):
+    if how == "numeric" or (how == "auto" and number(reference) is not None):
         return numeric(answer, reference)
     return exact(answer, reference)
 
@@ -30,7 +30,7 @@ def judge(
     row: Row,
     answer: str | None,
     writers: Iterable[str] = (),
-    compare: Compare = "auto",
+    how: Compare = "auto",
     *,
     replayed: bool = True,
 ) -> float | None:
@@ -48,18 +48,18 @@ def judge(
     if known:
         return known[0]
     if row.references:
-        return float(any(matches(answer, one, compare) for one in row.references))
+        return float(any(matches(answer, one, how) for one in row.references))
     return _quality(written[0]) if replayed and len(written) == 1 else None
 
 
-def judgement(row: Row, names: Iterable[str], compare: Compare = "auto") -> float | None:
+def judgement(row: Row, names: Iterable[str], how: Compare = "auto") -> float | None:
     """Give the quality of a model's own recorded answer, None where none is known."""
     for name in names:
         kept = row.recorded.get(name)
         if kept is not None:
             quality = _quality(kept)
             if quality is None and kept.get("text") is not None:
-                return judge(row, str(kept["text"]), (), compare)
+                return judge(row, str(kept["text"]), (), how)
             return quality
     return None
 

@@ -30,7 +30,7 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
     recipe: Recipe,
     rows: Sequence[Row],
     *,
-    compare: Compare = "auto",
+    how: Compare = "auto",
     members: bool = True,
     seen: Callable[[Result], None] = lambda _: None,
     known: Known | None = None,
@@ -46,11 +46,11 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
         results = list(_watched(ensemble.map([row.asked() for row in rows]), seen))
     seconds = time.perf_counter() - begun
     by_id = {row.id: row for row in rows}
-    judged = _judged(recipe, by_id, results, compare)
+    judged = _judged(recipe, by_id, results, how)
     alone = Members({}, {})
     if members:
         spoken = heard(by_id, results)
-        alone = Members.of(recipe, rows, compare, spoken, {} if known is None else known)
+        alone = Members.of(recipe, rows, how, spoken, {} if known is None else known)
     return Report(
         recipe=recipe.name,
         rows=len(rows),
@@ -77,13 +77,13 @@ def _judged(
     recipe: Recipe,
     rows: Mapping[str, Row],
     results: Iterable[Result],
-    compare: Compare,
+    how: Compare,
 ) -> dict[str, float]:
     models = declarations(recipe)
     by_id = {result.id: result for result in results}
     judged = {}
     for name, row in rows.items():
-        quality = quality_of(models, row, by_id[name], compare) if name in by_id else 0.0
+        quality = quality_of(models, row, by_id[name], how) if name in by_id else 0.0
         if quality is not None:
             judged[name] = quality
     return judged

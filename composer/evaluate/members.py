@@ -38,7 +38,7 @@ class Members:
 
     @classmethod
     def of(
-        cls, recipe: Recipe, rows: Sequence[Row], compare: Compare, spoken: Heard, known: Known
+        cls, recipe: Recipe, rows: Sequence[Row], how: Compare, spoken: Heard, known: Known
     ) -> Members:
         """Judge every model of a recipe alone.
 
@@ -47,9 +47,9 @@ class Members:
         """
         found = {}
         for name, declaration in declarations(recipe).items():
-            key = (name, declaration.identity(), options_of(recipe, name), compare)
+            key = (name, declaration.identity(), options_of(recipe, name), how)
             if key not in known:
-                known[key] = _alone(recipe, name, rows, compare, spoken.get(name, {}))
+                known[key] = _alone(recipe, name, rows, how, spoken.get(name, {}))
             found[name] = known[key]
         return cls(
             {name: judged for name, (judged, _) in found.items()},
@@ -81,7 +81,7 @@ class Members:
 
 
 def quality_of(
-    models: Mapping[str, Declaration], row: Row, result: Result, compare: Compare
+    models: Mapping[str, Declaration], row: Row, result: Result, how: Compare
 ) -> float | None:
     """Judge one answer; one that failed is wrong."""
     if result.error is not None or result.answer is None:
@@ -91,7 +91,7 @@ def quality_of(
         asked = [result.text.source]
     writers = [alias for name in asked for alias in data_names(name, models[name])]
     replayed = all(models[name].name == "recorded" for name in asked)
-    quality = judge(row, result.answer, writers, compare, replayed=replayed)
+    quality = judge(row, result.answer, writers, how, replayed=replayed)
     return _carried(result) if quality is None else quality
 
 
@@ -105,39 +105,39 @@ def _alone(
     recipe: Recipe,
     name: str,
     rows: Sequence[Row],
-    compare: Compare,
+    how: Compare,
     spoken: Mapping[str, tuple[str, float]],
 ) -> Judged:
     names = data_names(name, declarations(recipe)[name])
     judged: dict[str, float] = {}
     cost, left = 0.0, []
     for row in rows:
-        quality, spent = _recorded(row, names, compare)
+        quality, spent = _recorded(row, names, how)
         if quality is None and row.id in spoken:
             text, spent = spoken[row.id]
-            quality = judge(row, text, names, compare, replayed=False)
+            quality = judge(row, text, names, how, replayed=False)
         if quality is None:
             left.append(row)
         else:
             judged[row.id] = quality
             cost += spent
-    asked, more = _asked(recipe, name, left, compare) if left else ({}, 0.0)
+    asked, more = _asked(recipe, name, left, how) if left else ({}, 0.0)
     return judged | asked, cost + more
 
 
-def _recorded(row: Row, names: tuple[str, ...], compare: Compare) -> tuple[float | None, float]:
+def _recorded(row: Row, names: tuple[str, ...], how: Compare) -> tuple[float | None, float]:
     kept = next((row.recorded[name] for name in names if name in row.recorded), {})
-    return judgement(row, names, compare), float(kept.get("cost") or 0.0)
+    return judgement(row, names, how), float(kept.get("cost") or 0.0)
 
 
-def _asked(recipe: Recipe, name: str, rows: Sequence[Row], compare: Compare) -> Judged:
+def _asked(recipe: Recipe, name: str, rows: Sequence[Row], how: Compare) -> Judged:
     single, by_id = alone(recipe, name), {row.id: row for row in rows}
     models = declarations(single)
     judged: dict[str, float] = {}
     cost = 0.0
     with single.ready() as ensemble:
         for result in ensemble.map([row.asked() for row in rows]):
-            quality = quality_of(models, by_id[result.id], result, compare)
+            quality = quality_of(models, by_id[result.id], result, how)
             cost += result.cost
             if quality is not None:
                 judged[result.id] = quality

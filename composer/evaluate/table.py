@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import StringIO
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -17,9 +18,19 @@ if TYPE_CHECKING:
     from composer.evaluate.comparison import Comparison, Difference
     from composer.evaluate.report import Report
 
-__all__ = ["drawn"]
+__all__ = ["drawn", "render"]
 
 FEWEST_TAGS = 2
+
+
+def render(comparison: Comparison, *, width: int | None = None, color: bool = False) -> str:
+    """Write a comparison as text, as wide as the terminal unless said otherwise."""
+    from rich.console import Console
+
+    console = Console(width=width, color_system="standard" if color else None, file=StringIO())
+    with console.capture() as capture:
+        console.print(drawn(comparison))
+    return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
 def drawn(comparison: Comparison) -> RenderableType:

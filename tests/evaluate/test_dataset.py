@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from composer.evaluate import divide, read
+from composer.evaluate import divide, read_rows
 from composer.words import Mistakes
 
 
@@ -22,7 +22,7 @@ def write(tmp_path):
 
 def mistakes(path, **options):
     with pytest.raises(Mistakes) as caught:
-        read(path, **options)
+        read_rows(path, **options)
     return caught.value.diagnostics
 
 
@@ -39,7 +39,7 @@ def test_a_row_has_all_that_the_line_says(write):
         }
     )
 
-    (row,) = read(path)
+    (row,) = read_rows(path)
 
     assert (row.id, row.query, row.references) == ("7", "2 + 2?", ("4",))
     assert (row.tags, row.split) == (("sums",), "test")
@@ -49,7 +49,7 @@ def test_a_row_has_all_that_the_line_says(write):
 def test_models_never_see_references_or_judgements(write):
     path = write({"query": "q", "reference": "r", "recorded": {}, "tags": [], "system": "s"})
 
-    assert read(path)[0].asked() == {"id": "0", "query": "q", "system": "s"}
+    assert read_rows(path)[0].asked() == {"id": "0", "query": "q", "system": "s"}
 
 
 @pytest.mark.parametrize(
@@ -63,17 +63,20 @@ def test_models_never_see_references_or_judgements(write):
     ],
 )
 def test_references_come_in_several_shapes(write, given, references):
-    assert read(write({"query": "q", "reference": given}))[0].references == references
+    assert read_rows(write({"query": "q", "reference": given}))[0].references == references
 
 
 def test_common_data_sets_are_read_as_they_are(write):
     path = write({"question": "q", "answer": "a\n#### 18"}, {"input": "i", "target": "t"})
 
-    assert [(row.query, row.references) for row in read(path)] == [("q", ("18",)), ("i", ("t",))]
+    assert [(row.query, row.references) for row in read_rows(path)] == [
+        ("q", ("18",)),
+        ("i", ("t",)),
+    ]
 
 
 def test_an_answer_beside_a_query_is_no_reference(write):
-    assert read(write({"query": "q", "answer": "a"}))[0].references == ()
+    assert read_rows(write({"query": "q", "answer": "a"}))[0].references == ()
 
 
 def test_csv_has_its_columns_named_in_the_first_line(write):
@@ -84,7 +87,7 @@ def test_csv_has_its_columns_named_in_the_first_line(write):
         name="data.csv",
     )
 
-    first, second = read(path)
+    first, second = read_rows(path)
 
     assert (first.query, first.references, first.tags) == (
         "Two, or\nthree?",
@@ -98,13 +101,13 @@ def test_gzip_and_a_byte_order_mark_are_read(tmp_path):
     path = tmp_path / "data.jsonl.gz"
     path.write_bytes(gzip.compress(b'\xef\xbb\xbf{"query": "q"}\n'))
 
-    assert read(path)[0].query == "q"
+    assert read_rows(path)[0].query == "q"
 
 
 def test_a_split_and_a_limit_keep_fewer_rows(write):
     path = write(*({"query": str(i), "split": "ab"[i % 2]} for i in range(6)))
 
-    assert [row.query for row in read(path, split="b", limit=2)] == ["1", "3"]
+    assert [row.query for row in read_rows(path, split="b", limit=2)] == ["1", "3"]
 
 
 def test_a_split_that_is_not_there_names_those_that_are(write):
@@ -175,7 +178,7 @@ def test_a_file_that_is_no_text_is_named(tmp_path):
 
 
 def test_a_row_stays_on_its_side_when_others_come(write):
-    rows = read(write(*({"id": f"r{i}", "query": "q"} for i in range(400))))
+    rows = read_rows(write(*({"id": f"r{i}", "query": "q"} for i in range(400))))
 
     left, right = divide(rows, 0.75)
     few, _ = divide(rows[::2], 0.75)

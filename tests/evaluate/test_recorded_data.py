@@ -6,7 +6,7 @@ from statistics import fmean
 import pytest
 
 from composer import load
-from composer.evaluate import evaluate, read
+from composer.evaluate import evaluate, read_rows
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "recorded"
 pytestmark = pytest.mark.skipif(
@@ -25,7 +25,7 @@ FILES = ["routellm_mmlu", "cascades_triviaqa_llama_test", "routerbench_mbpp_test
 @pytest.mark.parametrize("name", FILES)
 def test_accuracies_are_those_of_the_file(name):
     path = DATA / f"{name}.jsonl.gz"
-    rows = read(path, limit=300)
+    rows = read_rows(path, limit=300)
     first, second = list(rows[0].recorded)[:2]
 
     report = evaluate(
@@ -41,7 +41,7 @@ def test_accuracies_are_those_of_the_file(name):
 
 def test_costs_and_tokens_are_those_of_the_file():
     path = DATA / "cascades_mmlu_llama_train.jsonl.gz"
-    rows = read(path)
+    rows = read_rows(path)
     model = "llama3.1-8b"
 
     report = evaluate(recipe(path, "A", A=model), rows)
@@ -54,7 +54,7 @@ def test_costs_and_tokens_are_those_of_the_file():
 def test_references_agree_with_the_published_judgements_of_worked_solutions():
     from composer.evaluate import matches
 
-    rows = read(DATA / "gsm8k_four_models.jsonl.gz")
+    rows = read_rows(DATA / "gsm8k_four_models.jsonl.gz")
 
     agreed = [
         matches(kept["text"], row.references[0]) == kept["correct"]

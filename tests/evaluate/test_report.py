@@ -4,10 +4,9 @@ import json
 from dataclasses import replace
 
 import pytest
-from rich.console import Console
 
 from composer import load
-from composer.evaluate import Comparison, Row, evaluate, evaluate_all
+from composer.evaluate import Comparison, Row, compare, evaluate, render
 
 REFERENCES = ["1", "2", "3", "4"]
 ROWS = [
@@ -133,7 +132,7 @@ def test_what_a_member_said_to_another_question_does_not_count(asked):
 
 
 def test_members_that_two_recipes_share_are_asked_once(asked):
-    evaluate_all([recipe('prompt("again: q0") -> B'), recipe('prompt("again: q1") -> B')], ROWS)
+    compare([recipe('prompt("again: q0") -> B'), recipe('prompt("again: q1") -> B')], ROWS)
 
     assert asked == {"B": 12}
 
@@ -179,7 +178,7 @@ def test_answers_are_seen_as_they_come():
 
 
 def test_recipes_are_compared_in_pairs():
-    both = evaluate_all([recipe("A"), recipe("B")], ROWS)
+    both = compare([recipe("A"), recipe("B")], ROWS)
 
     (difference,) = both.as_dict()["differences"]
 
@@ -211,10 +210,7 @@ odd      2    50.0 %
 
 
 def drawn(*reports):
-    console = Console(width=80, color_system=None, force_terminal=False)
-    with console.capture() as capture:
-        console.print(Comparison(reports))
-    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+    return render(Comparison(reports), width=80)
 
 
 def test_the_table_that_people_see(report):
