@@ -10,7 +10,7 @@ import torch
 
 from composer.fusion.combine import COMBINE, normalized
 from composer.fusion.space import Map, Space, space_of, union
-from composer.fusion.spec import Prompted, Solo, SpanFuse, TokenFuse
+from composer.fusion.spec import Prompted, Solo, SpanFuse, TokenFuse, shares
 from composer.models.checkpoint import ModelError
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ class Fuse:
     maps: tuple[Map, ...] | None
     weights: tuple[float, ...]
     normalize: bool
+    signed: bool
     combine: Callable[[Sequence[Tensor], Tensor], Tensor]
 
 
@@ -98,9 +99,8 @@ class Group:
             return (1.0,)
         if given is None:
             return self.root.weights
-        if len(given) != len(self.root.children):
-            raise ModelError("E203", f"{len(self.root.children)} members, but {len(given)} weights")
-        return _shares(given, normalize=self.root.normalize)
+        root = self.root
+        return shares(given, len(root.children), normalize=root.normalize, signed=root.signed)
 
     def run(self, weights: Sequence[float]) -> list[int]:
         """The leaves that a job with these weights runs: those that can change something."""
@@ -193,13 +193,15 @@ class Group:
         )
         space, maps = _align(fuse, [child.space for child in children])
         given = fuse.weights or (1.0,) * len(children)
+        signed = fuse.combine == "logs"
         return Fuse(
             space,
             children,
             range(start, len(self.leaves)),
             maps,
-            _shares(given, normalize=fuse.normalize),
+            shares(given, len(children), normalize=fuse.normalize, signed=signed),
             fuse.normalize,
+            signed,
             COMBINE[fuse.combine],
         )
 
@@ -242,12 +244,3 @@ def _align(fuse: TokenFuse, spaces: Sequence[Space]) -> tuple[Space, tuple[Map, 
         )
     whole, maps = union(spaces)
     return whole, tuple(maps)
-
-
-def _shares(weights: Sequence[float], *, normalize: bool) -> tuple[float, ...]:
-    total = sum(weights)
-    if not normalize:
-        return tuple(float(w) for w in weights)
-    if total <= 0 or min(weights) < 0:
-        raise ModelError("E404", f"weights must not be negative, nor all of them 0: {weights}")
-    return tuple(w / total for w in weights)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from composer.fusion.cursor import END, Cursor, Draw, Read
 from composer.fusion.sessions import drawn, together
-from composer.fusion.spec import Generated, Span, Usage
+from composer.fusion.spec import Generated, Span, Usage, shares, weights_of
 from composer.fusion.text import Writer
 from composer.fusion.write import begin, confidence
 
@@ -65,13 +65,15 @@ def span_write(
     fuse: SpanFuse, groups: Sequence[Group], job: Job, on_text: Callable[[str], None] | None
 ) -> Session[Generated]:
     """Keep the likeliest span, round after round, until the answer ends."""
-    weights = job.weights or fuse.weights or (1.0,) * len(groups)
+    weights = shares(job.weights or fuse.weights or (1.0,) * len(groups), len(groups))
     members: list[Member] = []
     try:
-        for name, group, weight in zip(fuse.names, groups, weights, strict=True):
+        for name, weight, group, part in zip(
+            fuse.names, weights, groups, fuse.members, strict=True
+        ):
             if weight:
                 luck = random.Random(f"{job.sampling.seed}/{name}")  # noqa: S311
-                cursor = begin(group, job, group.weights(None))
+                cursor = begin(group, job, group.weights(weights_of(part)))
                 members.append(Member(name, weight, cursor, luck))
         return (yield from _write(fuse, members, job.sampling, on_text))
     finally:

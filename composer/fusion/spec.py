@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from composer.models.checkpoint import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from composer.models.checkpoint import Checkpoint
 
@@ -27,6 +27,7 @@ __all__ = [
     "TokenFuse",
     "Usage",
     "checkpoints",
+    "shares",
     "weights_of",
 ]
 
@@ -192,6 +193,26 @@ def weights_of(member: Member) -> tuple[float, ...] | None:
     while isinstance(member, Prompted):
         member = member.member
     return None if isinstance(member, Solo) else member.weights
+
+
+def shares(
+    weights: Sequence[float], count: int, *, normalize: bool = True, signed: bool = False
+) -> tuple[float, ...]:
+    """Weights as they are used: divided by their sum, unless they are to be taken as they are."""
+    if len(weights) != count:
+        raise ModelError("E203", f"{count} members, but {len(weights)} weights")
+    if not any(weights) or (min(weights) < 0 and not signed):
+        raise ModelError("E404", f"weights must not be negative, nor all of them 0: {weights}")
+    if not normalize:
+        return tuple(float(w) for w in weights)
+    total = sum(weights)
+    if not 0 < total < math.inf:
+        raise ModelError(
+            "E404",
+            f"coefficients that are divided by their sum need a positive one, not {total:g}",
+            "say `normalize = false`",
+        )
+    return tuple(w / total for w in weights)
 
 
 def _check(

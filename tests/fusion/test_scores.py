@@ -1,0 +1,102 @@
+import json
+import math
+
+import pytest
+
+from composer.fusion.spec import Prompted, SpanFuse, TokenFuse
+from composer.models.checkpoint import ModelError
+
+USER = ((("user", "Once upon a time"),),)
+
+
+@pytest.fixture(scope="module")
+def questions(data):
+    lines = (data / "evaldata" / "gsm8k" / "test.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line)["question"] for line in lines[:100]]
+
+
+def bits(engine, member, texts):
+    scores = [future.result(120) for future in [engine.score(member, None, t) for t in texts]]
+    total = sum(score.total for score in scores)
+    return -total / math.log(2) / sum(len(text.encode()) for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("names", "combine", "expected"),
+    [
+        (["stories"], None, 2.931),
+        (["shakespeare"], None, 3.486),
+        (["stories", "shakespeare"], "mean", 2.780),
+        (["stories", "shakespeare", "maths"], "logs", 2.224),
+    ],
+)
+def test_bits_per_byte_of_questions(engine, model, questions, names, combine, expected):  # noqa: PLR0913, PLR0917
+    members = tuple(model(name) for name in names)
+    member = members[0] if combine is None else TokenFuse(members, tuple(names), combine=combine)
+    assert bits(engine, member, questions) == pytest.approx(expected, abs=1e-3)
+
+
+def test_score_of_an_answer_is_what_writing_it_gave(engine, model, write):
+    made = write(model("stories"), "Once upon a time", max_tokens=10)
+    score = engine.score(model("stories"), USER, made.text).result(60)
+    assert score.tokens == made.tokens
+    assert score.logprobs == pytest.approx(made.logprobs, abs=1e-4)
+    assert score.perplexity == pytest.approx(1 / made.confidence, rel=1e-3)
+
+
+def test_score_under_a_fuse_is_what_writing_it_gave(engine, model, write):
+    fuse = TokenFuse((model("stories"), model("rwkv")), ("a", "b"), (3.0, 1.0))
+    made = write(fuse, "Once upon a time", max_tokens=10)
+    score = engine.score(fuse, USER, made.text).result(60)
+    assert score.tokens == made.tokens
+    assert score.logprobs == pytest.approx(made.logprobs, abs=1e-4)
+
+
+def test_end_can_be_scored(engine, model, plain):
+    one = plain(model("stories"))
+    ids = [*one.prompt("Once upon a time"), *one.local.vocabulary.extend(b" there")]
+    score = engine.score(model("stories"), USER, " there", end=True).result(60)
+    assert score.logprobs[-1] == pytest.approx(float(one.after(ids)[2]), abs=1e-4)
+
+
+def test_prompt_perplexity_is_of_the_prompt_as_rendered(engine, zoo, plain):
+    one = plain(zoo("maths"))
+    ids = one.prompt("What is 12 plus 30?")
+    expected = [float(one.after(ids[:n])[ids[n]]) for n in range(1, len(ids))]
+    score = engine.perplexity(zoo("maths"), (("user", "What is 12 plus 30?"),)).result(60)
+    assert score.logprobs == pytest.approx(expected, abs=1e-4)
+
+
+def test_each_member_scores_under_its_own_prompt(engine, model, plain):
+    one = plain(model("stories"))
+    token = one.local.vocabulary.extend(b" there")
+    both = TokenFuse((model("stories"), Prompted(model("stories"), 1)), ("a", "b"))
+    prompts = (*USER, (("user", "Tom"),))
+    p = [one.after(one.prompt(m[0][1])).exp()[token[0]] for m in prompts]
+    score = engine.score(both, prompts, " there").result(60)
+    assert score.logprobs[0] == pytest.approx(math.log(sum(p) / 2), abs=1e-4)
+
+
+def test_text_without_beginning_token_is_scored_from_the_second_piece(engine, model):
+    score = engine.score(model("rwkv"), None, "in a day").result(60)
+    assert "".join(score.tokens) == "n a day"
+
+
+def test_long_texts_are_read_in_stretches(engine, model, plain):
+    text = "ab " * 300
+    one = plain(model("rwkv"))
+    score = engine.score(model("rwkv"), None, text).result(60)
+    assert len(score.logprobs) == len(text) - 1
+    wanted = one.after(one.local.vocabulary.encode(text[:-1]))[ord(" ")]
+    assert score.logprobs[-1] == pytest.approx(float(wanted), abs=1e-4)
+
+
+def test_text_longer_than_the_context_is_an_error(engine, model):
+    with pytest.raises(ModelError, match="longer than"):
+        engine.score(model("stories"), None, "dog " * 600).result(60)
+
+
+def test_a_span_fuse_has_no_distribution(engine, model):
+    fuse = SpanFuse((model("stories"),), ("a",))
+    with pytest.raises(ModelError, match="no next-token distribution"):
+        engine.score(fuse, None, "dog").result(60)
