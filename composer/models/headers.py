@@ -11,7 +11,7 @@ from composer.models.checkpoint import ModelError
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["json_of", "size_of"]
+__all__ = ["has_weights", "json_of", "size_of"]
 
 LENGTH = 8
 """A safetensors file begins with the length of its header, in so many bytes."""
@@ -34,6 +34,14 @@ def size_of(folder: Path) -> tuple[int, int]:
     """Count the parameters of a model folder and their bytes, from the headers alone."""
     tensors = [one for file in _shards(folder) for one in _header(file)]
     return sum(count for count, _ in tensors), sum(size for _, size in tensors)
+
+
+def has_weights(folder: Path) -> bool:
+    """Say whether a folder has every file of its weights, of whatever kind."""
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        return all((folder / name).is_file() for name in json_of(index)["weight_map"].values())
+    return any(any(folder.glob(kind)) for kind in ("*.safetensors", "*.bin"))
 
 
 def _shards(folder: Path) -> list[Path]:

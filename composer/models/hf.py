@@ -12,6 +12,7 @@ from composer.models.card import Card, Price
 from composer.models.checkpoint import Checkpoint, ModelError
 from composer.models.declaration import Declaration
 from composer.models.folder import LOCAL, card_of
+from composer.models.headers import has_weights
 from composer.ports.typed import ModelPath  # noqa: TC001 - a field of a pydantic model
 
 __all__ = ["HF", "Dtype", "long_name"]
@@ -54,7 +55,7 @@ class HF(Declaration):
         folder = self.folder
         if folder is not None:
             return replace(card_of(folder, long_name(self.dtype)), price=self.price)
-        absent = f"`{self.path}` is not on this machine: whether the hub has it, and what it is"
+        absent = f"`{self.path}` is not on this machine; what it is shows when it is downloaded"
         return Card(LOCAL, price=self.price, deferred=(absent,))
 
     def identity(self) -> str:
@@ -76,10 +77,12 @@ class HF(Declaration):
 
     @property
     def _key(self) -> str:
+        """The folder itself, or for a model of a hub its id and the commit, where it is known."""
         folder = self.folder
-        if folder is not None:
-            return str(folder.resolve())
-        return f"{self.path}@{self.revision or 'main'}"
+        if folder is None:
+            return f"{self.path}@{self.revision or 'main'}"
+        hub = HUB_ID.fullmatch(self.path) and folder.parent.name == "snapshots"
+        return f"{self.path}@{folder.name}" if hub else str(folder.resolve())
 
 
 def long_name(dtype: str) -> str:
@@ -104,7 +107,7 @@ def locate(path: str, revision: str | None = None) -> Path | None:
 
 
 def _cached(hub_id: str, revision: str | None) -> Path | None:
-    """The snapshot of a hub model that is already on this machine; asks no network."""
+    """The snapshot of a hub model, if all of it is on this machine; asks no network."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
@@ -112,4 +115,5 @@ def _cached(hub_id: str, revision: str | None) -> Path | None:
         found = try_to_load_from_cache(hub_id, "config.json", revision=revision)
     except HFValidationError as problem:
         raise ModelError("E501", f"`{hub_id}` is no folder and no hub id") from problem
-    return Path(found).parent if isinstance(found, str) else None
+    folder = Path(found).parent if isinstance(found, str) else None
+    return folder if folder is not None and has_weights(folder) else None
