@@ -6,8 +6,14 @@ from pathlib import Path
 
 import click
 
-from composer.cli.say import EXIT_MISTAKES, as_json, json_option, recipe_options, split_settings
-from composer.cli.say import tell
+from composer.cli.say import (
+    EXIT_MISTAKES,
+    as_json,
+    json_option,
+    recipe_options,
+    split_settings,
+    tell,
+)
 from composer.words import Diagnostic, Mistakes
 
 

@@ -25,7 +25,7 @@ CODE = re.compile(r"[EW]\d{3}")
 @click.argument("what", nargs=-1, required=True)
 @recipe_options
 def command(what: tuple[str, ...], settings: tuple[str, ...], root: Path | None) -> None:
-    """Show what each rule did to a recipe; or explain a code, a step or a part.
+    r"""Show what each rule did to a recipe; or explain a code, a step or a part.
 
     \b
     compose explain recipe.ens
@@ -71,7 +71,10 @@ def _passes(recipe: Recipe) -> Iterator[str]:
 def _code(code: str) -> str:
     from composer.words import explanation
 
-    return explanation(code)
+    text = explanation(code)
+    if text is None:
+        raise click.UsageError(f"there is no code {code}")
+    return text
 
 
 def _step(name: str) -> str:

@@ -95,9 +95,7 @@ def command(  # noqa: PLR0913 - a verb's options
         return _report(_bar(results, len(waiting)), rows, show, as_json=as_json)
 
 
-def _queries(
-    recipe: Recipe, given: tuple[str, ...], input_: Path | None
-) -> Iterable[Query]:
+def _queries(recipe: Recipe, given: tuple[str, ...], input_: Path | None) -> Iterable[Query]:
     from composer.ports import Query
     from composer.run import read_queries
 
@@ -156,7 +154,7 @@ class Tracing:
             return lambda _result: None
         if self.target == ON_STDERR:
             return self._words
-        self.file = Path(self.target).open("a", encoding="utf-8")  # noqa: SIM115 - closed below
+        self.file = Path(self.target).open("a", encoding="utf-8")
         return self._json
 
     def __exit__(self, *error: object) -> None:

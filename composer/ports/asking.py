@@ -78,8 +78,8 @@ class Score:
         return -self.total / math.log(2) / max(len(text.encode()), 1)
 
 
-Member = object
-"""A handle on something that can generate; what it is made of is its backend's business."""
+Member = Any
+"""A handle on something that can generate: opaque here, a group of the fusion core or a text model."""
 
 
 class Later(Protocol[Result_co]):

@@ -80,9 +80,7 @@ class RunAsker:
             self.trace.spend(name, Usage(1, count, 0, self._cost(name, count, 0)))
         return score
 
-    async def _answer(
-        self, model: Model, query: Query, sampling: Sampling, asked: Asked
-    ) -> Text:
+    async def _answer(self, model: Model, query: Query, sampling: Sampling, asked: Asked) -> Text:
         if isinstance(model.member, TextModel):
             text, usage = await model.member.generate(query, sampling, model.name)
             self.trace.spend(model.name, usage)
@@ -98,9 +96,7 @@ class RunAsker:
         made: Generated = await asyncio.wrap_future(self.engine().generate(job, self.on_text))
         for name, usage in made.usage.items():
             cost = self._cost(name, usage.prompt_tokens, usage.completion_tokens)
-            self.trace.spend(
-                name, Usage(1, usage.prompt_tokens, usage.completion_tokens, cost)
-            )
+            self.trace.spend(name, Usage(1, usage.prompt_tokens, usage.completion_tokens, cost))
         asked.spans = [
             {
                 "text": span.text,

@@ -6,9 +6,9 @@ import asyncio
 import queue
 import threading
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
 
-from composer.ports import Query, Text
 from composer.run.executor import Program, Walk, can_stream
 from composer.run.result import Failure, Result
 from composer.run.rows import as_query
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from composer.compiler.graph import Node
     from composer.fusion.engine import Engine
     from composer.fusion.spec import Score
+    from composer.ports import Query, Text
 
 AT_ONCE = 64
 """Queries that `map` works on at a time."""
@@ -48,7 +49,7 @@ class Ensemble:
         self._thread = threading.Thread(target=self._loop.run_forever, name="compose", daemon=True)
         self._thread.start()
 
-    def __enter__(self) -> Ensemble:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -95,9 +96,7 @@ class Ensemble:
         while waiting:
             yield _settled(*waiting.pop(0))
 
-    def as_they_come(
-        self, queries: Iterable[Query], *, at_once: int = AT_ONCE
-    ) -> Iterator[Result]:
+    def as_they_come(self, queries: Iterable[Query], *, at_once: int = AT_ONCE) -> Iterator[Result]:
         """Yield results as they are ready, whichever comes first."""
         done: queue.SimpleQueue[tuple[Query, Future[Result]]] = queue.SimpleQueue()
         running = 0
@@ -106,7 +105,7 @@ class Ensemble:
                 yield _settled(*done.get())
                 running -= 1
             future = self._submit(query)
-            future.add_done_callback(lambda ready, query=query: done.put((query, ready)))
+            future.add_done_callback(partial(_put, done, query))
             running += 1
         for _ in range(running):
             yield _settled(*done.get())
@@ -136,9 +135,7 @@ class Ensemble:
             self._engine.close()
             self._engine = None
 
-    def _submit(
-        self, query: Query, on_text: Callable[[str], None] | None = None
-    ) -> Future[Result]:
+    def _submit(self, query: Query, on_text: Callable[[str], None] | None = None) -> Future[Result]:
         if not self._thread.is_alive():
             raise Failure("E707", "this ensemble is closed", "make it ready again")
         return asyncio.run_coroutine_threadsafe(self._answer(query, on_text), self._loop)
@@ -152,7 +149,7 @@ class Ensemble:
             raise
         except Exception as error:
             failure = Failure.of(error)
-            failure.result = replace(  # type: ignore[attr-defined]
+            failure.result = replace(
                 empty, members=trace.usage, seconds=trace.now(), error=str(failure)
             )
             raise failure from error
@@ -176,6 +173,12 @@ class Ensemble:
             return self._engine
 
 
+def _put(
+    done: queue.SimpleQueue[tuple[Query, Future[Result]]], query: Query, ready: Future[Result]
+) -> None:
+    done.put((query, ready))
+
+
 def _said(text: Text) -> str:
     """Return what a user is told: the extracted value if there is one, else the text."""
     return text.value if text.extracted and text.value is not None else text.text.strip()
@@ -190,7 +193,7 @@ def _settled(query: Query, future: Future[Result]) -> Result:
     try:
         return future.result()
     except Failure as failure:
-        result: Result = failure.result  # type: ignore[attr-defined]
-        return result
+        failed = Result(query.id, query.text, None, error=str(failure))
+        return failure.result or failed
     except Exception as error:  # noqa: BLE001 - one query's trouble must not stop the others
         return Result(query.id, query.text, None, error=str(Failure.of(error)))

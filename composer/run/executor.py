@@ -78,7 +78,8 @@ class Walk:
         if node.op == QUERY:
             return self.query
         if node in self.program.constants:
-            return self.program.constants[node]
+            constant: Value = self.program.constants[node]
+            return constant
         given = [self._given(input_, each) for input_, each in node.paired()]
         arguments = await asyncio.gather(*given)
         value = await self._call(node, arguments)
@@ -95,11 +96,11 @@ class Walk:
 
     async def _call(self, node: Node, arguments: list[Any]) -> Value:
         event = self.trace.begin(self.program.ids[node], node.op)
-        options = {name: getattr(node.options, name) for name in type(node.options).model_fields}
+        options = node.values()
         if node.step.asks:
             options["ask"] = self._asker(node, event)
         try:
-            value = node.step.function(*arguments, **options)
+            value: Value = node.step.function(*arguments, **options)
             if inspect.isawaitable(value):
                 value = await value
         except asyncio.CancelledError:
@@ -111,7 +112,7 @@ class Walk:
         finally:
             event.end = self.trace.now()
         event.gave = _brief(value)
-        return value  # type: ignore[no-any-return] - a step's function gives a value of its port
+        return value
 
     def _asker(self, node: Node, event: Event) -> RunAsker:
         draw = getattr(node.options, "draw", 0)

@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from composer.ports import Usage
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from composer.ports import Text
+    from composer.ports import Text, Usage
     from composer.run.trace import Trace
 
 
 class Failure(Exception):  # noqa: N818 - what a run ends in; the word users read
-    """A run that could not answer: a code, what happened, and what to do."""
+    """A run that could not answer: a code, what happened, and what to do.
+
+    `result` holds what was spent until then.
+    """
+
+    result: Result | None = None
 
     def __init__(self, code: str, message: str, help: str = "") -> None:  # noqa: A002
         super().__init__(message)

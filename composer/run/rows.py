@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from composer.ports import Query
 from composer.run.result import Failure
@@ -69,7 +68,7 @@ class Rows:
             self._recover()
         self._file = self.path.open("a", encoding="utf-8")
 
-    def __enter__(self) -> Rows:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -105,7 +104,7 @@ class Rows:
         if b"".join(kept) != data:
             fresh = self.path.with_name(self.path.name + ".tmp")
             fresh.write_bytes(b"".join(kept))
-            os.replace(fresh, self.path)
+            fresh.replace(self.path)
 
     def _row(self, line: bytes, number: int) -> dict[str, Any]:
         try:

@@ -18,7 +18,7 @@ def score(program: Program, text: str, query: Query | None) -> Score:
     """Return the log-probabilities of a text's tokens, after a query or on its own."""
     root = program.root
     asked = root.inputs[1] if root.op == "generate" else None
-    if asked is None or asked in program.ids and asked not in program.fixed:
+    if asked is None or asked not in program.fixed:
         raise Failure(
             "E701",
             "this recipe's answer is not written by one model or fuse, so it scores no text",
@@ -35,6 +35,5 @@ def score(program: Program, text: str, query: Query | None) -> Score:
 def _made(node: Node) -> Model:
     """Build a model's handle, which needs no query."""
     inputs: list[Any] = [_made(each) for each in node.inputs]
-    options = {name: getattr(node.options, name) for name in type(node.options).model_fields}
-    model: Model = node.step.function(*inputs, **options)
+    model: Model = node.step.function(*inputs, **node.values())
     return model

@@ -24,6 +24,8 @@ from composer.ports import Later, Port, port_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+NOTHING = Capability(0)
+
 SAME = "same"
 """Given as `gives`: the step returns what it was given on its wire, or by its first branch."""
 
@@ -63,7 +65,7 @@ class Step:
     name: str
     function: Callable[..., Any]
     paper: str = ""
-    needs: Capability = Capability(0)
+    needs: Capability = NOTHING
     gives_same: bool = False
     formula: bool = False
     sign: str = ""
@@ -142,7 +144,7 @@ STEPS: dict[str, Step] = {}
 def step(  # noqa: PLR0913 - each is a word a step's author may want
     *,
     paper: str = "",
-    needs: Capability = Capability(0),
+    needs: Capability = NOTHING,
     gives: str = "",
     formula: bool = False,
     sign: str = "",

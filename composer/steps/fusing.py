@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from composer.models.capability import Capability
-from composer.parts import Align, Boundary, Combine, Mean, Shared, Words
+from composer.parts import Align, Combine, Mean, Shared, Words
 from composer.ports import Decision, Model
 from composer.ports.values import unique
 from composer.steps.asking import share_prompts
@@ -24,8 +24,8 @@ from composer.steps.declare import step
 def token_fuse(  # noqa: PLR0913 - each is a part of its own
     *members: Model,
     weights: tuple[float, ...] | None = None,
-    combine: Combine = Mean(),  # noqa: B008 - parts are frozen
-    align: Align = Shared(),  # noqa: B008 - parts are frozen
+    combine: Combine = Mean(),
+    align: Align = Shared(),
     normalize: bool = True,
     together: bool = False,
     names: tuple[str, ...] = (),
@@ -57,7 +57,7 @@ def token_fuse(  # noqa: PLR0913 - each is a part of its own
 def span_fuse(
     *members: Model,
     weights: tuple[float, ...] | None = None,
-    span: Boundary = Words(),  # noqa: B008 - parts are frozen
+    span: Words = Words(),
     max_span_tokens: Annotated[int, Field(ge=1)] = 32,
     names: tuple[str, ...] = (),
 ) -> Model:

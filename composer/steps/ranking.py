@@ -22,7 +22,7 @@ async def rank(
     Given models, they judge (`by = judge()`); without any, the score is each answer's own
     confidence. Equal scores keep their order.
     """
-    scorer = by or (Judge() if judges else Confident())
+    scorer = by or default_scorer(judges=bool(judges))
     scores = await scorer.score(answers, ask, judges)
     order = sorted(range(len(scores)), key=lambda at: -scores[at])
     ask.note(scores={answers.names[at]: scores[at] for at in order})
@@ -32,6 +32,11 @@ async def rank(
         tuple(scores[at] for at in order),
         tuple(answers.names[at] for at in order),
     )
+
+
+def default_scorer(*, judges: bool) -> Scorer:
+    """Return the score of a ranking that names none."""
+    return Judge() if judges else Confident()
 
 
 @step()

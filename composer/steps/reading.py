@@ -12,7 +12,7 @@ from composer.steps.declare import SAME, step
 @step(gives=SAME)
 def extract(
     given: Text | Candidates | Ranking,
-    by: Reader = Number(),  # noqa: B008 - parts are frozen
+    by: Reader = Number(),
 ) -> Text | Candidates | Ranking:
     """Read a value out of each answer; an answer without one abstains from votes."""
     if isinstance(given, Text):

@@ -11,7 +11,7 @@ from composer.steps.declare import step
 async def route(  # noqa: PLR0913 - the hidden options describe the choices
     query: Query,
     *models: Model,
-    by: Estimator = Perplexity(),  # noqa: B008 - parts are frozen
+    by: Estimator = Perplexity(),
     policy: Policy | None = None,
     names: tuple[str, ...] = (),
     aliases: tuple[tuple[str, ...], ...] = (),

@@ -14,10 +14,10 @@ from composer.steps.declare import step
 def vote(  # noqa: PLR0913 - each is a part of its own
     answers: Candidates,
     *,
-    by: Agreement = Exact(),  # noqa: B008 - parts are frozen
-    reduce: Reduction = Count(),  # noqa: B008 - parts are frozen
+    by: Agreement = Exact(),
+    reduce: Reduction = Count(),
     weights: tuple[float, ...] | None = None,
-    ties: Ties = Seeded(),  # noqa: B008 - parts are frozen
+    ties: Ties = Seeded(),
     soft: bool = False,
     ask: Asker,
 ) -> Text:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import types
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from composer.compiler.graph import lower
 from composer.compiler.graph.calls import check_default
 from composer.compiler.graph.capabilities import check_capabilities
-from composer.compiler.graph.context import Context, run
+from composer.compiler.graph.context import Context
 from composer.compiler.graph.files import Loader, root_of
+from composer.compiler.graph.hints import say
+from composer.compiler.graph.lower import lower
+from composer.compiler.graph.members import declared
 from composer.compiler.graph.overrides import override
 from composer.compiler.graph.unused import check_unused
-from composer.compiler.graph.values import Bad, follow, say
+from composer.compiler.graph.values import Bad, follow
 from composer.ports import Port
 from composer.steps import STEPS
 from composer.syntax import tree
@@ -21,6 +23,7 @@ from composer.words import Diagnostic, Mistakes, Place, Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from composer.compiler.graph.node import Graph, Node
     from composer.compiler.graph.scope import Scope
@@ -69,17 +72,19 @@ def compile_recipe(
     errors = [each for each in ctx.mistakes if each.severity == "error"]
     if errors:
         raise Mistakes(dict.fromkeys(ctx.mistakes))
-    params = {n: b.statement.type.name for n, b in scope.names.items() if _is_param(b.statement)}
+    params = {
+        name: binding.statement.type.name
+        for name, binding in scope.names.items()
+        if isinstance(binding.statement, tree.Param)
+    }
     name = source.name if source else str(path)
     warnings = tuple(dict.fromkeys(ctx.mistakes))
-    return Compiled(
-        name, ctx.graph, answer, scope.example, warnings, models, ctx.declared, params
-    )
+    return Compiled(name, ctx.graph, answer, scope.example, warnings, models, ctx.declared, params)
 
 
 def _answer(ctx: Context, scope: Scope) -> Node | None:
     if scope.answer is not None:
-        answer = run(lower.expression(ctx, scope.answer.value, ctx.graph.query, scope))
+        answer = lower(ctx, scope.answer.value, ctx.graph.query, scope)
         if answer is not None and answer.port is not Port.TEXT:
             _unsettled(ctx, answer, scope.answer)
         return answer
@@ -106,11 +111,11 @@ def _unsettled(ctx: Context, answer: Node, statement: tree.Answer) -> None:
 
 
 def _models(ctx: Context, scope: Scope) -> dict[str, Node]:
-    """Declare every model of the file, so that each is checked, whether the answer asks it or not."""
+    """Declare every model of the file, so that each is checked, asked or not."""
     out: dict[str, Node] = {}
     for name, binding in scope.names.items():
         if isinstance(binding.statement, tree.Model):
-            node = lower.declared(ctx, binding)
+            node = declared(ctx, binding)
             if node is not None:
                 out[name] = node
     return out
@@ -126,9 +131,7 @@ def _check_statements(ctx: Context, scope: Scope) -> None:
             _check_param(ctx, binding.statement, binding.value, scope)
 
 
-def _check_param(
-    ctx: Context, param: tree.Param, given: tree.Expr | None, scope: Scope
-) -> None:
+def _check_param(ctx: Context, param: tree.Param, given: tree.Expr | None, scope: Scope) -> None:
     value = given if given is not None else param.value
     if value is None:
         text = f"`{param.name}` has no value"
@@ -150,9 +153,5 @@ def _check_param(
 def _hint(type_: tree.Type) -> Any:  # noqa: ANN401 - a type
     if type_.name == "list":
         item = _hint(type_.item) if type_.item else None
-        return tuple[item, ...] if item else None
+        return types.GenericAlias(tuple, (item, ...)) if item else None
     return TYPES.get(type_.name)
-
-
-def _is_param(statement: object) -> bool:
-    return isinstance(statement, tree.Param)

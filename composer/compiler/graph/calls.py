@@ -1,10 +1,12 @@
-"""Calls: which argument is an input, which an option, and where an unset option's value comes from."""
+"""Calls: which argument is an input, which an option, and what `default` statements add."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from composer.compiler.graph.values import Bad, build, hint_of, match, unknown_option
+from composer.compiler.graph.hints import hint_of
+from composer.compiler.graph.unfit import unknown_option
+from composer.compiler.graph.values import Bad, build, match
 from composer.syntax import tree
 
 if TYPE_CHECKING:
@@ -13,9 +15,7 @@ if TYPE_CHECKING:
     from composer.steps import Input, Step
 
 
-def place_inputs(
-    step: Step, call: tree.Call
-) -> tuple[list[tuple[Input, tree.Expr]], tree.Call]:
+def place_inputs(step: Step, call: tree.Call) -> tuple[list[tuple[Input, tree.Expr]], tree.Call]:
     """Split a call into the inputs that are written without a name, and the rest."""
     inputs = step.arguments
     variadic = bool(inputs) and inputs[-1].variadic
@@ -83,7 +83,7 @@ def _defaults(ctx: Context, step: Step, scope: Scope) -> dict[str, Any]:
                     hint = hint_of(known[argument.name])
                     values[argument.name] = ctx.values.read(argument.value, hint, home)
                 except Bad as bad:
-                    ctx.mistakes += [d for d in bad.diagnostics if d not in ctx.mistakes]
+                    ctx.mistakes.extend(d for d in bad.diagnostics if d not in ctx.mistakes)
     return values
 
 
@@ -98,6 +98,4 @@ def check_default(ctx: Context, default: tree.Default, steps: dict[str, Step]) -
         return
     for argument in default.value.arguments:
         if argument.name not in step.public_options:
-            ctx.mistakes.append(
-                unknown_option(step.name, argument, list(step.public_options))
-            )
+            ctx.mistakes.append(unknown_option(step.name, argument, list(step.public_options)))

@@ -9,6 +9,7 @@ from composer.compiler.graph.node import QUERY, Node, topological
 from composer.models import Capability, Card, ModelError
 from composer.parts import SIGNALS
 from composer.ports import Port
+from composer.steps.ranking import default_scorer
 from composer.words import Diagnostic, Note
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ def check_capabilities(ctx: Context, answer: Node | None) -> None:
             _check_needs(ctx, node, models)
             _check_vocabularies(ctx, node)
             _check_signals(ctx, node)
+            _check_scorer(ctx, node, models)
 
 
 def declared_in(model: Node) -> Iterator[Node]:
@@ -173,6 +175,26 @@ def _check_signals(ctx: Context, node: Node) -> None:
             "asks the next stage every time",
             help="vote first: `sample(A, 5) -> vote() -> cascade(D, accept = agreement >= 0.6)`",
         )
+
+
+def _check_scorer(ctx: Context, node: Node, judges: list[Node]) -> None:
+    """Check that a ranking's judges are wanted, and that it can know what it scores by."""
+    if node.op != "rank":
+        return
+    scorer = node.get("by") or default_scorer(judges=bool(judges))
+    place = ctx.graph.places.get(node)
+    if scorer.judging is None and judges:
+        text = f"`{scorer.name}` asks no model, but `rank` is given one"
+        ctx.say("E206", text, place, "takes no judge", help="leave it out, or `by = judge()`")
+    if scorer.judging is not None and not judges:
+        text = f"`{scorer.name}` needs a model that judges"
+        ctx.say("E206", text, place, "no judge given", help=f"`rank(D, by = {scorer.name}())`")
+    for model in judges:
+        for lack in capabilities(model).missing(_named(scorer.judging or ())):
+            ctx.mistakes.append(_lacks(ctx, node, model, lack))
+    for model in writers(node.inputs[0]):
+        for lack in capabilities(model).missing(_named(scorer.needs)):
+            ctx.mistakes.append(_lacks(ctx, node, model, lack))
 
 
 def _named(names: Iterable[str]) -> Capability:

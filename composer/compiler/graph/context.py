@@ -13,12 +13,34 @@ from composer.compiler.graph.values import Bad, Values
 from composer.words import Diagnostic
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from composer.compiler.graph.scope import Binding, Scope
     from composer.syntax import tree
     from composer.words import Place
 
-Lowered = Generator[Any, Any, Node | None]
-"""Work that yields further work and ends with a node, or None where a mistake was found."""
+Lowered = Generator[Any, Any, Any]
+"""Work that yields further work, or requests for it, and ends with a node (None: a mistake)."""
+
+
+@dataclass(frozen=True, slots=True)
+class AsStep:
+    """A request to lower an expression in step position, reached by a wire."""
+
+    expr: tree.Expr
+    wire: Node
+    scope: Scope
+
+
+@dataclass(frozen=True, slots=True)
+class AsModel:
+    """A request to lower an expression where a model is wanted."""
+
+    expr: tree.Expr
+    scope: Scope
+
+
+Request = AsStep | AsModel
 
 
 @dataclass(eq=False)
@@ -73,17 +95,21 @@ class Context:
         return name
 
 
-def run(work: Lowered) -> Node | None:
-    """Run work and all that it yields, on a stack of our own; nothing here recurses."""
-    stack: list[Lowered] = [work]
-    result: Node | None = None
+def run(ctx: Context, work: Request, workers: Mapping[type, Callable[..., Lowered]]) -> Any:  # noqa: ANN401
+    """Do a piece of work and all that it yields, on a stack of our own; nothing here recurses.
+
+    What is yielded is further work, or a request, for which `workers` has the function.
+    """
+    stack: list[Lowered] = [workers[type(work)](ctx, work)]
+    result: Any = None
     while stack:
         try:
-            deeper = stack[-1].send(result)
+            wanted = stack[-1].send(result)
         except StopIteration as done:
             stack.pop()
             result = done.value
         else:
-            stack.append(deeper)
+            worker = workers.get(type(wanted))
+            stack.append(worker(ctx, wanted) if worker else wanted)
             result = None
     return result

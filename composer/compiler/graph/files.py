@@ -127,9 +127,7 @@ class Loader:
                     )
                 )
                 binding = Binding(name, use, scope, place)
-            shared = Binding(
-                alias or name, binding.statement, binding.scope, place, binding.value
-            )
+            shared = Binding(alias or name, binding.statement, binding.scope, place, binding.value)
             self._bind(scope, shared)
 
     def _bind(self, scope: Scope, binding: Binding) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from composer.ports import Port
 from composer.steps import STEPS, Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    import networkx
-    from pydantic import BaseModel
+    import networkx as nx
 
     from composer.steps import Input, Step
     from composer.words import Place
@@ -50,6 +51,11 @@ class Node:
         """Return an option's value."""
         return getattr(self.options, option)
 
+    def values(self) -> dict[str, Any]:
+        """Return all options by name."""
+        fields = type(self.options).model_fields if self.options is not None else ()
+        return {name: getattr(self.options, name) for name in fields}
+
     @property
     def lazy(self) -> tuple[Node, ...]:
         """The branches that this node may or may not run."""
@@ -77,24 +83,20 @@ class Graph:
     ) -> Node:
         """Return the node of a step with inputs and options, made once."""
         step = STEPS[op]
-        if options is None or not hasattr(options, "model_fields"):
-            options = step.options(**(options or {}))
-        node = self._intern(op, inputs, options, _port(step, inputs), _origin(op, step, inputs))
+        values = options if isinstance(options, BaseModel) else step.options(**(options or {}))
+        node = self._intern(op, inputs, values, _port(step, inputs), _origin(step, inputs))
         if place is not None:
             self.places.setdefault(node, place)
         return node
 
-    def replaced(
-        self, node: Node, inputs: tuple[Node, ...] | None = None, **options: Any
-    ) -> Node:  # noqa: ANN401
+    def replaced(self, node: Node, inputs: tuple[Node, ...] | None = None, **options: Any) -> Node:  # noqa: ANN401
         """Return the node with other inputs or options, standing at the same place."""
         values = node.options
         if options and values is not None:
             values = values.model_copy(update=options)
-        fresh = self.node(
+        return self.node(
             node.op, node.inputs if inputs is None else inputs, values, self.places.get(node)
         )
-        return fresh
 
     def rebuild(self, root: Node, change: Callable[[Node], Node]) -> Node:
         """Return the graph with `change` applied to every node, inputs first."""
@@ -135,11 +137,11 @@ def topological(root: Node) -> list[Node]:
     return order
 
 
-def as_networkx(root: Node) -> networkx.DiGraph[Node]:
+def as_networkx(root: Node) -> nx.DiGraph[Node]:
     """Return the graph as networkx sees it: an edge from each node to those that use it."""
-    import networkx
+    import networkx as nx
 
-    view: networkx.DiGraph[Node] = networkx.DiGraph()
+    view: nx.DiGraph[Node] = nx.DiGraph()
     for node in topological(root):
         view.add_node(node, op=node.op, port=node.port.name)
         view.add_edges_from((each, node) for each in node.inputs)
@@ -152,7 +154,7 @@ def _port(step: Step, inputs: tuple[Node, ...]) -> Port:
     return inputs[0].port if same else step.gives
 
 
-def _origin(op: str, step: Step, inputs: tuple[Node, ...]) -> Node | None:
+def _origin(step: Step, inputs: tuple[Node, ...]) -> Node | None:
     """Return the query that a value belongs to: what `cascade` asks its next stage."""
     if step.gives is Port.MODEL or not inputs:
         return None

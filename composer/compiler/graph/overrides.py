@@ -100,7 +100,5 @@ def _model(scope: Scope, name: str, option: str, value: tree.Expr) -> bool:
     dropped = unnamed[at] if at < len(unnamed) else None
     kept = [a for a in call.arguments if a.name != option and a is not dropped]
     given = tree.Argument(option, value, value.place, value.place)
-    binding.statement = replace(
-        binding.statement, value=replace(call, arguments=(*kept, given))
-    )
+    binding.statement = replace(binding.statement, value=replace(call, arguments=(*kept, given)))
     return True

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from composer.compiler.graph import Compiled, Node
-
     from composer.compiler.plan.plan import Plan, PlannedModel, PlannedStep
 
 UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
@@ -42,8 +41,12 @@ def _lines(plan: Plan) -> Iterator[str]:
 
 
 def describe_steps(compiled: Compiled, root: Node) -> list[str]:
-    """Write the steps of a graph that is still on its way to a plan."""
-    return [line for step in plan_steps(compiled, root) for line in _step(step)]
+    """Write the steps of a graph on its way to a plan, with the options that are set."""
+    steps = plan_steps(compiled, root)
+    return [line for step in steps for line in _step(step) if not line.startswith(DEFAULTS)]
+
+
+DEFAULTS = " " * 8 + "default: "
 
 
 def _step(step: PlannedStep) -> Iterator[str]:
@@ -52,10 +55,12 @@ def _step(step: PlannedStep) -> Iterator[str]:
         return
     given = [f"{each}?" if each in step.maybe else each for each in step.inputs]
     yield f"  {step.id} := {step.op}({', '.join(given)})"
-    width = max((len(option.name) for option in step.options), default=0)
     for option in step.options:
-        mark = "   (default)" if option.default else ""
-        yield f"        {option.name:<{width}} = {option.value}{mark}"
+        if not option.default:
+            yield f"        {option.name} = {option.value}"
+    unset = [f"{option.name} = {option.value}" for option in step.options if option.default]
+    if unset:
+        yield DEFAULTS + ", ".join(unset)
 
 
 def _model(model: PlannedModel) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.lower import choices
+from composer.compiler.graph.routes import choices
 from composer.compiler.rules.rewrite import Pattern, rule
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def lone_branch(graph: Graph, node: Node, branch: Node) -> Node:
         Pattern("generate", Pattern("*", name="query"), Pattern(FUSE, name="fuse"), name="branch"),
     )
 )
-def route_into_members(
+def route_into_members(  # noqa: PLR0913 - what the pattern names
     graph: Graph, node: Node, route: Node, branch: Node, query: Node, fuse: Node
 ) -> Node:
     """A route whose bank is one fused branch weighs that branch's members."""

@@ -127,9 +127,11 @@ def flat_fuses(graph: Graph, node: Node, query: Node, fuse: Node) -> Node | None
     if len(members) == len(fuse.inputs):
         return None
     aligned = any(m.op == "token_fuse" and m.get("align").name == "union" for m in fuse.inputs)
-    align = next(m.get("align") for m in fuse.inputs if m.op == "token_fuse" and aligned) if (
-        aligned
-    ) else fuse.get("align")
+    align = (
+        next(m.get("align") for m in fuse.inputs if m.op == "token_fuse" and aligned)
+        if (aligned)
+        else fuse.get("align")
+    )
     flat = graph.replaced(
         fuse,
         tuple(member for member, _, _ in members),

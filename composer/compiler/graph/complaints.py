@@ -1,0 +1,130 @@
+"""What lowering says when a recipe cannot mean what it says."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.compiler.graph.naming import label
+from composer.ports import Port
+from composer.syntax import tree, unparse
+from composer.words import Diagnostic, Note
+
+if TYPE_CHECKING:
+    from composer.compiler.graph.context import Context
+    from composer.compiler.graph.node import Node
+    from composer.compiler.graph.scope import Binding
+    from composer.words import Place
+
+
+def fits(ctx: Context, node: Node, accepted: frozenset[Port], taker: str, place: Place) -> bool:
+    """Say whether a wire may enter where `accepted` is taken; if not, record the mistake."""
+    if node.port.fits(accepted):
+        return True
+    wanted = " or ".join(sorted(port.value for port in accepted))
+    before = ctx.graph.places.get(node)
+    notes = (Note(before, f"gives {node.port.value}"),) if before and before != place else ()
+    ctx.say(
+        "E301",
+        f"{taker} takes {wanted}, but is given {node.port.value}",
+        place,
+        f"takes {wanted}",
+        notes=notes,
+        help=_advice(node.port, accepted),
+    )
+    return False
+
+
+def _advice(port: Port, accepted: frozenset[Port]) -> str:
+    several = port in (Port.CANDIDATES, Port.RANKING)
+    if several and Port.TEXT in accepted:
+        return "settle on one answer first: `vote()`, `rank(...) -> best()` or `regenerate(M)`"
+    if port is Port.CANDIDATES and accepted == {Port.RANKING}:
+        return "order them first: `rank(...)`"
+    if port is Port.QUERY:
+        return "ask models first: `[A, B] -> ...`"
+    if Port.QUERY in accepted:
+        return 'make a question of it first: `prompt("""...""")`'
+    return ""
+
+
+def model_needs_query(ctx: Context, expr: tree.Expr, wire: Node) -> None:
+    """Say that text reaches a model only through a prompt."""
+    before = ctx.graph.places.get(wire)
+    ctx.mistakes.append(
+        Diagnostic(
+            "E303",
+            f"a model takes a query, but is given {wire.port.value}",
+            expr.place,
+            "takes a query",
+            notes=(Note(before, f"gives {wire.port.value}"),) if before else (),
+            help=f'say what it is asked: `prompt("""...""") -> {label(expr)}`'
+            f" or `regenerate({label(expr)})`",
+        )
+    )
+
+
+def bank_needs_query(ctx: Context, bank: tree.Bank, wire: Node) -> None:
+    """Say that a bank asks its branches a question."""
+    before = ctx.graph.places.get(wire)
+    ctx.say(
+        "E301",
+        f"a bank takes a query, but is given {wire.port.value}",
+        bank.place,
+        "takes a query",
+        notes=(Note(before, f"gives {wire.port.value}"),) if before else (),
+        help="say what its branches are asked: `prompt(aggregate) -> [...]`",
+    )
+
+
+def lonely_route(ctx: Context, at: tree.Expr) -> None:
+    """Say that a route needs something to choose among."""
+    ctx.say(
+        "E304",
+        "`route` decides among the branches of a bank, but feeds none",
+        at.place,
+        "feeds nothing that it could choose among",
+        help="follow it with a bank or a fuse: `route -> [A, B]`",
+    )
+
+
+def not_a_step(ctx: Context, expr: tree.Expr) -> None:
+    """Say that an expression cannot be asked."""
+    formula = isinstance(expr, tree.Binary | tree.Unary)
+    ctx.say(
+        "E405" if formula else "E301",
+        "a formula is no step" if formula else f"`{unparse(expr)}` is no step",
+        expr.place,
+        "cannot be asked",
+        help=f"fuse it: `token_fuse({unparse(expr)})`" if formula else "",
+    )
+
+
+def not_a_model(ctx: Context, expr: tree.Expr) -> None:
+    """Say that something else stands where a model is wanted."""
+    ctx.say(
+        "E301",
+        f"a model is wanted here, but `{label(expr)}` is none",
+        expr.place,
+        "not a model",
+        help="name a model, a fuse, or `prompt(...) -> M`",
+    )
+
+
+def unlike_weights(ctx: Context, call: tree.Call, members: int, weights: int) -> None:
+    """Say that weights and members do not match."""
+    argument = next((a for a in call.arguments if a.name == "weights"), None)
+    ctx.say(
+        "E403",
+        f"{members} members, but {weights} weights",
+        argument.value.place if argument else call.place,
+        f"should be {members}",
+        notes=(Note(call.function_place, f"has {members} members"),),
+        help="give one weight a member, in order",
+    )
+
+
+def defined_by_itself(ctx: Context, binding: Binding, at: tree.Expr) -> None:
+    """Say that a name leads back to itself."""
+    text = f"`{binding.name}` is defined by itself"
+    notes = (Note(binding.place, "defined here"),)
+    ctx.say("E205", text, at.place, "leads back to itself", notes=notes)

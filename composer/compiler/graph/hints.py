@@ -1,0 +1,93 @@
+"""Types of options, taken apart and named in words."""
+
+from __future__ import annotations
+
+import types
+import typing
+from typing import TYPE_CHECKING, Any
+
+from composer.ports.typed import Resolve, Typed
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+
+def hint_of(field: FieldInfo) -> Any:  # noqa: ANN401 - any annotation
+    """Return a field's type, with the mark of a path if it has one."""
+    mark = next((each for each in field.metadata if isinstance(each, Resolve)), None)
+    return typing.Annotated[field.annotation, mark] if mark else field.annotation
+
+
+def say(hint: Any) -> str:  # noqa: ANN401 - any annotation
+    """Name a type in words."""
+    hint = required(unwrap(hint)[0])
+    words = {int: "a whole number", float: "a number", str: "a text", bool: "`true` or `false`"}
+    if hint in words:
+        return words[hint]
+    if typing.get_origin(hint) is tuple:
+        item = say(typing.get_args(hint)[0]).removeprefix("a ").removeprefix("an ")
+        return f"a list of {item}s" if not item.startswith("`") else f"a list of {item}"
+    if typing.get_origin(hint) is typing.Literal:
+        return "one of " + ", ".join(f"`{each}`" for each in typing.get_args(hint))
+    if isinstance(hint, type) and issubclass(hint, Typed):
+        return kind_name(hint)
+    if is_union(hint):
+        return " or ".join(say(each) for each in typing.get_args(hint))
+    return "a value"
+
+
+def kind_name(kind: type[Typed]) -> str:
+    """Name a kind of part, with its article."""
+    word = kind.__name__.lower()
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
+
+
+def unwrap(hint: Any) -> tuple[Any, Resolve | None]:  # noqa: ANN401 - any annotation
+    """Split a type from the mark that it names a file."""
+    if typing.get_origin(hint) is typing.Annotated:
+        inner, *marks = typing.get_args(hint)
+        return inner, next((mark for mark in marks if isinstance(mark, Resolve)), None)
+    return hint, None
+
+
+def is_union(hint: Any) -> bool:  # noqa: ANN401 - any annotation
+    """Say whether a type is one of several."""
+    return typing.get_origin(hint) in (typing.Union, types.UnionType)
+
+
+def optional(hint: Any) -> bool:  # noqa: ANN401 - any annotation
+    """Say whether `none` is a value of a type."""
+    return is_union(hint) and type(None) in typing.get_args(hint)
+
+
+def required(hint: Any) -> Any:  # noqa: ANN401 - any annotation
+    """Return a type without `none`."""
+    if not optional(hint):
+        return hint
+    kept = [each for each in typing.get_args(hint) if each is not type(None)]
+    return unwrap(kept[0])[0] if len(kept) == 1 else typing.Union[tuple(kept)]  # noqa: UP007 - made of a list
+
+
+def is_kind(hint: Any, kind: type) -> bool:  # noqa: ANN401 - any annotation
+    """Say whether a type is a class, or one derived from it."""
+    return isinstance(hint, type) and issubclass(hint, kind)
+
+
+def takes_words(hint: Any) -> bool:  # noqa: ANN401 - any annotation
+    """Say whether a bare name may stand for a text here."""
+    literal = typing.get_origin(hint) is typing.Literal
+    return hint is str or literal or str in typing.get_args(hint)
+
+
+def matches(value: object, hint: Any) -> bool:  # noqa: ANN401 - any annotation
+    """Say whether a plain value is of a type."""
+    if typing.get_origin(hint) is typing.Literal:
+        return value in typing.get_args(hint)
+    kinds = typing.get_args(hint) or (hint,)
+    if any(kind not in (int, float, str, bool) for kind in kinds):
+        return True
+    if isinstance(value, bool):
+        return bool in kinds
+    if isinstance(value, int) and float in kinds:
+        return True
+    return isinstance(value, tuple(kinds))

@@ -1,0 +1,162 @@
+"""Lowering where a model is wanted: declared models, fuses, formulas and prompted members."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.compiler.graph.calls import options_of
+from composer.compiler.graph.complaints import not_a_model, unlike_weights
+from composer.compiler.graph.context import AsModel
+from composer.compiler.graph.formulas import is_formula, terms
+from composer.compiler.graph.naming import label
+from composer.compiler.graph.scope import Binding, Scope, unknown
+from composer.compiler.graph.uses import build_node, instance, through
+from composer.compiler.graph.values import Bad, bound_value, follow
+from composer.models import BACKENDS
+from composer.parts import Logs
+from composer.ports import Port
+from composer.ports.values import unique
+from composer.steps import STEPS, Step
+from composer.syntax import tree
+
+if TYPE_CHECKING:
+    from composer.compiler.graph.context import Context, Lowered
+    from composer.compiler.graph.node import Node
+
+
+def member(ctx: Context, request: AsModel) -> Lowered:
+    """Lower an expression where a model is wanted: a name, a fuse, or a prompt before one."""
+    key = ("model", id(request.expr), request.scope)
+    if key not in ctx.memo:
+        ctx.memo[key] = yield _member(ctx, request.expr, request.scope)
+    return ctx.memo[key]
+
+
+def _member(ctx: Context, expr: tree.Expr, scope: Scope) -> Lowered:
+    match expr:
+        case tree.Name(id=name):
+            return (yield _model_named(ctx, name, expr, scope))
+        case tree.Call(function=name):
+            return (yield _model_called(ctx, name, expr, scope))
+        case tree.Bank(branches=(branch,)):
+            return (yield AsModel(branch.value, scope))
+        case tree.Chain(stages=(*before, last)):
+            return (yield _model_prompted(ctx, before, last, scope))
+        case _:
+            not_a_model(ctx, expr)
+            return None
+
+
+def _model_named(ctx: Context, name: str, expr: tree.Name, scope: Scope) -> Lowered:
+    binding = scope.find(name)
+    if binding is None:
+        known = sorted(set(scope.visible()))
+        ctx.mistakes.append(unknown(name, expr.place, known))
+        return None
+    value = bound_value(binding)
+    if value is not None:
+        return (yield through(ctx, binding, AsModel(value, binding.scope), expr))
+    if isinstance(binding.statement, tree.Model):
+        return declared(ctx, binding)
+    if not isinstance(binding.statement, tree.Use) or name in binding.scope.used:
+        not_a_model(ctx, expr)
+    return None
+
+
+def _model_called(ctx: Context, name: str, call: tree.Call, scope: Scope) -> Lowered:
+    binding = scope.find(name)
+    if binding is not None and isinstance(binding.statement, tree.Def):
+        inner = instance(ctx, call, binding, scope)
+        if inner is None:
+            return None
+        return (yield AsModel(binding.statement.value, inner))
+    step = STEPS.get(name)
+    if binding is not None or step is None or step.gives is not Port.MODEL or step.sign:
+        not_a_model(ctx, call)
+        return None
+    return (yield _fused(ctx, step, call, scope))
+
+
+def _fused(ctx: Context, step: Step, call: tree.Call, scope: Scope) -> Lowered:
+    """Lower a fuse, whose members may be a list, or one formula."""
+    call = _spliced(call, scope)
+    hidden: dict[str, object] = {}
+    members = [a for a in call.arguments if a.name is None]
+    if len(members) == 1 and step.formula and is_formula(members[0].value):
+        try:
+            written = terms(ctx.values, members[0].value, scope)
+        except Bad as bad:
+            ctx.catch(bad)
+            return None
+        named = tuple(tree.Argument(None, e, e.place, e.place) for e, _, _ in written)
+        call = tree.Call(
+            call.function,
+            (*named, *(a for a in call.arguments if a.name)),
+            call.place,
+            call.function_place,
+        )
+        members = list(named)
+        hidden = {"combine": Logs(), "normalize": False, "weights": tuple(c for *_, c in written)}
+    hidden["names"] = unique(label(a.value) for a in members)
+    node = yield build_node(ctx, step, call, None, scope, call, **hidden)
+    if node is None:
+        return None
+    weights = node.get("weights")
+    if weights is not None and len(weights) != len(node.inputs):
+        unlike_weights(ctx, call, len(node.inputs), len(weights))
+        return None
+    return node
+
+
+def _spliced(call: tree.Call, scope: Scope) -> tree.Call:
+    """Put the branches of a list given as members in its place: `fuse(members)`."""
+    out: list[tree.Argument] = []
+    for argument in call.arguments:
+        value, _ = follow(argument.value, scope)
+        if argument.name is None and isinstance(value, tree.Bank):
+            out += [tree.Argument(None, b.value, b.place, b.place) for b in value.branches]
+        else:
+            out.append(argument)
+    return tree.Call(call.function, tuple(out), call.place, call.function_place)
+
+
+def _model_prompted(
+    ctx: Context, before: list[tree.Expr], last: tree.Expr, scope: Scope
+) -> Lowered:
+    model = yield AsModel(last, scope)
+    for stage in reversed(before):
+        if not isinstance(stage, tree.Call) or stage.function != "prompt":
+            not_a_model(ctx, stage)
+            return None
+        options = options_of(ctx, STEPS["prompt"], stage, scope, {})
+        if options is None or model is None:
+            return None
+        template = {"template": options["template"]}
+        model = ctx.graph.node("prompted", (model,), template, stage.place)
+    return model
+
+
+def declared(ctx: Context, binding: Binding) -> Node | None:
+    """Return the node of a declared model, made once."""
+    key = ("declared", id(binding.statement), binding.scope)
+    if key not in ctx.memo:
+        ctx.memo[key] = _declare(ctx, binding)
+    return ctx.memo[key]
+
+
+def _declare(ctx: Context, binding: Binding) -> Node | None:
+    statement = binding.statement
+    assert isinstance(statement, tree.Model)
+    call = statement.value
+    if call.function not in BACKENDS:
+        ctx.mistakes.append(unknown(call.function, call.function_place, list(BACKENDS), "backend"))
+        return None
+    try:
+        declaration = ctx.values.typed(call, BACKENDS[call.function], binding.scope)
+    except Bad as bad:
+        ctx.catch(bad)
+        return None
+    options = {"declaration": declaration, "name": statement.name}
+    node = ctx.graph.node("model", (), options, statement.place)
+    ctx.declared[node] = statement.name_place
+    return node

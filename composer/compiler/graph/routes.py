@@ -1,0 +1,99 @@
+"""Lowering of `route -> [a, b]`: a decision, and a bank that runs only what it chose."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.compiler.graph.calls import options_of
+from composer.compiler.graph.complaints import fits
+from composer.compiler.graph.context import AsStep
+from composer.compiler.graph.naming import branch_names
+from composer.compiler.graph.uses import origin
+from composer.compiler.graph.values import follow
+from composer.ports import Port
+from composer.steps import STEPS
+from composer.syntax import tree
+
+if TYPE_CHECKING:
+    from composer.compiler.graph.context import Context, Lowered
+    from composer.compiler.graph.node import Node
+    from composer.compiler.graph.scope import Scope
+
+
+def as_route(stage: tree.Expr, scope: Scope) -> tuple[tree.Name | tree.Call, Scope] | None:
+    """Return the call of `route` that a stage is, directly or through a name."""
+    expr, home = follow(stage, scope)
+    name = expr.id if isinstance(expr, tree.Name) else getattr(expr, "function", None)
+    step = STEPS.get(name or "")
+    if step is None or step.gives is not Port.DECISION or home.find(name or "") is not None:
+        return None
+    assert isinstance(expr, tree.Name | tree.Call)
+    return expr, home
+
+
+def decided(
+    ctx: Context,
+    route: tuple[tree.Name | tree.Call, Scope],
+    target: tree.Expr,
+    wire: Node,
+    scope: Scope,
+) -> Lowered:
+    """Lower `route -> [a, b]`, or `route -> fuse`, which is a bank of one."""
+    (call, call_scope), query = route, origin(wire)
+    bank, bank_scope = follow(target, scope)
+    if not isinstance(bank, tree.Bank):
+        bank = tree.Bank((tree.Branch(None, target, target.place),), target.place)
+        bank_scope = scope
+    if query is None or wire.port is not Port.QUERY:
+        fits(ctx, wire, frozenset({Port.QUERY}), "`route`", call.place)
+        return None
+    branches = yield branches_of(bank, wire, bank_scope)
+    if branches is None:
+        return None
+    texts = zip(branches, bank.branches, strict=True)
+    if not all(fits(ctx, n, frozenset({Port.TEXT}), "a routed bank", b.place) for n, b in texts):
+        return None
+    names = branch_names(bank)
+    decision = _route(ctx, call, call_scope, wire, branches, names)
+    if decision is None:
+        return None
+    policy = decision.get("policy")
+    op = "choose_many" if policy and policy.many and len(branches) > 1 else "choose"
+    return ctx.graph.node(op, (decision, *branches), {"names": names}, bank.place)
+
+
+def branches_of(bank: tree.Bank, wire: Node, scope: Scope) -> Lowered:
+    """Lower the branches of a bank; None if one of them is a mistake."""
+    nodes = []
+    for each in bank.branches:
+        nodes.append((yield AsStep(each.value, wire, scope)))  # noqa: PERF401 - yields
+    return tuple(nodes) if all(nodes) else None
+
+
+def _route(  # noqa: PLR0913 - the call, where it stands and what it decides among
+    ctx: Context,
+    at: tree.Name | tree.Call,
+    scope: Scope,
+    query: Node,
+    branches: tuple[Node, ...],
+    names: tuple[str, ...],
+) -> Node | None:
+    call = at if isinstance(at, tree.Call) else tree.Call(at.id, (), at.place, at.place)
+    models = tuple(n.inputs[1] for n in branches if n.op == "generate" and n.inputs[0] is query)
+    known = models if len(models) == len(branches) else ()
+    hidden = {"names": names, **choices(known, len(names))}
+    options = options_of(ctx, STEPS["route"], call, scope, hidden)
+    if options is None:
+        return None
+    return ctx.graph.node("route", (query, *known), options, at.place)
+
+
+def choices(models: tuple[Node, ...], count: int) -> dict[str, object]:
+    """Return what `route` is told of its choices: names in data files, and prices."""
+    if not models:
+        return {"aliases": ((),) * count, "prices": (None,) * count}
+    cards = [m.get("declaration") if m.op == "model" else None for m in models]
+    return {
+        "aliases": tuple(tuple(d.aliases) if d else () for d in cards),
+        "prices": tuple(sum(d.price) / 2 if d and d.price else None for d in cards),
+    }

@@ -1,0 +1,107 @@
+"""What is said of arguments and values that do not fit, pydantic's complaints among them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from composer.compiler.graph.hints import say
+from composer.syntax import tree, unparse
+from composer.words import Diagnostic, Note, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic import BaseModel
+
+
+def unknown_option(function: str, argument: tree.Argument, known: list[str]) -> Diagnostic:
+    """Return the mistake of an option that a call does not have."""
+    return Diagnostic(
+        "E203",
+        f"`{function}` has no option `{argument.name}`",
+        argument.name_place,
+        "unknown option",
+        help=did_you_mean(argument.name or "", known) or "it takes none",
+    )
+
+
+def wrong(expr: tree.Expr, wanted: str, among: Iterable[str] = ()) -> Diagnostic:
+    """Return the mistake of a value of the wrong type."""
+    names = ", ".join(f"`{name}`" for name in among)
+    return Diagnostic(
+        "E401",
+        f"expected {wanted}, found {describe(expr)}",
+        expr.place,
+        f"should be {wanted}",
+        help=f"one of: {names}" if names else "",
+    )
+
+
+def describe(expr: tree.Expr) -> str:
+    """Name what an expression is."""
+    names = {
+        tree.String: "a text",
+        tree.Number: "a number",
+        tree.Boolean: "`true` or `false`",
+        tree.Bank: "a list",
+        tree.Null: "`none`",
+    }
+    text = unparse(expr)
+    known = names.get(type(expr))
+    return f"{known}, `{text}`" if known and len(text) < 40 else (known or f"`{text}`")  # noqa: PLR2004
+
+
+def complaint(
+    error: Any,  # noqa: ANN401 - pydantic's ErrorDetails
+    kind: type[BaseModel],
+    call: tree.Call | tree.Name,
+    given: dict[str, tree.Argument],
+) -> Diagnostic:
+    """Put one of pydantic's errors into our words, at the argument that caused it."""
+    option = str(error["loc"][0]) if error["loc"] else ""
+    function = call.function if isinstance(call, tree.Call) else call.id
+    if error["type"] == "missing":
+        text = f"`{function}` needs `{option}`"
+        return Diagnostic("E206", text, call.place, f"`{option}` is missing")
+    place = given[option].value.place if option in given else call.place
+    bounds = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+    limits = [f"{w} {error['ctx'][k]:g}" for k, w in bounds.items() if k in error.get("ctx", {})]
+    if error["type"] == "value_error":
+        why = str(error["ctx"]["error"])
+        return Diagnostic("E402", f"`{option}`: {why}" if option else why, place, "not usable")
+    if limits:
+        text = f"`{option}` must be {' and '.join(limits)}"
+        return Diagnostic("E402", text, place, f"is `{error['input']}`")
+    field = kind.model_fields.get(option)
+    wanted = say(field.annotation) if field else "another value"
+    return Diagnostic("E401", f"`{option}` must be {wanted}", place, f"should be {wanted}")
+
+
+def too_many(call: tree.Call, argument: tree.Argument, room: int) -> Diagnostic:
+    """Return the mistake of an argument that finds no place."""
+    takes = "no arguments" if not room else f"at most {room} without a name"
+    return Diagnostic("E206", f"`{call.function}` takes {takes}", argument.place, "one too many")
+
+
+def given_twice(
+    call: tree.Call, name: str, argument: tree.Argument, before: tree.Argument
+) -> Diagnostic:
+    """Return the mistake of an option that is given twice."""
+    return Diagnostic(
+        "E204",
+        f"`{call.function}` is given `{name}` twice",
+        argument.place,
+        "again here",
+        notes=(Note(before.place, "first given here"),),
+    )
+
+
+def no_rule(expr: tree.Expr) -> Diagnostic:
+    """Return the mistake of an expression that is no condition."""
+    return Diagnostic(
+        "E405",
+        f"expected a rule over signals, found {describe(expr)}",
+        expr.place,
+        "not a rule",
+        help="write a comparison: `confidence >= 0.6`, `agreement > 0.5 and length < 200`",
+    )

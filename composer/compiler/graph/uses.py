@@ -1,0 +1,138 @@
+"""Using what is defined: a step with its inputs and options, a name, an instance of a `def`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.compiler.graph.calls import fill, place_inputs
+from composer.compiler.graph.complaints import defined_by_itself, fits
+from composer.compiler.graph.context import AsModel, AsStep
+from composer.compiler.graph.scope import Binding, Scope
+from composer.compiler.graph.values import Bad, match
+from composer.ports import Port
+from composer.steps import Role
+from composer.syntax import tree
+from composer.words import Note
+
+if TYPE_CHECKING:
+    from composer.compiler.graph.context import Context, Lowered, Request
+    from composer.compiler.graph.node import Node
+    from composer.steps import Step
+
+
+def build_node(  # noqa: PLR0913 - a call, where it stands and what reaches it
+    ctx: Context,
+    step: Step,
+    call: tree.Call,
+    wire: Node | None,
+    scope: Scope,
+    at: tree.Expr,
+    **hidden: object,
+) -> Lowered:
+    """Lower a call of a step: its inputs, then its options."""
+    try:
+        written, rest = place_inputs(step, call)
+    except Bad as bad:
+        ctx.catch(bad)
+        return None
+    nodes = []
+    for input_, expr in written:
+        if input_.role is Role.LATER:
+            nodes.append((yield branch(ctx, step, expr, wire, scope, input_.ports)))
+        else:
+            nodes.append((yield AsModel(expr, scope)))
+    if step.options.model_fields.get("draw"):
+        hidden["draw"] = ctx.draw(at, scope)
+    options = fill(ctx, step, rest, scope, call, hidden)
+    if options is None or not all(nodes):
+        return None
+    inputs = (wire, *nodes) if step.wire and wire else tuple(nodes)
+    if not _enough(ctx, step, call, inputs):
+        return None
+    return ctx.graph.node(step.name, inputs, options, at.place)
+
+
+def branch(  # noqa: PLR0913 - a branch, where it stands and what it may give
+    ctx: Context,
+    step: Step,
+    expr: tree.Expr,
+    wire: Node | None,
+    scope: Scope,
+    ports: frozenset[Port],
+) -> Lowered:
+    """Lower a branch that a step may run: it is asked the query that the wire belongs to."""
+    query = origin(wire) if wire is not None else None
+    if query is None:
+        return None
+    node = yield AsStep(expr, query, scope)
+    if node is not None and not fits(ctx, node, ports, f"`{step.name}`", expr.place):
+        return None
+    return node
+
+
+def _enough(ctx: Context, step: Step, call: tree.Call, inputs: tuple[Node, ...]) -> bool:
+    """Check that no input is missing."""
+    needed = sum(not each.optional and not each.variadic for each in step.inputs)
+    first = inputs[0].port if inputs else None
+    if step.name == "cascade":
+        needed = 3 if first is Port.QUERY else 2
+    elif step.inputs and step.inputs[-1].variadic and not step.wire:
+        needed = 1
+    if len(inputs) >= needed:
+        return True
+    missing = step.inputs[min(len(inputs), len(step.inputs) - 1)].name
+    help_ = ""
+    if step.name == "cascade" and first is Port.QUERY:
+        help_ = "given a query, its first model answers and the next one is asked in doubt"
+    ctx.say(
+        "E206",
+        f"`{step.name}` needs {'more ' if len(inputs) > 1 else ''}`{missing}`",
+        call.place,
+        "too few",
+        help=help_,
+    )
+    return False
+
+
+def instance(ctx: Context, call: tree.Call, binding: Binding, scope: Scope) -> Scope | None:
+    """Return the scope of one use of a `def`: its parameters bound to what is given."""
+    definition = binding.statement
+    assert isinstance(definition, tree.Def)
+    names = [parameter.name for parameter in definition.parameters]
+    try:
+        given = match(call, names, names)
+    except Bad as bad:
+        ctx.catch(bad)
+        return None
+    if scope.within(definition):
+        defined_by_itself(ctx, binding, call)
+        return None
+    inner = Scope(binding.scope.folder, parent=binding.scope)
+    inner.definition, inner.caller = definition, scope
+    for parameter in definition.parameters:
+        if parameter.name not in given and parameter.default is None:
+            text = f"`{definition.name}` needs `{parameter.name}`"
+            notes = (Note(definition.name_place, "defined here"),)
+            ctx.say("E206", text, call.place, f"`{parameter.name}` is missing", notes=notes)
+            return None
+        written = given.get(parameter.name)
+        value, home = (written.value, scope) if written else (parameter.default, inner)
+        bound = Binding(parameter.name, parameter, home, parameter.place, value)
+        inner.names[parameter.name] = bound
+    return inner
+
+
+def through(ctx: Context, binding: Binding, work: Request, at: tree.Expr) -> Lowered:
+    """Lower what a name stands for, unless it stands for itself."""
+    if binding in ctx.active:
+        defined_by_itself(ctx, binding, at)
+        return None
+    ctx.active.add(binding)
+    result = yield work
+    ctx.active.discard(binding)
+    return result
+
+
+def origin(wire: Node) -> Node | None:
+    """Return the query that a wire's value belongs to."""
+    return wire if wire.port is Port.QUERY else wire.origin
