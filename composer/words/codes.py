@@ -393,11 +393,26 @@ CODES: dict[str, Code] = {
         "A run that is taken up again continues the file it wrote, but this file was written by "
         "another recipe, other settings or other queries. Name another file, or delete this one.",
     ),
+    "E707": Code(
+        "an ensemble that is closed",
+        "What held the models has been closed, so nothing can be asked of it any more. Make the "
+        "recipe ready again, or ask inside of its `with` block.",
+    ),
+    "E708": Code(
+        "a template cannot be rendered",
+        "A template asks for a value that the step before it does not give, or is not rightly "
+        "written in the language of templates, Jinja2. The message says which.",
+    ),
     # W: warnings.
     "W201": Code(
         "a name that nothing uses",
         "A model, a `let`, a `param` or a `def` is declared and does nothing for the answer. It "
         "is neither loaded nor run.",
+    ),
+    "W202": Code(
+        "a file without an answer",
+        "The file declares names and answers nothing. That is right for a file that others take "
+        "names from with `use`; to run it, end it with a bare expression.",
     ),
     "W301": Code(
         "a confidence that cannot be known",

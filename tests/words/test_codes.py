@@ -1,7 +1,9 @@
 import re
+from pathlib import Path
 
 import pytest
 
+import composer.words
 from composer.words import CODES, explanation
 
 
@@ -30,6 +32,12 @@ def test_an_explanation_shows_title_text_and_examples():
 
 def test_a_code_is_found_in_any_case():
     assert explanation("e301") == explanation("E301")
+
+
+def test_every_code_that_the_package_gives_is_in_the_table():
+    files = Path(composer.words.__file__).parents[1].rglob("*.py")
+    given = {code for file in files for code in re.findall(r'"([EW][1-7]\d\d)"', file.read_text())}
+    assert given <= set(CODES)
 
 
 def test_an_unknown_code_has_no_explanation():
