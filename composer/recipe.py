@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from composer.compiler.graph import compile_recipe
-from composer.compiler.plan import Plan, make_plan
-from composer.compiler.rules import Optimized, optimize
 from composer.words import Diagnostic, Mistakes, Source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from composer.compiler.graph import Compiled
+    from composer.compiler.plan import Plan
+    from composer.compiler.rules import Optimized
     from composer.run import Ensemble, Result
 
 __all__ = ["Mistakes", "Recipe", "load"]
@@ -73,6 +73,8 @@ class Recipe:
     @cached_property
     def optimized(self) -> Optimized:
         """The graph after the rules, with the log of what each did."""
+        from composer.compiler.rules import optimize
+
         if self.compiled.answer is None:
             text = f"`{self.name}` has no answer: it is a file for others to use"
             help_ = "end it with an expression, such as `[A, B] -> vote()`"
@@ -98,6 +100,8 @@ class Recipe:
 
     @cached_property
     def _planned(self) -> tuple[Plan, dict[Any, str]]:
+        from composer.compiler.plan import make_plan
+
         return make_plan(self.compiled, self.optimized)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from importlib.metadata import entry_points
 
 from composer.models.declaration import Declaration
 from composer.models.fake import Fake
@@ -22,13 +21,22 @@ class Backends(Mapping[str, type[Declaration]]):
     """Backends by name: the built-in ones, then those that other packages register."""
 
     @cached_property
+    def _own(self) -> dict[str, type[Declaration]]:
+        return {backend.name: backend for backend in BUILT_IN}
+
+    @cached_property
     def _all(self) -> dict[str, type[Declaration]]:
+        from importlib.metadata import entry_points
+
         plugged = {point.name: point for point in entry_points(group=GROUP)}
-        own = {backend.name: backend for backend in BUILT_IN}
-        return {name: point.load() for name, point in plugged.items()} | own
+        return {name: point.load() for name, point in plugged.items()} | self._own
 
     def __getitem__(self, name: str) -> type[Declaration]:
-        return self._all[name]
+        """Return a backend; the installed packages are searched only for a foreign name."""
+        return self._own.get(name) or self._all[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._own or name in self._all
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._all)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import math
 from typing import ClassVar, Literal
@@ -61,6 +60,8 @@ class Fake(Declaration):
 
     async def generate(self, query: Query, sampling: Sampling, source: str) -> tuple[Text, Usage]:
         """Answer after `seconds`, or fail."""
+        import asyncio
+
         await asyncio.sleep(self.seconds)
         if self.fails:
             raise ModelError("E701", f"`{source}` failed, as its declaration asks")

@@ -79,7 +79,7 @@ class Score:
 
 
 Member = Any
-"""A handle on something that can generate: opaque here, a group of the fusion core or a text model."""
+"""A handle on something that can generate: a group of the fusion core, or a text model."""
 
 
 class Later(Protocol[Result_co]):

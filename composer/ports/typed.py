@@ -28,7 +28,9 @@ ModelPath = Annotated[str, Resolve(must_exist=False)]
 class Typed(BaseModel):
     """A frozen value with named, checked options: a part of a step or a declared model."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True
+    )
 
     name: ClassVar[str] = ""
     paper: ClassVar[str] = ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
@@ -72,6 +71,8 @@ async def sample(  # noqa: PLR0913 - the field's own options
     ask: Asker,
 ) -> Candidates:
     """Draw several answers of one model, as self-consistency does."""
+    import asyncio
+
     sampling = Sampling(temperature, top_p, top_k, min_p, max_tokens, stop)
     draws = [ask.generate(model, query, _seeded(sampling, ask)) for _ in range(n)]
     return Candidates(query, tuple(await asyncio.gather(*draws)))

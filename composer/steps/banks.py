@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from composer.ports import Asker, Candidates, Decision, Later, Ranking, Text
 from composer.ports.values import unique
 from composer.steps.declare import SAME, step
@@ -39,6 +37,8 @@ async def choose_many(
     decision: Decision, *branches: Later[Text], names: tuple[str, ...], ask: Asker
 ) -> Candidates:
     """Ask only the branches that the decision chose; several answers, even when one comes."""
+    import asyncio
+
     chosen = decision.chosen
     ask.note(chosen=list(chosen))
     texts = await asyncio.gather(*(branches[names.index(name)]() for name in chosen))

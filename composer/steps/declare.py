@@ -127,7 +127,9 @@ class Step:
             for p, hint in self._parameters
             if _is_option(p, hint)
         }
-        config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+        config = ConfigDict(
+            frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True
+        )
         return create_model(f"{self.name}_options", __config__=config, **fields)
 
     @property

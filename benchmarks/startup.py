@@ -1,0 +1,53 @@
+"""Start-up of each verb that needs no model, as a ratio to the bare imports it stands on.
+
+    python benchmarks/startup.py [--runs 15]
+
+Each command runs cold, in a process of its own, in turn with the bare imports, so that a noisy
+machine meets both alike; figures are medians of CPU seconds (user and system) and their ratios.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+BARE = [sys.executable, "-c", "import lark, pydantic, rich, yaml"]
+MISSION = str(Path(__file__).parents[1] / "recipes" / "mission.ens")
+VERBS = {
+    "check": ["check", MISSION],
+    "plan": ["plan", MISSION],
+    "explain": ["explain", MISSION],
+    "ls steps": ["ls", "steps"],
+    "ls recipes": ["ls", "recipes"],
+}
+
+
+def cpu_seconds(command: list[str]) -> float:
+    """Run a command; return the CPU seconds that it took."""
+    before = os.times()
+    subprocess.run(command, check=True, capture_output=True)
+    after = os.times()
+    user = after.children_user - before.children_user
+    return user + after.children_system - before.children_system
+
+
+def main() -> None:
+    """Print a row for each verb."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=int, default=15)
+    runs = parser.parse_args().runs
+    print(f"{'verb':<12}{'bare ms':>9}{'verb ms':>9}{'ratio':>7}")
+    for verb, arguments in VERBS.items():
+        command = [sys.executable, "-m", "composer", *arguments]
+        pairs = [(cpu_seconds(BARE), cpu_seconds(command)) for _ in range(runs + 1)][1:]
+        bare, ours = (statistics.median(each) * 1000 for each in zip(*pairs, strict=True))
+        ratio = statistics.median(b / a for a, b in pairs)
+        print(f"{verb:<12}{bare:>9.0f}{ours:>9.0f}{ratio:>7.2f}")
+
+
+if __name__ == "__main__":
+    main()
