@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from composer.models.checkpoint import ModelError
+from composer.ports.asking import Sampling, Score, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -32,6 +33,8 @@ __all__ = [
 ]
 
 Messages = tuple[tuple[str, str], ...]
+Combining = Literal["mean", "logs"]
+Aligning = Literal["shared", "union"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +65,9 @@ class TokenFuse:
     members: tuple[Member, ...]
     names: tuple[str, ...]
     weights: tuple[float, ...] | None = None
-    combine: Literal["mean", "logs"] = "mean"
+    combine: Combining = "mean"
     normalize: bool = True
-    align: Literal["shared", "union"] = "union"
+    align: Aligning = "union"
     together: bool = False
 
     def __post_init__(self) -> None:
@@ -89,19 +92,6 @@ Member = Solo | Prompted | TokenFuse | SpanFuse
 
 
 @dataclass(frozen=True, slots=True)
-class Sampling:
-    """How one row draws its tokens, and when it ends; temperature 0 is greedy."""
-
-    temperature: float = 0.0
-    top_p: float = 1.0
-    top_k: int = 0
-    min_p: float = 0.0
-    max_tokens: int = 512
-    stop: tuple[str, ...] = ()
-    seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
 class Job:
     """One answer to write: who writes, what they read, and how they draw.
 
@@ -114,15 +104,6 @@ class Job:
     sampling: Sampling = field(default_factory=Sampling)
     weights: tuple[float, ...] | None = None
     prefix: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What one member was asked to do: forward passes, tokens read, tokens kept."""
-
-    calls: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,33 +127,6 @@ class Generated:
     finish: Literal["stop", "length", "context"]
     usage: Mapping[str, Usage]
     spans: tuple[Span, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """Log-probabilities, in nats, of a given text's tokens."""
-
-    tokens: tuple[str, ...]
-    logprobs: tuple[float, ...]
-
-    @property
-    def total(self) -> float:
-        """The log-probability of the whole, in nats."""
-        return math.fsum(self.logprobs)
-
-    @property
-    def mean(self) -> float:
-        """The mean log-probability of a token."""
-        return self.total / len(self.logprobs) if self.logprobs else 0.0
-
-    @property
-    def perplexity(self) -> float:
-        """The inverse of the tokens' geometric mean probability."""
-        return math.exp(-self.mean)
-
-    def bits_per_byte(self, text: str) -> float:
-        """How many bits each byte of the text costs under the model."""
-        return -self.total / math.log(2) / len(text.encode())
 
 
 def checkpoints(member: Member) -> Iterator[Checkpoint]:

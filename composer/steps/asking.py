@@ -11,7 +11,7 @@ from composer.models.capability import Capability
 from composer.models.checkpoint import Checkpoint
 from composer.models.declaration import Declaration
 from composer.parts import Template
-from composer.ports import Asker, Candidates, Model, Query, Ranking, Sampling, Text
+from composer.ports import Asker, Candidates, Member, Model, Query, Ranking, Sampling, Text
 from composer.steps.declare import step
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def _seeded(sampling: Sampling, ask: Asker) -> Sampling:
     return replace(sampling, seed=ask.rng.getrandbits(62)) if sampling.temperature else sampling
 
 
-def _shift(member: object, by: int) -> object:
+def _shift(member: Member, by: int) -> Member:
     """Renumber the prompts that a member reads, to make room for others before them."""
     from composer.fusion.spec import Prompted, SpanFuse, TokenFuse
 
@@ -119,12 +119,12 @@ def _shift(member: object, by: int) -> object:
     return member
 
 
-def share_prompts(models: Mapping[str, Model]) -> tuple[dict[str, object], tuple[Template, ...]]:
+def share_prompts(models: Mapping[str, Model]) -> tuple[dict[str, Member], tuple[Template, ...]]:
     """Put the members of several models under one list of prompts.
 
     Returns each model's member, renumbered, and the templates of prompts 1, 2, ...
     """
-    members: dict[str, object] = {}
+    members: dict[str, Member] = {}
     templates: tuple[Template, ...] = ()
     for name, each in models.items():
         members[name] = _shift(each.member, len(templates))

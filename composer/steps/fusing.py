@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 from pydantic import Field
 
@@ -13,6 +13,9 @@ from composer.ports import Decision, Model
 from composer.ports.values import unique
 from composer.steps.asking import share_prompts
 from composer.steps.declare import step
+
+if TYPE_CHECKING:
+    from composer.fusion.spec import Aligning, Combining
 
 
 @step(
@@ -45,9 +48,9 @@ def token_fuse(  # noqa: PLR0913 - each is a part of its own
         tuple(parts.values()),
         tuple(parts),
         weights,
-        combine=combine.name,
+        combine=cast("Combining", combine.name),
         normalize=normalize,
-        align=align.name,
+        align=cast("Aligning", align.name),
         together=together,
     )
     return Model(f"token_fuse({', '.join(parts)})", group, tuple(named.values()), templates)
