@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from composer.compiler.graph import compile_recipe
+from composer.compiler.graph import compile_recipe, shipped
 from composer.words import Diagnostic, Mistakes, Source
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ __all__ = ["Mistakes", "Recipe", "load"]
 def load(recipe: str | Path, *, root: str | Path | None = None, **params: Any) -> Recipe:  # noqa: ANN401
     """Read a recipe from a file; keyword arguments set its parameters.
 
-    A text with a line break, or one that ends in no file, is taken as the recipe itself. Raises
-    Mistakes, which holds every mistake of the recipe and draws them when printed.
+    The name of a shipped recipe, such as `quickstart`, does as well; any other text is taken as
+    the recipe itself. Raises Mistakes, which holds every mistake and draws them when printed.
     """
     return Recipe.load(recipe, {name: _text(value) for name, value in params.items()}, root=root)
 
@@ -106,10 +106,23 @@ class Recipe:
 
 
 def _source(recipe: str | Path) -> tuple[Path, Source | None]:
+    """Return where a recipe lies, or its text: a file, a shipped recipe, or the recipe itself."""
     text = str(recipe)
-    if isinstance(recipe, str) and ("\n" in text or not text.endswith((".ens", ".yaml", ".yml"))):
+    path = Path(text) if "\n" not in text else None
+    if path is not None and not path.exists():
+        path = _shipped(path) or path
+    if path is None or not (path.exists() or isinstance(recipe, Path) or path.suffix == ".ens"):
         return Path.cwd() / "recipe.ens", Source("recipe", text)
-    return Path(text), None
+    return path, None
+
+
+def _shipped(path: Path) -> Path | None:
+    """Find a recipe that comes with the package: `quickstart`, `recipes/route/knn.ens`."""
+    if path.is_absolute():
+        return None
+    parts = path.parts[1:] if path.parts[:1] == ("recipes",) else path.parts
+    found = shipped().joinpath(*parts).with_suffix(".ens")
+    return found if parts and found.is_file() else None
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - whatever a parameter may be

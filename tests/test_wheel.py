@@ -1,0 +1,69 @@
+"""The built wheel holds all that a user needs: it is built, installed and run."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """Build the wheel and install it where the packages that it stands on are visible."""
+    folder = tmp_path_factory.mktemp("wheel")
+    build = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder)]
+    subprocess.run([*build, str(ROOT)], check=True, capture_output=True)
+    (wheel,) = folder.glob("*.whl")
+    home = folder / "venv"
+    venv.create(home, with_pip=False)
+    _see_packages(home)
+    target = home / "lib" / _version() / "site-packages"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target)]
+    subprocess.run([*pip, str(wheel)], check=True, capture_output=True)
+    return home / "bin" / "python", folder
+
+
+def _version():
+    return f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _see_packages(home):
+    """Let the environment import what this one has, after its own packages."""
+    site = home / "lib" / _version() / "site-packages"
+    (site / "outer.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+
+
+def _compose(installed, *arguments):
+    python, folder = installed
+    command = [str(python), "-m", "composer", *arguments]
+    quiet = {**os.environ, "OMP_NUM_THREADS": "1"}
+    quiet.pop("PYTHONPATH", None)
+    return subprocess.run(
+        command, cwd=folder, env=quiet, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_wheel_is_what_runs(installed):
+    python, folder = installed
+    where = subprocess.run(
+        [str(python), "-c", "import composer; print(composer.__file__)"],
+        cwd=folder, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert str(folder) in where.stdout
+
+
+def test_check_works_from_the_wheel(installed):
+    done = _compose(installed, "check", "recipes/quickstart.ens")
+    assert done.returncode == 0, done.stderr
+    assert "no mistakes" in done.stdout
+
+
+def test_the_quickstart_answers_from_the_wheel(installed):
+    done = _compose(installed, "run", "recipes/quickstart.ens")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip()
