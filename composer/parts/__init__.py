@@ -1,38 +1,42 @@
-"""The parts that steps are made of: small typed values, each with the method of a paper."""
+"""The parts that steps are made of: small typed values, each with the method of a paper.
 
+A part's module is imported when the part is first used, so that a command which needs three parts
+does not wait for forty.
+"""
+
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from composer.parts.agreement import F1, Agreement, Bleu, Edits, Exact, Numeric, Rouge
-from composer.parts.align import Align, Shared, Union
-from composer.parts.combine import Combine, Logs, Mean
-from composer.parts.estimators import (
-    Choice,
-    Estimates,
-    Estimator,
-    Features,
-    Knn,
-    Length,
-    Linear,
-    Perplexity,
-    Random,
-    Tfidf,
-    Uniform,
-)
-from composer.parts.extraction import After, Boxed, Line, Number, Option, Pattern, Reader, Whole
-from composer.parts.judging import Judge
-from composer.parts.mistakes import PartError, TemplateError
-from composer.parts.policies import Blend, One, Policy, Several, Threshold
-from composer.parts.reduction import Count, Medoid, Reduction, Shares
-from composer.parts.rule import Constant, Operation, Rule, Signal, Verdict
-from composer.parts.scoring import Confident, Consensus, Likelihood, Longest, Scorer, Shortest
-from composer.parts.signals import SIGNALS, SignalKind
-from composer.parts.span import Boundary, Words
-from composer.parts.table import kind_of, kinds_of, parts
-from composer.parts.template import Template, check
-from composer.parts.templates import TEMPLATES
-from composer.parts.ties import First, Seeded, Surest, Ties
-
 if TYPE_CHECKING:
+    from composer.parts.agreement import F1, Agreement, Bleu, Edits, Exact, Numeric, Rouge
+    from composer.parts.align import Align, Shared, Union
+    from composer.parts.combine import Combine, Logs, Mean
+    from composer.parts.estimators.base import Choice, Estimates, Estimator
+    from composer.parts.estimators.features import Features, Tfidf
+    from composer.parts.estimators.learned import Knn, Linear
+    from composer.parts.estimators.simple import Length, Perplexity, Random, Uniform
+    from composer.parts.extraction import (
+        After,
+        Boxed,
+        Line,
+        Number,
+        Option,
+        Pattern,
+        Reader,
+        Whole,
+    )
+    from composer.parts.judging import Judge
+    from composer.parts.mistakes import PartError, TemplateError
+    from composer.parts.policies import Blend, One, Policy, Several, Threshold
+    from composer.parts.reduction import Count, Medoid, Reduction, Shares
+    from composer.parts.rule import Constant, Operation, Rule, Signal, Verdict
+    from composer.parts.scoring import Confident, Consensus, Likelihood, Longest, Scorer, Shortest
+    from composer.parts.signals import SIGNALS, SignalKind
+    from composer.parts.span import Boundary, Words
+    from composer.parts.table import find_part, kind_of, kinds_of, parts
+    from composer.parts.template import Template, check
+    from composer.parts.templates import TEMPLATES
+    from composer.parts.ties import First, Seeded, Surest, Ties
     from composer.ports import Typed
 
     PARTS: dict[str, dict[str, type[Typed]]]
@@ -105,14 +109,47 @@ __all__ = [
     "Whole",
     "Words",
     "check",
+    "find_part",
     "kind_of",
     "kinds_of",
     "parts",
 ]
 
+WHERE = {
+    "agreement": ("Agreement", "Bleu", "Edits", "Exact", "F1", "Numeric", "Rouge"),
+    "align": ("Align", "Shared", "Union"),
+    "combine": ("Combine", "Logs", "Mean"),
+    "estimators.base": ("Choice", "Estimates", "Estimator"),
+    "estimators.features": ("Features", "Tfidf"),
+    "estimators.learned": ("Knn", "Linear"),
+    "estimators.simple": ("Length", "Perplexity", "Random", "Uniform"),
+    "extraction": ("After", "Boxed", "Line", "Number", "Option", "Pattern", "Reader", "Whole"),
+    "judging": ("Judge",),
+    "mistakes": ("PartError", "TemplateError"),
+    "policies": ("Blend", "One", "Policy", "Several", "Threshold"),
+    "reduction": ("Count", "Medoid", "Reduction", "Shares"),
+    "rule": ("Constant", "Operation", "Rule", "Signal", "Verdict"),
+    "scoring": ("Confident", "Consensus", "Likelihood", "Longest", "Scorer", "Shortest"),
+    "signals": ("SIGNALS", "SignalKind"),
+    "span": ("Boundary", "Words"),
+    "table": ("find_part", "kind_of", "kinds_of", "parts"),
+    "template": ("Template", "check"),
+    "templates": ("TEMPLATES",),
+    "ties": ("First", "Seeded", "Surest", "Ties"),
+}
+"""In which module of this package each name is made."""
+
+_HOMES = {name: module for module, names in WHERE.items() for name in names}
+
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - as modules do
-    """Make `PARTS` on first use, since looking for plugins takes time."""
+    """Import what is asked for; make `PARTS` on first use, since looking for plugins takes time."""
     if name == "PARTS":
+        from composer.parts.table import parts
+
         return parts()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

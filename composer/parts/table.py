@@ -4,21 +4,9 @@ from __future__ import annotations
 
 import warnings
 from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, get_args
 
-from composer.parts import (
-    agreement,
-    align,
-    combine,
-    estimators,
-    extraction,
-    judging,
-    policies,
-    reduction,
-    scoring,
-    span,
-    ties,
-)
 from composer.ports import Typed
 
 if TYPE_CHECKING:
@@ -27,49 +15,54 @@ if TYPE_CHECKING:
 GROUP = "composer.parts"
 """The entry-point group through which other packages add parts."""
 
-BUILT_IN: tuple[type[Typed], ...] = (
-    extraction.Pattern,
-    extraction.Number,
-    extraction.Boxed,
-    extraction.Option,
-    extraction.Line,
-    extraction.After,
-    extraction.Whole,
-    agreement.Exact,
-    agreement.Numeric,
-    agreement.Bleu,
-    agreement.Rouge,
-    agreement.F1,
-    agreement.Edits,
-    reduction.Count,
-    reduction.Medoid,
-    ties.First,
-    ties.Seeded,
-    ties.Surest,
-    scoring.Confident,
-    scoring.Likelihood,
-    judging.Judge,
-    scoring.Consensus,
-    scoring.Shortest,
-    scoring.Longest,
-    estimators.Uniform,
-    estimators.Random,
-    estimators.Length,
-    estimators.Perplexity,
-    estimators.Knn,
-    estimators.Linear,
-    estimators.Tfidf,
-    policies.One,
-    policies.Several,
-    policies.Blend,
-    policies.Threshold,
-    align.Shared,
-    align.Union,
-    combine.Mean,
-    combine.Logs,
-    span.Words,
-)
-"""The parts that come with the project."""
+BUILT_IN: dict[str, dict[str, str]] = {
+    "reader": {
+        "pattern": "extraction.Pattern",
+        "number": "extraction.Number",
+        "boxed": "extraction.Boxed",
+        "choice": "extraction.Option",
+        "line": "extraction.Line",
+        "after": "extraction.After",
+        "whole": "extraction.Whole",
+    },
+    "agreement": {
+        "exact": "agreement.Exact",
+        "numeric": "agreement.Numeric",
+        "bleu": "agreement.Bleu",
+        "rouge": "agreement.Rouge",
+        "f1": "agreement.F1",
+        "edits": "agreement.Edits",
+    },
+    "reduction": {"count": "reduction.Count", "medoid": "reduction.Medoid"},
+    "ties": {"first": "ties.First", "seeded": "ties.Seeded", "confident": "ties.Surest"},
+    "scorer": {
+        "confident": "scoring.Confident",
+        "likely": "scoring.Likelihood",
+        "judge": "judging.Judge",
+        "consensus": "scoring.Consensus",
+        "shortest": "scoring.Shortest",
+        "longest": "scoring.Longest",
+    },
+    "estimator": {
+        "uniform": "estimators.simple.Uniform",
+        "random": "estimators.simple.Random",
+        "length": "estimators.simple.Length",
+        "perplexity": "estimators.simple.Perplexity",
+        "knn": "estimators.learned.Knn",
+        "linear": "estimators.learned.Linear",
+    },
+    "features": {"tfidf": "estimators.features.Tfidf"},
+    "policy": {
+        "one": "policies.One",
+        "several": "policies.Several",
+        "blend": "policies.Blend",
+        "threshold": "policies.Threshold",
+    },
+    "align": {"shared": "align.Shared", "union": "align.Union"},
+    "combine": {"mean": "combine.Mean", "logs": "combine.Logs"},
+    "boundary": {"words": "span.Words"},
+}
+"""The parts that come with the project: the module and the class of each, imported on use."""
 
 
 def kind_of(part: type[Typed]) -> str:
@@ -89,17 +82,30 @@ def kinds_of(annotation: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
+def find_part(kind: str, name: str) -> type[Typed] | None:
+    """Return a part; the installed packages are searched only for a foreign name."""
+    if name in BUILT_IN.get(kind, {}):
+        return _built_in(kind, name)
+    return parts().get(kind, {}).get(name)
+
+
 @cache
 def parts() -> dict[str, dict[str, type[Typed]]]:
     """Return the parts by kind and name, those of installed plugins with them."""
     from importlib.metadata import entry_points
 
-    table: dict[str, dict[str, type[Typed]]] = {}
-    for part in BUILT_IN:
-        table.setdefault(kind_of(part), {})[part.name] = part
+    table = {
+        kind: {name: _built_in(kind, name) for name in named} for kind, named in BUILT_IN.items()
+    }
     for entry in entry_points(group=GROUP):
         _add(table, entry)
     return table
+
+
+def _built_in(kind: str, name: str) -> type[Typed]:
+    module, _, part = BUILT_IN[kind][name].rpartition(".")
+    found: type[Typed] = getattr(import_module(f"composer.parts.{module}"), part)
+    return found
 
 
 def _add(table: dict[str, dict[str, type[Typed]]], entry: EntryPoint) -> None:

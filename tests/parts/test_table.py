@@ -4,8 +4,9 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from composer.parts import PARTS, Agreement, Exact, Reader, kind_of, kinds_of
-from composer.parts.table import _add
+from composer import parts as package
+from composer.parts import PARTS, Agreement, Exact, Reader, find_part, kind_of, kinds_of
+from composer.parts.table import BUILT_IN, _add
 from composer.ports import Typed
 
 
@@ -33,6 +34,30 @@ def loaded(monkeypatch):
 
 def test_parts_are_found_by_kind_and_name():
     assert PARTS["agreement"]["exact"] is Exact
+
+
+def test_the_table_says_of_each_part_what_it_says_itself():
+    said = {(kind, name) for kind, named in BUILT_IN.items() for name in named}
+    own = {(kind_of(part), part.name) for kind in PARTS.values() for part in kind.values()}
+    assert said == own
+
+
+def test_every_public_name_is_found_and_every_found_name_is_public():
+    found = {name for names in package.WHERE.values() for name in names}
+    assert {*found, "PARTS"} == set(package.__all__)
+    assert all(getattr(package, name) is not None for name in package.__all__)
+
+
+def test_one_part_is_found_without_the_others():
+    code = (
+        "import sys; from composer.parts.table import find_part; find_part('agreement', 'exact');"
+        "print({'composer.parts.judging', 'importlib.metadata'} & set(sys.modules))"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"
+    assert find_part("agreement", "exact") is Exact
+    assert find_part("agreement", "nothing") is None
+    assert find_part("nothing", "exact") is None
 
 
 def test_a_kind_is_the_class_right_below_typed():
