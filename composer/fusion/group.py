@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 
-from composer.fusion.combine import COMBINE, normalized
+from composer.fusion.combine import COMBINE, Combine, Said, Share
 from composer.fusion.space import Map, Space, space_of, union
 from composer.fusion.spec import Prompted, Solo, SpanFuse, TokenFuse, shares
 from composer.models.checkpoint import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from composer.models.checkpoint import Checkpoint
     from composer.models.runner import Runner
 
-__all__ = ["Group", "Leaf"]
+__all__ = ["Gather", "Group", "Leaf"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class Fuse:
     weights: tuple[float, ...]
     normalize: bool
     signed: bool
-    combine: Callable[[Sequence[Tensor], Tensor], Tensor]
+    combine: Combine
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ class Group:
         self.root = self._node(member, "", prompt=0, together=False)
         self.space = self.root.space
         self.device = self.leaves[0].runner.model.device
-        self._tables: dict[tuple[int, int], _Table] = {}
+        self._tables: dict[tuple[int, int], Gather] = {}
 
     @cached_property
     def tokens(self) -> list[list[int]]:
@@ -131,36 +131,36 @@ class Group:
         """What one entry stands for; nothing if it ends or is special."""
         return (None if entry in self.space.ends else self.space.pieces[entry]) or b""
 
-    def fuse(self, logits: Sequence[Tensor | None], weights: Tensor) -> Tensor:
-        """Log-probabilities [row, entry] of the group.
+    def fuse(self, logits: Sequence[Tensor | None], weights: Sequence[Sequence[float]]) -> Said:
+        """The group's distribution, a row each.
 
-        `logits[leaf]` is [row, width], None if no row runs the leaf; `weights` is [row, child].
+        `logits[leaf]` is [row, width], None if no row runs the leaf; `weights` is [row][child].
         """
         return self._fuse(self.root, logits, weights)
 
-    def _fuse(self, node: Node, logits: Sequence[Tensor | None], weights: Tensor | None) -> Tensor:
+    def _fuse(
+        self, node: Node, logits: Sequence[Tensor | None], weights: Sequence[Sequence[float]] | None
+    ) -> Said:
         if isinstance(node, Single):
             said = logits[node.leaves.start]
             assert said is not None
-            return normalized(said[:, : len(node.space)].to(self.device))
-        rows = next(said.shape[0] for said in logits if said is not None)
-        if weights is None:
-            weights = torch.tensor([node.weights], device=self.device).expand(rows, -1)
+            return Said(said[:, : len(node.space)].to(self.device))
         heard = [n for n, child in enumerate(node.children) if self._speaks(child, logits)]
-        parts = [self._aligned(node, n, self._fuse(node.children[n], logits, None)) for n in heard]
-        return normalized(node.combine(parts, weights[:, heard]))
+        rows = weights or (node.weights,)
+        shares = [Share([row[n] for row in rows], self.device) for n in heard]
+        members = [self._fuse(node.children[n], logits, None) for n in heard]
+        tables = None if node.maps is None else [self._table(node, n) for n in heard]
+        return node.combine(members, shares, tables, len(node.space))
 
     def _speaks(self, node: Node, logits: Sequence[Tensor | None]) -> bool:
         return any(logits[leaf] is not None for leaf in node.leaves)
 
-    def _aligned(self, node: Fuse, child: int, logprobs: Tensor) -> Tensor:
-        """Log-probabilities [row, own entry] as [row, the node's entry]."""
-        if node.maps is None:
-            return logprobs[:, : len(node.space)]
+    def _table(self, node: Fuse, child: int) -> Gather:
         key = id(node), child
         if key not in self._tables:
-            self._tables[key] = _Table(node.maps[child], self.device)
-        return self._tables[key](logprobs)
+            assert node.maps is not None
+            self._tables[key] = Gather(node.maps[child], self.device)
+        return self._tables[key]
 
     def _node(self, member: Member, name: str, *, prompt: int, together: bool) -> Node:
         if isinstance(member, Prompted):
@@ -206,27 +206,25 @@ class Group:
         )
 
 
-@dataclass(eq=False)
-class _Table:
-    """A map on a device: gathers log-probabilities into the wider space."""
+class Gather:
+    """A map on a device, made once: a table of a space in a wider one."""
 
-    lies: Map
-    device: torch.device
-    take: Tensor = field(init=False)
-    absent: Tensor = field(init=False)
-    also: list[tuple[Tensor, Tensor]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        take = torch.tensor(self.lies.take, device=self.device)
+    def __init__(self, lies: Map, device: torch.device) -> None:
+        take = torch.tensor(lies.take, device=device)
         self.take, self.absent = take.clamp(min=0), take < 0
-        rounds = [torch.tensor(pairs, device=self.device) for pairs in self.lies.also]
+        self.give = torch.tensor(lies.give, device=device)
+        rounds = [torch.tensor(pairs, device=device) for pairs in lies.also]
         self.also = [(pairs[:, 0], pairs[:, 1]) for pairs in rounds]
 
-    def __call__(self, logprobs: Tensor) -> Tensor:
-        """[row, own entry] to [row, wider entry]; equal meanings add up."""
-        wide = logprobs.index_select(1, self.take).masked_fill(self.absent, -torch.inf)
+    def add(self, total: Tensor, probabilities: Tensor) -> None:
+        """Add probabilities [row, own entry] to those of what they mean [row, entry + 1]."""
+        total.index_add_(1, self.give, probabilities)
+
+    def logs(self, logs: Tensor) -> Tensor:
+        """Logarithms [row, own entry] as [row, entry]; equal meanings add up as probabilities."""
+        wide = logs.index_select(1, self.take).masked_fill_(self.absent, -torch.inf)
         for wider, own in self.also:
-            wide[:, wider] = torch.logaddexp(wide[:, wider], logprobs[:, own])
+            wide[:, wider] = torch.logaddexp(wide[:, wider], logs[:, own])
         return wide
 
 

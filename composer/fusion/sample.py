@@ -11,21 +11,24 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from composer.fusion.combine import Said
     from composer.fusion.spec import Sampling
 
 __all__ = ["draw", "filtered"]
 
 
-def draw(logprobs: Tensor, how: Sequence[Sampling], luck: Sequence[float]) -> Tensor:
-    """Entries [row] out of log-probabilities [row, entry]; `luck` is uniform in [0, 1)."""
-    chosen = logprobs.argmax(-1)
+def draw(said: Said, rows: Sequence[int], how: Sequence[Sampling], luck: Sequence[float]) -> Tensor:
+    """Draw an entry [row] for each of some rows; `luck` is uniform in [0, 1)."""
+    chosen = _of(said.scores, rows).argmax(-1)
     plain = [n for n, s in enumerate(how) if s.temperature > 0 and not _filters(s)]
     cut = [n for n, s in enumerate(how) if s.temperature > 0 and _filters(s)]
     if plain:
-        chosen[plain] = _pick(_tempered(logprobs[plain], [how[n] for n in plain]), luck, plain)
+        logprobs = _tempered(said, [rows[n] for n in plain], [how[n] for n in plain])
+        chosen[plain] = _pick(logprobs, luck, plain)
     if cut:
         some = [how[n] for n in cut]
-        ranked, entries = _tempered(logprobs[cut], some).sort(dim=-1, descending=True, stable=True)
+        logprobs = _tempered(said, [rows[n] for n in cut], some)
+        ranked, entries = logprobs.sort(dim=-1, descending=True, stable=True)
         place = _pick(filtered(ranked, some), luck, cut)
         chosen[cut] = entries.gather(-1, place[:, None])[:, 0]
     return chosen
@@ -52,7 +55,14 @@ def _filters(how: Sampling) -> bool:
     return how.top_k > 0 or how.top_p < 1 or how.min_p > 0
 
 
-def _tempered(logprobs: Tensor, how: Sequence[Sampling]) -> Tensor:
+def _of(scores: Tensor, rows: Sequence[int]) -> Tensor:
+    """Some rows of scores [row, entry]; all of them without a copy."""
+    return scores if list(rows) == list(range(len(scores))) else scores[list(rows)]
+
+
+def _tempered(said: Said, rows: Sequence[int], how: Sequence[Sampling]) -> Tensor:
+    """Log-probabilities [row, entry] at each row's temperature."""
+    logprobs = said.logprobs(rows)
     return (logprobs / _column([s.temperature for s in how], logprobs).float()).log_softmax(-1)
 
 

@@ -49,11 +49,13 @@ class Space:
 class Map:
     """How a space lies in a wider one.
 
-    `take[e]` is the own entry of the wider one's entry e, or -1. `also` are further own entries
-    with the same meaning, in rounds in which no wider entry occurs twice: (wider, own) pairs.
+    `take[e]` is the own entry that writes the wider one's entry e, or -1. `give[e]` is the wider
+    entry that the own entry e means, or one beyond the last. `also` are the own entries that mean
+    what another one writes, in rounds in which no wider entry occurs twice: (wider, own) pairs.
     """
 
     take: list[int]
+    give: list[int]
     also: list[list[tuple[int, int]]] = field(default_factory=list)
 
 
@@ -81,7 +83,10 @@ def _map(space: Space, at: dict[bytes, int], end: int) -> Map:
     ends = sorted(space.ends)
     take[end] = ends[0] if ends else -1
     rest = [(at[p], e) for e, p in enumerate(space.pieces) if p and _extra(space, e, p)]
-    return Map(take, _rounds([*rest, *((end, e) for e in ends[1:])]))
+    give = [
+        end if e in space.ends else at.get(p or b"", end + 1) for e, p in enumerate(space.pieces)
+    ]
+    return Map(take, give, _rounds([*rest, *((end, e) for e in ends[1:])]))
 
 
 def _extra(space: Space, entry: int, piece: bytes) -> bool:

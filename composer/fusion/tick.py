@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from composer.fusion.combine import Said
     from composer.fusion.cursor import Request, Track
     from composer.fusion.group import Group
     from composer.models.runner import Runner
@@ -141,7 +142,7 @@ def _answer(
         for (request, _), count in zip(asked, counts, strict=True)
         for _ in range(count)
     ]
-    fused = group.fuse(said, torch.tensor(weights, dtype=torch.float32, device=group.device))
+    fused = group.fuse(said, weights)
     starts = [sum(counts[:n]) for n in range(len(counts))]
     draws = [(r, s) for (r, _), s in zip(asked, starts, strict=True) if isinstance(r, Draw)]
     reads = [(r, s) for (r, _), s in zip(asked, starts, strict=True) if isinstance(r, Read)]
@@ -184,16 +185,17 @@ def _count(request: Request) -> int:
 
 def _host(
     group: Group,
-    fused: Tensor,
+    fused: Said,
     draws: Sequence[tuple[Draw, int]],
     reads: Sequence[tuple[Read, int]],
 ) -> tuple[list[float], list[float], list[float]]:
     """Entries drawn, their log-probabilities, and those that were read: one transfer."""
     parts: list[Tensor] = []
     if draws:
-        own = fused[[start for _, start in draws]]
-        entries = draw(own, [r.how for r, _ in draws], [r.luck for r, _ in draws])
-        parts += [entries.double(), own.gather(1, entries[:, None])[:, 0].double()]
+        rows = [start for _, start in draws]
+        entries = draw(fused, rows, [r.how for r, _ in draws], [r.luck for r, _ in draws])
+        own = fused.at(torch.tensor(rows, device=entries.device), entries)
+        parts += [entries.double(), own.double()]
     places = [(start + n, t) for r, start in reads for n, t in enumerate(r.targets)]
     if places:
         parts.append(_read(group, fused, places).double())
@@ -202,14 +204,14 @@ def _host(
     return values[:count], values[count : 2 * count], values[2 * count :]
 
 
-def _read(group: Group, fused: Tensor, places: Sequence[tuple[int, int]]) -> Tensor:
+def _read(group: Group, fused: Said, places: Sequence[tuple[int, int]]) -> Tensor:
     """Log-probabilities of entries at positions; the end is what all end entries add up to."""
-    at = torch.tensor(places, device=fused.device)
-    values = fused[at[:, 0], at[:, 1].clamp(min=0)]
+    at = torch.tensor(places, device=group.device)
+    values = fused.at(at[:, 0], at[:, 1].clamp(min=0))
     ending = [n for n, (_, target) in enumerate(places) if target == END]
     if ending:
-        ends = sorted(group.space.ends)
-        values[ending] = fused[at[ending, 0]][:, ends].logsumexp(-1)
+        rows = [places[n][0] for n in ending]
+        values[ending] = fused.logprobs(rows)[:, sorted(group.space.ends)].logsumexp(-1)
     return values
 
 

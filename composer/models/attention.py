@@ -106,19 +106,23 @@ class Attention(Slots):
     def _call(self, ids: Tensor, positions: Tensor, reach: int, keep: list[list[int]]) -> Tensor:
         """Logits [row, kept, vocabulary] of tokens [row, width] that may look at `reach` cells."""
         shown = positions if self._limit is None else positions.clamp(max=self._limit - 1)
-        most = max(1, *(len(k) for k in keep))
-        index = torch.tensor([[*k, *[0] * (most - len(k))] for k in keep], device=self.device)
-        extra = {"logits_to_keep": index} if self._takes_keep else {}
+        index = self._index(keep) if ids.shape[1] > 1 else None
+        inside = index is not None and self._takes_keep
         out = self.model.module(
             input_ids=ids,
             position_ids=shown,
             attention_mask=self._masks(positions, reach),
             past_key_values=self,
             use_cache=True,
-            **extra,
+            **({"logits_to_keep": index} if inside else {}),
         )
         logits: Tensor = out.logits
-        return logits if self._takes_keep else logits.take_along_dim(index[..., None], 1)
+        return logits if inside or index is None else logits.take_along_dim(index[..., None], 1)
+
+    def _index(self, keep: list[list[int]]) -> Tensor:
+        """Positions wanted of each row [row, n], padded with 0."""
+        most = max(1, *(len(k) for k in keep))
+        return torch.tensor([[*k, *[0] * (most - len(k))] for k in keep], device=self.device)
 
     def _masks(self, positions: Tensor, reach: int) -> Tensor | dict[str, Tensor]:
         """What each token may look at: [row, 1, width, reach] floats, per kind of layer."""

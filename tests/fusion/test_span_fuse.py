@@ -53,7 +53,7 @@ def rounds_by_hand(plain, members, weights, how_many, words=1):
         (("stories", "rwkv"), (1.0, 2.0), 1),
     ],
 )
-def test_winners_and_scores_equal_by_hand(model, plain, write, names, weights, words):  # noqa: PLR0913, PLR0917
+def test_winners_and_scores_equal_by_hand(model, plain, write, names, weights, words):  # noqa: PLR0913
     members = tuple(model(name) for name in names)
     made = write(SpanFuse(members, names, weights, words=words), TEXT, max_tokens=60)
     expected = rounds_by_hand(plain, members, weights, 5, words)

@@ -191,13 +191,16 @@ def test_senseless_weights_are_an_error(pair, write, weights):
 
 
 def test_duplicate_meanings_add_up():
-    from composer.fusion.group import _Table
+    from composer.fusion.group import Gather
     from composer.fusion.space import Space, union
 
     one = Space("one", [b"a", b"b", b"a", None, None], frozenset({3, 4}))
     two = Space("two", [b"b", None, b"c"], frozenset({1}))
     whole, maps = union([one, two])
     assert list(whole.pieces) == [b"a", b"b", b"c", None]
-    table = _Table(maps[0], torch.device("cpu"))
-    wide = table(torch.tensor([[0.1, 0.2, 0.3, 0.15, 0.25]]).log()).exp()
-    assert wide[0].tolist() == pytest.approx([0.4, 0.2, 0.0, 0.4])
+    table = Gather(maps[0], torch.device("cpu"))
+    said = torch.tensor([[0.1, 0.2, 0.3, 0.15, 0.25]])
+    total = torch.zeros(1, len(whole) + 1)
+    table.add(total, said)
+    assert table.logs(said.log()).exp()[0].tolist() == pytest.approx([0.4, 0.2, 0.0, 0.4])
+    assert total[0, : len(whole)].tolist() == pytest.approx([0.4, 0.2, 0.0, 0.4])
