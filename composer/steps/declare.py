@@ -139,8 +139,8 @@ class Step:
         return {name: field for name, field in fields.items() if name not in self.hidden}
 
 
-STEPS: dict[str, Step] = {}
-"""Every step by name, filled as the modules of this floor are imported."""
+DECLARED: dict[str, Step] = {}
+"""The steps by name whose files are imported."""
 
 
 def step(  # noqa: PLR0913 - each is a word a step's author may want
@@ -157,7 +157,7 @@ def step(  # noqa: PLR0913 - each is a word a step's author may want
     def declare(function: Callable[..., Any]) -> Callable[..., Any]:
         name = function.__name__.rstrip("_")
         same = gives == SAME
-        STEPS[name] = Step(name, function, paper, needs, same, formula, sign, frozenset(hidden))
+        DECLARED[name] = Step(name, function, paper, needs, same, formula, sign, frozenset(hidden))
         return function
 
     return declare

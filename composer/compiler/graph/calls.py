@@ -10,6 +10,8 @@ from composer.compiler.graph.values import Bad, build, match
 from composer.syntax import tree
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from composer.compiler.graph.context import Context
     from composer.compiler.graph.scope import Scope
     from composer.steps import Input, Step
@@ -87,7 +89,7 @@ def _defaults(ctx: Context, step: Step, scope: Scope) -> dict[str, Any]:
     return values
 
 
-def check_default(ctx: Context, default: tree.Default, steps: dict[str, Step]) -> None:
+def check_default(ctx: Context, default: tree.Default, steps: Mapping[str, Step]) -> None:
     """Check the names in a `default` statement."""
     step = steps.get(default.value.function)
     if step is None:

@@ -9,7 +9,6 @@ from composer.compiler.graph.node import QUERY, Node, topological
 from composer.models import Capability, Card, ModelError
 from composer.parts import SIGNALS
 from composer.ports import Port
-from composer.steps.ranking import default_scorer
 from composer.words import Diagnostic, Note
 
 if TYPE_CHECKING:
@@ -181,6 +180,8 @@ def _check_scorer(ctx: Context, node: Node, judges: list[Node]) -> None:
     """Check that a ranking's judges are wanted, and that it can know what it scores by."""
     if node.op != "rank":
         return
+    from composer.steps.ranking import default_scorer
+
     scorer = node.get("by") or default_scorer(judges=bool(judges))
     place = ctx.graph.places.get(node)
     if scorer.judging is None and judges:
