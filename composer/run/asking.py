@@ -94,7 +94,9 @@ class RunAsker:
 
     async def _written(self, job: Job, model: Model, query: Query, asked: Asked) -> Text:
         made: Generated = await asyncio.wrap_future(self.engine().generate(job, self.on_text))
-        for name, usage in made.usage.items():
+        known = declared_names(model)
+        for member, usage in made.usage.items():
+            name = known.get(member, member)
             cost = self._cost(name, usage.prompt_tokens, usage.completion_tokens)
             self.trace.spend(name, Usage(1, usage.prompt_tokens, usage.completion_tokens, cost))
         asked.spans = [
@@ -127,3 +129,16 @@ def leaves(model: Model) -> list[str]:
     if not model.members:
         return [model.name]
     return [name for member in model.members for name in leaves(member)]
+
+
+def declared_names(model: Model) -> dict[str, str]:
+    """Return the declared model behind each name that a fuse gives a member."""
+    if not model.members:
+        return {}
+    member: Any = model.member
+    while not hasattr(member, "names"):
+        member = member.member
+    found: dict[str, str] = {}
+    for name, inner in zip(member.names, model.members, strict=True):
+        found |= declared_names(inner) if inner.members else {name: inner.name}
+    return found

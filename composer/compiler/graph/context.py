@@ -45,13 +45,18 @@ Request = AsStep | AsModel
 
 @dataclass(eq=False)
 class Context:
-    """The graph that is being made, the mistakes met so far, and what was already lowered."""
+    """The graph that is being made, the mistakes met so far, and what was already lowered.
+
+    Expressions are known by their identity here; `kept` holds them, so that none is taken for
+    another one that lay at the same address.
+    """
 
     loader: Loader
     graph: Graph = field(default_factory=Graph)
     memo: dict[tuple[object, ...], Node | None] = field(default_factory=dict)
     active: set[Binding] = field(default_factory=set)
     draws: dict[tuple[int, int], int] = field(default_factory=dict)
+    kept: list[tree.Expr] = field(default_factory=list)
     declared: dict[Node, Place] = field(default_factory=dict)
 
     @property

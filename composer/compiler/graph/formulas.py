@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from composer.compiler.graph.deep import Deep, deep
+from composer.compiler.graph.unfit import leads_back
 from composer.compiler.graph.values import Bad, Values, follow
 from composer.syntax import tree
 from composer.words import Diagnostic
@@ -27,51 +29,76 @@ def terms(values: Values, expr: tree.Expr, scope: Scope) -> list[Term]:
     stands for a sum of log-probabilities (model arithmetic, arXiv:2311.14479).
     """
     sums: dict[tuple[object, int], Term] = {}
-    for member, home, coefficient in _walk(values, expr, scope, 1.0):
+    for member, home, coefficient in deep(_walk(values, expr, scope, 1.0, ())):
         key = (member.id if isinstance(member, tree.Name) else id(member), id(home))
         before = sums[key][2] if key in sums else 0.0
         sums[key] = (member, home, before + coefficient)
     return list(sums.values())
 
 
-def _walk(values: Values, expr: tree.Expr, scope: Scope, factor: float) -> list[Term]:
+def _walk(
+    values: Values, written: tree.Expr, scope: Scope, factor: float, trail: tuple[int, ...]
+) -> Deep:
+    expr, home = follow(written, scope)
+    if id(expr) in trail:
+        raise Bad(leads_back(written))
+    if expr is not written:
+        if not is_formula(expr):
+            return [(written, scope, factor)]
+        trail = (*trail, id(expr))
     match expr:
         case tree.Binary(op="+" | "-" as op, left=left, right=right):
             sign = 1.0 if op == "+" else -1.0
-            return [
-                *_walk(values, left, scope, factor),
-                *_walk(values, right, scope, factor * sign),
-            ]
-        case tree.Binary(op="*", left=left, right=right):
-            if _is_number(values, left, scope):
-                return _walk(values, right, scope, factor * values.number(left, scope))
-            if _is_number(values, right, scope):
-                return _walk(values, left, scope, factor * values.number(right, scope))
-            raise Bad(_product(expr))
-        case tree.Binary(op="/", left=left, right=right):
-            if not _is_number(values, right, scope):
-                raise Bad(_product(expr))
-            return _walk(values, left, scope, factor / values.number(right, scope))
+            first = yield _walk(values, left, home, factor, trail)
+            return first + (yield _walk(values, right, home, factor * sign, trail))
+        case tree.Binary(op="*" | "/"):
+            member, by = _scaled(values, expr, home)
+            return (yield _walk(values, member, home, factor * by, trail))
         case tree.Unary(op="-", operand=operand):
-            return _walk(values, operand, scope, -factor)
-        case tree.Binary() | tree.Unary() | tree.Boolean() | tree.String() | tree.Null():
-            text = "a formula adds, subtracts and scales models"
-            raise Bad(Diagnostic("E405", text, expr.place, "does something else"))
-        case tree.Number():
-            text = "a number alone adds nothing to a distribution"
-            raise Bad(Diagnostic("E405", text, expr.place, "not a model"))
+            return (yield _walk(values, operand, home, -factor, trail))
         case _:
-            return [(expr, scope, factor)]
+            _check_member(expr)
+            return [(expr, home, factor)]
 
 
-def _is_number(values: Values, expr: tree.Expr, scope: Scope) -> bool:
-    inner, home = follow(expr, scope)
-    if isinstance(inner, tree.Binary):
-        sides = (inner.left, inner.right)
-        return all(_is_number(values, side, home) for side in sides)
-    if isinstance(inner, tree.Unary):
-        return _is_number(values, inner.operand, home)
-    return isinstance(inner, tree.Number)
+def _scaled(values: Values, expr: tree.Binary, scope: Scope) -> tuple[tree.Expr, float]:
+    """Return the side of a product that holds models, and the number beside it."""
+    if _is_number(expr.right, scope):
+        by = values.number(expr.right, scope)
+        if expr.op == "*":
+            return expr.left, by
+        if by == 0:
+            raise Bad(Diagnostic("E402", "division by zero", expr.right.place, "is 0"))
+        return expr.left, 1 / by
+    if expr.op == "*" and _is_number(expr.left, scope):
+        return expr.right, values.number(expr.left, scope)
+    raise Bad(_product(expr))
+
+
+def _check_member(expr: tree.Expr) -> None:
+    """Refuse what can be no member of a formula, whatever names stand for."""
+    if isinstance(expr, tree.Number):
+        text = "a number alone adds nothing to a distribution"
+        raise Bad(Diagnostic("E405", text, expr.place, "not a model"))
+    if isinstance(expr, tree.Binary | tree.Unary | tree.Boolean | tree.String | tree.Null):
+        text = "a formula adds, subtracts and scales models"
+        raise Bad(Diagnostic("E405", text, expr.place, "does something else"))
+
+
+def _is_number(expr: tree.Expr, scope: Scope) -> bool:
+    todo, seen = [(expr, scope)], set()
+    while todo:
+        inner, home = follow(*todo.pop())
+        if (id(inner), id(home)) in seen:
+            continue
+        seen.add((id(inner), id(home)))
+        if isinstance(inner, tree.Binary):
+            todo += [(inner.left, home), (inner.right, home)]
+        elif isinstance(inner, tree.Unary):
+            todo.append((inner.operand, home))
+        elif not isinstance(inner, tree.Number):
+            return False
+    return True
 
 
 def _product(expr: tree.Binary) -> Diagnostic:

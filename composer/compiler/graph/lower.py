@@ -44,6 +44,7 @@ def expression(ctx: Context, request: AsStep) -> Lowered:
     """Lower an expression in step position: what it gives when a wire reaches it."""
     key = (id(request.expr), request.wire, request.scope)
     if key not in ctx.memo:
+        ctx.kept.append(request.expr)
         ctx.memo[key] = yield _expression(ctx, request.expr, request.wire, request.scope)
     return ctx.memo[key]
 

@@ -28,6 +28,7 @@ def member(ctx: Context, request: AsModel) -> Lowered:
     """Lower an expression where a model is wanted: a name, a fuse, or a prompt before one."""
     key = ("model", id(request.expr), request.scope)
     if key not in ctx.memo:
+        ctx.kept.append(request.expr)
         ctx.memo[key] = yield _member(ctx, request.expr, request.scope)
     return ctx.memo[key]
 
@@ -79,15 +80,17 @@ def _model_called(ctx: Context, name: str, call: tree.Call, scope: Scope) -> Low
 
 def _fused(ctx: Context, step: Step, call: tree.Call, scope: Scope) -> Lowered:
     """Lower a fuse, whose members may be a list, or one formula."""
-    call = _spliced(call, scope)
+    call, homes = _spliced(call, scope)
     hidden: dict[str, object] = {}
     members = [a for a in call.arguments if a.name is None]
-    if len(members) == 1 and step.formula and is_formula(members[0].value):
+    formula, home = _formula(step, members, homes, scope)
+    if formula is not None:
         try:
-            written = terms(ctx.values, members[0].value, scope)
+            written = terms(ctx.values, formula, home)
         except Bad as bad:
             ctx.catch(bad)
             return None
+        homes = {id(e): s for e, s, _ in written}
         named = tuple(tree.Argument(None, e, e.place, e.place) for e, _, _ in written)
         call = tree.Call(
             call.function,
@@ -98,7 +101,7 @@ def _fused(ctx: Context, step: Step, call: tree.Call, scope: Scope) -> Lowered:
         members = list(named)
         hidden = {"combine": Logs(), "normalize": False, "weights": tuple(c for *_, c in written)}
     hidden["names"] = unique(label(a.value) for a in members)
-    node = yield build_node(ctx, step, call, None, scope, call, **hidden)
+    node = yield build_node(ctx, step, call, None, scope, call, homes, **hidden)
     if node is None:
         return None
     weights = node.get("weights")
@@ -108,16 +111,32 @@ def _fused(ctx: Context, step: Step, call: tree.Call, scope: Scope) -> Lowered:
     return node
 
 
-def _spliced(call: tree.Call, scope: Scope) -> tree.Call:
-    """Put the branches of a list given as members in its place: `fuse(members)`."""
+def _spliced(call: tree.Call, scope: Scope) -> tuple[tree.Call, dict[int, Scope]]:
+    """Put the branches of a list given as members in its place: `fuse(members)`.
+
+    Returns also the scope in which each of them is to be read, by the identity of its expression.
+    """
     out: list[tree.Argument] = []
+    homes: dict[int, Scope] = {}
     for argument in call.arguments:
-        value, _ = follow(argument.value, scope)
+        value, home = follow(argument.value, scope)
         if argument.name is None and isinstance(value, tree.Bank):
             out += [tree.Argument(None, b.value, b.place, b.place) for b in value.branches]
+            homes |= {id(branch.value): home for branch in value.branches}
         else:
             out.append(argument)
-    return tree.Call(call.function, tuple(out), call.place, call.function_place)
+    return tree.Call(call.function, tuple(out), call.place, call.function_place), homes
+
+
+def _formula(
+    step: Step, members: list[tree.Argument], homes: dict[int, Scope], scope: Scope
+) -> tuple[tree.Expr | None, Scope]:
+    """Return the formula that a fuse's only member is, if it is one, and where it is read."""
+    if len(members) != 1 or not step.formula:
+        return None, scope
+    value = members[0].value
+    expr, home = follow(value, homes.get(id(value), scope))
+    return (expr if is_formula(expr) else None), home
 
 
 def _model_prompted(

@@ -25,7 +25,7 @@ def unknown_option(function: str, argument: tree.Argument, known: list[str]) -> 
     )
 
 
-def wrong(expr: tree.Expr, wanted: str, among: Iterable[str] = ()) -> Diagnostic:
+def wrong(expr: tree.Expr, wanted: str, among: Iterable[str] = (), help_: str = "") -> Diagnostic:
     """Return the mistake of a value of the wrong type."""
     names = ", ".join(f"`{name}`" for name in among)
     return Diagnostic(
@@ -33,8 +33,14 @@ def wrong(expr: tree.Expr, wanted: str, among: Iterable[str] = ()) -> Diagnostic
         f"expected {wanted}, found {describe(expr)}",
         expr.place,
         f"should be {wanted}",
-        help=f"one of: {names}" if names else "",
+        help=f"one of: {names}" if names else help_,
     )
+
+
+def leads_back(expr: tree.Expr) -> Diagnostic:
+    """Return the mistake of a value that is made of itself."""
+    text = f"`{unparse(expr)}` is defined by itself"
+    return Diagnostic("E205", text, expr.place, "leads back to itself")
 
 
 def describe(expr: tree.Expr) -> str:

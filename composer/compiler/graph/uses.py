@@ -15,6 +15,8 @@ from composer.syntax import tree
 from composer.words import Note
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from composer.compiler.graph.context import Context, Lowered, Request
     from composer.compiler.graph.node import Node
     from composer.steps import Step
@@ -27,9 +29,13 @@ def build_node(  # noqa: PLR0913 - a call, where it stands and what reaches it
     wire: Node | None,
     scope: Scope,
     at: tree.Expr,
+    homes: Mapping[int, Scope] | None = None,
     **hidden: object,
 ) -> Lowered:
-    """Lower a call of a step: its inputs, then its options."""
+    """Lower a call of a step: its inputs, then its options.
+
+    `homes` says in which scope an input is read that comes from elsewhere than the call.
+    """
     try:
         written, rest = place_inputs(step, call)
     except Bad as bad:
@@ -40,7 +46,8 @@ def build_node(  # noqa: PLR0913 - a call, where it stands and what reaches it
         if input_.role is Role.LATER:
             nodes.append((yield branch(ctx, step, expr, wire, scope, input_.ports)))
         else:
-            nodes.append((yield AsModel(expr, scope)))
+            home = (homes or {}).get(id(expr), scope)
+            nodes.append((yield AsModel(expr, home)))
     if step.options.model_fields.get("draw"):
         hidden["draw"] = ctx.draw(at, scope)
     options = fill(ctx, step, rest, scope, call, hidden)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import typing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
+from composer.compiler.graph.deep import Deep, deep
 from composer.compiler.graph.hints import (
     hint_of,
     is_kind,
@@ -25,6 +26,7 @@ from composer.compiler.graph.scope import Binding, Scope, unknown
 from composer.compiler.graph.unfit import (
     complaint,
     given_twice,
+    leads_back,
     no_rule,
     too_many,
     unknown_option,
@@ -39,6 +41,7 @@ from composer.parts import (
     Signal,
     Template,
     check,
+    find_part,
     kind_of,
     parts,
 )
@@ -72,6 +75,7 @@ class Values:
     """Turns expressions into the values that options want; `find` resolves files."""
 
     find: Callable[[str, Scope, Place, bool], str]
+    numbers: dict[tuple[int, int], float | None] = field(default_factory=dict)
 
     def read(self, expr: tree.Expr, hint: Any, scope: Scope) -> Any:  # noqa: ANN401, PLR0911
         """Return the value of an expression where a hint's type is wanted, or raise Bad."""
@@ -125,10 +129,11 @@ class Values:
             expr = tree.Call(expr.id, (), expr.place, expr.place)
         if not isinstance(expr, tree.Call):
             raise Bad(wrong(expr, kind_name(kind), among=parts_of(kind)))
-        parts = parts_of(kind)
-        if expr.function not in parts:
-            raise Bad(unknown(expr.function, expr.function_place, list(parts), "part"))
-        return self.typed(expr, parts[expr.function], scope)
+        part = find_part(kind_of(kind), expr.function)
+        if part is None:
+            known = list(parts_of(kind))
+            raise Bad(unknown(expr.function, expr.function_place, known, "part"))
+        return self.typed(expr, part, scope)
 
     def _tuple(self, expr: tree.Expr, hint: Any, scope: Scope) -> tuple[Any, ...]:  # noqa: ANN401
         if not isinstance(expr, tree.Bank):
@@ -155,19 +160,34 @@ class Values:
 
     def number(self, expr: tree.Expr, scope: Scope, hint: Any = float) -> float:  # noqa: ANN401
         """Return the number that an expression of numbers and parameters comes to."""
-        expr, scope = follow(expr, scope)
+        found: float = deep(self._number(expr, scope, hint))
+        return found
+
+    def _number(self, written: tree.Expr, scope: Scope, hint: Any) -> Deep:  # noqa: ANN401
+        expr, home = follow(written, scope)
+        key = (id(expr), id(home))
+        if key not in self.numbers:
+            self.numbers[key] = None
+            self.numbers[key] = yield self._arithmetic(expr, home, hint)
+        if self.numbers[key] is None:
+            raise Bad(leads_back(written))
+        return self.numbers[key]
+
+    def _arithmetic(self, expr: tree.Expr, scope: Scope, hint: Any) -> Deep:  # noqa: ANN401
         match expr:
             case tree.Number(value=value):
                 return value
             case tree.Unary(op="-", operand=operand):
-                return -self.number(operand, scope, hint)
+                return -(yield self._number(operand, scope, hint))
             case tree.Binary(op=op, left=left, right=right) if op in ARITHMETIC:
-                a, b = self.number(left, scope, hint), self.number(right, scope, hint)
+                a = yield self._number(left, scope, hint)
+                b = yield self._number(right, scope, hint)
                 if op == "/" and b == 0:
-                    raise Bad(Diagnostic("E402", "division by zero", expr.place, "is 0 below"))
+                    raise Bad(Diagnostic("E402", "division by zero", right.place, "is 0"))
                 return ARITHMETIC[op](a, b)
-            case tree.Name(id=name, place=place) if scope.find(name) is None:
-                raise Bad(unknown(name, place, sorted(set(scope.visible()))))
+            case tree.Name(id=name) if scope.find(name) is None:
+                near = nearest(name, scope.visible())
+                raise Bad(wrong(expr, say(hint), help_=f"did you mean `{near}`?" if near else ""))
             case _:
                 raise Bad(wrong(expr, say(hint)))
 
@@ -184,23 +204,27 @@ class Values:
         return Template(text=expr.value)
 
     def _whole_rule(self, expr: tree.Expr, scope: Scope) -> Rule:
-        rule = Rule(self._rule(expr, scope))
+        rule = Rule(deep(self._rule(expr, scope, ())))
         mistake = rule.mistake()
         if mistake:
             raise Bad(Diagnostic("E405", mistake, expr.place, "no condition"))
         return rule
 
-    def _rule(self, expr: tree.Expr, scope: Scope) -> Signal | Constant | Operation:
-        expr, scope = follow(expr, scope)
+    def _rule(self, written: tree.Expr, scope: Scope, trail: tuple[int, ...]) -> Deep:
+        expr, scope = follow(written, scope)
+        if id(expr) in trail:
+            raise Bad(leads_back(written))
+        trail = trail if expr is written else (*trail, id(expr))
         match expr:
             case tree.Name(id=name):
                 return self._signal(name, expr, scope)
             case tree.Number(value=value) | tree.Boolean(value=value):
                 return Constant(value)
             case tree.Binary(op=op, left=left, right=right):
-                return Operation(op, (self._rule(left, scope), self._rule(right, scope)))
+                first = yield self._rule(left, scope, trail)
+                return Operation(op, (first, (yield self._rule(right, scope, trail))))
             case tree.Unary(op=op, operand=operand):
-                return Operation(op, (self._rule(operand, scope),))
+                return Operation(op, ((yield self._rule(operand, scope, trail)),))
             case _:
                 raise Bad(no_rule(expr))
 
