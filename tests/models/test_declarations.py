@@ -45,7 +45,7 @@ def test_other_packages_add_backends_but_do_not_replace_ours(monkeypatch):
             return self.name
 
     monkeypatch.setattr(
-        "composer.models.backends.entry_points", lambda **_: [Point("fake"), Point("mine")]
+        "importlib.metadata.entry_points", lambda **_: [Point("fake"), Point("mine")]
     )
 
     found = Backends()
