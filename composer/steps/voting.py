@@ -46,6 +46,12 @@ def _ballots(
     answers: Candidates, weights: tuple[float, ...] | None, *, soft: bool
 ) -> list[tuple[Text, float]]:
     """List who votes for what with how much; a soft vote's winner votes by its tally."""
+    if weights is not None and len(weights) != len(answers.texts):
+        raise PartError(
+            "E403",
+            f"{len(answers.texts)} answers came to a vote that has {len(weights)} weights",
+            "give one weight an answer, in order",
+        )
     out: list[tuple[Text, float]] = []
     for text, weight in zip(answers.texts, weights or (1.0,) * len(answers.texts), strict=True):
         if soft and text.tally:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import types
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.compiler.graph.calls import check_default
 from composer.compiler.graph.capabilities import check_capabilities
 from composer.compiler.graph.context import Context
 from composer.compiler.graph.files import Loader, root_of
-from composer.compiler.graph.hints import say
 from composer.compiler.graph.lower import lower
 from composer.compiler.graph.members import declared
 from composer.compiler.graph.overrides import override
-from composer.compiler.graph.unused import check_unused
-from composer.compiler.graph.values import Bad, follow
+from composer.compiler.graph.params import check_param
+from composer.compiler.graph.unused import check_unused, warn_unused
 from composer.ports import Port
 from composer.steps import STEPS
 from composer.syntax import tree
@@ -27,8 +25,6 @@ if TYPE_CHECKING:
 
     from composer.compiler.graph.node import Graph, Node
     from composer.compiler.graph.scope import Scope
-
-TYPES: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool, "path": str}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -69,6 +65,8 @@ def compile_recipe(
     models = _models(ctx, scope)
     check_capabilities(ctx, answer)
     check_unused(ctx, scope)
+    if not any(each.severity == "error" for each in ctx.mistakes):
+        warn_unused(ctx, scope)
     errors = [each for each in ctx.mistakes if each.severity == "error"]
     if errors:
         raise Mistakes(dict.fromkeys(ctx.mistakes))
@@ -121,37 +119,11 @@ def _models(ctx: Context, scope: Scope) -> dict[str, Node]:
     return out
 
 
-def _check_statements(ctx: Context, scope: Scope) -> None:
+def _check_statements(ctx: Context, scope: Scope, *, outermost: bool = True) -> None:
     for default in scope.defaults:
-        check_default(ctx, default, STEPS)
+        check_default(ctx, default, STEPS, scope)
     for used in scope.used.values():
-        _check_statements(ctx, used)
+        _check_statements(ctx, used, outermost=False)
     for binding in scope.names.values():
         if isinstance(binding.statement, tree.Param):
-            _check_param(ctx, binding.statement, binding.value, scope)
-
-
-def _check_param(ctx: Context, param: tree.Param, given: tree.Expr | None, scope: Scope) -> None:
-    value = given if given is not None else param.value
-    if value is None:
-        text = f"`{param.name}` has no value"
-        help_ = f"set it: `--set {param.name}=...`"
-        ctx.say("E404", text, param.place, "declared without one", help=help_)
-        return
-    hint = _hint(param.type)
-    if hint is None:
-        return
-    try:
-        ctx.values.read(value, hint, scope)
-    except Bad as bad:
-        inner, _ = follow(value, scope)
-        text = f"`{param.name}` should be {say(hint)}"
-        for each in bad.diagnostics:
-            ctx.say(each.code, text, inner.place, each.label, help=each.help)
-
-
-def _hint(type_: tree.Type) -> Any:  # noqa: ANN401 - a type
-    if type_.name == "list":
-        item = _hint(type_.item) if type_.item else None
-        return types.GenericAlias(tuple, (item, ...)) if item else None
-    return TYPES.get(type_.name)
+            check_param(ctx, binding, needed=outermost)

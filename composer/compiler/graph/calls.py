@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from composer.compiler.graph.hints import hint_of
-from composer.compiler.graph.unfit import unknown_option
+from composer.compiler.graph.scope import unknown
 from composer.compiler.graph.values import Bad, build, match
 from composer.syntax import tree
 
@@ -82,22 +82,44 @@ def _defaults(ctx: Context, step: Step, scope: Scope) -> dict[str, Any]:
         for argument in default.value.arguments:
             if argument.name in known:
                 try:
-                    hint = hint_of(known[argument.name])
-                    values[argument.name] = ctx.values.read(argument.value, hint, home)
+                    values[argument.name] = _default(ctx, step, argument, default, home)
                 except Bad as bad:
-                    ctx.mistakes.extend(d for d in bad.diagnostics if d not in ctx.mistakes)
+                    ctx.catch(bad)
     return values
 
 
-def check_default(ctx: Context, default: tree.Default, steps: Mapping[str, Step]) -> None:
-    """Check the names in a `default` statement."""
+def check_default(
+    ctx: Context, default: tree.Default, steps: Mapping[str, Step], scope: Scope
+) -> None:
+    """Check a `default` statement: the step, its options, and their values."""
     step = steps.get(default.value.function)
-    if step is None:
-        from composer.compiler.graph.scope import unknown
-
+    if step is None or step.sign:
+        public = [name for name, each in steps.items() if not each.sign]
         place = default.value.function_place
-        ctx.mistakes.append(unknown(default.value.function, place, list(steps), "step"))
+        ctx.mistakes.append(unknown(default.value.function, place, public, "step"))
         return
-    for argument in default.value.arguments:
-        if argument.name not in step.public_options:
-            ctx.mistakes.append(unknown_option(step.name, argument, list(step.public_options)))
+    try:
+        given = match(default.value, [], step.public_options)
+    except Bad as bad:
+        ctx.catch(bad)
+        return
+    for argument in given.values():
+        try:
+            _default(ctx, step, argument, default, scope)
+        except Bad as bad:
+            ctx.catch(bad)
+
+
+def _default(
+    ctx: Context, step: Step, argument: tree.Argument, default: tree.Default, scope: Scope
+) -> Any:  # noqa: ANN401 - an option may be of any type
+    """Return the value that a `default` statement gives one option, or raise Bad."""
+    name = argument.name or ""
+    value = ctx.values.read(argument.value, hint_of(step.public_options[name]), scope)
+    try:
+        build(step.options, {name: value}, default.value, {name: argument})
+    except Bad as bad:
+        missing = "E206"  # the other options are none of this statement's business
+        if wrong := [each for each in bad.diagnostics if each.code != missing]:
+            raise Bad(*wrong) from None
+    return value

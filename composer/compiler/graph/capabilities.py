@@ -51,9 +51,12 @@ def check_capabilities(ctx: Context, answer: Node | None) -> None:
     sound = {node for node in ctx.declared if _readable(ctx, node)}
     if answer is None:
         return
+    counts: dict[Node, int | None] = {}
     for node in topological(answer):
         if node.op == QUERY:
             continue
+        counts[node] = _count(node, counts)
+        _check_votes(ctx, node, counts)
         models = [each for input_, each in node.paired() if input_.is_model]
         if all(leaf in sound for model in models for leaf in declared_in(model)):
             _check_needs(ctx, node, models)
@@ -134,6 +137,39 @@ def _instead(node: Node, name: str) -> str:
     if node.op == "route":
         return "estimate from the query alone: `route(by = knn(...))` or `route(by = uniform())`"
     return ""
+
+
+def _count(node: Node, counts: dict[Node, int | None]) -> int | None:
+    """Return how many answers a step gives, where that is known."""
+    if node.port is Port.TEXT:
+        return 1
+    match node.op:
+        case "bank":
+            each = [counts[branch] for branch in node.inputs]
+            return None if None in each else sum(filter(None, each))
+        case "sample":
+            return int(node.get("n"))
+        case "extract" | "rank":
+            return counts[node.inputs[0]]
+        case "top":
+            known, k = counts[node.inputs[0]], int(node.get("k"))
+            return None if known is None else min(known, k)
+        case _:
+            return None
+
+
+def _check_votes(ctx: Context, node: Node, counts: dict[Node, int | None]) -> None:
+    """Check that a vote has as many weights as answers, and can use them."""
+    weights = node.get("weights") if node.op == "vote" else None
+    if weights is None:
+        return
+    answers, place = counts[node.inputs[0]], ctx.graph.places.get(node)
+    if answers is not None and answers != len(weights):
+        text = f"{answers} answers, but {len(weights)} weights"
+        ctx.say("E403", text, place, "votes with them", help="give one weight an answer, in order")
+    elif min(weights, default=0) < 0 or not any(weights):
+        why = "a negative weight means nothing" if any(weights) else "all of them are 0"
+        ctx.say("E402", f"nobody can vote with these weights: {why}", place, "votes with them")
 
 
 def _check_vocabularies(ctx: Context, node: Node) -> None:

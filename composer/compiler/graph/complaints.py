@@ -101,12 +101,15 @@ def not_a_step(ctx: Context, expr: tree.Expr) -> None:
 
 def not_a_model(ctx: Context, expr: tree.Expr) -> None:
     """Say that something else stands where a model is wanted."""
+    formula = isinstance(expr, tree.Binary | tree.Unary)
     ctx.say(
         "E301",
         f"a model is wanted here, but `{label(expr)}` is none",
         expr.place,
         "not a model",
-        help="name a model, a fuse, or `prompt(...) -> M`",
+        help=f"fuse it first: `token_fuse({unparse(expr)})`"
+        if formula
+        else "name a model, a fuse, or `prompt(...) -> M`",
     )
 
 
@@ -120,6 +123,43 @@ def unlike_weights(ctx: Context, call: tree.Call, members: int, weights: int) ->
         f"should be {members}",
         notes=(Note(call.function_place, f"has {members} members"),),
         help="give one weight a member, in order",
+    )
+
+
+def useless_weights(ctx: Context, call: tree.Call, weights: tuple[float, ...], why: str) -> None:
+    """Say that weights of the right number cannot be used."""
+    argument = next((a for a in call.arguments if a.name == "weights"), None)
+    given = ", ".join(f"{weight:g}" for weight in weights)
+    ctx.say(
+        "E402",
+        f"the {'weights' if argument else 'coefficients'} {given} cannot be used: {why}",
+        argument.value.place if argument else call.place,
+        "not usable",
+    )
+
+
+def named_once(ctx: Context, bank: tree.Bank) -> bool:
+    """Say whether the branches of a bank have names of their own; if not, record the mistake."""
+    seen: dict[str, tree.Branch] = {}
+    for branch in bank.branches:
+        if branch.name in seen:
+            text = f"two branches of this bank are named `{branch.name}`"
+            notes = (Note(seen[branch.name].place, "first named here"),)
+            ctx.say("E204", text, branch.place, "again here", notes=notes, help="rename one")
+            return False
+        if branch.name:
+            seen[branch.name] = branch
+    return True
+
+
+def judged_by_models(ctx: Context, estimator: str, branch: tree.Branch) -> None:
+    """Say that an estimator which asks models is given a branch that is more than one model."""
+    ctx.say(
+        "E302",
+        f"`{estimator}` asks each branch's model, but `{label(branch.value)}` is not one model",
+        branch.place,
+        "more than a model",
+        help="estimate from the query alone: `route(by = knn(...))` or `route(by = uniform())`",
     )
 
 

@@ -95,10 +95,7 @@ class Loader:
     def _use(self, use: tree.Use, scope: Scope, trail: tuple[Path, ...]) -> None:
         path = self._find(use, scope.folder)
         if path is None:
-            for name, alias, place in use.names:
-                self._bind(scope, Binding(alias or name, use, scope, place))
-            if use.alias:
-                self._bind(scope, Binding(use.alias, use, scope, use.place))
+            self._bind_all(use, scope)
             return
         if path in trail:
             names = " -> ".join(each.name for each in (*trail, path))
@@ -107,11 +104,21 @@ class Loader:
             )
             return
         used = self.scope(path, trail=trail)
+        if self._files[path] is None:
+            self._bind_all(use, scope)
+            return
         used.user = scope
         if use.alias:
             scope.used[use.alias] = used
             self._bind(scope, Binding(use.alias, use, scope, use.place))
         self._import(use, used, scope)
+
+    def _bind_all(self, use: tree.Use, scope: Scope) -> None:
+        """Bind the names of a file that cannot be read, so that nothing calls them unknown."""
+        for name, alias, place in use.names:
+            self._bind(scope, Binding(alias or name, use, scope, place))
+        if use.alias:
+            self._bind(scope, Binding(use.alias, use, scope, use.place))
 
     def _import(self, use: tree.Use, used: Scope, scope: Scope) -> None:
         for name, alias, place in use.names:

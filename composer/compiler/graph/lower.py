@@ -15,15 +15,17 @@ from composer.compiler.graph.complaints import (
     fits,
     lonely_route,
     model_needs_query,
+    named_once,
     not_a_step,
 )
 from composer.compiler.graph.context import AsModel, AsStep, run
 from composer.compiler.graph.members import member
 from composer.compiler.graph.naming import branch_names, label
+from composer.compiler.graph.params import given_params
 from composer.compiler.graph.routes import as_route, branches_of, decided
 from composer.compiler.graph.scope import Binding, Scope, unknown
 from composer.compiler.graph.uses import build_node, instance, through
-from composer.compiler.graph.values import Bad, bound_value, match
+from composer.compiler.graph.values import bound_value
 from composer.ports import Port
 from composer.ports.values import unique
 from composer.steps import STEPS
@@ -91,6 +93,8 @@ def _bank(ctx: Context, bank: tree.Bank, wire: Node, scope: Scope) -> Lowered:
         return None
     if wire.port is not Port.QUERY:
         bank_needs_query(ctx, bank, wire)
+        return None
+    if not named_once(ctx, bank):
         return None
     nodes = yield branches_of(bank, wire, scope)
     if nodes is None:
@@ -192,16 +196,12 @@ def _used(ctx: Context, call: tree.Call, wire: Node, scope: Scope, binding: Bind
     used = binding.scope.used.get(binding.name)
     if used is None:
         return None
-    params = [n for n, b in used.names.items() if isinstance(b.statement, tree.Param)]
-    try:
-        given = match(call, [], params)
-    except Bad as bad:
-        ctx.catch(bad)
-        return None
     if used.answer is None:
         ctx.say("E207", f"`{binding.name}` has no answer, so it is no step", call.place, "here")
         return None
-    inner = used.copied({name: (a.value, scope) for name, a in given.items()})
+    inner = given_params(ctx, call, binding, scope)
+    if inner is None:
+        return None
     if not fits(ctx, wire, frozenset({Port.QUERY}), f"`{binding.name}`", call.place):
         return None
     return (yield AsStep(used.answer.value, wire, inner))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.calls import options_of
-from composer.compiler.graph.complaints import not_a_model, unlike_weights
+from composer.compiler.graph.complaints import not_a_model, unlike_weights, useless_weights
 from composer.compiler.graph.context import AsModel
 from composer.compiler.graph.formulas import is_formula, terms
 from composer.compiler.graph.naming import label
 from composer.compiler.graph.scope import Binding, Scope, unknown
+from composer.compiler.graph.unfit import no_value
 from composer.compiler.graph.uses import build_node, instance, through
 from composer.compiler.graph.values import Bad, bound_value, follow
 from composer.models import BACKENDS
@@ -59,7 +61,9 @@ def _model_named(ctx: Context, name: str, expr: tree.Name, scope: Scope) -> Lowe
         return (yield through(ctx, binding, AsModel(value, binding.scope), expr))
     if isinstance(binding.statement, tree.Model):
         return declared(ctx, binding)
-    if not isinstance(binding.statement, tree.Use) or name in binding.scope.used:
+    if isinstance(binding.statement, tree.Param):
+        ctx.mistakes.append(no_value(binding.statement))
+    elif not isinstance(binding.statement, tree.Use) or name in binding.scope.used:
         not_a_model(ctx, expr)
     return None
 
@@ -80,7 +84,7 @@ def _model_called(ctx: Context, name: str, call: tree.Call, scope: Scope) -> Low
 
 def _fused(ctx: Context, step: Step, call: tree.Call, scope: Scope) -> Lowered:
     """Lower a fuse, whose members may be a list, or one formula."""
-    call, homes = _spliced(call, scope)
+    call, homes, named = _spliced(call, scope)
     hidden: dict[str, object] = {}
     members = [a for a in call.arguments if a.name is None]
     formula, home = _formula(step, members, homes, scope)
@@ -91,41 +95,60 @@ def _fused(ctx: Context, step: Step, call: tree.Call, scope: Scope) -> Lowered:
             ctx.catch(bad)
             return None
         homes = {id(e): s for e, s, _ in written}
-        named = tuple(tree.Argument(None, e, e.place, e.place) for e, _, _ in written)
-        call = tree.Call(
-            call.function,
-            (*named, *(a for a in call.arguments if a.name)),
-            call.place,
-            call.function_place,
-        )
-        members = list(named)
+        members = [tree.Argument(None, e, e.place, e.place) for e, _, _ in written]
+        options = (a for a in call.arguments if a.name)
+        call = replace(call, arguments=(*members, *options))
         hidden = {"combine": Logs(), "normalize": False, "weights": tuple(c for *_, c in written)}
-    hidden["names"] = unique(label(a.value) for a in members)
+    hidden["names"] = unique(named.get(id(a.value)) or label(a.value) for a in members)
     node = yield build_node(ctx, step, call, None, scope, call, homes, **hidden)
     if node is None:
         return None
     weights = node.get("weights")
-    if weights is not None and len(weights) != len(node.inputs):
+    if weights is None:
+        return node
+    if len(weights) != len(node.inputs):
         unlike_weights(ctx, call, len(node.inputs), len(weights))
+        return None
+    if why := _useless(node, weights):
+        useless_weights(ctx, call, weights, why)
         return None
     return node
 
 
-def _spliced(call: tree.Call, scope: Scope) -> tuple[tree.Call, dict[int, Scope]]:
+def _useless(node: Node, weights: tuple[float, ...]) -> str:
+    """Say why weights cannot be used, if they cannot."""
+    options = node.values()
+    combine = options.get("combine")
+    signed = combine is not None and combine.name == "logs"
+    if not any(weights):
+        return "all of them are 0"
+    if min(weights) < 0 and not signed:
+        return "one is negative, which only `combine = logs` can mean"
+    if options.get("normalize", True) and sum(weights) <= 0:
+        return "they are divided by their sum, which is not positive: say `normalize = false`"
+    return ""
+
+
+def _spliced(
+    call: tree.Call, scope: Scope
+) -> tuple[tree.Call, dict[int, Scope], dict[int, str | None]]:
     """Put the branches of a list given as members in its place: `fuse(members)`.
 
-    Returns also the scope in which each of them is to be read, by the identity of its expression.
+    Returns also, by the identity of a branch's expression, the scope in which it is to be read
+    and its name.
     """
     out: list[tree.Argument] = []
     homes: dict[int, Scope] = {}
+    named: dict[int, str | None] = {}
     for argument in call.arguments:
         value, home = follow(argument.value, scope)
         if argument.name is None and isinstance(value, tree.Bank):
             out += [tree.Argument(None, b.value, b.place, b.place) for b in value.branches]
             homes |= {id(branch.value): home for branch in value.branches}
+            named |= {id(branch.value): branch.name for branch in value.branches}
         else:
             out.append(argument)
-    return tree.Call(call.function, tuple(out), call.place, call.function_place), homes
+    return replace(call, arguments=tuple(out)), homes, named
 
 
 def _formula(

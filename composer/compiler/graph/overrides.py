@@ -27,33 +27,49 @@ def override(scope: Scope, settings: Mapping[str, str]) -> list[Diagnostic]:
         try:
             value = parse_expression(text, f"--set {path}")
         except Mistakes as error:
-            mistakes += error.diagnostics
+            quoted = "" if '"' in text else f"a text stands in quotes: `--set '{path}=\"{text}\"'`"
+            mistakes += [replace(each, help=quoted or each.help) for each in error.diagnostics]
             continue
         if not _apply(scope, path, value):
-            known = list(paths(scope))
-            mistakes.append(
-                Diagnostic(
-                    "E404",
-                    f"there is nothing to set at `{path}`",
-                    help=did_you_mean(path, known) or "this recipe has no parameters",
-                )
-            )
+            said = f"there is nothing to set at `{path}`"
+            mistakes.append(Diagnostic("E404", said, help=_advice(scope, path)))
     return mistakes
 
 
-def paths(scope: Scope) -> Iterator[str]:
-    """Yield every path that `--set` can reach."""
+def _advice(scope: Scope, path: str) -> str:
+    """Say what can be set near a path that is none."""
+    match path.split("."):
+        case ["default", name, _]:
+            return did_you_mean(path, list(_default_paths(name)) or list(_default_paths()))
+        case ["model", name, _]:
+            return did_you_mean(path, list(_model_paths(scope, name)) or list(_model_paths(scope)))
+        case _:
+            near = did_you_mean(path, params_of(scope)) or "this recipe has no parameters"
+            return f"{near}; or set `model.NAME.OPTION` or `default.STEP.OPTION`"
+
+
+def params_of(scope: Scope) -> list[str]:
+    """Return the parameters of a recipe and of those that it uses, as `--set` names them."""
+    used = [(f"{alias}.", inner) for alias, inner in scope.used.items()]
+    return [
+        prefix + name
+        for prefix, home in [("", scope), *used]
+        for name, binding in home.names.items()
+        if isinstance(binding.statement, tree.Param)
+    ]
+
+
+def _default_paths(step: str | None = None) -> Iterator[str]:
+    for name, each in STEPS.items():
+        if not each.sign and name == (step or name):
+            yield from (f"default.{name}.{option}" for option in each.public_options)
+
+
+def _model_paths(scope: Scope, model: str | None = None) -> Iterator[str]:
     for name, binding in scope.names.items():
-        if isinstance(binding.statement, tree.Param):
-            yield name
-        if isinstance(binding.statement, tree.Model):
+        if isinstance(binding.statement, tree.Model) and name == (model or name):
             backend = BACKENDS.get(binding.statement.value.function)
             yield from (f"model.{name}.{o}" for o in (backend.model_fields if backend else ()))
-    for alias, used in scope.used.items():
-        yield from (f"{alias}.{path}" for path in paths(used) if "." not in path)
-    for name, step in STEPS.items():
-        if not step.sign:
-            yield from (f"default.{name}.{option}" for option in step.public_options)
 
 
 def _apply(scope: Scope, path: str, value: tree.Expr) -> bool:
@@ -79,7 +95,7 @@ def _param(scope: Scope, name: str, value: tree.Expr) -> bool:
 
 
 def _default(scope: Scope, step: str, option: str, value: tree.Expr) -> bool:
-    if step not in STEPS or option not in STEPS[step].public_options:
+    if step not in STEPS or STEPS[step].sign or option not in STEPS[step].public_options:
         return False
     argument = tree.Argument(option, value, value.place, value.place)
     call = tree.Call(step, (argument,), value.place, value.place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.calls import options_of
-from composer.compiler.graph.complaints import fits
+from composer.compiler.graph.complaints import fits, judged_by_models, lonely_route, named_once
 from composer.compiler.graph.context import AsStep
 from composer.compiler.graph.naming import branch_names
 from composer.compiler.graph.uses import origin
@@ -47,14 +47,17 @@ def decided(
     if query is None or wire.port is not Port.QUERY:
         fits(ctx, wire, frozenset({Port.QUERY}), "`route`", call.place)
         return None
+    if not bank.branches:
+        lonely_route(ctx, call)
+        return None
     branches = yield branches_of(bank, wire, bank_scope)
-    if branches is None:
+    if branches is None or not named_once(ctx, bank):
         return None
     texts = zip(branches, bank.branches, strict=True)
     if not all(fits(ctx, n, frozenset({Port.TEXT}), "a routed bank", b.place) for n, b in texts):
         return None
     names = branch_names(bank)
-    decision = _route(ctx, call, call_scope, wire, branches, names)
+    decision = _route(ctx, call, call_scope, wire, branches, bank)
     if decision is None:
         return None
     policy = decision.get("policy")
@@ -76,24 +79,32 @@ def _route(  # noqa: PLR0913 - the call, where it stands and what it decides amo
     scope: Scope,
     query: Node,
     branches: tuple[Node, ...],
-    names: tuple[str, ...],
+    bank: tree.Bank,
 ) -> Node | None:
     call = at if isinstance(at, tree.Call) else tree.Call(at.id, (), at.place, at.place)
-    models = tuple(n.inputs[1] for n in branches if n.op == "generate" and n.inputs[0] is query)
-    known = models if len(models) == len(branches) else ()
-    hidden = {"names": names, **choices(known, len(names))}
+    models = tuple(node.inputs[1] if _asks(node, query) else None for node in branches)
+    known = tuple(model for model in models if model is not None)
+    hidden = {"names": branch_names(bank), **choices(models)}
     options = options_of(ctx, STEPS["route"], call, scope, hidden)
     if options is None:
         return None
-    return ctx.graph.node("route", (query, *known), options, at.place)
+    inputs = known if len(known) == len(branches) else ()
+    node = ctx.graph.node("route", (query, *inputs), options, at.place)
+    if node.get("by").needs and not inputs and len(branches) > 1:
+        judged_by_models(ctx, node.get("by").name, bank.branches[models.index(None)])
+        return None
+    return node
 
 
-def choices(models: tuple[Node, ...], count: int) -> dict[str, object]:
+def _asks(branch: Node, query: Node) -> bool:
+    """Say whether a branch is a model that is asked the query itself."""
+    return branch.op == "generate" and branch.inputs[0] is query
+
+
+def choices(models: tuple[Node | None, ...]) -> dict[str, object]:
     """Return what `route` is told of its choices: names in data files, and prices."""
-    if not models:
-        return {"aliases": ((),) * count, "prices": (None,) * count}
-    cards = [m.get("declaration") if m.op == "model" else None for m in models]
+    declared = [m.get("declaration") if m and m.op == "model" else None for m in models]
     return {
-        "aliases": tuple(tuple(d.aliases) if d else () for d in cards),
-        "prices": tuple(sum(d.price) / 2 if d and d.price else None for d in cards),
+        "aliases": tuple(tuple(d.aliases) if d else () for d in declared),
+        "prices": tuple(sum(d.price) / 2 if d and d.price else None for d in declared),
     }

@@ -37,6 +37,12 @@ def wrong(expr: tree.Expr, wanted: str, among: Iterable[str] = (), help_: str = 
     )
 
 
+def named_value(branch: tree.Branch) -> Diagnostic:
+    """Return the mistake of a list whose values have names."""
+    text = "the values of a list have no names"
+    return Diagnostic("E401", text, branch.place, "named", help="give them in order, alone")
+
+
 def leads_back(expr: tree.Expr) -> Diagnostic:
     """Return the mistake of a value that is made of itself."""
     text = f"`{unparse(expr)}` is defined by itself"
@@ -83,10 +89,23 @@ def complaint(
     return Diagnostic("E401", f"`{option}` must be {wanted}", place, f"should be {wanted}")
 
 
-def too_many(call: tree.Call, argument: tree.Argument, room: int) -> Diagnostic:
+def too_many(
+    call: tree.Call, argument: tree.Argument, room: int, known: Iterable[str]
+) -> Diagnostic:
     """Return the mistake of an argument that finds no place."""
-    takes = "no arguments" if not room else f"at most {room} without a name"
-    return Diagnostic("E206", f"`{call.function}` takes {takes}", argument.place, "one too many")
+    values = "value" if room == 1 else "values"
+    takes = f"at most {room} {values} without a name" if room else "no value without a name"
+    options = ", ".join(f"`{name}`" for name in known)
+    help_ = f"give it by name: {options}" if options else f"write `{call.function}()`"
+    text = f"`{call.function}` takes {takes}"
+    return Diagnostic("E206", text, argument.place, "one too many", help=help_)
+
+
+def no_value(param: tree.Param) -> Diagnostic:
+    """Return the mistake of a parameter that has no value."""
+    help_ = f"set it: `--set {param.name}=...`, or give it a value here: `= ...`"
+    text = f"`{param.name}` has no value"
+    return Diagnostic("E404", text, param.place, "declared without one", help=help_)
 
 
 def given_twice(

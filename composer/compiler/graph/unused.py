@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.scope import unknown
-from composer.parts import SIGNALS, parts
+from composer.parts import SIGNALS, TEMPLATES, parts
 from composer.steps import STEPS
 from composer.syntax import tree
 
@@ -13,48 +13,79 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from composer.compiler.graph.context import Context
-    from composer.compiler.graph.scope import Scope
+    from composer.compiler.graph.scope import Binding, Scope
 
 
 def check_unused(ctx: Context, scope: Scope) -> None:
-    """Warn of names that nothing uses, and check the calls inside them."""
-    library = scope.answer is None
+    """Check the names inside what nothing uses, which is never lowered."""
+    values = [
+        (binding.statement, binding.statement.value)
+        for binding in scope.names.values()
+        if isinstance(binding.statement, tree.Let | tree.Def) and _idle(binding)
+    ]
+    known = {*scope.visible(), *_steps(), *_part_names(), *SIGNALS, *TEMPLATES, "env"}
+    for statement, value in values:
+        _check_names(ctx, statement, value, known, scope)
+
+
+def warn_unused(ctx: Context, scope: Scope) -> None:
+    """Warn of what nothing uses; a library's names are there for others."""
+    if scope.answer is None:
+        return
     for name, binding in scope.names.items():
-        statement = binding.statement
-        if binding.used or statement.place.source is not binding.place.source:
-            continue
-        if not library and isinstance(statement, tree.Let | tree.Def | tree.Param | tree.Model):
+        if _idle(binding) and not isinstance(binding.statement, tree.Use):
             ctx.say("W201", f"`{name}` is never used", binding.place, "defined here")
-        if isinstance(statement, tree.Let | tree.Def):
-            _check_calls(ctx, statement.value, scope)
 
 
-def _check_calls(ctx: Context, value: tree.Expr, scope: Scope) -> None:
-    known = {*scope.visible(), *(n for n, s in STEPS.items() if not s.sign), *_part_names(), "env"}
-    for call in _calls(value):
-        if call.function not in known and call.function not in SIGNALS:
-            ctx.mistakes.append(unknown(call.function, call.function_place, sorted(known), "step"))
+def _idle(binding: Binding) -> bool:
+    """Say whether a name of this file was never looked up."""
+    return not binding.used and binding.statement.place.source is binding.place.source
+
+
+def _check_names(
+    ctx: Context,
+    statement: tree.Let | tree.Def,
+    value: tree.Expr,
+    known: set[str],
+    scope: Scope,
+) -> None:
+    own = {each.name for each in statement.parameters} if isinstance(statement, tree.Def) else set()
+    for each in _named(value):
+        name = each.function if isinstance(each, tree.Call) else each.id
+        if name in known or name in own:
+            continue
+        called = isinstance(each, tree.Call)
+        place = each.function_place if isinstance(each, tree.Call) else each.place
+        among = sorted({*scope.visible(), *_steps(), *own})
+        ctx.mistakes.append(unknown(name, place, among, "step" if called else "name"))
+
+
+def _steps() -> Iterator[str]:
+    return (name for name, step in STEPS.items() if not step.sign)
 
 
 def _part_names() -> Iterator[str]:
     return (name for kind in parts().values() for name in kind)
 
 
-def _calls(value: tree.Expr) -> Iterator[tree.Call]:
-    todo = [value]
+def _named(value: tree.Expr) -> Iterator[tree.Call | tree.Name]:
+    """Yield every call, and every name that stands where a step or a model does."""
+    todo: list[tuple[tree.Expr, bool]] = [(value, True)]
     while todo:
-        expr = todo.pop()
+        expr, runs = todo.pop()
         match expr:
             case tree.Chain(stages=inner) | tree.Fallback(choices=inner):
-                todo.extend(inner)
+                todo += [(each, runs) for each in reversed(inner)]
             case tree.Bank(branches=branches):
-                todo.extend(branch.value for branch in branches)
+                todo += [(branch.value, runs) for branch in reversed(branches)]
             case tree.Call(arguments=arguments):
                 yield expr
-                todo.extend(argument.value for argument in arguments)
+                todo += [(each.value, False) for each in reversed(arguments)]
             case tree.Binary(left=left, right=right):
-                todo += [left, right]
+                todo += [(right, False), (left, False)]
             case tree.Unary(operand=operand):
-                todo.append(operand)
+                todo.append((operand, False))
+            case tree.Name() if runs:
+                yield expr
             case _:
                 pass

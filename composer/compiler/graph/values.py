@@ -27,7 +27,9 @@ from composer.compiler.graph.unfit import (
     complaint,
     given_twice,
     leads_back,
+    named_value,
     no_rule,
+    no_value,
     too_many,
     unknown_option,
     wrong,
@@ -79,11 +81,11 @@ class Values:
 
     def read(self, expr: tree.Expr, hint: Any, scope: Scope) -> Any:  # noqa: ANN401, PLR0911
         """Return the value of an expression where a hint's type is wanted, or raise Bad."""
-        hint, resolve = unwrap(hint)
+        hint, mark = unwrap(hint)
         if isinstance(expr, tree.Null) and optional(hint):
             return None
         hint = required(hint)
-        expr, scope = follow(expr, scope)
+        expr, scope = resolve(expr, scope)
         if is_union(hint):
             return self._first(expr, hint, scope)
         if is_kind(hint, Rule):
@@ -95,8 +97,8 @@ class Values:
         if typing.get_origin(hint) is tuple:
             return self._tuple(expr, hint, scope)
         value = self._plain(expr, hint, scope)
-        if resolve is not None and isinstance(value, str):
-            return self.find(value, scope, expr.place, resolve.must_exist)
+        if mark is not None and isinstance(value, str):
+            return self.find(value, scope, expr.place, mark.must_exist)
         return value
 
     def typed(self, call: tree.Call, kind: type[Typed], scope: Scope) -> Typed:
@@ -138,6 +140,8 @@ class Values:
     def _tuple(self, expr: tree.Expr, hint: Any, scope: Scope) -> tuple[Any, ...]:  # noqa: ANN401
         if not isinstance(expr, tree.Bank):
             raise Bad(wrong(expr, say(hint)))
+        if named := next((branch for branch in expr.branches if branch.name), None):
+            raise Bad(named_value(named))
         of = typing.get_args(hint)
         each = [of[0] if of[-1] is Ellipsis else of[min(i, len(of) - 1)] for i in _count(expr)]
         pairs = zip(expr.branches, each, strict=True)
@@ -164,7 +168,7 @@ class Values:
         return found
 
     def _number(self, written: tree.Expr, scope: Scope, hint: Any) -> Deep:  # noqa: ANN401
-        expr, home = follow(written, scope)
+        expr, home = resolve(written, scope)
         key = (id(expr), id(home))
         if key not in self.numbers:
             self.numbers[key] = None
@@ -211,7 +215,7 @@ class Values:
         return rule
 
     def _rule(self, written: tree.Expr, scope: Scope, trail: tuple[int, ...]) -> Deep:
-        expr, scope = follow(written, scope)
+        expr, scope = resolve(written, scope)
         if id(expr) in trail:
             raise Bad(leads_back(written))
         trail = trail if expr is written else (*trail, id(expr))
@@ -261,6 +265,17 @@ def follow(expr: tree.Expr, scope: Scope) -> tuple[tree.Expr, Scope]:
     return expr, scope
 
 
+def resolve(expr: tree.Expr, scope: Scope) -> tuple[tree.Expr, Scope]:
+    """Follow a name to what it stands for, or raise Bad where that is a parameter without one."""
+    expr, scope = follow(expr, scope)
+    binding = scope.find(expr.id) if isinstance(expr, tree.Name) else None
+    if binding is not None and isinstance(binding.statement, tree.Param):
+        if bound_value(binding) is None:
+            raise Bad(no_value(binding.statement))
+        raise Bad(leads_back(expr))
+    return expr, scope
+
+
 def bound_value(binding: Binding) -> tree.Expr | None:
     """Return the expression that a parameter or a `let` stands for."""
     match binding.statement:
@@ -284,7 +299,7 @@ def match(
         if name is None:
             name = next((each for each in free if each not in given), None)
         if name is None:
-            mistakes.append(too_many(call, argument, len(free)))
+            mistakes.append(too_many(call, argument, len(free), known))
         elif name not in known:
             mistakes.append(unknown_option(call.function, argument, known))
         elif name in given:

@@ -33,7 +33,7 @@ def route_into_members(  # noqa: PLR0913 - what the pattern names
     """A route whose bank is one fused branch weighs that branch's members."""
     del node
     names = fuse.get("names")
-    told = choices(fuse.inputs, len(fuse.inputs))
+    told = choices(fuse.inputs)
     inner = graph.replaced(route, (query, *fuse.inputs), names=names, fused=True, **told)
     weighed = graph.node("weigh", (fuse, inner), None, graph.places.get(fuse))
     return graph.replaced(branch, (query, weighed))

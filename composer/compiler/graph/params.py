@@ -1,0 +1,74 @@
+"""Parameters: their values held against their types."""
+
+from __future__ import annotations
+
+import types
+from typing import TYPE_CHECKING, Any
+
+from composer.compiler.graph.hints import say
+from composer.compiler.graph.unfit import no_value
+from composer.compiler.graph.values import Bad, bound_value, follow, match
+from composer.syntax import tree
+from composer.words import Note
+
+if TYPE_CHECKING:
+    from composer.compiler.graph.context import Context
+    from composer.compiler.graph.scope import Binding, Scope
+
+TYPES: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool, "path": str}
+
+
+def check_param(ctx: Context, binding: Binding, *, needed: bool = True) -> bool:
+    """Say whether a parameter's value is of its type; record the mistake if it is not.
+
+    A value given from outside that is wrong is put aside, so that it is reported once. One that
+    is not `needed` may be missing, since whoever uses the recipe gives it.
+    """
+    param = binding.statement
+    assert isinstance(param, tree.Param)
+    value, hint = bound_value(binding), _hint(param.type)
+    if value is None:
+        if needed:
+            ctx.mistakes.append(no_value(param))
+        return not needed
+    if hint is None:
+        return True
+    try:
+        ctx.values.read(value, hint, binding.scope)
+    except Bad as bad:
+        inner, _ = follow(value, binding.scope)
+        for each in bad.diagnostics:
+            retyped = each.code == "E401"
+            text = f"`{param.name}` should be {say(hint)}" if retyped else each.message
+            place = inner.place if retyped else each.place
+            ctx.say(each.code, text, place, each.label, help=each.help)
+        binding.value = None
+        return False
+    return True
+
+
+def given_params(ctx: Context, call: tree.Call, binding: Binding, scope: Scope) -> Scope | None:
+    """Return the scope of one use of a recipe as a step, its parameters as the call gives them."""
+    used = binding.scope.used[binding.name]
+    params = [n for n, b in used.names.items() if isinstance(b.statement, tree.Param)]
+    try:
+        given = match(call, [], params)
+    except Bad as bad:
+        ctx.catch(bad)
+        return None
+    inner = used.copied({name: (argument.value, scope) for name, argument in given.items()})
+    missing = next((name for name in params if bound_value(inner.names[name]) is None), None)
+    if missing is not None:
+        text = f"`{binding.name}` needs `{missing}`"
+        notes = (Note(inner.names[missing].place, "has no value of its own"),)
+        ctx.say("E206", text, call.place, f"`{missing}` is missing", notes=notes)
+        return None
+    sound = [check_param(ctx, inner.names[name]) for name in given]
+    return inner if all(sound) else None
+
+
+def _hint(type_: tree.Type) -> Any:  # noqa: ANN401 - a type
+    if type_.name == "list":
+        item = _hint(type_.item) if type_.item else None
+        return types.GenericAlias(tuple, (item, ...)) if item else None
+    return TYPES.get(type_.name)
