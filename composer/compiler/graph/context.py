@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from composer import zoo
 from composer.compiler.graph.files import Loader, shipped
 from composer.compiler.graph.node import Graph, Node
 from composer.compiler.graph.values import Bad, Values
@@ -18,6 +19,12 @@ if TYPE_CHECKING:
     from composer.compiler.graph.scope import Binding, Scope
     from composer.syntax import tree
     from composer.words import Place
+
+ZOO_ITEMS: dict[str, Literal["validation", "test"]] = {
+    "zoo:validation": "validation",
+    "zoo:test": "test",
+}
+"""Data that ships with the package, by the names that recipes use."""
 
 Lowered = Generator[Any, Any, Any]
 """Work that yields further work, or requests for it, and ends with a node (None: a mistake)."""
@@ -82,7 +89,9 @@ class Context:
         return self.draws.setdefault((id(expr), id(scope)), len(self.draws) + 1)
 
     def find(self, name: str, scope: Scope, place: Place, must_exist: bool) -> str:  # noqa: FBT001
-        """Return the path of a file that a recipe names."""
+        """Return the path of a file that a recipe names; `zoo:validation` is the zoo's own."""
+        if name in ZOO_ITEMS:
+            return str(zoo.items(ZOO_ITEMS[name]))
         for base in (scope.folder, shipped()):
             path = base / Path(name).expanduser()
             if path.exists():
