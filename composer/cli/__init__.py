@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -23,6 +24,9 @@ VERBS = {
     "eval": "Measure recipes on a data file.",
 }
 
+LASTING = ("run", "eval")
+"""The verbs that may run for long, and so must not keep their garbage."""
+
 
 class Verbs(click.Group):
     """The verbs by name; the module of one is imported only when it runs."""
@@ -37,6 +41,8 @@ class Verbs(click.Group):
         del ctx
         if cmd_name not in VERBS:
             return None
+        if cmd_name in LASTING:
+            gc.enable()
         module = import_module(f"composer.cli.{cmd_name}_")
         command: click.Command = module.command
         return command
@@ -58,19 +64,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and leave with its exit status; no traceback unless it is asked for."""
     # Searching the installed packages for plugins of pydantic costs a tenth of a short command.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-    argv = list(sys.argv[1:] if arguments is None else arguments)
+    # So does looking for garbage in what was imported, on the way and again at the very end.
+    gc.disable()
+    try:
+        status = _run(list(sys.argv[1:] if arguments is None else arguments))
+    finally:
+        gc.freeze()
+        gc.enable()
+    sys.exit(status)
+
+
+def _run(argv: list[str]) -> int:
     traceback = "--traceback" in argv
     argv = [each for each in argv if each != "--traceback"]
     try:
-        status = compose.main(argv, prog_name="compose", standalone_mode=False)
+        return compose.main(argv, prog_name="compose", standalone_mode=False) or 0
     except click.ClickException as error:
         error.show()
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
-        sys.exit(EXIT_INTERRUPTED)
+        return EXIT_INTERRUPTED
     except Exception as error:
         if traceback:
             raise
-        sys.exit(failed(error))
-    sys.exit(status or 0)
+        return failed(error)
