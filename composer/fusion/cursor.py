@@ -65,10 +65,10 @@ class Cursor:
         for leaf, given in ids.items():
             model = group.leaves[leaf].runner.model
             if not given:
-                raise ModelError("E704", f"{model.name} is given nothing to read")
+                raise ModelError("E701", f"{model.name} is given nothing to read")
             if model.context is not None and len(given) > model.context:
                 raise ModelError(
-                    "E704",
+                    "E703",
                     f"{model.name} reads {model.context} tokens, but the prompt has {len(given)}",
                     "shorten the prompt, or leave this member out",
                 )
@@ -155,12 +155,9 @@ class Cursor:
         """What each model was given so far; equal names add up."""
         found: dict[str, Usage] = {}
         for track in self.tracks.values():
-            old = found.get(track.leaf.name, Usage())
-            found[track.leaf.name] = Usage(
-                old.calls + track.count.calls,
-                old.prompt_tokens + track.count.prompt,
-                old.completion_tokens + len(track.ids) - track.count.prompt,
-            )
+            written = len(track.ids) - track.count.prompt
+            own = Usage(track.count.calls, track.count.prompt, written)
+            found[track.leaf.name] = found.get(track.leaf.name, Usage()) + own
         return found
 
 
@@ -204,7 +201,7 @@ Request = Draw | Read
 def opening(leaf: Leaf, prompts: Sequence[Messages], prefix: str) -> list[int]:
     """Tokens of the leaf's prompt and of the answer's beginning."""
     if leaf.prompt >= len(prompts):
-        raise ModelError("E703", f"{leaf.name} reads prompt {leaf.prompt}; {len(prompts)} given")
+        raise ModelError("E701", f"{leaf.name} reads prompt {leaf.prompt}; {len(prompts)} given")
     model = leaf.runner.model
     ids = model.render(prompts[leaf.prompt], leaf.template)
     return [*ids, *model.vocabulary.extend(prefix.encode())] if prefix else ids

@@ -138,14 +138,18 @@ class Engine:
         return self._groups[key]
 
     def _loop(self) -> None:
-        with torch.inference_mode():
-            while self._receive():
-                self._admit()
-                self._advance()
+        error: Exception = ModelError("E707", "the engine was closed")
+        try:
+            with torch.inference_mode():
+                while self._receive():
+                    self._admit()
+                    self._advance()
+        except Exception as problem:  # noqa: BLE001  # nobody must wait for a thread that is gone
+            self._open, error = False, problem
         for task in [*self._active, *self._waiting]:
-            task.future.cancel()
             if task.session is not None:
                 task.session.close()
+            _fail(task, error)
 
     def _receive(self) -> bool:
         """Take what came in; wait for it if there is nothing else to do."""
@@ -173,6 +177,7 @@ class Engine:
                     _fail(task, error)
                 else:
                     self._active.append(task)
+                    self._go_on(task)  # its rows keep its models in memory from here on
             self._waiting.pop(0)
 
     def _ready(self, task: _Task[Any]) -> bool:
@@ -185,7 +190,7 @@ class Engine:
             if self._active:
                 return False
             raise ModelError(
-                "E602", f"{', '.join(sorted({m.name for m in models}))} do not fit together"
+                "E601", f"{', '.join(sorted({m.name for m in models}))} do not fit together"
             ) from None
         finally:
             if set(self._pool.runners()) != set(before):
@@ -201,8 +206,6 @@ class Engine:
         """One tick for all active jobs."""
         for task in [task for task in self._active if task.future.cancelled()]:
             self._drop(task)
-        for task in [task for task in self._active if not task.waits]:
-            self._go_on(task)
         requests = [r for task in self._active for r in task.waits if r not in task.replies]
         answers = tick(requests) if requests else {}
         for task in list(self._active):

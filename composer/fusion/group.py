@@ -236,7 +236,7 @@ def _align(fuse: TokenFuse, spaces: Sequence[Space]) -> tuple[Space, tuple[Map, 
         return Space(narrow.key, narrow.pieces, ends, narrow.lone), None
     if fuse.align == "shared":
         raise ModelError(
-            "E705",
+            "E305",
             f"{', '.join(fuse.names)} do not share one vocabulary",
             'say `align = "union"`, or leave `align` out',
         )

@@ -45,7 +45,7 @@ def perplexity(group: Group, prompt: Messages, weights: Sequence[float] | None) 
     run = group.run(shares)
     if len({group.leaves[leaf].runner.model.vocabulary.fingerprint for leaf in run}) > 1:
         raise ModelError(
-            "E705",
+            "E305",
             "a prompt as rendered has no tokens in common between unlike vocabularies",
             "ask for the prompt perplexity of each member",
         )
@@ -94,7 +94,7 @@ def _read(cursor: Cursor, entries: Sequence[int], *, end: bool) -> Session[Score
         for start in range(0, len(targets), stretch):
             request = Read(cursor, targets[start : start + stretch])
             if cursor.room < 0:
-                raise ModelError("E704", "the text is longer than a member's context")
+                raise ModelError("E703", "the text is longer than a member's context")
             (answer,) = yield [request]
             assert isinstance(answer, list)
             found.extend(answer)

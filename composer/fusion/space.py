@@ -70,7 +70,7 @@ def union(spaces: Sequence[Space]) -> tuple[Space, list[Map]]:
     """One space for all, and how each lies in it."""
     entries = list(dict.fromkeys(piece for space in spaces for piece in space.ids))
     end = len(entries)
-    key = "+".join(dict.fromkeys(space.key for space in spaces))
+    key = "+".join(f"{space.key}/{len(space)}/{sorted(space.ends)}" for space in spaces)
     whole = Space(key, [*entries, None], frozenset({end}))
     at = {piece: entry for entry, piece in enumerate(entries)}
     return whole, [_map(space, at, end) for space in spaces]

@@ -244,10 +244,5 @@ def _usage(members: Sequence[Member]) -> dict[str, Usage]:
         alone = len(member.cursor.group.leaves) == 1
         for name, u in said.items():
             key = member.name if alone else name
-            old = found.get(key, Usage())
-            found[key] = Usage(
-                old.calls + u.calls,
-                old.prompt_tokens + u.prompt_tokens,
-                old.completion_tokens + u.completion_tokens,
-            )
+            found[key] = found.get(key, Usage()) + u
     return found

@@ -154,15 +154,15 @@ def shares(
 ) -> tuple[float, ...]:
     """Weights as they are used: divided by their sum, unless they are to be taken as they are."""
     if len(weights) != count:
-        raise ModelError("E203", f"{count} members, but {len(weights)} weights")
+        raise ModelError("E403", f"{count} members, but {len(weights)} weights")
     if not any(weights) or (min(weights) < 0 and not signed):
-        raise ModelError("E404", f"weights must not be negative, nor all of them 0: {weights}")
+        raise ModelError("E402", f"weights must not be negative, nor all of them 0: {weights}")
     if not normalize:
         return tuple(float(w) for w in weights)
     total = sum(weights)
     if not 0 < total < math.inf:
         raise ModelError(
-            "E404",
+            "E402",
             f"coefficients that are divided by their sum need a positive one, not {total:g}",
             "say `normalize = false`",
         )
@@ -173,8 +173,8 @@ def _check(
     members: tuple[Member, ...], names: tuple[str, ...], weights: tuple[float, ...] | None
 ) -> None:
     if not members:
-        raise ModelError("E203", "a fuse needs at least one member")
+        raise ModelError("E206", "a fuse needs at least one member")
     if len(names) != len(members) or len(set(names)) != len(names):
-        raise ModelError("E203", f"{len(members)} members need as many different names: {names}")
+        raise ModelError("E204", f"{len(members)} members need as many different names: {names}")
     if weights is not None and len(weights) != len(members):
-        raise ModelError("E203", f"{len(members)} members, but {len(weights)} weights")
+        raise ModelError("E403", f"{len(members)} members, but {len(weights)} weights")

@@ -226,8 +226,8 @@ def _checked(
     for leaf, logits in zip(request.cursor.group.leaves, said, strict=True):
         if logits is not None and (logits[rows].isnan() | logits[rows].isposinf()).any():
             return ModelError(
-                "E706",
+                "E704",
                 f"{leaf.name} gave logits that are not numbers",
                 "its number type may be too narrow: try `dtype = float32`",
             )
-    return ModelError("E706", "the members rule out each other's every token")
+    return ModelError("E705", "the members rule out each other's every token")

@@ -7,8 +7,9 @@ import random
 from typing import TYPE_CHECKING, Literal
 
 from composer.fusion.cursor import Cursor, Draw, opening
+from composer.fusion.group import Fuse
 from composer.fusion.sessions import drawn
-from composer.fusion.spec import Generated, Usage
+from composer.fusion.spec import Generated, Usage, checkpoints
 from composer.fusion.text import Writer
 
 if TYPE_CHECKING:
@@ -57,12 +58,11 @@ def write(group: Group, job: Job, on_text: Callable[[str], None] | None) -> Sess
             if writer.stopped:
                 finish = "stop"
                 break
-        usage = {
-            name: Usage(u.calls, u.prompt_tokens, u.completion_tokens + ended)
-            for name, u in cursor.usage().items()
-        }
+        usage = {name: u + Usage(0, 0, ended) for name, u in cursor.usage().items()}
     finally:
         cursor.close()
+    if len(group.leaves) == 1 and not isinstance(group.root, Fuse):
+        usage = {next(checkpoints(job.member)).name: u for u in usage.values()}
     text = writer.close()
     certain = confidence(logprobs)
     return Generated(text, tuple(tokens), tuple(logprobs), certain, finish, usage)

@@ -32,6 +32,8 @@ class Attention(Slots):
         super().__init__(model.device)
         self.model = model
         self._limit = model.context
+        self._shown = torch.zeros((), dtype=model.dtype, device=model.device)
+        self._hidden = torch.full_like(self._shown, torch.finfo(model.dtype).min)
         types = set(getattr(model.config, "layer_types", None) or ())
         self._window: int | None = getattr(model.config, "sliding_window", None)
         self._layered = "sliding_attention" in types
@@ -130,15 +132,11 @@ class Attention(Slots):
         here = positions[:, None, :, None]
         seen = cells <= here
         near = seen & (cells > here - self._window) if self._window else seen
-        if self._layered:
-            return {"full_attention": self._float(seen), "sliding_attention": self._float(near)}
-        return self._float(near)
-
-    def _float(self, seen: Tensor) -> Tensor:
         # never a boolean: eager attention adds it to the scores
-        dtype = self.model.dtype
-        hidden = torch.full((), torch.finfo(dtype).min, dtype=dtype, device=self.device)
-        return torch.where(seen, torch.zeros_like(hidden), hidden)
+        if self._layered:
+            full, sliding = (torch.where(part, self._shown, self._hidden) for part in (seen, near))
+            return {"full_attention": full, "sliding_attention": sliding}
+        return torch.where(near, self._shown, self._hidden)
 
 
 def _alike(feeds: Sequence[Feed]) -> Iterator[list[Feed]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,12 +36,12 @@ class LocalModel:
         self.bos: int | None = tokenizer.bos_token_id
         self.ends = _ends(module, tokenizer)
 
-    @property
+    @cached_property
     def width(self) -> int:
         """How many of the logits are tokens: padding beyond the tokenizer is not."""
         return min(len(self.vocabulary), int(self.config.vocab_size))
 
-    @property
+    @cached_property
     def dtype(self) -> torch.dtype:
         """The weights' number type."""
         dtype: torch.dtype = self.module.dtype
@@ -52,7 +53,7 @@ class LocalModel:
             return self._begin("\n\n".join(content for _, content in messages))
         if not self.tokenizer.chat_template:
             raise ModelError(
-                "E703",
+                "E402",
                 f"{self.name} has no chat template",
                 'leave `template` out, or say `template = "plain"`',
             )
@@ -83,7 +84,7 @@ class LocalModel:
         except TemplateError as error:
             if turns and turns[0]["role"] == "system":
                 return self._apply(_without_system(turns))
-            raise ModelError("E703", f"{self.name}'s chat template says: {error}") from error
+            raise ModelError("E708", f"{self.name}'s chat template says: {error}") from error
 
     def _apply(self, turns: list[dict[str, str]]) -> str:
         text: str = self.tokenizer.apply_chat_template(
@@ -109,9 +110,13 @@ def load(checkpoint: Checkpoint, device: torch.device | str = "cpu") -> LocalMod
             use_safetensors=True,
             trust_remote_code=False,
         )
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except Exception as error:
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError("E701", f"{checkpoint.name} cannot be loaded: {first}") from error
+        raise ModelError("E505", f"{checkpoint.name} cannot be loaded: {first}") from error
+    if getattr(tokenizer, "backend_tokenizer", None) is None:
+        raise ModelError(
+            "E505", f"{checkpoint.name} has no fast tokenizer", "save it as tokenizer.json"
+        )
     module = module.to(device).eval().requires_grad_(False)  # noqa: FBT003
     return LocalModel(module, tokenizer, device, checkpoint.name)
 
@@ -125,7 +130,7 @@ def _is_path(checkpoint: Checkpoint) -> bool:
         return False
     if not any(folder.glob("*.safetensors")):
         raise ModelError(
-            "E501",
+            "E505",
             f"{checkpoint.name}: {checkpoint.folder} holds no safetensors file",
             "other formats can run code when they are read: convert the checkpoint first",
         )

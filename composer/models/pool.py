@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from composer.models.checkpoint import ModelError
+from composer.models.headers import size_of
 from composer.models.local import load
 from composer.models.runner import Runner
 
@@ -73,15 +73,13 @@ class Pool:
         device = "cuda:0" if checkpoint.device == "cuda" else checkpoint.device
         if device not in self._room:
             raise ModelError(
-                "E601",
+                "E602",
                 f"{checkpoint.name} is to run on {device}, which this machine does not have",
                 f"it has: {', '.join(self._room)}",
             )
         return [device]
 
-    def _place(
-        self, checkpoint: Checkpoint, size: Mapping[str, int], pinned: set[Weights]
-    ) -> str:
+    def _place(self, checkpoint: Checkpoint, size: Mapping[str, int], pinned: set[Weights]) -> str:
         for device, need in size.items():
             if need <= self._free(device):
                 return device
@@ -92,7 +90,7 @@ class Pool:
             raise Full
         device, need = next(iter(size.items()))
         raise ModelError(
-            "E602",
+            "E601",
             f"{checkpoint.name} needs {_size(need)}, {device} has {_size(self._room[device])}",
             "use a smaller dtype, or another device",
         )
@@ -133,23 +131,10 @@ def weight_bytes(checkpoint: Checkpoint, device: str) -> int:
     want = checkpoint.dtype
     if want == "auto":
         want = "float32" if device == "cpu" else "stored"
-    files = Path(checkpoint.folder).glob("*.safetensors")
-    return sum(_file_bytes(path, _BYTES.get(want)) for path in files)
-
-
-def _file_bytes(path: Path, width: int | None) -> int:
-    with path.open("rb") as file:
-        header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
-    total = 0
-    for name, entry in header.items():
-        if name == "__metadata__":
-            continue
-        start, end = entry["data_offsets"]
-        count = 1
-        for side in entry["shape"]:
-            count *= side
-        total += end - start if width is None else count * width
-    return total
+    if not checkpoint.local:
+        return 0
+    count, stored = size_of(Path(checkpoint.folder))
+    return count * _BYTES[want] if want in _BYTES else stored
 
 
 def _memory() -> int:

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from composer.models.headers import json_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -131,7 +133,7 @@ def fingerprint(folder: Path) -> str:
     """Hash what changes ids or text in a tokenizer: equal means that ids can be exchanged."""
     path = Path(folder)
     path = path if path.is_file() else path / "tokenizer.json"
-    return fingerprint_of(json.loads(path.read_text(encoding="utf-8")))
+    return fingerprint_of(json_of(path))
 
 
 def fingerprint_of(content: Mapping[str, Any]) -> str:
