@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from composer.compiler.graph import Compiled
-    from composer.compiler.plan import Plan
+    from composer.compiler.plan import Plan, Planned
     from composer.compiler.rules import Optimized
     from composer.run import Ensemble, Result
 
@@ -83,15 +83,15 @@ class Recipe:
 
     def plan(self) -> Plan:
         """Return what would run, where, with which options."""
-        return self._planned[0]
+        return self._planned.plan
 
     def ready(self) -> Ensemble:
         """Return the recipe as something to ask; use it in a `with` statement."""
         from composer.run import Ensemble
 
-        plan, ids = self._planned
-        prices = {model.name: model.price for model in plan.models}
-        return Ensemble(self.optimized.root, ids, prices, seed=self.seed)
+        planned = self._planned
+        prices = {model.name: model.price for model in planned.plan.models}
+        return Ensemble(planned.root, planned.ids, prices, seed=self.seed)
 
     def __call__(self, query: str) -> Result:
         """Answer one query: ready, ask, close."""
@@ -99,7 +99,7 @@ class Recipe:
             return ensemble(query)
 
     @cached_property
-    def _planned(self) -> tuple[Plan, dict[Any, str]]:
+    def _planned(self) -> Planned:
         from composer.compiler.plan import make_plan
 
         return make_plan(self.compiled, self.optimized)

@@ -195,9 +195,11 @@ def _check_signals(ctx: Context, node: Node) -> None:
     if node.op != "cascade":
         return
     signals = [SIGNALS[name] for name in sorted(node.get("accept").signals())]
-    first = node.inputs[1] if node.inputs[0].port is Port.QUERY else node.inputs[0]
+    given, *stages = node.inputs
+    judged = stages[:-1] if given.port is Port.QUERY else [given, *stages[:-1]]
+    first = judged[0]
     for signal in signals:
-        for model in writers(first):
+        for model in dict.fromkeys(model for each in judged for model in writers(each)):
             if not _named(signal.needs) & ~capabilities(model):
                 continue
             _unknown_signal(ctx, node, signal.name, model)

@@ -11,7 +11,7 @@ from composer.syntax import parse_expression, tree
 from composer.words import Diagnostic, Mistakes, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from composer.compiler.graph.scope import Scope
 
@@ -39,10 +39,14 @@ def override(scope: Scope, settings: Mapping[str, str]) -> list[Diagnostic]:
 def _advice(scope: Scope, path: str) -> str:
     """Say what can be set near a path that is none."""
     match path.split("."):
-        case ["default", name, _]:
-            return did_you_mean(path, list(_default_paths(name)) or list(_default_paths()))
-        case ["model", name, _]:
-            return did_you_mean(path, list(_model_paths(scope, name)) or list(_model_paths(scope)))
+        case ["default", name, option]:
+            steps = [step for step, each in STEPS.items() if not each.sign]
+            known = name in steps
+            return did_you_mean(*(option, STEPS[name].public_options) if known else (name, steps))
+        case ["model", name, option]:
+            models = _models(scope)
+            known = name in models
+            return did_you_mean(*(option, models[name]) if known else (name, models))
         case _:
             near = did_you_mean(path, params_of(scope)) or "this recipe has no parameters"
             return f"{near}; or set `model.NAME.OPTION` or `default.STEP.OPTION`"
@@ -59,17 +63,14 @@ def params_of(scope: Scope) -> list[str]:
     ]
 
 
-def _default_paths(step: str | None = None) -> Iterator[str]:
-    for name, each in STEPS.items():
-        if not each.sign and name == (step or name):
-            yield from (f"default.{name}.{option}" for option in each.public_options)
-
-
-def _model_paths(scope: Scope, model: str | None = None) -> Iterator[str]:
+def _models(scope: Scope) -> dict[str, list[str]]:
+    """Return the options of each model that is declared."""
+    found: dict[str, list[str]] = {}
     for name, binding in scope.names.items():
-        if isinstance(binding.statement, tree.Model) and name == (model or name):
+        if isinstance(binding.statement, tree.Model):
             backend = BACKENDS.get(binding.statement.value.function)
-            yield from (f"model.{name}.{o}" for o in (backend.model_fields if backend else ()))
+            found[name] = list(backend.model_fields) if backend else []
+    return found
 
 
 def _apply(scope: Scope, path: str, value: tree.Expr) -> bool:

@@ -87,17 +87,13 @@ def _enough(ctx: Context, step: Step, call: tree.Call, inputs: tuple[Node, ...])
         needed = 1
     if len(inputs) >= needed:
         return True
-    missing = step.inputs[min(len(inputs), len(step.inputs) - 1)].name
-    help_ = ""
     if step.name == "cascade" and first is Port.QUERY:
-        help_ = "given a query, its first model answers and the next one is asked in doubt"
-    ctx.say(
-        "E206",
-        f"`{step.name}` needs {'more ' if len(inputs) > 1 else ''}`{missing}`",
-        call.place,
-        "too few",
-        help=help_,
-    )
+        text = "given a query, `cascade` needs two models: one to answer, and one to ask in doubt"
+        help_ = "name another one, or let an answer come first: `A -> cascade(D)`"
+        ctx.say("E206", text, call.place, "has nothing to fall back on", help=help_)
+        return False
+    missing = step.inputs[min(len(inputs), len(step.inputs) - 1)].name
+    ctx.say("E206", f"`{step.name}` needs `{missing}`", call.place, f"`{missing}` is missing")
     return False
 
 

@@ -6,6 +6,7 @@ from composer.compiler.plan.placing import place
 from composer.compiler.plan.plan import (
     VERSION,
     Plan,
+    Planned,
     PlannedModel,
     PlannedOption,
     PlannedRule,
@@ -17,6 +18,7 @@ __all__ = [
     "VERSION",
     "Device",
     "Plan",
+    "Planned",
     "PlannedModel",
     "PlannedOption",
     "PlannedRule",

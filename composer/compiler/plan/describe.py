@@ -28,7 +28,8 @@ def _lines(plan: Plan) -> Iterator[str]:
         yield "models"
         yield from _table([_model(model) for model in plan.models])
     yield ""
-    yield "steps"
+    maybe = "   (what is marked ? may not run)" if any(s.maybe for s in plan.steps) else ""
+    yield f"steps{maybe}"
     for step in plan.steps:
         yield from _step(step)
     yield f"  answer := {plan.answer}"

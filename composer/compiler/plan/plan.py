@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
@@ -14,7 +16,9 @@ from composer.compiler.plan.wording import declared_text, option_text
 from composer.steps.routing import default_policy
 
 if TYPE_CHECKING:
-    from composer.compiler.graph import Compiled, Node
+    from collections.abc import Mapping
+
+    from composer.compiler.graph import Compiled, Graph, Node
     from composer.compiler.plan.devices import Device
     from composer.compiler.rules import Fired, Optimized
 
@@ -80,22 +84,51 @@ class Plan(_Frozen):
     warnings: tuple[dict[str, Any], ...]
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Planned:
+    """A plan, and the graph that carries it out: models on their devices, nodes by plan name."""
+
+    plan: Plan
+    root: Node
+    ids: Mapping[Node, str]
+
+
 def make_plan(
     compiled: Compiled, optimized: Optimized, devices: tuple[Device, ...] | None = None
-) -> tuple[Plan, dict[Node, str]]:
-    """Lay a graph out as a plan; returns also the name of each node in it."""
+) -> Planned:
+    """Lay a graph out as a plan; raise Mistakes where a model finds no device."""
     order = topological(optimized.root)
-    ids = _ids(order)
     models = [node for node in order if node.op == "model"]
+    placed = _placed(models, devices or found_devices())
+    root = compiled.graph.rebuild(optimized.root, partial(_put, compiled.graph, placed))
     plan = Plan(
         recipe=compiled.name,
-        answer=ids[optimized.root],
-        models=_models(compiled, models, devices or found_devices()),
+        answer=_ids(order)[optimized.root],
+        models=tuple(_model(compiled, node, placed) for node in models),
         steps=plan_steps(compiled, optimized.root),
         rules=tuple(_rules(optimized.fired)),
         warnings=tuple(each.as_dict() for each in compiled.warnings),
     )
-    return plan, ids
+    return Planned(plan, root, _ids(topological(root)))
+
+
+def _placed(models: list[Node], devices: tuple[Device, ...]) -> dict[Node, str]:
+    """Return the device of each local model; equal declarations are one set of weights."""
+    local = [node for node in models if card_of(node.get("declaration")).bytes is not None]
+    sizes = {}
+    for node in local:
+        declaration = node.get("declaration")
+        sizes[declaration.identity()] = (card_of(declaration).bytes, declaration.device)
+    found = place(sizes, devices)
+    return {node: found[node.get("declaration").identity()] for node in local}
+
+
+def _put(graph: Graph, placed: Mapping[Node, str], node: Node) -> Node:
+    """Write a model's device into its declaration."""
+    if node not in placed:
+        return node
+    declaration = node.get("declaration").model_copy(update={"device": placed[node]})
+    return graph.replaced(node, declaration=declaration)
 
 
 def plan_steps(compiled: Compiled, root: Node) -> tuple[PlannedStep, ...]:
@@ -153,30 +186,20 @@ def _options(node: Node) -> list[PlannedOption]:
     return out
 
 
-def _models(
-    compiled: Compiled, nodes: list[Node], devices: tuple[Device, ...]
-) -> tuple[PlannedModel, ...]:
-    cards = {node: card_of(node.get("declaration")) for node in nodes}
-    local = [node for node in nodes if cards[node].bytes is not None]
-    sizes = {
-        node.get("name"): (cards[node].bytes, getattr(node.get("declaration"), "device", "auto"))
-        for node in local
-    }
-    placed = place(sizes, devices)
-    return tuple(
-        PlannedModel(
-            name=node.get("name"),
-            declaration=declared_text(node.get("declaration")),
-            identity=node.get("declaration").identity(),
-            device=placed.get(node.get("name")),
-            parameters=cards[node].parameters,
-            bytes=cards[node].bytes,
-            context=cards[node].context,
-            vocabulary=cards[node].vocabulary,
-            price=cards[node].price,
-            place=_where(compiled, node),
-        )
-        for node in nodes
+def _model(compiled: Compiled, node: Node, placed: Mapping[Node, str]) -> PlannedModel:
+    declaration = node.get("declaration")
+    card = card_of(declaration)
+    return PlannedModel(
+        name=node.get("name"),
+        declaration=declared_text(declaration),
+        identity=declaration.identity(),
+        device=placed.get(node),
+        parameters=card.parameters,
+        bytes=card.bytes,
+        context=card.context,
+        vocabulary=card.vocabulary,
+        price=card.price,
+        place=_where(compiled, node),
     )
 
 
