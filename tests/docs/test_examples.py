@@ -1,0 +1,157 @@
+"""Every example of the README and of docs/ does what its page says.
+
+A page's blocks run in order, in a folder of their own that sees the project's. Blocks marked
+`ens` are recipes without mistakes, or with the one whose code stands behind that word; a file
+name there keeps the block for what follows. Those that declare no models take the zoo's. In `python` blocks a comment behind an
+expression is its value, and in `console` blocks the lines under `$ compose ...` are what it
+prints. Both may leave something out with `...`. COMPOSER_ACCEPT=1 writes printed text anew.
+"""
+
+import ast
+import contextlib
+import doctest
+import io
+import os
+import re
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from composer.cli import main
+from composer.recipe import Mistakes, Recipe
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(r"^```(ens|python|console)\b *([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+MEMBERS = 'use "zoo.ens" (A, B, C, D, general, general_2, maths, text, other, large)\n'
+EXPECTED = {"W202", "W501"}
+TIMES = re.compile(r"\b\d+\.\d+(?= s\b)")
+
+
+@dataclass(frozen=True)
+class Block:
+    page: Path
+    line: int
+    kind: str
+    marks: str
+    text: str
+
+    def __str__(self):
+        return f"{self.page.name}:{self.line}"
+
+    @property
+    def code(self):
+        return next(iter(re.findall(r"[EW]\d{3}", self.marks)), None)
+
+    @property
+    def file(self):
+        return next(iter(re.findall(r"\S+\.ens", self.marks)), None)
+
+
+def blocks(page):
+    text = page.read_text(encoding="utf-8")
+    for found in FENCE.finditer(text):
+        yield Block(page, text.count("\n", 0, found.start()) + 1, *found.groups())
+
+
+ALL = [block for page in PAGES for block in blocks(page)]
+RECIPES = [block for block in ALL if block.kind == "ens"]
+
+
+@pytest.mark.parametrize("block", RECIPES, ids=str)
+def test_recipe_is_as_the_page_says(block, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MY_MODEL", "org/name")
+    own = re.search(r"^(use|model) ", block.text, re.MULTILINE)
+    try:
+        text = block.text if own else MEMBERS + block.text
+        found = {each.code for each in Recipe.load(text + "\n").check()}
+    except Mistakes as mistakes:
+        found = {each.code for each in mistakes.diagnostics}
+        assert block.code, f"{block}:\n{mistakes}"
+    assert block.code in found if block.code else found <= EXPECTED, f"{block} gives {found}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_page_runs(page, monkeypatch, tmp_path):
+    for name in ("recipes", "composer"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    names = {}
+    for block in blocks(page):
+        if block.file:
+            Path(block.file).write_text(block.text, encoding="utf-8")
+        elif block.kind == "python":
+            run_python(block, names)
+        elif block.kind == "console":
+            run_console(block, tmp_path)
+
+
+def run_python(block, names):
+    """Run a block; each expression with a comment behind it has that value."""
+    place = f"{block.page.name}:{block.line + 1}"
+    tree = Values(block.text.splitlines()).visit(ast.parse(block.text))
+    names["_holds"] = holds
+    exec(compile(ast.fix_missing_locations(tree), place, "exec"), names)
+
+
+class Values(ast.NodeTransformer):
+    """Makes `value   # shown` a call that compares the two."""
+
+    def __init__(self, lines):
+        self.lines = lines
+
+    def visit_Expr(self, statement):
+        value = statement.value
+        shown = self.lines[value.end_lineno - 1][value.end_col_offset :].strip()
+        if not shown.startswith("# "):
+            return statement
+        call = ast.Call(ast.Name("_holds", ast.Load()), [ast.Constant(shown[2:]), value], [])
+        return ast.copy_location(ast.Expr(call), statement)
+
+
+def holds(shown, value):
+    assert alike(shown, repr(value)), f"{value!r}, not {shown}"
+
+
+def run_console(block, folder):
+    """Run the commands of a block and hold what they print against what the page shows."""
+    shown = re.split(r"^\$ ", block.text, flags=re.MULTILINE)[1:]
+    printed = []
+    for each in shown:
+        command, _, expected = each.partition("\n")
+        actual = run_command(command).replace(f"{folder}/", "").replace(f"{ROOT}/", "")
+        if not alike(expected, actual) and os.environ.get("COMPOSER_ACCEPT"):
+            expected = TIMES.sub("...", actual)
+            block.page.write_text(
+                block.page.read_text(encoding="utf-8").replace(
+                    f"$ {each}", f"$ {command}\n{expected}"
+                ),
+                encoding="utf-8",
+            )
+        assert alike(expected, actual), f"{block}: $ {command}\n{actual}"
+        printed.append(actual)
+
+
+def run_command(line):
+    """Return what `compose ...` prints, warnings and all."""
+    program, *arguments = shlex.split(line, comments=True)
+    assert program == "compose", f"only compose is run here, not {line!r}"
+    printed = io.StringIO()
+    with (
+        contextlib.redirect_stdout(printed),
+        contextlib.redirect_stderr(printed),
+        contextlib.suppress(SystemExit),
+    ):
+        main(arguments)
+    return printed.getvalue()
+
+
+def alike(expected, actual):
+    """Compare printed texts; `...` stands for anything, spaces at the ends of lines for nothing."""
+    texts = ("\n".join(map(str.rstrip, text.strip().splitlines())) for text in (expected, actual))
+    return doctest.OutputChecker().check_output(*texts, doctest.ELLIPSIS)
