@@ -11,14 +11,13 @@ from typing import ClassVar, Literal
 from composer.models.card import Card, Price
 from composer.models.checkpoint import Checkpoint, ModelError
 from composer.models.declaration import Declaration
+from composer.models.dtypes import Dtype, long_name
 from composer.models.folder import LOCAL, card_of
 from composer.models.headers import has_weights
 from composer.ports.typed import ModelPath  # noqa: TC001 - a field of a pydantic model
 
-__all__ = ["HF", "Dtype", "long_name"]
+__all__ = ["HF"]
 
-Dtype = Literal["auto", "bf16", "fp16", "fp32", "bfloat16", "float16", "float32"]
-SHORT = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
@@ -83,11 +82,6 @@ class HF(Declaration):
             return f"{self.path}@{self.revision or 'main'}"
         hub = HUB_ID.fullmatch(self.path) and folder.parent.name == "snapshots"
         return f"{self.path}@{folder.name}" if hub else str(folder.resolve())
-
-
-def long_name(dtype: str) -> str:
-    """Spell out a dtype: bf16 is bfloat16."""
-    return SHORT.get(dtype, dtype)
 
 
 def locate(path: str, revision: str | None = None) -> Path | None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from composer.models.card import Price  # noqa: TC001 - a field of a pydantic model
 from composer.models.checkpoint import Checkpoint, ModelError
 from composer.models.declaration import Declaration
+from composer.models.dtypes import Dtype, long_name
 from composer.models.folder import card_of
-from composer.models.hf import Dtype, long_name
 from composer.words import did_you_mean
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ from composer.syntax.lexemes import Lexeme, lexemes
 from composer.syntax.lines import Statements
 from composer.syntax.tree import Answer, Example, Expr, File, Statement, Use
 from composer.syntax.walking import deeper_than
-from composer.syntax.wording import unexpected
 from composer.words import Diagnostic, Mistakes, Place, Source
 
 if TYPE_CHECKING:
@@ -65,6 +64,8 @@ def _statement(lexed: list[Lexeme]) -> Statement:
             at += 1
         statement = cast("Statement", parser.feed_eof())  # type: ignore[no-untyped-call]
     except UnexpectedToken:
+        from composer.syntax.wording import unexpected
+
         raise Mistakes([unexpected(lexed, at)]) from None
     if len(lexed) > DEEPEST:
         _refuse_depth(statement)

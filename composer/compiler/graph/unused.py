@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.scope import unknown
-from composer.parts import SIGNALS, TEMPLATES, parts
+from composer.parts import SIGNALS, parts
 from composer.steps import STEPS
 from composer.syntax import tree
 
@@ -23,6 +23,10 @@ def check_unused(ctx: Context, scope: Scope) -> None:
         for binding in scope.names.values()
         if isinstance(binding.statement, tree.Let | tree.Def) and _idle(binding)
     ]
+    if not values:
+        return
+    from composer.parts import TEMPLATES
+
     known = {*scope.visible(), *_steps(), *_part_names(), *SIGNALS, *TEMPLATES, "env"}
     for statement, value in values:
         _check_names(ctx, statement, value, known, scope)

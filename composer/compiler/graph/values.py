@@ -36,7 +36,6 @@ from composer.compiler.graph.unfit import (
 )
 from composer.parts import (
     SIGNALS,
-    TEMPLATES,
     Constant,
     Operation,
     Rule,
@@ -196,6 +195,8 @@ class Values:
                 raise Bad(wrong(expr, say(hint)))
 
     def _template(self, expr: tree.Expr) -> Template:
+        from composer.parts import TEMPLATES
+
         if isinstance(expr, tree.Name):
             if expr.id not in TEMPLATES:
                 raise Bad(unknown(expr.id, expr.place, list(TEMPLATES), "part"))
