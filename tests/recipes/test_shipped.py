@@ -1,0 +1,86 @@
+"""Every recipe that ships checks, plans, and answers its own example."""
+
+from pathlib import Path
+
+import pytest
+
+import composer
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+LIBRARIES = {"zoo.ens"}
+ANSWERS = {
+    "after/agent_forest.ens": "apple, moon, wagon",
+    "after/best_of_n.ens": "63",
+    "after/blender.ens": "42",
+    "after/majority.ens": "Wednesday",
+    "after/mixture_of_agents.ens": "boxes",
+    "after/prompts.ens": "42",
+    "after/self_consistency.ens": "17",
+    "after/universal.ens": "rats",
+    "after/weighted.ens": "1200",
+    "cascade/confidence.ens": "42",
+    "cascade/quantiles.ens": "CCLXXVIII",
+    "cascade/thoughts.ens": "17",
+    "fallback.ens": "54",
+    "mission.ens": "42",
+    "nested.ens": "42",
+    "quickstart.ens": "42",
+    "route/knn.ens": "foxes",
+    "route/linear.ens": "XIV",
+    "route/perplexity.ens": "walked",
+    "route/random.ens": "rats",
+    "route/subset.ens": "imorrr",
+    "span/cool_fusion.ens": "fig, lemon, pear",
+    "span/sweetspan.ens": "apple, river, stone",
+    "token/average.ens": "42",
+    "token/contrastive.ens": "17",
+    "token/gac.ens": "red",
+    "token/prompted.ens": "42",
+    "token/proxy_tuning.ens": "54",
+}
+
+every_recipe = pytest.mark.parametrize("name", sorted(ANSWERS))
+
+
+def test_every_recipe_has_an_answer_here():
+    shipped = {str(path.relative_to(RECIPES)) for path in RECIPES.rglob("*.ens")}
+    assert shipped == set(ANSWERS) | LIBRARIES
+
+
+@every_recipe
+def test_checks_without_warnings(name):
+    assert composer.load(RECIPES / name).check() == ()
+
+
+@every_recipe
+def test_plans_its_models_and_ends_with_an_answer(name):
+    plan = composer.load(RECIPES / name).plan()
+    assert plan.models
+    assert plan.answer == plan.steps[-1].id
+
+
+@every_recipe
+def test_answers_its_example(name):
+    recipe = composer.load(RECIPES / name)
+    with recipe.ready() as ensemble:
+        assert ensemble(recipe.example).answer == ANSWERS[name]
+
+
+@every_recipe
+def test_is_the_same_without_the_rules_that_save_work(name):
+    recipe = composer.Recipe.load(RECIPES / name, plain=True)
+    with recipe.ready() as ensemble:
+        assert ensemble(recipe.example).answer == ANSWERS[name]
+
+
+@pytest.mark.parametrize("name", sorted({*ANSWERS, *LIBRARIES}))
+def test_begins_with_its_title(name):
+    first, second = (RECIPES / name).read_text(encoding="utf-8").split("\n")[:2]
+    assert first.startswith("# ")
+    assert first.endswith(".")
+    assert second in ("#", "")
+
+
+def test_libraries_only_declare():
+    (warning,) = composer.load(RECIPES / "zoo.ens").check()
+    assert warning.code == "W202"
