@@ -1,6 +1,6 @@
 """`.ens` text to a frozen tree, and syntax mistakes in words."""
 
-from composer.syntax.parsing import parse, parse_expression
+from composer.syntax.parsing import parse, parse_expression, parse_sound
 from composer.syntax.reading import read
 from composer.syntax.tree import (
     Answer,
@@ -63,6 +63,7 @@ __all__ = [
     "Use",
     "parse",
     "parse_expression",
+    "parse_sound",
     "read",
     "unparse",
 ]

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 def parse(source: Source) -> File:
     """Parse a recipe; every mistake in it is raised at once."""
+    file, mistakes = parse_sound(source)
+    if mistakes:
+        raise Mistakes(mistakes)
+    return file
+
+
+def parse_sound(source: Source) -> tuple[File, list[Diagnostic]]:
+    """Parse the statements that can be parsed, and say what is wrong with the others."""
     cut = Statements(lexemes(lark(), source))
     mistakes = cut.mistakes
     statements = []
@@ -26,9 +34,7 @@ def parse(source: Source) -> File:
             statements.append(_statement(lexed))
         except Mistakes as error:
             mistakes.extend(error.diagnostics)
-    if mistakes:
-        raise Mistakes(mistakes)
-    return File(source, tuple(statements), tuple(cut.comments))
+    return File(source, tuple(statements), tuple(cut.comments)), mistakes
 
 
 def parse_expression(text: str, name: str = "--set") -> Expr:
