@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +13,9 @@ from composer.cli.say import read_recipe, recipe_options
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from composer.ports import Typed
     from composer.recipe import Recipe
-    from composer.steps import Step
 
-CODE = re.compile(r"[EW]\d{3}")
+CODE = re.compile(r"[EW]\d{3}", re.IGNORECASE)
 
 
 @click.command()
@@ -30,8 +27,10 @@ def command(what: tuple[str, ...], settings: tuple[str, ...], root: Path | None)
     \b
     compose explain recipe.ens
     compose explain E301
-    compose explain step vote
+    compose explain vote
     compose explain part knn
+
+    Where a step and a part have one name, `step NAME` or `part NAME` says which is meant.
     """
     match what:
         case (code,) if CODE.fullmatch(code):
@@ -39,6 +38,10 @@ def command(what: tuple[str, ...], settings: tuple[str, ...], root: Path | None)
         case ("step", name):
             click.echo(_step(name))
         case ("part", name):
+            click.echo(_part(name))
+        case (name,) if name in _steps() and not Path(name).exists():
+            click.echo(_step(name))
+        case (name,) if name in _parts() and not Path(name).exists():
             click.echo(_part(name))
         case (path,):
             recipe = read_recipe(Path(path), settings, root)
@@ -77,38 +80,32 @@ def _code(code: str) -> str:
     return text
 
 
+def _steps() -> list[str]:
+    """Return the steps that are written by name."""
+    from composer.steps import STEPS
+
+    return [name for name, step in STEPS.items() if not step.sign]
+
+
+def _parts() -> set[str]:
+    """Return the names of all parts."""
+    from composer.parts import parts
+
+    return {name for named in parts().values() for name in named}
+
+
 def _step(name: str) -> str:
+    from composer.compiler.plan.about import about_step
     from composer.steps import STEPS
     from composer.words import did_you_mean
 
     if name not in STEPS:
-        known = [each for each, step in STEPS.items() if not step.sign]
-        raise click.UsageError(f"there is no step `{name}`: {did_you_mean(name, known)}")
-    return "\n".join(_about_step(STEPS[name]))
-
-
-def _about_step(step: Step) -> Iterator[str]:
-    from composer.compiler.plan.wording import option_text
-
-    takes = " or ".join(sorted(p.value for p in step.wire.ports)) if step.wire else "nothing"
-    gives = "what it is given" if step.gives_same else step.gives.value
-    yield f"{step.name}: takes {takes}, gives {gives}"
-    yield ""
-    yield inspect.getdoc(step.function) or ""
-    if step.arguments:
-        named = ", ".join(f"{'*' if i.variadic else ''}{i.name}" for i in step.arguments)
-        yield f"\nin brackets: {named}"
-    options = step.public_options
-    if options:
-        yield "\noptions"
-        for name, field in options.items():
-            default = "required" if field.is_required() else f"= {option_text(field.default)}"
-            yield f"  {name} {default}"
-    if step.paper:
-        yield f"\npaper: {step.paper}"
+        raise click.UsageError(f"there is no step `{name}`: {did_you_mean(name, _steps())}")
+    return "\n".join(about_step(STEPS[name]).lines())
 
 
 def _part(name: str) -> str:
+    from composer.compiler.plan.about import about_part
     from composer.parts import parts
     from composer.words import did_you_mean
 
@@ -116,21 +113,5 @@ def _part(name: str) -> str:
         (kind, part) for kind, named in parts().items() for n, part in named.items() if n == name
     ]
     if not found:
-        known = {each for named in parts().values() for each in named}
-        raise click.UsageError(f"there is no part `{name}`: {did_you_mean(name, known)}")
-    return "\n\n".join("\n".join(_about_part(kind, part)) for kind, part in found)
-
-
-def _about_part(kind: str, part: type[Typed]) -> Iterator[str]:
-    from composer.compiler.plan.wording import option_text
-
-    yield f"{part.name}: {'an' if kind[0] in 'aeiou' else 'a'} {kind}"
-    yield ""
-    yield inspect.getdoc(part) or ""
-    if part.model_fields:
-        yield "\noptions"
-        for name, field in part.model_fields.items():
-            default = "required" if field.is_required() else f"= {option_text(field.default)}"
-            yield f"  {name} {default}"
-    if part.paper:
-        yield f"\npaper: {part.paper}"
+        raise click.UsageError(f"there is no part `{name}`: {did_you_mean(name, _parts())}")
+    return "\n\n".join("\n".join(about_part(kind, part).lines()) for kind, part in found)

@@ -1,0 +1,117 @@
+"""What is said of steps, parts and backends: by `compose explain`, and by editors."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from composer.compiler.graph.hints import hint_of, say
+from composer.compiler.plan.wording import option_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pydantic.fields import FieldInfo
+
+    from composer.models import Declaration
+    from composer.ports import Typed
+    from composer.steps import Step
+
+SENTENCE = re.compile(r"(?<=[.:])\s+(?=[A-Z`])|\n\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option: its type, its default in the notation of the language, what is said of it."""
+
+    name: str
+    field: FieldInfo
+    text: str
+
+    @property
+    def hint(self) -> Any:  # noqa: ANN401 - any annotation
+        """The type of its values."""
+        return hint_of(self.field)
+
+    @property
+    def wants(self) -> str:
+        """The type in words."""
+        return "a condition" if _is_rule(self.hint) else say(self.hint)
+
+    @property
+    def default(self) -> str | None:
+        """The default as a recipe would write it; None where a value is needed."""
+        return None if self.field.is_required() else option_text(self.field.default)
+
+    @property
+    def line(self) -> str:
+        """The name and the default."""
+        return f"{self.name} {'required' if self.default is None else f'= {self.default}'}"
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """All that is said of something that is called."""
+
+    name: str
+    title: str
+    text: str
+    options: Mapping[str, Option]
+    paper: str = ""
+    brackets: tuple[str, ...] = ()
+
+    def lines(self) -> Iterator[str]:
+        """Write it as plain text."""
+        yield f"{self.name}: {self.title}"
+        yield ""
+        yield self.text
+        if self.brackets:
+            yield f"\nin brackets: {', '.join(self.brackets)}"
+        if self.options:
+            yield "\noptions"
+            yield from (f"  {option.line}" for option in self.options.values())
+        if self.paper:
+            yield f"\npaper: {self.paper}"
+
+
+def about_step(step: Step) -> About:
+    """Say what a step takes and gives, what it does, and its options."""
+    takes = " or ".join(sorted(p.value for p in step.wire.ports)) if step.wire else "nothing"
+    gives = "what it is given" if step.gives_same else step.gives.value
+    named = tuple(f"{'*' if i.variadic else ''}{i.name}" for i in step.arguments)
+    text = inspect.getdoc(step.function) or ""
+    title = f"takes {takes}, gives {gives}"
+    return About(step.name, title, text, _options(step.public_options, text), step.paper, named)
+
+
+def about_part(kind: str, part: type[Typed]) -> About:
+    """Say what kind of part it is, what it does, and its options."""
+    return _typed(part, f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}")
+
+
+def about_backend(backend: type[Declaration]) -> About:
+    """Say where a backend's models come from, and its options."""
+    return _typed(backend, "a backend of models")
+
+
+def _typed(kind: type[Typed], title: str) -> About:
+    text = inspect.getdoc(kind) or ""
+    return About(kind.name, title, text, _options(kind.model_fields, text), kind.paper)
+
+
+def _options(fields: Mapping[str, FieldInfo], text: str) -> dict[str, Option]:
+    return {name: Option(name, field, _said_of(name, text)) for name, field in fields.items()}
+
+
+def _said_of(name: str, text: str) -> str:
+    """Take the sentences out of a docstring that name an option."""
+    sentences = (" ".join(each.split()) for each in SENTENCE.split(text))
+    return " ".join(each for each in sentences if f"`{name}`" in each)
+
+
+def _is_rule(hint: object) -> bool:
+    from composer.parts import Rule
+
+    return isinstance(hint, type) and issubclass(hint, Rule)
