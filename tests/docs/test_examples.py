@@ -2,9 +2,10 @@
 
 A page's blocks run in order, in a folder of their own that sees the project's. Blocks marked
 `ens` are recipes without mistakes, or with the one whose code stands behind that word; a file
-name there keeps the block for what follows. Those that declare no models take the zoo's. In `python` blocks a comment behind an
-expression is its value, and in `console` blocks the lines under `$ compose ...` are what it
-prints. Both may leave something out with `...`. COMPOSER_ACCEPT=1 writes printed text anew.
+name there keeps the block for what follows. Those that declare no models take the zoo's. In
+`python` blocks a comment behind an expression is its value, and in `console` blocks the lines
+under `$ compose ...` are what it prints. Both may leave something out with `...`.
+COMPOSER_ACCEPT=1 writes what is printed anew.
 """
 
 import ast
@@ -21,6 +22,7 @@ import pytest
 
 from composer.cli import main
 from composer.recipe import Mistakes, Recipe
+from composer.words import draw
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -65,13 +67,17 @@ def test_recipe_is_as_the_page_says(block, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MY_MODEL", "org/name")
     own = re.search(r"^(use|model) ", block.text, re.MULTILINE)
+    found = diagnostics(block.text if own else MEMBERS + block.text)
+    codes = {each.code for each in found}
+    said = "\n".join(map(draw, found))
+    assert block.code in codes if block.code else codes <= EXPECTED, f"{block}:\n{said}"
+
+
+def diagnostics(text):
     try:
-        text = block.text if own else MEMBERS + block.text
-        found = {each.code for each in Recipe.load(text + "\n").check()}
+        return Recipe.load(text + "\n").check()
     except Mistakes as mistakes:
-        found = {each.code for each in mistakes.diagnostics}
-        assert block.code, f"{block}:\n{mistakes}"
-    assert block.code in found if block.code else found <= EXPECTED, f"{block} gives {found}"
+        return mistakes.diagnostics
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

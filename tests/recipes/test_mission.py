@@ -69,7 +69,7 @@ def test_every_span_has_a_winner_among_those_that_proposed(answered):
         assert span["candidates"][span["winner"]] == span["text"]
 
 
-def test_D_is_not_asked_where_the_answer_is_sure(answered):
+def test_the_last_model_is_not_asked_where_the_answer_is_sure(answered):
     (stage,) = event(answered, "cascade").notes["stages"]
     assert stage["accepted"] is True
     assert stage["next"] is None
@@ -78,7 +78,7 @@ def test_D_is_not_asked_where_the_answer_is_sure(answered):
     assert "D" not in answered.members
 
 
-def test_D_is_asked_where_it_is_not_and_the_trace_says_why():
+def test_the_last_model_is_asked_where_it_is_not_and_the_trace_says_why():
     strict = composer.Recipe.load(MISSION, {"default.cascade.accept": "confidence >= 0.9999"})
     result = asked(strict)
     (stage,) = event(result, "cascade").notes["stages"]
