@@ -85,13 +85,16 @@ class Recipe:
         """Return what would run, where, with which options."""
         return self._planned.plan
 
-    def ready(self) -> Ensemble:
-        """Return the recipe as something to ask; use it in a `with` statement."""
-        from composer.run import Ensemble
+    def ready(self, *, cache: bool | Path = False, budget: float | None = None) -> Ensemble:
+        """Return the recipe as something to ask; use it in a `with` statement.
 
-        planned = self._planned
-        prices = {model.name: model.price for model in planned.plan.models}
-        return Ensemble(planned.root, planned.ids, prices, seed=self.seed)
+        With a `cache`, answers are kept on disk, in the user's own file or the one that is named,
+        and are not made twice. `budget` is in dollars: what would exceed it is refused.
+        """
+        from composer.run import Ensemble, cache_path
+
+        kept = cache_path() if cache is True else cache or None
+        return Ensemble(self._planned, seed=self.seed, cache=kept, budget=budget)
 
     def __call__(self, query: str) -> Result:
         """Answer one query: ready, ask, close."""

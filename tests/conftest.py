@@ -1,9 +1,14 @@
 """Fixtures that all tests share."""
 
 import importlib.util
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
+
+# Tests keep no answers where a user keeps them, and meet none that a user kept.
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="composer-tests-")
 
 
 def _beside(name):

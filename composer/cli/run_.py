@@ -55,6 +55,10 @@ ON_STDERR = "-"
     metavar="[FILE]",
     help="Say on stderr what was asked of whom and why, or write it to FILE.jsonl.",
 )
+@click.option("--no-cache", is_flag=True, help="Make every answer anew, keep none.")
+@click.option(
+    "--budget", type=click.FloatRange(min=0), metavar="DOLLARS", help="Never spend more than this."
+)
 @click.option("--seed", type=int, default=0, help="The seed of all sampled work.")
 @click.option("--plain", is_flag=True, help="Leave out the rules that only save work.")
 @json_option
@@ -68,7 +72,9 @@ def command(  # noqa: PLR0913 - a verb's options
     limit: int | None,
     trace: str | None,
     seed: int,
+    budget: float | None,
     *,
+    no_cache: bool,
     stream: bool,
     plain: bool,
     as_json: bool,
@@ -88,11 +94,15 @@ def command(  # noqa: PLR0913 - a verb's options
             click.echo(f"{len(rows.done)} answered before, {len(waiting)} to go", err=True)
         if not waiting:
             return 0
-        ensemble = stack.enter_context(loaded.ready())
+        ensemble = stack.enter_context(loaded.ready(cache=not no_cache, budget=budget))
         if stream and rows is None and not as_json:
-            return _stream(ensemble, waiting)
-        results = ensemble.as_they_come(waiting) if rows else ensemble.map(waiting)
-        return _report(_bar(results, len(waiting)), rows, show, as_json=as_json)
+            status = _stream(ensemble, waiting)
+        else:
+            results = ensemble.as_they_come(waiting) if rows else ensemble.map(waiting)
+            status = _report(_bar(results, len(waiting)), rows, show, as_json=as_json)
+        if ensemble.budget is not None:
+            click.echo(f"spent ${ensemble.budget.spent:.6f} of ${budget:g}", err=True)
+        return status
 
 
 def _queries(recipe: Recipe, given: tuple[str, ...], input_: Path | None) -> Iterable[Query]:

@@ -43,6 +43,10 @@ class Declaration(Typed):
         """Name the content: declarations with one identity are one model."""
         return f"{self.name}:{self!r}"
 
+    def content(self) -> str:
+        """Name what the answers depend on, wherever it lies: what a cache of answers keys on."""
+        return self.identity()
+
     def member(self, name: str) -> object:
         """Make the handle that a run uses: a `Checkpoint`, or a `TextModel`."""
         raise NotImplementedError

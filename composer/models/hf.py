@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 
 from composer.models.card import Card, Price
 from composer.models.checkpoint import Checkpoint, ModelError
+from composer.models.content import folder_digest
 from composer.models.declaration import Declaration
 from composer.models.dtypes import Dtype, long_name
 from composer.models.folder import LOCAL, card_of
@@ -61,6 +62,12 @@ class HF(Declaration):
         """The folder, or the hub id with its revision, and how the weights are used."""
         use = (long_name(self.dtype), self.device, self.template)
         return "|".join((f"hf:{self._key}", *use))
+
+    def content(self) -> str:
+        """The digest of the folder, or the hub id with its revision; dtype and template."""
+        folder = self.folder
+        held = folder_digest(folder) if folder is not None else self._key
+        return "|".join((f"weights:{held}", long_name(self.dtype), self.template))
 
     def member(self, name: str) -> Checkpoint:
         """Name the checkpoint to a run."""

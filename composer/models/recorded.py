@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from composer.models.capability import Capability
 from composer.models.card import Card, Price, lacking
 from composer.models.checkpoint import ModelError
+from composer.models.content import file_digest
 from composer.models.declaration import Declaration
 from composer.models.recording import Recording, recording
 from composer.ports.asking import Sampling, Usage
@@ -61,6 +62,10 @@ class Recorded(Declaration):
     def identity(self) -> str:
         """The file and the model in it."""
         return f"recorded:{self.file}:{self.model}"
+
+    def content(self) -> str:
+        """The digest of the file, and the model in it."""
+        return f"recorded:{file_digest(self.file)}:{self.model}"
 
     def member(self, name: str) -> Replay:
         """Make a replay; each one counts its draws anew."""

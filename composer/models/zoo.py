@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from composer.models.card import Price  # noqa: TC001 - a field of a pydantic model
 from composer.models.checkpoint import Checkpoint, ModelError
+from composer.models.content import folder_digest
 from composer.models.declaration import Declaration
 from composer.models.dtypes import Dtype, long_name
 from composer.models.folder import card_of
@@ -52,6 +53,10 @@ class Zoo(Declaration):
     def identity(self) -> str:
         """The model's name, and how its weights are used."""
         return f"zoo:{self.model}|{long_name(self.dtype)}|{self.device}"
+
+    def content(self) -> str:
+        """The digest of the model's files, and the dtype."""
+        return f"weights:{folder_digest(self.folder)}|{long_name(self.dtype)}|auto"
 
     def member(self, name: str) -> Checkpoint:
         """Name the checkpoint to a run."""

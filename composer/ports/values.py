@@ -130,13 +130,15 @@ class Model:
     """Something that can be asked: a model, or several fused into one.
 
     `members` are what it is fused of. `templates` make the prompts that a member reads in place
-    of the query: prompt 0 is the query itself, prompt i is made by `templates[i - 1]`.
+    of the query: prompt 0 is the query itself, prompt i is made by `templates[i - 1]`. `source`
+    is the declaration of a model that is one.
     """
 
     name: str
     member: Member
     members: tuple[Model, ...] = ()
     templates: tuple[Any, ...] = ()
+    source: Any = None
 
 
 Value = Query | Text | Candidates | Ranking | Decision | Model

@@ -5,31 +5,47 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from composer.models import TextModel
 from composer.ports import Query, Score, Text, Usage
+from composer.run.cache import Made, answer_key, leaves
 from composer.run.trace import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from composer.fusion.engine import Engine
-    from composer.fusion.spec import Generated, Job
+    from composer.fusion.spec import Generated, Span
     from composer.ports import Model, Sampling
+    from composer.run.budget import Budget
+    from composer.run.cache import AnswerCache
     from composer.run.trace import Event, Trace
 
 T = TypeVar("T")
+
+
+OVERHEAD = 256
+"""Tokens that a chat template may add to what is said."""
+
+
+@dataclass(eq=False)
+class Means:
+    """What a run asks with: the engine, prices by model, answers that are kept, and a budget."""
+
+    engine: Callable[[], Engine]
+    prices: Mapping[str, tuple[float, float] | None]
+    cache: AnswerCache | None = None
+    budget: Budget | None = None
 
 
 @dataclass(eq=False)
 class RunAsker:
     """Asks on behalf of one step for one query."""
 
-    engine: Callable[[], Engine]
-    prices: Mapping[str, tuple[float, float] | None]
+    means: Means
     trace: Trace
     event: Event
     seed: str
@@ -49,24 +65,29 @@ class RunAsker:
         return await asyncio.to_thread(function)
 
     async def generate(self, model: Model, query: Query, sampling: Sampling) -> Text:
-        """Let a model, or an ensemble, answer a query."""
+        """Let a model, or an ensemble, answer a query; an answer that is kept is not made again."""
         asked = Asked(model.name, "asked", list(query.messages))
         self.event.asked.append(asked)
         began = time.perf_counter()
-        text = await self._answer(model, query, sampling, asked)
-        asked.text, asked.seconds = text.text, time.perf_counter() - began
-        asked.tokens = len(text.tokens)
-        return text
+        made = await self._kept_or_made(model, query, sampling)
+        asked.text, asked.tokens, asked.spans = made.text, len(made.tokens), made.spans
+        asked.cached, asked.seconds = made.cached, time.perf_counter() - began
+        for name, usage in made.usage.items():
+            self.trace.spend(name, usage)
+        return Text(
+            query, made.text, model.name, made.tokens, made.logprobs, made.confidence,
+            facts=made.facts,
+        )  # fmt: skip
 
     async def score(self, model: Model, query: Query | None, text: str) -> Score:
         """Score a text as the model's answer to a query, or on its own."""
         prompts = None if query is None else prompts_of(model, query)
-        found = await asyncio.wrap_future(self.engine().score(model.member, prompts, text))
+        found = await asyncio.wrap_future(self.means.engine().score(model.member, prompts, text))
         return self._scored(model, "scored by", list(query.messages) if query else [], found)
 
     async def perplexity(self, model: Model, query: Query) -> Score:
         """Score the query's own tokens."""
-        future = self.engine().perplexity(model.member, prompts_of(model, query)[0])
+        future = self.means.engine().perplexity(model.member, prompts_of(model, query)[0])
         found = await asyncio.wrap_future(future)
         return self._scored(model, "prompt read by", list(query.messages), found)
 
@@ -76,59 +97,90 @@ class RunAsker:
         count = len(score.logprobs)
         said = f"{score.mean:.4f} nats a token"
         self.event.asked.append(Asked(model.name, what, prompt, said, count))
-        for name in leaves(model):
+        for leaf in leaves(model):
+            name = leaf.name
             self.trace.spend(name, Usage(1, count, 0, self._cost(name, count, 0)))
         return score
 
-    async def _answer(self, model: Model, query: Query, sampling: Sampling, asked: Asked) -> Text:
+    async def _kept_or_made(self, model: Model, query: Query, sampling: Sampling) -> Made:
+        cache = self.means.cache
+        if cache is None:
+            return await self._paid(model, query, sampling)
+        key = answer_key(model, prompts_of(model, query), sampling)
+        kept = cache.get(key)
+        if kept is not None:
+            if self.on_text is not None:
+                self.on_text(kept.text)
+            return replace(kept, usage={each.name: Usage() for each in leaves(model)})
+        made = await self._paid(model, query, sampling)
+        cache.put(key, made)
+        return made
+
+    async def _paid(self, model: Model, query: Query, sampling: Sampling) -> Made:
+        budget = self.means.budget
+        if budget is None:
+            return await self._make(model, query, sampling)
+        async with budget.room(self._worst(model, query, sampling)):
+            made = await self._make(model, query, sampling)
+            budget.pay(sum(usage.cost for usage in made.usage.values()))
+        return made
+
+    def _worst(self, model: Model, query: Query, sampling: Sampling) -> float:
+        """Return what a call costs at most: a token has at least one byte."""
+        read = sum(len(said.encode()) for _, said in query.messages) + OVERHEAD
+        return sum(self._cost(each.name, read, sampling.max_tokens) for each in leaves(model))
+
+    async def _make(self, model: Model, query: Query, sampling: Sampling) -> Made:
         if isinstance(model.member, TextModel):
             text, usage = await model.member.generate(query, sampling, model.name)
-            self.trace.spend(model.name, usage)
             if self.on_text is not None:
                 self.on_text(text.text)
-            return text
+            facts = dict(text.facts)
+            spent = {model.name: usage}
+            return Made(text.text, text.tokens, text.logprobs, text.confidence, facts, spent)
         from composer.fusion.spec import Job
 
         job = Job(model.member, prompts_of(model, query), sampling)
-        return await self._written(job, model, query, asked)
+        written = await asyncio.wrap_future(self.means.engine().generate(job, self.on_text))
+        return Made(
+            written.text,
+            written.tokens,
+            written.logprobs,
+            written.confidence,
+            {"finish": written.finish},
+            self._usage(model, written),
+            [_span(each) for each in written.spans],
+        )
 
-    async def _written(self, job: Job, model: Model, query: Query, asked: Asked) -> Text:
-        made: Generated = await asyncio.wrap_future(self.engine().generate(job, self.on_text))
+    def _usage(self, model: Model, written: Generated) -> dict[str, Usage]:
+        """Count what each declared model read and wrote, whatever a fuse calls it."""
         known = declared_names(model)
-        for member, usage in made.usage.items():
+        total: dict[str, Usage] = {}
+        for member, usage in written.usage.items():
             name = known.get(member, member)
             cost = self._cost(name, usage.prompt_tokens, usage.completion_tokens)
-            self.trace.spend(name, Usage(1, usage.prompt_tokens, usage.completion_tokens, cost))
-        asked.spans = [
-            {
-                "text": span.text,
-                "winner": span.winner,
-                "candidates": dict(span.candidates),
-                "scores": {name: dict(scores) for name, scores in span.scores.items()},
-            }
-            for span in made.spans
-        ]
-        return Text(
-            query, made.text, model.name, made.tokens, made.logprobs, made.confidence,
-            facts={"finish": made.finish},
-        )  # fmt: skip
+            one = Usage(1, usage.prompt_tokens, usage.completion_tokens, cost)
+            total[name] = total.get(name, Usage()) + one
+        return total
 
     def _cost(self, name: str, read: int, written: int) -> float:
-        price = self.prices.get(name)
+        price = self.means.prices.get(name)
         return (read * price[0] + written * price[1]) / 1e6 if price else 0.0
+
+
+def _span(span: Span) -> dict[str, Any]:
+    return {
+        "text": span.text,
+        "winner": span.winner,
+        "candidates": dict(span.candidates),
+        "scores": {name: dict(scores) for name, scores in span.scores.items()},
+    }
 
 
 def prompts_of(model: Model, query: Query) -> tuple[tuple[tuple[str, str], ...], ...]:
     """Return the query's messages, then one prompt for each template of the model's members."""
     made = [(("user", template.render(query)),) for template in model.templates]
     return (query.messages, *made)
-
-
-def leaves(model: Model) -> list[str]:
-    """Return the names of the declared models that a model is made of."""
-    if not model.members:
-        return [model.name]
-    return [name for member in model.members for name in leaves(member)]
 
 
 def declared_names(model: Model) -> dict[str, str]:

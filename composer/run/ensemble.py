@@ -9,6 +9,9 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
+from composer.run.asking import Means
+from composer.run.budget import Budget
+from composer.run.cache import AnswerCache
 from composer.run.executor import Program, Walk, can_stream
 from composer.run.result import Failure, Result
 from composer.run.rows import as_query
@@ -17,9 +20,10 @@ from composer.run.trace import Trace
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from concurrent.futures import Future
+    from pathlib import Path
     from types import TracebackType
 
-    from composer.compiler.graph import Node
+    from composer.compiler.plan import Planned
     from composer.fusion.engine import Engine
     from composer.fusion.spec import Score
     from composer.ports import Query, Text
@@ -36,15 +40,19 @@ class Ensemble:
 
     def __init__(
         self,
-        root: Node,
-        ids: Mapping[Node, str],
-        prices: Mapping[str, tuple[float, float] | None],
+        planned: Planned,
         *,
         seed: int = 0,
+        cache: Path | None = None,
+        budget: float | None = None,
     ) -> None:
         self._engine: Engine | None = None
         self._lock = threading.Lock()
-        self._program = Program(root, ids, self._get_engine, prices, seed)
+        self.budget = None if budget is None else Budget(budget)
+        self._cache = None if cache is None else AnswerCache(cache)
+        prices = {model.name: model.price for model in planned.plan.models}
+        means = Means(self._get_engine, prices, self._cache, self.budget)
+        self._program = Program(planned.root, planned.ids, means, seed)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="compose", daemon=True)
         self._thread.start()
@@ -134,6 +142,9 @@ class Ensemble:
         if self._engine is not None:
             self._engine.close()
             self._engine = None
+        if self._cache is not None:
+            self._cache.close()
+            self._cache = None
 
     def _submit(self, query: Query, on_text: Callable[[str], None] | None = None) -> Future[Result]:
         if not self._thread.is_alive():

@@ -20,8 +20,8 @@ from composer.steps import Role
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from composer.fusion.engine import Engine
     from composer.ports import Value
+    from composer.run.asking import Means
     from composer.run.trace import Event, Trace
     from composer.steps import Input
 
@@ -32,8 +32,7 @@ class Program:
 
     root: Node
     ids: Mapping[Node, str]
-    engine: Callable[[], Engine]
-    prices: Mapping[str, tuple[float, float] | None]
+    means: Means
     seed: int = 0
     constants: dict[Node, Any] = field(default_factory=dict)
     fixed: frozenset[Node] = frozenset()
@@ -119,7 +118,7 @@ class Walk:
         program = self.program
         seed = f"{program.seed}/{self.query.root.id}/{node.op}/{draw}"
         on_text = self.on_text if node is program.root else None
-        return RunAsker(program.engine, program.prices, self.trace, event, seed, on_text)
+        return RunAsker(program.means, self.trace, event, seed, on_text)
 
 
 @dataclass(eq=False, slots=True)

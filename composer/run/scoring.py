@@ -27,7 +27,7 @@ def score(program: Program, text: str, query: Query | None) -> Score:
     model = _made(asked)
     prompts = None if query is None else prompts_of(model, query)
     try:
-        return program.engine().score(model.member, prompts, text).result()
+        return program.means.engine().score(model.member, prompts, text).result()
     except Exception as error:
         raise Failure.of(error) from error
 

@@ -23,6 +23,7 @@ class Asked:
     tokens: int = 0
     seconds: float = 0.0
     spans: list[dict[str, Any]] = field(default_factory=list)
+    cached: bool = False
 
 
 @dataclass(slots=True)
@@ -84,7 +85,8 @@ class Trace:
 
 def _said(event: Event) -> Iterator[str]:
     for asked in event.asked:
-        yield f"{asked.what} {asked.model}: {asked.text!r}  ({asked.tokens} tokens)"
+        kept = ", kept from before" if asked.cached else ""
+        yield f"{asked.what} {asked.model}: {asked.text!r}  ({asked.tokens} tokens{kept})"
         for span in asked.spans:
             rivals = {n: t for n, t in span["candidates"].items() if t != span["text"]}
             against = ", ".join(f"{n} {t!r}" for n, t in rivals.items())
@@ -130,6 +132,7 @@ def _plain(event: Event) -> dict[str, Any]:
                 "tokens": each.tokens,
                 "seconds": round(each.seconds, 5),
                 "spans": each.spans,
+                "cached": each.cached,
             }
             for each in event.asked
         ],

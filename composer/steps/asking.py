@@ -29,7 +29,8 @@ def model(*, declaration: Declaration, name: str) -> Model:
     from composer.fusion.spec import Solo
 
     member = declaration.member(name)
-    return Model(name, Solo(member) if isinstance(member, Checkpoint) else member)
+    handle = Solo(member) if isinstance(member, Checkpoint) else member
+    return Model(name, handle, source=declaration)
 
 
 @step(needs=Capability.TEXT, hidden=("draw",))
@@ -100,7 +101,7 @@ def prompted(model: Model, *, template: Template) -> Model:
     from composer.fusion.spec import Prompted
 
     member = Prompted(_shift(model.member, 1), 1)
-    return Model(model.name, member, model.members, (template, *model.templates))
+    return replace(model, member=member, templates=(template, *model.templates))
 
 
 def _seeded(sampling: Sampling, ask: Asker) -> Sampling:

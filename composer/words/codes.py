@@ -398,6 +398,13 @@ CODES: dict[str, Code] = {
         "What held the models has been closed, so nothing can be asked of it any more. Make the "
         "recipe ready again, or ask inside of its `with` block.",
     ),
+    "E709": Code(
+        "the budget is spent",
+        "A run with `--budget` lets a call through only if its worst case, every byte of the "
+        "prompt a token and `max_tokens` written, still fits beside what was spent and what is "
+        "under way. What was answered before is kept; a second call with the same `--output` "
+        "goes on from there.",
+    ),
     "E708": Code(
         "a template cannot be rendered",
         "A template asks for a value that the step before it does not give, or is not rightly "

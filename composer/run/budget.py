@@ -1,0 +1,51 @@
+"""A budget in dollars that a run never exceeds."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from composer.run.result import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class Budget:
+    """Dollars that may be spent. A call is let through only if its worst case still fits.
+
+    What is under way counts with its worst case; a call that does not fit beside it waits, and is
+    refused (E709) when nothing is left to wait for.
+    """
+
+    def __init__(self, dollars: float) -> None:
+        self.dollars = dollars
+        self.spent = 0.0
+        self._reserved = 0.0
+        self._settled = asyncio.Condition()
+
+    @asynccontextmanager
+    async def room(self, worst: float) -> AsyncIterator[None]:
+        """Hold room for a call's worst case, in dollars, while it is under way."""
+        async with self._settled:
+            while self.spent + self._reserved + worst > self.dollars + 1e-12:
+                if self._reserved <= 0:
+                    raise Failure(
+                        "E709",
+                        f"the budget of ${self.dollars:g} does not cover this call: "
+                        f"${self.spent:.6f} spent, up to ${worst:.6f} more",
+                        "raise `--budget`, or lower `max_tokens`",
+                    )
+                await self._settled.wait()
+            self._reserved += worst
+        try:
+            yield
+        finally:
+            async with self._settled:
+                self._reserved -= worst
+                self._settled.notify_all()
+
+    def pay(self, dollars: float) -> None:
+        """Count what a call has cost."""
+        self.spent += dollars
