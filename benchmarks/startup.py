@@ -16,6 +16,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+COMPOSE = str(Path(sys.executable).with_name("compose"))
 BARE = [sys.executable, "-c", "import lark, pydantic, rich, yaml"]
 MISSION = str(Path(__file__).parents[1] / "recipes" / "mission.ens")
 VERBS = {
@@ -44,7 +45,7 @@ def main() -> None:
     runs = parser.parse_args().runs
     print(f"{'verb':<12}{'bare ms':>9}{'verb ms':>9}{'ratio':>7}")
     for verb, arguments in VERBS.items():
-        command = [sys.executable, "-m", "composer", *arguments]
+        command = [COMPOSE, *arguments]
         pairs = [(cpu_seconds(BARE), cpu_seconds(command)) for _ in range(runs + 1)][1:]
         bare, ours = (statistics.median(each) * 1000 for each in zip(*pairs, strict=True))
         ratio = statistics.median(b / a for a, b in pairs)
