@@ -17,12 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import composer
-from composer.ports import Usage
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from composer.ports import Model, Sampling
+    from composer.ports import Model, Sampling, Usage
 
 Prompts = tuple[tuple[tuple[str, str], ...], ...]
 
