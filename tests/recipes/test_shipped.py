@@ -35,8 +35,10 @@ ANSWERS = {
     "token/average.ens": "42",
     "token/contrastive.ens": "17",
     "token/gac.ens": "red",
+    "token/packllm_sim.ens": "34",
     "token/prompted.ens": "42",
     "token/proxy_tuning.ens": "54",
+    "token/purify.ens": "17",
 }
 
 every_recipe = pytest.mark.parametrize("name", sorted(ANSWERS))
