@@ -25,6 +25,7 @@ _PROVED = frozenset(
     """cohere falcon gemma gemma2 gemma3 gemma3_text gpt2 gpt_bigcode gpt_neox gptj llama mistral
     mixtral mpt olmo2 opt phi phi3 qwen2 qwen3 smollm3 stablelm""".split()  # noqa: SIM905
 )
+_LAYERS = {"full_attention", "sliding_attention"}
 _TOLERANCE = 1e-4
 
 
@@ -50,7 +51,10 @@ class Runner:
         kind = self.model.config.model_type
         if kind == "rwkv":
             return States(self.model)
-        if kind not in _PROVED:
+        strange = set(getattr(self.model.config, "layer_types", None) or ()) - _LAYERS
+        if strange:
+            self.alone = f"it has layers of another kind ({', '.join(sorted(strange))})"
+        elif kind not in _PROVED:
             self.alone = _why_not(self.model)
         return Separate(self.model) if self.alone else Attention(self.model)
 

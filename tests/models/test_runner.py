@@ -80,6 +80,13 @@ def test_a_model_that_fails_the_probe_runs_row_by_row(stories, kind, options, wh
         assert torch.allclose(row, alone, atol=1e-4)
 
 
+def test_layers_of_another_kind_run_row_by_row(stories, monkeypatch):
+    monkeypatch.setattr(stories.config, "layer_types", ["chunked_attention"] * 5, raising=False)
+    made = Runner(stories)
+    assert "chunked_attention" in made.alone
+    assert isinstance(made.rows, Separate)
+
+
 @torch.inference_mode()
 def test_padding_of_the_vocabulary_is_no_token(stories):
     model = random_model(
