@@ -41,10 +41,11 @@ class Zoo(Declaration):
         """Where the model's files lie."""
         from composer import zoo
 
-        if self.model not in zoo.names():
+        try:
+            return zoo.folder(self.model)
+        except zoo.UnknownModelError:
             help_ = did_you_mean(self.model, zoo.names())
-            raise ModelError("E501", f"the zoo has no model `{self.model}`", help_)
-        return zoo.folder(self.model)
+            raise ModelError("E501", f"the zoo has no model `{self.model}`", help_) from None
 
     def card(self) -> Card:
         """Read the card from the model's folder."""

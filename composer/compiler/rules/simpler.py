@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from composer.compiler.graph import topological
 from composer.compiler.rules.rewrite import Pattern, rule
-from composer.parts import Constant, Count, One, Uniform
+from composer.parts import Constant, One, Uniform
 from composer.ports import Port
 from composer.ports.values import unique
 
@@ -52,11 +52,16 @@ def settled_cascade(graph: Graph, node: Node, stages: Node) -> Node | None:
     return node.inputs[1] if first.port is Port.QUERY else first
 
 
+WIDEST = 64
+"""Branches beyond which nested banks stay nested: there is little to gain, and names grow."""
+
+
 @rule(Pattern("bank", name="outer"))
 def flat_banks(graph: Graph, node: Node, outer: Node) -> Node | None:
     """A bank inside a bank gives its candidates to the outer one."""
     del outer
-    if all(each.op != "bank" for each in node.inputs):
+    width = sum(len(each.inputs) if each.op == "bank" else 1 for each in node.inputs)
+    if all(each.op != "bank" for each in node.inputs) or width > WIDEST:
         return None
     inputs: list[Node] = []
     names: list[str] = []
@@ -74,6 +79,11 @@ def flat_votes(graph: Graph, node: Node, bank: Node) -> Node | None:
     The shares are linear in the ballots as long as nobody can abstain and both votes compare
     answers in one way.
     """
+    width = sum(
+        len(inner.inputs) if (inner := _inner_vote(node, each)) else 1 for each in bank.inputs
+    )
+    if not len(bank.inputs) < width <= WIDEST:
+        return None
     if any(each.port is not Port.TEXT for each in bank.inputs) or not _linear(node):
         return None
     weights = node.get("weights") or (1.0,) * len(bank.inputs)
@@ -89,8 +99,6 @@ def flat_votes(graph: Graph, node: Node, bank: Node) -> Node | None:
         inputs += inner.inputs
         names += [f"{name}.{each}" for each in inner.get("names")]
         flat += [weight * each / sum(own) for each in own]
-    if len(inputs) == len(bank.inputs):
-        return None
     whole = graph.replaced(bank, tuple(inputs), names=unique(names))
     return graph.replaced(node, (whole,), weights=tuple(flat))
 
@@ -98,6 +106,8 @@ def flat_votes(graph: Graph, node: Node, bank: Node) -> Node | None:
 def _linear(vote: Node) -> bool:
     """Say whether a vote counts voices that cannot abstain."""
     extracts = any(each.op == "extract" for each in topological(vote))
+    from composer.parts import Count
+
     return isinstance(vote.get("reduce"), Count) and not extracts
 
 
