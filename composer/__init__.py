@@ -5,19 +5,42 @@ A recipe names models and says how they combine; :func:`load` makes one callable
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from composer.ports import Query
     from composer.recipe import Recipe, load
+    from composer.run import Ensemble, Failure, Result
+    from composer.words import Diagnostic, Mistakes
 
-__all__ = ["Recipe", "__version__", "load"]
+__all__ = [
+    "Diagnostic",
+    "Ensemble",
+    "Failure",
+    "Mistakes",
+    "Query",
+    "Recipe",
+    "Result",
+    "__version__",
+    "load",
+]
 __version__ = "0.1.0"
+
+_WHERE = {
+    "Diagnostic": "composer.words",
+    "Ensemble": "composer.run",
+    "Failure": "composer.run",
+    "Mistakes": "composer.words",
+    "Query": "composer.ports",
+    "Recipe": "composer.recipe",
+    "Result": "composer.run",
+    "load": "composer.recipe",
+}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can be anything
     """Import the public face on first use, so that floors below it import without it."""
-    if name in ("Recipe", "load"):
-        from composer import recipe
-
-        return getattr(recipe, name)
+    if name in _WHERE:
+        return getattr(import_module(_WHERE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import composer
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
