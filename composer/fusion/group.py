@@ -75,23 +75,37 @@ class Group:
 
     @cached_property
     def tokens(self) -> list[list[int]]:
-        """For each leaf, its token of each entry, or -1 where it needs several."""
+        """For each leaf, the token that writes each entry, or -1 where it needs several."""
         tables = [list(range(len(self.space))) for _ in self.leaves]
-        todo: list[Node] = [self.root]
-        while todo:
-            node = todo.pop()
-            if isinstance(node, Single):
-                continue
-            for child, lies in zip(node.children, node.maps or (), strict=node.maps is not None):
+        for node in self._inner_nodes():
+            for child, lies in zip(node.children, node.maps or (), strict=False):
                 for leaf in child.leaves:
                     tables[leaf] = [lies.take[e] if e >= 0 else -1 for e in tables[leaf]]
-            todo.extend(node.children)
         return tables
 
     @cached_property
-    def entries(self) -> list[dict[int, int]]:
-        """For each leaf, the entry of each of its tokens."""
-        return [{t: e for e, t in enumerate(table) if t >= 0} for table in self.tokens]
+    def entries(self) -> list[list[int]]:
+        """For each leaf, the entry that each of its tokens means, or one beyond the last."""
+        beyond = len(self.space)
+        means: dict[int, list[int]] = {id(self.root): [*range(beyond), beyond]}
+        for node in self._inner_nodes():
+            own = means[id(node)]
+            for n, child in enumerate(node.children):
+                give = None if node.maps is None else node.maps[n].give
+                means[id(child)] = own if give is None else [*(own[e] for e in give), beyond]
+        found = {node.leaves.start: node for node in self._nodes() if isinstance(node, Single)}
+        return [means[id(found[n])] for n in range(len(self.leaves))]
+
+    def _nodes(self) -> list[Node]:
+        """All nodes, parents before their children."""
+        found: list[Node] = [self.root]
+        for node in found:
+            if isinstance(node, Fuse):
+                found.extend(node.children)
+        return found
+
+    def _inner_nodes(self) -> list[Fuse]:
+        return [node for node in self._nodes() if isinstance(node, Fuse)]
 
     def weights(self, given: Sequence[float] | None) -> tuple[float, ...]:
         """The root's weights for one job, as they are used; all of them 1 for one model."""
@@ -120,8 +134,9 @@ class Group:
 
     def path(self, leaf: int, ids: Sequence[int]) -> list[int]:
         """Entries that spell one leaf's tokens; special tokens of a union have none."""
-        entry = self.entries[leaf]
-        return [entry[token] for token in ids if token in entry]
+        table = self.entries[leaf]
+        found = [table[token] for token in ids if token < len(table)]
+        return [entry for entry in found if entry < len(self.space)]
 
     def spell(self, entries: Sequence[int]) -> bytes:
         """Join the entries' bytes."""

@@ -204,3 +204,21 @@ def test_duplicate_meanings_add_up():
     table.add(total, said)
     assert table.logs(said.log()).exp()[0].tolist() == pytest.approx([0.4, 0.2, 0.0, 0.4])
     assert total[0, : len(whole)].tolist() == pytest.approx([0.4, 0.2, 0.0, 0.4])
+
+
+def test_entries_and_tokens_of_a_nested_union_spell_the_same_bytes(engine, model, zoo, write):
+    inner = TokenFuse((model("stories"), model("rwkv")), ("a", "b"))
+    nested = TokenFuse((inner, zoo("maths"), zoo("general-1")), ("ab", "c", "d"))
+    made = write(nested, TEXT, max_tokens=10)
+    assert set(made.usage) == {"a", "b", "c", "d"}
+    group = engine._group(nested)
+    for leaf, entries, tokens in zip(group.leaves, group.entries, group.tokens, strict=True):
+        words = leaf.runner.model.vocabulary
+        for token in range(leaf.runner.model.width):
+            entry = entries[token]
+            if words.piece(token):
+                assert group.piece(entry) == words.piece(token)
+                assert words.piece(tokens[entry]) == words.piece(token)
+    for leaf in range(len(group.leaves)):
+        ids = group.leaves[leaf].runner.model.vocabulary.extend(" naïve 5!".encode())
+        assert group.spell(group.path(leaf, ids)) == " naïve 5!".encode()
