@@ -31,6 +31,16 @@ if TYPE_CHECKING:
 ON_STDERR = "-"
 
 
+def _trace_target(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """Refuse a question that stands where the file would: it would be written to, not asked."""
+    del ctx, param
+    if value in (None, ON_STDERR) or Path(str(value)).suffix in (".jsonl", ".json"):
+        return value
+    raise click.BadParameter(
+        f'`{value}` does not end in .jsonl; a question goes first: `run RECIPE "..." --trace`'
+    )
+
+
 @click.command()
 @recipe_argument
 @click.argument("query", nargs=-1)
@@ -52,6 +62,7 @@ ON_STDERR = "-"
     "--trace",
     is_flag=False,
     flag_value=ON_STDERR,
+    callback=_trace_target,
     metavar="[FILE]",
     help="Say on stderr what was asked of whom and why, or write it to FILE.jsonl.",
 )
