@@ -86,6 +86,7 @@ def test_page_runs(page, monkeypatch, tmp_path):
         (tmp_path / name).symlink_to(ROOT / name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr("sys.stdin", io.StringIO())
     names = {}
     for block in blocks(page):
