@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from composer.words import Diagnostic, Mistakes, draw
+from composer.words import Diagnostic, Mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -60,6 +60,8 @@ def split_settings(settings: Iterable[str]) -> dict[str, str]:
 
 def tell(diagnostics: Iterable[Diagnostic]) -> None:
     """Draw diagnostics on stderr."""
+    from composer.words import draw
+
     for each in diagnostics:
         click.echo(draw(each, color=sys.stderr.isatty()) + "\n", err=True)
 

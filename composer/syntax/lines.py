@@ -15,8 +15,6 @@ from composer.syntax.kinds import (
     UNREADABLE,
     ends_operand,
 )
-from composer.syntax.signs import conflict, unended, unreadable
-from composer.syntax.stated import misplaced
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -59,6 +57,8 @@ class Statements:
             self._take(held, None)
         self._end()
         if self._markers:
+            from composer.syntax.signs import conflict
+
             self.mistakes.append(conflict(self._markers))
 
     def _take(self, lexeme: Lexeme, following: Lexeme | None) -> None:
@@ -92,6 +92,8 @@ class Statements:
             if self._fresh and (heads or not self._open):
                 return True
             if heads and not self._open and ends_operand(self._current[-1].type):
+                from composer.syntax.stated import misplaced
+
                 self._refuse(misplaced(lexeme))
                 return True
         if not self._fresh or self._open:
@@ -124,6 +126,8 @@ class Statements:
 
     def _unreadable(self, lexeme: Lexeme) -> None:
         """Refuse what is no lexeme; a string without an end has taken in closing brackets."""
+        from composer.syntax.signs import unreadable
+
         if lexeme.type == "OPEN_TEMPLATE" and self._suspect:
             self._turned_round(self._suspect, lexeme)
         self._refuse(unreadable(lexeme))
@@ -134,6 +138,8 @@ class Statements:
 
     def _turned_round(self, suspect: Lexeme, left_over: Lexeme) -> None:
         """Blame the template whose end was forgotten, and nothing that was misread after it."""
+        from composer.syntax.signs import unended
+
         start = suspect.place.start
         self.whole = [one for one in self.whole if one[0].place.start < start]
         self.mistakes = [one for one in self.mistakes if one.place and one.place.start < start]
