@@ -37,6 +37,7 @@ class Recipe:
     compiled: Compiled
     plain: bool = False
     seed: int = 0
+    path: Path | None = None
 
     @classmethod
     def load(
@@ -54,7 +55,8 @@ class Recipe:
         """
         path, source = _source(recipe)
         inside = Path(root).resolve() if root is not None else None
-        return cls(compile_recipe(path, source, settings, inside), plain, seed)
+        compiled = compile_recipe(path, source, settings, inside)
+        return cls(compiled, plain, seed, None if source else path)
 
     @property
     def name(self) -> str:
@@ -89,12 +91,32 @@ class Recipe:
         """Return the recipe as something to ask; use it in a `with` statement.
 
         With a `cache`, answers are kept on disk, in the user's own file or the one that is named,
-        and are not made twice. `budget` is in dollars: what would exceed it is refused.
+        and are not made twice. `budget` is in dollars: what would exceed it is refused. Raises
+        Mistakes (E506) where something is not what the recipe's lock says.
         """
         from composer.run import Ensemble, cache_path
 
+        self._hold()
         kept = cache_path() if cache is True else cache or None
         return Ensemble(self._planned, seed=self.seed, cache=kept, budget=budget)
+
+    def lock(self) -> Path:
+        """Write a lock beside the recipe: what its models and data files are, by content."""
+        from composer.compiler.plan import lock_of, lock_path
+
+        if self.path is None:
+            text = "a recipe that lies in no file has no place for a lock"
+            raise Mistakes([Diagnostic("E501", text, help="save it first")])
+        lock = lock_of(self.optimized.root, self.path.parent)
+        path = lock_path(self.path)
+        path.write_text(lock.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        return path
+
+    def _hold(self) -> None:
+        from composer.compiler.plan import hold, lock_path, read_lock
+
+        if self.path is not None and lock_path(self.path).exists():
+            hold(read_lock(lock_path(self.path)), self.optimized.root, self.path.parent)
 
     def __call__(self, query: str) -> Result:
         """Answer one query: ready, ask, close."""

@@ -16,14 +16,24 @@ if TYPE_CHECKING:
 @recipe_argument
 @recipe_options
 @click.option("--plain", is_flag=True, help="Leave out the rules that only save work.")
+@click.option("--lock", is_flag=True, help="Pin models and data by content; runs hold to it.")
 @json_option
-def command(
-    recipe: Path, settings: tuple[str, ...], root: Path | None, *, plain: bool, as_json: bool
+def command(  # noqa: PLR0913 - a verb's options
+    recipe: Path,
+    settings: tuple[str, ...],
+    root: Path | None,
+    *,
+    plain: bool,
+    lock: bool,
+    as_json: bool,
 ) -> None:
     """Show what would run, where, with which defaults."""
     from composer.compiler.plan import describe
 
-    plan = read_recipe(recipe, settings, root, plain=plain).plan()
+    loaded = read_recipe(recipe, settings, root, plain=plain)
+    plan = loaded.plan()
+    if lock:
+        click.echo(f"wrote {loaded.lock()}", err=True)
     if as_json:
         click.echo(plan.model_dump_json(indent=2))
     else:

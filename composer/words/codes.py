@@ -349,6 +349,12 @@ CODES: dict[str, Code] = {
         "Something of it is missing, damaged, or of a kind that the backend does not know.",
     ),
     # E6: planning.
+    "E506": Code(
+        "something has changed since the lock",
+        "`compose plan RECIPE --lock` pins what models, tokenizers and data files are by content. "
+        "A run beside such a lock refuses whatever differs, and says what. Put back what changed, "
+        "or write the lock anew to accept it.",
+    ),
     "E601": Code(
         "the models do not fit",
         "Together the models of the plan need more memory than the devices have. Use a smaller "

@@ -2,6 +2,7 @@
 
 from composer.compiler.plan.describe import describe, describe_steps
 from composer.compiler.plan.devices import Device, devices
+from composer.compiler.plan.lock import Lock, hold, lock_of, lock_path, read_lock
 from composer.compiler.plan.placing import place
 from composer.compiler.plan.plan import (
     VERSION,
@@ -17,6 +18,7 @@ from composer.compiler.plan.plan import (
 __all__ = [
     "VERSION",
     "Device",
+    "Lock",
     "Plan",
     "Planned",
     "PlannedModel",
@@ -26,6 +28,10 @@ __all__ = [
     "describe",
     "describe_steps",
     "devices",
+    "hold",
+    "lock_of",
+    "lock_path",
     "make_plan",
     "place",
+    "read_lock",
 ]

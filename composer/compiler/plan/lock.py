@@ -1,0 +1,144 @@
+"""A lock: what the models and data files of a plan were, by content, when it was written.
+
+It lies beside the recipe as `NAME.ens.lock`. A run beside a lock refuses whatever has changed
+since: weights, tokenizers, the revision of a model on a hub, and the files that parts are fitted
+on.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from composer.compiler.graph import topological
+from composer.compiler.plan.wording import declared_text
+from composer.models.content import file_digest
+from composer.ports.typed import Resolve, Typed
+from composer.words import Diagnostic, Mistakes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from composer.compiler.graph import Node
+
+VERSION = 1
+SUFFIX = ".lock"
+
+
+class Pin(BaseModel):
+    """A model as it was: how it was declared, and digests of its weights and its tokenizer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    declared: str
+    content: str
+    vocabulary: str | None
+
+
+class Lock(BaseModel):
+    """Everything that a lock pins. Files go by their paths from the recipe's folder."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    version: int = VERSION
+    models: dict[str, Pin]
+    files: dict[str, str]
+
+
+def lock_path(recipe: Path) -> Path:
+    """Return where a recipe's lock lies."""
+    return recipe.with_name(recipe.name + SUFFIX)
+
+
+def lock_of(root: Node, folder: Path) -> Lock:
+    """Read the models and files under a node, and return what pins them."""
+    models: dict[str, Pin] = {}
+    files: dict[str, str] = {}
+    for node in topological(root):
+        if node.op == "model":
+            declaration = node.get("declaration")
+            models[node.get("name")] = Pin(
+                declared=declared_text(declaration),
+                content=declaration.content(),
+                vocabulary=declaration.card().vocabulary,
+            )
+        for path in _files(node.values().values()):
+            files[_from(path, folder)] = file_digest(path)
+    return Lock(models=models, files=dict(sorted(files.items())))
+
+
+def read_lock(path: Path) -> Lock:
+    """Read a lock; raises Mistakes if it is none."""
+    try:
+        return Lock.model_validate_json(path.read_bytes())
+    except (ValidationError, ValueError, OSError):
+        text = f"{path} is no lock of this version"
+        help_ = "write it anew: `compose plan RECIPE --lock`"
+        raise Mistakes([Diagnostic("E504", text, help=help_)]) from None
+
+
+def hold(lock: Lock, root: Node, folder: Path) -> None:
+    """Raise Mistakes (E506) with everything that differs from a lock."""
+    now = lock_of(root, folder)
+    changed = [*_models(lock, now), *_changed_files(lock, now)]
+    if changed:
+        raise Mistakes(changed)
+
+
+def _models(lock: Lock, now: Lock) -> Iterator[Diagnostic]:
+    for name, pin in now.models.items():
+        before = lock.models.get(name)
+        if before is None:
+            yield _differs(f"the model `{name}` is not in the lock")
+        elif before.content != pin.content:
+            yield _differs(f"the model `{name}` is not what it was: {_what(before, pin)}")
+
+
+def _what(before: Pin, pin: Pin) -> str:
+    if before.declared != pin.declared:
+        return f"{before.declared} became {pin.declared}"
+    if before.vocabulary != pin.vocabulary:
+        return "its tokenizer has changed"
+    return "its weights or configuration have changed"
+
+
+def _changed_files(lock: Lock, now: Lock) -> Iterator[Diagnostic]:
+    for path, digest in now.files.items():
+        if path not in lock.files:
+            yield _differs(f"the file `{path}` is not in the lock")
+        elif lock.files[path] != digest:
+            yield _differs(f"the file `{path}` has changed")
+
+
+def _differs(text: str) -> Diagnostic:
+    help_ = "put it back, or accept it: `compose plan RECIPE --lock`"
+    return Diagnostic("E506", text, help=help_)
+
+
+def _files(values: object) -> Iterator[str]:
+    """Yield the files that option values name, parts inside parts included."""
+    todo = [values]
+    while todo:
+        value = todo.pop()
+        if isinstance(value, Typed):
+            for name, field in type(value).model_fields.items():
+                inner = getattr(value, name)
+                marks = [mark for mark in field.metadata if isinstance(mark, Resolve)]
+                if marks and marks[0].must_exist and isinstance(inner, str):
+                    yield inner
+                else:
+                    todo.append(inner)
+        elif isinstance(value, str | bytes):
+            continue
+        elif hasattr(value, "__iter__"):
+            todo.extend(value)
+
+
+def _from(path: str, folder: Path) -> str:
+    """Write a path from a folder, as long as it lies near it."""
+    try:
+        return Path(path).relative_to(folder.resolve()).as_posix()
+    except ValueError:
+        return Path(path).name
