@@ -60,10 +60,14 @@ def split_settings(settings: Iterable[str]) -> dict[str, str]:
 
 def tell(diagnostics: Iterable[Diagnostic]) -> None:
     """Draw diagnostics on stderr."""
+    for each in diagnostics:
+        click.echo(_drawn(each) + "\n", err=True)
+
+
+def _drawn(diagnostic: Diagnostic) -> str:
     from composer.words import draw
 
-    for each in diagnostics:
-        click.echo(draw(each, color=sys.stderr.isatty()) + "\n", err=True)
+    return draw(diagnostic, color=sys.stderr.isatty())
 
 
 def as_json(value: object) -> str:
