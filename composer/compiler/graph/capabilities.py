@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from composer.compiler.graph.facts import Facts
 from composer.compiler.graph.node import QUERY, Node, topological
 from composer.models import Capability, Card, ModelError
 from composer.parts import SIGNALS
@@ -51,18 +52,20 @@ def check_capabilities(ctx: Context, answer: Node | None) -> None:
     sound = {node for node in ctx.declared if _readable(ctx, node)}
     if answer is None:
         return
-    counts: dict[Node, int | None] = {}
+    facts = Facts()
     for node in topological(answer):
         if node.op == QUERY:
             continue
-        counts[node] = _count(node, counts)
-        _check_votes(ctx, node, counts)
+        facts.learn(node)
+        _check_votes(ctx, node, facts)
         models = [each for input_, each in node.paired() if input_.is_model]
-        if all(leaf in sound for model in models for leaf in declared_in(model)):
+        judged = node.inputs if node.op in ("cascade", "rank") else ()
+        involved = [*models, *(writer for each in judged for writer in facts.wrote(each))]
+        if all(leaf in sound for model in dict.fromkeys(involved) for leaf in declared_in(model)):
             _check_needs(ctx, node, models)
             _check_vocabularies(ctx, node)
-            _check_signals(ctx, node)
-            _check_scorer(ctx, node, models)
+            _check_signals(ctx, node, facts)
+            _check_scorer(ctx, node, models, facts)
 
 
 def declared_in(model: Node) -> Iterator[Node]:
@@ -74,22 +77,6 @@ def vocabulary(model: Node) -> str | None:
     """Return the one vocabulary of a model, None if its members' differ or are not known."""
     known = {card_of(leaf.get("declaration")).vocabulary for leaf in declared_in(model)}
     return known.pop() if len(known) == 1 else None
-
-
-def writers(node: Node) -> Iterator[Node]:
-    """Yield the models that may have written the text of a value."""
-    seen: set[Node] = set()
-    todo = [node]
-    while todo:
-        each = todo.pop()
-        if each in seen or each.port in (Port.QUERY, Port.DECISION):
-            continue
-        seen.add(each)
-        models = [node for input_, node in each.paired() if input_.is_model]
-        if models and each.op not in ("rank", "select"):
-            yield from models
-        else:
-            todo.extend(each.inputs)
 
 
 def _readable(ctx: Context, node: Node) -> bool:
@@ -139,31 +126,12 @@ def _instead(node: Node, name: str) -> str:
     return ""
 
 
-def _count(node: Node, counts: dict[Node, int | None]) -> int | None:
-    """Return how many answers a step gives, where that is known."""
-    if node.port is Port.TEXT:
-        return 1
-    match node.op:
-        case "bank":
-            each = [counts[branch] for branch in node.inputs]
-            return None if None in each else sum(filter(None, each))
-        case "sample":
-            return int(node.get("n"))
-        case "extract" | "rank":
-            return counts[node.inputs[0]]
-        case "top":
-            known, k = counts[node.inputs[0]], int(node.get("k"))
-            return None if known is None else min(known, k)
-        case _:
-            return None
-
-
-def _check_votes(ctx: Context, node: Node, counts: dict[Node, int | None]) -> None:
+def _check_votes(ctx: Context, node: Node, facts: Facts) -> None:
     """Check that a vote has as many weights as answers, and can use them."""
     weights = node.get("weights") if node.op == "vote" else None
     if weights is None:
         return
-    answers, place = counts[node.inputs[0]], ctx.graph.places.get(node)
+    answers, place = facts.counts[node.inputs[0]], ctx.graph.places.get(node)
     if answers is not None and answers != len(weights):
         text = f"{answers} answers, but {len(weights)} weights"
         ctx.say("E403", text, place, "votes with them", help="give one weight an answer, in order")
@@ -191,7 +159,7 @@ def _check_vocabularies(ctx: Context, node: Node) -> None:
     )
 
 
-def _check_signals(ctx: Context, node: Node) -> None:
+def _check_signals(ctx: Context, node: Node, facts: Facts) -> None:
     if node.op != "cascade":
         return
     signals = [SIGNALS[name] for name in sorted(node.get("accept").signals())]
@@ -199,12 +167,11 @@ def _check_signals(ctx: Context, node: Node) -> None:
     judged = stages[:-1] if given.port is Port.QUERY else [given, *stages[:-1]]
     first = judged[0]
     for signal in signals:
-        for model in dict.fromkeys(model for each in judged for model in writers(each)):
+        for model in dict.fromkeys(model for each in judged for model in facts.wrote(each)):
             if not _named(signal.needs) & ~capabilities(model):
                 continue
             _unknown_signal(ctx, node, signal.name, model)
-    votes = any(each.op == "vote" for each in topological(first))
-    if any(signal.votes for signal in signals) and not votes:
+    if any(signal.votes for signal in signals) and first not in facts.voted:
         ctx.say(
             "W301",
             "no vote comes before this cascade, so its rule is never known",
@@ -214,7 +181,7 @@ def _check_signals(ctx: Context, node: Node) -> None:
         )
 
 
-def _check_scorer(ctx: Context, node: Node, judges: list[Node]) -> None:
+def _check_scorer(ctx: Context, node: Node, judges: list[Node], facts: Facts) -> None:
     """Check that a ranking's judges are wanted, and that it can know what it scores by."""
     if node.op != "rank":
         return
@@ -231,7 +198,7 @@ def _check_scorer(ctx: Context, node: Node, judges: list[Node]) -> None:
     for model in judges:
         for lack in capabilities(model).missing(_named(scorer.judging or ())):
             ctx.mistakes.append(_lacks(ctx, node, model, lack))
-    for model in writers(node.inputs[0]):
+    for model in facts.wrote(node.inputs[0]):
         for lack in capabilities(model).missing(_named(scorer.needs)):
             ctx.mistakes.append(_lacks(ctx, node, model, lack))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -28,6 +29,10 @@ ZOO_ITEMS: dict[str, Literal["validation", "test"]] = {
 
 Lowered = Generator[Any, Any, Any]
 """Work that yields further work, or requests for it, and ends with a node (None: a mistake)."""
+
+
+DEEPEST = 64
+"""Fuses and prompts that may stand one inside the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +69,7 @@ class Context:
     active: set[Binding] = field(default_factory=set)
     draws: dict[tuple[int, int], int] = field(default_factory=dict)
     kept: list[tree.Expr] = field(default_factory=list)
+    depths: dict[Node, int] = field(default_factory=dict)
     declared: dict[Node, Place] = field(default_factory=dict)
 
     @property
@@ -71,7 +77,7 @@ class Context:
         """Every mistake found so far, in files as in meaning."""
         return self.loader.mistakes
 
-    @property
+    @cached_property
     def values(self) -> Values:
         """The reader of option values."""
         return Values(self.find)
@@ -83,6 +89,16 @@ class Context:
     def catch(self, bad: Bad) -> None:
         """Record the mistakes of a value."""
         self.mistakes.extend(bad.diagnostics)
+
+    def shallow(self, model: Node, place: Place) -> bool:
+        """Say whether a model is not made of too many others, one inside the other."""
+        inner = max((self.depths.get(each, 0) for each in model.inputs), default=0)
+        self.depths[model] = inner + 1
+        if inner < DEEPEST:
+            return True
+        text = f"more than {DEEPEST} fuses or prompts stand one inside the other here"
+        self.say("E116", text, place, "too deep", help="fuse the members side by side")
+        return False
 
     def draw(self, expr: tree.Expr, scope: Scope) -> int:
         """Return the number of an occurrence of work that may be sampled, counted from 1."""

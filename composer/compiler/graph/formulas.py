@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from composer.compiler.graph.deep import Deep, deep
 from composer.compiler.graph.unfit import leads_back
-from composer.compiler.graph.values import Bad, Values, follow
+from composer.compiler.graph.values import Bad, Values, follow, is_number
 from composer.syntax import tree
 from composer.words import Diagnostic
 
@@ -63,14 +63,14 @@ def _walk(
 
 def _scaled(values: Values, expr: tree.Binary, scope: Scope) -> tuple[tree.Expr, float]:
     """Return the side of a product that holds models, and the number beside it."""
-    if _is_number(expr.right, scope):
+    if is_number(expr.right, scope):
         by = values.number(expr.right, scope)
         if expr.op == "*":
             return expr.left, by
         if by == 0:
             raise Bad(Diagnostic("E402", "division by zero", expr.right.place, "is 0"))
         return expr.left, 1 / by
-    if expr.op == "*" and _is_number(expr.left, scope):
+    if expr.op == "*" and is_number(expr.left, scope):
         return expr.right, values.number(expr.left, scope)
     raise Bad(_product(expr))
 
@@ -83,22 +83,6 @@ def _check_member(expr: tree.Expr) -> None:
     if isinstance(expr, tree.Binary | tree.Unary | tree.Boolean | tree.String | tree.Null):
         text = "a formula adds, subtracts and scales models"
         raise Bad(Diagnostic("E405", text, expr.place, "does something else"))
-
-
-def _is_number(expr: tree.Expr, scope: Scope) -> bool:
-    todo, seen = [(expr, scope)], set()
-    while todo:
-        inner, home = follow(*todo.pop())
-        if (id(inner), id(home)) in seen:
-            continue
-        seen.add((id(inner), id(home)))
-        if isinstance(inner, tree.Binary):
-            todo += [(inner.left, home), (inner.right, home)]
-        elif isinstance(inner, tree.Unary):
-            todo.append((inner.operand, home))
-        elif not isinstance(inner, tree.Number):
-            return False
-    return True
 
 
 def _product(expr: tree.Binary) -> Diagnostic:

@@ -101,7 +101,7 @@ def _fused(ctx: Context, step: Step, call: tree.Call, scope: Scope) -> Lowered:
         hidden = {"combine": Logs(), "normalize": False, "weights": tuple(c for *_, c in written)}
     hidden["names"] = unique(named.get(id(a.value)) or label(a.value) for a in members)
     node = yield build_node(ctx, step, call, None, scope, call, homes, **hidden)
-    if node is None:
+    if node is None or not ctx.shallow(node, call.place):
         return None
     weights = node.get("weights")
     if weights is None:
@@ -175,6 +175,8 @@ def _model_prompted(
             return None
         template = {"template": options["template"]}
         model = ctx.graph.node("prompted", (model,), template, stage.place)
+        if not ctx.shallow(model, stage.place):
+            return None
     return model
 
 

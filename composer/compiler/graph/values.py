@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import typing
 from dataclasses import dataclass, field
@@ -63,6 +64,10 @@ ARITHMETIC: dict[str, Callable[[float, float], float]] = {
 }
 
 
+DEEPEST = 100
+"""Names that may stand for each other inside of one rule."""
+
+
 class Bad(Exception):  # noqa: N818 - never leaves the compiler
     """A value that cannot be used; carries what to tell the user."""
 
@@ -73,10 +78,15 @@ class Bad(Exception):  # noqa: N818 - never leaves the compiler
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """Turns expressions into the values that options want; `find` resolves files."""
+    """Turns expressions into the values that options want; `find` resolves files.
+
+    `numbers` are those that were worked out, with what they stand for, and `pending` those that
+    are being worked out.
+    """
 
     find: Callable[[str, Scope, Place, bool], str]
-    numbers: dict[tuple[int, int], float | None] = field(default_factory=dict)
+    numbers: dict[tuple[int, int], tuple[tree.Expr, Scope, float]] = field(default_factory=dict)
+    pending: set[tuple[int, int]] = field(default_factory=set)
 
     def read(self, expr: tree.Expr, hint: Any, scope: Scope) -> Any:  # noqa: ANN401, PLR0911
         """Return the value of an expression where a hint's type is wanted, or raise Bad."""
@@ -164,17 +174,26 @@ class Values:
     def number(self, expr: tree.Expr, scope: Scope, hint: Any = float) -> float:  # noqa: ANN401
         """Return the number that an expression of numbers and parameters comes to."""
         found: float = deep(self._number(expr, scope, hint))
+        try:
+            finite = math.isfinite(float(found))
+        except OverflowError:
+            finite = False
+        if not finite:
+            raise Bad(Diagnostic("E402", "this number is too large", expr.place, "not usable"))
         return found
 
     def _number(self, written: tree.Expr, scope: Scope, hint: Any) -> Deep:  # noqa: ANN401
         expr, home = resolve(written, scope)
         key = (id(expr), id(home))
-        if key not in self.numbers:
-            self.numbers[key] = None
-            self.numbers[key] = yield self._arithmetic(expr, home, hint)
-        if self.numbers[key] is None:
+        if key in self.pending:
             raise Bad(leads_back(written))
-        return self.numbers[key]
+        if key not in self.numbers:
+            self.pending.add(key)
+            try:
+                self.numbers[key] = (expr, home, (yield self._arithmetic(expr, home, hint)))
+            finally:
+                self.pending.discard(key)
+        return self.numbers[key][2]
 
     def _arithmetic(self, expr: tree.Expr, scope: Scope, hint: Any) -> Deep:  # noqa: ANN401
         match expr:
@@ -187,7 +206,11 @@ class Values:
                 b = yield self._number(right, scope, hint)
                 if op == "/" and b == 0:
                     raise Bad(Diagnostic("E402", "division by zero", right.place, "is 0"))
-                return ARITHMETIC[op](a, b)
+                try:
+                    return ARITHMETIC[op](a, b)
+                except OverflowError:
+                    text = "this number is too large"
+                    raise Bad(Diagnostic("E402", text, expr.place, "not usable")) from None
             case tree.Name(id=name) if scope.find(name) is None:
                 near = nearest(name, scope.visible())
                 raise Bad(wrong(expr, say(hint), help_=f"did you mean `{near}`?" if near else ""))
@@ -219,7 +242,12 @@ class Values:
         expr, scope = resolve(written, scope)
         if id(expr) in trail:
             raise Bad(leads_back(written))
+        if len(trail) > DEEPEST:
+            text = "this rule is made of too many others, one inside the other"
+            raise Bad(Diagnostic("E116", text, written.place, "too deep"))
         trail = trail if expr is written else (*trail, id(expr))
+        if isinstance(expr, tree.Binary | tree.Unary) and is_number(expr, scope):
+            return Constant(self.number(expr, scope))
         match expr:
             case tree.Name(id=name):
                 return self._signal(name, expr, scope)
@@ -246,6 +274,23 @@ class Values:
                 help=f"did you mean `{near}`?" if near else f"signals: {', '.join(SIGNALS)}",
             )
         )
+
+
+def is_number(expr: tree.Expr, scope: Scope) -> bool:
+    """Say whether an expression is made of numbers alone, whatever its names stand for."""
+    todo, seen = [(expr, scope)], set()
+    while todo:
+        inner, home = follow(*todo.pop())
+        if (id(inner), id(home)) in seen:
+            continue
+        seen.add((id(inner), id(home)))
+        if isinstance(inner, tree.Binary) and inner.op in ARITHMETIC:
+            todo += [(inner.left, home), (inner.right, home)]
+        elif isinstance(inner, tree.Unary) and inner.op == "-":
+            todo.append((inner.operand, home))
+        elif not isinstance(inner, tree.Number):
+            return False
+    return True
 
 
 def parts_of(kind: type[Typed]) -> dict[str, type[Typed]]:
