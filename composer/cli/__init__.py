@@ -22,9 +22,11 @@ VERBS = {
     "explain": "Show what each rule did; or explain a code, a step or a part.",
     "ls": "List steps, parts, models or recipes.",
     "eval": "Measure recipes on a data file.",
+    "lsp": "Serve an editor: mistakes, hover, completion, definitions.",
+    "schema": "Print what editors need: the schema of YAML recipes, or a grammar of colours.",
 }
 
-LASTING = ("run", "eval")
+LASTING = ("run", "eval", "lsp")
 """The verbs that may run for long, and so must not keep their garbage."""
 
 

@@ -1,0 +1,26 @@
+"""`compose schema`: what editors need to know of the language, as JSON."""
+
+from __future__ import annotations
+
+import click
+
+from composer.cli.say import as_json
+
+
+@click.command()
+@click.argument("what", type=click.Choice(["yaml", "textmate"]), default="yaml")
+def command(what: str) -> None:
+    r"""Print what editors need to know of the language.
+
+    \b
+    compose schema            the JSON schema of recipes in YAML
+    compose schema textmate   the grammar by which editors colour `.ens` recipes
+    """
+    if what == "textmate":
+        from composer.editor.textmate import textmate
+
+        click.echo(as_json(textmate()))
+    else:
+        from composer.editor.schema import schema
+
+        click.echo(as_json(schema()))

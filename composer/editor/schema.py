@@ -1,0 +1,155 @@
+"""A JSON schema of recipes in YAML, made from the declarations of steps, parts and backends."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from composer.compiler.plan.about import about_backend, about_part, about_step
+from composer.editor.shapes import (
+    ARGUMENTS,
+    Shape,
+    either,
+    listed,
+    mapping,
+    option,
+    refer,
+)
+from composer.models import BACKENDS
+from composer.parts import parts
+from composer.steps import STEPS
+from composer.syntax.building import TYPES
+
+if TYPE_CHECKING:
+    from composer.compiler.plan.about import About
+
+NAME = "^[A-Za-z_][A-Za-z0-9_]*$"
+LIST_OF = rf"^(list\[)*({'|'.join(TYPES)})\]*$"
+
+
+def schema() -> Shape:
+    """Make the schema."""
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "Ensemble recipe",
+        "description": "A recipe in YAML: which models, and how they combine.",
+        **mapping(_statements()),
+        "definitions": {**_values(), **_steps(), **_parts(), **_backends()},
+    }
+
+
+def _statements() -> dict[str, Shape]:
+    """Give the keys at the top of a recipe."""
+    return {
+        "use": _said(either(refer("use"), listed(refer("use"))), "Names out of other recipes."),
+        "model": _named(refer("backend"), "The models, by the names that the recipe gives them."),
+        "param": _named(refer("param"), "What may be set from outside: `--set doubt=0.8`."),
+        "let": _named(refer("chain"), "Names for pieces."),
+        "def": _named(refer("def"), "Pieces with parameters."),
+        "default": _said(
+            either(refer("expression"), refer("defaults"), listed(refer("defaults"))),
+            "Options for all uses of a step.",
+        ),
+        "example": {"type": "string", "description": "What is answered when nothing is asked."},
+        "answer": _said(refer("chain"), "How the answer is made: a list is a chain."),
+    }
+
+
+def _values() -> dict[str, Shape]:
+    """Give what values are made of, whatever they are for."""
+    text = {"type": "string"}
+    branch = mapping({"name": {"type": "string"}, "value": refer("value")}, ["name", "value"])
+    return {
+        "expression": _said(
+            text, "A name, a number, or an expression such as `confidence >= 0.6`."
+        ),
+        "text": either(
+            mapping({"text": text}, ["text"]), mapping({"template": text}, ["template"])
+        ),
+        "branch": either(branch, refer("value")),
+        "bank": listed(refer("branch")),
+        "value": either(
+            refer("expression"),
+            {"type": ["number", "boolean"]},
+            *map(refer, ("bank", "text", "call")),
+        ),
+        "chain": either(listed(refer("value")), refer("value")),
+        "arguments": either(
+            listed(refer("value")), {"type": "object", "additionalProperties": refer("value")}
+        ),
+        "use": mapping({"file": text, "names": listed(text), "as": text}, ["file"]),
+        "param": mapping({"type": _type(), "value": refer("value")}, ["type"]),
+        "def": mapping({"parameters": listed(_parameter()), "value": refer("chain")}, ["value"]),
+    }
+
+
+def _type() -> Shape:
+    return {"anyOf": [{"enum": [each for each in TYPES if each != "list"]}, {"pattern": LIST_OF}]}
+
+
+def _parameter() -> Shape:
+    named = {"type": "object", "maxProperties": 1, "additionalProperties": refer("value")}
+    return either({"type": "string", "pattern": NAME}, named)
+
+
+def _steps() -> dict[str, Shape]:
+    """Give the steps: what each takes in a call, and which options have defaults for all."""
+    public = {name: about_step(step) for name, step in STEPS.items() if not step.sign}
+    first = {name: bool(STEPS[name].arguments) for name in public}
+    calls = {name: refer(f"step.{name}") for name in public}
+    bare = {n: either(_options(each), listed(refer("value"))) for n, each in public.items()}
+    return {
+        "call": {**_one_of(calls), "additionalProperties": refer(ARGUMENTS)},
+        "defaults": mapping(bare),
+        **{f"step.{n}": _call(each, inputs=first[n]) for n, each in public.items()},
+    }
+
+
+def _parts() -> dict[str, Shape]:
+    """Give the parts of each kind."""
+    found: dict[str, Shape] = {}
+    for kind, named in parts().items():
+        abouts = {name: about_part(kind, part) for name, part in named.items()}
+        calls = {name: refer(f"part.{kind}.{name}") for name in abouts}
+        words = {"enum": list(calls), "description": f"{kind}s without options of their own"}
+        found[f"part.{kind}"] = either(words, _one_of(calls), refer("expression"))
+        found |= {f"part.{kind}.{n}": _call(each, inputs=False) for n, each in abouts.items()}
+    return found
+
+
+def _backends() -> dict[str, Shape]:
+    abouts = {name: about_backend(backend) for name, backend in BACKENDS.items()}
+    calls = {name: refer(f"backend.{name}") for name in abouts}
+    return {
+        "backend": either(_one_of(calls), refer("expression")),
+        **{f"backend.{n}": _call(each, inputs=False) for n, each in abouts.items()},
+    }
+
+
+def _call(about: About, *, inputs: bool) -> Shape:
+    """Give what stands behind a call's name: a list of arguments, or a mapping of options."""
+    options = _options(about)
+    if inputs or about.options:
+        options["properties"]["of"] = _said(refer("bank"), "What is given without a name.")
+    first = ", ".join(about.brackets)
+    said = about.text.split("\n\n")[0] + (f" Paper: {about.paper}" if about.paper else "")
+    positions = _said(refer("bank"), f"In order: {first}" if first else "In order.")
+    return {"description": " ".join(said.split()), **either(positions, options)}
+
+
+def _options(about: About) -> Shape:
+    return mapping({name: option(each) for name, each in about.options.items()})
+
+
+def _one_of(calls: dict[str, Shape]) -> Shape:
+    """Give a mapping with one key: a call."""
+    return {**mapping(calls), "minProperties": 1, "maxProperties": 1}
+
+
+def _named(inner: Shape, about: str) -> Shape:
+    named = {"type": "object", "propertyNames": {"pattern": NAME}, "additionalProperties": inner}
+    return _said(named, about)
+
+
+def _said(inner: Shape, about: str) -> dict[str, Any]:
+    # Beside a `$ref` an older reader of schemas looks at nothing else.
+    return {"description": about, **({"allOf": [inner]} if "$ref" in inner else inner)}

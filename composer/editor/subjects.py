@@ -1,0 +1,96 @@
+"""What a word of a recipe means: the subject of a hover, and where it is defined."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from composer.compiler.graph.values import bound_value
+from composer.compiler.plan.about import About, Option, about_backend
+from composer.editor.slots import BACKEND, called, kinds_at, parts_named, slot, step_named
+from composer.models import BACKENDS
+from composer.parts import SIGNALS, TEMPLATES, Rule, Template
+from composer.syntax import tree
+
+if TYPE_CHECKING:
+    from composer.compiler.graph.scope import Binding
+    from composer.editor.buffer import Buffer
+    from composer.editor.cursor import Cursor
+    from composer.editor.slots import Slot
+    from composer.parts import SignalKind
+    from composer.words import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of the `def` around the cursor, or of one that is called."""
+
+    name: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A template that ships with the project."""
+
+    name: str
+    template: Template
+
+
+Subject = About | Option | Parameter | Named
+"""What else a word may mean than a name of the recipe, a signal or a used file."""
+
+
+def subject(buffer: Buffer, at: Cursor) -> Subject | Binding | SignalKind | tree.Use | None:
+    """Find out what the word at a cursor means, if it means anything."""
+    word = at.word
+    if word is None or word.type != "NAME":
+        return buffer.used(at.offset)
+    if at.names_option:
+        return _option(buffer, at, word.text)
+    if at.following == "COLON" and at.inner is not None and at.inner.bank:
+        return None
+    if at.head == "USE":
+        return buffer.imported(at.offset)
+    if word.text in at.parameters:
+        return Parameter(word.text, at.parameters[word.text].place)
+    return _meant(buffer, slot(buffer, at), word.text)
+
+
+def _option(buffer: Buffer, at: Cursor, name: str) -> Option | Parameter | Binding | None:
+    """Look an option up in what is called; a parameter of a `def` or of a recipe is one too."""
+    found = called(buffer, at)
+    if found is None:
+        return None
+    param = found.params.get(name)
+    if isinstance(param, tree.Parameter):
+        return Parameter(name, param.place)
+    return param or (found.about.options.get(name) if found.about else None)
+
+
+def _meant(buffer: Buffer, here: Slot, name: str) -> About | Named | Binding | SignalKind | None:
+    """Look a name up where it stands: values and parts first where an option's value is wanted."""
+    binding = buffer.scope.find(name)
+    if here.wants == BACKEND:
+        return about_backend(BACKENDS[name]) if name in BACKENDS else binding
+    if here.hint is not None and (binding is None or bound_value(binding) is None):
+        return _value(here.hint, name) or binding
+    return binding or step_named(name)
+
+
+def _value(hint: object, name: str) -> About | Named | SignalKind | None:
+    """Find what a name stands for among the values of a type."""
+    if takes(hint, Template) and name in TEMPLATES:
+        return Named(name, TEMPLATES[name])
+    if takes(hint, Rule) and name in SIGNALS:
+        return SIGNALS[name]
+    return parts_named(name, kinds_at(hint))
+
+
+def takes(hint: object, kind: type) -> bool:
+    """Say whether a class is among the types that a value may be of."""
+    from typing import get_args
+
+    if isinstance(hint, type):
+        return issubclass(hint, kind)
+    return any(takes(each, kind) for each in get_args(hint))
