@@ -13,11 +13,17 @@ from composer.syntax.walking import deeper_than
 from composer.words import Diagnostic, Mistakes, Place, Source
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from lark import Token
 
 
+YAML = (".yaml", ".yml")
+"""How the names of files end that are read as YAML."""
+
+
 def parse(source: Source) -> File:
-    """Parse a recipe; every mistake in it is raised at once."""
+    """Parse a recipe, in the notation that its name tells; every mistake is raised at once."""
     file, mistakes = parse_sound(source)
     if mistakes:
         raise Mistakes(mistakes)
@@ -26,26 +32,48 @@ def parse(source: Source) -> File:
 
 def parse_sound(source: Source) -> tuple[File, list[Diagnostic]]:
     """Parse the statements that can be parsed, and say what is wrong with the others."""
-    cut = Statements(lexemes(lark(), source))
+    if source.name.lower().endswith(YAML):
+        from composer.syntax.from_yaml import parse_yaml
+
+        return parse_yaml(source)
+    statements, comments, mistakes = parse_lexemes(lexemes(lark(), source))
+    return File(source, statements, comments), mistakes
+
+
+def parse_lexemes(
+    lexed: Iterable[Lexeme],
+) -> tuple[tuple[Statement, ...], tuple[tuple[Place, str], ...], list[Diagnostic]]:
+    """Parse lexemes, in whatever file they stand, into statements, comments and mistakes."""
+    cut = Statements(lexed)
     mistakes = cut.mistakes
     statements = []
-    for lexed in cut.whole:
+    for whole in cut.whole:
         try:
-            statements.append(_statement(lexed))
+            statements.append(_statement(whole))
         except Mistakes as error:
             mistakes.extend(error.diagnostics)
-    return File(source, tuple(statements), tuple(cut.comments)), mistakes
+    return tuple(statements), tuple(cut.comments), mistakes
 
 
 def parse_expression(text: str, name: str = "--set") -> Expr:
     """Parse one expression, such as the value of `--set`."""
     source = Source(name, text)
-    statements = parse(source).statements
+    value, _ = one_expression(lexemes(lark(), source), Place(source, 0, len(text)))
+    return value
+
+
+def one_expression(
+    lexed: Iterable[Lexeme], whole: Place
+) -> tuple[Expr, tuple[tuple[Place, str], ...]]:
+    """Parse lexemes that are one expression and nothing else; `whole` is where they stand."""
+    statements, comments, mistakes = parse_lexemes(lexed)
+    if mistakes:
+        raise Mistakes(mistakes)
     first, *others = statements or (None,)
     if isinstance(first, Answer) and not others:
-        return first.value
+        return first.value, comments
     if not first:
-        message, place = "an expression is missing", Place(source, 0, len(text))
+        message, place = "an expression is missing", whole
     elif others and isinstance(first, Answer):
         message, place = "this is more than one expression", others[0].place
     else:
@@ -74,11 +102,11 @@ def _statement(lexed: list[Lexeme]) -> Statement:
 
         raise Mistakes([unexpected(lexed, at)]) from None
     if len(lexed) > DEEPEST:
-        _refuse_depth(statement)
+        refuse_depth(statement)
     return statement
 
 
-def _refuse_depth(statement: Statement) -> None:
+def refuse_depth(statement: Statement) -> None:
     """Refuse what nests without brackets, such as a sum of very many terms."""
     value: Expr | None = None if isinstance(statement, Use | Example) else statement.value
     deep = deeper_than(value, DEEPEST) if value else None

@@ -1,0 +1,65 @@
+"""The tree and its comments back to canonical text, in either notation."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from composer.syntax.formatting.page import page
+
+if TYPE_CHECKING:
+    from composer.syntax.formatting.page import Page
+    from composer.syntax.tree import File
+
+
+NOTATIONS = ("ens", "yaml")
+
+
+def notation(name: str) -> str:
+    """Tell by a file's name which notation it is written in."""
+    return "yaml" if name.lower().endswith((".yaml", ".yml")) else "ens"
+
+
+def formatted(file: File, to: str | None = None) -> str:
+    """Write a recipe as canonical text, in its own notation or in another."""
+    own = notation(file.source.name)
+    return to_yaml(file) if (to or own) == "yaml" else to_ens(file)
+
+
+def to_ens(file: File) -> str:
+    """Write a recipe as canonical `.ens` text."""
+    from composer.syntax.formatting.ens import write
+    from composer.syntax.formatting.statements import Statements
+
+    as_written = notation(file.source.name) == "ens"
+    made = page(file, Statements(as_written=as_written).item)
+    if not as_written:
+        _part_kinds(made)
+    rows: list[str] = []
+    for entry in made.entries:
+        for remark in entry.remarks:
+            rows += [""] * remark.blank + [remark.text]
+        rows += [""] * (entry.blank and bool(rows)) + entry.item.leading
+        trailing = f"  {entry.item.trailing}" if entry.item.trailing else ""
+        rows.append(write(entry.item.value, 0, 0) + trailing)
+    for remark in made.remarks:
+        rows += [""] * remark.blank + [remark.text]
+    return "\n".join([*rows, ""]) if rows else ""
+
+
+def to_yaml(file: File) -> str:
+    """Write a recipe as canonical YAML."""
+    from composer.syntax.formatting.yaml_statements import item
+    from composer.syntax.formatting.yaml_text import text
+
+    made = page(file, item)
+    if notation(file.source.name) != "yaml":
+        _part_kinds(made)
+    return text(made)
+
+
+def _part_kinds(made: Page) -> None:
+    """Put a blank line where another kind of statement begins."""
+    for before, entry in pairwise(made.entries):
+        if type(before.statement) is not type(entry.statement):
+            entry.apart()

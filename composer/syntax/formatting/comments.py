@@ -1,0 +1,112 @@
+"""Comments put beside the items that they stand next to, in either notation."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from composer.syntax.formatting.layout import Group, Style
+
+if TYPE_CHECKING:
+    from composer.syntax.formatting.layout import Item
+    from composer.words import Place
+
+Path: TypeAlias = "list[tuple[Group, int]]"
+"""The groups around a spot from the outside, each with the item that leads on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """A comment of a source, and how it stands there."""
+
+    text: str
+    at: int
+    end: int
+    before: str
+    line_start: int
+
+    @classmethod
+    def of(cls, place: Place, text: str) -> Comment:
+        """Look at what stands before a comment on its line."""
+        start = place.source.starts[place.line - 1]
+        before = place.source.text[start : place.start].strip()
+        return cls(text.rstrip(), place.start, place.end, before, start)
+
+    @property
+    def own_line(self) -> bool:
+        """Whether nothing stands before it on its line."""
+        return not self.before
+
+    def follows(self, end: int) -> bool:
+        """Say whether it stands on the line where something ends, closing brackets aside."""
+        return self.line_start <= end or (not self.own_line and not self.before.strip("), \t"))
+
+
+def attach(comment: Comment, top: Item) -> None:
+    """Put a comment that stands inside a statement beside the innermost item that can carry it."""
+    path: Path = []
+    item = top
+    while (group := item.value.group) is not None and group.start <= comment.at < group.end:
+        at = bisect_right(group.items, comment.at, key=lambda each: each.start) - 1
+        if at < 0 or comment.at >= group.items[at].end:
+            _inside(comment, top, path, group, at)
+            return
+        path.append((group, at))
+        item = group.items[at]
+    if group is not None and comment.at >= group.end:
+        _after(comment.text, top, path)
+    elif group is not None and group.style.holds and not comment.own_line and not group.opening:
+        group.opening = comment.text
+    else:
+        _before(comment.text, top, path)
+
+
+def _inside(comment: Comment, top: Item, path: Path, group: Group, at: int) -> None:
+    """Place a comment that stands in a group and in none of its items; `at` is the one before."""
+    following = group.items[at + 1] if at + 1 < len(group.items) else None
+    if group.style is Style.JOIN:
+        _before(comment.text, top, path)
+    elif at >= 0 and (comment.follows(group.items[at].end) or not following):
+        own = group.style.holds and not following and not comment.follows(group.items[at].end)
+        if own:
+            group.dangling.append(comment.text)
+        else:
+            _after(comment.text, top, [*path, (group, at)])
+    elif group.style.holds and at < 0 and not comment.own_line and not group.opening:
+        group.opening = comment.text
+    elif following and (group.style.holds or at >= 0):
+        following.leading.append(comment.text)
+    elif group.style.holds:
+        group.dangling.append(comment.text)
+    else:
+        _before(comment.text, top, path)
+
+
+def _before(text: str, top: Item, path: Path) -> None:
+    """Put a comment on a line before the innermost item that begins on a line of its own."""
+    for group, at in reversed(path):
+        first = at == 0 or group.style in (Style.JOIN, Style.PAREN)
+        if group.style.holds or not first:
+            group.items[at].leading.append(text)
+            return
+    top.leading.append(text)
+
+
+def _after(text: str, top: Item, path: Path) -> None:
+    """Put a comment behind the innermost item that ends a line, or near it."""
+    for group, at in reversed(path):
+        last = at + 1 == len(group.items) or group.style in (Style.JOIN, Style.PAREN)
+        if last and not group.style.holds:
+            continue
+        if group.items[at].trailing is None:
+            group.items[at].trailing = text
+        elif last:
+            group.dangling.append(text)
+        else:
+            group.items[at + 1].leading.append(text)
+        return
+    if top.trailing is None:
+        top.trailing = text
+    else:
+        top.leading.append(text)

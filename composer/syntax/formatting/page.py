@@ -1,0 +1,101 @@
+"""A file as a page: its statements with the comments and the blank lines around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from composer.syntax.formatting.comments import Comment, attach
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from composer.syntax.formatting.layout import Item
+    from composer.syntax.tree import File, Statement
+
+
+@dataclass(eq=False, slots=True)
+class Remark:
+    """A comment on a line of its own, perhaps after a blank line."""
+
+    text: str
+    blank: bool
+
+
+@dataclass(eq=False, slots=True)
+class Entry:
+    """A statement with the comments before it."""
+
+    statement: Statement
+    item: Item
+    remarks: list[Remark] = field(default_factory=list)
+    blank: bool = False
+
+    def apart(self) -> None:
+        """Put a blank line before it."""
+        if self.remarks:
+            self.remarks[0].blank = True
+        else:
+            self.blank = True
+
+
+@dataclass(eq=False, slots=True)
+class Page:
+    """All of a file: its statements, and the comments after the last one."""
+
+    entries: list[Entry]
+    remarks: list[Remark]
+
+
+def page(file: File, item: Callable[[Statement], Item]) -> Page:
+    """Lay out a file: every comment is put where it stood, or as near to it as can be."""
+    made = Page([Entry(each, item(each)) for each in file.statements], [])
+    if all(each.place is not None for each in file.statements):
+        _Walk(file, made).walk()
+    return made
+
+
+class _Walk:
+    """Goes through statements and comments in the order of the source."""
+
+    def __init__(self, file: File, made: Page) -> None:
+        self.text = file.source.text
+        self.made = made
+        self.comments = [Comment.of(place, text) for place, text in file.comments]
+        self.end = 0
+        self.before: Entry | None = None
+
+    def walk(self) -> None:
+        at = 0
+        for entry in self.made.entries:
+            at = self._outside(at, entry.item.start, entry.remarks)
+            entry.blank = self._blank(entry.item.start)
+            self.end = entry.item.end
+            while at < len(self.comments) and self.comments[at].at < entry.item.end:
+                attach(self.comments[at], entry.item)
+                at += 1
+            self.before = entry
+        self._outside(at, len(self.text) + 1, self.made.remarks)
+
+    def _outside(self, at: int, stop: int, remarks: list[Remark]) -> int:
+        """Take the comments up to a statement: one may stand behind the statement before."""
+        while at < len(self.comments) and self.comments[at].at < stop:
+            comment = self.comments[at]
+            if self.before is not None and not remarks and comment.follows(self.end):
+                self._behind(self.before.item, comment.text)
+            else:
+                remarks.append(Remark(comment.text, self._blank(comment.at)))
+            self.end = comment.end
+            at += 1
+        return at
+
+    def _behind(self, item: Item, text: str) -> None:
+        if item.trailing is None:
+            item.trailing = text
+        else:
+            item.leading.append(text)
+
+    def _blank(self, start: int) -> bool:
+        """Say whether a blank line stands between what came before and here."""
+        lines = self.text[self.end : start].split("\n")[1:-1]
+        return bool(self.end) and any(not line.strip() for line in lines)

@@ -1,0 +1,122 @@
+"""Statements of the tree made ready for printing as `.ens` text."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from composer.syntax.formatting.expressions import Expressions, after, template
+from composer.syntax.formatting.layout import Group, Item, Style, Value, span
+from composer.syntax.literals import quoted
+from composer.syntax.tree import (
+    Answer,
+    Def,
+    Default,
+    Example,
+    Let,
+    Model,
+    Param,
+    Parameter,
+    Statement,
+    Type,
+    Use,
+)
+
+if TYPE_CHECKING:
+    from composer.words import Place
+
+CLOSES = re.compile(r"(?:[\s,(]|#[^\n]*)*\)")
+"""From the last parameter of a `def` up to the bracket behind it."""
+
+
+class Statements:
+    """Makes statements ready; with `as_written`, literals keep their spelling in the source."""
+
+    def __init__(self, *, as_written: bool) -> None:
+        self.as_written = as_written
+        self.expressions = Expressions(as_written=as_written)
+
+    def item(self, statement: Statement) -> Item:
+        """Give a statement as it is printed."""
+        return Item("", self._value(statement), *span(statement.place))
+
+    def _value(self, statement: Statement) -> Value:  # noqa: PLR0911 - one for each kind
+        value = self.expressions.value
+        match statement:
+            case Use():
+                return _use(statement)
+            case Model():
+                return after(f"model {statement.name} = ", value(statement.value))
+            case Let():
+                return after(f"let {statement.name} = ", value(statement.value))
+            case Param():
+                return self._param(statement)
+            case Def():
+                return self._def(statement)
+            case Default():
+                return after("default ", value(statement.value))
+            case Example():
+                return Value(f"example {self._text(statement)}")
+            case Answer():
+                return value(statement.value)
+
+    def _param(self, param: Param) -> Value:
+        head = f"param {param.name}: {type_text(param.type)}"
+        if param.value is None:
+            return Value(head)
+        return after(f"{head} = ", self.expressions.value(param.value))
+
+    def _def(self, define: Def) -> Value:
+        start = span(define.name_place)[1]
+        end = self._parameters_end(define)
+        items = [self._parameter(parameter) for parameter in define.parameters]
+        head = Value(f"def {define.name}", Group(Style.LIST, items, start, end, "()"))
+        body = after(" = ", self.expressions.value(define.value))
+        parts = [
+            Item("", head, span(define.place)[0], end),
+            Item("", body, *span(define.value.place)),
+        ]
+        return Value("", Group(Style.JOIN, parts, *span(define.place)))
+
+    def _parameters_end(self, define: Def) -> int:
+        end = span(define.parameters[-1].place if define.parameters else define.name_place)[1]
+        if not self.as_written or define.place is None:
+            return end
+        closed = CLOSES.match(define.place.source.text, end)
+        return closed.end() if closed else end
+
+    def _parameter(self, parameter: Parameter) -> Item:
+        if parameter.default is None:
+            return Item("", Value(parameter.name), *span(parameter.place))
+        default = self.expressions.value(parameter.default)
+        return Item(f"{parameter.name} = ", default, *span(parameter.place))
+
+    def _text(self, example: Example) -> str:
+        """Keep the quotes of an example; one of several lines is written as a template."""
+        place: Place | None = example.place
+        if self.as_written and place is not None and place.text.endswith('"""'):
+            return place.text[place.text.index('"""') :]
+        return template_or_string(example.text)
+
+
+def template_or_string(text: str) -> str:
+    """Write a text of several lines as a template where that reads back as the same."""
+    if "\n" not in text.strip("\n") or text.startswith("\n") or text.endswith("\\"):
+        return quoted(text)
+    return template(text)
+
+
+def type_text(kind: Type) -> str:
+    """Write the type of a `param`."""
+    return kind.name if kind.item is None else f"{kind.name}[{type_text(kind.item)}]"
+
+
+def _use(use: Use) -> Value:
+    if use.alias:
+        return Value(f"use {quoted(use.file)} as {use.alias}")
+    items = [
+        Item("", Value(f"{name} as {alias}" if alias else name), *span(place))
+        for name, alias, place in use.names
+    ]
+    start, end = span(use.file_place)[1], span(use.place)[1]
+    return Value(f"use {quoted(use.file)} ", Group(Style.LIST, items, start, end, "()"))

@@ -1,0 +1,128 @@
+"""Statements of the tree made ready for printing as YAML."""
+
+from __future__ import annotations
+
+from composer.syntax.formatting.layout import Group, Item, Style, Value, span
+from composer.syntax.formatting.statements import type_text
+from composer.syntax.formatting.yaml_values import arguments, chain, expression, written
+from composer.syntax.scalars import block, plain, quoted
+from composer.syntax.tree import (
+    Answer,
+    Call,
+    Def,
+    Default,
+    Example,
+    Imported,
+    Let,
+    Model,
+    Param,
+    Parameter,
+    Statement,
+    Use,
+)
+
+
+def kind(statement: Statement) -> str:
+    """Give the key that a statement stands under."""
+    return type(statement).__name__.lower()
+
+
+def name(statement: Statement) -> str | None:
+    """Give what tells a statement from others under the same key; None if it stands alone."""
+    match statement:
+        case Use():
+            return ""
+        case Default():
+            return statement.value.function if _in_parts(statement.value) else None
+        case Example() | Answer():
+            return None
+        case _:
+            return statement.name
+
+
+def item(statement: Statement) -> Item:
+    """Give a statement as it stands under its key."""
+    lead, value = _led(statement)
+    return Item(lead, value, *span(statement.place))
+
+
+def _led(statement: Statement) -> tuple[str, Value]:  # noqa: PLR0911 - one for each kind
+    match statement:
+        case Use():
+            return "", _use(statement)
+        case Model():
+            return f"{statement.name}: ", expression(statement.value)
+        case Let():
+            return f"{statement.name}: ", chain(statement.value)
+        case Param():
+            return f"{statement.name}: ", _param(statement)
+        case Def():
+            return f"{statement.name}: ", _def(statement)
+        case Default():
+            return _default(statement.value)
+        case Example():
+            return "example: ", Value(quoted(statement.text), None, block(statement.text))
+        case Answer():
+            return "answer: ", chain(statement.value)
+
+
+def _use(use: Use) -> Value:
+    parts = [Item("file: ", Value(plain(use.file)), *span(use.file_place))]
+    end = span(use.place)[1]
+    if use.alias:
+        parts.append(Item("as: ", Value(plain(use.alias)), end, end))
+    else:
+        names = [_imported(each) for each in use.names]
+        start, end = span(use.names[0].place)[0], span(use.names[-1].place)[1]
+        value = Value("", Group(Style.SEQUENCE, names, start, end, "[]"))
+        parts.append(Item("names: ", value, start, end))
+    return Value("", Group(Style.MAPPING, parts, *span(use.place), "{}"))
+
+
+def _imported(imported: Imported) -> Item:
+    text = f"{imported.name} as {imported.alias}" if imported.alias else plain(imported.name)
+    return Item("", Value(text), *span(imported.place))
+
+
+def _param(param: Param) -> Value:
+    parts = [Item("type: ", Value(_type(param)), *span(param.type.place))]
+    if param.value is not None:
+        parts.append(Item("value: ", expression(param.value), *span(param.value.place)))
+    start, end = span(param.name_place)[1], span(param.place)[1]
+    return Value("", Group(Style.MAPPING, parts, start, end, "{}"))
+
+
+def _type(param: Param) -> str:
+    text = type_text(param.type)
+    return quoted(text) if param.type.item else text
+
+
+def _def(define: Def) -> Value:
+    parts = []
+    if define.parameters:
+        names = [_parameter(each) for each in define.parameters]
+        ends = span(define.parameters[0].place)[0], span(define.parameters[-1].place)[1]
+        value = Value("", Group(Style.SEQUENCE, names, *ends, "[]"))
+        parts.append(Item("parameters: ", value, *ends))
+    parts.append(Item("value: ", chain(define.value), *span(define.value.place)))
+    start, end = span(define.name_place)[1], span(define.place)[1]
+    return Value("", Group(Style.MAPPING, parts, start, end, "{}"))
+
+
+def _parameter(parameter: Parameter) -> Item:
+    here = span(parameter.place)
+    if parameter.default is None:
+        return Item("", Value(plain(parameter.name)), *here)
+    inner = Item(f"{parameter.name}: ", expression(parameter.default), *here)
+    return Item("", Value("", Group(Style.MAPPING, [inner], *here, "{}")), *here)
+
+
+def _in_parts(call: Call) -> bool:
+    return not call.arguments or arguments(call, 1) is not None
+
+
+def _default(call: Call) -> tuple[str, Value]:
+    if not call.arguments:
+        return f"{call.function}: ", Value("[]")
+    inside = arguments(call, 1)
+    return ("default: ", written(call)) if inside is None else (f"{call.function}: ", inside)

@@ -1,0 +1,108 @@
+"""YAML to the tree: the second notation, equal to the first in all that it can say."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from composer.syntax.from_yaml.nodes import Document, Mapping, Node, Sequence
+from composer.syntax.from_yaml.refusals import misshapen
+from composer.syntax.from_yaml.shapes import named, shape, twice
+from composer.syntax.from_yaml.statements import Statements
+from composer.syntax.lexemes import Lexeme
+from composer.syntax.parsing import refuse_depth
+from composer.syntax.signs import conflict
+from composer.syntax.stated import ABSENT, ELSEWHERE
+from composer.syntax.tree import File, Statement
+from composer.words import Diagnostic, Mistakes, Place, Source, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7}|\|{7})(?![<=>|]).*", re.MULTILINE)
+
+WHOLE = "a recipe is a mapping with keys such as `use`, `model` and `answer`, or a list of such"
+
+
+def parse_yaml(source: Source) -> tuple[File, list[Diagnostic]]:
+    """Parse the statements that can be parsed, and say what is wrong with the others."""
+    try:
+        _refuse_conflict(source)
+        document = Document(source)
+    except Mistakes as error:
+        return File(source, ()), [*error.diagnostics]
+    statements = Statements()
+    mistakes = document.mistakes
+    if not mistakes and document.root is not None:
+        mistakes += _read(document.root, statements)
+    comments = [*document.comments, *statements.expressions.comments]
+    comments.sort(key=lambda comment: comment[0].start)
+    return File(source, tuple(_shallow(statements.made, mistakes)), tuple(comments)), mistakes
+
+
+def _shallow(made: list[Statement], mistakes: list[Diagnostic]) -> Iterator[Statement]:
+    """Give the statements that do not nest too deep."""
+    for each in made:
+        try:
+            refuse_depth(each)
+        except Mistakes as error:
+            mistakes += error.diagnostics
+        else:
+            yield each
+
+
+def _read(root: Node, statements: Statements) -> list[Diagnostic]:
+    """Read all keys, each of which may be wrong by itself."""
+    try:
+        for part in _parts(root):
+            seen: dict[str, Place] = {}
+            for key, node in part.entries:
+                try:
+                    _entry(key, node, seen, statements)
+                except Mistakes as error:
+                    statements.mistakes += error.diagnostics
+    except Mistakes as error:
+        statements.mistakes += error.diagnostics
+    return statements.mistakes
+
+
+def _parts(root: Node) -> Iterator[Mapping]:
+    """Give the mappings of a recipe: the one that it is, or those of its list."""
+    for part in root.items if isinstance(root, Sequence) else (root,):
+        if not isinstance(part, Mapping):
+            raise misshapen(part.place, f"this is {shape(part)} where statements belong", WHOLE)
+        yield part
+
+
+def _entry(key: Node, node: Node, seen: dict[str, Place], statements: Statements) -> None:
+    name = named(key, "a key", free=True)
+    if name not in statements.kinds:
+        raise Mistakes([_unknown(name, key.place, statements)])
+    if name in seen:
+        help_ = "put both under one key, or write the recipe as a list of mappings"
+        raise twice(name, key.place, seen[name], help_)
+    seen[name] = key.place
+    statements.read(name, key.place, node)
+
+
+def _unknown(name: str, place: Place, statements: Statements) -> Diagnostic:
+    meant = ELSEWHERE.get(name.lower())
+    help_ = f"did you mean `{meant}`?" if meant else ABSENT.get(name.lower(), "")
+    if name == "return":
+        help_ = "did you mean `answer`?"
+    return Diagnostic(
+        "E115",
+        f"`{name}` begins no statement",
+        place,
+        help=help_ or did_you_mean(name, statements.kinds),
+    )
+
+
+def _refuse_conflict(source: Source) -> None:
+    """Refuse the markers of a merge, before they are taken for anything else."""
+    found = [
+        Lexeme("CONFLICT", match[0], Place(source, match.start(), match.end()))
+        for match in CONFLICT.finditer(source.text)
+    ]
+    if found:
+        raise Mistakes([conflict(found)])

@@ -1,0 +1,195 @@
+"""The keys of a YAML recipe as statements."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from composer.syntax.from_yaml.expressions import Expressions
+from composer.syntax.from_yaml.nodes import Mapping, Node, Scalar, Sequence
+from composer.syntax.from_yaml.refusals import misshapen
+from composer.syntax.from_yaml.shapes import fields, keyed, named, shape, verbatim
+from composer.syntax.from_yaml.spelling import lexed
+from composer.syntax.lexemes import Lexeme
+from composer.syntax.parsing import parse_lexemes
+from composer.syntax.tree import (
+    Answer,
+    Call,
+    Def,
+    Default,
+    Example,
+    Expr,
+    Imported,
+    Let,
+    Model,
+    Param,
+    Parameter,
+    Statement,
+    Use,
+)
+from composer.words import Diagnostic, Mistakes, Place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+USE = "write it like `use: [{file: zoo.ens, names: [A, B]}]`"
+PARAM = "write it like `doubt: {type: float, value: 0.6}`"
+DEF = "write it like `layer: {parameters: [members], value: [{prompt: [aggregate]}, members]}`"
+MODEL = 'write it like `A: {hf: {of: [{text: "org/name"}], dtype: bf16}}`'
+DEFAULT = "write it like `default: {generate: {temperature: 0}}`"
+LET = "write it like `let: {fused: {token_fuse: [A, B]}}`"
+
+
+class Statements:
+    """Reads what stands under each key, one statement after the other."""
+
+    def __init__(self) -> None:
+        self.expressions = Expressions()
+        self.mistakes: list[Diagnostic] = []
+        self.made: list[Statement] = []
+        self.kinds: dict[str, Callable[[Place, Node], None]] = {
+            "use": self._uses,
+            "model": lambda _, node: self._each(node, "model", MODEL, self._model),
+            "param": lambda _, node: self._each(node, "param", PARAM, self._param),
+            "let": lambda _, node: self._each(node, "let", LET, self._let),
+            "def": lambda _, node: self._each(node, "def", DEF, self._def),
+            "default": self._defaults,
+            "example": self._example,
+            "answer": self._answer,
+        }
+
+    def read(self, key: str, place: Place, node: Node) -> None:
+        """Read what stands under one key."""
+        try:
+            self.kinds[key](place, node)
+        except Mistakes as error:
+            self.mistakes += error.diagnostics
+
+    def _each(
+        self, node: Node, kind: str, example: str, one: Callable[[str, Place, Node], Statement]
+    ) -> None:
+        """Read statements that stand under their names; each may be wrong by itself."""
+        if not isinstance(node, Mapping):
+            message = f"under `{kind}` stand names, and this is {shape(node)}"
+            raise misshapen(node.place, message, example)
+        for name, place, value in keyed(node):
+            self._try(partial(one, name, place, value))
+
+    def _try(self, one: Callable[[], Statement]) -> None:
+        try:
+            self.made.append(one())
+        except Mistakes as error:
+            self.mistakes += error.diagnostics
+
+    def _uses(self, _: Place, node: Node) -> None:
+        for each in node.items if isinstance(node, Sequence) else (node,):
+            self._try(partial(self._use, each))
+
+    def _use(self, node: Node) -> Use:
+        found = fields(node, "a `use`", ("file", "names", "as"), USE)
+        if "file" not in found:
+            raise misshapen(node.place, "it is not said which file to use", USE)
+        file = verbatim(found["file"], "the file to use")
+        if ("names" in found) == ("as" in found):
+            both = "a file is used by names or as a whole, not both"
+            message = both if "as" in found else "it is not said what to use of the file"
+            raise misshapen(node.place, message, USE)
+        names = self._names(found["names"]) if "names" in found else ()
+        alias = named(found["as"]) if "as" in found else None
+        return Use(file, names, alias, node.place, found["file"].place)
+
+    def _names(self, node: Node) -> tuple[Imported, ...]:
+        items = node.items if isinstance(node, Sequence) else (node,)
+        if not items:
+            raise misshapen(node.place, "no name stands in this list", USE)
+        return tuple(map(_imported, items))
+
+    def _model(self, name: str, place: Place, node: Node) -> Model:
+        call = _called(self.expressions.value(node), "a model is made by a call", MODEL)
+        return Model(name, call, place.to(node.place), place)
+
+    def _let(self, name: str, place: Place, node: Node) -> Let:
+        return Let(name, self.expressions.chain(node), place.to(node.place), place)
+
+    def _param(self, name: str, place: Place, node: Node) -> Param:
+        found = fields(node, f"the param `{name}`", ("type", "value"), PARAM)
+        if "type" not in found:
+            raise misshapen(node.place, f"the type of `{name}` is missing", PARAM)
+        typed = _typed(name, place, found["type"])
+        value = self.expressions.value(found["value"]) if "value" in found else None
+        return Param(name, typed.type, value, place.to(node.place), place)
+
+    def _def(self, name: str, place: Place, node: Node) -> Def:
+        found = fields(node, f"the def `{name}`", ("parameters", "value"), DEF)
+        if "value" not in found:
+            raise misshapen(node.place, f"it is not said what `{name}` stands for", DEF)
+        parameters = self._parameters(found["parameters"]) if "parameters" in found else ()
+        value = self.expressions.chain(found["value"])
+        return Def(name, parameters, value, place.to(node.place), place)
+
+    def _parameters(self, node: Node) -> tuple[Parameter, ...]:
+        items = node.items if isinstance(node, Sequence) else (node,)
+        return tuple(map(self._parameter, items))
+
+    def _parameter(self, node: Node) -> Parameter:
+        if not isinstance(node, Mapping):
+            return Parameter(named(node, "a parameter"), None, node.place)
+        if len(node.entries) != 1:
+            raise misshapen(node.place, "a parameter with a default is `{name: value}`", DEF)
+        ((key, value),) = node.entries
+        return Parameter(named(key, "a parameter"), self.expressions.value(value), node.place)
+
+    def _defaults(self, place: Place, node: Node) -> None:
+        if isinstance(node, Sequence):
+            for each in node.items:
+                self._defaults(each.place, each)
+            return
+        if isinstance(node, Mapping):
+            for name, at, inside in keyed(node):
+                self._try(partial(self._default, name, at, inside))
+            return
+        call = _called(self.expressions.value(node), "a `default` is a call", DEFAULT)
+        self.made.append(Default(call, place.to(node.place)))
+
+    def _default(self, name: str, place: Place, inside: Node) -> Default:
+        call = self.expressions.call(name, place, inside)
+        return Default(call, call.place)
+
+    def _example(self, place: Place, node: Node) -> None:
+        text = verbatim(node, "an `example`")
+        self.made.append(Example(text, place.to(node.place)))
+
+    def _answer(self, place: Place, node: Node) -> None:
+        self.made.append(Answer(self.expressions.chain(node), place.to(node.place)))
+
+
+def _imported(node: Node) -> Imported:
+    """Read `A` or `A as B`."""
+    if not isinstance(node, Scalar) or " " not in node.value.strip():
+        return Imported(named(node), None, node.place)
+    words = node.value.split()
+    if len(words) != 3 or words[1] != "as":  # noqa: PLR2004 - a name, `as` and another
+        message = "a name to use is one word, or two with `as` between them"
+        raise misshapen(node.place, message, "write it like `A` or `A as B`")
+    first, alias = (named(Scalar(word, True, node.place)) for word in words[::2])  # noqa: FBT003
+    return Imported(first, alias, node.place)
+
+
+def _typed(name: str, place: Place, node: Node) -> Param:
+    """Read the type of a param as the other notation reads it."""
+    if not isinstance(node, Scalar) or node.empty:
+        raise misshapen(node.place, f"the type of `{name}` is one word or `list[...]`", PARAM)
+    head = [Lexeme("PARAM", "param", place), Lexeme("NAME", name, place)]
+    colon = Lexeme("COLON", ":", Place(node.place.source, node.place.start, node.place.start))
+    statements, _, mistakes = parse_lexemes([*head, colon, *lexed(node)])
+    if mistakes:
+        raise Mistakes(mistakes)
+    if len(statements) == 1 and isinstance(statements[0], Param) and not statements[0].value:
+        return statements[0]
+    raise misshapen(node.place, f"the type of `{name}` is one word or `list[...]`", PARAM)
+
+
+def _called(value: Expr, message: str, help_: str) -> Call:
+    if isinstance(value, Call):
+        return value
+    raise Mistakes([Diagnostic("E115", message, value.place, help=help_)])
