@@ -167,6 +167,25 @@ CODES: dict[str, Code] = {
         "param names: list = []",
         "param names: list[str] = []",
     ),
+    "E119": Code(
+        "a file that cannot be read as YAML",
+        "A recipe whose name ends in `.yaml` or `.yml` is read as YAML: keys followed by `:`, "
+        "lists with `-` or in brackets, and what belongs together indented alike, with spaces. "
+        "What begins with a sign such as `[`, `@` or `*` and is none of these stands in quotes.",
+    ),
+    "E120": Code(
+        "something of YAML that recipes do without",
+        "Tags, anchors, aliases, merge keys, directives and further documents are refused: they "
+        "make a file mean what one does not see in it, and expand without bound. What is needed "
+        "twice is given a name with `let`, options for all uses of a step with `default`.",
+    ),
+    "E121": Code(
+        "a mapping, a list or a text where another of them is due",
+        "In YAML a mapping with one key is a call, a list is a bank, except that the list which is "
+        "the value of `answer`, of a `let` or of a `def` is a chain, and what has an operator is a "
+        'string such as `"confidence >= 0.6"`. A text is `{text: "..."}`, a template '
+        "`{template: ...}`, a branch with a name `{name: ..., value: ...}`.",
+    ),
     # E2: names and options.
     "E201": Code(
         "a name that nothing has",
