@@ -11,7 +11,7 @@ from composer.compiler.graph import compile_recipe, shipped
 from composer.words import Diagnostic, Mistakes, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from composer.compiler.graph import Compiled
     from composer.compiler.plan import Plan, Planned
@@ -40,22 +40,25 @@ class Recipe:
     path: Path | None = None
 
     @classmethod
-    def load(
+    def load(  # noqa: PLR0913 - what a recipe is read with
         cls,
         recipe: str | Path,
         settings: Mapping[str, str] | None = None,
         *,
         root: str | Path | None = None,
+        overlays: Sequence[str | Path] = (),
         plain: bool = False,
         seed: int = 0,
     ) -> Recipe:
         """Read a recipe; `settings` are overrides by path, in the recipe's own notation.
 
+        `overlays` are files whose statements replace those of the recipe, before the settings.
         `plain` leaves out the rules that only save work; `seed` is that of all sampled work.
         """
         path, source = _source(recipe)
         inside = Path(root).resolve() if root is not None else None
-        compiled = compile_recipe(path, source, settings, inside)
+        files = [Path(each) for each in overlays]
+        compiled = compile_recipe(path, source, settings, inside, files)
         return cls(compiled, plain, seed, None if source else path)
 
     @property

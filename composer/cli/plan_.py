@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 @recipe_argument
 @recipe_options
 @click.option("--plain", is_flag=True, help="Leave out the rules that only save work.")
+@click.option("--origin", is_flag=True, help="Say where each value was written.")
 @click.option("--lock", is_flag=True, help="Pin models and data by content; runs hold to it.")
 @json_option
 def command(  # noqa: PLR0913 - a verb's options
@@ -24,6 +25,7 @@ def command(  # noqa: PLR0913 - a verb's options
     root: Path | None,
     *,
     plain: bool,
+    origin: bool,
     lock: bool,
     as_json: bool,
 ) -> None:
@@ -37,4 +39,4 @@ def command(  # noqa: PLR0913 - a verb's options
     if as_json:
         click.echo(plan.model_dump_json(indent=2))
     else:
-        click.echo(describe(plan), nl=False)
+        click.echo(describe(plan, origins=origin), nl=False)

@@ -11,7 +11,7 @@ from composer.compiler.graph.context import Context
 from composer.compiler.graph.files import Loader, root_of
 from composer.compiler.graph.lower import lower
 from composer.compiler.graph.members import declared
-from composer.compiler.graph.overrides import override
+from composer.compiler.graph.overrides import overlay, override
 from composer.compiler.graph.params import check_param
 from composer.compiler.graph.unused import check_unused, warn_unused
 from composer.ports import Port
@@ -20,7 +20,7 @@ from composer.syntax import tree
 from composer.words import Diagnostic, Mistakes, Place, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from composer.compiler.graph.node import Graph, Node
@@ -50,15 +50,19 @@ def compile_recipe(
     source: Source | None = None,
     settings: Mapping[str, str] | None = None,
     root: Path | None = None,
+    overlays: Sequence[Path] = (),
 ) -> Compiled:
     """Read, resolve, lower and check a recipe; raise Mistakes with all that is wrong with it.
 
     `source` is the text, if it does not lie at `path`; `settings` are overrides by path, in the
-    notation of the language; nothing outside `root` is read by `use`.
+    notation of the language; `overlays` are files whose statements replace the recipe's; nothing
+    outside `root` is read by `use`.
     """
     loader = Loader(root or root_of(path.parent))
     scope = loader.scope(path.resolve() if source is None else path, source)
     ctx = Context(loader)
+    for each in overlays:
+        ctx.mistakes.extend(overlay(scope, loader.scope(each.resolve())))
     ctx.mistakes.extend(override(scope, settings or {}))
     _check_statements(ctx, scope)
     answer = _answer(ctx, scope)

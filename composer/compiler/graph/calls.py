@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from composer.compiler.graph.hints import hint_of
 from composer.compiler.graph.scope import unknown
-from composer.compiler.graph.values import Bad, build, match
+from composer.compiler.graph.values import Bad, build, follow, match
 from composer.syntax import tree
 
 if TYPE_CHECKING:
@@ -15,6 +16,15 @@ if TYPE_CHECKING:
     from composer.compiler.graph.context import Context
     from composer.compiler.graph.scope import Scope
     from composer.steps import Input, Step
+    from composer.words import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options that are set, and where each value was written, as far as a file says it."""
+
+    values: dict[str, Any]
+    places: dict[str, Place]
 
 
 def place_inputs(step: Step, call: tree.Call) -> tuple[list[tuple[Input, tree.Expr]], tree.Call]:
@@ -34,7 +44,7 @@ def place_inputs(step: Step, call: tree.Call) -> tuple[list[tuple[Input, tree.Ex
 
 def options_of(
     ctx: Context, step: Step, call: tree.Call, scope: Scope, hidden: dict[str, Any]
-) -> dict[str, Any] | None:
+) -> Options | None:
     """Return the options of a call that has no inputs in brackets."""
     return fill(ctx, step, call, scope, call, hidden)
 
@@ -46,46 +56,55 @@ def fill(  # noqa: PLR0913 - a step, its call and what is known beside it
     scope: Scope,
     call: tree.Call,
     hidden: dict[str, Any],
-) -> dict[str, Any] | None:
-    """Return the values of the options that are set: by `default`, by the call, by the compiler."""
+) -> Options | None:
+    """Return the options that are set: by `default`, by the call, by the compiler."""
     known = step.public_options
     try:
         given = match(rest, [n for n in step.positional if n in known], known)
     except Bad as bad:
         ctx.catch(bad)
         return None
-    values = {**_defaults(ctx, step, scope), **hidden}
+    options = _defaults(ctx, step, scope)
+    options.values.update(hidden)
     sound = True
     for name, argument in given.items():
         try:
-            values[name] = ctx.values.read(argument.value, hint_of(known[name]), scope)
+            options.values[name] = ctx.values.read(argument.value, hint_of(known[name]), scope)
+            options.places[name] = _written(argument, scope)
         except Bad as bad:
             ctx.catch(bad)
             sound = False
     if not sound:
         return None
     try:
-        build(step.options, values, call, given)
+        build(step.options, options.values, call, given)
     except Bad as bad:
         ctx.catch(bad)
         return None
-    return values
+    return options
 
 
-def _defaults(ctx: Context, step: Step, scope: Scope) -> dict[str, Any]:
+def _written(argument: tree.Argument, scope: Scope) -> Place:
+    """Return where a value stands: behind a parameter's name, what the parameter was given."""
+    return follow(argument.value, scope)[0].place
+
+
+def _defaults(ctx: Context, step: Step, scope: Scope) -> Options:
     """Return what `default` statements say about a step, the weaker ones overridden."""
     known = step.public_options
-    values: dict[str, Any] = {}
+    options = Options({}, {})
     for home, default in scope.all_defaults():
         if default.value.function != step.name:
             continue
         for argument in default.value.arguments:
             if argument.name in known:
                 try:
-                    values[argument.name] = _default(ctx, step, argument, default, home)
+                    value = _default(ctx, step, argument, default, home)
+                    options.values[argument.name] = value
+                    options.places[argument.name] = _written(argument, home)
                 except Bad as bad:
                     ctx.catch(bad)
-    return values
+    return options
 
 
 def check_default(

@@ -187,7 +187,7 @@ def _generate(
     options = options_of(ctx, STEPS["generate"], call, scope, hidden)
     if options is None:
         return None
-    return ctx.graph.node("generate", (wire, model), options, expr.place)
+    return ctx.graph.written("generate", (wire, model), options, expr.place)
     yield  # a generator, like its neighbours
 
 

@@ -173,7 +173,7 @@ def _model_prompted(
         options = options_of(ctx, STEPS["prompt"], stage, scope, {})
         if options is None or model is None:
             return None
-        template = {"template": options["template"]}
+        template = {"template": options.values["template"]}
         model = ctx.graph.node("prompted", (model,), template, stage.place)
         if not ctx.shallow(model, stage.place):
             return None

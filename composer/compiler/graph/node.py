@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import networkx as nx
 
+    from composer.compiler.graph.calls import Options
     from composer.steps import Input, Step
     from composer.words import Place
 
@@ -67,11 +68,12 @@ QUERY = "query"
 
 
 class Graph:
-    """A pool of interned nodes, and where in the recipe each was written."""
+    """A pool of interned nodes, and where in the recipe each was written, with its options."""
 
     def __init__(self) -> None:
         self._nodes: dict[tuple[object, ...], Node] = {}
         self.places: dict[Node, Place] = {}
+        self.origins: dict[Node, dict[str, Place]] = {}
         self.query = self._intern(QUERY, (), None, Port.QUERY, None)
 
     def node(
@@ -89,14 +91,21 @@ class Graph:
             self.places.setdefault(node, place)
         return node
 
+    def written(self, op: str, inputs: tuple[Node, ...], options: Options, place: Place) -> Node:
+        """Return the node of a step that a recipe writes, remembering where its options stand."""
+        node = self.node(op, inputs, options.values, place)
+        self.origins.setdefault(node, options.places)
+        return node
+
     def replaced(self, node: Node, inputs: tuple[Node, ...] | None = None, **options: Any) -> Node:  # noqa: ANN401
         """Return the node with other inputs or options, standing at the same place."""
         values = node.options
         if options and values is not None:
             values = values.model_copy(update=options)
-        return self.node(
-            node.op, node.inputs if inputs is None else inputs, values, self.places.get(node)
-        )
+        given = node.inputs if inputs is None else inputs
+        fresh = self.node(node.op, given, values, self.places.get(node))
+        self.origins.setdefault(fresh, self.origins.get(node, {}))
+        return fresh
 
     def rebuild(self, root: Node, change: Callable[[Node], Node]) -> Node:
         """Return the graph with `change` applied to every node, inputs first."""

@@ -1,4 +1,4 @@
-"""Overrides from outside: `--set path=value` on parameters, defaults and models' options."""
+"""Overrides from outside: `--with other.ens`, then `--set path=value`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from composer.words import Diagnostic, Mistakes, did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from composer.compiler.graph.scope import Scope
+    from composer.compiler.graph.scope import Binding, Scope
 
 
 def override(scope: Scope, settings: Mapping[str, str]) -> list[Diagnostic]:
@@ -34,6 +34,38 @@ def override(scope: Scope, settings: Mapping[str, str]) -> list[Diagnostic]:
             said = f"there is nothing to set at `{path}`"
             mistakes.append(Diagnostic("E404", said, help=_advice(scope, path)))
     return mistakes
+
+
+def overlay(scope: Scope, other: Scope) -> list[Diagnostic]:
+    """Let the statements of another file replace those of a recipe; return what finds no match.
+
+    A `param`, a `let`, a `def` or a `model` of the same name is replaced, a `default` is added
+    after the recipe's own, an `example` is replaced. The other file's expressions may use the
+    recipe's names.
+    """
+    other.parent = scope
+    scope.defaults += other.defaults
+    scope.example = other.example or scope.example
+    mistakes = [_replaced(scope, binding) for binding in other.names.values()]
+    if other.answer is not None:
+        text = "a file given by `--with` changes a recipe and has no answer of its own"
+        mistakes.append(Diagnostic("E208", text, other.answer.place, "a second answer"))
+    return [each for each in mistakes if each is not None]
+
+
+def _replaced(scope: Scope, binding: Binding) -> Diagnostic | None:
+    before = scope.names.get(binding.name)
+    if before is None or type(before.statement) is not type(binding.statement):
+        kinds = [n for n, b in scope.names.items() if type(b.statement) is type(binding.statement)]
+        word = type(binding.statement).__name__.lower()
+        text = f"the recipe has no {word} `{binding.name}` to change"
+        help_ = did_you_mean(binding.name, kinds)
+        return Diagnostic("E404", text, binding.place, "not in the recipe", help=help_)
+    if isinstance(binding.statement, tree.Param):
+        before.value = binding.statement.value
+    else:
+        before.statement, before.scope = binding.statement, binding.scope
+    return None
 
 
 def _advice(scope: Scope, path: str) -> str:

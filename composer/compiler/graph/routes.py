@@ -89,7 +89,7 @@ def _route(  # noqa: PLR0913 - the call, where it stands and what it decides amo
     if options is None:
         return None
     inputs = known if len(known) == len(branches) else ()
-    node = ctx.graph.node("route", (query, *inputs), options, at.place)
+    node = ctx.graph.written("route", (query, *inputs), options, at.place)
     if node.get("by").needs and not inputs and len(branches) > 1:
         judged_by_models(ctx, node.get("by").name, bank.branches[models.index(None)])
         return None

@@ -56,7 +56,7 @@ def build_node(  # noqa: PLR0913 - a call, where it stands and what reaches it
     inputs = (wire, *nodes) if step.wire and wire else tuple(nodes)
     if not _enough(ctx, step, call, inputs):
         return None
-    return ctx.graph.node(step.name, inputs, options, at.place)
+    return ctx.graph.written(step.name, inputs, options, at.place)
 
 
 def branch(  # noqa: PLR0913 - a branch, where it stands and what it may give

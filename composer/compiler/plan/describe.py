@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
 
-def describe(plan: Plan) -> str:
-    """Write a plan as text: models, steps in order with every default, rules."""
-    return "\n".join(_lines(plan)) + "\n"
+def describe(plan: Plan, *, origins: bool = False) -> str:
+    """Write a plan as text: models, steps in order with every default, rules.
+
+    With `origins`, each value comes with the place where it was written.
+    """
+    return "\n".join(_lines(plan, origins=origins)) + "\n"
 
 
-def _lines(plan: Plan) -> Iterator[str]:
+def _lines(plan: Plan, *, origins: bool) -> Iterator[str]:
     yield f"plan of {plan.recipe}"
     if plan.models:
         yield ""
@@ -31,7 +34,7 @@ def _lines(plan: Plan) -> Iterator[str]:
     maybe = "   (what is marked ? may not run)" if any(s.maybe for s in plan.steps) else ""
     yield f"steps{maybe}"
     for step in plan.steps:
-        yield from _step(step)
+        yield from _step(step, origins=origins)
     yield f"  answer := {plan.answer}"
     if plan.rules:
         yield ""
@@ -50,7 +53,7 @@ def describe_steps(compiled: Compiled, root: Node) -> list[str]:
 DEFAULTS = " " * 8 + "default: "
 
 
-def _step(step: PlannedStep) -> Iterator[str]:
+def _step(step: PlannedStep, *, origins: bool = False) -> Iterator[str]:
     if step.op == QUERY:
         yield f"  {step.id} := query"
         return
@@ -58,7 +61,8 @@ def _step(step: PlannedStep) -> Iterator[str]:
     yield f"  {step.id} := {step.op}({', '.join(given)})"
     for option in step.options:
         if not option.default:
-            yield f"        {option.name} = {option.value}"
+            origin = f"   # {option.origin}" if origins and option.origin else ""
+            yield f"        {option.name} = {option.value}{origin}"
     unset = [f"{option.name} = {option.value}" for option in step.options if option.default]
     if unset:
         yield DEFAULTS + ", ".join(unset)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from composer.compiler.graph import Compiled, Graph, Node
     from composer.compiler.plan.devices import Device
     from composer.compiler.rules import Fired, Optimized
+    from composer.words import Place
 
 VERSION = 1
 
@@ -45,11 +46,15 @@ class PlannedModel(_Frozen):
 
 
 class PlannedOption(_Frozen):
-    """An option of a step, as text; `default` where the recipe does not set it."""
+    """An option of a step, as text; `default` where the recipe does not set it.
+
+    `origin` says where the value was written: a place in a file, or `--set NAME`.
+    """
 
     name: str
     value: str
     default: bool
+    origin: str | None = None
 
 
 class PlannedStep(_Frozen):
@@ -162,13 +167,13 @@ def _step(compiled: Compiled, node: Node, ids: dict[Node, str]) -> PlannedStep:
         op=node.op,
         inputs=tuple(ids[each] for each in node.inputs),
         maybe=tuple(ids[each] for each in node.inputs if each in lazy),
-        options=tuple(_options(node)) if node.op != QUERY else (),
+        options=tuple(_options(compiled, node)) if node.op != QUERY else (),
         gives=node.port.name.lower(),
         place=_where(compiled, node),
     )
 
 
-def _options(node: Node) -> list[PlannedOption]:
+def _options(compiled: Compiled, node: Node) -> list[PlannedOption]:
     """Return the options that mean something here, with those that were not set marked."""
     options = node.options
     assert options is not None
@@ -180,7 +185,9 @@ def _options(node: Node) -> list[PlannedOption]:
             value = default_policy(fused=node.get("fused"))
         if value is None or (default and value in ((), "")):
             continue
-        out.append(PlannedOption(name=name, value=option_text(value), default=default))
+        origin = _place_text(compiled.graph.origins.get(node, {}).get(name))
+        text = option_text(value)
+        out.append(PlannedOption(name=name, value=text, default=default, origin=origin))
     if node.op == "token_fuse" and node.get("together"):
         out.append(PlannedOption(name="together", value="true", default=False))
     return out
@@ -213,5 +220,13 @@ def _rules(fired: tuple[Fired, ...]) -> list[PlannedRule]:
 
 
 def _where(compiled: Compiled, node: Node) -> str:
-    place_ = compiled.graph.places.get(node)
-    return f"{place_.source.name}:{place_.line}:{place_.column}" if place_ else ""
+    return _place_text(compiled.graph.places.get(node)) or ""
+
+
+def _place_text(place: Place | None) -> str | None:
+    """Name a place: file, line and column, or the setting that was given from outside."""
+    if place is None:
+        return None
+    if place.source.name.startswith("--"):
+        return place.source.name
+    return f"{place.source.name}:{place.line}:{place.column}"
