@@ -113,6 +113,17 @@ def not_a_model(ctx: Context, expr: tree.Expr) -> None:
     )
 
 
+def no_prompt(ctx: Context, stage: tree.Expr, last: tree.Expr) -> None:
+    """Say that a member is one model, with prompts alone before it."""
+    ctx.say(
+        "E301",
+        f"only `prompt(...)` can stand before a member, not `{unparse(stage)}`",
+        stage.place,
+        "not a prompt",
+        help=f'give the member a prompt of its own: `prompt("""...""") -> {label(last)}`',
+    )
+
+
 def unlike_weights(ctx: Context, call: tree.Call, members: int, weights: int) -> None:
     """Say that weights and members do not match."""
     argument = next((a for a in call.arguments if a.name == "weights"), None)

@@ -6,7 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.calls import options_of
-from composer.compiler.graph.complaints import not_a_model, unlike_weights, useless_weights
+from composer.compiler.graph.complaints import (
+    no_prompt,
+    not_a_model,
+    unlike_weights,
+    useless_weights,
+)
 from composer.compiler.graph.context import AsModel
 from composer.compiler.graph.formulas import is_formula, terms
 from composer.compiler.graph.naming import label
@@ -165,11 +170,13 @@ def _formula(
 def _model_prompted(
     ctx: Context, before: list[tree.Expr], last: tree.Expr, scope: Scope
 ) -> Lowered:
+    prompts = [each for each in before if isinstance(each, tree.Call) and _is_prompt(ctx, each)]
+    other = next((each for each in before if each not in prompts), None)
+    if other is not None:
+        no_prompt(ctx, other, last)
+        return None
     model = yield AsModel(last, scope)
-    for stage in reversed(before):
-        if not isinstance(stage, tree.Call) or stage.function != "prompt":
-            not_a_model(ctx, stage)
-            return None
+    for stage in reversed(prompts):
         options = options_of(ctx, STEPS["prompt"], stage, scope, {})
         if options is None or model is None:
             return None
@@ -178,6 +185,16 @@ def _model_prompted(
         if not ctx.shallow(model, stage.place):
             return None
     return model
+
+
+def _is_prompt(ctx: Context, stage: tree.Call) -> bool:
+    """Say whether a stage is a prompt; that of a member is a template and nothing else."""
+    system = next((each for each in stage.arguments if each.name == "system"), None)
+    if stage.function == "prompt" and system is not None:
+        text = "the prompt of a member has no system message"
+        help_ = "write what it should say into the template"
+        ctx.say("E203", text, system.place, "not used here", help=help_)
+    return stage.function == "prompt"
 
 
 def declared(ctx: Context, binding: Binding) -> Node | None:
