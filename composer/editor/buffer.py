@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -9,17 +10,17 @@ from typing import TYPE_CHECKING
 from composer.compiler.graph.context import Context
 from composer.compiler.graph.files import Loader, root_of
 from composer.syntax import Use, parse_sound
+from composer.syntax.formatting import notation
 from composer.syntax.grammar import lark
-from composer.syntax.lexemes import lexemes
+from composer.syntax.lexemes import Lexeme, lexemes
 from composer.words import Place, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from composer.compiler.graph.scope import Binding, Scope
     from composer.syntax import File
-    from composer.syntax.lexemes import Lexeme
 
 WIDE = "\uffff"
 """Characters beyond this one take two units of UTF-16."""
@@ -51,8 +52,19 @@ class Buffer:
 
     @cached_property
     def lexemes(self) -> tuple[Lexeme, ...]:
-        """Everything that the text is made of but spaces, whether it can be read or not."""
+        """Everything that the text is made of but spaces, whether it can be read or not.
+
+        Of YAML, only the words.
+        """
+        if self.is_yaml:
+            found = ((each[0], Place(self.source, *each.span())) for each in self._words)
+            return tuple(Lexeme("NAME", text, place) for text, place in found)
         return tuple(lexemes(lark(), self.source))
+
+    @property
+    def is_yaml(self) -> bool:
+        """Whether the recipe is written in YAML."""
+        return notation(self.path.name) == "yaml"
 
     @cached_property
     def file(self) -> File:
@@ -67,16 +79,13 @@ class Buffer:
     @cached_property
     def scope(self) -> Scope:
         """The names of the sound statements, and what they stand for."""
-        return self.context.loader.scope(self.path, self._sound)
+        loader = self.context.loader
+        loader.hold(self.path, self.file)
+        return loader.scope(self.path)
 
     @property
-    def _sound(self) -> Source:
-        """The text with everything blanked that cannot be parsed; places stay."""
-        kept = ["\n" if letter == "\n" else " " for letter in self.source.text]
-        for statement in self.file.statements:
-            place = statement.place
-            kept[place.start : place.end] = place.text
-        return Source(self.source.name, "".join(kept))
+    def _words(self) -> Iterator[re.Match[str]]:
+        return re.finditer(r"[A-Za-z_]\w*", self.source.text)
 
     def imported(self, offset: int) -> Binding | None:
         """Return what an offset inside the brackets of a `use` names."""

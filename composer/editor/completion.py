@@ -38,6 +38,8 @@ def completion(buffer: Buffer, offset: int) -> tuple[list[Item], int]:
     at = cursor(buffer, offset)
     if in_comment(buffer, offset):
         return [], offset
+    if buffer.is_yaml:  # what else may stand there, the schema says
+        return list(names(buffer.scope)), offset - len(at.partial)
     if at.quoted is not None:
         return list(_in_text(buffer, at)), offset - len(_typed(at.quoted))
     return list(_proposed(buffer, at)), offset - len(at.partial)

@@ -22,7 +22,12 @@ from composer.syntax.building import TYPES
 if TYPE_CHECKING:
     from composer.compiler.plan.about import About
 
-NAME = "^[A-Za-z_][A-Za-z0-9_]*$"
+NAME = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
+WORD = {"type": "string", "pattern": r"^\s*\w+(\s+as\s+\w+)?\s*$"}
+SCALAR = {"type": ["string", "number", "boolean"]}
+"""A text as it stands; YAML may take it for a number."""
+
+TEXTS = ("text", "template")
 LIST_OF = rf"^(list\[)*({'|'.join(TYPES)})\]*$"
 
 
@@ -32,8 +37,15 @@ def schema() -> Shape:
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Ensemble recipe",
         "description": "A recipe in YAML: which models, and how they combine.",
-        **mapping(_statements()),
-        "definitions": {**_values(), **_steps(), **_parts(), **_backends()},
+        **either(refer("recipe"), listed(refer("recipe"))),
+        "definitions": {
+            "recipe": mapping(_statements()),
+            **_values(),
+            **_named_things(),
+            **_steps(),
+            **_parts(),
+            **_backends(),
+        },
     }
 
 
@@ -49,46 +61,48 @@ def _statements() -> dict[str, Shape]:
             either(refer("expression"), refer("defaults"), listed(refer("defaults"))),
             "Options for all uses of a step.",
         ),
-        "example": {"type": "string", "description": "What is answered when nothing is asked."},
+        "example": _said(SCALAR, "What is answered when nothing is asked."),
         "answer": _said(refer("chain"), "How the answer is made: a list is a chain."),
     }
 
 
 def _values() -> dict[str, Shape]:
     """Give what values are made of, whatever they are for."""
-    text = {"type": "string"}
-    branch = mapping({"name": {"type": "string"}, "value": refer("value")}, ["name", "value"])
+    word = "A name, a number, or an expression such as `confidence >= 0.6`."
+    branch = mapping({"name": NAME, "value": refer("value")}, ["name", "value"])
+    plain: Shape = {"type": ["number", "boolean"]}
+    inner = map(refer, ("bank", "text", "call"))
+    arguments: Shape = {"type": "object", "additionalProperties": refer("value")}
     return {
-        "expression": _said(
-            text, "A name, a number, or an expression such as `confidence >= 0.6`."
-        ),
-        "text": either(
-            mapping({"text": text}, ["text"]), mapping({"template": text}, ["template"])
-        ),
+        "expression": _said({"type": "string"}, word),
+        "text": either(*(mapping({key: SCALAR}, [key]) for key in TEXTS)),
         "branch": either(branch, refer("value")),
         "bank": listed(refer("branch")),
-        "value": either(
-            refer("expression"),
-            {"type": ["number", "boolean"]},
-            *map(refer, ("bank", "text", "call")),
-        ),
+        "value": either(refer("expression"), plain, *inner),
         "chain": either(listed(refer("value")), refer("value")),
-        "arguments": either(
-            listed(refer("value")), {"type": "object", "additionalProperties": refer("value")}
+        "positions": either(
+            listed(refer("value")), refer("expression"), {"type": ["number", "boolean", "null"]}
         ),
-        "use": mapping({"file": text, "names": listed(text), "as": text}, ["file"]),
-        "param": mapping({"type": _type(), "value": refer("value")}, ["type"]),
-        "def": mapping({"parameters": listed(_parameter()), "value": refer("chain")}, ["value"]),
+        ARGUMENTS: either(refer("positions"), arguments),
     }
 
 
-def _type() -> Shape:
-    return {"anyOf": [{"enum": [each for each in TYPES if each != "list"]}, {"pattern": LIST_OF}]}
+def _named_things() -> dict[str, Shape]:
+    """Give what stands under `use`, `param` and `def`."""
+    names, parameters = either(listed(WORD), WORD), either(listed(_parameter()), _parameter())
+    used = mapping({"file": SCALAR, "names": names, "as": NAME}, ["file"])
+    types = [each for each in TYPES if each != "list"]
+    kind = {"anyOf": [{"enum": types}, {"type": "string", "pattern": LIST_OF}]}
+    return {
+        "use": {**used, "oneOf": [{"required": ["names"]}, {"required": ["as"]}]},
+        "param": mapping({"type": kind, "value": refer("value")}, ["type"]),
+        "def": mapping({"parameters": parameters, "value": refer("chain")}, ["value"]),
+    }
 
 
 def _parameter() -> Shape:
     named = {"type": "object", "maxProperties": 1, "additionalProperties": refer("value")}
-    return either({"type": "string", "pattern": NAME}, named)
+    return either(NAME, named)
 
 
 def _steps() -> dict[str, Shape]:
@@ -96,7 +110,7 @@ def _steps() -> dict[str, Shape]:
     public = {name: about_step(step) for name, step in STEPS.items() if not step.sign}
     first = {name: bool(STEPS[name].arguments) for name in public}
     calls = {name: refer(f"step.{name}") for name in public}
-    bare = {n: either(_options(each), listed(refer("value"))) for n, each in public.items()}
+    bare = {n: either(_options(each), refer("positions")) for n, each in public.items()}
     return {
         "call": {**_one_of(calls), "additionalProperties": refer(ARGUMENTS)},
         "defaults": mapping(bare),
@@ -129,10 +143,10 @@ def _call(about: About, *, inputs: bool) -> Shape:
     """Give what stands behind a call's name: a list of arguments, or a mapping of options."""
     options = _options(about)
     if inputs or about.options:
-        options["properties"]["of"] = _said(refer("bank"), "What is given without a name.")
+        options["properties"]["of"] = _said(refer("positions"), "What is given without a name.")
     first = ", ".join(about.brackets)
     said = about.text.split("\n\n")[0] + (f" Paper: {about.paper}" if about.paper else "")
-    positions = _said(refer("bank"), f"In order: {first}" if first else "In order.")
+    positions = _said(refer("positions"), f"In order: {first}" if first else "In order.")
     return {"description": " ".join(said.split()), **either(positions, options)}
 
 
@@ -146,7 +160,7 @@ def _one_of(calls: dict[str, Shape]) -> Shape:
 
 
 def _named(inner: Shape, about: str) -> Shape:
-    named = {"type": "object", "propertyNames": {"pattern": NAME}, "additionalProperties": inner}
+    named = {"type": "object", "propertyNames": NAME, "additionalProperties": inner}
     return _said(named, about)
 
 

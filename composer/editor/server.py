@@ -18,6 +18,8 @@ from composer.editor.definition import definition
 from composer.editor.findings import Finding, findings
 from composer.editor.hover import hover
 from composer.editor.symbols import symbols
+from composer.editor.tidy import tidied
+from composer.words import Place
 
 PAUSE = 0.2
 """Seconds without a keystroke before a text is checked."""
@@ -156,6 +158,16 @@ def _completion(ls: Server, params: types.CompletionParams) -> list[types.Comple
 def _definition(ls: Server, params: types.DefinitionParams) -> types.Location | None:
     place = definition(*ls.at(params))
     return protocol.location(place, ls.encoding) if place else None
+
+
+@server.feature(types.TEXT_DOCUMENT_FORMATTING)
+def _formatting(ls: Server, params: types.DocumentFormattingParams) -> list[types.TextEdit]:
+    buffer = ls.buffer(params.text_document.uri)
+    text = tidied(buffer)
+    if text is None:
+        return []
+    whole = Place(buffer.source, 0, len(buffer.source.text))
+    return [types.TextEdit(protocol.range_of(whole, ls.encoding), text)]
 
 
 @server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)

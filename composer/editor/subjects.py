@@ -9,7 +9,7 @@ from composer.compiler.graph.values import bound_value
 from composer.compiler.plan.about import About, Option, about_backend
 from composer.editor.slots import BACKEND, called, kinds_at, parts_named, slot, step_named
 from composer.models import BACKENDS
-from composer.parts import SIGNALS, TEMPLATES, Rule, Template
+from composer.parts import SIGNALS, TEMPLATES, Rule, Template, parts
 from composer.syntax import tree
 
 if TYPE_CHECKING:
@@ -48,10 +48,11 @@ def subject(buffer: Buffer, at: Cursor) -> Subject | Binding | SignalKind | tree
         return buffer.used(at.offset)
     if at.names_option:
         return _option(buffer, at, word.text)
+    if buffer.is_yaml or at.head == "USE":
+        imported = buffer.imported(at.offset)
+        return imported or (_anywhere(buffer, word.text) if buffer.is_yaml else None)
     if at.following == "COLON" and at.inner is not None and at.inner.bank:
         return None
-    if at.head == "USE":
-        return buffer.imported(at.offset)
     if word.text in at.parameters:
         return Parameter(word.text, at.parameters[word.text].place)
     return _meant(buffer, slot(buffer, at), word.text)
@@ -76,6 +77,14 @@ def _meant(buffer: Buffer, here: Slot, name: str) -> About | Named | Binding | S
     if here.hint is not None and (binding is None or bound_value(binding) is None):
         return _value(here.hint, name) or binding
     return binding or step_named(name)
+
+
+def _anywhere(buffer: Buffer, name: str) -> About | Binding | SignalKind | None:
+    """Look a word of YAML up in everything that has a name."""
+    found = buffer.scope.find(name) or step_named(name) or parts_named(name, parts())
+    if found is None and name in BACKENDS:
+        return about_backend(BACKENDS[name])
+    return found or SIGNALS.get(name)
 
 
 def _value(hint: object, name: str) -> About | Named | SignalKind | None:

@@ -13,6 +13,7 @@ from composer.editor.definition import definition
 from composer.editor.findings import findings
 from composer.editor.hover import hover
 from composer.editor.symbols import symbols
+from composer.editor.tidy import tidied
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").rglob("*.ens"))
@@ -101,3 +102,35 @@ def test_torch_is_never_imported():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
+
+
+YAML = """
+use: {file: zoo.ens, names: [A, B]}
+let: {both: [[A, B]]}
+answer: [both, {vote: {by: exact}}]
+"""
+
+
+def test_yaml_is_answered_by_the_word(put):
+    buffer, _ = put(YAML, ROOT / "recipes" / "open.yaml")
+    assert findings(buffer) == ()
+    assert "takes Candidates" in hover(buffer, YAML.index("vote") + 1)[0]
+    assert "an agreement" in hover(buffer, YAML.index("exact") + 1)[0]
+    assert definition(buffer, YAML.rindex("both") + 1).text == "both"
+    assert definition(buffer, YAML.index("B]")).source.name.endswith("zoo.ens")
+    assert {each.label for each in completion(buffer, YAML.rindex("both"))[0]} == {"A", "B", "both"}
+
+
+def test_broken_yaml_is_survived(put):
+    for end in range(0, len(YAML), 5):
+        buffer, _ = put(YAML[:end], ROOT / "recipes" / "open.yaml")
+        hover(buffer, end)
+        completion(buffer, end)
+        definition(buffer, max(end - 2, 0))
+        assert list(symbols(buffer)) is not None
+        findings(buffer)
+
+
+def test_formatting_gives_canonical_text_of_what_is_sound(used):
+    assert tidied(used("[A,B]->vote( )")[0]).endswith("[A, B] -> vote()\n")
+    assert tidied(used("[A,B]->vote(")[0]) is None

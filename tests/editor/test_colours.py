@@ -47,7 +47,7 @@ def test_the_lexer_loses_nothing():
 
 def test_words_have_their_colours():
     text = 'let a = vote(by = x) and """{{ q }} {# c #}"""  # why'
-    found = dict((value, kind) for kind, value in tokens(text))
+    found = {value: kind for kind, value in tokens(text)}
     assert found["let"] is Keyword.Declaration
     assert found["vote"] is Name.Builtin
     assert found["by"] is Name.Attribute

@@ -42,6 +42,10 @@ class Loader:
     mistakes: list[Diagnostic] = field(default_factory=list)
     _files: dict[Path, tree.File | None] = field(default_factory=dict)
 
+    def hold(self, path: Path, file: tree.File) -> None:
+        """Take a file as it is held by an editor, whatever lies at its path."""
+        self._files[path] = file
+
     def scope(
         self,
         path: Path,
