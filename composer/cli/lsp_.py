@@ -16,6 +16,6 @@ def command(*, stdio: bool) -> None:
     del stdio
     if find_spec("pygls") is None:
         raise click.UsageError(EXTRA)
-    from composer.editor.server import serve
+    from composer.editor.features import serve
 
     serve()

@@ -31,22 +31,22 @@ class Opened:
 def statement_before(before: Sequence[Lexeme]) -> tuple[Lexeme, ...]:
     """Take what belongs to the cursor's statement out of what stands before it."""
     start, depth, fresh = 0, 0, True
+    last: Lexeme | None = None
     for at, each in enumerate(before):
         if each.type == "NEWLINE":
             fresh = True
             continue
         heads = fresh and each.type in STATEMENTS
-        if heads or (fresh and not depth and _begins(before[:at], each)):
+        if heads or (fresh and not depth and _begins(last, each)):
             start, depth = at, 0
         depth = max(depth + (each.type in OPENS) - (each.type in CLOSES), 0)
-        fresh = False
+        fresh, last = False, each
     kept = tuple(each for each in before[start:] if each.type != "NEWLINE")
     ended = fresh and not depth and bool(kept) and _complete(kept[-1])
     return () if ended else kept
 
 
-def _begins(before: Sequence[Lexeme], lexeme: Lexeme) -> bool:
-    last = next((each for each in reversed(before) if each.type != "NEWLINE"), None)
+def _begins(last: Lexeme | None, lexeme: Lexeme) -> bool:
     return lexeme.type not in GOES_ON and (last is None or _complete(last))
 
 

@@ -2,33 +2,36 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import shipped
+from composer.compiler.graph.hints import unwrap
 from composer.compiler.graph.scope import Binding
 from composer.editor.cursor import cursor
+from composer.editor.slots import slot
 from composer.editor.subjects import Parameter, subject
 from composer.syntax import read, tree
-from composer.words import Mistakes, Place
+from composer.words import Mistakes, Place, Source
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from composer.editor.buffer import Buffer
+    from composer.editor.cursor import Cursor
 
 
 def definition(buffer: Buffer, offset: int) -> Place | None:
     """Return where the word at an offset is defined."""
-    found = subject(buffer, cursor(buffer, offset))
+    at = cursor(buffer, offset)
+    found = subject(buffer, at)
+    if found is None:
+        return _data(buffer, at)
     match found:
-        case Parameter(place=place):
+        case Parameter(place=place) | Binding(statement=tree.Parameter(place=place)):
             return place
         case tree.Use():
             return _beginning(buffer, found)
         case Binding(statement=tree.Use() as use):
             return _beginning(buffer, use)
-        case Binding(statement=tree.Parameter(place=place)):
-            return place
         case Binding(statement=tree.Model() | tree.Param() | tree.Let() | tree.Def() as named):
             return named.name_place
         case _:
@@ -39,6 +42,17 @@ def used_file(folder: Path, name: str) -> Path | None:
     """Find a used file: from the recipe's folder, then from the shipped recipes."""
     paths = ((base / name).resolve() for base in (folder, shipped()))
     return next((path for path in paths if path.is_file()), None)
+
+
+def _data(buffer: Buffer, at: Cursor) -> Place | None:
+    """Find the file that a text names where an option takes a path."""
+    word = at.word
+    marked = unwrap(slot(buffer, at).hint)[1]
+    if word is None or word.type != "STRING" or marked is None:
+        return None
+    name = word.text[1:-1]
+    path = Path(buffer.context.find(name, buffer.scope, word.place, must_exist=False))
+    return Place(Source(str(path), ""), 0, 0) if path.is_file() else None
 
 
 def _beginning(buffer: Buffer, use: tree.Use) -> Place | None:

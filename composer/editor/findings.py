@@ -9,7 +9,7 @@ from composer.compiler.graph import compile_recipe
 from composer.compiler.graph.files import root_of
 from composer.editor.definition import used_file
 from composer.syntax import Use
-from composer.words import Diagnostic, Mistakes, Note, Place, explanation
+from composer.words import Diagnostic, Mistakes, Note, Place, explanation, meant
 
 if TYPE_CHECKING:
     from composer.editor.buffer import Buffer
@@ -24,6 +24,8 @@ class Finding:
     message: str
     place: Place
     notes: tuple[Note, ...]
+    mended: str = ""
+    """What its place should say, where that is known."""
 
     @property
     def explanation(self) -> str:
@@ -48,7 +50,15 @@ def _finding(buffer: Buffer, diagnostic: Diagnostic) -> Finding:
     elif place.source.name != buffer.source.name:
         notes = (Note(place, diagnostic.label or diagnostic.message), *notes)
         place = _where_used(buffer, place)
-    return Finding(diagnostic.code, diagnostic.severity, _words(diagnostic), place, notes)
+    words, mended = _words(diagnostic), _mended(diagnostic, place)
+    return Finding(diagnostic.code, diagnostic.severity, words, place, notes, mended)
+
+
+def _mended(diagnostic: Diagnostic, place: Place) -> str:
+    """Write the word that was probably meant in place of the one that is blamed."""
+    word, instead = place.text.strip('"'), meant(diagnostic.help)
+    blamed = instead is not None and f"`{word}`" in diagnostic.message
+    return place.text.replace(word, instead) if blamed and instead and word else ""
 
 
 def _words(diagnostic: Diagnostic) -> str:

@@ -75,6 +75,18 @@ def _related(note: Note, encoding: str) -> types.DiagnosticRelatedInformation:
     return types.DiagnosticRelatedInformation(location(note.place, encoding), note.label)
 
 
+def fix(finding: Finding, uri: str, encoding: str) -> types.CodeAction:
+    """Give the word that was meant as a fix of a finding."""
+    edit = types.TextEdit(range_of(finding.place, encoding), finding.mended)
+    return types.CodeAction(
+        title=f"Write `{finding.mended}`",
+        kind=types.CodeActionKind.QuickFix,
+        diagnostics=[diagnostic(finding, encoding)],
+        edit=types.WorkspaceEdit(changes={uri: [edit]}),
+        is_preferred=True,
+    )
+
+
 def item(each: Item, replaced: types.Range, *, snippets: bool) -> types.CompletionItem:
     """Give a proposal; the cursor is moved only in editors that can."""
     moves = snippets and "$0" in each.insert

@@ -112,7 +112,7 @@ def _limited(shape: Shape, marks: Iterable[object]) -> Shape:
 
 def _default(each: Option) -> Any:  # noqa: ANN401 - any value
     """Give a default as YAML writes it; a text that is no word has a key of its own."""
-    value = each.field.default
+    value = each.value
     if isinstance(value, str):
         return value if value.isidentifier() else {"text": value}
     return value if isinstance(value, bool | int | float) else each.default

@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from composer.words.diagnostics import Diagnostic, Mistakes, Note
-from composer.words.nearest import did_you_mean, nearest
+from composer.words.nearest import did_you_mean, meant, nearest
 from composer.words.places import Place, Source
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ __all__ = [
     "did_you_mean",
     "draw",
     "explanation",
+    "meant",
     "nearest",
     "visible",
 ]

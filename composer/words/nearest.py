@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -13,6 +14,8 @@ SHOWN = 12
 SHORTEST_PREFIX = 3
 """A beginning or an end counts as near from this many letters on."""
 
+
+MEANT = re.compile(r"did you mean `([^`]+)`\?")
 
 SPELLED, SWAPPED, CUT_OFF = 0.02, 0.2, 0.3
 """How far apart words count that differ in underscores, in the order of two letters, or in how
@@ -40,6 +43,12 @@ def did_you_mean(word: str, among: Iterable[str]) -> str:
     listed = ", ".join(f"`{other}`" for other in words[:SHOWN])
     more = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
     return f"one of: {listed}{more}" if len(words) > 1 else f"there is only {listed}"
+
+
+def meant(advice: str) -> str | None:
+    """Return the candidate that advice by `did_you_mean` names, if it settles on one."""
+    found = MEANT.search(advice)
+    return found[1] if found else None
 
 
 def _distance(word: str, other: str) -> float:

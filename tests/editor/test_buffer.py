@@ -55,6 +55,20 @@ def test_findings_are_those_of_check(used):
     assert found.explanation
 
 
+@pytest.mark.parametrize(
+    ("text", "mended"),
+    [
+        ("[A, B] -> voet()", "vote"),
+        ("[A, B] -> vote(bye = exact)", "by"),
+        ('use "zo.ens" (E)\nA', '"zoo.ens"'),
+        ('model E = zoo("mathz")\nE', ""),
+        ("[A, B]", ""),
+    ],
+)
+def test_the_word_that_was_meant_mends_the_one_that_is_blamed(used, text, mended):
+    assert findings(used(text)[0])[0].mended == mended
+
+
 def test_notes_become_other_places(used):
     (found,) = findings(used("let x = A\nlet x = B\nx")[0])
     assert [note.place.text for note in found.notes] == ["x"]

@@ -98,5 +98,10 @@ def test_an_option_of_a_used_recipe_leads_to_its_param(leads):
     assert leads(text) == ("mixture_of_agents.ens", "layered")
 
 
+def test_data_files_lead_to_themselves(leads, tmp_path):
+    assert leads('route(by = knn("zoo:va‸lidation")) -> [A, B]') == ("validation.jsonl", "")
+    assert leads('example "zoo:va‸lidation"') is None
+
+
 def test_steps_lead_nowhere(leads):
     assert leads("[A, B] -> vo‸te()") is None

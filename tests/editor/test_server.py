@@ -12,7 +12,8 @@ from composer.cli import main
 
 ROOT = Path(__file__).parents[2]
 URI = (ROOT / "recipes" / "open.ens").as_uri()
-TEXT = 'use "zoo.ens" (A, B)\n[A, B] -> vote(by = 3)\n'
+USED = 'use "zoo.ens" (A, B)\n'
+TEXT = USED + "[A, B] -> vote(by = exact())\n"
 
 
 class Client:
@@ -21,6 +22,7 @@ class Client:
     def __init__(self, process):
         self.process = process
         self.count = 0
+        self.version = 1
         self.published = []
 
     def send(self, **message):
@@ -50,11 +52,21 @@ class Client:
         document, position = {"uri": URI}, {"line": line, "character": character}
         return self.ask(f"textDocument/{method}", textDocument=document, position=position)
 
-    def diagnostics(self):
+    def write(self, text):
+        """Change the text, and return what is wrong with it."""
+        self.version += 1
+        document = {"uri": URI, "version": self.version}
+        self.notify(
+            "textDocument/didChange", textDocument=document, contentChanges=[{"text": text}]
+        )
+        return self.diagnostics(self.version)
+
+    def diagnostics(self, version):
         while True:
             message = self.published.pop(0) if self.published else self.receive()
-            if message.get("method") == "textDocument/publishDiagnostics":
-                return message["params"]["diagnostics"]
+            found = message.get("params", {})
+            if "diagnostics" in found and found["version"] == version:
+                return found["diagnostics"]
 
 
 @pytest.fixture(scope="module")
@@ -74,14 +86,31 @@ def client():
         assert process.wait(20) == 0
 
 
-def test_an_open_recipe_is_checked_and_again_when_it_changes(client):
-    (found,) = client.diagnostics()
+def test_a_recipe_is_checked_again_when_it_changes(client):
+    assert client.diagnostics(1) == []
+    (found,) = client.write(USED + "[A, B] -> vote(by = 3)\n")
     assert (found["code"], found["range"]["start"]) == ("E401", {"line": 1, "character": 20})
-    for version, text in ((2, "[A, B"), (3, TEXT.replace("3", "exact()"))):
-        document = {"uri": URI, "version": version}
-        changes = [{"text": text}]
-        client.notify("textDocument/didChange", textDocument=document, contentChanges=changes)
-    assert client.diagnostics() == []
+    assert "E401" in client.at("hover", 1, 20)["contents"]["value"]
+    assert client.write(TEXT) == []
+
+
+def test_the_word_that_was_meant_is_offered(client):
+    client.write(USED + "[A, B] -> vote(bye = exact())\n")
+    here = {"start": {"line": 1, "character": 0}, "end": {"line": 1, "character": 0}}
+    document, context = {"uri": URI}, {"diagnostics": []}
+    asked = {"textDocument": document, "range": here, "context": context}
+    (offered,) = client.ask("textDocument/codeAction", **asked)
+    assert offered["edit"]["changes"][URI][0]["newText"] == "by"
+    client.write(TEXT)
+    assert client.ask("textDocument/codeAction", **asked) == []
+
+
+def test_formatting_writes_the_canonical_text(client):
+    client.write(USED + "[A,B]->vote( )")
+    options = {"tabSize": 2, "insertSpaces": True}
+    (edit,) = client.ask("textDocument/formatting", textDocument={"uri": URI}, options=options)
+    assert edit["newText"].endswith("[A, B] -> vote()\n")
+    client.write(TEXT)
 
 
 def test_hover_speaks_markdown(client):

@@ -43,7 +43,12 @@ class Option:
     @property
     def default(self) -> str | None:
         """The default as a recipe would write it; None where a value is needed."""
-        return None if self.field.is_required() else option_text(self.field.default)
+        return None if self.field.is_required() else option_text(self.value)
+
+    @property
+    def value(self) -> Any:  # noqa: ANN401 - of any type
+        """The default itself."""
+        return self.field.get_default(call_default_factory=True, validated_data={})
 
     @property
     def line(self) -> str:
