@@ -28,7 +28,7 @@ def test_a_policy_of_several_gives_candidates_heaviest_first(says):
 
 
 def test_several_give_candidates_even_when_one_is_chosen(graph):
-    recipe = f"route(by = uniform(), policy = several(k = 1)) -> [A, B] -> vote()"
+    recipe = "route(by = uniform(), policy = several(k = 1)) -> [A, B] -> vote()"
     assert graph(recipe).answer.inputs[0].op == "choose_many"
 
 

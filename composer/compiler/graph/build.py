@@ -85,6 +85,8 @@ def compile_recipe(
 
 
 def _answer(ctx: Context, scope: Scope) -> Node | None:
+    if scope.several:
+        return None
     if scope.answer is not None:
         answer = lower(ctx, scope.answer.value, ctx.graph.query, scope)
         if answer is not None and answer.port is not Port.TEXT:

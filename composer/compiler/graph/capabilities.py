@@ -121,6 +121,8 @@ def _instead(node: Node, name: str) -> str:
         return f"fuse whole answers instead: `[{name}, ...] -> vote()`, or declare a local model"
     if node.op == "span_fuse":
         return f"let whole answers compete: `[{name}, ...] -> rank(...) -> best()`"
+    if node.op == "rank":
+        return "order them by something else: `rank(by = consensus())` or `rank(D, by = judge())`"
     if node.op == "route":
         return "estimate from the query alone: `route(by = knn(...))` or `route(by = uniform())`"
     return ""

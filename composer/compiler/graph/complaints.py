@@ -34,12 +34,26 @@ def fits(ctx: Context, node: Node, accepted: frozenset[Port], taker: str, place:
     return False
 
 
+def gives(ctx: Context, node: Node, wanted: frozenset[Port], who: str, place: Place) -> bool:
+    """Say whether a branch gives what it has to; if not, record the mistake."""
+    if node.port.fits(wanted):
+        return True
+    several = Port.CANDIDATES in wanted
+    words = "answers" if several else " or ".join(sorted(port.value for port in wanted))
+    text = f"{who} gives {words}, but this one gives {node.port.value}"
+    help_ = _advice(node.port, wanted)
+    ctx.say("E301", text, place, f"gives {node.port.value}", help=help_)
+    return False
+
+
 def _advice(port: Port, accepted: frozenset[Port]) -> str:
     several = port in (Port.CANDIDATES, Port.RANKING)
     if several and Port.TEXT in accepted:
         return "settle on one answer first: `vote()`, `rank(...) -> best()` or `regenerate(M)`"
     if port is Port.CANDIDATES and accepted == {Port.RANKING}:
         return "order them first: `rank(...)`"
+    if port is Port.TEXT and accepted == {Port.RANKING}:
+        return "ask several and order them first: `[A, B] -> rank(...)`"
     if port is Port.QUERY:
         return "ask models first: `[A, B] -> ...`"
     if Port.QUERY in accepted:
@@ -95,7 +109,9 @@ def not_a_step(ctx: Context, expr: tree.Expr) -> None:
         "a formula is no step" if formula else f"`{unparse(expr)}` is no step",
         expr.place,
         "cannot be asked",
-        help=f"fuse it: `token_fuse({unparse(expr)})`" if formula else "",
+        help=f"fuse it: `token_fuse({unparse(expr)})`"
+        if formula
+        else "a step is a model, a call such as `vote()`, a bank, or a chain of them",
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from composer.compiler.graph.scope import Binding, Scope
 from composer.syntax import parse, read, tree
-from composer.words import Diagnostic, Mistakes, Source, did_you_mean
+from composer.words import Diagnostic, Mistakes, Source, did_you_mean, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -91,9 +91,11 @@ class Loader:
                     "a recipe has one answer, but a second one stands here",
                     statement.place,
                     "the second answer",
-                    help="give the first one a name: `let first = ...`",
+                    help="a chain goes on in a line that begins with `->`; or give the first one "
+                    "a name: `let first = ...`",
                 )
             )
+            scope.several = True
         scope.answer = statement
 
     def _use(self, use: tree.Use, scope: Scope, trail: tuple[Path, ...]) -> None:
@@ -164,14 +166,15 @@ class Loader:
                     )
                 )
                 return None
-        near = _recipes_near(folder)
+        near = nearest(use.file, _recipes_near(folder))
+        advice = f"paths are read from the recipe's own folder, {folder}"
         self.mistakes.append(
             Diagnostic(
                 "E501",
                 f"there is no file `{use.file}`",
                 use.file_place,
                 "looked for beside this recipe and among the shipped ones",
-                help=did_you_mean(use.file, near),
+                help=f"did you mean `{near}`?" if near else advice,
             )
         )
         return None

@@ -13,6 +13,7 @@ from composer.compiler.graph.calls import options_of
 from composer.compiler.graph.complaints import (
     bank_needs_query,
     fits,
+    gives,
     lonely_route,
     model_needs_query,
     named_once,
@@ -102,7 +103,7 @@ def _bank(ctx: Context, bank: tree.Bank, wire: Node, scope: Scope) -> Lowered:
     names = branch_names(bank)
     for node, branch in zip(nodes, bank.branches, strict=True):
         accepted = frozenset({Port.TEXT, Port.CANDIDATES, Port.RANKING})
-        if not fits(ctx, node, accepted, "a bank", branch.place):
+        if not gives(ctx, node, accepted, "a branch of a bank", branch.place):
             return None
     return ctx.graph.node("bank", nodes, {"names": names}, bank.place)
 
@@ -114,7 +115,8 @@ def _fallback(ctx: Context, expr: tree.Fallback, wire: Node, scope: Scope) -> Lo
     if not all(nodes):
         return None
     for node, choice in zip(nodes[1:], expr.choices[1:], strict=True):
-        if not fits(ctx, node, frozenset({nodes[0].port}), "this fallback", choice.place):
+        who = "a fallback gives what its first choice gives, which"
+        if not gives(ctx, node, frozenset({nodes[0].port}), who, choice.place):
             return None
     names = unique(label(choice) for choice in expr.choices)
     return ctx.graph.node("fallback", tuple(nodes), {"names": names}, expr.place)
@@ -182,7 +184,8 @@ def _generate(
     takes_options = isinstance(expr, tree.Call) and (own is None or scope.find(expr.function))
     arguments = expr.arguments if takes_options and isinstance(expr, tree.Call) else ()
     place = expr.function_place if isinstance(expr, tree.Call) else expr.place
-    call = tree.Call("generate", arguments, expr.place, place)
+    name = expr.function if isinstance(expr, tree.Call) else expr.id
+    call = tree.Call(name, arguments, expr.place, place)
     hidden = {"draw": ctx.draw(expr, scope)}
     options = options_of(ctx, STEPS["generate"], call, scope, hidden)
     if options is None:

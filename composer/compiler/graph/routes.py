@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.calls import options_of
-from composer.compiler.graph.complaints import fits, judged_by_models, lonely_route, named_once
+from composer.compiler.graph.complaints import (
+    fits,
+    gives,
+    judged_by_models,
+    lonely_route,
+    named_once,
+)
 from composer.compiler.graph.context import AsStep
 from composer.compiler.graph.naming import branch_names
 from composer.compiler.graph.uses import origin
@@ -54,7 +60,8 @@ def decided(
     if branches is None or not named_once(ctx, bank):
         return None
     texts = zip(branches, bank.branches, strict=True)
-    if not all(fits(ctx, n, frozenset({Port.TEXT}), "a routed bank", b.place) for n, b in texts):
+    who, text = "a branch that is routed to", frozenset({Port.TEXT})
+    if not all(gives(ctx, node, text, who, branch.place) for node, branch in texts):
         return None
     names = branch_names(bank)
     decision = _route(ctx, call, call_scope, wire, branches, bank)

@@ -39,7 +39,7 @@ class Scope:
 
     `parent` is where a name is looked up next, `user` the file that uses this one. `defaults`
     are the file's `default` statements, weakest first. In one use of a `def`, `caller` is the
-    scope in which that use is written.
+    scope in which that use is written. A file with `several` answers is one with a mistake.
     """
 
     folder: Path
@@ -52,6 +52,7 @@ class Scope:
     definition: tree.Def | None = None
     caller: Scope | None = None
     used: dict[str, Scope] = field(default_factory=dict)
+    several: bool = False
 
     def find(self, name: str) -> Binding | None:
         """Look a name up here, then in the scopes around."""

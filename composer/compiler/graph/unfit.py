@@ -121,6 +121,14 @@ def given_twice(
     )
 
 
+def no_part(call: tree.Call, kind: str, known: Iterable[str]) -> Diagnostic:
+    """Return the mistake of a part that does not exist, or is one of another kind."""
+    text, label = f"`{call.function}` is not {kind}", f"should be {kind}"
+    return Diagnostic(
+        "E209", text, call.function_place, label, help=did_you_mean(call.function, known)
+    )
+
+
 def no_rule(expr: tree.Expr) -> Diagnostic:
     """Return the mistake of an expression that is no condition."""
     return Diagnostic(

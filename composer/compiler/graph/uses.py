@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.calls import fill, place_inputs
-from composer.compiler.graph.complaints import defined_by_itself, fits
+from composer.compiler.graph.complaints import defined_by_itself, gives
 from composer.compiler.graph.context import AsModel, AsStep
 from composer.compiler.graph.scope import Binding, Scope
 from composer.compiler.graph.values import Bad, match
@@ -72,7 +72,7 @@ def branch(  # noqa: PLR0913 - a branch, where it stands and what it may give
     if query is None:
         return None
     node = yield AsStep(expr, query, scope)
-    if node is not None and not fits(ctx, node, ports, f"`{step.name}`", expr.place):
+    if node is not None and not gives(ctx, node, ports, f"a stage of `{step.name}`", expr.place):
         return None
     return node
 

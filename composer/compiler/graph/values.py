@@ -29,6 +29,7 @@ from composer.compiler.graph.unfit import (
     given_twice,
     leads_back,
     named_value,
+    no_part,
     no_rule,
     no_value,
     too_many,
@@ -142,8 +143,7 @@ class Values:
             raise Bad(wrong(expr, kind_name(kind), among=parts_of(kind)))
         part = find_part(kind_of(kind), expr.function)
         if part is None:
-            known = list(parts_of(kind))
-            raise Bad(unknown(expr.function, expr.function_place, known, "part"))
+            raise Bad(no_part(expr, kind_name(kind), list(parts_of(kind))))
         return self.typed(expr, part, scope)
 
     def _tuple(self, expr: tree.Expr, hint: Any, scope: Scope) -> tuple[Any, ...]:  # noqa: ANN401
@@ -152,6 +152,8 @@ class Values:
         if named := next((branch for branch in expr.branches if branch.name), None):
             raise Bad(named_value(named))
         of = typing.get_args(hint)
+        if of[-1] is not Ellipsis and len(of) != len(expr.branches):
+            raise Bad(wrong(expr, f"a list of {len(of)} values"))
         each = [of[0] if of[-1] is Ellipsis else of[min(i, len(of) - 1)] for i in _count(expr)]
         pairs = zip(expr.branches, each, strict=True)
         return tuple(self.read(branch.value, item, scope) for branch, item in pairs)
