@@ -8,7 +8,10 @@ from composer import ens
 
 def plan_of(recipe):
     plan = recipe.plan()
-    return [(step.op, step.inputs, step.options) for step in plan.steps]
+    return [
+        (step.op, step.inputs, [(each.name, each.value) for each in step.options])
+        for step in plan.steps
+    ]
 
 
 def same(expression, text):
