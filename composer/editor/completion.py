@@ -81,6 +81,8 @@ def _proposed(buffer: Buffer, at: Cursor) -> Iterator[Item]:
 
 def _imports(buffer: Buffer, at: Cursor) -> Iterator[Item]:
     """Yield the names of the file that a `use` takes them from."""
+    if at.previous == "STRING":
+        yield from words(("as",), "the whole recipe as a step")
     file = next((each for each in at.before if each.type == "STRING"), None)
     path = used_file(buffer.path.parent, file.text[1:-1]) if file else None
     if path is not None and at.previous in ("LPAR", "COMMA") and at.opened:

@@ -49,8 +49,8 @@ def subject(buffer: Buffer, at: Cursor) -> Subject | Binding | SignalKind | tree
     if at.names_option:
         return _option(buffer, at, word.text)
     if buffer.is_yaml or at.head == "USE":
-        imported = buffer.imported(at.offset)
-        return imported or (_anywhere(buffer, word.text) if buffer.is_yaml else None)
+        found = buffer.imported(at.offset) or buffer.scope.find(word.text)
+        return found or (_anywhere(buffer, word.text) if buffer.is_yaml else None)
     if at.following == "COLON" and at.inner is not None and at.inner.bank:
         return None
     if word.text in at.parameters:

@@ -109,6 +109,7 @@ def test_params_of_a_used_recipe_are_its_options(proposed):
 def test_files_and_their_names_are_proposed(proposed):
     assert "quickstart.ens" in proposed('use "‸"')
     assert {"general", "large"} <= proposed('use "zoo.ens" (A, ‸')
+    assert proposed('use "quickstart.ens" ‸') == {"as"}
 
 
 @pytest.mark.parametrize("text", ["let ‸", "def f(‸", "A ‸", "# A -> ‸", 'example "‸"', "A) ‸"])

@@ -64,6 +64,10 @@ def test_backends_signals_and_templates(said):
     assert "a template" in said("A -> prompt(aggre‸gate) -> B")
 
 
+def test_a_used_recipe_shows_its_use(said):
+    assert said('use "quickstart.ens" as qui‸ck') == said('use "quickstart.ens" as quick\nqui‸ck()')
+
+
 def test_nothing_is_said_of_strangers_and_spaces(said):
     assert said("stran‸ger") is None
     assert said("A  ‸ ->  vote()") is None
