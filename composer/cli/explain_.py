@@ -22,7 +22,7 @@ CODE = re.compile(r"[EW]\d{3}", re.IGNORECASE)
 @click.argument("what", nargs=-1, required=True)
 @recipe_options
 def command(what: tuple[str, ...], settings: tuple[str, ...], root: Path | None) -> None:
-    r"""Show what each rule did to a recipe; or explain a code, a step or a part.
+    """Show what each rule did to a recipe; or explain a code, a step or a part.
 
     \b
     compose explain recipe.ens
@@ -31,7 +31,7 @@ def command(what: tuple[str, ...], settings: tuple[str, ...], root: Path | None)
     compose explain part knn
 
     Where a step and a part have one name, `step NAME` or `part NAME` says which is meant.
-    """
+    """  # noqa: D301 - click reads it
     match what:
         case (code,) if CODE.fullmatch(code):
             click.echo(_code(code))

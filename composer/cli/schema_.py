@@ -10,12 +10,12 @@ from composer.cli.say import as_json
 @click.command()
 @click.argument("what", type=click.Choice(["yaml", "textmate"]), default="yaml")
 def command(what: str) -> None:
-    r"""Print what editors need to know of the language.
+    """Print what editors need to know of the language.
 
     \b
     compose schema            the JSON schema of recipes in YAML
     compose schema textmate   the grammar by which editors colour `.ens` recipes
-    """
+    """  # noqa: D301 - click reads it
     if what == "textmate":
         from composer.editor.textmate import textmate
 
