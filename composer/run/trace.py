@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from composer.ports import Usage
+from composer.run.telling import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,46 +76,7 @@ class Trace:
 
     def lines(self) -> Iterator[str]:
         """Tell in words what happened, for `--trace -`."""
-        for event in sorted(self.events, key=lambda each: each.start):
-            if event.op in ("model", "query"):
-                continue
-            took = f"{(event.end or event.start) - event.start:.3f} s"
-            yield f"{event.id} {event.op}  ({took})"
-            yield from (f"    {line}" for line in _said(event))
-
-
-def _said(event: Event) -> Iterator[str]:
-    for asked in event.asked:
-        kept = ", kept from before" if asked.cached else ""
-        yield f"{asked.what} {asked.model}: {asked.text!r}  ({asked.tokens} tokens{kept})"
-        for span in asked.spans:
-            rivals = {n: t for n, t in span["candidates"].items() if t != span["text"]}
-            against = ", ".join(f"{n} {t!r}" for n, t in rivals.items())
-            yield f"  span {span['text']!r} by {span['winner']}" + (
-                f", against {against}" if against else ", all agreed"
-            )
-    for name, value in event.notes.items():
-        if name == "stages":
-            yield from (_stage(stage) for stage in value)
-        else:
-            yield f"{name}: {_short(value)}"
-    if event.error:
-        yield f"failed: {event.error}"
-
-
-def _stage(stage: dict[str, Any]) -> str:
-    facts = ", ".join(f"{n} = {_short(v)}" for n, v in stage["signals"].items())
-    verdict = {True: "holds", False: "does not hold", None: "cannot be known"}[stage["accepted"]]
-    then = f", so {stage['next']} is asked" if stage["next"] else ", so the answer stands"
-    return f"{stage['answer']!r} by {stage['by']}: {stage['rule']} {verdict} ({facts}){then}"
-
-
-def _short(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_short(each)}" for name, each in value.items())
-    return str(value)
+        return lines_of(self.as_dict())
 
 
 def _plain(event: Event) -> dict[str, Any]:

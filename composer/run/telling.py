@@ -1,0 +1,101 @@
+"""What a trace says in words: one place for `run --trace` and for `compose trace`.
+
+All of it reads the plain objects that `Trace.as_dict` gives and that trace files hold.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+Said = tuple[int, str]
+"""A line, and how far it is indented below its step."""
+
+QUIET = ("model", "query")
+"""Steps that do no work that is worth a word."""
+
+CUT = " [...] "
+"""What stands for the middle of a long text."""
+
+
+def steps_of(trace: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the steps of a trace that are worth telling, in the order in which they began."""
+    return [step for step in trace["steps"] if step["op"] not in QUIET]
+
+
+def lines_of(trace: Mapping[str, Any]) -> Iterator[str]:
+    """Tell a whole trace, one line after the other."""
+    for step in steps_of(trace):
+        yield f"{step['step']} {step['op']}  ({step['seconds']:.3f} s)"
+        yield from (f"    {'  ' * depth}{line}" for depth, line in said_of(step))
+
+
+def said_of(
+    step: Mapping[str, Any], *, prompts: int | None = 0, query: str | None = None
+) -> Iterator[Said]:
+    """Tell a step: whom it asked, what it noted, how it failed.
+
+    `prompts` is how many characters of each prompt are told; None tells all of them. A prompt
+    that is the `query` alone is passed over.
+    """
+    for asked in step["asked"]:
+        yield 0, _asked(asked)
+        if prompts != 0 and [list(each) for each in asked["prompt"]] != [["user", query]]:
+            yield from ((1, line) for line in _prompt(asked["prompt"], prompts))
+        yield from ((1, _span(span)) for span in asked["spans"])
+    for name, value in step["notes"].items():
+        if name == "stages":
+            yield from ((0, _stage(stage)) for stage in value)
+        else:
+            yield 0, f"{name}: {short(value)}"
+    if step["error"]:
+        yield 0, f"failed: {step['error']}"
+
+
+def clipped(text: str, most: int | None) -> str:
+    """Cut the middle out of a text that is longer than this; both its ends tell most."""
+    if most is None or len(text) <= most:
+        return text
+    head = (most - len(CUT)) * 2 // 3
+    return text[:head] + CUT + text[len(text) - (most - len(CUT) - head) :]
+
+
+def _asked(asked: Mapping[str, Any]) -> str:
+    kept = ", kept from before" if asked.get("cached") else ""
+    return f"{asked['what']} {asked['model']}: {asked['text']!r}  ({asked['tokens']} tokens{kept})"
+
+
+def _prompt(prompt: list[tuple[str, str]], most: int | None) -> Iterator[str]:
+    for role, content in prompt:
+        yield f"{role}: {clipped(content, most)!r}" if most is not None else f"{role}: {content}"
+
+
+def _span(span: Mapping[str, Any]) -> str:
+    rivals = {name: text for name, text in span["candidates"].items() if text != span["text"]}
+    against = ", ".join(f"{name} {text!r}" for name, text in rivals.items())
+    said = f"against {against}" if against else "all agreed"
+    return f"span {span['text']!r} by {span['winner']}, {said}"
+
+
+def _stage(stage: Mapping[str, Any]) -> str:
+    facts = ", ".join(f"{n} = {short(v)}" for n, v in stage["signals"].items())
+    verdict = {True: "holds", False: "does not hold", None: "cannot be known"}[stage["accepted"]]
+    then = f", so {stage['next']} is asked" if stage["next"] else ", so the answer stands"
+    return f"{stage['answer']!r} by {stage['by']}: {stage['rule']} {verdict} ({facts}){then}"
+
+
+def short(value: object) -> str:
+    """Write a noted value: numbers with three digits, names with their values."""
+    match value:
+        case float():
+            return f"{value:.3f}"
+        case dict():
+            return ", ".join(f"{name} {short(each)}" for name, each in value.items())
+        case list() | tuple():
+            return ", ".join(short(each) for each in value)
+        case None:
+            return "none"
+        case _:
+            return str(value)
