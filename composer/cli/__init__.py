@@ -19,9 +19,13 @@ VERBS = {
     "run": "Answer queries with a recipe.",
     "check": "Find all mistakes of recipes; no model is touched.",
     "plan": "Show what would run, where, with which defaults.",
+    "graph": "Draw what would run: as text, Mermaid, dot or SVG.",
     "explain": "Show what each rule did; or explain a code, a step or a part.",
     "ls": "List steps, parts, models or recipes.",
     "eval": "Measure recipes on a data file.",
+    "trace": "Show what happened for each query that was traced.",
+    "new": "Start a recipe from a commented example.",
+    "doctor": "Look at versions, devices, caches and keys.",
     "lsp": "Serve an editor: mistakes, hover, completion, definitions.",
     "schema": "Print what editors need: the schema of YAML recipes, or a grammar of colours.",
 }

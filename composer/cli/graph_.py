@@ -1,0 +1,76 @@
+"""`compose graph`: a picture of what would run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from composer.cli.say import read_recipe, recipe_argument, recipe_options
+
+if TYPE_CHECKING:
+    from composer.compiler.graph import Node
+    from composer.recipe import Recipe
+
+BY_ENDING = {
+    ".svg": "svg",
+    ".dot": "dot",
+    ".gv": "dot",
+    ".mmd": "mermaid",
+    ".mermaid": "mermaid",
+}
+"""The format of a file by the ending of its name, where `--to` does not say it."""
+
+
+@click.command()
+@recipe_argument
+@recipe_options
+@click.option(
+    "--to",
+    "format_",
+    type=click.Choice(["text", "mermaid", "dot", "svg"]),
+    help="How to draw it; by default by the ending of --output, else as text.",
+)
+@click.option("--plain", is_flag=True, help="Draw it as written, before any rule.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the picture here.",
+)
+def command(  # noqa: PLR0913 - a verb's options
+    recipe: Path,
+    settings: tuple[str, ...],
+    root: Path | None,
+    format_: str | None,
+    output: Path | None,
+    *,
+    plain: bool,
+) -> None:
+    """Draw what would run: the optimized graph, as a picture.
+
+    What hangs on dashed lines may not run.
+    """
+    from composer.compiler.pictures import FORMATS, sketch
+
+    ending = output.suffix.lower() if output is not None else ""
+    loaded = read_recipe(recipe, settings, root)
+    picture = sketch(loaded.compiled, _root(loaded, plain=plain))
+    drawn = FORMATS[format_ or BY_ENDING.get(ending, "text")](picture)
+    if output is None:
+        click.echo(drawn, nl=False)
+        return
+    try:
+        output.write_text(drawn, encoding="utf-8")
+    except OSError as error:
+        raise click.UsageError(f"{output} cannot be written: {error.strerror}") from None
+    click.echo(f"wrote {output}", err=True)
+
+
+def _root(recipe: Recipe, *, plain: bool) -> Node:
+    """Return the node of the answer, after the rules or before them."""
+    optimized = recipe.optimized
+    written = recipe.compiled.answer
+    assert written is not None
+    return written if plain else optimized.root

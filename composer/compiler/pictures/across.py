@@ -1,0 +1,104 @@
+"""Where each place of a layer lies across the layers: near what it is joined to, never overlapping.
+
+The nearest places that keep their order and their distances are a regression under order, which
+pooling neighbours solves exactly in one pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from composer.compiler.pictures.layers import Layers
+
+ROUNDS = 8
+"""How often all layers are moved towards their neighbours, forwards and backwards."""
+
+SETTLE = 4
+"""How often they are moved towards both sides at once, in the end."""
+
+STIFF = (1.0, 3.0, 16.0)
+"""How a line resists a bend: between two boxes, between a box and a trunk, within a trunk."""
+
+
+def spread(
+    layers: Layers, rows: list[list[int]], sizes: Sequence[float], gap: float
+) -> list[float]:
+    """Return the middle of each place across the layers, from 0 on."""
+    return _Spread(layers, rows, sizes, gap).run()
+
+
+@dataclass(eq=False)
+class _Spread:
+    layers: Layers
+    rows: list[list[int]]
+    sizes: Sequence[float]
+    gap: float
+
+    def __post_init__(self) -> None:
+        self.before, self.after = self.layers.neighbours()
+        self.middle = [0.0] * len(self.layers.layer)
+        for row in self.rows:
+            offsets = self._offsets(row)
+            half = offsets[-1] / 2
+            for place, offset in zip(row, offsets, strict=True):
+                self.middle[place] = offset - half
+
+    def run(self) -> list[float]:
+        """Move the layers to and fro, then towards both sides; begin at 0."""
+        for _ in range(self.layers.effort(ROUNDS)):
+            for row in self.rows:
+                self._move(row, (self.before,))
+            for row in reversed(self.rows):
+                self._move(row, (self.after,))
+        for _ in range(self.layers.effort(SETTLE)):
+            for row in (*self.rows, *reversed(self.rows)):
+                self._move(row, (self.before, self.after))
+        first = min(m - size / 2 for m, size in zip(self.middle, self.sizes, strict=True))
+        return [each - first for each in self.middle]
+
+    def _move(self, row: list[int], sides: tuple[list[list[int]], ...]) -> None:
+        offsets = self._offsets(row)
+        wanted, weights = [], []
+        for place, offset in zip(row, offsets, strict=True):
+            goal, weight = self._goal(place, sides)
+            wanted.append(goal - offset)
+            weights.append(weight)
+        for place, offset, found in zip(row, offsets, _rising(wanted, weights), strict=True):
+            self.middle[place] = found + offset
+
+    def _goal(self, place: int, sides: tuple[list[list[int]], ...]) -> tuple[float, float]:
+        """Return where a place is drawn to, and how strongly."""
+        total = pull = 0.0
+        for side in sides:
+            for each in side[place]:
+                trunks = (place >= self.layers.boxes) + (each >= self.layers.boxes)
+                strength = STIFF[trunks]
+                total += strength * self.middle[each]
+                pull += strength
+        return (total / pull, pull) if pull else (self.middle[place], 0.1)
+
+    def _offsets(self, row: list[int]) -> list[float]:
+        """Return how far each place of a layer lies at least from the first one."""
+        found = [0.0]
+        for left, right in pairwise(row):
+            found.append(found[-1] + (self.sizes[left] + self.sizes[right]) / 2 + self.gap)
+        return found
+
+
+def _rising(wanted: list[float], weights: list[float]) -> list[float]:
+    """Return the never falling numbers that are nearest to those that are wanted."""
+    blocks: list[tuple[float, float, int]] = []
+    for goal, weight in zip(wanted, weights, strict=True):
+        block = (goal, weight, 1)
+        while blocks and blocks[-1][0] > block[0]:
+            before = blocks.pop()
+            total = before[1] + block[1]
+            mean = (before[0] * before[1] + block[0] * block[1]) / total
+            block = (mean, total, before[2] + block[2])
+        blocks.append(block)
+    return [mean for mean, _, count in blocks for _ in range(count)]

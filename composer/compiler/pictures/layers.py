@@ -1,0 +1,80 @@
+"""A picture in layers: lines that pass a layer by have a place of their own in it.
+
+All lines of one box share a trunk, from which each leaves just before the layer of its box; so
+a query that many models read is one line along the picture, not one for each of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from composer.compiler.pictures.picture import Edge, Picture
+
+ROOM = 40_000
+"""Places for trunks in one picture; beyond that, lines are drawn straight across."""
+
+LARGE = 6_000
+"""Places from which on a layout is improved less often, so that it takes seconds only."""
+
+Hop = tuple[int, int]
+"""Two places in neighbouring layers that a line joins."""
+
+
+@dataclass(eq=False, slots=True)
+class Layers:
+    """Places by layer. The first ones are the boxes, in order; the others are parts of trunks."""
+
+    layer: list[int]
+    rows: list[list[int]]
+    hops: dict[Hop, bool]
+    ends: dict[Hop, Edge]
+    boxes: int
+
+    def neighbours(self) -> tuple[list[list[int]], list[list[int]]]:
+        """Return the places before and after each place."""
+        before: list[list[int]] = [[] for _ in self.layer]
+        after: list[list[int]] = [[] for _ in self.layer]
+        for source, target in self.hops:
+            before[target].append(source)
+            after[source].append(target)
+        return before, after
+
+    def effort(self, rounds: int) -> int:
+        """Return how many of these rounds a picture of this size is worth."""
+        return max(1, min(rounds, rounds * LARGE // len(self.layer)))
+
+
+def in_layers(picture: Picture) -> Layers:
+    """Give each box its layer, and each line its places in the layers between."""
+    found = picture.layers()
+    names = {box.id: at for at, box in enumerate(picture.boxes)}
+    made = Layers([found[box.id] for box in picture.boxes], [], {}, {}, len(names))
+    trunks: dict[tuple[int, int], int] = {}
+    for edge in picture.edges:
+        _lay(made, trunks, names[edge.source], names[edge.target], edge)
+    made.rows = [[] for _ in range(max(made.layer) + 1)]
+    for place, layer in enumerate(made.layer):
+        made.rows[layer].append(place)
+    return made
+
+
+def _lay(
+    made: Layers, trunks: dict[tuple[int, int], int], source: int, target: int, edge: Edge
+) -> None:
+    """Lay one line: along its source's trunk, as far as there is one, then on to its target."""
+    at = source
+    first, last = made.layer[source] + 1, made.layer[target]
+    crowded = len(trunks) + last - first > ROOM
+    for layer in range(first, first if crowded else last):
+        if (source, layer) not in trunks:
+            trunks[source, layer] = len(made.layer)
+            made.layer.append(layer)
+        step = trunks[source, layer]
+        made.hops[at, step] = made.hops.get((at, step), True) and edge.maybe
+        at = step
+    made.hops[at, target] = made.hops.get((at, target), True) and edge.maybe
+    other = made.ends.get((at, target))
+    label = ", ".join(filter(None, (other.label, edge.label))) if other else edge.label
+    made.ends[at, target] = replace(edge, label=label)

@@ -1,0 +1,212 @@
+"""From a graph to a picture: what is drawn as a box, what inside of one, and what as a line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from composer.compiler.graph import QUERY, Node, topological
+from composer.compiler.pictures.picture import Box, Chip, Edge, Picture
+from composer.compiler.pictures.wording import FUSES, facts, weight
+from composer.ports import Port
+from composer.steps import Role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from composer.compiler.graph import Compiled
+
+ASKS = ("generate", "weigh")
+"""Steps that a fuse is drawn as one with, where nothing else uses it."""
+
+Wire = tuple[Node, str, bool]
+"""The node at the other end of a line, the name of the branch, and whether it may not run."""
+
+
+def sketch(compiled: Compiled, root: Node) -> Picture:
+    """Return the picture of a graph."""
+    order = topological(root)
+    return _Sketch(compiled, root, order).picture()
+
+
+@dataclass(eq=False)
+class _Sketch:
+    compiled: Compiled
+    root: Node
+    order: list[Node]
+    users: dict[Node, list[tuple[Node, bool]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.users = {node: [] for node in self.order}
+        for node in self.order:
+            for input_, each in node.paired():
+                if not (node.op == "route" and each.port is Port.MODEL):
+                    self.users[each].append((node, input_.role is Role.LATER))
+        self.ids = _ids(self.order)
+        self.certain = _certain(self.root)
+
+    def picture(self) -> Picture:
+        """Draw what the answer is made of, but for what is part of another's box."""
+        wires = self._reached()
+        edges = [
+            Edge(self.ids[source], self.ids[node], name, maybe)
+            for node, found in wires.items()
+            for source, name, maybe in found
+        ]
+        boxes = tuple(self.box(node) for node in wires)
+        kinds = tuple(dict.fromkeys(box.kind for box in boxes))
+        return Picture(self.compiled.name, boxes, tuple(edges), self.ids[self.root], kinds)
+
+    def _reached(self) -> dict[Node, list[Wire]]:
+        """Return the nodes that are boxes, in the order of work, with the lines into each."""
+        wires: dict[Node, list[Wire]] = {}
+        waiting = [self.root]
+        while waiting:
+            node = waiting.pop()
+            if node not in wires:
+                wires[node] = self.wires(node)
+                waiting += [source for source, _, _ in wires[node]]
+        return {node: wires[node] for node in self.order if node in wires}
+
+    def inside(self, node: Node) -> bool:
+        """Say whether a node is drawn as a part of the one box that uses it."""
+        if node is self.root:
+            return False
+        users = self.users[node]
+        if _model_of(node) is not None:
+            return True
+        if node.port is Port.MODEL:
+            return len(users) == 1 and users[0][0].op in ASKS and not self._stands(users[0][0])
+        return node.op == "bank" and len(users) == 1 and not users[0][1]
+
+    def _stands(self, user: Node) -> bool:
+        """Say whether a `weigh` has a box of its own."""
+        return user.op == "weigh" and not self.inside(user)
+
+    def core(self, node: Node) -> list[Node]:
+        """Return the nodes that a box is made of: a `generate` with its `weigh` and its fuse."""
+        parts = [node]
+        while parts[-1].op in ASKS:
+            inner = parts[-1].inputs[1 if parts[-1].op == "generate" else 0]
+            if not self.inside(inner):
+                break
+            parts.append(inner)
+        return parts
+
+    def box(self, node: Node) -> Box:
+        """Draw one node, with what is inside of it."""
+        parts = self.core(node)
+        title = parts[-1].get("name") if parts[-1].op == "model" else parts[-1].op
+        said = [fact for part in reversed(parts) if part.op != QUERY for fact in facts(part)]
+        place = self.compiled.graph.places.get(node)
+        return Box(
+            id=self.ids[node],
+            title=title,
+            kind=node.port.name.lower(),
+            facts=tuple(said),
+            chips=tuple(self.chips(parts)),
+            maybe=node not in self.certain,
+            place=f"{place.source.name}:{place.line}:{place.column}" if place else "",
+        )
+
+    def chips(self, parts: list[Node]) -> Iterator[Chip]:
+        """Return the members that a box holds; a route has the names that it chooses among."""
+        node = parts[-1]
+        if node.op == "route":
+            yield from (Chip(name) for name in node.get("names"))
+            return
+        if node.op in ("model", QUERY):
+            return
+        members = [each for each in node.inputs if each.port is Port.MODEL]
+        names = node.get("names") if node.op in FUSES else ()
+        weights = (node.get("weights") if node.op in FUSES else None) or [None] * len(members)
+        for at, (member, share) in enumerate(zip(members, weights, strict=True)):
+            if self.inside(member):
+                yield _chip(member, names[at] if names else "", share)
+
+    def wires(self, node: Node) -> list[Wire]:
+        """Return the lines into a box, without a query that another of them carries."""
+        parts = self.core(node)
+        found = [wire for part in parts for wire in self._into(part) if wire[0] not in parts]
+        brought = {each.origin for each, _, maybe in found if not maybe or node not in self.certain}
+        return list(dict.fromkeys(wire for wire in found if wire[0] not in brought))
+
+    def _into(self, node: Node) -> Iterator[Wire]:
+        for (each, name), may_wait in zip(_named_inputs(node), _may_wait(node), strict=True):
+            if node.op == "route" and each.port is Port.MODEL:
+                continue
+            maybe = may_wait or node not in self.certain
+            if each.op == "bank" and self.inside(each):
+                yield from self._through(each, maybe=maybe)
+            elif not (each.port is Port.MODEL and self.inside(each)):
+                label = "weights" if node.op == "weigh" and each.port is Port.DECISION else name
+                yield each, self._label(each, label), maybe
+
+    def _through(self, bank: Node, *, maybe: bool) -> Iterator[Wire]:
+        """Return the branches of a bank that has no box of its own, and of banks in it."""
+        waiting = [(bank, "")]
+        while waiting:
+            node, named = waiting.pop()
+            if node.op == "bank" and self.inside(node):
+                waiting += reversed(list(_named_inputs(node)))
+            else:
+                yield node, self._label(node, named), maybe
+
+    def _label(self, node: Node, name: str) -> str:
+        """Return a branch's name where it says more than the box that the branch ends in."""
+        core = self.core(node)[-1]
+        title = core.get("name") if core.op == "model" else core.op
+        plain = name.partition("#")[0]
+        return "" if plain == title or plain.startswith(f"{title}(") else name
+
+
+def _ids(order: list[Node]) -> dict[Node, str]:
+    """Name the nodes as a plan does: r0, r1, ... in the order of work."""
+    steps = [node for node in order if node.op != "model"]
+    return {node: f"r{at}" for at, node in enumerate(steps)}
+
+
+def _certain(root: Node) -> set[Node]:
+    """Return the nodes that run for every query."""
+    found, waiting = {root}, [root]
+    while waiting:
+        node = waiting.pop()
+        given = zip(node.inputs, _may_wait(node), strict=True)
+        fresh = [each for each, may_wait in given if not may_wait and each not in found]
+        found.update(fresh)
+        waiting += fresh
+    return found
+
+
+def _may_wait(node: Node) -> list[bool]:
+    """Say which inputs may not run. A fallback's first choice always does."""
+    waits = [input_.role is Role.LATER for input_, _ in node.paired()]
+    first = node.op == "fallback" or (node.op == "cascade" and node.inputs[0].port is Port.QUERY)
+    if first and True in waits:
+        waits[waits.index(True)] = False
+    return waits
+
+
+def _named_inputs(node: Node) -> list[tuple[Node, str]]:
+    """Return a node's inputs, with the names of its branches."""
+    branches = node.lazy or node.inputs
+    names = getattr(node.options, "names", ()) if node.op not in ("model", "route") else ()
+    before = len(node.inputs) - len(branches)
+    told = ("",) * before + (tuple(names) if names else ("",) * len(branches))
+    return list(zip(node.inputs, told, strict=True))
+
+
+def _model_of(node: Node) -> Node | None:
+    """Return the declared model that a node is, or that it is under a prompt of its own."""
+    while node.op == "prompted":
+        node = node.inputs[0]
+    return node if node.op == "model" else None
+
+
+def _chip(member: Node, name: str, share: float | None) -> Chip:
+    """Name a member, and the model that it is where the name is another."""
+    found = _model_of(member)
+    model = found.get("name") if found is not None else member.op
+    plain = name.partition("#")[0] or model
+    shown = model if plain == model else f"{plain}: {model}"
+    return Chip(shown, "" if share is None else weight(share))

@@ -1,0 +1,85 @@
+"""What a picture writes in a box: the options that matter, in few words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from composer.compiler.plan.wording import option_text
+from composer.parts import Template
+from composer.ports import Typed
+from composer.steps.routing import default_policy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from composer.compiler.graph import Node
+
+ALWAYS = {"route": ("by",), "cascade": ("accept",)}
+"""Options that are shown even where the recipe leaves them alone."""
+
+INSIDE = ("weights",)
+"""Options of a fuse that its members show."""
+
+
+def facts(node: Node) -> tuple[str, ...]:
+    """Return the options that a recipe or a rule has set, and those that always matter."""
+    return tuple(_facts(node))
+
+
+def _facts(node: Node) -> Iterator[str]:
+    if node.op == "model":
+        yield declared(node)
+        return
+    always = ALWAYS.get(node.op, ())
+    for name in node.step.public_options:
+        inside = node.op in FUSES and name in INSIDE
+        value = node.get(name)
+        if value is not None and not inside and (name in always or _is_set(node, name)):
+            yield f"{name} = {short(value)}"
+    yield from _settled(node)
+
+
+def _settled(node: Node) -> Iterator[str]:
+    """Return what a rule settled: members in one pass, how a route weighs those of a fuse."""
+    if node.op == "token_fuse" and node.get("together"):
+        yield "together = true"
+    if node.op == "route" and node.get("fused") and node.get("policy") is None:
+        yield f"policy = {short(default_policy(fused=True))}"
+
+
+FUSES = ("token_fuse", "span_fuse")
+
+
+def _is_set(node: Node, name: str) -> bool:
+    return node.options is not None and name in node.options.model_fields_set
+
+
+def declared(node: Node) -> str:
+    """Write a declared model by its backend and its first option alone: `zoo("large")`."""
+    declaration = node.get("declaration")
+    names = [name for name in type(declaration).model_fields if getattr(declaration, name)]
+    first = short(getattr(declaration, names[0])) if names else ""
+    return f"{declaration.name}({first})"
+
+
+def short(value: Any) -> str:  # noqa: ANN401 - an option may be of any type
+    """Write a value as a recipe would, parts with the options that are set, files by name."""
+    match value:
+        case Template():
+            return option_text(value)
+        case Typed():
+            given = [name for name in type(value).model_fields if name in value.model_fields_set]
+            said = (f"{name} = {short(getattr(value, name))}" for name in given)
+            return f"{value.name}({', '.join(said)})"
+        case str() if Path(value).is_absolute():
+            return option_text(Path(value).name)
+        case tuple():
+            return f"[{', '.join(short(each) for each in value)}]"
+        case _:
+            return option_text(value)
+
+
+def weight(value: float) -> str:
+    """Write a member's weight."""
+    return f"\N{MULTIPLICATION SIGN}{value:g}".replace("-", "\N{MINUS SIGN}")
