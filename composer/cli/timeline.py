@@ -1,0 +1,111 @@
+"""Traces in the terminal: for each query its steps in order, each with a bar of its time."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.text import Text
+from rich.tree import Tree
+
+from composer.run.telling import clipped, said_of, steps_of
+from composer.words import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+BAR = 24
+"""Columns of a bar."""
+
+PROMPT, ANSWER = 160, 72
+"""Characters of a prompt, and of what a step gave, that are shown without `--full`."""
+
+PIPED = 110
+"""Columns where the output is no terminal."""
+
+EIGHTHS = " ▏▎▍▌▋▊▉█"
+
+
+def show(traces: Sequence[Mapping[str, Any]], *, full: bool) -> None:
+    """Draw traces on stdout."""
+    width = None if sys.stdout.isatty() else PIPED
+    console = Console(highlight=False, width=width, emoji=False)
+    for at, trace in enumerate(traces):
+        if at:
+            console.print()
+        console.print(_tree(trace, full=full))
+
+
+def _tree(trace: Mapping[str, Any], *, full: bool) -> Tree:
+    """Draw the steps of one query."""
+    steps = steps_of(trace)
+    total = max((step["start"] + step["seconds"] for step in trace["steps"]), default=0.0)
+    tree = Tree(_headline(trace, steps, total, full=full), guide_style="bright_black")
+    named = max((len(step["step"]) for step in steps), default=0)
+    ops = max((len(step["op"]) for step in steps), default=0)
+    for step in steps:
+        label = Text.assemble(
+            (f"{visible(step['step']):<{named}} ", "bright_black"),
+            (f"{visible(step['op']):<{ops}}  ", "bold red" if step["error"] else "bold"),
+            (bar(step["start"], step["seconds"], total), "cyan"),
+            (f"  {step['seconds']:.3f} s", "bright_black"),
+        )
+        _hang(tree.add(label), _said(step, trace["query"], full=full))
+    return tree
+
+
+def _headline(
+    trace: Mapping[str, Any], steps: list[dict[str, Any]], total: float, *, full: bool
+) -> Text:
+    """Name the query, its answer, and what it took."""
+    asked = sum(len(step["asked"]) for step in steps)
+    tokens = sum(each["tokens"] for step in steps for each in step["asked"])
+    last = max(steps, key=lambda step: step["start"] + step["seconds"], default=None)
+    failed = last is not None and last["error"]
+    answer = f"failed: {failed}" if failed else " ".join(str(last["gave"] if last else "").split())
+    most = None if full else PROMPT
+    return Text.assemble(
+        (f"{visible(str(trace['id']))}  ", "bold"),
+        visible(clipped(str(trace["query"]), most)),
+        ("  \N{RIGHTWARDS ARROW}  ", "bright_black"),
+        (visible(clipped(answer, most)), "bold red" if failed else "bold green"),
+        (
+            f"   {total:.3f} s, {_count(asked, 'question')}, {_count(tokens, 'token')}",
+            "bright_black",
+        ),
+    )
+
+
+def _hang(branch: Tree, said: Iterable[tuple[int, str]]) -> None:
+    """Hang what is said of a step under it."""
+    under = branch
+    for depth, line in said:
+        text = Text(visible(line), style="red" if line.startswith("failed:") else "")
+        if depth:
+            under.add(text)
+        else:
+            under = branch.add(text)
+
+
+def _said(step: Mapping[str, Any], query: str, *, full: bool) -> Iterator[tuple[int, str]]:
+    """Tell a step as everywhere; what it gave comes last, where nobody has said it yet."""
+    yield from said_of(step, prompts=None if full else PROMPT, query=None if full else query)
+    gave = step["gave"]
+    if gave is not None and gave not in [asked["text"] for asked in step["asked"]]:
+        yield 0, f"gave {clipped(gave, None if full else ANSWER)!r}"
+
+
+def bar(start: float, seconds: float, total: float) -> str:
+    """Draw when a step ran within its query, to an eighth of a column."""
+    if total <= 0:
+        return " " * BAR
+    first = min(BAR - 1, int(start / total * BAR))
+    eighths = max(1, round(seconds / total * BAR * 8))
+    eighths = min(eighths, (BAR - first) * 8)
+    drawn = " " * first + EIGHTHS[8] * (eighths // 8)
+    return (drawn + EIGHTHS[eighths % 8].strip()).ljust(BAR)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -1,0 +1,99 @@
+"""`compose trace`: what happened for each query, out of the file that `run --trace FILE` wrote."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+VERSION = 1
+"""The version of traces that this reads."""
+
+NEEDED = ("id", "query", "steps")
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--id", "ids", multiple=True, metavar="ID", help="Show this query alone.")
+@click.option("--full", is_flag=True, help="Show prompts whole.")
+@click.option("--json", "as_json", is_flag=True, help="Print the traces as they are, one a line.")
+def command(file: Path, ids: tuple[str, ...], *, full: bool, as_json: bool) -> None:
+    """Show what happened for each query, out of the file that `run --trace FILE` wrote."""
+    traces = list(read_traces(file))
+    chosen = _chosen(traces, ids, file)
+    if as_json:
+        for each in chosen:
+            click.echo(json.dumps(each, ensure_ascii=False))
+        return
+    from composer.cli.timeline import show
+
+    show(chosen, full=full)
+
+
+def read_traces(file: Path) -> Iterator[dict[str, Any]]:
+    """Yield the traces of a file; a last line that was torn off is passed over with a note."""
+    from composer.run.result import Failure
+
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise Failure("E503", f"{file} cannot be read: {error}") from None
+    lines = text.removesuffix("\n").split("\n")
+    torn = bool(text) and not text.endswith("\n")
+    for number, line in enumerate(lines, 1):
+        found = _trace(line)
+        if found is not None:
+            yield found
+        elif torn and number == len(lines):
+            click.echo(f"{file}: the last line was torn off and is left out", err=True)
+        elif line.strip():
+            text = f"{file}, line {number}, is no trace that this version reads"
+            raise Failure("E504", text, "`compose run RECIPE --trace FILE` writes such files")
+
+
+def _trace(line: str) -> dict[str, Any] | None:
+    """Return a line's trace, if it is one with all that is needed to show it."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    if not isinstance(found, dict) or found.get("version") != VERSION:
+        return None
+    steps = found.get("steps")
+    whole = all(name in found for name in NEEDED) and isinstance(steps, list)
+    return found if whole and all(map(_is_step, steps or ())) else None
+
+
+def _is_step(step: object) -> bool:
+    if not isinstance(step, dict):
+        return False
+    kinds = {"step": str, "op": str, "asked": list, "notes": dict}
+    return (
+        all(isinstance(step.get(name), kind) for name, kind in kinds.items())
+        and all(isinstance(step.get(name), int | float) for name in ("start", "seconds"))
+        and {"gave", "error"} <= step.keys()
+        and all(map(_is_asked, step["asked"]))
+    )
+
+
+def _is_asked(asked: object) -> bool:
+    if not isinstance(asked, dict):
+        return False
+    kinds = {"model": str, "what": str, "prompt": list, "text": str, "tokens": int, "spans": list}
+    return all(isinstance(asked.get(name), kind) for name, kind in kinds.items())
+
+
+def _chosen(traces: list[dict[str, Any]], ids: tuple[str, ...], file: Path) -> list[dict[str, Any]]:
+    """Return the traces with these ids, or all of them."""
+    known = {str(each["id"]) for each in traces}
+    for each in ids:
+        if each not in known:
+            from composer.words import did_you_mean
+
+            raise click.UsageError(f"{file} has no query {each!r}; {did_you_mean(each, known)}")
+    return [each for each in traces if not ids or str(each["id"]) in ids]
