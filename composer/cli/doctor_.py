@@ -1,0 +1,127 @@
+"""`compose doctor`: versions, devices, threads, the zoo, keys and caches, and what is wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from composer.cli.say import as_json as to_json
+from composer.cli.say import json_option
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from composer.cli.health import Health
+
+Row = tuple[str, str]
+
+
+@click.command()
+@click.option("--measure", is_flag=True, help="Time decode steps, and save that for plans.")
+@json_option
+def command(*, measure: bool, as_json: bool) -> int:
+    """Look at versions, devices, caches and keys, and say what to do about problems.
+
+    Of keys only the names are told. `--measure` saves its times in the user's cache folder.
+    """
+    from composer.cli.health import examine
+
+    health = examine()
+    if measure:
+        health.found["timings"] = _measured()
+    if as_json:
+        click.echo(to_json(health.as_dict()))
+    else:
+        click.echo("\n".join(_lines(health)))
+    return 1 if health.problems else 0
+
+
+def _measured() -> dict[str, Any]:
+    from composer.cli.timing import measure, save
+
+    timings = measure(lambda device: click.echo(f"measuring {device}", err=True))
+    return {"file": str(save(timings)), **timings}
+
+
+def _lines(health: Health) -> Iterator[str]:
+    """Write each section that could be looked at, then the problems."""
+    writers: dict[str, Callable[[Any], Iterator[Row]]] = {
+        "versions": _versions,
+        "devices": _devices,
+        "threads": _threads,
+        "zoo": _zoo,
+        "environment": _environment,
+        "caches": _caches,
+        "timings": _timings,
+    }
+    for name, write in writers.items():
+        found = health.found.get(name)
+        if found is not None:
+            yield name
+            yield from _table(list(write(found)))
+            yield ""
+    if not health.problems:
+        yield "no problems"
+        return
+    yield "problems"
+    for problem in health.problems:
+        yield f"  {problem.what}"
+        yield f"    = help: {problem.remedy}"
+
+
+def _versions(found: dict[str, str | None]) -> Iterator[Row]:
+    for name, version in found.items():
+        yield name, version or "not installed"
+
+
+def _devices(found: list[dict[str, Any]]) -> Iterator[Row]:
+    for each in found:
+        memory = f"{_size(each['free'])} free of {_size(each['total'])}"
+        yield each["name"], f"{each['kind']}, {memory}"
+
+
+def _threads(found: dict[str, int]) -> Iterator[Row]:
+    yield "torch", f"{found['torch']} on {_count(found['cores'], 'core')}"
+
+
+def _zoo(found: dict[str, Any]) -> Iterator[Row]:
+    yield "models", ", ".join(found["models"])
+    answer = found["answer"]
+    said = f"answers {answer!r}" if answer else "does not answer"
+    yield found["asked"], f"{said} in {found['seconds']} s"
+
+
+def _environment(found: dict[str, bool]) -> Iterator[Row]:
+    for name, is_set in found.items():
+        yield name, "set" if is_set else "not set"
+
+
+def _caches(found: list[dict[str, Any]]) -> Iterator[Row]:
+    for each in found:
+        size = "nothing yet" if each["bytes"] is None else _size(each["bytes"])
+        yield each["name"], f"{each['path']}  {size}"
+
+
+def _timings(found: dict[str, Any]) -> Iterator[Row]:
+    yield "saved in", found["file"]
+    for device, times in found["devices"].items():
+        steps = ", ".join(f"{n}: {1e3 * t:.2f}" for n, t in times["decode"].items())
+        yield device, f"ms a step by rows: {steps}"
+        yield "", f"ms a step of two members: {1e3 * times['shared_step']:.2f}"
+
+
+def _table(rows: list[Row]) -> Iterator[str]:
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, said in rows:
+        yield f"  {name:<{width}}  {said}"
+
+
+def _size(count: int | None) -> str:
+    from composer.compiler.plan.describe import size_text
+
+    return "unknown" if count is None else size_text(count)
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

@@ -1,0 +1,204 @@
+"""What `compose doctor` looks at: versions, devices, threads, the zoo, keys and caches."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass, field
+from functools import partial
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+VERSION = 1
+
+PACKAGE = "ensemble-composer"
+
+KEYS = ("OPENAI_API_KEY", "OPENAI_BASE_URL", "HF_HOME", "HF_HUB_OFFLINE")
+"""Variables whose presence is told; their values never are."""
+
+PROBE, QUESTION = "general-1", "What is 17 plus 25?"
+"""The model of the zoo that is asked, and what."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that will get in the way, and what to do about it."""
+
+    what: str
+    remedy: str
+
+
+@dataclass(slots=True)
+class Health:
+    """All that was found, as `--json` prints it, and the problems among it."""
+
+    found: dict[str, Any] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the object that `--json` prints."""
+        problems = [{"what": each.what, "remedy": each.remedy} for each in self.problems]
+        return {"version": VERSION, **self.found, "problems": problems}
+
+
+def examine() -> Health:
+    """Look at everything; what fails is a problem like any other."""
+    health = Health()
+    looks: dict[str, Callable[[Health], Any]] = {
+        "versions": versions,
+        "devices": devices,
+        "threads": threads,
+        "zoo": zoo,
+        "environment": lambda _: {name: name in os.environ for name in KEYS},
+        "caches": caches,
+    }
+    for name, look in looks.items():
+        try:
+            health.found[name] = look(health)
+        except Exception as error:  # noqa: BLE001 - a doctor tells of whatever is broken
+            health.found[name] = None
+            text = f"{name} cannot be looked at: {type(error).__name__}: {error}"
+            health.problems.append(Problem(text, REINSTALL))
+    return health
+
+
+REINSTALL = f"install the package anew: pip install --force-reinstall {PACKAGE}"
+
+
+def versions(health: Health) -> dict[str, str | None]:
+    """Return the versions of Python and of what the package needs."""
+    found: dict[str, str | None] = {PACKAGE: _version(PACKAGE), "python": platform.python_version()}
+    for name, fits in _needed():
+        found[name] = version = _version(name)
+        if version is None:
+            health.problems.append(Problem(f"{name} is not installed", f"pip install {name}"))
+        elif not fits(version):
+            text = f"{name} {version} is not a version that this package was made for"
+            health.problems.append(Problem(text, f"pip install --upgrade {PACKAGE}"))
+    return found
+
+
+def _needed() -> Iterator[tuple[str, Callable[[str], bool]]]:
+    """Yield what the package needs without any extra, and a test of its version."""
+    from packaging.requirements import Requirement
+
+    for text in metadata.requires(PACKAGE) or ():
+        need = Requirement(text)
+        if need.marker is None or need.marker.evaluate({"extra": ""}):
+            yield need.name, partial(need.specifier.contains, prereleases=True)
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def devices(health: Health) -> list[dict[str, Any]]:
+    """Return the devices with their memory, as torch sees them."""
+    import torch
+
+    from composer.compiler.plan import devices as planned
+
+    free, total = memory()
+    found: list[dict[str, Any]] = [{"name": "cpu", "kind": _cpu(), "free": free, "total": total}]
+    for at in range(torch.cuda.device_count()):
+        left, whole = torch.cuda.mem_get_info(at)
+        kind = torch.cuda.get_device_name(at)
+        found.append({"name": f"cuda:{at}", "kind": kind, "free": left, "total": whole})
+    seen = {device.name for device in planned()} - {each["name"] for each in found}
+    if seen:
+        text = f"the driver shows {', '.join(sorted(seen))}, but torch {torch.__version__} does not"
+        remedy = "install a build of torch for this driver: https://pytorch.org/get-started"
+        health.problems.append(Problem(text, remedy))
+    return found
+
+
+def memory() -> tuple[int | None, int | None]:
+    """Return the free and the whole memory of the machine in bytes, where the system says it."""
+    try:
+        page = os.sysconf("SC_PAGE_SIZE")
+        return os.sysconf("SC_AVPHYS_PAGES") * page, os.sysconf("SC_PHYS_PAGES") * page
+    except (AttributeError, ValueError, OSError):
+        return None, None
+
+
+def _cpu() -> str:
+    """Name the processor as the system does, where it does."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(named, "") or platform.processor() or platform.machine()
+
+
+def threads(health: Health) -> dict[str, int]:
+    """Return how many threads torch uses, and on how many cores."""
+    import torch
+
+    usable = getattr(os, "sched_getaffinity", None)
+    cores = len(usable(0)) if usable is not None else os.cpu_count() or 1
+    count = torch.get_num_threads()
+    if count > cores:
+        text = f"torch uses {count} threads on {cores} core{'s' * (cores > 1)}"
+        health.problems.append(Problem(text, f"set OMP_NUM_THREADS={cores}"))
+    return {"cores": cores, "torch": count}
+
+
+def zoo(health: Health) -> dict[str, Any]:
+    """Load a model of the zoo and ask it something."""
+    import time
+
+    from composer import zoo as models
+    from composer.recipe import Recipe
+
+    names = models.names()
+    began = time.perf_counter()
+    try:
+        result = Recipe.load(f'model A = zoo("{PROBE}")\nA\n')(QUESTION)
+        answer, said = result.answer, result.error
+    except Exception as error:  # noqa: BLE001 - whatever it is, the zoo does not answer
+        answer, said = None, str(error)
+    if not (answer or "").strip():
+        health.problems.append(Problem(f"the zoo does not answer: {said}", REINSTALL))
+    took = round(time.perf_counter() - began, 2)
+    return {"models": names, "asked": PROBE, "answer": answer, "seconds": took}
+
+
+def caches(health: Health) -> list[dict[str, Any]]:
+    """Return the folders that things are kept in, with their sizes."""
+    from composer.cli.timing import cache_folder
+
+    home = os.environ.get("HF_HOME")
+    hub = Path(home) if home else cache_folder().parent / "huggingface"
+    folders = {"ours": cache_folder(), "models of the hub": hub}
+    for path in folders.values():
+        if path.exists() and not os.access(path, os.W_OK):
+            text = f"{path} cannot be written to"
+            health.problems.append(Problem(text, "own it, or set XDG_CACHE_HOME or HF_HOME"))
+    return [
+        {"name": name, "path": str(path), "bytes": size_of(path) if path.is_dir() else None}
+        for name, path in folders.items()
+    ]
+
+
+def size_of(folder: Path) -> int:
+    """Return the bytes of all files in a folder; links are not followed."""
+    total, waiting = 0, [folder]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(Path(entry.path))
+                    elif entry.is_file(follow_symlinks=False):
+                        total += entry.stat(follow_symlinks=False).st_size
+        except OSError:
+            continue
+    return total

@@ -1,0 +1,146 @@
+"""`doctor --measure`: how long a decode step takes, saved so that plans may rely on it.
+
+The times lie in `timings.json` in the user's cache folder, `~/.cache/ensemble-composer` or below
+`XDG_CACHE_HOME`: for each device the median seconds of a step of one model at several batch
+sizes, and of a step that two members share. Plans read what was saved and never measure.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from composer.models.rows import Row
+    from composer.models.runner import Runner
+
+VERSION = 1
+
+MODELS = ("general-1", "maths")
+"""The models of the zoo that are timed; the two are of one size and one tokenizer."""
+
+BATCHES = (1, 2, 3, 4, 8, 16)
+"""Rows in a step."""
+
+READ, WARM, STEPS = 16, 5, 40
+"""Tokens that each row holds at first, steps that are not timed, and steps that are."""
+
+Timings = dict[str, Any]
+
+
+def cache_folder() -> Path:
+    """Return the folder of the user's cache."""
+    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    base = named if named.is_absolute() else Path.home() / ".cache"
+    return base / "ensemble-composer"
+
+
+def timings_file() -> Path:
+    """Return where times are saved."""
+    return cache_folder() / "timings.json"
+
+
+def measure(tell: Callable[[str], None] = lambda _: None) -> Timings:
+    """Time every device; `tell` is called with the name of each before it begins."""
+    import torch
+
+    from composer.models.pool import devices
+
+    found = {}
+    for device in devices():
+        tell(device)
+        found[device] = _on(device)
+    return {
+        "version": VERSION,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "models": list(MODELS),
+        "devices": found,
+    }
+
+
+def save(timings: Timings) -> Path:
+    """Write times to the user's cache, whole or not at all."""
+    path = timings_file()
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    fresh = path.with_suffix(f".{os.getpid()}")
+    fresh.write_text(json.dumps(timings, indent=2) + "\n", encoding="utf-8")
+    fresh.replace(path)
+    return path
+
+
+def _on(device: str) -> Timings:
+    """Time one device: steps of one model by batch, then steps of two members."""
+    first, second = (_runner(name, device) for name in MODELS)
+    decode = {str(batch): _decode(first, batch) for batch in BATCHES}
+    return {"decode": decode, "shared_step": _shared(first, second)}
+
+
+def _runner(name: str, device: str) -> Runner:
+    from composer.models import BACKENDS
+    from composer.models.checkpoint import Checkpoint
+    from composer.models.local import load
+    from composer.models.runner import Runner
+
+    member = BACKENDS["zoo"](model=name).member(name)  # type: ignore[call-arg]
+    assert isinstance(member, Checkpoint)
+    return Runner(load(member, device))
+
+
+def _decode(runner: Runner, batch: int) -> float:
+    """Time a step in which each of some rows reads one token."""
+    rows = _rows(runner, batch)
+    took = _median(lambda: _step(runner, rows), str(runner.model.device))
+    for row in rows:
+        runner.rows.leave(row)
+    return took
+
+
+def _shared(first: Runner, second: Runner) -> float:
+    """Time a token of two members: a step of each, and the mean of what they say."""
+    import torch
+
+    rows = [_rows(runner, 1) for runner in (first, second)]
+
+    def step() -> None:
+        said = [_step(runner, each) for runner, each in zip((first, second), rows, strict=True)]
+        torch.stack([logits.softmax(-1) for logits in said]).mean(0).argmax(-1).tolist()
+
+    return _median(step, str(first.model.device))
+
+
+def _rows(runner: Runner, batch: int) -> list[Row]:
+    """Open rows that have read a little."""
+    from composer.models.rows import Feed
+
+    rows = [runner.rows.join() for _ in range(batch)]
+    runner.step([Feed(row, [1 + at % 8 for at in range(READ)], [READ - 1]) for row in rows])
+    return rows
+
+
+def _step(runner: Runner, rows: list[Row]) -> Any:  # noqa: ANN401 - a tensor
+    from composer.models.rows import Feed
+
+    return runner.step([Feed(row, [1], [0]) for row in rows])
+
+
+def _median(step: Callable[[], object], device: str) -> float:
+    """Return the median seconds of a step, each waited for."""
+    import torch
+
+    times = []
+    with torch.inference_mode():
+        for at in range(WARM + STEPS):
+            began = time.perf_counter()
+            step()
+            if device.startswith("cuda"):
+                torch.cuda.synchronize(device)
+            if at >= WARM:
+                times.append(time.perf_counter() - began)
+    return round(statistics.median(times), 7)

@@ -1,0 +1,114 @@
+import json
+from importlib import metadata
+
+import pytest
+from click.testing import CliRunner
+
+from composer.cli import compose, health, timing
+from composer.cli.health import Health, examine
+
+TIMES = {"decode": {"1": 0.004, "2": 0.0025}, "shared_step": 0.0035}
+
+
+@pytest.fixture(autouse=True)
+def calm(monkeypatch, tmp_path):
+    """No model is asked and nothing of this machine's caches is seen."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("HF_HOME", raising=False)
+    found = {"models": ["general-1"], "asked": "general-1", "answer": "42", "seconds": 0.1}
+    monkeypatch.setattr(health, "zoo", lambda _: found)
+    monkeypatch.setattr(health, "threads", lambda _: {"cores": 2, "torch": 2})
+    monkeypatch.setattr(timing, "measure", lambda _: {"version": 1, "devices": {"cpu": TIMES}})
+
+
+def doctor(*arguments):
+    return CliRunner().invoke(compose, ["doctor", *arguments], standalone_mode=False)
+
+
+def test_a_sound_machine_has_no_problems():
+    result = doctor()
+    assert result.return_value == 0
+    assert result.stdout.endswith("no problems\n")
+
+
+def test_every_section_is_told():
+    lines = doctor().stdout.splitlines()
+    assert {"versions", "devices", "threads", "zoo", "environment", "caches"} <= set(lines)
+
+
+def test_json_is_versioned_and_whole():
+    found = json.loads(doctor("--json").stdout)
+    assert found["version"] == 1
+    assert found["versions"]["torch"] == metadata.version("torch")
+    assert found["devices"][0]["name"] == "cpu"
+    assert found["problems"] == []
+
+
+def test_keys_are_told_by_name_only(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+    assert json.loads(doctor("--json").stdout)["environment"]["OPENAI_API_KEY"] is True
+    assert "very-secret" not in doctor().stdout + doctor("--json").stdout
+
+
+def test_a_package_that_is_missing_is_a_problem_with_a_remedy(monkeypatch):
+    version = health._version
+    monkeypatch.setattr(health, "_version", lambda name: None if name == "lark" else version(name))
+    result = doctor()
+    assert result.return_value == 1
+    assert "lark is not installed\n    = help: pip install lark" in result.stdout
+
+
+def test_a_version_out_of_range_is_a_problem(monkeypatch):
+    monkeypatch.setattr(health, "_version", lambda _: "0.0.1")
+    assert any("0.0.1" in each.what for each in examine().problems)
+
+
+def test_what_cannot_be_looked_at_is_a_problem(monkeypatch):
+    def broken(_):
+        raise RuntimeError("the driver is gone")
+
+    monkeypatch.setattr(health, "devices", broken)
+    found = examine()
+    assert found.found["devices"] is None
+    assert "the driver is gone" in found.problems[0].what
+
+
+def test_a_device_that_torch_does_not_see_is_a_problem(monkeypatch):
+    from composer.compiler import plan
+
+    monkeypatch.setattr(plan, "devices", lambda: (plan.Device("cuda:7", 1),))
+    found = Health()
+    health.devices(found)
+    assert "cuda:7" in found.problems[0].what
+
+
+def test_a_cache_has_the_size_of_its_files(tmp_path):
+    folder = tmp_path / "ensemble-composer"
+    folder.mkdir()
+    (folder / "answers").write_bytes(b"12345")
+    (folder / "loop").symlink_to(folder)
+    assert health.caches(Health())[0]["bytes"] == 5
+
+
+def test_measured_times_are_saved_for_plans(tmp_path):
+    result = doctor("--measure")
+    saved = tmp_path / "ensemble-composer" / "timings.json"
+    assert json.loads(saved.read_text())["devices"]["cpu"] == TIMES
+    assert "1: 4.00, 2: 2.50" in result.stdout
+
+
+def test_measuring_tells_nothing_but_json_on_stdout():
+    assert json.loads(doctor("--measure", "--json").stdout)["timings"]["devices"]["cpu"] == TIMES
+
+
+def test_timings_lie_in_the_users_cache(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "kept"))
+    assert timing.save({"version": 1}) == tmp_path / "kept" / "ensemble-composer" / "timings.json"
+
+
+def test_a_step_is_measured_for_each_batch_and_for_two_members(monkeypatch):
+    monkeypatch.setattr(timing, "STEPS", 1)
+    monkeypatch.setattr(timing, "WARM", 0)
+    found = timing._on("cpu")
+    assert set(found["decode"]) == {"1", "2", "3", "4", "8", "16"}
+    assert all(each > 0 for each in (*found["decode"].values(), found["shared_step"]))
