@@ -1,0 +1,127 @@
+"""Write the pages that are made from the code: docs/reference.md and docs/errors.md.
+
+    python docs/make.py
+
+What they say stands in the docstrings of steps, parts and backends and in the table of codes;
+a test says when the pages are stale.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from composer.compiler.plan.about import about_backend, about_part, about_step
+from composer.models import BACKENDS
+from composer.parts import SIGNALS, TEMPLATES, parts
+from composer.steps import STEPS
+from composer.words import CODES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from composer.compiler.plan.about import About
+
+HERE = Path(__file__).parent
+GROUPS = {
+    "E1": "Words: what is written",
+    "E2": "Names and options",
+    "E3": "Ports and capabilities",
+    "E4": "Values",
+    "E5": "Files",
+    "E6": "Planning",
+    "E7": "Running",
+    "W": "Warnings",
+}
+
+
+def reference() -> str:
+    """Return the page of steps, parts, signals, templates and backends."""
+    return "\n".join(_reference()) + "\n"
+
+
+def errors() -> str:
+    """Return the page of all codes."""
+    return "\n".join(_errors()) + "\n"
+
+
+def _reference() -> Iterator[str]:
+    yield "# Reference"
+    yield ""
+    yield "Made from the code by `python docs/make.py`; the same is told by `compose explain`."
+    yield ""
+    yield "## Steps"
+    for step in STEPS.values():
+        if not step.sign:
+            yield from _entry(about_step(step))
+    yield ""
+    yield "## Parts"
+    for kind, named in parts().items():
+        yield ""
+        yield f"### Of the kind `{kind}`"
+        for part in named.values():
+            yield from _entry(about_part(kind, part), level=4)
+    yield from _lists()
+    yield ""
+    yield "## Backends of models"
+    for backend in BACKENDS.values():
+        yield from _entry(about_backend(backend))
+
+
+def _lists() -> Iterator[str]:
+    yield ""
+    yield "## Signals"
+    yield ""
+    yield "What a rule such as `accept = confidence >= 0.6` may compare."
+    yield ""
+    yield "| signal | what it is |"
+    yield "|---|---|"
+    yield from (f"| `{name}` | {signal.summary} |" for name, signal in SIGNALS.items())
+    yield ""
+    yield "## Templates"
+    yield ""
+    for name, template in TEMPLATES.items():
+        yield from ("", f"### `{name}`", "", "```text", template.text.strip(), "```")
+
+
+def _entry(about: About, level: int = 3) -> Iterator[str]:
+    brackets = f"({', '.join(about.brackets)})" if about.brackets else ""
+    yield ""
+    yield f"{'#' * level} `{about.name}{brackets}`"
+    yield ""
+    yield f"*{about.title[0].upper()}{about.title[1:]}.*" + (
+        f" Paper: {about.paper}." if about.paper else ""
+    )
+    yield ""
+    yield about.text
+    if about.options:
+        yield ""
+        yield "| option | takes | default |"
+        yield "|---|---|---|"
+        for name, option in about.options.items():
+            default = "required" if option.default is None else f"`{option.default}`"
+            yield f"| `{name}` | {option.wants} | {default} |".replace("\n", " ")
+
+
+def _errors() -> Iterator[str]:
+    yield "# Codes"
+    yield ""
+    yield "Made from the code by `python docs/make.py`; `compose explain E301` tells one of them."
+    for prefix, title in GROUPS.items():
+        yield ""
+        yield f"## {title}"
+        for code, entry in CODES.items():
+            if code.startswith(prefix):
+                yield from ("", f"### {code}: {entry.title}", "", entry.text)
+                yield from _example("Broken", entry.broken)
+                yield from _example("Mended", entry.mended)
+
+
+def _example(title: str, text: str) -> Iterator[str]:
+    if text:
+        yield from ("", f"{title}:", "", "```text", text.strip("\n"), "```")
+
+
+if __name__ == "__main__":
+    (HERE / "reference.md").write_text(reference(), encoding="utf-8")
+    (HERE / "errors.md").write_text(errors(), encoding="utf-8")
