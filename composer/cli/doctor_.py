@@ -23,7 +23,8 @@ Row = tuple[str, str]
 def command(*, measure: bool, as_json: bool) -> int:
     """Look at versions, devices, caches and keys, and say what to do about problems.
 
-    Of keys only the names are told. `--measure` saves its times in the user's cache folder.
+    Of keys only the names are told. `--measure` saves its times in the user's cache folder:
+    timings.json in ~/.cache/ensemble-composer, or below XDG_CACHE_HOME.
     """
     from composer.cli.health import examine
 

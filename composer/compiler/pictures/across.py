@@ -21,6 +21,12 @@ ROUNDS = 8
 SETTLE = 4
 """How often they are moved towards both sides at once, in the end."""
 
+LONE = 8.0
+"""How a line resists a bend that is the only one of both its ends."""
+
+BEND = 16.0
+"""Bends that are smaller than this are taken out of lone lines, where there is room."""
+
 STIFF = (1.0, 3.0, 16.0)
 """How a line resists a bend: between two boxes, between a box and a trunk, within a trunk."""
 
@@ -58,6 +64,10 @@ class _Spread:
         for _ in range(self.layers.effort(SETTLE)):
             for row in (*self.rows, *reversed(self.rows)):
                 self._move(row, (self.before, self.after))
+        for row in self.rows:
+            self._straighten(row, self.before, self.after)
+        for row in reversed(self.rows):
+            self._straighten(row, self.after, self.before)
         first = min(m - size / 2 for m, size in zip(self.middle, self.sizes, strict=True))
         return [each - first for each in self.middle]
 
@@ -71,23 +81,50 @@ class _Spread:
         for place, offset, found in zip(row, offsets, _rising(wanted, weights), strict=True):
             self.middle[place] = found + offset
 
+    def _straighten(self, row: list[int], side: list[list[int]], back: list[list[int]]) -> None:
+        """Take small bends out of lines that are the only ones of both their ends."""
+        for at, place in enumerate(row):
+            beside = side[place]
+            if len(beside) == 1 == len(back[beside[0]]):
+                wanted = self.middle[beside[0]]
+                if abs(wanted - self.middle[place]) < BEND and self._fits(row, at, wanted):
+                    self.middle[place] = wanted
+
+    def _fits(self, row: list[int], at: int, wanted: float) -> bool:
+        """Say whether a place could lie there without coming too close to those beside it."""
+        beside = [*row[max(0, at - 1) : at], *row[at + 1 : at + 2]]
+        return all(
+            abs(wanted - self.middle[each]) >= self._apart(row[at], each)
+            and (wanted < self.middle[each]) == (self.middle[row[at]] < self.middle[each])
+            for each in beside
+        )
+
     def _goal(self, place: int, sides: tuple[list[list[int]], ...]) -> tuple[float, float]:
         """Return where a place is drawn to, and how strongly."""
         total = pull = 0.0
         for side in sides:
             for each in side[place]:
-                trunks = (place >= self.layers.boxes) + (each >= self.layers.boxes)
-                strength = STIFF[trunks]
+                strength = self._stiffness(place, each)
                 total += strength * self.middle[each]
                 pull += strength
         return (total / pull, pull) if pull else (self.middle[place], 0.1)
+
+    def _stiffness(self, one: int, other: int) -> float:
+        """Return how a line between two places resists a bend."""
+        trunks = (one >= self.layers.boxes) + (other >= self.layers.boxes)
+        first, last = sorted((one, other), key=self.layers.layer.__getitem__)
+        lone = len(self.after[first]) == 1 == len(self.before[last])
+        return max(STIFF[trunks], LONE * lone)
 
     def _offsets(self, row: list[int]) -> list[float]:
         """Return how far each place of a layer lies at least from the first one."""
         found = [0.0]
         for left, right in pairwise(row):
-            found.append(found[-1] + (self.sizes[left] + self.sizes[right]) / 2 + self.gap)
+            found.append(found[-1] + self._apart(left, right))
         return found
+
+    def _apart(self, left: int, right: int) -> float:
+        return (self.sizes[left] + self.sizes[right]) / 2 + self.gap
 
 
 def _rising(wanted: list[float], weights: list[float]) -> list[float]:

@@ -25,6 +25,9 @@ BETWEEN = 46.0
 LABEL = 10.0
 """Size of the letters of names on lines."""
 
+LONGEST = 110.0
+"""Width of a name on a line, at the most."""
+
 TRUNK = 4.0
 """How broad a line is that passes a layer by."""
 
@@ -150,4 +153,4 @@ class Layout:
 
 
 def _label_width(label: str) -> float:
-    return sans_width(label, LABEL) + 14 if label else 0.0
+    return min(LONGEST, sans_width(label, LABEL)) + 14 if label else 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.pictures.face import draw_face, text_mark
-from composer.compiler.pictures.layout import LABEL, Layout
+from composer.compiler.pictures.layout import LABEL, LONGEST, Layout
 from composer.compiler.pictures.legend import legend
 from composer.compiler.pictures.marks import attribute, mark, number, words
 from composer.compiler.pictures.measure import one_line, sans_clipped, sans_width
@@ -22,9 +22,6 @@ MARGIN, HEAD, STUB = 18.0, 26.0, 30.0
 
 NARROWEST = 320.0
 """Width of the smallest picture."""
-
-LONGEST = 110.0
-"""Width of a name on a line."""
 
 FONT = "ui-sans-serif, system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 
