@@ -1,9 +1,9 @@
 """Every example of the README and of docs/ does what its page says.
 
 A page's blocks run in order, in a folder of their own that sees the project's. Blocks marked
-`ens` are recipes without mistakes, or with the one whose code stands behind that word; a file
-name there keeps the block for what follows. Those that declare no models take the zoo's. In
-`python` blocks a comment behind an expression is its value, and in `console` blocks the lines
+`ens` or `yaml` are recipes without mistakes, or with the one whose code stands behind the mark;
+a file name there keeps the block for what follows. Those that declare no models take the zoo's.
+In `python` blocks a comment behind an expression is its value, and in `console` blocks the lines
 under `$ compose ...` are what it prints. Both may leave something out with `...`.
 COMPOSER_ACCEPT=1 writes what is printed anew.
 """
@@ -20,13 +20,16 @@ from pathlib import Path
 
 import pytest
 
-from composer.cli import main
+from composer.cli import VERBS, main
 from composer.recipe import Mistakes, Recipe
+from composer.steps import STEPS
 from composer.words import draw
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-FENCE = re.compile(r"^```(ens|python|console)\b *([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(
+    r"^```(ens|yaml|python|console)\b *([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL
+)
 MEMBERS = 'use "zoo.ens" (A, B, C, D, general, general_2, maths, text, other, large)\n'
 EXPECTED = {"W202", "W501"}
 TIMES = re.compile(r"\b\d+\.\d+(?= s\b)")
@@ -59,23 +62,25 @@ def blocks(page):
 
 
 ALL = [block for page in PAGES for block in blocks(page)]
-RECIPES = [block for block in ALL if block.kind == "ens"]
+RECIPES = [block for block in ALL if block.kind in ("ens", "yaml")]
 
 
 @pytest.mark.parametrize("block", RECIPES, ids=str)
 def test_recipe_is_as_the_page_says(block, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MY_MODEL", "org/name")
-    own = re.search(r"^(use|model) ", block.text, re.MULTILINE)
-    found = diagnostics(block.text if own else MEMBERS + block.text)
+    own = re.search(r"^(use|model)[ :]", block.text, re.MULTILINE)
+    file = tmp_path / f"recipe.{block.kind}"
+    file.write_text(block.text if own else MEMBERS + block.text, encoding="utf-8")
+    found = diagnostics(file)
     codes = {each.code for each in found}
     said = "\n".join(map(draw, found))
     assert block.code in codes if block.code else codes <= EXPECTED, f"{block}:\n{said}"
 
 
-def diagnostics(text):
+def diagnostics(file):
     try:
-        return Recipe.load(text + "\n").check()
+        return Recipe.load(file).check()
     except Mistakes as mistakes:
         return mistakes.diagnostics
 
@@ -96,6 +101,13 @@ def test_page_runs(page, monkeypatch, tmp_path):
             run_python(block, names)
         elif block.kind == "console":
             run_console(block, tmp_path)
+
+
+def test_readme_tells_every_step_and_verb():
+    rows = re.findall(r"^\| (`.*?) \|", PAGES[0].read_text(encoding="utf-8"), re.MULTILINE)
+    told = {word for row in rows for word in re.findall(r"`(?:compose )?(\w+)`", row)}
+    steps = {name for name, step in STEPS.items() if not step.sign}
+    assert told >= steps | set(VERBS)
 
 
 def run_python(block, names):
