@@ -6,9 +6,14 @@ A step's file is imported when the step is first looked up.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from composer.steps.declare import DECLARED, Input, Role, Step, step
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 __all__ = ["STEPS", "Input", "Role", "Step", "step"]
 
@@ -27,23 +32,37 @@ WHERE = {
 _HOMES = {name: file for file, names in WHERE.items() for name in names}
 
 
+GROUP = "composer.steps"
+"""The entry-point group through which other packages add steps."""
+
+
 class Steps(Mapping[str, Step]):
-    """Steps by name."""
+    """Steps by name: those of this package, then those that other packages register."""
 
     def __getitem__(self, name: str) -> Step:
         """Return a step; its file is imported now if it was not."""
-        if name not in DECLARED and name in _HOMES:
-            import_module(f"composer.steps.{_HOMES[name]}")
+        if name not in DECLARED:
+            if name in _HOMES:
+                import_module(f"composer.steps.{_HOMES[name]}")
+            elif name in self._plugged:
+                self._plugged[name].load()
         return DECLARED[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in _HOMES or name in DECLARED
+        return name in _HOMES or name in DECLARED or name in self._plugged
 
     def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys((*_HOMES, *DECLARED)))
+        return iter(dict.fromkeys((*_HOMES, *DECLARED, *self._plugged)))
 
     def __len__(self) -> int:
-        return len({*_HOMES, *DECLARED})
+        return len({*_HOMES, *DECLARED, *self._plugged})
+
+    @cached_property
+    def _plugged(self) -> dict[str, EntryPoint]:
+        """The entry points of other packages, searched only for a name that is not ours."""
+        from importlib.metadata import entry_points
+
+        return {point.name: point for point in entry_points(group=GROUP)}
 
 
 STEPS: Mapping[str, Step] = Steps()

@@ -19,7 +19,8 @@ from composer.compiler.graph.scope import Binding, Scope, unknown
 from composer.compiler.graph.unfit import no_value
 from composer.compiler.graph.uses import build_node, instance, through
 from composer.compiler.graph.values import Bad, bound_value, follow
-from composer.models import BACKENDS
+from composer.models import BACKENDS, Declaration
+from composer.models.card import Price  # noqa: TC001 - a field of a pydantic model
 from composer.parts import Logs
 from composer.ports import Port
 from composer.ports.values import unique
@@ -205,19 +206,30 @@ def declared(ctx: Context, binding: Binding) -> Node | None:
     return ctx.memo[key]
 
 
-def _declare(ctx: Context, binding: Binding) -> Node | None:
+class Misdeclared(Declaration):
+    """Stands for a model whose declaration is a mistake, so that what asks it is checked too."""
+
+    price: Price = None
+
+
+def _declare(ctx: Context, binding: Binding) -> Node:
     statement = binding.statement
     assert isinstance(statement, tree.Model)
     call = statement.value
     if call.function not in BACKENDS:
         ctx.mistakes.append(unknown(call.function, call.function_place, list(BACKENDS), "backend"))
-        return None
+        return _model(ctx, statement, Misdeclared())
     try:
         declaration = ctx.values.typed(call, BACKENDS[call.function], binding.scope)
     except Bad as bad:
         ctx.catch(bad)
-        return None
-    options = {"declaration": declaration, "name": statement.name}
-    node = ctx.graph.node("model", (), options, statement.place)
+        return _model(ctx, statement, Misdeclared())
+    assert isinstance(declaration, Declaration)
+    node = _model(ctx, statement, declaration)
     ctx.declared[node] = statement.name_place
     return node
+
+
+def _model(ctx: Context, statement: tree.Model, declaration: Declaration) -> Node:
+    options = {"declaration": declaration, "name": statement.name}
+    return ctx.graph.node("model", (), options, statement.place)

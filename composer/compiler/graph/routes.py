@@ -30,8 +30,10 @@ def as_route(stage: tree.Expr, scope: Scope) -> tuple[tree.Name | tree.Call, Sco
     """Return the call of `route` that a stage is, directly or through a name."""
     expr, home = follow(stage, scope)
     name = expr.id if isinstance(expr, tree.Name) else getattr(expr, "function", None)
-    step = STEPS.get(name or "")
-    if step is None or step.gives is not Port.DECISION or home.find(name or "") is not None:
+    if name is None or home.find(name) is not None:
+        return None
+    step = STEPS.get(name)
+    if step is None or step.gives is not Port.DECISION:
         return None
     assert isinstance(expr, tree.Name | tree.Call)
     return expr, home

@@ -1,0 +1,122 @@
+"""A step, a part and a backend that another package adds by entry points."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+MODULE = '''
+from dataclasses import replace
+from typing import ClassVar
+
+from composer.models import Capability, Card, Declaration
+from composer.parts import Agreement
+from composer.ports import Query, Sampling, Text, Usage
+from composer.steps import step
+
+
+class Shouting(Agreement):
+    """The same words, however loud."""
+
+    name: ClassVar[str] = "shouting"
+    marks: str = "!?"
+
+    def same(self, left: str, right: str) -> float:
+        """Compare without case and marks."""
+        return float(self.key(left) == self.key(right))
+
+    def key(self, text: str) -> str:
+        """Return the answer without case and marks."""
+        return text.upper().rstrip(self.marks)
+
+
+class Echo(Declaration):
+    """A model that repeats the question."""
+
+    name: ClassVar[str] = "echo"
+    times: int = 1
+
+    def card(self) -> Card:
+        """It answers in text."""
+        return Card(Capability.TEXT, "echo")
+
+    def member(self, name: str) -> "Echo":
+        """It is its own handle."""
+        return self
+
+    async def generate(self, query: Query, sampling: Sampling, source: str) -> tuple[Text, Usage]:
+        """Repeat the question."""
+        return Text(query, " ".join([query.text] * self.times), source), Usage(calls=1)
+
+
+@step()
+def shorten(answer: Text, words: int = 3) -> Text:
+    """Keep the first words of an answer."""
+    return replace(answer, text=" ".join(answer.text.split()[:words]))
+'''
+
+ENTRY_POINTS = """\
+[composer.parts]
+shouting = loud_package:Shouting
+
+[composer.models]
+echo = loud_package:Echo
+
+[composer.steps]
+shorten = loud_package:shorten
+"""
+
+
+@pytest.fixture
+def compose(tmp_path):
+    """Run the command where the package is installed."""
+    (tmp_path / "loud_package.py").write_text(MODULE, encoding="utf-8")
+    info = tmp_path / "loud_package-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: loud-package\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(ENTRY_POINTS, encoding="utf-8")
+
+    def run(*arguments, recipe=""):
+        path = tmp_path / "r.ens"
+        path.write_text(recipe, encoding="utf-8")
+        paths = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+        command = [sys.executable, "-m", "composer", *arguments]
+        environment = {**os.environ, "PYTHONPATH": paths}
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+        )
+
+    return run
+
+
+def test_all_three_run_in_one_recipe(compose):
+    recipe = """
+model A = echo(times = 2)
+model B = fake(says = "YES YES!")
+model C = fake(says = "no")
+[A, B, C] -> vote(by = shouting(), ties = first()) -> shorten(1)
+"""
+    done = compose("run", "r.ens", "yes", recipe=recipe)
+    assert (done.returncode, done.stdout.strip()) == (0, "yes"), done.stderr
+
+
+def test_their_options_are_checked_like_ours(compose):
+    recipe = 'model A = echo(tims = 2)\nA -> shorten(words = "x")\n'
+    done = compose("check", "r.ens", recipe=recipe)
+    assert done.returncode == 1
+    assert "`echo` has no option `tims`" in done.stderr
+    assert "did you mean `times`" in done.stderr
+    assert "expected a whole number" in done.stderr
+
+
+def test_they_are_listed_and_explained(compose):
+    assert "shorten" in compose("ls", "steps").stdout
+    assert "shouting" in compose("ls", "parts").stdout
+    assert "echo" in compose("ls", "models").stdout
+    assert "Keep the first words" in compose("explain", "step", "shorten").stdout
+
+
+def test_a_misspelt_name_of_theirs_is_suggested(compose):
+    done = compose("check", "r.ens", recipe="model A = echo()\nA -> shoten(2)\n")
+    assert "did you mean `shorten`" in done.stderr
