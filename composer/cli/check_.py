@@ -8,10 +8,10 @@ import click
 
 from composer.cli.say import (
     EXIT_MISTAKES,
+    Reading,
     as_json,
     json_option,
     recipe_options,
-    split_settings,
     tell,
 )
 from composer.words import Diagnostic, Mistakes
@@ -21,11 +21,9 @@ from composer.words import Diagnostic, Mistakes
 @click.argument("recipes", nargs=-1, required=True, type=click.Path(path_type=Path))
 @recipe_options
 @json_option
-def command(
-    recipes: tuple[Path, ...], settings: tuple[str, ...], root: Path | None, *, as_json: bool
-) -> int:
+def command(recipes: tuple[Path, ...], reading: Reading, *, as_json: bool) -> int:
     """Find all mistakes of recipes; no model is touched."""
-    found = {path: _check(path, settings, root) for path in recipes}
+    found = {path: _check(path, reading) for path in recipes}
     if as_json:
         click.echo(_as_json(found))
     else:
@@ -36,11 +34,9 @@ def command(
     return EXIT_MISTAKES if wrong else 0
 
 
-def _check(path: Path, settings: tuple[str, ...], root: Path | None) -> tuple[Diagnostic, ...]:
-    from composer.recipe import Recipe
-
+def _check(path: Path, reading: Reading) -> tuple[Diagnostic, ...]:
     try:
-        return Recipe.load(path, split_settings(settings), root=root).check()
+        return reading.load(path).check()
     except Mistakes as mistakes:
         return mistakes.diagnostics
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from composer.cli.say import Reading, json_option, recipe_options
 from composer.cli.say import as_json as to_json
-from composer.cli.say import json_option, read_recipe, recipe_options
 
 
 @click.command()
@@ -21,18 +21,17 @@ from composer.cli.say import json_option, read_recipe, recipe_options
 @click.option("--limit", type=click.IntRange(min=1), help="Use only so many rows.")
 @recipe_options
 @json_option
-def command(  # noqa: PLR0913 - a verb's options
+def command(
     recipes: tuple[Path, ...],
     data: Path,
     limit: int | None,
-    settings: tuple[str, ...],
-    root: Path | None,
+    reading: Reading,
     *,
     as_json: bool,
 ) -> None:
     """Measure recipes on a data file, beside each member alone and the perfect chooser."""
     from composer.evaluate import compare, read_rows, render
 
-    loaded = [read_recipe(path, settings, root) for path in recipes]
+    loaded = [reading.read(path) for path in recipes]
     comparison = compare(loaded, read_rows(data, limit=limit))
     click.echo(to_json(comparison.as_dict()) if as_json else render(comparison), nl=as_json)

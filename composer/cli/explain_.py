@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from composer.cli.say import read_recipe, recipe_options
+from composer.cli.say import Reading, recipe_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ CODE = re.compile(r"[EW]\d{3}", re.IGNORECASE)
 @click.command()
 @click.argument("what", nargs=-1, required=True)
 @recipe_options
-def command(what: tuple[str, ...], settings: tuple[str, ...], root: Path | None) -> None:
+def command(what: tuple[str, ...], reading: Reading) -> None:
     """Show what each rule did to a recipe; or explain a code, a step or a part.
 
     \b
@@ -44,7 +44,7 @@ def command(what: tuple[str, ...], settings: tuple[str, ...], root: Path | None)
         case (name,) if name in _parts() and not Path(name).exists():
             click.echo(_part(name))
         case (path,):
-            recipe = read_recipe(Path(path), settings, root)
+            recipe = reading.read(Path(path))
             click.echo("\n".join(_passes(recipe)))
         case _:
             raise click.UsageError("explain takes a recipe, a code, `step NAME` or `part NAME`")

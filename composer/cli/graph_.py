@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from composer.cli.say import read_recipe, recipe_argument, recipe_options
+from composer.cli.say import Reading, recipe_argument, recipe_options
 
 if TYPE_CHECKING:
     from composer.compiler.graph import Node
@@ -39,10 +39,9 @@ BY_ENDING = {
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the picture here.",
 )
-def command(  # noqa: PLR0913 - a verb's options
+def command(
     recipe: Path,
-    settings: tuple[str, ...],
-    root: Path | None,
+    reading: Reading,
     format_: str | None,
     output: Path | None,
     *,
@@ -55,7 +54,7 @@ def command(  # noqa: PLR0913 - a verb's options
     from composer.compiler.pictures import FORMATS, sketch
 
     ending = output.suffix.lower() if output is not None else ""
-    loaded = read_recipe(recipe, settings, root)
+    loaded = reading.read(recipe)
     picture = sketch(loaded.compiled, _root(loaded, plain=plain))
     drawn = FORMATS[format_ or BY_ENDING.get(ending, "text")](picture)
     if output is None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from composer.cli.say import json_option, read_recipe, recipe_argument, recipe_options
+from composer.cli.say import Reading, json_option, recipe_argument, recipe_options
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 @json_option
 def command(  # noqa: PLR0913 - a verb's options
     recipe: Path,
-    settings: tuple[str, ...],
-    root: Path | None,
+    reading: Reading,
     *,
     plain: bool,
     origin: bool,
@@ -32,7 +31,7 @@ def command(  # noqa: PLR0913 - a verb's options
     """Show what would run, where, with which defaults."""
     from composer.compiler.plan import describe
 
-    loaded = read_recipe(recipe, settings, root, plain=plain)
+    loaded = reading.read(recipe, plain=plain)
     plan = loaded.plan()
     if lock:
         click.echo(f"wrote {loaded.lock()}", err=True)

@@ -15,8 +15,8 @@ import click
 from composer.cli.say import (
     EXIT_FAILED,
     EXIT_PARTLY,
+    Reading,
     json_option,
-    read_recipe,
     recipe_argument,
     recipe_options,
 )
@@ -76,8 +76,7 @@ def _trace_target(ctx: click.Context, param: click.Parameter, value: str | None)
 def command(  # noqa: PLR0913 - a verb's options
     recipe: Path,
     query: tuple[str, ...],
-    settings: tuple[str, ...],
-    root: Path | None,
+    reading: Reading,
     input_: Path | None,
     output: Path | None,
     limit: int | None,
@@ -94,7 +93,7 @@ def command(  # noqa: PLR0913 - a verb's options
 
     Without any, the recipe's own example is answered.
     """
-    loaded = read_recipe(recipe, settings, root, plain=plain, seed=seed)
+    loaded = reading.read(recipe, plain=plain, seed=seed)
     loaded.plan()
     queries = _limited(_queries(loaded, query, input_), limit)
     with ExitStack() as stack:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,29 +24,66 @@ recipe_argument = click.argument("recipe", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print for programs.")
 
 
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How recipes are read: what overrides them, and the folder that bounds them."""
+
+    settings: tuple[str, ...]
+    overlays: tuple[Path, ...]
+    root: Path | None
+
+    def load(self, path: Path, **how: Any) -> Recipe:  # noqa: ANN401 - as for Recipe.load
+        """Read a recipe; raises Mistakes."""
+        from composer.recipe import Recipe
+
+        settings = split_settings(self.settings)
+        return Recipe.load(path, settings, root=self.root, overlays=self.overlays, **how)
+
+    def read(self, path: Path, **how: Any) -> Recipe:  # noqa: ANN401 - idem
+        """Read a recipe and tell its warnings on stderr; raises Mistakes."""
+        recipe = self.load(path, **how)
+        tell(recipe.check())
+        return recipe
+
+
 def recipe_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options with which a recipe is read."""
-    function = click.option(
-        "--root",
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="The folder outside of which `use` reads nothing.",
-    )(function)
-    return click.option(
+    """Add the options with which recipes are read; the command is given them as `reading`."""
+
+    @functools.wraps(function)
+    def command(
+        *,
+        settings: tuple[str, ...],
+        overlays: tuple[Path, ...],
+        root: Path | None,
+        **rest: Any,  # noqa: ANN401 - the verb's own options
+    ) -> Any:  # noqa: ANN401 - whatever the verb returns
+        return function(reading=Reading(settings, overlays, root), **rest)
+
+    for option in _READING:
+        command = option(command)
+    return command
+
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+_READING = (
+    click.option("--root", type=_FOLDER, help="The folder outside of which `use` reads nothing."),
+    click.option(
+        "--with",
+        "overlays",
+        multiple=True,
+        type=_FILE,
+        metavar="FILE",
+        help="A file whose statements replace those of the recipe.",
+    ),
+    click.option(
         "--set",
         "settings",
         multiple=True,
         metavar="PATH=VALUE",
         help="Override a parameter, a default or a model's option: `doubt=0.8`.",
-    )(function)
-
-
-def read_recipe(path: Path, settings: Iterable[str], root: Path | None, **how: Any) -> Recipe:  # noqa: ANN401
-    """Read a recipe; its warnings go to stderr."""
-    from composer.recipe import Recipe
-
-    recipe = Recipe.load(path, split_settings(settings), root=root, **how)
-    tell(recipe.check())
-    return recipe
+    ),
+)
 
 
 def split_settings(settings: Iterable[str]) -> dict[str, str]:

@@ -39,6 +39,8 @@ def say(hint: Any) -> str:  # noqa: ANN401 - any annotation
 def kind_name(kind: type[Typed]) -> str:
     """Name a kind of part, with its article."""
     word = kind.__name__.lower()
+    if word.endswith("s"):
+        return word
     return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
 
 

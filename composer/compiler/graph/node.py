@@ -52,6 +52,15 @@ class Node:
         """Return an option's value."""
         return getattr(self.options, option)
 
+    @property
+    def waits(self) -> tuple[bool, ...]:
+        """Say of each input whether it may not run; a first attempt always does."""
+        waits = [input_.role is Role.LATER for input_, _ in self.paired()]
+        tries = self.op == "cascade" and self.inputs[0].port is Port.QUERY
+        if self.op == "fallback" or tries:
+            waits[waits.index(True)] = False
+        return tuple(waits)
+
     def values(self) -> dict[str, Any]:
         """Return all options by name."""
         fields = type(self.options).model_fields if self.options is not None else ()

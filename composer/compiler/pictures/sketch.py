@@ -132,7 +132,7 @@ class _Sketch:
         return list(dict.fromkeys(wire for wire in found if wire[0] not in brought))
 
     def _into(self, node: Node) -> Iterator[Wire]:
-        for (each, name), may_wait in zip(_named_inputs(node), _may_wait(node), strict=True):
+        for (each, name), may_wait in zip(_named_inputs(node), node.waits, strict=True):
             if node.op == "route" and each.port is Port.MODEL:
                 continue
             maybe = may_wait or node not in self.certain
@@ -171,20 +171,11 @@ def _certain(root: Node) -> set[Node]:
     found, waiting = {root}, [root]
     while waiting:
         node = waiting.pop()
-        given = zip(node.inputs, _may_wait(node), strict=True)
+        given = zip(node.inputs, node.waits, strict=True)
         fresh = [each for each, may_wait in given if not may_wait and each not in found]
         found.update(fresh)
         waiting += fresh
     return found
-
-
-def _may_wait(node: Node) -> list[bool]:
-    """Say which inputs may not run. A fallback's first choice always does."""
-    waits = [input_.role is Role.LATER for input_, _ in node.paired()]
-    first = node.op == "fallback" or (node.op == "cascade" and node.inputs[0].port is Port.QUERY)
-    if first and True in waits:
-        waits[waits.index(True)] = False
-    return waits
 
 
 def _named_inputs(node: Node) -> list[tuple[Node, str]]:

@@ -161,12 +161,11 @@ def _ids(order: list[Node]) -> dict[Node, str]:
 
 
 def _step(compiled: Compiled, node: Node, ids: dict[Node, str]) -> PlannedStep:
-    lazy = set(node.lazy)
     return PlannedStep(
         id=ids[node],
         op=node.op,
         inputs=tuple(ids[each] for each in node.inputs),
-        maybe=tuple(ids[each] for each in node.inputs if each in lazy),
+        maybe=tuple(ids[n] for n, waits in zip(node.inputs, node.waits, strict=True) if waits),
         options=tuple(_options(compiled, node)) if node.op != QUERY else (),
         gives=node.port.name.lower(),
         place=_where(compiled, node),
