@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Mistakes", "Recipe", "load"]
 
+NOTATIONS = (".ens", ".yaml", ".yml")
+"""How the names of recipes end."""
+
 
 def load(recipe: str | Path, *, root: str | Path | None = None, **params: Any) -> Recipe:  # noqa: ANN401
     """Read a recipe from a file; keyword arguments set its parameters.
@@ -121,6 +124,12 @@ class Recipe:
         if self.path is not None and lock_path(self.path).exists():
             hold(read_lock(lock_path(self.path)), self.optimized.root, self.path.parent)
 
+    def _repr_html_(self) -> str:
+        """Show the recipe in a notebook as the picture of what would run."""
+        from composer.compiler.pictures import FORMATS, sketch
+
+        return FORMATS["svg"](sketch(self.compiled, self.optimized.root))
+
     def __call__(self, query: str) -> Result:
         """Answer one query: ready, ask, close."""
         with self.ready() as ensemble:
@@ -139,7 +148,7 @@ def _source(recipe: str | Path) -> tuple[Path, Source | None]:
     path = Path(text) if "\n" not in text else None
     if path is not None and not path.exists():
         path = _shipped(path) or path
-    if path is None or not (path.exists() or isinstance(recipe, Path) or path.suffix == ".ens"):
+    if path is None or not (path.exists() or isinstance(recipe, Path) or path.suffix in NOTATIONS):
         return Path.cwd() / "recipe.ens", Source("recipe", text)
     return path, None
 

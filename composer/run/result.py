@@ -65,6 +65,14 @@ class Result:
     def __str__(self) -> str:
         return self.answer if self.answer is not None else f"error: {self.error}"
 
+    def _repr_html_(self) -> str:
+        """Show the answer in a notebook, with what it took below."""
+        from html import escape
+
+        asked = ", ".join(f"{name} &times;{u.calls}" for name, u in sorted(self.members.items()))
+        took = f"{self.seconds:.2f} s, ${self.cost:.4f}, asked: {asked or 'nobody'}"
+        return f"<pre>{escape(str(self))}</pre><small>{took}</small>"
+
     @property
     def cost(self) -> float:
         """Dollars spent."""
