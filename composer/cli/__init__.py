@@ -21,6 +21,7 @@ VERBS = {
     "plan": "Show what would run, where, with which defaults.",
     "graph": "Draw what would run: as text, Mermaid, dot or SVG.",
     "explain": "Show what each rule did; or explain a code, a step or a part.",
+    "fmt": "Write recipes in canonical text, or in the other notation.",
     "ls": "List steps, parts, models or recipes.",
     "eval": "Measure recipes on a data file.",
     "trace": "Show what happened for each query that was traced.",

@@ -186,6 +186,11 @@ CODES: dict[str, Code] = {
         'string such as `"confidence >= 0.6"`. A text is `{text: "..."}`, a template '
         "`{template: ...}`, a branch with a name `{name: ..., value: ...}`.",
     ),
+    "E122": Code(
+        "a recipe that cannot be formatted",
+        "The text that `compose fmt` made of a recipe did not mean the same when it was read back, "
+        "so nothing was written. This is a mistake of the formatter, not of the recipe.",
+    ),
     # E2: names and options.
     "E201": Code(
         "a name that nothing has",

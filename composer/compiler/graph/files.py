@@ -182,5 +182,6 @@ class Loader:
 
 def _recipes_near(folder: Path) -> Iterable[str]:
     for base in (folder, shipped()):
-        for path in sorted(base.glob("**/*.ens"))[:500]:
+        found = (path for path in base.glob("**/*") if path.suffix in (".ens", ".yaml", ".yml"))
+        for path in sorted(found)[:500]:
             yield str(path.relative_to(base))

@@ -6,6 +6,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from composer.syntax.formatting.page import page
+from composer.syntax.literals import NOTHING
+from composer.syntax.parsing import YAML
 
 if TYPE_CHECKING:
     from composer.syntax.formatting.page import Page
@@ -17,7 +19,7 @@ NOTATIONS = ("ens", "yaml")
 
 def notation(name: str) -> str:
     """Tell by a file's name which notation it is written in."""
-    return "yaml" if name.lower().endswith((".yaml", ".yml")) else "ens"
+    return "yaml" if name.lower().endswith(YAML) else "ens"
 
 
 def formatted(file: File, to: str | None = None) -> str:
@@ -56,6 +58,16 @@ def to_yaml(file: File) -> str:
     if notation(file.source.name) != "yaml":
         _part_kinds(made)
     return text(made)
+
+
+def same(file: File, other: File) -> bool:
+    """Say whether two recipes mean the same, and have the same number of comments."""
+    if len(file.comments) != len(other.comments):
+        return False
+    if file.statements == other.statements:
+        return True
+    # A template that triple quotes cannot hold gets a comment of Jinja, which renders as nothing.
+    return repr(file.statements).replace(NOTHING, "") == repr(other.statements).replace(NOTHING, "")
 
 
 def _part_kinds(made: Page) -> None:

@@ -15,32 +15,55 @@ if TYPE_CHECKING:
 Path: TypeAlias = "list[tuple[Group, int]]"
 """The groups around a spot from the outside, each with the item that leads on."""
 
+Flows: TypeAlias = "tuple[tuple[int, int], ...]"
+"""Where brackets of YAML begin and end; None in the other notation."""
+
 
 @dataclass(frozen=True, slots=True)
 class Comment:
     """A comment of a source, and how it stands there."""
 
     text: str
-    at: int
-    end: int
+    place: Place
     before: str
     line_start: int
+    flows: Flows | None
 
     @classmethod
-    def of(cls, place: Place, text: str) -> Comment:
+    def of(cls, place: Place, text: str, flows: Flows | None = None) -> Comment:
         """Look at what stands before a comment on its line."""
         start = place.source.starts[place.line - 1]
         before = place.source.text[start : place.start].strip()
-        return cls(text.rstrip(), place.start, place.end, before, start)
+        return cls(text.rstrip(), place, before, start, flows)
+
+    @property
+    def at(self) -> int:
+        """Where it begins."""
+        return self.place.start
+
+    def touches(self, group: Group) -> bool:
+        """Say whether it stands behind the last item of a group, on the same line."""
+        first, last = group.items[0].start, group.items[-1].end
+        between = self.place.source.text[last : self.at]
+        if self.flows is None:
+            return not between.strip(" \t,") and first < self.line_start
+        closed = any(start <= first and last < end <= self.at for start, end in self.flows)
+        return not between.strip(" \t]}\"'") and not closed
 
     @property
     def own_line(self) -> bool:
         """Whether nothing stands before it on its line."""
         return not self.before
 
-    def follows(self, end: int) -> bool:
+    def follows(self, end: int, tail: str = "") -> bool:
         """Say whether it stands on the line where something ends, closing brackets aside."""
-        return self.line_start <= end or (not self.own_line and not self.before.strip("), \t"))
+        before = self.before.removesuffix(tail.strip())
+        return self.line_start <= end or (not self.own_line and not before.strip("), \t"))
+
+
+def behind(comment: Comment, item: Item) -> None:
+    """Put a comment behind a statement, or in YAML behind what ends with it."""
+    _after(comment.text, item, _last(comment, item))
 
 
 def attach(comment: Comment, top: Item) -> None:
@@ -55,9 +78,14 @@ def attach(comment: Comment, top: Item) -> None:
         path.append((group, at))
         item = group.items[at]
     if group is not None and comment.at >= group.end:
-        _after(comment.text, top, path)
+        if group.style.holds and group.items:
+            _inside(comment, top, path, group, len(group.items) - 1)
+        else:
+            _after(comment.text, top, path)
     elif group is not None and group.style.holds and not comment.own_line and not group.opening:
         group.opening = comment.text
+    elif group is not None and group.items and group.style in (Style.SEQUENCE, Style.MAPPING):
+        group.items[0].leading.append(comment.text)
     else:
         _before(comment.text, top, path)
 
@@ -67,12 +95,11 @@ def _inside(comment: Comment, top: Item, path: Path, group: Group, at: int) -> N
     following = group.items[at + 1] if at + 1 < len(group.items) else None
     if group.style is Style.JOIN:
         _before(comment.text, top, path)
-    elif at >= 0 and (comment.follows(group.items[at].end) or not following):
-        own = group.style.holds and not following and not comment.follows(group.items[at].end)
-        if own:
-            group.dangling.append(comment.text)
-        else:
-            _after(comment.text, top, [*path, (group, at)])
+    elif at >= 0 and comment.follows(group.items[at].end, group.items[at].tail):
+        path += [(group, at), *_last(comment, group.items[at])]
+        _after(comment.text, top, path)
+    elif at >= 0 and not following and not group.style.holds:
+        _after(comment.text, top, [*path, (group, at)])
     elif group.style.holds and at < 0 and not comment.own_line and not group.opening:
         group.opening = comment.text
     elif following and (group.style.holds or at >= 0):
@@ -81,6 +108,17 @@ def _inside(comment: Comment, top: Item, path: Path, group: Group, at: int) -> N
         group.dangling.append(comment.text)
     else:
         _before(comment.text, top, path)
+
+
+def _last(comment: Comment, item: Item) -> Path:
+    """Give the items that end where one ends and that no bracket closes, from the outside."""
+    path: Path = []
+    while (group := item.value.group) is not None and group.items and group.style.holds:
+        if not comment.touches(group):
+            break
+        item = group.items[-1]
+        path.append((group, len(group.items) - 1))
+    return path
 
 
 def _before(text: str, top: Item, path: Path) -> None:

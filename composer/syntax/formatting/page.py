@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from composer.syntax.formatting.comments import Comment, attach
+from composer.syntax.formatting.comments import Comment, attach, behind
+from composer.syntax.parsing import YAML
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from composer.syntax.formatting.comments import Flows
     from composer.syntax.formatting.layout import Item
     from composer.syntax.tree import File, Statement
 
@@ -61,7 +63,8 @@ class _Walk:
     def __init__(self, file: File, made: Page) -> None:
         self.text = file.source.text
         self.made = made
-        self.comments = [Comment.of(place, text) for place, text in file.comments]
+        flows = _flows(file)
+        self.comments = [Comment.of(place, text, flows) for place, text in file.comments]
         self.end = 0
         self.before: Entry | None = None
 
@@ -82,20 +85,23 @@ class _Walk:
         while at < len(self.comments) and self.comments[at].at < stop:
             comment = self.comments[at]
             if self.before is not None and not remarks and comment.follows(self.end):
-                self._behind(self.before.item, comment.text)
+                behind(comment, self.before.item)
             else:
                 remarks.append(Remark(comment.text, self._blank(comment.at)))
-            self.end = comment.end
+            self.end = comment.place.end
             at += 1
         return at
-
-    def _behind(self, item: Item, text: str) -> None:
-        if item.trailing is None:
-            item.trailing = text
-        else:
-            item.leading.append(text)
 
     def _blank(self, start: int) -> bool:
         """Say whether a blank line stands between what came before and here."""
         lines = self.text[self.end : start].split("\n")[1:-1]
         return bool(self.end) and any(not line.strip() for line in lines)
+
+
+def _flows(file: File) -> Flows | None:
+    """Find the brackets of a YAML file; what stands without them ends with its line."""
+    if not file.source.name.lower().endswith(YAML):
+        return None
+    from composer.syntax.from_yaml.nodes import Document
+
+    return tuple(Document(file.source).flows) if file.comments else ()

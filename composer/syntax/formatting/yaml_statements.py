@@ -68,8 +68,8 @@ def _led(statement: Statement) -> tuple[str, Value]:  # noqa: PLR0911 - one for 
 
 def _use(use: Use) -> Value:
     parts = [Item("file: ", Value(plain(use.file)), *span(use.file_place))]
-    end = span(use.place)[1]
     if use.alias:
+        end = span(use.file_place)[1]
         parts.append(Item("as: ", Value(plain(use.alias)), end, end))
     else:
         names = [_imported(each) for each in use.names]
@@ -113,7 +113,8 @@ def _parameter(parameter: Parameter) -> Item:
     here = span(parameter.place)
     if parameter.default is None:
         return Item("", Value(plain(parameter.name)), *here)
-    inner = Item(f"{parameter.name}: ", expression(parameter.default), *here)
+    end = span(parameter.default.place)[1]
+    inner = Item(f"{parameter.name}: ", expression(parameter.default), here[0], end)
     return Item("", Value("", Group(Style.MAPPING, [inner], *here, "{}")), *here)
 
 

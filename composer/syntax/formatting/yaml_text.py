@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from composer.syntax.formatting.layout import WIDTH, Group, Item, Style, flat
 from composer.syntax.formatting.yaml_statements import kind, name
 from composer.syntax.scalars import comment
-from composer.syntax.tree import Use
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,14 +15,11 @@ if TYPE_CHECKING:
     from composer.syntax.formatting.page import Entry, Page, Remark
 
 STEP = 2
+DASH = "- "
 
 
 def text(page: Page) -> str:
     """Write a page: kinds of statements under their keys, or as a list where kinds come again."""
-    for entry in page.entries:
-        settle(entry.item)
-        if isinstance(entry.statement, Use):
-            _raise(entry.item)
     runs = list(_runs(page.entries))
     kinds = [kind(run[0].statement) for run in runs]
     listed = len(set(kinds)) < len(kinds)
@@ -34,32 +30,23 @@ def text(page: Page) -> str:
     return "\n".join([*rows, ""]) if rows else ""
 
 
-def settle(item: Item) -> None:
-    """Move comments that YAML cannot carry where they stand to where it can."""
+def settle(item: Item, indent: int, mark: str) -> None:
+    """Move comments that stand at the head of a value or at its end before its key or its dash."""
     group = item.value.group
-    if group is None:
-        return
-    for each in group.items:
-        settle(each)
-    if group.items:
-        group.items[-1].leading += group.dangling
-    else:
-        item.leading += [text for text in (group.opening, *group.dangling) if text]
-        group.opening = None
-    group.dangling = []
-    if group.style is Style.SEQUENCE:
+    if group is not None:
+        inner = DASH if group.style is Style.SEQUENCE else ""
         for each in group.items:
-            _raise(each)
-
-
-def _raise(item: Item) -> None:
-    """Put comments at the head of what follows a dash before the dash."""
-    group = item.value.group
-    if group is None or not group.items:
-        return
-    first = group.items[0]
-    item.leading += ([group.opening] if group.opening else []) + first.leading
-    group.opening, first.leading = None, []
+            settle(each, indent + STEP, inner)
+        carrier = group.items[-1] if group.items else item
+        carrier.leading += group.dangling
+        item.leading += [group.opening] if group.opening else []
+        if group.items:
+            item.leading += group.items[0].leading
+            group.items[0].leading = []
+        group.opening, group.dangling = None, []
+    if item.trailing and _line(item, indent, mark) is None:
+        item.leading.append(item.trailing)
+        item.trailing = None
 
 
 def _runs(entries: list[Entry]) -> Iterator[list[Entry]]:
@@ -79,24 +66,26 @@ def _runs(entries: list[Entry]) -> Iterator[list[Entry]]:
 
 def _run(run: list[Entry], *, listed: bool, first: bool) -> Iterator[str]:
     """Write statements under their key, after the comments of the first one."""
-    head, dash = run[0], "- " if listed else ""
+    head, dash = run[0], DASH if listed else ""
     indent = STEP * listed
     key = kind(head.statement)
     alone = name(head.statement) is None
     inside = indent if alone else indent + STEP
-    comments, rows = _item(head.item, inside, "- " if key == "use" else "")
+    mark = DASH if key == "use" else ""
+    for entry in run:
+        settle(entry.item, inside, mark)
     yield from _before(head, first=first)
-    yield from _comments(comments, 0)
+    yield from _comments(head.item.leading, 0)
+    rows = _item(head.item, inside, mark)
     if alone:
         yield from _dashed(dash, rows)
         return
     yield f"{dash}{key}:"
     yield from rows
     for entry in run[1:]:
-        comments, rows = _item(entry.item, inside, "- " if key == "use" else "")
         yield from _before(entry, first=False, indent=inside)
-        yield from _comments(comments, inside)
-        yield from rows
+        yield from _comments(entry.item.leading, inside)
+        yield from _item(entry.item, inside, mark)
 
 
 def _before(entry: Entry, *, first: bool, indent: int = 0) -> Iterator[str]:
@@ -111,37 +100,32 @@ def _dashed(dash: str, rows: list[str]) -> list[str]:
     return [dash + rows[0][len(dash) :], *rows[1:]]
 
 
-def _item(item: Item, indent: int, mark: str) -> tuple[list[str], list[str]]:
-    """Give the comments before an item, and its lines after its mark, a dash or nothing."""
-    head = " " * indent + mark + item.lead
+def _line(item: Item, indent: int, mark: str) -> str | None:
+    """Write an item on one line; None where it has to be broken."""
     line, group = flat(item.value), item.value.group
-    if line is not None and (not group or not group.items or len(head) + len(line) <= WIDTH):
-        return item.leading, [head + line + _behind(item.trailing)]
+    if line is None:
+        return None
+    row = " " * indent + mark + item.lead + line
+    return row if group is None or not group.items or len(row) <= WIDTH else None
+
+
+def _item(item: Item, indent: int, mark: str) -> list[str]:
+    """Write an item after its mark, a dash or nothing."""
+    row, group = _line(item, indent, mark), item.value.group
+    if row is not None:
+        return [row + (f"  {comment(item.trailing)}" if item.trailing else "")]
+    head = " " * indent + mark + item.lead
     if group is None:
-        return _with_trailing(item), _block(item, head, indent)
-    if mark:
-        inner = _items(group, indent + STEP)
-        return _with_trailing(item), _dashed(" " * indent + mark, inner)
-    comments = item.leading
-    if group.opening:
-        comments = _with_trailing(item)
-    return comments, [
-        head.rstrip() + _behind(group.opening or item.trailing),
-        *_items(group, indent + STEP),
-    ]
-
-
-def _with_trailing(item: Item) -> list[str]:
-    """Give the comments before an item, where none can stand behind it."""
-    return item.leading + ([item.trailing] if item.trailing else [])
+        return _block(item, head, indent)
+    inner = _items(group, indent + STEP)
+    return _dashed(" " * indent + mark, inner) if mark else [head.rstrip(), *inner]
 
 
 def _items(group: Group, indent: int) -> list[str]:
-    mark = "- " if group.style is Style.SEQUENCE else ""
+    mark = DASH if group.style is Style.SEQUENCE else ""
     rows: list[str] = []
     for item in group.items:
-        comments, own = _item(item, indent, mark)
-        rows += [*_comments(comments, indent), *own]
+        rows += [*_comments(item.leading, indent), *_item(item, indent, mark)]
     return rows
 
 
@@ -159,7 +143,3 @@ def _remarks(remarks: list[Remark], indent: int) -> Iterator[str]:
 def _comments(texts: list[str], indent: int) -> Iterator[str]:
     for each in texts:
         yield " " * indent + comment(each)
-
-
-def _behind(text: str | None) -> str:
-    return f"  {comment(text)}" if text else ""

@@ -53,15 +53,16 @@ def expression(node: Expr, depth: int = 0) -> Value:
             return Value("", Group(Style.SEQUENCE, items, *span(node.place), "[]"))
         case Call() if depth < DEEPEST and node.arguments:
             inside = arguments(node, depth + 1) if node.function not in TEXTS else None
-            return mapping(node.function, inside, node) if inside else written(node)
+            end = span(node.arguments[-1].place)[1]
+            return mapping(node.function, inside, node, end) if inside else written(node)
         case _:
             return written(node)
 
 
-def mapping(key: str, inside: Value, node: Call | String) -> Value:
-    """Give a mapping with one key."""
+def mapping(key: str, inside: Value, node: Call | String, end: int) -> Value:
+    """Give a mapping with one key; its only item ends where its value does, before any brace."""
     here = span(node.place)
-    return Value("", Group(Style.MAPPING, [Item(f"{key}: ", inside, *here)], *here, "{}"))
+    return Value("", Group(Style.MAPPING, [Item(f"{key}: ", inside, here[0], end)], *here, "{}"))
 
 
 def arguments(call: Call, depth: int) -> Value | None:
@@ -121,9 +122,4 @@ def _branch(branch: Branch, depth: int) -> Item:
 
 def _text(node: String) -> Value:
     inside = Value(quoted(node.value), None, block(node.value))
-    here = span(node.place)
-    key = TEXTS[node.template]
-    return Value("", Group(Style.MAPPING, [Item(f"{key}: ", inside, *here)], *here, "{}"))
-
-
-__all__ = ["arguments", "chain", "expression", "mapping", "plain", "written"]
+    return mapping(TEXTS[node.template], inside, node, span(node.place)[1] - 1)

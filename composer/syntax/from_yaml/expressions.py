@@ -18,8 +18,8 @@ from composer.words import Diagnostic, Mistakes, Place
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-JOINED = re.compile(r"(?=.*[A-Za-z]|\d{4}-)[\w.]+(?:[-/][\w.]+)+", re.ASCII)
-"""A word with `-` or `/` in it: more likely a text than a difference or a quotient."""
+JOINED = re.compile(r"(?![\d_.]+[eE]-\d+\Z)(?=.*[A-Za-z]|\d{4}-)[\w.]+(?:[-/][\w.]+)+", re.ASCII)
+"""A word with `-` or `/` in it, but no number: rather a text than a difference or a quotient."""
 
 TEXTLIKE = ("E101", "E103", "E107", "E109", "E111", "E112")
 """Mistakes that a text makes when it is read as an expression."""
@@ -171,8 +171,9 @@ def _refuse_trap(node: Scalar) -> None:
         help_ = f"`none` stands for nothing; {TEXT_HELP}"
         raise Mistakes([Diagnostic("E102", "an expression is missing", node.place, help=help_)])
     if text in TRAPS:
+        name = f", or `({text})` for a name" if text != "~" else ""
         meant = MEANT.get(text.lower(), "none")
-        help_ = f'write `{meant}`, or `{{text: "{text}"}}` for the text, or `({text})` for a name'
+        help_ = f'write `{meant}`, or `{{text: "{text}"}}` for the text{name}'
         message = f"some readers of YAML take `{text}` for a value and others for a name"
         raise Mistakes([Diagnostic("E103", message, node.place, help=help_)])
     if text in RESERVED and text not in ("true", "false", "none"):

@@ -60,6 +60,7 @@ class Document:
         self.root: Node | None = None
         self.mistakes: list[Diagnostic] = []
         self.scalars: list[tuple[int, int]] = []
+        self.flows: list[tuple[int, int]] = []
         self._open: list[tuple[Any, list[Node]]] = []
         self._anchors: dict[str, Place] = {}
         self._documents = 0
@@ -151,6 +152,8 @@ class Document:
         end = event.end_mark.index
         if not start.flow_style or bare:
             end = max((each.place.end for each in inside), default=begins)
+        else:
+            self.flows.append((begins, end))
         place = self._place(begins, end)
         if type(event).__name__ == "SequenceEndEvent":
             self._put(Sequence(tuple(inside), place))

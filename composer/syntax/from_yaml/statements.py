@@ -142,7 +142,7 @@ class Statements:
     def _defaults(self, place: Place, node: Node) -> None:
         if isinstance(node, Sequence):
             for each in node.items:
-                self._defaults(each.place, each)
+                self.read("default", each.place, each)
             return
         if isinstance(node, Mapping):
             for name, at, inside in keyed(node):

@@ -1,0 +1,161 @@
+"""`compose fmt`: recipes in canonical text, in their own notation or in the other."""
+
+from __future__ import annotations
+
+import sys
+from difflib import unified_diff
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from composer.cli.say import EXIT_MISTAKES, as_json, json_option, tell
+from composer.words import Diagnostic, Mistakes, Source
+
+STDIN = Path("-")
+
+
+class Done(NamedTuple):
+    """A file as it was and as it should be."""
+
+    path: Path
+    before: str
+    after: str
+
+    @property
+    def changes(self) -> bool:
+        """Whether the file is not canonical yet."""
+        return self.before != self.after
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--check", is_flag=True, help="Write nothing; exit 1 if a file would change.")
+@click.option("--diff", is_flag=True, help="Write nothing; print what would change.")
+@click.option("--to", type=click.Choice(["ens", "yaml"]), help="Print in this notation.")
+@click.option("--from", "own", type=click.Choice(["ens", "yaml"]), help="The notation of stdin.")
+@click.option("--write", is_flag=True, help="With --to, write beside each file; never over one.")
+@json_option
+def command(  # noqa: PLR0913 - one for each option
+    files: tuple[Path, ...],
+    own: str | None,
+    to: str | None,
+    *,
+    check: bool,
+    diff: bool,
+    write: bool,
+    as_json: bool,
+) -> int:
+    r"""Write recipes in canonical text; comments stay, and so does the meaning.
+
+    \b
+    compose fmt recipe.ens                   in place
+    compose fmt --check --diff *.ens         only look
+    compose fmt --to yaml recipe.ens         print in the other notation
+    compose fmt --to yaml --write *.ens      write recipe.yaml beside recipe.ens
+    compose fmt - < recipe.ens               from stdin to stdout
+    """
+    if to and (check or as_json):
+        raise click.UsageError("--to converts; --check and --json look at files as they are")
+    if write and not to:
+        raise click.UsageError("--write goes with --to; without it files are written in place")
+    made, found = _all(files, own, to)
+    tell(found)
+    changed = [done for done in made if done.changes]
+    if as_json:
+        click.echo(_as_json(made, found))
+    elif diff:
+        for done in changed:
+            click.echo(_diff(done), nl=False)
+    if to and not diff:
+        found += _converted(made, to, write=write)
+    elif not (check or diff):
+        _in_place(made)
+    if check and not as_json:
+        for done in changed:
+            click.echo(f"{done.path}: would change", err=True)
+    return EXIT_MISTAKES if found or (check and changed) else 0
+
+
+def _all(
+    files: tuple[Path, ...], own: str | None, to: str | None
+) -> tuple[list[Done], list[Diagnostic]]:
+    """Format every file that can be read; say what is wrong with the others."""
+    made: list[Done] = []
+    found: list[Diagnostic] = []
+    for path in files:
+        try:
+            source = _source(path, own)
+            made.append(Done(path, source.text, _text(source, to)))
+        except Mistakes as mistakes:
+            found += mistakes.diagnostics
+    return made, found
+
+
+def _source(path: Path, own: str | None) -> Source:
+    from composer.syntax import read
+
+    if path != STDIN:
+        return read(path)
+    text = sys.stdin.read().replace("\r\n", "\n").replace("\r", "\n")
+    return Source(f"stdin.{own or 'ens'}", text)
+
+
+def _text(source: Source, to: str | None) -> str:
+    """Format a recipe, and make sure that the text means the same."""
+    from composer.syntax import parse
+    from composer.syntax.formatting import formatted, notation, same
+
+    file = parse(source)
+    text = formatted(file, to)
+    stem = source.name.rpartition(".")[0]
+    again = parse(Source(f"{stem}.{to or notation(source.name)}", text))
+    if not same(file, again):
+        message = f"`{source.name}` cannot be written in canonical form without changing it"
+        raise Mistakes([Diagnostic("E122", message, help="please report this with the file")])
+    return text
+
+
+def _in_place(made: list[Done]) -> None:
+    for done in made:
+        if done.path == STDIN:
+            click.echo(done.after, nl=False)
+        elif done.changes:
+            _write(done.path, done.after)
+            click.echo(f"{done.path}: formatted", err=True)
+
+
+def _converted(made: list[Done], to: str, *, write: bool) -> list[Diagnostic]:
+    """Print the recipes in another notation, or write each beside its file."""
+    found: list[Diagnostic] = []
+    for done in made:
+        path = done.path.with_suffix(f".{to}")
+        if not write or done.path == STDIN:
+            click.echo(done.after, nl=False)
+        elif path.exists() and path.read_text(encoding="utf-8") != done.after:
+            message = f"there is a file `{path}` already, and it differs"
+            found.append(Diagnostic("E503", message, help="delete it, or print without --write"))
+        else:
+            _write(path, done.after)
+            click.echo(f"{path}: written", err=True)
+    tell(found)
+    return found
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        message = f"`{path}` cannot be written: {error.strerror}"
+        raise Mistakes([Diagnostic("E503", message)]) from None
+
+
+def _diff(done: Done) -> str:
+    before, after = (text.splitlines(keepends=True) for text in (done.before, done.after))
+    rows = unified_diff(before, after, str(done.path), f"{done.path} (formatted)")
+    return "".join(row if row.endswith("\n") else f"{row}\n" for row in rows)
+
+
+def _as_json(made: list[Done], found: list[Diagnostic]) -> str:
+    rows = [{"path": str(done.path), "changes": done.changes} for done in made]
+    return as_json({"version": 1, "files": rows, "diagnostics": [each.as_dict() for each in found]})
