@@ -10,7 +10,7 @@ RECIPES = Path(__file__).parents[2] / "recipes"
 LIBRARIES = {"zoo.ens"}
 ANSWERS = {
     "after/agent_forest.ens": "apple, moon, wagon",
-    "after/best_of_n.ens": "63",
+    "after/best_of_n.ens": "15",
     "after/blender.ens": "42",
     "after/majority.ens": "Wednesday",
     "after/mixture_of_agents.ens": "42",
