@@ -2,11 +2,11 @@
 
 A page's blocks run in order, in a folder of their own that sees the project's. Blocks marked
 `ens` are recipes without mistakes, or with the one whose code stands behind the mark, and so are
-those marked `yaml` and a file name, under which a block is kept for what follows. Those that declare no models take the zoo's.
-In `python` blocks a comment behind an expression is its value, and in `console` blocks the lines
-under `$ compose ...` are what it prints, but for the measured numbers in it. Both may leave
-something out with `...`.
-COMPOSER_ACCEPT=1 writes what is printed anew.
+those marked `yaml` and a file name, under which a block is kept for what follows. Those that
+declare no models take the zoo's. In `python` blocks a comment behind an expression is its value,
+and in `console` blocks the lines under `$ compose ...` are what it prints, but for the measured
+numbers in it. Both may leave something out with `...`. COMPOSER_ACCEPT=1 writes what is printed
+anew.
 """
 
 import ast
