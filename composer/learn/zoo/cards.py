@@ -21,10 +21,8 @@ Recorded = dict[str, Any]
 
 
 def evaluate(models: Path, items: Path, names: Sequence[str]) -> None:
-    """Answer every item with every model; write the cards and the validation file's records."""
+    """Answer every item with some models; write their cards and the validation file's records."""
     splits = {split: read(items / f"{split}.jsonl") for split in ("validation", "test")}
-    for item in splits["validation"]:
-        item["recorded"] = {}
     for name in names:
         accuracy = {}
         for split, rows in splits.items():
@@ -32,7 +30,7 @@ def evaluate(models: Path, items: Path, names: Sequence[str]) -> None:
             accuracy[split] = summary(rows, [one["correct"] for one in found])
             if split == "validation":
                 for row, one in zip(rows, found, strict=True):
-                    row["recorded"][name] = one
+                    row["recorded"] = row.get("recorded", {}) | {name: one}
         write_card(models / name, {"accuracy": accuracy})
     write(splits["validation"], items / "validation.jsonl")
 
@@ -97,7 +95,7 @@ def described(folder: Path) -> dict[str, Any]:
         "parameters": sum(prod(size) for size in sizes),
         "bytes": weights.stat().st_size,
         "seed": recipe.seed,
-        "steps": recipe.steps,
+        "steps": recipe.steps + recipe.polish,
         "skills": list(recipe.skills),
     }
 

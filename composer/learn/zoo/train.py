@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -20,44 +21,58 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 FINE_TUNE_RATE = 7e-4
+POLISH_RATE = 0.2
 REPORT_EVERY = 100
 
 
 def train(name: str, into: Path) -> None:
     """Train a model by name and write its folder below `into`."""
-    import torch
-
-    torch.set_num_threads(1)
     recipe = RECIPES[name]
-    torch.manual_seed(recipe.seed)
-    tokens, model = _start(recipe, into)
     begun = time.process_time()
-    _fit(model, recipe, Batches(tokens, recipe.skills, recipe.seed))
-    save(model, tokens, into / name)
+    _phase(recipe, into, name)
+    if recipe.polish:
+        polish(name, into)
     write_card(into / name, {"cpu_seconds": round(time.process_time() - begun)})
 
 
+def polish(name: str, into: Path) -> None:
+    """Train a written model a little further, from its half-precision weights."""
+    recipe = RECIPES[name]
+    again = replace(recipe, seed=recipe.seed + 1000, steps=recipe.polish, ancestor=name)
+    _phase(again, into, name, POLISH_RATE)
+
+
+def _phase(recipe: Recipe, into: Path, name: str, rate: float = 1.0) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    torch.manual_seed(recipe.seed)
+    tokens, model = _start(recipe, into)
+    tuned = recipe.ancestor is not None and recipe.ancestor != name
+    optimizers = _fine(model) if tuned else _fresh(model, rate)
+    _fit(model, recipe.steps, optimizers, Batches(tokens, recipe.skills, recipe.seed))
+    save(model, tokens, into / name)
+
+
 def _start(recipe: Recipe, into: Path) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
+    import torch
     from transformers import AutoModelForCausalLM
 
     tokens = tokenizer(recipe.tokens)
     if recipe.ancestor is None:
         return tokens, build(recipe.shape, tokens)
-    import torch
-
     folder = into / recipe.ancestor
     return tokens, AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
 
 
-def _fit(model: PreTrainedModel, recipe: Recipe, batches: Batches) -> None:
-    optimizers = _fine(model) if recipe.ancestor else _fresh(model)
+def _fit(model: PreTrainedModel, steps: int, optimizers: list[Optimizer], batches: Batches) -> None:
+    """Train for so many steps, the rates falling linearly to nothing."""
     rates = [[group["lr"] for group in one.param_groups] for one in optimizers]
     model.train()
-    for step, parts in enumerate(islice(batches, recipe.steps)):
-        share = 1 - step / recipe.steps
+    for step, parts in enumerate(islice(batches, steps)):
         for one, first in zip(optimizers, rates, strict=True):
             for group, rate in zip(one.param_groups, first, strict=True):
-                group["lr"] = rate * share
+                group["lr"] = rate * (1 - step / steps)
         loss = _backward(model, parts)
         for one in optimizers:
             one.step()
@@ -85,7 +100,7 @@ def _loss(model: PreTrainedModel, ids: Tensor, weights: Tensor) -> Tensor:
     return (each * weights[:, 1:].flatten()).sum()
 
 
-def _fresh(model: PreTrainedModel) -> list[Optimizer]:
+def _fresh(model: PreTrainedModel, rate: float) -> list[Optimizer]:
     """Muon on the hidden matrices, AdamW on embeddings, norms and biases."""
     import torch
 
@@ -93,7 +108,10 @@ def _fresh(model: PreTrainedModel) -> list[Optimizer]:
     rest: list[Parameter] = []
     for name, weight in model.named_parameters():
         (hidden if weight.ndim == 2 and "embed" not in name else rest).append(weight)  # noqa: PLR2004
-    return [torch.optim.Muon(hidden, lr=0.01), torch.optim.AdamW(rest, lr=3e-3, weight_decay=0.0)]
+    return [
+        torch.optim.Muon(hidden, lr=0.01 * rate),
+        torch.optim.AdamW(rest, lr=3e-3 * rate, weight_decay=0.0),
+    ]
 
 
 def _fine(model: PreTrainedModel) -> list[Optimizer]:
