@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import composer
+from composer.cli import main
 
 RECIPES = Path(__file__).parents[2] / "recipes"
 LIBRARIES = {"zoo.ens"}
@@ -81,6 +82,12 @@ def test_begins_with_its_title(name):
     assert first.startswith("# ")
     assert first.endswith(".")
     assert second in ("#", "")
+
+
+def test_stand_in_canonical_form():
+    with pytest.raises(SystemExit) as left:
+        main(["fmt", "--check", *map(str, RECIPES.rglob("*.ens"))])
+    assert left.value.code == 0
 
 
 def test_libraries_only_declare():
