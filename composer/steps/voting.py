@@ -9,6 +9,9 @@ from composer.parts import Agreement, Count, Exact, PartError, Reduction, Seeded
 from composer.ports import Asker, Candidates, Text
 from composer.steps.declare import step
 
+BALLOTS = "ballots"
+"""The fact under which a soft vote's winner keeps who voted for what, with the share of each."""
+
 
 @step(paper="arXiv:2402.05120")
 def vote(  # noqa: PLR0913 - each is a part of its own
@@ -39,7 +42,11 @@ def vote(  # noqa: PLR0913 - each is a part of its own
     winner = texts[ties.pick(texts, shares, ask.rng)]
     tally = shares.tally(voices)
     ask.note(tally=tally, winner=winner.source)
-    return replace(winner, tally=MappingProxyType(tally))
+    facts = {name: fact for name, fact in winner.facts.items() if name != BALLOTS}
+    if soft:
+        firsts = [texts[group[0]] for group in shares.groups]
+        facts[BALLOTS] = tuple(zip(firsts, shares.masses, strict=True))
+    return replace(winner, tally=MappingProxyType(tally), facts=MappingProxyType(facts))
 
 
 def _ballots(
@@ -54,15 +61,9 @@ def _ballots(
         )
     out: list[tuple[Text, float]] = []
     for text, weight in zip(answers.texts, weights or (1.0,) * len(answers.texts), strict=True):
-        if soft and text.tally:
-            out += [(_saying(text, answer), weight * s) for answer, s in text.tally.items()]
+        parts = text.facts.get(BALLOTS, ()) if soft else ()
+        if any(ballot.answer == text.answer for ballot, _ in parts):
+            out += [(ballot, weight * share) for ballot, share in parts]
         else:
             out.append((text, weight))
     return out
-
-
-def _saying(text: Text, answer: str) -> Text:
-    """Return an answer of the tally as a ballot of its own."""
-    if text.answer == answer:
-        return text
-    return replace(text, text=answer, value=answer if text.extracted else None)

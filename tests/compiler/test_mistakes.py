@@ -20,7 +20,7 @@ def elsewhere(monkeypatch):
 
     able = Capability.TEXT | Capability.LOGITS | Capability.SCORE
     card = Card(able, "elsewhere", vocabulary="another")
-    monkeypatch.setattr(HF, "card", lambda self: card)
+    monkeypatch.setattr(HF, "card", lambda _: card)
 
 
 def drawn(name):

@@ -104,18 +104,20 @@ def flat_votes(graph: Graph, node: Node, bank: Node) -> Node | None:
 
 
 def _linear(vote: Node) -> bool:
-    """Say whether a vote counts voices that cannot abstain."""
-    extracts = any(each.op == "extract" for each in topological(vote))
-    from composer.parts import Count
+    """Say whether a vote counts voices that cannot abstain and are either equal or not."""
+    from composer.parts import Count, Exact, Surest
 
-    return isinstance(vote.get("reduce"), Count) and not extracts
+    counted = isinstance(vote.get("reduce"), Count) and isinstance(vote.get("by"), Exact)
+    if not counted or isinstance(vote.get("ties"), Surest):
+        return False
+    return all(each.op != "extract" for each in topological(vote))
 
 
 def _inner_vote(outer: Node, branch: Node) -> Node | None:
     """Return the bank of a vote that may be counted together with an outer one."""
     if branch.op != "vote" or not branch.get("soft") or branch.inputs[0].op != "bank":
         return None
-    alike = all(branch.get(each) == outer.get(each) for each in ("by", "reduce"))
+    alike = all(branch.get(each) == outer.get(each) for each in ("by", "reduce", "ties"))
     own = branch.get("weights")
     positive = own is None or all(weight > 0 for weight in own)
     bank = branch.inputs[0]
@@ -161,6 +163,8 @@ def _flat(outer: Node, member: Node, name: str, weight: float) -> list[tuple[Nod
     if logs and aligned:
         return [(member, name, weight)]
     own = member.get("weights") or (1.0,) * len(member.inputs)
+    if outer.get("normalize") and not member.get("normalize") and sum(own) != 1:
+        return [(member, name, weight)]  # the outer one would divide by another sum
     total = sum(own) if member.get("normalize") else 1.0
     pairs = zip(member.inputs, member.get("names"), own, strict=True)
     return [(each, f"{name}.{inner}", weight * w / total) for each, inner, w in pairs]
