@@ -180,3 +180,12 @@ def alike(expected, actual):
     """Compare printed texts; `...` stands for anything, spaces at the ends of lines for nothing."""
     texts = ("\n".join(map(str.rstrip, text.strip().splitlines())) for text in (expected, actual))
     return doctest.OutputChecker().check_output(*texts, doctest.ELLIPSIS)
+
+
+def test_design_has_the_floors_that_are_held():
+    layers = re.search(r"layers =\n((?: .*\n)+)", (ROOT / ".importlinter").read_text())[1]
+    held = [set(re.findall(r"composer\.([\w.]+)", line)) for line in layers.splitlines()]
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \d+ \| (.*?) \|", page, re.MULTILINE)
+    told = [set(re.findall(r"`composer/([\w/]+?)(?:/|\.py)`", row)) for row in reversed(rows)]
+    assert [{name.replace("/", ".") for name in floor} for floor in told] == held[1:]
