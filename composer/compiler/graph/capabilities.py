@@ -105,13 +105,14 @@ def _check_needs(ctx: Context, node: Node, models: list[Node]) -> None:
 def _lacks(ctx: Context, node: Node, model: Node, lack: Capability) -> Diagnostic:
     leaf = next(iter(declared_in(model)))
     name = leaf.get("name") if model.op == "model" else model.op
-    why = card_of(leaf.get("declaration")).why.get(lack, "")
+    alone = f"`{name}` is declared here" if model.op == "model" else f"a member of `{name}`"
+    why = card_of(leaf.get("declaration")).why.get(lack, alone)
     return Diagnostic(
         "E302",
         f"`{node.op}` needs {lack.words}, which `{name}` cannot give",
         ctx.graph.places.get(node),
         f"needs {lack.words}",
-        notes=(Note(ctx.declared[leaf], why or f"`{name}` is declared here"),),
+        notes=(Note(ctx.declared[leaf], why),),
         help=_instead(node, name),
     )
 
