@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.words import Diagnostic, Mistakes
@@ -10,23 +11,38 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from composer.compiler.plan.devices import Device
+    from composer.words import Place
 
 ROOM = 1.2
 """Bytes that a model takes for each byte of its weights: caches and activations beside them."""
 
 
 def place(
-    sizes: Mapping[str, tuple[int | None, str]], devices: tuple[Device, ...]
+    sizes: Mapping[str, tuple[int | None, str]],
+    devices: tuple[Device, ...],
+    places: Mapping[str, Place] | None = None,
 ) -> dict[str, str]:
     """Return the device of each model, from its size in bytes and the device it asks for.
 
-    The largest go first, each to the device with most room left. Where all do not fit, they share
-    the device with most memory and the least recently used is unloaded; one that fits nowhere
-    alone is a mistake (E601), and so is a device that is not there (E602).
+    Those that ask for one go first, then the largest, each to the device with most room left.
+    Where all do not fit, they share the device with most memory and the least recently used is
+    unloaded; one that fits nowhere alone is a mistake (E601), and so is a device that is not there
+    (E602). `places` says where each model was declared.
     """
     free = {device.name: device.free for device in devices}
-    largest_first = sorted(sizes, key=lambda name: -(sizes[name][0] or 0))
-    return {name: _place(name, *sizes[name], free, devices) for name in largest_first}
+    order = sorted(sizes, key=lambda name: (sizes[name][1] == "auto", -(sizes[name][0] or 0)))
+    found: dict[str, str] = {}
+    mistakes: list[Diagnostic] = []
+    for name in order:
+        device = _place(name, *sizes[name], free, devices)
+        if isinstance(device, str):
+            found[name] = device
+        else:
+            at = (places or {}).get(name)
+            mistakes.append(replace(device, place=at, label="declared here" if at else ""))
+    if mistakes:
+        raise Mistakes(mistakes)
+    return found
 
 
 def _place(
@@ -35,41 +51,38 @@ def _place(
     wanted: str,
     free: dict[str, int | None],
     devices: tuple[Device, ...],
-) -> str:
+) -> str | Diagnostic:
     if wanted == "cpu":
         return "cpu"
-    if wanted != "auto":
-        return _named(name, wanted, devices)
+    full = "cuda:0" if wanted == "cuda" else wanted
+    allowed = [device for device in devices if wanted == "auto" or device.name == full]
+    if not allowed:
+        return _absent(name, wanted, devices)
     need = int((size or 0) * ROOM)
-    roomiest = max(free, key=lambda each: _room(free[each]))
-    if _room(free[roomiest]) >= need:
-        left = free[roomiest]
-        free[roomiest] = None if left is None else left - need
-        return roomiest
-    largest = max(devices, key=lambda device: _room(device.free))
+    largest = max(allowed, key=lambda device: _room(device.free))
     if _room(largest.free) < need:
-        raise Mistakes([_too_large(name, need, largest)])
-    return largest.name
+        return _too_large(name, need, largest)
+    roomiest = max((device.name for device in allowed), key=lambda each: _room(free[each]))
+    chosen = roomiest if _room(free[roomiest]) >= need else largest.name
+    left = free[chosen]
+    free[chosen] = None if left is None else max(left - need, 0)
+    return chosen
 
 
 def _room(free: int | None) -> float:
     return float("inf") if free is None else free
 
 
-def _named(name: str, wanted: str, devices: tuple[Device, ...]) -> str:
-    known = [device.name for device in devices]
-    full = f"{wanted}:0" if wanted == "cuda" else wanted
-    if full not in known:
-        text = f"`{name}` asks for the device `{wanted}`, which is not here"
-        help_ = f"devices: {', '.join(dict.fromkeys([*known, 'cpu']))}"
-        raise Mistakes([Diagnostic("E602", text, help=help_)])
-    return full
+def _absent(name: str, wanted: str, devices: tuple[Device, ...]) -> Diagnostic:
+    known = dict.fromkeys([*(device.name for device in devices), "cpu"])
+    text = f"`{name}` asks for the device `{wanted}`, which is not here"
+    return Diagnostic("E602", text, help=f"devices: {', '.join(known)}, or `device = auto`")
 
 
 def _too_large(name: str, need: int, largest: Device) -> Diagnostic:
     return Diagnostic(
         "E601",
-        f"`{name}` needs {need / 2**30:.1f} GiB, more than any device has",
-        help=f"the largest, {largest.name}, has {(largest.free or 0) / 2**30:.1f} GiB free; "
+        f"`{name}` needs {need / 2**30:.1f} GiB, more than there is",
+        help=f"{largest.name} has {(largest.free or 0) / 2**30:.1f} GiB free; "
         "use a smaller `dtype`, or `device = cpu`",
     )

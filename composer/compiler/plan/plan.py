@@ -104,7 +104,7 @@ def make_plan(
     """Lay a graph out as a plan; raise Mistakes where a model finds no device."""
     order = topological(optimized.root)
     models = [node for node in order if node.op == "model"]
-    placed = _placed(models, devices or found_devices())
+    placed = _placed(compiled, models, devices or found_devices())
     root = compiled.graph.rebuild(optimized.root, partial(_put, compiled.graph, placed))
     plan = Plan(
         recipe=compiled.name,
@@ -117,15 +117,19 @@ def make_plan(
     return Planned(plan, root, _ids(topological(root)))
 
 
-def _placed(models: list[Node], devices: tuple[Device, ...]) -> dict[Node, str]:
+def _placed(compiled: Compiled, models: list[Node], devices: tuple[Device, ...]) -> dict[Node, str]:
     """Return the device of each local model; equal declarations are one set of weights."""
-    local = [node for node in models if card_of(node.get("declaration")).bytes is not None]
-    sizes = {}
-    for node in local:
-        declaration = node.get("declaration")
-        sizes[declaration.identity()] = (card_of(declaration).bytes, declaration.device)
-    found = place(sizes, devices)
-    return {node: found[node.get("declaration").identity()] for node in local}
+    names = _ids(models)
+    first: dict[str, Node] = {}
+    for node in models:
+        if card_of(node.get("declaration")).bytes is not None:
+            first.setdefault(node.get("declaration").identity(), node)
+    declared = {names[node]: node.get("declaration") for node in first.values()}
+    places = {names[n]: compiled.declared[n] for n in first.values() if n in compiled.declared}
+    sizes = {name: (card_of(each).bytes, each.device) for name, each in declared.items()}
+    found = place(sizes, devices, places)
+    same = {node: first.get(node.get("declaration").identity()) for node in models}
+    return {node: found[names[other]] for node, other in same.items() if other is not None}
 
 
 def _put(graph: Graph, placed: Mapping[Node, str], node: Node) -> Node:
