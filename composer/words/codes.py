@@ -458,6 +458,15 @@ CODES: dict[str, Code] = {
         "[A] -> cascade(D, accept = confidence >= 0.6)",
         "sample(A, 5) -> vote() -> cascade(D, accept = agreement >= 0.6)",
     ),
+    "W302": Code(
+        "a route with nothing to decide",
+        "A route decides among the branches of the bank that it feeds, or weighs the members of "
+        "the one fuse that it feeds. Given one other branch it always takes that. A `|` binds "
+        "closer than `->`, so `route -> [A, B] | C` feeds the route one fallback: put brackets "
+        "around the route and its bank.",
+        "route -> [A, B] | C",
+        "(route -> [A, B]) | C",
+    ),
     "W501": Code(
         "a check that has to wait",
         "What a model can do is only known once it is downloaded or asked, so the checks that "

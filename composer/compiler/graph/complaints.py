@@ -9,6 +9,8 @@ from composer.ports import Port
 from composer.syntax import tree, unparse
 from composer.words import Diagnostic, Note
 
+COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
+
 if TYPE_CHECKING:
     from composer.compiler.graph.context import Context
     from composer.compiler.graph.node import Node
@@ -101,6 +103,37 @@ def lonely_route(ctx: Context, at: tree.Expr) -> None:
     )
 
 
+def nothing_to_decide(ctx: Context, route: tree.Expr, branch: tree.Branch) -> None:
+    """Warn of a route that feeds one branch."""
+    text = "this route has nothing to decide: it feeds one branch"
+    notes = (Note(branch.place, "the only branch"),)
+    ctx.say("W302", text, route.place, "always takes that branch", notes=notes)
+
+
+def routed_fallback(ctx: Context, route: tree.Expr, fallback: tree.Fallback) -> None:
+    """Say that a route feeds a fallback, where its bank was probably meant."""
+    ctx.say(
+        "E301",
+        "this route feeds a fallback, not a bank: `|` binds closer than `->`",
+        route.place,
+        "decides among the branches of a bank",
+        notes=(Note(fallback.place, "one fallback"),),
+        help=f"put brackets around the route and its bank: `(... -> {unparse(fallback.choices[0])})"
+        f" | {unparse(fallback.choices[-1])}`",
+    )
+
+
+def undeclared(ctx: Context, call: tree.Call) -> None:
+    """Say that a backend declares a model, and is no step."""
+    ctx.say(
+        "E202",
+        f"`{call.function}` declares a model, and is no step",
+        call.function_place,
+        "stands where a step is wanted",
+        help=f"give the model a name first: `model M = {unparse(call)}`",
+    )
+
+
 def not_a_step(ctx: Context, expr: tree.Expr) -> None:
     """Say that an expression cannot be asked."""
     formula = isinstance(expr, tree.Binary | tree.Unary)
@@ -109,10 +142,18 @@ def not_a_step(ctx: Context, expr: tree.Expr) -> None:
         "a formula is no step" if formula else f"`{unparse(expr)}` is no step",
         expr.place,
         "cannot be asked",
-        help=f"fuse it: `token_fuse({unparse(expr)})`"
-        if formula
-        else "a step is a model, a call such as `vote()`, a bank, or a chain of them",
+        help=_step_instead(expr),
     )
+
+
+def _step_instead(expr: tree.Expr) -> str:
+    """Say what was probably meant by an expression that is no step."""
+    if isinstance(expr, tree.Binary) and expr.op in COMPARISONS:
+        left, right = unparse(expr.left), unparse(expr.right)
+        return f"a value is handed on by an arrow: `{left} -> {right}`"
+    if isinstance(expr, tree.Binary | tree.Unary):
+        return f"fuse it: `token_fuse({unparse(expr)})`"
+    return "a step is a model, a call such as `vote()`, a bank, or a chain of them"
 
 
 def not_a_model(ctx: Context, expr: tree.Expr) -> None:

@@ -2,7 +2,8 @@
 
 Every function here is a generator that yields what it needs lowered (see `context.run`), so that
 the depth of a recipe is bounded by memory and not by the stack. A None stands for something that
-already was a mistake; whatever depends on it stays silent.
+already was a mistake; whatever depends on it stays silent. Where only the wire is wrong, lowering
+goes on as if it were right, so that one look finds the mistakes behind it too.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from composer.compiler.graph.complaints import (
     model_needs_query,
     named_once,
     not_a_step,
+    undeclared,
 )
 from composer.compiler.graph.context import AsModel, AsStep, run
 from composer.compiler.graph.members import member
@@ -27,6 +29,7 @@ from composer.compiler.graph.routes import as_route, branches_of, decided
 from composer.compiler.graph.scope import Binding, Scope, unknown
 from composer.compiler.graph.uses import build_node, instance, through
 from composer.compiler.graph.values import bound_value
+from composer.models import BACKENDS
 from composer.ports import Port
 from composer.ports.values import unique
 from composer.steps import STEPS
@@ -94,7 +97,7 @@ def _bank(ctx: Context, bank: tree.Bank, wire: Node, scope: Scope) -> Lowered:
         return None
     if wire.port is not Port.QUERY:
         bank_needs_query(ctx, bank, wire)
-        return None
+        wire = ctx.graph.query
     if not named_once(ctx, bank):
         return None
     nodes = yield branches_of(bank, wire, scope)
@@ -157,6 +160,9 @@ def _step(
     if step is None or step.sign:
         public = [name for name, each in STEPS.items() if not each.sign]
         known = sorted({*scope.visible(), *public})
+        if call.function in BACKENDS:
+            undeclared(ctx, call)
+            return None
         what = "step" if isinstance(at, tree.Call) else "name"
         ctx.mistakes.append(unknown(call.function, call.function_place, known, what))
         return None
@@ -167,7 +173,8 @@ def _step(
         lonely_route(ctx, at)
         return None
     if step.wire and not fits(ctx, wire, step.wire.ports, f"`{step.name}`", call.function_place):
-        return None
+        checked = yield build_node(ctx, step, call, wire, scope, at)
+        return None if step.gives_same else checked
     return (yield build_node(ctx, step, call, wire, scope, at))
 
 
@@ -179,7 +186,7 @@ def _generate(
         return None
     if wire.port is not Port.QUERY:
         model_needs_query(ctx, expr, wire)
-        return None
+        wire = ctx.graph.query
     own = STEPS.get(expr.function) if isinstance(expr, tree.Call) else None
     takes_options = isinstance(expr, tree.Call) and (own is None or scope.find(expr.function))
     arguments = expr.arguments if takes_options and isinstance(expr, tree.Call) else ()

@@ -11,6 +11,8 @@ from composer.compiler.graph.complaints import (
     judged_by_models,
     lonely_route,
     named_once,
+    nothing_to_decide,
+    routed_fallback,
 )
 from composer.compiler.graph.context import AsStep
 from composer.compiler.graph.naming import branch_names
@@ -48,15 +50,11 @@ def decided(
 ) -> Lowered:
     """Lower `route -> [a, b]`, or `route -> fuse`, which is a bank of one."""
     (call, call_scope), query = route, origin(wire)
-    bank, bank_scope = follow(target, scope)
-    if not isinstance(bank, tree.Bank):
-        bank = tree.Bank((tree.Branch(None, target, target.place),), target.place)
-        bank_scope = scope
     if query is None or wire.port is not Port.QUERY:
         fits(ctx, wire, frozenset({Port.QUERY}), "`route`", call.place)
         return None
-    if not bank.branches:
-        lonely_route(ctx, call)
+    bank, bank_scope = _routed(ctx, call, target, scope)
+    if bank is None:
         return None
     branches = yield branches_of(bank, wire, bank_scope)
     if branches is None or not named_once(ctx, bank):
@@ -69,9 +67,27 @@ def decided(
     decision = _route(ctx, call, call_scope, wire, branches, bank)
     if decision is None:
         return None
+    if len(branches) == 1 and not _fused(branches[0]):
+        nothing_to_decide(ctx, call, bank.branches[0])
     policy = decision.get("policy")
     op = "choose_many" if policy and policy.many and len(branches) > 1 else "choose"
     return ctx.graph.node(op, (decision, *branches), {"names": names}, bank.place)
+
+
+def _routed(
+    ctx: Context, route: tree.Expr, target: tree.Expr, scope: Scope
+) -> tuple[tree.Bank | None, Scope]:
+    """Return the bank that a route feeds, and where it is read; anything else is a bank of one."""
+    bank, home = follow(target, scope)
+    if isinstance(bank, tree.Fallback) and any(isinstance(c, tree.Bank) for c in bank.choices):
+        routed_fallback(ctx, route, bank)
+        return None, scope
+    if not isinstance(bank, tree.Bank):
+        return tree.Bank((tree.Branch(None, target, target.place),), target.place), scope
+    if not bank.branches:
+        lonely_route(ctx, route)
+        return None, scope
+    return bank, home
 
 
 def branches_of(bank: tree.Bank, wire: Node, scope: Scope) -> Lowered:
@@ -103,6 +119,11 @@ def _route(  # noqa: PLR0913 - the call, where it stands and what it decides amo
         judged_by_models(ctx, node.get("by").name, bank.branches[models.index(None)])
         return None
     return node
+
+
+def _fused(branch: Node) -> bool:
+    """Say whether a branch is one fuse, whose members a route weighs."""
+    return branch.op == "generate" and branch.inputs[1].op in ("token_fuse", "span_fuse")
 
 
 def _asks(branch: Node, query: Node) -> bool:
