@@ -16,7 +16,7 @@ from pydantic_core import core_schema
 from composer.parts.signals import measure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from composer.ports import Candidates, Text
 
@@ -100,6 +100,10 @@ class Rule:
         """Return the names of all signals that the rule mentions."""
         return frozenset(node.name for node in _walk(self.expression) if isinstance(node, Signal))
 
+    def never_known(self, unknown: Collection[str]) -> bool:
+        """Say whether the rule can never be decided while these signals are not known."""
+        return _outcomes(self.expression, unknown) == {None}
+
     def mistake(self) -> str | None:
         """Say why this is no condition, such as a number where one is needed; None if it is one."""
         return _mistake(self.expression, condition=True)
@@ -165,6 +169,23 @@ class _Reading:
             return apply(*values)
         except (ZeroDivisionError, OverflowError, TypeError):
             return None
+
+
+def _outcomes(node: Expression, unknown: Collection[str]) -> set[bool | None]:
+    """Return what an expression may come to, in three-valued logic, while signals are not known."""
+    if isinstance(node, Signal):
+        return {None} if node.name in unknown else {True, False}
+    if isinstance(node, Constant):
+        return {node.value} if isinstance(node.value, bool) else {True, False}
+    sides = [_outcomes(each, unknown) for each in node.operands]
+    if node.op == "not":
+        return {None if each is None else not each for each in sides[0]}
+    if node.op not in _LOGIC:
+        return {None} if {None} in sides else {True, False}
+    settles = node.op == "or"
+    found: set[bool | None] = {settles} if any(settles in side for side in sides) else set()
+    found |= {None} if any(None in side for side in sides) else set()
+    return found | ({not settles} if all(settles not in side for side in sides) else set())
 
 
 def _walk(node: Expression) -> Iterator[Expression]:

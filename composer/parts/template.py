@@ -95,6 +95,13 @@ def check(text: str) -> list[tuple[str, int]]:
     return sorted(_refused(tree), key=lambda found: found[1])
 
 
+def names_in(text: str) -> frozenset[str]:
+    """Return the names that a template takes from what reaches it."""
+    from jinja2 import meta
+
+    return frozenset(meta.find_undeclared_variables(_environment().parse(text)))
+
+
 def _source(
     value: Query | Text | Candidates | Ranking | None,
 ) -> Text | Candidates | Ranking | None:

@@ -44,6 +44,9 @@ class Compiled:
     declared: dict[Node, Place]
     params: dict[str, str]
 
+    def __repr__(self) -> str:
+        return f"Compiled({self.name!r})"
+
 
 def compile_recipe(
     path: Path,
@@ -67,21 +70,31 @@ def compile_recipe(
     _check_statements(ctx, scope)
     answer = _answer(ctx, scope)
     models = _models(ctx, scope)
-    check_capabilities(ctx, answer)
+    clash = any(each.code.startswith("E3") for each in ctx.mistakes)
+    check_capabilities(ctx, None if clash else answer)
     check_unused(ctx, scope)
     if not any(each.severity == "error" for each in ctx.mistakes):
         warn_unused(ctx, scope)
-    errors = [each for each in ctx.mistakes if each.severity == "error"]
-    if errors:
-        raise Mistakes(dict.fromkeys(ctx.mistakes))
+    found = _once(ctx.mistakes)
+    if any(each.severity == "error" for each in found):
+        raise Mistakes(found)
     params = {
         name: binding.statement.type.name
         for name, binding in scope.names.items()
         if isinstance(binding.statement, tree.Param)
     }
     name = source.name if source else str(path)
-    warnings = tuple(dict.fromkeys(ctx.mistakes))
-    return Compiled(name, ctx.graph, answer, scope.example, warnings, models, ctx.declared, params)
+    return Compiled(name, ctx.graph, answer, scope.example, found, models, ctx.declared, params)
+
+
+def _once(mistakes: list[Diagnostic]) -> tuple[Diagnostic, ...]:
+    """Keep each mistake once, and of a value's mistakes only the first at a place."""
+    kept: dict[object, Diagnostic] = {}
+    for each in mistakes:
+        at = each.place and (each.place.source.name, each.place.start, each.place.end)
+        value = at is not None and each.code.startswith("E4")
+        kept.setdefault((each.code, at, "" if value else each.message), each)
+    return tuple(kept.values())
 
 
 def _answer(ctx: Context, scope: Scope) -> Node | None:

@@ -169,12 +169,12 @@ def _check_signals(ctx: Context, node: Node, facts: Facts) -> None:
     given, *stages = node.inputs
     judged = stages[:-1] if given.port is Port.QUERY else [given, *stages[:-1]]
     first = judged[0]
-    for signal in signals:
-        for model in dict.fromkeys(model for each in judged for model in facts.wrote(each)):
-            if not _named(signal.needs) & ~capabilities(model):
-                continue
-            _unknown_signal(ctx, node, signal.name, model)
-    if any(signal.votes for signal in signals) and first not in facts.voted:
+    unvoted = {each.name for each in signals if each.votes and first not in facts.voted}
+    for model in dict.fromkeys(model for each in judged for model in facts.wrote(each)):
+        lost = {s.name for s in signals if _named(s.needs) & ~capabilities(model)}
+        if lost and node.get("accept").never_known(lost | unvoted):
+            _unknown_signal(ctx, node, min(lost), model)
+    if unvoted and node.get("accept").never_known(unvoted):
         ctx.say(
             "W301",
             "no vote comes before this cascade, so its rule is never known",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.naming import label
+from composer.parts import SIGNALS
 from composer.ports import Port
 from composer.syntax import tree, unparse
 from composer.words import Diagnostic, Note
@@ -150,6 +151,8 @@ def _step_instead(expr: tree.Expr) -> str:
     """Say what was probably meant by an expression that is no step."""
     if isinstance(expr, tree.Binary) and expr.op in COMPARISONS:
         left, right = unparse(expr.left), unparse(expr.right)
+        if isinstance(expr.left, tree.Name) and expr.left.id in SIGNALS:
+            return f"a condition is an option: `cascade(..., accept = {unparse(expr)})`"
         return f"a value is handed on by an arrow: `{left} -> {right}`"
     if isinstance(expr, tree.Binary | tree.Unary):
         return f"fuse it: `token_fuse({unparse(expr)})`"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,7 +64,7 @@ class Loader:
         if path not in self._files or source is not None:
             self._files[path] = None
             try:
-                self._files[path] = parse(source or read(path))
+                self._files[path] = parse(source or _named(read(path), path))
             except Mistakes as mistakes:
                 self.mistakes += mistakes.diagnostics
         return self._files[path]
@@ -178,6 +178,13 @@ class Loader:
             )
         )
         return None
+
+
+def _named(source: Source, path: Path) -> Source:
+    """Name a source as the user would: from the working folder, if it lies below."""
+    here = Path.cwd()
+    below = path.is_relative_to(here)
+    return replace(source, name=str(path.relative_to(here))) if below else source
 
 
 def _recipes_near(folder: Path) -> Iterable[str]:

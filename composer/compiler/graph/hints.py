@@ -6,6 +6,7 @@ import types
 import typing
 from typing import TYPE_CHECKING, Any
 
+from composer.parts.table import kind_of
 from composer.ports.typed import Resolve, Typed
 
 if TYPE_CHECKING:
@@ -38,7 +39,11 @@ def say(hint: Any) -> str:  # noqa: ANN401 - any annotation
 
 def kind_name(kind: type[Typed]) -> str:
     """Name a kind of part, with its article."""
-    word = kind.__name__.lower()
+    return with_article(kind_of(kind))
+
+
+def with_article(word: str) -> str:
+    """Put `a` or `an` before a word, nothing before a plural."""
     if word.endswith("s"):
         return word
     return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"

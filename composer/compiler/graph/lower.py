@@ -27,6 +27,7 @@ from composer.compiler.graph.naming import branch_names, label
 from composer.compiler.graph.params import given_params
 from composer.compiler.graph.routes import as_route, branches_of, decided
 from composer.compiler.graph.scope import Binding, Scope, unknown
+from composer.compiler.graph.templates import check_template
 from composer.compiler.graph.uses import build_node, instance, through
 from composer.compiler.graph.values import bound_value
 from composer.models import BACKENDS
@@ -175,7 +176,10 @@ def _step(
     if step.wire and not fits(ctx, wire, step.wire.ports, f"`{step.name}`", call.function_place):
         checked = yield build_node(ctx, step, call, wire, scope, at)
         return None if step.gives_same else checked
-    return (yield build_node(ctx, step, call, wire, scope, at))
+    node = yield build_node(ctx, step, call, wire, scope, at)
+    if node is not None and step.name == "prompt" and wire is ctx.graph.query:
+        check_template(ctx, node)
+    return node
 
 
 def _generate(

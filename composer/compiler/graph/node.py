@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -33,7 +33,12 @@ class Node:
     inputs: tuple[Node, ...]
     options: BaseModel | None
     port: Port
-    origin: Node | None = field(repr=False, default=None)
+    origin: Node | None = None
+
+    def __repr__(self) -> str:
+        """Say what it is, not all that is under it."""
+        count = len(self.inputs)
+        return f"Node({self.op}, {count} input{'' if count == 1 else 's'})"
 
     @property
     def step(self) -> Step:
@@ -81,6 +86,7 @@ class Graph:
 
     def __init__(self) -> None:
         self._nodes: dict[tuple[object, ...], Node] = {}
+        self._draws: dict[tuple[object, ...], set[int]] = {}
         self.places: dict[Node, Place] = {}
         self.origins: dict[Node, dict[str, Place]] = {}
         self.query = self._intern(QUERY, (), None, Port.QUERY, None)
@@ -116,6 +122,12 @@ class Graph:
         self.origins.setdefault(fresh, self.origins.get(node, {}))
         return fresh
 
+    def occurs_again(self, node: Node) -> bool:
+        """Say whether a node's work is written elsewhere too, as an occurrence of its own."""
+        assert node.options is not None
+        alike = (node.op, *map(id, node.inputs), node.options.model_copy(update={"draw": 0}))
+        return len(self._draws.get(alike, ())) > 1
+
     def rebuild(self, root: Node, change: Callable[[Node], Node]) -> Node:
         """Return the graph with `change` applied to every node, inputs first."""
         made: dict[Node, Node] = {}
@@ -133,6 +145,10 @@ class Graph:
         port: Port,
         origin: Node | None,
     ) -> Node:
+        draw = getattr(options, "draw", 0)
+        if options is not None and draw:
+            alike = (op, *map(id, inputs), options.model_copy(update={"draw": 0}))
+            self._draws.setdefault(alike, set()).add(draw)
         key = (op, *map(id, inputs), options)
         if key not in self._nodes:
             self._nodes[key] = Node(op, inputs, options, port, origin)

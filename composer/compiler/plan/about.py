@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from composer.compiler.graph.hints import hint_of, say
+from composer.compiler.graph.hints import hint_of, say, with_article
 from composer.compiler.plan.wording import option_text
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def about_step(step: Step) -> About:
 
 def about_part(kind: str, part: type[Typed]) -> About:
     """Say what kind of part it is, what it does, and its options."""
-    return _typed(part, f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}")
+    return _typed(part, with_article(kind))
 
 
 def about_backend(backend: type[Declaration]) -> About:

@@ -97,6 +97,9 @@ class Planned:
     root: Node
     ids: Mapping[Node, str]
 
+    def __repr__(self) -> str:
+        return f"Planned({self.plan.recipe!r}, {len(self.ids)} nodes)"
+
 
 def make_plan(
     compiled: Compiled, optimized: Optimized, devices: tuple[Device, ...] | None = None

@@ -36,6 +36,9 @@ class Optimized:
     fired: tuple[Fired, ...]
     after: tuple[tuple[Pass, Node, tuple[Fired, ...]], ...]
 
+    def __repr__(self) -> str:
+        return f"Optimized({self.root!r}, {len(self.fired)} uses of rules)"
+
 
 def optimize(graph: Graph, root: Node, *, plain: bool = False) -> Optimized:
     """Run the passes over a graph; `plain` runs only those that settle the meaning."""

@@ -34,4 +34,4 @@ def one_vocabulary(graph: Graph, node: Node, fuse: Node) -> Node | None:
 def greedy_once(graph: Graph, node: Node, asked: Node) -> Node | None:
     """Greedy work with equal inputs is one node, done once; sampled work is not."""
     del asked
-    return graph.replaced(node, draw=0) if node.get("draw") else None
+    return graph.replaced(node, draw=0) if node.get("draw") and graph.occurs_again(node) else None
