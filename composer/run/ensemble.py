@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import queue
 import threading
+from collections import deque
+from concurrent.futures import CancelledError
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
@@ -48,6 +50,7 @@ class Ensemble:
     ) -> None:
         self._engine: Engine | None = None
         self._lock = threading.Lock()
+        self._open = True
         self.budget = None if budget is None else Budget(budget)
         self._cache = None if cache is None else AnswerCache(cache)
         prices = {model.name: model.price for model in planned.plan.models}
@@ -70,11 +73,16 @@ class Ensemble:
 
     def __call__(self, query: str | Query | Mapping[str, Any]) -> Result:
         """Answer one query; raises Failure if that cannot be done."""
-        return self._submit(as_query(query)).result()
+        return _result(self._submit(as_query(query)))
 
     async def ask(self, query: str | Query | Mapping[str, Any]) -> Result:
         """Answer one query from any event loop; raises Failure."""
-        return await asyncio.wrap_future(self._submit(as_query(query)))
+        try:
+            return await asyncio.wrap_future(self._submit(as_query(query)))
+        except asyncio.CancelledError:
+            if self._open:
+                raise
+            raise _closed() from None
 
     def stream(self, query: str | Query | Mapping[str, Any]) -> Iterator[str]:
         """Yield the answer as it is written; whole, where what comes last must be waited for."""
@@ -85,7 +93,7 @@ class Ensemble:
         try:
             while (piece := pieces.get()) is not None:
                 yield piece
-            result = future.result()
+            result = _result(future)
             if not live:
                 yield str(result)
         finally:
@@ -95,28 +103,35 @@ class Ensemble:
         self, queries: Iterable[str | Query | Mapping[str, Any]], *, at_once: int = AT_ONCE
     ) -> Iterator[Result]:
         """Yield a result for each query, in their order; a failed one has its `error` set."""
-        waiting: list[tuple[Query, Future[Result]]] = []
-        for at, each in enumerate(queries):
-            query = as_query(each, default_id=str(at))
-            waiting.append((query, self._submit(query)))
-            if len(waiting) >= at_once:
-                yield _settled(*waiting.pop(0))
-        while waiting:
-            yield _settled(*waiting.pop(0))
+        waiting: deque[tuple[Query, Future[Result]]] = deque()
+        try:
+            for at, each in enumerate(queries):
+                query = as_query(each, default_id=str(at))
+                waiting.append((query, self._submit(query)))
+                if len(waiting) >= at_once:
+                    yield _settled(*waiting.popleft())
+            while waiting:
+                yield _settled(*waiting.popleft())
+        finally:
+            for _, future in waiting:
+                future.cancel()
 
     def as_they_come(self, queries: Iterable[Query], *, at_once: int = AT_ONCE) -> Iterator[Result]:
         """Yield results as they are ready, whichever comes first."""
         done: queue.SimpleQueue[tuple[Query, Future[Result]]] = queue.SimpleQueue()
-        running = 0
-        for query in queries:
-            if running >= at_once:
-                yield _settled(*done.get())
-                running -= 1
-            future = self._submit(query)
-            future.add_done_callback(partial(_put, done, query))
-            running += 1
-        for _ in range(running):
-            yield _settled(*done.get())
+        running: set[Future[Result]] = set()
+        try:
+            for query in queries:
+                if len(running) >= at_once:
+                    yield _next(done, running)
+                future = self._submit(query)
+                running.add(future)
+                future.add_done_callback(partial(_put, done, query))
+            while running:
+                yield _next(done, running)
+        finally:
+            for future in running:
+                future.cancel()
 
     def score(self, text: str, query: str | Query | None = None) -> Score:
         """Score a text under the model that the recipe's answer asks.
@@ -135,7 +150,10 @@ class Ensemble:
 
     def close(self) -> None:
         """Stop what runs and release the models."""
+        with self._lock:
+            self._open = False
         if self._thread.is_alive():
+            asyncio.run_coroutine_threadsafe(_stop_all(), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
@@ -147,9 +165,10 @@ class Ensemble:
             self._cache = None
 
     def _submit(self, query: Query, on_text: Callable[[str], None] | None = None) -> Future[Result]:
-        if not self._thread.is_alive():
-            raise Failure("E707", "this ensemble is closed", "make it ready again")
-        return asyncio.run_coroutine_threadsafe(self._answer(query, on_text), self._loop)
+        with self._lock:
+            if not self._open:
+                raise _closed()
+            return asyncio.run_coroutine_threadsafe(self._answer(query, on_text), self._loop)
 
     async def _answer(self, query: Query, on_text: Callable[[str], None] | None) -> Result:
         trace = Trace(query.id, query.text)
@@ -184,6 +203,35 @@ class Ensemble:
             return self._engine
 
 
+async def _stop_all() -> None:
+    """Cancel every query under way, and wait until all of them have ended."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+def _closed() -> Failure:
+    return Failure("E707", "this ensemble is closed", "make it ready again")
+
+
+def _result(future: Future[Result]) -> Result:
+    """Wait for a result; a query that is cancelled was ended by closing."""
+    try:
+        return future.result()
+    except CancelledError:
+        raise _closed() from None
+
+
+def _next(
+    done: queue.SimpleQueue[tuple[Query, Future[Result]]], running: set[Future[Result]]
+) -> Result:
+    """Wait for whichever result comes first."""
+    query, future = done.get()
+    running.discard(future)
+    return _settled(query, future)
+
+
 def _put(
     done: queue.SimpleQueue[tuple[Query, Future[Result]]], query: Query, ready: Future[Result]
 ) -> None:
@@ -202,7 +250,7 @@ def _decision(trace: Trace) -> dict[str, float] | None:
 
 def _settled(query: Query, future: Future[Result]) -> Result:
     try:
-        return future.result()
+        return _result(future)
     except Failure as failure:
         failed = Result(query.id, query.text, None, error=str(failure))
         return failure.result or failed
