@@ -23,25 +23,26 @@ def as_query(given: str | Query | Mapping[str, Any], *, default_id: str = "0") -
     if isinstance(given, str):
         return Query.of(given, id=default_id)
     fields = {name: value for name, value in given.items() if name not in ("id", "messages")}
-    return Query(_messages(given), str(given.get("id", default_id)), fields)
+    id_ = given.get("id")
+    return Query(_messages(given), default_id if id_ is None else str(id_), fields)
 
 
 def _messages(row: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     if "messages" in row:
         return tuple((str(each["role"]), str(each["content"])) for each in row["messages"])
     system = (("system", str(row["system"])),) if row.get("system") else ()
-    if "query" not in row:
+    if row.get("query") is None:
         raise Failure("E504", "a row needs `query` or `messages`", f"it has: {', '.join(row)}")
     return (*system, ("user", str(row["query"])))
 
 
 def read_queries(lines: Iterable[str], name: str) -> Iterator[Query]:
     """Yield the query of each line: a JSON object, or a plain text; blank lines are passed over."""
-    for number, line in enumerate(lines, 1):
+    for number, line in _numbered(lines, name):
         if not line.strip():
             continue
         try:
-            row = json.loads(line) if line.lstrip().startswith("{") else line.rstrip("\n")
+            row = json.loads(line) if line.lstrip().startswith("{") else line.rstrip("\r\n")
             yield as_query(row, default_id=str(number))
         except (ValueError, KeyError, TypeError) as error:
             text = f"{name}, line {number}, is no JSON object: {error}"
@@ -50,6 +51,17 @@ def read_queries(lines: Iterable[str], name: str) -> Iterator[Query]:
         except Failure as failure:
             text = f"{name}, line {number}: {failure.message}"
             raise Failure(failure.code, text, failure.help) from None
+
+
+def _numbered(lines: Iterable[str], name: str) -> Iterator[tuple[int, str]]:
+    """Number the lines from 1, without the mark that some editors put before a text."""
+    number = 0
+    try:
+        for number, line in enumerate(lines, 1):
+            yield number, line.removeprefix("\ufeff") if number == 1 else line
+    except UnicodeDecodeError as error:
+        text = f"{name} is no text in UTF-8, after line {number}"
+        raise Failure("E504", text, "save it as UTF-8") from error
 
 
 @dataclass(eq=False)
@@ -64,9 +76,17 @@ class Rows:
     done: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if self.path.exists():
-            self._recover()
-        self._file = self.path.open("a", encoding="utf-8")
+        try:
+            before = self.path.read_bytes() if self.path.exists() else b""
+            kept = self._answered(before)
+            if kept != before:
+                fresh = self.path.with_name(self.path.name + ".tmp")
+                fresh.write_bytes(kept)
+                fresh.replace(self.path)
+            self._file = self.path.open("a", encoding="utf-8")
+        except OSError as error:
+            text = f"{self.path} cannot be written: {error.strerror or error}"
+            raise Failure("E503", text, "give another `--output`") from error
 
     def __enter__(self) -> Self:
         return self
@@ -75,11 +95,17 @@ class Rows:
         self._file.close()
 
     def left(self, queries: Iterable[Query]) -> Iterator[Query]:
-        """Yield the queries that have no answer yet."""
+        """Yield the queries that have no answer yet, each once."""
+        seen: dict[str, str] = {}
         for query in queries:
+            again = query.id in seen
+            if seen.setdefault(query.id, query.text) != query.text:
+                text = f"two different queries have the id {query.id!r}"
+                raise Failure("E504", text, "answers are told apart by id: give each its own")
             before = self.done.get(query.id)
             if before is None:
-                yield query
+                if not again:
+                    yield query
             elif before != query.text:
                 raise Failure(
                     "E706",
@@ -92,8 +118,8 @@ class Rows:
         self._file.write(json.dumps(result.as_dict(), ensure_ascii=False) + "\n")
         self._file.flush()
 
-    def _recover(self) -> None:
-        data = self.path.read_bytes()
+    def _answered(self, data: bytes) -> bytes:
+        """Return the whole rows that hold an answer, each id once, and remember their queries."""
         whole = data[: data.rfind(b"\n") + 1]
         kept: list[bytes] = []
         for number, line in enumerate(whole.splitlines(), 1):
@@ -101,10 +127,7 @@ class Rows:
             if row.get("error") is None and str(row["id"]) not in self.done:
                 self.done[str(row["id"])] = str(row.get("query", ""))
                 kept.append(line + b"\n")
-        if b"".join(kept) != data:
-            fresh = self.path.with_name(self.path.name + ".tmp")
-            fresh.write_bytes(b"".join(kept))
-            fresh.replace(self.path)
+        return b"".join(kept)
 
     def _row(self, line: bytes, number: int) -> dict[str, Any]:
         try:
