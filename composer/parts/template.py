@@ -92,6 +92,8 @@ def check(text: str) -> list[tuple[str, int]]:
         _environment().compile(tree)
     except jinja2.TemplateSyntaxError as error:
         return [(_syntax(error.message or "this is no template"), error.lineno)]
+    except RecursionError:
+        return [("a template cannot nest brackets so deep", 1)]
     return sorted(_refused(tree), key=lambda found: found[1])
 
 
@@ -132,7 +134,11 @@ def _environment() -> jinja2.Environment:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     return ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined, autoescape=False, trim_blocks=True, lstrip_blocks=True
+        undefined=StrictUndefined,
+        autoescape=False,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        optimized=False,  # or arithmetic on large constants would run while a recipe is checked
     )
 
 

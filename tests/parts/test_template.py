@@ -147,3 +147,13 @@ def test_shipped_templates_show_the_question_and_the_answers(name):
 def test_the_aggregate_prompt_word_for_word():
     lines = TEMPLATES["aggregate"].render(PAIR).splitlines()
     assert lines[4:] == ["Responses:", "", "1. one", "", "2. two", "", "Question:", "Why?"]
+
+
+def test_brackets_that_nest_too_deep_are_refused():
+    assert check("{{ " + "[" * 5000 + "]" * 5000 + " }}") == [
+        ("a template cannot nest brackets so deep", 1)
+    ]
+
+
+def test_checking_computes_nothing():
+    assert check("{{ 9 ** 9 ** 9 ** 9 }}") == []
