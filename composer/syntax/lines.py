@@ -28,6 +28,10 @@ SWALLOWED = re.compile(
 """What makes one suspect that a template has taken in statements, its end being forgotten."""
 
 
+QUOTING = ("USE", "EXAMPLE")
+"""Statements that go on with a text in quotes."""
+
+
 class Statements:
     """The statements of a file: `whole` can be parsed, `mistakes` say why others cannot."""
 
@@ -126,8 +130,11 @@ class Statements:
 
     def _unreadable(self, lexeme: Lexeme) -> None:
         """Refuse what is no lexeme; a string without an end has taken in closing brackets."""
-        from composer.syntax.signs import unreadable
+        from composer.syntax.signs import unopened, unreadable
 
+        if self._current[0].type in QUOTING and self._current[1].type in ("NAME", "NUMBER"):
+            self._refuse(unopened(self._current[1].place.to(lexeme.place)))
+            return
         if lexeme.type == "OPEN_TEMPLATE" and self._suspect:
             self._turned_round(self._suspect, lexeme)
         self._refuse(unreadable(lexeme))

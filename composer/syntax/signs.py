@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import TYPE_CHECKING
 
@@ -59,6 +60,9 @@ CHARACTERS = {
 }
 """Single characters."""
 
+UNQUOTED = re.compile(r"[^\s,()\[\]=]+$")
+"""A word that ends where a quote stands."""
+
 
 def unreadable(lexeme: Lexeme) -> Diagnostic:
     """Put in words why a lexeme is nothing that the language knows."""
@@ -91,6 +95,17 @@ def unended(template: Lexeme, left_over: Lexeme) -> Diagnostic:
     )
 
 
+def unopened(text: Place) -> Diagnostic:
+    """Point at a text that begins without its quote."""
+    return Diagnostic(
+        "E107",
+        "a text begins without its quote",
+        text,
+        'no `"` begins it',
+        help='put it between quotes: `"..."`',
+    )
+
+
 def _foreign(lexeme: Lexeme) -> Diagnostic:
     help_ = FOREIGN.get(lexeme.text, "a name keeps its value; give the new one a name with `let`")
     return Diagnostic("E101", f"there is no `{lexeme.text}` here", lexeme.place, help=help_)
@@ -110,6 +125,10 @@ def _stray(lexeme: Lexeme) -> Diagnostic:
 
 
 def _open_string(lexeme: Lexeme) -> Diagnostic:
+    source, quote = lexeme.place.source, lexeme.place.start
+    word = UNQUOTED.search(source.line(lexeme.place.line), 0, lexeme.place.column - 1)
+    if word and lexeme.text.strip('" ,)]') == "":
+        return unopened(Place(source, quote - len(word.group()), quote + 1))
     return Diagnostic(
         "E107",
         "this string is not closed on its line",

@@ -167,9 +167,7 @@ def not_a_model(ctx: Context, expr: tree.Expr) -> None:
         f"a model is wanted here, but `{label(expr)}` is none",
         expr.place,
         "not a model",
-        help=f"fuse it first: `token_fuse({unparse(expr)})`"
-        if formula
-        else "name a model, a fuse, or `prompt(...) -> M`",
+        help=_step_instead(expr) if formula else "name a model, a fuse, or `prompt(...) -> M`",
     )
 
 

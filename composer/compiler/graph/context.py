@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from composer import zoo
-from composer.compiler.graph.files import Loader, shipped
+from composer.compiler.graph.files import Loader, is_name, shipped
 from composer.compiler.graph.node import Graph, Node
 from composer.compiler.graph.values import Bad, Values
 from composer.words import Diagnostic
@@ -108,9 +108,10 @@ class Context:
         """Return the path of a file that a recipe names; `zoo:validation` is the zoo's own."""
         if name in ZOO_ITEMS:
             return str(zoo.items(ZOO_ITEMS[name]))
-        for base in (scope.folder, shipped()):
-            path = base / Path(name).expanduser()
-            if path.exists():
+        for base in (scope.folder, shipped()) if is_name(name) else ():
+            # Those of os.path answer where pathlib raises: unknown users, names that are too long.
+            path = base / os.path.expanduser(name)  # noqa: PTH111
+            if os.path.exists(path):  # noqa: PTH110
                 return str(path.resolve())
         if must_exist:
             raise Bad(

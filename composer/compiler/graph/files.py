@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,7 @@ from composer.words import Diagnostic, Mistakes, Source, did_you_mean, nearest
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+LONGEST = 1024
 ROOT_MARKS = ("pyproject.toml", ".git")
 
 
@@ -76,12 +78,25 @@ class Loader:
             case tree.Default():
                 scope.defaults = (*scope.defaults, statement)
             case tree.Example():
-                scope.example = statement.text
+                self._example(statement, scope)
             case tree.Answer():
                 self._answer(statement, scope)
             case _:
                 name = statement.name
                 self._bind(scope, Binding(name, statement, scope, statement.name_place))
+
+    def _example(self, statement: tree.Example, scope: Scope) -> None:
+        if scope.example is not None:
+            self.mistakes.append(
+                Diagnostic(
+                    "E208",
+                    "a recipe has one example, but a second one stands here",
+                    statement.place,
+                    "the second example",
+                    help="keep one of them; other questions go on the command line or in a file",
+                )
+            )
+        scope.example = statement.text
 
     def _answer(self, statement: tree.Answer, scope: Scope) -> None:
         if scope.answer is not None:
@@ -150,9 +165,9 @@ class Loader:
 
     def _find(self, use: tree.Use, folder: Path) -> Path | None:
         """Resolve a used file: from the file's folder, then from the shipped recipes."""
-        for base in (folder, shipped()):
+        for base in (folder, shipped()) if is_name(use.file) else ():
             path = (base / use.file).resolve()
-            if path.is_file():
+            if os.path.isfile(path):  # noqa: PTH113 - answers where a name is too long
                 inside = [self.root, shipped()]
                 if any(path.is_relative_to(each.resolve()) for each in inside):
                     return path
@@ -178,6 +193,11 @@ class Loader:
             )
         )
         return None
+
+
+def is_name(name: str) -> bool:
+    """Say whether a text can name a file on any system: no NUL, and not longer than a path is."""
+    return "\0" not in name and len(name) < LONGEST
 
 
 def _named(source: Source, path: Path) -> Source:
