@@ -76,13 +76,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=Path)
     parser.add_argument("--limit", type=int)
+    parser.add_argument("--only", default="", help="only ensembles whose title holds this text")
     options = parser.parse_args()
-    print(
-        "| ensemble | members | accuracy | best member | gain [95% interval] | large model's calls |"
-    )
+    print("| ensemble | members | accuracy | best member | gain [95% interval] | last asked |")
     print("|---|---|---|---|---|---|")
     for trial in TRIALS:
-        if all(_declared(name, options.pairs) for name in trial.members):
+        known = all(_declared(name, options.pairs) for name in trial.members)
+        if known and options.only in trial.title:
             print(_row(trial, options.pairs, options.limit), flush=True)
 
 
@@ -98,13 +98,13 @@ def _row(trial: Trial, pairs: Path | None, limit: int | None) -> str:
     points = f"{100 * gain.mean:+.1f} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
     return (
         f"| {trial.title} | {names} | {100 * report.accuracy:.1f} "
-        f"| {best}, {100 * alone.accuracy:.1f} | {points} | {_calls(report)} |"
+        f"| {best}, {100 * alone.accuracy:.1f} | {points} | {_calls(trial, report)} |"
     )
 
 
-def _calls(report: Report) -> str:
+def _calls(trial: Trial, report: Report) -> str:
     """Say how often the last model of a cascade was asked."""
-    last = report.calls.get("B", 0) if "cascade" in report.recipe else None
+    last = report.calls.get("B", 0) if "cascade" in trial.answer else None
     return f"{100 * last / report.rows:.0f}%" if last is not None else ""
 
 

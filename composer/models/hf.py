@@ -94,9 +94,9 @@ class HF(Declaration):
 def locate(path: str, revision: str | None = None) -> Path | None:
     """Find the folder of a model, here or in the hub's cache; None when it must be downloaded."""
     folder = Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises for an unknown user
-    if folder.is_dir():
+    if os.path.isdir(folder):  # noqa: PTH112 - pathlib raises for a name that is too long
         return folder
-    if folder.is_file():
+    if os.path.isfile(folder):  # noqa: PTH113
         raise ModelError("E505", f"`{path}` is a file", "name the folder that holds config.json")
     if not HUB_ID.fullmatch(path):
         raise ModelError(
