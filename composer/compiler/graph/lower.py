@@ -27,6 +27,7 @@ from composer.compiler.graph.naming import branch_names, label
 from composer.compiler.graph.params import given_params
 from composer.compiler.graph.routes import as_route, branches_of, decided
 from composer.compiler.graph.scope import Binding, Scope, unknown
+from composer.compiler.graph.survey import survey
 from composer.compiler.graph.templates import check_template
 from composer.compiler.graph.uses import build_node, instance, through
 from composer.compiler.graph.values import bound_value
@@ -78,7 +79,8 @@ def _chain(ctx: Context, chain: tree.Chain, wire: Node, scope: Scope) -> Lowered
     given: Node | None = wire
     for stage in chain.stages:
         if given is None:
-            return None
+            survey(ctx, stage, scope)
+            continue
         if route is not None:
             given = yield decided(ctx, route, stage, given, scope)
             route = None
@@ -86,7 +88,7 @@ def _chain(ctx: Context, chain: tree.Chain, wire: Node, scope: Scope) -> Lowered
             route = as_route(stage, scope)
             if route is None:
                 given = yield AsStep(stage, given, scope)
-    if route is not None:
+    if route is not None and given is not None:
         lonely_route(ctx, route[0])
         return None
     return given

@@ -1,0 +1,83 @@
+"""What is not lowered: behind a mistake, or never used. Its names and options are checked."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from composer.compiler.graph.calls import fill, place_inputs
+from composer.compiler.graph.complaints import undeclared
+from composer.compiler.graph.scope import unknown
+from composer.models import BACKENDS
+from composer.parts import SIGNALS, parts
+from composer.steps import STEPS
+from composer.syntax import tree
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from composer.compiler.graph.context import Context
+    from composer.compiler.graph.scope import Scope
+
+
+def survey(ctx: Context, value: tree.Expr, scope: Scope, own: frozenset[str] | None = None) -> None:
+    """Record unknown names, and options that their steps do not take.
+
+    `own` are the parameters of a `def` that nothing uses: what they stand for is not known, so
+    that options are left alone.
+    """
+    for each in _named(value):
+        name = each.function if isinstance(each, tree.Call) else each.id
+        step = STEPS.get(name)
+        if name in (own or ()) or name in scope.visible():
+            continue
+        if step is None or step.sign:
+            _check_name(ctx, each, name, {*scope.visible(), *(own or ())})
+        elif isinstance(each, tree.Call) and own is None:
+            _, rest = place_inputs(step, each)
+            fill(ctx, step, rest, scope, each, {})
+
+
+def _check_name(ctx: Context, at: tree.Call | tree.Name, name: str, visible: set[str]) -> None:
+    if name in _others():
+        return
+    if isinstance(at, tree.Call) and name in BACKENDS:
+        undeclared(ctx, at)
+        return
+    among = sorted({*visible, *(step for step in STEPS if not STEPS[step].sign)})
+    if isinstance(at, tree.Call):
+        ctx.mistakes.append(unknown(name, at.function_place, among, "step"))
+    else:
+        ctx.mistakes.append(unknown(name, at.place, among))
+
+
+@cache
+def _others() -> frozenset[str]:
+    """Return the names that stand for no step: of parts, signals and templates."""
+    from composer.parts import TEMPLATES
+
+    named = (name for kind in parts().values() for name in kind)
+    return frozenset({*named, *SIGNALS, *TEMPLATES, "env"})
+
+
+def _named(value: tree.Expr) -> Iterator[tree.Call | tree.Name]:
+    """Yield every call, and every name that stands where a step or a model does."""
+    todo: list[tuple[tree.Expr, bool]] = [(value, True)]
+    while todo:
+        expr, runs = todo.pop()
+        match expr:
+            case tree.Chain(stages=inner) | tree.Fallback(choices=inner):
+                todo += [(each, runs) for each in reversed(inner)]
+            case tree.Bank(branches=branches):
+                todo += [(branch.value, runs) for branch in reversed(branches)]
+            case tree.Call(arguments=arguments):
+                yield expr
+                todo += [(each.value, False) for each in reversed(arguments)]
+            case tree.Binary(left=left, right=right):
+                todo += [(right, False), (left, False)]
+            case tree.Unary(operand=operand):
+                todo.append((operand, False))
+            case tree.Name() if runs:
+                yield expr
+            case _:
+                pass
