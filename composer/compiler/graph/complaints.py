@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.naming import label
-from composer.parts import SIGNALS
 from composer.ports import Port
 from composer.syntax import tree, unparse
 from composer.words import Diagnostic, Note
@@ -149,6 +148,8 @@ def not_a_step(ctx: Context, expr: tree.Expr) -> None:
 
 def _step_instead(expr: tree.Expr) -> str:
     """Say what was probably meant by an expression that is no step."""
+    from composer.parts import SIGNALS
+
     if isinstance(expr, tree.Binary) and expr.op in COMPARISONS:
         left, right = unparse(expr.left), unparse(expr.right)
         if isinstance(expr.left, tree.Name) and expr.left.id in SIGNALS:

@@ -28,7 +28,6 @@ from composer.compiler.graph.params import given_params
 from composer.compiler.graph.routes import as_route, branches_of, decided
 from composer.compiler.graph.scope import Binding, Scope, unknown
 from composer.compiler.graph.survey import survey
-from composer.compiler.graph.templates import check_template
 from composer.compiler.graph.uses import build_node, instance, through
 from composer.compiler.graph.values import bound_value
 from composer.models import BACKENDS
@@ -180,6 +179,8 @@ def _step(
         return None if step.gives_same else checked
     node = yield build_node(ctx, step, call, wire, scope, at)
     if node is not None and step.name == "prompt" and wire is ctx.graph.query:
+        from composer.compiler.graph.templates import check_template
+
         check_template(ctx, node)
     return node
 

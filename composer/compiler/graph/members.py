@@ -19,8 +19,7 @@ from composer.compiler.graph.scope import Binding, Scope, unknown
 from composer.compiler.graph.unfit import no_value
 from composer.compiler.graph.uses import build_node, instance, through
 from composer.compiler.graph.values import Bad, bound_value, follow
-from composer.models import BACKENDS, Declaration
-from composer.models.card import Price  # noqa: TC001 - a field of a pydantic model
+from composer.models import BACKENDS
 from composer.parts import Logs
 from composer.ports import Port
 from composer.ports.values import unique
@@ -30,6 +29,7 @@ from composer.syntax import tree
 if TYPE_CHECKING:
     from composer.compiler.graph.context import Context, Lowered
     from composer.compiler.graph.node import Node
+    from composer.ports import Typed
 
 
 def member(ctx: Context, request: AsModel) -> Lowered:
@@ -206,30 +206,30 @@ def declared(ctx: Context, binding: Binding) -> Node | None:
     return ctx.memo[key]
 
 
-class Misdeclared(Declaration):
-    """Stands for a model whose declaration is a mistake, so that what asks it is checked too."""
-
-    price: Price = None
-
-
 def _declare(ctx: Context, binding: Binding) -> Node:
     statement = binding.statement
     assert isinstance(statement, tree.Model)
     call = statement.value
     if call.function not in BACKENDS:
         ctx.mistakes.append(unknown(call.function, call.function_place, list(BACKENDS), "backend"))
-        return _model(ctx, statement, Misdeclared())
+        return _misdeclared(ctx, statement)
     try:
         declaration = ctx.values.typed(call, BACKENDS[call.function], binding.scope)
     except Bad as bad:
         ctx.catch(bad)
-        return _model(ctx, statement, Misdeclared())
-    assert isinstance(declaration, Declaration)
+        return _misdeclared(ctx, statement)
     node = _model(ctx, statement, declaration)
     ctx.declared[node] = statement.name_place
     return node
 
 
-def _model(ctx: Context, statement: tree.Model, declaration: Declaration) -> Node:
+def _model(ctx: Context, statement: tree.Model, declaration: Typed) -> Node:
     options = {"declaration": declaration, "name": statement.name}
     return ctx.graph.node("model", (), options, statement.place)
+
+
+def _misdeclared(ctx: Context, statement: tree.Model) -> Node:
+    """Let a model whose declaration is a mistake stand, so that what asks it is checked too."""
+    from composer.models.fake import Fake
+
+    return _model(ctx, statement, Fake())
