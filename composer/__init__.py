@@ -44,3 +44,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can be a
     if name in _WHERE:
         return getattr(import_module(_WHERE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the public face too, though nothing of it may be imported yet."""
+    return sorted({*globals(), *_WHERE})

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from composer.compiler.graph import compile_recipe, shipped
-from composer.words import Diagnostic, Mistakes, Source
+from composer.words import Diagnostic, Mistakes, Source, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from composer.compiler.graph import Compiled
+    from composer.compiler.graph import Compiled, Node
     from composer.compiler.plan import Plan, Planned
     from composer.compiler.rules import Optimized
     from composer.run import Ensemble, Result
@@ -22,6 +23,9 @@ __all__ = ["Mistakes", "Recipe", "load"]
 
 NOTATIONS = (".ens", ".yaml", ".yml")
 """How the names of recipes end."""
+
+BARE = re.compile(r"[A-Za-z_][\w-]*(/[\w-]+)*")
+"""A name of a file or of a shipped recipe: no recipe's own text is a word without any sign."""
 
 
 def load(recipe: str | Path, *, root: str | Path | None = None, **params: Any) -> Recipe:  # noqa: ANN401
@@ -41,6 +45,9 @@ class Recipe:
     plain: bool = False
     seed: int = 0
     path: Path | None = None
+
+    def __repr__(self) -> str:
+        return f"Recipe({self.name!r})"
 
     @classmethod
     def load(  # noqa: PLR0913 - what a recipe is read with
@@ -83,18 +90,33 @@ class Recipe:
         """The graph after the rules, with the log of what each did."""
         from composer.compiler.rules import optimize
 
-        if self.compiled.answer is None:
-            text = f"`{self.name}` has no answer: it is a file for others to use"
-            help_ = "end it with an expression, such as `[A, B] -> vote()`"
-            raise Mistakes([Diagnostic("E207", text, help=help_)])
-        return optimize(self.compiled.graph, self.compiled.answer, plain=self.plain)
+        return optimize(self.compiled.graph, self._answer, plain=self.plain)
 
     def plan(self) -> Plan:
         """Return what would run, where, with which options."""
         return self._planned.plan
 
-    def ready(self, *, cache: bool | Path = False, budget: float | None = None) -> Ensemble:
+    @cached_property
+    def fingerprint(self) -> str:
+        """What its answers depend on, in twelve digits: the graph, models by content, the seed.
+
+        Comments and the file's name do not change it; a setting, a prompt or other weights do.
+        """
+        from composer.run.fingerprint import fingerprint
+
+        return fingerprint(self._answer, self.seed)
+
+    def ready(
+        self,
+        *,
+        cache: bool | Path = False,
+        budget: float | None = None,
+        loading: Callable[[str], None] | None = None,
+    ) -> Ensemble:
         """Return the recipe as something to ask; use it in a `with` statement.
+
+        Models are loaded when a question first reaches them, which no answer's `seconds` count;
+        `loading` is called with the name of each as it begins, from the thread that loads it.
 
         With a `cache`, answers are kept on disk, in the user's own file or the one that is named,
         and are not made twice. `budget` is in dollars: what would exceed it is refused. Raises
@@ -104,7 +126,7 @@ class Recipe:
 
         self._hold()
         kept = cache_path() if cache is True else cache or None
-        return Ensemble(self._planned, seed=self.seed, cache=kept, budget=budget)
+        return Ensemble(self._planned, seed=self.seed, cache=kept, budget=budget, loading=loading)
 
     def lock(self) -> Path:
         """Write a lock beside the recipe: what its models and data files are, by content."""
@@ -135,6 +157,15 @@ class Recipe:
         with self.ready() as ensemble:
             return ensemble(query)
 
+    @property
+    def _answer(self) -> Node:
+        """The graph as it is written."""
+        if self.compiled.answer is None:
+            text = f"`{self.name}` has no answer: it is a file for others to use"
+            help_ = "end it with an expression, such as `[A, B] -> vote()`"
+            raise Mistakes([Diagnostic("E207", text, help=help_)])
+        return self.compiled.answer
+
     @cached_property
     def _planned(self) -> Planned:
         from composer.compiler.plan import make_plan
@@ -148,9 +179,21 @@ def _source(recipe: str | Path) -> tuple[Path, Source | None]:
     path = Path(text) if "\n" not in text else None
     if path is not None and not path.exists():
         path = _shipped(path) or path
+    if path is not None and not path.exists() and BARE.fullmatch(text):
+        raise Mistakes([_no_such(text)])
     if path is None or not (path.exists() or isinstance(recipe, Path) or path.suffix in NOTATIONS):
         return Path.cwd() / "recipe.ens", Source("recipe", text)
     return path, None
+
+
+def _no_such(name: str) -> Diagnostic:
+    """Say that a bare name is no file and no recipe of the package."""
+    known = [path.relative_to(shipped()).with_suffix("") for path in shipped().rglob("*.ens")]
+    by_end = {path.name: str(path) for path in known} | {str(path): str(path) for path in known}
+    near = nearest(name, by_end)
+    listed = "`compose ls recipes` lists those of the package"
+    help_ = f"did you mean `{by_end[near]}`?" if near else listed
+    return Diagnostic("E501", f"there is no recipe `{name}`, and no such file", help=help_)
 
 
 def _shipped(path: Path) -> Path | None:

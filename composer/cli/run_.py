@@ -49,12 +49,12 @@ def _trace_target(ctx: click.Context, param: click.Parameter, value: str | None)
     "--input",
     "input_",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Queries, one JSON object or text a line.",
+    help="Queries, one JSON object a line; in a file not called .jsonl or .json also a text.",
 )
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write answers here as they come; called again, go on where it stopped.",
+    help="Write answers here as they come; the same recipe, called again, goes on from there.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="Answer only so many queries.")
 @click.option("--stream", is_flag=True, help="Print the answer while it is written.")
@@ -98,13 +98,14 @@ def command(  # noqa: PLR0913 - a verb's options
     queries = _limited(_queries(loaded, query, input_), limit)
     with ExitStack() as stack:
         show = stack.enter_context(Tracing(trace))
-        rows = _rows(stack, output)
+        rows = _rows(stack, output, loaded)
         waiting = list(rows.left(queries)) if rows else list(queries)
         if rows and rows.done:
             click.echo(f"{len(rows.done)} answered before, {len(waiting)} to go", err=True)
         if not waiting:
             return 0
-        ensemble = stack.enter_context(loaded.ready(cache=not no_cache, budget=budget))
+        ready = loaded.ready(cache=not no_cache, budget=budget, loading=_tell_loading)
+        ensemble = stack.enter_context(ready)
         if stream and rows is None and not as_json:
             status = _stream(ensemble, waiting)
         else:
@@ -155,12 +156,18 @@ def _limited(queries: Iterable[Query], limit: int | None) -> Iterator[Query]:
         yield query
 
 
-def _rows(stack: ExitStack, output: Path | None) -> Rows | None:
+def _rows(stack: ExitStack, output: Path | None, recipe: Recipe) -> Rows | None:
     if output is None:
         return None
     from composer.run import Rows
 
-    return stack.enter_context(Rows(output))
+    return stack.enter_context(Rows(output, recipe.fingerprint, recipe.name))
+
+
+def _tell_loading(model: str) -> None:
+    """Say on stderr, if that is a terminal, what is waited for before the first answer."""
+    if sys.stderr.isatty():
+        click.echo(f"loading {model}", err=True)
 
 
 class Tracing:

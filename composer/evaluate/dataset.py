@@ -7,7 +7,7 @@ import gzip
 import hashlib
 import io
 import json
-from itertools import islice
+import random
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,10 +25,18 @@ SHOWN_LINE = 120
 GZIP = b"\x1f\x8b"
 
 
-def read_rows(path: str | Path, *, split: str | None = None, limit: int | None = None) -> list[Row]:
+def read_rows(
+    path: str | Path,
+    *,
+    split: str | None = None,
+    limit: int | None = None,
+    sample: int | None = None,
+    seed: int = 0,
+) -> list[Row]:
     """Read a data file, JSONL (plain or gzip) or CSV; all of its mistakes are reported at once.
 
-    `split` keeps the rows of one split, `limit` the first rows of what is left.
+    `split` keeps the rows of one split, `limit` the first rows of what is left, and `sample` as
+    many of those, drawn by the seed and in the order of the file.
     """
     name, text = str(path), _text(Path(path))
     found = list(_csv(text) if _is_csv(name) else _jsonl(text))
@@ -38,7 +46,11 @@ def read_rows(path: str | Path, *, split: str | None = None, limit: int | None =
     kept = [row for row in rows if split is None or row.split == split]
     if not kept:
         raise Mistakes([_empty(name, rows, split)])
-    return list(islice(kept, limit))
+    kept = kept[:limit]
+    if sample is None or sample >= len(kept):
+        return kept
+    drawn = random.Random(seed).sample(range(len(kept)), sample)  # noqa: S311 - no secret
+    return [kept[at] for at in sorted(drawn)]
 
 
 def divide(rows: Sequence[Row], share: float = 0.8, seed: int = 0) -> tuple[list[Row], list[Row]]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from composer.ports.asking import dollars
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -82,11 +84,11 @@ class Report:
             "accuracy": self.accuracy,
             "interval": [self.interval.low, self.interval.high] if self.interval else None,
             "members": {name: one.accuracy for name, one in self.members.items()},
-            "member_costs": {name: one.cost for name, one in self.members.items()},
+            "member_costs": {name: dollars(one.cost) for name, one in self.members.items()},
             "best_member": self.best_member,
             "random": self.random,
             "oracle": self.oracle,
-            "cost": self.cost,
+            "cost": dollars(self.cost),
             "tokens": self.tokens,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,

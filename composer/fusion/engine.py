@@ -18,6 +18,7 @@ from composer.fusion.spec import Prompted, SpanFuse, TokenFuse, checkpoints, wei
 from composer.fusion.tick import tick
 from composer.fusion.write import write
 from composer.models.checkpoint import ModelError
+from composer.models.local import load
 from composer.models.pool import Full, Pool
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from composer.fusion.cursor import Request
     from composer.fusion.sessions import Reply, Session
     from composer.fusion.spec import Generated, Job, Member, Messages, Score
+    from composer.models.checkpoint import Checkpoint
+    from composer.models.local import LocalModel
     from composer.models.runner import Runner
 
 __all__ = ["Engine"]
@@ -51,11 +54,17 @@ class Engine:
 
     `devices` maps devices to the bytes that models may take there; by default all there are.
     `rows` is how many texts one model reads at a time. One thread drives all devices: a GPU's
-    work is queued, so that members on several of them compute at the same time.
+    work is queued, so that members on several of them compute at the same time. `loader` loads a
+    model onto a device.
     """
 
-    def __init__(self, devices: Mapping[str, int] | None = None, rows: int = 64) -> None:
-        self._pool = Pool(devices)
+    def __init__(
+        self,
+        devices: Mapping[str, int] | None = None,
+        rows: int = 64,
+        loader: Callable[[Checkpoint, str], LocalModel] = load,
+    ) -> None:
+        self._pool = Pool(devices, loader)
         self._rows = rows
         self._groups: dict[Member, Group] = {}
         self._inbox: SimpleQueue[_Task[Any] | None] = SimpleQueue()

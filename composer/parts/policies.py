@@ -94,7 +94,7 @@ class Threshold(Policy):
     """The first choice whose quality reaches `at`, else the last: name the cheapest first."""
 
     name: ClassVar[str] = "threshold"
-    paper: ClassVar[str] = "arXiv:2308.11601"
+    paper: ClassVar[str] = "arXiv:2308.06077"
 
     at: float = 0.5
 

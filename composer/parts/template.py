@@ -35,13 +35,21 @@ class Answer:
         return self.text
 
 
+class Answers(list[Answer]):
+    """The answers as a template sees them; written out, they are a numbered list."""
+
+    def __str__(self) -> str:
+        return "\n".join(f"{at}. {each}" for at, each in enumerate(self, 1))
+
+
 class Template(Typed):
     '''A text with places to fill in, such as `"""{{ query }} Think step by step."""`.
 
     It may name `query` (the question's text), `messages` (role and content of the whole
     conversation), `fields` (what else the query carries), `answers` (each with `text`, `name`,
-    `value` and `score`) and `answer` (the text of the best of a ranking, of the last otherwise).
-    A text that begins on a new line is read without its indentation.
+    `value` and `score`; written out, a numbered list) and `answer` (the text of the best of a
+    ranking, of the last otherwise). A text that begins on a new line is read without its
+    indentation.
     '''
 
     name: ClassVar[str] = "template"
@@ -112,20 +120,20 @@ def _source(
     return value
 
 
-def _answers(value: Query | Text | Candidates | Ranking) -> list[Answer]:
+def _answers(value: Query | Text | Candidates | Ranking) -> Answers:
     source = _source(value)
     if source is None:
-        return []
+        return Answers()
     if isinstance(source, Text):
-        return [Answer(source.source, source.text, source.answer)]
+        return Answers([Answer(source.source, source.text, source.answer)])
     scores: tuple[float | None, ...] = (None,) * len(source.texts)
     if isinstance(source, Ranking):
         scores = source.scores
     names = source.names or tuple(text.source for text in source.texts)
-    return [
+    return Answers(
         Answer(name, text.text, text.answer, score)
         for name, text, score in zip(names, source.texts, scores, strict=True)
-    ]
+    )
 
 
 @cache

@@ -33,6 +33,11 @@ class Sampling:
     seed: int = 0
 
 
+def dollars(amount: float) -> float:
+    """Round an amount to twelve digits: one writes 0.00001, not 9.999999999999999e-06."""
+    return float(f"{amount:.12g}")
+
+
 @dataclass(frozen=True, slots=True)
 class Usage:
     """What asking cost: calls, tokens and dollars."""
@@ -49,6 +54,15 @@ class Usage:
             self.completion_tokens + other.completion_tokens,
             self.cost + other.cost,
         )
+
+    def as_dict(self) -> dict[str, int | float]:
+        """Give the plain values that `--json` prints."""
+        return {
+            "calls": self.calls,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "cost": dollars(self.cost),
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from composer.models import TextModel
 from composer.ports import Query, Score, Text, Usage
-from composer.run.cache import Made, answer_key, leaves
+from composer.run.cache import Made, answer_key, leaves, score_key
 from composer.run.trace import Asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
 
     from composer.fusion.engine import Engine
     from composer.fusion.spec import Generated, Span
@@ -68,10 +68,10 @@ class RunAsker:
         """Let a model, or an ensemble, answer a query; an answer that is kept is not made again."""
         asked = Asked(model.name, "asked", list(query.messages))
         self.event.asked.append(asked)
-        began = time.perf_counter()
+        began = self.trace.now()
         made = await self._kept_or_made(model, query, sampling)
         asked.text, asked.tokens, asked.spans = made.text, len(made.tokens), made.spans
-        asked.cached, asked.seconds = made.cached, time.perf_counter() - began
+        asked.cached, asked.seconds = made.cached, self.trace.now() - began
         for name, usage in made.usage.items():
             self.trace.spend(name, usage)
         return Text(
@@ -82,24 +82,44 @@ class RunAsker:
     async def score(self, model: Model, query: Query | None, text: str) -> Score:
         """Score a text as the model's answer to a query, or on its own."""
         prompts = None if query is None else prompts_of(model, query)
-        found = await asyncio.wrap_future(self.means.engine().score(model.member, prompts, text))
+        found = await self._kept_or_scored(
+            score_key(model, prompts, text),
+            lambda: self.means.engine().score(model.member, prompts, text),
+        )
         return self._scored(model, "scored by", list(query.messages) if query else [], found)
 
     async def perplexity(self, model: Model, query: Query) -> Score:
         """Score the query's own tokens."""
-        future = self.means.engine().perplexity(model.member, prompts_of(model, query)[0])
-        found = await asyncio.wrap_future(future)
+        prompt = prompts_of(model, query)[0]
+        found = await self._kept_or_scored(
+            score_key(model, (prompt,), None),
+            lambda: self.means.engine().perplexity(model.member, prompt),
+        )
         return self._scored(model, "prompt read by", list(query.messages), found)
 
+    async def _kept_or_scored(
+        self, key: str, make: Callable[[], Future[Score]]
+    ) -> tuple[Score, bool]:
+        """Return a score, and whether it was kept from before."""
+        cache = self.means.cache
+        kept = None if cache is None else cache.get_score(key)
+        if kept is not None:
+            return kept, True
+        found = await asyncio.wrap_future(make())
+        if cache is not None:
+            cache.put_score(key, found)
+        return found, False
+
     def _scored(
-        self, model: Model, what: str, prompt: list[tuple[str, str]], score: Score
+        self, model: Model, what: str, prompt: list[tuple[str, str]], found: tuple[Score, bool]
     ) -> Score:
+        score, kept = found
         count = len(score.logprobs)
         said = f"{score.mean:.4f} nats a token"
-        self.event.asked.append(Asked(model.name, what, prompt, said, count))
-        for leaf in leaves(model):
-            name = leaf.name
-            self.trace.spend(name, Usage(1, count, 0, self._cost(name, count, 0)))
+        self.event.asked.append(Asked(model.name, what, prompt, said, count, cached=kept))
+        for name in (leaf.name for leaf in leaves(model)):
+            read = Usage(1, count, 0, self._cost(name, count, 0))
+            self.trace.spend(name, Usage() if kept else read)
         return score
 
     async def _kept_or_made(self, model: Model, query: Query, sampling: Sampling) -> Made:

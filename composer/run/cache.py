@@ -1,4 +1,4 @@
-"""Answers kept on disk, by what was asked of whom; asking the same again costs nothing.
+"""Answers and scores kept on disk, by what was asked of whom; asking again costs nothing.
 
 A key holds the content of every model (not its path), the whole group that writes, the prompts
 and how tokens are drawn; sampled work is kept for its seed. A new version of the package starts
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import composer
+from composer.ports import Score
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,7 +60,10 @@ class AnswerCache:
         )
         self._table.execute("PRAGMA journal_mode = WAL")
         self._table.execute("PRAGMA synchronous = NORMAL")
-        self._table.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, made TEXT)")
+        for name in ("answers", "scores"):
+            self._table.execute(
+                f"CREATE TABLE IF NOT EXISTS {name} (key TEXT PRIMARY KEY, made TEXT)"
+            )
 
     def get(self, key: str) -> Made | None:
         """Return a kept answer."""
@@ -77,6 +81,16 @@ class AnswerCache:
         )
         self._table.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, text))
 
+    def get_score(self, key: str) -> Score | None:
+        """Return a kept score."""
+        row = self._table.execute("SELECT made FROM scores WHERE key = ?", (key,)).fetchone()
+        return None if row is None else Score(*(tuple(each) for each in json.loads(row[0])))
+
+    def put_score(self, key: str, score: Score) -> None:
+        """Keep a score."""
+        text = json.dumps([score.tokens, score.logprobs])
+        self._table.execute("INSERT OR REPLACE INTO scores VALUES (?, ?)", (key, text))
+
     def close(self) -> None:
         """Close the file."""
         self._table.close()
@@ -91,8 +105,17 @@ def cache_path() -> Path:
 
 def answer_key(model: Model, prompts: Prompts, sampling: Sampling) -> str:
     """Return the key of an answer: a hash of all that it depends on."""
+    return _key(model, prompts, _drawn(sampling))
+
+
+def score_key(model: Model, prompts: Prompts | None, text: str | None) -> str:
+    """Return the key of a text's score after prompts, or, without a text, of a prompt's own."""
+    return _key(model, prompts, text)
+
+
+def _key(model: Model, *asked: object) -> str:
     contents = [leaf.source.content() for leaf in leaves(model) if leaf.source is not None]
-    parts = [composer.__version__, contents, _plain(model.member), prompts, _drawn(sampling)]
+    parts = [composer.__version__, contents, _plain(model.member), *asked]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

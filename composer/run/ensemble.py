@@ -15,8 +15,9 @@ from composer.run.asking import Means
 from composer.run.budget import Budget
 from composer.run.cache import AnswerCache
 from composer.run.executor import Program, Walk, can_stream
+from composer.run.loading import Loading
 from composer.run.result import Failure, Result
-from composer.run.rows import as_query
+from composer.run.rows import as_queries, as_query
 from composer.run.trace import Trace
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from composer.compiler.plan import Planned
     from composer.fusion.engine import Engine
     from composer.fusion.spec import Score
+    from composer.models import Checkpoint
+    from composer.models.local import LocalModel
     from composer.ports import Query, Text
 
 AT_ONCE = 64
@@ -47,7 +50,9 @@ class Ensemble:
         seed: int = 0,
         cache: Path | None = None,
         budget: float | None = None,
+        loading: Callable[[str], None] | None = None,
     ) -> None:
+        self._loading = Loading(loading)
         self._engine: Engine | None = None
         self._lock = threading.Lock()
         self._open = True
@@ -103,10 +108,12 @@ class Ensemble:
         self, queries: Iterable[str | Query | Mapping[str, Any]], *, at_once: int = AT_ONCE
     ) -> Iterator[Result]:
         """Yield a result for each query, in their order; a failed one has its `error` set."""
+        return self._in_order(as_queries(queries), at_once)
+
+    def _in_order(self, queries: Iterable[Query], at_once: int) -> Iterator[Result]:
         waiting: deque[tuple[Query, Future[Result]]] = deque()
         try:
-            for at, each in enumerate(queries):
-                query = as_query(each, default_id=str(at))
+            for query in queries:
                 waiting.append((query, self._submit(query)))
                 if len(waiting) >= at_once:
                     yield _settled(*waiting.popleft())
@@ -148,6 +155,11 @@ class Ensemble:
         """Whether `stream` yields the answer piece by piece."""
         return can_stream(self._program.root)
 
+    @property
+    def loading_seconds(self) -> float:
+        """The seconds that went into loading models so far, which no answer's seconds count."""
+        return self._loading.seconds
+
     def close(self) -> None:
         """Stop what runs and release the models."""
         with self._lock:
@@ -171,7 +183,7 @@ class Ensemble:
             return asyncio.run_coroutine_threadsafe(self._answer(query, on_text), self._loop)
 
     async def _answer(self, query: Query, on_text: Callable[[str], None] | None) -> Result:
-        trace = Trace(query.id, query.text)
+        trace = Trace(query.id, query.text, clock=self._loading.clock)
         empty = Result(query.id, query.text, None, trace=trace)
         try:
             text = await Walk(self._program, query, trace, on_text).answer()
@@ -197,10 +209,20 @@ class Ensemble:
         """Start the engine when a local model is first asked."""
         with self._lock:
             if self._engine is None:
-                from composer.fusion.engine import Engine
+                with self._loading.of("torch"):
+                    from composer.fusion.engine import Engine
+                    from composer.models.local import load
 
-                self._engine = Engine()
+                    loader = partial(_loaded, self._loading, load)
+                    self._engine = Engine(loader=loader)
             return self._engine
+
+
+def _loaded(
+    loading: Loading, load: Callable[[Checkpoint, str], LocalModel], model: Checkpoint, device: str
+) -> LocalModel:
+    with loading.of(model.name):
+        return load(model, device)
 
 
 async def _stop_all() -> None:

@@ -48,7 +48,8 @@ class Result:
     """The answer to one query, who was asked for it, and what that took.
 
     `answer` is the value that was extracted, if one was, else the text. `decision` holds the
-    weights of the first route. `members` counts calls, tokens and dollars of each model.
+    weights of the first route. `members` counts calls, tokens and dollars of each model. `seconds`
+    do not count the loading of models.
     """
 
     id: str
@@ -86,15 +87,7 @@ class Result:
             "answer": self.answer,
             "confidence": self.confidence,
             "decision": dict(self.decision) if self.decision is not None else None,
-            "members": {
-                name: {
-                    "calls": usage.calls,
-                    "prompt_tokens": usage.prompt_tokens,
-                    "completion_tokens": usage.completion_tokens,
-                    "cost": usage.cost,
-                }
-                for name, usage in sorted(self.members.items())
-            },
+            "members": {name: usage.as_dict() for name, usage in sorted(self.members.items())},
             "seconds": round(self.seconds, 4),
             "error": self.error,
         }

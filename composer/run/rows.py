@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
@@ -10,10 +11,27 @@ from composer.ports import Query
 from composer.run.result import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from composer.run.result import Result
+
+
+ACCEPTED = 'a text, a row such as {"id": "1", "query": "..."}, or a Query'
+
+OF_ROWS = (".jsonl", ".json", ".ndjson")
+"""How files are called in which every line is a JSON object; lines of others may be plain text."""
+
+
+def as_queries(given: Iterable[str | Query | Mapping[str, Any]]) -> Iterator[Query]:
+    """Make a query of each item, numbered from 0 where it has no id; a lone question is refused."""
+    if isinstance(given, str | bytes | Query | Mapping):
+        kind = type(given).__name__
+        raise TypeError(
+            f"`map` takes several questions, but is given one value of type `{kind}`: "
+            "put it in a list, or ask it alone: `ensemble(question)`"
+        )
+    return (as_query(each, default_id=str(at)) for at, each in enumerate(given))
 
 
 def as_query(given: str | Query | Mapping[str, Any], *, default_id: str = "0") -> Query:
@@ -22,6 +40,9 @@ def as_query(given: str | Query | Mapping[str, Any], *, default_id: str = "0") -
         return given
     if isinstance(given, str):
         return Query.of(given, id=default_id)
+    if not isinstance(given, Mapping):
+        kind = type(given).__name__
+        raise TypeError(f"a question is {ACCEPTED}, but this is a value of type `{kind}`")
     fields = {name: value for name, value in given.items() if name not in ("id", "messages")}
     id_ = given.get("id")
     return Query(_messages(given), default_id if id_ is None else str(id_), fields)
@@ -37,20 +58,25 @@ def _messages(row: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
 
 
 def read_queries(lines: Iterable[str], name: str) -> Iterator[Query]:
-    """Yield the query of each line: a JSON object, or a plain text; blank lines are passed over."""
+    """Yield the query of each line; blank lines are passed over.
+
+    A line is a JSON object or, unless the name says that all of them are, a plain text.
+    """
+    plain = not name.lower().endswith(OF_ROWS)
     for number, line in _numbered(lines, name):
         if not line.strip():
             continue
         try:
-            row = json.loads(line) if line.lstrip().startswith("{") else line.rstrip("\r\n")
+            text = plain and not line.lstrip().startswith("{")
+            row = line.rstrip("\r\n") if text else _object(line)
             yield as_query(row, default_id=str(number))
         except (ValueError, KeyError, TypeError) as error:
-            text = f"{name}, line {number}, is no JSON object: {error}"
+            said = f"{name}, line {number}, is no JSON object: {error}"
             help_ = 'write one a line: {"id": "1", "query": "..."}'
-            raise Failure("E504", text, help_) from error
+            raise Failure("E504", said, help_) from error
         except Failure as failure:
-            text = f"{name}, line {number}: {failure.message}"
-            raise Failure(failure.code, text, failure.help) from None
+            said = f"{name}, line {number}: {failure.message}"
+            raise Failure(failure.code, said, failure.help) from None
 
 
 def _numbered(lines: Iterable[str], name: str) -> Iterator[tuple[int, str]]:
@@ -64,15 +90,25 @@ def _numbered(lines: Iterable[str], name: str) -> Iterator[tuple[int, str]]:
         raise Failure("E504", text, "save it as UTF-8") from error
 
 
+def _object(line: str) -> dict[str, Any]:
+    row = json.loads(line)
+    if not isinstance(row, dict):
+        raise TypeError("it does not begin with `{`")
+    return row
+
+
 @dataclass(eq=False)
 class Rows:
     """An output file of one JSON object a line, each written whole before the next.
 
     Opening it drops a last line that was torn off and rows that ended in an error; `done` holds
-    the queries that are answered, by id.
+    the queries that are answered, by id. Each row says which `recipe` made it, by the recipe's
+    fingerprint; a file of another one is refused, and rows that do not say it are accepted.
     """
 
     path: Path
+    recipe: str = ""
+    name: str = "this recipe"
     done: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -115,7 +151,8 @@ class Rows:
 
     def write(self, result: Result) -> None:
         """Append a result; it is in the file when this returns."""
-        self._file.write(json.dumps(result.as_dict(), ensure_ascii=False) + "\n")
+        row = result.as_dict() | ({"recipe": self.recipe} if self.recipe else {})
+        self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
         self._file.flush()
 
     def _answered(self, data: bytes) -> bytes:
@@ -125,9 +162,20 @@ class Rows:
         for number, line in enumerate(whole.splitlines(), 1):
             row = self._row(line, number)
             if row.get("error") is None and str(row["id"]) not in self.done:
+                self._hold(row.get("recipe"), number)
                 self.done[str(row["id"])] = str(row.get("query", ""))
                 kept.append(line + b"\n")
         return b"".join(kept)
+
+    def _hold(self, made_by: object, number: int) -> None:
+        """Refuse to go on after answers that another recipe gave."""
+        if self.recipe and made_by not in (None, self.recipe):
+            raise Failure(
+                "E706",
+                f"{self.path}, line {number}, was written by another recipe, or with other "
+                f"settings or another seed: by {made_by}, but `{self.name}` is now {self.recipe}",
+                "give another `--output`, or remove that file; nothing was overwritten",
+            )
 
     def _row(self, line: bytes, number: int) -> dict[str, Any]:
         try:

@@ -48,7 +48,10 @@ def said_of(
     for name, value in step["notes"].items():
         if name == "stages":
             yield from ((0, _stage(stage)) for stage in value)
-        else:
+        elif name == "tie":
+            settled = step["notes"].get("ties", "chance")
+            yield 0, f"tie: {short(value)} lead alike, settled by `{settled}`"
+        elif name != "ties":
             yield 0, f"{name}: {short(value)}"
     if step["error"]:
         yield 0, f"failed: {step['error']}"

@@ -10,7 +10,7 @@ from composer.ports import Usage
 from composer.run.telling import lines_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @dataclass(slots=True)
@@ -43,17 +43,21 @@ class Event:
 
 @dataclass(slots=True)
 class Trace:
-    """Everything that happened for one query."""
+    """Everything that happened for one query; its `clock` may stand still while models load."""
 
     id: str
     query: str
     events: list[Event] = field(default_factory=list)
     usage: dict[str, Usage] = field(default_factory=dict)
-    began: float = field(default_factory=time.perf_counter)
+    clock: Callable[[], float] = time.perf_counter
+    began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.began = self.clock()
 
     def now(self) -> float:
         """Return the seconds since the query began."""
-        return time.perf_counter() - self.began
+        return self.clock() - self.began
 
     def begin(self, id: str, op: str) -> Event:  # noqa: A002 - the id of a step in the plan
         """Record that a step starts."""

@@ -42,6 +42,9 @@ def vote(  # noqa: PLR0913 - each is a part of its own
     winner = texts[ties.pick(texts, shares, ask.rng)]
     tally = shares.tally(voices)
     ask.note(tally=tally, winner=winner.source)
+    leaders = shares.leaders()
+    if len(leaders) > 1:
+        ask.note(tie=[voices[group[0]] for group in leaders], ties=ties.name)
     facts = {name: fact for name, fact in winner.facts.items() if name != BALLOTS}
     if soft:
         firsts = [texts[group[0]] for group in shares.groups]

@@ -45,7 +45,7 @@ ABSENT = {
     "return": "the answer is a bare expression: leave `return` out",
     "if": "a choice is made by `route`, `cascade(...)` or a fallback `a | b`",
     "for": "several draws of a model are `sample(M, n)`, several models a bank `[A, B]`",
-    "while": "what is repeated is an option of a step, such as the rounds of `debate`",
+    "while": "what is repeated is an option of a step, such as the `n` draws of `sample`",
 }
 """What other languages begin a statement with, and this one does without."""
 

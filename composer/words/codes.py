@@ -53,8 +53,8 @@ CODES: dict[str, Code] = {
         "something stands where it cannot stand",
         "Each piece is a word or a sign of the language, but not one that can follow what stands "
         "before it. The message names both.",
-        "confidence == not sure",
-        "confidence == (not sure)",
+        "A(temperature = 0)(max_tokens = 9)",
+        "A(temperature = 0, max_tokens = 9)",
     ),
     "E104": Code(
         "a bracket is never closed",
@@ -75,8 +75,8 @@ CODES: dict[str, Code] = {
         "a bracket closes nothing",
         "No bracket of this kind is open where one is closed. Either it is one too many, or the "
         "bracket that it should close is missing before it.",
-        "vote(A))",
-        "vote(A)",
+        "[A, B] -> vote())",
+        "[A, B] -> vote()",
     ),
     "E107": Code(
         "a text is not written as one",
@@ -84,8 +84,8 @@ CODES: dict[str, Code] = {
         "and \\u1234 stand for a character each; a backslash before anything else is refused. A "
         'text of several lines, or a template, stands between `"""` and `"""`, where a backslash '
         "stands for itself.",
-        "example 'What is 17 plus 25?'",
-        'example "What is 17 plus 25?"',
+        "example 'What is 17 plus 25?'\nA",
+        'example "What is 17 plus 25?"\nA',
     ),
     "E108": Code(
         "a name holds a letter that names cannot hold",
@@ -107,8 +107,8 @@ CODES: dict[str, Code] = {
         "What stands in a call or in a bank is separated by commas, at the end of a line too. One "
         "comma may follow the last item; two in a row, or one outside of brackets, separate "
         "nothing.",
-        "vote(\n  by = exact\n  ties = first\n)",
-        "vote(\n  by = exact,\n  ties = first,\n)",
+        "[A, B] -> vote(\n  by = exact\n  ties = first\n)",
+        "[A, B] -> vote(\n  by = exact,\n  ties = first,\n)",
     ),
     "E111": Code(
         "two things on a line that holds one",
@@ -122,15 +122,15 @@ CODES: dict[str, Code] = {
         "`=`, `==` and `:` confused",
         "`=` gives a name or an argument its value, `==` compares, and `:` names a branch of a "
         "bank or the type of a `param`.",
-        "cascade(D, accept = confidence = 1)",
-        "cascade(D, accept = confidence == 1)",
+        "A -> cascade(D, accept = confidence = 1)",
+        "A -> cascade(D, accept = confidence == 1)",
     ),
     "E113": Code(
         "comparisons in a chain",
         "The result of a comparison is true or false, so it cannot be compared with a number. A "
         "value between two others is compared twice.",
-        "cascade(D, accept = 0.2 < confidence < 0.8)",
-        "cascade(D, accept = 0.2 < confidence and confidence < 0.8)",
+        "A -> cascade(D, accept = 0.2 < confidence < 0.8)",
+        "A -> cascade(D, accept = 0.2 < confidence and confidence < 0.8)",
     ),
     "E114": Code(
         "a reserved word as a name",
@@ -197,8 +197,8 @@ CODES: dict[str, Code] = {
         "The name is none of a model, a `let`, a `param`, a `def`, a parameter, or a step. Names "
         "are the same only if their letters are, in the same case. A name out of another file has "
         "to be taken from it with `use`.",
-        'model A = hf("org/name")\n[A, B] -> vote()',
-        'model A = hf("org/name")\nmodel B = hf("org/other")\n[A, B] -> vote()',
+        'model E = hf("org/name")\n[E, F] -> vote()',
+        'model E = hf("org/name")\nmodel F = hf("org/other")\n[E, F] -> vote()',
     ),
     "E202": Code(
         "a step that does not exist",
@@ -225,28 +225,28 @@ CODES: dict[str, Code] = {
     "E205": Code(
         "something is made of itself",
         "A `let` or a `def` leads back to itself, or files use each other in a circle. Repetition "
-        "is an option of a step, such as the rounds of `debate`.",
-        "let a = b -> vote()\nlet b = a -> rank()",
-        "let a = [A, B] -> vote()\nlet b = [A, B] -> rank()",
+        "is an option of a step, such as the `n` draws of `sample`.",
+        "let a = [b, A] -> vote()\nlet b = [a, B] -> vote()\na",
+        "let a = [b, A] -> vote()\nlet b = [A, B] -> vote()\na",
     ),
     "E206": Code(
         "too many arguments, or too few",
         "A step, a `def` or a recipe is given more values than it has parameters, or one that it "
         "cannot do without is missing.",
-        "def layer(members, judge) = members -> best(judge)\nlayer([A, B])",
-        "def layer(members, judge) = members -> best(judge)\nlayer([A, B], C)",
+        "def layer(members, judge) = members -> select(judge)\nlayer([A, B])",
+        "def layer(members, judge) = members -> select(judge)\nlayer([A, B], C)",
     ),
     "E207": Code(
         "a recipe without an answer",
         "The last statement of a recipe is a bare expression: what it answers with. A file "
         "without one can be used for its names, but not run.",
-        "let fused = token_fuse(A, B)",
-        "let fused = token_fuse(A, B)\nfused",
+        'example "What is 17 plus 25?"\nlet fused = token_fuse(A, B)',
+        'example "What is 17 plus 25?"\nlet fused = token_fuse(A, B)\nfused',
     ),
     "E208": Code(
-        "two answers",
-        "A recipe has one bare expression. What should be tried one after the other is a chain "
-        "or a fallback; a line that goes on begins with `->`.",
+        "two answers, or two examples",
+        "A recipe has one bare expression, and at most one `example`. What should be tried one "
+        "after the other is a chain or a fallback; a line that goes on begins with `->`.",
         "[A, B]\nvote()",
         "[A, B]\n  -> vote()",
     ),
@@ -254,8 +254,8 @@ CODES: dict[str, Code] = {
         "a part that does not exist",
         "An option that takes a part of a method (an estimator, a policy, a comparison) is given "
         "a name that no part of this kind has. `compose ls parts` lists them.",
-        "vote(by = rogue)",
-        "vote(by = rouge)",
+        "[A, B] -> vote(by = rogue)",
+        "[A, B] -> vote(by = rouge)",
     ),
     "E210": Code(
         "a backend that does not exist",
@@ -279,8 +279,8 @@ CODES: dict[str, Code] = {
         "Steps need capabilities of their models: a token fuse needs logits, a span fuse needs "
         "scores of a given continuation, a merge needs weights. A server that only returns text "
         "can vote, be routed to and end a cascade, but not be fused token by token.",
-        'model D = endpoint("name")\ntoken_fuse(A, D)',
-        'model D = endpoint("name")\n[A, D] -> vote()',
+        'model E = fake("42")\ntoken_fuse(A, E)',
+        'model E = fake("42")\n[A, E] -> vote()',
     ),
     "E303": Code(
         "a model is given an answer instead of a question",
@@ -301,8 +301,8 @@ CODES: dict[str, Code] = {
         "The members of a token fuse give their probabilities over different tokens, so they "
         "cannot be added without saying which token stands for which. Choose an alignment with "
         "`align`, or fuse by pieces of text with `span_fuse`.",
-        "token_fuse(qwen, llama)",
-        "token_fuse(qwen, llama, align = union)",
+        "token_fuse(A, other)",
+        "token_fuse(A, other, align = union)",
     ),
     # E4: values.
     "E401": Code(
@@ -322,8 +322,8 @@ CODES: dict[str, Code] = {
     "E403": Code(
         "as many weights as members are needed",
         "Fixed weights are given one for each member, in the order of the members.",
-        "token_fuse(A, B, weigh = [0.5, 0.3, 0.2])",
-        "token_fuse(A, B, weigh = [0.6, 0.4])",
+        "token_fuse(A, B, weights = [0.5, 0.3, 0.2])",
+        "token_fuse(A, B, weights = [0.6, 0.4])",
     ),
     "E404": Code(
         "a setting that the recipe does not have",
@@ -337,8 +337,8 @@ CODES: dict[str, Code] = {
         "A rule, such as what a cascade accepts, compares signals and joins the comparisons with "
         "`and`, `or` and `not`. A formula adds and subtracts models, each perhaps times a number; "
         "a model times a model means nothing.",
-        "merge(base * math)",
-        "merge(base + 0.6 * (math - base))",
+        "token_fuse(A * B)",
+        "token_fuse(A + 0.6 * (B - A))",
     ),
     # E5: files.
     "E501": Code(
@@ -352,7 +352,7 @@ CODES: dict[str, Code] = {
         "`use` and templates read only below the project's root, the nearest folder that holds "
         "pyproject.toml or .git, so that a recipe from somewhere else cannot read what is not its "
         "own. `--root` names another root.",
-        'use "../../elsewhere/zoo.ens" (A)',
+        'use "../outside.ens" (A)',
         'use "zoo.ens" (A)',
     ),
     "E503": Code(
@@ -455,8 +455,8 @@ CODES: dict[str, Code] = {
         "a confidence that cannot be known",
         "A rule asks for the confidence of an answer, but the member that gives it does not "
         "return log-probabilities. Accept by agreement or by a judge instead.",
-        "[A] -> cascade(D, accept = confidence >= 0.6)",
-        "sample(A, 5) -> vote() -> cascade(D, accept = agreement >= 0.6)",
+        'model E = fake("42")\nE -> cascade(D, accept = confidence >= 0.6)',
+        'model E = fake("42")\n[A, B, E] -> vote() -> cascade(D, accept = agreement >= 0.6)',
     ),
     "W302": Code(
         "a route with nothing to decide",
@@ -464,8 +464,8 @@ CODES: dict[str, Code] = {
         "the one fuse that it feeds. Given one other branch it always takes that. A `|` binds "
         "closer than `->`, so `route -> [A, B] | C` feeds the route one fallback: put brackets "
         "around the route and its bank.",
-        "route -> [A, B] | C",
-        "(route -> [A, B]) | C",
+        "route -> [A]",
+        "route -> [A, B]",
     ),
     "W501": Code(
         "a check that has to wait",

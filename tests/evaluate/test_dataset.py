@@ -186,3 +186,18 @@ def test_a_row_stays_on_its_side_when_others_come(write):
     assert len(left) + len(right) == 400
     assert 270 < len(left) < 330
     assert set(one.id for one in few) <= set(one.id for one in left)  # noqa: C401
+
+
+def test_a_sample_is_drawn_by_its_seed_in_the_order_of_the_file(write):
+    path = write(*({"id": at, "query": "q"} for at in range(100)))
+    ids = [int(row.id) for row in read_rows(path, sample=10)]
+    assert ids == sorted(ids)
+    assert ids == [int(row.id) for row in read_rows(path, sample=10)]
+    assert ids != [int(row.id) for row in read_rows(path, sample=10, seed=1)]
+    assert max(ids) > 20
+
+
+def test_a_sample_of_the_first_rows_stays_among_them(write):
+    path = write(*({"id": at, "query": "q"} for at in range(100)))
+    assert {int(row.id) for row in read_rows(path, limit=10, sample=5)} < set(range(10))
+    assert len(read_rows(path, limit=3, sample=5)) == 3

@@ -157,3 +157,7 @@ def test_brackets_that_nest_too_deep_are_refused():
 
 def test_checking_computes_nothing():
     assert check("{{ 9 ** 9 ** 9 ** 9 }}") == []
+
+
+def test_answers_write_themselves_as_a_numbered_list():
+    assert render("{{ answers }}", PAIR) == "1. one\n2. two"

@@ -78,13 +78,13 @@ def test_a_killed_run_goes_on_where_it_was(tmp_path, start):
 
 def test_a_line_torn_by_a_kill_is_written_anew(tmp_path, start):
     (tmp_path / "r.ens").write_text("model A = fake()\nA\n")
-    (tmp_path / "q.jsonl").write_text("one\ntwo\nthree\n")
-    start("--input", "q.jsonl", "--output", "a.jsonl").communicate(timeout=60)
+    (tmp_path / "q.txt").write_text("one\ntwo\nthree\n")
+    start("--input", "q.txt", "--output", "a.jsonl").communicate(timeout=60)
     path = tmp_path / "a.jsonl"
     whole = answers(path)
     for cut in (1, 10, len(path.read_text().splitlines()[-1])):
         path.write_bytes(path.read_bytes()[:-cut])
-        _, err = start("--input", "q.jsonl", "--output", "a.jsonl").communicate(timeout=60)
+        _, err = start("--input", "q.txt", "--output", "a.jsonl").communicate(timeout=60)
         assert "2 answered before, 1 to go" in err
         assert answers(path) == whole
 

@@ -9,8 +9,8 @@ from composer.run import Failure, Result, Rows, read_queries
 from composer.run.rows import as_query
 
 
-def read(*lines):
-    return list(read_queries(lines, "q.jsonl"))
+def read(*lines, name="q.txt"):
+    return list(read_queries(lines, name))
 
 
 def test_a_line_is_a_text_or_an_object():
@@ -47,6 +47,7 @@ def test_lines_may_end_as_on_windows():
     "line",
     [
         '{"query": ',
+        "a text where objects are promised",
         '{"question": "x"}',
         '{"query": null}',
         '{"messages": [3]}',
@@ -55,16 +56,16 @@ def test_lines_may_end_as_on_windows():
 )
 def test_a_line_that_is_no_query_is_told_by_its_number(line):
     with pytest.raises(Failure) as caught:
-        read("fine\n", line)
+        read('{"query": "fine"}\n', line, name="q.jsonl")
     assert caught.value.code == "E504"
     assert "q.jsonl, line 2" in caught.value.message
 
 
 def test_bytes_that_are_no_text_are_told(tmp_path):
-    path = tmp_path / "q.jsonl"
+    path = tmp_path / "q.txt"
     path.write_bytes(b"fine\n\xff\xfe\n")
     with path.open(encoding="utf-8") as file, pytest.raises(Failure) as caught:
-        list(read_queries(file, "q.jsonl"))
+        list(read_queries(file, "q.txt"))
     assert caught.value.code == "E504"
 
 

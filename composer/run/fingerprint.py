@@ -1,0 +1,56 @@
+"""What made an answer, in twelve digits: the recipe's graph, its models by content, its seed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+from composer.compiler.graph import topological
+from composer.models import Declaration
+from composer.models.content import file_digest
+from composer.ports.typed import Resolve, Typed
+
+if TYPE_CHECKING:
+    from composer.compiler.graph import Node
+
+DIGITS = 12
+
+
+def fingerprint(root: Node, seed: int) -> str:
+    """Return a hash of all that the answers of a graph depend on, besides the questions.
+
+    Comments, names of files and where models lie do not matter; options, prompts and the
+    contents of models and data files do.
+    """
+    order = topological(root)
+    numbers = {node: at for at, node in enumerate(order)}
+    nodes = [
+        [node.op, [numbers[each] for each in node.inputs], _plain(node.values())] for node in order
+    ]
+    text = json.dumps([seed, nodes], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever an option may be
+    """Write an option's value as JSON can, models and files by what they hold."""
+    match value:
+        case Declaration():
+            return value.content()
+        case Typed():
+            return [value.name, {name: _field(value, name) for name in type(value).model_fields}]
+        case dict():
+            return {str(name): _plain(each) for name, each in value.items()}
+        case tuple() | list():
+            return [_plain(each) for each in value]
+        case str() | int() | float() | None:
+            return value
+        case _:
+            return str(value)
+
+
+def _field(part: Typed, name: str) -> Any:  # noqa: ANN401 - idem
+    value = getattr(part, name)
+    marks = type(part).model_fields[name].metadata
+    a_file = any(isinstance(mark, Resolve) and mark.must_exist for mark in marks)
+    return file_digest(value) if a_file and isinstance(value, str) else _plain(value)

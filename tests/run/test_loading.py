@@ -1,0 +1,52 @@
+"""Loading is told, and no answer's seconds count it."""
+
+import time
+
+import composer
+from composer.ports.asking import Usage, dollars
+from composer.run import Result
+from composer.run.loading import Loading
+from composer.run.trace import Trace
+
+ZOO = (
+    'model A = zoo("general-1")\nmodel B = zoo("maths")\nA(max_tokens = 4) -> cascade(B, accept = '
+)
+
+
+def test_the_clock_stands_still_while_something_loads():
+    told = []
+    loading = Loading(told.append)
+    trace = Trace("1", "q", clock=loading.clock)
+    with loading.of("A"):
+        before = trace.now()
+        time.sleep(0.05)
+        assert trace.now() == before
+    assert told == ["A"]
+    assert loading.seconds >= 0.05
+    assert trace.now() < 0.05
+
+
+def test_what_is_loaded_is_told_once_and_not_counted():
+    told = []
+    with composer.load(ZOO + "true)").ready(loading=told.append) as ensemble:
+        began = time.perf_counter()
+        result = ensemble("What is 1 plus 1?")
+        took = time.perf_counter() - began
+        ensemble("What is 1 plus 2?")
+        assert ensemble.loading_seconds > 0
+        assert result.seconds <= took - ensemble.loading_seconds + 0.01
+    assert told == ["torch", "A"]
+
+
+def test_a_later_stage_is_loaded_when_it_is_asked():
+    told = []
+    with composer.load(ZOO + "false)").ready(loading=told.append) as ensemble:
+        ensemble("What is 1 plus 1?")
+    assert told == ["torch", "A", "B"]
+
+
+def test_costs_are_written_as_one_writes_them():
+    assert dollars(9.999999999999999e-06) == 1e-05
+    assert dollars(0.1 + 0.2) == 0.3
+    result = Result("1", "q", "a", members={"A": Usage(1, 2, 3, 9.999999999999999e-06)})
+    assert result.as_dict()["members"]["A"]["cost"] == 1e-05

@@ -1,0 +1,19 @@
+"""A vote that chance settled is told as a tie."""
+
+from composer.run.telling import lines_of
+
+
+def told(result):
+    return "\n".join(lines_of(result.trace.as_dict()))
+
+
+def test_a_tie_is_noted_with_what_settled_it(ready):
+    result = ready("[A, B] -> vote()")("Why?")
+    (vote,) = (event for event in result.trace.events if event.op == "vote")
+    assert (vote.notes["tie"], vote.notes["ties"]) == (["a", "b"], "seeded")
+    assert "tie: a, b lead alike, settled by `seeded`" in told(result)
+
+
+def test_a_vote_that_is_won_tells_no_tie(ready):
+    result = ready("[A, A, B] -> vote()")("Why?")
+    assert "tie" not in told(result)
