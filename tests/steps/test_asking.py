@@ -1,0 +1,127 @@
+"""Asking, prompting, ranking and cascading, by hand."""
+
+import pytest
+
+from composer.models.fake import Fake
+from composer.parts import Constant, Length, Longest, Operation, Rule, Several, Signal, Template
+from composer.ports import Candidates, Model, Query, Ranking
+from composer.steps.asking import generate, prompt, prompted, sample, share_prompts
+from composer.steps.cascading import cascade
+from composer.steps.ranking import best, rank, regenerate, select, top
+from composer.steps.reading import extract
+from composer.steps.routing import default_policy, route
+
+SURE = Rule(Operation(">=", (Signal("confidence"), Constant(0.5))))
+
+
+def test_greedy_work_has_no_seed(run, ask, query, model):
+    run(generate(query, model("A"), max_tokens=7, ask=ask))
+    ((_, _, sampling),) = ask.calls
+    assert (sampling.temperature, sampling.seed, sampling.max_tokens) == (0.0, 0, 7)
+
+
+def test_each_draw_has_a_seed_of_its_own(run, ask, query, model):
+    drawn = run(sample(query, model("A"), 4, ask=ask))
+    assert len(drawn.texts) == 4
+    assert drawn.names == ("A", "A#2", "A#3", "A#4")
+    assert len({sampling.seed for *_, sampling in ask.calls}) == 4
+
+
+def test_a_prompt_asks_anew_and_remembers(query, answers):
+    asked = prompt(answers("a", "b"), Template(text="{{ query }} {{ answers | length }}"))
+    assert asked.text == "Why? 2"
+    assert asked.id == query.id
+    assert asked.root is query
+
+
+def test_a_prompt_may_set_a_system_message(query):
+    asked = prompt(query, Template(text="x"), system="Be brief.")
+    assert asked.messages == (("system", "Be brief."), ("user", "x"))
+
+
+def test_a_cascade_stops_at_the_first_accepted_answer(run, ask, branch, text):
+    stages = branch(text("b", confidence=0.6), "B"), branch(text("c"), "C")
+    said = run(cascade(text("a", confidence=0.4), *stages, accept=SURE, ask=ask))
+    assert (said.text, [each.runs for each in stages]) == ("b", [1, 0])
+    assert [stage["next"] for stage in ask.notes["stages"]] == ["B", None]
+
+
+def test_what_cannot_be_known_is_not_accepted(run, ask, branch, text):
+    said = run(cascade(text("a"), branch(text("b")), accept=SURE, ask=ask))
+    assert said.text == "b"
+    assert ask.notes["stages"][0]["accepted"] is None
+
+
+def test_a_cascade_given_a_query_begins_with_its_first_stage(run, ask, branch, query, text):
+    stages = branch(text("a", confidence=0.9)), branch(text("b"))
+    assert run(cascade(query, *stages, accept=SURE, ask=ask)).text == "a"
+    assert [each.runs for each in stages] == [1, 0]
+
+
+def test_a_ranking_keeps_the_order_of_equals(run, ask, answers):
+    ranking = run(rank(answers("aa", "b", "cc"), by=Longest(), ask=ask))
+    assert ranking.names == ("A", "C", "B")
+    assert list(ranking.scores) == sorted(ranking.scores, reverse=True)
+
+
+def test_top_and_best_take_from_the_front(query, text, ask):
+    ranking = Ranking(query, (text("b"), text("a")), (2.0, 1.0), ("B", "A"))
+    assert top(ranking, 1) == Candidates(query, (text("b"),), ("B",))
+    assert best(ranking, ask=ask).text == "b"
+    assert top(ranking, 9).names == ("B", "A")
+
+
+@pytest.mark.parametrize(
+    ("reply", "chosen"),
+    [("2", "b"), ("Response 3 is best", "c"), ("none", "a"), ("7", "a"), ("9 or 2", "b")],
+)
+def test_a_selection_is_read_out_of_the_reply(run, ask, answers, reply, chosen):
+    said = run(select(answers("a", "b", "c"), Model("J", reply), ask=ask))
+    assert said.text == chosen
+    assert ask.notes["understood"] is (reply not in ("none", "7"))
+
+
+def test_a_new_answer_belongs_to_the_question_that_was_asked(run, ask, answers, model, query):
+    said = run(regenerate(answers("a", "b"), model("J", "ab"), ask=ask))
+    assert said.text == "ab"
+    assert said.query is query
+
+
+def test_reading_keeps_what_it_is_given(answers, text, query):
+    ranking = Ranking(query, (text("is 7"),), (1.0,), ("A",))
+    assert extract(text("is 7")).value == "7"
+    assert extract(answers("is 7", "none")).texts[1].answer is None
+    assert extract(ranking).scores == (1.0,)
+
+
+def test_a_route_weighs_by_estimates(run, ask, query, model):
+    models = (model("A"), model("BBB"))
+    known = {"names": ("x", "y"), "aliases": ((), ()), "prices": (None, None)}
+    decision = run(route(query, *models, **known, ask=ask))
+    assert dict(decision.weights) == {"x": 1.0, "y": 0.0}
+    assert dict(decision.estimates) == {"x": -1.0, "y": -3.0}
+    several = run(route(query, by=Length(), policy=Several(k=2), **known, ask=ask))
+    assert several.many
+    assert sum(several.weights.values()) == pytest.approx(1)
+
+
+def test_the_default_policy_depends_on_what_is_fed():
+    assert default_policy(fused=False).name == "one"
+    assert default_policy(fused=True).name == "blend"
+
+
+def test_prompts_of_members_are_numbered_together():
+    from composer.fusion.spec import Prompted
+
+    first = prompted(Model("A", "a"), template=Template(text="1"))
+    second = prompted(Model("B", "b"), template=Template(text="2"))
+    members, templates = share_prompts({"x": first, "y": Model("C", "c"), "z": second})
+    assert [each.text for each in templates] == ["1", "2"]
+    assert members == {"x": Prompted("a", 1), "y": "c", "z": Prompted("b", 2)}
+
+
+def test_a_fake_is_a_text_model():
+    from composer.models import TextModel
+
+    assert isinstance(Fake(), TextModel)
+    assert Query.of("x").root == Query.of("x")
