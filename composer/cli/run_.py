@@ -107,7 +107,8 @@ def command(  # noqa: PLR0913 - a verb's options
         ready = loaded.ready(cache=not no_cache, budget=budget, loading=_tell_loading)
         ensemble = stack.enter_context(ready)
         if stream and rows is None and not as_json:
-            status = _stream(ensemble, waiting)
+            results = _streamed(ensemble, waiting)
+            status = _report(results, None, show, printed=True)
         else:
             results = ensemble.as_they_come(waiting) if rows else ensemble.map(waiting)
             status = _report(_bar(results, len(waiting)), rows, show, as_json=as_json)
@@ -198,12 +199,23 @@ class Tracing:
             self.file.write(json.dumps(result.trace.as_dict(), ensure_ascii=False) + "\n")
 
 
-def _stream(ensemble: Ensemble, queries: Iterable[Query]) -> int:
+def _streamed(ensemble: Ensemble, queries: Iterable[Query]) -> Iterator[Result]:
+    """Print each answer while it is written, then yield its result; a failed one has an error."""
+    from composer.run import Failure, Result
+
     for query in queries:
-        for piece in ensemble.stream(query):
-            click.echo(piece, nl=False)
-        click.echo()
-    return 0
+        pieces, begun = ensemble.stream(query), False
+        try:
+            while True:
+                click.echo(next(pieces), nl=False)
+                begun = True
+        except StopIteration as end:
+            result = end.value
+        except Failure as failure:
+            result = failure.result or Result(query.id, query.text, None, error=str(failure))
+        if begun or result.error is None:
+            click.echo()
+        yield result
 
 
 def _report(
@@ -211,9 +223,10 @@ def _report(
     rows: Rows | None,
     show: Callable[[Result], None],
     *,
-    as_json: bool,
+    as_json: bool = False,
+    printed: bool = False,
 ) -> int:
-    """Print or write each result; return the exit status that their failures make."""
+    """Print or write each result, unless that was done; return the status that failures make."""
     good = bad = 0
     for result in results:
         show(result)
@@ -222,7 +235,7 @@ def _report(
             rows.write(result)
         elif as_json:
             click.echo(json.dumps(result.as_dict(), ensure_ascii=False))
-        elif result.error is None:
+        elif result.error is None and not printed:
             click.echo(result.answer)
         if result.error is not None and not as_json:
             click.echo(f"query {result.id} failed: {result.error}", err=True)

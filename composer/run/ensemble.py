@@ -21,7 +21,7 @@ from composer.run.rows import as_queries, as_query
 from composer.run.trace import Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
     from concurrent.futures import Future
     from pathlib import Path
     from types import TracebackType
@@ -89,8 +89,11 @@ class Ensemble:
                 raise
             raise _closed() from None
 
-    def stream(self, query: str | Query | Mapping[str, Any]) -> Iterator[str]:
-        """Yield the answer as it is written; whole, where what comes last must be waited for."""
+    def stream(self, query: str | Query | Mapping[str, Any]) -> Generator[str, None, Result]:
+        """Yield the answer as it is written; whole, where what comes last must be waited for.
+
+        Whoever takes the generator's own result is given the same as by asking.
+        """
         pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         live = can_stream(self._program.root)
         future = self._submit(as_query(query), pieces.put if live else None)
@@ -101,6 +104,7 @@ class Ensemble:
             result = _result(future)
             if not live:
                 yield str(result)
+            return result
         finally:
             future.cancel()
 
