@@ -1,53 +1,79 @@
-"""`compose eval` on the command line: which rows, how they are judged."""
+"""`compose eval`: recipes measured beside their members."""
 
 import json
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
-from composer.cli import compose
+from composer.cli import main
+
+ROWS = [
+    {
+        "id": "1",
+        "query": "a",
+        "reference": "x",
+        "recorded": {"P": {"text": "x"}, "Q": {"text": "y"}},
+    },
+    {
+        "id": "2",
+        "query": "b",
+        "reference": "x",
+        "recorded": {"P": {"text": "y"}, "Q": {"text": "x"}},
+    },
+    {
+        "id": "3",
+        "query": "c",
+        "reference": "x",
+        "recorded": {"P": {"text": "x"}, "Q": {"text": "x"}},
+    },
+]
+MODELS = 'model P = recorded("rows.jsonl", "P")\nmodel Q = recorded("rows.jsonl", "Q")\n'
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch):
+def evaluate(tmp_path, monkeypatch, capfd):
+    """Run `compose eval` in this process; return its exit status, output and messages."""
     monkeypatch.chdir(tmp_path)
-    Path("r.ens").write_text(
-        'model A = fake("about 7")\nmodel B = fake("7")\n[A, B] -> vote(ties = first)\n'
-    )
-    splits = ["train"] * 20 + ["test"] * 20
-    rows = [
-        {"id": str(n), "query": f"{n}", "reference": "7", "split": s} for n, s in enumerate(splits)
-    ]
-    Path("d.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    Path("vote.ens").write_text(MODELS + "[P, P, Q] -> vote()\n")
+    Path("first.ens").write_text(MODELS + "route(by = uniform()) -> [Q, P]\n")
 
-    def run(*arguments, data="d.jsonl"):
-        found = CliRunner().invoke(compose, ["eval", "r.ens", "--data", data, "--json", *arguments])
-        assert found.exit_code == 0, found.output
-        return json.loads(found.stdout)
+    def call(*arguments):
+        with pytest.raises(SystemExit) as caught:
+            main(["eval", *arguments, "--data", "rows.jsonl"])
+        out, err = capfd.readouterr()
+        return caught.value.code, out, err
 
-    return run
+    return call
 
 
-def test_a_sample_is_as_large_as_wanted(run):
-    assert run("--sample", "9", "--no-members")["rows"] == 9
-    assert run("--sample", "90", "--no-members")["rows"] == 40
+def test_a_recipe_is_measured_beside_its_members(evaluate):
+    status, out, _ = evaluate("vote.ens", "--json")
+    told = json.loads(out)
+    report = told if "accuracy" in told else told["recipes"][0]
+    assert status == 0
+    assert report["rows"] == 3
+    assert report["accuracy"] == pytest.approx(2 / 3)
+    assert report["members"] == pytest.approx({"P": 2 / 3, "Q": 2 / 3})
+    assert report["oracle"] == 1
+    assert {"interval", "best_member", "random", "cost", "seconds"} <= set(report)
 
 
-def test_one_split_is_measured(run):
-    assert run("--split", "test", "--no-members")["rows"] == 20
+def test_several_recipes_are_compared(evaluate):
+    status, out, _ = evaluate("vote.ens", "first.ens")
+    assert status == 0
+    assert "vote.ens" in out
+    assert "first.ens" in out
 
 
-def test_members_are_left_out(run):
-    assert run("--no-members", "--limit", "2")["members"] == {}
-    assert set(run("--limit", "2")["members"]) == {"A", "B"}
+def test_a_recipe_with_mistakes_is_not_measured(evaluate):
+    Path("wrong.ens").write_text("[A] -> voet()\n")
+    status, out, err = evaluate("wrong.ens")
+    assert (status, out) == (1, "")
+    assert "error[E2" in err
 
 
-def test_answers_are_judged_as_wanted(run):
-    few = ("--limit", "2", "--no-members")
-    assert run(*few, "--how", "exact")["accuracy"] == 0
-    assert run(*few, "--how", "contains")["accuracy"] == 1
-
-
-def test_the_items_of_the_zoo_have_names(run):
-    assert run("--sample", "5", "--no-members", data="zoo:test")["rows"] == 5
+def test_data_is_needed(evaluate):
+    with pytest.raises(SystemExit) as caught:
+        main(["eval", "vote.ens"])
+    assert caught.value.code == 2
