@@ -52,6 +52,16 @@ def test_a_routed_bank_may_have_a_name(says):
     assert says(f"let pool = [B, A]\n{FIRST} -> pool", plain=True) == "b"
 
 
+def test_a_route_and_its_bank_may_come_out_of_a_def(says, codes):
+    defs = "def router(by) = route(by = by)\ndef again(by) = router(by)\n"
+    defs += "def pool(x) = [x, A]\ndef wider(x) = pool(x)\n"
+    assert says(defs + "router(uniform()) -> [B, A]", plain=True) == "b"
+    assert says(defs + "again(uniform()) -> wider(B)", plain=True) == "b"
+    assert says(defs + "route(by = uniform()) -> pool(C)", plain=True) == "c"
+    assert codes(defs + "router() -> pool(C)") == ["E206"]
+    assert codes(defs + "again(uniform())") == ["E304"]
+
+
 def test_a_route_after_a_prompt_decides_about_the_new_question(says):
     recipe = f'prompt("""new""") -> {FIRST} -> [say, A]'
     assert says(recipe, plain=True) == "new"

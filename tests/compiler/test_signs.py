@@ -143,3 +143,8 @@ def test_rank_orders_and_top_keeps_the_best(says):
 def test_one_answer_counts_as_candidates_of_one(says):
     assert says("A -> vote()") == "a"
     assert says("A -> rank() -> best()") == "a"
+
+
+def test_a_step_without_options_needs_no_brackets(says):
+    assert says("[A, B, A] -> vote") == "a"
+    assert says("[B, A] -> rank -> best") == "a"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from composer.compiler.graph.hints import hint_of
 from composer.compiler.graph.scope import unknown
 from composer.compiler.graph.values import Bad, build, follow, match
-from composer.syntax import tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from composer.compiler.graph.context import Context
     from composer.compiler.graph.scope import Scope
     from composer.steps import Input, Step
+    from composer.syntax import tree
     from composer.words import Place
 
 
@@ -39,7 +39,7 @@ def place_inputs(step: Step, call: tree.Call) -> tuple[list[tuple[Input, tree.Ex
             placed.append((inputs[min(len(placed), len(inputs) - 1)], argument.value))
         else:
             rest.append(argument)
-    return placed, tree.Call(call.function, tuple(rest), call.place, call.function_place)
+    return placed, replace(call, arguments=tuple(rest))
 
 
 def options_of(

@@ -183,6 +183,29 @@ def no_prompt(ctx: Context, stage: tree.Expr, last: tree.Expr) -> None:
     )
 
 
+def member_with_options(ctx: Context, call: tree.Call) -> None:
+    """Say that a member is named, not asked."""
+    ctx.say(
+        "E203",
+        f"`{call.function}` is a member here, and members take no options of their own",
+        call.place,
+        "asked, not named",
+        help=f"name it: `{call.function}`; options go where the whole is asked: "
+        "`let fused = ...`, `fused(temperature = 0.5)`",
+    )
+
+
+def formula_with_weights(ctx: Context, argument: tree.Argument) -> None:
+    """Say that a formula is a sum of log-probabilities with coefficients of its own."""
+    ctx.say(
+        "E405",
+        f"a formula says itself how its members are summed, so it takes no `{argument.name}`",
+        argument.place,
+        "one too many",
+        help="write the coefficients into the formula: `base + 0.8 * (expert - novice)`",
+    )
+
+
 def unlike_weights(ctx: Context, call: tree.Call, members: int, weights: int) -> None:
     """Say that weights and members do not match."""
     argument = next((a for a in call.arguments if a.name == "weights"), None)

@@ -84,7 +84,7 @@ def _chain(ctx: Context, chain: tree.Chain, wire: Node, scope: Scope) -> Lowered
             given = yield decided(ctx, route, stage, given, scope)
             route = None
         else:
-            route = as_route(stage, scope)
+            route = as_route(ctx, stage, scope)
             if route is None:
                 given = yield AsStep(stage, given, scope)
     if route is not None and given is not None:

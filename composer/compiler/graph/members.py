@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from composer.compiler.graph.calls import options_of
 from composer.compiler.graph.complaints import (
+    formula_with_weights,
+    member_with_options,
     no_prompt,
     not_a_model,
     unlike_weights,
@@ -81,6 +83,9 @@ def _model_called(ctx: Context, name: str, call: tree.Call, scope: Scope) -> Low
         if inner is None:
             return None
         return (yield AsModel(binding.statement.value, inner))
+    if binding is not None and isinstance(binding.statement, tree.Model):
+        member_with_options(ctx, call)
+        return None
     step = STEPS.get(name)
     if binding is not None or step is None or step.gives is not Port.MODEL or step.sign:
         not_a_model(ctx, call)
@@ -95,6 +100,10 @@ def _fused(ctx: Context, step: Step, call: tree.Call, scope: Scope) -> Lowered:
     members = [a for a in call.arguments if a.name is None]
     formula, home = _formula(step, members, homes, scope)
     if formula is not None:
+        own = next((a for a in call.arguments if a.name in ("weights", "combine")), None)
+        if own is not None:
+            formula_with_weights(ctx, own)
+            return None
         try:
             written = terms(ctx.values, formula, home)
         except Bad as bad:
@@ -109,16 +118,21 @@ def _fused(ctx: Context, step: Step, call: tree.Call, scope: Scope) -> Lowered:
     node = yield build_node(ctx, step, call, None, scope, call, homes, **hidden)
     if node is None or not ctx.shallow(node, call.place):
         return None
+    return node if _weighed(ctx, call, node) else None
+
+
+def _weighed(ctx: Context, call: tree.Call, node: Node) -> bool:
+    """Say whether a fuse has as many weights as members, and can use them."""
     weights = node.get("weights")
     if weights is None:
-        return node
+        return True
     if len(weights) != len(node.inputs):
         unlike_weights(ctx, call, len(node.inputs), len(weights))
-        return None
+        return False
     if why := _useless(node, weights):
         useless_weights(ctx, call, weights, why)
-        return None
-    return node
+        return False
+    return True
 
 
 def _useless(node: Node, weights: tuple[float, ...]) -> str:

@@ -16,8 +16,7 @@ from composer.compiler.graph.complaints import (
 )
 from composer.compiler.graph.context import AsStep
 from composer.compiler.graph.naming import branch_names
-from composer.compiler.graph.uses import origin
-from composer.compiler.graph.values import follow
+from composer.compiler.graph.uses import opened, origin
 from composer.ports import Port
 from composer.steps import STEPS
 from composer.syntax import tree
@@ -28,17 +27,29 @@ if TYPE_CHECKING:
     from composer.compiler.graph.scope import Scope
 
 
-def as_route(stage: tree.Expr, scope: Scope) -> tuple[tree.Name | tree.Call, Scope] | None:
-    """Return the call of `route` that a stage is, directly or through a name."""
-    expr, home = follow(stage, scope)
+def as_route(
+    ctx: Context, stage: tree.Expr, scope: Scope
+) -> tuple[tree.Name | tree.Call, Scope] | None:
+    """Return the call of `route` that a stage is, directly, through a name or through a `def`."""
+    expr, home = opened(ctx, stage, scope, _is_route)
+    return (
+        (expr, home) if isinstance(expr, tree.Name | tree.Call) and _is_route(expr, home) else None
+    )
+
+
+def _is_route(expr: tree.Expr, scope: Scope) -> bool:
+    """Say whether an expression decides."""
     name = expr.id if isinstance(expr, tree.Name) else getattr(expr, "function", None)
-    if name is None or home.find(name) is not None:
-        return None
+    if name is None or scope.find(name) is not None:
+        return False
     step = STEPS.get(name)
-    if step is None or step.gives is not Port.DECISION:
-        return None
-    assert isinstance(expr, tree.Name | tree.Call)
-    return expr, home
+    return step is not None and step.gives is Port.DECISION
+
+
+def _is_bank(expr: tree.Expr, scope: Scope) -> bool:
+    """Say whether an expression is a bank as it is written."""
+    del scope
+    return isinstance(expr, tree.Bank)
 
 
 def decided(
@@ -78,7 +89,7 @@ def _routed(
     ctx: Context, route: tree.Expr, target: tree.Expr, scope: Scope
 ) -> tuple[tree.Bank | None, Scope]:
     """Return the bank that a route feeds, and where it is read; anything else is a bank of one."""
-    bank, home = follow(target, scope)
+    bank, home = opened(ctx, target, scope, _is_bank)
     if isinstance(bank, tree.Fallback) and any(isinstance(c, tree.Bank) for c in bank.choices):
         routed_fallback(ctx, route, bank)
         return None, scope

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from composer.compiler.graph.hints import say
+from composer.ports import Port
+from composer.steps import STEPS
 from composer.syntax import tree, unparse
 from composer.words import Diagnostic, Note, did_you_mean
 
@@ -16,12 +18,17 @@ if TYPE_CHECKING:
 
 def unknown_option(function: str, argument: tree.Argument, known: list[str]) -> Diagnostic:
     """Return the mistake of an option that a call does not have."""
+    step = STEPS.get(function)
+    fuse = step is not None and step.gives is Port.MODEL
+    asking = fuse and argument.name in STEPS["generate"].public_options
+    where = "options of asking go where the fuse is asked: `let fused = ...`, `fused({} = ...)`"
+    help_ = where.format(argument.name) if asking else did_you_mean(argument.name or "", known)
     return Diagnostic(
         "E203",
         f"`{function}` has no option `{argument.name}`",
         argument.name_place,
         "unknown option",
-        help=did_you_mean(argument.name or "", known) or "it takes none",
+        help=help_ or "it takes none",
     )
 
 

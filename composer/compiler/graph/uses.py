@@ -8,14 +8,14 @@ from composer.compiler.graph.calls import fill, place_inputs
 from composer.compiler.graph.complaints import defined_by_itself, gives
 from composer.compiler.graph.context import AsModel, AsStep
 from composer.compiler.graph.scope import Binding, Scope
-from composer.compiler.graph.values import Bad, match
+from composer.compiler.graph.values import Bad, follow, match
 from composer.ports import Port
 from composer.steps import Role
 from composer.syntax import tree
 from composer.words import Note
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from composer.compiler.graph.context import Context, Lowered, Request
     from composer.compiler.graph.node import Node
@@ -123,6 +123,44 @@ def instance(ctx: Context, call: tree.Call, binding: Binding, scope: Scope) -> S
         bound = Binding(parameter.name, parameter, home, parameter.place, value)
         inner.names[parameter.name] = bound
     return inner
+
+
+def opened(
+    ctx: Context, expr: tree.Expr, scope: Scope, wanted: Callable[[tree.Expr, Scope], bool]
+) -> tuple[tree.Expr, Scope]:
+    """Follow names, and uses of a `def`, as long as they lead to something that is wanted."""
+    found, home = follow(expr, scope)
+    while (binding := _definition(found, home)) is not None and _leads(binding, wanted):
+        assert isinstance(found, tree.Call)
+        inner = instance(ctx, found, binding, home)
+        if inner is None:
+            break
+        found, home = follow(_body(binding), inner)
+    return found, home
+
+
+def _leads(binding: Binding, wanted: Callable[[tree.Expr, Scope], bool]) -> bool:
+    """Say whether the body of a `def` is what is wanted, or uses another one whose body is."""
+    seen: set[Binding] = set()
+    following: Binding | None = binding
+    while following is not None and following not in seen:
+        seen.add(following)
+        body, home = follow(_body(following), following.scope)
+        if wanted(body, home):
+            return True
+        following = _definition(body, home)
+    return False
+
+
+def _definition(expr: tree.Expr, scope: Scope) -> Binding | None:
+    """Return the `def` that an expression is a use of."""
+    binding = scope.find(expr.function) if isinstance(expr, tree.Call) else None
+    return binding if binding is not None and isinstance(binding.statement, tree.Def) else None
+
+
+def _body(binding: Binding) -> tree.Expr:
+    assert isinstance(binding.statement, tree.Def)
+    return binding.statement.value
 
 
 def through(ctx: Context, binding: Binding, work: Request, at: tree.Expr) -> Lowered:
