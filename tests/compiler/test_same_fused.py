@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from composer import zoo as zoo_models
 from composer.recipe import Recipe
 
 CLOSE = 1e-4
@@ -62,6 +63,21 @@ def check_same(text, query):
 @pytest.mark.parametrize("text", RECIPES)
 def test_a_fused_recipe_writes_the_same(zoo, text):
     check_same(f"{zoo}{text}", QUERIES[0])
+
+
+UNLIKE = [
+    "token_fuse(P, O, align = union())",
+    "token_fuse(token_fuse(P, Q), O, align = union())",
+    "token_fuse(token_fuse(P, O, align = union()), Q, align = union(), weights = [2, 1])",
+    "span_fuse(token_fuse(P, O, align = union()), Q)",
+]
+
+
+@pytest.mark.parametrize("text", UNLIKE)
+def test_members_of_unlike_vocabularies_write_the_same(zoo, text):
+    if "other" not in zoo_models.names():
+        pytest.skip("the zoo has no model of another vocabulary")
+    check_same(f'{zoo}model O = zoo("other")\n{text}', QUERIES[0])
 
 
 def fuses(inner):
