@@ -20,12 +20,15 @@ from composer.words import Diagnostic, Mistakes
 @click.command()
 @click.argument("recipes", nargs=-1, required=True, type=click.Path(path_type=Path))
 @recipe_options
+@click.option("--github", is_flag=True, help="Print annotations for a workflow of GitHub.")
 @json_option
-def command(recipes: tuple[Path, ...], reading: Reading, *, as_json: bool) -> int:
+def command(recipes: tuple[Path, ...], reading: Reading, *, github: bool, as_json: bool) -> int:
     """Find all mistakes of recipes; no model is touched."""
     found = {path: _check(path, reading) for path in recipes}
     if as_json:
         click.echo(_as_json(found))
+    elif github:
+        click.echo("\n".join(_annotation(d) for each in found.values() for d in each))
     else:
         for path, diagnostics in found.items():
             tell(diagnostics)
@@ -55,3 +58,18 @@ def _counts(errors: int, warnings: int) -> tuple[tuple[int, str], ...]:
 def _as_json(found: dict[Path, tuple[Diagnostic, ...]]) -> str:
     rows = [each.as_dict() for diagnostics in found.values() for each in diagnostics]
     return as_json({"version": 1, "recipes": [str(path) for path in found], "diagnostics": rows})
+
+
+def _annotation(diagnostic: Diagnostic) -> str:
+    """Write a diagnostic as a workflow command, which GitHub shows at its line."""
+    row = diagnostic.as_dict()
+    names = {"file": "file", "line": "line", "col": "column", "endLine": "end_line"}
+    where = [f"{name}={_escaped(row[key])}" for name, key in names.items() if row[key] is not None]
+    title = f"title={diagnostic.code}"
+    text = f"{diagnostic.message}\n{diagnostic.help}" if diagnostic.help else diagnostic.message
+    return f"::{diagnostic.severity} {','.join([*where, title])}::{_escaped(text)}"
+
+
+def _escaped(value: object) -> str:
+    """Escape what would end a workflow command."""
+    return str(value).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")

@@ -341,6 +341,11 @@ CODES: dict[str, Code] = {
         "token_fuse(A + 0.6 * (B - A))",
     ),
     # E5: files.
+    "E406": Code(
+        "a secret stands in the recipe",
+        "A key of a service is written out, so everybody who reads the file, or its history, can "
+        "use it. Take it from the environment, and have the service make a new one.",
+    ),
     "E501": Code(
         "a file that is not there",
         "Paths are taken from the file that names them, then from the recipes of the package.",

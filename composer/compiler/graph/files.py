@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.scope import Binding, Scope
+from composer.compiler.graph.secrets import secrets
 from composer.syntax import parse, read, tree
 from composer.words import Diagnostic, Mistakes, Source, did_you_mean, nearest
 
@@ -66,7 +67,9 @@ class Loader:
         if path not in self._files or source is not None:
             self._files[path] = None
             try:
-                self._files[path] = parse(source or _named(read(path), path))
+                text = source or _named(read(path), path)
+                self.mistakes += secrets(text)
+                self._files[path] = parse(text)
             except Mistakes as mistakes:
                 self.mistakes += mistakes.diagnostics
         return self._files[path]
