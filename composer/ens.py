@@ -15,7 +15,6 @@ a recipe loads into, so both mean the same.
 
 from __future__ import annotations
 
-import keyword
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,12 +22,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from composer.syntax import tree, unparse
+from composer.syntax.kinds import STATEMENTS
 from composer.words import Place, Source
 
 if TYPE_CHECKING:
     from composer.recipe import Recipe
 
 NOWHERE = Place(Source("python", ""), 0, 0)
+RESERVED = frozenset(STATEMENTS.values()) | {"and", "or", "not", "true", "false", "none"}
 LOGIC = frozenset({"and", "or", "not", "==", "!=", "<", "<=", ">", ">="})
 
 
@@ -84,6 +85,20 @@ class Expression:
 
     def __rmul__(self, other: object) -> Expression:
         return as_expression(other)._binary("*", self)
+
+    def __rtruediv__(self, other: object) -> Expression:
+        return as_expression(other)._binary("/", self)
+
+    def __eq__(self, other: object) -> Expression:  # type: ignore[override]
+        return self._binary("==", other)
+
+    def __ne__(self, other: object) -> Expression:  # type: ignore[override]
+        return self._binary("!=", other)
+
+    __hash__ = object.__hash__
+
+    def __bool__(self) -> bool:
+        raise TypeError("a condition has no truth here: join them with `&`, `|` and `~`")
 
     def __ge__(self, other: object) -> Expression:
         return self._binary(">=", other)
@@ -180,7 +195,7 @@ def _name_of(values: tuple[object, ...], backend: str) -> str:
     """Name a model after what it is: `general-1` becomes `general_1`."""
     said = str(values[0]).rstrip("/").rpartition("/")[2] if values else backend
     word = re.sub(r"\W+", "_", said, flags=re.ASCII).strip("_") or backend
-    return f"m_{word}" if word[0].isdigit() or keyword.iskeyword(word) else word
+    return f"m_{word}" if word[0].isdigit() or word in RESERVED else word
 
 
 def _call(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -177,13 +178,19 @@ def _source(recipe: str | Path) -> tuple[Path, Source | None]:
     """Return where a recipe lies, or its text: a file, a shipped recipe, or the recipe itself."""
     text = str(recipe)
     path = Path(text) if "\n" not in text else None
-    if path is not None and not path.exists():
+    if path is not None and not _is_there(path):
         path = _shipped(path) or path
-    if path is not None and not path.exists() and BARE.fullmatch(text):
+    if path is not None and not _is_there(path) and BARE.fullmatch(text):
         raise Mistakes([_no_such(text)])
-    if path is None or not (path.exists() or isinstance(recipe, Path) or path.suffix in NOTATIONS):
+    named = isinstance(recipe, Path) or (path is not None and path.suffix in NOTATIONS)
+    if path is None or not (named or _is_there(path)):
         return Path.cwd() / "recipe.ens", Source("recipe", text)
     return path, None
+
+
+def _is_there(path: Path) -> bool:
+    """Say whether a file exists; pathlib raises for a text too long to be a name."""
+    return os.path.exists(path)  # noqa: PTH110
 
 
 def _no_such(name: str) -> Diagnostic:
@@ -202,7 +209,7 @@ def _shipped(path: Path) -> Path | None:
         return None
     parts = path.parts[1:] if path.parts[:1] == ("recipes",) else path.parts
     found = shipped().joinpath(*parts).with_suffix(".ens")
-    return found if parts and found.is_file() else None
+    return found if parts and _is_there(found) else None
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - whatever a parameter may be

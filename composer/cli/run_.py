@@ -93,6 +93,8 @@ def command(  # noqa: PLR0913 - a verb's options
 
     Without any, the recipe's own example is answered.
     """
+    if stream and (as_json or output is not None):
+        raise click.UsageError("--stream prints pieces of text: leave out --json and --output")
     loaded = reading.read(recipe, plain=plain, seed=seed)
     loaded.plan()
     queries = _limited(_queries(loaded, query, input_), limit)

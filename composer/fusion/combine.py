@@ -130,6 +130,8 @@ def logs(
     for n, (member, share) in enumerate(zip(members, shares, strict=True)):
         wide = tables[n].logs(member.logs()) if tables else member.logs()[:, :width].clone()
         out = wide.isneginf() if share.least < 0 else None
+        if out is not None and share.silent:
+            out[list(share.silent)] = False
         part = share.of(wide)
         if out is not None:
             part = part.masked_fill(out, -torch.inf)

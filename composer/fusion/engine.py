@@ -22,7 +22,7 @@ from composer.models.local import load
 from composer.models.pool import Full, Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
     from composer.fusion.cursor import Request
@@ -71,6 +71,7 @@ class Engine:
         self._waiting: list[_Task[Any]] = []
         self._active: list[_Task[Any]] = []
         self._open = True
+        self._door = threading.Lock()
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
         self._thread.start()
 
@@ -114,9 +115,11 @@ class Engine:
 
     def close(self) -> None:
         """Cancel what is under way and end the thread."""
-        if self._open:
-            self._open = False
-            self._inbox.put(None)
+        with self._door:
+            was_open, self._open = self._open, False
+            if was_open:
+                self._inbox.put(None)
+        if was_open:
             self._thread.join()
 
     def __enter__(self) -> Self:
@@ -131,10 +134,11 @@ class Engine:
         self.close()
 
     def _submit(self, members: tuple[Member, ...], start: Callable[[], Session[T]]) -> Future[T]:
-        if not self._open:
-            raise ModelError("E707", "the engine is closed")
         future: Future[T] = Future()
-        self._inbox.put(_Task(members, start, future))
+        with self._door:  # or a job could be put behind the last thing that is read
+            if not self._open:
+                raise ModelError("E707", "the engine is closed")
+            self._inbox.put(_Task(members, start, future))
         return future
 
     def _group(self, member: Member) -> Group:
@@ -154,11 +158,20 @@ class Engine:
                     self._admit()
                     self._advance()
         except Exception as problem:  # noqa: BLE001  # nobody must wait for a thread that is gone
-            self._open, error = False, problem
-        for task in [*self._active, *self._waiting]:
+            error = problem
+        with self._door:
+            self._open = False
+        for task in [*self._active, *self._waiting, *self._unread()]:
             if task.session is not None:
                 task.session.close()
             _fail(task, error)
+
+    def _unread(self) -> Iterator[_Task[Any]]:
+        """What came in and was never looked at."""
+        while not self._inbox.empty():
+            task = self._inbox.get()
+            if task is not None:
+                yield task
 
     def _receive(self) -> bool:
         """Take what came in; wait for it if there is nothing else to do."""

@@ -34,9 +34,19 @@ def score(
     run = group.run(shares)
     if prompts is None:
         return (yield from _plain(group, shares, run, text, end=end))
+    written = encoded(text)
     ids = {leaf: opening(group.leaves[leaf], prompts, "") for leaf in run}
     cursor = Cursor.open(group, shares, ids)
-    return (yield from _read(cursor, cursor.path(text.encode()), end=end))
+    return (yield from _read(cursor, cursor.path(written), end=end))
+
+
+def encoded(text: str) -> bytes:
+    """Return a text's bytes; half a character (a lone surrogate) has none."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        said = f"the text holds half a character at position {error.start}"
+        raise ModelError("E402", said, "write it as whole characters") from None
 
 
 def perplexity(group: Group, prompt: Messages, weights: Sequence[float] | None) -> Session[Score]:
@@ -78,7 +88,7 @@ def _head(group: Group, entries: Sequence[int], text: str) -> tuple[str, Sequenc
     """The first piece that is some whole characters of the text, and the entries after it."""
     for count in range(1, len(entries) + 1):
         spelt = group.spell(entries[:count])
-        head = spelt if text.encode().startswith(spelt) else spelt.removeprefix(b" ")
+        head = spelt if encoded(text).startswith(spelt) else spelt.removeprefix(b" ")
         with contextlib.suppress(UnicodeDecodeError):
             if head.decode():
                 return head.decode(), entries[count:]

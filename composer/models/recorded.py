@@ -102,6 +102,12 @@ class Replay:
         facts |= {"recorded": self.model, "row": str(row["id"])}
         return _text(query, text, source, kept, facts), self._usage(kept)
 
+    def cost(self, query: Query) -> float:
+        """Return the dollars that replaying the answer to a query is booked with."""
+        row = self.rows.find(query)
+        kept = row["recorded"].get(self.model) if row is not None else None
+        return self._usage(kept).cost if kept is not None else 0.0
+
     def _draw(self, query: Query, sampling: Sampling) -> int | None:
         """Number the draws for a query by their seeds, in the order of asking; None is greedy."""
         if sampling.temperature <= 0:

@@ -111,9 +111,15 @@ class Slots:
         return like.new_zeros(self._rows, heads, self._room, dim)
 
     def _grow(self, rows: int, room: int) -> None:
-        for tables in (self._keys, self._values):
-            for layer, table in enumerate(tables):
-                wide = table.new_zeros(rows, table.shape[1], room, table.shape[3])
-                wide[: table.shape[0], :, : table.shape[2]] = table
-                tables[layer] = wide
+        # All or nothing: a device that runs out of memory half-way must leave what there was.
+        keys = [_widened(table, rows, room) for table in self._keys]
+        values = [_widened(table, rows, room) for table in self._values]
+        self._keys, self._values = keys, values
         self._rows, self._room = rows, room
+
+
+def _widened(table: Tensor, rows: int, room: int) -> Tensor:
+    """Copy a table [rows, heads, room, dim] into a larger one."""
+    wide = table.new_zeros(rows, table.shape[1], room, table.shape[3])
+    wide[: table.shape[0], :, : table.shape[2]] = table
+    return wide

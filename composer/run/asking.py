@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from composer.models import TextModel
+from composer.models.recorded import Replay
 from composer.ports import Query, Score, Text, Usage
 from composer.run.cache import Made, answer_key, leaves, score_key
 from composer.run.trace import Asked
@@ -76,36 +77,49 @@ class RunAsker:
             self.trace.spend(name, usage)
         return Text(
             query, made.text, model.name, made.tokens, made.logprobs, made.confidence,
-            facts=made.facts,
+            value=made.value, extracted=made.extracted, facts=made.facts,
         )  # fmt: skip
 
     async def score(self, model: Model, query: Query | None, text: str) -> Score:
         """Score a text as the model's answer to a query, or on its own."""
         prompts = None if query is None else prompts_of(model, query)
         found = await self._kept_or_scored(
+            model,
             score_key(model, prompts, text),
             lambda: self.means.engine().score(model.member, prompts, text),
+            _bytes(query, text),
         )
-        return self._scored(model, "scored by", list(query.messages) if query else [], found)
+        said = list(query.messages) if query else []
+        return self._scored(model, "scored by", said, found)
 
     async def perplexity(self, model: Model, query: Query) -> Score:
         """Score the query's own tokens."""
         prompt = prompts_of(model, query)[0]
         found = await self._kept_or_scored(
+            model,
             score_key(model, (prompt,), None),
             lambda: self.means.engine().perplexity(model.member, prompt),
+            _bytes(query),
         )
         return self._scored(model, "prompt read by", list(query.messages), found)
 
     async def _kept_or_scored(
-        self, key: str, make: Callable[[], Future[Score]]
+        self, model: Model, key: str, make: Callable[[], Future[Score]], read: int
     ) -> tuple[Score, bool]:
-        """Return a score, and whether it was kept from before."""
+        """Return a score, and whether it was kept from before; `read` is what it reads at most."""
         cache = self.means.cache
         kept = None if cache is None else cache.get_score(key)
         if kept is not None:
             return kept, True
-        found = await asyncio.wrap_future(make())
+        budget = self.means.budget
+        if budget is None:
+            found = await asyncio.wrap_future(make())
+        else:
+            worst = sum(self._cost(each.name, read, 0) for each in leaves(model))
+            async with budget.room(worst):
+                found = await asyncio.wrap_future(make())
+                tokens = len(found.logprobs)
+                budget.pay(sum(self._cost(each.name, tokens, 0) for each in leaves(model)))
         if cache is not None:
             cache.put_score(key, found)
         return found, False
@@ -124,7 +138,7 @@ class RunAsker:
 
     async def _kept_or_made(self, model: Model, query: Query, sampling: Sampling) -> Made:
         cache = self.means.cache
-        if cache is None:
+        if cache is None or not _kept(model):
             return await self._paid(model, query, sampling)
         key = answer_key(model, prompts_of(model, query), sampling)
         kept = cache.get(key)
@@ -147,7 +161,9 @@ class RunAsker:
 
     def _worst(self, model: Model, query: Query, sampling: Sampling) -> float:
         """Return what a call costs at most: a token has at least one byte."""
-        read = sum(len(said.encode()) for _, said in query.messages) + OVERHEAD
+        if isinstance(model.member, Replay):
+            return model.member.cost(query)
+        read = _bytes(query)
         return sum(self._cost(each.name, read, sampling.max_tokens) for each in leaves(model))
 
     async def _make(self, model: Model, query: Query, sampling: Sampling) -> Made:
@@ -157,7 +173,10 @@ class RunAsker:
                 self.on_text(text.text)
             facts = dict(text.facts)
             spent = {model.name: usage}
-            return Made(text.text, text.tokens, text.logprobs, text.confidence, facts, spent)
+            return Made(
+                text.text, text.tokens, text.logprobs, text.confidence, facts, spent,
+                extracted=text.extracted, value=text.value,
+            )  # fmt: skip
         from composer.fusion.spec import Job
 
         job = Job(model.member, prompts_of(model, query), sampling)
@@ -186,6 +205,17 @@ class RunAsker:
     def _cost(self, name: str, read: int, written: int) -> float:
         price = self.means.prices.get(name)
         return (read * price[0] + written * price[1]) / 1e6 if price else 0.0
+
+
+def _bytes(query: Query | None, text: str = "") -> int:
+    """Return the tokens that reading takes at most: a token has at least one byte."""
+    said = "".join(each for _, each in query.messages) if query is not None else ""
+    return len((said + text).encode(errors="replace")) + OVERHEAD
+
+
+def _kept(model: Model) -> bool:
+    """Say whether answers are worth keeping: a recording gives its own, by id and by draw."""
+    return not isinstance(model.member, Replay)
 
 
 def _span(span: Span) -> dict[str, Any]:

@@ -23,6 +23,7 @@ class Budget:
         self.dollars = dollars
         self.spent = 0.0
         self._reserved = 0.0
+        self._running = 0
         self._settled = asyncio.Condition()
 
     @asynccontextmanager
@@ -30,7 +31,7 @@ class Budget:
         """Hold room for a call's worst case, in dollars, while it is under way."""
         async with self._settled:
             while self.spent + self._reserved + worst > self.dollars + 1e-12:
-                if self._reserved <= 0:
+                if not self._running:
                     raise Failure(
                         "E709",
                         f"the budget of ${self.dollars:g} does not cover this call: "
@@ -38,12 +39,14 @@ class Budget:
                         "raise `--budget`, or lower `max_tokens`",
                     )
                 await self._settled.wait()
-            self._reserved += worst
+            self._reserved, self._running = self._reserved + worst, self._running + 1
         try:
             yield
         finally:
             async with self._settled:
-                self._reserved -= worst
+                self._running -= 1
+                # What is left over when nothing runs is rounding.
+                self._reserved = self._reserved - worst if self._running else 0.0
                 self._settled.notify_all()
 
     def pay(self, dollars: float) -> None:

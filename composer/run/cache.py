@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import composer
 from composer.ports import Score
+from composer.run.result import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,6 +47,8 @@ class Made:
     facts: dict[str, Any] = field(default_factory=dict)
     usage: dict[str, Usage] = field(default_factory=dict)
     spans: list[dict[str, Any]] = field(default_factory=list)
+    extracted: bool = False
+    value: str | None = None
     cached: bool = False
 
 
@@ -94,6 +97,16 @@ class AnswerCache:
     def close(self) -> None:
         """Close the file."""
         self._table.close()
+
+
+def open_cache(path: Path) -> AnswerCache:
+    """Open a file of kept answers; raises Failure where that cannot be done."""
+    try:
+        return AnswerCache(path)
+    except (OSError, sqlite3.Error) as error:
+        text = f"answers cannot be kept in {path}: {error}"
+        help_ = "run with `--no-cache`, name another `XDG_CACHE_HOME`, or remove that file"
+        raise Failure("E710", text, help_) from error
 
 
 def cache_path() -> Path:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from composer.run.asking import Means
 from composer.run.budget import Budget
-from composer.run.cache import AnswerCache
+from composer.run.cache import open_cache
 from composer.run.executor import Program, Walk, can_stream
 from composer.run.loading import Loading
 from composer.run.result import Failure, Result
@@ -57,7 +57,7 @@ class Ensemble:
         self._lock = threading.Lock()
         self._open = True
         self.budget = None if budget is None else Budget(budget)
-        self._cache = None if cache is None else AnswerCache(cache)
+        self._cache = None if cache is None else open_cache(cache)
         prices = {model.name: model.price for model in planned.plan.models}
         means = Means(self._get_engine, prices, self._cache, self.budget)
         self._program = Program(planned.root, planned.ids, means, seed)

@@ -50,11 +50,22 @@ def as_query(given: str | Query | Mapping[str, Any], *, default_id: str = "0") -
 
 def _messages(row: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     if "messages" in row:
-        return tuple((str(each["role"]), str(each["content"])) for each in row["messages"])
+        return _conversation(row["messages"])
     system = (("system", str(row["system"])),) if row.get("system") else ()
     if row.get("query") is None:
         raise Failure("E504", "a row needs `query` or `messages`", f"it has: {', '.join(row)}")
     return (*system, ("user", str(row["query"])))
+
+
+def _conversation(messages: object) -> tuple[tuple[str, str], ...]:
+    try:
+        said = [(str(each["role"]), str(each["content"])) for each in messages]  # type: ignore[attr-defined]
+    except (KeyError, TypeError):
+        said = []
+    if not said:
+        help_ = 'write `"messages": [{"role": "user", "content": "..."}]`'
+        raise Failure("E504", "`messages` is no list of messages", help_)
+    return tuple(said)
 
 
 def read_queries(lines: Iterable[str], name: str) -> Iterator[Query]:

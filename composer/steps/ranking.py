@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Annotated
 
@@ -89,6 +90,6 @@ async def regenerate(
 
 def _number(reply: str, count: int) -> int | None:
     """Return the index that a reply names, counted from 1 in the reply."""
-    digits = "".join(c if c.isdigit() else " " for c in reply).split()
-    named = [int(word) for word in digits if 1 <= int(word) <= count]
+    found = (int(word) for word in re.findall(r"[0-9]{1,9}", reply))
+    named = [number for number in found if 1 <= number <= count]
     return named[0] - 1 if named else None

@@ -440,6 +440,11 @@ CODES: dict[str, Code] = {
         "under way. What was answered before is kept; a second call with the same `--output` "
         "goes on from there.",
     ),
+    "E710": Code(
+        "answers cannot be kept",
+        "The file in which answers are kept from run to run cannot be opened or is damaged. Runs "
+        "go on without it with `--no-cache`; removing the file loses nothing but time.",
+    ),
     "E708": Code(
         "a template cannot be rendered",
         "A template asks for a value that the step before it does not give, or is not rightly "

@@ -24,8 +24,8 @@ ROOT_MARKS = ("pyproject.toml", ".git")
 def shipped() -> Path:
     """Return the folder of the recipes that come with the package."""
     package = Path(__file__).parents[2]
-    beside = package.parent / "recipes"
-    return beside if beside.is_dir() else package / "recipes"
+    inside = package / "recipes"
+    return inside if inside.is_dir() else package.parent / "recipes"
 
 
 def root_of(folder: Path) -> Path:

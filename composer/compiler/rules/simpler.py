@@ -103,6 +103,12 @@ def flat_votes(graph: Graph, node: Node, bank: Node) -> Node | None:
     return graph.replaced(node, (whole,), weights=tuple(flat))
 
 
+def _may_abstain(node: Node) -> bool:
+    """Say whether an answer from here may be none: one that was read out, or recorded as nothing."""
+    recorded = node.op == "model" and node.get("declaration").name == "recorded"
+    return recorded or node.op == "extract"
+
+
 def _linear(vote: Node) -> bool:
     """Say whether a vote counts voices that cannot abstain and are either equal or not."""
     from composer.parts import Count, Exact, Surest
@@ -110,7 +116,7 @@ def _linear(vote: Node) -> bool:
     counted = isinstance(vote.get("reduce"), Count) and isinstance(vote.get("by"), Exact)
     if not counted or isinstance(vote.get("ties"), Surest):
         return False
-    return all(each.op != "extract" for each in topological(vote))
+    return not any(_may_abstain(each) for each in topological(vote))
 
 
 def _inner_vote(outer: Node, branch: Node) -> Node | None:
