@@ -6,6 +6,11 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run: what a new one finds is found when it is looked for.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 # Tests keep no answers where a user keeps them, and meet none that a user kept.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="composer-tests-")

@@ -88,7 +88,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     finally:
         gc.freeze()
         gc.enable()
+        _flush()
     sys.exit(status)
+
+
+def _flush() -> None:
+    """Write what is left; that its reader has stopped, as `head` does, is no error."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(argv: list[str]) -> int:
@@ -99,6 +108,8 @@ def _run(argv: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         return error.exit_code
+    except BrokenPipeError:
+        return 0
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted", err=True)
         return EXIT_INTERRUPTED

@@ -46,7 +46,7 @@ def command(  # noqa: PLR0913 - one for each option
     write: bool,
     as_json: bool,
 ) -> int:
-    r"""Write recipes in canonical text; comments stay, and so does the meaning.
+    """Write recipes in canonical text; comments stay, and so does the meaning.
 
     \b
     compose fmt recipe.ens                   in place
@@ -54,7 +54,7 @@ def command(  # noqa: PLR0913 - one for each option
     compose fmt --to yaml recipe.ens         print in the other notation
     compose fmt --to yaml --write *.ens      write recipe.yaml beside recipe.ens
     compose fmt - < recipe.ens               from stdin to stdout
-    """
+    """  # noqa: D301 - click marks a paragraph to be kept with this letter
     if to and (check or as_json):
         raise click.UsageError("--to converts; --check and --json look at files as they are")
     if write and not to:

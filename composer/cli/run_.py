@@ -121,10 +121,10 @@ def command(  # noqa: PLR0913 - a verb's options
 
 def _queries(recipe: Recipe, given: tuple[str, ...], input_: Path | None) -> Iterable[Query]:
     from composer.ports import Query
-    from composer.run import read_queries
+    from composer.run.rows import as_query, read_queries
 
     if given:
-        return [Query.of(text, id=str(at)) for at, text in enumerate(given, 1)]
+        return [as_query(text, default_id=str(at)) for at, text in enumerate(given, 1)]
     if input_ is not None:
         return _lines(input_)
     piped = list(read_queries(sys.stdin, "stdin")) if _is_piped() else []
@@ -184,7 +184,13 @@ class Tracing:
             return lambda _result: None
         if self.target == ON_STDERR:
             return self._words
-        self.file = Path(self.target).open("a", encoding="utf-8")
+        try:
+            self.file = Path(self.target).open("a", encoding="utf-8")
+        except OSError as error:
+            from composer.run import Failure
+
+            text = f"the trace cannot be written to {self.target}: {error.strerror}"
+            raise Failure("E503", text, "name a file in a folder that exists") from None
         return self._json
 
     def __exit__(self, *error: object) -> None:

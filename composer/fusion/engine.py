@@ -151,12 +151,15 @@ class Engine:
         return self._groups[key]
 
     def _loop(self) -> None:
+        with torch.inference_mode():  # to the end: closing a session gives its rows back
+            self._work()
+
+    def _work(self) -> None:
         error: Exception = ModelError("E707", "the engine was closed")
         try:
-            with torch.inference_mode():
-                while self._receive():
-                    self._admit()
-                    self._advance()
+            while self._receive():
+                self._admit()
+                self._advance()
         except Exception as problem:  # noqa: BLE001  # nobody must wait for a thread that is gone
             error = problem
         with self._door:

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 __all__ = ["draw", "filtered"]
 
 
+COLDEST = 1e-4
+"""Below this a temperature is greedy in all but name, and its quotients leave float32."""
+
+
 def draw(said: Said, rows: Sequence[int], how: Sequence[Sampling], luck: Sequence[float]) -> Tensor:
     """Draw an entry [row] for each of some rows; `luck` is uniform in [0, 1)."""
     chosen = _of(said.scores, rows).argmax(-1)
@@ -63,7 +67,9 @@ def _of(scores: Tensor, rows: Sequence[int]) -> Tensor:
 def _tempered(said: Said, rows: Sequence[int], how: Sequence[Sampling]) -> Tensor:
     """Log-probabilities [row, entry] at each row's temperature."""
     logprobs = said.logprobs(rows)
-    return (logprobs / _column([s.temperature for s in how], logprobs).float()).log_softmax(-1)
+    return (
+        logprobs / _column([max(s.temperature, COLDEST) for s in how], logprobs).float()
+    ).log_softmax(-1)
 
 
 def _pick(logprobs: Tensor, luck: Sequence[float], rows: Sequence[int]) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ class Budget:
     """
 
     def __init__(self, dollars: float) -> None:
+        if not 0 <= dollars < math.inf:
+            raise Failure("E402", f"a budget is a number of dollars, not {dollars}")
         self.dollars = dollars
         self.spent = 0.0
         self._reserved = 0.0

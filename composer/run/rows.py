@@ -39,13 +39,23 @@ def as_query(given: str | Query | Mapping[str, Any], *, default_id: str = "0") -
     if isinstance(given, Query):
         return given
     if isinstance(given, str):
-        return Query.of(given, id=default_id)
+        return _whole(Query.of(given, id=default_id))
     if not isinstance(given, Mapping):
         kind = type(given).__name__
         raise TypeError(f"a question is {ACCEPTED}, but this is a value of type `{kind}`")
     fields = {name: value for name, value in given.items() if name not in ("id", "messages")}
     id_ = given.get("id")
-    return Query(_messages(given), default_id if id_ is None else str(id_), fields)
+    return _whole(Query(_messages(given), default_id if id_ is None else str(id_), fields))
+
+
+def _whole(query: Query) -> Query:
+    """Refuse a question that holds bytes which are no text."""
+    try:
+        "".join(said for _, said in query.messages).encode()
+    except UnicodeEncodeError:
+        help_ = "save or pipe it as UTF-8"
+        raise Failure("E504", "the question holds bytes that are no UTF-8", help_) from None
+    return query
 
 
 def _messages(row: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:

@@ -115,3 +115,21 @@ def test_a_damaged_file_of_answers_is_named(tmp_path):
 def test_a_long_recipe_on_one_line_is_a_recipe():
     with pytest.raises(composer.Mistakes):
         composer.load("[" + ", ".join(["A"] * 400) + "] -> vote()")
+
+
+@pytest.mark.parametrize("dollars", [float("nan"), float("inf"), -1.0])
+def test_a_budget_is_a_number_of_dollars(dollars):
+    with pytest.raises(Failure, match="E402"):
+        composer.load('model A = fake("x")\nA').ready(budget=dollars)
+
+
+def test_a_question_of_broken_bytes_is_refused():
+    with composer.load('model A = fake("x")\nA').ready() as ensemble, pytest.raises(Failure) as e:
+        ensemble("\udcff")
+    assert e.value.code == "E504"
+
+
+def test_the_coldest_draw_is_the_greedy_one():
+    head = 'model A = zoo("general-1")\n'
+    greedy = composer.load(head + "A")("Add 30 and 4.").answer
+    assert composer.load(head + "A(temperature = 1e-46)")("Add 30 and 4.").answer == greedy

@@ -104,7 +104,7 @@ def flat_votes(graph: Graph, node: Node, bank: Node) -> Node | None:
 
 
 def _may_abstain(node: Node) -> bool:
-    """Say whether an answer from here may be none: one that was read out, or recorded as nothing."""
+    """Say whether an answer from here may be none: read out in vain, or recorded as nothing."""
     recorded = node.op == "model" and node.get("declaration").name == "recorded"
     return recorded or node.op == "extract"
 
