@@ -94,6 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _flush() -> None:
     """Write what is left; that its reader has stopped, as `head` does, is no error."""
+    if sys.stdout.closed:  # a server over stdio has closed it
+        return
     try:
         sys.stdout.flush()
     except BrokenPipeError:

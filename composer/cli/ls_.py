@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Row = dict[str, str]
+
+PAPER = re.compile(r"arXiv:\d{4}\.\d{4,5}")
+"""How the head of a recipe names its paper."""
 
 
 @click.command()
@@ -64,4 +68,6 @@ def _recipes() -> Iterator[Row]:
     for path in sorted(shipped().rglob("*.ens")):
         lines = path.read_text(encoding="utf-8").splitlines()
         comment = lines[0].lstrip("# ") if lines and lines[0].startswith("#") else ""
-        yield {"name": str(path.relative_to(shipped())), "about": comment}
+        paper = next(iter(PAPER.findall("\n".join(lines))), "")
+        name = str(path.relative_to(shipped()))
+        yield {"name": name, "about": comment, "paper": paper}
