@@ -173,7 +173,7 @@ def zoo(health: Health) -> dict[str, Any]:
 
 def caches(health: Health) -> list[dict[str, Any]]:
     """Return the folders that things are kept in, with their sizes."""
-    from composer.cli.timing import cache_folder
+    from composer.words.caches import cache_folder
 
     home = os.environ.get("HF_HOME")
     hub = Path(home) if home else cache_folder().parent / "huggingface"

@@ -11,11 +11,13 @@ import json
 import os
 import statistics
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from composer.words.caches import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from composer.models.rows import Row
     from composer.models.runner import Runner
@@ -32,13 +34,6 @@ READ, WARM, STEPS = 16, 5, 40
 """Tokens that each row holds at first, steps that are not timed, and steps that are."""
 
 Timings = dict[str, Any]
-
-
-def cache_folder() -> Path:
-    """Return the folder of the user's cache."""
-    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    base = named if named.is_absolute() else Path.home() / ".cache"
-    return base / "ensemble-composer"
 
 
 def timings_file() -> Path:

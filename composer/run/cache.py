@@ -10,18 +10,18 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import os
 import sqlite3
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import composer
 from composer.ports import Score
 from composer.run.result import Failure
+from composer.words.caches import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from composer.ports import Model, Sampling, Usage
 
@@ -111,9 +111,7 @@ def open_cache(path: Path) -> AnswerCache:
 
 def cache_path() -> Path:
     """Return where a user's answers are kept."""
-    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    base = named if named.is_absolute() else Path.home() / ".cache"
-    return base / "ensemble-composer" / FILE
+    return cache_folder() / FILE
 
 
 def answer_key(model: Model, prompts: Prompts, sampling: Sampling) -> str:

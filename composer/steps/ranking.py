@@ -82,7 +82,10 @@ async def regenerate(
     max_tokens: Annotated[int, Field(ge=1)] = 512,
     ask: Asker,
 ) -> Text:
-    """Let a model write a new answer from the candidates: short for `prompt(...) -> M`."""
+    """Let a model write a new answer from the candidates, as `prompt(...) -> M` would, whole.
+
+    Its options are its own: what `default generate(...)` says does not hold for it.
+    """
     query = answers.query.asking(template.render(answers), answers)
     text = await ask.generate(model, query, Sampling(max_tokens=max_tokens))
     return replace(text, query=answers.query)

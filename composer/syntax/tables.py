@@ -10,15 +10,15 @@ import os
 import stat
 import sys
 from hashlib import sha256
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from composer.words.caches import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from lark import Lark
-
-FOLDER = "ensemble-composer"
 
 
 def kept(make: Callable[[], Lark], *content: str) -> Lark:
@@ -45,7 +45,7 @@ def _table(*content: str) -> Path | None:
     from lark import __version__
 
     try:
-        folder = _caches() / FOLDER
+        folder = cache_folder()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not _private(folder):
             return None
@@ -53,11 +53,6 @@ def _table(*content: str) -> Path | None:
         return None
     parts = (__version__, str(sys.version_info[:2]), *content)
     return folder / f"ens-{sha256(chr(0).join(parts).encode()).hexdigest()[:16]}.tables"
-
-
-def _caches() -> Path:
-    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return named if named.is_absolute() else Path.home() / ".cache"
 
 
 def _private(folder: Path) -> bool:

@@ -406,8 +406,8 @@ CODES: dict[str, Code] = {
     ),
     "E702": Code(
         "a member took too long",
-        "A model did not answer within its time. Give it more, ask for fewer tokens, or add a "
-        "fallback.",
+        "A backend gave up waiting for its model. No time limit can be set in a recipe yet: ask "
+        "for fewer tokens, or add a fallback.",
     ),
     "E703": Code(
         "a text is longer than the model can read",
