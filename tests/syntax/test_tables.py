@@ -7,13 +7,14 @@ from composer.syntax import grammar, parse, tables
 from composer.words import Source
 
 TEXT = 'use "a" (A)\nroute -> [A]'
+from composer.words.caches import cache_folder
 
 
 @pytest.fixture
 def caches(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     grammar.lark.cache_clear()
-    yield tmp_path / tables.FOLDER
+    yield cache_folder()
     grammar.lark.cache_clear()
 
 
