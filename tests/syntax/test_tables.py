@@ -5,9 +5,9 @@ import pytest
 
 from composer.syntax import grammar, parse, tables
 from composer.words import Source
+from composer.words.caches import cache_folder
 
 TEXT = 'use "a" (A)\nroute -> [A]'
-from composer.words.caches import cache_folder
 
 
 @pytest.fixture
