@@ -1,10 +1,27 @@
 """What an estimator is asked and what it gives: the quality that each choice would have."""
 
-from abc import abstractmethod
-from dataclasses import dataclass
-from typing import ClassVar
+from __future__ import annotations
 
-from composer.ports import Asker, Model, Query, Typed
+from abc import abstractmethod
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from pydantic import PrivateAttr
+
+from composer.parts.estimators.once import Once
+from composer.parts.mistakes import PartError
+from composer.ports import Asker, FilePath, Model, Query, Typed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating[Any]]
+
+Asked = tuple[str, tuple[str, ...]]
+"""A question as estimators see it: its text, and its tags, such as the subject."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +46,125 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Estimates:
-    """A quality for each choice, greater is better, and in words how it was found."""
+    """A quality for each choice, greater is better, and in words how it was found.
+
+    `spread` is each quality's standard deviation and `cost` what each answer would cost in
+    dollars, empty where not known. `foreign`, in [0, 1], says how far the query lies from what
+    the estimator learnt from, None where it learnt nothing or keeps no such measure.
+    """
 
     quality: tuple[float, ...]
     because: str = ""
+    spread: tuple[float, ...] = ()
+    cost: tuple[float, ...] = ()
+    foreign: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Labels:
+    """What is learnt from: n queries and the recorded outcomes of m choices.
+
+    `quality`, `cost` (dollars) and `tokens` are [n, m], NaN where unknown. `graded` names the
+    choices whose quality is a score, not right (1) or wrong (0). `digest` names the content.
+    """
+
+    queries: tuple[str, ...]
+    tags: tuple[tuple[str, ...], ...]
+    names: tuple[str, ...]
+    quality: Floats
+    cost: Floats
+    tokens: Floats
+    graded: frozenset[str] = frozenset()
+    digest: str = ""
+
+    @property
+    def asked(self) -> tuple[Asked, ...]:
+        """The queries with their tags, as `predict` takes them."""
+        return tuple(zip(self.queries, self.tags, strict=True))
+
+    def take(self, rows: Sequence[int] | NDArray[np.intp]) -> Labels:
+        """Return some of the rows, in the order asked for."""
+        import hashlib
+
+        import numpy as np
+
+        some = np.asarray(rows, dtype=np.intp)
+        return replace(
+            self,
+            queries=tuple(self.queries[row] for row in some),
+            tags=tuple(self.tags[row] for row in some),
+            quality=self.quality[some],
+            cost=self.cost[some],
+            tokens=self.tokens[some],
+            digest=hashlib.sha256(self.digest.encode() + some.tobytes()).hexdigest(),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """What was learnt: arrays, and facts that JSON can hold (strings belong there).
+
+    It is saved as safetensors and JSON, so arrays have the number types that safetensors knows
+    and nothing is pickled. `live` keeps what is made of them once per process, such as an index:
+    `state.live.get("index", lambda: make(state.arrays))`.
+    """
+
+    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    live: Once[Any] = field(default_factory=Once, repr=False)
+
+    @classmethod
+    def join(cls, **parts: State) -> State:
+        """Return one state that holds others, each under its name."""
+        arrays = {
+            f"{name}.{key}": array
+            for name, part in parts.items()
+            for key, array in part.arrays.items()
+        }
+        return cls(arrays, {name: dict(part.facts) for name, part in parts.items()})
+
+    def part(self, name: str) -> State:
+        """Return one of the states that were joined, the same object every time."""
+        return self.live.get(("part", name), lambda: self._part(name))  # type: ignore[no-any-return]
+
+    def _part(self, name: str) -> State:
+        start = f"{name}."
+        arrays = {
+            key.removeprefix(start): array
+            for key, array in self.arrays.items()
+            if key.startswith(start)
+        }
+        return State(arrays, self.facts[name])
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What is expected of each of n queries from each of m choices.
+
+    `mean` [n, m] is the quality, `spread` [n, m] its standard deviation (NaN unknown), `cost`
+    [n, m] dollars, None where the estimator knows nothing of cost.
+    """
+
+    mean: Floats
+    spread: Floats
+    cost: Floats | None = None
+
+    @classmethod
+    def of(cls, mean: Floats, spread: Floats | None = None, cost: Floats | None = None) -> Self:
+        """Return predictions whose spread may be unknown."""
+        import numpy as np
+
+        return cls(mean, np.full_like(mean, np.nan) if spread is None else spread, cost)
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A state with what it belongs to: the names of the choices, in the order of its columns."""
+
+    names: tuple[str, ...]
+    state: State
+    rows: int = 0
+    guard: State | None = None
 
 
 class Estimator(Typed):
@@ -46,3 +178,94 @@ class Estimator(Typed):
     @abstractmethod
     async def estimate(self, query: Query, choices: tuple[Choice, ...], ask: Asker) -> Estimates:
         """Estimate the quality of every choice for this query."""
+
+
+class Learned(Estimator):
+    """An estimator that learns from recorded outcomes, by `fit`, and keeps what it learnt.
+
+    `compose fit` writes the state beside the recipe; without that, `data` is learnt from once per
+    process, in a thread, when the first query comes.
+    """
+
+    data: FilePath | None = None
+
+    _fitted: Fitted | None = PrivateAttr(default=None)
+
+    @abstractmethod
+    def fit(self, labels: Labels, seed: int) -> State:
+        """Learn from labels; the same labels and seed give the same state, bit for bit."""
+
+    @abstractmethod
+    def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
+        """Predict for n queries at once; the columns are those of the labels learnt from."""
+
+    @property
+    def fitted(self) -> Fitted | None:
+        """What `compose fit` made for this part, if it was bound to it."""
+        return self._fitted
+
+    def bound(self, fitted: Fitted) -> Self:
+        """Return the same part with what it learnt; it differs from the part without."""
+        fresh = self.model_copy()
+        fresh._fitted = fitted  # noqa: SLF001 - its own copy
+        return fresh
+
+    async def estimate(self, query: Query, choices: tuple[Choice, ...], ask: Asker) -> Estimates:
+        """Fit if nobody has yet, then estimate the question that the recipe was given."""
+        asked = asked_of(query)
+        return await ask.compute(lambda: self.judge([asked], choices)[0])
+
+    def judge(self, queries: Sequence[Asked], choices: tuple[Choice, ...]) -> list[Estimates]:
+        """Return the estimates of many queries, at once."""
+        fitted = self.ready(choices)
+        found = self.predict(fitted.state, queries)
+        because = f"{self.name} of {fitted.rows} recorded queries"
+        return [
+            Estimates(
+                tuple(map(float, found.mean[row])),
+                because,
+                tuple(map(float, found.spread[row])),
+                () if found.cost is None else tuple(map(float, found.cost[row])),
+            )
+            for row in range(len(queries))
+        ]
+
+    def ready(self, choices: tuple[Choice, ...]) -> Fitted:
+        """Return what was learnt about the choices, learning it now if there is only data."""
+        from composer.parts.estimators.rows import labels
+
+        if self._fitted is not None:
+            return self._fitted
+        if self.data is None:
+            raise PartError(
+                "E504",
+                f"`{self.name}` has learnt nothing yet",
+                "run `compose fit RECIPE --data FILE`, or give it `data = FILE`",
+            )
+        found = labels(self.data, choices)
+        return _FITTED.get((self, found.digest, found.names), lambda: self._learn(found))
+
+    def _learn(self, found: Labels) -> Fitted:
+        return Fitted(found.names, self.fit(found, 0), len(found.queries))
+
+
+_FITTED: Once[Fitted] = Once()
+
+
+class Online(Learned):
+    """An estimator that goes on learning from the rewards of the choices that were made."""
+
+    @abstractmethod
+    def start(self, names: tuple[str, ...], seed: int) -> State:
+        """Return the state before anything was learnt."""
+
+    @abstractmethod
+    def update(self, state: State, asked: Asked, choice: int, reward: float) -> State:
+        """Return the state after the choice of that index had that reward, in [0, 1]."""
+
+
+def asked_of(query: Query) -> Asked:
+    """Return the question that the recipe was given, as estimators see it."""
+    tags = query.root.fields.get("tags", ())
+    listed = (tags,) if isinstance(tags, str) else tuple(map(str, tags or ()))
+    return query.root.text, listed

@@ -1,4 +1,4 @@
-"""How a query's text becomes a vector that estimators compare."""
+"""How a query becomes a vector that estimators compare."""
 
 from __future__ import annotations
 
@@ -8,23 +8,30 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, model_validator
 
+from composer.parts.estimators.base import State
 from composer.ports import Typed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+
+    from composer.parts.estimators.base import Asked
 
 Vectors = Any
-"""A sparse matrix of one row a text, each of length 1 (or 0 for a text without known terms)."""
+"""A sparse matrix (scipy CSR, float32) of one row a query."""
 
 _SHORTEST = 2
 
 
 class Features(Typed):
-    """How texts become vectors."""
+    """How queries become vectors."""
 
     @abstractmethod
-    def fit(self, texts: Sequence[str]) -> tuple[Callable[[Sequence[str]], Vectors], Vectors]:
-        """Learn from texts. Return the function from texts to vectors, and the texts' own."""
+    def fit(self, queries: Sequence[Asked]) -> State:
+        """Learn from queries what `vectors` needs, such as the terms that count."""
+
+    @abstractmethod
+    def vectors(self, state: State, queries: Sequence[Asked]) -> Vectors:
+        """Return the vectors of queries, one a row."""
 
 
 class Tfidf(Features):
@@ -45,35 +52,86 @@ class Tfidf(Features):
             raise ValueError("there must be terms: `words` of 1 or more, or `chars` of 2 or more")
         return self
 
-    def fit(self, texts: Sequence[str]) -> tuple[Callable[[Sequence[str]], Vectors], Vectors]:
-        """Fit one vectorizer for each kind of term."""
+    def fit(self, queries: Sequence[Asked]) -> State:
+        """Keep the terms of each kind, in alphabetical order, and their idf."""
+        texts = [text for text, _ in queries]
+        return State.join(**{kind: _terms(kind, at, texts) for kind, at in self._kinds()})
+
+    def vectors(self, state: State, queries: Sequence[Asked]) -> Vectors:
+        """Return vectors of length 1 each (0 for a text without known terms)."""
         import numpy as np
         from scipy import sparse
 
-        kinds = self._vectorizers()
-        scale = np.float32(1 / math.sqrt(len(kinds)))
+        texts = [text for text, _ in queries]
+        parts = [_weigh(kind, at, state.part(kind), texts) for kind, at in self._kinds()]
+        if len(parts) == 1:
+            return parts[0]
+        return sparse.hstack(parts, format="csr") * np.float32(1 / math.sqrt(len(parts)))
 
-        def vectors(some: Sequence[str]) -> Vectors:
-            parts = [kind.transform(some) for kind in kinds]
-            return parts[0] if len(parts) == 1 else sparse.hstack(parts, format="csr") * scale
-
-        for kind in kinds:
-            kind.fit(texts)
-        return vectors, vectors(texts)
-
-    def _vectorizers(self) -> list[Any]:
-        import numpy as np
-        from sklearn.feature_extraction.text import TfidfVectorizer
-
-        def make(analyzer: str, shortest: int, longest: int) -> Any:  # noqa: ANN401 - untyped
-            return TfidfVectorizer(
-                analyzer=analyzer,
-                ngram_range=(shortest, longest),
-                token_pattern=r"\b\w+\b" if analyzer == "word" else None,
-                sublinear_tf=True,
-                dtype=np.float32,
-            )
-
-        words = [make("word", 1, self.words)] if self.words else []
-        chars = [make("char_wb", _SHORTEST, self.chars)] if self.chars >= _SHORTEST else []
+    def _kinds(self) -> list[tuple[str, tuple[int, int]]]:
+        words = [("words", (1, self.words))] if self.words else []
+        chars = [("chars", (_SHORTEST, self.chars))] if self.chars >= _SHORTEST else []
         return words + chars
+
+
+_SPLIT = "\n"
+"""What stands between terms where they are kept: no term holds it."""
+
+
+def _terms(kind: str, runs: tuple[int, int], texts: Sequence[str]) -> State:
+    import numpy as np
+
+    vectorizer = _vectorizer(kind, runs)
+    try:
+        vectorizer.fit(texts)
+    except ValueError:  # no text has a term
+        return State({"terms": np.zeros(0, np.uint8), "idf": np.zeros(0, np.float32)})
+    joined = _SPLIT.join(vectorizer.get_feature_names_out()).encode()
+    return State({"terms": np.frombuffer(joined, np.uint8), "idf": vectorizer.idf_})
+
+
+def _weigh(kind: str, runs: tuple[int, int], state: State, texts: Sequence[str]) -> Vectors:
+    import numpy as np
+    from scipy import sparse
+
+    if not len(state.arrays["idf"]):
+        return sparse.csr_matrix((len(texts), 0), dtype=np.float32)
+    return state.live.get("vectorizer", lambda: _known(kind, runs, state)).transform(texts)
+
+
+def _known(kind: str, runs: tuple[int, int], state: State) -> Any:  # noqa: ANN401 - untyped
+    """Make a vectorizer of terms that were kept."""
+    terms = state.arrays["terms"].tobytes().decode().split(_SPLIT)
+    vectorizer = _vectorizer(kind, runs, {term: at for at, term in enumerate(terms)})
+    vectorizer.idf_ = state.arrays["idf"]
+    return vectorizer
+
+
+def _vectorizer(kind: str, runs: tuple[int, int], vocabulary: dict[str, int] | None = None) -> Any:  # noqa: ANN401 - untyped
+    import numpy as np
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(
+        analyzer="word" if kind == "words" else "char_wb",
+        ngram_range=runs,
+        token_pattern=r"\b\w+\b" if kind == "words" else None,
+        sublinear_tf=True,
+        dtype=np.float32,
+        vocabulary=vocabulary,
+    )
+
+
+def fit_features(some: Sequence[Features], queries: Sequence[Asked]) -> State:
+    """Fit several features; `all_vectors` puts theirs side by side."""
+    return State.join(**{f"{at}": each.fit(queries) for at, each in enumerate(some)})
+
+
+def all_vectors(some: Sequence[Features], state: State, queries: Sequence[Asked]) -> Vectors:
+    """Return the vectors of several features side by side, divided by the root of their number."""
+    import numpy as np
+    from scipy import sparse
+
+    parts = [each.vectors(state.part(f"{at}"), queries) for at, each in enumerate(some)]
+    if len(parts) == 1:
+        return parts[0]
+    return sparse.hstack(parts, format="csr") * np.float32(1 / math.sqrt(len(parts)))

@@ -1,81 +1,150 @@
-"""Estimators learned from recorded outcomes: nearest neighbours and linear models.
+"""Estimators learned from recorded outcomes: nearest neighbours and linear models."""
 
-Both are fitted once per process and file, in a thread, when the first query comes.
-"""
+from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from composer.parts.estimators.base import Choice, Estimates, Estimator
-from composer.parts.estimators.features import Features, Tfidf, Vectors
-from composer.parts.estimators.once import Once
-from composer.parts.estimators.rows import Table, table
-from composer.ports import Asker, FilePath, Query
+from composer.parts.estimators.base import Learned, Predictions, State
+from composer.parts.estimators.features import Features, Tfidf, all_vectors, fit_features
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from composer.parts.estimators.base import Asked, Floats, Labels
+    from composer.parts.estimators.features import Vectors
 
 _HALF = 0.5
+_AT_ONCE = 512
+"""Queries whose similarities to all rows are held at a time."""
 
 
-@dataclass(frozen=True, eq=False)
-class Space:
-    """The rows' queries as vectors, and the function that puts another text among them.
+class Featured(Learned):
+    """An estimator that sees queries as vectors of features."""
 
-    `index` holds the rows term by term, so that comparing a query reads only its own terms.
-    """
+    features: Features | tuple[Features, ...] = Tfidf()
 
-    vectors: Callable[[Sequence[str]], Vectors]
-    rows: Vectors
-    index: Vectors
+    @property
+    def seen(self) -> tuple[Features, ...]:
+        """The features as a list, of one where one was given."""
+        return self.features if isinstance(self.features, tuple) else (self.features,)
 
+    def embed(self, queries: Sequence[Asked]) -> tuple[State, Vectors]:
+        """Fit the features. Return their state and the queries' own vectors."""
+        state = fit_features(self.seen, queries)
+        return state, all_vectors(self.seen, state, queries)
 
-_SPACES: Once[Space] = Once()
-_ARRAYS: Once[Any] = Once()
-_MODELS: Once[Callable[[Vectors], float]] = Once()
-
-
-class Learned(Estimator):
-    """An estimator of P(correct), or of a score, from a file of recorded outcomes."""
-
-    async def estimate(self, query: Query, choices: tuple[Choice, ...], ask: Asker) -> Estimates:
-        """Fit if nobody has yet, then estimate the question that the recipe was given."""
-        text = query.root.text
-        return await ask.compute(lambda: self.predict(text, choices))
-
-    @abstractmethod
-    def predict(self, text: str, choices: tuple[Choice, ...]) -> Estimates:
-        """Estimate for a text, at once."""
+    def vectors(self, state: State, queries: Sequence[Asked]) -> Vectors:
+        """Return the vectors of queries, by the state that `embed` gave."""
+        return all_vectors(self.seen, state, queries)
 
 
-class Knn(Learned):
+class Knn(Featured):
     """Similarity-weighted mean of the outcomes of the k most similar recorded queries.
 
     quality = sum s_i y_i / sum s_i with s the cosine of the features. A query that shares no term
-    with any row has the mean of all rows.
+    with any row has the mean of all rows. The spread is the standard deviation of that mean:
+    sqrt(sum s_i^2 (y_i - q)^2) / sum s_i.
     """
 
     name: ClassVar[str] = "knn"
     paper: ClassVar[str] = "arXiv:2505.12601"
 
-    data: FilePath
     k: int = Field(default=20, ge=1)
-    features: Features = Tfidf()
 
-    def predict(self, text: str, choices: tuple[Choice, ...]) -> Estimates:
+    def fit(self, labels: Labels, seed: int) -> State:
+        """Keep the rows' vectors and labels."""
+        import numpy as np
+
+        del seed
+        features, vectors = self.embed(labels.asked)
+        index = _unit(vectors).T.tocsr()
+        index.sort_indices()
+        kept = {
+            "data": index.data,
+            "indices": index.indices.astype(np.int32),
+            "indptr": index.indptr.astype(np.int32),
+            "quality": labels.quality,
+        }
+        return State.join(features=features, rows=State(kept))
+
+    def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
         """Return the weighted means over the nearest rows that have an outcome."""
-        rows = table(self.data)
-        columns = [rows.column(choice) for choice in choices]
-        space = _space(rows, self.features)
-        similar = _cosines(space, text)
-        quality = tuple(_weighted(similar, _labels(rows, column), self.k) for column in columns)
-        if not similar.any():
-            return Estimates(quality, "no recorded query is similar: the mean of all")
-        return Estimates(quality, f"the {min(self.k, len(rows.queries))} nearest recorded queries")
+        import numpy as np
+
+        rows = state.part("rows")
+        index = rows.live.get("index", lambda: _index(rows))
+        quality = rows.arrays["quality"]
+        vectors = _unit(self.vectors(state.part("features"), queries))
+        parts = [
+            self._nearest((vectors[at : at + _AT_ONCE] @ index).toarray(), quality)
+            for at in range(0, len(queries), _AT_ONCE)
+        ]
+        empty = np.zeros((0, quality.shape[1]))
+        mean, spread = (np.vstack([empty, *each]) for each in zip(*parts, strict=True))
+        return Predictions(mean, spread)
+
+    def _nearest(self, similar: Floats, quality: Floats) -> tuple[Floats, Floats]:
+        import numpy as np
+
+        each = [
+            _weighted(similar, quality[:, column], self.k) for column in range(quality.shape[1])
+        ]
+        mean, spread = zip(*each, strict=True)
+        return np.stack(mean, 1), np.stack(spread, 1)
 
 
-class Linear(Learned):
+def _index(rows: State) -> Vectors:
+    """Return the rows term by term, so that comparing a query reads only its own terms."""
+    from scipy import sparse
+
+    arrays = rows.arrays
+    parts = (arrays["data"], arrays["indices"], arrays["indptr"])
+    return sparse.csr_matrix(parts, shape=(len(parts[2]) - 1, len(arrays["quality"])))
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    from sklearn.preprocessing import normalize
+
+    return normalize(vectors)
+
+
+def _weighted(similar: Floats, labels: Floats, k: int) -> tuple[Floats, Floats]:
+    """Return means [n] and their deviations of the k rows with a label that are most similar."""
+    import numpy as np
+
+    known = np.flatnonzero(~np.isnan(labels))
+    if not len(known):
+        nothing = np.full(len(similar), np.nan)
+        return nothing, nothing
+    near = similar[:, known]
+    nearest = _largest(near, min(k, len(known)))
+    weights = np.maximum(np.take_along_axis(near, nearest, 1), 0).astype(float)
+    found = labels[known][nearest]
+    total = weights.sum(1)
+    some = np.where(total > 0, total, 1)
+    mean = np.where(total > 0, (weights * found).sum(1) / some, labels[known].mean())
+    apart = weights * (found - mean[:, None])
+    spread = np.where(total > 0, np.sqrt((apart**2).sum(1)) / some, labels[known].std())
+    return mean, spread
+
+
+def _largest(values: Floats, k: int) -> Any:  # noqa: ANN401 - indices
+    """Return for each row the indices of the k largest values, the earliest among equals."""
+    import numpy as np
+
+    size = values.shape[1]
+    if k >= size:
+        return np.broadcast_to(np.arange(size), values.shape)
+    least = np.partition(values, size - k, 1)[:, size - k, None]
+    above, equal = values > least, values == least
+    room = k - above.sum(1, keepdims=True)
+    chosen = above | (equal & (equal.cumsum(1) <= room))
+    return np.nonzero(chosen)[1].reshape(len(values), k)
+
+
+class Linear(Featured):
     """One linear model for each choice over the features: P(correct) = sigmoid(w . x + b).
 
     Logistic regression with inverse penalty `c` where outcomes are right or wrong; ridge
@@ -86,92 +155,63 @@ class Linear(Learned):
     name: ClassVar[str] = "linear"
     paper: ClassVar[str] = "arXiv:2309.15789"
 
-    data: FilePath
-    features: Features = Tfidf()
     c: float = Field(default=1.0, gt=0)
 
-    def predict(self, text: str, choices: tuple[Choice, ...]) -> Estimates:
+    def fit(self, labels: Labels, seed: int) -> State:
+        """Fit one model a choice to the rows that have its label."""
+        import numpy as np
+
+        del seed
+        features, vectors = self.embed(labels.asked)
+        models = [
+            _fit(vectors, labels.quality[:, at], self.c, graded=name in labels.graded)
+            for at, name in enumerate(labels.names)
+        ]
+        weights, bias = zip(*models, strict=True)
+        arrays = {"weights": np.stack(weights, 1), "bias": np.array(bias)}
+        graded = [name in labels.graded for name in labels.names]
+        return State.join(features=features, models=State(arrays, {"graded": graded}))
+
+    def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
         """Return each choice's prediction."""
-        rows = table(self.data)
-        columns = [rows.column(choice) for choice in choices]
-        space = _space(rows, self.features)
-        vector = space.vectors([text])
-        quality = tuple(self._model(rows, space, column)(vector) for column in columns)
-        return Estimates(quality, f"linear models of {len(rows.queries)} recorded queries")
+        import numpy as np
 
-    def _model(self, rows: Table, space: Space, column: str) -> Callable[[Vectors], float]:
-        key = (rows.digest, self.features, self.c, column)
-        return _MODELS.get(key, lambda: _fit(rows, space, column, self.c))
+        models = state.part("models")
+        vectors = self.vectors(state.part("features"), queries)
+        scores = vectors @ models.arrays["weights"] + models.arrays["bias"]
+        return Predictions.of(np.where(models.facts["graded"], scores, _sigmoid(scores)))
 
 
-def _space(rows: Table, features: Features) -> Space:
-    def fit() -> Space:
-        vectors, matrix = features.fit(rows.queries)
-        return Space(vectors, matrix, matrix.T.tocsr())
-
-    return _SPACES.get((rows.digest, features), fit)
-
-
-def _labels(rows: Table, column: str) -> Any:  # noqa: ANN401 - numpy is imported late
-    """Return a model's labels as an array, not a number where it has none."""
-    import numpy as np
-
-    return _ARRAYS.get((rows.digest, column), lambda: np.array(rows.labels[column], dtype=float))
-
-
-def _cosines(space: Space, text: str) -> Any:  # noqa: ANN401 - numpy is imported late
-    """Return the similarity of each row with a text; both have length 1."""
-    return (space.vectors([text]) @ space.index).toarray()[0]
-
-
-def _weighted(similar: Any, labels: Any, k: int) -> float:  # noqa: ANN401 - numpy is imported late
+def _fit(vectors: Vectors, labels: Floats, c: float, *, graded: bool) -> tuple[Floats, float]:
+    """Return the weights [terms] and the bias of one choice's model."""
     import numpy as np
 
     known = np.flatnonzero(~np.isnan(labels))
-    nearest = known[_largest(similar[known], k)]
-    weights = similar[nearest]
-    total = float(weights.sum())
-    return float(weights @ labels[nearest]) / total if total > 0 else float(labels[known].mean())
+    outcomes, some = labels[known], vectors[known]
+    if graded:
+        return _ridge(some, outcomes, c)
+    if not len(known) or outcomes.min() == outcomes.max():
+        share = (outcomes.sum() + 1) / (len(outcomes) + 2)
+        return np.zeros(vectors.shape[1]), float(np.log(share / (1 - share)))
+    return _logistic(some, outcomes, c)
 
 
-def _largest(values: Any, k: int) -> Any:  # noqa: ANN401 - numpy is imported late
-    """Return the indices of the k largest values, the earliest among equals."""
-    import numpy as np
-
-    if k >= len(values):
-        return np.arange(len(values))
-    least = np.partition(values, len(values) - k)[len(values) - k]
-    above = np.flatnonzero(values > least)
-    return np.concatenate([above, np.flatnonzero(values == least)[: k - len(above)]])
-
-
-def _fit(rows: Table, space: Space, column: str, c: float) -> Callable[[Vectors], float]:
-    import numpy as np
-
-    labels = _labels(rows, column)
-    known = np.flatnonzero(~np.isnan(labels))
-    outcomes, vectors = labels[known], space.rows[known]
-    if column in rows.graded:
-        return _ridge(vectors, outcomes, c)
-    if outcomes.min() == outcomes.max():
-        share = float((outcomes.sum() + 1) / (len(outcomes) + 2))
-        return lambda _: share
-    return _logistic(vectors, outcomes, c)
-
-
-def _ridge(vectors: Vectors, outcomes: Any, c: float) -> Callable[[Vectors], float]:  # noqa: ANN401
+def _ridge(vectors: Vectors, outcomes: Floats, c: float) -> tuple[Floats, float]:
     from sklearn.linear_model import Ridge
 
     model = Ridge(alpha=1 / c, solver="sparse_cg").fit(vectors, outcomes)
-    weights, bias = model.coef_, float(model.intercept_)
-    return lambda vector: float((vector @ weights)[0]) + bias
+    return model.coef_.astype(float), float(model.intercept_)
 
 
-def _logistic(vectors: Vectors, outcomes: Any, c: float) -> Callable[[Vectors], float]:  # noqa: ANN401
-    import math
-
+def _logistic(vectors: Vectors, outcomes: Floats, c: float) -> tuple[Floats, float]:
     from sklearn.linear_model import LogisticRegression
 
     model = LogisticRegression(C=c, max_iter=1000).fit(vectors, outcomes > _HALF)
-    weights, bias = model.coef_[0], float(model.intercept_[0])
-    return lambda vector: 1 / (1 + math.exp(-float((vector @ weights)[0]) - bias))
+    return model.coef_[0].astype(float), float(model.intercept_[0])
+
+
+def _sigmoid(scores: Floats) -> Floats:
+    from scipy.special import expit
+
+    values: Floats = expit(scores)
+    return values

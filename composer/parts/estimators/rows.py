@@ -1,6 +1,7 @@
 """Recorded outcomes that estimators learn from: JSON lines of queries and who was right.
 
-A row is `{"query": "...", "recorded": {"model": {"correct": true}}}`, or `"score": 0.7`.
+A row is `{"query": "...", "recorded": {"model": {"correct": true}}}`, or `"score": 0.7`; it may
+have `tags`, and an outcome `cost` in dollars, `prompt_tokens` and `completion_tokens`.
 """
 
 from __future__ import annotations
@@ -11,38 +12,52 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
+from composer.parts.estimators.base import Choice, Labels
 from composer.parts.estimators.once import Once
 from composer.parts.mistakes import PartError
 from composer.words import did_you_mean
-
-if TYPE_CHECKING:
-    from composer.parts.estimators.base import Choice
 
 _GZIP = b"\x1f\x8b"
 _CODE = "E504"
 _SHAPE = 'a row is {"query": "...", "recorded": {"A": {"correct": true}}}'
 
 
+class Outcome(NamedTuple):
+    """What one model did on one query: right or wrong or a score, dollars and tokens."""
+
+    quality: bool | float | None
+    cost: float | None
+    tokens: float | None
+
+
+class Row(NamedTuple):
+    """One query with its tags and the outcomes by model."""
+
+    query: str
+    tags: tuple[str, ...]
+    outcomes: dict[str, Outcome]
+
+
 @dataclass(frozen=True, eq=False)
 class Table:
-    """The rows of a file: queries, and by model each row's label, None where it has none.
+    """The rows of a file, and the models that they tell of; `digest` names the content.
 
-    `digest` names the content, `graded` the models whose labels are scores, not right or wrong.
+    `graded` names the models whose labels are scores, not right or wrong.
     """
 
     path: str
     digest: str
-    queries: tuple[str, ...]
-    labels: dict[str, tuple[float | None, ...]]
+    rows: tuple[Row, ...]
+    models: tuple[str, ...]
     graded: frozenset[str]
 
     def column(self, choice: Choice) -> str:
         """Return the name under which a choice was recorded."""
-        found = next((name for name in choice.known_as if name in self.labels), None)
+        found = next((name for name in choice.known_as if name in self.models), None)
         if found is None:
-            advice = did_you_mean(choice.name, self.labels)
+            advice = did_you_mean(choice.name, self.models)
             raise PartError(
                 _CODE,
                 f"{self.path} has no recorded outcome of `{choice.name}`",
@@ -52,6 +67,44 @@ class Table:
 
 
 _TABLES: Once[Table] = Once()
+_LABELS: Once[Labels] = Once()
+
+
+def labels(path: str, choices: tuple[Choice, ...]) -> Labels:
+    """Return what a file says of some choices, under the choices' own names."""
+    found = table(path)
+    columns = tuple(found.column(choice) for choice in choices)
+    names = tuple(choice.name for choice in choices)
+    prices = tuple(choice.price for choice in choices)
+    return _LABELS.get(
+        (found.digest, columns, names, prices), lambda: _chosen(found, columns, names, prices)
+    )
+
+
+def _chosen(
+    found: Table,
+    columns: tuple[str, ...],
+    names: tuple[str, ...],
+    prices: tuple[float | None, ...],
+) -> Labels:
+    import numpy as np
+
+    nothing = Outcome(None, None, None)
+    told = [[row.outcomes.get(name, nothing) for name in columns] for row in found.rows]
+    values = np.array(told, dtype=float).reshape(len(told), len(columns), len(Outcome._fields))
+    quality, cost, tokens = np.moveaxis(values, 2, 0)
+    rates = np.array([np.nan if price is None else price / 1e6 for price in prices])
+    known = json.dumps([found.digest, columns, names, prices])
+    return Labels(
+        tuple(row.query for row in found.rows),
+        tuple(row.tags for row in found.rows),
+        names,
+        quality,
+        np.where(np.isnan(cost), tokens * rates, cost),
+        tokens,
+        frozenset(n for n, column in zip(names, columns, strict=True) if column in found.graded),
+        hashlib.sha256(known.encode()).hexdigest(),
+    )
 
 
 def table(path: str) -> Table:
@@ -78,17 +131,14 @@ def _read(path: str) -> Table:
     return _gather(path, hashlib.sha256(raw).hexdigest(), rows)
 
 
-def _gather(path: str, digest: str, rows: list[tuple[str, dict[str, bool | float]]]) -> Table:
-    names = dict.fromkeys(name for _, labels in rows for name in labels)
-    graded = {name for _, labels in rows for name, value in labels.items() if value not in (0, 1)}
-    labels = {
-        name: tuple(None if name not in found else float(found[name]) for _, found in rows)
-        for name in names
-    }
-    return Table(path, digest, tuple(query for query, _ in rows), labels, frozenset(graded))
+def _gather(path: str, digest: str, rows: list[Row]) -> Table:
+    told = [(name, each.quality) for row in rows for name, each in row.outcomes.items()]
+    models = dict.fromkeys(name for name, value in told if value is not None)
+    graded = {name for name, value in told if value not in (0, 1, None)}
+    return Table(path, digest, tuple(rows), tuple(models), frozenset(graded))
 
 
-def _row(path: str, number: int, line: str) -> tuple[str, dict[str, bool | float]]:
+def _row(path: str, number: int, line: str) -> Row:
     try:
         row = json.loads(line)
     except json.JSONDecodeError as error:
@@ -100,17 +150,25 @@ def _row(path: str, number: int, line: str) -> tuple[str, dict[str, bool | float
     recorded = row.get("recorded", {})
     if not isinstance(recorded, dict):
         raise PartError(_CODE, f'{path}, line {number}: "recorded" is no mapping', _SHAPE)
-    found = {name: _label(path, number, name, outcome) for name, outcome in recorded.items()}
-    return row["query"], {name: value for name, value in found.items() if value is not None}
+    tags = row.get("tags") or []
+    if not isinstance(tags, list):
+        raise PartError(_CODE, f'{path}, line {number}: "tags" is no list', _SHAPE)
+    found = {name: _outcome(path, number, name, each) for name, each in recorded.items()}
+    return Row(row["query"], tuple(map(str, tags)), found)
 
 
-def _label(path: str, number: int, name: str, outcome: Any) -> bool | float | None:  # noqa: ANN401
+def _outcome(path: str, number: int, name: str, outcome: Any) -> Outcome:  # noqa: ANN401
     if not isinstance(outcome, dict):
         raise PartError(_CODE, f"{path}, line {number}: `{name}` has no outcome", _SHAPE)
-    value = outcome.get("correct", outcome.get("score"))
-    if value is None:
-        return None
-    if not isinstance(value, bool | int | float) or not math.isfinite(value):
+    value = outcome.get("correct")
+    value = outcome.get("score") if value is None else value
+    if value is not None and not _is_number(value):
         said = json.dumps(value)
         raise PartError(_CODE, f"{path}, line {number}: `{name}` is labelled {said}", _SHAPE)
-    return value
+    cost, *counts = (outcome.get(key) for key in ("cost", "prompt_tokens", "completion_tokens"))
+    tokens: list[float] = [count for count in counts if _is_number(count)]
+    return Outcome(value, cost if _is_number(cost) else None, sum(tokens) if tokens else None)
+
+
+def _is_number(value: Any) -> bool:  # noqa: ANN401 - whatever JSON holds
+    return isinstance(value, bool | int | float) and math.isfinite(value)
