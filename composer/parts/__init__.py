@@ -27,7 +27,18 @@ if TYPE_CHECKING:
     )
     from composer.parts.judging import Judge
     from composer.parts.mistakes import PartError, TemplateError
-    from composer.parts.policies import Blend, One, Policy, Several, Threshold
+    from composer.parts.policies.base import Policy
+    from composer.parts.policies.budgets import Budget, Paced, Spend
+    from composer.parts.policies.choosing import (
+        Blend,
+        Chance,
+        Cheapest,
+        Gap,
+        One,
+        Several,
+        Threshold,
+    )
+    from composer.parts.policies.exploring import Explore, Optimistic, Thompson
     from composer.parts.reduction import Count, Medoid, Reduction, Shares
     from composer.parts.rule import Constant, Operation, Rule, Signal, Verdict
     from composer.parts.scoring import Confident, Consensus, Likelihood, Longest, Scorer, Shortest
@@ -53,6 +64,9 @@ __all__ = [
     "Bleu",
     "Boundary",
     "Boxed",
+    "Budget",
+    "Chance",
+    "Cheapest",
     "Choice",
     "Combine",
     "Confident",
@@ -63,8 +77,10 @@ __all__ = [
     "Estimates",
     "Estimator",
     "Exact",
+    "Explore",
     "Features",
     "First",
+    "Gap",
     "Judge",
     "Knn",
     "Length",
@@ -79,7 +95,9 @@ __all__ = [
     "Numeric",
     "One",
     "Operation",
+    "Optimistic",
     "Option",
+    "Paced",
     "PartError",
     "Pattern",
     "Perplexity",
@@ -97,10 +115,12 @@ __all__ = [
     "Shortest",
     "Signal",
     "SignalKind",
+    "Spend",
     "Surest",
     "Template",
     "TemplateError",
     "Tfidf",
+    "Thompson",
     "Threshold",
     "Ties",
     "Uniform",
@@ -126,7 +146,10 @@ WHERE = {
     "extraction": ("After", "Boxed", "Line", "Number", "Option", "Pattern", "Reader", "Whole"),
     "judging": ("Judge",),
     "mistakes": ("PartError", "TemplateError"),
-    "policies": ("Blend", "One", "Policy", "Several", "Threshold"),
+    "policies.base": ("Policy",),
+    "policies.budgets": ("Budget", "Paced", "Spend"),
+    "policies.choosing": ("Blend", "Chance", "Cheapest", "Gap", "One", "Several", "Threshold"),
+    "policies.exploring": ("Explore", "Optimistic", "Thompson"),
     "reduction": ("Count", "Medoid", "Reduction", "Shares"),
     "rule": ("Constant", "Operation", "Rule", "Signal", "Verdict"),
     "scoring": ("Confident", "Consensus", "Likelihood", "Longest", "Scorer", "Shortest"),

@@ -4,7 +4,7 @@ import random
 import pytest
 
 from composer.parts import Blend, Choice, Estimates, One, Several, Threshold
-from composer.parts.policies import softmax
+from composer.parts.policies.base import softmax
 
 RNG = random.Random(0)
 

@@ -1,0 +1,1 @@
+"""Policies for `route`: how estimates of quality and cost become a decision."""

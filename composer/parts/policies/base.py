@@ -1,0 +1,67 @@
+"""How estimates of quality become a decision: weights over the choices, 0 for the unchosen."""
+
+import math
+import random
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+from composer.parts.estimators.base import Choice, Estimates
+from composer.ports import Typed
+
+Weights = tuple[float, ...]
+"""A weight for each choice, together 1."""
+
+
+class Policy(Typed):
+    """How estimates become weights. `many` says whether several choices may run."""
+
+    many: ClassVar[bool] = False
+
+    @abstractmethod
+    def weigh(
+        self, estimates: Estimates, choices: tuple[Choice, ...], rng: random.Random
+    ) -> Weights:
+        """Return a weight for each choice, together 1."""
+
+    def decide(
+        self, estimates: Sequence[Estimates], choices: tuple[Choice, ...], rng: random.Random
+    ) -> list[Weights]:
+        """Return the weights of many queries; policies that share a budget decide them together."""
+        return [self.weigh(each, choices, rng) for each in estimates]
+
+
+def costs(estimates: Estimates, choices: tuple[Choice, ...]) -> tuple[float, ...]:
+    """Return what each choice would cost, in dollars per thousand answers.
+
+    That is 1,000 times the estimated cost; where there is none, an answer counts as 1,000 tokens,
+    so it is the price per million tokens. A choice without either counts as free.
+    """
+    known = estimates.cost or (math.nan,) * len(choices)
+    pairs = zip(known, choices, strict=True)
+    return tuple((choice.price or 0.0) if math.isnan(c) else 1000 * c for c, choice in pairs)
+
+
+def best(values: Sequence[float]) -> int:
+    """Return the index of the greatest value, the first among equals."""
+    return max(range(len(values)), key=values.__getitem__)
+
+
+def softmax(values: Sequence[float], temperature: float = 1.0) -> Weights:
+    """Return exp(v / t) divided by its sum; minus infinity has no share."""
+    top = max(values)
+    if math.isinf(top):
+        return share([float(value == top) for value in values], set(range(len(values))))
+    shares = [math.exp((value - top) / temperature) for value in values]
+    return share(shares, set(range(len(values))))
+
+
+def share(weights: Sequence[float], live: set[int]) -> Weights:
+    """Divide the weights of those that are live by their sum; the others have none."""
+    total = math.fsum(weights[index] for index in live)
+    return tuple(weight / total if index in live else 0.0 for index, weight in enumerate(weights))
+
+
+def only(chosen: int, among: int) -> Weights:
+    """Return weight 1 for one of several choices."""
+    return tuple(float(index == chosen) for index in range(among))
