@@ -2,6 +2,8 @@
 
 from composer.ports.asking import Asker, Later, Member, Sampling, Score, Usage
 from composer.ports.kinds import Port, port_of
+from composer.ports.learnt import Fitted, State, Trainable
+from composer.ports.once import Once
 from composer.ports.typed import FilePath, ModelPath, Typed
 from composer.ports.values import (
     Candidates,
@@ -20,17 +22,21 @@ __all__ = [
     "Candidates",
     "Decision",
     "FilePath",
+    "Fitted",
     "Later",
     "Member",
     "Message",
     "Model",
     "ModelPath",
+    "Once",
     "Port",
     "Query",
     "Ranking",
     "Sampling",
     "Score",
+    "State",
     "Text",
+    "Trainable",
     "Typed",
     "Usage",
     "Value",

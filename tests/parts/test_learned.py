@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from composer.parts import Choice, Features, Knn, Linear, PartError, Tfidf
-from composer.parts.estimators.once import Once
+from composer.ports import Once
 from composer.ports import Query
 
 A, B = Choice("A"), Choice("B")

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from pydantic import PrivateAttr
-
-from composer.parts.estimators.once import Once
 from composer.parts.mistakes import PartError
-from composer.ports import Asker, FilePath, Model, Query, Typed
+from composer.ports import Asker, FilePath, Fitted, Model, Once, Query, State, Trainable, Typed
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -101,43 +98,6 @@ class Labels:
 
 
 @dataclass(frozen=True, eq=False)
-class State:
-    """What was learnt: arrays, and facts that JSON can hold (strings belong there).
-
-    It is saved as safetensors and JSON, so arrays have the number types that safetensors knows
-    and nothing is pickled. `live` keeps what is made of them once per process, such as an index:
-    `state.live.get("index", lambda: make(state.arrays))`.
-    """
-
-    arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    live: Once[Any] = field(default_factory=Once, repr=False)
-
-    @classmethod
-    def join(cls, **parts: State) -> State:
-        """Return one state that holds others, each under its name."""
-        arrays = {
-            f"{name}.{key}": array
-            for name, part in parts.items()
-            for key, array in part.arrays.items()
-        }
-        return cls(arrays, {name: dict(part.facts) for name, part in parts.items()})
-
-    def part(self, name: str) -> State:
-        """Return one of the states that were joined, the same object every time."""
-        return self.live.get(("part", name), lambda: self._part(name))  # type: ignore[no-any-return]
-
-    def _part(self, name: str) -> State:
-        start = f"{name}."
-        arrays = {
-            key.removeprefix(start): array
-            for key, array in self.arrays.items()
-            if key.startswith(start)
-        }
-        return State(arrays, self.facts[name])
-
-
-@dataclass(frozen=True, eq=False)
 class Predictions:
     """What is expected of each of n queries from each of m choices.
 
@@ -157,16 +117,6 @@ class Predictions:
         return cls(mean, np.full_like(mean, np.nan) if spread is None else spread, cost)
 
 
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """A state with what it belongs to: the names of the choices, in the order of its columns."""
-
-    names: tuple[str, ...]
-    state: State
-    rows: int = 0
-    guard: State | None = None
-
-
 class Estimator(Typed):
     """How good each choice would be for a query.
 
@@ -180,7 +130,7 @@ class Estimator(Typed):
         """Estimate the quality of every choice for this query."""
 
 
-class Learned(Estimator):
+class Learned(Estimator, Trainable):
     """An estimator that learns from recorded outcomes, by `fit`, and keeps what it learnt.
 
     `compose fit` writes the state beside the recipe; without that, `data` is learnt from once per
@@ -189,8 +139,6 @@ class Learned(Estimator):
 
     data: FilePath | None = None
 
-    _fitted: Fitted | None = PrivateAttr(default=None)
-
     @abstractmethod
     def fit(self, labels: Labels, seed: int) -> State:
         """Learn from labels; the same labels and seed give the same state, bit for bit."""
@@ -198,17 +146,6 @@ class Learned(Estimator):
     @abstractmethod
     def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
         """Predict for n queries at once; the columns are those of the labels learnt from."""
-
-    @property
-    def fitted(self) -> Fitted | None:
-        """What `compose fit` made for this part, if it was bound to it."""
-        return self._fitted
-
-    def bound(self, fitted: Fitted) -> Self:
-        """Return the same part with what it learnt; it differs from the part without."""
-        fresh = self.model_copy()
-        fresh._fitted = fitted  # noqa: SLF001 - its own copy
-        return fresh
 
     async def estimate(self, query: Query, choices: tuple[Choice, ...], ask: Asker) -> Estimates:
         """Fit if nobody has yet, then estimate the question that the recipe was given."""
@@ -219,16 +156,16 @@ class Learned(Estimator):
         """Return the estimates of many queries, at once."""
         fitted = self.ready(choices)
         found = self.predict(fitted.state, queries)
-        because = f"{self.name} of {fitted.rows} recorded queries"
-        return [
-            Estimates(
-                tuple(map(float, found.mean[row])),
-                because,
-                tuple(map(float, found.spread[row])),
-                () if found.cost is None else tuple(map(float, found.cost[row])),
-            )
-            for row in range(len(queries))
-        ]
+        columns = [fitted.names.index(choice.name) for choice in choices]
+        because = self.because(fitted)
+        mean, spread = found.mean[:, columns].tolist(), found.spread[:, columns].tolist()
+        cost = [()] * len(queries) if found.cost is None else found.cost[:, columns].tolist()
+        rows = zip(mean, spread, cost, strict=True)
+        return [Estimates(tuple(q), because, tuple(s), tuple(c)) for q, s, c in rows]
+
+    def because(self, fitted: Fitted) -> str:
+        """Say in words where estimates come from."""
+        return f"`{self.name}` of {fitted.rows} recorded queries"
 
     def ready(self, choices: tuple[Choice, ...]) -> Fitted:
         """Return what was learnt about the choices, learning it now if there is only data."""
@@ -246,7 +183,7 @@ class Learned(Estimator):
         return _FITTED.get((self, found.digest, found.names), lambda: self._learn(found))
 
     def _learn(self, found: Labels) -> Fitted:
-        return Fitted(found.names, self.fit(found, 0), len(found.queries))
+        return Fitted.of(found.names, len(found.queries), state=self.fit(found, 0))
 
 
 _FITTED: Once[Fitted] = Once()

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from composer.parts.estimators.base import State
-from composer.ports import Typed
+from composer.ports import State, Typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

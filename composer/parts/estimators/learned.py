@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from composer.parts.estimators.base import Learned, Predictions, State
+from composer.parts.estimators.base import Learned, Predictions
 from composer.parts.estimators.features import Features, Tfidf, all_vectors, fit_features
+from composer.ports import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from composer.parts.estimators.base import Asked, Floats, Labels
     from composer.parts.estimators.features import Vectors
+    from composer.ports import Fitted
 
 _HALF = 0.5
 _AT_ONCE = 512
@@ -52,6 +54,10 @@ class Knn(Featured):
     paper: ClassVar[str] = "arXiv:2505.12601"
 
     k: int = Field(default=20, ge=1)
+
+    def because(self, fitted: Fitted) -> str:
+        """Say how many neighbours there were."""
+        return f"the {min(self.k, fitted.rows)} nearest recorded queries"
 
     def fit(self, labels: Labels, seed: int) -> State:
         """Keep the rows' vectors and labels."""
@@ -156,6 +162,10 @@ class Linear(Featured):
     paper: ClassVar[str] = "arXiv:2309.15789"
 
     c: float = Field(default=1.0, gt=0)
+
+    def because(self, fitted: Fitted) -> str:
+        """Say how much was learnt from."""
+        return f"linear models of {fitted.rows} recorded queries"
 
     def fit(self, labels: Labels, seed: int) -> State:
         """Fit one model a choice to the rows that have its label."""

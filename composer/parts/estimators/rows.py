@@ -12,11 +12,11 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from composer.parts.estimators.base import Choice, Labels
-from composer.parts.estimators.once import Once
 from composer.parts.mistakes import PartError
+from composer.ports import Once
 from composer.words import did_you_mean
 
 _GZIP = b"\x1f\x8b"
@@ -170,5 +170,5 @@ def _outcome(path: str, number: int, name: str, outcome: Any) -> Outcome:  # noq
     return Outcome(value, cost if _is_number(cost) else None, sum(tokens) if tokens else None)
 
 
-def _is_number(value: Any) -> bool:  # noqa: ANN401 - whatever JSON holds
+def _is_number(value: Any) -> TypeGuard[bool | int | float]:  # noqa: ANN401 - whatever JSON holds
     return isinstance(value, bool | int | float) and math.isfinite(value)

@@ -1,4 +1,4 @@
-"""Work that is done once per process, however many queries ask for it at the same time."""
+"""Work that is done once, however many threads ask for it."""
 
 from __future__ import annotations
 
