@@ -4,7 +4,7 @@ from composer.ports.asking import Asker, Later, Member, Sampling, Score, Usage
 from composer.ports.kinds import Port, port_of
 from composer.ports.learnt import Fitted, State, Trainable
 from composer.ports.once import Once
-from composer.ports.typed import FilePath, ModelPath, Typed
+from composer.ports.typed import FilePath, MaybeFile, ModelPath, Typed
 from composer.ports.values import (
     Candidates,
     Decision,
@@ -24,6 +24,7 @@ __all__ = [
     "FilePath",
     "Fitted",
     "Later",
+    "MaybeFile",
     "Member",
     "Message",
     "Model",

@@ -21,6 +21,9 @@ class Resolve:
 FilePath = Annotated[str, Resolve(must_exist=True)]
 """A path in a recipe: found from the recipe's own folder, then from the shipped recipes."""
 
+MaybeFile = Annotated[str | None, Resolve(must_exist=True)]
+"""A path as above, or none."""
+
 ModelPath = Annotated[str, Resolve(must_exist=False)]
 """A folder, found like a file, or else the id of a model on a hub."""
 

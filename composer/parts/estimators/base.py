@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from composer.parts.mistakes import PartError
-from composer.ports import Asker, FilePath, Fitted, Model, Once, Query, State, Trainable, Typed
+from composer.ports import Asker, Fitted, MaybeFile, Model, Once, Query, State, Trainable, Typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,7 +137,7 @@ class Learned(Estimator, Trainable):
     process, in a thread, when the first query comes.
     """
 
-    data: FilePath | None = None
+    data: MaybeFile = None
 
     @abstractmethod
     def fit(self, labels: Labels, seed: int) -> State:
