@@ -31,10 +31,10 @@ class LocalModel:
         self.device = device
         self.name = name
         self.config = module.config.get_text_config()
-        self.vocabulary = Vocabulary(tokenizer.backend_tokenizer)
+        self.ends = _ends(module, tokenizer)
+        self.vocabulary = Vocabulary(tokenizer.backend_tokenizer, name, self.ends)
         self.context = _context(self.config)
         self.bos: int | None = tokenizer.bos_token_id
-        self.ends = _ends(module, tokenizer)
 
     @cached_property
     def width(self) -> int:

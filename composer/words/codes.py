@@ -445,6 +445,12 @@ CODES: dict[str, Code] = {
         "The file in which answers are kept from run to run cannot be opened or is damaged. Runs "
         "go on without it with `--no-cache`; removing the file loses nothing but time.",
     ),
+    "E711": Code(
+        "bytes that a member cannot write",
+        "The text goes on with bytes for which a member's tokenizer has no tokens: it lacks some "
+        "bytes, or some characters and the bytes to write them with. Leave that member out, or "
+        "take a model whose tokenizer has every byte.",
+    ),
     "E708": Code(
         "a template cannot be rendered",
         "A template asks for a value that the step before it does not give, or is not rightly "

@@ -1,0 +1,71 @@
+"""A hash of what changes ids or text in a tokenizer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from composer.models.headers import json_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = ["fingerprint", "fingerprint_of"]
+
+_MODEL_DEFAULTS = {
+    "byte_fallback": False,
+    "ignore_merges": False,
+    "fuse_unk": False,
+    "dropout": None,
+    "continuing_subword_prefix": None,
+    "end_of_word_suffix": None,
+}
+_FLAGS = ("normalized", "lstrip", "rstrip", "single_word")
+
+
+def fingerprint(folder: Path) -> str:
+    """Hash what changes ids or text in a tokenizer: equal means that ids can be exchanged."""
+    path = Path(folder)
+    path = path if path.is_file() else path / "tokenizer.json"
+    return fingerprint_of(json_of(path))
+
+
+def fingerprint_of(content: Mapping[str, Any]) -> str:
+    """Hash the content of a tokenizer.json that is already read."""
+    kept = {
+        "model": _model(content["model"]),
+        "added": _added(content.get("added_tokens") or ()),
+        "normalizer": _plain(content.get("normalizer")),
+        "pre_tokenizer": _plain(content.get("pre_tokenizer")),
+        "decoder": _plain(content.get("decoder")),
+    }
+    text = json.dumps(kept, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _model(model: Mapping[str, Any]) -> dict[str, Any]:
+    """Drop defaults, and write merges in one of their two notations."""
+    kept = {
+        key: value
+        for key, value in model.items()
+        if key != "merges" and value != _MODEL_DEFAULTS.get(key, ...)
+    }
+    merges = (pair if isinstance(pair, str) else " ".join(pair) for pair in model.get("merges", ()))
+    return kept | {"merges": list(merges)}
+
+
+def _added(tokens: Iterable[Mapping[str, Any]]) -> list[list[Any]]:
+    """List added tokens by id, with the flags that change how text is cut."""
+    return sorted([t["id"], t["content"], *(bool(t.get(flag)) for flag in _FLAGS)] for t in tokens)
+
+
+def _plain(part: Any) -> Any:  # noqa: ANN401  # a tokenizer's parts are JSON of any shape
+    """Drop what only moves offsets, and what says the default aloud."""
+    if isinstance(part, list):
+        return [_plain(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    silent = {"trim_offsets"} | ({"use_regex"} if part.get("use_regex") is True else set())
+    return {key: _plain(value) for key, value in part.items() if key not in silent}
