@@ -1,8 +1,9 @@
 """The batched fusion core: several models advance together as one.
 
-`spec` says what is asked, `engine` answers it: each tick it feeds the rows of all sessions
-(`write`, `spans`, `score`) that wait, then lets each `group` say one distribution a row.
-A new way to fuse is a small pure function over tensors beside its kin, with its formula and its
-paper: how distributions combine in `combine`, what they range over in `space`, how an entry is
-drawn in `sample`. A new way to advance is a session.
+`spec` says what is asked, `engine` answers it: each tick it feeds the rows of all `sessions`
+that wait, then lets each `group` say one distribution a row. What a fuse is made of are small
+functions over tensors, one obvious place each, with their formula and their paper: what the
+distributions range over in `align`, how members weigh in `weigh`, when they are asked in `gate`,
+how they combine in `combine`, how an entry is drawn in `sample`. A `Part` of `spec` names such a
+function. A new way to advance is a session.
 """

@@ -1,125 +1,50 @@
 """How members' distributions become one: each a formula and where it comes from.
 
-All take what the members said, over the entries of one space, and their weights; a member whose
-weight is 0 in a row has no say there, whatever its numbers are.
+All take what the members said, lined up over the same columns, and a weight for each; a member
+whose weight is 0 in a row has no say there, whatever its numbers are.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 import torch
 
+from composer.fusion.said import Said
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
-__all__ = ["COMBINE", "Combine", "Said", "Share", "Table", "logs", "mean"]
+    from composer.fusion.said import Lined, Share
 
-
-@dataclass(eq=False)
-class Said:
-    """A distribution a row, not normalized until someone needs it.
-
-    `scores` [row, entry] are logarithms up to a constant, or, if `linear`, probabilities up to
-    a factor.
-    """
-
-    scores: Tensor
-    linear: bool = False
-
-    @cached_property
-    def constant(self) -> Tensor:
-        """What to take from logarithms [row] to make them log-probabilities."""
-        return self.scores.sum(-1).log() if self.linear else self.scores.logsumexp(-1)
-
-    def probabilities(self) -> Tensor:
-        """Probabilities [row, entry], in memory of their own."""
-        if self.linear:
-            return self.scores / self.scores.sum(-1, keepdim=True)
-        return self.scores.softmax(-1)
-
-    def logs(self) -> Tensor:
-        """Logarithms [row, entry], up to a constant a row."""
-        return self.scores.log() if self.linear else self.scores
-
-    def logprobs(self, rows: Sequence[int]) -> Tensor:
-        """Log-probabilities [some rows, entry]."""
-        return Said(self.scores[rows], self.linear).logs() - self.constant[rows, None]
-
-    def at(self, rows: Tensor, entries: Tensor) -> Tensor:
-        """Log-probabilities [n] of entries in rows."""
-        found = self.scores[rows, entries]
-        return (found.log() if self.linear else found) - self.constant[rows]
-
-
-class Share:
-    """One member's weight: a number for all rows, or one a row."""
-
-    def __init__(self, weights: Sequence[float], device: torch.device) -> None:
-        alike = len(set(weights)) == 1
-        self.least = min(weights)
-        self.silent = [] if alike else [row for row, weight in enumerate(weights) if not weight]
-        column = torch.tensor(weights, dtype=torch.float32, device=device)[:, None]
-        self.value: float | Tensor = weights[0] if alike else column
-
-    def of(self, scores: Tensor) -> Tensor:
-        """Multiply scores [row, entry] in place; rows without a say become 0."""
-        scores.mul_(self.value)
-        if self.silent:
-            scores[self.silent] = 0.0
-        return scores
-
-
-class Table(Protocol):
-    """How a member's entries lie in a wider space."""
-
-    def add(self, total: Tensor, probabilities: Tensor) -> None:
-        """Add probabilities [row, own entry] to those of what they mean [row, entry + 1]."""
-
-    def logs(self, logs: Tensor) -> Tensor:
-        """Logarithms [row, own entry] as [row, entry]; minus infinity where there is none."""
+__all__ = ["Combine", "logs", "maximum", "mean", "minimum"]
 
 
 class Combine(Protocol):
-    """Members' distributions, their weights, and where their entries lie in a space of a width.
+    """Members' distributions, lined up, and their weights, as one over the same columns."""
 
-    Without tables, entries mean the same in all members, and the space is the narrowest.
-    """
-
-    def __call__(
-        self,
-        members: Sequence[Said],
-        shares: Sequence[Share],
-        tables: Sequence[Table] | None,
-        width: int,
-    ) -> Said:
+    def __call__(self, lined: Lined, shares: Sequence[Share]) -> Said:
         """Combine them."""
 
 
-def mean(
-    members: Sequence[Said], shares: Sequence[Share], tables: Sequence[Table] | None, width: int
-) -> Said:
+def mean(lined: Lined, shares: Sequence[Share]) -> Said:
     """`sum w_i p_i`: the linear pool (GaC, arXiv:2406.12585)."""
-    if tables is None:
-        parts = (s.of(m.probabilities())[:, :width] for m, s in zip(members, shares, strict=True))
+    if lined.tables is None or any(share.wide for share in shares):
+        parts = (share.of(lined.probabilities(n)) for n, share in enumerate(shares))
         total = next(parts)
         for part in parts:
             total += part
         return Said(total, linear=True)
-    first = members[0].scores
-    total = first.new_zeros(len(first), width + 1)  # the last is for what no entry stands for
-    for member, share, table in zip(members, shares, tables, strict=True):
+    first = lined.members[0].scores
+    total = first.new_zeros(len(first), lined.width + 1)  # the last: what no column stands for
+    for member, share, table in zip(lined.members, shares, lined.tables, strict=True):
         table.add(total, share.of(member.probabilities()))
-    return Said(total[:, :width], linear=True)
+    return Said(total[:, : lined.width], linear=True)
 
 
-def logs(
-    members: Sequence[Said], shares: Sequence[Share], tables: Sequence[Table] | None, width: int
-) -> Said:
+def logs(lined: Lined, shares: Sequence[Share]) -> Said:
     """`softmax sum w_i log p_i`: the logarithmic pool, and the algebra of formulas.
 
     DExperts, arXiv:2105.03023; contrastive decoding, arXiv:2210.15097; LMA, arXiv:2311.14479.
@@ -127,8 +52,8 @@ def logs(
     some member cannot write, or rules out, stays ruled out, also under a negative weight.
     """
     total: Tensor | None = None
-    for n, (member, share) in enumerate(zip(members, shares, strict=True)):
-        wide = tables[n].logs(member.logs()) if tables else member.logs()[:, :width].clone()
+    for n, share in enumerate(shares):
+        wide = lined.logs(n)
         out = wide.isneginf() if share.least < 0 else None
         if out is not None and share.silent:
             out[list(share.silent)] = False
@@ -140,4 +65,30 @@ def logs(
     return Said(total)
 
 
-COMBINE: dict[str, Combine] = {"mean": mean, "logs": logs}
+def maximum(lined: Lined, shares: Sequence[Share]) -> Said:
+    """`max_i w_i p_i`, normalized: what any member finds likely (LMA's union, arXiv:2311.14479)."""
+    return _extreme(lined, shares, torch.maximum, 0.0)
+
+
+def minimum(lined: Lined, shares: Sequence[Share]) -> Said:
+    """`min_i w_i p_i`, normalized: what all find likely (LMA's intersection, arXiv:2311.14479)."""
+    return _extreme(lined, shares, torch.minimum, torch.inf)
+
+
+def _extreme(
+    lined: Lined,
+    shares: Sequence[Share],
+    choose: Callable[[Tensor, Tensor], Tensor],
+    silence: float,
+) -> Said:
+    """The extreme of weighted probabilities; members without a say in a row are passed over."""
+    total: Tensor | None = None
+    for n, share in enumerate(shares):
+        part = share.of(lined.probabilities(n))
+        if share.silent:
+            part[list(share.silent)] = silence
+        elif not isinstance(share.value, torch.Tensor) and share.value == 0:
+            continue
+        total = part if total is None else choose(total, part)
+    assert total is not None
+    return Said(total, linear=True)

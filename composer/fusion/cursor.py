@@ -11,6 +11,8 @@ from composer.models.checkpoint import ModelError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from torch import Tensor
+
     from composer.fusion.group import Group, Leaf
     from composer.fusion.spec import Messages, Sampling
     from composer.models.rows import Row
@@ -163,11 +165,17 @@ class Cursor:
 
 @dataclass(eq=False, slots=True)
 class Draw:
-    """Ask for one entry to be drawn at the cursor."""
+    """Ask for one entry to be drawn at the cursor.
+
+    Where the group has a gate, `opened` says that it opened here, and `held` keeps the logits
+    [1, width] of the first member's leaves until the others have caught up.
+    """
 
     cursor: Cursor
     how: Sampling
     luck: float
+    opened: bool = False
+    held: dict[int, Tensor] = field(default_factory=dict)
 
 
 @dataclass(eq=False, slots=True)

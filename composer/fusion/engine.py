@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 import torch
 
 from composer.fusion.group import Group
-from composer.fusion.score import perplexity, score
-from composer.fusion.spans import span_write
-from composer.fusion.spec import Prompted, SpanFuse, TokenFuse, checkpoints, weights_of
+from composer.fusion.sessions.choose import writing
+from composer.fusion.sessions.score import perplexity, score
+from composer.fusion.spec import Prompted, TokenFuse, checkpoints, weights_of
 from composer.fusion.tick import tick
-from composer.fusion.write import write
 from composer.models.checkpoint import ModelError
 from composer.models.local import load
 from composer.models.pool import Full, Pool
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from composer.fusion.cursor import Request
-    from composer.fusion.sessions import Reply, Session
+    from composer.fusion.sessions.base import Reply, Session
     from composer.fusion.spec import Generated, Job, Member, Messages, Score
     from composer.models.checkpoint import Checkpoint
     from composer.models.local import LocalModel
@@ -77,15 +76,8 @@ class Engine:
 
     def generate(self, job: Job, on_text: Callable[[str], None] | None = None) -> Future[Generated]:
         """Write an answer; `on_text` is called in the engine's thread, with whole characters."""
-        inner, outer = _unwrapped(job.member)
-        if isinstance(inner, SpanFuse):
-            parts = tuple(outer(member) for member in inner.members)
-            return self._submit(
-                parts,
-                lambda: span_write(inner, [self._group(p) for p in parts], job, on_text),
-            )
-        job = replace(job, weights=job.weights or weights_of(job.member))
-        return self._submit((job.member,), lambda: write(self._group(job.member), job, on_text))
+        parts, start = writing(job, on_text)
+        return self._submit(parts, lambda: start([self._group(part) for part in parts]))
 
     def score(
         self,
@@ -267,14 +259,6 @@ class Engine:
         task.session.close()
         if error is not None:
             _fail(task, error)
-
-
-def _unwrapped(member: Member) -> tuple[Member, Callable[[Member], Member]]:
-    """The member without its prompt, and how to give that prompt to others."""
-    if not isinstance(member, Prompted):
-        return member, lambda other: other
-    inner, outer = _unwrapped(member.member)
-    return inner, lambda other: Prompted(outer(other), member.prompt)
 
 
 def _without_weights(member: Member) -> Member:

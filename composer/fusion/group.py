@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import torch
-
-from composer.fusion.combine import COMBINE, Combine, Said, Share
-from composer.fusion.space import Map, Space, space_of, union
-from composer.fusion.spec import Prompted, Solo, SpanFuse, TokenFuse, shares
+from composer.fusion.align.base import Side
+from composer.fusion.align.space import space_of
+from composer.fusion.said import Said, Share
+from composer.fusion.spec import LOGS, Prompted, Solo, SpanFuse, TokenFuse, shares
 from composer.models.checkpoint import ModelError
 
 if TYPE_CHECKING:
@@ -18,11 +17,17 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from composer.fusion.align.base import Alignment
+    from composer.fusion.align.space import Map, Space
+    from composer.fusion.combine import Combine
+    from composer.fusion.gate import Gate
     from composer.fusion.spec import Member
+    from composer.fusion.weigh import Weigh
     from composer.models.checkpoint import Checkpoint
+    from composer.models.local import LocalModel
     from composer.models.runner import Runner
 
-__all__ = ["Gather", "Group", "Leaf"]
+__all__ = ["Fuse", "Group", "Leaf"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,14 +45,25 @@ class Leaf:
 class Fuse:
     """An inner node: its children's distributions, brought into one space, become one."""
 
-    space: Space
     children: tuple[Node, ...]
     leaves: range
-    maps: tuple[Map, ...] | None
+    align: Alignment
     weights: tuple[float, ...]
     normalize: bool
     signed: bool
     combine: Combine
+    weigh: Weigh | None
+    gate: Gate | None
+
+    @property
+    def space(self) -> Space:
+        """What the fused distribution ranges over."""
+        return self.align.space
+
+    @property
+    def maps(self) -> tuple[Map, ...] | None:
+        """How the children are fed what was chosen."""
+        return self.align.maps
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +87,22 @@ class Group:
         self.root = self._node(member, "", prompt=0, together=False)
         self.space = self.root.space
         self.device = self.leaves[0].runner.model.device
-        self._tables: dict[tuple[int, int], Gather] = {}
+
+    @cached_property
+    def gate(self) -> Gate | None:
+        """What decides at which tokens the members after the first are asked."""
+        return self.root.gate if isinstance(self.root, Fuse) else None
+
+    @cached_property
+    def lead(self) -> list[int]:
+        """The leaves of the first member."""
+        first = self.root.children[0] if isinstance(self.root, Fuse) else self.root
+        return list(first.leaves)
+
+    def led(self, logits: Sequence[Tensor | None]) -> Said:
+        """What the first member says, over its own entries."""
+        first = self.root.children[0] if isinstance(self.root, Fuse) else self.root
+        return self._fuse(first, logits, None)
 
     @cached_property
     def tokens(self) -> list[list[int]]:
@@ -120,7 +151,7 @@ class Group:
         """The leaves that a job with these weights runs: those that can change something."""
         if isinstance(self.root, Single):
             return [0]
-        found: list[int] = []
+        found: list[int] = [] if self.gate is None else list(self.lead)
         todo = [(c, w) for c, w in zip(self.root.children, weights, strict=True)]
         while todo:
             node, weight = todo.pop()
@@ -130,7 +161,7 @@ class Group:
                 found.extend(node.leaves)
             else:
                 todo.extend(zip(node.children, node.weights, strict=True))
-        return sorted(found)
+        return sorted(set(found))
 
     def path(self, leaf: int, ids: Sequence[int]) -> list[int]:
         """Entries that spell one leaf's tokens; special tokens of a union have none."""
@@ -162,20 +193,17 @@ class Group:
             return Said(said[:, : len(node.space)].to(self.device))
         heard = [n for n, child in enumerate(node.children) if self._speaks(child, logits)]
         rows = weights or (node.weights,)
-        shares = [Share([row[n] for row in rows], self.device) for n in heard]
-        members = [self._fuse(node.children[n], logits, None) for n in heard]
-        tables = None if node.maps is None else [self._table(node, n) for n in heard]
-        return node.combine(members, shares, tables, len(node.space))
+        weighed = [Share([row[n] for row in rows], self.device) for n in heard]
+        lined = node.align.line({n: self._dense(node.children[n], logits) for n in heard})
+        if node.weigh is not None:
+            weighed = node.weigh(lined, weighed)
+        return lined.finish(node.combine(lined, weighed))
+
+    def _dense(self, node: Node, logits: Sequence[Tensor | None]) -> Said:
+        return self._fuse(node, logits, None).dense(len(node.space))
 
     def _speaks(self, node: Node, logits: Sequence[Tensor | None]) -> bool:
         return any(logits[leaf] is not None for leaf in node.leaves)
-
-    def _table(self, node: Fuse, child: int) -> Gather:
-        key = id(node), child
-        if key not in self._tables:
-            assert node.maps is not None
-            self._tables[key] = Gather(node.maps[child], self.device)
-        return self._tables[key]
 
     def _node(self, member: Member, name: str, *, prompt: int, together: bool) -> Node:
         if isinstance(member, Prompted):
@@ -206,54 +234,24 @@ class Group:
             self._node(member, name, prompt=prompt, together=together)
             for member, name in zip(fuse.members, fuse.names, strict=True)
         )
-        space, maps = _align(fuse, [child.space for child in children])
+        sides = [
+            Side(name, child.space, self._model(child))
+            for name, child in zip(fuse.names, children, strict=True)
+        ]
         given = fuse.weights or (1.0,) * len(children)
-        signed = fuse.combine == "logs"
+        signed = fuse.combine == LOGS
         return Fuse(
-            space,
             children,
             range(start, len(self.leaves)),
-            maps,
+            fuse.align.bind()(sides, self.leaves[0].runner.model.device),
             shares(given, len(children), normalize=fuse.normalize, signed=signed),
             fuse.normalize,
             signed,
-            COMBINE[fuse.combine],
+            fuse.combine.bind(),
+            None if fuse.weigh is None else fuse.weigh.bind()(sides),
+            None if fuse.gate is None else fuse.gate.bind()(sides),
         )
 
-
-class Gather:
-    """A map on a device, made once: a table of a space in a wider one."""
-
-    def __init__(self, lies: Map, device: torch.device) -> None:
-        take = torch.tensor(lies.take, device=device)
-        self.take, self.absent = take.clamp(min=0), take < 0
-        self.give = torch.tensor(lies.give, device=device)
-        rounds = [torch.tensor(pairs, device=device) for pairs in lies.also]
-        self.also = [(pairs[:, 0], pairs[:, 1]) for pairs in rounds]
-
-    def add(self, total: Tensor, probabilities: Tensor) -> None:
-        """Add probabilities [row, own entry] to those of what they mean [row, entry + 1]."""
-        total.index_add_(1, self.give, probabilities)
-
-    def logs(self, logs: Tensor) -> Tensor:
-        """Logarithms [row, own entry] as [row, entry]; equal meanings add up as probabilities."""
-        wide = logs.index_select(1, self.take).masked_fill_(self.absent, -torch.inf)
-        for wider, own in self.also:
-            wide[:, wider] = torch.logaddexp(wide[:, wider], logs[:, own])
-        return wide
-
-
-def _align(fuse: TokenFuse, spaces: Sequence[Space]) -> tuple[Space, tuple[Map, ...] | None]:
-    """The space of a fuse; None for maps if ids mean the same in all its members."""
-    if len({space.key for space in spaces}) == 1:
-        narrow = min(spaces, key=len)
-        ends = frozenset(e for space in spaces for e in space.ends if e < len(narrow))
-        return Space(narrow.key, narrow.pieces, ends, narrow.lone), None
-    if fuse.align == "shared":
-        raise ModelError(
-            "E305",
-            f"{', '.join(fuse.names)} do not share one vocabulary",
-            'say `align = "union"`, or leave `align` out',
-        )
-    whole, maps = union(spaces)
-    return whole, tuple(maps)
+    def _model(self, node: Node) -> LocalModel | None:
+        """The model of a node that is one."""
+        return self.leaves[node.leaves.start].runner.model if isinstance(node, Single) else None

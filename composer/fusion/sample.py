@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.fusion.combine import Said
+    from composer.fusion.said import Said
     from composer.fusion.spec import Sampling
 
 __all__ = ["draw", "filtered"]
@@ -23,7 +23,7 @@ COLDEST = 1e-4
 
 def draw(said: Said, rows: Sequence[int], how: Sequence[Sampling], luck: Sequence[float]) -> Tensor:
     """Draw an entry [row] for each of some rows; `luck` is uniform in [0, 1)."""
-    chosen = _of(said.scores, rows).argmax(-1)
+    chosen = _of(said.scores, rows).argmax(-1)  # columns, up to the end
     plain = [n for n, s in enumerate(how) if s.temperature > 0 and not _filters(s)]
     cut = [n for n, s in enumerate(how) if s.temperature > 0 and _filters(s)]
     if plain:
@@ -35,7 +35,7 @@ def draw(said: Said, rows: Sequence[int], how: Sequence[Sampling], luck: Sequenc
         ranked, entries = logprobs.sort(dim=-1, descending=True, stable=True)
         place = _pick(filtered(ranked, some), luck, cut)
         chosen[cut] = entries.gather(-1, place[:, None])[:, 0]
-    return chosen
+    return said.entries(torch.tensor(list(rows), device=chosen.device), chosen)
 
 
 def filtered(ranked: Tensor, how: Sequence[Sampling]) -> Tensor:

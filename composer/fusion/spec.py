@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from functools import partial
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Literal
 
 from composer.models.checkpoint import ModelError
 from composer.ports.asking import Sampling, Score, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from composer.models.checkpoint import Checkpoint
 
 __all__ = [
+    "LOGS",
+    "MEAN",
+    "SHARED",
+    "UNION",
     "Generated",
     "Job",
     "Member",
     "Messages",
+    "Part",
     "Prompted",
     "Sampling",
     "Score",
@@ -33,8 +40,25 @@ __all__ = [
 ]
 
 Messages = tuple[tuple[str, str], ...]
-Combining = Literal["mean", "logs"]
-Aligning = Literal["shared", "union"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a fuse: where its function is, `module:name`, and the options given to it."""
+
+    where: str
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def bind(self) -> Callable[..., Any]:
+        """The function, imported now, with its options."""
+        module, _, name = self.where.partition(":")
+        return partial(getattr(import_module(module), name), **dict(self.options))
+
+
+MEAN = Part("composer.fusion.combine:mean")
+LOGS = Part("composer.fusion.combine:logs")
+SHARED = Part("composer.fusion.align.shared:shared")
+UNION = Part("composer.fusion.align.union:union")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +80,30 @@ class Prompted:
 class TokenFuse:
     """Members whose next-token distributions become one.
 
-    `mean` is `sum w_i p_i`; `logs` is `log_softmax(sum w_i log p_i)`. Weights are divided by
-    their sum when `normalize`; a formula arrives as `logs` with its coefficients, which may be
-    negative, and is not normalized. `shared` asks for one vocabulary, `union` makes one out of
-    the members' tokens. `together` lets members of the same weights step in one forward pass.
+    Weights are divided by their sum when `normalize`; a formula arrives as `LOGS` with its
+    coefficients, which may be negative, and is not normalized. `weigh` multiplies the weights at
+    every token by what the distributions say. With a `gate`, which only the outermost fuse may
+    have, the first member leads. `together` lets members of the same weights step in one pass.
     """
 
     members: tuple[Member, ...]
     names: tuple[str, ...]
     weights: tuple[float, ...] | None = None
-    combine: Combining = "mean"
+    combine: Part = MEAN
     normalize: bool = True
-    align: Aligning = "union"
+    align: Part = UNION
+    weigh: Part | None = None
+    gate: Part | None = None
     together: bool = False
 
     def __post_init__(self) -> None:
         _check(self.members, self.names, self.weights)
+        if any(_gated(member) for member in self.members):
+            raise ModelError(
+                "E404",
+                "a gate inside another fuse is never asked",
+                "give the `gate` to the outermost fuse",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,3 +210,9 @@ def _check(
         raise ModelError("E204", f"{len(members)} members need as many different names: {names}")
     if weights is not None and len(weights) != len(members):
         raise ModelError("E403", f"{len(members)} members, but {len(weights)} weights")
+
+
+def _gated(member: Member) -> bool:
+    while isinstance(member, Prompted):
+        member = member.member
+    return isinstance(member, TokenFuse) and member.gate is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,13 +14,15 @@ from composer.models.checkpoint import ModelError
 from composer.models.rows import Feed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from torch import Tensor
 
-    from composer.fusion.combine import Said
     from composer.fusion.cursor import Request, Track
+    from composer.fusion.gate import Gate
     from composer.fusion.group import Group
+    from composer.fusion.said import Said
+    from composer.fusion.spec import Sampling
     from composer.models.runner import Runner
 
 __all__ = ["Answer", "tick"]
@@ -87,7 +89,16 @@ def _parts(request: Request) -> list[_Part]:
     return [
         _Part(request, leaf, track, *_marks(request, track))
         for leaf, track in request.cursor.tracks.items()
+        if _reads(request, leaf)
     ]
+
+
+def _reads(request: Request, leaf: int) -> bool:
+    """Whether a leaf is to read: behind a gate, the first member's do, the others if it opens."""
+    group = request.cursor.group
+    if group.gate is None or isinstance(request, Read):
+        return True
+    return (leaf in group.lead) != request.opened
 
 
 def _marks(request: Request, track: Track) -> tuple[list[int], int]:
@@ -132,13 +143,15 @@ def _answer(
     answers: dict[Request, Answer],
 ) -> None:
     """Fuse all positions that are asked of a group, and bring the outcome to the host at once."""
+    if group.gate is not None:
+        asked = _admitted(group, group.gate, asked, logits)
     said = _said(group, asked, logits)
     counts = [_count(request) for request, _ in asked]
     if not sum(counts):
         answers.update({request: [] for request, _ in asked})
         return
     weights = [
-        request.cursor.weights
+        _weights(request)
         for (request, _), count in zip(asked, counts, strict=True)
         for _ in range(count)
     ]
@@ -155,28 +168,76 @@ def _answer(
         answers[asking] = _checked(asking, sum(values), said, start) or values
 
 
+def _admitted(
+    group: Group,
+    gate: Gate,
+    asked: list[tuple[Request, list[_Part]]],
+    logits: dict[tuple[Runner, int], Tensor | None],
+) -> list[tuple[Request, list[_Part]]]:
+    """What can be answered now: where the gate opens, the other members have to read first."""
+    fresh = [(r, p) for r, p in asked if isinstance(r, Draw) and not r.opened]
+    if not fresh:
+        return asked
+    said = _said(group, fresh, logits)
+    opens = gate(group.led(said), None).tolist()
+    for (request, _), row, opened in zip(fresh, range(len(fresh)), opens, strict=True):
+        if opened and len(request.cursor.tracks) > len(group.lead):
+            request.opened = True
+            request.held = {leaf: _row(said[leaf], row) for leaf in group.lead}
+    waiting = {id(request) for request, _ in fresh if request.opened}
+    return [(r, p) for r, p in asked if id(r) not in waiting]
+
+
+def _row(logits: Tensor | None, row: int) -> Tensor:
+    assert logits is not None
+    return logits[row : row + 1]
+
+
+def _weights(request: Request) -> Sequence[float]:
+    """The members' weights: all of it the first one's where a gate stays shut."""
+    group, weights = request.cursor.group, request.cursor.weights
+    if group.gate is None or isinstance(request, Read) or request.opened:
+        return weights
+    return (1.0, *(0.0 for _ in weights[1:]))
+
+
 def _said(
     group: Group,
-    asked: Iterable[tuple[Request, list[_Part]]],
+    asked: Sequence[tuple[Request, list[_Part]]],
     logits: dict[tuple[Runner, int], Tensor | None],
 ) -> list[Tensor | None]:
     """For each leaf its logits [position, width]; positions that do not run it hold any."""
-    index: list[list[int]] = [[] for _ in group.leaves]
-    run = [False] * len(group.leaves)
+    return [_of_leaf(group, n, asked, logits) for n in range(len(group.leaves))]
+
+
+def _of_leaf(
+    group: Group,
+    leaf: int,
+    asked: Sequence[tuple[Request, list[_Part]]],
+    logits: dict[tuple[Runner, int], Tensor | None],
+) -> Tensor | None:
+    """One leaf's logits [position, width]: out of its pass, or held since the gate opened."""
+    places: list[int] = []
+    held: list[Tensor] = []
+    runs = False
     for request, parts in asked:
         count = _count(request)
-        at = {part.leaf: part.at for part in parts}
-        for n, places in enumerate(index):
-            start = at.get(n)
-            run[n] |= start is not None and count > 0
-            places.extend(range(start, start + count) if start is not None else [0] * count)
-    found: list[Tensor | None] = []
-    for leaf, places in zip(group.leaves, index, strict=True):
-        out = logits.get((leaf.runner, leaf.lane)) if run[len(found)] else None
-        if out is not None and places != list(range(len(out))):
-            out = out[torch.tensor(places, device=out.device)]
-        found.append(out)
-    return found
+        kept = request.held.get(leaf) if isinstance(request, Draw) else None
+        start = next((part.at for part in parts if part.leaf == leaf), None)
+        if kept is not None:
+            held.append(kept)
+            places.append(-len(held))
+        else:
+            places.extend([0] * count if start is None else range(start, start + count))
+        runs |= count > 0 and (start is not None or kept is not None)
+    if not runs:
+        return None
+    out = logits.get((group.leaves[leaf].runner, group.leaves[leaf].lane))
+    if held:
+        out = torch.cat([*([] if out is None else [out]), *reversed(held)])
+    if out is None or places == list(range(len(out))):
+        return out
+    return out[torch.tensor(places, device=out.device)]
 
 
 def _count(request: Request) -> int:
@@ -193,7 +254,7 @@ def _host(
     parts: list[Tensor] = []
     if draws:
         rows = [start for _, start in draws]
-        entries = draw(fused, rows, [r.how for r, _ in draws], [r.luck for r, _ in draws])
+        entries = draw(fused, rows, [_how(r) for r, _ in draws], [r.luck for r, _ in draws])
         own = fused.at(torch.tensor(rows, device=entries.device), entries)
         parts += [entries.double(), own.double()]
     places = [(start + n, t) for r, start in reads for n, t in enumerate(r.targets)]
@@ -204,14 +265,20 @@ def _host(
     return values[:count], values[count : 2 * count], values[2 * count :]
 
 
+def _how(request: Draw) -> Sampling:
+    """How to draw: some gates take the likeliest entry where they open."""
+    gate = request.cursor.group.gate
+    cold = gate is not None and gate.greedy and request.opened
+    return replace(request.how, temperature=0.0) if cold else request.how
+
+
 def _read(group: Group, fused: Said, places: Sequence[tuple[int, int]]) -> Tensor:
     """Log-probabilities of entries at positions; the end is what all end entries add up to."""
     at = torch.tensor(places, device=group.device)
     values = fused.at(at[:, 0], at[:, 1].clamp(min=0))
     ending = [n for n, (_, target) in enumerate(places) if target == END]
     if ending:
-        rows = [places[n][0] for n in ending]
-        values[ending] = fused.logprobs(rows)[:, sorted(group.space.ends)].logsumexp(-1)
+        values[ending] = fused.over(at[ending, 0], sorted(group.space.ends))
     return values
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Reader,
         Whole,
     )
+    from composer.parts.gate import Gate
     from composer.parts.judging import Judge
     from composer.parts.mistakes import PartError, TemplateError
     from composer.parts.policies.base import Policy
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
     from composer.parts.template import Template, check
     from composer.parts.templates import TEMPLATES
     from composer.parts.ties import First, Seeded, Surest, Ties
+    from composer.parts.weigh import Weigh
     from composer.ports import Typed
 
     PARTS: dict[str, dict[str, type[Typed]]]
@@ -81,6 +83,7 @@ __all__ = [
     "Features",
     "First",
     "Gap",
+    "Gate",
     "Judge",
     "Knn",
     "Length",
@@ -126,6 +129,7 @@ __all__ = [
     "Uniform",
     "Union",
     "Verdict",
+    "Weigh",
     "Whole",
     "Words",
     "check",
@@ -144,6 +148,7 @@ WHERE = {
     "estimators.learned": ("Knn", "Linear"),
     "estimators.simple": ("Length", "Perplexity", "Random", "Uniform"),
     "extraction": ("After", "Boxed", "Line", "Number", "Option", "Pattern", "Reader", "Whole"),
+    "gate": ("Gate",),
     "judging": ("Judge",),
     "mistakes": ("PartError", "TemplateError"),
     "policies.base": ("Policy",),
@@ -159,6 +164,7 @@ WHERE = {
     "template": ("Template", "check"),
     "templates": ("TEMPLATES",),
     "ties": ("First", "Seeded", "Surest", "Ties"),
+    "weigh": ("Weigh",),
 }
 """In which module of this package each name is made."""
 

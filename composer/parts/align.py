@@ -2,10 +2,11 @@
 
 from typing import ClassVar
 
+from composer.parts.tensor import Tensorial
 from composer.ports import Typed
 
 
-class Align(Typed):
+class Align(Typed, Tensorial):
     """How next-token distributions over different vocabularies are brought together."""
 
 
@@ -13,6 +14,7 @@ class Shared(Align):
     """The members' tokenizers are the same: nothing is aligned."""
 
     name: ClassVar[str] = "shared"
+    where: ClassVar[str] = "composer.fusion.align.shared:shared"
 
 
 class Union(Align):
@@ -20,3 +22,4 @@ class Union(Align):
 
     name: ClassVar[str] = "union"
     paper: ClassVar[str] = "arXiv:2406.12585"
+    where: ClassVar[str] = "composer.fusion.align.union:union"

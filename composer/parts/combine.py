@@ -2,10 +2,11 @@
 
 from typing import ClassVar
 
+from composer.parts.tensor import Tensorial
 from composer.ports import Typed
 
 
-class Combine(Typed):
+class Combine(Typed, Tensorial):
     """How the members' next-token distributions become one."""
 
 
@@ -14,6 +15,7 @@ class Mean(Combine):
 
     name: ClassVar[str] = "mean"
     paper: ClassVar[str] = "arXiv:2406.12585"
+    where: ClassVar[str] = "composer.fusion.combine:mean"
 
 
 class Logs(Combine):
@@ -21,3 +23,20 @@ class Logs(Combine):
 
     name: ClassVar[str] = "logs"
     paper: ClassVar[str] = "arXiv:2404.11531"
+    where: ClassVar[str] = "composer.fusion.combine:logs"
+
+
+class Maximum(Combine):
+    """The largest weighted probability, renormalised: what any member finds likely."""
+
+    name: ClassVar[str] = "maximum"
+    paper: ClassVar[str] = "arXiv:2311.14479"
+    where: ClassVar[str] = "composer.fusion.combine:maximum"
+
+
+class Minimum(Combine):
+    """The smallest weighted probability, renormalised: what all members find likely."""
+
+    name: ClassVar[str] = "minimum"
+    paper: ClassVar[str] = "arXiv:2311.14479"
+    where: ClassVar[str] = "composer.fusion.combine:minimum"

@@ -68,7 +68,14 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "thompson": "policies.exploring.Thompson",
     },
     "align": {"shared": "align.Shared", "union": "align.Union"},
-    "combine": {"mean": "combine.Mean", "logs": "combine.Logs"},
+    "combine": {
+        "mean": "combine.Mean",
+        "logs": "combine.Logs",
+        "maximum": "combine.Maximum",
+        "minimum": "combine.Minimum",
+    },
+    "weigh": {"entropy": "weigh.Entropy"},
+    "gate": {"unsure": "gate.Unsure"},
     "boundary": {"words": "span.Words"},
 }
 """The parts that come with the project: the module and the class of each, imported on use."""

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated
 
 from pydantic import Field
 
 from composer.models.capability import Capability
-from composer.parts import Align, Combine, Mean, Shared, Words
+from composer.parts import Align, Combine, Gate, Mean, Shared, Weigh, Words
 from composer.ports import Decision, Model
 from composer.ports.values import unique
 from composer.steps.asking import share_prompts
 from composer.steps.declare import step
-
-if TYPE_CHECKING:
-    from composer.fusion.spec import Aligning, Combining
 
 
 @step(
@@ -29,6 +26,8 @@ def token_fuse(  # noqa: PLR0913 - each is a part of its own
     weights: tuple[float, ...] | None = None,
     combine: Combine = Mean(),
     align: Align = Shared(),
+    weigh: Weigh | None = None,
+    gate: Gate | None = None,
     normalize: bool = True,
     together: bool = False,
     names: tuple[str, ...] = (),
@@ -38,7 +37,8 @@ def token_fuse(  # noqa: PLR0913 - each is a part of its own
     `mean` is sum w_i p_i, `logs` is softmax(sum w_i log p_i); a formula such as
     `base + 0.8 * (expert - novice)` is a sum of log-probabilities followed by log-softmax, not
     divided by the sum of its coefficients unless `normalize = true` (arXiv:2401.08565). Members
-    of unlike vocabularies need an `align`.
+    of unlike vocabularies need an `align`. `weigh` multiplies the weights at every token. With a
+    `gate` the first member leads, and the others are asked only where it opens.
     """
     from composer.fusion.spec import TokenFuse
 
@@ -48,9 +48,11 @@ def token_fuse(  # noqa: PLR0913 - each is a part of its own
         tuple(parts.values()),
         tuple(parts),
         weights,
-        combine=cast("Combining", combine.name),
+        combine=combine.part(),
         normalize=normalize,
-        align=cast("Aligning", align.name),
+        align=align.part(),
+        weigh=None if weigh is None else weigh.part(),
+        gate=None if gate is None else gate.part(),
         together=together,
     )
     return Model(f"token_fuse({', '.join(parts)})", group, tuple(named.values()), templates)

@@ -3,7 +3,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from composer.fusion.combine import Said, Share, logs, mean
+from composer.fusion.combine import logs, mean
+from composer.fusion.said import Lined, Said, Share
 from composer.fusion.sample import draw, filtered
 from composer.fusion.spec import Sampling
 
@@ -81,7 +82,7 @@ def test_mean_and_logs_by_their_formulas():
     log = (w[:, :1] * a.log_softmax(-1) + w[:, 1:] * b.log_softmax(-1)).log_softmax(-1)
     rows = torch.tensor([0, 1])
     for combine, expected in ((mean, linear.log()), (logs, log)):
-        said = combine(members, shares(*given), None, 5)
+        said = combine(Lined(members, 5), shares(*given))
         assert torch.allclose(said.at(rows, rows), expected[rows, rows], atol=1e-6)
         assert torch.allclose(said.logprobs([1, 0]), expected[[1, 0]], atol=1e-6)
 
@@ -89,12 +90,12 @@ def test_mean_and_logs_by_their_formulas():
 @pytest.mark.parametrize("combine", [mean, logs])
 def test_a_member_of_weight_zero_has_no_say_whatever_its_numbers(combine):
     good, bad = torch.randn(2, 5), torch.full((2, 5), torch.nan)
-    said = combine([Said(good), Said(bad)], shares((1.0, 0.0), (1.0, 0.5)), None, 5)
+    said = combine(Lined([Said(good), Said(bad)], 5), shares((1.0, 0.0), (1.0, 0.5)))
     assert torch.allclose(said.logprobs([0]), good[:1].log_softmax(-1), atol=1e-6)
 
 
 def test_what_a_member_rules_out_stays_out_under_a_negative_weight():
     a = torch.zeros(1, 3)
     b = torch.tensor([[0.0, -torch.inf, 0.0]])
-    said = logs([Said(a), Said(b)], shares((1.0, -0.5)), None, 3)
+    said = logs(Lined([Said(a), Said(b)], 3), shares((1.0, -0.5)))
     assert said.logprobs([0]).exp()[0].tolist() == pytest.approx([0.5, 0.0, 0.5])

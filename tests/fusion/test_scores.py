@@ -3,7 +3,7 @@ import math
 
 import pytest
 
-from composer.fusion.spec import Prompted, SpanFuse, TokenFuse
+from composer.fusion.spec import LOGS, MEAN, Prompted, SpanFuse, TokenFuse
 from composer.models.checkpoint import ModelError
 
 USER = ((("user", "Once upon a time"),),)
@@ -26,8 +26,8 @@ def bits(engine, member, texts):
     [
         (["stories"], None, 2.931),
         (["shakespeare"], None, 3.486),
-        (["stories", "shakespeare"], "mean", 2.780),
-        (["stories", "shakespeare", "maths"], "logs", 2.224),
+        (["stories", "shakespeare"], MEAN, 2.780),
+        (["stories", "shakespeare", "maths"], LOGS, 2.224),
     ],
 )
 def test_bits_per_byte_of_questions(engine, model, questions, names, combine, expected):  # noqa: PLR0913

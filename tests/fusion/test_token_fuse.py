@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from composer.fusion.spec import Job, Prompted, Sampling, TokenFuse
+from composer.fusion.spec import LOGS, SHARED, UNION, Job, Part, Prompted, Sampling, TokenFuse
 from composer.models.checkpoint import ModelError
 
 TEXT = "Once upon a time"
@@ -44,14 +44,14 @@ def test_weights_equal_by_hand(pair, plain, greedy, write):
 
 
 def test_contrast_equals_by_hand(pair, plain, greedy, write):
-    fuse = TokenFuse(pair, ("a", "b"), (1.0, -0.4), combine="logs", normalize=False)
+    fuse = TokenFuse(pair, ("a", "b"), (1.0, -0.4), combine=LOGS, normalize=False)
     expected = by_hand(plain, greedy, pair, lambda p: (p[0] - 0.4 * p[1]).log_softmax(-1))
     same(write(fuse, TEXT), expected)
 
 
 def test_proxy_tuning_of_three_equals_by_hand(model, plain, greedy, write):
     three = model("stories"), model("shakespeare"), model("maths")
-    fuse = TokenFuse(three, ("base", "expert", "novice"), (1.0, 0.8, -0.8), "logs", normalize=False)
+    fuse = TokenFuse(three, ("base", "expert", "novice"), (1.0, 0.8, -0.8), LOGS, normalize=False)
     expected = by_hand(plain, greedy, three, lambda p: (p[0] + 0.8 * (p[1] - p[2])).log_softmax(-1))
     same(write(fuse, TEXT), expected)
 
@@ -77,7 +77,7 @@ def test_two_prompts_in_one_pass_equal_two_passes(model, plain, greedy, write):
     members = base, Prompted(base, 1)
     apart, together = (
         write(
-            TokenFuse(members, ("a", "b"), (1.5, -0.5), "logs", normalize=False, together=flag),
+            TokenFuse(members, ("a", "b"), (1.5, -0.5), LOGS, normalize=False, together=flag),
             *texts,
         )
         for flag in (False, True)
@@ -107,8 +107,8 @@ def test_nested_average_equals_flat_weights(model, write):
 
 
 def test_union_of_one_vocabulary_is_that_vocabulary(pair, write):
-    shared = write(TokenFuse(pair, ("a", "b"), align="shared"), TEXT)
-    union = write(TokenFuse(pair, ("a", "b"), align="union"), TEXT)
+    shared = write(TokenFuse(pair, ("a", "b"), align=SHARED), TEXT)
+    union = write(TokenFuse(pair, ("a", "b"), align=UNION), TEXT)
     assert shared.text == union.text
 
 
@@ -173,13 +173,13 @@ def test_every_member_of_a_union_is_given_the_same_bytes(
 
 
 def test_logs_over_a_union_keep_to_what_all_can_write(model, write):
-    fuse = TokenFuse((model("stories"), model("rwkv")), ("a", "b"), combine="logs")
+    fuse = TokenFuse((model("stories"), model("rwkv")), ("a", "b"), combine=LOGS)
     made = write(fuse, TEXT, max_tokens=12)
     assert all(len(token.encode()) == 1 for token in made.tokens)
 
 
 def test_unlike_vocabularies_cannot_be_shared(model, write):
-    fuse = TokenFuse((model("stories"), model("rwkv")), ("a", "b"), align="shared")
+    fuse = TokenFuse((model("stories"), model("rwkv")), ("a", "b"), align=SHARED)
     with pytest.raises(ModelError, match="do not share one vocabulary"):
         write(fuse, TEXT)
 
@@ -191,12 +191,13 @@ def test_senseless_weights_are_an_error(pair, write, weights):
 
 
 def test_duplicate_meanings_add_up():
-    from composer.fusion.group import Gather
-    from composer.fusion.space import Space, union
+    from composer.fusion.align.base import Gather
+    from composer.fusion.align.space import Space
+    from composer.fusion.align.union import united
 
     one = Space("one", [b"a", b"b", b"a", None, None], frozenset({3, 4}))
     two = Space("two", [b"b", None, b"c"], frozenset({1}))
-    whole, maps = union([one, two])
+    whole, maps = united([one, two])
     assert list(whole.pieces) == [b"a", b"b", b"c", None]
     table = Gather(maps[0], torch.device("cpu"))
     said = torch.tensor([[0.1, 0.2, 0.3, 0.15, 0.25]])
@@ -222,3 +223,28 @@ def test_entries_and_tokens_of_a_nested_union_spell_the_same_bytes(engine, model
     for leaf in range(len(group.leaves)):
         ids = group.leaves[leaf].runner.model.vocabulary.extend(" naïve 5!".encode())
         assert group.spell(group.path(leaf, ids)) == " naïve 5!".encode()
+
+
+def test_a_gate_that_never_opens_leaves_the_first_member_alone(pair, write):
+    shut = TokenFuse(pair, ("a", "b"), gate=Part("composer.fusion.gate:unsure", (("below", 0.0),)))
+    alone = write(pair[0], TEXT)
+    made = write(shut, TEXT)
+    assert made.text == alone.text
+    assert made.usage["b"].calls == 0
+
+
+def test_a_gate_that_always_opens_is_the_plain_fuse(pair, write):
+    ajar = TokenFuse(pair, ("a", "b"), gate=Part("composer.fusion.gate:unsure", (("below", 1.1),)))
+    assert write(ajar, TEXT).text == write(TokenFuse(pair, ("a", "b")), TEXT).text
+
+
+def test_a_gate_opens_where_the_first_member_is_unsure(pair, write, plain, greedy):
+    gate = Part("composer.fusion.gate:unsure", (("below", 0.5),))
+
+    def combine(said):
+        lead, other = said
+        return lead if lead.exp().max() >= 0.5 else ((lead.exp() + other.exp()) / 2).log()
+
+    made = write(TokenFuse(pair, ("a", "b"), gate=gate), TEXT)
+    same(made, by_hand(plain, greedy, pair, combine))
+    assert 0 < made.usage["b"].calls < len(made.tokens)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from composer.fusion.group import Group
-    from composer.fusion.sessions import Session
+    from composer.fusion.sessions.base import Session
     from composer.fusion.spec import Messages
 
 __all__ = ["perplexity", "score"]

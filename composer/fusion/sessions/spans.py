@@ -12,18 +12,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from composer.fusion.cursor import END, Cursor, Draw, Read
-from composer.fusion.sessions import drawn, together
+from composer.fusion.sessions.base import drawn, together
+from composer.fusion.sessions.write import begin, confidence
 from composer.fusion.spec import Generated, Span, Usage, shares, weights_of
 from composer.fusion.text import Writer
-from composer.fusion.write import begin, confidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from composer.fusion.group import Group
-    from composer.fusion.sessions import Session
+    from composer.fusion.sessions.base import Session
+    from composer.fusion.sessions.write import Finish
     from composer.fusion.spec import Job, Sampling, SpanFuse
-    from composer.fusion.write import Finish
 
 __all__ = ["span_write"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from composer.fusion.cursor import Cursor, Draw, opening
 from composer.fusion.group import Fuse
-from composer.fusion.sessions import drawn
+from composer.fusion.sessions.base import drawn
 from composer.fusion.spec import Generated, Usage, checkpoints
 from composer.fusion.text import Writer
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from composer.fusion.group import Group
-    from composer.fusion.sessions import Session
+    from composer.fusion.sessions.base import Session
     from composer.fusion.spec import Job
 
 __all__ = ["begin", "confidence", "write"]

@@ -1,8 +1,6 @@
 """What a distribution ranges over: entries that are bytes, or the end of the answer.
 
-A model's space is its vocabulary. The union of unlike spaces has one entry for each byte string
-that any of them can write, and one for the end, which all their end tokens map to.
-Union of vocabularies: GaC, arXiv:2406.12585, on bytes instead of token strings.
+A model's space is its vocabulary. How one space lies in another goes by bytes.
 """
 
 from __future__ import annotations
@@ -12,11 +10,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from composer.models.local import LocalModel
 
-__all__ = ["Map", "Space", "space_of", "union"]
+__all__ = ["Map", "Space", "lay", "space_of"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,30 +64,23 @@ def space_of(model: LocalModel) -> Space:
     return Space(vocabulary.fingerprint, vocabulary.pieces[: model.width], ends, vocabulary.lone)
 
 
-def union(spaces: Sequence[Space]) -> tuple[Space, list[Map]]:
-    """One space for all, and how each lies in it."""
-    entries = list(dict.fromkeys(piece for space in spaces for piece in space.ids))
-    end = len(entries)
-    key = "+".join(f"{space.key}/{len(space)}/{sorted(space.ends)}" for space in spaces)
-    whole = Space(key, [*entries, None], frozenset({end}))
-    at = {piece: entry for entry, piece in enumerate(entries)}
-    return whole, [_map(space, at, end) for space in spaces]
+def lay(space: Space, at: Mapping[bytes, int], end: int, width: int) -> Map:
+    """How a space lies in one of a width whose entries spell the bytes of `at`.
 
-
-def _map(space: Space, at: dict[bytes, int], end: int) -> Map:
-    take = [-1] * (end + 1)
+    Bytes that are not there lie nowhere. The wider one's end entry is `end`.
+    """
+    take = [-1] * width
     for piece, entry in space.ids.items():
-        take[at[piece]] = entry
+        if piece in at:
+            take[at[piece]] = entry
     ends = sorted(space.ends)
     take[end] = ends[0] if ends else -1
-    rest = [(at[p], e) for e, p in enumerate(space.pieces) if p and _extra(space, e, p)]
-    give = [
-        end if e in space.ends else at.get(p or b"", end + 1) for e, p in enumerate(space.pieces)
-    ]
+    rest = [(at[p], e) for e, p in enumerate(space.pieces) if p and p in at and _more(space, e, p)]
+    give = [end if e in space.ends else at.get(p or b"", width) for e, p in enumerate(space.pieces)]
     return Map(take, give, _rounds([*rest, *((end, e) for e in ends[1:])]))
 
 
-def _extra(space: Space, entry: int, piece: bytes) -> bool:
+def _more(space: Space, entry: int, piece: bytes) -> bool:
     """Whether an entry means what another entry already stands for."""
     return entry not in space.ends and space.ids[piece] != entry
 

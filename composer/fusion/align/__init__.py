@@ -1,0 +1,1 @@
+"""How distributions over unlike vocabularies are brought together, one file a way."""

@@ -1,0 +1,40 @@
+"""The union of vocabularies: GaC, arXiv:2406.12585, on bytes instead of token strings.
+
+One entry for each byte string that any member can write, and one for the end, which all end
+tokens map to.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.fusion.align.base import Tabled
+from composer.fusion.align.shared import alike, shared
+from composer.fusion.align.space import Space, lay
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+
+    from composer.fusion.align.base import Side
+    from composer.fusion.align.space import Map
+
+__all__ = ["union", "united"]
+
+
+def union(sides: Sequence[Side], device: torch.device) -> Tabled:
+    """Align members over all that any of them can write; one vocabulary stays as it is."""
+    if alike(sides):
+        return shared(sides, device)
+    return Tabled(*united([side.space for side in sides]), device)
+
+
+def united(spaces: Sequence[Space]) -> tuple[Space, list[Map]]:
+    """One space for all, and how each lies in it."""
+    entries = list(dict.fromkeys(piece for space in spaces for piece in space.ids))
+    end = len(entries)
+    key = "+".join(f"{space.key}/{len(space)}/{sorted(space.ends)}" for space in spaces)
+    whole = Space(key, [*entries, None], frozenset({end}))
+    at = {piece: entry for entry, piece in enumerate(entries)}
+    return whole, [lay(space, at, end, len(whole)) for space in spaces]

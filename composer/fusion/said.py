@@ -1,0 +1,151 @@
+"""Distributions as tensors: what a member said, what its weight is, and the columns they share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+import torch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
+
+__all__ = ["Lined", "Said", "Share", "Table"]
+
+
+@dataclass(eq=False)
+class Said:
+    """A distribution a row, not normalized until someone needs it.
+
+    `scores` [row, column] are logarithms up to a constant, or, if `linear`, probabilities up to
+    a factor. A column is the entry of that number, unless `index` [row, column] names its entry:
+    then all other entries are ruled out, and columns of entry -1 are unused.
+    """
+
+    scores: Tensor
+    linear: bool = False
+    index: Tensor | None = None
+
+    @cached_property
+    def constant(self) -> Tensor:
+        """What to take from logarithms [row] to make them log-probabilities."""
+        return self.scores.sum(-1).log() if self.linear else self.scores.logsumexp(-1)
+
+    def probabilities(self) -> Tensor:
+        """Probabilities [row, column], in memory of their own."""
+        if self.linear:
+            return self.scores / self.scores.sum(-1, keepdim=True)
+        return self.scores.softmax(-1)
+
+    def logs(self) -> Tensor:
+        """Logarithms [row, column], up to a constant a row."""
+        return self.scores.log() if self.linear else self.scores
+
+    def logprobs(self, rows: Sequence[int]) -> Tensor:
+        """Log-probabilities [some rows, column]."""
+        return Said(self.scores[rows], self.linear).logs() - self.constant[rows, None]
+
+    def entries(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """The entries [n] that columns of rows stand for."""
+        return columns if self.index is None else self.index[rows, columns]
+
+    def at(self, rows: Tensor, entries: Tensor) -> Tensor:
+        """Log-probabilities [n] of entries in rows."""
+        if self.index is None:
+            found = self.scores[rows, entries]
+        else:
+            there = self.index[rows] == entries[:, None]
+            missing = 0.0 if self.linear else -torch.inf
+            found = self.scores[rows].masked_fill(~there, missing).amax(-1)
+        return (found.log() if self.linear else found) - self.constant[rows]
+
+    def over(self, rows: Tensor, entries: Sequence[int]) -> Tensor:
+        """Log-probabilities [row] of any of some entries."""
+        columns = torch.tensor(entries, device=rows.device)
+        each = [self.at(rows, column.expand(len(rows))) for column in columns]
+        return torch.stack(each, -1).logsumexp(-1)
+
+    def dense(self, width: int) -> Said:
+        """The same with a column for each of `width` entries."""
+        if self.index is None:
+            return self
+        missing = 0.0 if self.linear else -torch.inf
+        wide = self.scores.new_full((len(self.scores), width + 1), missing)
+        wide.scatter_(1, self.index.where(self.index >= 0, width), self.scores)
+        return Said(wide[:, :width], self.linear)
+
+
+class Share:
+    """One member's weight: a number for all rows, one a row, or one for each row and column."""
+
+    def __init__(self, weights: Sequence[float], device: torch.device) -> None:
+        alike = len(set(weights)) == 1
+        self.least = min(weights)
+        self.silent = [] if alike else [row for row, weight in enumerate(weights) if not weight]
+        column = torch.tensor(weights, dtype=torch.float32, device=device)[:, None]
+        self.value: float | Tensor = weights[0] if alike else column
+
+    def times(self, factor: Tensor) -> Share:
+        """The share multiplied by a factor [row, 1] or [row, column], 0 or more."""
+        new = object.__new__(Share)
+        new.least, new.silent = self.least, self.silent
+        new.value = factor * self.value
+        return new
+
+    @property
+    def wide(self) -> bool:
+        """Whether columns weigh unlike."""
+        return isinstance(self.value, torch.Tensor) and self.value.shape[1] > 1
+
+    def of(self, scores: Tensor) -> Tensor:
+        """Multiply scores [row, column] in place; rows without a say become 0."""
+        scores.mul_(self.value)
+        if self.silent:
+            scores[self.silent] = 0.0
+        return scores
+
+
+class Table(Protocol):
+    """How a member's entries lie in a wider space."""
+
+    def add(self, total: Tensor, probabilities: Tensor) -> None:
+        """Add probabilities [row, own entry] to those of what they mean [row, entry + 1]."""
+
+    def logs(self, logs: Tensor) -> Tensor:
+        """Logarithms [row, own entry] as [row, entry]; minus infinity where there is none."""
+
+
+def _same(said: Said) -> Said:
+    return said
+
+
+@dataclass(eq=False)
+class Lined:
+    """Members' distributions brought over the same `width` columns.
+
+    Each member's own entries lie in the columns by its table; without tables they are the columns
+    (of which a member may have more than `width`: the rest is padding). `finish` makes of the
+    combined distribution over the columns the one over the entries of the fuse.
+    """
+
+    members: Sequence[Said]
+    width: int
+    tables: Sequence[Table] | None = None
+    finish: Callable[[Said], Said] = _same
+
+    def probabilities(self, member: int) -> Tensor:
+        """One member's probabilities [row, column], in memory of their own."""
+        own = self.members[member].probabilities()
+        if self.tables is None:
+            return own[:, : self.width]
+        total = own.new_zeros(len(own), self.width + 1)
+        self.tables[member].add(total, own)
+        return total[:, : self.width]
+
+    def logs(self, member: int) -> Tensor:
+        """One member's logarithms [row, column], in memory of their own, up to a constant."""
+        own = self.members[member].logs()
+        return self.tables[member].logs(own) if self.tables else own[:, : self.width].clone()
