@@ -17,6 +17,20 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
+__all__ = [
+    "Asked",
+    "Choice",
+    "Estimates",
+    "Estimator",
+    "Fitted",
+    "Labels",
+    "Learned",
+    "Online",
+    "Predictions",
+    "State",
+    "asked_of",
+]
+
 Asked = tuple[str, tuple[str, ...]]
 """A question as estimators see it: its text, and its tags, such as the subject."""
 
