@@ -51,7 +51,13 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "knn": "estimators.learned.Knn",
         "linear": "estimators.learned.Linear",
     },
-    "features": {"tfidf": "estimators.features.Tfidf"},
+    "features": {
+        "tfidf": "estimators.features.Tfidf",
+        "length": "estimators.shapes.Lengthy",
+        "shape": "estimators.shapes.Shape",
+        "tags": "estimators.shapes.Tags",
+        "sentence": "estimators.shapes.Sentence",
+    },
     "policy": {
         "one": "policies.choosing.One",
         "several": "policies.choosing.Several",

@@ -126,11 +126,8 @@ def fit_features(some: Sequence[Features], queries: Sequence[Asked]) -> State:
 
 
 def all_vectors(some: Sequence[Features], state: State, queries: Sequence[Asked]) -> Vectors:
-    """Return the vectors of several features side by side, divided by the root of their number."""
-    import numpy as np
+    """Return the vectors of several features side by side."""
     from scipy import sparse
 
     parts = [each.vectors(state.part(f"{at}"), queries) for at, each in enumerate(some)]
-    if len(parts) == 1:
-        return parts[0]
-    return sparse.hstack(parts, format="csr") * np.float32(1 / math.sqrt(len(parts)))
+    return parts[0] if len(parts) == 1 else sparse.hstack(parts, format="csr")
