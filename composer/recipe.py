@@ -93,6 +93,18 @@ class Recipe:
 
         return optimize(self.compiled.graph, self._answer, plain=self.plain)
 
+    @cached_property
+    def taught(self) -> Compiled:
+        """The recipe with what its parts have learnt, if `compose fit` was called for it.
+
+        Raises Mistakes where the fit beside it is another recipe's (E508) or out of date (E507).
+        """
+        if self.path is None or not self.path.with_name(self.path.name + ".fit.json").exists():
+            return self.compiled
+        from composer.compiler.fits import bind
+
+        return bind(self.compiled, self.path)
+
     def plan(self) -> Plan:
         """Return what would run, where, with which options."""
         return self._planned.plan
@@ -160,12 +172,12 @@ class Recipe:
 
     @property
     def _answer(self) -> Node:
-        """The graph as it is written."""
-        if self.compiled.answer is None:
+        """The graph as it is written, with what its parts have learnt."""
+        if self.taught.answer is None:
             text = f"`{self.name}` has no answer: it is a file for others to use"
             help_ = "end it with an expression, such as `[A, B] -> vote()`"
             raise Mistakes([Diagnostic("E207", text, help=help_)])
-        return self.compiled.answer
+        return self.taught.answer
 
     @cached_property
     def _planned(self) -> Planned:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from composer.compiler.graph import topological
 from composer.models import Declaration
 from composer.models.content import file_digest
+from composer.ports import Trainable
 from composer.ports.typed import Resolve, Typed
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever an option may be
         case Declaration():
             return value.content()
         case Typed():
-            return [value.name, {name: _field(value, name) for name in type(value).model_fields}]
+            fields = {name: _field(value, name) for name in type(value).model_fields}
+            learnt = value.fitted if isinstance(value, Trainable) else None
+            return [value.name, fields, *([learnt.digest] if learnt else [])]
         case dict():
             return {str(name): _plain(each) for name, each in value.items()}
         case tuple() | list():

@@ -384,6 +384,23 @@ CODES: dict[str, Code] = {
         "A run beside such a lock refuses whatever differs, and says what. Put back what changed, "
         "or write the lock anew to accept it.",
     ),
+    "E507": Code(
+        "what was learnt is out of date",
+        "`compose fit` keeps what it learnt beside the recipe, with the options of the part, the "
+        "names of the choices and the digest of the data. Where one of them has changed since, "
+        "what was learnt would mislead, so it is refused. Fit again, or remove the fit.",
+    ),
+    "E508": Code(
+        "what was learnt belongs to another recipe",
+        "The fit that lies beside the recipe was made for another one: nothing in it is about the "
+        "parts and choices of this recipe. Fit this recipe, or remove the file.",
+    ),
+    "E509": Code(
+        "nothing can be learnt",
+        "The recipe has no part that learns, or one that learns has not been taught; or the data "
+        "do not say enough: a choice without any outcome, fewer rows than folds, a target that no "
+        "setting reaches. The message says which.",
+    ),
     "E601": Code(
         "the models do not fit",
         "Together the models of the plan need more memory than the devices have. Use a smaller "

@@ -1,0 +1,27 @@
+"""Fits: what the parts of a recipe learnt, kept beside it and bound to it when it is planned."""
+
+from composer.compiler.fits.bind import bind
+from composer.compiler.fits.find import Learner, find, specification
+from composer.compiler.fits.kept import (
+    Calibrated,
+    Entry,
+    Kept,
+    Source,
+    fit_path,
+    read_fit,
+    write_fit,
+)
+
+__all__ = [
+    "Calibrated",
+    "Entry",
+    "Kept",
+    "Learner",
+    "Source",
+    "bind",
+    "find",
+    "fit_path",
+    "read_fit",
+    "specification",
+    "write_fit",
+]

@@ -1,0 +1,113 @@
+"""What can learn in a graph: trainable parts, wherever they stand among a node's options."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from composer.compiler.graph import topological
+from composer.models.content import file_digest
+from composer.ports import Trainable
+from composer.ports.typed import Resolve, Typed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from composer.compiler.graph import Node
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Learner:
+    """A trainable part, the node that it serves and the option in which it stands."""
+
+    node: Node
+    option: str
+    part: Trainable
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of what it learns about: a route's choices, a fuse's members."""
+        return names_of(self.node)
+
+    @property
+    def key(self) -> str:
+        """What a fit of it is known by: the step, the part with its options, the names."""
+        content = [self.node.op, self.option, specification(self.part), self.names]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def find(root: Node) -> list[Learner]:
+    """Return the trainable parts under a root in the order of work, each kind of work once."""
+    found: dict[str, Learner] = {}
+    for node in topological(root):
+        for option, value in node.values().items():
+            for part in _parts(value):
+                learner = Learner(node, option, part)
+                found.setdefault(learner.key, learner)
+    return list(found.values())
+
+
+def names_of(node: Node) -> tuple[str, ...]:
+    """Return the names of a route's choices, or of the models that a node is given."""
+    names = node.values().get("names")
+    if names:
+        return tuple(names)
+    return tuple(each.get("name") for each in node.inputs if each.op == "model")
+
+
+def replaced(value: Any, change: Callable[[Trainable], Trainable]) -> Any:  # noqa: ANN401 - an option
+    """Return an option's value with every trainable part in it changed."""
+    match value:
+        case Trainable():
+            return change(value)
+        case Typed():
+            fields = {name: getattr(value, name) for name in type(value).model_fields}
+            fresh = {name: replaced(each, change) for name, each in fields.items()}
+            moved = {name: each for name, each in fresh.items() if each is not fields[name]}
+            return value.model_copy(update=moved) if moved else value
+        case tuple():
+            some = tuple(replaced(each, change) for each in value)
+            return some if any(a is not b for a, b in zip(some, value, strict=True)) else value
+        case _:
+            return value
+
+
+def specification(part: Typed) -> dict[str, Any]:
+    """Write a part as JSON can: its name and options, files by what they hold."""
+    options = {name: _plain(part, name) for name in type(part).model_fields}
+    return {"name": part.name, **options}
+
+
+def _parts(value: object) -> Iterator[Trainable]:
+    """Yield the trainable parts in an option's value; those inside of one are its own business."""
+    match value:
+        case Trainable():
+            yield value
+        case Typed():
+            for name in type(value).model_fields:
+                yield from _parts(getattr(value, name))
+        case tuple():
+            for each in value:
+                yield from _parts(each)
+
+
+def _plain(part: Typed, name: str) -> Any:  # noqa: ANN401 - whatever JSON can hold
+    value = getattr(part, name)
+    marks = type(part).model_fields[name].metadata
+    if isinstance(value, str) and any(isinstance(m, Resolve) and m.must_exist for m in marks):
+        return f"sha256:{file_digest(value)}"
+    return _json(value)
+
+
+def _json(value: object) -> Any:  # noqa: ANN401 - idem
+    match value:
+        case Typed():
+            return specification(value)
+        case tuple():
+            return [_json(each) for each in value]
+        case str() | int() | float() | None:
+            return value
+        case _:
+            return str(value)

@@ -1,0 +1,152 @@
+"""A fit on disk: `NAME.ens.fit.json` with `NAME.ens.fit.safetensors` beside the recipe."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from composer.ports import State
+from composer.words import Diagnostic, Mistakes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+VERSION = 1
+SUFFIX = ".fit.json"
+ARRAYS = ".fit.safetensors"
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Source(_Frozen):
+    """The data that was learnt from: its path from the recipe's folder, and its content."""
+
+    path: str
+    digest: str
+
+
+class Calibrated(_Frozen):
+    """An option of a route's policy that was set to reach a target.
+
+    `policy` is the one that the recipe names, None where it names none.
+    """
+
+    policy: dict[str, Any] | None
+    option: str
+    value: float
+    target: str
+
+
+class Entry(_Frozen):
+    """What one part learnt: where it stands, what it was, and about whom.
+
+    `facts` are those of its states by name, `content` the digest of all its arrays; `report` says
+    how well it does.
+    """
+
+    key: str
+    op: str
+    option: str
+    part: dict[str, Any]
+    names: tuple[str, ...]
+    rows: int
+    content: str
+    facts: dict[str, dict[str, Any]]
+    report: dict[str, Any]
+    calibrated: Calibrated | None = None
+
+
+class Kept(_Frozen):
+    """All that was learnt for a recipe."""
+
+    version: int = VERSION
+    recipe: str
+    data: Source
+    seed: int
+    entries: tuple[Entry, ...]
+
+
+def fit_path(recipe: Path) -> Path:
+    """Return where a recipe's fit lies."""
+    return recipe.with_name(recipe.name + SUFFIX)
+
+
+def read_fit(path: Path) -> Kept:
+    """Read a fit without its arrays; raises Mistakes (E507) if it is none of this version."""
+    try:
+        return Kept.model_validate_json(path.read_bytes())
+    except (ValidationError, ValueError, OSError):
+        text = f"{path} is no fit of this version of the project"
+        help_ = "make it anew: `compose fit RECIPE --data FILE`, or remove it"
+        raise Mistakes([Diagnostic("E507", text, help=help_)]) from None
+
+
+def write_fit(path: Path, kept: Kept, states: Sequence[Mapping[str, State]]) -> None:
+    """Write a fit; the same content gives the same bytes. What was there is replaced at once."""
+    import numpy as np
+    from safetensors.numpy import save
+
+    arrays = {
+        f"{at}/{name}/{key}": np.ascontiguousarray(array)
+        for at, each in enumerate(states)
+        for name, state in each.items()
+        for key, array in state.arrays.items()
+    }
+    text = json.dumps(kept.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False)
+    try:
+        _replace(_arrays_path(path), save(arrays))
+        _replace(path, f"{text}\n".encode())
+    except OSError as error:
+        said = f"the fit cannot be written to {path}: {error.strerror}"
+        help_ = "copy the recipe to a folder of your own, and fit it there"
+        raise Mistakes([Diagnostic("E503", said, help=help_)]) from None
+
+
+def content_of(states: Mapping[str, State]) -> str:
+    """Return the digest of the arrays of some states."""
+    digest = hashlib.sha256()
+    for name, state in sorted(states.items()):
+        for key, array in sorted(state.arrays.items()):
+            digest.update(f"{name}/{key} {array.dtype} {array.shape}\0".encode())
+            digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def loader(path: Path, at: int, entry: Entry) -> Callable[[], Mapping[str, State]]:
+    """Return what reads an entry's states, when they are needed."""
+    return partial(_load, _arrays_path(path), at, entry)
+
+
+def _load(path: Path, at: int, entry: Entry) -> Mapping[str, State]:
+    from safetensors import SafetensorError, safe_open
+
+    found: dict[str, dict[str, Any]] = {name: {} for name in entry.facts}
+    try:
+        with safe_open(path, framework="numpy") as file:
+            for whole in file.keys():  # noqa: SIM118 - not a mapping
+                owner, name, key = whole.split("/", 2)
+                if owner == str(at):
+                    found[name][key] = file.get_tensor(whole)
+    except (OSError, SafetensorError, KeyError):
+        text = f"{path}, which belongs to the fit, is missing or damaged"
+        help_ = "make it anew: `compose fit RECIPE --data FILE`"
+        raise Mistakes([Diagnostic("E507", text, help=help_)]) from None
+    return {name: State(found[name], facts) for name, facts in entry.facts.items()}
+
+
+def _arrays_path(path: Path) -> Path:
+    return path.with_name(path.name.removesuffix(SUFFIX) + ARRAYS)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file so that whoever reads it finds the old content or the new one."""
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(content)
+    part.replace(path)
