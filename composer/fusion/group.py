@@ -54,6 +54,7 @@ class Fuse:
     combine: Combine
     weigh: Weigh | None
     gate: Gate | None
+    lazy: bool
 
     @property
     def space(self) -> Space:
@@ -92,6 +93,11 @@ class Group:
     def gate(self) -> Gate | None:
         """What decides at which tokens the members after the first are asked."""
         return self.root.gate if isinstance(self.root, Fuse) else None
+
+    @cached_property
+    def lazy(self) -> bool:
+        """Whether members behind a gate read only where it opens."""
+        return isinstance(self.root, Fuse) and self.root.lazy
 
     @cached_property
     def lead(self) -> list[int]:
@@ -250,6 +256,7 @@ class Group:
             fuse.combine.bind(),
             None if fuse.weigh is None else fuse.weigh.bind()(sides),
             None if fuse.gate is None else fuse.gate.bind()(sides),
+            fuse.lazy,
         )
 
     def _model(self, node: Node) -> LocalModel | None:

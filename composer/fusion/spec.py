@@ -83,7 +83,8 @@ class TokenFuse:
     Weights are divided by their sum when `normalize`; a formula arrives as `LOGS` with its
     coefficients, which may be negative, and is not normalized. `weigh` multiplies the weights at
     every token by what the distributions say. With a `gate`, which only the outermost fuse may
-    have, the first member leads. `together` lets members of the same weights step in one pass.
+    have, the first member leads; `lazy` lets the others read only where it opens. `together` lets
+    members of the same weights step in one pass.
     """
 
     members: tuple[Member, ...]
@@ -95,6 +96,7 @@ class TokenFuse:
     weigh: Part | None = None
     gate: Part | None = None
     together: bool = False
+    lazy: bool = False
 
     def __post_init__(self) -> None:
         _check(self.members, self.names, self.weights)

@@ -96,7 +96,7 @@ def _parts(request: Request) -> list[_Part]:
 def _reads(request: Request, leaf: int) -> bool:
     """Whether a leaf is to read: behind a gate, the first member's do, the others if it opens."""
     group = request.cursor.group
-    if group.gate is None or isinstance(request, Read):
+    if group.gate is None or not group.lazy or isinstance(request, Read):
         return True
     return (leaf in group.lead) != request.opened
 
@@ -180,11 +180,12 @@ def _admitted(
         return asked
     said = _said(group, fresh, logits)
     opens = gate(group.led(said), None).tolist()
-    for (request, _), row, opened in zip(fresh, range(len(fresh)), opens, strict=True):
-        if opened and len(request.cursor.tracks) > len(group.lead):
-            request.opened = True
+    waiting: set[int] = set()
+    for (request, parts), row, opened in zip(fresh, range(len(fresh)), opens, strict=True):
+        request.opened = opened
+        if opened and len(parts) < len(request.cursor.tracks):
             request.held = {leaf: _row(said[leaf], row) for leaf in group.lead}
-    waiting = {id(request) for request, _ in fresh if request.opened}
+            waiting.add(id(request))
     return [(r, p) for r, p in asked if id(r) not in waiting]
 
 

@@ -7,7 +7,12 @@ from composer.ports import Typed
 
 
 class Align(Typed, Tensorial):
-    """How next-token distributions over different vocabularies are brought together."""
+    """How next-token distributions over different vocabularies are brought together.
+
+    `vanishes` says that over one vocabulary it changes nothing.
+    """
+
+    vanishes: ClassVar[bool] = False
 
 
 class Shared(Align):
@@ -23,3 +28,4 @@ class Union(Align):
     name: ClassVar[str] = "union"
     paper: ClassVar[str] = "arXiv:2406.12585"
     where: ClassVar[str] = "composer.fusion.align.union:union"
+    vanishes: ClassVar[bool] = True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from composer.fusion.spec import Part
@@ -12,10 +12,10 @@ class Tensorial:
     """A part that is a function of the fusion core, `module:name`; its options are the part's."""
 
     where: ClassVar[str]
-    model_fields: ClassVar[dict[str, Any]]
 
     def part(self) -> Part:
         """Return the part as the fusion core takes it."""
         from composer.fusion.spec import Part
 
-        return Part(self.where, tuple((name, getattr(self, name)) for name in self.model_fields))
+        fields: dict[str, object] = type(self).model_fields  # type: ignore[attr-defined]
+        return Part(self.where, tuple((name, getattr(self, name)) for name in fields))

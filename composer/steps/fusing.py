@@ -19,7 +19,7 @@ from composer.steps.declare import step
     paper="arXiv:2406.12585",
     needs=Capability.LOGITS,
     formula=True,
-    hidden=("together", "names"),
+    hidden=("together", "lazy", "names"),
 )
 def token_fuse(  # noqa: PLR0913 - each is a part of its own
     *members: Model,
@@ -30,6 +30,7 @@ def token_fuse(  # noqa: PLR0913 - each is a part of its own
     gate: Gate | None = None,
     normalize: bool = True,
     together: bool = False,
+    lazy: bool = False,
     names: tuple[str, ...] = (),
 ) -> Model:
     """Fuse the members' next-token distributions at every step.
@@ -54,6 +55,7 @@ def token_fuse(  # noqa: PLR0913 - each is a part of its own
         weigh=None if weigh is None else weigh.part(),
         gate=None if gate is None else gate.part(),
         together=together,
+        lazy=lazy,
     )
     return Model(f"token_fuse({', '.join(parts)})", group, tuple(named.values()), templates)
 

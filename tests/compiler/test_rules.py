@@ -54,6 +54,7 @@ FIRES = [
     ("flat_fuses", "token_fuse(token_fuse(P + 0.5 * Q) - R)"),
     ("one_vocabulary", "token_fuse(P, Q, align = union())"),
     ("one_forward", 'token_fuse(P, prompt("""x {{ query }}""") -> P)'),
+    ("lazy_members", "token_fuse(P, Q, gate = unsure())"),
     ("greedy_once", "[A, A] -> vote()"),
 ]
 
@@ -64,6 +65,11 @@ RESTS = [
     ("route_into_members", "route -> [P, Q]"),
     ("weightless_members", "token_fuse(P, Q, weights = [1, 0.1])"),
     ("weightless_members", "token_fuse(P, Q)"),
+    ("weightless_members", "token_fuse(P, Q, weights = [0, 1], gate = unsure())"),
+    ("lazy_members", "token_fuse(P, Q)"),
+    ("flat_fuses", "token_fuse(token_fuse(P, Q), R, gate = unsure())"),
+    ("flat_fuses", "token_fuse(token_fuse(P, Q), R, weigh = entropy())"),
+    ("flat_fuses", "token_fuse(token_fuse(P, Q, combine = maximum()), R, combine = maximum())"),
     ("weightless_members", "span_fuse(P, Q, weights = [1, 0])"),
     ("never_chosen", "route(by = random()) -> [A, B]"),
     ("never_chosen", "route(by = uniform(), policy = one(cost = 1)) -> [A, B]"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from composer.compiler.rules.meaning import lone_branch, lone_choice, route_into_members
 from composer.compiler.rules.rewrite import Fired, Pass
-from composer.compiler.rules.sharing import greedy_once, one_forward, one_vocabulary
+from composer.compiler.rules.sharing import greedy_once, lazy_members, one_forward, one_vocabulary
 from composer.compiler.rules.simpler import (
     flat_banks,
     flat_fuses,
@@ -24,7 +24,7 @@ PASSES = (
     Pass("meaning", (lone_branch, route_into_members, lone_choice), meaning=True),
     Pass("drop", (weightless_members, never_chosen, settled_cascade)),
     Pass("flatten", (flat_banks, flat_votes, flat_fuses)),
-    Pass("share", (one_vocabulary, one_forward, greedy_once)),
+    Pass("share", (one_vocabulary, one_forward, lazy_members, greedy_once)),
 )
 
 

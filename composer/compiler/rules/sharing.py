@@ -25,9 +25,16 @@ def one_vocabulary(graph: Graph, node: Node, fuse: Node) -> Node | None:
     from composer.parts import Shared
 
     del fuse
-    if node.get("align").name == "shared" or vocabulary(node) is None:
+    if not node.get("align").vanishes or vocabulary(node) is None:
         return None
     return graph.replaced(node, align=Shared())
+
+
+@rule(Pattern("token_fuse", name="fuse", lazy=False))
+def lazy_members(graph: Graph, node: Node, fuse: Node) -> Node | None:
+    """Behind a gate the members after the first read only where it opens, and catch up at once."""
+    del fuse
+    return None if node.get("gate") is None else graph.replaced(node, lazy=True)
 
 
 @rule(Pattern("generate", name="asked", temperature=0.0))

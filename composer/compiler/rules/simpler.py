@@ -20,7 +20,10 @@ def weightless_members(graph: Graph, node: Node, query: Node, fuse: Node) -> Nod
     weights = fuse.get("weights")
     if weights is None or all(weights) or not any(weights):
         return None
-    kept = [at for at, weight in enumerate(weights) if weight]
+    leads = fuse.get("gate") is not None
+    kept = [at for at, weight in enumerate(weights) if weight or (leads and at == 0)]
+    if len(kept) == len(weights):
+        return None
     slim = graph.replaced(
         fuse,
         tuple(fuse.inputs[at] for at in kept),
@@ -160,9 +163,18 @@ def flat_fuses(graph: Graph, node: Node, query: Node, fuse: Node) -> Node | None
     return graph.replaced(node, (query, flat))
 
 
+def _pooled(fuse: Node) -> bool:
+    """Say whether a fuse is a plain pool of probabilities or of log-probabilities."""
+    plain = fuse.get("combine").name in ("mean", "logs")
+    whole = fuse.get("align").name in ("shared", "union")
+    return plain and whole and fuse.get("weigh") is None and fuse.get("gate") is None
+
+
 def _flat(outer: Node, member: Node, name: str, weight: float) -> list[tuple[Node, str, float]]:
     """Return a member as it is, or its own members if they may join the outer fuse."""
     if member.op != "token_fuse" or member.get("combine") != outer.get("combine"):
+        return [(member, name, weight)]
+    if not (_pooled(member) and _pooled(outer)):
         return [(member, name, weight)]
     logs = member.get("combine").name == "logs"
     aligned = "union" in (member.get("align").name, outer.get("align").name)
