@@ -15,13 +15,42 @@ from composer.fusion.text import Writer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from composer.fusion.cursor import Drawn
     from composer.fusion.group import Group
     from composer.fusion.sessions.base import Session
-    from composer.fusion.spec import Job
+    from composer.fusion.spec import Job, Sampling
 
-__all__ = ["begin", "confidence", "write"]
+__all__ = ["Answer", "Finish", "begin", "confidence", "go_on", "spent", "write"]
 
 Finish = Literal["stop", "length", "context"]
+
+
+class Answer:
+    """An answer on its way: its text, its entries' names and log-probabilities, how it ended."""
+
+    def __init__(self, how: Sampling, on_text: Callable[[str], None] | None) -> None:
+        self.how = how
+        self.writer = Writer(how.stop, on_text)
+        self.tokens: list[str] = []
+        self.logprobs: list[float] = []
+        self.finish: Finish | None = None
+
+    def add(self, group: Group, answer: Drawn) -> None:
+        """Take what was drawn; the end, a stop string or enough tokens finish the answer."""
+        piece = group.piece(answer.entry)
+        self.tokens.append(piece.decode(errors="replace"))
+        self.logprobs.append(answer.logprob)
+        self.writer.add(piece)
+        if answer.entry in group.space.ends or self.writer.stopped:
+            self.finish = "stop"
+        elif len(self.tokens) >= self.how.max_tokens:
+            self.finish = "length"
+
+    def close(self, usage: dict[str, Usage]) -> Generated:
+        """The answer as it is given back."""
+        text, certain = self.writer.close(), confidence(self.logprobs)
+        finish = self.finish or "length"
+        return Generated(text, tuple(self.tokens), tuple(self.logprobs), certain, finish, usage)
 
 
 def begin(group: Group, job: Job, weights: Sequence[float]) -> Cursor:
@@ -34,38 +63,46 @@ def begin(group: Group, job: Job, weights: Sequence[float]) -> Cursor:
 
 def write(group: Group, job: Job, on_text: Callable[[str], None] | None) -> Session[Generated]:
     """Draw until the answer ends; the job says its weights."""
-    how, luck = job.sampling, random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
+    answer = Answer(job.sampling, on_text)
+    luck = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
     cursor = begin(group, job, group.weights(job.weights))
-    writer = Writer(how.stop, on_text)
-    tokens: list[str] = []
-    logprobs: list[float] = []
-    finish: Finish = "length"
-    ended = 0
     try:
-        while len(tokens) < how.max_tokens:
-            if cursor.room < 0:
-                finish = "context"
-                break
-            answer = yield from drawn(Draw(cursor, how, luck.random()))
-            logprobs.append(answer.logprob)
-            piece = group.piece(answer.entry)
-            tokens.append(piece.decode(errors="replace"))
-            if answer.entry in group.space.ends:
-                finish, ended = "stop", 1
-                break
-            cursor.push(answer.entry)
-            writer.add(piece)
-            if writer.stopped:
-                finish = "stop"
-                break
-        usage = {name: u + Usage(0, 0, ended) for name, u in cursor.usage().items()}
+        yield from go_on(cursor, answer, luck)
+        usage = spent(cursor, answer)
     finally:
         cursor.close()
     if len(group.leaves) == 1 and not isinstance(group.root, Fuse):
         usage = {next(checkpoints(job.member)).name: u for u in usage.values()}
-    text = writer.close()
-    certain = confidence(logprobs)
-    return Generated(text, tuple(tokens), tuple(logprobs), certain, finish, usage)
+    return answer.close(usage)
+
+
+def go_on(
+    cursor: Cursor,
+    answer: Answer,
+    luck: random.Random,
+    over: Callable[[Draw, Drawn], bool] | None = None,
+) -> Session[None]:
+    """Draw until the answer ends, or until `over` says that somebody else goes on from here.
+
+    What `over` is asked about is not written if it says yes.
+    """
+    while answer.finish is None:
+        if cursor.room < 0:
+            answer.finish = "context"
+            return
+        request = Draw(cursor, answer.how, luck.random())
+        found = yield from drawn(request)
+        if over is not None and over(request, found):
+            return
+        answer.add(cursor.group, found)
+        if found.entry not in cursor.group.space.ends:
+            cursor.push(found.entry)
+
+
+def spent(cursor: Cursor, answer: Answer) -> dict[str, Usage]:
+    """What each model was given, and the end that all of them said."""
+    ended = int(answer.finish == "stop" and answer.tokens[-1:] == [""])
+    return {name: u + Usage(0, 0, ended) for name, u in cursor.usage().items()}
 
 
 def confidence(logprobs: Sequence[float]) -> float | None:
