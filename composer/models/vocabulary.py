@@ -83,7 +83,7 @@ class Vocabulary:
 
     def writes(self, piece: bytes) -> bool:
         """Whether some tokens of the vocabulary spell these bytes."""
-        return cover(piece, self.ids, self._longest) is not None
+        return self.lacking.isdisjoint(piece) or bool(cover(piece, self.ids, self._longest))
 
     def bytes_of(self, ids: Iterable[int], *, first: bool = False) -> bytes:
         """Join what the ids stand for; special ones stand for nothing.
@@ -126,6 +126,11 @@ class Vocabulary:
         return table
 
     @cached_property
+    def lacking(self) -> frozenset[int]:
+        """Bytes that no token writes alone; without them, anything can be written."""
+        return frozenset(byte for byte in range(256) if bytes([byte]) not in self.ids)
+
+    @cached_property
     def _longest(self) -> int:
         return max(map(len, self.ids), default=0)
 
@@ -147,8 +152,7 @@ class Vocabulary:
         return cover(run, self.ids, self._longest)
 
     def _unwritable(self, piece: bytes) -> ModelError:
-        lacking = sorted({byte for byte in piece if not self.writes(bytes([byte]))})
-        said = " ".join(f"{byte:02X}" for byte in (lacking or piece)[:16])
+        said = " ".join(f"{byte:02X}" for byte in sorted(self.lacking.intersection(piece))[:16])
         return ModelError(
             "E711",
             f"{self.name} has no tokens for the bytes {said} of {piece[:32]!r}",

@@ -129,10 +129,11 @@ def test_what_cannot_be_written_is_told():
     assert words.extend(b"abc") == (1, 2)
     assert words.writes(b"abbc")
     assert not words.writes(b"abb")
+    assert words.writes(b"")
     with pytest.raises(ModelError, match=r"Anna has no tokens for the bytes 7A of b'az'") as told:
         words.extend(b"az")
     assert told.value.code == "E711"
-    with pytest.raises(ModelError, match="for the bytes 62 63 of"):
+    with pytest.raises(ModelError, match="for the bytes 62 63 of b'bc'"):
         plain("abc", "ab").extend(b"bc")
 
 

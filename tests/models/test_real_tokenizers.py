@@ -168,6 +168,7 @@ def test_no_byte_is_lost_or_doubled_in_ten_thousand_texts(all_of_them):
 @settings(max_examples=60, deadline=None)
 def test_any_bytes_go_on_or_are_refused(all_of_them, piece):
     for name, vocabulary in all_of_them.items():
+        assert vocabulary.lacking == LACKING.get(name, set())
         assert vocabulary.writes(piece) == LACKING.get(name, set()).isdisjoint(piece)
         if vocabulary.writes(piece):
             ids = vocabulary.extend(piece)
@@ -233,6 +234,10 @@ def test_spaces_are_written_with_the_tokens_added_for_them(all_of_them):
             assert token == 50278 - count
             assert vocabulary.ids[b" " * count] == token
             assert vocabulary.extend(b" " * count) == (token,)
+
+
+def test_unlike_tokenizers_have_unlike_fingerprints(all_of_them):
+    assert len({vocabulary.fingerprint for vocabulary in all_of_them.values()}) == len(GOLD)
 
 
 @pytest.mark.parametrize("name", [name for name in GOLD if name not in {"llama3", "qwen2"}])
