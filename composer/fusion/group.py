@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+import torch
 
 from composer.fusion.align.base import Side
 from composer.fusion.align.space import space_of
@@ -111,27 +114,33 @@ class Group:
         return self._fuse(first, logits, None)
 
     @cached_property
-    def tokens(self) -> list[list[int]]:
+    def tokens(self) -> list[Sequence[int]]:
         """For each leaf, the token that writes each entry, or -1 where it needs several."""
-        tables = [list(range(len(self.space))) for _ in self.leaves]
+        writes = {id(self.root): torch.arange(len(self.space))}
         for node in self._inner_nodes():
-            for child, lies in zip(node.children, node.maps or (), strict=False):
-                for leaf in child.leaves:
-                    tables[leaf] = [lies.take[e] if e >= 0 else -1 for e in tables[leaf]]
-        return tables
+            own = writes[id(node)]
+            for n, child in enumerate(node.children):
+                lies = None if node.maps is None else node.maps[n].take
+                writes[id(child)] = own if lies is None else lies[own].where(own >= 0, -1)
+        return self._leafwise(writes)
 
     @cached_property
-    def entries(self) -> list[list[int]]:
+    def entries(self) -> list[Sequence[int]]:
         """For each leaf, the entry that each of its tokens means, or one beyond the last."""
-        beyond = len(self.space)
-        means: dict[int, list[int]] = {id(self.root): [*range(beyond), beyond]}
+        beyond = torch.tensor([len(self.space)])
+        means = {id(self.root): torch.arange(len(self.space) + 1)}
         for node in self._inner_nodes():
             own = means[id(node)]
             for n, child in enumerate(node.children):
                 give = None if node.maps is None else node.maps[n].give
-                means[id(child)] = own if give is None else [*(own[e] for e in give), beyond]
-        found = {node.leaves.start: node for node in self._nodes() if isinstance(node, Single)}
-        return [means[id(found[n])] for n in range(len(self.leaves))]
+                means[id(child)] = own if give is None else torch.cat([own[give], beyond])
+        return self._leafwise(means)
+
+    def _leafwise(self, tables: Mapping[int, Tensor]) -> list[Sequence[int]]:
+        """The leaves' tables in their order, as numbers of the host."""
+        leaves = {node.leaves.start: node for node in self._nodes() if isinstance(node, Single)}
+        found = [tables[id(leaves[n])] for n in range(len(leaves))]
+        return [array("q", table.numpy().tobytes()) for table in found]
 
     def _nodes(self) -> list[Node]:
         """All nodes, parents before their children."""
@@ -158,15 +167,13 @@ class Group:
         if isinstance(self.root, Single):
             return [0]
         found: list[int] = [] if self.gate is None else list(self.lead)
-        todo = [(c, w) for c, w in zip(self.root.children, weights, strict=True)]
+        todo = _asked(self.root, weights)
         while todo:
-            node, weight = todo.pop()
-            if weight == 0:
-                continue
+            node = todo.pop()
             if isinstance(node, Single):
                 found.extend(node.leaves)
             else:
-                todo.extend(zip(node.children, node.weights, strict=True))
+                todo.extend(_asked(node, node.weights))
         return sorted(set(found))
 
     def path(self, leaf: int, ids: Sequence[int]) -> list[int]:
@@ -262,3 +269,12 @@ class Group:
     def _model(self, node: Node) -> LocalModel | None:
         """The model of a node that is one."""
         return self.leaves[node.leaves.start].runner.model if isinstance(node, Single) else None
+
+
+def _asked(fuse: Fuse, weights: Sequence[float]) -> list[Node]:
+    """The children that can change something; the first one also where it leads."""
+    return [
+        child
+        for n, (child, weight) in enumerate(zip(fuse.children, weights, strict=True))
+        if weight or (n == 0 and fuse.align.leads)
+    ]

@@ -35,11 +35,13 @@ class Alignment(Protocol):
 
     `maps` says how members are fed: which of a member's entries writes an entry of the space, and
     what its own entries mean there; None where ids mean the same in all members. The maps go by
-    bytes, whatever the distributions do.
+    bytes, whatever the distributions do. `leads` says that the first member is asked even where
+    its weight is 0, because the others are brought into its space.
     """
 
     space: Space
     maps: tuple[Map, ...] | None
+    leads: bool
 
     def line(self, heard: Mapping[int, Said]) -> Lined:
         """Bring what some members said, by their place, over the same columns."""
@@ -57,6 +59,8 @@ class Tabled:
 
     Tables that are not given follow the maps by bytes.
     """
+
+    leads = False
 
     def __init__(
         self,
@@ -89,10 +93,10 @@ class Gather:
     """A map on a device, made once: a table of a space in a wider one."""
 
     def __init__(self, lies: Map, device: torch.device) -> None:
-        take = torch.tensor(lies.take, device=device)
+        take = lies.take.to(device)
         self.take, self.absent = take.clamp(min=0), take < 0
-        self.give = torch.tensor(lies.give, device=device)
-        rounds = [torch.tensor(pairs, device=device) for pairs in lies.also]
+        self.give = lies.give.to(device)
+        rounds = [pairs.to(device) for pairs in lies.also]
         self.also = [(pairs[:, 0], pairs[:, 1]) for pairs in rounds]
 
     def add(self, total: Tensor, probabilities: Tensor) -> None:

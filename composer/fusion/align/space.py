@@ -9,8 +9,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import torch
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from torch import Tensor
 
     from composer.models.local import LocalModel
 
@@ -19,12 +23,17 @@ __all__ = ["Map", "Space", "lay", "space_of"]
 
 @dataclass(frozen=True, eq=False)
 class Space:
-    """`pieces[entry]` is its bytes, None where it has none; `ends` are the entries that end."""
+    """`pieces[entry]` is its bytes, None where it has none; `ends` are the entries that end.
+
+    `lone` are entries that stand for a byte that no whole one holds. `chosen` says which entry to
+    write a piece with that several stand for.
+    """
 
     key: str
     pieces: Sequence[bytes | None]
     ends: frozenset[int]
     lone: frozenset[int] = frozenset()
+    chosen: Mapping[bytes, int] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.pieces)
@@ -40,49 +49,53 @@ class Space:
                 and (piece not in table or table[piece] in self.lone)
             ):
                 table[piece] = entry
+        own = range(len(self))
+        table.update((p, e) for p, e in self.chosen.items() if e in own and p in table)
         return table
 
+    @cached_property
+    def content(self) -> str:
+        """What tells the space from others: its vocabulary, its width and its ends."""
+        return f"{self.key}/{len(self)}/{sorted(self.ends)}"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, eq=False)
 class Map:
-    """How a space lies in a wider one.
+    """How a space lies in another one, the wider.
 
     `take[e]` is the own entry that writes the wider one's entry e, or -1. `give[e]` is the wider
     entry that the own entry e means, or one beyond the last. `also` are the own entries that mean
-    what another one writes, in rounds in which no wider entry occurs twice: (wider, own) pairs.
+    what another one writes, in rounds in which no wider entry occurs twice: pairs [n, 2] of the
+    wider and the own one.
     """
 
-    take: list[int]
-    give: list[int]
-    also: list[list[tuple[int, int]]] = field(default_factory=list)
+    take: Tensor
+    give: Tensor
+    also: list[Tensor] = field(default_factory=list)
 
 
 def space_of(model: LocalModel) -> Space:
     """The space of one model: the ids that are tokens."""
-    vocabulary = model.vocabulary
+    words = model.vocabulary
     ends = frozenset(i for i in model.ends if i < model.width)
-    return Space(vocabulary.fingerprint, vocabulary.pieces[: model.width], ends, vocabulary.lone)
+    return Space(words.fingerprint, words.pieces[: model.width], ends, words.lone, words.ids)
 
 
 def lay(space: Space, at: Mapping[bytes, int], end: int, width: int) -> Map:
     """How a space lies in one of a width whose entries spell the bytes of `at`.
 
-    Bytes that are not there lie nowhere. The wider one's end entry is `end`.
+    Bytes that are not there lie nowhere. The wider one's end entry is `end`; `width` if it has
+    none.
     """
-    take = [-1] * width
-    for piece, entry in space.ids.items():
-        if piece in at:
-            take[at[piece]] = entry
     ends = sorted(space.ends)
-    take[end] = ends[0] if ends else -1
-    rest = [(at[p], e) for e, p in enumerate(space.pieces) if p and p in at and _more(space, e, p)]
-    give = [end if e in space.ends else at.get(p or b"", width) for e, p in enumerate(space.pieces)]
-    return Map(take, give, _rounds([*rest, *((end, e) for e in ends[1:])]))
-
-
-def _more(space: Space, entry: int, piece: bytes) -> bool:
-    """Whether an entry means what another entry already stands for."""
-    return entry not in space.ends and space.ids[piece] != entry
+    give = torch.tensor([at.get(piece, width) if piece else width for piece in space.pieces])
+    give[ends] = end
+    writers = torch.tensor([*space.ids.values(), *ends[:1]], dtype=torch.int64)
+    take = torch.full((width + 1,), -1)
+    take[give[writers]] = writers
+    more = torch.nonzero((give < width) & (take[give] != torch.arange(len(give)))).flatten()
+    pairs = zip(give[more].tolist(), more.tolist(), strict=True)
+    return Map(take[:width], give, [torch.tensor(r) for r in _rounds(pairs)])
 
 
 def _rounds(pairs: Iterable[tuple[int, int]]) -> list[list[tuple[int, int]]]:

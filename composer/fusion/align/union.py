@@ -34,7 +34,7 @@ def united(spaces: Sequence[Space]) -> tuple[Space, list[Map]]:
     """One space for all, and how each lies in it."""
     entries = list(dict.fromkeys(piece for space in spaces for piece in space.ids))
     end = len(entries)
-    key = "+".join(f"{space.key}/{len(space)}/{sorted(space.ends)}" for space in spaces)
+    key = "+".join(space.content for space in spaces)
     whole = Space(key, [*entries, None], frozenset({end}))
     at = {piece: entry for entry, piece in enumerate(entries)}
     return whole, [lay(space, at, end, len(whole)) for space in spaces]
