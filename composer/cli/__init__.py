@@ -23,6 +23,7 @@ VERBS = {
     "explain": "Show what each rule did; or explain a code, a step or a part.",
     "fmt": "Write recipes in canonical text, or in the other notation.",
     "ls": "List steps, parts, models or recipes.",
+    "fit": "Teach the parts of a recipe that learn, from a data file.",
     "eval": "Measure recipes on a data file.",
     "trace": "Show what happened for each query that was traced.",
     "new": "Start a recipe from a commented example.",
@@ -31,7 +32,7 @@ VERBS = {
     "schema": "Print what editors need: the schema of YAML recipes, or a grammar of colours.",
 }
 
-LASTING = ("run", "eval", "lsp")
+LASTING = ("run", "fit", "eval", "lsp")
 """The verbs that may run for long, and so must not keep their garbage."""
 
 

@@ -1,0 +1,132 @@
+"""`compose fit`: teach the parts of a recipe that learn, and keep what they learnt beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from composer.cli.eval_ import HOW, DataFile
+from composer.cli.say import Reading, json_option, recipe_argument, recipe_options
+from composer.cli.say import as_json as to_json
+
+if TYPE_CHECKING:
+    from composer.evaluate import Compare
+    from composer.learn.fit import Done
+    from composer.learn.lesson import Target
+    from composer.recipe import Recipe
+
+
+def _target(ctx: click.Context, param: click.Parameter, value: str | None) -> Target | None:
+    """Read a target, or say what is wrong with it."""
+    del ctx, param
+    if value is None:
+        return None
+    from composer.learn.lesson import Target
+
+    try:
+        return Target.read(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@click.command()
+@recipe_argument
+@click.option(
+    "--data",
+    type=DataFile(exists=True, dir_okay=False, path_type=Path),
+    help="Rows with recorded outcomes, or with references: then the choices are asked. "
+    "If left out, the `data` of the part itself.",
+)
+@click.option(
+    "--target",
+    callback=_target,
+    metavar="WHAT=VALUE",
+    help="Calibrate the route: share=0.5 of strong calls, cost=0.001 dollars, quality=0.8.",
+)
+@click.option("--folds", type=click.IntRange(min=2), default=5, help="Folds of cross-validation.")
+@click.option(
+    "--how",
+    type=click.Choice(HOW),
+    default="auto",
+    help="How answers are compared with references, where the choices are asked.",
+)
+@click.option("--seed", type=int, default=0, help="The seed of folds and of training.")
+@recipe_options
+@json_option
+def command(  # noqa: PLR0913 - a verb's options
+    recipe: Path,
+    reading: Reading,
+    data: Path | None,
+    target: Target | None,
+    folds: int,
+    how: Compare,
+    seed: int,
+    *,
+    as_json: bool,
+) -> None:
+    """Teach the parts of a recipe that learn; `run`, `eval` and `plan` use it from then on."""
+    from composer.learn.fit import fit
+    from composer.learn.lesson import Lesson
+
+    loaded = reading.read(recipe, seed=seed)
+    lesson = Lesson(loaded, data or _own_data(loaded), seed, folds, target, how)
+    done = fit(lesson, lambda each: click.echo(f"teaching `{each.part.name}`", err=True))
+    click.echo(to_json(done.as_dict()) if as_json else "\n".join(_lines(done)))
+
+
+def _own_data(recipe: Recipe) -> Path:
+    """Return the data file that the parts of a recipe name themselves."""
+    from composer.compiler.fits import find
+
+    answer = recipe.compiled.answer
+    parts = [each.part for each in find(answer)] if answer is not None else []
+    found = {path for part in parts if (path := getattr(part, "data", None))}
+    if len(found) != 1:
+        raise click.UsageError("which rows should it learn from? --data FILE")
+    return Path(found.pop())
+
+
+def _lines(done: Done) -> list[str]:
+    lines = []
+    for entry in done.kept.entries:
+        about = ", ".join(entry.names)
+        lines.append(f"`{entry.part['name']}` learnt from {entry.rows} rows about {about}")
+        lines += [f"  {line}" for line in _report(entry.report)]
+        if entry.calibrated is not None:
+            found = entry.calibrated
+            name = (found.policy or {"name": "one"})["name"]
+            lines.append(f"  {name}({found.option} = {found.value:.6g}) for {found.target}")
+            lines.append(f"  reached on rows left out: {_interval(entry.report['reached'])}")
+    lines += [f"note: {note}" for note in done.notes]
+    return [*lines, f"wrote {done.path}"]
+
+
+SCHEMES = {"shuffled": "rows left out", "foreign": "whole tags left out"}
+WORDS = {
+    "quality": "quality of the best estimate",
+    "gain": "gain over the best single choice",
+    "apgr": "APGR (chance .5)",
+    "length": "APGR of the prompt's length",
+    "over_length": "gain in APGR over length",
+}
+
+
+def _report(report: dict[str, Any]) -> list[str]:
+    if "single" not in report:
+        return []
+    single = report["single"]
+    lines = [f"best single choice: {single['name']}, {single['quality']:.3f}"]
+    for scheme, title in SCHEMES.items():
+        if scheme in report:
+            found = report[scheme]
+            lines.append(f"{title}:")
+            known = [(words, found[key]) for key, words in WORDS.items() if key in found]
+            lines += [f"  {words}: {_interval(value)}" for words, value in known]
+    return lines
+
+
+def _interval(found: list[float]) -> str:
+    mean, low, high = found
+    return f"{mean:.4g} [{low:.4g}, {high:.4g}]"

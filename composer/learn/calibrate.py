@@ -1,0 +1,198 @@
+"""Calibration: the setting of a policy at which a route does what a person asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from composer.compiler.fits import Calibrated, specification
+from composer.learn.deciding import decide, estimates_of, outcomes
+from composer.learn.lesson import Target, unteachable
+from composer.metrics import mean_interval
+from composer.parts.estimators.base import Predictions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from composer.learn.deciding import Outcomes
+    from composer.parts.estimators.base import Choice, Floats, Labels
+    from composer.parts.policies.base import Policy
+
+LEVERS = {"gap": "at", "threshold": "at", "cheapest": "at", "one": "cost"}
+"""The option of each policy that moves queries from one choice to another."""
+
+STEPS = 64
+"""Settings that are tried, and again around the best of them."""
+
+
+@dataclass(frozen=True, eq=False)
+class Route:
+    """A route as calibration sees it: its policy, its choices, their labels."""
+
+    policy: Policy
+    choices: tuple[Choice, ...]
+    labels: Labels
+    seed: int
+
+    def outcomes(self, policy: Policy, found: Predictions) -> Outcomes:
+        """Return what a policy's decisions come to on the route's own rows."""
+        chosen = decide(policy, estimates_of(found), self.choices, self.seed)
+        return outcomes(chosen, self.labels)
+
+    def take(self, rows: NDArray[np.intp]) -> Route:
+        """Return the route over some of the rows."""
+        return Route(self.policy, self.choices, self.labels.take(rows), self.seed)
+
+
+def calibrate(
+    route: Route, written: Policy | None, found: Predictions, target: Target
+) -> tuple[Calibrated, dict[str, Any]]:
+    """Set the policy's lever so that decisions on left-out predictions meet a target.
+
+    Returns the setting from all rows, and what was reached: the lever is set on one half of the
+    rows and checked on the other, both ways, with a bootstrap interval. Raises Mistakes (E509)
+    where the policy has no lever or no setting meets the target.
+    """
+    import numpy as np
+
+    lever = _lever(route.policy)
+    _known(route, target)
+    value = _setting(route, lever, found, target)
+    order = np.random.default_rng(route.seed).permutation(len(found.mean))
+    halves = np.array_split(order, 2)
+    checked = np.full(len(order), np.nan)
+    for learnt, left in (halves, halves[::-1]):
+        set_ = _setting(route.take(learnt), lever, _some(found, learnt), target, strict=False)
+        tried = route.take(left).outcomes(_set(route.policy, lever, set_), _some(found, left))
+        checked[left] = getattr(tried, target.what)
+    reached = mean_interval(checked[~np.isnan(checked)].tolist(), seed=route.seed)
+    specified = None if written is None else specification(written)
+    calibrated = Calibrated(policy=specified, option=lever, value=value, target=str(target))
+    return calibrated, {"reached": [reached.mean, reached.low, reached.high]}
+
+
+def _lever(policy: Policy) -> str:
+    if policy.name not in LEVERS:
+        known = ", ".join(f"`{name}`" for name in LEVERS)
+        text = f"the policy `{policy.name}` has nothing that could be set to reach a target"
+        raise unteachable(text, f"these can be: {known}")
+    return LEVERS[policy.name]
+
+
+def _known(route: Route, target: Target) -> None:
+    """Refuse a target of cost where the data know no cost."""
+    import numpy as np
+
+    if target.what == "cost" and np.isnan(route.labels.cost).all():
+        text = "a target of cost needs costs, and the data have none"
+        raise unteachable(text, "record `cost`, or declare the models' `price` and record tokens")
+
+
+def _setting(
+    route: Route, lever: str, found: Predictions, target: Target, *, strict: bool = True
+) -> float:
+    """Return the best setting of a lever, tried on a grid and again around the best."""
+    import numpy as np
+
+    tried: dict[float, tuple[float, float]] = {}
+    values = _critical(route, found)
+    places = np.linspace(0, len(values) - 1, STEPS)
+    for _ in range(2):
+        at = np.unique(places.round().astype(int))
+        for value in values[at].tolist():
+            if value not in tried:
+                done = route.outcomes(_set(route.policy, lever, value), found)
+                tried[value] = _rated(done, target)
+        best = min(tried, key=lambda value: (*tried[value], value))
+        middle = int(np.searchsorted(values, best))
+        reach = max(1, len(values) // STEPS)
+        places = np.linspace(max(0, middle - reach), min(len(values) - 1, middle + reach), STEPS)
+    if strict and tried[best][0] > _allowed(target, len(found.mean)):
+        raise _unreached(route, lever, found, target, values)
+    return float(best)
+
+
+def _rated(done: Outcomes, target: Target) -> tuple[float, float]:
+    """Return how far decisions miss a target, and what they cost beside, both the less the better.
+
+    A share is to be met; a cost not exceeded, with the best quality; a quality reached, for the
+    least money (or, where that is not known, the fewest strong calls).
+    """
+    import numpy as np
+
+    got = float(np.nanmean(getattr(done, target.what)))
+    quality = float(np.nanmean(done.quality))
+    if target.what == "share":
+        return abs(got - target.value), -quality
+    if target.what == "cost":
+        return max(0.0, got - target.value), -quality
+    spent = done.share if np.isnan(done.cost).all() else done.cost
+    return max(0.0, target.value - got), float(np.nanmean(spent))
+
+
+def _allowed(target: Target, rows: int) -> float:
+    """Return how far a target may be missed: for a share a row and a hundredth, else nothing."""
+    return 1 / rows + 0.01 if target.what == "share" else 1e-12
+
+
+def _critical(route: Route, found: Predictions) -> Floats:
+    """Return the settings at which decisions change, in order, with one beyond either end."""
+    import numpy as np
+
+    if route.policy.name == "gap":
+        raw = found.mean[:, -1] - found.mean[:, :-1].max(1)
+    else:
+        raw = _prices_of_gain(route, found) if route.policy.name == "one" else found.mean.ravel()
+    values = np.unique(raw[np.isfinite(raw)])
+    if not len(values):
+        return np.array([0.0])
+    below, above = values[0] - 1e-6, values[-1] + 1e-6
+    if route.policy.name == "one":
+        below, above = 0.0, values[-1] * 2 + 1e-6
+    between: Floats = (values[1:] + values[:-1]) / 2
+    return np.unique(np.concatenate([[below], between, [above]]))
+
+
+def _prices_of_gain(route: Route, found: Predictions) -> Floats:
+    """Return the gain in quality per dollar (see `costs`) at which a dearer choice is given up."""
+    import numpy as np
+
+    from composer.parts.policies.base import costs
+
+    each = estimates_of(found)
+    dollars = np.array([costs(one, route.choices) for one in each])
+    gain = found.mean[:, :, None] - found.mean[:, None, :]
+    dearer = dollars[:, :, None] - dollars[:, None, :]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rates = np.where(dearer > 0, gain / dearer, np.nan).ravel()
+    rates = rates[np.isfinite(rates) & (rates >= 0)]
+    if not len(rates):
+        text = "`one` weighs quality against price, and no choice is dearer than another"
+        raise unteachable(text, "declare the models' `price`, or use `policy = gap()`")
+    return rates
+
+
+def _set(policy: Policy, lever: str, value: float) -> Policy:
+    return policy.model_copy(update={lever: value})
+
+
+def _some(found: Predictions, rows: NDArray[np.intp]) -> Predictions:
+    cost = None if found.cost is None else found.cost[rows]
+    return Predictions(found.mean[rows], found.spread[rows], cost)
+
+
+def _unreached(
+    route: Route, lever: str, found: Predictions, target: Target, values: Sequence[float] | Floats
+) -> Exception:
+    import numpy as np
+
+    ends = [
+        float(np.nanmean(getattr(route.outcomes(_set(route.policy, lever, v), found), target.what)))
+        for v in np.quantile(np.asarray(values), np.linspace(0, 1, STEPS)).tolist()
+    ]
+    text = f"no setting of `{route.policy.name}` reaches {target}"
+    reach = f"from {min(ends):.4g} to {max(ends):.4g}"
+    return unteachable(text, f"on data that it did not learn from, it goes {reach}")

@@ -1,0 +1,90 @@
+"""The trainer of estimators: labels, cross-validation, calibration, and the state of all rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from composer.learn.calibrate import Route, calibrate
+from composer.learn.folds import by_tag, out_of_fold, shuffled
+from composer.learn.lesson import Taught, unteachable
+from composer.learn.outcomes import choices_of, outcomes_of
+from composer.learn.validation import validate
+from composer.steps.routing import default_policy
+
+if TYPE_CHECKING:
+    from composer.compiler.fits import Calibrated
+    from composer.compiler.graph import Node
+    from composer.learn.lesson import Lesson
+    from composer.parts.estimators.base import Labels, Learned, Predictions
+
+_SHOWN = 3
+
+
+def train_estimator(part: Learned, node: Node, lesson: Lesson) -> Taught:
+    """Teach an estimator of a route's choices, say how well it does, and calibrate the route."""
+    if node.op != "route":
+        text = f"`{part.name}` can only learn inside of a `route`"
+        raise unteachable(text, "write `route(by = ...) -> [a, b]`")
+    labels = outcomes_of(node, lesson)
+    notes = _examined(labels)
+    splits = shuffled(len(labels.queries), lesson.folds, lesson.seed)
+    found = out_of_fold(part, labels, splits, lesson.seed)
+    apart = by_tag(labels.tags, lesson.folds)
+    foreign = out_of_fold(part, labels, apart, lesson.seed) if apart else None
+    calibrated, reached = _calibrated(node, lesson, labels, found)
+    report = {**validate(labels, found, foreign, lesson.seed), **reached}
+    state = part.fit(labels, lesson.seed)
+    rows = len(labels.queries)
+    return Taught(labels.names, rows, {"state": state}, report, calibrated, notes)
+
+
+def _calibrated(
+    node: Node, lesson: Lesson, labels: Labels, found: Predictions
+) -> tuple[Calibrated | None, dict[str, Any]]:
+    if lesson.target is None:
+        return None, {}
+    written = node.get("policy")
+    policy = written or default_policy(fused=node.get("fused"))
+    route = Route(policy, choices_of(node), labels, lesson.seed)
+    return calibrate(route, written, found, lesson.target)
+
+
+def _examined(labels: Labels) -> tuple[str, ...]:
+    """Refuse labels that teach nothing of a choice; return what else a person should know."""
+    import numpy as np
+
+    known = ~np.isnan(labels.quality)
+    silent = [name for at, name in enumerate(labels.names) if not known[:, at].any()]
+    if silent:
+        text = f"the data have no outcome of {_listed(silent)}"
+        raise unteachable(text, "record some, or leave the branch out until there are")
+    return tuple(_remarks(labels, known))
+
+
+def _remarks(labels: Labels, known: Any) -> list[str]:  # noqa: ANN401 - numpy is imported late
+    import numpy as np
+
+    notes = []
+    for at, name in enumerate(labels.names):
+        values = labels.quality[known[:, at], at]
+        if len(values) < len(known):
+            notes.append(f"{name} has outcomes for {len(values)} of {len(known)} rows")
+        if values.min() == values.max():
+            notes.append(
+                f"{name} always had the outcome {values[0]:g}: nothing tells queries apart"
+            )
+    both = known.all(1)
+    some = labels.quality[both]
+    if len(some) and (some == some[:, :1]).all():
+        notes.append("the choices were equally good on every row: no route can gain anything")
+    blank = sum(not query.strip() for query in labels.queries)
+    if blank:
+        notes.append(f"{blank} queries are empty, and teach nothing but the mean")
+    if np.isnan(labels.cost).all():
+        notes.append("no costs are known")
+    return notes
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(f"`{name}`" for name in names[:_SHOWN])
+    return shown + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")

@@ -1,0 +1,64 @@
+"""Cross-validation: predictions for rows that the estimator did not learn from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.learn.lesson import unteachable
+from composer.parts.estimators.base import Predictions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from composer.parts.estimators.base import Labels, Learned
+
+
+def shuffled(count: int, folds: int, seed: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Return folds drawn by the seed: pairs of the rows to learn from and those left out."""
+    import numpy as np
+    from sklearn.model_selection import KFold
+
+    if count < folds:
+        text = f"{count} rows with outcomes are too few for {folds} folds"
+        raise unteachable(text, "give more rows, or fewer folds: `--folds 2`")
+    return list(KFold(folds, shuffle=True, random_state=seed).split(np.zeros(count)))
+
+
+def by_tag(
+    tags: Sequence[tuple[str, ...]], folds: int
+) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+    """Return folds that leave whole tags out, none where all rows have the same.
+
+    A row belongs to the last of its tags, since tags go from the broad to the narrow.
+    """
+    import numpy as np
+    from sklearn.model_selection import GroupKFold
+
+    groups = [each[-1] if each else "" for each in tags]
+    kinds = len(set(groups))
+    if kinds < 2:  # noqa: PLR2004 - one kind cannot be left out
+        return []
+    return list(GroupKFold(min(folds, kinds)).split(np.zeros(len(tags)), groups=groups))
+
+
+def out_of_fold(
+    part: Learned,
+    labels: Labels,
+    splits: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]],
+    seed: int,
+) -> Predictions:
+    """Return the predictions of all rows, each by an estimator that did not see its fold."""
+    import numpy as np
+
+    mean = np.full(labels.quality.shape, np.nan)
+    spread, cost = np.full_like(mean, np.nan), np.full_like(mean, np.nan)
+    for learnt, left in splits:
+        state = part.fit(labels.take(learnt), seed)
+        found = part.predict(state, labels.take(left).asked)
+        mean[left], spread[left] = found.mean, found.spread
+        if found.cost is not None:
+            cost[left] = found.cost
+    return Predictions(mean, spread, None if np.isnan(cost).all() else cost)

@@ -1,0 +1,87 @@
+"""What is taught, from what and to what end; and what comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from composer.words import Diagnostic, Mistakes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from composer.compiler.fits import Calibrated
+    from composer.evaluate import Compare
+    from composer.ports import State
+    from composer.recipe import Recipe
+
+What = Literal["share", "cost", "quality"]
+
+WHAT: tuple[What, ...] = get_args(What)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a person wants of a route: a share of strong calls, a mean cost, a mean quality.
+
+    The share is that of the queries which go to the best single choice, in [0, 1]; the cost is in
+    dollars an answer; the quality is the mean label.
+    """
+
+    what: What
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.what}={self.value:g}"
+
+    @classmethod
+    def read(cls, text: str) -> Target:
+        """Read `share=0.5`; raises ValueError with what is wrong."""
+        given, sign, value = text.partition("=")
+        what = next((each for each in WHAT if each == given), None)
+        if not sign or what is None:
+            raise ValueError(f"a target is share=0.5, cost=0.001 or quality=0.8, not {text!r}")
+        try:
+            number = float(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is no number") from None
+        if not 0 <= number < float("inf") or (what != "cost" and number > 1):
+            limits = "0 or more" if what == "cost" else "between 0 and 1"
+            raise ValueError(f"a {what} is {limits}, not {value}")
+        return cls(what, number)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A recipe, the data that it learns from, and how: folds of validation, seed, target.
+
+    `how` is how the answers of choices that have to be asked are compared with references.
+    """
+
+    recipe: Recipe
+    data: Path
+    seed: int = 0
+    folds: int = 5
+    target: Target | None = None
+    how: Compare = "auto"
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What a trainer returns: states by name (the part's own is `state`), and how well it does.
+
+    `notes` are sentences that a person should read.
+    """
+
+    names: tuple[str, ...]
+    rows: int
+    states: Mapping[str, State]
+    report: Mapping[str, Any] = field(default_factory=dict)
+    calibrated: Calibrated | None = None
+    notes: tuple[str, ...] = ()
+
+
+def unteachable(text: str, help_: str = "") -> Mistakes:
+    """Return the mistake of a lesson that cannot be given (E509)."""
+    return Mistakes([Diagnostic("E509", text, help=help_)])

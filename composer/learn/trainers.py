@@ -1,0 +1,28 @@
+"""Which trainer teaches which part: the one table that `compose fit` looks into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from composer.learn.estimators import train_estimator
+from composer.learn.lesson import Lesson, Taught, unteachable
+from composer.parts.estimators.base import Learned
+
+if TYPE_CHECKING:
+    from composer.compiler.graph import Node
+    from composer.ports import Trainable
+
+Trainer = Callable[[Any, "Node", Lesson], Taught]
+"""Teaches a part that stands in a node, by a lesson; raises Mistakes where that cannot be done."""
+
+TRAINERS: dict[type[Trainable], Trainer] = {Learned: train_estimator}
+"""The trainer of each class of parts; a part is taught by that of its nearest class."""
+
+
+def trainer_of(part: Trainable) -> Trainer:
+    """Return the trainer of a part; raises Mistakes where nobody teaches its kind."""
+    found = next((TRAINERS[kind] for kind in type(part).__mro__ if kind in TRAINERS), None)
+    if found is None:
+        raise unteachable(f"nothing teaches `{part.name}`", "leave it out of the recipe")
+    return found
