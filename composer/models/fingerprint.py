@@ -22,6 +22,7 @@ _MODEL_DEFAULTS = {
     "continuing_subword_prefix": None,
     "end_of_word_suffix": None,
 }
+_MARKS = ("continuing_subword_prefix", "end_of_word_suffix")
 _FLAGS = ("normalized", "lstrip", "rstrip", "single_word")
 
 
@@ -39,7 +40,7 @@ def fingerprint_of(content: Mapping[str, Any]) -> str:
         "added": _added(content.get("added_tokens") or ()),
         "normalizer": _plain(content.get("normalizer")),
         "pre_tokenizer": _plain(content.get("pre_tokenizer")),
-        "decoder": _plain(content.get("decoder")),
+        "decoder": _decoder(_plain(content.get("decoder"))),
     }
     text = json.dumps(kept, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -50,10 +51,15 @@ def _model(model: Mapping[str, Any]) -> dict[str, Any]:
     kept = {
         key: value
         for key, value in model.items()
-        if key != "merges" and value != _MODEL_DEFAULTS.get(key, ...)
+        if key != "merges" and _meant(key, value) != _MODEL_DEFAULTS.get(key, ...)
     }
     merges = (pair if isinstance(pair, str) else " ".join(pair) for pair in model.get("merges", ()))
     return kept | {"merges": list(merges)}
+
+
+def _meant(key: str, value: Any) -> Any:  # noqa: ANN401  # a tokenizer's options are JSON
+    """Take a mark of no letters for none."""
+    return None if key in _MARKS and not value else value
 
 
 def _added(tokens: Iterable[Mapping[str, Any]]) -> list[list[Any]]:
@@ -69,3 +75,14 @@ def _plain(part: Any) -> Any:  # noqa: ANN401  # a tokenizer's parts are JSON of
         return part
     silent = {"trim_offsets"} | ({"use_regex"} if part.get("use_regex") is True else set())
     return {key: _plain(value) for key, value in part.items() if key not in silent}
+
+
+def _decoder(part: Any) -> Any:  # noqa: ANN401
+    """Write the flags that a byte-level decoder has and never reads as most files do."""
+    if not isinstance(part, dict):
+        return part
+    if part.get("type") == "ByteLevel":
+        return {"type": "ByteLevel", "add_prefix_space": True}
+    if "decoders" in part:
+        return part | {"decoders": [_decoder(one) for one in part["decoders"]]}
+    return part

@@ -1,5 +1,6 @@
 """Ten real tokenizers: what one writes, each other can go on with, byte for byte."""
 
+import json
 import random
 import time
 import unicodedata
@@ -279,6 +280,27 @@ def test_what_a_kin_adds_the_other_reads_as_text(all_of_them):
     assert phi.pieces[32_001] is None
     assert mpt.piece(50_300) == b"[PAD50300]"
     assert all_of_them[NEOX].piece(50_300) == b""
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "kept"),
+    [
+        ("gpt2", "GPT2Tokenizer", True),
+        (NEOX, "GPTNeoXTokenizer", True),
+        ("llama2", "LlamaTokenizer", False),  # it puts the space elsewhere
+    ],
+)
+def test_what_a_class_makes_of_a_file_is_exact_too(all_of_them, tmp_path, name, kind, kept):
+    from transformers import AutoTokenizer
+
+    tokenizer = (_folder(name) / "tokenizer.json").read_bytes()
+    (tmp_path / "tokenizer.json").write_bytes(tokenizer)
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": kind}))
+    loaded = Vocabulary(AutoTokenizer.from_pretrained(tmp_path).backend_tokenizer, name)
+    assert (loaded.fingerprint == all_of_them[name].fingerprint) == kept
+    _hold({name: loaded}, _texts(200, roles=True))
+    for text in (" Hello", "Hello", "  x\n"):
+        assert loaded.begin(text) == all_of_them[name].begin(text)
 
 
 def test_large_vocabularies_are_ready_soon(all_of_them, seconds):

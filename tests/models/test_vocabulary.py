@@ -112,3 +112,13 @@ def test_what_changes_text_changes_the_fingerprint(content, part):
     before = fingerprint_of(content)
     content[part] = None
     assert fingerprint_of(content) != before
+
+
+def test_what_changes_nothing_leaves_the_fingerprint(content):
+    content["decoder"] = {"type": "ByteLevel", "add_prefix_space": True, "use_regex": True}
+    before = fingerprint_of(content)
+    content["model"] |= {"continuing_subword_prefix": "", "end_of_word_suffix": ""}
+    content["decoder"] = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False}
+    assert fingerprint_of(content) == before
+    content["model"] |= {"continuing_subword_prefix": "##"}
+    assert fingerprint_of(content) != before
