@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,14 @@ from composer.cli.say import Reading, json_option, recipe_options
 from composer.cli.say import as_json as to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from os import PathLike
 
-    from composer.evaluate import Compare
+    from composer.evaluate import Compare, Decided, Report, Row
+    from composer.recipe import Recipe
 
 
+PICTURES = (".svg", ".png")
 HOW = ("auto", "exact", "numeric", "contains")
 
 
@@ -36,6 +40,21 @@ class DataFile(click.Path):
         return super().convert(value, param, ctx) if split is None else zoo.items(split)
 
 
+class Picture(click.Path):
+    """A file to draw into, whose name says how."""
+
+    def convert(
+        self,
+        value: str | PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str | bytes | PathLike[str]:
+        """Return the file's path."""
+        if Path(value).suffix.lower() not in PICTURES:
+            self.fail(f"a plot is written as .svg or .png, not as `{value}`", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 @click.command()
 @click.argument("recipes", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
@@ -54,6 +73,17 @@ class DataFile(click.Path):
     help="How answers are compared with references; auto is numeric for numbers, else exact.",
 )
 @click.option("--no-members", is_flag=True, help="Do not ask the members alone.")
+@click.option(
+    "--route-only",
+    is_flag=True,
+    help="Decide without answering: who would be asked, and what that would give as recorded.",
+)
+@click.option(
+    "--plot",
+    type=Picture(dir_okay=False, writable=True, path_type=Path),
+    metavar="FILE",
+    help="Draw quality over cost into a .svg or .png file.",
+)
 @click.option("--seed", type=int, default=0, help="The seed of the sample and all sampled work.")
 @recipe_options
 @json_option
@@ -66,14 +96,61 @@ def command(  # noqa: PLR0913 - a verb's options
     how: Compare,
     seed: int,
     reading: Reading,
+    plot: Path | None,
     *,
     no_members: bool,
+    route_only: bool,
     as_json: bool,
 ) -> None:
-    """Measure recipes on a data file, beside each member alone and the perfect chooser."""
-    from composer.evaluate import compare, read_rows, render
+    """Measure recipes on a data file, beside each member alone and the perfect chooser.
+
+    Where a route chooses among models, it is held against chance, prompt length and mixtures of
+    them, and its cost-quality curve is measured.
+    """
+    from composer.evaluate import read_rows
 
     loaded = [reading.read(path, seed=seed) for path in recipes]
     rows = read_rows(data, split=split, limit=limit, sample=sample, seed=seed)
-    comparison = compare(loaded, rows, how=how, members=not no_members)
+    if route_only:
+        _decide(loaded, rows, how, plot, as_json=as_json)
+    else:
+        _measure(loaded, rows, how, plot, members=not no_members, as_json=as_json)
+
+
+def _measure(  # noqa: PLR0913 - what is measured, and how it is shown
+    recipes: list[Recipe],
+    rows: list[Row],
+    how: Compare,
+    plot: Path | None,
+    *,
+    members: bool,
+    as_json: bool,
+) -> None:
+    from composer.evaluate import compare, render
+
+    comparison = compare(recipes, rows, how=how, members=members)
+    if plot is not None:
+        _draw(plot, comparison.reports)
     click.echo(to_json(comparison.as_dict()) if as_json else render(comparison), nl=as_json)
+
+
+def _decide(
+    recipes: list[Recipe], rows: list[Row], how: Compare, plot: Path | None, *, as_json: bool
+) -> None:
+    from composer.evaluate import decide_only, decided, shown
+
+    several = [decide_only(recipe, rows, how=how) for recipe in recipes]
+    if plot is not None:
+        _draw(plot, several)
+    if not as_json:
+        click.echo(shown(decided(several)), nl=False)
+        return
+    for one in several:
+        for line in one.lines():
+            click.echo(json.dumps(line, ensure_ascii=False))
+
+
+def _draw(path: Path, reports: Sequence[Report | Decided]) -> None:
+    from composer.evaluate import draw_plot
+
+    draw_plot(path, reports)

@@ -2,22 +2,29 @@
 
 from composer.evaluate.comparison import Comparison, compare
 from composer.evaluate.dataset import divide, read_rows
+from composer.evaluate.decisions import Decided, decide_only
 from composer.evaluate.judge import Compare, judge, matches
 from composer.evaluate.measure import evaluate
+from composer.evaluate.plot import draw_plot
 from composer.evaluate.report import Report
 from composer.evaluate.rows import Row
-from composer.evaluate.table import render
+from composer.evaluate.table import decided, render, shown
 
 __all__ = [
     "Compare",
     "Comparison",
+    "Decided",
     "Report",
     "Row",
     "compare",
+    "decide_only",
+    "decided",
     "divide",
+    "draw_plot",
     "evaluate",
     "judge",
     "matches",
     "read_rows",
     "render",
+    "shown",
 ]

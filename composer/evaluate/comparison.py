@@ -6,38 +6,42 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from composer.evaluate.measure import evaluate
-from composer.metrics import difference_interval
+from composer.evaluate.sweep import AIQ, APGR
+from composer.metrics import difference_interval, drawn_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.console import RenderableType
 
     from composer.evaluate.judge import Compare
     from composer.evaluate.members import Known
     from composer.evaluate.report import Report
+    from composer.evaluate.router import Router
     from composer.evaluate.rows import Row
     from composer.metrics import Interval
     from composer.recipe import Recipe
     from composer.run import Result
 
-__all__ = ["Comparison", "Difference", "compare"]
+__all__ = ["Comparison", "Difference", "compare", "curve_differences"]
 
 
 @dataclass(frozen=True)
 class Difference:
-    """How much more accurate one recipe is than another, over the rows judged for both."""
+    """By how much one recipe exceeds another in some measure, over the rows judged for both."""
 
     recipe: str
     than: str
     rows: int
     interval: Interval
+    measure: str = "accuracy"
 
     def as_dict(self) -> dict[str, Any]:
         """Give the plain values that `--json` prints."""
         return {
             "recipe": self.recipe,
             "than": self.than,
+            "measure": self.measure,
             "rows": self.rows,
             "difference": self.interval.mean,
             "interval": [self.interval.low, self.interval.high],
@@ -53,10 +57,9 @@ class Comparison:
 
     @property
     def differences(self) -> tuple[Difference, ...]:
-        """Paired differences in accuracy, where any rows are judged for both."""
+        """Paired differences in accuracy, and of routers on the same rows in APGR and AIQ."""
         first, *others = self.reports
-        found = (_difference(other, first) for other in others)
-        return tuple(one for one in found if one is not None)
+        return tuple(one for other in others for one in _differences(other, first))
 
     def as_dict(self) -> dict[str, Any]:
         """Give what `eval --json` prints: a report, or the reports and their differences."""
@@ -90,9 +93,23 @@ def compare(
     return Comparison(tuple(reports))
 
 
-def _difference(report: Report, than: Report) -> Difference | None:
+def _differences(report: Report, than: Report) -> Iterator[Difference]:
     shared = [name for name in report.qualities if name in than.qualities]
-    if not shared:
-        return None
-    ours, theirs = ([one.qualities[name] for name in shared] for one in (report, than))
-    return Difference(report.recipe, than.recipe, len(shared), difference_interval(ours, theirs))
+    if shared:
+        ours, theirs = ([one.qualities[name] for name in shared] for one in (report, than))
+        interval = difference_interval(ours, theirs)
+        yield Difference(report.recipe, than.recipe, len(shared), interval)
+    yield from curve_differences((report.recipe, report.router), (than.recipe, than.router))
+
+
+def curve_differences(
+    one: tuple[str, Router | None], than: tuple[str, Router | None]
+) -> Iterator[Difference]:
+    """Compare the curves of two routers over the same rows, drawn in pairs."""
+    (name, ours), (other, theirs) = one, than
+    if ours is None or theirs is None or ours.ids != theirs.ids:
+        return
+    for measure in (APGR, AIQ):
+        if measure in ours.drawn and measure in theirs.drawn:
+            drawn = drawn_interval(ours.drawn[measure] - theirs.drawn[measure])
+            yield Difference(name, other, ours.rows, drawn, measure)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from composer.evaluate.heard import heard
 from composer.evaluate.members import Members, quality_of
+from composer.evaluate.outcomes import bank_of, made_of, outcomes_of
 from composer.evaluate.recipes import declarations
-from composer.evaluate.report import Report, Tagged
-from composer.metrics import mean_interval
+from composer.evaluate.report import Report
+from composer.evaluate.router import study
+from composer.evaluate.seen import seen_of
+from composer.evaluate.slices import tagged
+from composer.metrics import difference_interval, mean_interval
 from composer.ports import Usage
 
 if TYPE_CHECKING:
@@ -19,7 +23,10 @@ if TYPE_CHECKING:
 
     from composer.evaluate.judge import Compare
     from composer.evaluate.members import Known
+    from composer.evaluate.outcomes import Bank
+    from composer.evaluate.router import Router
     from composer.evaluate.rows import Row
+    from composer.metrics import Interval
     from composer.recipe import Recipe
     from composer.run import Result
 
@@ -45,12 +52,14 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
     with recipe.ready() as ensemble:
         results = list(_watched(ensemble.map([row.asked() for row in rows]), seen))
         seconds = time.perf_counter() - begun - ensemble.loading_seconds
+        bank, learnt = bank_of(ensemble), seen_of(ensemble, rows)
     by_id = {row.id: row for row in rows}
     judged = _judged(recipe, by_id, results, how)
-    alone = Members({}, {})
+    alone = Members({})
     if members:
         spoken = heard(by_id, results)
         alone = Members.of(recipe, rows, how, spoken, {} if known is None else known)
+    single = _best(alone)
     return Report(
         recipe=recipe.name,
         rows=len(rows),
@@ -61,10 +70,34 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
         random=alone.random(),
         oracle=alone.oracle(),
         seconds=seconds,
-        tags=_tagged(by_id, judged),
+        tags=tagged(((row.id, row.tags) for row in rows), judged, single),
         qualities=judged,
+        over_best=_over(judged, single),
+        router=_router(bank, rows, results, alone, how) if members and bank else None,
+        seen=learnt,
         **_spent(results),
     )
+
+
+def _best(alone: Members) -> dict[str, float]:
+    """The qualities of the best member by row, those of none where there is no member."""
+    best = alone.best
+    return alone.qualities(best) if best is not None else {}
+
+
+def _over(judged: Mapping[str, float], best: Mapping[str, float]) -> Interval | None:
+    shared = [name for name in judged if name in best]
+    ours, theirs = ([one[name] for name in shared] for one in (judged, best))
+    return difference_interval(ours, theirs) if shared else None
+
+
+def _router(
+    bank: Bank, rows: Sequence[Row], results: Iterable[Result], alone: Members, how: Compare
+) -> Router | None:
+    made = {result.id: made_of(bank, result) for result in results}
+    kept = {name: one for name, one in made.items() if one is not None}
+    outcomes = outcomes_of(bank, rows, kept, alone, how)
+    return None if outcomes is None else study(outcomes)
 
 
 def _watched(results: Iterable[Result], seen: Callable[[Result], None]) -> Iterator[Result]:
@@ -102,11 +135,3 @@ def _spent(results: Sequence[Result]) -> dict[str, Any]:
         "prompt_tokens": total.prompt_tokens,
         "completion_tokens": total.completion_tokens,
     }
-
-
-def _tagged(rows: Mapping[str, Row], judged: Mapping[str, float]) -> dict[str, Tagged]:
-    found: dict[str, list[float]] = defaultdict(list)
-    for name, quality in judged.items():
-        for tag in rows[name].tags:
-            found[tag].append(quality)
-    return {tag: Tagged(len(many), fmean(many)) for tag, many in sorted(found.items())}

@@ -7,8 +7,8 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from composer.evaluate.judge import judge, judgement
-from composer.evaluate.recipes import alone, data_names, declarations, options_of
-from composer.evaluate.report import Alone
+from composer.evaluate.recipes import alone, data_names, declarations, options_of, price_of
+from composer.evaluate.report import Alone, best_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
     from composer.evaluate.judge import Compare
     from composer.evaluate.rows import Row
     from composer.models import Declaration
+    from composer.models.card import Price
     from composer.recipe import Recipe
     from composer.run import Result
 
-__all__ = ["Known", "Members", "quality_of"]
+__all__ = ["Judged", "Known", "Members", "quality_of", "spent"]
 
-Judged = tuple[dict[str, float], float]
-"""Qualities by row, and the dollars that the answers cost."""
+Judged = dict[str, tuple[float, float]]
+"""By row: the quality of the answer, and the dollars that it cost."""
 
 Known = dict[tuple[str, ...], Judged]
 """What was found of members before."""
@@ -31,10 +32,9 @@ Known = dict[tuple[str, ...], Judged]
 
 @dataclass(frozen=True)
 class Members:
-    """The quality of every member's own answers by row id, and what they cost together."""
+    """The quality and the cost of every member's own answers, by member and row id."""
 
-    qualities: Mapping[str, Mapping[str, float]]
-    costs: Mapping[str, float]
+    judged: Mapping[str, Judged]
 
     @classmethod
     def of(
@@ -51,18 +51,38 @@ class Members:
             if key not in known:
                 known[key] = _alone(recipe, name, rows, how, spoken.get(name, {}))
             found[name] = known[key]
+        return cls(found)
+
+    @classmethod
+    def recorded(cls, recipe: Recipe, rows: Sequence[Row], how: Compare) -> Members:
+        """Judge every model of a recipe by what was recorded of it, asking none."""
         return cls(
-            {name: judged for name, (judged, _) in found.items()},
-            {name: cost for name, (_, cost) in found.items()},
+            {
+                name: _kept(rows, data_names(name, declaration), price_of(declaration), how)
+                for name, declaration in declarations(recipe).items()
+            }
         )
 
     def summary(self) -> dict[str, Alone]:
         """Give each member that was judged at all with its accuracy."""
         return {
-            name: Alone(len(judged), fmean(judged.values()), self.costs[name])
-            for name, judged in self.qualities.items()
+            name: Alone(
+                len(judged),
+                fmean(quality for quality, _ in judged.values()),
+                sum(cost for _, cost in judged.values()),
+            )
+            for name, judged in self.judged.items()
             if judged
         }
+
+    @property
+    def best(self) -> str | None:
+        """The member that is best alone."""
+        return best_of(self.summary())
+
+    def qualities(self, name: str) -> dict[str, float]:
+        """The quality of one member's answers by row id."""
+        return {row: quality for row, (quality, _) in self.judged[name].items()}
 
     def random(self) -> float | None:
         """The accuracy of choosing a member by chance, over the rows where all are judged."""
@@ -75,9 +95,9 @@ class Members:
         return fmean(max(row) for row in rows) if rows else None
 
     def _rows(self) -> list[list[float]]:
-        many = [judged for judged in self.qualities.values() if judged]
+        many = [judged for judged in self.judged.values() if judged]
         shared = set.intersection(*(set(judged) for judged in many)) if many else set()
-        return [[judged[name] for judged in many] for name in sorted(shared)]
+        return [[judged[name][0] for judged in many] for name in sorted(shared)]
 
 
 def quality_of(
@@ -108,37 +128,46 @@ def _alone(
     how: Compare,
     spoken: Mapping[str, tuple[str, float]],
 ) -> Judged:
-    names = data_names(name, declarations(recipe)[name])
-    judged: dict[str, float] = {}
-    cost, left = 0.0, []
+    declaration = declarations(recipe)[name]
+    names = data_names(name, declaration)
+    judged = _kept(rows, names, price_of(declaration), how)
+    left = []
     for row in rows:
-        quality, spent = _recorded(row, names, how)
-        if quality is None and row.id in spoken:
-            text, spent = spoken[row.id]
-            quality = judge(row, text, names, how, replayed=False)
+        if row.id in judged:
+            continue
+        text, spent = spoken.get(row.id, ("", 0.0))
+        quality = judge(row, text, names, how, replayed=False) if row.id in spoken else None
         if quality is None:
             left.append(row)
         else:
-            judged[row.id] = quality
-            cost += spent
-    asked, more = _asked(recipe, name, left, how) if left else ({}, 0.0)
-    return judged | asked, cost + more
+            judged[row.id] = (quality, spent)
+    return judged | (_asked(recipe, name, left, how) if left else {})
 
 
-def _recorded(row: Row, names: tuple[str, ...], how: Compare) -> tuple[float | None, float]:
+def _kept(rows: Sequence[Row], names: tuple[str, ...], price: Price, how: Compare) -> Judged:
+    """Judge what was recorded under some of a model's names."""
+    found = ((row, judgement(row, names, how)) for row in rows)
+    return {
+        row.id: (quality, spent(row, names, price)) for row, quality in found if quality is not None
+    }
+
+
+def spent(row: Row, names: tuple[str, ...], price: Price) -> float:
+    """The dollars of a recorded answer: its tokens at a declared price, else as recorded."""
     kept = next((row.recorded[name] for name in names if name in row.recorded), {})
-    return judgement(row, names, how), float(kept.get("cost") or 0.0)
+    read, written = (int(kept.get(key) or 0) for key in ("prompt_tokens", "completion_tokens"))
+    if price and read + written:
+        return (read * price[0] + written * price[1]) / 1e6
+    return float(kept.get("cost") or 0.0)
 
 
 def _asked(recipe: Recipe, name: str, rows: Sequence[Row], how: Compare) -> Judged:
     single, by_id = alone(recipe, name), {row.id: row for row in rows}
     models = declarations(single)
-    judged: dict[str, float] = {}
-    cost = 0.0
+    judged: Judged = {}
     with single.ready() as ensemble:
         for result in ensemble.map([row.asked() for row in rows]):
             quality = quality_of(models, by_id[result.id], result, how)
-            cost += result.cost
             if quality is not None:
-                judged[result.id] = quality
-    return judged, cost
+                judged[result.id] = (quality, result.cost)
+    return judged

@@ -10,9 +10,10 @@ if TYPE_CHECKING:
 
     from composer.compiler.graph import Node
     from composer.models import Declaration
+    from composer.models.card import Price
     from composer.recipe import Recipe
 
-__all__ = ["alone", "data_names", "declarations", "options_of"]
+__all__ = ["alone", "data_names", "declarations", "options_of", "price_of"]
 
 
 def declarations(recipe: Recipe) -> dict[str, Declaration]:
@@ -23,6 +24,12 @@ def declarations(recipe: Recipe) -> dict[str, Declaration]:
 def data_names(name: str, declaration: Declaration) -> tuple[str, ...]:
     """The names under which a data row may know a model of a recipe."""
     return (*declaration.aliases, name)
+
+
+def price_of(declaration: Declaration) -> Price:
+    """The declared dollars per million tokens read and written, None where none are declared."""
+    price: Price = getattr(declaration, "price", None)
+    return price
 
 
 def alone(recipe: Recipe, model: str) -> Recipe:

@@ -10,9 +10,11 @@ from composer.ports.asking import dollars
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from composer.evaluate.router import Router
+    from composer.evaluate.slices import Tagged
     from composer.metrics import Interval
 
-__all__ = ["Alone", "Report", "Tagged"]
+__all__ = ["Alone", "Report", "best_of"]
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,10 @@ class Alone:
     cost: float
 
 
-@dataclass(frozen=True)
-class Tagged:
-    """The rows of one tag."""
-
-    rows: int
-    accuracy: float
+def best_of(members: Mapping[str, Alone]) -> str | None:
+    """The member that is right most often alone; among equals the cheapest, then the first."""
+    ranked = sorted(members, key=lambda name: (-members[name].accuracy, members[name].cost))
+    return ranked[0] if ranked else None
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,10 @@ class Report:
     """How good, dear and slow a recipe is on a data set, beside its members alone.
 
     `random` is what choosing a member by chance would reach, `oracle` what always choosing one
-    that is right would. `qualities` holds the judged rows by id: 1 for a right answer.
+    that is right would. `over_best` is the difference to the best member over the rows judged for
+    both. `router` is there where a route chose among branches whose outcomes are known, and
+    `seen` counts the rows whose questions it learnt from. `qualities` holds the judged rows by id:
+    1 for a right answer.
     """
 
     recipe: str
@@ -55,6 +58,9 @@ class Report:
     seconds: float
     tags: Mapping[str, Tagged]
     qualities: Mapping[str, float] = field(repr=False)
+    over_best: Interval | None = None
+    router: Router | None = None
+    seen: int = 0
 
     @property
     def judged(self) -> int:
@@ -67,12 +73,14 @@ class Report:
         return self.prompt_tokens + self.completion_tokens
 
     @property
+    def graded(self) -> bool:
+        """Whether answers have scores, not only right or wrong."""
+        return any(quality not in (0.0, 1.0) for quality in self.qualities.values())
+
+    @property
     def best_member(self) -> str | None:
-        """The member that is right most often alone; among equals the cheapest, then the first."""
-        ranked = sorted(
-            self.members, key=lambda name: (-self.members[name].accuracy, self.members[name].cost)
-        )
-        return ranked[0] if ranked else None
+        """The member that is best alone."""
+        return best_of(self.members)
 
     def as_dict(self) -> dict[str, Any]:
         """Give the plain values that `--json` prints."""
@@ -94,7 +102,14 @@ class Report:
             "completion_tokens": self.completion_tokens,
             "calls": dict(self.calls),
             "seconds": self.seconds,
-            "tags": {
-                tag: {"rows": one.rows, "accuracy": one.accuracy} for tag, one in self.tags.items()
-            },
+            "tags": {tag: one.as_dict() for tag, one in self.tags.items()},
+            "over_best_member": _plain(self.over_best),
+            "router": self.router.as_dict() if self.router is not None else None,
+            "rows_learnt_from": self.seen,
         }
+
+
+def _plain(one: Interval | None) -> dict[str, Any] | None:
+    if one is None:
+        return None
+    return {"difference": one.mean, "interval": [one.low, one.high], "settled": one.settled}

@@ -32,7 +32,8 @@ class Row:
 
     def asked(self) -> dict[str, Any]:
         """What a recipe is given of the row: neither references nor judgements."""
-        return {"id": self.id, "query": self.query, **self.fields}
+        tags = {"tags": list(self.tags)} if self.tags else {}
+        return {"id": self.id, "query": self.query, **tags, **self.fields}
 
 
 class BadRowError(Exception):

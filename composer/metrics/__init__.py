@@ -1,7 +1,26 @@
 """Comparing answers, and how sure a comparison is: pure functions over texts and numbers."""
 
 from composer.metrics.bleu import bleu
-from composer.metrics.intervals import Interval, difference_interval, mean_interval
+from composer.metrics.curves import (
+    aiq,
+    apgr,
+    cost_at,
+    cpt,
+    full_apgr,
+    gain_over,
+    hull,
+    mixture,
+    quality_at,
+    threshold_picks,
+    tradeoff_picks,
+)
+from composer.metrics.intervals import (
+    Interval,
+    difference_interval,
+    drawn_interval,
+    mean_interval,
+    resampled_means,
+)
 from composer.metrics.numbers import last_number, number, numbers
 from composer.metrics.text import (
     contains,
@@ -16,18 +35,31 @@ from composer.metrics.text import (
 
 __all__ = [
     "Interval",
+    "aiq",
+    "apgr",
     "bleu",
     "contains",
+    "cost_at",
+    "cpt",
     "difference_interval",
+    "drawn_interval",
     "edit_distance",
     "exact",
+    "full_apgr",
+    "gain_over",
+    "hull",
     "last_number",
     "mean_interval",
+    "mixture",
     "normalised",
     "number",
     "numbers",
     "numeric",
+    "quality_at",
+    "resampled_means",
     "rouge_l",
     "similarity",
+    "threshold_picks",
     "token_f1",
+    "tradeoff_picks",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -11,7 +11,13 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["Interval", "difference_interval", "mean_interval"]
+__all__ = [
+    "Interval",
+    "difference_interval",
+    "drawn_interval",
+    "mean_interval",
+    "resampled_means",
+]
 
 DRAWS = 2000
 AT_ONCE = 2_000_000
@@ -61,6 +67,42 @@ def difference_interval(
         raise ValueError(f"pairs need equally many values, not {len(left)} and {len(right)}")
     pairs = zip(left, right, strict=True)
     return mean_interval([a - b for a, b in pairs], level=level, draws=draws, seed=seed)
+
+
+def resampled_means(
+    columns: NDArray[np.floating[Any]], *, draws: int = DRAWS, seed: int = 0
+) -> NDArray[np.float64]:
+    """Means of the columns of [n, k], [1 + draws, k]: as they are, then of resampled rows.
+
+    The same seed draws the same rows of tables of one length, so figures of several tables over
+    the same rows are paired.
+    """
+    import numpy as np
+
+    data = np.asarray(columns, dtype=np.float64)
+    rng, size = np.random.default_rng(seed), len(data)
+    means, block = [data.mean(axis=0)[None]], max(1, AT_ONCE // size)
+    for start in range(0, draws, block):
+        drawn = rng.integers(size, size=(min(block, draws - start), size))
+        counts = np.stack([np.bincount(each, minlength=size) for each in drawn])
+        means.append(counts @ data / size)
+    return np.concatenate(means)
+
+
+def drawn_interval(values: NDArray[np.floating[Any]], *, level: float = 0.95) -> Interval:
+    """The percentile interval of a statistic: its value, then its values over resampled rows.
+
+    Draws for which it is not defined (NaN) are left out; it is NaN throughout where it never is.
+    """
+    import numpy as np
+
+    data = np.asarray(values, dtype=np.float64)
+    drawn = np.sort(data[1:][~np.isnan(data[1:])])
+    if np.isnan(data[0]) or not drawn.size:
+        return Interval(float(data[0]), float("nan"), float("nan"))
+    places = np.array([(1 - level) / 2, (1 + level) / 2]) * (drawn.size - 1)
+    low, high = drawn[int(np.floor(places[0]))], drawn[int(np.ceil(places[1]))]
+    return Interval(float(data[0]), float(low), float(high))
 
 
 def _means(data: NDArray[np.float64], draws: int, seed: int) -> NDArray[np.float64]:

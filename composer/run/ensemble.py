@@ -9,7 +9,7 @@ from collections import deque
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from composer.run.asking import Means
 from composer.run.budget import Budget
@@ -26,12 +26,15 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from composer.compiler.graph import Node
     from composer.compiler.plan import Planned
     from composer.fusion.engine import Engine
     from composer.fusion.spec import Score
     from composer.models import Checkpoint
     from composer.models.local import LocalModel
-    from composer.ports import Query, Text
+    from composer.ports import Decision, Query, Text
+
+T = TypeVar("T")
 
 AT_ONCE = 64
 """Queries that `map` works on at a time."""
@@ -144,6 +147,31 @@ class Ensemble:
             for future in running:
                 future.cancel()
 
+    @property
+    def routes(self) -> dict[str, Node]:
+        """The routes of the recipe by their ids in the plan and in traces, inputs first."""
+        from composer.run.deciding import routes_of
+
+        return routes_of(self._program)
+
+    def decide(
+        self, queries: Iterable[str | Query | Mapping[str, Any]], route: str | None = None
+    ) -> list[Decision]:
+        """Return what a route decides for each query, the last one unless it is named by its id.
+
+        No branch is asked. Raises Failure where there is no such route (E711), or where it cannot
+        decide before something was answered.
+        """
+        from composer.run.deciding import decide, route_of
+
+        node = route_of(self._program, route)
+        asked = list(as_queries(queries))
+        future = asyncio.run_coroutine_threadsafe(decide(self._program, node, asked), self._loop)
+        try:
+            return _result(future)
+        except Exception as error:
+            raise Failure.of(error) from error
+
     def score(self, text: str, query: str | Query | None = None) -> Score:
         """Score a text under the model that the recipe's answer asks.
 
@@ -241,7 +269,7 @@ def _closed() -> Failure:
     return Failure("E707", "this ensemble is closed", "make it ready again")
 
 
-def _result(future: Future[Result]) -> Result:
+def _result(future: Future[T]) -> T:
     """Wait for a result; a query that is cancelled was ended by closing."""
     try:
         return future.result()

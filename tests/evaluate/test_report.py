@@ -200,11 +200,14 @@ recipe                        50.0 %  0.0 to 100.0  $0.0240      16      1.2
   a member by chance          62.5 %
   the right member, always   100.0 %
 
-tag   rows  accuracy
-────────────────────
-all      4    50.0 %
-even     2    50.0 %
-odd      2    50.0 %
+tag   rows  accuracy  B alone               difference
+──────────────────────────────────────────────────────
+all      4    50.0 %   75.0 %  -25.0 (-100.0 to +50.0)
+even     2    50.0 %   50.0 %  +0.0 (-100.0 to +100.0)
+odd      2    50.0 %  100.0 %   -50.0 (-100.0 to +0.0)
+
+It does not beat the best single model, B: -25.0 points (-100.0 to +50.0, not
+settled).
 
 """
 
@@ -227,6 +230,6 @@ def test_what_the_numbers_leave_out_is_said_below_them(report):
 def test_differences_are_said_in_words(report):
     better = evaluate(recipe("B"), ROWS, members=False)
 
-    assert "recipe over recipe: +25.0 points (-50.0 to +100.0; not settled) on 4 rows" in drawn(
+    assert "recipe over recipe: +25.0 points (-50.0 to +100.0, not settled) on 4 rows" in drawn(
         report, better
     )

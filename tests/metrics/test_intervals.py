@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from composer.metrics import difference_interval, mean_interval
+from composer.metrics import (
+    difference_interval,
+    drawn_interval,
+    mean_interval,
+    resampled_means,
+)
 
 
 def test_equal_values_have_no_width():
@@ -70,3 +75,34 @@ def test_nonsense_is_refused(call):
 def test_pairs_must_match():
     with pytest.raises(ValueError, match="equally many"):
         difference_interval([1], [1, 2])
+
+
+def test_resampled_means_begin_with_the_means_and_repeat_by_seed():
+    table = np.array([[0.0, 1.0], [2.0, 1.0], [4.0, 1.0]])
+
+    means = resampled_means(table, draws=50, seed=1)
+
+    assert means.shape == (51, 2)
+    assert means[0].tolist() == [2.0, 1.0]
+    assert (means[:, 1] == 1).all()
+    assert np.array_equal(means, resampled_means(table, draws=50, seed=1))
+
+
+def test_tables_over_the_same_rows_are_drawn_in_pairs():
+    one = np.arange(10.0)[:, None]
+
+    left, right = (resampled_means(each, draws=20, seed=3) for each in (one, one + 1))
+
+    assert np.allclose(right - left, 1)
+
+
+def test_an_interval_of_draws_leaves_out_those_that_are_undefined():
+    interval = drawn_interval(np.array([5.0, *range(1, 100), np.nan]))
+
+    assert (interval.mean, interval.low, interval.high) == (5.0, 3.0, 97.0)
+
+
+def test_what_is_never_defined_has_no_interval():
+    interval = drawn_interval(np.array([np.nan, np.nan]))
+
+    assert np.isnan([interval.mean, interval.low, interval.high]).all()

@@ -1,0 +1,84 @@
+"""What a router is held against: what would have been reached without looking at the query."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from composer.metrics import mixture
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from composer.evaluate.outcomes import Outcomes
+
+    Floats = NDArray[np.floating[Any]]
+    Picks = NDArray[np.intp]
+
+__all__ = ["CHANCE", "LENGTH", "ORACLE", "ZERO", "baselines", "best_single", "by_length", "ranked"]
+
+CHANCE, LENGTH, ZERO, ORACLE = "chance", "prompt length", "zero-router", "oracle"
+"""The baselines by name; single choices have their own."""
+
+
+def ranked(outcomes: Outcomes) -> Picks:
+    """The choices from the weakest to the best, the dearer of equals first."""
+    import numpy as np
+
+    costs = np.zeros(len(outcomes.names)) if outcomes.cost is None else outcomes.cost.mean(axis=0)
+    return np.lexsort((-costs, outcomes.quality.mean(axis=0)))
+
+
+def best_single(outcomes: Outcomes) -> int:
+    """The choice that is best in the mean, the cheapest among equals."""
+    return int(ranked(outcomes)[-1])
+
+
+def baselines(outcomes: Outcomes) -> dict[str, tuple[Floats, Floats]]:
+    """The expected quality and cost of each baseline on each query, [n] each.
+
+    Chance and prompt length ask every choice as often as the router did, length in the order of
+    the choices' means: the shortest prompts go to the weakest. The zero-router mixes single
+    choices at the router's mean cost. The oracle takes the best, and of those the cheapest.
+    """
+    import numpy as np
+
+    shares = np.bincount(outcomes.chosen, minlength=len(outcomes.names)) / len(outcomes.ids)
+    found = {
+        CHANCE: _mixed(outcomes, shares),
+        LENGTH: outcomes.of(by_length(outcomes)),
+    }
+    if outcomes.cost is not None:
+        spent = float(outcomes.of(outcomes.chosen)[1].mean())
+        means = outcomes.cost.mean(axis=0), outcomes.quality.mean(axis=0)
+        found[ZERO] = _mixed(outcomes, mixture(*means, spent))
+    return found | {ORACLE: outcomes.of(_oracle(outcomes))}
+
+
+def by_length(outcomes: Outcomes) -> Picks:
+    """The choices by prompt length, each as often as the router made it."""
+    import numpy as np
+
+    counts = np.bincount(outcomes.chosen, minlength=len(outcomes.names))
+    order = ranked(outcomes)
+    picks = np.empty(len(outcomes.ids), dtype=np.intp)
+    picks[np.argsort(outcomes.lengths, kind="stable")] = np.repeat(order, counts[order])
+    return picks
+
+
+def _mixed(outcomes: Outcomes, weights: Floats) -> tuple[Floats, Floats]:
+    import numpy as np
+
+    none = np.zeros(len(outcomes.ids))
+    return outcomes.quality @ weights, none if outcomes.cost is None else outcomes.cost @ weights
+
+
+def _oracle(outcomes: Outcomes) -> Picks:
+    import numpy as np
+
+    if outcomes.cost is None:
+        picks: Picks = np.argmax(outcomes.quality, axis=1)
+        return picks
+    best = outcomes.quality == outcomes.quality.max(axis=1, keepdims=True)
+    cheapest: Picks = np.argmin(np.where(best, outcomes.cost, np.inf), axis=1)
+    return cheapest

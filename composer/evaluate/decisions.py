@@ -1,0 +1,109 @@
+"""Deciding without answering: what a route chooses on a data file, and what that would give."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from composer.evaluate.members import Members
+from composer.evaluate.outcomes import bank_of, made_of, outcomes_of
+from composer.evaluate.router import study
+from composer.evaluate.seen import seen_of
+from composer.evaluate.slices import tagged
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from composer.evaluate.judge import Compare
+    from composer.evaluate.outcomes import Bank, Outcomes
+    from composer.evaluate.router import Router
+    from composer.evaluate.rows import Row
+    from composer.evaluate.slices import Tagged
+    from composer.ports import Decision
+    from composer.recipe import Recipe
+
+__all__ = ["Decided", "decide_only"]
+
+
+@dataclass(frozen=True)
+class Decided:
+    """What the last route of a recipe decided on the rows, by id; no branch was asked.
+
+    `shares` says how often each choice has any weight. `router` is there where it chooses one
+    branch and the outcomes of all are recorded, and `tags` then tell what that choice would have
+    given. `seconds` hold the deciding alone, with what it fits first.
+    """
+
+    recipe: str
+    decisions: Mapping[str, Decision]
+    shares: Mapping[str, float]
+    seconds: float
+    router: Router | None
+    tags: Mapping[str, Tagged]
+    seen: int
+
+    def lines(self) -> Iterator[dict[str, Any]]:
+        """Give one row a decision, as `--json` prints them."""
+        for name, decision in self.decisions.items():
+            yield {
+                "id": name,
+                "recipe": self.recipe,
+                "chosen": list(decision.chosen),
+                "weights": dict(decision.weights),
+                "estimates": dict(decision.estimates),
+                "because": decision.because,
+            }
+
+
+def decide_only(recipe: Recipe, rows: Sequence[Row], *, how: Compare = "auto") -> Decided:
+    """Decide on every row without answering it, and judge the choices by what was recorded.
+
+    Raises Failure (E711) where the recipe has no route, or one that reads answers.
+    """
+    with recipe.ready() as ensemble:
+        bank = bank_of(ensemble)
+        begun = time.perf_counter()
+        named = None if bank is None else bank.route
+        decisions = ensemble.decide([row.asked() for row in rows], named)
+        seconds = time.perf_counter() - begun - ensemble.loading_seconds
+        seen = seen_of(ensemble, rows)
+    by_id = {row.id: one for row, one in zip(rows, decisions, strict=True)}
+    outcomes = None if bank is None else _outcomes(recipe, bank, rows, by_id, how)
+    router = None if outcomes is None else study(outcomes)
+    return Decided(
+        recipe=recipe.name,
+        decisions=by_id,
+        shares=_shares(decisions),
+        seconds=seconds,
+        router=router,
+        tags=_tags(outcomes, router) if outcomes is not None and router is not None else {},
+        seen=seen,
+    )
+
+
+def _outcomes(
+    recipe: Recipe,
+    bank: Bank,
+    rows: Sequence[Row],
+    decisions: Mapping[str, Decision],
+    how: Compare,
+) -> Outcomes | None:
+    made = {name: made_of(bank, one) for name, one in decisions.items()}
+    kept = {name: one for name, one in made.items() if one is not None}
+    return outcomes_of(bank, rows, kept, Members.recorded(recipe, rows, how), how)
+
+
+def _shares(decisions: Sequence[Decision]) -> dict[str, float]:
+    names = dict.fromkeys(name for one in decisions for name in one.weights)
+    count = {name: sum(one.weights.get(name, 0) > 0 for one in decisions) for name in names}
+    return {name: count[name] / len(decisions) for name in names}
+
+
+def _tags(outcomes: Outcomes, router: Router) -> dict[str, Tagged]:
+    best = outcomes.names.index(router.best)
+    chosen, _ = outcomes.of(outcomes.chosen)
+    rows = zip(outcomes.ids, outcomes.tags, strict=True)
+    ours = dict(zip(outcomes.ids, map(float, chosen), strict=True))
+    theirs = dict(zip(outcomes.ids, map(float, outcomes.quality[:, best]), strict=True))
+    return tagged(rows, ours, theirs)

@@ -1,0 +1,167 @@
+"""What a router's decisions are worth: beside its baselines, and over its whole curve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from composer.evaluate.baselines import CHANCE, LENGTH, ORACLE, ZERO, baselines, best_single
+from composer.evaluate.sweep import APGR, GAIN, LENGTH_APGR, sweep
+from composer.metrics import Interval, drawn_interval, resampled_means
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from composer.evaluate.outcomes import Outcomes
+    from composer.evaluate.sweep import Curve
+
+    Floats = NDArray[np.floating[Any]]
+
+__all__ = ["DRAWS", "Against", "Router", "Standing", "study"]
+
+DRAWS = 1000
+"""Resamplings of the rows; all figures of a router, and of routers over the same rows, share them.
+"""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How good and how dear something is in the mean of the rows; `cost` as the router's unit."""
+
+    accuracy: Interval
+    cost: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the plain values that `--json` prints."""
+        return {"accuracy": self.accuracy.mean, "interval": both(self.accuracy), "cost": self.cost}
+
+
+@dataclass(frozen=True)
+class Against:
+    """By how much a router is better than a baseline, in some measure, with its interval."""
+
+    than: str
+    measure: str
+    difference: Interval
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the plain values that `--json` prints."""
+        return {
+            "than": self.than,
+            "measure": self.measure,
+            "difference": plain(self.difference.mean),
+            "interval": both(self.difference),
+            "settled": self.difference.settled,
+        }
+
+
+@dataclass(frozen=True)
+class Router:
+    """A route on the `rows` where the outcome of every choice is known.
+
+    `shares` says how often each choice was made, `singles` what each alone reaches, `baselines`
+    what needs no look at the query. `figures` are those of the curve: APGR, CPT and AIQ, where
+    they are defined. `drawn` holds figures and accuracy over the resampled rows of `ids`.
+    """
+
+    rows: int
+    unit: str
+    graded: bool
+    decided: Standing
+    shares: Mapping[str, float]
+    best: str
+    singles: Mapping[str, Standing]
+    baselines: Mapping[str, Standing]
+    against: tuple[Against, ...]
+    figures: Mapping[str, Interval]
+    curve: Curve | None
+    ids: tuple[str, ...] = field(repr=False)
+    drawn: Mapping[str, Floats] = field(repr=False)
+
+    @property
+    def constant(self) -> bool:
+        """Whether it makes the same choice for every query."""
+        return max(self.shares.values()) == 1
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the plain values that `--json` prints."""
+        return {
+            "rows": self.rows,
+            "unit": self.unit,
+            "decided": self.decided.as_dict(),
+            "shares": dict(self.shares),
+            "best_single": self.best,
+            "singles": {name: one.as_dict() for name, one in self.singles.items()},
+            "baselines": {name: one.as_dict() for name, one in self.baselines.items()},
+            "against": [one.as_dict() for one in self.against],
+            "figures": {
+                name: {"value": plain(one.mean), "interval": both(one)}
+                for name, one in self.figures.items()
+            },
+            "curve": self.curve.as_dict() if self.curve is not None else None,
+        }
+
+
+def plain(value: float) -> float | None:
+    """Return what JSON can hold: nothing for what is undefined or never reached."""
+    import math
+
+    return value if math.isfinite(value) else None
+
+
+def both(interval: Interval) -> list[float | None]:
+    """Return the ends of an interval as JSON holds them."""
+    return [plain(interval.low), plain(interval.high)]
+
+
+def study(outcomes: Outcomes, *, seed: int = 0) -> Router:
+    """Set a route's decisions beside its baselines, and measure its curve, with intervals."""
+    import numpy as np
+
+    names, best = outcomes.names, best_single(outcomes)
+    held = {name: outcomes.of(np.full(len(outcomes.ids), at)) for at, name in enumerate(names)}
+    others = baselines(outcomes)
+    table = [outcomes.of(outcomes.chosen), *held.values(), *others.values()]
+    qualities = resampled_means(np.stack([each for each, _ in table], 1), draws=DRAWS, seed=seed)
+    costs = [float(each.mean()) for _, each in table]
+    stood = [
+        Standing(drawn_interval(one), cost) for one, cost in zip(qualities.T, costs, strict=True)
+    ]
+    column = dict(zip((names[best], *others), (1 + best, *range(1 + len(names), 99)), strict=False))
+    against = [
+        Against(than, "accuracy", drawn_interval(qualities[:, 0] - qualities[:, column[than]]))
+        for than in column
+        if than != ORACLE
+    ]
+    curve, drawn = sweep(outcomes, draws=DRAWS, seed=seed)
+    counts = np.bincount(outcomes.chosen, minlength=len(names)) / len(outcomes.ids)
+    return Router(
+        rows=len(outcomes.ids),
+        unit=outcomes.unit,
+        graded=outcomes.graded,
+        decided=stood[0],
+        shares=dict(zip(names, map(float, counts), strict=True)),
+        best=names[best],
+        singles=dict(zip(names, stood[1:], strict=False)),
+        baselines=dict(zip(others, stood[1 + len(names) :], strict=True)),
+        against=(*against, *_over_curve(drawn)),
+        figures={name: drawn_interval(values) for name, values in drawn.items()},
+        curve=curve,
+        ids=outcomes.ids,
+        drawn=drawn | {"accuracy": qualities[:, 0]},
+    )
+
+
+def _over_curve(drawn: Mapping[str, Floats]) -> list[Against]:
+    """What the whole curve says: whatever threshold is set, how much the ranking is worth."""
+    found = []
+    if APGR in drawn:
+        over_length = drawn_interval(drawn[APGR] - drawn[LENGTH_APGR])
+        found.append(Against(CHANCE, APGR, drawn_interval(drawn[APGR] - 0.5)))
+        found.append(Against(LENGTH, APGR, over_length))
+    if GAIN in drawn:
+        found.append(Against(ZERO, GAIN, drawn_interval(drawn[GAIN])))
+    return found

@@ -1,0 +1,179 @@
+"""A router's curve: what its estimates would reach at every threshold or trade-off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from composer.evaluate.baselines import ranked
+from composer.metrics import (
+    aiq,
+    apgr,
+    cost_at,
+    cpt,
+    full_apgr,
+    gain_over,
+    hull,
+    resampled_means,
+    threshold_picks,
+    tradeoff_picks,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from composer.evaluate.outcomes import Outcomes
+
+    Floats = NDArray[np.floating[Any]]
+    Picks = NDArray[np.intp]
+
+__all__ = ["AIQ", "APGR", "EQUAL", "GAIN", "LENGTH_APGR", "ZERO_AIQ", "Curve", "sweep"]
+
+APGR, LENGTH_APGR, AIQ, ZERO_AIQ = "apgr", "apgr_length", "aiq", "aiq_zero_router"
+EQUAL, GAIN = "cost_at_equal_quality", "gain_over_zero_router"
+"""The figures of a curve by name; `cpt_20`, `cpt_50` and `cpt_80` are the others."""
+
+RECOVERED = (0.2, 0.5, 0.8)
+POINTS = 50
+PAIR = 2
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """Mean costs and qualities from the cheapest point to the dearest, [points] each.
+
+    `share` is that of the stronger of two choices, None of more. `members` holds (cost, quality)
+    of the single choices, [m, 2]. Of two choices, `whole` is the APGR over every threshold and
+    `length` holds (cost, quality) of routing by prompt length, [points, 2].
+    """
+
+    cost: Floats
+    quality: Floats
+    share: Floats | None
+    members: Floats
+    whole: float | None = None
+    length: Floats | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give the plain values that `--json` prints."""
+        return {
+            "cost": self.cost.tolist(),
+            "quality": self.quality.tolist(),
+            "strong_share": None if self.share is None else self.share.tolist(),
+            "apgr_all_thresholds": self.whole,
+        }
+
+
+def sweep(
+    outcomes: Outcomes, *, draws: int, seed: int = 0
+) -> tuple[Curve | None, dict[str, Floats]]:
+    """Sweep the estimates of a route; return its curve, and its figures over resampled rows.
+
+    Between two choices the threshold on the difference of their estimates is swept, among more
+    the trade-off of estimate and mean cost. Without costs more than two choices have no curve.
+    The first of a figure's values is that of the rows as they are; thresholds stay as they are.
+    """
+    if len(outcomes.names) == PAIR:
+        return _pair(outcomes, draws, seed)
+    if outcomes.cost is None:
+        return None, {}
+    picks = tradeoff_picks(outcomes.estimates, outcomes.cost.mean(axis=0), POINTS)
+    means = _means(outcomes, picks, draws, seed)
+    return Curve(*_at(means[0]), None, _members(outcomes)), dict(_hulls(means))
+
+
+def _pair(outcomes: Outcomes, draws: int, seed: int) -> tuple[Curve, dict[str, Floats]]:
+    import numpy as np
+
+    weak, strong = ranked(outcomes)
+    scores = outcomes.estimates[:, strong] - outcomes.estimates[:, weak]
+    fine = np.where(threshold_picks(scores, POINTS), strong, weak)
+    coarse = np.where(threshold_picks(scores), strong, weak)
+    length = np.where(threshold_picks(outcomes.lengths), strong, weak)
+    means = _means(outcomes, fine, draws, seed)
+    whole = full_apgr(scores, outcomes.quality[:, weak], outcomes.quality[:, strong])
+    share = (fine == strong).mean(axis=1)
+    by_length = outcomes.of(length)
+    along = np.stack([by_length[1].mean(axis=1), by_length[0].mean(axis=1)], axis=1)
+    curve = Curve(*_at(means[0]), share, _members(outcomes), whole, along)
+    found = dict(_hulls(means))
+    ends = outcomes.quality[:, [weak, strong]]
+    found |= _recovered(coarse == strong, outcomes.of(coarse)[0], ends, draws, seed)
+    recovered = _recovered(length == strong, by_length[0], ends, draws, seed)
+    return curve, found | {LENGTH_APGR: recovered[APGR]}
+
+
+Means = tuple["Floats", "Floats", "Floats", "Floats"]
+"""The costs and qualities of a curve's points, and of the single choices."""
+
+
+def _means(outcomes: Outcomes, picks: Picks, draws: int, seed: int) -> list[Means]:
+    """Those of the rows as they are, then of resampled rows."""
+    import numpy as np
+
+    quality, cost = outcomes.of(picks)
+    alone = np.zeros_like(outcomes.quality) if outcomes.cost is None else outcomes.cost
+    columns = np.concatenate([cost.T, quality.T, alone, outcomes.quality], axis=1)
+    cuts = np.cumsum([len(picks), len(picks), alone.shape[1]])
+    drawn = resampled_means(columns, draws=draws, seed=seed)
+    return [_four(row, cuts) for row in drawn]
+
+
+def _four(row: Floats, cuts: NDArray[np.intp]) -> Means:
+    import numpy as np
+
+    cost, quality, costs, qualities = np.split(row, cuts)
+    return cost, quality, costs, qualities
+
+
+def _at(means: Means) -> tuple[Floats, Floats]:
+    return means[0], means[1]
+
+
+def _members(outcomes: Outcomes) -> Floats:
+    import numpy as np
+
+    assert outcomes.cost is not None
+    return np.stack([outcomes.cost.mean(axis=0), outcomes.quality.mean(axis=0)], axis=1)
+
+
+def _hulls(means: list[Means]) -> Iterator[tuple[str, Floats]]:
+    """The figures that stand on hulls: AIQ, that of the single choices, and two against these."""
+    import numpy as np
+
+    values = [_hull_figures(*each) for each in means]
+    for at, name in enumerate((AIQ, ZERO_AIQ, EQUAL, GAIN)):
+        yield name, np.array([each[at] for each in values])
+
+
+def _hull_figures(
+    cost: Floats, quality: Floats, costs: Floats, qualities: Floats
+) -> tuple[float, float, float, float]:
+    """The third is a share of what the best single choice costs, the cheapest of equals."""
+    import numpy as np
+
+    ours, zero = hull(cost, quality), hull(costs, qualities)
+    most = max(float(cost.max()), float(costs.max()))
+    best = int(np.lexsort((costs, -qualities))[0])
+    reached = cost_at(ours, float(qualities[best]))
+    equal = reached / float(costs[best]) if costs[best] > 0 else float("nan")
+    return aiq(ours, most), aiq(zero, most), equal, gain_over(cost, quality, zero)
+
+
+def _recovered(
+    strong: NDArray[np.bool_], quality: Floats, ends: Floats, draws: int, seed: int
+) -> dict[str, Floats]:
+    """APGR and CPT at RouteLLM's thresholds, [thresholds, n], between a weak and a strong end."""
+    import numpy as np
+
+    columns = np.concatenate([strong.T, quality.T, ends], axis=1)
+    drawn = resampled_means(columns, draws=draws, seed=seed)
+    size = len(strong)
+    rows = [(row[:size], row[size:-2], float(row[-2]), float(row[-1])) for row in drawn]
+    figures = {APGR: np.array([apgr(*row) for row in rows])}
+    for each in RECOVERED:
+        figures[f"cpt_{100 * each:.0f}"] = np.array([cpt(*row, each) for row in rows])
+    return figures

@@ -1,0 +1,128 @@
+"""What an evaluation found, in sentences: also, and first, where a recipe gains nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.evaluate.baselines import CHANCE, LENGTH, ZERO
+from composer.evaluate.slices import lost
+from composer.evaluate.sweep import APGR, GAIN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from composer.evaluate.decisions import Decided
+    from composer.evaluate.report import Report
+    from composer.evaluate.router import Against, Router
+    from composer.evaluate.slices import Tagged
+    from composer.metrics import Interval
+
+__all__ = ["between", "decided_remarks", "remarks"]
+
+NAMED = 5
+"""How many slices are named at most."""
+
+THAN = {
+    CHANCE: "the same choices made by chance",
+    LENGTH: "prompt length with the same shares",
+    ZERO: "the zero-router at the same mean cost",
+}
+
+
+def remarks(report: Report) -> Iterator[str]:
+    """Say what the numbers of a report leave out, and what they do not show."""
+    if report.errors:
+        yield f"{report.errors:,} of the rows failed and count as wrong."
+    unknown = report.rows - report.judged
+    if unknown:
+        yield f"{unknown:,} of the rows have no reference to judge by and are left out."
+    if report.seen:
+        yield seen_remark(report.seen)
+    if report.router is not None:
+        yield from router_remarks(report.router)
+    elif report.over_best is not None and len(report.members) > 1:
+        yield _verdict(f"the best single model, {report.best_member}", report.over_best)
+    yield from slice_remarks(report.tags, report.rows, report.best_member)
+
+
+def decided_remarks(one: Decided) -> Iterator[str]:
+    """Say what decisions would have given, where the data tell."""
+    if one.seen:
+        yield seen_remark(one.seen)
+    if one.router is not None:
+        yield from router_remarks(one.router)
+        yield from slice_remarks(one.tags, one.router.rows, one.router.best)
+
+
+def seen_remark(rows: int) -> str:
+    """Say that a route is measured on what it learnt from."""
+    return (
+        f"{rows:,} of the rows are among those that the route learnt from: what is said of it "
+        "here flatters it. Keep them apart with `--split`."
+    )
+
+
+def router_remarks(router: Router) -> Iterator[str]:
+    """Say whether a router is worth more than what knows nothing of the query."""
+    of_all = [one for one in router.against if one.measure == "accuracy"]
+    if router.constant:
+        chosen = max(router.shares, key=lambda name: router.shares[name])
+        yield f"It chooses {chosen} for every query, so as it stands it decides nothing."
+        of_all = of_all[:1] if chosen != router.best else []
+    for one in of_all:
+        if one.than == ZERO and router.unit == "calls":
+            continue  # without dollars the zero-router is the same as chance
+        best = one.than == router.best
+        than = f"the best single model, {one.than}" if best else THAN[one.than]
+        yield _verdict(than, one.difference) + (_at(router) if best else "")
+    for one in router.against:
+        if one.measure != "accuracy":
+            yield _of_curve(one)
+
+
+def _at(router: Router) -> str:
+    """Say what share of the best single model's cost the router's decisions have."""
+    whole = router.singles[router.best].cost
+    if router.unit == "calls" and whole:
+        return f" It asks {router.best} for {100 * router.decided.cost / whole:.0f} % of the rows."
+    return f" It costs {router.decided.cost / whole:.2f} times as much." if whole else ""
+
+
+def _of_curve(one: Against) -> str:
+    if one.measure == GAIN:
+        return "Over its whole curve: " + _verdict("the zero-router", one.difference, low=True)
+    assert one.measure == APGR
+    than = "chance" if one.than == CHANCE else one.than
+    said = _numbers(one.difference, 1, "")
+    return f"Over all thresholds: it {_verb(one.difference)} {than}: APGR {said}."
+
+
+def _verdict(than: str, difference: Interval, *, low: bool = False) -> str:
+    it = "it" if low else "It"
+    return f"{it} {_verb(difference)} {than}: {between(difference)}."
+
+
+def _verb(difference: Interval) -> str:
+    if difference.low > 0:
+        return "beats"
+    return "is worse than" if difference.high < 0 else "does not beat"
+
+
+def between(difference: Interval) -> str:
+    """Write a difference of qualities in points, with its interval."""
+    return _numbers(difference, 100, " points")
+
+
+def _numbers(one: Interval, scale: float, unit: str) -> str:
+    digits = 1 if scale > 1 else 3
+    mean, low, high = (f"{scale * each:+.{digits}f}" for each in (one.mean, one.low, one.high))
+    return f"{mean}{unit} ({low} to {high}{'' if one.settled else ', not settled'})"
+
+
+def slice_remarks(slices: Mapping[str, Tagged], rows: int, best: str | None) -> Iterator[str]:
+    """Name the slices that fare worse than with the best single model."""
+    worse = lost(slices, rows)
+    if worse:
+        shown = ", ".join(f"{tag} {between(each)}" for tag, each in worse[:NAMED])
+        more = f", and {len(worse) - NAMED} more" if len(worse) > NAMED else ""
+        yield f"Worse than {best} on {len(worse)} of {len(slices)} tags: {shown}{more}."

@@ -1,0 +1,234 @@
+"""Cost-quality curves of routers, as the papers measure them: pure functions over arrays.
+
+A score is how much a router expects to gain from the strong model on a query; qualities are what
+the answers were worth, from 0 to 1. Every curve runs from the cheapest point to the dearest.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.floating[Any]]
+    Numbers = NDArray[np.number[Any]]
+    Point = tuple[float, float]
+
+__all__ = [
+    "aiq",
+    "apgr",
+    "cost_at",
+    "cpt",
+    "full_apgr",
+    "gain_over",
+    "hull",
+    "mixture",
+    "quality_at",
+    "threshold_picks",
+    "tradeoff_picks",
+]
+
+BINS = 10
+"""RouteLLM cuts the scores into ten equally filled bins."""
+
+
+def threshold_picks(scores: Numbers, bins: int = BINS) -> NDArray[np.bool_]:
+    """Who goes to the strong model at each threshold, [thresholds, n], fewest first.
+
+    The thresholds are the edges of equally filled bins of the scores, linearly interpolated; a
+    query is strong where its score reaches the edge, for the last edge where it exceeds it
+    (RouteLLM, arXiv:2406.18665, `qcut`). Equal edges count once; RouteLLM's code fails on them.
+    """
+    import numpy as np
+
+    known = np.nan_to_num(np.asarray(scores, dtype=np.float64))
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)))
+    reached = [known >= edge for edge in (edges[:-1] if edges.size > 1 else edges)]
+    return np.array([known > edges[-1], *reversed(reached)])
+
+
+def tradeoff_picks(estimates: Floats, prices: Floats, points: int = 50) -> NDArray[np.intp]:
+    """The choice of each query at each trade-off, [points, n], cheapest first.
+
+    A choice is argmax q - lambda c over estimates [n, m] and prices [m], the cheapest among
+    equals (RouterBench's willingness to pay is 1 / lambda, arXiv:2403.12031). The lambdas are
+    quantiles of those at which any query changes its choice, with 0 and more than the largest.
+    """
+    import numpy as np
+
+    cheapest = np.lexsort((-estimates.mean(axis=0), prices))
+    ordered, costs = np.nan_to_num(estimates[:, cheapest]), np.asarray(prices)[cheapest]
+    picks = [
+        cheapest[np.argmax(ordered - each * costs, axis=1)]
+        for each in _tradeoffs(ordered, costs, points)
+    ]
+    return np.array(picks)
+
+
+def _tradeoffs(estimates: Floats, prices: Floats, points: int) -> list[float]:
+    """Trade-offs from the largest, where only cost counts, to 0, where only quality does."""
+    import numpy as np
+
+    pairs = [
+        (estimates[:, dear] - estimates[:, cheap]) / (prices[dear] - prices[cheap])
+        for dear in range(len(prices))
+        for cheap in range(dear)
+        if prices[dear] > prices[cheap]
+    ]
+    changes = np.concatenate(pairs) if pairs else np.zeros(0)
+    changes = changes[changes > 0]
+    if not changes.size:
+        return [0.0]
+    inner = np.unique(np.quantile(changes, np.linspace(0, 1, max(points - 1, 2))))
+    return [2.0 * float(inner[-1]), *map(float, inner[::-1]), 0.0]
+
+
+def apgr(share: Floats, quality: Floats, weak: float, strong: float) -> float:
+    """Average performance gap recovered, over a curve of shares of strong calls (RouteLLM).
+
+    (A - weak) / (strong - weak), A the area under the quality by the trapezoid rule over the
+    range of shares: 0 for the weak model, 1 for the strong one, 1/2 for chance. NaN without a gap.
+    """
+    import numpy as np
+
+    width = float(share[-1] - share[0])
+    gap = (strong - weak) * width
+    area = float(np.trapezoid(quality, share))
+    return (area - weak * width) / gap if gap else float("nan")
+
+
+def full_apgr(scores: Floats, weak: Floats, strong: Floats) -> float:
+    """APGR over every threshold; queries of equal score move to the strong model together.
+
+    `weak` and `strong` are the qualities of the two models' answers to each query, [n].
+    """
+    import numpy as np
+
+    known = np.nan_to_num(np.asarray(scores, dtype=np.float64))
+    order = np.argsort(-known, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(known[order])), known.size - 1)
+    gains = np.cumsum((strong - weak)[order])[last] / known.size
+    share = np.concatenate([[0.0], (last + 1) / known.size])
+    floor, top = float(np.mean(weak)), float(np.mean(strong))
+    return apgr(share, floor + np.concatenate([[0.0], gains]), floor, top)
+
+
+def cpt(share: Floats, quality: Floats, weak: float, strong: float, recovered: float) -> float:
+    """Call-performance threshold: the share of strong calls that recovers so much of the gap.
+
+    Interpolated in quality along the curve, as RouteLLM does (`numpy.interp`); where the curve
+    falls on its way up, what that gives depends on numpy, as it does there.
+    """
+    import numpy as np
+
+    return float(np.interp(weak + recovered * (strong - weak), quality, share))
+
+
+def hull(cost: Floats, quality: Floats) -> Floats:
+    """The non-decreasing concave hull of points as rows of (cost, quality), cheapest first.
+
+    It holds what mixing the points by chance can reach: of single models it is the zero-router
+    of RouterBench (arXiv:2403.12031). It begins at the cheapest point and ends at the best.
+    """
+    import numpy as np
+
+    kept = _hull(cost, quality)
+    return np.stack([np.asarray(cost)[kept], np.asarray(quality)[kept]], axis=1)
+
+
+def mixture(cost: Floats, quality: Floats, at: float) -> Floats:
+    """How often the zero-router asks each single model, [m], so as to cost `at` in the mean.
+
+    Below its cheapest model's cost it always asks that, above its best model's always the best.
+    """
+    import numpy as np
+
+    kept = _hull(cost, quality)
+    weights, places = np.zeros(len(cost)), np.asarray(cost)[kept]
+    right = int(np.clip(np.searchsorted(places, at), 1, max(len(kept) - 1, 1)))
+    if len(kept) == 1:
+        weights[kept[0]] = 1.0
+        return weights
+    left = right - 1
+    share = (at - places[left]) / (places[right] - places[left])
+    weights[kept[right]] = np.clip(share, 0, 1)
+    weights[kept[left]] = 1 - weights[kept[right]]
+    return weights
+
+
+def _hull(cost: Floats, quality: Floats) -> list[int]:
+    """The indices of the points of the hull, cheapest first."""
+    import numpy as np
+
+    places, values = np.asarray(cost, dtype=float), np.asarray(quality, dtype=float)
+    kept: list[int] = []
+    for at in np.lexsort((-values, places)):
+        if kept and values[at] <= values[kept[-1]]:
+            continue
+        point = (places[at], values[at])
+        while len(kept) > 1:
+            left, middle = ((places[each], values[each]) for each in kept[-2:])
+            if not _below(left, middle, point):
+                break
+            kept.pop()
+        kept.append(int(at))
+    return kept
+
+
+def _below(left: Point, middle: Point, right: Point) -> bool:
+    """Whether a point lies on or under the line between two others."""
+    rise = (right[1] - left[1]) * (middle[0] - left[0])
+    return bool((middle[1] - left[1]) * (right[0] - left[0]) <= rise)
+
+
+def quality_at(points: Floats, cost: float) -> float:
+    """The quality that a hull reaches at a cost; at less than its cheapest point, that point's."""
+    import numpy as np
+
+    return float(np.interp(cost, points[:, 0], points[:, 1]))
+
+
+def cost_at(points: Floats, quality: float) -> float:
+    """The least cost at which a hull reaches a quality, infinite where it never does."""
+    import numpy as np
+
+    if quality > points[-1, 1]:
+        return float("inf")
+    return float(np.interp(quality, points[:, 1], points[:, 0]))
+
+
+def aiq(points: Floats, most: float) -> float:
+    """Average improvement in quality: the area under a hull, divided by `most`, a cost.
+
+    As in RouterBench's code the hull goes on level to `most`, the dearest point of all that are
+    compared, and what lies left of its cheapest point does not count: a router loses a little
+    area for each dollar that its cheapest answers cost. NaN where nothing costs anything.
+    """
+    import numpy as np
+
+    cost, quality = points[:, 0], points[:, 1]
+    if most <= 0:
+        return float("nan")
+    level = float(quality[-1]) * max(0.0, most - float(cost[-1]))
+    return (float(np.trapezoid(quality, cost)) + level) / most
+
+
+def gain_over(cost: Floats, quality: Floats, points: Floats) -> float:
+    """How far a curve lies above a hull in the mean of the costs that it spans, in quality.
+
+    (1 / (b - a)) integral of (curve - hull) from the curve's least cost a to its greatest b, by
+    the trapezoid rule; of a curve of one cost, the difference there. The curve is taken as it
+    runs: its hull would pick the points that luck favours, and no scores could lie below chance.
+    """
+    import numpy as np
+
+    order = np.lexsort((quality, cost))
+    own, values = np.asarray(cost)[order], np.asarray(quality)[order]
+    if own[0] == own[-1]:
+        return float(np.max(values) - np.interp(own[0], points[:, 0], points[:, 1]))
+    inner = points[(points[:, 0] > own[0]) & (points[:, 0] < own[-1]), 0]
+    grid = np.union1d(own, inner)
+    above = np.interp(grid, own, values) - np.interp(grid, points[:, 0], points[:, 1])
+    return float(np.trapezoid(above, grid) / (own[-1] - own[0]))

@@ -1,0 +1,128 @@
+"""Deciding without answering: what a route decides for many queries, no branch asked."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from composer.compiler.graph import QUERY, topological
+from composer.parts.estimators.base import Choice, Learned, asked_of
+from composer.parts.policies.base import Policy
+from composer.ports import Decision, Port, Query
+from composer.run.asking import RunAsker
+from composer.run.executor import Walk
+from composer.run.result import Failure
+from composer.run.trace import Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from composer.compiler.graph import Node
+    from composer.parts.estimators.base import Estimates
+    from composer.ports import Model
+    from composer.run.executor import Program
+
+__all__ = ["decide", "route_of", "routes_of"]
+
+ANSWERS = frozenset({Port.TEXT, Port.CANDIDATES, Port.RANKING})
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Stands for an estimator, and a policy, that have already said what they say of a query."""
+
+    estimates: Estimates
+    weights: tuple[float, ...] | None = None
+    many: bool = False
+
+    async def estimate(self, *_: object) -> Estimates:
+        return self.estimates
+
+    def weigh(self, *_: object) -> tuple[float, ...]:
+        assert self.weights is not None
+        return self.weights
+
+
+def routes_of(program: Program) -> dict[str, Node]:
+    """Return the steps that decide among branches, inputs first, by their ids in the plan."""
+    routes = [node for node in topological(program.root) if node.op == "route"]
+    return {program.ids[node]: node for node in routes}
+
+
+def route_of(program: Program, named: str | None) -> Node:
+    """Return the route of an id, or the last one; raises Failure where there is none."""
+    routes = routes_of(program)
+    if named in routes:
+        return routes[named]
+    if named is not None or not routes:
+        said = "this recipe has no route" + (f" `{named}`" if named is not None else "")
+        raise Failure("E711", said, "there is nothing to decide: let it answer instead")
+    return list(routes.values())[-1]
+
+
+async def decide(program: Program, route: Node, queries: Sequence[Query]) -> list[Decision]:
+    """Return a route's decision for each query, as a run with this seed makes them.
+
+    An estimator that judges many queries at once is asked once for all, and so is a policy that
+    shares a budget among them. Raises Failure where an answer must come first.
+    """
+    late = next((node for node in topological(route) if node.port in ANSWERS), None)
+    if late is not None:
+        said = f"the route {program.ids[route]} decides on an answer, that of {program.ids[late]}"
+        raise Failure("E711", said, "evaluate the recipe without `--route-only`")
+    if route.inputs[0].op != QUERY:
+        return list(await asyncio.gather(*(_walked(program, route, each) for each in queries)))
+    models = await _models(program, route)
+    told = await _known(program, route, _choices(route, models), queries)
+    pairs = zip(queries, told, strict=True)
+    return [await _told(program, route, (query, *models), each) for query, each in pairs]
+
+
+async def _known(
+    program: Program, route: Node, choices: tuple[Choice, ...], queries: Sequence[Query]
+) -> list[dict[str, Any]]:
+    """Return what takes the place of the route's parts for each query."""
+    by, policy = route.get("by"), route.get("policy")
+    if not isinstance(by, Learned):
+        return [{}] * len(queries)
+    asked = [asked_of(each) for each in queries]
+    estimates = await asyncio.to_thread(by.judge, asked, choices)
+    if policy is None or type(policy).decide is Policy.decide:
+        return [{"by": _Known(each)} for each in estimates]
+    weights = policy.decide(estimates, choices, random.Random(program.seed))  # noqa: S311
+    known = (_Known(*pair, policy.many) for pair in zip(estimates, weights, strict=True))
+    return [{"by": each, "policy": each} for each in known]
+
+
+async def _models(program: Program, route: Node) -> tuple[Model, ...]:
+    """Return what the route is given beside the query, which is the same for all queries."""
+    walk = Walk(program, Query.of(""), Trace("", ""))
+    return tuple([await walk.value(each) for each in route.inputs[1:]])
+
+
+async def _walked(program: Program, route: Node, query: Query) -> Decision:
+    decision = await Walk(program, query, Trace(query.id, query.text)).value(route)
+    assert isinstance(decision, Decision)
+    return decision
+
+
+async def _told(
+    program: Program, route: Node, given: tuple[Query | Model, ...], known: dict[str, Any]
+) -> Decision:
+    """Let the step itself decide, with what is known put in the place of its parts."""
+    query = given[0]
+    assert isinstance(query, Query)
+    trace = Trace(query.id, query.text)
+    seed = f"{program.seed}/{query.root.id}/{route.op}/{getattr(route.options, 'draw', 0)}"
+    ask = RunAsker(program.means, trace, trace.begin(program.ids[route], route.op), seed)
+    decision = await route.step.function(*given, **route.values() | known, ask=ask)
+    assert isinstance(decision, Decision)
+    return decision
+
+
+def _choices(route: Node, models: tuple[Model, ...]) -> tuple[Choice, ...]:
+    names = route.get("names")
+    known = models or (None,) * len(names)
+    return tuple(map(Choice, names, route.get("aliases"), known, route.get("prices")))
