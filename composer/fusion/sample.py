@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from composer.fusion.said import Said
     from composer.fusion.spec import Sampling
 
-__all__ = ["draw", "filtered"]
+__all__ = ["draw", "filtered", "pick", "processed"]
 
 
 COLDEST = 1e-4
@@ -36,6 +36,24 @@ def draw(said: Said, rows: Sequence[int], how: Sequence[Sampling], luck: Sequenc
         place = _pick(filtered(ranked, some), luck, cut)
         chosen[cut] = entries.gather(-1, place[:, None])[:, 0]
     return said.entries(torch.tensor(list(rows), device=chosen.device), chosen)
+
+
+def processed(said: Said, rows: Sequence[int], how: Sequence[Sampling]) -> Tensor:
+    """Probabilities [some rows, column], float64, that draws of a temperature above 0 go by."""
+    logprobs = _tempered(said, rows, how)
+    cut = [n for n, s in enumerate(how) if _filters(s)]
+    if cut:
+        ranked, columns = logprobs[cut].sort(dim=-1, descending=True, stable=True)
+        kept = filtered(ranked, [how[n] for n in cut])
+        logprobs[cut] = torch.empty_like(kept).scatter_(-1, columns, kept)
+    return logprobs.double().softmax(-1)
+
+
+def pick(weights: Tensor, luck: Sequence[float]) -> Tensor:
+    """Draw a column [row] by weights [row, column] that need not add up to 1."""
+    reached = weights.cumsum(-1)
+    bound = _column(luck, weights) * reached[:, -1:]
+    return (reached <= bound).sum(-1).clamp(max=weights.shape[-1] - 1)
 
 
 def filtered(ranked: Tensor, how: Sequence[Sampling]) -> Tensor:
@@ -74,9 +92,7 @@ def _tempered(said: Said, rows: Sequence[int], how: Sequence[Sampling]) -> Tenso
 
 def _pick(logprobs: Tensor, luck: Sequence[float], rows: Sequence[int]) -> Tensor:
     """Where the cumulated probability [row, entry] passes the row's luck."""
-    reached = logprobs.double().exp().cumsum(-1)
-    bound = _column([luck[n] for n in rows], logprobs) * reached[:, -1:]
-    return (reached <= bound).sum(-1).clamp(max=logprobs.shape[-1] - 1)
+    return pick(logprobs.double().exp(), [luck[n] for n in rows])
 
 
 def _column(values: Sequence[float], like: Tensor) -> Tensor:
