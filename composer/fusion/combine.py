@@ -55,11 +55,9 @@ def logs(lined: Lined, shares: Sequence[Share]) -> Said:
     for n, share in enumerate(shares):
         wide = lined.logs(n)
         out = wide.isneginf() if share.least < 0 else None
-        if out is not None and share.silent:
-            out[list(share.silent)] = False
         part = share.of(wide)
         if out is not None:
-            part = part.masked_fill(out, -torch.inf)
+            part = part.masked_fill(share.mute(out, value=0), -torch.inf)
         total = part if total is None else total.add_(part)
     assert total is not None
     return Said(total)
@@ -85,10 +83,8 @@ def _extreme(
     total: Tensor | None = None
     for n, share in enumerate(shares):
         part = share.of(lined.probabilities(n))
-        if share.silent:
-            part[list(share.silent)] = silence
-        elif not isinstance(share.value, torch.Tensor) and share.value == 0:
-            continue
-        total = part if total is None else choose(total, part)
+        if isinstance(share.value, torch.Tensor) or share.value:
+            part = share.mute(part, silence)
+            total = part if total is None else choose(total, part)
     assert total is not None
     return Said(total, linear=True)

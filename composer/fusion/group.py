@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from composer.fusion.combine import Combine
     from composer.fusion.gate import Gate
     from composer.fusion.spec import Member
-    from composer.fusion.weigh import Weigh
+    from composer.fusion.weigh.base import Weigh
     from composer.models.checkpoint import Checkpoint
     from composer.models.local import LocalModel
     from composer.models.runner import Runner
@@ -206,7 +206,7 @@ class Group:
             return Said(said[:, : len(node.space)].to(self.device))
         heard = [n for n, child in enumerate(node.children) if self._speaks(child, logits)]
         rows = weights or (node.weights,)
-        weighed = [Share([row[n] for row in rows], self.device) for n in heard]
+        weighed = [Share([row[n] for row in rows], self.device, n) for n in heard]
         lined = node.align.line({n: self._dense(node.children[n], logits) for n in heard})
         if node.weigh is not None:
             weighed = node.weigh(lined, weighed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
@@ -79,20 +80,30 @@ class Said:
 
 
 class Share:
-    """One member's weight: a number for all rows, one a row, or one for each row and column."""
+    """One member's weight: a number for all rows, one a row, or one for each row and column.
 
-    def __init__(self, weights: Sequence[float], device: torch.device) -> None:
+    `place` says which of the fuse's members it is, of which not all need be heard.
+    """
+
+    def __init__(self, weights: Sequence[float], device: torch.device, place: int = 0) -> None:
         alike = len(set(weights)) == 1
+        self.place = place
         self.least = min(weights)
         self.silent = [] if alike else [row for row, weight in enumerate(weights) if not weight]
+        self.dropped: Tensor | None = None
         column = torch.tensor(weights, dtype=torch.float32, device=device)[:, None]
         self.value: float | Tensor = weights[0] if alike else column
 
     def times(self, factor: Tensor) -> Share:
         """The share multiplied by a factor [row, 1] or [row, column], 0 or more."""
-        new = object.__new__(Share)
-        new.least, new.silent = self.least, self.silent
+        new = copy(self)
         new.value = factor * self.value
+        return new
+
+    def without(self, rows: Tensor) -> Share:
+        """The share with no say in some more rows [row, 1], which are true."""
+        new = copy(self)
+        new.dropped = rows if self.dropped is None else self.dropped | rows
         return new
 
     @property
@@ -100,12 +111,20 @@ class Share:
         """Whether columns weigh unlike."""
         return isinstance(self.value, torch.Tensor) and self.value.shape[1] > 1
 
+    def speaks(self, like: Tensor) -> Tensor:
+        """Whether the member has a say [row, 1], for as many rows as another tensor has."""
+        there = like.new_ones((len(like), 1), dtype=torch.float32).mul_(self.value) != 0
+        return self.mute(there, 0.0)
+
     def of(self, scores: Tensor) -> Tensor:
         """Multiply scores [row, column] in place; rows without a say become 0."""
-        scores.mul_(self.value)
+        return self.mute(scores.mul_(self.value), 0.0)
+
+    def mute(self, scores: Tensor, value: float) -> Tensor:
+        """Put a value into the rows without a say, in place, whatever stands there."""
         if self.silent:
-            scores[self.silent] = 0.0
-        return scores
+            scores[self.silent] = value
+        return scores if self.dropped is None else scores.masked_fill_(self.dropped, value)
 
 
 class Table(Protocol):

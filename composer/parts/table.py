@@ -80,7 +80,14 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "maximum": "combine.Maximum",
         "minimum": "combine.Minimum",
     },
-    "weigh": {"entropy": "weigh.Entropy"},
+    "weigh": {
+        "entropy": "weigh.Entropy",
+        "consistent": "weigh.Consistent",
+        "agreeing": "weigh.Agreeing",
+        "learned": "weigh.LearnedWeights",
+        "perplexity": "weigh.PromptPerplexity",
+        "search": "weigh.Search",
+    },
     "gate": {"unsure": "gate.Unsure"},
     "boundary": {"words": "span.Words"},
 }

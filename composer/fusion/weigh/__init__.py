@@ -1,0 +1,1 @@
+"""Weights that follow from what the members say at a token, one way a file."""
