@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.models.rows import Feed
-from composer.models.slots import Slots
+from composer.models.head import head_of, projecting
+from composer.models.packed import Packing, packing
+from composer.models.rows import GAP, Feed, neighbours
+from composer.models.slots import WHOLE, Slots
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -16,21 +18,32 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from composer.models.local import LocalModel
+    from composer.models.slots import View
 
-__all__ = ["Attention"]
+__all__ = ["PACKS", "Attention"]
+
+PACKS = frozenset(
+    """cohere gemma gemma2 gemma3 gemma3_text gpt2 gpt_bigcode gpt_neox llama mistral mixtral olmo2
+    opt phi phi3 qwen2 qwen3 smollm3 stablelm""".split()  # noqa: SIM905
+)
+"""Architectures whose layers take an attention function of ours; see the schedules in the tests."""
 
 _SHORT = 4  # tokens a row up to which padding beats a pass of its own
-_GAP = 4  # idle rows that are cheaper to carry along than to go around
 _WASTE = 1.3  # padded tokens for each real one, among new rows
 _AT_ONCE = 4096  # tokens in one pass
 
 
 class Attention(Slots):
-    """Slots of one model, and the forward passes that fill them."""
+    """Slots of one model, and the forward passes that fill them.
 
-    def __init__(self, model: LocalModel) -> None:
+    Passes are packed, without padding, where the architecture takes an attention function, and
+    padded elsewhere; `packs` says which if the architecture does not.
+    """
+
+    def __init__(self, model: LocalModel, *, packs: bool | None = None) -> None:
         super().__init__(model.device)
         self.model = model
+        self.packs = model.config.model_type in PACKS if packs is None else packs
         self._limit = model.context
         self._shown = torch.zeros((), dtype=model.dtype, device=model.device)
         self._hidden = torch.full_like(self._shown, torch.finfo(model.dtype).min)
@@ -41,59 +54,95 @@ class Attention(Slots):
             self._window = None
         takes = inspect.signature(model.module.forward).parameters
         self._takes_keep = "logits_to_keep" in takes and _keeps_by_row()
+        self._head = head_of(model.module)
 
     def step(self, feeds: Sequence[Feed]) -> Tensor:
         """Feed rows, in as few passes as their lengths allow; logits [all kept, vocabulary]."""
         batches = list(self._batches(feeds))
+        # tokens one by one are in no need of packing, if no crowd of idle rows lies between them
+        packs = self.packs and (len(batches) > 1 or any(len(feed.ids) > 1 for feed in feeds))
+        if packs:
+            batches = list(_cut(feeds))
         before = [(feed.row, feed.row.length) for feed in feeds]
         try:
-            done = [self._forward(batch) for batch in batches]
+            done = [self._forward(batch, packs=packs) for batch in batches]
         except BaseException:
             for row, length in before:
                 row.length = length
             raise
-        if len(batches) == 1 and len(batches[0]) == len(feeds):
-            order = {id(feed): n for n, feed in enumerate(batches[0])}
-            if all(order[id(feed)] == n for n, feed in enumerate(feeds)):
-                return done[0]
-        return torch.cat(done)[self._order(feeds, batches)]
+        fed = [feed for batch in batches for feed in batch]
+        if all(a is b for a, b in zip(fed, feeds, strict=True)):
+            return done[0] if len(done) == 1 else torch.cat(done)
+        return torch.cat(done)[self._order(feeds, fed)]
 
-    def _order(self, feeds: Sequence[Feed], batches: Sequence[Sequence[Feed]]) -> Tensor:
-        """Where in the batches' logits each of the feeds' lies."""
+    def _order(self, feeds: Sequence[Feed], fed: Sequence[Feed]) -> Tensor:
+        """Where in the passes' logits each of the feeds' lies."""
         starts: dict[int, int] = {}
         total = 0
-        for feed in (feed for batch in batches for feed in batch):
+        for feed in fed:
             starts[id(feed)] = total
             total += len(feed.keep)
-        order = [starts[id(feed)] + k for feed in feeds for k in range(len(feed.keep))]
-        return torch.tensor(order, dtype=torch.long, device=self.device)
+        return self._upload([starts[id(feed)] + k for feed in feeds for k in range(len(feed.keep))])
 
     def _batches(self, feeds: Sequence[Feed]) -> Iterator[list[Feed]]:
-        """Share passes among new rows of like length, and among neighbours that feed little."""
+        """Share padded passes among new rows of like length, and neighbours that feed little."""
         new = [feed for feed in feeds if not feed.row.length and len(feed.ids) > _SHORT]
         yield from _alike(sorted(new, key=lambda feed: len(feed.ids)))
         old = [feed for feed in feeds if feed.row.length or len(feed.ids) <= _SHORT]
         short = sorted((f for f in old if len(f.ids) <= _SHORT), key=lambda f: f.row.index)
-        yield from _neighbours(short)
+        yield from neighbours(short, GAP)
         yield from ([feed] for feed in old if len(feed.ids) > _SHORT)
 
-    def _forward(self, batch: Sequence[Feed]) -> Tensor:
+    def _forward(self, batch: Sequence[Feed], *, packs: bool) -> Tensor:
         """One pass; logits [all kept, vocabulary] in the batch's order."""
-        lines = self._lines(batch)
-        width = max(len(feed.ids) for feed in lines)
-        rows = [feed.row for feed in lines]
-        ids = [[*feed.ids, *[0] * (width - len(feed.ids))] for feed in lines]
-        positions = self.aim(rows, width)
-        reach = max(row.length for row in rows) + width
-        keep = [list(feed.keep) for feed in lines]
-        logits = self._call(torch.tensor(ids, device=self.device), positions, reach, keep)
+        logits = self._packed(batch) if packs else self._padded(batch)
         for feed in batch:  # at once: the next pass may carry this row along as an idle one
             feed.row.length += len(feed.ids)
-        if all(len(k) == 1 for k in keep):
+        return logits
+
+    def _packed(self, batch: Sequence[Feed]) -> Tensor:
+        """A pass without padding: all tokens in one line [1, tokens]."""
+        plan = Packing(batch, self.device)
+        ids, positions, rows = plan.line()
+        kept = plan.kept(batch)
+        every = kept == list(range(plan.total))
+        flat = self._upload([*ids, *positions, *rows, *(() if every else kept)])
+        line = flat[: 3 * plan.total].view(3, 1, -1)
+        self.aim(line[2], line[1], max(group.reach for group in plan.groups), WHOLE)
+        keep = None if every else flat[3 * plan.total :]
+        with packing(self.model.config, plan):
+            return self._call(line[0], line[1], None, keep)[0]
+
+    def _padded(self, batch: Sequence[Feed]) -> Tensor:
+        """A pass of rows of one width, with the idle rows that lie between them."""
+        lines = self._lines(batch)
+        width = max(len(feed.ids) for feed in lines)
+        most = max(1, *(len(feed.keep) for feed in lines))
+        rows = [feed.row for feed in lines]
+        flat = self._upload(
+            [
+                *(token for f in lines for token in (*f.ids, *[0] * (width - len(f.ids)))),
+                *(row.length + n for row in rows for n in range(width)),
+                *(row.index for row in rows),
+                *(k for f in lines for k in (*f.keep, *[0] * (most - len(f.keep)))),
+            ]
+        )
+        count = len(lines) * width
+        ids, positions = flat[: 2 * count].view(2, len(lines), width)
+        index, keep = flat[2 * count : 2 * count + len(lines)], flat[2 * count + len(lines) :]
+        longest = max(row.length for row in rows)
+        view: View = (slice(rows[0].index, rows[-1].index + 1), slice(None), slice(longest + width))
+        self.aim(index[:, None], positions, longest + width, view if longest else None)
+        if self._limit is not None and longest + width > self._limit:
+            positions = positions.clamp(max=self._limit - 1)
+        masks = self._masks(positions, longest + width)
+        logits = self._call(
+            ids, positions, masks, keep.view(len(lines), most) if width > 1 else None
+        )
+        if all(len(feed.keep) == 1 for feed in lines):
             return logits[:, 0]
-        at = [(n, c) for n, k in enumerate(keep) for c in range(len(k))]
-        index = torch.tensor(at, dtype=torch.long, device=self.device).view(-1, 2)
-        return logits[index[:, 0], index[:, 1]]
+        at = [n * most + c for n, feed in enumerate(lines) for c in range(len(feed.keep))]
+        return logits.flatten(0, 1)[self._upload(at)]
 
     def _lines(self, batch: Sequence[Feed]) -> list[Feed]:
         """The batch with the idle rows that lie between its rows."""
@@ -105,26 +154,31 @@ class Attention(Slots):
             for index in range(min(fed), max(fed) + 1)
         ]
 
-    def _call(self, ids: Tensor, positions: Tensor, reach: int, keep: list[list[int]]) -> Tensor:
-        """Logits [row, kept, vocabulary] of tokens [row, width] that may look at `reach` cells."""
-        shown = positions if self._limit is None else positions.clamp(max=self._limit - 1)
-        index = self._index(keep) if ids.shape[1] > 1 else None
-        inside = index is not None and self._takes_keep
-        out = self.model.module(
-            input_ids=ids,
-            position_ids=shown,
-            attention_mask=self._masks(positions, reach),
-            past_key_values=self,
-            use_cache=True,
-            **({"logits_to_keep": index} if inside else {}),
-        )
-        logits: Tensor = out.logits
-        return logits if inside or index is None else logits.take_along_dim(index[..., None], 1)
+    def _call(
+        self,
+        ids: Tensor,
+        positions: Tensor,
+        mask: Tensor | dict[str, Tensor] | None,
+        keep: Tensor | None,
+    ) -> Tensor:
+        """Logits [line, kept, vocabulary] of tokens [line, token].
 
-    def _index(self, keep: list[list[int]]) -> Tensor:
-        """Positions wanted of each row [row, n], padded with 0."""
-        most = max(1, *(len(k) for k in keep))
-        return torch.tensor([[*k, *[0] * (most - len(k))] for k in keep], device=self.device)
+        `keep` are places in the line, or [line, n], after which logits are wanted; all by default.
+        """
+        inside = keep is not None and self._takes_keep
+        with projecting(self._head):
+            out = self.model.module(
+                input_ids=ids,
+                position_ids=positions,
+                attention_mask=mask,
+                past_key_values=self,
+                use_cache=True,
+                **({"logits_to_keep": keep} if inside else {}),
+            )
+        logits: Tensor = out.logits
+        if inside or keep is None:
+            return logits
+        return logits[:, keep] if keep.ndim == 1 else logits.take_along_dim(keep[..., None], 1)
 
     def _masks(self, positions: Tensor, reach: int) -> Tensor | dict[str, Tensor]:
         """What each token may look at: [row, 1, width, reach] floats, per kind of layer."""
@@ -138,6 +192,27 @@ class Attention(Slots):
             return {"full_attention": full, "sliding_attention": sliding}
         return torch.where(near, self._shown, self._hidden)
 
+    def _upload(self, values: Sequence[int]) -> Tensor:
+        """Integers on the model's device, without waiting for it."""
+        if self.device.type != "cuda":
+            return torch.tensor(values, dtype=torch.long, device=self.device)
+        pinned = torch.tensor(values, dtype=torch.long, pin_memory=True)
+        return pinned.to(self.device, non_blocking=True)
+
+
+def _cut(feeds: Sequence[Feed]) -> Iterator[list[Feed]]:
+    """Cut feeds where a pass would have too many tokens."""
+    batch: list[Feed] = []
+    count = 0
+    for feed in feeds:
+        if batch and count + len(feed.ids) > _AT_ONCE:
+            yield batch
+            batch, count = [], 0
+        batch.append(feed)
+        count += len(feed.ids)
+    if batch:
+        yield batch
+
 
 def _alike(feeds: Sequence[Feed]) -> Iterator[list[Feed]]:
     """Cut feeds, shortest first, where a longer one would waste too much padding."""
@@ -146,18 +221,6 @@ def _alike(feeds: Sequence[Feed]) -> Iterator[list[Feed]]:
         width, real = len(feed.ids), sum(len(f.ids) for f in batch) + len(feed.ids)
         padded = width * (len(batch) + 1)
         if batch and (padded > _WASTE * real or padded > _AT_ONCE):
-            yield batch
-            batch = []
-        batch.append(feed)
-    if batch:
-        yield batch
-
-
-def _neighbours(feeds: Sequence[Feed]) -> Iterator[list[Feed]]:
-    """Cut feeds, by place in the table, where many idle rows lie between two of them."""
-    batch: list[Feed] = []
-    for feed in feeds:
-        if batch and feed.row.index - batch[-1].row.index > _GAP:
             yield batch
             batch = []
         batch.append(feed)

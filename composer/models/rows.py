@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
-__all__ = ["Feed", "Row", "Rows"]
+__all__ = ["GAP", "Feed", "Row", "Rows", "neighbours"]
+
+GAP = 4
+"""Idle rows that are cheaper to carry along than to go around."""
 
 
 @dataclass(eq=False, slots=True)
@@ -52,3 +55,15 @@ class Rows(Protocol):
 
     def step(self, feeds: Sequence[Feed]) -> Tensor:
         """Feed rows, each at most once; logits [all kept, vocabulary] in the feeds' order."""
+
+
+def neighbours(feeds: Sequence[Feed], gap: int) -> Iterator[list[Feed]]:
+    """Cut feeds, sorted by place, where two rows lie more than `gap` places apart."""
+    batch: list[Feed] = []
+    for feed in feeds:
+        if batch and feed.row.index - batch[-1].row.index > gap:
+            yield batch
+            batch = []
+        batch.append(feed)
+    if batch:
+        yield batch

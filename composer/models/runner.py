@@ -54,19 +54,27 @@ class Runner:
         strange = set(getattr(self.model.config, "layer_types", None) or ()) - _LAYERS
         if strange:
             self.alone = f"it has layers of another kind ({', '.join(sorted(strange))})"
-        elif kind not in _PROVED:
-            self.alone = _why_not(self.model)
+        elif kind not in _PROVED or getattr(self.model.config, "alibi", False):
+            return self._tried()
         return Separate(self.model) if self.alone else Attention(self.model)
+
+    def _tried(self) -> Rows:
+        """Packed passes if the model reads rightly by them, else padded ones, else row by row."""
+        for packs in (True, False):
+            self.alone = _why_not(self.model, packs=packs)
+            if self.alone is None:
+                return Attention(self.model, packs=packs)
+        return Separate(self.model)
 
 
 @torch.inference_mode()
-def _why_not(model: LocalModel) -> str | None:
+def _why_not(model: LocalModel, *, packs: bool) -> str | None:
     """Compare two ragged rows, fed thrice and cut back once, with texts read alone."""
     window = getattr(model.config, "sliding_window", None) or 0
     long = max(12, window + 5 if window <= 64 else 0)  # noqa: PLR2004  # cheap at any size
     texts = [[(7 * n + 3) % len(model.vocabulary) for n in range(m)] for m in (long, 7)]
     try:
-        found = _read_in_pieces(Attention(model), texts)
+        found = _read_in_pieces(Attention(model, packs=packs), texts)
         single = Separate(model)
         wanted = torch.cat([single.step([Feed(single.join(), t, [len(t) - 1])]) for t in texts])
     except Exception as error:  # noqa: BLE001  # whatever it is, such a model runs row by row

@@ -1,23 +1,25 @@
 """Keys and values of many rows, each with a length of its own, for attention models.
 
-An unmodified transformers model takes the table as its cache: it needs `update` and nothing
-else, as long as positions and a four-dimensional float mask are passed.
+An unmodified transformers model takes the table as its cache: it needs `update` and hardly
+anything else, as long as positions and a four-dimensional float mask are passed.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 from composer.models.rows import Row
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
+    import torch
     from torch import Tensor
 
-__all__ = ["Slots"]
+__all__ = ["WHOLE", "Slots", "View"]
+
+View = tuple[slice, slice, slice] | None
+
+WHOLE = slice(None), slice(None), slice(None)
+"""A view of all cells."""
 
 
 class Slots:
@@ -30,7 +32,8 @@ class Slots:
         self._keys: list[Tensor] = []
         self._values: list[Tensor] = []
         self._at: tuple[Tensor, slice, Tensor] | None = None
-        self._view: tuple[slice, slice, slice] | None = None
+        self._view: View = None
+        self._before = 0
 
     def join(self) -> Row:
         """Open an empty row behind the last."""
@@ -71,22 +74,18 @@ class Slots:
         row.length = min(row.length, length)
         return row.length
 
-    def aim(self, rows: Sequence[Row], width: int) -> Tensor:
-        """Make ready for `width` tokens in each row; returns their positions [row, width].
+    def aim(self, index: Tensor, positions: Tensor, reach: int, view: View) -> None:
+        """Make ready for a pass whose tokens go to cells `positions` of rows `index`.
 
-        Rows are either neighbours, in order, or all empty: then nothing but the new keys is read.
+        The two have the tokens' shape [line, token], or one that broadcasts to it. `reach` is how
+        many cells are looked at, `view` what layers are shown of the tables; without one, nothing
+        but the new keys, which is all there is to see for rows that were empty.
         """
-        longest = max(row.length for row in rows) + width
-        if longest > self._room:
-            self._grow(self._rows, max(longest, 2 * self._room))
-        first, last = rows[0].index, rows[-1].index
-        lengths = torch.tensor([row.length for row in rows], device=self.device)
-        index = torch.tensor([row.index for row in rows], device=self.device)
-        positions = lengths[:, None] + torch.arange(width, device=self.device)
-        self._at = index[:, None], slice(None), positions
-        fresh = longest == width
-        self._view = None if fresh else (slice(first, last + 1), slice(None), slice(longest))
-        return positions
+        if reach > self._room:
+            self._grow(self._rows, max(reach, 2 * self._room))
+        self._at = index, slice(None), positions
+        self._view = view
+        self._before = reach - positions.shape[1]
 
     def update(
         self,
@@ -96,7 +95,7 @@ class Slots:
         *_: object,
         **__: object,
     ) -> tuple[Tensor, Tensor]:
-        """Write keys and values [row, head, width, dim]; return all that the rows may look at."""
+        """Write keys and values [line, head, token, dim]; return all that may be looked at."""
         if layer == len(self._keys):
             self._keys.append(self._empty(key))
             self._values.append(self._empty(value))
@@ -105,6 +104,10 @@ class Slots:
         keys[self._at] = key.transpose(1, 2)
         values[self._at] = value.transpose(1, 2)
         return (key, value) if self._view is None else (keys[self._view], values[self._view])
+
+    def get_seq_length(self, layer: int = 0) -> int:  # noqa: ARG002  # transformers' signature
+        """How many cells the pass looks at beside the new ones; a few models make masks of it."""
+        return self._before
 
     def _empty(self, like: Tensor) -> Tensor:
         _, heads, _, dim = like.shape
