@@ -150,14 +150,21 @@ class Cheapest(Policy):
 
 
 class Chance(Policy):
-    """One choice drawn by chance, each as likely, whatever the estimates (Blending)."""
+    """One choice drawn by chance: each as likely (Blending), or with odds as `estimated`.
+
+    Odds go by quality, which may not be negative; where all are 0, each choice is as likely.
+    """
 
     name: ClassVar[str] = "chance"
     paper: ClassVar[str] = "arXiv:2401.02994"
+
+    odds: Literal["equal", "estimated"] = "equal"
 
     def weigh(
         self, estimates: Estimates, choices: tuple[Choice, ...], rng: random.Random
     ) -> Weights:
         """Return 1 for the choice that was drawn from the step's own randomness."""
-        del estimates
-        return only(rng.randrange(len(choices)), len(choices))
+        odds = [max(each, 0.0) for each in estimates.quality]
+        if self.odds == "equal" or not any(odds):
+            odds = [1.0] * len(choices)
+        return only(rng.choices(range(len(choices)), odds)[0], len(choices))

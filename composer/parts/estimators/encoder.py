@@ -1,0 +1,98 @@
+"""A small text encoder trained with its head: hashed words, summed into a vector."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import Field
+
+from composer.parts.estimators.base import Learned, Predictions, State
+from composer.parts.estimators.heads import estimates
+from composer.parts.estimators.losses import Goal, loss, rewards, targets
+from composer.parts.estimators.nets import forward, layers, train
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from composer.parts.estimators.base import Asked, Labels
+
+_FIRST = "table"
+_WORD = r"\b\w+\b"
+
+
+class Encoder(Learned):
+    """A text encoder and a head trained together, towards one of the goals of `head`.
+
+    Words, pairs of words and `chars` letters are hashed into `buckets`; the sum of their vectors,
+    weighted to length 1, goes through a hidden layer to a score for each choice (the bag of
+    n-grams of fastText, arXiv:1607.01759, in the place of RouteLLM's BERT). A pretrained encoder
+    is a feature instead: `head(features = sentence(folder))`.
+    """
+
+    name: ClassVar[str] = "encoder"
+    paper: ClassVar[str] = "arXiv:2406.18665"
+
+    goal: Goal = "right"
+    own: float = Field(default=1.0, ge=0, le=1)
+    temperature: float = Field(default=1.0, gt=0)
+    buckets: int = Field(default=16384, ge=2)
+    dims: int = Field(default=32, ge=1)
+    hidden: int = Field(default=32, ge=1)
+    steps: int = Field(default=400, ge=1)
+
+    def fit(self, labels: Labels, seed: int) -> State:
+        """Train the table of vectors, the hidden layer and the head."""
+        import numpy as np
+        import torch
+
+        x = self._hashed(labels.asked)
+        wanted = targets(self.goal, rewards(labels, self.own, 0.0), self.temperature)
+        outputs = torch.tensor(wanted, dtype=torch.float32)
+        rng = np.random.default_rng(seed)
+        weights = layers((self.dims, self.hidden, len(labels.names)), rng)
+        weights[_FIRST] = (rng.normal(size=(self.buckets, self.dims)) * 0.1).astype(np.float32)
+
+        def of_batch(tensors: dict[str, Any], rows: Any) -> Any:  # noqa: ANN401 - tensors
+            bags = _bags(x[rows.numpy()], tensors[_FIRST])
+            return loss(self.goal, forward(_rest(tensors), bags), outputs[rows])
+
+        learnt = train(weights, of_batch, x.shape[0], seed=seed, steps=self.steps)
+        return State(learnt)
+
+    def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
+        """Return probabilities, values or shares, as the goal has it."""
+        bags = self._hashed(queries) @ state.arrays[_FIRST]
+        return Predictions.of(estimates(self.goal, forward(_rest(state.arrays), bags)))
+
+    def _hashed(self, queries: Sequence[Asked]) -> Any:  # noqa: ANN401 - a sparse matrix
+        import numpy as np
+        from sklearn.feature_extraction.text import HashingVectorizer
+
+        vectorizer = HashingVectorizer(
+            n_features=self.buckets,
+            ngram_range=(1, 2),
+            token_pattern=_WORD,
+            alternate_sign=False,
+            dtype=np.float32,
+        )
+        return vectorizer.transform([text for text, _ in queries])
+
+
+def _bags(x: Any, table: Any) -> Any:  # noqa: ANN401 - a sparse matrix and tensors
+    """Return the weighted sums of the vectors of each row's terms."""
+    import torch
+    from torch.nn import functional
+
+    indices, starts = (torch.from_numpy(each.astype("int64")) for each in (x.indices, x.indptr))
+    return functional.embedding_bag(
+        indices,
+        table,
+        starts,
+        mode="sum",
+        per_sample_weights=torch.from_numpy(x.data),
+        include_last_offset=True,
+    )
+
+
+def _rest(weights: Any) -> Any:  # noqa: ANN401 - a mapping of arrays or tensors
+    return {name: each for name, each in weights.items() if name != _FIRST}

@@ -1,0 +1,106 @@
+"""Ratings of choices from comparisons: weighted by similarity, global and local."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from composer.parts.estimators.base import Predictions, State
+from composer.parts.estimators.learned import Featured, _index, _largest, _unit
+from composer.parts.estimators.nets import softmax
+from composer.parts.estimators.pairs import replay, strengths, wins
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from composer.parts.estimators.base import Asked, Floats, Labels
+
+_AT_ONCE = 256
+_NATURAL = math.log(10) / 400
+"""What one point of ELO is in nats: 400 points are odds of ten to one."""
+
+
+class _Rated(Featured):
+    """An estimator that compares a query with all recorded ones."""
+
+    def fit(self, labels: Labels, seed: int) -> State:
+        """Keep the rows' vectors and outcomes."""
+        import numpy as np
+
+        del seed
+        features, vectors = self.embed(labels.asked)
+        index = _unit(vectors).T.tocsr()
+        index.sort_indices()
+        arrays = {
+            "data": index.data,
+            "indices": index.indices.astype(np.int32),
+            "indptr": index.indptr.astype(np.int32),
+            "quality": labels.quality,
+        }
+        return State.join(features=features, rows=State(arrays))
+
+    def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
+        """Return each choice's share of the wins, softmax of its rating in nats."""
+        import numpy as np
+
+        rows = state.part("rows")
+        index = rows.live.get("index", lambda: _index(rows))
+        vectors = _unit(self.vectors(state.part("features"), queries))
+        parts = [
+            self._rate(rows, (vectors[at : at + _AT_ONCE] @ index).toarray())
+            for at in range(0, len(queries), _AT_ONCE)
+        ]
+        empty = np.zeros((0, rows.arrays["quality"].shape[1]))
+        return Predictions.of(softmax(np.vstack([empty, *parts])))
+
+    def _rate(self, rows: State, similar: Floats) -> Floats:
+        """Return ratings [q, m] in nats by similarities [q, n]."""
+        raise NotImplementedError
+
+
+class BradleyTerry(_Rated):
+    """Similarity-weighted Bradley-Terry ratings (RouteLLM's `sw`), fitted anew for each query.
+
+    Every recorded query is a set of comparisons with weight 10 x 10^(cos / max cos) of its
+    similarity to the query; the weighted log-likelihood is maximised for the choices' strengths.
+    """
+
+    name: ClassVar[str] = "bradley_terry"
+    paper: ClassVar[str] = "arXiv:2406.18665"
+
+    def _rate(self, rows: State, similar: Floats) -> Floats:
+        import numpy as np
+
+        won = rows.live.get("wins", lambda: np.nan_to_num(wins(rows.arrays["quality"])))
+        count, size, _ = won.shape
+        top = similar.max(axis=1, keepdims=True)
+        weights = 10 * 10 ** np.where(top > 0, similar / np.where(top > 0, top, 1), 0)
+        return strengths((weights @ won.reshape(count, -1)).reshape(-1, size, size))
+
+
+class Elo(_Rated):
+    """ELO ratings, global and local (Eagle): `share` x global + (1 - share) x local.
+
+    The global ratings come of all recorded comparisons in their order, the local ones of those of
+    the `nearest` most similar queries, the most similar last. `k` is ELO's step.
+    """
+
+    name: ClassVar[str] = "elo"
+    paper: ClassVar[str] = "arXiv:2409.15518"
+
+    share: float = Field(default=0.5, ge=0, le=1)
+    nearest: int = Field(default=20, ge=1)
+    k: float = Field(default=32.0, gt=0)
+
+    def _rate(self, rows: State, similar: Floats) -> Floats:
+        import numpy as np
+
+        won = rows.live.get("wins", lambda: wins(rows.arrays["quality"]))
+        overall = rows.live.get(("global", self.k), lambda: replay(won[None], self.k))
+        near = _largest(similar, min(self.nearest, similar.shape[1]))
+        order = np.argsort(np.take_along_axis(similar, near, 1), axis=1, kind="stable")
+        local = replay(won[np.take_along_axis(near, order, 1)], self.k)
+        both: Floats = self.share * overall + (1 - self.share) * local
+        return both * _NATURAL
