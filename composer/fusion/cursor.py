@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from composer.fusion.inquiry import Inquiry
 from composer.fusion.spec import Usage
 from composer.models.checkpoint import ModelError
 
@@ -17,7 +18,19 @@ if TYPE_CHECKING:
     from composer.fusion.spec import Messages, Sampling
     from composer.models.rows import Row
 
-__all__ = ["END", "Cursor", "Draw", "Drawn", "Read", "Request", "Track", "opening"]
+__all__ = [
+    "END",
+    "Cursor",
+    "Draw",
+    "Drawn",
+    "Left",
+    "Rank",
+    "Ranked",
+    "Read",
+    "Request",
+    "Track",
+    "opening",
+]
 
 END = -1  # in a reading: the end of the answer, whichever entry says it
 
@@ -50,6 +63,10 @@ class Track:
         return 1 << 30 if limit is None else limit - len(self.ids)
 
 
+class Left(Exception):  # noqa: N818 - no error: what was asked is asked again
+    """A member has left the fuse; the others go on."""
+
+
 class Cursor:
     """A place in a text that a group reads or writes, entry by entry."""
 
@@ -60,27 +77,26 @@ class Cursor:
         self.entries: list[int] = []
         self.ahead: Drawn | None = None
         self.spoilt = False  # rows may hold what is not a number
+        self.gone: list[Track] = []
+        self.left: dict[str, str] = {}
 
     @classmethod
     def open(cls, group: Group, weights: Sequence[float], ids: dict[int, list[int]]) -> Cursor:
         """Begin after each leaf's tokens; rows are opened here and closed by `close`."""
-        for leaf, given in ids.items():
-            model = group.leaves[leaf].runner.model
-            if not given:
-                raise ModelError("E701", f"{model.name} is given nothing to read")
-            if model.context is not None and len(given) > model.context:
-                raise ModelError(
-                    "E703",
-                    f"{model.name} reads {model.context} tokens, but the prompt has {len(given)}",
-                    "shorten the prompt, or leave this member out",
-                )
+        wrong = {leaf: _unreadable(group.leaves[leaf], given) for leaf, given in ids.items()}
         tracks = {
             leaf: Track(group.leaves[leaf], group.leaves[leaf].runner.rows.join(), given)
             for leaf, given in ids.items()
+            if wrong[leaf] is None
         }
         for track in tracks.values():
             track.count.prompt = len(track.ids)
-        return cls(group, weights, tracks)
+        cursor = cls(group, weights, tracks)
+        for leaf, error in wrong.items():
+            if error is not None and not isinstance(cursor.without(leaf, error), Left):
+                cursor.close()
+                raise error
+        return cursor
 
     @property
     def first(self) -> int:
@@ -124,7 +140,37 @@ class Cursor:
         tracks = {leaf: _copy(track) for leaf, track in self.tracks.items()}
         twin = Cursor(self.group, self.weights, tracks)
         twin.entries, twin.ahead = list(self.entries), self.ahead
+        twin.gone, twin.left = list(self.gone), dict(self.left)
         return twin
+
+    def reweigh(self, weights: Sequence[float]) -> None:
+        """Go on with other weights; rows of members that have none are given back."""
+        self.weights = tuple(weights)
+        for leaf in set(self.tracks) - set(self.group.run(weights)):
+            track = self.tracks.pop(leaf)
+            track.leaf.runner.rows.leave(track.row, wipe=self.spoilt)
+            self.gone.append(track)
+
+    def without(self, leaf: int, error: Exception) -> Exception:
+        """Go on without the member of a leaf that failed, if the fuse says so.
+
+        Returns `Left`; or the error itself, where the member leads or was the last.
+        """
+        weights = self.group.spared(leaf, self.weights)
+        if weights is None:
+            return error
+        name = self.group.leaves[leaf].name
+        self.left[name] = str(error)
+        self.reweigh(weights)
+        return Left(f"{name} has left: {error}")
+
+    def shed(self) -> bool:
+        """Go on without members that have no room left; whether there is room then."""
+        for leaf, track in list(self.tracks.items()):
+            if track.room < 0 and leaf in self.tracks:
+                context = track.leaf.runner.model.context
+                self.without(leaf, ModelError("E703", f"it reads no more than {context} tokens"))
+        return self.room >= 0
 
     def close(self) -> None:
         """Give the rows back; the cursor is over."""
@@ -156,7 +202,7 @@ class Cursor:
     def usage(self) -> dict[str, Usage]:
         """What each model was given so far; equal names add up."""
         found: dict[str, Usage] = {}
-        for track in self.tracks.values():
+        for track in (*self.tracks.values(), *self.gone):
             written = len(track.ids) - track.count.prompt
             own = Usage(track.count.calls, track.count.prompt, written)
             found[track.leaf.name] = found.get(track.leaf.name, Usage()) + own
@@ -186,6 +232,23 @@ class Drawn:
     logprob: float
 
 
+@dataclass(eq=False, slots=True)
+class Rank:
+    """Ask for the likeliest `count` of some entries [n] at the cursor."""
+
+    cursor: Cursor
+    entries: Tensor
+    count: int
+
+
+@dataclass(eq=False, slots=True)
+class Ranked:
+    """Entries, likeliest first, with their log-probabilities."""
+
+    entries: list[int]
+    logprobs: list[float]
+
+
 class Read:
     """Ask for the log-probabilities of entries that come next; they are pushed.
 
@@ -203,7 +266,7 @@ class Read:
                 cursor.push(entry)
 
 
-Request = Draw | Read
+Request = Draw | Rank | Read | Inquiry
 
 
 def opening(leaf: Leaf, prompts: Sequence[Messages], prefix: str) -> list[int]:
@@ -213,6 +276,20 @@ def opening(leaf: Leaf, prompts: Sequence[Messages], prefix: str) -> list[int]:
     model = leaf.runner.model
     ids = model.render(prompts[leaf.prompt], leaf.template)
     return [*ids, *model.vocabulary.extend(prefix.encode())] if prefix else ids
+
+
+def _unreadable(leaf: Leaf, given: Sequence[int]) -> ModelError | None:
+    """Why a leaf cannot begin with a prompt, if it cannot."""
+    model = leaf.runner.model
+    if not given:
+        return ModelError("E701", f"{model.name} is given nothing to read")
+    if model.context is not None and len(given) > model.context:
+        return ModelError(
+            "E703",
+            f"{model.name} reads {model.context} tokens, but the prompt has {len(given)}",
+            "shorten the prompt, or leave this member out",
+        )
+    return None
 
 
 def _copy(track: Track) -> Track:

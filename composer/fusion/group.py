@@ -12,7 +12,7 @@ import torch
 from composer.fusion.align.base import Side
 from composer.fusion.align.space import space_of
 from composer.fusion.said import Said, Share
-from composer.fusion.spec import LOGS, Prompted, Solo, SpanFuse, TokenFuse, shares
+from composer.fusion.spec import LOGS, Prompted, Solo, TokenFuse, shares
 from composer.models.checkpoint import ModelError
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from composer.fusion.align.space import Map, Space
     from composer.fusion.combine import Combine
     from composer.fusion.gate import Gate
+    from composer.fusion.prior import Prior
     from composer.fusion.spec import Member
     from composer.fusion.weigh.base import Weigh
     from composer.models.checkpoint import Checkpoint
@@ -56,7 +57,9 @@ class Fuse:
     signed: bool
     combine: Combine
     weigh: Weigh | None
+    prior: Prior | None
     gate: Gate | None
+    leave: bool
     lazy: bool
 
     @property
@@ -102,6 +105,23 @@ class Group:
         """Whether members behind a gate read only where it opens."""
         return isinstance(self.root, Fuse) and self.root.lazy
 
+    @property
+    def prior(self) -> Prior | None:
+        """What finds the members' weights in the prompt."""
+        return self.root.prior if isinstance(self.root, Fuse) else None
+
+    def spared(self, leaf: int, weights: Sequence[float]) -> tuple[float, ...] | None:
+        """Weights without the member that has a leaf, over their sum; None if it cannot leave."""
+        root = self.root
+        if not isinstance(root, Fuse) or not root.leave:
+            return None
+        place = next(n for n, child in enumerate(root.children) if leaf in child.leaves)
+        rest = [0.0 if n == place else weight for n, weight in enumerate(weights)]
+        if root.gate is not None:
+            rest[0] = rest[0] if any(rest) else 1.0
+        total = 0.0 if root.gate is not None and place == 0 else sum(rest)
+        return tuple(weight / total for weight in rest) if total > 0 else None
+
     @cached_property
     def lead(self) -> list[int]:
         """The leaves of the first member."""
@@ -112,6 +132,19 @@ class Group:
         """What the first member says, over its own entries."""
         first = self.root.children[0] if isinstance(self.root, Fuse) else self.root
         return self._fuse(first, logits, None)
+
+    def aside(
+        self,
+        members: Sequence[int],
+        logits: Sequence[Tensor | None],
+        weights: Sequence[Sequence[float]],
+    ) -> Said:
+        """What some members of the outermost fuse say without the others, over its entries."""
+        root = self.root
+        if isinstance(root, Fuse) and root.maps is None and len(members) == 1:
+            own = self._fuse(root.children[members[0]], logits, None)
+            return Said(own.scores[:, : len(self.space)], own.linear, own.index)
+        return self.fuse(logits, weights)
 
     @cached_property
     def tokens(self) -> list[Sequence[int]]:
@@ -223,10 +256,10 @@ class Group:
             return self._node(member.member, name, prompt=member.prompt, together=together)
         if isinstance(member, Solo):
             return self._single(member.model, name, prompt, together=together)
-        if isinstance(member, SpanFuse):
+        if not isinstance(member, TokenFuse):
             raise ModelError(
                 "E302",
-                "a span fuse gives text, no next-token distribution: it cannot be fused by token",
+                "spans, agreed bytes and hand-overs are text, without a next-token distribution",
                 "fuse by token inside, by span outside",
             )
         return self._inner(member, prompt, together=together)
@@ -262,7 +295,9 @@ class Group:
             signed,
             fuse.combine.bind(),
             None if fuse.weigh is None else fuse.weigh.bind()(sides),
+            None if fuse.prior is None else fuse.prior.bind()(sides),
             None if fuse.gate is None else fuse.gate.bind()(sides),
+            fuse.leave,
             fuse.lazy,
         )
 

@@ -21,7 +21,9 @@ __all__ = [
     "MEAN",
     "SHARED",
     "UNION",
+    "ByteFuse",
     "Generated",
+    "Handoff",
     "Job",
     "Member",
     "Messages",
@@ -82,8 +84,10 @@ class TokenFuse:
 
     Weights are divided by their sum when `normalize`; a formula arrives as `LOGS` with its
     coefficients, which may be negative, and is not normalized. `weigh` multiplies the weights at
-    every token by what the distributions say. With a `gate`, which only the outermost fuse may
-    have, the first member leads; `lazy` lets the others read only where it opens. `together` lets
+    every token by what the distributions say, `prior` once by what they say of the prompt. `leave`
+    lets members that fail leave, the others' weights divided by their sum. With a `gate`, which only the outermost fuse may
+    have, the first member leads; `lazy` lets the others read only where it opens. A `draft`, for the
+    outermost fuse too, says who writes ahead and what the others do with it. `together` lets
     members of the same weights step in one pass.
     """
 
@@ -94,18 +98,31 @@ class TokenFuse:
     normalize: bool = True
     align: Part = UNION
     weigh: Part | None = None
+    prior: Part | None = None
     gate: Part | None = None
+    draft: Part | None = None
     together: bool = False
     lazy: bool = False
+    leave: bool = False
 
     def __post_init__(self) -> None:
         _check(self.members, self.names, self.weights)
-        if any(_gated(member) for member in self.members):
+        for option in ("gate", "prior", "leave"):
+            if any(_has(member, option) for member in self.members):
+                said = "weigh" if option == "prior" else option
+                raise ModelError(
+                    "E404",
+                    f"the `{said}` of a fuse inside another fuse is never asked",
+                    f"give `{said}` to the outermost fuse",
+                )
+        if not self.normalize and (self.prior is not None or self.leave):
             raise ModelError(
                 "E404",
-                "a gate inside another fuse is never asked",
-                "give the `gate` to the outermost fuse",
+                "a formula stands as it is written: nobody leaves it, and no prompt weighs it",
+                "leave out `leave` and `weigh`, or say `normalize = true`",
             )
+        if self.gate is not None and self.draft is not None:
+            raise ModelError("E404", "a fuse has a gate or a draft, not both", "leave one out")
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +139,32 @@ class SpanFuse:
         _check(self.members, self.names, self.weights)
 
 
-Member = Solo | Prompted | TokenFuse | SpanFuse
+@dataclass(frozen=True, slots=True)
+class ByteFuse:
+    """Members that agree on bytes, each with tokens of its own; `top` of them are weighed up."""
+
+    members: tuple[Member, ...]
+    names: tuple[str, ...]
+    weights: tuple[float, ...] | None = None
+    top: int = 64
+
+    def __post_init__(self) -> None:
+        _check(self.members, self.names, self.weights)
+
+
+@dataclass(frozen=True, slots=True)
+class Handoff:
+    """The first member writes until `when` hands the rest of the answer to another one."""
+
+    members: tuple[Member, ...]
+    names: tuple[str, ...]
+    when: Part
+
+    def __post_init__(self) -> None:
+        _check(self.members, self.names, None)
+
+
+Member = Solo | Prompted | TokenFuse | SpanFuse | ByteFuse | Handoff
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +194,10 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """An answer; its tokens' log-probabilities include the end's, whose text is empty."""
+    """An answer; its tokens' log-probabilities include the end's, whose text is empty.
+
+    `left` says of members that left on the way why they did.
+    """
 
     text: str
     tokens: tuple[str, ...]
@@ -161,6 +206,7 @@ class Generated:
     finish: Literal["stop", "length", "context"]
     usage: Mapping[str, Usage]
     spans: tuple[Span, ...] = ()
+    left: Mapping[str, str] = field(default_factory=dict)
 
 
 def checkpoints(member: Member) -> Iterator[Checkpoint]:
@@ -180,7 +226,7 @@ def weights_of(member: Member) -> tuple[float, ...] | None:
     """The weights of a member's outermost fuse, if it says any."""
     while isinstance(member, Prompted):
         member = member.member
-    return None if isinstance(member, Solo) else member.weights
+    return None if isinstance(member, Solo | Handoff) else member.weights
 
 
 def shares(
@@ -212,9 +258,21 @@ def _check(
         raise ModelError("E204", f"{len(members)} members need as many different names: {names}")
     if weights is not None and len(weights) != len(members):
         raise ModelError("E403", f"{len(members)} members, but {len(weights)} weights")
+    if any(_drafted(member) for member in members):
+        raise ModelError(
+            "E404",
+            "a draft inside another fuse is never asked",
+            "give the `draft` to the outermost fuse",
+        )
 
 
-def _gated(member: Member) -> bool:
+def _drafted(member: Member) -> bool:
     while isinstance(member, Prompted):
         member = member.member
-    return isinstance(member, TokenFuse) and member.gate is not None
+    return isinstance(member, TokenFuse) and member.draft is not None
+
+
+def _has(member: Member, option: str) -> bool:
+    while isinstance(member, Prompted):
+        member = member.member
+    return isinstance(member, TokenFuse) and getattr(member, option) not in (None, False)

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.fusion.cursor import END, Draw, Drawn, Read
+from composer.fusion.cursor import END, Draw, Drawn, Rank, Ranked, Read
+from composer.fusion.fault import fault
+from composer.fusion.inquiry import Inquiry
 from composer.fusion.sample import draw
-from composer.models.checkpoint import ModelError
+from composer.fusion.turn import Turned, due
 from composer.models.rows import Feed
 
 if TYPE_CHECKING:
@@ -23,11 +25,12 @@ if TYPE_CHECKING:
     from composer.fusion.group import Group
     from composer.fusion.said import Said
     from composer.fusion.spec import Sampling
+    from composer.models.checkpoint import ModelError
     from composer.models.runner import Runner
 
 __all__ = ["Answer", "tick"]
 
-Answer = Drawn | list[float] | Exception
+Answer = Drawn | Ranked | Turned | list[float] | Exception
 
 _CHUNK = 512  # prompt tokens of one row in one tick: others need not wait for more
 
@@ -64,8 +67,8 @@ def tick(requests: Sequence[Request]) -> dict[Request, Answer]:
     """Answer the requests that can be after one pass of each model; the others stay as they are."""
     answers: dict[Request, Answer] = {}
     passes: dict[tuple[Runner, int], list[tuple[_Part, Feed]]] = {}
-    ready: dict[Group, list[tuple[Request, list[_Part]]]] = {}
-    for request in requests:
+    ready: dict[tuple[Group, type | None], list[tuple[Request, list[_Part]]]] = {}
+    for request in due(requests):
         parts = _parts(request)
         late = [part for part in parts if part.lead > _CHUNK]
         for part in late or parts:
@@ -74,12 +77,13 @@ def tick(requests: Sequence[Request]) -> dict[Request, Answer]:
                 leaf = part.track.leaf
                 passes.setdefault((leaf.runner, leaf.lane), []).append((part, feed))
         if not late:
-            ready.setdefault(request.cursor.group, []).append((request, parts))
+            kind = type(request) if isinstance(request, Inquiry) else None
+            ready.setdefault((request.cursor.group, kind), []).append((request, parts))
     logits = {at: _step(at[0], lines, answers) for at, lines in passes.items()}
-    for group, asked in ready.items():
+    for (group, kind), asked in ready.items():
         good = [(request, parts) for request, parts in asked if request not in answers]
         try:
-            _answer(group, good, logits, answers)
+            (_inquire if kind else _answer)(group, good, logits, answers)
         except Exception as error:  # noqa: BLE001  # idem
             answers.update((request, error) for request, _ in good)
     return answers
@@ -87,7 +91,7 @@ def tick(requests: Sequence[Request]) -> dict[Request, Answer]:
 
 def _parts(request: Request) -> list[_Part]:
     return [
-        _Part(request, leaf, track, *_marks(request, track))
+        _Part(request, leaf, track, *_marks(request, leaf, track))
         for leaf, track in request.cursor.tracks.items()
         if _reads(request, leaf)
     ]
@@ -95,16 +99,20 @@ def _parts(request: Request) -> list[_Part]:
 
 def _reads(request: Request, leaf: int) -> bool:
     """Whether a leaf is to read: behind a gate, the first member's do, the others if it opens."""
+    if isinstance(request, Inquiry):
+        return request.reads(leaf)
     group = request.cursor.group
-    if group.gate is None or not group.lazy or isinstance(request, Read):
+    if group.gate is None or not group.lazy or not isinstance(request, Draw):
         return True
     return (leaf in group.lead) != request.opened
 
 
-def _marks(request: Request, track: Track) -> tuple[list[int], int]:
+def _marks(request: Request, leaf: int, track: Track) -> tuple[list[int], int]:
     """After how many tokens logits are wanted, and up to where the model reads."""
+    if isinstance(request, Inquiry):
+        return request.marks(leaf, track)
     whole = len(track.ids)
-    if isinstance(request, Draw):
+    if not isinstance(request, Read):
         return [whole], whole
     count = request.start
     marks = [
@@ -136,6 +144,30 @@ def _step(
     return out
 
 
+def _inquire(
+    group: Group,
+    asked: list[tuple[Request, list[_Part]]],
+    logits: dict[tuple[Runner, int], Tensor | None],
+    answers: dict[Request, Answer],
+) -> None:
+    """Answer requests of one kind that knows how: each is given its leaves' logits."""
+    heard = [(request, _heard(parts, logits)) for request, parts in asked]
+    if heard:
+        answers.update(type(heard[0][0]).answer(group, heard))
+
+
+def _heard(
+    parts: Sequence[_Part], logits: dict[tuple[Runner, int], Tensor | None]
+) -> dict[int, Tensor]:
+    """One request's logits [mark, width] by leaf."""
+    found: dict[int, Tensor] = {}
+    for part in parts:
+        out = logits.get((part.track.leaf.runner, part.track.leaf.lane))
+        if part.marks and out is not None:
+            found[part.leaf] = out[part.at : part.at + len(part.marks)]
+    return found
+
+
 def _answer(
     group: Group,
     asked: list[tuple[Request, list[_Part]]],
@@ -159,9 +191,14 @@ def _answer(
     starts = [sum(counts[:n]) for n in range(len(counts))]
     draws = [(r, s) for (r, _), s in zip(asked, starts, strict=True) if isinstance(r, Draw)]
     reads = [(r, s) for (r, _), s in zip(asked, starts, strict=True) if isinstance(r, Read)]
+    for (request, _), start in zip(asked, starts, strict=True):
+        if isinstance(request, Rank):
+            answers[request] = _ranked(request, fused, said, start)
+    if not draws and not reads:
+        return
     entries, drawn, read = _host(group, fused, draws, reads)
-    for (request, start), entry, logprob in zip(draws, entries, drawn, strict=True):
-        answers[request] = _checked(request, logprob, said, start) or Drawn(int(entry), logprob)
+    for (ask, start), entry, logprob in zip(draws, entries, drawn, strict=True):
+        answers[ask] = _checked(ask, logprob, said, start) or Drawn(int(entry), logprob)
     done = 0
     for asking, start in reads:
         values = read[done : (done := done + len(asking.targets))]
@@ -197,9 +234,21 @@ def _row(logits: Tensor | None, row: int) -> Tensor:
 def _weights(request: Request) -> Sequence[float]:
     """The members' weights: all of it the first one's where a gate stays shut."""
     group, weights = request.cursor.group, request.cursor.weights
-    if group.gate is None or isinstance(request, Read) or request.opened:
+    if group.gate is None or not isinstance(request, Draw) or request.opened:
         return weights
     return (1.0, *(0.0 for _ in weights[1:]))
+
+
+def _ranked(
+    request: Rank, fused: Said, said: Sequence[Tensor | None], row: int
+) -> Ranked | ModelError:
+    """The likeliest of the entries that a request names."""
+    whole = fused.dense(len(request.cursor.group.space))
+    found = whole.logprobs([row])[0, request.entries]
+    best = found.topk(min(request.count, len(found)))
+    logprobs: list[float] = best.values.tolist()
+    wrong = _checked(request, sum(logprobs[:1]), said, row)
+    return wrong or Ranked(request.entries[best.indices].tolist(), logprobs)
 
 
 def _said(
@@ -242,7 +291,7 @@ def _of_leaf(
 
 
 def _count(request: Request) -> int:
-    return 1 if isinstance(request, Draw) else len(request.targets)
+    return len(request.targets) if isinstance(request, Read) else 1
 
 
 def _host(
@@ -289,13 +338,4 @@ def _checked(
     """An error that names the member whose logits are no numbers."""
     if not math.isnan(logprob):
         return None
-    request.cursor.spoilt = True
-    rows = slice(row, row + _count(request))
-    for leaf, logits in zip(request.cursor.group.leaves, said, strict=True):
-        if logits is not None and (logits[rows].isnan() | logits[rows].isposinf()).any():
-            return ModelError(
-                "E704",
-                f"{leaf.name} gave logits that are not numbers",
-                "its number type may be too narrow: try `dtype = float32`",
-            )
-    return ModelError("E705", "the members rule out each other's every token")
+    return fault(request.cursor, said, slice(row, row + _count(request)))

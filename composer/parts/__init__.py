@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Whole,
     )
     from composer.parts.gate import Gate
+    from composer.parts.handover import Doubt, Handover
     from composer.parts.judging import Judge
     from composer.parts.mistakes import PartError, TemplateError
     from composer.parts.policies.base import Policy
@@ -75,6 +76,7 @@ __all__ = [
     "Consensus",
     "Constant",
     "Count",
+    "Doubt",
     "Edits",
     "Estimates",
     "Estimator",
@@ -84,6 +86,7 @@ __all__ = [
     "First",
     "Gap",
     "Gate",
+    "Handover",
     "Judge",
     "Knn",
     "Length",
@@ -149,6 +152,7 @@ WHERE = {
     "estimators.simple": ("Length", "Perplexity", "Random", "Uniform"),
     "extraction": ("After", "Boxed", "Line", "Number", "Option", "Pattern", "Reader", "Whole"),
     "gate": ("Gate",),
+    "handover": ("Doubt", "Handover"),
     "judging": ("Judge",),
     "mistakes": ("PartError", "TemplateError"),
     "policies.base": ("Policy",),

@@ -78,8 +78,8 @@ def _prompt(prompt: list[tuple[str, str]], most: int | None) -> Iterator[str]:
 def _span(span: Mapping[str, Any]) -> str:
     rivals = {name: text for name, text in span["candidates"].items() if text != span["text"]}
     against = ", ".join(f"{name} {text!r}" for name, text in rivals.items())
-    said = f"against {against}" if against else "all agreed"
-    return f"span {span['text']!r} by {span['winner']}, {said}"
+    said = f", against {against}" if against else ", all agreed" if span["candidates"] else ""
+    return f"span {span['text']!r} by {span['winner']}{said}"
 
 
 def _stage(stage: Mapping[str, Any]) -> str:

@@ -21,7 +21,7 @@ WHERE = {
     "asking": ("model", "generate", "sample", "prompt", "prompted"),
     "banks": ("bank", "choose", "choose_many", "fallback"),
     "cascading": ("cascade",),
-    "fusing": ("token_fuse", "span_fuse", "weigh"),
+    "fusing": ("token_fuse", "byte_fuse", "span_fuse", "handoff", "weigh"),
     "ranking": ("rank", "top", "best", "select", "regenerate"),
     "reading": ("extract",),
     "routing": ("route",),

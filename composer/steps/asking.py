@@ -111,13 +111,13 @@ def _seeded(sampling: Sampling, ask: Asker) -> Sampling:
 
 def _shift(member: Member, by: int) -> Member:
     """Renumber the prompts that a member reads, to make room for others before them."""
-    from composer.fusion.spec import Prompted, SpanFuse, TokenFuse
+    from composer.fusion.spec import Prompted, Solo
 
     if isinstance(member, Prompted):
         return replace(member, prompt=member.prompt + by)
-    if isinstance(member, TokenFuse | SpanFuse):
-        return replace(member, members=tuple(_shift(inner, by) for inner in member.members))
-    return member
+    if isinstance(member, Solo):
+        return member
+    return replace(member, members=tuple(_shift(inner, by) for inner in member.members))
 
 
 def share_prompts(models: Mapping[str, Model]) -> tuple[dict[str, Member], tuple[Template, ...]]:

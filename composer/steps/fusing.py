@@ -1,4 +1,4 @@
-"""Fusing models while they write: next-token distributions, and spans."""
+"""Fusing models while they write: next-token distributions, bytes, spans, and handing over."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from composer.models.capability import Capability
-from composer.parts import Align, Combine, Gate, Mean, Shared, Weigh, Words
+from composer.parts import Align, Combine, Doubt, Gate, Handover, Mean, Shared, Weigh, Words
 from composer.ports import Decision, Model
 from composer.ports.values import unique
 from composer.steps.asking import share_prompts
@@ -81,6 +81,45 @@ def span_fuse(
         tuple(parts.values()), tuple(parts), weights, words=span.n, max_span_tokens=max_span_tokens
     )
     return Model(f"span_fuse({', '.join(parts)})", group, tuple(named.values()), templates)
+
+
+@step(paper="arXiv:2502.21265", needs=Capability.LOGITS, hidden=("names",))
+def byte_fuse(
+    *members: Model,
+    weights: tuple[float, ...] | None = None,
+    top: Annotated[int, Field(ge=1)] = 64,
+    names: tuple[str, ...] = (),
+) -> Model:
+    """Fuse members that agree byte by byte, each in its own tokens, which are never cut anew.
+
+    The text goes on with what maximises sum w_i log p_i over tokens that agree: one of them begins
+    with all the others. Who is ahead waits; `top` tokens of each member are weighed up. It gives
+    text, no next-token distribution.
+    """
+    from composer.fusion.spec import ByteFuse
+
+    named = dict(zip(names or unique(m.name for m in members), members, strict=True))
+    parts, templates = share_prompts(named)
+    group = ByteFuse(tuple(parts.values()), tuple(parts), weights, top)
+    return Model(f"byte_fuse({', '.join(parts)})", group, tuple(named.values()), templates)
+
+
+@step(paper="arXiv:2403.16854", needs=Capability.LOGPROBS | Capability.CONTINUE, hidden=("names",))
+def handoff(
+    *members: Model,
+    when: Handover = Doubt(),
+    names: tuple[str, ...] = (),
+) -> Model:
+    """Let the first member write until `when` hands the rest of the answer to another one.
+
+    The text goes over, not the tokens: the members may have unlike vocabularies.
+    """
+    from composer.fusion.spec import Handoff
+
+    named = dict(zip(names or unique(m.name for m in members), members, strict=True))
+    parts, templates = share_prompts(named)
+    group = Handoff(tuple(parts.values()), tuple(parts), when.part())
+    return Model(f"handoff({', '.join(parts)})", group, tuple(named.values()), templates)
 
 
 @step(sign="`route -> fuse`")

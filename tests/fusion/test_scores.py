@@ -98,5 +98,5 @@ def test_text_longer_than_the_context_is_an_error(engine, model):
 
 def test_a_span_fuse_has_no_distribution(engine, model):
     fuse = SpanFuse((model("stories"),), ("a",))
-    with pytest.raises(ModelError, match="no next-token distribution"):
+    with pytest.raises(ModelError, match="without a next-token distribution"):
         engine.score(fuse, None, "dog").result(60)

@@ -6,7 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.facts import Facts
-from composer.compiler.graph.node import QUERY, Node, topological
+from composer.compiler.graph.node import QUERY, WEIGHED, Node, topological
 from composer.models import Capability, Card, ModelError
 from composer.parts import SIGNALS
 from composer.ports import Port
@@ -41,7 +41,7 @@ def capabilities(model: Node) -> Capability:
             return card_of(model.get("declaration")).capabilities
         case "token_fuse":
             return FUSED
-        case "span_fuse":
+        case "span_fuse" | "byte_fuse" | "handoff":
             return SPANS
         case _:
             return capabilities(model.inputs[0])
@@ -95,7 +95,7 @@ def _check_needs(ctx: Context, node: Node, models: list[Node]) -> None:
     needed = node.step.needs
     if node.op == "route":
         needed = _named(node.get("by").needs)
-        lone_fuse = len(models) == 1 and models[0].op in ("token_fuse", "span_fuse")
+        lone_fuse = len(models) == 1 and models[0].op in WEIGHED
         models = list(models[0].inputs) if lone_fuse else models
     for model in models:
         for lack in capabilities(model).missing(needed):
@@ -118,7 +118,7 @@ def _lacks(ctx: Context, node: Node, model: Node, lack: Capability) -> Diagnosti
 
 
 def _instead(node: Node, name: str) -> str:
-    if node.op == "token_fuse":
+    if node.op in ("token_fuse", "byte_fuse", "handoff"):
         return f"fuse whole answers instead: `[{name}, ...] -> vote()`, or declare a local model"
     if node.op == "span_fuse":
         return f"let whole answers compete: `[{name}, ...] -> rank(...) -> best()`"

@@ -17,6 +17,7 @@ from composer.compiler.graph.complaints import (
 from composer.compiler.graph.context import AsModel
 from composer.compiler.graph.formulas import is_formula, terms
 from composer.compiler.graph.naming import label
+from composer.compiler.graph.node import WEIGHED
 from composer.compiler.graph.scope import Binding, Scope, unknown
 from composer.compiler.graph.unfit import no_value
 from composer.compiler.graph.uses import build_node, instance, through
@@ -123,7 +124,7 @@ def _fused(ctx: Context, step: Step, call: tree.Call, scope: Scope) -> Lowered:
 
 def _weighed(ctx: Context, call: tree.Call, node: Node) -> bool:
     """Say whether a fuse has as many weights as members, and can use them."""
-    weights = node.get("weights")
+    weights = node.get("weights") if node.op in WEIGHED else None
     if weights is None:
         return True
     if len(weights) != len(node.inputs):

@@ -80,6 +80,9 @@ class Node:
 QUERY = "query"
 """The op of the one node that has no step: what the recipe is asked."""
 
+WEIGHED = ("token_fuse", "byte_fuse", "span_fuse")
+"""Steps whose members have weights, which a route can multiply."""
+
 
 class Graph:
     """A pool of interned nodes, and where in the recipe each was written, with its options."""

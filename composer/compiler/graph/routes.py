@@ -16,6 +16,7 @@ from composer.compiler.graph.complaints import (
 )
 from composer.compiler.graph.context import AsStep
 from composer.compiler.graph.naming import branch_names
+from composer.compiler.graph.node import WEIGHED
 from composer.compiler.graph.uses import opened, origin
 from composer.ports import Port
 from composer.steps import STEPS
@@ -134,7 +135,7 @@ def _route(  # noqa: PLR0913 - the call, where it stands and what it decides amo
 
 def _fused(branch: Node) -> bool:
     """Say whether a branch is one fuse, whose members a route weighs."""
-    return branch.op == "generate" and branch.inputs[1].op in ("token_fuse", "span_fuse")
+    return branch.op == "generate" and branch.inputs[1].op in WEIGHED
 
 
 def _asks(branch: Node, query: Node) -> bool:

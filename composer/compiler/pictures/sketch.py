@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import QUERY, Node, topological
+from composer.compiler.graph.node import WEIGHED
 from composer.compiler.pictures.picture import Box, Chip, Edge, Picture
 from composer.compiler.pictures.wording import FUSES, facts, weight
 from composer.ports import Port
@@ -119,7 +120,7 @@ class _Sketch:
             return
         members = [each for each in node.inputs if each.port is Port.MODEL]
         names = node.get("names") if node.op in FUSES else ()
-        weights = (node.get("weights") if node.op in FUSES else None) or [None] * len(members)
+        weights = (node.get("weights") if node.op in WEIGHED else None) or [None] * len(members)
         for at, (member, share) in enumerate(zip(members, weights, strict=True)):
             if self.inside(member):
                 yield _chip(member, names[at] if names else "", share)

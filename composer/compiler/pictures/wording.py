@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from composer.compiler.graph.node import WEIGHED
 from composer.compiler.plan.wording import option_text
 from composer.parts import Template
 from composer.ports import Typed
@@ -48,7 +49,7 @@ def _settled(node: Node) -> Iterator[str]:
         yield f"policy = {short(default_policy(fused=True))}"
 
 
-FUSES = ("token_fuse", "span_fuse")
+FUSES = (*WEIGHED, "handoff")
 
 
 def _is_set(node: Node, name: str) -> bool:

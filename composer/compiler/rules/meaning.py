@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from composer.compiler.graph.node import WEIGHED
 from composer.compiler.graph.routes import choices
 from composer.compiler.rules.rewrite import Pattern, rule
 
 if TYPE_CHECKING:
     from composer.compiler.graph import Graph, Node
 
-FUSE = "token_fuse|span_fuse"
+FUSE = "|".join(WEIGHED)
 
 
 @rule(Pattern("bank", Pattern("*", name="branch")))

@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, TypeVar
 
-from composer.fusion.cursor import Drawn
+from composer.fusion.cursor import Drawn, Ranked
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from composer.fusion.cursor import Draw, Request
+    from composer.fusion.turn import Turned
 
     T = TypeVar("T")
-    Reply = Drawn | list[float]
+    Reply = Drawn | Ranked | Turned | list[float]
     Session = Generator[list[Request], list[Reply], T]
 
 __all__ = ["drawn", "together"]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from composer.fusion.sessions.agree import agree
+from composer.fusion.sessions.handoff import hand_off
 from composer.fusion.sessions.spans import span_write
 from composer.fusion.sessions.write import write
-from composer.fusion.spec import Prompted, SpanFuse, weights_of
+from composer.fusion.spec import ByteFuse, Handoff, Part, Prompted, SpanFuse, TokenFuse, weights_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,11 +26,24 @@ __all__ = ["writing"]
 def writing(job: Job, on_text: Callable[[str], None] | None) -> tuple[tuple[Member, ...], Start]:
     """The members that a job needs ready as groups, and how to begin once they are."""
     inner, outer = _unwrapped(job.member)
-    if isinstance(inner, SpanFuse):
-        parts = tuple(outer(member) for member in inner.members)
-        return parts, lambda groups: span_write(inner, groups, job, on_text)
+    match inner:
+        case SpanFuse():
+            return _all(inner, outer), lambda groups: span_write(inner, groups, job, on_text)
+        case ByteFuse():
+            return _all(inner, outer), lambda groups: agree(inner, groups, job, on_text)
+        case Handoff():
+            return _all(inner, outer), lambda groups: hand_off(inner, groups, job, on_text)
+        case TokenFuse(draft=Part() as draft):
+            found: tuple[tuple[Member, ...], Start] = draft.bind()(inner, outer, job, on_text)
+            return found
     job = replace(job, weights=job.weights or weights_of(job.member))
     return (job.member,), lambda groups: write(groups[0], job, on_text)
+
+
+def _all(
+    fuse: SpanFuse | ByteFuse | Handoff, outer: Callable[[Member], Member]
+) -> tuple[Member, ...]:
+    return tuple(outer(member) for member in fuse.members)
 
 
 def _unwrapped(member: Member) -> tuple[Member, Callable[[Member], Member]]:

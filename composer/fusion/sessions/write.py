@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from composer.fusion.cursor import Cursor, Draw, opening
 from composer.fusion.group import Fuse
 from composer.fusion.sessions.base import drawn
+from composer.fusion.sessions.settle import settle
 from composer.fusion.spec import Generated, Usage, checkpoints
 from composer.fusion.text import Writer
 
@@ -35,13 +37,12 @@ class Answer:
         self.logprobs: list[float] = []
         self.finish: Finish | None = None
 
-    def add(self, group: Group, answer: Drawn) -> None:
-        """Take what was drawn; the end, a stop string or enough tokens finish the answer."""
-        piece = group.piece(answer.entry)
+    def add(self, piece: bytes, logprob: float, *, ends: bool = False) -> None:
+        """Take a token; the end, a stop string or enough tokens finish the answer."""
         self.tokens.append(piece.decode(errors="replace"))
-        self.logprobs.append(answer.logprob)
+        self.logprobs.append(logprob)
         self.writer.add(piece)
-        if answer.entry in group.space.ends or self.writer.stopped:
+        if ends or self.writer.stopped:
             self.finish = "stop"
         elif len(self.tokens) >= self.how.max_tokens:
             self.finish = "length"
@@ -67,13 +68,14 @@ def write(group: Group, job: Job, on_text: Callable[[str], None] | None) -> Sess
     luck = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
     cursor = begin(group, job, group.weights(job.weights))
     try:
+        yield from settle(cursor, job.prompts)
         yield from go_on(cursor, answer, luck)
         usage = spent(cursor, answer)
     finally:
         cursor.close()
     if len(group.leaves) == 1 and not isinstance(group.root, Fuse):
         usage = {next(checkpoints(job.member)).name: u for u in usage.values()}
-    return answer.close(usage)
+    return replace(answer.close(usage), left=cursor.left)
 
 
 def go_on(
@@ -87,15 +89,16 @@ def go_on(
     What `over` is asked about is not written if it says yes.
     """
     while answer.finish is None:
-        if cursor.room < 0:
+        if cursor.room < 0 and not cursor.shed():
             answer.finish = "context"
             return
         request = Draw(cursor, answer.how, luck.random())
         found = yield from drawn(request)
         if over is not None and over(request, found):
             return
-        answer.add(cursor.group, found)
-        if found.entry not in cursor.group.space.ends:
+        ends = found.entry in cursor.group.space.ends
+        answer.add(cursor.group.piece(found.entry), found.logprob, ends=ends)
+        if not ends:
             cursor.push(found.entry)
 
 

@@ -1,0 +1,73 @@
+"""When the first member of a hand-over stops writing, and who goes on.
+
+A rule is made once for a hand-over, `doubt(experts, ...)`, and is asked after every draw.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Protocol
+
+from composer.models.checkpoint import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from composer.fusion.cursor import Draw, Drawn
+    from composer.fusion.group import Leaf
+    from composer.fusion.sessions.write import Answer
+
+__all__ = ["When", "doubt", "special"]
+
+
+class When(Protocol):
+    """Who is to go on, by place among the experts, or None for the first member itself."""
+
+    def __call__(self, request: Draw, found: Drawn, answer: Answer) -> int | None:
+        """Look at what was drawn; it is not written if somebody else goes on."""
+
+
+def doubt(experts: Sequence[str], *, below: float = 0.5, window: int = 4) -> When:
+    """Hand over where the last `window` tokens' geometric mean probability is below a bound."""
+    if len(experts) != 1:
+        raise ModelError(
+            "E206", f"`doubt` cannot tell {len(experts)} experts apart", "name one expert"
+        )
+
+    def when(request: Draw, found: Drawn, answer: Answer) -> int | None:
+        del request
+        last = [*answer.logprobs, found.logprob][-window:]
+        return 0 if len(last) == window and math.fsum(last) / window < math.log(below) else None
+
+    return when
+
+
+def special(experts: Sequence[str], *, tokens: tuple[str, ...]) -> When:
+    """Hand over to the n-th expert where the first member writes the n-th of some tokens.
+
+    Expert tokens: ETR, arXiv:2403.16854; the first member was taught to write them.
+    """
+    if len(tokens) != len(experts):
+        raise ModelError("E403", f"{len(experts)} experts, but {len(tokens)} tokens")
+    known: dict[int, int] = {}
+
+    def when(request: Draw, found: Drawn, answer: Answer) -> int | None:
+        del answer
+        if not known:
+            known.update(_ids(request.cursor.group.leaves[0], tokens))
+        return known.get(found.entry)
+
+    return when
+
+
+def _ids(leaf: Leaf, tokens: Sequence[str]) -> dict[int, int]:
+    """The ids of a model's tokens, and their places."""
+    ids = leaf.runner.model.tokenizer.get_vocab()
+    for name in tokens:
+        if name not in ids:
+            raise ModelError(
+                "E402",
+                f"{leaf.name} has no token `{name}` to hand over by",
+                "name tokens that its tokenizer was given",
+            )
+    return {ids[name]: place for place, name in enumerate(tokens)}

@@ -1,0 +1,222 @@
+"""Writing what members agree on byte by byte, each in tokens of its own.
+
+Agreement-based ensembling, arXiv:2502.21265: members move together as long as what one of them
+writes is a prefix of what the others do. Who is ahead waits, and who is behind may only write
+what the text already says, or more. Nobody's tokens are ever cut anew.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+import random
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import torch
+
+from composer.fusion.cursor import Cursor, Rank, Ranked
+from composer.fusion.said import Said
+from composer.fusion.sample import draw
+from composer.fusion.sessions.write import Answer, begin
+from composer.fusion.spec import Usage, shares, weights_of
+from composer.models.checkpoint import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from torch import Tensor
+
+    from composer.fusion.group import Group
+    from composer.fusion.sessions.base import Session
+    from composer.fusion.spec import ByteFuse, Generated, Job
+
+__all__ = ["agree"]
+
+END = None  # in place of bytes: the end of the answer
+Bytes = bytes | None
+
+
+@dataclass(eq=False)
+class Member:
+    """One member: where it is in its own tokens, and the bytes of the text it has yet to write."""
+
+    name: str
+    weight: float
+    cursor: Cursor
+    words: Words
+    behind: bytes = b""
+
+    def ask(self, top: int) -> Rank:
+        """Ask for its likeliest tokens that agree with the text."""
+        allowed = self.words.agreeing(self.behind)
+        if not len(allowed):
+            raise ModelError(
+                "E305", f"{self.name} has no token that begins like {self.behind!r}", "leave it out"
+            )
+        return Rank(self.cursor, allowed, top)
+
+    def moves(self, found: Ranked) -> dict[Bytes, tuple[float, int]]:
+        """What it would add to the text: by those bytes, the likeliest token and how likely."""
+        moves: dict[Bytes, tuple[float, int]] = {}
+        for entry, logprob in zip(found.entries, found.logprobs, strict=True):
+            ends = entry in self.cursor.group.space.ends
+            more = END if ends else self.cursor.group.piece(entry)[len(self.behind) :]
+            if more not in moves:
+                moves[more] = logprob, entry
+        return moves
+
+    def take(self, entry: int, more: bytes) -> None:
+        """Write one's own token of what the text now goes on with."""
+        said = self.behind + more
+        self.behind = said[len(self.cursor.group.piece(entry)) :]
+        self.cursor.push(entry)
+
+
+class Words:
+    """A group's entries in the order of their bytes, to find those that agree with a text."""
+
+    def __init__(self, group: Group) -> None:
+        self._space, self._device = group.space, group.device
+        self._known: dict[bytes, Tensor] = {}
+
+    @cached_property
+    def _sorted(self) -> list[tuple[bytes, int]]:
+        return sorted(self._space.ids.items())
+
+    def agreeing(self, behind: bytes) -> Tensor:
+        """Entries [n] that begin with some bytes, or are a beginning of them; ends, without any."""
+        if behind not in self._known:
+            ids = self._space.ids
+            within = [ids[behind[:n]] for n in range(1, len(behind)) if behind[:n] in ids]
+            ends = [] if behind else sorted(self._space.ends)
+            found = [*within, *self._beginning(behind), *ends]
+            self._known[behind] = torch.tensor(found, device=self._device)
+        return self._known[behind]
+
+    def _beginning(self, behind: bytes) -> list[int]:
+        start = bisect.bisect_left(self._sorted, (behind, -1))
+        found = []
+        for piece, entry in self._sorted[start:]:
+            if not piece.startswith(behind):
+                break
+            found.append(entry)
+        return found
+
+
+_WORDS: WeakKeyDictionary[Group, Words] = WeakKeyDictionary()
+
+
+def agree(
+    fuse: ByteFuse, groups: Sequence[Group], job: Job, on_text: Callable[[str], None] | None
+) -> Session[Generated]:
+    """Write what the members agree on until all of them end."""
+    weights = shares(job.weights or fuse.weights or (1.0,) * len(groups), len(groups))
+    answer = Answer(job.sampling, on_text)
+    luck = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
+    members: list[Member] = []
+    try:
+        for name, weight, group, part in zip(
+            fuse.names, weights, groups, fuse.members, strict=True
+        ):
+            if weight:
+                cursor = begin(group, job, group.weights(weights_of(part)))
+                words = _WORDS.setdefault(group, Words(group))
+                members.append(Member(name, weight, cursor, words))
+        yield from _write(members, answer, luck, fuse.top)
+        return answer.close(_usage(members))
+    finally:
+        for member in members:
+            member.cursor.close()
+
+
+def _write(
+    members: Sequence[Member], answer: Answer, luck: random.Random, top: int
+) -> Session[None]:
+    logprob = 0.0
+    while answer.finish is None:
+        if min(member.cursor.room for member in members) < 0:
+            answer.finish = "context"
+            return
+        late = [member for member in members if member.behind] or list(members)
+        found = yield [member.ask(top) for member in late]
+        moves = [m.moves(r) for m, r in zip(late, found, strict=True) if isinstance(r, Ranked)]
+        more, score = _choose(late, moves, answer, luck.random())
+        logprob += score
+        if more is END:
+            answer.add(b"", logprob, ends=True)
+            return
+        _move(members, late, moves, more)
+        if more:
+            answer.add(more, logprob)
+            logprob = 0.0
+
+
+def _choose(
+    late: Sequence[Member],
+    moves: Sequence[Mapping[Bytes, tuple[float, int]]],
+    answer: Answer,
+    luck: float,
+) -> tuple[Bytes, float]:
+    """What the text goes on with, and the weighted log-probability of those who wrote it."""
+    total = sum(member.weight for member in late)
+    scored: dict[Bytes, float] = {}
+    for more in dict.fromkeys(each for own in moves for each in own):
+        heard = [_best(own, more) for own in moves]
+        if None not in heard:
+            pairs = zip(late, heard, strict=True)
+            longest = END if more is END else max((own[1] for own in heard if own), key=_size)
+            value = sum(m.weight * own[0] for m, own in pairs if own is not None) / total
+            scored[longest] = max(value, scored.get(longest, -math.inf))
+    if not scored:
+        raise ModelError(
+            "E705",
+            f"{', '.join(m.name for m in late)} agree on no next token",
+            "raise `top`, the number of tokens that each may propose",
+        )
+    names = sorted(scored, key=lambda more: (-scored[more], more or b""))
+    ranked = torch.tensor([[scored[more] for more in names]], dtype=torch.float64)
+    chosen = names[int(draw(Said(ranked), [0], [answer.how], [luck]))]
+    return chosen, scored[chosen]
+
+
+def _size(more: Bytes) -> int:
+    return len(more or b"")
+
+
+def _best(own: Mapping[Bytes, tuple[float, int]], more: Bytes) -> tuple[float, Bytes] | None:
+    """One's likeliest move that is a beginning of `more`, and how likely."""
+    if more is END:
+        return (own[END][0], END) if END in own else None
+    beginnings = (more[:n] for n in range(len(more) + 1))
+    return max(((own[b][0], b) for b in beginnings if b in own), default=None)
+
+
+def _move(
+    members: Sequence[Member],
+    late: Sequence[Member],
+    moves: Sequence[Mapping[Bytes, tuple[float, int]]],
+    more: bytes,
+) -> None:
+    """Let those who move write their token; all others have that much more to write."""
+    for member, own in zip(late, moves, strict=True):
+        best = _best(own, more)
+        assert best is not None
+        assert best[1] is not None
+        member.take(own[best[1]][1], more)
+    for member in members:
+        if member not in late:
+            member.behind += more
+
+
+def _usage(members: Sequence[Member]) -> dict[str, Usage]:
+    """What each model was given; a member that is one model goes by its name in the fuse."""
+    found: dict[str, Usage] = {}
+    for member in members:
+        alone = len(member.cursor.group.leaves) == 1
+        for name, each in member.cursor.usage().items():
+            key = member.name if alone else name
+            found[key] = found.get(key, Usage()) + each
+    return found

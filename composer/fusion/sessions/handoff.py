@@ -1,0 +1,78 @@
+"""One member writes until a rule hands the rest of the answer to another."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from composer.fusion.sessions.write import Answer, begin, go_on, spent
+from composer.fusion.spec import Span, Usage, weights_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from composer.fusion.cursor import Draw, Drawn
+    from composer.fusion.group import Group
+    from composer.fusion.handover import When
+    from composer.fusion.sessions.base import Session
+    from composer.fusion.spec import Generated, Handoff, Job
+
+__all__ = ["hand_off"]
+
+
+def hand_off(
+    handoff: Handoff, groups: Sequence[Group], job: Job, on_text: Callable[[str], None] | None
+) -> Session[Generated]:
+    """Let the first member write, and whoever it is handed to go on to the end.
+
+    ETR, arXiv:2403.16854. The text goes over, not the tokens, so that any model can take it.
+    """
+    when: When = handoff.when.bind()(handoff.names[1:])
+    answer = Answer(job.sampling, on_text)
+    luck = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
+    usage: dict[str, Usage] = {}
+    spans: list[Span] = []
+    chosen: int | None = 0
+    while chosen is not None:
+        place, written = chosen, len(answer.writer.text)
+        part = replace(job, prefix=job.prefix + answer.writer.text)
+        chosen, found = yield from _stretch(
+            groups[place],
+            part,
+            weights_of(handoff.members[place]),
+            answer,
+            luck,
+            None if place else when,
+        )
+        name = handoff.names[place]
+        for model, each in found.items():
+            key = name if len(groups[place].leaves) == 1 else model
+            usage[key] = usage.get(key, Usage()) + each
+        spans.append(Span(answer.writer.text[written:], name, {}, {}))
+    return replace(answer.close(usage), spans=tuple(spans))
+
+
+def _stretch(  # noqa: PLR0913  # what one stretch of an answer is made of
+    group: Group,
+    job: Job,
+    weights: Sequence[float] | None,
+    answer: Answer,
+    luck: random.Random,
+    when: When | None,
+) -> Session[tuple[int | None, dict[str, Usage]]]:
+    """One member's part of the answer; the place of who goes on, and what each model was given."""
+    chosen: int | None = None
+
+    def over(request: Draw, found: Drawn) -> bool:
+        nonlocal chosen
+        expert = None if when is None else when(request, found, answer)
+        chosen = None if expert is None else expert + 1
+        return chosen is not None
+
+    cursor = begin(group, job, group.weights(weights))
+    try:
+        yield from go_on(cursor, answer, luck, over)
+        return chosen, spent(cursor, answer)
+    finally:
+        cursor.close()

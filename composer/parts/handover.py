@@ -1,0 +1,32 @@
+"""When the rest of an answer is handed to another member. The fusion core looks at the tokens."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from composer.parts.tensor import Tensorial
+from composer.ports import Typed
+
+
+class Handover(Typed, Tensorial):
+    """When the first member stops and which expert goes on."""
+
+
+class Doubt(Handover):
+    """When the last `window` tokens' geometric mean probability is less than `below`."""
+
+    name: ClassVar[str] = "doubt"
+    where: ClassVar[str] = "composer.fusion.handover:doubt"
+
+    below: float = Field(default=0.5, gt=0, le=1)
+    window: int = Field(default=4, ge=1)
+
+
+class ExpertTokens(Handover):
+    """When the first member writes one of these tokens, one an expert, that it was taught."""
+
+    name: ClassVar[str] = "expert_tokens"
+    paper: ClassVar[str] = "arXiv:2403.16854"
+    where: ClassVar[str] = "composer.fusion.handover:special"
+
+    tokens: tuple[str, ...]

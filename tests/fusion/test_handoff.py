@@ -1,0 +1,77 @@
+"""Handing an answer over: the first member's own text, then the expert's own continuation."""
+
+import pytest
+
+from composer.fusion.spec import Handoff, Part
+from composer.models.checkpoint import ModelError
+
+TEXT = "Once upon a time"
+
+
+def doubt(**options):
+    return Part("composer.fusion.handover:doubt", tuple(options.items()))
+
+
+@pytest.fixture(scope="module")
+def pair(model):
+    return model("stories"), model("shakespeare")
+
+
+def test_without_doubt_the_first_member_writes_all(pair, write):
+    made = write(Handoff(pair, ("a", "b"), doubt(below=1e-9, window=1)), TEXT)
+    assert made.text == write(pair[0], TEXT).text
+    assert set(made.usage) == {"a"}
+
+
+def test_in_doubt_the_expert_goes_on_from_the_text(pair, write):
+    alone = write(pair[0], TEXT, max_tokens=40)
+    made = write(Handoff(pair, ("a", "b"), doubt(below=0.5, window=3)), TEXT, max_tokens=40)
+    first, rest = made.spans
+    assert (first.winner, rest.winner) == ("a", "b")
+    assert alone.text.startswith(first.text)
+    count = made.usage["a"].completion_tokens
+    assert 0 < count < 40
+    expert = write(pair[1], TEXT, prefix=first.text, max_tokens=40 - count)
+    assert rest.text == expert.text
+    assert made.text == first.text + rest.text
+
+
+def test_over_unlike_tokenizers_and_streamed(model, write):
+    pieces = []
+    fuse = Handoff((model("stories"), model("rwkv")), ("a", "b"), doubt(below=0.5, window=3))
+    made = write(fuse, TEXT, max_tokens=48, on_text=pieces.append)
+    assert "".join(pieces) == made.text
+    assert [span.winner for span in made.spans] == ["a", "b"]
+
+
+def test_a_stop_string_may_lie_across_the_seam(pair, write):
+    fuse = Handoff(pair, ("a", "b"), doubt(below=0.5, window=3))
+    whole = write(fuse, TEXT, max_tokens=40)
+    seam = len(whole.spans[0].text)
+    across = whole.text[seam - 2 : seam + 2]
+    made = write(fuse, TEXT, max_tokens=40, stop=(across,))
+    assert made.finish == "stop"
+    assert made.text == whole.text[: whole.text.find(across)]
+
+
+def test_special_tokens_name_the_expert(pair, plain, write):
+    vocabulary = plain(pair[0]).local.tokenizer.get_vocab()
+    names = {i: name for name, i in vocabulary.items()}
+    alone = write(pair[0], TEXT)
+    ids = plain(pair[0]).local.vocabulary.extend(alone.text.encode())
+    when = Part("composer.fusion.handover:special", (("tokens", (names[ids[5]],)),))
+    made = write(Handoff(pair, ("a", "b"), when), TEXT)
+    first = plain(pair[0]).local.vocabulary.bytes_of(ids[: ids.index(ids[5])])
+    assert made.spans[0].text.encode() == first
+    assert made.spans[1].winner == "b"
+
+
+def test_a_token_that_is_not_there_is_an_error(pair, write):
+    when = Part("composer.fusion.handover:special", (("tokens", ("<maths>",)),))
+    with pytest.raises(ModelError, match="<maths>"):
+        write(Handoff(pair, ("a", "b"), when), TEXT)
+
+
+def test_doubt_knows_one_expert_only(pair, write):
+    with pytest.raises(ModelError, match="expert"):
+        write(Handoff((*pair, pair[0]), ("a", "b", "c"), doubt()), TEXT)
