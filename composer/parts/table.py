@@ -50,6 +50,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "perplexity": "estimators.simple.Perplexity",
         "knn": "estimators.learned.Knn",
         "linear": "estimators.learned.Linear",
+        "forest": "estimators.ensembles.Forest",
+        "mix": "estimators.ensembles.Mix",
         "constant": "estimators.means.Constant",
         "tagged": "estimators.means.Tagged",
         "head": "estimators.heads.Head",
@@ -75,6 +77,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "shape": "estimators.shapes.Shape",
         "tags": "estimators.shapes.Tags",
         "sentence": "estimators.shapes.Sentence",
+        "latent": "estimators.latent.Latent",
     },
     "policy": {
         "one": "policies.choosing.One",

@@ -32,6 +32,11 @@ class Features(Typed):
     def vectors(self, state: State, queries: Sequence[Asked]) -> Vectors:
         """Return the vectors of queries, one a row."""
 
+    def embed(self, queries: Sequence[Asked]) -> tuple[State, Vectors]:
+        """Return what `fit` and then `vectors` of the same queries would."""
+        state = self.fit(queries)
+        return state, self.vectors(state, queries)
+
 
 class Tfidf(Features):
     """TF-IDF of n-grams: tf = 1 + ln count, idf = 1 + ln((1 + N) / (1 + df)), length 1.
@@ -53,19 +58,19 @@ class Tfidf(Features):
 
     def fit(self, queries: Sequence[Asked]) -> State:
         """Keep the terms of each kind, in alphabetical order, and their idf."""
+        return self.embed(queries)[0]
+
+    def embed(self, queries: Sequence[Asked]) -> tuple[State, Vectors]:
+        """Fit and weigh in one pass over the texts."""
         texts = [text for text, _ in queries]
-        return State.join(**{kind: _terms(kind, at, texts) for kind, at in self._kinds()})
+        found = {kind: _terms(kind, at, texts) for kind, at in self._kinds()}
+        state = State.join(**{kind: each for kind, (each, _) in found.items()})
+        return state, _weighed([vectors for _, vectors in found.values()])
 
     def vectors(self, state: State, queries: Sequence[Asked]) -> Vectors:
         """Return vectors of length 1 each (0 for a text without known terms)."""
-        import numpy as np
-        from scipy import sparse
-
         texts = [text for text, _ in queries]
-        parts = [_weigh(kind, at, state.part(kind), texts) for kind, at in self._kinds()]
-        if len(parts) == 1:
-            return parts[0]
-        return sparse.hstack(parts, format="csr") * np.float32(1 / math.sqrt(len(parts)))
+        return _weighed([_weigh(kind, at, state.part(kind), texts) for kind, at in self._kinds()])
 
     def _kinds(self) -> list[tuple[str, tuple[int, int]]]:
         words = [("words", (1, self.words))] if self.words else []
@@ -77,16 +82,25 @@ _SPLIT = "\n"
 """What stands between terms where they are kept: no term holds it."""
 
 
-def _terms(kind: str, runs: tuple[int, int], texts: Sequence[str]) -> State:
+def _terms(kind: str, runs: tuple[int, int], texts: Sequence[str]) -> tuple[State, Vectors]:
     import numpy as np
 
     vectorizer = _vectorizer(kind, runs)
     try:
-        vectorizer.fit(texts)
+        vectors = vectorizer.fit_transform(texts)
     except ValueError:  # no text has a term
-        return State({"terms": np.zeros(0, np.uint8), "idf": np.zeros(0, np.float32)})
+        state = State({"terms": np.zeros(0, np.uint8), "idf": np.zeros(0, np.float32)})
+        return state, _weigh(kind, runs, state, texts)
     joined = _SPLIT.join(vectorizer.get_feature_names_out()).encode()
-    return State({"terms": np.frombuffer(joined, np.uint8), "idf": vectorizer.idf_})
+    state = State({"terms": np.frombuffer(joined, np.uint8), "idf": vectorizer.idf_})
+    return state, vectors
+
+
+def _weighed(parts: Sequence[Vectors]) -> Vectors:
+    """Put kinds of terms side by side, so that the whole has length 1."""
+    import numpy as np
+
+    return _beside(parts) * np.float32(1 / math.sqrt(len(parts)))
 
 
 def _weigh(kind: str, runs: tuple[int, int], state: State, texts: Sequence[str]) -> Vectors:
@@ -120,14 +134,19 @@ def _vectorizer(kind: str, runs: tuple[int, int], vocabulary: dict[str, int] | N
     )
 
 
-def fit_features(some: Sequence[Features], queries: Sequence[Asked]) -> State:
-    """Fit several features; `all_vectors` puts theirs side by side."""
-    return State.join(**{f"{at}": each.fit(queries) for at, each in enumerate(some)})
+def embed_all(some: Sequence[Features], queries: Sequence[Asked]) -> tuple[State, Vectors]:
+    """Fit several features. Return their state, and the queries' vectors side by side."""
+    states, parts = zip(*(each.embed(queries) for each in some), strict=True)
+    state = State.join(**{f"{at}": each for at, each in enumerate(states)})
+    return state, _beside(parts)
 
 
 def all_vectors(some: Sequence[Features], state: State, queries: Sequence[Asked]) -> Vectors:
     """Return the vectors of several features side by side."""
+    return _beside([each.vectors(state.part(f"{at}"), queries) for at, each in enumerate(some)])
+
+
+def _beside(parts: Sequence[Vectors]) -> Vectors:
     from scipy import sparse
 
-    parts = [each.vectors(state.part(f"{at}"), queries) for at, each in enumerate(some)]
     return parts[0] if len(parts) == 1 else sparse.hstack(parts, format="csr")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pydantic import Field
 
 from composer.parts.estimators.base import Learned, Predictions
-from composer.parts.estimators.features import Features, Tfidf, all_vectors, fit_features
+from composer.parts.estimators.features import Features, Tfidf, all_vectors, embed_all
 from composer.ports import State
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ class Featured(Learned):
 
     def embed(self, queries: Sequence[Asked]) -> tuple[State, Vectors]:
         """Fit the features. Return their state and the queries' own vectors."""
-        state = fit_features(self.seen, queries)
-        return state, all_vectors(self.seen, state, queries)
+        return embed_all(self.seen, queries)
 
     def vectors(self, state: State, queries: Sequence[Asked]) -> Vectors:
         """Return the vectors of queries, by the state that `embed` gave."""

@@ -1,0 +1,127 @@
+"""Queries unlike what was learnt from: how far they lie, and estimates that shrink towards safety.
+
+A learned router can fall below chance on subjects that it never saw. So what it says of a query
+counts only as much as the query resembles what it learnt from; the rest is a safe prior, a linear
+model of the query's length and shape, which holds on foreign queries too.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from composer.parts.estimators.base import Predictions
+from composer.parts.estimators.learned import Linear
+from composer.parts.estimators.shapes import Shape
+from composer.ports import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from composer.parts.estimators.base import Asked, Floats
+    from composer.parts.estimators.features import Vectors
+
+PRIOR = Linear(features=Shape(), c=0.1)
+"""The safe prior: it sees the shape of a query, none of its words."""
+
+LANDMARKS = 2000
+"""Rows, evenly spaced, that queries are compared with, so that a comparison stays cheap."""
+
+COMMON = 0.2
+"""Letters in more than this share of the rows say nothing of where a query comes from."""
+
+_AT_ONCE = 512
+
+
+def near_state(queries: Sequence[Asked]) -> tuple[State, Vectors]:
+    """Learn the runs of three letters that tell queries apart. Return the state and all vectors."""
+    import numpy as np
+
+    texts = [text for text, _ in queries]
+    vectorizer = _vectorizer(max_df=max(COMMON, 2 / len(texts)))
+    vectors = vectorizer.fit_transform(texts)
+    index = landmarks(vectors)
+    terms = "\n".join(vectorizer.get_feature_names_out()).encode()
+    arrays = {
+        "terms": np.frombuffer(terms, np.uint8),
+        "idf": vectorizer.idf_,
+        "data": index.data,
+        "indices": index.indices.astype(np.int32),
+        "indptr": index.indptr.astype(np.int32),
+    }
+    return State(arrays, {"rows": index.shape[1]}), vectors
+
+
+def landmarks(vectors: Vectors) -> Vectors:
+    """Return at most `LANDMARKS` of the rows as the columns of an index, term by term."""
+    import numpy as np
+
+    count = vectors.shape[0]
+    some = np.unique(np.linspace(0, count - 1, min(count, LANDMARKS)).astype(int))
+    index = vectors[some].T.tocsr()
+    index.sort_indices()
+    return index
+
+
+def near(state: State, queries: Sequence[Asked]) -> Floats:
+    """Return the greatest cosine [n] of each query with any row that was learnt from."""
+    vectorizer, index = state.live.get("near", lambda: _index(state))
+    return nearest(vectorizer.transform([text for text, _ in queries]), index)
+
+
+def nearest(vectors: Vectors, index: Vectors) -> Floats:
+    """Return the greatest product [n] of each row of `vectors` with any column of `index`."""
+    import numpy as np
+
+    found = [
+        (vectors[at : at + _AT_ONCE] @ index).max(1).toarray().ravel()
+        for at in range(0, vectors.shape[0], _AT_ONCE)
+    ]
+    return np.concatenate([np.zeros(0, np.float32), *found])
+
+
+def shrunk(
+    state: State, queries: Sequence[Asked], found: Predictions
+) -> tuple[Predictions, Floats]:
+    """Return predictions shrunk towards the prior, and how foreign each query is, in [0, 1].
+
+    mean = w m + (1 - w) prior, with w by the similarity on the curve that was fitted where whole
+    tags were left out. Foreign is the share of the rows learnt from that lie closer to the others.
+    """
+    import numpy as np
+
+    similar = near(state.part("near"), queries)
+    curve = state.part("curve").arrays
+    weight = np.interp(similar, curve["similar"], curve["weight"])
+    prior = PRIOR.predict(state.part("prior"), queries)
+    foreign = 1 - np.searchsorted(curve["usual"], similar, side="right") / len(curve["usual"])
+    return blended(found, prior, weight), foreign
+
+
+def blended(found: Predictions, prior: Predictions, weight: Floats) -> Predictions:
+    """Return w m + (1 - w) prior for weights [n]; the spread grows by what the two differ."""
+    import numpy as np
+
+    share = weight[:, None]
+    mean = share * found.mean + (1 - share) * prior.mean
+    apart = share * (1 - share) * (found.mean - prior.mean) ** 2
+    return Predictions(mean, np.sqrt(share * found.spread**2 + apart), found.cost)
+
+
+def _index(state: State) -> tuple[Any, Vectors]:
+    from scipy import sparse
+
+    arrays = state.arrays
+    terms = arrays["terms"].tobytes().decode().split("\n")
+    vectorizer = _vectorizer(vocabulary={term: at for at, term in enumerate(terms)})
+    vectorizer.idf_ = arrays["idf"]
+    parts = (arrays["data"], arrays["indices"], arrays["indptr"])
+    return vectorizer, sparse.csr_matrix(parts, shape=(len(terms), state.facts["rows"]))
+
+
+def _vectorizer(**how: Any) -> Any:  # noqa: ANN401 - untyped
+    import numpy as np
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(
+        analyzer="char_wb", ngram_range=(3, 3), sublinear_tf=True, dtype=np.float32, **how
+    )
