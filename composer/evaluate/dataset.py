@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import hashlib
-import io
-import json
 import random
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from composer.evaluate.rows import BadRowError, Row, row_of
+from composer.evaluate.rows import Row, row_of
+from composer.models.data import SHAPE, BadRow, Unreadable, read
 from composer.words import Diagnostic, Mistakes, Place, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from composer.models.data import Line
 
 __all__ = ["divide", "read_rows"]
 
-SHAPE = '{"id": "q1", "query": "2 + 2?", "reference": "4", "tags": ["sums"]}'
 SHOWN_MISTAKES = 10
 SHOWN_LINE = 120
-GZIP = b"\x1f\x8b"
 
 
 def read_rows(
@@ -33,14 +30,17 @@ def read_rows(
     sample: int | None = None,
     seed: int = 0,
 ) -> list[Row]:
-    """Read a data file, JSONL (plain or gzip) or CSV; all of its mistakes are reported at once.
+    """Read a data file (see `composer.models.data`); all of its mistakes are reported at once.
 
     `split` keeps the rows of one split, `limit` the first rows of what is left, and `sample` as
     many of those, drawn by the seed and in the order of the file.
     """
-    name, text = str(path), _text(Path(path))
-    found = list(_csv(text) if _is_csv(name) else _jsonl(text))
-    rows, mistakes = _rows(found, _Page(name, text))
+    name = str(path)
+    try:
+        lines = read(path)
+    except Unreadable as bad:
+        raise Mistakes([Diagnostic(bad.code, bad.message, help=bad.advice)]) from bad
+    rows, mistakes = _rows(name, lines)
     if mistakes:
         raise Mistakes(mistakes[:SHOWN_MISTAKES])
     kept = [row for row in rows if split is None or row.split == split]
@@ -63,67 +63,31 @@ def divide(rows: Sequence[Row], share: float = 0.8, seed: int = 0) -> tuple[list
     return left, right
 
 
-class _Page:
-    """The file's lines, cut to a length that can be shown under a mistake."""
-
-    def __init__(self, name: str, text: str) -> None:
-        self.name = name
-        self.lines = text.split("\n")
-
-    def mistake(self, number: int, message: str, advice: str = "") -> Diagnostic:
-        source = Source(self.name, "\n".join(line[:SHOWN_LINE] for line in self.lines))
-        start = source.starts[number - 1]
-        place = Place(source, start, start + len(source.line(number)))
-        return Diagnostic("E504", message, place, help=advice or f"a row is {SHAPE}")
-
-
-def _rows(found: Sequence[tuple[int, object]], page: _Page) -> tuple[list[Row], list[Diagnostic]]:
+def _rows(name: str, lines: Sequence[Line]) -> tuple[list[Row], list[Diagnostic]]:
     rows: list[Row] = []
     mistakes: list[Diagnostic] = []
     seen: dict[str, int] = {}
-    for index, (number, content) in enumerate(found):
+    for index, line in enumerate(lines):
         try:
-            row = row_of(content, index)
+            row = row_of(line.content, index)
             if row.id in seen:
                 said = f"the id `{row.id}` is already on line {seen[row.id]}"
-                raise BadRowError(said, "give every row its own id, or none of them")  # noqa: TRY301
-            seen[row.id] = number
+                raise BadRow(said, "give every row its own id, or none of them")  # noqa: TRY301
+            seen[row.id] = line.number
             rows.append(row)
-        except BadRowError as bad:
-            mistakes.append(page.mistake(number, bad.message, bad.advice))
+        except BadRow as bad:
+            mistakes.append(_mistake(name, line, bad))
     return rows, mistakes
 
 
-def _text(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-        raw = gzip.decompress(content) if content.startswith(GZIP) else content
-        return raw.decode("utf-8-sig")
-    except FileNotFoundError:
-        missing = Diagnostic("E501", f"there is no file `{path}`", help="name a JSONL or CSV file")
-        raise Mistakes([missing]) from None
-    except (OSError, EOFError, ValueError) as problem:
-        said = f"`{path}` cannot be read: {problem}"
-        raise Mistakes([Diagnostic("E504", said, help="give JSONL or CSV in UTF-8")]) from problem
-
-
-def _is_csv(name: str) -> bool:
-    return name.lower().removesuffix(".gz").endswith(".csv")
-
-
-def _jsonl(text: str) -> Iterator[tuple[int, object]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            try:
-                yield number, json.loads(line)
-            except ValueError as problem:
-                yield number, problem
-
-
-def _csv(text: str) -> Iterator[tuple[int, object]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    for row in reader:
-        yield reader.line_num, {key: value for key, value in row.items() if key and value}
+def _mistake(name: str, line: Line, bad: BadRow) -> Diagnostic:
+    """Show the line, cut to a length that can be shown, under what is wrong with it."""
+    shown = line.text[:SHOWN_LINE]
+    source = Source(name, "\n" * (line.number - 1) + shown)
+    start = source.starts[line.number - 1]
+    return Diagnostic(
+        "E504", bad.message, Place(source, start, start + len(shown)), help=bad.advice
+    )
 
 
 def _empty(name: str, rows: Sequence[Row], split: str | None) -> Diagnostic:

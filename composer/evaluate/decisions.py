@@ -59,7 +59,7 @@ class Decided:
 def decide_only(recipe: Recipe, rows: Sequence[Row], *, how: Compare = "auto") -> Decided:
     """Decide on every row without answering it, and judge the choices by what was recorded.
 
-    Raises Failure (E711) where the recipe has no route, or one that reads answers.
+    Raises Failure (E712) where the recipe has no route, or one that reads answers.
     """
     with recipe.ready() as ensemble:
         bank = bank_of(ensemble)

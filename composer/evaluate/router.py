@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from composer.evaluate.baselines import CHANCE, LENGTH, ORACLE, ZERO, baselines, best_single
+from composer.evaluate.plain import both, plain
 from composer.evaluate.sweep import APGR, GAIN, LENGTH_APGR, sweep
 from composer.metrics import Interval, drawn_interval, resampled_means
 
@@ -103,18 +104,6 @@ class Router:
             },
             "curve": self.curve.as_dict() if self.curve is not None else None,
         }
-
-
-def plain(value: float) -> float | None:
-    """Return what JSON can hold: nothing for what is undefined or never reached."""
-    import math
-
-    return value if math.isfinite(value) else None
-
-
-def both(interval: Interval) -> list[float | None]:
-    """Return the ends of an interval as JSON holds them."""
-    return [plain(interval.low), plain(interval.high)]
 
 
 def study(outcomes: Outcomes, *, seed: int = 0) -> Router:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+from composer.models.data import BadRow, query_of, recorded_of, tags_of
+from composer.models.data.row import PAIRS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["BadRowError", "Row", "row_of"]
-
-PAIRS = (("query", "reference"), ("question", "answer"), ("input", "target"))
-"""The names that data sets give to a question and its answer; ours first."""
+__all__ = ["Row", "row_of"]
 
 OWN = frozenset({"id", "tags", "split", "recorded", "reference"})
 """Keys that are no business of the models that are asked."""
@@ -36,42 +35,21 @@ class Row:
         return {"id": self.id, "query": self.query, **tags, **self.fields}
 
 
-class BadRowError(Exception):
-    """A row that cannot be used, in words, with advice."""
-
-    def __init__(self, message: str, advice: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.advice = advice
-
-
-def row_of(content: object, index: int) -> Row:
-    """Make a row of what a line holds; `index` names a row without an id."""
-    if isinstance(content, ValueError):
-        raise BadRowError(f"this line is not JSON: {content}")
-    if not isinstance(content, dict):
-        raise BadRowError("this line is not a JSON object")
+def row_of(content: dict[str, Any] | BadRow, index: int) -> Row:
+    """Make a row of what a line holds; `index` names a row without an id. Raises BadRow."""
+    if isinstance(content, BadRow):
+        raise content
     asked, answered = next((pair for pair in PAIRS if pair[0] in content), PAIRS[0])
-    query = content.get(asked, _last(content.get("messages")))
-    if not isinstance(query, str) or not query.strip():
-        raise BadRowError('this row has no "query" in text')
     given = content.get("reference", content.get(answered))
     return Row(
         id=str(content.get("id", index)),
-        query=query,
+        query=query_of(content),
         references=_references(given),
-        tags=_tags(content.get("tags", ())),
+        tags=tags_of(content),
         split=str(content.get("split") or ""),
-        recorded=_recorded(content.get("recorded")),
+        recorded=recorded_of(content),
         fields={k: v for k, v in content.items() if k not in OWN | {asked, answered}},
     )
-
-
-def _last(messages: object) -> object:
-    """What the user said last in a conversation."""
-    turns = [one for one in messages if isinstance(one, dict)] if isinstance(messages, list) else []
-    users = (one.get("content") for one in reversed(turns) if one.get("role") == "user")
-    return next(users, None)
 
 
 def _references(given: object) -> tuple[str, ...]:
@@ -83,26 +61,7 @@ def _references(given: object) -> tuple[str, ...]:
 
 def _plain(one: object) -> str:
     if not isinstance(one, str | int | float):
-        raise BadRowError('"reference" is neither a text, a number nor a list of them')
+        raise BadRow('"reference" is neither a text, a number nor a list of them')
     if isinstance(one, float) and one.is_integer():
         return str(int(one))
     return str(one).rpartition("####")[2].strip()
-
-
-def _tags(given: object) -> tuple[str, ...]:
-    if isinstance(given, str):
-        return tuple(tag.strip() for tag in given.split(";") if tag.strip())
-    if isinstance(given, list | tuple) and all(isinstance(tag, str) for tag in given):
-        return tuple(given)
-    raise BadRowError('"tags" is not a list of texts')
-
-
-def _recorded(given: object) -> Mapping[str, Mapping[str, Any]]:
-    if given is None:
-        return MappingProxyType({})
-    if isinstance(given, dict) and all(isinstance(one, dict) for one in given.values()):
-        return given
-    raise BadRowError(
-        '"recorded" does not map models to answers',
-        'write "recorded": {"model": {"text": "...", "correct": true}}',
-    )

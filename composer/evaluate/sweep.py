@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from composer.evaluate.baselines import ranked
+from composer.evaluate.plain import plain
 from composer.metrics import (
     aiq,
     apgr,
@@ -43,7 +44,7 @@ PAIR = 2
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """Mean costs and qualities from the cheapest point to the dearest, [points] each.
+    """Mean costs and qualities from the least use of the better choices to the most, [points] each.
 
     `share` is that of the stronger of two choices, None of more. `members` holds (cost, quality)
     of the single choices, [m, 2]. Of two choices, `whole` is the APGR over every threshold and
@@ -63,7 +64,7 @@ class Curve:
             "cost": self.cost.tolist(),
             "quality": self.quality.tolist(),
             "strong_share": None if self.share is None else self.share.tolist(),
-            "apgr_all_thresholds": self.whole,
+            "apgr_all_thresholds": None if self.whole is None else plain(self.whole),
         }
 
 

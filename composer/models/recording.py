@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from composer.models.checkpoint import ModelError
+from composer.models.data import BadRow, Unreadable, query_of, read, recorded_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from composer.models.data import Line
     from composer.ports.values import Query
 
 __all__ = ["Recording", "recording"]
 
 Row = dict[str, Any]
-GZIP = b"\x1f\x8b"
+SHAPE = '{"id": "q1", "query": "...", "recorded": {"model": {"text": "..."}}}'
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def recording(path: str) -> Recording:
 
 @lru_cache(maxsize=16)
 def _read(path: str, _stamp: int) -> Recording:
-    rows = tuple(_row(path, number, line) for number, line in _lines(path))
+    rows = tuple(_rows(path))
     by_id: dict[str, Row] = {}
     by_text: dict[str, Row] = {}
     for row in rows:
@@ -69,31 +69,21 @@ def _read(path: str, _stamp: int) -> Recording:
     return Recording(path, rows, by_id, by_text)
 
 
-def _lines(path: str) -> Iterator[tuple[int, str]]:
+def _rows(path: str) -> Iterator[Row]:
     try:
-        content = Path(path).read_bytes()
-        text = (gzip.decompress(content) if content.startswith(GZIP) else content).decode()
-    except (OSError, EOFError, ValueError) as problem:
-        said = f"`{path}` cannot be read: {problem}"
-        raise ModelError("E504", said, "give a JSONL file in UTF-8, plain or gzip") from problem
-    numbered = enumerate(text.split("\n"), 1)
-    return ((number, line) for number, line in numbered if line.strip())
+        lines = read(path)
+    except Unreadable as bad:
+        raise ModelError(bad.code, bad.message, bad.advice) from bad
+    for at, line in enumerate(lines):
+        try:
+            yield _row(line, at)
+        except BadRow as bad:
+            said = f"{path}:{line.number}: {bad.message}"
+            raise ModelError("E504", said, f"write one object a line, as {SHAPE}") from bad
 
 
-def _row(path: str, number: int, line: str) -> Row:
-    try:
-        row = json.loads(line)
-    except ValueError as problem:
-        raise _bad(path, number, f"not JSON: {problem}") from problem
-    if not isinstance(row, dict) or not isinstance(row.get("query"), str):
-        raise _bad(path, number, 'no "query" in text')
-    recorded = row.setdefault("recorded", {})
-    if not isinstance(recorded, dict) or not all(isinstance(v, dict) for v in recorded.values()):
-        raise _bad(path, number, '"recorded" does not map models to answers')
-    row.setdefault("id", str(number - 1))
-    return row
-
-
-def _bad(path: str, number: int, what: str) -> ModelError:
-    shape = '{"id": "q1", "query": "...", "recorded": {"model": {"text": "..."}}}'
-    return ModelError("E504", f"{path}:{number}: {what}", f"write one object a line, as {shape}")
+def _row(line: Line, index: int) -> Row:
+    if isinstance(line.content, BadRow):
+        raise line.content
+    found = {"id": str(index), **line.content, "query": query_of(line.content)}
+    return found | {"recorded": recorded_of(line.content)}

@@ -159,7 +159,7 @@ class Ensemble:
     ) -> list[Decision]:
         """Return what a route decides for each query, the last one unless it is named by its id.
 
-        No branch is asked. Raises Failure where there is no such route (E711), or where it cannot
+        No branch is asked. Raises Failure where there is no such route (E712), or where it cannot
         decide before something was answered.
         """
         from composer.run.deciding import decide, route_of

@@ -473,7 +473,7 @@ CODES: dict[str, Code] = {
         "A template asks for a value that the step before it does not give, or is not rightly "
         "written in the language of templates, Jinja2. The message says which.",
     ),
-    "E711": Code(
+    "E712": Code(
         "an evaluation that cannot be made",
         "Deciding without answering needs a route that reads nothing but the question, as in "
         "`route(by = ...) -> [A, B]`; a recipe without one, or one that routes what was answered "

@@ -77,3 +77,62 @@ def test_data_is_needed(evaluate):
     with pytest.raises(SystemExit) as caught:
         main(["eval", "vote.ens"])
     assert caught.value.code == 2
+
+
+def told(text):
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_decisions_alone_are_one_line_each(evaluate):
+    Path("drawn.ens").write_text(MODELS + "route(by = random()) -> [Q, P]\n")
+    status, out, _ = evaluate("drawn.ens", "--route-only", "--json")
+    lines = told(out)
+    assert status == 0
+    assert [line["id"] for line in lines] == ["1", "2", "3"]
+    assert all(line["chosen"][0] in {"P", "Q"} for line in lines)
+    assert all(set(line["estimates"]) == {"P", "Q"} for line in lines)
+
+
+def test_decisions_are_told_in_shares_and_judged_by_what_was_recorded(evaluate):
+    Path("long.ens").write_text(MODELS + "route(by = length()) -> [Q, P]\n")
+    status, out, _ = evaluate("long.ens", "--route-only")
+    assert status == 0
+    assert "100.0 %" in out
+    assert "as it stands it decides nothing" in out
+
+
+def test_a_recipe_without_a_route_cannot_only_decide(evaluate):
+    status, out, err = evaluate("vote.ens", "--route-only")
+    assert (status, out) == (3, "")
+    assert "error[E712]" in err
+
+
+@pytest.mark.parametrize("name", ["curve.svg", "curve.PNG"])
+def test_a_plot_is_drawn_beside_the_report(evaluate, name):
+    Path("drawn.ens").write_text(MODELS + "route(by = random()) -> [Q, P]\n")
+    status, out, _ = evaluate("drawn.ens", "--plot", name)
+    assert status == 0
+    assert "the route, 3 rows" in out
+    start = b"<svg" if name.endswith("svg") else b"\x89PNG"
+    assert Path(name).read_bytes().startswith(start)
+
+
+def test_a_plot_of_another_kind_is_refused(evaluate):
+    status, _, err = evaluate("vote.ens", "--plot", "curve.pdf")
+    assert status == 2
+    assert ".svg or .png" in err
+
+
+def test_tables_are_not_cut_where_nobody_watches(evaluate, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    name = "a_recipe_whose_name_alone_is_longer_than_forty_columns.ens"
+    Path(name).write_text(MODELS + "route(by = random()) -> [Q, P]\n")
+    _, out, _ = evaluate(name)
+    assert any(line.startswith(name) and "%" in line for line in out.splitlines())
+
+
+def test_pickles_are_refused(evaluate):
+    Path("rows.pkl").write_bytes(b"\x80\x04.")
+    with pytest.raises(SystemExit) as caught:
+        main(["eval", "vote.ens", "--data", "rows.pkl"])
+    assert caught.value.code == 1

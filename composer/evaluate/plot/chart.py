@@ -65,13 +65,13 @@ class Chart:
 def chart_of(reports: Sequence[Report | Decided]) -> Chart:
     """Gather what reports, or decisions, tell of quality and cost.
 
-    Raises Failure (E711) where nothing has a cost, or where costs are of several kinds.
+    Raises Failure (E712) where nothing has a cost, or where costs are of several kinds.
     """
     units = {unit for one in reports if (unit := _unit(one))}
     if len(units) != 1:
         kinds = "costs of different kinds, dollars and calls" if units else "no costs"
         said = f"there is nothing to plot: the data and the recipes give {kinds}"
-        raise Failure("E711", said, "declare prices, or record the `cost` of every answer")
+        raise Failure("E712", said, "declare prices, or record the `cost` of every answer")
     series: dict[tuple[str, tuple[Point, ...]], Series] = {}
     color = cycle(COLORS)
     for one in reports:

@@ -48,18 +48,18 @@ def png(marks: Sequence[Mark]) -> bytes:
 
 def _line(paper: Floats, line: Line) -> None:
     pieces = list(pairwise(line.points))
-    dashed = list(_dashes(pieces)) if line.dashed else pieces
+    dashed = list(_dashes(pieces, line.width / 2)) if line.dashed else pieces
     _cover(paper, dashed, line.width / 2, line.color)
 
 
-def _dashes(pieces: Sequence[tuple[Point, Point]]) -> Iterator[tuple[Point, Point]]:
-    """Cut a line into dashes, counted along all of its pieces."""
+def _dashes(pieces: Sequence[tuple[Point, Point]], radius: float) -> Iterator[tuple[Point, Point]]:
+    """Cut a line into dashes, counted along all of its pieces; their round ends belong to them."""
     gone = 0.0
     for start, end in pieces:
         length = math.dist(start, end)
         for each in range(int(gone // (DASH + GAP)), int((gone + length) // (DASH + GAP)) + 1):
-            left = max(each * (DASH + GAP) - gone, 0.0)
-            right = min(each * (DASH + GAP) + DASH - gone, length)
+            left = max(each * (DASH + GAP) + radius - gone, 0.0)
+            right = min(each * (DASH + GAP) + DASH - radius - gone, length)
             if left < right:
                 yield _along(start, end, left / length), _along(start, end, right / length)
         gone += length

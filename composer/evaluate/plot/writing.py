@@ -24,7 +24,7 @@ FONT = "ui-sans-serif, system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif"
 def draw_plot(path: Path, reports: Sequence[Report | Decided]) -> None:
     """Draw reports into a .png file, any other as SVG.
 
-    Raises Failure where they give nothing to draw (E711) or the file cannot be written (E503).
+    Raises Failure where they give nothing to draw (E712) or the file cannot be written (E503).
     """
     marks = lay_out(chart_of(reports))
     if path.suffix.lower() == ".png":

@@ -1,0 +1,64 @@
+"""What a row of a data file must hold, and what is wrong with one that does not."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["PAIRS", "SHAPE", "BadRow", "query_of", "recorded_of", "tags_of"]
+
+Recorded = dict[str, dict[str, Any]]
+
+SHAPE = '{"id": "q1", "query": "2 + 2?", "reference": "4", "tags": ["sums"]}'
+ANSWERS = '"recorded": {"model": {"text": "...", "correct": true}}'
+
+PAIRS = (("query", "reference"), ("question", "answer"), ("input", "target"))
+"""The names that data sets give to a question and its answer; ours first."""
+
+
+class BadRow(Exception):  # noqa: N818 - it says what a row is
+    """A row that cannot be used, in words, with advice."""
+
+    def __init__(self, message: str, advice: str = f"a row is {SHAPE}") -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+
+def query_of(row: Mapping[str, Any]) -> str:
+    """Return the question: the `query`, under one of its names, else what the user said last."""
+    asked = next((name for name, _ in PAIRS if name in row), None)
+    query = _last(row.get("messages")) if asked is None else row[asked]
+    if not isinstance(query, str) or not query.strip():
+        raise BadRow('this row has no "query" in text')
+    return query
+
+
+def recorded_of(row: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """Return what was recorded of each model, nothing where nothing was."""
+    given = row.get("recorded")
+    if given is None:
+        return MappingProxyType({})
+    if isinstance(given, dict) and all(isinstance(one, dict) for one in given.values()):
+        return given
+    raise BadRow('"recorded" does not map models to answers', f"write {ANSWERS}")
+
+
+def tags_of(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the tags: a list of texts, or one text with semicolons."""
+    given = row.get("tags") or ()
+    if isinstance(given, str):
+        return tuple(tag.strip() for tag in given.split(";") if tag.strip())
+    if isinstance(given, list | tuple) and all(isinstance(tag, str) for tag in given):
+        return tuple(given)
+    raise BadRow('"tags" is not a list of texts')
+
+
+def _last(messages: object) -> object:
+    """What the user said last in a conversation."""
+    turns = [one for one in messages if isinstance(one, dict)] if isinstance(messages, list) else []
+    users = (one.get("content") for one in reversed(turns) if one.get("role") == "user")
+    return next(users, None)
