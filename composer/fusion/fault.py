@@ -16,14 +16,21 @@ if TYPE_CHECKING:
 __all__ = ["fault"]
 
 
-def fault(cursor: Cursor, said: Sequence[Tensor | None], rows: slice) -> ModelError:
-    """Name the member whose logits [position, width] at some positions made the fuse no number."""
+def fault(cursor: Cursor, said: Sequence[Tensor | None], rows: slice) -> Exception:
+    """Name the member whose logits [position, width] at some positions made the fuse no number.
+
+    It leaves if it may; then the answer is `Left`.
+    """
     cursor.spoilt = True
-    for leaf, logits in zip(cursor.group.leaves, said, strict=True):
-        if logits is not None and (logits[rows].isnan() | logits[rows].isposinf()).any():
-            return ModelError(
+    for n, logits in enumerate(said):
+        if n not in cursor.tracks or logits is None:
+            continue
+        if (logits[rows].isnan() | logits[rows].isposinf()).any():
+            name = cursor.group.leaves[n].name
+            error = ModelError(
                 "E704",
-                f"{leaf.name} gave logits that are not numbers",
+                f"{name} gave logits that are not numbers",
                 "its number type may be too narrow: try `dtype = float32`",
             )
+            return cursor.without(n, error)
     return ModelError("E705", "the members rule out each other's every token")

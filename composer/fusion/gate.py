@@ -9,6 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+import torch
+
+from composer.fusion.taught import loaded
+from composer.fusion.weigh.features import FEATURES, features
+from composer.models.checkpoint import ModelError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,8 +22,9 @@ if TYPE_CHECKING:
 
     from composer.fusion.align.base import Side
     from composer.fusion.said import Said
+    from composer.fusion.taught import Taught
 
-__all__ = ["Gate", "Unsure", "unsure"]
+__all__ = ["Gate", "Judge", "Unsure", "critical", "routed", "unsure"]
 
 
 class Gate(Protocol):
@@ -48,7 +55,92 @@ class Unsure:
         return lead.probabilities().amax(-1) < self.below
 
 
+class Judge:
+    """Open by the probability that a small network gives to what it sees at a token.
+
+    It is a perceptron with rectified layers `w0`, `b0`, `w1`... and one number at its end, over the
+    lead's last hidden states, or over features of its distribution. It opens where the probability
+    is at least `above`, or where it is less than `below`.
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[tuple[Tensor, Tensor]],
+        *,
+        hidden: bool,
+        above: float | None = None,
+        below: float | None = None,
+        greedy: bool = False,
+    ) -> None:
+        self.layers = list(layers)
+        self.hidden, self.greedy = hidden, greedy
+        self.above, self.below = above, below
+
+    def __call__(self, lead: Said, hidden: Tensor | None) -> Tensor:
+        """Whether to open [row]."""
+        chance = self.chance(lead, hidden)
+        if self.above is not None:
+            return chance >= self.above
+        assert self.below is not None
+        return chance < self.below
+
+    def chance(self, lead: Said, hidden: Tensor | None) -> Tensor:
+        """The network's probability [row]."""
+        x = features(lead) if hidden is None or not self.hidden else hidden
+        wanted = self.layers[0][0].shape[0]
+        if x.shape[1] != wanted:
+            raise ModelError(
+                "E507",
+                f"the gate was taught by {wanted} numbers a token, and the lead has {x.shape[1]}",
+                "teach it again, with the members there are now",
+            )
+        for n, (weight, bias) in enumerate(self.layers):
+            x = torch.addmm(bias.to(x.device), x, weight.to(x.device))
+            x = x if n == len(self.layers) - 1 else x.relu()
+        return x[:, 0].sigmoid()
+
+
 def unsure(sides: Sequence[Side], *, below: float = 0.5) -> Gate:
     """Open where the lead is unsure."""
     del sides
     return Unsure(below)
+
+
+def critical(
+    sides: Sequence[Side], *, taught: Taught | None = None, above: float = 0.5, greedy: bool = True
+) -> Gate:
+    """Open, and take the likeliest entry, at tokens that a classifier finds critical (CDS)."""
+    layers, hidden = _network(sides, taught, "critical")
+    return Judge(layers, hidden=hidden, above=above, greedy=greedy)
+
+
+def routed(sides: Sequence[Side], *, taught: Taught | None = None, below: float = 0.95) -> Gate:
+    """Open where the lead's token is trusted too little, by its hidden state.
+
+    CITER, arXiv:2502.01976; with weights of 0 for the lead and 1 for the other the token is the
+    other's.
+    """
+    layers, hidden = _network(sides, taught, "routed")
+    return Judge(layers, hidden=hidden, below=below)
+
+
+def _network(
+    sides: Sequence[Side], taught: Taught | None, part: str
+) -> tuple[list[tuple[Tensor, Tensor]], bool]:
+    """The layers of what a gate learnt, and whether they look at hidden states."""
+    state = loaded(taught, part)
+    hidden = state.facts.get("sees") == "hidden"
+    if hidden and sides[0].model is None:
+        raise ModelError(
+            "E404",
+            f"`{part}` looks at hidden states, but {sides[0].name} is itself a fuse",
+            "let a single model lead",
+        )
+    count = sum(name.startswith("w") for name in state.arrays)
+    layers = [
+        (torch.from_numpy(state.arrays[f"w{n}"]).float(), torch.from_numpy(state.arrays[f"b{n}"]))
+        for n in range(count)
+    ]
+    if not hidden and layers[0][0].shape[0] != len(FEATURES):
+        raise ModelError("E507", f"what `{part}` learnt is of other features", "teach it again")
+    return [(weight, bias.float()) for weight, bias in layers], hidden

@@ -133,6 +133,13 @@ class Group:
         first = self.root.children[0] if isinstance(self.root, Fuse) else self.root
         return self._fuse(first, logits, None)
 
+    def seen(self, logits: Sequence[Tensor | None]) -> Tensor | None:
+        """The last hidden states [row, size] behind the first member's logits, if there are any."""
+        leaf = self.lead[0]
+        said, model = logits[leaf], self.leaves[leaf].runner.model
+        behind = None if said is None else said[:, model.width :]
+        return behind if behind is not None and behind.shape[1] else None
+
     def aside(
         self,
         members: Sequence[int],

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.fusion.cursor import END, Draw, Drawn, Rank, Ranked, Read
+from composer.fusion.cursor import END, Draw, Drawn, Left, Rank, Ranked, Read
 from composer.fusion.fault import fault
 from composer.fusion.inquiry import Inquiry
 from composer.fusion.sample import draw
@@ -51,6 +51,15 @@ class _Part:
         """Tokens to be read before those whose logits are wanted."""
         return (self.marks[0] - 1 if self.marks else self.end) - self.track.row.length
 
+    @property
+    def hidden(self) -> bool:
+        """Whether last hidden states are wanted, behind the logits."""
+        request = self.request
+        if isinstance(request, Inquiry):
+            return request.hidden
+        gate = request.cursor.group.gate
+        return gate is not None and gate.hidden and self.leaf in request.cursor.group.lead
+
     def feed(self) -> Feed:
         row = self.track.row
         if self.marks and self.marks[0] <= row.length:
@@ -86,7 +95,7 @@ def tick(requests: Sequence[Request]) -> dict[Request, Answer]:
             (_inquire if kind else _answer)(group, good, logits, answers)
         except Exception as error:  # noqa: BLE001  # idem
             answers.update((request, error) for request, _ in good)
-    return answers
+    return {request: a for request, a in answers.items() if not isinstance(a, Left)}
 
 
 def _parts(request: Request) -> list[_Part]:
@@ -128,10 +137,12 @@ def _step(
     """One pass; if it fails, one for each row, so that only those concerned fail."""
     out: Tensor | None
     try:
-        out = runner.step([feed for _, feed in lines])
+        hidden = any(part.hidden for part, _ in lines)
+        out = runner.step([feed for _, feed in lines], hidden=hidden)
     except Exception as error:  # noqa: BLE001  # whatever it is belongs to the jobs, not the loop
         if len(lines) == 1:
-            answers[lines[0][0].request] = error
+            part = lines[0][0]
+            answers[part.request] = part.request.cursor.without(part.leaf, error)
             return None
         parts = [_step(runner, [line], answers) for line in lines]
         lines = [line for line, out in zip(lines, parts, strict=True) if out is not None]
@@ -164,7 +175,8 @@ def _heard(
     for part in parts:
         out = logits.get((part.track.leaf.runner, part.track.leaf.lane))
         if part.marks and out is not None:
-            found[part.leaf] = out[part.at : part.at + len(part.marks)]
+            width = None if part.hidden else part.track.leaf.runner.model.width
+            found[part.leaf] = out[part.at : part.at + len(part.marks), :width]
     return found
 
 
@@ -216,19 +228,20 @@ def _admitted(
     if not fresh:
         return asked
     said = _said(group, fresh, logits)
-    opens = gate(group.led(said), None).tolist()
+    opens = gate(group.led(said), group.seen(said)).tolist()
     waiting: set[int] = set()
     for (request, parts), row, opened in zip(fresh, range(len(fresh)), opens, strict=True):
         request.opened = opened
         if opened and len(parts) < len(request.cursor.tracks):
-            request.held = {leaf: _row(said[leaf], row) for leaf in group.lead}
+            request.held = {leaf: _row(group, said[leaf], leaf, row) for leaf in group.lead}
             waiting.add(id(request))
     return [(r, p) for r, p in asked if id(r) not in waiting]
 
 
-def _row(logits: Tensor | None, row: int) -> Tensor:
+def _row(group: Group, logits: Tensor | None, leaf: int, row: int) -> Tensor:
+    """One row of a leaf's logits [1, width], without what may stand behind them."""
     assert logits is not None
-    return logits[row : row + 1]
+    return logits[row : row + 1, : group.leaves[leaf].runner.model.width]
 
 
 def _weights(request: Request) -> Sequence[float]:
@@ -284,7 +297,8 @@ def _of_leaf(
         return None
     out = logits.get((group.leaves[leaf].runner, group.leaves[leaf].lane))
     if held:
-        out = torch.cat([*([] if out is None else [out]), *reversed(held)])
+        fresh = [] if out is None else [out[:, : held[0].shape[1]]]
+        out = torch.cat([*fresh, *reversed(held)])
     if out is None or places == list(range(len(out))):
         return out
     return out[torch.tensor(places, device=out.device)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from composer.models.attention import Attention
+from composer.models.beside import beside
 from composer.models.rows import Feed
 from composer.models.separate import Separate
 from composer.models.states import States
@@ -42,10 +43,15 @@ class Runner:
         """Whether no row is open."""
         return not self.rows.live
 
-    def step(self, feeds: Sequence[Feed]) -> Tensor:
-        """Feed each row its tokens; float logits [all kept, model.width]."""
-        logits = self.rows.step(feeds)
-        return logits[:, : self.model.width].float()
+    def step(self, feeds: Sequence[Feed], *, hidden: bool = False) -> Tensor:
+        """Feed each row its tokens; float logits [all kept, model.width].
+
+        With `hidden` the last hidden states stand behind them [all kept, model.width + size].
+        """
+        if hidden:
+            logits, states = beside(self.model, self.rows, feeds)
+            return torch.cat((logits[:, : self.model.width], states), 1).float()
+        return self.rows.step(feeds)[:, : self.model.width].float()
 
     def _choose(self) -> Rows:
         kind = self.model.config.model_type

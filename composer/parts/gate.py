@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from composer.parts.taught import Teachable
 from composer.parts.tensor import Tensorial
 from composer.ports import Typed
 
@@ -20,3 +21,29 @@ class Unsure(Gate):
     where: ClassVar[str] = "composer.fusion.gate:unsure"
 
     below: float = Field(default=0.5, gt=0, le=1)
+
+
+class Critical(Gate, Teachable):
+    """Where a classifier of the first member's distribution finds the next token critical (CDS).
+
+    There the likeliest token is taken; `greedy = false` draws as everywhere else.
+    """
+
+    name: ClassVar[str] = "critical"
+    where: ClassVar[str] = "composer.fusion.gate:critical"
+
+    above: float = Field(default=0.5, gt=0, le=1)
+    greedy: bool = True
+
+
+class Routed(Gate, Teachable):
+    """Where a network trusts the first member's next token, by its hidden state, less than `below`.
+
+    CITER: with `weights = [0, 1]` such a token is the second member's.
+    """
+
+    name: ClassVar[str] = "routed"
+    paper: ClassVar[str] = "arXiv:2502.01976"
+    where: ClassVar[str] = "composer.fusion.gate:routed"
+
+    below: float = Field(default=0.95, gt=0, le=1)

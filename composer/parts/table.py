@@ -110,7 +110,11 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "search": "weigh.Search",
     },
     "handover": {"doubt": "handover.Doubt", "expert_tokens": "handover.ExpertTokens"},
-    "gate": {"unsure": "gate.Unsure"},
+    "gate": {
+        "unsure": "gate.Unsure",
+        "critical": "gate.Critical",
+        "routed": "gate.Routed",
+    },
     "boundary": {"words": "span.Words"},
 }
 """The parts that come with the project: the module and the class of each, imported on use."""

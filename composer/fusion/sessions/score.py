@@ -6,6 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from composer.fusion.cursor import END, Cursor, Read, opening
+from composer.fusion.sessions.settle import settle
 from composer.fusion.spec import Score
 from composer.models.checkpoint import ModelError
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from composer.fusion.sessions.base import Session
     from composer.fusion.spec import Messages
 
-__all__ = ["perplexity", "score"]
+__all__ = ["perplexity", "plain", "score"]
 
 _FLOATS = 1 << 21  # of one row in one tick: positions times vocabulary
 
@@ -33,10 +34,16 @@ def score(
     shares = group.weights(weights)
     run = group.run(shares)
     if prompts is None:
-        return (yield from _plain(group, shares, run, text, end=end))
+        cursor, entries = plain(group, shares, run, text)
+        return (yield from _read(cursor, entries, end=end))
     written = encoded(text)
     ids = {leaf: opening(group.leaves[leaf], prompts, "") for leaf in run}
     cursor = Cursor.open(group, shares, ids)
+    try:
+        yield from settle(cursor, prompts)
+    except BaseException:
+        cursor.close()
+        raise
     return (yield from _read(cursor, cursor.path(written), end=end))
 
 
@@ -65,23 +72,23 @@ def perplexity(group: Group, prompt: Messages, weights: Sequence[float] | None) 
     return (yield from _read(cursor, rest, end=False))
 
 
-def _plain(
-    group: Group, shares: Sequence[float], run: Sequence[int], text: str, *, end: bool
-) -> Session[Score]:
-    """A text after BOS; its first piece is taken as given by models that have no BOS.
+def plain(
+    group: Group, shares: Sequence[float], run: Sequence[int], text: str
+) -> tuple[Cursor, Sequence[int]]:
+    """A cursor after BOS, and the entries of a text that go on from there.
 
-    So it is by groups of unlike vocabularies, some of which put a space before a text.
+    The text's first piece is taken as given by models that have no BOS, and by groups of unlike
+    vocabularies, some of which put a space before a text.
     """
     models = {leaf: group.leaves[leaf].runner.model for leaf in run}
     main = models[run[0]]
     entries = group.path(run[0], main.vocabulary.encode(text))
     alike = len({model.vocabulary.fingerprint for model in models.values()}) == 1
     if alike and all(model.opening for model in models.values()):
-        cursor = Cursor.open(group, shares, {leaf: list(models[leaf].opening) for leaf in run})
-        return (yield from _read(cursor, entries, end=end))
+        given = {leaf: list(models[leaf].opening) for leaf in run}
+        return Cursor.open(group, shares, given), entries
     start, rest = _head(group, entries, text)
-    cursor = Cursor.open(group, shares, {leaf: models[leaf].raw(start) for leaf in run})
-    return (yield from _read(cursor, rest, end=end))
+    return Cursor.open(group, shares, {leaf: models[leaf].raw(start) for leaf in run}), rest
 
 
 def _head(group: Group, entries: Sequence[int], text: str) -> tuple[str, Sequence[int]]:

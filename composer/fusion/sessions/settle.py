@@ -1,0 +1,24 @@
+"""What a fuse that weighs by its prompt does before the first token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from composer.fusion.cursor import Cursor
+    from composer.fusion.sessions.base import Session
+    from composer.fusion.spec import Messages
+
+__all__ = ["settle"]
+
+
+def settle(cursor: Cursor, prompts: Sequence[Messages]) -> Session[None]:
+    """Give a cursor at the beginning of its answer the weights that its prompt asks for."""
+    prior = cursor.group.prior
+    if prior is None:
+        return
+    factors = yield from prior(cursor, prompts)
+    found = [w * f for w, f in zip(cursor.weights, factors, strict=True)]
+    cursor.reweigh([each / sum(found) for each in found])

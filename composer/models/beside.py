@@ -1,0 +1,58 @@
+"""Last hidden states beside logits: what the output layer is given goes along with what it gives."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from composer.models.checkpoint import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
+
+    from composer.models.local import LocalModel
+    from composer.models.rows import Feed, Rows
+
+__all__ = ["beside"]
+
+
+def beside(model: LocalModel, rows: Rows, feeds: Sequence[Feed]) -> tuple[Tensor, Tensor]:
+    """Feed rows; logits [all kept, vocabulary] and last hidden states [all kept, size].
+
+    Whatever a kind of cache does to logits, to order and to choose rows, it does to both; where a
+    model scales its logits, its hidden states come scaled too. Raises ModelError (E302) for a
+    model whose output layer does not let them through.
+    """
+    head = model.module.get_output_embeddings()
+    sizes: set[tuple[int, int]] = set()
+    with _joined(head, sizes):
+        both = rows.step(feeds)
+    vocabulary, size = sizes.pop() if len(sizes) == 1 else (0, 0)
+    scaled = getattr(model.config, "final_logit_softcapping", None)
+    if scaled or (len(both) and both.shape[1] != vocabulary + size):
+        raise ModelError(
+            "E302",
+            f"{model.name} does not give hidden states",
+            "use a gate that looks at its distribution: `unsure()`",
+        )
+    return both[:, :vocabulary], both[:, vocabulary:]
+
+
+@contextmanager
+def _joined(head: Any, sizes: set[tuple[int, int]]) -> Iterator[None]:  # noqa: ANN401  # a module
+    """Let an output layer give its input behind its output, and note how wide the two are."""
+
+    def join(_: Any, given: tuple[Tensor, ...], out: Tensor) -> Tensor:  # noqa: ANN401  # idem
+        sizes.add((out.shape[-1], given[0].shape[-1]))
+        return torch.cat((out, given[0].to(out.dtype)), -1)
+
+    handle = None if head is None else head.register_forward_hook(join)
+    try:
+        yield
+    finally:
+        if handle is not None:
+            handle.remove()
