@@ -25,6 +25,10 @@ SHARED = 0.5
 SHARPNESS = 8.0
 """What the output weights of random models are multiplied by, so that one token stands out."""
 
+LOUDNESS = 50.0
+"""What the input weights are multiplied by, so that the last token outweighs what layers add to
+it: otherwise random models fall silent on one word, and the words of an answer are too alike."""
+
 
 @cache
 def tokenizer(size: int, kind: int) -> Any:  # noqa: ANN401 - of transformers, untyped
@@ -54,6 +58,7 @@ def _long_words(count: int, kind: int, shared: int) -> list[tuple[str, str]]:
     return words[:common] + words[start : start + own]
 
 
+@cache
 def llama(name: str, size: int, kind: int = 0, split: float = 0.0) -> LocalModel:
     """Make a random Llama of hidden 256 and 4 layers, which never ends its answers.
 
@@ -77,17 +82,19 @@ def llama(name: str, size: int, kind: int = 0, split: float = 0.0) -> LocalModel
     )
     torch.manual_seed(sum(name.encode()))
     module = LlamaForCausalLM(config).eval().requires_grad_(requires_grad=False)
-    module.lm_head.weight.mul_(SHARPNESS * _said(words, size, kind, split)[:, None])
+    module.model.embed_tokens.weight.mul_(LOUDNESS)
+    module.lm_head.weight.mul_(SHARPNESS * _said(size, kind, split)[:, None])
     return LocalModel(module, words, torch.device("cpu"), name)
 
 
-def _said(words: Any, size: int, kind: int, split: float) -> torch.Tensor:  # noqa: ANN401
+def _said(size: int, kind: int, split: float) -> torch.Tensor:
     """1 for each token that a model may say, 0 for the others [size]."""
-    vocabulary = words.get_vocab()
+    vocabulary = tokenizer(size, kind).get_vocab()
     other = tokenizer(size, 1 - kind).get_vocab()
-    own = [i for token, i in vocabulary.items() if token not in other]
+    words = {token: i for token, i in vocabulary.items() if len(token) > len(SPACE + "ba")}
+    own = sorted(i for token, i in words.items() if token not in other and token != END)
     said = torch.zeros(size)
-    said[[i for token, i in vocabulary.items() if token in other and token != END]] = 1.0
+    said[[i for token, i in words.items() if token in other and token != END]] = 1.0
     said[random.Random(1).sample(own, int(split * len(own)))] = 1.0
     return said
 
