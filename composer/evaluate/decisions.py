@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from composer.evaluate.members import Members
 from composer.evaluate.outcomes import bank_of, made_of, outcomes_of
 from composer.evaluate.router import study
-from composer.evaluate.seen import seen_of
+from composer.evaluate.seen import foreign_share, seen_of
 from composer.evaluate.slices import tagged
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class Decided:
     router: Router | None
     tags: Mapping[str, Tagged]
     seen: int
+    foreign: float | None
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Give one row a decision, as `--json` prints them."""
@@ -67,7 +68,7 @@ def decide_only(recipe: Recipe, rows: Sequence[Row], *, how: Compare = "auto") -
         named = None if bank is None else bank.route
         decisions = ensemble.decide([row.asked() for row in rows], named)
         seconds = time.perf_counter() - begun - ensemble.loading_seconds
-        seen = seen_of(ensemble, rows)
+        seen = seen_of(recipe, ensemble.routes.values(), rows)
     by_id = {row.id: one for row, one in zip(rows, decisions, strict=True)}
     outcomes = None if bank is None else _outcomes(recipe, bank, rows, by_id, how)
     router = None if outcomes is None else study(outcomes)
@@ -79,6 +80,7 @@ def decide_only(recipe: Recipe, rows: Sequence[Row], *, how: Compare = "auto") -
         router=router,
         tags=_tags(outcomes, router) if outcomes is not None and router is not None else {},
         seen=seen,
+        foreign=foreign_share(one.foreign for one in decisions),
     )
 
 

@@ -13,7 +13,7 @@ from composer.evaluate.outcomes import bank_of, made_of, outcomes_of
 from composer.evaluate.recipes import declarations
 from composer.evaluate.report import Report
 from composer.evaluate.router import study
-from composer.evaluate.seen import seen_of
+from composer.evaluate.seen import foreign_in, foreign_share, seen_of
 from composer.evaluate.slices import tagged
 from composer.metrics import difference_interval, mean_interval
 from composer.ports import Usage
@@ -52,7 +52,7 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
     with recipe.ready() as ensemble:
         results = list(_watched(ensemble.map([row.asked() for row in rows]), seen))
         seconds = time.perf_counter() - begun - ensemble.loading_seconds
-        bank, learnt = bank_of(ensemble), seen_of(ensemble, rows)
+        bank, learnt = bank_of(ensemble), seen_of(recipe, ensemble.routes.values(), rows)
     by_id = {row.id: row for row in rows}
     judged = _judged(recipe, by_id, results, how)
     alone = Members({})
@@ -75,6 +75,7 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
         over_best=_over(judged, single),
         router=_router(bank, rows, results, alone, how) if members and bank else None,
         seen=learnt,
+        foreign=foreign_share(foreign_in(results)),
         **_spent(results),
     )
 

@@ -44,7 +44,6 @@ class Made:
 
     chosen: int
     estimates: tuple[float, ...]
-    weights: tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,9 +106,8 @@ def made_of(bank: Bank, told: Result | Decision) -> Made | None:
 
 
 def _made(bank: Bank, weights: Mapping[str, float], estimates: Mapping[str, float]) -> Made:
-    each = tuple(weights[name] for name in bank.names)
-    expected = tuple(estimates[name] for name in bank.names)
-    return Made(each.index(max(each)), expected, each)
+    each = [weights[name] for name in bank.names]
+    return Made(each.index(max(each)), tuple(estimates[name] for name in bank.names))
 
 
 def outcomes_of(

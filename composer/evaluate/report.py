@@ -39,7 +39,8 @@ class Report:
     `random` is what choosing a member by chance would reach, `oracle` what always choosing one
     that is right would. `over_best` is the difference to the best member over the rows judged for
     both. `router` is there where a route chose among branches whose outcomes are known, and
-    `seen` counts the rows whose questions it learnt from. `qualities` holds the judged rows by id:
+    `seen` counts the rows whose questions it learnt from, `foreign` is the share of those far from
+    all that it learnt from. `qualities` holds the judged rows by id:
     1 for a right answer.
     """
 
@@ -61,6 +62,7 @@ class Report:
     over_best: Interval | None = None
     router: Router | None = None
     seen: int = 0
+    foreign: float | None = None
 
     @property
     def judged(self) -> int:
@@ -106,6 +108,7 @@ class Report:
             "over_best_member": _plain(self.over_best),
             "router": self.router.as_dict() if self.router is not None else None,
             "rows_learnt_from": self.seen,
+            "foreign": self.foreign,
         }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.evaluate.baselines import CHANCE, LENGTH, ZERO
+from composer.evaluate.seen import FOREIGN
 from composer.evaluate.slices import lost
 from composer.evaluate.sweep import APGR, GAIN
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from composer.metrics import Interval
 
 __all__ = ["between", "decided_remarks", "remarks"]
+
+MANY = 0.2
+"""The share of foreign questions from which on it is said; of familiar ones it is about .05."""
 
 NAMED = 5
 """How many slices are named at most."""
@@ -36,8 +40,7 @@ def remarks(report: Report) -> Iterator[str]:
     unknown = report.rows - report.judged
     if unknown:
         yield f"{unknown:,} of the rows have no reference to judge by and are left out."
-    if report.seen:
-        yield seen_remark(report.seen)
+    yield from _origin(report)
     if report.router is not None:
         yield from router_remarks(report.router)
     elif report.over_best is not None and len(report.members) > 1:
@@ -47,19 +50,24 @@ def remarks(report: Report) -> Iterator[str]:
 
 def decided_remarks(one: Decided) -> Iterator[str]:
     """Say what decisions would have given, where the data tell."""
-    if one.seen:
-        yield seen_remark(one.seen)
+    yield from _origin(one)
     if one.router is not None:
         yield from router_remarks(one.router)
         yield from slice_remarks(one.tags, one.router.rows, one.router.best)
 
 
-def seen_remark(rows: int) -> str:
-    """Say that a route is measured on what it learnt from."""
-    return (
-        f"{rows:,} of the rows are among those that the route learnt from: what is said of it "
-        "here flatters it. Keep them apart with `--split`."
-    )
+def _origin(one: Report | Decided) -> Iterator[str]:
+    """Say that a route is measured on what it learnt from, or on what it knows nothing of."""
+    if one.seen:
+        yield (
+            f"{one.seen:,} of the rows are among those that the route learnt from, which flatters "
+            "it here: measure it on others, or go by the cross-validation of `compose fit`."
+        )
+    if one.foreign is not None and one.foreign > MANY:
+        yield (
+            f"{100 * one.foreign:.0f} % of the questions are foreign to the route: they lie "
+            f"further from all that it learnt from than {100 * FOREIGN:.0f} % of those do."
+        )
 
 
 def router_remarks(router: Router) -> Iterator[str]:

@@ -109,7 +109,8 @@ class Ranking:
 class Decision:
     """Weights over names. `many` says whether several may be chosen; a weight of 0 is not chosen.
 
-    `estimates` are the qualities that led to the weights, `because` says in words how.
+    `estimates` are the qualities that led to the weights, `because` says in words how. `foreign`,
+    in [0, 1], says how far the query lies from what they were learnt from, None where unknown.
     """
 
     query: Query
@@ -117,6 +118,7 @@ class Decision:
     many: bool = False
     estimates: Mapping[str, float] = field(default_factory=nothing, compare=False)
     because: str = ""
+    foreign: float | None = field(default=None, compare=False)
 
     @property
     def chosen(self) -> tuple[str, ...]:

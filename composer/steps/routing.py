@@ -35,11 +35,13 @@ async def route(  # noqa: PLR0913 - the hidden options describe the choices
         policy.many,
         dict(zip(names, estimates.quality, strict=True)),
         estimates.because,
+        estimates.foreign,
     )
     ask.note(
         weights=dict(decision.weights),
         estimates=dict(decision.estimates),
         because=decision.because,
+        **({} if decision.foreign is None else {"foreign": decision.foreign}),
     )
     return decision
 
