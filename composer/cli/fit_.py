@@ -52,6 +52,7 @@ def _target(ctx: click.Context, param: click.Parameter, value: str | None) -> Ta
     default="auto",
     help="How answers are compared with references, where the choices are asked.",
 )
+@click.option("--no-shrink", is_flag=True, help="Believe estimates of foreign queries too.")
 @click.option("--seed", type=int, default=0, help="The seed of folds and of training.")
 @recipe_options
 @json_option
@@ -64,6 +65,7 @@ def command(  # noqa: PLR0913 - a verb's options
     how: Compare,
     seed: int,
     *,
+    no_shrink: bool,
     as_json: bool,
 ) -> None:
     """Teach the parts of a recipe that learn; `run`, `eval` and `plan` use it from then on."""
@@ -71,7 +73,8 @@ def command(  # noqa: PLR0913 - a verb's options
     from composer.learn.lesson import Lesson
 
     loaded = reading.read(recipe, seed=seed)
-    lesson = Lesson(loaded, data or _own_data(loaded), seed, folds, target, how)
+    shrink = not no_shrink
+    lesson = Lesson(loaded, data or _own_data(loaded), seed, folds, target, how, shrink)
     done = fit(lesson, lambda each: click.echo(f"teaching `{each.part.name}`", err=True))
     click.echo(to_json(done.as_dict()) if as_json else "\n".join(_lines(done)))
 
@@ -103,7 +106,12 @@ def _lines(done: Done) -> list[str]:
     return [*lines, f"wrote {done.path}"]
 
 
-SCHEMES = {"shuffled": "rows left out", "foreign": "whole tags left out"}
+SCHEMES = {
+    "shuffled": "rows left out",
+    "shuffled_shrunk": "rows left out, estimates shrunk by distance",
+    "foreign": "whole tags left out",
+    "foreign_shrunk": "whole tags left out, estimates shrunk by distance",
+}
 WORDS = {
     "quality": "quality of the best estimate",
     "gain": "gain over the best single choice",

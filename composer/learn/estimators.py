@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from composer.learn.calibrate import Route, calibrate
 from composer.learn.folds import by_tag, out_of_fold, shuffled
+from composer.learn.guarding import guard, held_out, see
 from composer.learn.lesson import Taught, unteachable
 from composer.learn.outcomes import choices_of, outcomes_of
-from composer.learn.validation import validate
+from composer.learn.validation import facts, validate
 from composer.steps.routing import default_policy
 
 if TYPE_CHECKING:
@@ -31,11 +32,24 @@ def train_estimator(part: Learned, node: Node, lesson: Lesson) -> Taught:
     found = out_of_fold(part, labels, splits, lesson.seed)
     apart = by_tag(labels.tags, lesson.folds)
     foreign = out_of_fold(part, labels, apart, lesson.seed) if apart else None
+    states = {"state": part.fit(labels, lesson.seed)}
+    report = {
+        **facts(labels),
+        "shuffled": validate(labels, found, lesson.seed),
+        **({"foreign": validate(labels, foreign, lesson.seed)} if foreign else {}),
+    }
+    if lesson.shrink:
+        usual = see(labels, found, splits, lesson.seed)
+        strange = see(labels, foreign, apart, lesson.seed) if foreign else None
+        states["guard"] = guard(labels, usual, strange, lesson.seed)
+        found = held_out(labels, usual, strange)
+        report["shuffled_shrunk"] = validate(labels, found, lesson.seed)
+        if strange:
+            kept = held_out(labels, strange, usual)
+            report["foreign_shrunk"] = validate(labels, kept, lesson.seed)
     calibrated, reached = _calibrated(node, lesson, labels, found)
-    report = {**validate(labels, found, foreign, lesson.seed), **reached}
-    state = part.fit(labels, lesson.seed)
     rows = len(labels.queries)
-    return Taught(labels.names, rows, {"state": state}, report, calibrated, notes)
+    return Taught(labels.names, rows, states, {**report, **reached}, calibrated, notes)
 
 
 def _calibrated(

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
     from composer.parts.estimators.base import Labels, Learned
 
+    Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 
-def shuffled(count: int, folds: int, seed: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+
+def shuffled(count: int, folds: int, seed: int) -> list[Split]:
     """Return folds drawn by the seed: pairs of the rows to learn from and those left out."""
     import numpy as np
     from sklearn.model_selection import KFold
@@ -27,9 +29,7 @@ def shuffled(count: int, folds: int, seed: int) -> list[tuple[NDArray[np.intp], 
     return list(KFold(folds, shuffle=True, random_state=seed).split(np.zeros(count)))
 
 
-def by_tag(
-    tags: Sequence[tuple[str, ...]], folds: int
-) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+def by_tag(tags: Sequence[tuple[str, ...]], folds: int) -> list[Split]:
     """Return folds that leave whole tags out, none where all rows have the same.
 
     A row belongs to the last of its tags, since tags go from the broad to the narrow.
@@ -47,7 +47,7 @@ def by_tag(
 def out_of_fold(
     part: Learned,
     labels: Labels,
-    splits: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]],
+    splits: Sequence[Split],
     seed: int,
 ) -> Predictions:
     """Return the predictions of all rows, each by an estimator that did not see its fold."""

@@ -56,7 +56,8 @@ class Target:
 class Lesson:
     """A recipe, the data that it learns from, and how: folds of validation, seed, target.
 
-    `how` is how the answers of choices that have to be asked are compared with references.
+    `how` is how the answers of choices that have to be asked are compared with references;
+    `shrink` lets estimates of foreign queries shrink towards a safe prior.
     """
 
     recipe: Recipe
@@ -65,6 +66,7 @@ class Lesson:
     folds: int = 5
     target: Target | None = None
     how: Compare = "auto"
+    shrink: bool = True
 
 
 @dataclass(frozen=True)

@@ -9,52 +9,56 @@ from composer.learn.ordering import recovered_interval
 from composer.metrics import difference_interval, mean_interval
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from composer.metrics.intervals import Interval
     from composer.parts.estimators.base import Floats, Labels, Predictions
 
 
-def validate(
-    labels: Labels, found: Predictions, foreign: Predictions | None, seed: int
-) -> dict[str, Any]:
-    """Return the report of a fit: `shuffled` rows left out, and whole tags left out (`foreign`).
+def facts(labels: Labels) -> dict[str, Any]:
+    """Return how many rows have every outcome, and the best single choice with its quality."""
+    rows = _complete(labels)
+    some = labels.take(rows)
+    if not len(rows):
+        return {"complete": 0}
+    single = strongest(some)
+    quality = float(some.quality[:, single].mean())
+    return {"complete": len(rows), "single": {"name": some.names[single], "quality": quality}}
 
-    Each has the quality of the best estimated choice and its gain over the best single one; of
-    two choices also the APGR, that of the prompt's length, and the paired gain over length.
-    Rows without the outcome of some choice are passed over. Every value has its 95% interval.
+
+def validate(labels: Labels, found: Predictions, seed: int) -> dict[str, list[float]]:
+    """Return how well predictions of left-out rows do, each value with its 95% interval.
+
+    That is the quality of the best estimated choice and its gain over the best single one; of two
+    choices also the APGR, that of the prompt's length, and the paired gain over length. Rows
+    without the outcome of some choice are passed over.
     """
     import numpy as np
 
-    rows = np.flatnonzero(~np.isnan(labels.quality).any(1))
-    if not len(rows):
+    complete = _complete(labels)
+    if not len(complete):
         return {}
-    some = labels.take(rows)
-    report = {"rows": len(rows), "shuffled": _scheme(some, found.mean[rows], seed)}
-    if foreign is not None:
-        report["foreign"] = _scheme(some, foreign.mean[rows], seed)
-    single = strongest(some)
-    report["single"] = {
-        "name": some.names[single],
-        "quality": float(some.quality[:, single].mean()),
-    }
-    return report
-
-
-def _scheme(labels: Labels, mean: Floats, seed: int) -> dict[str, Any]:
-    import numpy as np
-
-    rows = np.arange(len(mean))
-    best = labels.quality[rows, mean.argmax(1)]
-    single = labels.quality[:, strongest(labels)]
+    some, mean = labels.take(complete), found.mean[complete]
+    best = some.quality[np.arange(len(mean)), mean.argmax(1)]
+    single = some.quality[:, strongest(some)]
     out = {
         "quality": _triple(mean_interval(best.tolist(), seed=seed)),
         "gain": _triple(difference_interval(best.tolist(), single.tolist(), seed=seed)),
     }
-    if len(labels.names) == 2:  # noqa: PLR2004 - a weak and a strong choice
-        out |= _two(labels, mean, seed)
+    if len(some.names) == 2:  # noqa: PLR2004 - a weak and a strong choice
+        out |= _two(some, mean, seed)
     return out
 
 
-def _two(labels: Labels, mean: Floats, seed: int) -> dict[str, Any]:
+def _complete(labels: Labels) -> NDArray[np.intp]:
+    import numpy as np
+
+    rows: NDArray[np.intp] = np.flatnonzero(~np.isnan(labels.quality).any(1))
+    return rows
+
+
+def _two(labels: Labels, mean: Floats, seed: int) -> dict[str, list[float]]:
     import numpy as np
 
     strong = strongest(labels)

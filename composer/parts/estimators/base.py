@@ -169,13 +169,25 @@ class Learned(Estimator, Trainable):
     def judge(self, queries: Sequence[Asked], choices: tuple[Choice, ...]) -> list[Estimates]:
         """Return the estimates of many queries, at once."""
         fitted = self.ready(choices)
-        found = self.predict(fitted.state, queries)
+        found, foreign = self._guarded(fitted, queries)
         columns = [fitted.names.index(choice.name) for choice in choices]
         because = self.because(fitted)
         mean, spread = found.mean[:, columns].tolist(), found.spread[:, columns].tolist()
         cost = [()] * len(queries) if found.cost is None else found.cost[:, columns].tolist()
-        rows = zip(mean, spread, cost, strict=True)
-        return [Estimates(tuple(q), because, tuple(s), tuple(c)) for q, s, c in rows]
+        rows = zip(mean, spread, cost, foreign, strict=True)
+        return [Estimates(tuple(q), because, tuple(s), tuple(c), f) for q, s, c, f in rows]
+
+    def _guarded(
+        self, fitted: Fitted, queries: Sequence[Asked]
+    ) -> tuple[Predictions, list[float | None]]:
+        """Predict; where a guard was fitted, shrink what is said of foreign queries."""
+        found = self.predict(fitted.state, queries)
+        if fitted.guard is None:
+            return found, [None] * len(queries)
+        from composer.parts.estimators.foreign import shrunk
+
+        found, foreign = shrunk(fitted.guard, queries, found)
+        return found, foreign.tolist()
 
     def because(self, fitted: Fitted) -> str:
         """Say in words where estimates come from."""
