@@ -19,6 +19,7 @@ from composer.cli.say import (
     json_option,
     recipe_argument,
     recipe_options,
+    tell,
 )
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ def command(  # noqa: PLR0913 - a verb's options
     """
     if stream and (as_json or output is not None):
         raise click.UsageError("--stream prints pieces of text: leave out --json and --output")
+    from composer.run.foreign import Strangers
+
     loaded = reading.read(recipe, plain=plain, seed=seed)
     loaded.plan()
     queries = _limited(_queries(loaded, query, input_), limit)
@@ -108,12 +111,16 @@ def command(  # noqa: PLR0913 - a verb's options
             return 0
         ready = loaded.ready(cache=not no_cache, budget=budget, loading=_tell_loading)
         ensemble = stack.enter_context(ready)
+        strangers = Strangers()
         if stream and rows is None and not as_json:
-            results = _streamed(ensemble, waiting)
+            results = strangers.over(_streamed(ensemble, waiting))
             status = _report(results, None, show, printed=True)
         else:
             results = ensemble.as_they_come(waiting) if rows else ensemble.map(waiting)
-            status = _report(_bar(results, len(waiting)), rows, show, as_json=as_json)
+            counted = strangers.over(_bar(results, len(waiting)))
+            status = _report(counted, rows, show, as_json=as_json)
+        if warning := strangers.warning():
+            tell([warning])
         if ensemble.budget is not None:
             click.echo(f"spent ${ensemble.budget.spent:.6f} of ${budget:g}", err=True)
         return status

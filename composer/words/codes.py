@@ -507,6 +507,13 @@ CODES: dict[str, Code] = {
         "route -> [A]",
         "route -> [A, B]",
     ),
+    "W701": Code(
+        "queries unlike what was learnt from",
+        "A route was fitted on other queries than those it is asked: more of them than chance "
+        "allows lie further from the rows that it learnt from than nearly all of those rows lie "
+        "from each other. A learnt router can fall below chance there, so its estimates lean on a "
+        "safe prior, the length and shape of the query. Fit on queries like these.",
+    ),
     "W501": Code(
         "a check that has to wait",
         "What a model can do is only known once it is downloaded or asked, so the checks that "
