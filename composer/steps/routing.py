@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+from dataclasses import replace
+
 from composer.parts import Blend, Choice, Estimator, One, Perplexity, Policy
 from composer.ports import Asker, Decision, Model, Query
 from composer.steps.declare import step
@@ -13,6 +16,7 @@ async def route(  # noqa: PLR0913 - the hidden options describe the choices
     *models: Model,
     by: Estimator = Perplexity(),
     policy: Policy | None = None,
+    sticky: bool = False,
     names: tuple[str, ...] = (),
     aliases: tuple[tuple[str, ...], ...] = (),
     prices: tuple[float | None, ...] = (),
@@ -22,13 +26,15 @@ async def route(  # noqa: PLR0913 - the hidden options describe the choices
     """Decide among the branches of the bank that follows, or weigh the members of a fuse.
 
     `by` estimates how well each choice would answer; `policy` turns estimates into weights. The
-    policy's default is `one()` for a bank and `blend()` for a fuse.
+    policy's default is `one()` for a bank and `blend()` for a fuse. A `sticky` route decides by a
+    conversation's first question alone, its draws included, so that every turn goes the same way,
+    and a server's cache of the conversation is not lost; a policy that keeps accounts may move.
     """
     policy = policy or default_policy(fused=fused)
     known = models or (None,) * len(names)
     choices = tuple(map(Choice, names, aliases, known, prices))
-    estimates = await by.estimate(query, choices, ask)
-    weights = policy.weigh(estimates, choices, ask.rng)
+    estimates = await by.estimate(opening(query) if sticky else query, choices, ask)
+    weights = policy.weigh(estimates, choices, _draws(query, ask, sticky=sticky))
     decision = Decision(
         query,
         dict(zip(names, weights, strict=True)),
@@ -49,3 +55,20 @@ async def route(  # noqa: PLR0913 - the hidden options describe the choices
 def default_policy(*, fused: bool) -> Policy:
     """Return the policy of a route that names none."""
     return Blend() if fused else One()
+
+
+def opening(query: Query) -> Query:
+    """Return the conversation up to its first question, as the recipe was given it."""
+    said = query.root.messages
+    first = next((at for at, (role, _) in enumerate(said) if role == "user"), len(said))
+    return replace(query.root, messages=said[: first + 1])
+
+
+def _draws(query: Query, ask: Asker, *, sticky: bool) -> random.Random:
+    """Return the randomness of a decision: anew for each turn, or one for a conversation."""
+    said = query.root.messages
+    if sticky:
+        return random.Random(repr(opening(query).messages))  # noqa: S311 - draws, not secrets
+    if len(said) == 1:
+        return ask.rng
+    return random.Random(f"{ask.rng.random()}/{said!r}")  # noqa: S311 - draws, not secrets
