@@ -18,7 +18,6 @@ from composer.fusion.cursor import Drawn
 from composer.fusion.fault import fault
 from composer.fusion.inquiry import Inquiry
 from composer.fusion.sample import pick, processed
-from composer.fusion.said import Said
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from composer.fusion.cursor import Cursor, Request, Track
     from composer.fusion.group import Group
+    from composer.fusion.said import Said
     from composer.fusion.spec import Sampling
     from composer.models.checkpoint import ModelError
 

@@ -34,8 +34,8 @@ def writing(job: Job, on_text: Callable[[str], None] | None) -> tuple[tuple[Memb
         case Handoff():
             return _all(inner, outer), lambda groups: hand_off(inner, groups, job, on_text)
         case TokenFuse(draft=Part() as draft):
-            found: tuple[tuple[Member, ...], Start] = draft.bind()(inner, outer, job, on_text)
-            return found
+            fuse, start = draft.bind()(replace(inner, draft=None), job, on_text)
+            return (outer(fuse),), lambda groups: start(groups[0])
     job = replace(job, weights=job.weights or weights_of(job.member))
     return (job.member,), lambda groups: write(groups[0], job, on_text)
 

@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from composer.fusion.cursor import Cursor
     from composer.fusion.group import Group
     from composer.fusion.sessions.base import Session
-    from composer.fusion.sessions.choose import Start
-    from composer.fusion.spec import Generated, Job, Member, TokenFuse
+    from composer.fusion.spec import Generated, Job, TokenFuse
     from composer.fusion.turn import Proposal
 
 __all__ = ["speculative"]
@@ -34,17 +33,15 @@ Lead = Literal["cheapest", "first"]
 
 def speculative(
     fuse: TokenFuse,
-    outer: Callable[[Member], Member],
     job: Job,
     on_text: Callable[[str], None] | None,
     *,
     tokens: int = 3,
     lead: Lead = "cheapest",
-) -> tuple[tuple[Member, ...], Start]:
+) -> tuple[TokenFuse, Callable[[Group], Session[Generated]]]:
     """Draft `tokens` entries at a time by the first member, or the one of fewest parameters."""
     job = replace(job, weights=job.weights or fuse.weights)
-    member = outer(replace(fuse, draft=None))
-    return (member,), lambda groups: _speculate(groups[0], job, on_text, tokens, lead)
+    return fuse, lambda group: _speculate(group, job, on_text, tokens, lead)
 
 
 def _speculate(
