@@ -1,7 +1,10 @@
 """How a token fuse lines up the vocabularies of its members. The tables are the fusion core's."""
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
+from pydantic import Field
+
+from composer.parts.taught import Teachable
 from composer.parts.tensor import Tensorial
 from composer.ports import Typed
 
@@ -28,4 +31,68 @@ class Union(Align):
     name: ClassVar[str] = "union"
     paper: ClassVar[str] = "arXiv:2406.12585"
     where: ClassVar[str] = "composer.fusion.align.union:union"
+    vanishes: ClassVar[bool] = True
+
+
+class TopK(Align):
+    """The members' `k` likeliest tokens, and what each member thinks of the others'.
+
+    With `renormalize` a member's probabilities of the candidates add up to 1. A candidate that a
+    member has no single token for is read at its first token of it; where that token stands for
+    another candidate already, the candidate is ruled out (`drop`), gets the logit 0 (`zero`, as in
+    the paper's code for byte-level vocabularies) or the same logit (`keep`, its code for others).
+    """
+
+    name: ClassVar[str] = "topk"
+    paper: ClassVar[str] = "arXiv:2410.03777"
+    where: ClassVar[str] = "composer.fusion.align.topk:topk"
+
+    k: int = Field(default=10, ge=1, le=1000)
+    renormalize: bool = True
+    duplicates: Literal["drop", "zero", "keep"] = "drop"
+
+
+class Relative(Align):
+    """Distributions over likeness to the tokens that all members have; the first member writes.
+
+    A token is described by softmax(cos / |cos| / temperature) over those anchors. The first
+    member's distribution is moved, in `steps` of AdamW at `rate`, to where its description is the
+    combined one. Of a distribution the `k` likeliest tokens are looked at; of a description the
+    `nearest` anchors are kept, and the rest is spread evenly.
+    """
+
+    name: ClassVar[str] = "relative"
+    paper: ClassVar[str] = "arXiv:2404.12715"
+    where: ClassVar[str] = "composer.fusion.align.relative:relative"
+
+    k: int = Field(default=10, ge=1, le=1000)
+    nearest: int = Field(default=64, ge=1)
+    temperature: float = Field(default=0.01, gt=0)
+    steps: int = Field(default=5, ge=0, le=1000)
+    rate: float = Field(default=0.15, gt=0)
+    embeddings: Literal["input", "output"] = "input"
+
+
+class Mapped(Align, Teachable):
+    """Learnt mappings of the other members' tokens onto the first one's.
+
+    They are learnt from the models' output embeddings, rotated onto each other. Of each
+    distribution the `k` likeliest tokens count. Without `normalize` a token gives to each of those
+    it is mapped to as much as it is like it.
+    """
+
+    name: ClassVar[str] = "mapped"
+    paper: ClassVar[str] = "arXiv:2404.09492"
+    where: ClassVar[str] = "composer.fusion.align.mapped:mapped"
+
+    k: int = Field(default=320, ge=1)
+    normalize: bool = True
+
+
+class Edits(Align):
+    """To each token of the first member the other's nearest, by the fewest edits of bytes."""
+
+    name: ClassVar[str] = "edits"
+    paper: ClassVar[str] = "arXiv:2404.11531"
+    where: ClassVar[str] = "composer.fusion.align.edits:edits"
     vanishes: ClassVar[bool] = True

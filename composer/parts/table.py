@@ -94,7 +94,14 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "optimistic": "policies.exploring.Optimistic",
         "thompson": "policies.exploring.Thompson",
     },
-    "align": {"shared": "align.Shared", "union": "align.Union"},
+    "align": {
+        "shared": "align.Shared",
+        "union": "align.Union",
+        "topk": "align.TopK",
+        "relative": "align.Relative",
+        "mapped": "align.Mapped",
+        "edits": "align.Edits",
+    },
     "combine": {
         "mean": "combine.Mean",
         "logs": "combine.Logs",

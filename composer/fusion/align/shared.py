@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.fusion.align.base import Tabled
-from composer.fusion.align.space import Space
 from composer.models.checkpoint import ModelError
 
 if TYPE_CHECKING:
@@ -33,4 +33,4 @@ def shared(sides: Sequence[Side], device: torch.device) -> Tabled:
         )
     narrow = min((side.space for side in sides), key=len)
     ends = frozenset(e for side in sides for e in side.space.ends if e < len(narrow))
-    return Tabled(Space(narrow.key, narrow.pieces, ends, narrow.lone), None, device)
+    return Tabled(replace(narrow, ends=ends), None, device)

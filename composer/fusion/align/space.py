@@ -26,7 +26,7 @@ class Space:
     """`pieces[entry]` is its bytes, None where it has none; `ends` are the entries that end.
 
     `lone` are entries that stand for a byte that no whole one holds. `chosen` says which entry to
-    write a piece with that several stand for.
+    write a piece with that several stand for. `lacking` are bytes that cannot be written at all.
     """
 
     key: str
@@ -34,6 +34,7 @@ class Space:
     ends: frozenset[int]
     lone: frozenset[int] = frozenset()
     chosen: Mapping[bytes, int] = field(default_factory=dict)
+    lacking: frozenset[int] = frozenset()
 
     def __len__(self) -> int:
         return len(self.pieces)
@@ -76,9 +77,10 @@ class Map:
 
 def space_of(model: LocalModel) -> Space:
     """The space of one model: the ids that are tokens."""
-    words = model.vocabulary
+    own = model.vocabulary
     ends = frozenset(i for i in model.ends if i < model.width)
-    return Space(words.fingerprint, words.pieces[: model.width], ends, words.lone, words.ids)
+    pieces = own.pieces[: model.width]
+    return Space(own.fingerprint, pieces, ends, own.lone, own.ids, own.lacking)
 
 
 def lay(space: Space, at: Mapping[bytes, int], end: int, width: int) -> Map:

@@ -1,7 +1,7 @@
 """The union of vocabularies: GaC, arXiv:2406.12585, on bytes instead of token strings.
 
-One entry for each byte string that any member can write, and one for the end, which all end
-tokens map to.
+One entry for each byte string that a member has a token for and that all can write, and one for
+the end, which all end tokens map to.
 """
 
 from __future__ import annotations
@@ -32,9 +32,12 @@ def union(sides: Sequence[Side], device: torch.device) -> Tabled:
 
 def united(spaces: Sequence[Space]) -> tuple[Space, list[Map]]:
     """One space for all, and how each lies in it."""
+    lacking = frozenset[int]().union(*(space.lacking for space in spaces))
     entries = list(dict.fromkeys(piece for space in spaces for piece in space.ids))
+    if lacking:
+        entries = [piece for piece in entries if lacking.isdisjoint(piece)]
     end = len(entries)
     key = "+".join(space.content for space in spaces)
-    whole = Space(key, [*entries, None], frozenset({end}))
+    whole = Space(key, [*entries, None], frozenset({end}), lacking=lacking)
     at = {piece: entry for entry, piece in enumerate(entries)}
     return whole, [lay(space, at, end, len(whole)) for space in spaces]

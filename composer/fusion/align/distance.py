@@ -1,0 +1,145 @@
+"""For each byte string the one of others that the fewest edits of bytes make of it.
+
+150,000 strings against as many are 2e10 pairs, too many to compare. Equal strings are found by
+hash, and those one edit apart by what is left of them without one byte, both for certain. Of what
+is further apart only neighbours in alphabetical order are compared, from the front and from the
+back: the nearest of those is taken, which need not be the nearest of all.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    Numbers = NDArray[np.int64]
+    Letters = NDArray[np.uint8]
+
+__all__ = ["levenshtein", "nearest"]
+
+_WINDOW = 8  # neighbours on each side, in each order
+_ALL = 1 << 22  # so many pairs are compared one and all
+_BLOCK = 1 << 13  # pairs that are compared at a time
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, so that it has an inverse
+
+
+def nearest(asked: Sequence[bytes], known: Sequence[bytes]) -> Numbers:
+    """Places [asked] in `known` of the nearest; of equally near ones, the first.
+
+    All strings of `known` are different, and there is at least one.
+    """
+    places = {piece: place for place, piece in enumerate(known)}
+    found = np.array([places.get(piece, -1) for piece in asked], dtype=np.int64)
+    left = np.flatnonzero(found < 0)
+    if len(left):
+        found[left] = _near([asked[n] for n in left.tolist()], known)
+    return found
+
+
+def _near(asked: Sequence[bytes], known: Sequence[bytes]) -> Numbers:
+    if len(asked) * len(known) <= _ALL:
+        grid = np.indices((len(asked), len(known)), dtype=np.int64)
+        return _best(asked, known, grid[0].ravel(), grid[1].ravel())
+    parts = [_neighbours(asked, known), _one_apart(asked, known)]
+    parts.append(_neighbours([p[::-1] for p in asked], [p[::-1] for p in known]))
+    pairs = np.concatenate([part.astype(np.int64) for part in parts], 1)
+    codes = np.sort(pairs[0] * len(known) + pairs[1])
+    codes = codes[np.diff(codes, prepend=-1) > 0]
+    return _best(asked, known, codes // len(known), codes % len(known))
+
+
+def _best(asked: Sequence[bytes], known: Sequence[bytes], left: Numbers, right: Numbers) -> Numbers:
+    """The nearest of each one's candidates; pairs come by `left`, then by `right`."""
+    edits = levenshtein(asked, known, left, right)
+    order = np.argsort((left << 40) + (edits << 24) + right)
+    first = np.diff(left[order], prepend=-1) > 0
+    best: Numbers = right[order[first]]
+    return best
+
+
+def _neighbours(asked: Sequence[bytes], known: Sequence[bytes]) -> Numbers:
+    """Pairs [2, n] of strings that lie near each other in alphabetical order."""
+    order = np.array(sorted(range(len(known)), key=known.__getitem__), dtype=np.int64)
+    ranked = [known[n] for n in order]
+    at = np.array([bisect_left(ranked, piece) for piece in asked], dtype=np.int64)
+    near = at[:, None] + np.arange(-_WINDOW, _WINDOW)
+    near = order[near.clip(0, len(known) - 1)]
+    return np.stack([np.repeat(np.arange(len(asked)), 2 * _WINDOW), near.ravel()])
+
+
+def _one_apart(asked: Sequence[bytes], known: Sequence[bytes]) -> Numbers:
+    """Pairs [2, n] with all that are one edit apart: equal, when one or both lack a byte."""
+    ours, theirs = _shortened(asked), _shortened(known)
+    order = np.argsort(theirs[0], kind="stable")
+    ranked = theirs[0][order]
+    start, stop = (np.searchsorted(ranked, ours[0], side) for side in ("left", "right"))
+    count = stop - start
+    offset = np.arange(count.sum()) - np.repeat(count.cumsum() - count, count)
+    hits = order[np.repeat(start, count) + offset]
+    return np.stack([np.repeat(ours[1], count), theirs[1][hits]]).astype(np.int64)
+
+
+def _shortened(pieces: Sequence[bytes]) -> tuple[NDArray[np.uint64], Numbers]:
+    """Hashes of strings as they are and without each of their bytes, and whose each is."""
+    lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)
+    whose = np.repeat(np.arange(len(pieces)), lengths)
+    start = lengths.cumsum() - lengths
+    place = np.arange(len(whose)) - start[whose]
+    powers = np.cumprod(np.full(lengths.max(initial=1), _FACTOR), dtype=np.uint64)
+    letters = np.frombuffer(b"".join(pieces), dtype=np.uint8)
+    terms = (letters.astype(np.uint64) + np.uint64(1)) * powers[place]
+    sums = np.concatenate([np.zeros(1, np.uint64), terms.cumsum()])
+    whole = sums[start + lengths] - sums[start]
+    before = sums[:-1] - sums[start][whose]
+    inverse = np.uint64(pow(int(_FACTOR), -1, 1 << 64))
+    without = before + (whole[whose] - before - terms) * inverse
+    return np.concatenate([whole, without]), np.concatenate([np.arange(len(pieces)), whose])
+
+
+def levenshtein(
+    asked: Sequence[bytes], known: Sequence[bytes], left: Numbers, right: Numbers
+) -> Numbers:
+    """Edits [n] that make `asked[left[n]]` of `known[right[n]]`."""
+    one, two = _padded(asked), _padded(known)
+    edits = np.zeros(len(left), dtype=np.int64)
+    order = np.argsort(np.maximum(one[1][left], two[1][right]), kind="stable")
+    for start in range(0, len(order), _BLOCK):
+        block = order[start : start + _BLOCK]
+        edits[block] = _distances(*_cut(one, left[block]), *_cut(two, right[block]))
+    return edits
+
+
+def _cut(padded: tuple[Letters, Numbers], which: Numbers) -> tuple[Letters, Numbers]:
+    letters, lengths = padded[0], padded[1][which]
+    return letters[which, : lengths.max(initial=0)], lengths
+
+
+def _distances(one: Letters, ours: Numbers, two: Letters, theirs: Numbers) -> Numbers:
+    """Wagner and Fischer's table, a row at a time, for all pairs at once."""
+    columns = np.arange(two.shape[1] + 1, dtype=np.int16)
+    row = np.tile(columns, (len(one), 1))
+    found = np.where(ours == 0, theirs, 0)
+    for n in range(one.shape[1]):
+        new = np.empty_like(row)
+        new[:, 0] = n + 1
+        swap = row[:, :-1] + (one[:, n : n + 1] != two)
+        np.minimum(row[:, 1:] + np.int16(1), swap, out=new[:, 1:])
+        row = np.minimum.accumulate(new - columns, axis=1) + columns
+        done = ours == n + 1
+        found[done] = row[done, theirs[done]]
+    return found
+
+
+def _padded(pieces: Sequence[bytes]) -> tuple[Letters, Numbers]:
+    """Strings as a matrix [string, byte], and their lengths."""
+    lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)
+    letters = np.zeros((len(pieces), int(lengths.max(initial=0))), dtype=np.uint8)
+    inside = np.arange(letters.shape[1]) < lengths[:, None]
+    letters[inside] = np.frombuffer(b"".join(pieces), dtype=np.uint8)
+    return letters, lengths
