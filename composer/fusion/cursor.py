@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from composer.fusion.inquiry import Inquiry
 from composer.fusion.spec import Usage
@@ -31,6 +31,8 @@ __all__ = [
     "Track",
     "opening",
 ]
+
+T = TypeVar("T", bound=Exception)
 
 END = -1  # in a reading: the end of the answer, whichever entry says it
 
@@ -63,8 +65,8 @@ class Track:
         return 1 << 30 if limit is None else limit - len(self.ids)
 
 
-class Left(Exception):  # noqa: N818 - no error: what was asked is asked again
-    """A member has left the fuse; the others go on."""
+class Left(ModelError):  # noqa: N818 - it goes where errors go
+    """No error: a member has left the fuse, and what was asked is asked again of the others."""
 
 
 class Cursor:
@@ -151,7 +153,7 @@ class Cursor:
             track.leaf.runner.rows.leave(track.row, wipe=self.spoilt)
             self.gone.append(track)
 
-    def without(self, leaf: int, error: Exception) -> Exception:
+    def without(self, leaf: int, error: T) -> T | Left:
         """Go on without the member of a leaf that failed, if the fuse says so.
 
         Returns `Left`; or the error itself, where the member leads or was the last.
@@ -162,7 +164,7 @@ class Cursor:
         name = self.group.leaves[leaf].name
         self.left[name] = str(error)
         self.reweigh(weights)
-        return Left(f"{name} has left: {error}")
+        return Left("E701", f"{name} has left: {error}")
 
     def shed(self) -> bool:
         """Go on without members that have no room left; whether there is room then."""

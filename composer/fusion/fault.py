@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["fault"]
 
 
-def fault(cursor: Cursor, said: Sequence[Tensor | None], rows: slice) -> Exception:
+def fault(cursor: Cursor, said: Sequence[Tensor | None], rows: slice) -> ModelError:
     """Name the member whose logits [position, width] at some positions made the fuse no number.
 
     It leaves if it may; then the answer is `Left`.

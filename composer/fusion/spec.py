@@ -85,10 +85,10 @@ class TokenFuse:
     Weights are divided by their sum when `normalize`; a formula arrives as `LOGS` with its
     coefficients, which may be negative, and is not normalized. `weigh` multiplies the weights at
     every token by what the distributions say, `prior` once by what they say of the prompt. `leave`
-    lets members that fail leave, the others' weights divided by their sum. With a `gate`, which only the outermost fuse may
-    have, the first member leads; `lazy` lets the others read only where it opens. A `draft`, for the
-    outermost fuse too, says who writes ahead and what the others do with it. `together` lets
-    members of the same weights step in one pass.
+    lets members that fail leave; the others' weights are divided by their sum. With a `gate` the
+    first member leads; `lazy` lets the others read only where it opens. A `draft` says who writes
+    ahead and what the others do with it. Only the outermost fuse may have these four. `together`
+    lets members of the same weights step in one pass.
     """
 
     members: tuple[Member, ...]
@@ -121,8 +121,8 @@ class TokenFuse:
                 "a formula stands as it is written: nobody leaves it, and no prompt weighs it",
                 "leave out `leave` and `weigh`, or say `normalize = true`",
             )
-        if self.gate is not None and self.draft is not None:
-            raise ModelError("E404", "a fuse has a gate or a draft, not both", "leave one out")
+        if self.draft is not None:
+            _undrafted(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +270,14 @@ def _drafted(member: Member) -> bool:
     while isinstance(member, Prompted):
         member = member.member
     return isinstance(member, TokenFuse) and member.draft is not None
+
+
+def _undrafted(fuse: TokenFuse) -> None:
+    """Refuse what changes who is asked, or with what weight, while others write ahead."""
+    known = {"gate": fuse.gate, "weigh": fuse.prior, "leave": fuse.leave or None}
+    for name, value in known.items():
+        if value is not None:
+            raise ModelError("E404", f"a fuse has a {name} or a draft, not both", "leave one out")
 
 
 def _has(member: Member, option: str) -> bool:

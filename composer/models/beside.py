@@ -1,4 +1,4 @@
-"""Last hidden states beside logits: what the output layer is given goes along with what it gives."""
+"""Last hidden states beside logits: what the output layer is given goes with what it gives."""
 
 from __future__ import annotations
 

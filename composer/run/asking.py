@@ -181,12 +181,16 @@ class RunAsker:
 
         job = Job(model.member, prompts_of(model, query), sampling)
         written = await asyncio.wrap_future(self.means.engine().generate(job, self.on_text))
+        told: dict[str, Any] = {"finish": written.finish}
+        if written.left:
+            told["left"] = dict(written.left)
+            self.note(left=told["left"])
         return Made(
             written.text,
             written.tokens,
             written.logprobs,
             written.confidence,
-            {"finish": written.finish},
+            told,
             self._usage(model, written),
             [_span(each) for each in written.spans],
         )

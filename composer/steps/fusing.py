@@ -29,6 +29,7 @@ def token_fuse(  # noqa: PLR0913 - each is a part of its own
     weigh: Weigh | None = None,
     gate: Gate | None = None,
     normalize: bool = True,
+    leave: bool = False,
     together: bool = False,
     lazy: bool = False,
     names: tuple[str, ...] = (),
@@ -38,8 +39,9 @@ def token_fuse(  # noqa: PLR0913 - each is a part of its own
     `mean` is sum w_i p_i, `logs` is softmax(sum w_i log p_i); a formula such as
     `base + 0.8 * (expert - novice)` is a sum of log-probabilities followed by log-softmax, not
     divided by the sum of its coefficients unless `normalize = true` (arXiv:2401.08565). Members
-    of unlike vocabularies need an `align`. `weigh` multiplies the weights at every token. With a
-    `gate` the first member leads, and the others are asked only where it opens.
+    of unlike vocabularies need an `align`. `weigh` multiplies the weights, at every token or once
+    by what the members make of the prompt. With a `gate` the first member leads, and the others
+    are asked only where it opens. With `leave` a member that fails leaves, and the others go on.
     """
     from composer.fusion.spec import TokenFuse
 
@@ -52,10 +54,12 @@ def token_fuse(  # noqa: PLR0913 - each is a part of its own
         combine=combine.part(),
         normalize=normalize,
         align=align.part(),
-        weigh=None if weigh is None else weigh.part(),
+        weigh=None if weigh is None or weigh.once else weigh.part(),
+        prior=weigh.part() if weigh is not None and weigh.once else None,
         gate=None if gate is None else gate.part(),
         together=together,
         lazy=lazy,
+        leave=leave,
     )
     return Model(f"token_fuse({', '.join(parts)})", group, tuple(named.values()), templates)
 

@@ -20,6 +20,7 @@ import torch
 from composer.fusion.cursor import Cursor, Rank, Ranked
 from composer.fusion.said import Said
 from composer.fusion.sample import draw
+from composer.fusion.sessions.settle import settle
 from composer.fusion.sessions.write import Answer, begin
 from composer.fusion.spec import Usage, shares, weights_of
 from composer.models.checkpoint import ModelError
@@ -125,6 +126,7 @@ def agree(
                 cursor = begin(group, job, group.weights(weights_of(part)))
                 words = _WORDS.setdefault(group, Words(group))
                 members.append(Member(name, weight, cursor, words))
+                yield from settle(cursor, job.prompts)
         yield from _write(members, answer, luck, fuse.top)
         return answer.close(_usage(members))
     finally:

@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from composer.fusion.sessions.settle import settle
 from composer.fusion.sessions.write import Answer, begin, go_on, spent
 from composer.fusion.spec import Span, Usage, weights_of
 
@@ -72,6 +73,7 @@ def _stretch(  # noqa: PLR0913  # what one stretch of an answer is made of
 
     cursor = begin(group, job, group.weights(weights))
     try:
+        yield from settle(cursor, job.prompts)
         yield from go_on(cursor, answer, luck, over)
         return chosen, spent(cursor, answer)
     finally:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from composer.fusion.cursor import END, Cursor, Draw, Read
 from composer.fusion.sessions.base import drawn, together
+from composer.fusion.sessions.settle import settle
 from composer.fusion.sessions.write import begin, confidence
 from composer.fusion.spec import Generated, Span, Usage, shares, weights_of
 from composer.fusion.text import Writer
@@ -75,6 +76,7 @@ def span_write(
                 luck = random.Random(f"{job.sampling.seed}/{name}")  # noqa: S311
                 cursor = begin(group, job, group.weights(weights_of(part)))
                 members.append(Member(name, weight, cursor, luck))
+                yield from settle(cursor, job.prompts)
         return (yield from _write(fuse, members, job.sampling, on_text))
     finally:
         for member in members:

@@ -31,7 +31,7 @@ def agreeing(sides: Sequence[Side], *, top: int = 5) -> Weigh:
         kept = torch.stack([_backed(n, ranked, says) for n in range(len(shares))]) & says
         kept = torch.where(kept.any(0), kept, says)
         voices = [s.without(~k) for s, k in zip(shares, kept, strict=True)]
-        total = sum(s.of(k.float()) for s, k in zip(voices, kept, strict=True))
+        total = torch.stack([s.of(k.float()) for s, k in zip(voices, kept, strict=True)]).sum(0)
         return [s.times(1 / total) for s in voices]
 
     return weigh
