@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from composer.learn.lesson import unteachable
@@ -32,12 +33,13 @@ def shuffled(count: int, folds: int, seed: int) -> list[Split]:
 def by_tag(tags: Sequence[tuple[str, ...]], folds: int) -> list[Split]:
     """Return folds that leave whole tags out, none where all rows have the same.
 
-    A row belongs to the last of its tags, since tags go from the broad to the narrow.
+    A row belongs to the rarest of its tags, the last among equals.
     """
     import numpy as np
     from sklearn.model_selection import GroupKFold
 
-    groups = [each[-1] if each else "" for each in tags]
+    count = Counter(tag for each in tags for tag in each)
+    groups = [min(reversed(each), key=count.__getitem__, default="") for each in tags]
     kinds = len(set(groups))
     if kinds < 2:  # noqa: PLR2004 - one kind cannot be left out
         return []

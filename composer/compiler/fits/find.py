@@ -42,11 +42,16 @@ def find(root: Node) -> list[Learner]:
     """Return the trainable parts under a root in the order of work, each kind of work once."""
     found: dict[str, Learner] = {}
     for node in topological(root):
-        for option, value in node.values().items():
-            for part in _parts(value):
-                learner = Learner(node, option, part)
-                found.setdefault(learner.key, learner)
+        for learner in learners_of(node):
+            found.setdefault(learner.key, learner)
     return list(found.values())
+
+
+def learners_of(node: Node) -> Iterator[Learner]:
+    """Yield the trainable parts among a node's options."""
+    for option, value in node.values().items():
+        for part in _parts(value):
+            yield Learner(node, option, part)
 
 
 def names_of(node: Node) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from composer.compiler.graph import Compiled, Node
-    from composer.compiler.plan.plan import Plan, PlannedModel, PlannedStep
+    from composer.compiler.plan.plan import Plan, PlannedFit, PlannedModel, PlannedStep
 
 UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
@@ -36,12 +36,27 @@ def _lines(plan: Plan, *, origins: bool) -> Iterator[str]:
     for step in plan.steps:
         yield from _step(step, origins=origins)
     yield f"  answer := {plan.answer}"
+    if plan.fits:
+        yield ""
+        yield "learnt"
+        yield from (f"  {_fit(each)}" for each in plan.fits)
     if plan.rules:
         yield ""
         yield "rules"
         for rule in plan.rules:
             times = f" ({rule.times} times)" if rule.times > 1 else ""
             yield f"  {rule.name}{times}: {rule.summary}"
+
+
+def _fit(fit: PlannedFit) -> str:
+    """Say what a part learnt, and which setting stands for what a person asked for."""
+    told = f"{fit.step}: {fit.option} = {fit.part}, from {fit.rows:,} rows of {fit.data}"
+    if not fit.calibrated:
+        return told
+    setting = f"{fit.calibrated['option']} = {fit.calibrated['value']:g}"
+    mean, low, high = fit.reached
+    reached = f"reached {mean:.4g} [{low:.4g}, {high:.4g}] on rows left out"
+    return f"{told}; {setting} for {fit.calibrated['target']}, {reached}"
 
 
 def describe_steps(compiled: Compiled, root: Node) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from composer.compiler.fits.find import learners_of
 from composer.compiler.graph import QUERY, topological
 from composer.compiler.graph.capabilities import card_of
 from composer.compiler.plan.devices import devices as found_devices
@@ -16,7 +17,7 @@ from composer.compiler.plan.wording import declared_text, option_text
 from composer.steps.routing import default_policy
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from composer.compiler.graph import Compiled, Graph, Node
     from composer.compiler.plan.devices import Device
@@ -77,6 +78,18 @@ class PlannedRule(_Frozen):
     times: int
 
 
+class PlannedFit(_Frozen):
+    """What a part of a step learnt: from how many rows of which data, and what was calibrated."""
+
+    step: str
+    option: str
+    part: str
+    rows: int
+    data: str
+    calibrated: dict[str, Any]
+    reached: tuple[float, ...]
+
+
 class Plan(_Frozen):
     """What would run, where, with which options, and which rules led to it."""
 
@@ -87,6 +100,7 @@ class Plan(_Frozen):
     steps: tuple[PlannedStep, ...]
     rules: tuple[PlannedRule, ...]
     warnings: tuple[dict[str, Any], ...]
+    fits: tuple[PlannedFit, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -116,8 +130,26 @@ def make_plan(
         steps=plan_steps(compiled, optimized.root),
         rules=tuple(_rules(optimized.fired)),
         warnings=tuple(each.as_dict() for each in compiled.warnings),
+        fits=tuple(_fits(order)),
     )
     return Planned(plan, root, _ids(topological(root)))
+
+
+def _fits(order: list[Node]) -> Iterator[PlannedFit]:
+    """Yield what the parts of the nodes learnt."""
+    ids = _ids(order)
+    for node in order:
+        for learner in learners_of(node):
+            if (fitted := learner.part.fitted) is not None:
+                yield PlannedFit(
+                    step=ids[node],
+                    option=learner.option,
+                    part=learner.part.name,
+                    rows=fitted.rows,
+                    data=fitted.facts.get("data", ""),
+                    calibrated=fitted.facts.get("calibrated", {}),
+                    reached=tuple(fitted.facts.get("reached", ())),
+                )
 
 
 def _placed(compiled: Compiled, models: list[Node], devices: tuple[Device, ...]) -> dict[Node, str]:

@@ -201,7 +201,7 @@ class Learned(Estimator, Trainable):
             return self._fitted
         if self.data is None:
             raise PartError(
-                "E504",
+                "E509",
                 f"`{self.name}` has learnt nothing yet",
                 "run `compose fit RECIPE --data FILE`, or give it `data = FILE`",
             )
