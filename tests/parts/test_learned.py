@@ -115,10 +115,10 @@ def test_a_choice_that_was_not_recorded_is_an_error(by_hand):
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ([row("a", A=True), "{torn"], "line 2: this is no JSON"),
-        ([row("a", A=True), "\n", "[]\n"], 'line 3: the row has no "query" text'),
-        (['{"query": "a", "recorded": []}'], 'line 1: "recorded" is no mapping'),
-        (['{"query": "a", "recorded": {"A": true}}'], "line 1: `A` has no outcome"),
+        ([row("a", A=True), "{torn"], "line 2: this line is not JSON"),
+        ([row("a", A=True), "\n", "[]\n"], "line 3: this line is not a JSON object"),
+        (['{"query": "a", "recorded": []}'], 'line 1: "recorded" does not map models'),
+        (['{"query": "a", "recorded": {"A": true}}'], 'line 1: "recorded" does not map models'),
         (['{"query": "a", "recorded": {"A": {"correct": "yes"}}}'], 'labelled "yes"'),
         (['{"query": "a", "recorded": {"A": {"score": NaN}}}'], "line 1: `A` is labelled NaN"),
         (["\n"], "has no rows"),

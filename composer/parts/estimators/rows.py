@@ -6,20 +6,25 @@ have `tags`, and an outcome `cost` in dollars, `prompt_tokens` and `completion_t
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
+from composer.models.content import file_digest
+from composer.models.data import BadRow, Unreadable, query_of, read, recorded_of, tags_of
 from composer.parts.estimators.base import Choice, Labels
 from composer.parts.mistakes import PartError
 from composer.ports import Once
 from composer.words import did_you_mean
 
-_GZIP = b"\x1f\x8b"
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from composer.models.data import Line
+
 _CODE = "E504"
 _SHAPE = 'a row is {"query": "...", "recorded": {"A": {"correct": true}}}'
 
@@ -119,16 +124,13 @@ def table(path: str) -> Table:
 
 def _read(path: str) -> Table:
     try:
-        raw = Path(path).read_bytes()
-        text = (gzip.decompress(raw) if raw.startswith(_GZIP) else raw).decode()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise PartError(_CODE, f"{path} cannot be read: {error}") from None
-    # Not `splitlines`: JSON may hold other line separators, such as U+2028, inside its strings.
-    lines = enumerate(text.split("\n"), 1)
-    rows = [_row(path, number, line) for number, line in lines if line.strip()]
+        lines = read(path)
+    except Unreadable as bad:
+        raise PartError(bad.code, bad.message, bad.advice) from bad
+    rows = [_row(path, line) for line in lines]
     if not rows:
         raise PartError(_CODE, f"{path} has no rows to learn from", _SHAPE)
-    return _gather(path, hashlib.sha256(raw).hexdigest(), rows)
+    return _gather(path, file_digest(path), rows)
 
 
 def _gather(path: str, digest: str, rows: list[Row]) -> Table:
@@ -138,33 +140,23 @@ def _gather(path: str, digest: str, rows: list[Row]) -> Table:
     return Table(path, digest, tuple(rows), tuple(models), frozenset(graded))
 
 
-def _row(path: str, number: int, line: str) -> Row:
+def _row(path: str, line: Line) -> Row:
     try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise PartError(
-            _CODE, f"{path}, line {number}: this is no JSON ({error.msg})", _SHAPE
-        ) from None
-    if not isinstance(row, dict) or not isinstance(row.get("query"), str):
-        raise PartError(_CODE, f'{path}, line {number}: the row has no "query" text', _SHAPE)
-    recorded = row.get("recorded", {})
-    if not isinstance(recorded, dict):
-        raise PartError(_CODE, f'{path}, line {number}: "recorded" is no mapping', _SHAPE)
-    tags = row.get("tags") or []
-    if not isinstance(tags, list):
-        raise PartError(_CODE, f'{path}, line {number}: "tags" is no list', _SHAPE)
-    found = {name: _outcome(path, number, name, each) for name, each in recorded.items()}
-    return Row(row["query"], tuple(map(str, tags)), found)
+        if isinstance(line.content, BadRow):
+            raise line.content
+        recorded = recorded_of(line.content)
+        found = {name: _outcome(name, each) for name, each in recorded.items()}
+        return Row(query_of(line.content), tags_of(line.content), found)
+    except BadRow as bad:
+        said = f"{path}, line {line.number}: {bad.message}"
+        raise PartError(_CODE, said, _SHAPE) from bad
 
 
-def _outcome(path: str, number: int, name: str, outcome: Any) -> Outcome:  # noqa: ANN401
-    if not isinstance(outcome, dict):
-        raise PartError(_CODE, f"{path}, line {number}: `{name}` has no outcome", _SHAPE)
+def _outcome(name: str, outcome: Mapping[str, Any]) -> Outcome:
     value = outcome.get("correct")
     value = outcome.get("score") if value is None else value
     if value is not None and not _is_number(value):
-        said = json.dumps(value)
-        raise PartError(_CODE, f"{path}, line {number}: `{name}` is labelled {said}", _SHAPE)
+        raise BadRow(f"`{name}` is labelled {json.dumps(value)}")
     cost, *counts = (outcome.get(key) for key in ("cost", "prompt_tokens", "completion_tokens"))
     tokens: list[float] = [count for count in counts if _is_number(count)]
     return Outcome(value, cost if _is_number(cost) else None, sum(tokens) if tokens else None)
