@@ -14,16 +14,16 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from composer.evaluate.decisions import Decided
     from composer.evaluate.judge import Compare
     from composer.evaluate.members import Known
     from composer.evaluate.report import Report
-    from composer.evaluate.router import Router
     from composer.evaluate.rows import Row
     from composer.metrics import Interval
     from composer.recipe import Recipe
     from composer.run import Result
 
-__all__ = ["Comparison", "Difference", "compare", "curve_differences"]
+__all__ = ["Comparison", "Difference", "compare", "decided_differences"]
 
 
 @dataclass(frozen=True)
@@ -99,17 +99,23 @@ def _differences(report: Report, than: Report) -> Iterator[Difference]:
         ours, theirs = ([one.qualities[name] for name in shared] for one in (report, than))
         interval = difference_interval(ours, theirs)
         yield Difference(report.recipe, than.recipe, len(shared), interval)
-    yield from curve_differences((report.recipe, report.router), (than.recipe, than.router))
+    yield from _of_routers(report, than, (APGR, AIQ))
 
 
-def curve_differences(
-    one: tuple[str, Router | None], than: tuple[str, Router | None]
+def decided_differences(several: Sequence[Decided]) -> Iterator[Difference]:
+    """Compare what routes decided, each after the first with the first, drawn in pairs."""
+    for one in several[1:]:
+        yield from _of_routers(one, several[0], ("accuracy", APGR, AIQ))
+
+
+def _of_routers(
+    one: Report | Decided, than: Report | Decided, measures: Sequence[str]
 ) -> Iterator[Difference]:
-    """Compare the curves of two routers over the same rows, drawn in pairs."""
-    (name, ours), (other, theirs) = one, than
+    """Compare two routers over the same rows; over others they cannot be paired."""
+    ours, theirs = one.router, than.router
     if ours is None or theirs is None or ours.ids != theirs.ids:
         return
-    for measure in (APGR, AIQ):
+    for measure in measures:
         if measure in ours.drawn and measure in theirs.drawn:
             drawn = drawn_interval(ours.drawn[measure] - theirs.drawn[measure])
-            yield Difference(name, other, ours.rows, drawn, measure)
+            yield Difference(one.recipe, than.recipe, ours.rows, drawn, measure)

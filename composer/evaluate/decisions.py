@@ -47,6 +47,7 @@ class Decided:
     def lines(self) -> Iterator[dict[str, Any]]:
         """Give one row a decision, as `--json` prints them."""
         for name, decision in self.decisions.items():
+            foreign = {} if decision.foreign is None else {"foreign": decision.foreign}
             yield {
                 "id": name,
                 "recipe": self.recipe,
@@ -54,6 +55,7 @@ class Decided:
                 "weights": dict(decision.weights),
                 "estimates": dict(decision.estimates),
                 "because": decision.because,
+                **foreign,
             }
 
 

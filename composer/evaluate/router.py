@@ -145,9 +145,14 @@ def study(outcomes: Outcomes, *, seed: int = 0) -> Router:
 
 
 def _over_curve(drawn: Mapping[str, Floats]) -> list[Against]:
-    """What the whole curve says: whatever threshold is set, how much the ranking is worth."""
+    """What the whole curve says: whatever threshold is set, how much the ranking is worth.
+
+    Between choices that are equally good there is no gap, so nothing is said of recovering it.
+    """
+    import numpy as np
+
     found = []
-    if APGR in drawn:
+    if APGR in drawn and np.isfinite(drawn[APGR][0]):
         over_length = drawn_interval(drawn[APGR] - drawn[LENGTH_APGR])
         found.append(Against(CHANCE, APGR, drawn_interval(drawn[APGR] - 0.5)))
         found.append(Against(LENGTH, APGR, over_length))

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from composer.evaluate.baselines import ORACLE
+from composer.evaluate.comparison import decided_differences
 from composer.evaluate.sweep import AIQ, APGR, EQUAL, LENGTH_APGR, ZERO_AIQ
 from composer.evaluate.words import between, decided_remarks, remarks
 
@@ -78,8 +79,9 @@ def drawn(comparison: Comparison) -> Group:
 
 
 def decided(several: Sequence[Decided]) -> Group:
-    """Draw what routes decided, and what that would have given where the data tell."""
-    return Group(*(part for one in several for part in _decided(one)))
+    """Draw what routes decided, what that would have given where the data tell, and compare."""
+    parts = [part for one in several for part in _decided(one)]
+    return Group(*parts, *(Text(_difference(one)) for one in decided_differences(several)))
 
 
 def _decided(one: Decided) -> Iterator[RenderableType]:

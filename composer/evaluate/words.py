@@ -77,6 +77,9 @@ def router_remarks(router: Router) -> Iterator[str]:
         chosen = max(router.shares, key=lambda name: router.shares[name])
         yield f"It chooses {chosen} for every query, so as it stands it decides nothing."
         of_all = of_all[:1] if chosen != router.best else []
+    free = [name for name, one in router.singles.items() if not one.cost]
+    if free and router.unit == "$":
+        yield f"Without a cost in the data or a price, these count as free: {', '.join(free)}."
     for one in of_all:
         if one.than == ZERO and router.unit == "calls":
             continue  # without dollars the zero-router is the same as chance

@@ -155,6 +155,31 @@ def test_without_dollars_an_answer_of_the_stronger_is_a_call(tmp_path):
     assert router.decided.cost == pytest.approx(0.5)
 
 
+def test_between_equals_there_is_no_gap_to_recover(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    rows = [
+        {"query": "q" * (at + 1), "recorded": {"A": {"correct": at < 5}, "B": {"correct": at > 4}}}
+        for at in range(10)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+    only = decide_only(recipe(path, "length(threshold = 5)"), read_rows(path))
+
+    assert json.loads(json.dumps(only.router.as_dict()))["figures"]["apgr"]["value"] is None
+    assert "undefined" in text(only)
+    assert "nan" not in text(only)
+
+
+def test_a_choice_without_a_cost_is_said_to_count_as_free(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    told = {"A": {"correct": True}, "B": {"correct": False, "cost": 1}}
+    path.write_text("".join(json.dumps({"query": q, "recorded": told}) + "\n" for q in "abc"))
+
+    said = text(decide_only(recipe(path), read_rows(path)))
+
+    assert "Without a cost in the data or a price, these count as free: A." in said
+
+
 def test_three_choices_are_traded_off_by_their_costs(tmp_path):
     path = tmp_path / "rows.jsonl"
     kept = {"A": (0.4, 1), "B": (0.6, 2), "C": (0.9, 8)}
@@ -191,6 +216,16 @@ def test_routers_are_compared_in_pairs(data):
 
     assert set(measures) == {"accuracy", "apgr", "aiq"}
     assert measures["aiq"].interval.high < 0
+
+
+def test_decisions_are_compared_in_pairs_too(data):
+    rows = read_rows(data)
+    better, chance = (decide_only(recipe(data, **by), rows) for by in ({}, {"by": "random()"}))
+
+    said = text(better, chance)
+
+    assert "recipe over recipe: -" in said
+    assert "recipe over recipe, APGR: -" in said
 
 
 def test_a_recipe_without_a_route_has_nothing_to_decide(data):

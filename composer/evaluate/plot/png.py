@@ -73,18 +73,25 @@ def _cover(paper: Floats, pieces: Sequence[tuple[Point, Point]], radius: float, 
     """Paint all that lies within a radius of some pieces of line, with soft edges."""
     import numpy as np
 
-    covered = np.zeros(paper.shape[:2])
+    covered = np.zeros(paper.shape[:2], dtype=np.float32)
     reach = radius * SCALE + 1
-    for piece in pieces:
-        ends = np.array(piece) * SCALE
-        (left, top), (right, bottom) = ends.min(axis=0) - reach, ends.max(axis=0) + reach
-        rows = slice(max(0, math.floor(top)), max(0, math.ceil(bottom)))
-        columns = slice(max(0, math.floor(left)), max(0, math.ceil(right)))
+    touched = [np.array(piece) * SCALE for piece in pieces]
+    for ends in touched:
+        rows, columns = _window(ends, reach)
         window = covered[rows, columns]
         if window.size:
             away = _distance(window.shape, (columns.start, rows.start), ends)
             np.maximum(window, np.clip(reach - 0.5 - away, 0, 1), out=window)
-    _blend(paper, covered, color)
+    if touched:
+        all_of_it = _window(np.concatenate(touched), reach)
+        _blend(paper[all_of_it], covered[all_of_it], color)
+
+
+def _window(points: Floats, reach: float) -> tuple[slice, slice]:
+    """The rows and columns of pixels that lie no further than `reach` around some points."""
+    (left, top), (right, bottom) = points.min(axis=0) - reach, points.max(axis=0) + reach
+    rows = slice(max(0, math.floor(top)), max(0, math.ceil(bottom)))
+    return rows, slice(max(0, math.floor(left)), max(0, math.ceil(right)))
 
 
 def _distance(shape: tuple[int, ...], corner: tuple[int, int], ends: Floats) -> Floats:
@@ -108,16 +115,15 @@ def _write(paper: Floats, label: Label) -> None:
     x, y = label.at
     corner = (x - (HIGH - 1), y + back - dots.shape[1]) if label.upright else (x - back, y - 7)
     dots = np.rot90(dots) if label.upright else dots
-    large = np.kron(dots, np.ones((SCALE, SCALE))).astype(float)
+    large = np.kron(dots, np.ones((SCALE, SCALE)))
     left, top = round(corner[0] * SCALE), round(corner[1] * SCALE)
-    covered = np.zeros(paper.shape[:2])
     inside = large[max(0, -top) :, max(0, -left) :]
-    target = covered[max(0, top) :, max(0, left) :][: inside.shape[0], : inside.shape[1]]
-    target[:] = inside[: target.shape[0], : target.shape[1]]
-    _blend(paper, covered, label.color)
+    window = paper[max(0, top) :, max(0, left) :][: inside.shape[0], : inside.shape[1]]
+    _blend(window, inside[: window.shape[0], : window.shape[1]], label.color)
 
 
 def _blend(paper: Floats, covered: Floats, color: str) -> None:
+    """Lay a colour over a window of the paper as densely as it is covered."""
     import numpy as np
 
     ink = np.array([int(color[at : at + 2], 16) for at in (1, 3, 5)], dtype=float)
