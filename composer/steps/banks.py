@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from types import MappingProxyType
+
 from composer.ports import Asker, Candidates, Decision, Later, Ranking, Text
 from composer.ports.values import unique
 from composer.steps.declare import SAME, step
+
+WEIGHT = "weight"
+"""The fact under which an answer keeps the weight that a route gave its branch."""
 
 
 @step(sign="`[a, b]`", hidden=("names",))
@@ -42,7 +48,11 @@ async def choose_many(
     chosen = decision.chosen
     ask.note(chosen=list(chosen))
     texts = await asyncio.gather(*(branches[names.index(name)]() for name in chosen))
-    return Candidates(decision.query, tuple(texts), chosen)
+    weighed = [
+        replace(text, facts=MappingProxyType({**text.facts, WEIGHT: decision.weights[name]}))
+        for text, name in zip(texts, chosen, strict=True)
+    ]
+    return Candidates(decision.query, tuple(weighed), chosen)
 
 
 @step(sign="`a | b`", gives=SAME, hidden=("names",))

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from composer.parts import Agreement, Count, Exact, PartError, Reduction, Seeded, Ties
 from composer.ports import Asker, Candidates, Text
+from composer.steps.banks import WEIGHT
 from composer.steps.declare import step
 
 BALLOTS = "ballots"
@@ -22,13 +23,17 @@ def vote(  # noqa: PLR0913 - each is a part of its own
     weights: tuple[float, ...] | None = None,
     ties: Ties = Seeded(),
     soft: bool = False,
+    routed: bool = False,
     ask: Asker,
 ) -> Text:
     """Keep the answer that most of the others agree with.
 
     Abstentions do not vote. `weights` are one an answer, in order. A `soft` vote counts an answer
-    that itself won a soft vote by the shares of its tally, not as one whole voice.
+    that itself won a soft vote by the shares of its tally, not as one whole voice. A `routed`
+    vote counts each answer by the weight that the route before it gave its branch.
     """
+    if routed:
+        weights = tuple(_routed(text) for text in answers.texts)
     ballots = [(t, w) for t, w in _ballots(answers, weights, soft=soft) if w > 0]
     texts = [text for text, _ in ballots]
     voices = [text.answer for text in texts]
@@ -50,6 +55,18 @@ def vote(  # noqa: PLR0913 - each is a part of its own
         firsts = [texts[group[0]] for group in shares.groups]
         facts[BALLOTS] = tuple(zip(firsts, shares.masses, strict=True))
     return replace(winner, tally=MappingProxyType(tally), facts=MappingProxyType(facts))
+
+
+def _routed(text: Text) -> float:
+    """Return the weight that a route gave an answer's branch."""
+    if WEIGHT not in text.facts:
+        raise PartError(
+            "E403",
+            f"the answer of `{text.source}` has no weight of a route",
+            "route to the bank before: `route(policy = several(k = 2)) -> [A, B, C] -> vote(routed "
+            "= true)`",
+        )
+    return float(text.facts[WEIGHT])
 
 
 def _ballots(

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from composer.parts import First, Medoid, Numeric, PartError, Surest
-from composer.ports import Candidates
+from composer.ports import Candidates, Decision
+from composer.steps.banks import choose_many
 from composer.steps.voting import vote
 
 
@@ -93,3 +94,18 @@ def test_an_answer_that_was_read_out_afterwards_is_one_voice(answers, ask, text)
     read = replace(soft, value="7", extracted=True)
     tally = vote(Candidates(soft.query, (read, text("8"))), soft=True, ask=ask).tally
     assert dict(tally) == {"7": 0.5, "8": 0.5}
+
+
+def test_a_routed_vote_counts_by_the_route(run, ask, branch, query, text):
+    decision = Decision(query, {"A": 0.4, "B": 0.35, "C": 0.25, "D": 0.0}, many=True)
+    branches = branch(text("a")), branch(text("b")), branch(text("b")), branch(text("a"))
+    given = run(choose_many(decision, *branches, names=tuple("ABCD"), ask=ask))
+    winner = vote(given, routed=True, ask=ask)
+    assert winner.text == "b"
+    assert dict(winner.tally) == pytest.approx({"b": 0.6, "a": 0.4})
+
+
+def test_a_routed_vote_needs_a_route(answers, ask):
+    with pytest.raises(PartError, match="has no weight of a route") as caught:
+        vote(answers("a", "b"), routed=True, ask=ask)
+    assert caught.value.code == "E403"
