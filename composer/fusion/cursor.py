@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from composer.fusion.beat import Beat
     from composer.fusion.group import Group, Leaf
     from composer.fusion.spec import Messages, Sampling
     from composer.models.rows import Row
@@ -224,6 +225,7 @@ class Draw:
     luck: float
     opened: bool = False
     held: dict[int, Tensor] = field(default_factory=dict)
+    beat: Beat | None = None
 
 
 @dataclass(eq=False, slots=True)

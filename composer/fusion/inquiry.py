@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from composer.fusion.beat import Beat
     from composer.fusion.cursor import Cursor, Track
     from composer.fusion.group import Group
 

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from composer.fusion.beat import due
 from composer.fusion.cursor import END, Draw, Drawn, Left, Rank, Ranked, Read
 from composer.fusion.fault import fault
 from composer.fusion.inquiry import Inquiry
+from composer.fusion.look import Looked
 from composer.fusion.sample import draw
-from composer.fusion.turn import Turned, due
+from composer.fusion.turn import Turned
 from composer.models.rows import Feed
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Answer", "tick"]
 
-Answer = Drawn | Ranked | Turned | list[float] | Exception
+Answer = Drawn | Ranked | Turned | dict[int, Looked] | list[float] | Exception
 
 _CHUNK = 512  # prompt tokens of one row in one tick: others need not wait for more
 

@@ -20,11 +20,12 @@ from composer.fusion.inquiry import Inquiry
 from composer.fusion.sample import pick, processed
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
-    from composer.fusion.cursor import Cursor, Request, Track
+    from composer.fusion.beat import Beat
+    from composer.fusion.cursor import Cursor, Track
     from composer.fusion.group import Group
     from composer.fusion.said import Said
     from composer.fusion.spec import Sampling
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     Heard = Sequence[tuple["Turn", Mapping[int, Tensor]]]
 
-__all__ = ["Proposal", "Side", "Turn", "Turned", "due"]
+__all__ = ["Proposal", "Side", "Turn", "Turned"]
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,8 @@ class Turned:
 class Turn(Inquiry):
     """Ask one side to judge proposals that follow the first `start` entries, and to propose.
 
-    Turns of one `cycle` are taken in step: `phase` says which of its turns this is. Each accepted
-    proposal costs one of `luck`, the entry instead of one and the new proposal one each.
+    Each proposal that is judged costs one of `luck`, then the entry instead of one and the new
+    proposal one each.
     """
 
     cursor: Cursor
@@ -83,8 +84,7 @@ class Turn(Inquiry):
     judged: Sequence[Proposal]
     more: bool
     luck: Sequence[float]
-    cycle: Hashable
-    phase: int
+    beat: Beat
 
     def reads(self, leaf: int) -> bool:
         """Only the side's own leaves read."""
@@ -119,20 +119,6 @@ class Turn(Inquiry):
         if verdict is not None:
             verdict.tell(values, found)
         return found
-
-
-def due(requests: Sequence[Request]) -> list[Request]:
-    """Leave turns for later whose cycle is at another phase.
-
-    A model's pass costs little more for many rows than for one, so rows take the same turn at the
-    same time: those that begin wait for the cycle to begin, those that are ahead for the others.
-    """
-    phases: dict[Hashable, set[int]] = {}
-    for request in requests:
-        if isinstance(request, Turn):
-            phases.setdefault(request.cycle, set()).add(request.phase)
-    now = {cycle: min(found - {0}, default=0) for cycle, found in phases.items()}
-    return [r for r in requests if not isinstance(r, Turn) or r.phase == now[r.cycle]]
 
 
 def _sides(heard: Heard) -> list[Side]:

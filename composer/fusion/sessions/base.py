@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
     from composer.fusion.cursor import Draw, Request
+    from composer.fusion.look import Looked
     from composer.fusion.turn import Turned
 
     T = TypeVar("T")
-    Reply = Drawn | Ranked | Turned | list[float]
+    Reply = Drawn | Ranked | Turned | dict[int, Looked] | list[float]
     Session = Generator[list[Request], list[Reply], T]
 
 __all__ = ["drawn", "together"]

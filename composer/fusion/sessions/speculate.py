@@ -11,6 +11,7 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+from composer.fusion.beat import Beat
 from composer.fusion.cursor import Read
 from composer.fusion.group import Fuse
 from composer.fusion.sessions.write import Answer, begin, spent, write
@@ -18,7 +19,7 @@ from composer.fusion.turn import Side, Turn, Turned
 from composer.models.checkpoint import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Sequence
 
     from composer.fusion.cursor import Cursor
     from composer.fusion.group import Group
@@ -131,9 +132,9 @@ class _Drafting:
         if not judged and not more:
             return None
         luck = tuple(self.luck.random() for _ in range(len(judged) + 2))
-        cycle: Hashable = (self.cursor.group, self.tokens, self.sides[0].members)
+        beat = Beat((self.cursor.group, self.tokens, self.sides[0].members), phase)
         how = self.answer.how
-        return Turn(self.cursor, how, side, self.written, tuple(judged), more, luck, cycle, phase)
+        return Turn(self.cursor, how, side, self.written, tuple(judged), more, luck, beat)
 
     def _open(self) -> bool:
         """Whether an entry can follow the last that is pending."""
