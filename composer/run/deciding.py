@@ -15,6 +15,7 @@ from composer.run.asking import RunAsker
 from composer.run.executor import Walk
 from composer.run.result import Failure
 from composer.run.trace import Trace
+from composer.steps.routing import opening
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,13 +88,18 @@ async def _known(
     by, policy = route.get("by"), route.get("policy")
     if not isinstance(by, Learned):
         return [{}] * len(queries)
-    asked = [asked_of(each) for each in queries]
+    read = opening if route.get("sticky") else _as_it_is
+    asked = [asked_of(read(each)) for each in queries]
     estimates = await asyncio.to_thread(by.judge, asked, choices)
     if policy is None or type(policy).decide is Policy.decide:
         return [{"by": _Known(each)} for each in estimates]
     weights = policy.decide(estimates, choices, random.Random(program.seed))  # noqa: S311
     known = (_Known(*pair, policy.many) for pair in zip(estimates, weights, strict=True))
     return [{"by": each, "policy": each} for each in known]
+
+
+def _as_it_is(query: Query) -> Query:
+    return query
 
 
 async def _models(program: Program, route: Node) -> tuple[Model, ...]:

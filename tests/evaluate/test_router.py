@@ -103,6 +103,18 @@ def test_what_learns_decides_all_rows_at_once_as_one_by_one(data):
     assert [dict(one.weights) for one in told] == asked
 
 
+def test_a_sticky_route_decides_by_the_first_question(data):
+    first, later = read_rows(data)[:2]
+    turns = [{"role": "user", "content": first.query}, {"role": "user", "content": later.query}]
+    sticky = recipe(data, by=f'knn("{data}", k = 1)', rest=", sticky = true")
+
+    with sticky.ready() as ensemble:
+        (told,) = ensemble.decide([{"id": "c", "messages": turns}])
+        (alone,) = ensemble.decide([first.asked()])
+
+    assert told.estimates == alone.estimates
+
+
 def test_rows_that_it_learnt_from_are_counted(data):
     rows = read_rows(data)
 
@@ -268,3 +280,22 @@ def test_figures_repeat(data):
     assert all(
         np.array_equal(one.drawn[name], two.drawn[name], equal_nan=True) for name in one.drawn
     )
+
+
+def test_routerbench_is_routed_as_it_is_published(tmp_path):
+    path = tmp_path / "routerbench.csv"
+    columns = "sample_id,prompt,eval_name,A,org/B,A|total_cost,org/B|total_cost"
+    rows = [f"s{at},['{'q' * at}'],mbpp,{at % 2}.0,1.0,0.001,0.01" for at in range(1, 9)]
+    path.write_text("\n".join([columns, *rows]))
+    pair = load(
+        models(path).replace('"B"', '"org/B"') + f'route(by = knn("{path}", k = 1)) -> [A, B]',
+        root="/",
+    )
+
+    report = evaluate(pair, read_rows(path))
+
+    assert report.router.unit == "$"
+    assert report.router.singles["B"].accuracy.mean == 1.0
+    assert report.router.decided.accuracy.mean == report.accuracy == 1.0
+    assert report.router.decided.cost == pytest.approx(report.cost / 8)
+    assert report.seen == 8
