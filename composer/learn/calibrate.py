@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from composer.compiler.fits import Calibrated, specification
@@ -12,43 +13,49 @@ from composer.metrics import mean_interval
 from composer.parts.estimators.base import Predictions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import numpy as np
     from numpy.typing import NDArray
 
     from composer.learn.deciding import Outcomes
-    from composer.parts.estimators.base import Choice, Floats, Labels
+    from composer.parts.estimators.base import Choice, Estimates, Floats, Labels
     from composer.parts.policies.base import Policy
+    from composer.words import Mistakes
 
 LEVERS = {"gap": "at", "threshold": "at", "cheapest": "at", "one": "cost"}
 """The option of each policy that moves queries from one choice to another."""
 
-STEPS = 64
+STEPS = 24
 """Settings that are tried, and again around the best of them."""
 
 
 @dataclass(frozen=True, eq=False)
 class Route:
-    """A route as calibration sees it: its policy, its choices, their labels."""
+    """A route as calibration sees it: policy, choices, labels, predictions of left-out rows."""
 
     policy: Policy
     choices: tuple[Choice, ...]
     labels: Labels
+    found: Predictions
     seed: int
 
-    def outcomes(self, policy: Policy, found: Predictions) -> Outcomes:
-        """Return what a policy's decisions come to on the route's own rows."""
-        chosen = decide(policy, estimates_of(found), self.choices, self.seed)
-        return outcomes(chosen, self.labels)
+    @cached_property
+    def estimates(self) -> list[Estimates]:
+        """The predictions as policies take them."""
+        return estimates_of(self.found)
+
+    def outcomes(self, policy: Policy) -> Outcomes:
+        """Return what a policy's decisions come to on the route's rows."""
+        return outcomes(decide(policy, self.estimates, self.choices, self.seed), self.labels)
 
     def take(self, rows: NDArray[np.intp]) -> Route:
         """Return the route over some of the rows."""
-        return Route(self.policy, self.choices, self.labels.take(rows), self.seed)
+        cost = None if self.found.cost is None else self.found.cost[rows]
+        found = Predictions(self.found.mean[rows], self.found.spread[rows], cost)
+        return replace(self, labels=self.labels.take(rows), found=found)
 
 
 def calibrate(
-    route: Route, written: Policy | None, found: Predictions, target: Target
+    route: Route, written: Policy | None, target: Target
 ) -> tuple[Calibrated, dict[str, Any]]:
     """Set the policy's lever so that decisions on left-out predictions meet a target.
 
@@ -60,13 +67,13 @@ def calibrate(
 
     lever = _lever(route.policy)
     _known(route, target)
-    value = _setting(route, lever, found, target)
-    order = np.random.default_rng(route.seed).permutation(len(found.mean))
+    value = _setting(route, lever, target)
+    order = np.random.default_rng(route.seed).permutation(len(route.found.mean))
     halves = np.array_split(order, 2)
     checked = np.full(len(order), np.nan)
     for learnt, left in (halves, halves[::-1]):
-        set_ = _setting(route.take(learnt), lever, _some(found, learnt), target, strict=False)
-        tried = route.take(left).outcomes(_set(route.policy, lever, set_), _some(found, left))
+        half = _setting(route.take(learnt), lever, target, strict=False)
+        tried = route.take(left).outcomes(_set(route.policy, lever, half))
         checked[left] = getattr(tried, target.what)
     reached = mean_interval(checked[~np.isnan(checked)].tolist(), seed=route.seed)
     specified = None if written is None else specification(written)
@@ -91,27 +98,25 @@ def _known(route: Route, target: Target) -> None:
         raise unteachable(text, "record `cost`, or declare the models' `price` and record tokens")
 
 
-def _setting(
-    route: Route, lever: str, found: Predictions, target: Target, *, strict: bool = True
-) -> float:
+def _setting(route: Route, lever: str, target: Target, *, strict: bool = True) -> float:
     """Return the best setting of a lever, tried on a grid and again around the best."""
     import numpy as np
 
     tried: dict[float, tuple[float, float]] = {}
-    values = _critical(route, found)
+    values = _critical(route)
     places = np.linspace(0, len(values) - 1, STEPS)
     for _ in range(2):
         at = np.unique(places.round().astype(int))
         for value in values[at].tolist():
             if value not in tried:
-                done = route.outcomes(_set(route.policy, lever, value), found)
+                done = route.outcomes(_set(route.policy, lever, value))
                 tried[value] = _rated(done, target)
         best = min(tried, key=lambda value: (*tried[value], value))
         middle = int(np.searchsorted(values, best))
         reach = max(1, len(values) // STEPS)
         places = np.linspace(max(0, middle - reach), min(len(values) - 1, middle + reach), STEPS)
-    if strict and tried[best][0] > _allowed(target, len(found.mean)):
-        raise _unreached(route, lever, found, target, values)
+    if strict and tried[best][0] > _allowed(target, len(route.found.mean)):
+        raise _unreached(route, lever, target, values)
     return float(best)
 
 
@@ -138,14 +143,15 @@ def _allowed(target: Target, rows: int) -> float:
     return 1 / rows + 0.01 if target.what == "share" else 1e-12
 
 
-def _critical(route: Route, found: Predictions) -> Floats:
+def _critical(route: Route) -> Floats:
     """Return the settings at which decisions change, in order, with one beyond either end."""
     import numpy as np
 
     if route.policy.name == "gap":
-        raw = found.mean[:, -1] - found.mean[:, :-1].max(1)
+        raw = route.found.mean[:, -1] - route.found.mean[:, :-1].max(1)
     else:
-        raw = _prices_of_gain(route, found) if route.policy.name == "one" else found.mean.ravel()
+        mean = route.found.mean.ravel()
+        raw = _prices_of_gain(route) if route.policy.name == "one" else mean
     values = np.unique(raw[np.isfinite(raw)])
     if not len(values):
         return np.array([0.0])
@@ -156,15 +162,14 @@ def _critical(route: Route, found: Predictions) -> Floats:
     return np.unique(np.concatenate([[below], between, [above]]))
 
 
-def _prices_of_gain(route: Route, found: Predictions) -> Floats:
+def _prices_of_gain(route: Route) -> Floats:
     """Return the gain in quality per dollar (see `costs`) at which a dearer choice is given up."""
     import numpy as np
 
     from composer.parts.policies.base import costs
 
-    each = estimates_of(found)
-    dollars = np.array([costs(one, route.choices) for one in each])
-    gain = found.mean[:, :, None] - found.mean[:, None, :]
+    dollars = np.array([costs(each, route.choices) for each in route.estimates])
+    gain = route.found.mean[:, :, None] - route.found.mean[:, None, :]
     dearer = dollars[:, :, None] - dollars[:, None, :]
     with np.errstate(divide="ignore", invalid="ignore"):
         rates = np.where(dearer > 0, gain / dearer, np.nan).ravel()
@@ -179,19 +184,12 @@ def _set(policy: Policy, lever: str, value: float) -> Policy:
     return policy.model_copy(update={lever: value})
 
 
-def _some(found: Predictions, rows: NDArray[np.intp]) -> Predictions:
-    cost = None if found.cost is None else found.cost[rows]
-    return Predictions(found.mean[rows], found.spread[rows], cost)
-
-
-def _unreached(
-    route: Route, lever: str, found: Predictions, target: Target, values: Sequence[float] | Floats
-) -> Exception:
+def _unreached(route: Route, lever: str, target: Target, values: Floats) -> Mistakes:
     import numpy as np
 
     ends = [
-        float(np.nanmean(getattr(route.outcomes(_set(route.policy, lever, v), found), target.what)))
-        for v in np.quantile(np.asarray(values), np.linspace(0, 1, STEPS)).tolist()
+        float(np.nanmean(getattr(route.outcomes(_set(route.policy, lever, each)), target.what)))
+        for each in np.quantile(values, np.linspace(0, 1, STEPS)).tolist()
     ]
     text = f"no setting of `{route.policy.name}` reaches {target}"
     reach = f"from {min(ends):.4g} to {max(ends):.4g}"

@@ -10,6 +10,7 @@ from composer.learn.guarding import guard, held_out, see
 from composer.learn.lesson import Taught, unteachable
 from composer.learn.outcomes import choices_of, outcomes_of
 from composer.learn.validation import facts, validate
+from composer.parts.estimators.foreign import near_state
 from composer.steps.routing import default_policy
 
 if TYPE_CHECKING:
@@ -39,9 +40,10 @@ def train_estimator(part: Learned, node: Node, lesson: Lesson) -> Taught:
         **({"foreign": validate(labels, foreign, lesson.seed)} if foreign else {}),
     }
     if lesson.shrink:
-        usual = see(labels, found, splits, lesson.seed)
-        strange = see(labels, foreign, apart, lesson.seed) if foreign else None
-        states["guard"] = guard(labels, usual, strange, lesson.seed)
+        near, vectors = near_state(labels.asked)
+        usual = see(labels, vectors, found, splits, lesson.seed)
+        strange = see(labels, vectors, foreign, apart, lesson.seed) if foreign else None
+        states["guard"] = guard(labels, near, usual, strange, lesson.seed)
         found = held_out(labels, usual, strange)
         report["shuffled_shrunk"] = validate(labels, found, lesson.seed)
         if strange:
@@ -59,8 +61,8 @@ def _calibrated(
         return None, {}
     written = node.get("policy")
     policy = written or default_policy(fused=node.get("fused"))
-    route = Route(policy, choices_of(node), labels, lesson.seed)
-    return calibrate(route, written, found, lesson.target)
+    route = Route(policy, choices_of(node), labels, found, lesson.seed)
+    return calibrate(route, written, lesson.target)
 
 
 def _examined(labels: Labels) -> tuple[str, ...]:

@@ -10,7 +10,6 @@ from composer.parts.estimators.foreign import (
     PRIOR,
     blended,
     landmarks,
-    near_state,
     nearest,
 )
 from composer.ports import State
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from composer.learn.folds import Split
     from composer.parts.estimators.base import Floats, Labels, Predictions
+    from composer.parts.estimators.features import Vectors
 
 BINS = 8
 ENOUGH = 100
@@ -45,11 +45,15 @@ class Seen:
     folds: NDArray[np.intp]
 
 
-def see(labels: Labels, found: Predictions, splits: Sequence[Split], seed: int) -> Seen:
-    """Return what the prior says of the rows that were left out, and how near they lay."""
+def see(
+    labels: Labels, vectors: Vectors, found: Predictions, splits: Sequence[Split], seed: int
+) -> Seen:
+    """Return what the prior says of the rows that were left out, and how near they lay.
+
+    `vectors` are those of all rows (see `near_state`).
+    """
     import numpy as np
 
-    _, vectors = near_state(labels.asked)
     similar = np.zeros(len(labels.queries))
     folds = np.zeros(len(labels.queries), dtype=np.intp)
     for at, (learnt, left) in enumerate(splits):
@@ -58,11 +62,10 @@ def see(labels: Labels, found: Predictions, splits: Sequence[Split], seed: int) 
     return Seen(found, out_of_fold(PRIOR, labels, splits, seed), similar, folds)
 
 
-def guard(labels: Labels, usual: Seen, apart: Seen | None, seed: int) -> State:
-    """Return the state of a guard: the rows' words, the prior, and the curve of belief."""
+def guard(labels: Labels, near: State, usual: Seen, apart: Seen | None, seed: int) -> State:
+    """Return the state of a guard: what is near (`near_state`), the prior, the curve of belief."""
     import numpy as np
 
-    near, _ = near_state(labels.asked)
     knots, weights = _curve(labels, [usual, *([apart] if apart else [])])
     steps = np.linspace(0, 1, USUAL + 1)
     curve = {

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 from composer.metrics.intervals import Interval
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from composer.parts.estimators.base import Floats
 
 THRESHOLDS = 10
-DRAWS = 300
+DRAWS = 200
 
 
 def recovered(score: Floats, weak: Floats, strong: Floats) -> float:
@@ -34,18 +36,20 @@ def recovered(score: Floats, weak: Floats, strong: Floats) -> float:
         return float((np.trapezoid(quality - low, share)) / (high - low))
 
 
-def recovered_interval(
-    score: Floats, weak: Floats, strong: Floats, *, against: Floats | None = None, seed: int = 0
-) -> Interval:
-    """Return the APGR with its bootstrap interval over rows; with `against`, the paired gain."""
+def intervals(scores: Sequence[Floats], weak: Floats, strong: Floats, seed: int) -> list[Interval]:
+    """Return the APGR of each of several scores with its bootstrap interval over rows.
+
+    After those comes, for each score but the first, the paired gain of the first over it.
+    """
     import numpy as np
 
-    def value(rows: Any) -> float:  # noqa: ANN401 - indices, or all
-        pair = weak[rows], strong[rows]
-        found = recovered(score[rows], *pair)
-        return found if against is None else found - recovered(against[rows], *pair)
+    def values(rows: Any) -> list[float]:  # noqa: ANN401 - indices, or all
+        found = [recovered(score[rows], weak[rows], strong[rows]) for score in scores]
+        return found + [found[0] - other for other in found[1:]]
 
     rng = np.random.default_rng(seed)
-    draws = [value(rng.integers(len(score), size=len(score))) for _ in range(DRAWS)]
-    low, high = np.nanquantile(draws, (0.025, 0.975))
-    return Interval(value(slice(None)), float(low), float(high))
+    draws = [values(rng.integers(len(weak), size=len(weak))) for _ in range(DRAWS)]
+    low, high = np.nanquantile(draws, (0.025, 0.975), axis=0)
+    return [
+        Interval(*map(float, each)) for each in zip(values(slice(None)), low, high, strict=True)
+    ]

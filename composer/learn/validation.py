@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from composer.learn.deciding import strongest
-from composer.learn.ordering import recovered_interval
+from composer.learn.ordering import intervals
 from composer.metrics import difference_interval, mean_interval
 
 if TYPE_CHECKING:
@@ -68,11 +68,8 @@ def _two(labels: Labels, mean: Floats, seed: int) -> dict[str, list[float]]:
         return {}
     score = mean[:, strong] - mean[:, weak]
     length = np.array([len(query) for query in labels.queries], dtype=float)
-    return {
-        "apgr": _triple(recovered_interval(score, *pair, seed=seed)),
-        "length": _triple(recovered_interval(length, *pair, seed=seed)),
-        "over_length": _triple(recovered_interval(score, *pair, against=length, seed=seed)),
-    }
+    found = intervals([score, length], *pair, seed)
+    return dict(zip(("apgr", "length", "over_length"), map(_triple, found), strict=True))
 
 
 def _triple(found: Interval) -> list[float]:

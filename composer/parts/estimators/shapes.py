@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
+from math import log1p
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
@@ -145,9 +146,8 @@ def _shapes(queries: Sequence[Asked]) -> Floats:
     return np.array([_shape(text) for text, _ in queries], dtype=float)
 
 
-def _shape(text: str) -> list[float]:
-    from math import log1p
-
+@lru_cache(maxsize=1 << 16)
+def _shape(text: str) -> tuple[float, ...]:
     words = text.split()
     lines = text.split("\n")
     size, count = max(len(text), 1), max(len(words), 1)
@@ -174,7 +174,7 @@ def _shape(text: str) -> list[float]:
     )
     flags = (bool(_CODE.search(text)), "$" in text or "%" in text)
     asks = (bool(re.search(rf"\b{word}\b", lower)) for word in _ASKS)
-    return [*map(log1p, logs), *shares, *map(float, flags), *map(float, asks)]
+    return (*map(log1p, logs), *shares, *map(float, flags), *map(float, asks))
 
 
 _LIMIT = 5.0
