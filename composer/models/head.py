@@ -36,6 +36,8 @@ def head_of(module: Any) -> torch.nn.Linear | None:  # noqa: ANN401  # a transfo
     if type(head) is not torch.nn.Linear or not _mkl():
         return None
     weight = head.weight
+    if type(weight) is not torch.nn.Parameter:  # quantized
+        return None
     if weight.device.type != "cpu" or weight.dtype != torch.float32:
         return None
     return head if weight.nbytes > _CACHED else None

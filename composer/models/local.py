@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from composer.models.checkpoint import ModelError
+from composer.models.headers import json_of
 from composer.models.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -111,14 +112,37 @@ def load(checkpoint: Checkpoint, device: torch.device | str = "cpu") -> LocalMod
             trust_remote_code=False,
         )
     except Exception as error:
-        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise ModelError("E505", f"{checkpoint.name} cannot be loaded: {first}") from error
+        raise _refused(checkpoint, error) from error
     if getattr(tokenizer, "backend_tokenizer", None) is None:
         raise ModelError(
             "E505", f"{checkpoint.name} has no fast tokenizer", "save it as tokenizer.json"
         )
-    module = module.to(device).eval().requires_grad_(False)  # noqa: FBT003
+    if module.device != device:  # some quantized weights are placed as they are read, and stay
+        module = module.to(device)
+    module = module.eval().requires_grad_(False)  # noqa: FBT003
     return LocalModel(module, tokenizer, device, checkpoint.name)
+
+
+def _refused(checkpoint: Checkpoint, error: Exception) -> ModelError:
+    """Say why a checkpoint was not read; of a quantized one, what it would take."""
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    kind = _quantization(checkpoint)
+    if kind is None:
+        return ModelError("E505", f"{checkpoint.name} cannot be loaded: {first}")
+    return ModelError(
+        "E505",
+        f"{checkpoint.name} is quantized ({kind}) and cannot be loaded here: {first}",
+        f"install the package that reads {kind}, or use a checkpoint that is not quantized",
+    )
+
+
+def _quantization(checkpoint: Checkpoint) -> str | None:
+    """How a checkpoint in a folder says its weights are quantized, if they are."""
+    path = Path(checkpoint.folder) / "config.json"
+    if not path.is_file():
+        return None
+    found = json_of(path).get("quantization_config")
+    return None if found is None else str(found.get("quant_method", "in an unknown way"))
 
 
 def _is_path(checkpoint: Checkpoint) -> bool:

@@ -1,4 +1,11 @@
-"""Rows of a model that cannot share a forward pass: each is read alone, with a stock cache."""
+"""Rows of a model that cannot share a forward pass: each is read alone, with a stock cache.
+
+Several recurrent models of transformers go wrong, without a word, when a cache that holds
+something is fed more than one token at a time, or one that holds nothing is fed a single one
+(5.23: falcon_mamba, jamba, mamba, recurrent_gemma); the last also keeps one state for all texts. So
+a model is tried out first, and fed as it reads rightly; one that never does reads the whole text
+again at each step.
+"""
 
 from __future__ import annotations
 
@@ -20,23 +27,34 @@ if TYPE_CHECKING:
 
 __all__ = ["Separate"]
 
+_CACHES = ("past_key_values", "cache_params")  # what models call theirs
+_SNAPSHOTS = 2
+_TRIED = 11  # tokens read to find out how a cache is fed
+_TOLERANCE = {torch.float32: 1e-4}
+
 
 class Separate:
-    """A cache of transformers a row; the whole text again where the model takes no such cache."""
+    """A cache of transformers a row; the whole text again where no cache works.
+
+    `pace` is how many tokens a cache that holds something is fed at once: None for any number,
+    0 if there is no use in a cache.
+    """
 
     def __init__(self, model: LocalModel) -> None:
         self.model = model
         self.live: list[Row] = []
         takes = inspect.signature(model.module.forward).parameters
-        self._cached = "past_key_values" in takes
+        self._name = next((name for name in _CACHES if name in takes), None)
+        self.pace = self._find_pace()
         self._read: dict[Row, list[int]] = {}
         self._caches: dict[Row, Any] = {}
+        self._snapshots: dict[Row, list[tuple[int, Any]]] = {}
 
     def join(self) -> Row:
         """Open an empty row."""
         row = Row(len(self.live))
         self.live.append(row)
-        self._read[row], self._caches[row] = [], None
+        self._read[row], self._caches[row], self._snapshots[row] = [], None, []
         return row
 
     def leave(self, row: Row, *, wipe: bool = False) -> None:  # noqa: ARG002
@@ -45,7 +63,7 @@ class Separate:
         if last is not row:
             self.live[row.index] = last
             last.index = row.index
-        del self._read[row], self._caches[row]
+        del self._read[row], self._caches[row], self._snapshots[row]
 
     def fork(self, row: Row) -> Row:
         """Open a row that holds what another one does."""
@@ -56,13 +74,21 @@ class Separate:
         return other
 
     def mark(self, row: Row) -> None:
-        """Nothing."""
+        """Keep the cache to come back to; older ones are forgotten."""
+        if self._caches[row] is not None:
+            kept = self._snapshots[row][1 - _SNAPSHOTS :]
+            self._snapshots[row] = [*kept, (row.length, copy.deepcopy(self._caches[row]))]
 
     def crop(self, row: Row, length: int) -> int:
-        """Begin again: not every stock cache can be cut back."""
-        if length < row.length:
-            self._read[row], self._caches[row], row.length = [], None, 0
-        return row.length
+        """Come back to the last mark that is not beyond: not every cache can be cut back."""
+        if length >= row.length:
+            return row.length
+        kept = self._snapshots[row] = [s for s in self._snapshots[row] if s[0] <= length]
+        back, cache = kept[-1] if kept else (length if self.pace == 0 else 0, None)
+        self._caches[row] = copy.deepcopy(cache)
+        del self._read[row][back:]
+        row.length = back
+        return back
 
     def step(self, feeds: Sequence[Feed]) -> Tensor:
         """Feed rows one after another; logits [all kept, vocabulary]."""
@@ -70,29 +96,70 @@ class Separate:
         return torch.cat(kept)
 
     def _feed(self, feed: Feed) -> Tensor:
-        row = feed.row
-        logits = self._with_cache(row, feed.ids) if self._cached else self._again(row, feed.ids)
-        self._read[row].extend(feed.ids)
-        row.length += len(feed.ids)
-        return logits[list(feed.keep)]
+        row, ids = feed.row, list(feed.ids)
+        if not ids:
+            return torch.empty(0, self.model.width, dtype=self.model.dtype)
+        whole = [*self._read[row], *ids]
+        cache, self._caches[row] = self._caches[row], None  # a failed step gives it up
+        if self.pace == 0 or len(whole) == 1:
+            logits = self._again(whole)
+        else:
+            cache, logits = self._go_on(cache, whole if cache is None else ids, self.pace)
+            self._caches[row] = cache
+        self._read[row] = whole
+        row.length = len(whole)
+        return logits[len(logits) - len(ids) :][list(feed.keep)]
 
-    def _with_cache(self, row: Row, ids: Sequence[int]) -> Tensor:
-        """Logits [new tokens, vocabulary] by the row's cache, which a failed step gives up."""
+    def _go_on(
+        self,
+        cache: Any,  # noqa: ANN401
+        ids: Sequence[int],
+        pace: int | None,
+    ) -> tuple[Any, Tensor]:
+        """Feed a cache, a new one if there is none; its logits [new tokens, vocabulary]."""
         from transformers import DynamicCache
 
-        new = len(ids)
-        cache, self._caches[row] = self._caches[row], None
-        if cache is None:
-            cache, ids = DynamicCache(config=self.model.config), [*self._read[row], *ids]
-        out = self.model.module(self._tensor(ids), past_key_values=cache, use_cache=True)
-        self._caches[row] = cache
-        logits: Tensor = out.logits[0, -new:]
+        if cache is None or pace is None:
+            cache = DynamicCache(config=self.model.config) if cache is None else cache
+            return cache, self._call(ids, cache)
+        pieces = [ids[n : n + pace] for n in range(0, len(ids), pace)]
+        return cache, torch.cat([self._call(piece, cache) for piece in pieces])
+
+    def _call(self, ids: Sequence[int], cache: Any) -> Tensor:  # noqa: ANN401
+        assert self._name is not None
+        out = self.model.module(self._tensor(ids), use_cache=True, **{self._name: cache})
+        logits: Tensor = out.logits[0]
         return logits
 
-    def _again(self, row: Row, ids: Sequence[int]) -> Tensor:
-        out = self.model.module(self._tensor([*self._read[row], *ids]), use_cache=False)
-        logits: Tensor = out.logits[0, -len(ids) :]
+    def _again(self, ids: Sequence[int]) -> Tensor:
+        logits: Tensor = self.model.module(self._tensor(ids), use_cache=False).logits[0]
         return logits
+
+    @torch.inference_mode()
+    def _find_pace(self) -> int | None:
+        """Feed caches in the ways that there are, the fastest first."""
+        if self._name is None:
+            return 0
+        text = [(7 * n + 3) % self.model.config.vocab_size for n in range(_TRIED)]
+        texts = text, text[::-1]
+        wanted = torch.cat([self._again(each) for each in texts])
+        return next((pace for pace in (None, 1) if self._agrees(texts, wanted, pace)), 0)
+
+    def _agrees(self, texts: Sequence[list[int]], wanted: Tensor, pace: int | None) -> bool:
+        """Whether texts that take turns give in pieces the logits that they give as a whole."""
+        found: list[list[Tensor]] = [[] for _ in texts]
+        caches: list[Any] = [None for _ in texts]
+        try:
+            for start, end in ((0, 2), (2, 6), (6, 7), (7, _TRIED)):
+                for n, text in enumerate(texts):
+                    caches[n], logits = self._go_on(caches[n], text[start:end], pace)
+                    found[n].append(logits)
+        except Exception:  # noqa: BLE001  # whatever it is, this is no way to feed the model
+            return False
+        gap = (
+            torch.cat([logits for each in found for logits in each]) - wanted
+        ).abs().max() / wanted.abs().max()
+        return bool(gap <= _TOLERANCE.get(self.model.dtype, 0.05))
 
     def _tensor(self, ids: Sequence[int]) -> Tensor:
         return torch.tensor([list(ids)], device=self.model.device)

@@ -1,3 +1,5 @@
+import importlib.util
+import json
 import shutil
 from pathlib import Path
 
@@ -5,6 +7,8 @@ import pytest
 
 from composer.models.checkpoint import Checkpoint, ModelError
 from composer.models.local import load
+from composer.models.rows import Feed
+from composer.models.runner import Runner
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "models"
 ZOO = Path(__file__).parents[2] / "composer" / "zoo" / "models"
@@ -92,3 +96,47 @@ def test_the_number_type_is_as_asked(stories):
 
     assert load(checkpoint(stories)).dtype == torch.float32
     assert load(checkpoint(stories, dtype="bfloat16")).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "options"),
+    [
+        ("gptq", "optimum", {"bits": 4}),
+        ("awq", "gptqmodel", {"bits": 4}),
+        ("bitsandbytes", "accelerate", {"load_in_4bit": True}),
+        ("quanto", "optimum", {"weights": "int8"}),
+        ("torchao", "torchao", {}),
+    ],
+)
+def test_a_quantized_checkpoint_that_cannot_be_read_says_what_it_takes(
+    stories, tmp_path, kind, names, options
+):
+    folder = shutil.copytree(stories, tmp_path / kind)
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": kind, **options}
+    (folder / "config.json").write_text(json.dumps(config))
+    if importlib.util.find_spec(names):
+        pytest.skip(f"{names} is installed")
+    with pytest.raises(ModelError, match=rf"is quantized \({kind}\).*{names}") as caught:
+        load(checkpoint(folder))
+    assert caught.value.code == "E505"
+    assert "install" in caught.value.help
+
+
+def test_a_quantized_checkpoint_shares_passes_like_any_other(stories, tmp_path):
+    torchao = pytest.importorskip("torchao.quantization", reason="torchao is not installed")
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, TorchAoConfig
+
+    how = TorchAoConfig(torchao.Int8WeightOnlyConfig())
+    module = AutoModelForCausalLM.from_pretrained(
+        stories, dtype=torch.float32, quantization_config=how
+    )
+    module.save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(stories).save_pretrained(tmp_path)
+    model = load(checkpoint(tmp_path))
+    rows = Runner(model).rows
+    with torch.inference_mode():
+        found = rows.step([Feed(rows.join(), ids, [len(ids) - 1]) for ids in ([1, 5, 6], [1, 5])])
+        alone = module(torch.tensor([[1, 5, 6]])).logits[0, -1]
+    assert torch.allclose(found[0], alone, atol=1e-4)

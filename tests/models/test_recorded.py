@@ -190,7 +190,12 @@ def test_a_missing_file_is_named():
 
 @pytest.mark.parametrize(
     ("line", "said"),
-    [("{", "not JSON"), ("[]", "not a JSON object"), ("{}", 'no "query"'), ('{"query": "q", "recorded": []}', '"recorded"')],
+    [
+        ("{", "not JSON"),
+        ("[]", "not a JSON object"),
+        ("{}", 'no "query"'),
+        ('{"query": "q", "recorded": []}', '"recorded"'),
+    ],
 )
 def test_a_bad_line_is_named_by_its_number(tmp_path, line, said):
     path = tmp_path / "a.jsonl"

@@ -1,0 +1,57 @@
+"""Models with states or caches of their own, row by row, against whole texts."""
+
+import pytest
+import torch
+
+from composer.models.rows import Feed
+from composer.models.runner import Runner
+from composer.models.separate import Separate
+
+STATE = {"num_key_value_heads": 2, "intermediate_size": 48}
+PARALLEL = {"mamba_n_heads": 8, "mamba_d_head": 8, "mamba_n_groups": 1, "mamba_d_state": 8}
+KINDS = {
+    "Mamba": {"state_size": 4},
+    "Mamba2": {"state_size": 8, "num_heads": 8, "head_dim": 8, "n_groups": 2, "chunk_size": 4},
+    "FalconMamba": {"state_size": 4},
+    "RecurrentGemma": {
+        "num_key_value_heads": 1,
+        "intermediate_size": 48,
+        "lru_width": 32,
+        "attention_window_size": 16,
+        "num_hidden_layers": 3,
+    },
+    "Jamba": STATE | {"num_experts": 2, "attn_layer_period": 2, "attn_layer_offset": 1},
+    "FalconH1": STATE | PARALLEL | {"mamba_d_ssm": 64, "mamba_chunk_size": 4},
+    "Lfm2": STATE | {"layer_types": ["conv", "full_attention"]},
+    "Bloom": {"n_layer": 2, "n_head": 4},
+}
+PACES = {"Mamba": 1, "FalconMamba": 1, "RecurrentGemma": 0, "Lfm2": None, "FalconH1": None}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@torch.inference_mode()
+def test_rows_read_as_whole_texts_do(kind, small, schedule):
+    made = Runner(small(kind, **KINDS[kind]))
+    assert isinstance(made.rows, Separate)
+    assert made.rows.pace == PACES.get(kind, made.rows.pace)
+    assert schedule(made.rows, made.model, 1).run(25) < 2e-4
+
+
+@torch.inference_mode()
+def test_a_mark_saves_reading_again(small):
+    rows = Separate(small("Mamba", state_size=4))
+    row = rows.join()
+    rows.step([Feed(row, [5, 6, 7], ())])
+    rows.mark(row)
+    rows.step([Feed(row, [8, 9], ())])
+    assert rows.crop(row, 4) == 3
+    assert rows.crop(row, 2) == 0
+
+
+@torch.inference_mode()
+def test_without_a_cache_any_length_can_be_come_back_to(small):
+    rows = Separate(small("Mamba", state_size=4))
+    rows.pace = 0
+    row = rows.join()
+    rows.step([Feed(row, [5, 6, 7], ())])
+    assert rows.crop(row, 2) == 2
