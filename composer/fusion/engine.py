@@ -13,6 +13,7 @@ import torch
 
 from composer.fusion.group import Group
 from composer.fusion.sessions.choose import writing
+from composer.fusion.sessions.listen import listen
 from composer.fusion.sessions.score import perplexity, score
 from composer.fusion.spec import Prompted, TokenFuse, checkpoints, weights_of
 from composer.fusion.tick import tick
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from composer.fusion.cursor import Request
     from composer.fusion.sessions.base import Reply, Session
+    from composer.fusion.sessions.listen import Heard
     from composer.fusion.spec import Generated, Job, Member, Messages, Score
     from composer.models.checkpoint import Checkpoint
     from composer.models.local import LocalModel
@@ -104,6 +106,14 @@ class Engine:
         """Log-probabilities of a prompt's own tokens, as it is rendered for the model."""
         weights = weights or weights_of(member)
         return self._submit((member,), lambda: perplexity(self._group(member), prompt, weights))
+
+    def listen(
+        self, member: Member, prompts: Sequence[Messages], text: str, *, hidden: bool = False
+    ) -> Future[Heard]:
+        """What each member of a fuse says while an answer is read to it; nothing is written."""
+        return self._submit(
+            (member,), lambda: listen(self._group(member), prompts, text, hidden=hidden)
+        )
 
     def close(self) -> None:
         """Cancel what is under way and end the thread."""

@@ -11,7 +11,7 @@ import torch
 
 from composer.fusion.align.base import Side
 from composer.fusion.align.space import space_of
-from composer.fusion.said import Said, Share
+from composer.fusion.said import Lined, Said, Share
 from composer.fusion.spec import LOGS, Prompted, Solo, TokenFuse, shares
 from composer.models.checkpoint import ModelError
 
@@ -251,6 +251,13 @@ class Group:
         if node.weigh is not None:
             weighed = node.weigh(lined, weighed)
         return lined.finish(node.combine(lined, weighed))
+
+    def lined(self, logits: Sequence[Tensor | None]) -> Lined:
+        """What the members of the outermost fuse say, by themselves, over the same columns."""
+        root = self.root
+        if isinstance(root, Single):
+            return Lined([self._fuse(root, logits, None)], len(self.space))
+        return root.align.line({n: self._dense(c, logits) for n, c in enumerate(root.children)})
 
     def _dense(self, node: Node, logits: Sequence[Tensor | None]) -> Said:
         return self._fuse(node, logits, None).dense(len(node.space))

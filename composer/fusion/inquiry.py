@@ -21,8 +21,8 @@ class Inquiry(ABC):
     """A request at a cursor; all of one kind and one group are answered together, once a tick."""
 
     cursor: Cursor
-    hidden: bool = False
-    """Whether last hidden states [mark, size] are wanted too, behind the logits."""
+    hidden: frozenset[int] = frozenset()
+    """Leaves whose last hidden states [mark, size] are wanted too, behind the logits."""
 
     def reads(self, leaf: int) -> bool:  # noqa: ARG002  # others tell leaves apart
         """Whether a leaf reads for this request."""

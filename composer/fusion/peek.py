@@ -32,12 +32,12 @@ class Peek(Inquiry):
     """Ask for the logits of some leaves after some of their own tokens, `at[leaf]` of them.
 
     Nothing is pushed; what was read stays read, so that a prompt need not be read again. `hidden`
-    asks for the last hidden states too, which then stand behind the logits.
+    names leaves whose last hidden states are wanted too, which then stand behind the logits.
     """
 
     cursor: Cursor
     at: Mapping[int, Sequence[int]]
-    hidden: bool = False
+    hidden: frozenset[int] = frozenset()
 
     def reads(self, leaf: int) -> bool:
         """Whether a leaf reads for this request."""

@@ -58,7 +58,7 @@ class _Part:
         """Whether last hidden states are wanted, behind the logits."""
         request = self.request
         if isinstance(request, Inquiry):
-            return request.hidden
+            return self.leaf in request.hidden
         gate = request.cursor.group.gate
         return gate is not None and gate.hidden and self.leaf in request.cursor.group.lead
 

@@ -1,0 +1,114 @@
+"""What the members of a fuse say while a given answer is read to them: what gates learn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from composer.fusion.cursor import Cursor, opening
+from composer.fusion.peek import Peek, Peeked
+from composer.fusion.said import Said
+from composer.fusion.sessions.score import encoded
+from composer.fusion.weigh.features import features
+from composer.models.checkpoint import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from composer.fusion.group import Group
+    from composer.fusion.sessions.base import Session
+    from composer.fusion.spec import Messages
+
+__all__ = ["Heard", "listen"]
+
+_AT_ONCE = 256  # positions whose logits are held at the same time
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """At each entry of an answer and at its end, what each member said before it.
+
+    `features` [entry, member, 3] of its distribution, `logprobs` [entry, member] in nats of what
+    came, `right` [entry, member] whether that was its likeliest, `hidden` [entry, size] the first
+    member's last hidden states, of size 0 unless they were asked for.
+    """
+
+    features: Tensor
+    logprobs: Tensor
+    right: Tensor
+    hidden: Tensor
+
+    @classmethod
+    def join(cls, heard: Sequence[Heard]) -> Heard:
+        """Put several answers behind each other."""
+        return cls(
+            torch.cat([each.features for each in heard]),
+            torch.cat([each.logprobs for each in heard]),
+            torch.cat([each.right for each in heard]),
+            torch.cat([each.hidden for each in heard]),
+        )
+
+
+def listen(
+    group: Group, prompts: Sequence[Messages], text: str, *, hidden: bool = False
+) -> Session[Heard]:
+    """Read an answer to all members of a fuse after their prompts."""
+    weights = (1.0,) * len(group.weights(None))
+    ids = {n: opening(group.leaves[n], prompts, "") for n in group.run(weights)}
+    cursor = Cursor.open(group, weights, ids)
+    try:
+        return (yield from _listen(cursor, cursor.path(encoded(text)), hidden=hidden))
+    finally:
+        cursor.close()
+
+
+def _listen(cursor: Cursor, entries: Sequence[int], *, hidden: bool) -> Session[Heard]:
+    for entry in entries:
+        cursor.push(entry)
+    if cursor.room < 0:
+        raise ModelError("E703", "the text is longer than a member's context")
+    targets = [*entries, None]
+    marks = {n: [*track.marks, len(track.ids)] for n, track in cursor.tracks.items()}
+    lead = frozenset(cursor.group.lead[:1] if hidden else ())
+    found: list[Heard] = []
+    for start in range(0, len(targets), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        (answer,) = yield [Peek(cursor, {n: m[some] for n, m in marks.items()}, lead)]
+        assert isinstance(answer, Peeked)
+        logits = [answer.logits[n] for n in range(len(cursor.group.leaves))]
+        found.append(_heard(cursor.group, logits, targets[some], hidden=hidden))
+    return Heard.join(found)
+
+
+def _heard(
+    group: Group, logits: Sequence[Tensor], targets: Sequence[int | None], *, hidden: bool
+) -> Heard:
+    lined = group.lined(logits)
+    rows = torch.arange(len(targets), device=group.device)
+    ends = torch.tensor(sorted(group.space.ends), device=group.device)
+    last = torch.tensor([target is None for target in targets], device=group.device)
+    came = torch.tensor([target or 0 for target in targets], device=group.device)
+    logprobs, right = [], []
+    for n in range(len(lined.members)):
+        said = lined.finish(Said(lined.probabilities(n), linear=True))
+        logprobs.append(torch.where(last, _ended(said, rows, ends), said.at(rows, came)))
+        best = said.entries(rows, said.scores.argmax(-1))
+        right.append(torch.where(last, torch.isin(best, ends), best == came))
+    states = group.seen(logits) if hidden else None
+    return Heard(
+        torch.stack([features(each) for each in lined.members], 1).cpu(),
+        torch.stack(logprobs, 1).cpu(),
+        torch.stack(right, 1).cpu(),
+        (torch.zeros(len(targets), 0) if states is None else states).cpu(),
+    )
+
+
+def _ended(said: Said, rows: Tensor, ends: Tensor) -> Tensor:
+    """Log-probabilities [row] of the end; a space without one never ends."""
+    if not len(ends):
+        return said.constant.new_full((len(rows),), -torch.inf)
+    return said.over(rows, ends.tolist())
