@@ -1,11 +1,13 @@
 """A router is held against what knows nothing of the query, and its curve is measured."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from composer import load
+from composer.cli import main
 from composer.evaluate import compare, decide_only, decided, evaluate, read_rows, shown
 from composer.run import Failure
 
@@ -299,3 +301,22 @@ def test_routerbench_is_routed_as_it_is_published(tmp_path):
     assert report.router.decided.accuracy.mean == report.accuracy == 1.0
     assert report.router.decided.cost == pytest.approx(report.cost / 8)
     assert report.seen == 8
+
+
+def test_the_data_of_a_fit_are_known_again(data, tmp_path):
+    file = tmp_path / "learnt.ens"
+    file.write_text(models(data) + "route(by = knn(k = 3)) -> [A, B]\n")
+    with pytest.raises(SystemExit):
+        main(["fit", str(file), "--data", str(data), "--root", "/"])
+
+    only = decide_only(load(file, root="/"), read_rows(data))
+
+    assert only.seen == SIZE
+    assert only.router.decided.accuracy.mean > 0.7
+
+
+def test_foreign_questions_are_warned_of_when_they_are_many(data):
+    only = decide_only(recipe(data), read_rows(data))
+
+    assert "foreign" not in text(only, replace(only, foreign=0.06))
+    assert "60 % of the questions are foreign to the route" in text(replace(only, foreign=0.6))
