@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from composer.parts.agreement import F1, Agreement, Bleu, Edits, Exact, Numeric, Rouge
     from composer.parts.align import Align, Shared, Union
     from composer.parts.combine import Combine, Logs, Mean
+    from composer.parts.draft import Draft
     from composer.parts.estimators.base import Choice, Estimates, Estimator
     from composer.parts.estimators.features import Features, Tfidf
     from composer.parts.estimators.learned import Knn, Linear
@@ -77,6 +78,7 @@ __all__ = [
     "Constant",
     "Count",
     "Doubt",
+    "Draft",
     "Edits",
     "Estimates",
     "Estimator",
@@ -151,6 +153,7 @@ WHERE = {
     "estimators.learned": ("Knn", "Linear"),
     "estimators.simple": ("Length", "Perplexity", "Random", "Uniform"),
     "extraction": ("After", "Boxed", "Line", "Number", "Option", "Pattern", "Reader", "Whole"),
+    "draft": ("Draft",),
     "gate": ("Gate",),
     "handover": ("Doubt", "Handover"),
     "judging": ("Judge",),

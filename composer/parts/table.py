@@ -117,6 +117,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "search": "weigh.Search",
     },
     "handover": {"doubt": "handover.Doubt", "expert_tokens": "handover.ExpertTokens"},
+    "draft": {"speculative": "draft.Speculative", "safe": "draft.Safe"},
     "gate": {
         "unsure": "gate.Unsure",
         "critical": "gate.Critical",

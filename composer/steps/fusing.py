@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 
 from composer.models.capability import Capability
-from composer.parts import Align, Combine, Doubt, Gate, Handover, Mean, Shared, Weigh, Words
+from composer.parts import Align, Combine, Doubt, Draft, Gate, Handover, Mean, Shared, Weigh, Words
 from composer.ports import Decision, Model
 from composer.ports.values import unique
 from composer.steps.asking import share_prompts
@@ -28,6 +28,7 @@ def token_fuse(  # noqa: PLR0913 - each is a part of its own
     align: Align = Shared(),
     weigh: Weigh | None = None,
     gate: Gate | None = None,
+    draft: Draft | None = None,
     normalize: bool = True,
     leave: bool = False,
     together: bool = False,
@@ -41,7 +42,8 @@ def token_fuse(  # noqa: PLR0913 - each is a part of its own
     divided by the sum of its coefficients unless `normalize = true` (arXiv:2401.08565). Members
     of unlike vocabularies need an `align`. `weigh` multiplies the weights, at every token or once
     by what the members make of the prompt. With a `gate` the first member leads, and the others
-    are asked only where it opens. With `leave` a member that fails leaves, and the others go on.
+    are asked only where it opens; with a `draft` one member writes ahead, and the others read what
+    it wrote in one pass. With `leave` a member that fails leaves, and the others go on.
     """
     from composer.fusion.spec import TokenFuse
 
@@ -57,6 +59,7 @@ def token_fuse(  # noqa: PLR0913 - each is a part of its own
         weigh=None if weigh is None or weigh.once else weigh.part(),
         prior=weigh.part() if weigh is not None and weigh.once else None,
         gate=None if gate is None else gate.part(),
+        draft=None if draft is None else draft.part(),
         together=together,
         lazy=lazy,
         leave=leave,

@@ -63,6 +63,8 @@ ANSWERS = {
     "token/prompted.ens": "42",
     "token/proxy_tuning.ens": "54",
     "token/purify.ens": "17",
+    "token/safe.ens": "red",
+    "token/speculative.ens": "42",
 }
 
 every_recipe = pytest.mark.parametrize("name", sorted(ANSWERS))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from composer.compiler.graph.drafts import check_draft, needs_one_vocabulary
 from composer.compiler.graph.facts import Facts
 from composer.compiler.graph.node import QUERY, WEIGHED, Node, topological
 from composer.models import Capability, Card, ModelError
@@ -64,6 +65,7 @@ def check_capabilities(ctx: Context, answer: Node | None) -> None:
         if all(leaf in sound for model in dict.fromkeys(involved) for leaf in declared_in(model)):
             _check_needs(ctx, node, models)
             _check_vocabularies(ctx, node)
+            check_draft(ctx, node)
             _check_signals(ctx, node, facts)
             _check_scorer(ctx, node, models, facts)
 
@@ -144,7 +146,10 @@ def _check_votes(ctx: Context, node: Node, facts: Facts) -> None:
 
 
 def _check_vocabularies(ctx: Context, node: Node) -> None:
-    if node.op != "token_fuse" or node.get("align").name != "shared":
+    if node.op != "token_fuse":
+        return
+    drafted = needs_one_vocabulary(node)
+    if node.get("align").name != "shared" and not drafted:
         return
     leaves = list(dict.fromkeys(declared_in(node)))
     known = {leaf: card_of(leaf.get("declaration")).vocabulary for leaf in leaves}
@@ -158,7 +163,9 @@ def _check_vocabularies(ctx: Context, node: Node) -> None:
         ctx.graph.places.get(node),
         "fuses them token by token",
         notes=tuple(Note(ctx.declared[leaf], "declared here") for leaf in (first, other)),
-        help="say how they meet: `align = union()`, or fuse spans: `span_fuse(...)`",
+        help="equal vocabularies allow drafting: leave `draft` out, or say `draft = safe()`"
+        if drafted
+        else "say how they meet: `align = union()`, or fuse spans: `span_fuse(...)`",
     )
 
 

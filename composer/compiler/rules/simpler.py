@@ -20,7 +20,7 @@ def weightless_members(graph: Graph, node: Node, query: Node, fuse: Node) -> Nod
     weights = fuse.get("weights")
     if weights is None or all(weights) or not any(weights):
         return None
-    leads = fuse.get("gate") is not None
+    leads = fuse.get("gate") is not None or fuse.get("draft") is not None
     kept = [at for at, weight in enumerate(weights) if weight or (leads and at == 0)]
     if len(kept) == len(weights):
         return None
@@ -167,7 +167,7 @@ def _pooled(fuse: Node) -> bool:
     """Say whether a fuse is a plain pool of probabilities or of log-probabilities."""
     plain = fuse.get("combine").name in ("mean", "logs")
     whole = fuse.get("align").name in ("shared", "union")
-    return plain and whole and fuse.get("weigh") is None and fuse.get("gate") is None
+    return plain and whole and not any(fuse.get(part) for part in ("weigh", "gate", "draft"))
 
 
 def _flat(outer: Node, member: Node, name: str, weight: float) -> list[tuple[Node, str, float]]:
