@@ -56,6 +56,7 @@ def train(  # noqa: PLR0913 - what is trained, on how much, and how
 ) -> Weights:
     """Minimise `loss(weights, rows of a batch)` by AdamW with a cosine schedule.
 
+    Matrices decay at `decay` x `rate` a step, biases do not (decoupled decay, arXiv:1711.05101).
     The time is bounded by `steps`, however many rows there are. Their order comes from `seed`, so
     that the same data give the same weights.
     """
@@ -64,7 +65,11 @@ def train(  # noqa: PLR0913 - what is trained, on how much, and how
 
     rng = np.random.default_rng(seed)
     tensors = {name: torch.tensor(each, requires_grad=True) for name, each in weights.items()}
-    optimizer = torch.optim.AdamW(tensors.values(), lr=rate, weight_decay=decay)
+    groups = [
+        {"params": [t for t in tensors.values() if t.ndim > 1], "weight_decay": decay},
+        {"params": [t for t in tensors.values() if t.ndim <= 1], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW([each for each in groups if each["params"]], lr=rate)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for batch in islice(_batches(rows, rng), steps):
         optimizer.zero_grad()
