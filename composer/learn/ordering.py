@@ -1,13 +1,13 @@
 """How well a router orders queries: the share of the gap between weak and strong that it recovers.
 
-APGR (RouteLLM, arXiv:2406.18665): quality against the share of strong calls at ten quantiles of
-the score, its area between the weak model (0) and the strong one (1). Chance recovers one half.
+The APGR of RouteLLM (arXiv:2406.18665), see `composer.metrics.curves`. Chance recovers one half.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from composer.metrics.curves import apgr, threshold_picks
 from composer.metrics.intervals import Interval
 
 if TYPE_CHECKING:
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from composer.parts.estimators.base import Floats
 
-THRESHOLDS = 10
 DRAWS = 200
 
 
@@ -27,13 +26,9 @@ def recovered(score: Floats, weak: Floats, strong: Floats) -> float:
     """
     import numpy as np
 
-    edges = np.unique(np.quantile(score, np.linspace(0, 1, THRESHOLDS + 1)))
-    asked = np.stack([score >= edge for edge in edges[:-1]] + [score > edges[-1]])
-    share = asked.mean(1)[::-1]
-    quality = np.where(asked, strong, weak).mean(1)[::-1]
-    low, high = weak.mean(), strong.mean()
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return float((np.trapezoid(quality - low, share)) / (high - low))
+    asked = threshold_picks(score)
+    quality = np.where(asked, strong, weak).mean(1)
+    return apgr(asked.mean(1), quality, float(weak.mean()), float(strong.mean()))
 
 
 def intervals(scores: Sequence[Floats], weak: Floats, strong: Floats, seed: int) -> list[Interval]:
