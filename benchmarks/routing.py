@@ -77,29 +77,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--quick", action="store_true", help="leave out the slow trials")
+    parser.add_argument("--only", choices=(*BOTH, "routerbench"), help="one kind of file alone")
     parser.add_argument("--write", type=Path, help="the Markdown file to write the tables into")
     arguments = parser.parse_args()
-    text = "\n".join(_lines(arguments.data, quick=arguments.quick))
-    if arguments.write is None:
-        print(text)
-    else:
-        _replace(arguments.write, text)
+    lines = []
+    for line in _lines(arguments.data, quick=arguments.quick, only=arguments.only):
+        print(line, flush=True)
+        lines.append(line)
+    if arguments.write is not None:
+        _replace(arguments.write, "\n".join(lines))
 
 
-def _lines(folder: Path, *, quick: bool) -> Iterator[str]:
+def _lines(folder: Path, *, quick: bool, only: str | None) -> Iterator[str]:
+    if only != "routerbench":
+        yield from _pairs(folder, [only] if only else list(BOTH), quick=quick)
+        yield ""
+    if only in (None, "routerbench"):
+        yield "| file | router | AIQ | of the zero-router | difference | mean gain over its hull |"
+        yield "|---|---|---|---|---|---|"
+        for name in SLICES:
+            for estimator in SLICED:
+                yield _slice(folder, name, estimator)
+
+
+def _pairs(folder: Path, names: list[str], *, quick: bool) -> Iterator[str]:
     yield "| file | router | rows left out | tags left out | shrunk, rows | shrunk, tags |"
     yield "|---|---|---|---|---|---|"
-    for name in BOTH:
+    for name in names:
         yield from _controls(folder, name)
         for trial in TRIALS:
             if name in trial.files and not (quick and trial.slow):
                 yield _line(name, trial.title, _report(folder, name, trial.estimator, PAIR))
-    yield ""
-    yield "| file | router | AIQ | of the zero-router | difference | mean gain over its hull |"
-    yield "|---|---|---|---|---|---|"
-    for name in SLICES:
-        for estimator in SLICED:
-            yield _slice(folder, name, estimator)
 
 
 def _controls(folder: Path, name: str) -> Iterator[str]:
@@ -170,9 +178,8 @@ def _slice(folder: Path, name: str, estimator: str) -> str:
     drawn = router.drawn
     gain = drawn_interval(drawn[AIQ] - drawn[ZERO_AIQ])
     figures = (router.figures[AIQ], router.figures[ZERO_AIQ], gain, router.figures[GAIN])
-    cells = [
-        _shown([each.mean, each.low, each.high], sign=at > 1) for at, each in enumerate(figures)
-    ]
+    triples = [[each.mean, each.low, each.high] for each in figures]
+    cells = [_shown(each, sign=at > 1) for at, each in enumerate(triples)]
     return f"| {name} | {estimator} | {' | '.join(cells)} |"
 
 
