@@ -7,14 +7,13 @@ import sys
 from io import StringIO
 from typing import TYPE_CHECKING
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from composer.evaluate.baselines import ORACLE
+from composer.evaluate.cells import percent, spread, table
 from composer.evaluate.comparison import decided_differences
-from composer.evaluate.sweep import AIQ, APGR, EQUAL, LENGTH_APGR, ZERO_AIQ
+from composer.evaluate.router_table import FIGURES, router_tables
 from composer.evaluate.words import between, decided_remarks, remarks
 
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from composer.evaluate.comparison import Comparison, Difference
     from composer.evaluate.decisions import Decided
     from composer.evaluate.report import Report
-    from composer.evaluate.router import Router, Standing
     from composer.evaluate.slices import Tagged
     from composer.metrics import Interval
 
@@ -33,20 +31,6 @@ __all__ = ["decided", "drawn", "render", "shown"]
 
 FEWEST_TAGS = 2
 NARROWEST, WIDEST = 80, 10_000
-
-FIGURES = {
-    APGR: "APGR, gap recovered over all shares (chance .5)",
-    LENGTH_APGR: "  the same of prompt length",
-    "cpt_20": "CPT, strong calls that recover 20 % of the gap",
-    "cpt_50": "  50 %",
-    "cpt_80": "  80 %",
-    AIQ: "AIQ, area under the hull / greatest cost",
-    ZERO_AIQ: "  the same of the zero-router",
-    EQUAL: "cost at the best single model's quality",
-}
-"""The figures of a curve, in the order in which they are shown, and how they are called."""
-
-SHARES = frozenset({"cpt_20", "cpt_50", "cpt_80", EQUAL})
 
 
 def render(comparison: Comparison, *, width: int | None = None, color: bool = False) -> str:
@@ -85,10 +69,10 @@ def decided(several: Sequence[Decided]) -> Group:
 
 
 def _decided(one: Decided) -> Iterator[RenderableType]:
-    table = _table(f"{one.recipe}, {len(one.decisions):,} rows", "chosen")
+    rows = table(f"{one.recipe}, {len(one.decisions):,} rows", "chosen")
     for name, share in one.shares.items():
-        table.add_row(f"  {name}", _percent(share))
-    yield table
+        rows.add_row(f"  {name}", percent(share))
+    yield rows
     rate = len(one.decisions) / one.seconds if one.seconds else 0
     yield Text(f"decided in {one.seconds:.2f} s, {rate:,.0f} a second\n")
     if one.router is None:
@@ -120,11 +104,11 @@ def _said(sentences: Iterable[str]) -> Text:
 
 def _main(report: Report) -> Table:
     quality = "score" if report.graded else "accuracy"
-    table = _table(f"{report.rows:,} rows", quality, "95%", "cost", "tokens", "seconds")
-    table.add_row(
+    rows = table(f"{report.rows:,} rows", quality, "95%", "cost", "tokens", "seconds")
+    rows.add_row(
         report.recipe,
-        _percent(report.accuracy),
-        _range(report.interval),
+        percent(report.accuracy),
+        spread(report.interval),
         _dollars(report.cost),
         f"{report.tokens:,}",
         f"{report.seconds:.1f}",
@@ -132,72 +116,21 @@ def _main(report: Report) -> Table:
     )
     for name, alone in report.members.items():
         best = " (best member)" if name == report.best_member else ""
-        table.add_row(f"  {name}{best}", _percent(alone.accuracy), "", _dollars(alone.cost))
+        rows.add_row(f"  {name}{best}", percent(alone.accuracy), "", _dollars(alone.cost))
     if report.members:
-        table.add_row("  a member by chance", _percent(report.random), style="dim")
-        table.add_row("  the right member, always", _percent(report.oracle), style="dim")
-    return table
-
-
-def router_tables(router: Router, *, alone: bool) -> Iterator[RenderableType]:
-    """Draw a router beside its baselines, and its choices if they are to stand `alone`."""
-    cost = {"$": "mean cost", "calls": "strong calls"}.get(router.unit, "")
-    quality = "score" if router.graded else "accuracy"
-    table = _table(f"the route, {router.rows:,} rows", quality, "95%", cost)
-    mixed = ", ".join(f"{100 * share:.0f} % {name}" for name, share in router.shares.items())
-    _stand(table, f"as it decides: {mixed}", router.decided, router.unit, style="bold")
-    for name, one in router.singles.items() if alone else ():
-        best = " (best)" if name == router.best else ""
-        _stand(table, f"  {name}{best}", one, router.unit)
-    for name, one in router.baselines.items():
-        same = "" if name == ORACLE else ", same cost" if name == "zero-router" else ", same shares"
-        _stand(table, f"  {name}{same}", one, router.unit, style="dim")
-    yield table
-    if router.figures:
-        yield Text()
-        yield _figures(router.figures)
-
-
-def _stand(table: Table, name: str, one: Standing, unit: str, style: str | None = None) -> None:
-    cost = {"$": f"${one.cost:.3g}", "calls": _percent(one.cost)}.get(unit, "")
-    table.add_row(name, _percent(one.accuracy.mean), _range(one.accuracy), cost, style=style)
-
-
-def _figures(figures: Mapping[str, Interval]) -> Table:
-    table = _table("over the whole curve", "", "95%")
-    for name, label in FIGURES.items():
-        one = figures.get(name)
-        if one is not None:
-            ends = f"{_figure(name, one.low)} to {_figure(name, one.high)}"
-            table.add_row(label, _figure(name, one.mean), ends)
-    return table
-
-
-def _figure(name: str, value: float) -> str:
-    if value != value:  # noqa: PLR0124 - only what is undefined differs from itself
-        return "undefined"
-    if value == float("inf"):
-        return "never"
-    return f"{100 * value:.1f} %" if name in SHARES else f"{value:.3f}"
+        rows.add_row("  a member by chance", percent(report.random), style="dim")
+        rows.add_row("  the right member, always", percent(report.oracle), style="dim")
+    return rows
 
 
 def tags_table(tags: Mapping[str, Tagged], best: str | None) -> Table:
     """Draw the rows of each tag beside the best single model on them, where there is one."""
     compared = any(one.difference is not None for one in tags.values())
-    table = _table("tag", "rows", "accuracy", *((f"{best} alone", "difference") * compared))
+    rows = table("tag", "rows", "accuracy", *((f"{best} alone", "difference") * compared))
     for tag, one in tags.items():
-        theirs = [_percent(one.best), _spread(one.difference)] if one.difference else []
-        table.add_row(tag, f"{one.rows:,}", _percent(one.accuracy), *theirs)
-    return table
-
-
-def _table(first: str, *columns: str) -> Table:
-    """Make a table whose first column gives way where there is too little room."""
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
-    table.add_column(first, overflow="fold")
-    for column in columns:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
+        theirs = [percent(one.best), _points(one.difference)] if one.difference else []
+        rows.add_row(tag, f"{one.rows:,}", percent(one.accuracy), *theirs)
+    return rows
 
 
 def _difference(one: Difference) -> str:
@@ -207,7 +140,7 @@ def _difference(one: Difference) -> str:
     return f"{one.recipe} over {one.than}: {between(one.interval)} on {rows}"
 
 
-def _spread(one: Interval) -> str:
+def _points(one: Interval) -> str:
     return f"{100 * one.mean:+.1f} ({100 * one.low:+.1f} to {100 * one.high:+.1f})"
 
 
@@ -215,14 +148,6 @@ def _plain(one: Difference) -> str:
     settled = "" if one.interval.settled else ", not settled"
     low, high = one.interval.low, one.interval.high
     return f"{one.interval.mean:+.3f} ({low:+.3f} to {high:+.3f}{settled}) on {one.rows:,} rows"
-
-
-def _range(one: Interval | None) -> str:
-    return f"{100 * one.low:.1f} to {100 * one.high:.1f}" if one is not None else ""
-
-
-def _percent(share: float | None) -> str:
-    return "unknown" if share is None else f"{100 * share:.1f} %"
 
 
 def _dollars(cost: float) -> str:

@@ -43,7 +43,8 @@ def threshold_picks(scores: Numbers, bins: int = BINS) -> NDArray[np.bool_]:
     """
     import numpy as np
 
-    known = np.nan_to_num(np.asarray(scores, dtype=np.float64))
+    # Ranks part the queries as the scores do, and infinite scores cannot overflow.
+    known = np.unique(np.nan_to_num(np.asarray(scores, dtype=np.float64)), return_inverse=True)[1]
     edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)))
     reached = [known >= edge for edge in (edges[:-1] if edges.size > 1 else edges)]
     return np.array([known > edges[-1], *reversed(reached)])

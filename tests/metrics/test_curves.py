@@ -43,6 +43,21 @@ def test_queries_of_equal_score_move_together():
     assert {tuple(each) for each in picks.tolist()} == {(False,) * 4, (True,) * 4, (0, 0, 0, 1)}
 
 
+def test_infinite_scores_are_the_first_and_the_last():
+    picks = threshold_picks(np.array([-np.inf, 0.0, np.inf, 1.0]), bins=2)
+
+    assert picks.tolist() == [[False] * 4, [False, False, True, True], [True] * 4]
+
+
+def test_thresholds_are_those_of_the_scores_interpolated():
+    scores = np.random.default_rng(0).normal(size=137).round(1)
+    edges = np.unique(np.quantile(scores, np.linspace(0, 1, 11)))
+
+    picks = threshold_picks(scores)
+
+    assert picks[1:].tolist() == [(scores >= edge).tolist() for edge in edges[-2::-1]]
+
+
 def test_one_score_for_all_leaves_the_two_ends():
     assert threshold_picks(np.zeros(3)).tolist() == [[False] * 3, [True] * 3]
 
