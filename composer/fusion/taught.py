@@ -27,10 +27,11 @@ class Taught:
 def save(path: Path | str, state: State) -> None:
     """Write a state as safetensors with its facts in the header; nothing is pickled."""
     import numpy as np
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save as packed
 
     arrays = {name: np.ascontiguousarray(array) for name, array in state.arrays.items()}
-    save_file(arrays, path, metadata={"facts": json.dumps(state.facts, sort_keys=True)})
+    facts = json.dumps(dict(state.facts), sort_keys=True)
+    Path(path).write_bytes(packed(arrays, metadata={"facts": facts}))
 
 
 def read(path: Path | str) -> State:
