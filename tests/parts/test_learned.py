@@ -10,8 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from composer.parts import Choice, Features, Knn, Linear, PartError, Tfidf
-from composer.ports import Once
-from composer.ports import Query
+from composer.ports import Once, Query, State
 
 A, B = Choice("A"), Choice("B")
 RECORDED = Path(__file__).parents[3] / "shared" / "data" / "recorded"
@@ -20,16 +19,18 @@ RECORDED = Path(__file__).parents[3] / "shared" / "data" / "recorded"
 class Letters(Features):
     """One dimension a letter of `abc`, so that cosines can be worked out by hand."""
 
-    def fit(self, texts):
+    def fit(self, queries):
+        del queries
+        return State()
+
+    def vectors(self, state, queries):
         import numpy as np
         from scipy import sparse
 
-        def vectors(some):
-            counts = np.array([[text.count(letter) for letter in "abc"] for text in some], float)
-            norms = np.linalg.norm(counts, axis=1, keepdims=True)
-            return sparse.csr_matrix(counts / np.where(norms, norms, 1))
-
-        return vectors, vectors(texts)
+        del state
+        counts = [[text.count(letter) for letter in "abc"] for text, _ in queries]
+        norms = np.linalg.norm(counts, axis=1, keepdims=True)
+        return sparse.csr_matrix(counts / np.where(norms, norms, 1))
 
 
 @pytest.fixture
@@ -53,61 +54,63 @@ def by_hand(write):
 
 
 def test_knn_is_the_mean_weighted_by_similarity(by_hand):
-    found = Knn(data=by_hand, k=2, features=Letters()).predict("a", (A, B))
+    found = Knn(data=by_hand, k=2, features=Letters()).judge([("a", ())], (A, B))[0]
     near = 2 / 5**0.5
     assert found.quality == pytest.approx((1 / (1 + near), near / (1 + near)))
     assert found.because == "the 2 nearest recorded queries"
 
 
 def test_knn_of_one_is_the_nearest_row(by_hand):
-    assert Knn(data=by_hand, k=1, features=Letters()).predict("b", (A, B)).quality == (1.0, 1.0)
+    assert Knn(data=by_hand, k=1, features=Letters()).judge([("b", ())], (A, B))[0].quality == (
+        1.0,
+        1.0,
+    )
 
 
 def test_knn_takes_all_rows_where_there_are_fewer_than_k(by_hand):
-    found = Knn(data=by_hand, k=50, features=Letters()).predict("a", (A,)).quality
+    found = Knn(data=by_hand, k=50, features=Letters()).judge([("a", ())], (A,))[0].quality
     assert found == pytest.approx((1 / (1 + 2 / 5**0.5),))
 
 
 def test_knn_without_anything_similar_is_the_mean_of_all(by_hand):
-    found = Knn(data=by_hand, features=Letters()).predict("ccc", (A, B))
+    found = Knn(data=by_hand, features=Letters()).judge([("ccc", ())], (A, B))[0]
     assert found.quality == pytest.approx((2 / 3, 2 / 3))
-    assert found.because == "no recorded query is similar: the mean of all"
 
 
 def test_equally_near_rows_count_in_their_order(write):
     path = write(row("a", A=True), row("a", A=False), row("a", A=False))
-    assert Knn(data=path, k=1, features=Letters()).predict("a", (A,)).quality == (1.0,)
+    assert Knn(data=path, k=1, features=Letters()).judge([("a", ())], (A,))[0].quality == (1.0,)
 
 
 def test_ties_everywhere_give_equal_qualities(write):
     path = write(*(row("a", A=True, B=True) for _ in range(5)))
-    first, second = Knn(data=path, k=2).predict("a", (A, B)).quality
+    first, second = Knn(data=path, k=2).judge([("a", ())], (A, B))[0].quality
     assert first == second == 1.0
 
 
 def test_rows_without_an_outcome_are_passed_over(write):
     path = write(row("a", B=True), row("aab", A=True, B=False))
-    found = Knn(data=path, k=1, features=Letters()).predict("a", (A, B)).quality
+    found = Knn(data=path, k=1, features=Letters()).judge([("a", ())], (A, B))[0].quality
     assert found == (1.0, 1.0)
 
 
 def test_scores_are_averaged_too(write):
     rows = [{"query": "a", "recorded": {"A": {"score": 0.25}}}]
-    assert Knn(data=write(*rows)).predict("a", (A,)).quality == (0.25,)
+    assert Knn(data=write(*rows)).judge([("a", ())], (A,))[0].quality == (0.25,)
 
 
 def test_a_choice_is_found_by_its_alias(by_hand):
     strong = Choice("Strong", ("gpt-4", "B"))
-    assert Knn(data=by_hand, k=1).predict("aab", (strong,)).quality == (1.0,)
+    assert Knn(data=by_hand, k=1).judge([("aab", ())], (strong,))[0].quality == (1.0,)
 
 
 def test_the_name_goes_before_the_alias(by_hand):
-    assert Knn(data=by_hand, k=1).predict("aab", (Choice("A", ("B",)),)).quality == (0.0,)
+    assert Knn(data=by_hand, k=1).judge([("aab", ())], (Choice("A", ("B",)),))[0].quality == (0.0,)
 
 
 def test_a_choice_that_was_not_recorded_is_an_error(by_hand):
     with pytest.raises(PartError, match="has no recorded outcome of `Aa`") as caught:
-        Knn(data=by_hand).predict("a", (Choice("Aa"), B))
+        Knn(data=by_hand).judge([("a", ())], (Choice("Aa"), B))[0]
     assert caught.value.code == "E504"
     assert "`A`" in caught.value.help
 
@@ -127,33 +130,33 @@ def test_a_choice_that_was_not_recorded_is_an_error(by_hand):
 )
 def test_a_bad_file_is_an_error_that_says_where(write, lines, said):
     with pytest.raises(PartError) as caught:
-        Knn(data=write(*lines)).predict("a", (A,))
+        Knn(data=write(*lines)).judge([("a", ())], (A,))[0]
     assert said in caught.value.message
     assert caught.value.code == "E504"
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path):
     with pytest.raises(PartError, match="there is no file"):
-        Knn(data=str(tmp_path / "none")).predict("a", (A,))
+        Knn(data=str(tmp_path / "none")).judge([("a", ())], (A,))[0]
 
 
 def test_a_line_may_hold_other_separators(write):
     row_with = json.dumps({"query": "a\u2028b", "recorded": {"A": {"correct": True}}})
     raw = row_with.replace("\\u2028", "\u2028")
-    assert Knn(data=write(raw)).predict("a", (A,)).quality == (1.0,)
+    assert Knn(data=write(raw)).judge([("a", ())], (A,))[0].quality == (1.0,)
 
 
 def test_a_file_may_be_compressed(tmp_path):
     path = tmp_path / "rows.jsonl.gz"
     path.write_bytes(gzip.compress(row("a", A=True).encode()))
-    assert Knn(data=str(path)).predict("a", (A,)).quality == (1.0,)
+    assert Knn(data=str(path)).judge([("a", ())], (A,))[0].quality == (1.0,)
 
 
 def test_a_file_that_changes_is_read_again(write):
     knn = Knn(data=write(row("a", A=True)))
-    assert knn.predict("a", (A,)).quality == (1.0,)
+    assert knn.judge([("a", ())], (A,))[0].quality == (1.0,)
     write(row("a", A=False), row("a", A=False))
-    assert knn.predict("a", (A,)).quality == (0.0,)
+    assert knn.judge([("a", ())], (A,))[0].quality == (0.0,)
 
 
 def test_linear_learns_which_words_matter(write):
@@ -161,8 +164,8 @@ def test_linear_learns_which_words_matter(write):
         row(f"{word} {n}", A=word == "easy", B=True) for n in range(20) for word in ("easy", "hard")
     ]
     linear = Linear(data=write(*rows), c=100.0)
-    assert linear.predict("easy one", (A,)).quality[0] > 0.9
-    assert linear.predict("hard one", (A,)).quality[0] < 0.1
+    assert linear.judge([("easy one", ())], (A,))[0].quality[0] > 0.9
+    assert linear.judge([("hard one", ())], (A,))[0].quality[0] < 0.1
 
 
 def test_linear_equals_scikit_learns_probability(write):
@@ -171,15 +174,18 @@ def test_linear_equals_scikit_learns_probability(write):
     texts = ["a", "b", "aab", "abb", "ac", "bc"]
     right = [True, False, True, False, True, True]
     path = write(*(row(text, A=value) for text, value in zip(texts, right, strict=True)))
-    vectors, matrix = Letters().fit(texts)
+    letters = Letters()
+    matrix = letters.vectors(State(), [(text, ()) for text in texts])
     model = LogisticRegression(C=2.0, max_iter=1000).fit(matrix, right)
-    found = Linear(data=path, features=Letters(), c=2.0).predict("abc", (A,)).quality
-    assert found == pytest.approx((model.predict_proba(vectors(["abc"]))[0, 1],))
+    found = Linear(data=path, features=Letters(), c=2.0).judge([("abc", ())], (A,))[0].quality
+    assert found == pytest.approx(
+        (model.predict_proba(letters.vectors(State(), [("abc", ())]))[0, 1],)
+    )
 
 
 def test_one_outcome_only_gives_its_smoothed_share(write):
     path = write(*(row(text, A=True, B=False) for text in "abc"))
-    assert Linear(data=path).predict("a", (A, B)).quality == (pytest.approx(0.8), 0.2)
+    assert Linear(data=path).judge([("a", ())], (A, B))[0].quality == (pytest.approx(0.8), 0.2)
 
 
 def test_linear_fits_scores_by_ridge_regression(write):
@@ -188,15 +194,15 @@ def test_linear_fits_scores_by_ridge_regression(write):
         for text, score in [("a", 0.9), ("a", 0.9), ("b", 0.1), ("b", 0.1)]
     ]
     linear = Linear(data=write(*rows), features=Letters(), c=1e6)
-    assert linear.predict("a", (A,)).quality == pytest.approx((0.9,), abs=1e-4)
-    assert linear.predict("b", (A,)).quality == pytest.approx((0.1,), abs=1e-4)
+    assert linear.judge([("a", ())], (A,))[0].quality == pytest.approx((0.9,), abs=1e-4)
+    assert linear.judge([("b", ())], (A,))[0].quality == pytest.approx((0.1,), abs=1e-4)
 
 
 def test_words_and_letters_may_both_be_terms(by_hand):
     both = Tfidf(words=1, chars=3)
-    vectors, matrix = both.fit(["one two", "three"])
+    state, matrix = both.embed([("one two", ()), ("three", ())])
     assert pytest.approx([1.0, 1.0]) == matrix.multiply(matrix).sum(axis=1).A1
-    assert vectors(["zzz"]).nnz == 0
+    assert both.vectors(state, [("zzz", ())]).nnz == 0
 
 
 def test_terms_of_no_kind_are_refused():
@@ -262,7 +268,7 @@ def test_recorded_rows_route_better_than_chance(gsm8k, estimator):
     router = estimator(data=train)
     gain = []
     for each in test:
-        first, second = router.predict(each["query"], (weak, strong)).quality
+        first, second = router.judge([(each["query"], ())], (weak, strong))[0].quality
         right = [each["recorded"][name]["correct"] for name in ("mixtral-8x7b", "gpt-4")]
         gain.append((second - first, right[1] - right[0]))
     gain.sort(key=lambda pair: -pair[0])
@@ -273,10 +279,10 @@ def test_recorded_rows_route_better_than_chance(gsm8k, estimator):
 def test_a_decision_takes_milliseconds(gsm8k):
     train, test = gsm8k
     router = Knn(data=train)
-    router.predict("warm up", (Choice("gpt-4"),))
+    router.judge([("warm up", ())], (Choice("gpt-4"),))[0]
     seconds = []
     for each in test[:50]:
         start = time.perf_counter()
-        router.predict(each["query"], (Choice("mixtral-8x7b"), Choice("gpt-4")))
+        router.judge([(each["query"], ())], (Choice("mixtral-8x7b"), Choice("gpt-4")))[0]
         seconds.append(time.perf_counter() - start)
     assert sorted(seconds)[25] < 0.01

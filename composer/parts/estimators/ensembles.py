@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from composer.parts.estimators.base import Learned, Predictions
 from composer.parts.estimators.features import Features, Tfidf
 from composer.parts.estimators.latent import Latent
-from composer.parts.estimators.learned import Featured
+from composer.parts.estimators.learned import Featured, Knn, Linear
 from composer.parts.estimators.shapes import Shape
 from composer.ports import State
 
@@ -69,7 +69,7 @@ class Mix(Learned):
     name: ClassVar[str] = "mix"
     paper: ClassVar[str] = "arXiv:0911.0460"
 
-    of: tuple[Learned, ...]
+    of: tuple[Learned, ...] = (Linear(), Knn(k=100))
     weights: tuple[float, ...] = ()
 
     @model_validator(mode="after")

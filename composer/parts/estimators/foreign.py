@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from composer.parts.estimators.base import Asked, Floats
     from composer.parts.estimators.features import Vectors
 
-PRIOR = Linear(features=Shape(), c=0.1)
+PRIOR = Linear(features=Shape(), c=0.03)
 """The safe prior: it sees the shape of a query, none of its words."""
 
 LANDMARKS = 2000
