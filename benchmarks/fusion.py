@@ -13,6 +13,7 @@ figures are medians over the blocks, with the second lowest and second highest b
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -100,11 +101,13 @@ def pair(size: int, align: Part = UNION, split: float = 0.0) -> TokenFuse:
     return TokenFuse(tuple(members), ("a", "b"), align=align)
 
 
-def ask(engine: Engine, who: Member, lengths: Sequence[int], prompts: int = 1) -> list[Generated]:
-    """Let one member write all answers, side by side."""
+def ask(
+    engine: Engine, who: Member, lengths: Sequence[int], prompts: int = 1, first: int = 0
+) -> list[Generated]:
+    """Let one member write all answers, side by side, to prompts from the first one on."""
     jobs = [
         Job(who, texts(row, prompts), Sampling(max_tokens=length, temperature=0.0))
-        for row, length in enumerate(lengths)
+        for row, length in enumerate(lengths, first)
     ]
     futures = [engine.generate(job) for job in jobs]
     return [future.result() for future in futures]
@@ -156,6 +159,19 @@ def fused(fuse: Callable[[], TokenFuse], rows: int, count: int, engine: Engine) 
         "alone": lambda: [ask(engine, m, lengths) for m in alone],
     }
     return Trial(runs, ratio("loop"), ratio("alone"), _splits(engine, whole, lengths))
+
+
+def fresh(fuse: Callable[[], TokenFuse], count: int, engine: Engine) -> Trial:
+    """Compare a fused answer to a prompt that never came before with the sum of its members'."""
+    whole = fuse()
+    alone = [m for m in whole.members if isinstance(m, Solo)]
+    prompts = itertools.count(10_000)
+    runs: dict[str, Run] = {
+        "ours": lambda: ask(engine, whole, [count], first=next(prompts)),
+        "loop": lambda: [loop(m, 1, count) for m in alone],
+        "alone": lambda: [ask(engine, m, [count]) for m in alone],
+    }
+    return Trial(runs, ratio("loop"), ratio("alone"))
 
 
 def _splits(engine: Engine, whole: TokenFuse, lengths: Sequence[int]) -> str:
@@ -223,6 +239,12 @@ def ratio(to: str) -> Callable[[Seconds], float]:
 UNION_32, UNION_150 = partial(pair, 32_000), partial(pair, 150_000)
 SHARED_32 = partial(pair, 32_000, SHARED)
 SPLIT_32 = partial(pair, 32_000, UNION, 0.67)
+TOPK = Part("composer.fusion.align.topk:topk")
+EDITS = Part("composer.fusion.align.edits:edits")
+RELATIVE = Part("composer.fusion.align.relative:relative")
+TOPK_32, TOPK_150 = partial(pair, 32_000, TOPK), partial(pair, 150_000, TOPK)
+EDITS_32 = partial(pair, 32_000, EDITS)
+RELATIVE_32, RELATIVE_150 = partial(pair, 32_000, RELATIVE), partial(pair, 150_000, RELATIVE)
 MEASURES = {
     "union-32k-1": Measure("union, V = 32k, batch 1", 1.05, partial(fused, UNION_32, 1, 48)),
     "union-150k-1": Measure("union, V = 150k, batch 1", 1.05, partial(fused, UNION_150, 1, 24)),
@@ -231,6 +253,20 @@ MEASURES = {
     "shared-1": Measure("shared tokenizer, 32k, batch 1", 1.02, partial(fused, SHARED_32, 1, 48)),
     "shared-16": Measure(
         "shared tokenizer, 32k, batch 16", 1.05, partial(fused, SHARED_32, 16, 24)
+    ),
+    "topk-32k-1": Measure("top-k union, V = 32k, batch 1", 1.05, partial(fused, TOPK_32, 1, 48)),
+    "topk-150k-16": Measure(
+        "top-k union, V = 150k, batch 16", 1.10, partial(fused, TOPK_150, 16, 12)
+    ),
+    "edits-32k-1": Measure("edits, V = 32k, batch 1", None, partial(fused, EDITS_32, 1, 48)),
+    "relative-32k-1": Measure(
+        "relative, V = 32k, batch 1", 1.50, partial(fused, RELATIVE_32, 1, 48)
+    ),
+    "relative-32k-new": Measure(
+        "relative, V = 32k, batch 1, prompts not seen before", 1.50, partial(fresh, RELATIVE_32, 48)
+    ),
+    "relative-150k-1": Measure(
+        "relative, V = 150k, batch 1", 1.50, partial(fused, RELATIVE_150, 1, 24)
     ),
     "length": Measure("a token of 512 beside one of 32, less the members' growth", 1.05, grown),
     "split-1": Measure(

@@ -57,8 +57,8 @@ class Relative(Align):
 
     A token is described by softmax(cos / |cos| / temperature) over those anchors. The first
     member's distribution is moved, in `steps` of AdamW at `rate`, to where its description is the
-    combined one. Of a distribution the `k` likeliest tokens are looked at; of a description the
-    `nearest` anchors are kept, and the rest is spread evenly.
+    combined one. Of a distribution the `k` likeliest tokens are looked at, less those below
+    `floor`; of a description the `nearest` anchors are kept, and the rest is spread evenly.
     """
 
     name: ClassVar[str] = "relative"
@@ -66,6 +66,7 @@ class Relative(Align):
     where: ClassVar[str] = "composer.fusion.align.relative:relative"
 
     k: int = Field(default=10, ge=1, le=1000)
+    floor: float = Field(default=0.01, ge=0, lt=1)
     nearest: int = Field(default=64, ge=1)
     temperature: float = Field(default=0.01, gt=0)
     steps: int = Field(default=5, ge=0, le=1000)

@@ -16,7 +16,7 @@ import torch
 from composer.fusion.align.pivot import onto, unwritable
 from composer.fusion.align.rows import Rows
 from composer.fusion.align.search import Search
-from composer.fusion.align.top import Top, distinct
+from composer.fusion.align.top import Top
 from composer.fusion.said import Lined, Said
 from composer.models.checkpoint import ModelError
 
@@ -35,6 +35,7 @@ def relative(  # noqa: PLR0913 - the paper's options
     device: torch.device,
     *,
     k: int = 10,
+    floor: float = 0.01,
     nearest: int = 64,
     temperature: float = 0.01,
     steps: int = 5,
@@ -44,14 +45,15 @@ def relative(  # noqa: PLR0913 - the paper's options
     """Align members by likeness to the tokens that all have; the first one writes.
 
     `temperature`, `steps` and `rate` (AdamW's, along a cosine) are the paper's and its code's. Of
-    a distribution the `k` likeliest tokens are looked at; of a row of R the `nearest` anchors are
-    kept, and the rest of it is spread evenly over the others: with all tokens and all anchors this
-    is the paper's method.
+    a distribution the `k` likeliest tokens are looked at, less those below `floor`, and the search
+    is among the first member's: in all its steps no logit moves by more than their rates. Of a row
+    of R the `nearest` anchors are kept, and the rest of it is spread evenly over the others. With
+    all tokens and all anchors this is the paper's method.
     """
     return Relative(
         sides,
         device,
-        k=k,
+        likeliest=(k, floor),
         rows=_rows(sides, nearest, temperature, embeddings),
         search=Search(steps, rate),
     )
@@ -67,46 +69,44 @@ class Relative:
         sides: Sequence[Side],
         device: torch.device,
         *,
-        k: int,
+        likeliest: tuple[int, float],
         rows: Sequence[Rows],
         search: Search,
     ) -> None:
         self.space, self.maps = onto([side.space for side in sides])
         self._rows, self._search = rows, search
-        width = len(self.space)
-        everything = [torch.ones(len(side.space), dtype=torch.bool) for side in sides]
-        everything[0][unwritable(self.space)] = False
-        self._top = [Top(some.to(device), k) for some in everything]
-        self._means = [lies.give.to(device) for lies in self.maps]
-        self._means[0] = self._means[0].where(everything[0].to(device), width)
+        count, self._floor = likeliest
+        counts = [torch.ones(len(side.space), dtype=torch.bool) for side in sides]
+        counts[0][unwritable(self.space)] = False
+        self._counts = [some.to(device) for some in counts]
+        self._top = [Top(some, count) for some in self._counts]
 
     def line(self, heard: Mapping[int, Said]) -> Lined:
         """Bring members over the anchors; the first one, if it is alone, stays as it is."""
         if list(heard) == [0]:
             return Lined([heard[0]], len(self.space), finish=self._writable)
-        tops = {n: self._top[n](said.scores) for n, said in heard.items()}
-        members = [self._over(n, said, tops[n]) for n, said in heard.items()]
-        index = distinct(
-            torch.cat([self._means[n][top] for n, top in tops.items()], 1), len(self.space)
-        )
-        described = self._rows[0].of(index.clamp(min=0))
-        first = _at(heard[0], index)
+        tops = {n: self._likeliest(n, said) for n, said in heard.items()}
+        filled = {n: top.where(top >= 0, top[:, :1]) for n, top in tops.items()}
+        rows = {n: self._rows[n].of(top) for n, top in filled.items()}
+        logs = {n: _at(said, tops[n]) for n, said in heard.items()}
+        members = [Said(rows[n].mix(logs[n].softmax(-1)), linear=True) for n in heard]
 
         def finish(said: Said) -> Said:
-            return Said(self._search(first, described, said.probabilities()), index=index)
+            return Said(self._search(logs[0], rows[0], said.probabilities()), index=tops[0])
 
         return Lined(members, self._rows[0].width, finish=finish)
 
-    def _over(self, member: int, said: Said, top: Tensor) -> Said:
-        """A member's likeliest tokens as a distribution over anchors."""
-        p = _at(said, top).softmax(-1)
-        return Said(self._rows[member].of(top).mix(p), linear=True)
+    def _likeliest(self, member: int, said: Said) -> Tensor:
+        """A member's likeliest tokens [row, token]; -1 for those that are too rare."""
+        top = self._top[member](said.scores)
+        rare = _at(said, top).softmax(-1) < self._floor
+        rare[:, 0] = False
+        return top.masked_fill(rare | ~self._counts[member][top], -1)
 
     def _writable(self, said: Said) -> Said:
         """Rule out what not all members can write."""
         missing = 0.0 if said.linear else -torch.inf
-        out = self._means[0] == len(self.space)
-        return Said(said.scores.masked_fill(out, missing), said.linear)
+        return Said(said.scores.masked_fill(~self._counts[0], missing), said.linear)
 
 
 def _at(said: Said, index: Tensor) -> Tensor:
