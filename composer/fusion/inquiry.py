@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,10 +16,11 @@ if TYPE_CHECKING:
 __all__ = ["Inquiry"]
 
 
-class Inquiry(ABC):
+class Inquiry:
     """A request at a cursor; all of one kind and one group are answered together, once a tick."""
 
     cursor: Cursor
+    beat: Beat | None = None
     hidden: frozenset[int] = frozenset()
     """Leaves whose last hidden states [mark, size] are wanted too, behind the logits."""
 
@@ -28,12 +28,11 @@ class Inquiry(ABC):
         """Whether a leaf reads for this request."""
         return True
 
-    @abstractmethod
     def marks(self, leaf: int, track: Track) -> tuple[list[int], int]:
         """After how many of a leaf's tokens logits are wanted, and up to where it reads."""
+        raise NotImplementedError
 
     @classmethod
-    @abstractmethod
     def answer(
         cls, group: Group, heard: Sequence[tuple[Any, Mapping[int, Tensor]]]
     ) -> dict[Any, Any]:
@@ -41,3 +40,4 @@ class Inquiry(ABC):
 
         An answer may be an error, which is then its job's alone.
         """
+        raise NotImplementedError

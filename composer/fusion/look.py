@@ -11,6 +11,7 @@ import torch
 from composer.fusion.cursor import END
 from composer.fusion.fault import fault
 from composer.fusion.inquiry import Inquiry
+from composer.fusion.sample import likeliest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,5 +95,5 @@ def _seen(group: Group, look: Look, leaf: int, logits: Tensor) -> tuple[Tensor, 
     if look.tokens[leaf][-1] == END:
         ends = sorted(e for e in group.leaves[leaf].runner.model.ends if e < logits.shape[1])
         at[-1] = logits[-1, ends].logsumexp(-1)
-    parts = ((at - whole).double(), logits.argmax(-1).double())
+    parts = ((at - whole).double(), likeliest(logits).double())
     return parts[0].to(group.device), parts[1].to(group.device)

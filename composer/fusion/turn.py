@@ -17,7 +17,7 @@ import torch
 from composer.fusion.cursor import Drawn
 from composer.fusion.fault import fault
 from composer.fusion.inquiry import Inquiry
-from composer.fusion.sample import pick, processed
+from composer.fusion.sample import likeliest, pick, processed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -135,7 +135,7 @@ def _offers(
         for leaf in range(len(group.leaves))
     ]
     said = group.aside(side.members, logits, [side.weights] * len(turns))
-    entries = said.scores.argmax(-1)
+    entries = likeliest(said.scores)
     warm = [n for n, (turn, _) in enumerate(turns) if turn.how.temperature > 0]
     chances: dict[int, Tensor] = {}
     if warm:
@@ -170,7 +170,7 @@ class _Verdict:
 
     def _judge(self, device: torch.device) -> list[Tensor]:
         """How many each turn accepts, entries instead of the next, and log-probabilities."""
-        best = self._fused.scores.argmax(-1)
+        best = likeliest(self._fused.scores)
         good = best == self._targets
         warm = _Warm.of(self._judging, self._starts, self._fused) if self._any_warm() else None
         if warm is not None:
