@@ -71,13 +71,17 @@ class Trial:
 
 @dataclass(frozen=True)
 class Measure:
-    """A row of the table: `goal` is the most, or, where `at_least`, the least that will do."""
+    """A row of the table: `goal` is the most, or, where `at_least`, the least that will do.
+
+    In a block the runs take turns `cycles` times: more of them make the interval narrower.
+    """
 
     title: str
     goal: float | None
     trial: Callable[[Engine], Trial]
     at_least: bool = False
     rows: int = 64
+    cycles: int = 1
 
 
 def member(name: str, size: int, kind: int = 0, split: float = 0.0) -> Solo:
@@ -246,13 +250,23 @@ TOPK_32, TOPK_150 = partial(pair, 32_000, TOPK), partial(pair, 150_000, TOPK)
 EDITS_32 = partial(pair, 32_000, EDITS)
 RELATIVE_32, RELATIVE_150 = partial(pair, 32_000, RELATIVE), partial(pair, 150_000, RELATIVE)
 MEASURES = {
-    "union-32k-1": Measure("union, V = 32k, batch 1", 1.05, partial(fused, UNION_32, 1, 48)),
-    "union-150k-1": Measure("union, V = 150k, batch 1", 1.05, partial(fused, UNION_150, 1, 24)),
-    "union-32k-16": Measure("union, V = 32k, batch 16", 1.10, partial(fused, UNION_32, 16, 24)),
-    "union-150k-16": Measure("union, V = 150k, batch 16", 1.10, partial(fused, UNION_150, 16, 12)),
-    "shared-1": Measure("shared tokenizer, 32k, batch 1", 1.02, partial(fused, SHARED_32, 1, 48)),
+    "union-32k-1": Measure(
+        "union, V = 32k, batch 1", 1.05, partial(fused, UNION_32, 1, 48), cycles=4
+    ),
+    "union-150k-1": Measure(
+        "union, V = 150k, batch 1", 1.05, partial(fused, UNION_150, 1, 24), cycles=4
+    ),
+    "union-32k-16": Measure(
+        "union, V = 32k, batch 16", 1.10, partial(fused, UNION_32, 16, 24), cycles=3
+    ),
+    "union-150k-16": Measure(
+        "union, V = 150k, batch 16", 1.10, partial(fused, UNION_150, 16, 12), cycles=2
+    ),
+    "shared-1": Measure(
+        "shared tokenizer, 32k, batch 1", 1.02, partial(fused, SHARED_32, 1, 48), cycles=4
+    ),
     "shared-16": Measure(
-        "shared tokenizer, 32k, batch 16", 1.05, partial(fused, SHARED_32, 16, 24)
+        "shared tokenizer, 32k, batch 16", 1.05, partial(fused, SHARED_32, 16, 24), cycles=3
     ),
     "topk-32k-1": Measure("top-k union, V = 32k, batch 1", 1.05, partial(fused, TOPK_32, 1, 48)),
     "topk-150k-16": Measure(
@@ -301,7 +315,7 @@ def measure(what: Measure, blocks: int) -> tuple[Figure, Figure | None, str]:
     """Run the blocks; give the figure, the one beside our own engine unfused, and a note."""
     with engine(what.rows) as made:
         trial = what.trial(made)
-        took = [_block(trial, turn) for turn in range(-1, blocks)][1:]
+        took = [_block(trial, what.cycles if turn else 1) for turn in range(blocks + 1)][1:]
     beside = trial.beside and figure([trial.beside(each) for each in took])
     return figure([trial.value(each) for each in took]), beside, trial.note
 
@@ -313,15 +327,16 @@ def engine(rows: int) -> Iterator[Engine]:
         yield made
 
 
-def _block(trial: Trial, turn: int) -> Seconds:
-    """Time every run once, each block beginning with another one."""
+def _block(trial: Trial, cycles: int) -> Seconds:
+    """Time every run as often as there are cycles, each cycle beginning with another one."""
     names = list(trial.runs)
-    start = turn % len(names)
-    took = {}
-    for name in (*names[start:], *names[:start]):
-        began = time.process_time()
-        trial.runs[name]()
-        took[name] = time.process_time() - began
+    took = dict.fromkeys(names, 0.0)
+    for turn in range(cycles):
+        start = turn % len(names)
+        for name in (*names[start:], *names[:start]):
+            began = time.process_time()
+            trial.runs[name]()
+            took[name] += time.process_time() - began
     return took
 
 
