@@ -182,9 +182,17 @@ class Cursor:
         self.tracks = {}
 
     def path(self, text: bytes) -> list[int]:
-        """Entries that go on with a text."""
-        vocabulary = self.group.leaves[self.first].runner.model.vocabulary
-        return self.group.path(self.first, vocabulary.extend(text))
+        """Entries that go on with a text; raises ModelError if not all models can write it."""
+        models = [track.leaf.runner.model for track in self.tracks.values()]
+        entries = self.group.path(self.first, models[0].vocabulary.extend(text))
+        if self.group.spell(entries) != text:
+            lack = [model.name for model in models if not model.vocabulary.writes(text)]
+            raise ModelError(
+                "E711",
+                f"{', '.join(lack) or 'a member'} cannot write all of {text[:32]!r}",
+                "leave this member out of the fuse, or take one whose tokenizer has every byte",
+            )
+        return entries
 
     def resume(self, last: bytes, new: bytes) -> list[int]:
         """Entries that go on with `new` after `last`, the text's end.
