@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from composer.parts.align import Align, Shared, Union
     from composer.parts.combine import Combine, Logs, Mean
     from composer.parts.draft import Draft
+    from composer.parts.estimators.asked import Asked, Judging
     from composer.parts.estimators.base import Choice, Estimates, Estimator
     from composer.parts.estimators.features import Features, Tfidf
     from composer.parts.estimators.learned import Knn, Linear
@@ -64,6 +65,7 @@ __all__ = [
     "After",
     "Agreement",
     "Align",
+    "Asked",
     "Blend",
     "Bleu",
     "Boundary",
@@ -90,6 +92,7 @@ __all__ = [
     "Gate",
     "Handover",
     "Judge",
+    "Judging",
     "Knn",
     "Length",
     "Likelihood",
@@ -148,6 +151,7 @@ WHERE = {
     "agreement": ("Agreement", "Bleu", "Edits", "Exact", "F1", "Numeric", "Rouge"),
     "align": ("Align", "Shared", "Union"),
     "combine": ("Combine", "Logs", "Mean"),
+    "estimators.asked": ("Asked", "Judging"),
     "estimators.base": ("Choice", "Estimates", "Estimator"),
     "estimators.features": ("Features", "Tfidf"),
     "estimators.learned": ("Knn", "Linear"),

@@ -52,6 +52,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "linear": "estimators.learned.Linear",
         "forest": "estimators.ensembles.Forest",
         "mix": "estimators.ensembles.Mix",
+        "asked": "estimators.asked.Asked",
         "constant": "estimators.means.Constant",
         "tagged": "estimators.means.Tagged",
         "head": "estimators.heads.Head",

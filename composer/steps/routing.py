@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from composer.parts import Blend, Choice, Estimator, One, Perplexity, Policy
+from composer.parts import Blend, Choice, Estimator, Judging, One, Perplexity, Policy
 from composer.ports import Asker, Decision, Model, Query
 from composer.steps.declare import step
 
 
-@step(paper="arXiv:2404.11531", hidden=("names", "aliases", "prices", "fused"))
+@step(paper="arXiv:2404.11531", hidden=("names", "aliases", "prices", "fused", "judges"))
 async def route(  # noqa: PLR0913 - the hidden options describe the choices
     query: Query,
     *models: Model,
@@ -21,6 +21,7 @@ async def route(  # noqa: PLR0913 - the hidden options describe the choices
     aliases: tuple[tuple[str, ...], ...] = (),
     prices: tuple[float | None, ...] = (),
     fused: bool = False,
+    judges: int = 0,
     ask: Asker,
 ) -> Decision:
     """Decide among the branches of the bank that follows, or weigh the members of a fuse.
@@ -29,11 +30,17 @@ async def route(  # noqa: PLR0913 - the hidden options describe the choices
     policy's default is `one()` for a bank and `blend()` for a fuse. A `sticky` route decides by a
     conversation's first question alone, its draws included, so that every turn goes the same way,
     and a server's cache of the conversation is not lost; a policy that keeps accounts may move.
+    Models in brackets are those that `by` asks: `route(M, by = asked())`.
     """
     policy = policy or default_policy(fused=fused)
-    known = models or (None,) * len(names)
+    members, judging = models[: len(models) - judges], models[len(models) - judges :]
+    known = members or (None,) * len(names)
     choices = tuple(map(Choice, names, aliases, known, prices))
-    estimates = await by.estimate(opening(query) if sticky else query, choices, ask)
+    read = opening(query) if sticky else query
+    if isinstance(by, Judging) and judging:
+        estimates = await by.consult(read, choices, judging, ask)
+    else:
+        estimates = await by.estimate(read, choices, ask)
     weights = policy.weigh(estimates, choices, _draws(query, ask, sticky=sticky))
     decision = Decision(
         query,

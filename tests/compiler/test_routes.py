@@ -168,3 +168,31 @@ def test_a_rule_may_have_a_name(calls):
     )
     assert calls(recipe) == {"B": 1}
     assert calls(recipe, settings={"doubt": "0.5"}) == {"B": 1, "C": 1}
+
+
+JUDGED = "route(J, by = asked(read = answer), policy = threshold(at = 0.5))"
+JUDGE = 'model J = fake(says = "[[4]]")\n'
+
+
+def test_a_model_in_brackets_is_asked_about_the_query(calls, says):
+    assert says(f"{JUDGE}{JUDGED} -> [B, A]") == "b"
+    assert calls(f"{JUDGE}{JUDGED} -> [B, A]") == {"J": 1, "B": 1}
+
+
+def test_a_judged_route_decides_among_branches_of_several_steps(says):
+    judge = 'model J = fake(says = "[[1]]")\n'
+    assert says(f"{judge}{JUDGED} -> [[A, B] -> vote(ties = first()), C]") == "c"
+
+
+def test_a_judged_route_may_come_out_of_a_def(says):
+    judged = "def judged(j) = route(j, by = asked(read = answer))\njudged(J) -> [B, A]"
+    assert says(JUDGE + judged) == "b"
+
+
+def test_a_judge_and_an_estimator_that_asks_belong_together(codes):
+    assert codes("route(C, by = uniform()) -> [A, B]") == ["E206"]
+    assert codes("route(by = asked()) -> [A, B]") == ["E206"]
+
+
+def test_a_judge_must_be_able_to_score_what_it_is_read_by(codes):
+    assert codes("route(C, by = asked()) -> [A, B]") == ["E302"]

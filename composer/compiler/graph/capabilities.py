@@ -97,11 +97,26 @@ def _check_needs(ctx: Context, node: Node, models: list[Node]) -> None:
     needed = node.step.needs
     if node.op == "route":
         needed = _named(node.get("by").needs)
+        models, judges = _parted(models, node.get("judges"))
+        _check_asked(ctx, node, judges)
         lone_fuse = len(models) == 1 and models[0].op in WEIGHED
         models = list(models[0].inputs) if lone_fuse else models
     for model in models:
         for lack in capabilities(model).missing(needed):
             ctx.mistakes.append(_lacks(ctx, node, model, lack))
+
+
+def _parted(models: list[Node], last: int) -> tuple[list[Node], list[Node]]:
+    """Split the last few off a list."""
+    at = len(models) - last
+    return models[:at], models[at:]
+
+
+def _check_asked(ctx: Context, route: Node, judges: list[Node]) -> None:
+    """Check that the models which a route's estimator asks can do what it asks of them."""
+    needed = _named(route.get("by").asking) if judges else Capability(0)
+    lacking = ((each, lack) for each in judges for lack in capabilities(each).missing(needed))
+    ctx.mistakes.extend(_lacks(ctx, route, each, lack) for each, lack in lacking)
 
 
 def _lacks(ctx: Context, node: Node, model: Node, lack: Capability) -> Diagnostic:

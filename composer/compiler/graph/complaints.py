@@ -256,6 +256,21 @@ def judged_by_models(ctx: Context, estimator: str, branch: tree.Branch) -> None:
     )
 
 
+def judges_unfit(ctx: Context, route: Node) -> bool:
+    """Say that a route's estimator asks no model but is given one, or that it is given none."""
+    from composer.parts import Judging
+
+    by, given = route.get("by"), route.get("judges")
+    asks, place = isinstance(by, Judging), ctx.graph.places.get(route)
+    if given and not asks:
+        text = f"`{by.name}` asks no model, but `route` is given one"
+        ctx.say("E206", text, place, "takes no judge", help="leave it out, or `by = asked()`")
+    elif asks and not given:
+        text = f"`{by.name}` needs a model to ask"
+        ctx.say("E206", text, place, "no model given", help=f"`route(M, by = {by.name}())`")
+    return asks != bool(given)
+
+
 def defined_by_itself(ctx: Context, binding: Binding, at: tree.Expr) -> None:
     """Say that a name leads back to itself."""
     text = f"`{binding.name}` is defined by itself"

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.calls import options_of
+from composer.compiler.graph.calls import options_of, place_inputs
 from composer.compiler.graph.complaints import (
     fits,
     gives,
     judged_by_models,
+    judges_unfit,
     lonely_route,
     named_once,
     nothing_to_decide,
     routed_fallback,
 )
-from composer.compiler.graph.context import AsStep
+from composer.compiler.graph.context import AsModel, AsStep
 from composer.compiler.graph.naming import branch_names
 from composer.compiler.graph.node import WEIGHED
 from composer.compiler.graph.uses import opened, origin
@@ -76,7 +77,9 @@ def decided(
     if not all(gives(ctx, node, text, who, branch.place) for node, branch in texts):
         return None
     names = branch_names(bank)
-    decision = _route(ctx, call, call_scope, wire, branches, bank)
+    judges = yield _judges(call, call_scope)
+    told = (ctx, call, call_scope, wire, branches, bank)
+    decision = None if judges is None else _route(*told, judges)
     if decision is None:
         return None
     if len(branches) == 1 and not _fused(branches[0]):
@@ -110,6 +113,15 @@ def branches_of(bank: tree.Bank, wire: Node, scope: Scope) -> Lowered:
     return tuple(nodes) if all(nodes) else None
 
 
+def _judges(call: tree.Name | tree.Call, scope: Scope) -> Lowered:
+    """Lower the models in a route's brackets; None if one of them is a mistake."""
+    placed, _ = place_inputs(STEPS["route"], call) if isinstance(call, tree.Call) else ([], call)
+    nodes = []
+    for _, expr in placed:
+        nodes.append((yield AsModel(expr, scope)))
+    return tuple(nodes) if all(nodes) else None
+
+
 def _route(  # noqa: PLR0913 - the call, where it stands and what it decides among
     ctx: Context,
     at: tree.Name | tree.Call,
@@ -117,16 +129,20 @@ def _route(  # noqa: PLR0913 - the call, where it stands and what it decides amo
     query: Node,
     branches: tuple[Node, ...],
     bank: tree.Bank,
+    judges: tuple[Node, ...],
 ) -> Node | None:
     call = at if isinstance(at, tree.Call) else tree.Call(at.id, (), at.place, at.place)
+    _, call = place_inputs(STEPS["route"], call)
     models = tuple(node.inputs[1] if _asks(node, query) else None for node in branches)
     known = tuple(model for model in models if model is not None)
-    hidden = {"names": branch_names(bank), **choices(models)}
+    hidden = {"names": branch_names(bank), "judges": len(judges), **choices(models)}
     options = options_of(ctx, STEPS["route"], call, scope, hidden)
     if options is None:
         return None
     inputs = known if len(known) == len(branches) else ()
-    node = ctx.graph.written("route", (query, *inputs), options, at.place)
+    node = ctx.graph.written("route", (query, *inputs, *judges), options, at.place)
+    if judges_unfit(ctx, node):
+        return None
     if node.get("by").needs and not inputs and len(branches) > 1:
         judged_by_models(ctx, node.get("by").name, bank.branches[models.index(None)])
         return None

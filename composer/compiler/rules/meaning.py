@@ -35,7 +35,9 @@ def route_into_members(  # noqa: PLR0913 - what the pattern names
     del node
     names = fuse.get("names")
     told = choices(fuse.inputs)
-    inner = graph.replaced(route, (query, *fuse.inputs), names=names, fused=True, **told)
+    judges = route.inputs[len(route.inputs) - route.get("judges") :]
+    given = (query, *fuse.inputs, *judges)
+    inner = graph.replaced(route, given, names=names, fused=True, **told)
     weighed = graph.node("weigh", (fuse, inner), None, graph.places.get(fuse))
     return graph.replaced(branch, (query, weighed))
 
