@@ -49,12 +49,13 @@ def likeliest(scores: Tensor) -> Tensor:
     whole = width // _BLOCK * _BLOCK
     if scores.device.type != "cpu" or not whole:
         return scores.argmax(-1)
-    most = scores[:, :whole].unflatten(1, (-1, _BLOCK)).amax(-1)
+    most = scores[:, :whole].view(len(scores), -1, _BLOCK).amax(-1)
     if whole < width:
         most = torch.cat((most, scores[:, whole:].amax(-1, keepdim=True)), 1)
     start = most.argmax(-1, keepdim=True) * _BLOCK
     columns = (start + torch.arange(_BLOCK)).clamp_(max=width - 1)
-    return (start + scores.gather(1, columns).argmax(-1, keepdim=True))[:, 0]
+    within: Tensor = scores.gather(1, columns).argmax(-1, keepdim=True)
+    return (start + within)[:, 0]
 
 
 def processed(said: Said, rows: Sequence[int], how: Sequence[Sampling]) -> Tensor:

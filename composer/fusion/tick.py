@@ -166,7 +166,9 @@ def _inquire(
     """Answer requests of one kind that knows how: each is given its leaves' logits."""
     heard = [(request, _heard(parts, logits)) for request, parts in asked]
     if heard:
-        answers.update(type(heard[0][0]).answer(group, heard))
+        first = heard[0][0]
+        assert isinstance(first, Inquiry)
+        answers.update(first.answer(group, heard))
 
 
 def _heard(
