@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from composer.fusion.engine import Engine
     from composer.fusion.sessions.listen import Heard
     from composer.fusion.spec import TokenFuse
+    from composer.models.local import LocalModel
 
-__all__ = ["critical", "hear", "learned", "routed"]
+__all__ = ["critical", "hear", "learned", "mapped", "routed"]
 
 _FEWEST = 2  # of each label: below that nothing can be told apart
 
@@ -45,6 +46,16 @@ def hear(
     if not futures:
         raise unteachable("there is no text to learn from")
     return Heard.join([future.result() for future in futures])
+
+
+def mapped(pivot: LocalModel, others: Sequence[LocalModel]) -> State:
+    """Teach `mapped` alignments what the tokens of others are in the first member's vocabulary.
+
+    From the output embeddings alone, with EVA's options (arXiv:2404.09492).
+    """
+    from composer.fusion.align.mapped import learn_mapping
+
+    return learn_mapping(pivot, others)
 
 
 def learned(heard: Heard, names: Sequence[str], *, decay: float = 1e-3) -> State:

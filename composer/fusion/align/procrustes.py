@@ -1,9 +1,10 @@
 """Two sets of vectors rotated onto each other, and who is whose neighbour then.
 
 Orthogonal Procrustes: with X and Z the vectors of what both have, centred and of length 1, and
-`X' Z = U S V'`, the rotated ones are X U and Z V. Likeness is cross-domain similarity local
-scaling, `2 cos(x, z) - r(z)`, with r(z) the mean cosine of z and its nearest x (CSLS,
-arXiv:1710.04087), as in EVA, arXiv:2404.09492.
+`X' Z = U S V'`, the rotated ones are X U and Z V. Around it stand the steps of VecMap (AAAI 2018,
+"Generalizing and improving bilingual word embedding mappings"). Likeness is cross-domain
+similarity local scaling, `2 cos(x, z) - r(z)`, with r(z) the mean cosine of z and its nearest x
+(CSLS, arXiv:1710.04087), as in EVA, arXiv:2404.09492.
 """
 
 from __future__ import annotations
@@ -66,10 +67,35 @@ def project(
 
 
 def rotated(vectors: Sequence[Tensor], pairs: Tensor) -> tuple[Tensor, Tensor]:
-    """Vectors of both, of length 1, in one space in which those of the pairs lie on each other."""
+    """Vectors of both, of length 1, in one space in which those of the pairs lie on each other.
+
+    As VecMap does: the pairs' directions are made uncorrelated before the rotation, weighed by the
+    root of how well they agree after it, and correlated again. Where there are no more pairs than
+    dimensions this cannot be done, and the rotation stands alone.
+    """
     one, two = (_even(each.float().cpu()) for each in vectors)
-    left, _, right = torch.linalg.svd(one[pairs[0]].T @ two[pairs[1]], full_matrices=False)
-    return normalize(one @ left, dim=-1), normalize(two @ right.T, dim=-1)
+    if pairs.shape[1] <= max(one.shape[1], two.shape[1]):
+        left, _, right = _agreeing(one, two, pairs)
+        return normalize(one @ left, dim=-1), normalize(two @ right, dim=-1)
+    white, dark = zip(_whitening(one[pairs[0]]), _whitening(two[pairs[1]]), strict=True)
+    one, two = one @ white[0], two @ white[1]
+    left, agree, right = _agreeing(one, two, pairs)
+    one = (one @ left * agree.sqrt()) @ (left.T @ dark[0] @ left)
+    two = (two @ right * agree.sqrt()) @ (right.T @ dark[1] @ right)
+    return normalize(one, dim=-1), normalize(two, dim=-1)
+
+
+def _agreeing(one: Tensor, two: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Directions [dimension, n] of both in which pairs agree the most, and how much they do."""
+    left, agree, right = torch.linalg.svd(one[pairs[0]].T @ two[pairs[1]], full_matrices=False)
+    return left, agree, right.T
+
+
+def _whitening(vectors: Tensor) -> tuple[Tensor, Tensor]:
+    """The symmetric map [dimension, dimension] that makes vectors uncorrelated, and its inverse."""
+    _, spread, axes = torch.linalg.svd(vectors, full_matrices=False)
+    spread = spread.clamp(min=1e-5 * float(spread.max()))[:, None]
+    return axes.T @ (axes / spread), axes.T @ (axes * spread)
 
 
 def _even(vectors: Tensor) -> Tensor:

@@ -1,5 +1,6 @@
 import dataclasses
 
+import numpy as np
 import pytest
 import torch
 
@@ -65,6 +66,43 @@ def test_a_rotation_is_undone():
     tokens, likeness = project((x, x @ turn), pairs, (every, every), Projection())
     assert torch.equal(tokens[:, 0], every)
     assert likeness[:, 0].tolist() == pytest.approx([1.0] * 60, abs=1e-4)  # 2 cos - r
+
+
+def vecmap(x, z, pairs):
+    """The supervised mapping of VecMap, as its code has it, in double precision."""
+
+    def even(v):
+        v = v / np.linalg.norm(v, axis=1, keepdims=True)
+        v = v - v.mean(0)
+        return v / np.linalg.norm(v, axis=1, keepdims=True)
+
+    def whitening(m):
+        _, s, vt = np.linalg.svd(m, full_matrices=False)
+        return vt.T @ np.diag(1 / s) @ vt
+
+    x, z = even(x.double().numpy()), even(z.double().numpy())
+    src, trg = pairs.numpy()
+    wx1, wz1 = whitening(x[src]), whitening(z[trg])
+    xw, zw = x @ wx1, z @ wz1
+    wx2, s, wz2t = np.linalg.svd(xw[src].T @ zw[trg])
+    wz2 = wz2t.T
+    xw, zw = xw @ wx2 * s**0.5, zw @ wz2 * s**0.5
+    xw = xw @ wx2.T @ np.linalg.inv(wx1) @ wx2
+    zw = zw @ wz2.T @ np.linalg.inv(wz1) @ wz2
+    return [torch.tensor(v / np.linalg.norm(v, axis=1, keepdims=True)).float() for v in (xw, zw)]
+
+
+def test_the_mapping_equals_vecmaps():
+    torch.manual_seed(5)
+    x = torch.randn(80, 6)
+    z = x @ torch.randn(6, 6) + 0.5 * torch.randn(80, 6)
+    pairs = torch.arange(10, 60).repeat(2, 1)
+    for found, expected in zip(rotated((x, z), pairs), vecmap(x, z, pairs), strict=True):
+        signs = (found * expected).sum(0).sign()  # of singular vectors, free in pairs
+        assert torch.allclose(found * signs, expected, atol=1e-4)
+    one, two = rotated((x, z), pairs)
+    both = vecmap(x, z, pairs)
+    assert torch.allclose(one @ two.T, both[0] @ both[1].T, atol=1e-4)
 
 
 def test_likeness_by_hand():
