@@ -6,8 +6,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from composer.learn.estimators import train_estimator
+from composer.learn.fuses import train_part
 from composer.learn.lesson import Lesson, Taught, unteachable
 from composer.parts.estimators.base import Learned
+from composer.parts.taught import Teachable
 
 if TYPE_CHECKING:
     from composer.compiler.graph import Node
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 Trainer = Callable[[Any, "Node", Lesson], Taught]
 """Teaches a part that stands in a node, by a lesson; raises Mistakes where that cannot be done."""
 
-TRAINERS: dict[type[Trainable], Trainer] = {Learned: train_estimator}
+TRAINERS: dict[type[Trainable], Trainer] = {Learned: train_estimator, Teachable: train_part}
 """The trainer of each class of parts; a part is taught by that of its nearest class."""
 
 

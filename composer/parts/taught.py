@@ -18,6 +18,11 @@ class Teachable(Trainable, Tensorial):
 
     file: MaybeFile = None
 
+    @property
+    def open(self) -> bool:
+        """Whether a fit is wanted: not where a file is named."""
+        return self.file is None
+
     def part(self) -> Part:
         """Return the part as the fusion core takes it, with what it learnt."""
         from composer.fusion.spec import Part

@@ -105,6 +105,11 @@ class Trainable(Typed):
         """What this part learnt, None where it is not bound to anything."""
         return self._fitted
 
+    @property
+    def open(self) -> bool:
+        """Whether a fit is wanted: not where the recipe says in which file it lies already."""
+        return True
+
     def bound(self, fitted: Fitted) -> Self:
         """Return the same part with what it learnt."""
         fresh = self.model_copy()

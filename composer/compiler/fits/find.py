@@ -65,7 +65,7 @@ def names_of(node: Node) -> tuple[str, ...]:
 def replaced(value: Any, change: Callable[[Trainable], Trainable]) -> Any:  # noqa: ANN401 - an option
     """Return an option's value with every trainable part in it changed."""
     match value:
-        case Trainable():
+        case Trainable() if value.open:
             return change(value)
         case Typed():
             fields = {name: getattr(value, name) for name in type(value).model_fields}
@@ -88,7 +88,7 @@ def specification(part: Typed) -> dict[str, Any]:
 def _parts(value: object) -> Iterator[Trainable]:
     """Yield the trainable parts in an option's value; those inside of one are its own business."""
     match value:
-        case Trainable():
+        case Trainable() if value.open:
             yield value
         case Typed():
             for name in type(value).model_fields:

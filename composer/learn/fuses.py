@@ -1,0 +1,73 @@
+"""The trainer of parts of a fuse: reference answers are read to its members, and compared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from composer.learn.lesson import Taught, unteachable
+from composer.learn.tokens import critical, hear, learned, routed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from composer.compiler.graph import Node
+    from composer.fusion.engine import Engine
+    from composer.fusion.sessions.listen import Heard
+    from composer.fusion.spec import TokenFuse
+    from composer.learn.lesson import Lesson
+    from composer.parts.taught import Teachable
+
+__all__ = ["train_part"]
+
+_TRIED = 16  # answers read with and without a space before them
+
+
+def train_part(part: Teachable, node: Node, lesson: Lesson) -> Taught:
+    """Teach a gate or weights of a fuse by the data's questions and references."""
+    from composer.fusion.engine import Engine
+
+    if node.op != "token_fuse":
+        text = f"`{part.name}` can only learn inside of a `token_fuse`"
+        raise unteachable(text, "give it to a fuse as its `gate` or `weigh`")
+    fuse: TokenFuse = _made(node).member
+    with Engine() as engine:
+        texts = _spaced(engine, fuse, _texts(lesson))
+        heard = hear(engine, fuse, texts, hidden=part.name == "routed")
+    state = {
+        "learned": lambda: learned(heard, fuse.names),
+        "critical": lambda: critical(heard),
+        "routed": lambda: routed(heard, seed=lesson.seed),
+    }[part.name]()
+    return Taught(fuse.names, len(texts), {"state": state}, _report(heard, fuse.names))
+
+
+def _made(node: Node) -> Any:  # noqa: ANN401 - the Model of a fuse's node
+    return node.step.function(*map(_made, node.inputs), **node.values())
+
+
+def _texts(lesson: Lesson) -> list[tuple[str, str]]:
+    """Questions, and of each the first answer that counts as right."""
+    from composer.evaluate import read_rows
+
+    rows = [row for row in read_rows(lesson.data) if row.references]
+    if not rows:
+        text = f"{lesson.data} has no references, the answers that a fuse's parts learn from"
+        raise unteachable(text, 'give rows a "reference"')
+    return [(row.query, row.references[0]) for row in rows]
+
+
+def _spaced(
+    engine: Engine, fuse: TokenFuse, texts: Sequence[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """The answers with a space before them, if the members find that likelier than without."""
+    variants = [[(query, space + answer) for query, answer in texts] for space in ("", " ")]
+    heard = [hear(engine, fuse, each[:_TRIED]) for each in variants]
+    totals = [each.logprobs.clamp(min=-100).sum().item() for each in heard]
+    return variants[totals.index(max(totals))]
+
+
+def _report(heard: Heard, names: Sequence[str]) -> dict[str, Any]:
+    """How many tokens were read, and which share of them each member had right."""
+    shares = heard.right.float().mean(0).tolist()
+    right = {name: round(share, 4) for name, share in zip(names, shares, strict=True)}
+    return {"tokens": len(heard.right), "right": right}
