@@ -79,6 +79,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "tags": "estimators.shapes.Tags",
         "sentence": "estimators.shapes.Sentence",
         "latent": "estimators.latent.Latent",
+        "pretrained": "estimators.pretrained.Pretrained",
     },
     "policy": {
         "one": "policies.choosing.One",

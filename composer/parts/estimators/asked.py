@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 import re
 from abc import abstractmethod
@@ -79,6 +78,8 @@ class Asked(Judging):
         self, query: Query, choices: tuple[Choice, ...], judges: tuple[Model, ...], ask: Asker
     ) -> Estimates:
         """Ask all judges at once."""
+        import asyncio
+
         root = query.root
         asked = root.asking((self.template or _QUESTION).render(root), root)
         read = self._scored if self.read == "scores" else self._written
@@ -88,6 +89,8 @@ class Asked(Judging):
         return Estimates(between(chance, len(choices)), f"graded {chance:.3g} by {names}")
 
     async def _scored(self, judge: Model, query: Query, ask: Asker) -> float:
+        import asyncio
+
         marks = [f"[[{grade}]]" for grade in GRADES]
         scores = await asyncio.gather(*(ask.score(judge, query, mark) for mark in marks))
         return share_from([score.total for score in scores], self.enough)

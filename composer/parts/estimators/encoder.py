@@ -26,7 +26,7 @@ class Encoder(Learned):
     Words, pairs of words and `chars` letters are hashed into `buckets`; the sum of their vectors,
     weighted to length 1, goes through a hidden layer to a score for each choice (the bag of
     n-grams of fastText, arXiv:1607.01759, in the place of RouteLLM's BERT). A pretrained encoder
-    is a feature instead: `head(features = sentence(folder))`.
+    is a feature instead: `head(features = pretrained(folder))`.
     """
 
     name: ClassVar[str] = "encoder"
