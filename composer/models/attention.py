@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from composer.models.head import head_of, projecting
-from composer.models.packed import Packing, packing
-from composer.models.rows import GAP, Feed, neighbours
+from composer.models.packed import packed
+from composer.models.packing import Packing
+from composer.models.rows import GAP, Feed, alike, cut, neighbours
 from composer.models.slots import WHOLE, Slots
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Attention(Slots):
         # tokens one by one are in no need of packing, if no crowd of idle rows lies between them
         packs = self.packs and (len(batches) > 1 or any(len(feed.ids) > 1 for feed in feeds))
         if packs:
-            batches = list(_cut(feeds))
+            batches = list(cut(feeds, _AT_ONCE))
         before = [(feed.row, feed.row.length) for feed in feeds]
         try:
             done = [self._forward(batch, packs=packs) for batch in batches]
@@ -87,7 +88,7 @@ class Attention(Slots):
     def _batches(self, feeds: Sequence[Feed]) -> Iterator[list[Feed]]:
         """Share padded passes among new rows of like length, and neighbours that feed little."""
         new = [feed for feed in feeds if not feed.row.length and len(feed.ids) > _SHORT]
-        yield from _alike(sorted(new, key=lambda feed: len(feed.ids)))
+        yield from alike(sorted(new, key=lambda feed: len(feed.ids)), _WASTE, _AT_ONCE)
         old = [feed for feed in feeds if feed.row.length or len(feed.ids) <= _SHORT]
         short = sorted((f for f in old if len(f.ids) <= _SHORT), key=lambda f: f.row.index)
         yield from neighbours(short, GAP)
@@ -102,16 +103,14 @@ class Attention(Slots):
 
     def _packed(self, batch: Sequence[Feed]) -> Tensor:
         """A pass without padding: all tokens in one line [1, tokens]."""
-        plan = Packing(batch, self.device)
-        ids, positions, rows = plan.line()
-        kept = plan.kept(batch)
+        plan = Packing(batch)
+        values, kept = plan.values(), plan.kept(batch)
         every = kept == list(range(plan.total))
-        flat = self._upload([*ids, *positions, *rows, *(() if every else kept)])
-        line = flat[: 3 * plan.total].view(3, 1, -1)
-        self.aim(line[2], line[1], max(group.reach for group in plan.groups), WHOLE)
-        keep = None if every else flat[3 * plan.total :]
-        with packing(self.model.config, plan):
-            return self._call(line[0], line[1], None, keep)[0]
+        flat = self._upload(values if every else [*values, *kept])
+        ids, positions, rows = plan.bind(flat[: len(values)])[:, None]
+        self.aim(rows, positions, max(group.reach for group in plan.groups), WHOLE)
+        with packed(self.model.config, plan):
+            return self._call(ids, positions, None, None if every else flat[len(values) :])[0]
 
     def _padded(self, batch: Sequence[Feed]) -> Tensor:
         """A pass of rows of one width, with the idle rows that lie between them."""
@@ -198,34 +197,6 @@ class Attention(Slots):
             return torch.tensor(values, dtype=torch.long, device=self.device)
         pinned = torch.tensor(values, dtype=torch.long, pin_memory=True)
         return pinned.to(self.device, non_blocking=True)
-
-
-def _cut(feeds: Sequence[Feed]) -> Iterator[list[Feed]]:
-    """Cut feeds where a pass would have too many tokens."""
-    batch: list[Feed] = []
-    count = 0
-    for feed in feeds:
-        if batch and count + len(feed.ids) > _AT_ONCE:
-            yield batch
-            batch, count = [], 0
-        batch.append(feed)
-        count += len(feed.ids)
-    if batch:
-        yield batch
-
-
-def _alike(feeds: Sequence[Feed]) -> Iterator[list[Feed]]:
-    """Cut feeds, shortest first, where a longer one would waste too much padding."""
-    batch: list[Feed] = []
-    for feed in feeds:
-        width, real = len(feed.ids), sum(len(f.ids) for f in batch) + len(feed.ids)
-        padded = width * (len(batch) + 1)
-        if batch and (padded > _WASTE * real or padded > _AT_ONCE):
-            yield batch
-            batch = []
-        batch.append(feed)
-    if batch:
-        yield batch
 
 
 def _keeps_by_row() -> bool:

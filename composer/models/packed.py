@@ -10,106 +10,29 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
-from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention as attention
 
-from composer.models.rows import GAP, neighbours
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
     from torch import Tensor
 
-    from composer.models.rows import Feed
+    from composer.models.packing import Group, Packing
 
-__all__ = ["Group", "Packing", "packed_attention", "packing"]
+__all__ = ["packed", "packed_attention"]
 
 _NAME = "packed_rows"
-_SHORT = 8  # tokens a row up to which neighbours share an attention call
 
 _PLAN: ContextVar[Packing] = ContextVar("packing")  # not every layer hands arguments on
 
 
-@dataclass(eq=False)
-class Group:
-    """Rows first..last of the table, of which some feed `width` tokens each, from `start` on.
-
-    `picks` has for every row of the span where its tokens begin in the line, -1 if it is idle;
-    `lengths` is what each row holds.
-    """
-
-    first: int
-    width: int
-    start: int
-    picks: list[int]
-    lengths: list[int]
-    masks: dict[int | None, Tensor | None] = field(default_factory=dict)
-    index: tuple[Tensor, Tensor] | None = None
-
-    @property
-    def rows(self) -> slice:
-        """Its rows in the table."""
-        return slice(self.first, self.first + len(self.picks))
-
-    @property
-    def reach(self) -> int:
-        """How many cells its rows look at."""
-        return max(self.lengths) + self.width
-
-    @property
-    def idle(self) -> bool:
-        """Whether rows lie in between that feed nothing."""
-        return -1 in self.picks
-
-
-class Packing:
-    """The order of some feeds' tokens in a line, and the groups whose attention is one call."""
-
-    def __init__(self, feeds: Sequence[Feed], device: torch.device) -> None:
-        self.device = device
-        self.groups: list[Group] = []
-        self.order: list[Feed] = []
-        self.starts: dict[int, int] = {}
-        self.total = 0
-        ranked = sorted(feeds, key=lambda feed: (len(feed.ids), feed.row.index))
-        for width, alike in groupby(ranked, key=lambda feed: len(feed.ids)):
-            for batch in neighbours(list(alike), 0 if width > _SHORT else GAP):
-                self._add(batch, width)
-
-    def _add(self, batch: Sequence[Feed], width: int) -> None:
-        first, last = batch[0].row.index, batch[-1].row.index
-        group = Group(first, width, self.total, [-1] * (last - first + 1), [0] * (last - first + 1))
-        for feed in batch:
-            place = feed.row.index - first
-            group.picks[place], group.lengths[place] = self.total, feed.row.length
-            self.starts[id(feed)] = self.total
-            self.total += width
-        self.order += batch
-        self.groups.append(group)
-
-    def line(self) -> tuple[list[int], list[int], list[int]]:
-        """Each token's id, position and row."""
-        ids: list[int] = []
-        positions: list[int] = []
-        rows: list[int] = []
-        for feed in self.order:
-            ids += feed.ids
-            positions += range(feed.row.length, feed.row.length + len(feed.ids))
-            rows += [feed.row.index] * len(feed.ids)
-        return ids, positions, rows
-
-    def kept(self, feeds: Sequence[Feed]) -> list[int]:
-        """Where in the line the tokens lie after which logits are wanted, in the feeds' order."""
-        return [self.starts[id(feed)] + k for feed in feeds for k in feed.keep]
-
-
 @contextmanager
-def packing(config: Any, plan: Packing) -> Iterator[None]:  # noqa: ANN401  # of transformers
+def packed(config: Any, plan: Packing) -> Iterator[None]:  # noqa: ANN401  # of transformers
     """Let the model's layers call `packed_attention` with this plan for the time being."""
     _register()
     token = _PLAN.set(plan)
@@ -207,28 +130,17 @@ def _capped(
 def _pick(group: Group, line: Tensor) -> Tensor:
     """The group's queries [row, head, width, dim] of a line [token, head, dim]."""
     count = len(group.picks)
-    if not group.idle:
+    if group.index is None:
         own = line[group.start : group.start + count * group.width]
     else:
-        own = line[_index(group, line.device)[0]]
+        own = line[group.index[0]]
     return own.view(count, group.width, *line.shape[1:]).transpose(1, 2)
 
 
 def _put_back(group: Group, found: Tensor) -> Tensor:
     """What the group's tokens found [token, head, dim], of [row, head, width, dim]."""
     flat = found.transpose(1, 2).reshape(-1, found.shape[1], found.shape[3])
-    return flat[_index(group, found.device)[1]] if group.idle else flat
-
-
-def _index(group: Group, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Where each row's queries lie in the line, and where those that count lie in the span."""
-    if group.index is None:
-        steps = range(group.width)
-        picks = [max(at, group.start) + n for at in group.picks for n in steps]
-        busy = [row for row, at in enumerate(group.picks) if at >= 0]
-        back = [row * group.width + n for row in busy for n in steps]
-        group.index = torch.tensor(picks, device=device), torch.tensor(back, device=device)
-    return group.index
+    return flat if group.index is None else flat[group.index[1]]
 
 
 def _low(group: Group, window: int | None) -> int:
@@ -255,8 +167,8 @@ def _made(group: Group, window: int | None, low: int, like: Tensor) -> Tensor | 
     alike = min(group.lengths) == most and not group.idle
     if alike and (group.width == 1 or (most == 0 and not (window and group.width > window))):
         return None
-    lengths = torch.tensor(group.lengths, device=like.device)
-    here = (lengths[:, None] + torch.arange(group.width, device=like.device))[:, None, :, None]
+    assert group.held is not None
+    here = (group.held[:, None] + torch.arange(group.width, device=like.device))[:, None, :, None]
     cells = torch.arange(low, group.reach, device=like.device)
     seen = cells <= here
     if window:

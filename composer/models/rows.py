@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["GAP", "Feed", "Row", "Rows", "neighbours"]
+__all__ = ["GAP", "Feed", "Row", "Rows", "alike", "cut", "neighbours"]
 
 GAP = 4
 """Idle rows that are cheaper to carry along than to go around."""
@@ -62,6 +62,37 @@ def neighbours(feeds: Sequence[Feed], gap: int) -> Iterator[list[Feed]]:
     batch: list[Feed] = []
     for feed in feeds:
         if batch and feed.row.index - batch[-1].row.index > gap:
+            yield batch
+            batch = []
+        batch.append(feed)
+    if batch:
+        yield batch
+
+
+def cut(feeds: Sequence[Feed], most: int) -> Iterator[list[Feed]]:
+    """Cut feeds where there would be more than `most` tokens in a pass."""
+    batch: list[Feed] = []
+    count = 0
+    for feed in feeds:
+        if batch and count + len(feed.ids) > most:
+            yield batch
+            batch, count = [], 0
+        batch.append(feed)
+        count += len(feed.ids)
+    if batch:
+        yield batch
+
+
+def alike(feeds: Sequence[Feed], waste: float, most: int) -> Iterator[list[Feed]]:
+    """Cut feeds, shortest first, where a longer one would pad too much.
+
+    `waste` is how many padded tokens there may be for each real one, `most` how many in a pass.
+    """
+    batch: list[Feed] = []
+    for feed in feeds:
+        width, real = len(feed.ids), sum(len(f.ids) for f in batch) + len(feed.ids)
+        padded = width * (len(batch) + 1)
+        if batch and (padded > waste * real or padded > most):
             yield batch
             batch = []
         batch.append(feed)

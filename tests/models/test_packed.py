@@ -109,3 +109,16 @@ def test_new_prompts_and_rows_that_go_on_share_one_pass(small, monkeypatch):
     new = table.join()
     table.step([Feed(old[0], [8], [0]), Feed(new, range(3, 60), [56]), Feed(old[7], [8, 9], [1])])
     assert [given["input_ids"].shape for given in passes] == [(1, 60)]
+
+
+@torch.inference_mode()
+def test_a_pass_takes_one_upload(small, monkeypatch):
+    table = Attention(small("Mistral", **KINDS["Mistral"]))
+    rows = [table.join() for _ in range(9)]
+    table.step([Feed(row, range(3, 5 + n), ()) for n, row in enumerate(rows)])
+    sent = []
+    upload = Attention._upload
+    monkeypatch.setattr(Attention, "_upload", lambda *a: sent.append(a) or upload(*a))
+    monkeypatch.setattr(torch, "tensor", lambda *a, **k: sent.append(a) or torch.as_tensor(*a, **k))
+    table.step([Feed(rows[n], [7] * (n + 1), [n]) for n in (0, 3, 5)] + [Feed(rows[2], [7], [0])])
+    assert len(sent) == 2  # the call, and the tensor that it makes
