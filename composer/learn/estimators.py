@@ -93,9 +93,6 @@ def _remarks(labels: Labels, known: Any) -> list[str]:  # noqa: ANN401 - numpy i
     some = labels.quality[both]
     if len(some) and (some == some[:, :1]).all():
         notes.append("the choices were equally good on every row: no route can gain anything")
-    blank = sum(not query.strip() for query in labels.queries)
-    if blank:
-        notes.append(f"{blank} queries are empty, and teach nothing but the mean")
     if np.isnan(labels.cost).all():
         notes.append("no costs are known")
     return notes

@@ -26,8 +26,8 @@ PRIOR = Linear(features=Shape(), c=0.03)
 LANDMARKS = 2000
 """Rows, evenly spaced, that queries are compared with, so that a comparison stays cheap."""
 
-COMMON = 0.2
-"""Letters in more than this share of the rows say nothing of where a query comes from."""
+COMMON, MANY = 0.2, 500
+"""Letters in more than this share of the rows, where there are many, tell no query from another."""
 
 _AT_ONCE = 512
 
@@ -37,7 +37,7 @@ def near_state(queries: Sequence[Asked]) -> tuple[State, Vectors]:
     import numpy as np
 
     texts = [text for text, _ in queries]
-    vectorizer = _vectorizer(max_df=max(COMMON, 2 / len(texts)))
+    vectorizer = _vectorizer(max_df=COMMON if len(texts) >= MANY else 1.0)
     vectors = vectorizer.fit_transform(texts)
     index = landmarks(vectors)
     terms = "\n".join(vectorizer.get_feature_names_out()).encode()
