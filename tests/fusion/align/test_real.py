@@ -165,6 +165,18 @@ def test_however_members_are_aligned(member, own_engine, given_bytes, way):
     assert scored(own_engine, fuse, given_bytes, strings) == []
 
 
+def test_kin_share_what_they_share(member, own_engine):
+    fuse = fused(member, ("llama2", "phi-3"))
+    own_engine.generate(Job(fuse, ((("user", "Once"),),), Sampling(max_tokens=1))).result(60)
+    align = own_engine._group(fuse).root.align
+    space, maps = align.space, align.maps
+    both = (maps[0].take >= 0) & (maps[1].take >= 0)
+    alike = maps[0].take == maps[1].take
+    assert int((both & alike).sum()) == 32_000 - 3 - 96  # 96 lone bytes are whole tokens too
+    assert int((both & ~alike).sum()) == 1  # the end
+    assert len(space) == int(both.sum()) + int((maps[1].take >= 0).sum() - both.sum())
+
+
 def test_the_first_member_is_read_even_with_no_weight(member, own_engine, given_bytes):
     fuse = fused(member, ("gpt2", "llama2"), PARTS["edits"])
     job = Job(fuse, ((("user", "Once"),),), Sampling(max_tokens=9), weights=(0.0, 1.0))
