@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from composer.fusion.said import Lined, Share
+    from composer.fusion.spec import Part
 
-__all__ = ["Combine", "logs", "maximum", "mean", "minimum"]
+__all__ = ["Combine", "logs", "maximum", "mean", "minimum", "plausible"]
 
 
 class Combine(Protocol):
@@ -71,6 +72,18 @@ def maximum(lined: Lined, shares: Sequence[Share]) -> Said:
 def minimum(lined: Lined, shares: Sequence[Share]) -> Said:
     """`min_i w_i p_i`, normalized: what all find likely (LMA's intersection, arXiv:2311.14479)."""
     return _extreme(lined, shares, torch.minimum, torch.inf)
+
+
+def plausible(lined: Lined, shares: Sequence[Share], *, of: Part, alpha: float) -> Said:
+    """What `of` makes, without what the first member finds implausible.
+
+    Ruled out is what has less than `alpha` times the probability of its likeliest entry
+    (contrastive decoding, arXiv:2210.15097; arXiv:2309.09117 says alpha = 0.1).
+    """
+    said: Said = of.bind()(lined, shares)
+    first = lined.probabilities(0)
+    out = (first < alpha * first.amax(-1, keepdim=True)) & shares[0].speaks(first)
+    return Said(said.scores.masked_fill(out, 0.0 if said.linear else -torch.inf), said.linear)
 
 
 def _extreme(

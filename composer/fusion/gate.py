@@ -132,7 +132,7 @@ def _network(
     hidden = state.facts.get("sees") == "hidden"
     if hidden and sides[0].model is None:
         raise ModelError(
-            "E404",
+            "E402",
             f"`{part}` looks at hidden states, but {sides[0].name} is itself a fuse",
             "let a single model lead",
         )

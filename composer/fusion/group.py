@@ -299,7 +299,7 @@ class Group:
             for name, child in zip(fuse.names, children, strict=True)
         ]
         given = fuse.weights or (1.0,) * len(children)
-        signed = fuse.combine == LOGS
+        signed = LOGS in (fuse.combine, dict(fuse.combine.options).get("of"))
         return Fuse(
             children,
             range(start, len(self.leaves)),

@@ -95,7 +95,7 @@ def _lone(sides: Sequence[Side], name: str) -> None:
     nested = next((side.name for side in sides if side.model is None), None)
     if nested is not None:
         said = f"`{name}` weighs models by their prompt, but {nested} is itself a fuse"
-        raise ModelError("E404", said, "fuse its members directly")
+        raise ModelError("E402", said, "fuse its members directly")
 
 
 def _losses(
@@ -159,7 +159,7 @@ def _text(
     read = {prompts[group.leaves[n].prompt] for n in cursor.tracks}
     if len(read) > 1:
         said = "`search` mixes what members say of one prompt, but these read several"
-        raise ModelError("E404", said, "weigh by `perplexity()`, or let them read the same")
+        raise ModelError("E402", said, "weigh by `perplexity()`, or let them read the same")
     text = "\n\n".join(content for _, content in read.pop())
     other, entries = plain(group, cursor.weights, list(cursor.tracks), text)
     try:

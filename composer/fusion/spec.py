@@ -111,13 +111,13 @@ class TokenFuse:
             if any(_has(member, option) for member in self.members):
                 said = "weigh" if option == "prior" else option
                 raise ModelError(
-                    "E404",
+                    "E402",
                     f"the `{said}` of a fuse inside another fuse is never asked",
                     f"give `{said}` to the outermost fuse",
                 )
         if not self.normalize and (self.prior is not None or self.leave):
             raise ModelError(
-                "E404",
+                "E402",
                 "a formula stands as it is written: nobody leaves it, and no prompt weighs it",
                 "leave out `leave` and `weigh`, or say `normalize = true`",
             )
@@ -277,7 +277,7 @@ def _undrafted(fuse: TokenFuse) -> None:
     known = {"gate": fuse.gate, "weigh": fuse.prior, "leave": fuse.leave or None}
     for name, value in known.items():
         if value is not None:
-            raise ModelError("E404", f"a fuse has a {name} or a draft, not both", "leave one out")
+            raise ModelError("E402", f"a fuse has a {name} or a draft, not both", "leave one out")
 
 
 def _has(member: Member, option: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -13,6 +13,9 @@ from composer.ports import Decision, Model
 from composer.ports.values import unique
 from composer.steps.asking import share_prompts
 from composer.steps.declare import step
+
+if TYPE_CHECKING:
+    from composer.fusion.spec import Part
 
 
 @step(
@@ -30,6 +33,7 @@ def token_fuse(  # noqa: PLR0913 - each is a part of its own
     gate: Gate | None = None,
     draft: Draft | None = None,
     normalize: bool = True,
+    plausible: Annotated[float, Field(ge=0, le=1)] = 0.0,
     leave: bool = False,
     together: bool = False,
     lazy: bool = False,
@@ -44,6 +48,7 @@ def token_fuse(  # noqa: PLR0913 - each is a part of its own
     by what the members make of the prompt. With a `gate` the first member leads, and the others
     are asked only where it opens; with a `draft` one member writes ahead, and the others read what
     it wrote in one pass. With `leave` a member that fails leaves, and the others go on.
+    `plausible` rules out what has less than that part of the first member's largest probability.
     """
     from composer.fusion.spec import TokenFuse
 
@@ -53,7 +58,7 @@ def token_fuse(  # noqa: PLR0913 - each is a part of its own
         tuple(parts.values()),
         tuple(parts),
         weights,
-        combine=combine.part(),
+        combine=_plausible(combine.part(), plausible),
         normalize=normalize,
         align=align.part(),
         weigh=None if weigh is None or weigh.once else weigh.part(),
@@ -65,6 +70,15 @@ def token_fuse(  # noqa: PLR0913 - each is a part of its own
         leave=leave,
     )
     return Model(f"token_fuse({', '.join(parts)})", group, tuple(named.values()), templates)
+
+
+def _plausible(combine: Part, alpha: float) -> Part:
+    """Return a way to combine that keeps to what the first member finds plausible."""
+    from composer.fusion.spec import Part
+
+    if not alpha:
+        return combine
+    return Part("composer.fusion.combine:plausible", (("of", combine), ("alpha", alpha)))
 
 
 @step(paper="arXiv:2407.19807", needs=Capability.TEXT | Capability.SCORE, hidden=("names",))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from composer.fusion.combine import logs, maximum, mean, minimum
+from composer.fusion.combine import logs, maximum, mean, minimum, plausible
 from composer.fusion.said import Lined, Said, Share
 from composer.fusion.spec import UNION, Job, Part, Sampling, TokenFuse
 from composer.fusion.taught import Taught, read, save
@@ -272,3 +272,20 @@ def test_consistent_on_models_is_the_papers_own_code(model, write, plain):
             [m.after(q + ids[:n]).exp().numpy() for m, q in zip(models, prompts, strict=True)]
         )
         assert math.log(reference_core(p, "rbf").max()) == pytest.approx(logprob, abs=1e-3)
+
+
+@pytest.mark.parametrize("name", ["mean", "logs", "maximum"])
+def test_what_the_first_member_finds_implausible_is_ruled_out(name):
+    members = [[0.5, 0.3, 0.15, 0.05]], [[0.1, 0.1, 0.1, 0.7]]
+    of = Part(f"composer.fusion.combine:{name}")
+    found = plausible(lined(*members), shares([1.0], [1.0]), of=of, alpha=0.4).probabilities()[0]
+    free = of.bind()(lined(*members), shares([1.0], [1.0])).probabilities()[0]
+    assert found.tolist() == pytest.approx([*(free[:2] / free[:2].sum()).tolist(), 0.0, 0.0])
+
+
+def test_who_does_not_run_finds_nothing_implausible():
+    members = [[math.nan, math.nan], [0.9, 0.1]], [[0.2, 0.8], [0.2, 0.8]]
+    of = Part("composer.fusion.combine:mean")
+    voices = shares([0.0, 1.0], [1.0, 0.0])
+    found = plausible(lined(*members), voices, of=of, alpha=0.5).probabilities()
+    assert found.tolist() == [pytest.approx([0.2, 0.8]), pytest.approx([1.0, 0.0])]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from composer.compiler.graph.drafts import check_draft, needs_one_vocabulary
 from composer.compiler.graph.facts import Facts
+from composer.compiler.graph.fuses import check_fuse
 from composer.compiler.graph.node import QUERY, WEIGHED, Node, topological
 from composer.models import Capability, Card, ModelError
 from composer.parts import SIGNALS
@@ -65,6 +66,7 @@ def check_capabilities(ctx: Context, answer: Node | None) -> None:
         if all(leaf in sound for model in dict.fromkeys(involved) for leaf in declared_in(model)):
             _check_needs(ctx, node, models)
             _check_vocabularies(ctx, node)
+            check_fuse(ctx, node)
             check_draft(ctx, node)
             _check_signals(ctx, node, facts)
             _check_scorer(ctx, node, models, facts)

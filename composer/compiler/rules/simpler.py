@@ -167,7 +167,8 @@ def _pooled(fuse: Node) -> bool:
     """Say whether a fuse is a plain pool of probabilities or of log-probabilities."""
     plain = fuse.get("combine").name in ("mean", "logs")
     whole = fuse.get("align").name in ("shared", "union")
-    return plain and whole and not any(fuse.get(part) for part in ("weigh", "gate", "draft"))
+    own = ("weigh", "gate", "draft", "plausible", "leave")
+    return plain and whole and not any(fuse.get(part) for part in own)
 
 
 def _flat(outer: Node, member: Node, name: str, weight: float) -> list[tuple[Node, str, float]]:

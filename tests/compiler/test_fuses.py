@@ -1,0 +1,44 @@
+"""Options of fuses that nobody would heed are refused before anything runs."""
+
+import pytest
+
+from composer.recipe import Recipe
+from composer.words import Mistakes
+
+MODELS = 'use "zoo.ens" (general, maths, text)\n'
+
+
+def codes(tmp_path, expression):
+    path = tmp_path / "fuse.ens"
+    path.write_text(MODELS + expression + "\n", encoding="utf-8")
+    try:
+        Recipe.load(path)
+    except Mistakes as mistakes:
+        return [(each.code, each.message) for each in mistakes.diagnostics]
+    return []
+
+
+@pytest.mark.parametrize(
+    "inner", ["weigh = search()", "weigh = perplexity()", "leave = true", "gate = unsure()"]
+)
+def test_inside_another_fuse(tmp_path, inner):
+    option = inner.split(" ")[0]
+    ((code, message),) = codes(tmp_path, f"token_fuse(token_fuse(general, maths, {inner}), text)")
+    assert code == "E402"
+    assert message == f"the `{option}` of a fuse inside another fuse is never asked"
+    assert not codes(tmp_path, f"token_fuse(general, maths, {inner})")
+
+
+def test_weights_at_every_token_may_stand_inside(tmp_path):
+    assert not codes(tmp_path, "token_fuse(token_fuse(general, maths, weigh = entropy()), text)")
+
+
+@pytest.mark.parametrize("option", ["weigh = search()", "leave = true"])
+def test_in_a_formula(tmp_path, option):
+    ((code, message),) = codes(tmp_path, f"token_fuse(general + maths - text, {option})")
+    assert (code, message.split(":")[0]) == ("E402", "a formula stands as it is written")
+
+
+def test_what_is_plausible_is_a_part_of_one(tmp_path):
+    ((code, _),) = codes(tmp_path, "token_fuse(general, maths, plausible = 1.5)")
+    assert code == "E402"
