@@ -61,8 +61,8 @@ class LocalModel:
         return self.vocabulary.encode(self._chat(messages))
 
     def raw(self, text: str) -> list[int]:
-        """Ids of a plain text after BOS, if the model has one; no template."""
-        return [*self.opening, *self.vocabulary.encode(text)]
+        """Ids of exactly this text after BOS, if the model has one; no template."""
+        return [*self.opening, *self.vocabulary.begin(text)]
 
     @property
     def opening(self) -> list[int]:

@@ -57,3 +57,13 @@ def test_all_members_are_given_the_bytes_of_the_answer(members, write, given_byt
         assert written.decode(errors="replace") == made.text
         assert written == given_bytes[0][1]
         assert len(written) > 100
+
+
+@pytest.mark.parametrize("text", [" Hello world", "Hello world", "  two spaces", "é dog"])
+def test_a_scored_text_is_the_same_bytes_for_all(members, engine, given_bytes, text):
+    engine.score(TokenFuse(members, NAMES), None, text).result(60)
+    models = [solo.model for solo in members]
+    dummies = [b" " if model.name == "llama2" else b"" for model in models]
+    assert len(given_bytes) == 3
+    for (before, written), dummy in zip(given_bytes, dummies, strict=True):
+        assert before + written == dummy + text.encode()

@@ -82,23 +82,27 @@ def plain(
     """
     models = {leaf: group.leaves[leaf].runner.model for leaf in run}
     main = models[run[0]]
-    entries = group.path(run[0], main.vocabulary.encode(text))
+    encoded(text)
+    entries = group.path(run[0], main.vocabulary.begin(text))
     alike = len({model.vocabulary.fingerprint for model in models.values()}) == 1
     if alike and all(model.opening for model in models.values()):
         given = {leaf: list(models[leaf].opening) for leaf in run}
         return Cursor.open(group, shares, given), entries
-    start, rest = _head(group, entries, text)
+    start, rest = _head(group, entries, main.vocabulary.dummy, text)
     return Cursor.open(group, shares, {leaf: models[leaf].raw(start) for leaf in run}), rest
 
 
-def _head(group: Group, entries: Sequence[int], text: str) -> tuple[str, Sequence[int]]:
-    """The first piece that is some whole characters of the text, and the entries after it."""
+def _head(
+    group: Group, entries: Sequence[int], dummy: bytes, text: str
+) -> tuple[str, Sequence[int]]:
+    """The first piece that is some whole characters of the text, and the entries after it.
+
+    `dummy` is what the first model's tokenizer puts before any text.
+    """
     for count in range(1, len(entries) + 1):
-        spelt = group.spell(entries[:count])
-        head = spelt if encoded(text).startswith(spelt) else spelt.removeprefix(b" ")
         with contextlib.suppress(UnicodeDecodeError):
-            if head.decode():
-                return head.decode(), entries[count:]
+            if head := group.spell(entries[:count]).removeprefix(dummy).decode():
+                return head, entries[count:]
     return text, ()
 
 
