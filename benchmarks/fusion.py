@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+import drafting
 import synthetic
 import torch
 
@@ -235,6 +236,22 @@ def continuous(engine: Engine) -> Trial:
     )
 
 
+def drafted(share: float, engine: Engine) -> Trial:
+    """Compare a fuse of equals with the same one drafted, which agrees on a share of tokens."""
+    models, reached = drafting.agreeing(32_000, share)
+    MODELS.update(models)
+    plain, turns = drafting.fused(share), drafting.fused(share, drafting.drafted(1))
+    lengths = [96] * 4
+    both = zip(ask(engine, plain, lengths), ask(engine, turns, lengths), strict=True)
+    alike = sum(one.text == other.text for one, other in both)
+    runs: dict[str, Run] = {
+        "ours": lambda: ask(engine, turns, lengths),
+        "plain": lambda: ask(engine, plain, lengths),
+    }
+    note = f"{100 * reached:.0f}% agreed, {alike} of {len(lengths)} texts the same"
+    return Trial(runs, lambda took: took["plain"] / took["ours"], note=note)
+
+
 def ratio(to: str) -> Callable[[Seconds], float]:
     """Give what a block of ours costs beside another run of it."""
     return lambda took: took["ours"] / took[to]
@@ -292,6 +309,20 @@ MEASURES = {
     "prompts-1": Measure("two prompts over one model, batch 1", None, partial(prompted, 1)),
     "prompts-2": Measure("two prompts over one model, batch 2", 0.55, partial(prompted, 2)),
     "prompts-4": Measure("two prompts over one model, batch 4", 0.65, partial(prompted, 4)),
+    "drafted-70": Measure(
+        "drafts by turns, times faster than without, batch 4",
+        1.15,
+        partial(drafted, 0.7),
+        at_least=True,
+        cycles=2,
+    ),
+    "drafted-90": Measure(
+        "drafts by turns, times faster than without, batch 4",
+        1.35,
+        partial(drafted, 0.9),
+        at_least=True,
+        cycles=2,
+    ),
     "continuous": Measure(
         "continuous batching, part of the possible gain", 0.80, continuous, at_least=True, rows=ROWS
     ),
@@ -372,7 +403,7 @@ def _line(name: str, what: Measure, blocks: int, *, markdown: bool) -> str:
     met = "" if what.goal is None else _met(what, seen)
     if markdown:
         return f"| {title} | {goal} | {seen} | {beside or ''} | {met} |"
-    return f"{name:<14} {goal:<7} {seen}  {str(beside or ''):<22} {met:<4} {title}"
+    return f"{name:<14} {goal:<7} {seen}  {beside or ''!s:<22} {met:<4} {title}"
 
 
 def _met(what: Measure, seen: Figure) -> str:

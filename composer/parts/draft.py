@@ -23,8 +23,8 @@ class Speculative(Draft):
 
     The lead drafts `tokens` tokens; where all of them are accepted, the others propose the next
     one, which the lead judges. Greedy answers are the same as without, drawn ones are distributed
-    the same. Members of one size do best with `tokens = 1`, so that they take turns; the smaller
-    the lead, and the more often it is right, the more tokens pay.
+    the same. The smaller the lead, the more tokens pay: by default as many as the others have
+    times its parameters, from 1, where members of one size take turns, to 8.
     """
 
     name: ClassVar[str] = "speculative"
@@ -32,7 +32,7 @@ class Speculative(Draft):
     where: ClassVar[str] = "composer.fusion.sessions.speculate:speculative"
     alike: ClassVar[bool] = True
 
-    tokens: int = Field(default=3, ge=1, le=64)
+    tokens: int | None = Field(default=None, ge=1, le=64)
     lead: Literal["cheapest", "first"] = "cheapest"
 
 

@@ -270,3 +270,13 @@ def test_the_log_probabilities_are_those_of_the_fuse(pair, plain, write, tokens)
         for n, entry in enumerate(ids)
     ]
     assert made.logprobs == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_draft_is_as_long_as_the_lead_is_smaller(zoo, write):
+    small, large = zoo("general-1"), zoo("large")
+    question = "What is 12 plus 30?"
+    equals = write(fused((small, zoo("general-2")), drafted(None)), question, max_tokens=12)
+    turns = write(fused((small, zoo("general-2")), drafted(1)), question, max_tokens=12)
+    assert equals.usage == turns.usage
+    unequal = write(fused((large, small), drafted(None)), question, max_tokens=12)
+    assert unequal.usage["b"].calls > unequal.usage["a"].calls

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["speculative"]
 
 Lead = Literal["cheapest", "first"]
+_MOST = 8  # beyond, too few of a draft's last entries are accepted
 
 
 def speculative(
@@ -37,22 +38,26 @@ def speculative(
     job: Job,
     on_text: Callable[[str], None] | None,
     *,
-    tokens: int = 3,
+    tokens: int | None = None,
     lead: Lead = "cheapest",
 ) -> tuple[TokenFuse, Callable[[Group], Session[Generated]]]:
-    """Draft `tokens` entries at a time by the first member, or the one of fewest parameters."""
+    """Draft `tokens` entries at a time by the first member, or the one of fewest parameters.
+
+    By default as many as the others have times its parameters, from 1, where equals take turns.
+    """
     job = replace(job, weights=job.weights or fuse.weights)
     return fuse, lambda group: _speculate(group, job, on_text, tokens, lead)
 
 
 def _speculate(
-    group: Group, job: Job, on_text: Callable[[str], None] | None, tokens: int, lead: Lead
+    group: Group, job: Job, on_text: Callable[[str], None] | None, tokens: int | None, lead: Lead
 ) -> Session[Generated]:
     weights = group.weights(job.weights)
     sides = _sides(group, weights, lead)
     if len(sides) == 1:  # nobody to draft for
         return (yield from write(group, job, on_text))
-    drafting = _Drafting(begin(group, job, weights), Answer(job.sampling, on_text), sides, tokens)
+    answer, count = Answer(job.sampling, on_text), tokens or _fitting(group, sides)
+    drafting = _Drafting(begin(group, job, weights), answer, sides, count)
     try:
         yield from drafting.run()
         usage = spent(drafting.cursor, drafting.answer)
@@ -78,6 +83,12 @@ def _size(group: Group, member: int) -> int:
     assert isinstance(group.root, Fuse)
     modules = {group.leaves[n].runner.model.module for n in group.root.children[member].leaves}
     return sum(p.numel() for module in modules for p in module.parameters())
+
+
+def _fitting(group: Group, sides: Sequence[Side]) -> int:
+    """How many entries the lead drafts while the others would have read one."""
+    lead, others = (sum(_size(group, n) for n in side.members) for side in sides)
+    return min(_MOST, max(1, round(others / lead)))
 
 
 def _side(root: Fuse, weights: Sequence[float], members: tuple[int, ...]) -> Side:
