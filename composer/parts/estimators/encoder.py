@@ -23,22 +23,22 @@ _WORD = r"\b\w+\b"
 class Encoder(Learned):
     """A text encoder and a head trained together, towards one of the goals of `head`.
 
-    Words, pairs of words and `chars` letters are hashed into `buckets`; the sum of their vectors,
-    weighted to length 1, goes through a hidden layer to a score for each choice (the bag of
-    n-grams of fastText, arXiv:1607.01759, in the place of RouteLLM's BERT). A pretrained encoder
-    is a feature instead: `head(features = pretrained(folder))`.
+    Words and pairs of words are hashed into `buckets`; the sum of their vectors, weighted to
+    length 1, goes through a hidden layer to a score for each choice. This bag of n-grams is
+    fastText's (arXiv:1607.01759), in the place of RouteLLM's BERT, which classifies who wins too.
+    A pretrained encoder is a feature instead: `head(features = pretrained(folder))`.
     """
 
     name: ClassVar[str] = "encoder"
     paper: ClassVar[str] = "arXiv:2406.18665"
 
-    goal: Goal = "right"
+    goal: Goal = "best"
     own: float = Field(default=1.0, ge=0, le=1)
     temperature: float = Field(default=1.0, gt=0)
     buckets: int = Field(default=16384, ge=2)
     dims: int = Field(default=32, ge=1)
     hidden: int = Field(default=32, ge=1)
-    steps: int = Field(default=400, ge=1)
+    steps: int = Field(default=200, ge=1)
 
     def fit(self, labels: Labels, seed: int) -> State:
         """Train the table of vectors, the hidden layer and the head."""
