@@ -280,3 +280,33 @@ def test_a_draft_is_as_long_as_the_lead_is_smaller(zoo, write):
     assert equals.usage == turns.usage
     unequal = write(fused((large, small), drafted(None)), question, max_tokens=12)
     assert unequal.usage["b"].calls > unequal.usage["a"].calls
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"combine": Part("composer.fusion.combine:maximum")},
+        {"combine": LOGS, "weights": (3.0, 1.0)},
+        {"weigh": Part("composer.fusion.weigh.entropy:entropy")},
+    ],
+)
+def test_any_way_to_weigh_and_combine_is_drafted_for(pair, write, options):
+    plain = write(fused(pair, **options), TEXT)
+    assert write(fused(pair, drafted(2), **options), TEXT).tokens == plain.tokens
+
+
+def test_a_fuse_within_the_fuse_drafts_or_judges_as_one(three, write):
+    inner = TokenFuse(three[:2], ("a", "b"))
+    nested = TokenFuse((inner, three[2]), ("ab", "c"))
+    plain = write(nested, TEXT)
+    for lead in ("cheapest", "first"):
+        assert write(replace(nested, draft=drafted(lead=lead)), TEXT).tokens == plain.tokens
+
+
+def test_drafted_and_plain_answers_share_their_passes(engine, pair, write):
+    alone = {draft: write(fused(pair, draft), TEXT).text for draft in (None, drafted(), drafted(1))}
+    jobs = [
+        Job(fused(pair, draft), ((("user", TEXT),),), Sampling(max_tokens=24)) for draft in alone
+    ]
+    made = [future.result(60).text for future in [engine.generate(job) for job in jobs]]
+    assert made == list(alone.values())
