@@ -196,7 +196,7 @@ class Span:
 class Generated:
     """An answer; its tokens' log-probabilities include the end's, whose text is empty.
 
-    `left` says of members that left on the way why they did.
+    `left` says of members that left on the way why they did, `weights` what the prompt gave each.
     """
 
     text: str
@@ -207,6 +207,7 @@ class Generated:
     usage: Mapping[str, Usage]
     spans: tuple[Span, ...] = ()
     left: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
 
 
 def checkpoints(member: Member) -> Iterator[Checkpoint]:

@@ -185,6 +185,8 @@ class RunAsker:
         if written.left:
             told["left"] = dict(written.left)
             self.note(left=told["left"])
+        if written.weights:
+            self.note(weights=dict(written.weights))
         return Made(
             written.text,
             written.tokens,

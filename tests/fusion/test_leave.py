@@ -198,3 +198,17 @@ def test_nothing_to_read_names_the_member(engine, three):
         Cursor.open(group, (0.5, 0.5, 0.0), given)
     assert error.value.code == "E701"
     assert engine._pool.get([three[0].model])[0].idle
+
+
+def test_an_empty_prompt_names_a_member_that_cannot_begin(model, write, engine, monkeypatch):
+    solo = model("rwkv")
+    (runner,) = engine._pool.get([solo.model])
+    monkeypatch.setattr(runner.model, "render", lambda *_: [])
+    with pytest.raises(ModelError, match="is given nothing to read") as error:
+        write(TokenFuse((model("stories"), solo), ("a", "b"), align=UNION), "")
+    assert error.value.code == "E701"
+
+
+def test_an_empty_prompt_begins_after_bos(three, write):
+    made = write(TokenFuse(three, NAMES), "", max_tokens=5)
+    assert len(made.tokens) == 5

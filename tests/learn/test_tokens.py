@@ -169,3 +169,13 @@ def test_what_teaches_nothing_is_said_in_words(engine, fuse, heard):
     deaf = Heard(heard.features, heard.logprobs, heard.right, heard.hidden[:, :0])
     with pytest.raises(Mistakes, match="learns from hidden states"):
         routed(deaf)
+
+
+def test_a_long_answer_is_heard_in_stretches(engine, fuse, texts, monkeypatch):
+    from composer.fusion.sessions import listen
+
+    whole = hear(engine, fuse, texts[:3], hidden=True)
+    monkeypatch.setattr(listen, "_AT_ONCE", 2)
+    pieces = hear(engine, fuse, texts[:3], hidden=True)
+    assert torch.allclose(whole.logprobs, pieces.logprobs, atol=1e-4)
+    assert torch.allclose(whole.hidden, pieces.hidden, atol=1e-4)

@@ -197,3 +197,31 @@ def test_critical_tokens(agrees):
         return last(said)[int(network(state, seen) >= 0.5)]
 
     agrees("critical_tokens.ens", ("tune_maths", "general"), fuse)
+
+
+def test_a_member_that_leaves_is_told_in_the_trace(tmp_path, monkeypatch):
+    from composer.models import local
+
+    plain = local._context
+    monkeypatch.setattr(local, "_context", lambda c: 3 if c.hidden_size == 160 else plain(c))
+    path = tmp_path / "leave.ens"
+    models = 'use "zoo.ens" (general, large)\nexample "Add 17 and 25."\n'
+    path.write_text(f"{models}token_fuse(general, large, leave = true)\n", encoding="utf-8")
+    recipe = composer.load(path)
+    with recipe.ready() as ensemble:
+        answered = ensemble(recipe.example)
+    assert answered.answer == "42"
+    (event,) = [each for each in answered.trace.events if each.op == "generate"]
+    assert event.notes["left"] == {"large": "large reads 3 tokens, but the prompt has 15"}
+    assert answered.text.facts["left"] == event.notes["left"]
+    assert "large" not in answered.members
+
+
+def test_weights_that_the_prompt_gave_are_told_in_the_trace():
+    recipe = composer.load(RECIPES / "packllm_opt.ens")
+    with recipe.ready() as ensemble:
+        answered = ensemble(recipe.example)
+    (event,) = [each for each in answered.trace.events if each.op == "generate"]
+    assert set(event.notes["weights"]) == {"general", "maths", "text"}
+    assert sum(event.notes["weights"].values()) == pytest.approx(1)
+    assert event.notes["weights"]["maths"] > event.notes["weights"]["text"]

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from composer.fusion.sessions.base import Session
     from composer.fusion.spec import Messages
 
-__all__ = ["settle"]
+__all__ = ["settle", "settled"]
 
 
 def settle(cursor: Cursor, prompts: Sequence[Messages]) -> Session[None]:
@@ -22,3 +22,11 @@ def settle(cursor: Cursor, prompts: Sequence[Messages]) -> Session[None]:
     factors = yield from prior(cursor, prompts)
     found = [w * f for w, f in zip(cursor.weights, factors, strict=True)]
     cursor.reweigh([each / sum(found) for each in found])
+
+
+def settled(cursor: Cursor) -> dict[str, float]:
+    """The weights that a prompt gave, by member; nothing for a fuse that does not ask it."""
+    group = cursor.group
+    if group.prior is None:
+        return {}
+    return {leaf.name: w for leaf, w in zip(group.leaves, cursor.weights, strict=True)}

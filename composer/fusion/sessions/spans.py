@@ -115,7 +115,10 @@ def _write(
             finish = "context"
     usage = _usage(members)
     text, certain = writer.close(), confidence(logprobs)
-    return Generated(text, tuple(tokens), tuple(logprobs), certain, finish, usage, tuple(spans))
+    left = {name: why for member in members for name, why in member.cursor.left.items()}
+    return Generated(
+        text, tuple(tokens), tuple(logprobs), certain, finish, usage, tuple(spans), left
+    )
 
 
 def _round(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from composer.fusion.cursor import Cursor, Draw, opening
 from composer.fusion.group import Fuse
 from composer.fusion.sessions.base import drawn
-from composer.fusion.sessions.settle import settle
+from composer.fusion.sessions.settle import settle, settled
 from composer.fusion.spec import Generated, Usage, checkpoints
 from composer.fusion.text import Writer
 
@@ -69,13 +69,14 @@ def write(group: Group, job: Job, on_text: Callable[[str], None] | None) -> Sess
     cursor = begin(group, job, group.weights(job.weights))
     try:
         yield from settle(cursor, job.prompts)
+        weights = settled(cursor)
         yield from go_on(cursor, answer, luck)
         usage = spent(cursor, answer)
     finally:
         cursor.close()
     if len(group.leaves) == 1 and not isinstance(group.root, Fuse):
         usage = {next(checkpoints(job.member)).name: u for u in usage.values()}
-    return replace(answer.close(usage), left=cursor.left)
+    return replace(answer.close(usage), left=cursor.left, weights=weights)
 
 
 def go_on(
