@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from composer.fusion.align.space import Map, Space
     from composer.fusion.combine import Combine
     from composer.fusion.gate import Gate
-    from composer.fusion.prior import Prior
+    from composer.fusion.prior.base import Prior
     from composer.fusion.spec import Member
     from composer.fusion.weigh.base import Weigh
     from composer.models.checkpoint import Checkpoint

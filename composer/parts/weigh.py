@@ -62,7 +62,7 @@ class PromptPerplexity(Weigh):
 
     name: ClassVar[str] = "perplexity"
     paper: ClassVar[str] = "arXiv:2404.11531"
-    where: ClassVar[str] = "composer.fusion.prior:perplexity"
+    where: ClassVar[str] = "composer.fusion.prior.perplexity:perplexity"
     once: ClassVar[bool] = True
 
     temperature: float = Field(default=1.0, gt=0)
@@ -74,7 +74,7 @@ class Search(Weigh):
 
     name: ClassVar[str] = "search"
     paper: ClassVar[str] = "arXiv:2404.11531"
-    where: ClassVar[str] = "composer.fusion.prior:search"
+    where: ClassVar[str] = "composer.fusion.prior.search:search"
     once: ClassVar[bool] = True
 
     steps: int = Field(default=21, ge=2)

@@ -168,9 +168,11 @@ def test_leaving_over_unlike_vocabularies(model, write, broken):
 def test_a_member_that_leaves_while_it_is_weighed(three, write, broken):
     broken(three[1], 0)
     for prior in ("perplexity", "search"):
-        fuse = TokenFuse(three, NAMES, prior=Part(f"composer.fusion.prior:{prior}"), leave=True)
+        fuse = TokenFuse(
+            three, NAMES, prior=Part(f"composer.fusion.prior.{prior}:{prior}"), leave=True
+        )
         with_two = TokenFuse(
-            (three[0], three[2]), ("a", "c"), prior=Part(f"composer.fusion.prior:{prior}")
+            (three[0], three[2]), ("a", "c"), prior=Part(f"composer.fusion.prior.{prior}:{prior}")
         )
         made = write(fuse, TEXT)
         assert made.text == write(with_two, TEXT).text

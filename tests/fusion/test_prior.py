@@ -10,8 +10,8 @@ from composer.fusion.spec import LOGS, MEAN, UNION, Job, Part, Prompted, Samplin
 from composer.models.checkpoint import ModelError
 
 TEXT = "Once upon a time there was a little girl named Lily."
-PERPLEXITY = Part("composer.fusion.prior:perplexity")
-SEARCH = Part("composer.fusion.prior:search")
+PERPLEXITY = Part("composer.fusion.prior.perplexity:perplexity")
+SEARCH = Part("composer.fusion.prior.search:search")
 NAMES = ("stories", "shakespeare", "maths")
 
 
@@ -93,7 +93,7 @@ def test_perplexity_is_a_softmax_of_the_prompts_mean_loss(three, plain, weights)
 
 @torch.inference_mode()
 def test_perplexity_multiplies_given_weights_and_heats_up(three, plain, weights):
-    prior = Part("composer.fusion.prior:perplexity", (("temperature", 0.5),))
+    prior = Part("composer.fusion.prior.perplexity:perplexity", (("temperature", 0.5),))
     found = weights(TokenFuse(three, NAMES, (1.0, 2.0, 0.0), prior=prior), TEXT)
     one, two, _ = [math.exp(-each / 0.5) for each in losses(*read(plain, three, TEXT))]
     assert found == pytest.approx([one / (one + 2 * two), 2 * two / (one + 2 * two), 0], abs=1e-4)
@@ -125,7 +125,7 @@ def _as_good(found, expected, logits, ids, combine):
 
 
 def test_a_mixture_of_two_by_hand():
-    from composer.fusion.prior import _joined
+    from composer.fusion.prior.search import _joined
 
     # two tokens: A gives them .8 and .2, B .2 and .5; -log is least where the derivative is 0
     def loss(mix):
@@ -139,7 +139,7 @@ def test_a_mixture_of_two_by_hand():
 
 
 def test_a_cost_that_jumps_at_its_end_is_searched_to_the_end():
-    from composer.fusion.prior import _joined
+    from composer.fusion.prior.search import _joined
 
     costs = [3.0, *[100.0] * 19, 2.0]  # what one member cannot write, no mixture can
     found = _joined({0: 1.0}, 1, lambda mix: costs[round(mix[0] * 20)], 21, convex=True)
@@ -191,7 +191,7 @@ def test_search_over_a_union_of_one_vocabulary_is_the_same(three, weights):
 
 
 def test_loss_per_byte(model, plain, weights):
-    prior = Part("composer.fusion.prior:perplexity", (("per", "byte"),))
+    prior = Part("composer.fusion.prior.perplexity:perplexity", (("per", "byte"),))
     members = model("stories"), model("shakespeare")
     found = weights(TokenFuse(members, ("a", "b"), prior=prior), TEXT)
     logits, ids = read(plain, members, TEXT)

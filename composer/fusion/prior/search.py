@@ -1,21 +1,16 @@
-"""Weights for a whole answer, found from its prompt before the first token is written.
-
-PackLLM, arXiv:2404.11531. A way is made once for a fuse, `search(sides, ...)`; for each answer it
-is a session that reads the prompt and gives a factor for the weight of each member. It reads by
-the answer's own cursor wherever that is possible, so that the prompt is not read twice.
-"""
+"""Weights by greedy search: members join one by one, as far as that makes the prompt likelier."""
 
 from __future__ import annotations
 
-import math
 from functools import partial
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING
 
 import torch
 
 from composer.fusion import combine
 from composer.fusion.cursor import opening
-from composer.fusion.peek import Peek, Peeked
+from composer.fusion.peek import Peek
+from composer.fusion.prior.base import lone, peeked
 from composer.fusion.said import Said, Share
 from composer.fusion.sessions.score import plain
 from composer.models.checkpoint import ModelError
@@ -26,44 +21,16 @@ if TYPE_CHECKING:
     from composer.fusion.align.base import Side
     from composer.fusion.cursor import Cursor
     from composer.fusion.group import Fuse
+    from composer.fusion.prior.base import Prior
     from composer.fusion.sessions.base import Session
     from composer.fusion.spec import Messages
 
     Mix = Mapping[int, float]
     Loss = Callable[[Mix], float]
 
-__all__ = ["Prior", "perplexity", "search"]
+__all__ = ["search"]
 
-_AT_ONCE = 256  # positions of a prompt whose logits are held at the same time
 _LEAST = -100.0  # nats: what a token counts that a mixture cannot write
-
-
-class Prior(Protocol):
-    """Factors for the members' weights, in their order; a member of factor 0 is not run."""
-
-    def __call__(self, cursor: Cursor, prompts: Sequence[Messages]) -> Session[tuple[float, ...]]:
-        """Find them from the prompts that the members of a cursor read."""
-
-
-def perplexity(
-    sides: Sequence[Side], *, temperature: float = 1.0, per: Literal["token", "byte"] = "token"
-) -> Prior:
-    """`softmax(-loss / temperature)` of the prompt's mean loss, in nats, under each member.
-
-    Each reads the prompt as it is rendered for it, in its own tokens. Where a prompt is a single
-    token nothing can be told, and the weights stay as they are.
-    """
-    _lone(sides, "perplexity")
-
-    def prior(cursor: Cursor, prompts: Sequence[Messages]) -> Session[tuple[float, ...]]:
-        losses = yield from _losses(cursor, prompts, per)
-        if not losses:
-            return (1.0,) * len(sides)
-        least = min(losses.values())
-        gaps = [losses.get(n, math.inf) - least for n in range(len(sides))]
-        return tuple(math.exp(-gap / temperature) for gap in gaps)
-
-    return prior
 
 
 def search(sides: Sequence[Side], *, steps: int = 21, tokens: int = 256) -> Prior:
@@ -73,7 +40,7 @@ def search(sides: Sequence[Side], *, steps: int = 21, tokens: int = 256) -> Prio
     values from 0 to 1, the prompt's last `tokens` tokens cost least; what was found for the
     members before is multiplied by lambda. Mixtures are as the fuse aligns and combines them.
     """
-    _lone(sides, "search")
+    lone(sides, "search")
 
     def prior(cursor: Cursor, prompts: Sequence[Messages]) -> Session[tuple[float, ...]]:
         heard, targets = yield from _heard(cursor, prompts, tokens)
@@ -91,43 +58,6 @@ def search(sides: Sequence[Side], *, steps: int = 21, tokens: int = 256) -> Prio
     return prior
 
 
-def _lone(sides: Sequence[Side], name: str) -> None:
-    nested = next((side.name for side in sides if side.model is None), None)
-    if nested is not None:
-        said = f"`{name}` weighs models by their prompt, but {nested} is itself a fuse"
-        raise ModelError("E402", said, "fuse its members directly")
-
-
-def _losses(
-    cursor: Cursor, prompts: Sequence[Messages], per: Literal["token", "byte"]
-) -> Session[dict[int, float]]:
-    """The prompt's mean loss by leaf; none if a leaf has nothing to tell."""
-    leaves = cursor.group.leaves
-    counts = {n: len(opening(leaves[n], prompts, "")) for n in cursor.tracks}
-    if min(counts.values()) <= 1:
-        return {}
-    ids = {n: track.ids for n, track in cursor.tracks.items()}
-    totals = dict.fromkeys(counts, 0.0)
-    for start in range(1, max(counts.values()), _AT_ONCE):
-        at = {n: list(range(start, min(c, start + _AT_ONCE))) for n, c in counts.items()}
-        for n, logits in (yield from _peeked(Peek(cursor, at))).items():
-            said = logits[:, : leaves[n].runner.model.width].log_softmax(-1)
-            wanted = torch.tensor([ids[n][mark] for mark in at[n]], device=said.device)
-            totals[n] -= said.gather(1, wanted[:, None]).sum().item()
-    words = {n: leaves[n].runner.model.vocabulary for n in counts}
-    sizes = {
-        n: count - 1 if per == "token" else len(words[n].bytes_of(ids[n][1:count]))
-        for n, count in counts.items()
-    }
-    return {n: totals[n] / max(sizes[n], 1) for n in cursor.tracks}
-
-
-def _peeked(request: Peek) -> Session[dict[int, torch.Tensor]]:
-    (answer,) = yield [request]
-    assert isinstance(answer, Peeked)
-    return dict(answer.logits)
-
-
 def _heard(
     cursor: Cursor, prompts: Sequence[Messages], most: int
 ) -> Session[tuple[dict[int, Said], list[int]]]:
@@ -141,7 +71,7 @@ def _heard(
         ids = given[0]
         marks = range(max(1, len(ids) - most), len(ids))
         targets = [ids[mark] for mark in marks]
-        found = yield from _peeked(Peek(cursor, {n: list(marks) for n in cursor.tracks}))
+        found = yield from peeked(Peek(cursor, {n: list(marks) for n in cursor.tracks}))
     else:
         found, targets = yield from _text(cursor, prompts, most)
     said = {
@@ -170,7 +100,7 @@ def _text(
         targets = list(entries[-most:])
         first = len(entries) - len(targets)
         at = {n: track.marks[first:] for n, track in other.tracks.items()}
-        found = (yield from _peeked(Peek(other, at))) if targets else {}
+        found = (yield from peeked(Peek(other, at))) if targets else {}
     finally:
         other.close()
     cursor.left.update(other.left)
