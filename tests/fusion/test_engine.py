@@ -83,10 +83,10 @@ def test_a_failing_pass_fails_only_the_rows_that_fail_alone(engine, model, write
     step = runner.step
     bad = runner.model.vocabulary.encode("Zebra")[-1]
 
-    def fail(feeds):
+    def fail(feeds, **how):
         if any(bad in feed.ids for feed in feeds):
             raise RuntimeError("out of memory")
-        return step(feeds)
+        return step(feeds, **how)
 
     monkeypatch.setattr(runner, "step", fail)
     many = [engine.generate(job(model("stories"), p)) for p in ("Lily", "Zebra", "Tom")]
