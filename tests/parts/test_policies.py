@@ -302,3 +302,16 @@ def test_a_bandit_with_feedback_beats_chance(policy):
         won[arm] += gain
         reward += gain
     assert reward / 1000 > 0.62
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [One(), Several(k=1), Blend(), Threshold(), Budget(mean=9.0), Optimistic(), Paced(mean=9)],
+)
+def test_a_choice_of_unknown_quality_is_not_taken(policy):
+    assert weigh(policy, math.nan, 0.6, prices=[1.0, 1.0]) == (0.0, 1.0)
+
+
+def test_a_budget_does_not_go_to_what_is_not_known():
+    quality = [(math.nan, 0.6), (0.5, 0.6), (0.4, 0.9)]
+    assert decided(Budget(mean=5 / 3), quality, [1.0, 2.0]) == [1, 0, 1]

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 _ROUNDS = 60
 _CLOSE = 1e-9
+_LEAST = -1e6
+"""Stands for minus infinity, the quality of what is not known, which no program can hold."""
 
 
 def assign(quality: Floats, cost: Floats, budget: float) -> NDArray[np.intp]:
@@ -23,6 +25,7 @@ def assign(quality: Floats, cost: Floats, budget: float) -> NDArray[np.intp]:
     """
     import numpy as np
 
+    quality = np.maximum(quality, _LEAST)
     cheapest = _first(cost, -quality)
     rows = np.arange(len(quality))
     if cost[rows, cheapest].sum() >= budget - _CLOSE:

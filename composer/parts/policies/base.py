@@ -43,8 +43,13 @@ def costs(estimates: Estimates, choices: tuple[Choice, ...]) -> tuple[float, ...
 
 
 def best(values: Sequence[float]) -> int:
-    """Return the index of the greatest value, the first among equals."""
-    return max(range(len(values)), key=values.__getitem__)
+    """Return the index of the greatest value, the first among equals; the unknown come last."""
+    return max(range(len(values)), key=known(values).__getitem__)
+
+
+def known(values: Sequence[float]) -> list[float]:
+    """Return the values, those that are not known (NaN) as minus infinity."""
+    return [-math.inf if math.isnan(value) else value for value in values]
 
 
 def softmax(values: Sequence[float], temperature: float = 1.0) -> Weights:

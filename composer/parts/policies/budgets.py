@@ -9,7 +9,7 @@ from typing import ClassVar
 from pydantic import Field, PrivateAttr
 
 from composer.parts.estimators.base import Choice, Estimates
-from composer.parts.policies.base import Policy, Weights, best, costs, only
+from composer.parts.policies.base import Policy, Weights, best, costs, known, only
 
 
 class Budget(Policy):
@@ -48,7 +48,7 @@ class Budget(Policy):
         del rng
         if not estimates:
             return []
-        quality = np.array([each.quality for each in estimates], dtype=float)
+        quality = np.array([known(each.quality) for each in estimates], dtype=float)
         dollars = np.array([costs(each, choices) for each in estimates], dtype=float)
         chosen = assign(quality, dollars, self.mean * len(estimates))
         return [only(int(index), len(choices)) for index in chosen]
@@ -126,7 +126,7 @@ def _worthiest(quality: Sequence[float], dollars: Sequence[float], price: float)
 
 def _affordable(quality: Sequence[float], dollars: Sequence[float], limit: float) -> int:
     """Return the best choice within a limit, the cheaper of equals; if none, the cheapest."""
-    everyone = range(len(quality))
+    everyone, quality = range(len(quality)), known(quality)
     within = [index for index in everyone if dollars[index] <= limit * (1 + 1e-9)]
     if not within:
         return min(everyone, key=lambda index: (dollars[index], -quality[index]))

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from composer.parts.estimators.base import Choice, Estimates
-from composer.parts.policies.base import Policy, Weights, best, costs, only, share, softmax
+from composer.parts.policies.base import Policy, Weights, best, costs, known, only, share, softmax
 
 
 class One(Policy):
@@ -50,7 +50,7 @@ class Several(Policy):
     ) -> Weights:
         """Return the weights of the k best, the first among equals."""
         del choices, rng
-        quality = estimates.quality
+        quality = known(estimates.quality)
         order = sorted(range(len(quality)), key=lambda index: -quality[index])[: self.k]
         good = {index for index in order if self.at is None or quality[index] >= self.at}
         return share(softmax(quality, self.temperature), good | {order[0]})
@@ -74,7 +74,7 @@ class Blend(Policy):
     ) -> Weights:
         """Return exp(q / t) / sum over the choices that reach the floor."""
         del choices, rng
-        weights = softmax(estimates.quality, self.temperature)
+        weights = softmax(known(estimates.quality), self.temperature)
         live = {index for index, weight in enumerate(weights) if weight >= self.floor}
         return share(weights, live or {weights.index(max(weights))})
 
