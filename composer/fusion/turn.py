@@ -158,59 +158,44 @@ class _Verdict:
 
     def __init__(self, group: Group, judging: Heard) -> None:
         self._judging = judging
-        self._counts = [len(turn.judged) for turn, _ in judging]
-        self._starts = [sum(self._counts[:n]) for n in range(len(judging))]
+        counts = [len(turn.judged) for turn, _ in judging]
+        self._starts = [sum(counts[:n]) for n in range(len(judging))]
         self._said = [_both(judging, leaf) for leaf in range(len(group.leaves))]
         weights = [turn.cursor.weights for turn, _ in judging for _ in turn.judged]
         self._fused = group.fuse(self._said, weights).dense(len(group.space))
         device = self._fused.scores.device
         targets = [proposal.entry for turn, _ in judging for proposal in turn.judged]
         self._targets = torch.tensor(targets, device=device)
-        self.parts = self._judge(device)
+        self.parts = self._judge()
 
-    def _judge(self, device: torch.device) -> list[Tensor]:
-        """How many each turn accepts, entries instead of the next, and log-probabilities."""
-        best = likeliest(self._fused.scores)
-        good = best == self._targets
-        warm = _Warm.of(self._judging, self._starts, self._fused) if self._any_warm() else None
-        if warm is not None:
+    def _judge(self) -> list[Tensor]:
+        """For each position whether it is accepted, what stands there if not, and logarithms."""
+        instead = likeliest(self._fused.scores)
+        good = instead == self._targets
+        if any(turn.how.temperature > 0 for turn, _ in self._judging):
+            warm = _Warm.of(self._judging, self._starts, self._fused)
             good[warm.places] = warm.accepts(self._targets)
-        counts = torch.tensor(self._counts, device=device)
-        starts = torch.tensor(self._starts, device=device)
-        steps = torch.arange(max(self._counts), device=device)
-        grid = (starts[:, None] + steps).clamp(max=len(good) - 1)
-        kept = (good[grid] & (steps < counts[:, None])).long().cumprod(1).sum(1)
-        at = starts + torch.minimum(kept, counts - 1)
-        instead = best[at]
-        if warm is not None:
-            instead[warm.rows] = warm.instead(at)
-        everywhere = torch.arange(len(good), device=device)
-        told = [self._fused.at(everywhere, self._targets), self._fused.at(at, instead)]
-        return [part.double() for part in (kept, instead, *told)]
-
-    def _any_warm(self) -> bool:
-        return any(turn.how.temperature > 0 for turn, _ in self._judging)
+            instead[warm.places] = warm.instead()
+        twice = torch.arange(len(good), device=good.device).repeat(2)
+        logprobs = self._fused.at(twice, torch.cat((self._targets, instead)))
+        return [good.double(), instead.double(), logprobs.double()]
 
     def tell(self, values: Sequence[float], found: dict[Turn, Turned | ModelError]) -> None:
         """Put the judgement, brought to the host, into the turns' answers."""
-        rows, places = len(self._judging), len(self._targets)
-        kept, instead = values[:rows], values[rows : 2 * rows]
-        logprobs, other = values[2 * rows :][:places], values[2 * rows + places :][:rows]
-        for n, (turn, _) in enumerate(self._judging):
-            answer = found[turn]
+        places = len(self._targets)
+        good, instead, own, other = (values[n * places : (n + 1) * places] for n in range(4))
+        for start, (turn, _) in zip(self._starts, self._judging, strict=True):
+            answer, end = found[turn], start + len(turn.judged)
             assert isinstance(answer, Turned)
-            start, count = self._starts[n], int(kept[n])
+            stop = next((at for at in range(start, end) if not good[at]), end)
             answer.accepted = [
                 Drawn(proposal.entry, logprob)
-                for proposal, logprob in zip(
-                    turn.judged[:count], logprobs[start : start + count], strict=True
-                )
+                for proposal, logprob in zip(turn.judged, own[start:stop], strict=False)
             ]
-            if count < len(turn.judged):
-                answer.instead, answer.proposal = Drawn(int(instead[n]), other[n]), None
-            if math.isnan(other[n]) or any(math.isnan(d.logprob) for d in answer.accepted):
-                rows_of = slice(start, start + len(turn.judged))
-                found[turn] = fault(turn.cursor, self._said, rows_of)
+            if stop < end:
+                answer.instead, answer.proposal = Drawn(int(instead[stop]), other[stop]), None
+            if any(map(math.isnan, (*own[start:stop], *other[stop : min(stop + 1, end)]))):
+                found[turn] = fault(turn.cursor, self._said, slice(start, end))
 
 
 def _both(judging: Heard, leaf: int) -> Tensor | None:
@@ -228,39 +213,33 @@ def _both(judging: Heard, leaf: int) -> Tensor | None:
 class _Warm:
     """The positions of turns that draw: what the fuse says and what was proposed by.
 
-    `rows` are the turns among those that judge, `places` their positions, `first` where each of
-    the turns begins among these; `p` and `q` are [place, entry].
+    `places` are theirs among all positions; `p` and `q` are [place, entry]; `luck` is for whether
+    each is accepted, `again` for what is drawn instead.
     """
 
-    rows: list[int]
     places: list[int]
     p: Tensor
     q: Tensor
     luck: list[float]
     again: list[float]
-    shift: Tensor
 
     @classmethod
     def of(cls, judging: Heard, starts: Sequence[int], fused: Said) -> _Warm:
         """Gather the turns that draw."""
-        rows = [n for n, (turn, _) in enumerate(judging) if turn.how.temperature > 0]
-        turns = [judging[n][0] for n in rows]
-        places = [
-            starts[n] + k for n, t in zip(rows, turns, strict=True) for k in range(len(t.judged))
+        turns = [
+            (start, turn)
+            for start, (turn, _) in zip(starts, judging, strict=True)
+            if turn.how.temperature > 0
         ]
-        how = [turn.how for turn in turns for _ in turn.judged]
-        drawn = [proposal.chances for turn in turns for proposal in turn.judged]
-        q = torch.stack([chances for chances in drawn if chances is not None])
-        counts = [len(turn.judged) for turn in turns]
-        before = [sum(counts[:n]) - starts[row] for n, row in enumerate(rows)]
+        places = [start + n for start, turn in turns for n in range(len(turn.judged))]
+        how = [turn.how for _, turn in turns for _ in turn.judged]
+        drawn = [proposal.chances for _, turn in turns for proposal in turn.judged]
         return cls(
-            rows,
             places,
             processed(fused, places, how),
-            q,
-            [u for turn in turns for u in turn.luck[: len(turn.judged)]],
-            [turn.luck[-2] for turn in turns],
-            torch.tensor(before, device=q.device),
+            torch.stack([chances for chances in drawn if chances is not None]),
+            [u for _, turn in turns for u in turn.luck[: len(turn.judged)]],
+            [turn.luck[-2] for _, turn in turns for _ in turn.judged],
         )
 
     def accepts(self, targets: Tensor) -> Tensor:
@@ -269,10 +248,8 @@ class _Warm:
         p, q = self.p.gather(1, entries)[:, 0], self.q.gather(1, entries)[:, 0]
         return torch.tensor(self.luck, dtype=p.dtype, device=p.device) * q < p
 
-    def instead(self, at: Tensor) -> Tensor:
-        """Draw from `max(p - q, 0)` where each turn [row] stops."""
-        place = at[self.rows] + self.shift
-        p = self.p[place]
-        rest = (p - self.q[place]).clamp(min=0.0)
+    def instead(self) -> Tensor:
+        """Draw from `max(p - q, 0)` at each place; from `p` where rounding leaves nothing."""
+        rest = (self.p - self.q).clamp(min=0.0)
         some = rest.sum(-1, keepdim=True) > 0
-        return pick(torch.where(some, rest, p), self.again)
+        return pick(torch.where(some, rest, self.p), self.again)
