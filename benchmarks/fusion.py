@@ -241,7 +241,7 @@ def drafted(share: float, engine: Engine) -> Trial:
     models, reached = drafting.agreeing(32_000, share)
     MODELS.update(models)
     plain, turns = drafting.fused(share), drafting.fused(share, drafting.drafted(1))
-    lengths = [96] * 4
+    lengths = [192] * 4
     both = zip(ask(engine, plain, lengths), ask(engine, turns, lengths), strict=True)
     alike = sum(one.text == other.text for one, other in both)
     runs: dict[str, Run] = {
@@ -314,14 +314,12 @@ MEASURES = {
         1.15,
         partial(drafted, 0.7),
         at_least=True,
-        cycles=2,
     ),
     "drafted-90": Measure(
         "drafts by turns, times faster than without, batch 4",
         1.35,
         partial(drafted, 0.9),
         at_least=True,
-        cycles=2,
     ),
     "continuous": Measure(
         "continuous batching, part of the possible gain", 0.80, continuous, at_least=True, rows=ROWS
