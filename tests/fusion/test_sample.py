@@ -99,3 +99,16 @@ def test_what_a_member_rules_out_stays_out_under_a_negative_weight():
     b = torch.tensor([[0.0, -torch.inf, 0.0]])
     said = logs(Lined([Said(a), Said(b)], 3), shares((1.0, -0.5)))
     assert said.logprobs([0]).exp()[0].tolist() == pytest.approx([0.5, 0.0, 0.5])
+
+
+@pytest.mark.parametrize("width", [1, 255, 256, 257, 512, 1000])
+def test_the_likeliest_is_the_first_of_the_largest(width):
+    from composer.fusion.sample import likeliest
+
+    dice = torch.Generator().manual_seed(width)
+    scores = torch.randint(0, 9, (5, width), generator=dice).float()
+    scores[1] = -torch.inf
+    wide = torch.cat((scores, scores.new_full((5, 3), 99.0)), 1)[:, :width]
+    expected = [row.index(max(row)) for row in scores.tolist()]
+    assert likeliest(scores).tolist() == expected
+    assert likeliest(wide).tolist() == expected
