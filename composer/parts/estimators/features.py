@@ -109,18 +109,48 @@ def _weigh(kind: str, runs: tuple[int, int], state: State, texts: Sequence[str])
 
     if not len(state.arrays["idf"]):
         return sparse.csr_matrix((len(texts), 0), dtype=np.float32)
-    return state.live.get("vectorizer", lambda: _known(kind, runs, state)).transform(texts)
+    made: Weigher = state.live.get("weigher", lambda: Weigher(_vectorizer(kind, runs), state))
+    return made(texts)
 
 
-def _known(kind: str, runs: tuple[int, int], state: State) -> Any:  # noqa: ANN401 - untyped
-    """Make a vectorizer of terms that were kept."""
-    terms = state.arrays["terms"].tobytes().decode().split(_SPLIT)
-    vectorizer = _vectorizer(kind, runs, {term: at for at, term in enumerate(terms)})
-    vectorizer.idf_ = state.arrays["idf"]
-    return vectorizer
+class Weigher:
+    """Weighs texts by the `terms` and `idf` of a state, quickly where there are few.
+
+    It gives what `transform` of scikit-learn's vectorizer gives, without its checks.
+    """
+
+    def __init__(self, vectorizer: Any, state: State) -> None:  # noqa: ANN401 - untyped
+        terms = state.arrays["terms"].tobytes().decode().split(_SPLIT)
+        self.analyze = vectorizer.build_analyzer()
+        self.known = {term: at for at, term in enumerate(terms)}
+        self.idf = state.arrays["idf"]
+
+    def __call__(self, texts: Sequence[str]) -> Vectors:
+        """Return a row of length 1 for each text, 0 where it has no known term."""
+        import numpy as np
+        from scipy import sparse
+
+        rows = [self._row(text) for text in texts]
+        indices, values = zip(*rows, strict=True) if rows else ((), ())
+        starts = np.cumsum([0, *map(len, indices)])
+        parts = (
+            np.concatenate([np.zeros(0, np.float32), *values]),
+            np.concatenate([np.zeros(0, np.int32), *indices]),
+            starts,
+        )
+        return sparse.csr_matrix(parts, shape=(len(texts), len(self.known)))
+
+    def _row(self, text: str) -> tuple[Any, Any]:
+        import numpy as np
+
+        known = self.known
+        found = [known[term] for term in self.analyze(text) if term in known]
+        indices, counts = np.unique(np.array(found, np.int32), return_counts=True)
+        values = (np.log(counts.astype(np.float32)) + 1) * self.idf[indices]
+        return indices, values / max(float(np.sqrt(values @ values)), 1e-12)
 
 
-def _vectorizer(kind: str, runs: tuple[int, int], vocabulary: dict[str, int] | None = None) -> Any:  # noqa: ANN401 - untyped
+def _vectorizer(kind: str, runs: tuple[int, int]) -> Any:  # noqa: ANN401 - untyped
     import numpy as np
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -130,7 +160,6 @@ def _vectorizer(kind: str, runs: tuple[int, int], vocabulary: dict[str, int] | N
         token_pattern=r"\b\w+\b" if kind == "words" else None,
         sublinear_tf=True,
         dtype=np.float32,
-        vocabulary=vocabulary,
     )
 
 

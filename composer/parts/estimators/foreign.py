@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from composer.parts.estimators.base import Predictions
+from composer.parts.estimators.features import Weigher
 from composer.parts.estimators.learned import Linear
 from composer.parts.estimators.shapes import Shape
 from composer.ports import State
@@ -64,8 +65,8 @@ def landmarks(vectors: Vectors) -> Vectors:
 
 def near(state: State, queries: Sequence[Asked]) -> Floats:
     """Return the greatest cosine [n] of each query with any row that was learnt from."""
-    vectorizer, index = state.live.get("near", lambda: _index(state))
-    return nearest(vectorizer.transform([text for text, _ in queries]), index)
+    weigher, index = state.live.get("near", lambda: _index(state))
+    return nearest(weigher([text for text, _ in queries]), index)
 
 
 def nearest(vectors: Vectors, index: Vectors) -> Floats:
@@ -73,7 +74,7 @@ def nearest(vectors: Vectors, index: Vectors) -> Floats:
     import numpy as np
 
     found = [
-        (vectors[at : at + _AT_ONCE] @ index).max(1).toarray().ravel()
+        (vectors[at : at + _AT_ONCE] @ index).toarray().max(1, initial=0)
         for at in range(0, vectors.shape[0], _AT_ONCE)
     ]
     return np.concatenate([np.zeros(0, np.float32), *found])
@@ -107,15 +108,13 @@ def blended(found: Predictions, prior: Predictions, weight: Floats) -> Predictio
     return Predictions(mean, np.sqrt(share * found.spread**2 + apart), found.cost)
 
 
-def _index(state: State) -> tuple[Any, Vectors]:
+def _index(state: State) -> tuple[Weigher, Vectors]:
     from scipy import sparse
 
     arrays = state.arrays
-    terms = arrays["terms"].tobytes().decode().split("\n")
-    vectorizer = _vectorizer(vocabulary={term: at for at, term in enumerate(terms)})
-    vectorizer.idf_ = arrays["idf"]
     parts = (arrays["data"], arrays["indices"], arrays["indptr"])
-    return vectorizer, sparse.csr_matrix(parts, shape=(len(terms), state.facts["rows"]))
+    weigher = Weigher(_vectorizer(), state)
+    return weigher, sparse.csr_matrix(parts, shape=(len(weigher.known), state.facts["rows"]))
 
 
 def _vectorizer(**how: Any) -> Any:  # noqa: ANN401 - untyped

@@ -82,22 +82,30 @@ class Knn(Featured):
         index = rows.live.get("index", lambda: _index(rows))
         quality = rows.arrays["quality"]
         vectors = _unit(self.vectors(state.part("features"), queries))
+        whole = rows.live.get("whole", lambda: _summary(quality))
         parts = [
-            self._nearest((vectors[at : at + _AT_ONCE] @ index).toarray(), quality)
+            self._nearest((vectors[at : at + _AT_ONCE] @ index).toarray(), quality, whole)
             for at in range(0, len(queries), _AT_ONCE)
         ]
         empty = np.zeros((0, quality.shape[1]))
         mean, spread = (np.vstack([empty, *each]) for each in zip(*parts, strict=True))
         return Predictions(mean, spread)
 
-    def _nearest(self, similar: Floats, quality: Floats) -> tuple[Floats, Floats]:
+    def _nearest(
+        self, similar: Floats, quality: Floats, whole: tuple[Floats, Floats] | None
+    ) -> tuple[Floats, Floats]:
         import numpy as np
 
-        each = [
-            _weighted(similar, quality[:, column], self.k) for column in range(quality.shape[1])
-        ]
+        if whole is not None:
+            return _weighted(similar, quality, self.k, whole)
+        each = []
+        for column in quality.T:
+            known = np.flatnonzero(~np.isnan(column))
+            labels = column[known, None]
+            whole = (labels.mean(0), labels.std(0)) if len(known) else None
+            each.append(_weighted(similar[:, known], labels, self.k, whole))
         mean, spread = zip(*each, strict=True)
-        return np.stack(mean, 1), np.stack(spread, 1)
+        return np.hstack(mean), np.hstack(spread)
 
 
 def _index(rows: State) -> Vectors:
@@ -115,23 +123,33 @@ def _unit(vectors: Vectors) -> Vectors:
     return normalize(vectors)
 
 
-def _weighted(similar: Floats, labels: Floats, k: int) -> tuple[Floats, Floats]:
-    """Return means [n] and their deviations of the k rows with a label that are most similar."""
+def _summary(quality: Floats) -> tuple[Floats, Floats] | None:
+    """Return means and deviations over all rows, None where some outcomes are not known."""
     import numpy as np
 
-    known = np.flatnonzero(~np.isnan(labels))
-    if not len(known):
-        nothing = np.full(len(similar), np.nan)
+    return None if np.isnan(quality).any() else (quality.mean(0), quality.std(0))
+
+
+def _weighted(
+    similar: Floats, quality: Floats, k: int, whole: tuple[Floats, Floats] | None
+) -> tuple[Floats, Floats]:
+    """Return means [n, m] and their deviations over the k most similar of rows [rows, m].
+
+    `whole` are those of all rows, for queries to which no row is similar.
+    """
+    import numpy as np
+
+    if whole is None:
+        nothing = np.full((len(similar), quality.shape[1]), np.nan)
         return nothing, nothing
-    near = similar[:, known]
-    nearest = _largest(near, min(k, len(known)))
-    weights = np.maximum(np.take_along_axis(near, nearest, 1), 0).astype(float)
-    found = labels[known][nearest]
+    nearest = _largest(similar, min(k, len(quality)))
+    weights = np.maximum(np.take_along_axis(similar, nearest, 1), 0).astype(float)[:, :, None]
+    found = quality[nearest]
     total = weights.sum(1)
     some = np.where(total > 0, total, 1)
-    mean = np.where(total > 0, (weights * found).sum(1) / some, labels[known].mean())
+    mean = np.where(total > 0, (weights * found).sum(1) / some, whole[0])
     apart = weights * (found - mean[:, None])
-    spread = np.where(total > 0, np.sqrt((apart**2).sum(1)) / some, labels[known].std())
+    spread = np.where(total > 0, np.sqrt((apart**2).sum(1)) / some, whole[1])
     return mean, spread
 
 
@@ -143,6 +161,9 @@ def _largest(values: Floats, k: int) -> Any:  # noqa: ANN401 - indices
     if k >= size:
         return np.broadcast_to(np.arange(size), values.shape)
     least = np.partition(values, size - k, 1)[:, size - k, None]
+    reach = values >= least
+    if (np.count_nonzero(reach, axis=1) == k).all():  # no ties at the edge
+        return np.nonzero(reach)[1].reshape(len(values), k)
     above, equal = values > least, values == least
     room = k - above.sum(1, keepdims=True)
     chosen = above | (equal & (equal.cumsum(1) <= room))
