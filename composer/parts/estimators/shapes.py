@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache, lru_cache
+from importlib import import_module
 from math import log1p
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -124,14 +125,14 @@ class Sentence(Features):
 @cache
 def _encoder(model: str) -> Any:  # noqa: ANN401 - a package that may be missing
     try:
-        from sentence_transformers import SentenceTransformer
+        package = import_module("sentence_transformers")
     except ImportError:
         raise PartError(
             "E701",
             "`sentence` needs the package sentence-transformers, which is not installed",
             "`pip install sentence-transformers`, or use `tfidf()`",
         ) from None
-    return SentenceTransformer(model)
+    return package.SentenceTransformer(model)
 
 
 def _lengths(queries: Sequence[Asked]) -> Floats:
