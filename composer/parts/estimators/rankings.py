@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from composer.parts.estimators.base import Predictions, State
-from composer.parts.estimators.learned import Featured, _index, _largest, _unit
+from composer.parts.estimators.learned import Featured, _index, _unit
 from composer.parts.estimators.nets import softmax
 from composer.parts.estimators.pairs import replay, strengths, wins
 
@@ -99,7 +99,8 @@ class Elo(_Rated):
 
         won = rows.live.get("wins", lambda: wins(rows.arrays["quality"]))
         overall = rows.live.get(("global", self.k), lambda: replay(won[None], self.k))
-        near = _largest(similar, min(self.nearest, similar.shape[1]))
+        least = max(similar.shape[1] - self.nearest, 0)
+        near = np.sort(np.argpartition(similar, least, axis=1)[:, least:], axis=1)
         order = np.argsort(np.take_along_axis(similar, near, 1), axis=1, kind="stable")
         local = replay(won[np.take_along_axis(near, order, 1)], self.k)
         both: Floats = self.share * overall + (1 - self.share) * local

