@@ -111,13 +111,14 @@ def _seeded(sampling: Sampling, ask: Asker) -> Sampling:
 
 def _shift(member: Member, by: int) -> Member:
     """Renumber the prompts that a member reads, to make room for others before them."""
-    from composer.fusion.spec import Prompted, Solo
+    from composer.fusion.spec import Prompted
 
     if isinstance(member, Prompted):
         return replace(member, prompt=member.prompt + by)
-    if isinstance(member, Solo):
+    inner = getattr(member, "members", None)
+    if inner is None:
         return member
-    return replace(member, members=tuple(_shift(inner, by) for inner in member.members))
+    return replace(member, members=tuple(_shift(each, by) for each in inner))
 
 
 def share_prompts(models: Mapping[str, Model]) -> tuple[dict[str, Member], tuple[Template, ...]]:
