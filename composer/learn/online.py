@@ -39,12 +39,13 @@ def open_journal(recipe: Recipe) -> Journal:
     file holds something else (E507, E508).
     """
     answer = recipe.taught.answer
-    found = [each for each in find(answer) if isinstance(each.part, Online)] if answer else []
+    learners = find(answer) if answer is not None else []
+    found = [(one.part, one.names) for one in learners if isinstance(one.part, Online)]
     if recipe.path is None or len(found) != 1:
         text = f"`{recipe.name}` has {len(found)} estimators that learn online, not one in a file"
         raise Mistakes([Diagnostic("E509", text)])
     path = recipe.path.with_name(recipe.path.name + SUFFIX)
-    return Journal(path, found[0].part, found[0].names, recipe.seed)
+    return Journal(path, *found[0], recipe.seed)
 
 
 @dataclass(eq=False)
@@ -143,7 +144,7 @@ class _Living(Fitted):
         object.__setattr__(self, "journal", journal)
 
     @property
-    def states(self) -> Mapping[str, State]:  # type: ignore[override]
+    def states(self) -> Mapping[str, State]:
         """The state after the latest update."""
         journal: Journal = self.__dict__["journal"]
         return {"state": journal.state}

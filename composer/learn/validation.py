@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from composer.parts.estimators.base import Floats, Labels, Predictions
 
 
+LEAST = 0.05
+"""The gap between two choices below which its recovered share says nothing."""
+
+
 def facts(labels: Labels) -> dict[str, Any]:
     """Return how many rows have every outcome, and the best single choice with its quality."""
     rows = _complete(labels)
@@ -64,7 +68,7 @@ def _two(labels: Labels, mean: Floats, seed: int) -> dict[str, list[float]]:
     strong = strongest(labels)
     weak = 1 - strong
     pair = labels.quality[:, weak], labels.quality[:, strong]
-    if pair[0].mean() == pair[1].mean():
+    if abs(pair[1].mean() - pair[0].mean()) < LEAST:
         return {}
     score = mean[:, strong] - mean[:, weak]
     length = np.array([len(query) for query in labels.queries], dtype=float)
