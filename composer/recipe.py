@@ -209,7 +209,7 @@ def _no_such(name: str) -> Diagnostic:
     """Say that a bare name is no file and no recipe of the package."""
     known = [path.relative_to(shipped()).with_suffix("") for path in shipped().rglob("*.ens")]
     by_end = {path.name: str(path) for path in known} | {str(path): str(path) for path in known}
-    near = nearest(name, by_end)
+    near = name if name in by_end else nearest(name, by_end)
     listed = "`compose ls recipes` lists those of the package"
     help_ = f"did you mean `{by_end[near]}`?" if near else listed
     return Diagnostic("E501", f"there is no recipe `{name}`, and no such file", help=help_)

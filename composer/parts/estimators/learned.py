@@ -64,7 +64,7 @@ class Knn(Featured):
 
         del seed
         features, vectors = self.embed(labels.asked)
-        index = _unit(vectors).T.tocsr()
+        index = unit(vectors).T.tocsr()
         index.sort_indices()
         kept = {
             "data": index.data,
@@ -79,9 +79,9 @@ class Knn(Featured):
         import numpy as np
 
         rows = state.part("rows")
-        index = rows.live.get("index", lambda: _index(rows))
+        index = rows.live.get("index", lambda: index_of(rows))
         quality = rows.arrays["quality"]
-        vectors = _unit(self.vectors(state.part("features"), queries))
+        vectors = unit(self.vectors(state.part("features"), queries))
         whole = rows.live.get("whole", lambda: _summary(quality))
         parts = [
             self._nearest((vectors[at : at + _AT_ONCE] @ index).toarray(), quality, whole)
@@ -108,7 +108,7 @@ class Knn(Featured):
         return np.hstack(mean), np.hstack(spread)
 
 
-def _index(rows: State) -> Vectors:
+def index_of(rows: State) -> Vectors:
     """Return the rows term by term, so that comparing a query reads only its own terms."""
     from scipy import sparse
 
@@ -117,7 +117,7 @@ def _index(rows: State) -> Vectors:
     return sparse.csr_matrix(parts, shape=(len(parts[2]) - 1, len(arrays["quality"])))
 
 
-def _unit(vectors: Vectors) -> Vectors:
+def unit(vectors: Vectors) -> Vectors:
     from sklearn.preprocessing import normalize
 
     return normalize(vectors)

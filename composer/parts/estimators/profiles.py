@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from composer.parts.estimators.base import Predictions, State
-from composer.parts.estimators.learned import Featured, _unit
+from composer.parts.estimators.learned import Featured, unit
 from composer.parts.estimators.means import dollars, membership, prior, shrunk
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Profiles(Featured):
             paid = np.nan_to_num(dollars(labels))
             spent = shrunk(member, labels.cost, paid, self.weight)
             means, overall = means - self.cost * 1000 * spent, overall - self.cost * 1000 * paid
-        centres = _unit(vectors.T @ member).T if tags else np.zeros((0, vectors.shape[1]))
+        centres = unit(vectors.T @ member).T if tags else np.zeros((0, vectors.shape[1]))
         arrays = {"overall": overall, "means": means, "centres": np.asarray(centres, np.float32)}
         return State.join(features=features, profiles=State(arrays, {"tags": list(tags)}))
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from composer.parts.estimators.base import Predictions, State
-from composer.parts.estimators.learned import Featured, _index, _unit
+from composer.parts.estimators.learned import Featured, index_of, unit
 from composer.parts.estimators.nets import softmax
 from composer.parts.estimators.pairs import replay, strengths, wins
 
@@ -31,7 +31,7 @@ class _Rated(Featured):
 
         del seed
         features, vectors = self.embed(labels.asked)
-        index = _unit(vectors).T.tocsr()
+        index = unit(vectors).T.tocsr()
         index.sort_indices()
         arrays = {
             "data": index.data,
@@ -46,8 +46,8 @@ class _Rated(Featured):
         import numpy as np
 
         rows = state.part("rows")
-        index = rows.live.get("index", lambda: _index(rows))
-        vectors = _unit(self.vectors(state.part("features"), queries))
+        index = rows.live.get("index", lambda: index_of(rows))
+        vectors = unit(self.vectors(state.part("features"), queries))
         parts = [
             self._rate(rows, (vectors[at : at + _AT_ONCE] @ index).toarray())
             for at in range(0, len(queries), _AT_ONCE)
