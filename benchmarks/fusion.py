@@ -18,7 +18,7 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -252,6 +252,22 @@ def drafted(share: float, engine: Engine) -> Trial:
     return Trial(runs, lambda took: took["plain"] / took["ours"], note=note)
 
 
+def gated(every: int, engine: Engine) -> Trial:
+    """Compare a fuse whose gate opens at one in so many tokens with its first member alone."""
+    gate = Part("gating:regular", (("every", every),))
+    whole = replace(pair(32_000), gate=gate, lazy=True)
+    first = whole.members[0]
+    assert isinstance(first, Solo)
+    lengths = [100]
+    runs: dict[str, Run] = {
+        "ours": lambda: ask(engine, whole, lengths),
+        "loop": lambda: loop(first, 1, lengths[0]),
+        "alone": lambda: ask(engine, first, lengths),
+    }
+    passes = ask(engine, whole, lengths)[0].usage["b"].calls
+    return Trial(runs, ratio("alone"), ratio("loop"), f"{passes} passes of the second member")
+
+
 def ratio(to: str) -> Callable[[Seconds], float]:
     """Give what a block of ours costs beside another run of it."""
     return lambda took: took["ours"] / took[to]
@@ -305,6 +321,12 @@ MEASURES = {
     ),
     "split-4": Measure(
         "tokens split for one member, batch 4", 1.15, partial(fused, SPLIT_32, 4, 48)
+    ),
+    "gated": Measure(
+        "gate open at one token in ten, beside the first member alone",
+        1.25,
+        partial(gated, 10),
+        cycles=3,
     ),
     "prompts-1": Measure("two prompts over one model, batch 1", None, partial(prompted, 1)),
     "prompts-2": Measure("two prompts over one model, batch 2", 0.55, partial(prompted, 2)),
