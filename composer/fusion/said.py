@@ -89,7 +89,7 @@ class Share:
         alike = len(set(weights)) == 1
         self.place = place
         self.least = min(weights)
-        self.silent = [] if alike else [row for row, weight in enumerate(weights) if not weight]
+        self.silent = _without(weights)
         self.dropped: Tensor | None = None
         column = torch.tensor(weights, dtype=torch.float32, device=device)[:, None]
         self.value: float | Tensor = weights[0] if alike else column
@@ -125,6 +125,11 @@ class Share:
         if self.silent:
             scores[self.silent] = value
         return scores if self.dropped is None else scores.masked_fill_(self.dropped, value)
+
+
+def _without(weights: Sequence[float]) -> list[int] | slice:
+    """The rows of weight 0; where all are, also those that share one weight."""
+    return [n for n, weight in enumerate(weights) if not weight] if any(weights) else slice(None)
 
 
 class Table(Protocol):
