@@ -78,9 +78,12 @@ def plausible(lined: Lined, shares: Sequence[Share], *, of: Part, alpha: float) 
     """What `of` makes, without what the first member finds implausible.
 
     Ruled out is what has less than `alpha` times the probability of its likeliest entry
-    (contrastive decoding, arXiv:2210.15097; arXiv:2309.09117 says alpha = 0.1).
+    (contrastive decoding, arXiv:2210.15097; arXiv:2309.09117 says alpha = 0.1). Where the first
+    member has no say, nothing is ruled out.
     """
     said: Said = of.bind()(lined, shares)
+    if shares[0].place != 0:
+        return said
     first = lined.probabilities(0)
     out = (first < alpha * first.amax(-1, keepdim=True)) & shares[0].speaks(first)
     return Said(said.scores.masked_fill(out, 0.0 if said.linear else -torch.inf), said.linear)

@@ -283,6 +283,27 @@ def test_what_the_first_member_finds_implausible_is_ruled_out(name):
     assert found.tolist() == pytest.approx([*(free[:2] / free[:2].sum()).tolist(), 0.0, 0.0])
 
 
+def test_a_weight_of_zero_in_all_rows_has_no_say_over_logarithms():
+    members = [[0.0, 0.5, 0.5]], [[0.2, 0.8, 0.0]]
+    for combine in (logs, minimum):
+        found = combine(lined(*members), shares([0.0], [1.0])).probabilities()
+        assert found[0].tolist() == pytest.approx([0.2, 0.8, 0.0])
+
+
+def test_a_weight_of_zero_in_all_rows_stays_one_when_it_is_weighed():
+    members = [[0.0, 0.5, 0.5]], [[0.2, 0.8, 0.0]]
+    found = fused(entropy([]), members, ([0.0], [1.0]), logs)
+    assert found[0].tolist() == pytest.approx([0.2, 0.8, 0.0])
+
+
+def test_a_first_member_that_is_not_heard_finds_nothing_implausible():
+    members = [[0.9, 0.1]], [[0.2, 0.8]]
+    of = Part("composer.fusion.combine:mean")
+    voices = [Share([0.5], CPU, place) for place in (1, 2)]
+    found = plausible(lined(*members), voices, of=of, alpha=0.5).probabilities()
+    assert found[0].tolist() == pytest.approx([0.55, 0.45])
+
+
 def test_who_does_not_run_finds_nothing_implausible():
     members = [[math.nan, math.nan], [0.9, 0.1]], [[0.2, 0.8], [0.2, 0.8]]
     of = Part("composer.fusion.combine:mean")
