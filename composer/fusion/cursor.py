@@ -87,18 +87,17 @@ class Cursor:
     def open(cls, group: Group, weights: Sequence[float], ids: dict[int, list[int]]) -> Cursor:
         """Begin after each leaf's tokens; rows are opened here and closed by `close`."""
         wrong = {leaf: _unreadable(group.leaves[leaf], given) for leaf, given in ids.items()}
-        tracks = {
-            leaf: Track(group.leaves[leaf], group.leaves[leaf].runner.rows.join(), given)
-            for leaf, given in ids.items()
-            if wrong[leaf] is None
-        }
-        for track in tracks.values():
-            track.count.prompt = len(track.ids)
-        cursor = cls(group, weights, tracks)
-        for leaf, error in wrong.items():
-            if error is not None and not isinstance(cursor.without(leaf, error), Left):
-                cursor.close()
-                raise error
+        cursor = cls(group, weights, {})
+        try:
+            for leaf, given in ids.items():
+                if wrong[leaf] is None:
+                    cursor.tracks[leaf] = _begun(group.leaves[leaf], given)
+            for leaf, error in wrong.items():
+                if error is not None and not isinstance(cursor.without(leaf, error), Left):
+                    raise error
+        except BaseException:
+            cursor.close()
+            raise
         return cursor
 
     @property
@@ -140,8 +139,13 @@ class Cursor:
 
     def fork(self) -> Cursor:
         """A second cursor at the same place, with rows of its own."""
-        tracks = {leaf: _copy(track) for leaf, track in self.tracks.items()}
-        twin = Cursor(self.group, self.weights, tracks)
+        twin = Cursor(self.group, self.weights, {})
+        try:
+            for leaf, track in self.tracks.items():
+                twin.tracks[leaf] = _copy(track)
+        except BaseException:
+            twin.close()
+            raise
         twin.entries, twin.ahead = list(self.entries), self.ahead
         twin.gone, twin.left = list(self.gone), dict(self.left)
         return twin
@@ -302,6 +306,10 @@ def _unreadable(leaf: Leaf, given: Sequence[int]) -> ModelError | None:
             "shorten the prompt, or leave this member out",
         )
     return None
+
+
+def _begun(leaf: Leaf, given: list[int]) -> Track:
+    return Track(leaf, leaf.runner.rows.join(), given, count=Count(prompt=len(given)))
 
 
 def _copy(track: Track) -> Track:

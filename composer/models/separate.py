@@ -67,9 +67,9 @@ class Separate:
 
     def fork(self, row: Row) -> Row:
         """Open a row that holds what another one does."""
+        cache = copy.deepcopy(self._caches[row])  # first: without room for it no row is opened
         other = self.join()
-        self._read[other] = list(self._read[row])
-        self._caches[other] = copy.deepcopy(self._caches[row])
+        self._read[other], self._caches[other] = list(self._read[row]), cache
         other.length = row.length
         return other
 

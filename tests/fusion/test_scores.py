@@ -2,7 +2,9 @@ import json
 import math
 
 import pytest
+import torch
 
+from composer.fusion.cursor import Cursor
 from composer.fusion.spec import LOGS, MEAN, Prompted, SpanFuse, TokenFuse
 from composer.models.checkpoint import ModelError
 
@@ -100,3 +102,43 @@ def test_a_span_fuse_has_no_distribution(engine, model):
     fuse = SpanFuse((model("stories"),), ("a",))
     with pytest.raises(ModelError, match="without a next-token distribution"):
         engine.score(fuse, None, "dog").result(60)
+
+
+@pytest.fixture
+def broken_path(monkeypatch):
+    """No member can write the text."""
+
+    def fail(cursor, text):
+        raise ModelError("E711", f"nobody can write {text!r}")
+
+    monkeypatch.setattr(Cursor, "path", fail)
+
+
+@pytest.mark.usefixtures("broken_path")
+def test_a_text_that_nobody_can_write_gives_its_rows_back(engine, model):
+    with pytest.raises(ModelError, match="nobody can write") as error:
+        engine.score(model("stories"), USER, "dog").result(60)
+    assert error.value.code == "E711"
+    (runner,) = engine._pool.get([model("stories").model])
+    assert runner.idle
+
+
+@pytest.mark.parametrize("after", ["open", "fork"])
+@torch.inference_mode()
+def test_rows_that_cannot_all_be_opened_are_given_back(engine, model, monkeypatch, after):
+    models = model("stories"), model("shakespeare")
+    group = engine._group(TokenFuse(models, ("a", "b")))
+    first, second = engine._pool.get([each.model for each in models])
+    ids = {0: [1], 1: [1]}
+    held = None if after == "open" else Cursor.open(group, (0.5, 0.5), ids)
+
+    def full(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(second.rows, "join", full)
+    before = len(first.rows.live)
+    with pytest.raises(MemoryError):
+        Cursor.open(group, (0.5, 0.5), ids) if held is None else held.fork()
+    assert len(first.rows.live) == before
+    if held is not None:
+        held.close()

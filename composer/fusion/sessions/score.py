@@ -41,10 +41,11 @@ def score(
     cursor = Cursor.open(group, shares, ids)
     try:
         yield from settle(cursor, prompts)
+        entries = cursor.path(written)
     except BaseException:
         cursor.close()
         raise
-    return (yield from _read(cursor, cursor.path(written), end=end))
+    return (yield from _read(cursor, entries, end=end))
 
 
 def encoded(text: str) -> bytes:
