@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from composer.cli.say import Reading, json_option, recipe_options
+from composer.cli.say import EXIT_FAILED, EXIT_PARTLY, Reading, json_option, recipe_options
 from composer.cli.say import as_json as to_json
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def command(  # noqa: PLR0913 - a verb's options
     no_members: bool,
     route_only: bool,
     as_json: bool,
-) -> None:
+) -> int:
     """Measure recipes on a data file, beside each member alone and the perfect chooser.
 
     Where a route chooses among models, it is held against chance, prompt length and mixtures of
@@ -113,8 +113,8 @@ def command(  # noqa: PLR0913 - a verb's options
     rows = read_rows(data, split=split, limit=limit, sample=sample, seed=seed)
     if route_only:
         _decide(loaded, rows, how, plot, as_json=as_json)
-    else:
-        _measure(loaded, rows, how, plot, members=not no_members, as_json=as_json)
+        return 0
+    return _measure(loaded, rows, how, plot, members=not no_members, as_json=as_json)
 
 
 def _measure(  # noqa: PLR0913 - what is measured, and how it is shown
@@ -125,13 +125,26 @@ def _measure(  # noqa: PLR0913 - what is measured, and how it is shown
     *,
     members: bool,
     as_json: bool,
-) -> None:
+) -> int:
     from composer.evaluate import compare, render
 
     comparison = compare(recipes, rows, how=how, members=members)
     if plot is not None:
         _draw(plot, comparison.reports)
     click.echo(to_json(comparison.as_dict()) if as_json else render(comparison), nl=as_json)
+    return _status(comparison.reports)
+
+
+def _status(reports: Sequence[Report]) -> int:
+    """Say on stderr how many rows failed and why; return the status that those failures make."""
+    for one in reports:
+        if one.errors:
+            count = f"{one.recipe}: {one.errors:,} of {one.rows:,} rows failed"
+            click.echo(f"{count}, first {one.failure}", err=True)
+    if not any(one.errors for one in reports):
+        return 0
+    all_failed = all(one.errors == one.rows for one in reports)
+    return EXIT_FAILED if all_failed else EXIT_PARTLY
 
 
 def _decide(

@@ -76,8 +76,15 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
         router=_router(bank, rows, results, alone, how) if members and bank else None,
         seen=learnt,
         foreign=foreign_share(foreign_in(results)),
+        failure=_failure(results),
         **_spent(results),
     )
+
+
+def _failure(results: Iterable[Result]) -> str | None:
+    """Say which row failed first, and why; None where none did."""
+    failed = (f"{one.id}: {one.error}" for one in results if one.error is not None)
+    return next(failed, None)
 
 
 def _best(alone: Members) -> dict[str, float]:

@@ -41,7 +41,7 @@ class Report:
     both. `router` is there where a route chose among branches whose outcomes are known, and
     `seen` counts the rows whose questions it learnt from, `foreign` is the share of those far from
     all that it learnt from. `qualities` holds the judged rows by id:
-    1 for a right answer.
+    1 for a right answer. `failure` says which row failed first, and why.
     """
 
     recipe: str
@@ -63,6 +63,7 @@ class Report:
     router: Router | None = None
     seen: int = 0
     foreign: float | None = None
+    failure: str | None = None
 
     @property
     def judged(self) -> int:
@@ -91,6 +92,7 @@ class Report:
             "rows": self.rows,
             "judged": self.judged,
             "errors": self.errors,
+            "failure": self.failure,
             "accuracy": self.accuracy,
             "interval": [self.interval.low, self.interval.high] if self.interval else None,
             "members": {name: one.accuracy for name, one in self.members.items()},

@@ -36,7 +36,7 @@ THAN = {
 def remarks(report: Report) -> Iterator[str]:
     """Say what the numbers of a report leave out, and what they do not show."""
     if report.errors:
-        yield f"{report.errors:,} of the rows failed and count as wrong."
+        yield f"{report.errors:,} of the rows failed and count as wrong. First {report.failure}"
     unknown = report.rows - report.judged
     if unknown:
         yield f"{unknown:,} of the rows have no reference to judge by and are left out."

@@ -136,3 +136,15 @@ def test_pickles_are_refused(evaluate):
     with pytest.raises(SystemExit) as caught:
         main(["eval", "vote.ens", "--data", "rows.pkl"])
     assert caught.value.code == 1
+
+
+@pytest.mark.parametrize(("answered", "status", "count"), [("bc", 4, "1 of 3"), ("", 3, "3 of 3")])
+def test_rows_that_fail_are_counted_and_the_first_reason_is_told(evaluate, answered, status, count):
+    rows = [row for row in ROWS if row["query"] in answered] or [{**ROWS[0], "query": "other"}]
+    Path("some.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    Path("one.ens").write_text('model P = recorded("some.jsonl", "P")\nP\n')
+    got, out, err = evaluate("one.ens", "--json", "--no-members")
+    report = json.loads(out)
+    assert got == status
+    assert f"one.ens: {count} rows failed, first 1: " in err
+    assert report["failure"].startswith("1: ")
