@@ -116,7 +116,7 @@ def _setting(route: Route, lever: str, target: Target, *, strict: bool = True) -
         reach = max(1, len(values) // STEPS)
         places = np.linspace(max(0, middle - reach), min(len(values) - 1, middle + reach), STEPS)
     if strict and tried[best][0] > _allowed(target, len(route.found.mean)):
-        raise _unreached(route, lever, target, values)
+        raise _unreached(route, lever, target, np.array([*tried, values[0], values[-1]]))
     return float(best)
 
 
@@ -185,12 +185,20 @@ def _set(policy: Policy, lever: str, value: float) -> Policy:
 
 
 def _unreached(route: Route, lever: str, target: Target, values: Floats) -> Mistakes:
+    """Say what the settings that were tried reach, and where queries are too alike to part."""
     import numpy as np
 
     ends = [
         float(np.nanmean(getattr(route.outcomes(_set(route.policy, lever, each)), target.what)))
-        for each in np.quantile(values, np.linspace(0, 1, STEPS)).tolist()
+        for each in values.tolist()
     ]
     text = f"no setting of `{route.policy.name}` reaches {target}"
+    if min(ends) < target.value < max(ends):
+        below = max(each for each in ends if each < target.value)
+        above = min(each for each in ends if each > target.value)
+        alike = round((above - below) * len(route.found.mean))
+        text += f": {alike} of {len(route.found.mean)} rows have equal estimates and go together"
+        aim = f"ask for {target.what}={below:.4g} or {above:.4g}"
+        return unteachable(text, f"{aim}, or give the estimator features that tell rows apart")
     reach = f"from {min(ends):.4g} to {max(ends):.4g}"
     return unteachable(text, f"on data that it did not learn from, it goes {reach}")

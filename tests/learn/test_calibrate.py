@@ -62,6 +62,15 @@ def test_a_quality_that_nothing_reaches_is_an_error(known):
     assert "it goes from" in str(caught.value)
 
 
+def test_ties_are_named_where_they_keep_a_share_from_being_met(known):
+    labels, _ = known
+    alike = np.tile([0.5, 0.6], (COUNT, 1))
+    alike[:40, 1] = 0.9
+    with pytest.raises(Mistakes, match="360 of 400 rows have equal estimates") as caught:
+        calibrated((labels, Predictions.of(alike)), Gap(), "share=0.3")
+    assert "ask for share=0.1 or 1" in str(caught.value)
+
+
 def test_a_policy_without_a_lever_is_an_error(known):
     with pytest.raises(Mistakes, match="`several` has nothing that could be set"):
         calibrated(known, Several(), "share=0.5")
