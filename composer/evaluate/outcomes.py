@@ -51,8 +51,8 @@ class Outcomes:
     """Outcomes of n queries and m choices, and what a route decided on them.
 
     `quality`, `cost` (in `unit`) and `estimates` are [n, m], `chosen` is [n]. Dollars are used
-    where any are known; else, of two choices, an answer of the better one counts as one call and
-    one of the other as none; else there is no cost.
+    where any are known; else, of two choices, an answer of the better one, the last among equals,
+    counts as one call and one of the other as none; else there is no cost.
     """
 
     ids: tuple[str, ...]
@@ -172,5 +172,6 @@ def _costs(quality: Floats, dollars: Floats) -> tuple[Floats | None, str]:
         return dollars, "$"
     if quality.shape[1] != 2:  # noqa: PLR2004 - strong and weak
         return None, ""
-    strong = int(np.argmax(quality.mean(axis=0)))
-    return np.tile(np.eye(2)[strong], (len(quality), 1)), "calls"
+    weak, strong = quality.mean(axis=0)
+    counted = np.eye(2)[int(strong >= weak)]
+    return np.tile(counted, (len(quality), 1)), "calls"

@@ -320,3 +320,14 @@ def test_foreign_questions_are_warned_of_when_they_are_many(data):
 
     assert "foreign" not in text(only, replace(only, foreign=0.06))
     assert "60 % of the questions are foreign to the route" in text(replace(only, foreign=0.6))
+
+
+def test_of_equally_good_choices_without_costs_the_first_is_the_one_that_costs_nothing(data):
+    rows = [json.loads(line) for line in data.read_text().splitlines()]
+    for row in rows:
+        row["recorded"] = {name: {"correct": True} for name in "AB"}
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    router = evaluate(recipe(data), read_rows(data)).router
+
+    assert router.best == "A"
+    assert (router.singles["A"].cost, router.singles["B"].cost) == (0, 1)

@@ -130,7 +130,9 @@ def test_several_leaves_out_those_below_the_line_but_never_the_best():
 def test_gap_asks_the_last_where_it_gains_enough():
     assert weigh(Gap(at=0.25), 0.5, 0.75) == (0.0, 1.0)
     assert weigh(Gap(at=0.26), 0.5, 0.75) == (1.0, 0.0)
-    assert weigh(Gap(), 0.5, 0.5) == (0.0, 1.0)
+    assert weigh(Gap(), 0.5, 0.5) == (1.0, 0.0)
+    assert weigh(Gap(), 0.3, 0.1 + 0.2) == (1.0, 0.0)
+    assert weigh(Gap(at=-0.1), 0.5, 0.5) == (0.0, 1.0)
 
 
 def test_gap_compares_with_the_best_of_the_others():

@@ -8,6 +8,9 @@ from pydantic import Field
 from composer.parts.estimators.base import Choice, Estimates
 from composer.parts.policies.base import Policy, Weights, best, costs, known, only, share, softmax
 
+EQUAL = 1e-9
+"""Estimates that differ by no more than this are equal: rounding is no reason to pay."""
+
 
 class One(Policy):
     """The best choice: argmax of quality - cost x dollars, the first among equals.
@@ -100,7 +103,8 @@ class Threshold(Policy):
 class Gap(Policy):
     """The last of two choices where it is better than the first by `at` or more (RouteLLM).
 
-    A score by the gap P(strong) - P(weak) orders queries better than P(weak fails) does.
+    A score by the gap P(strong) - P(weak) orders queries better than P(weak fails) does. Equal
+    estimates are no reason to pay: unless `at` is negative, they go to the first.
     """
 
     name: ClassVar[str] = "gap"
@@ -114,9 +118,12 @@ class Gap(Policy):
         """Return 1 for the last choice where quality[-1] - the best other >= at."""
         del choices, rng
         *others, strong = estimates.quality
-        if not others or strong - max(others) >= self.at:
+        if not others or self._reached(strong - max(others)):
             return only(len(others), len(others) + 1)
         return only(best(others), len(others) + 1)
+
+    def _reached(self, gap: float) -> bool:
+        return gap >= self.at and (self.at < 0 or gap > EQUAL)
 
 
 class Cheapest(Policy):
