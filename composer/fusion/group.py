@@ -11,7 +11,7 @@ import torch
 
 from composer.fusion.align.base import Side
 from composer.fusion.align.space import space_of
-from composer.fusion.said import Lined, Said, Share
+from composer.fusion.said import Lined, Said, Share, gathered
 from composer.fusion.spec import LOGS, Prompted, Solo, TokenFuse, shares
 from composer.models.checkpoint import ModelError
 
@@ -207,13 +207,13 @@ class Group:
         if isinstance(self.root, Single):
             return [0]
         found: list[int] = [] if self.gate is None else list(self.lead)
-        todo = _asked(self.root, weights)
+        todo = [self.root.children[n] for n in _asked(self.root, weights)]
         while todo:
             node = todo.pop()
             if isinstance(node, Single):
                 found.extend(node.leaves)
             else:
-                todo.extend(_asked(node, node.weights))
+                todo.extend(node.children[n] for n in _asked(node, node.weights))
         return sorted(set(found))
 
     def path(self, leaf: int, ids: Sequence[int]) -> list[int]:
@@ -244,10 +244,25 @@ class Group:
             said = logits[node.leaves.start]
             assert said is not None
             return Said(said[:, : len(node.space)].to(self.device))
-        heard = [n for n, child in enumerate(node.children) if self._speaks(child, logits)]
+        children = enumerate(node.children)
+        heard = {n: self._dense(c, logits) for n, c in children if self._speaks(c, logits)}
         rows = weights or (node.weights,)
-        weighed = [Share([row[n] for row in rows], self.device, n) for n in heard]
-        lined = node.align.line({n: self._dense(node.children[n], logits) for n in heard})
+        if not node.align.apart:
+            return self._combined(node, heard, rows)
+        parts: list[tuple[Sequence[int], Said]] = []
+        for asked, some in _asked_alike(node, rows).items():
+            own = {n: said for n, said in heard.items() if n in asked}
+            if len(some) < len(rows):
+                own = {n: said.some(some) for n, said in own.items()}
+            parts.append((some, self._combined(node, own, [rows[row] for row in some])))
+        return gathered(parts, len(node.space))
+
+    def _combined(
+        self, node: Fuse, heard: Mapping[int, Said], weights: Sequence[Sequence[float]]
+    ) -> Said:
+        """What children that are heard say together; `weights` is [row][child]."""
+        weighed = [Share([row[n] for row in weights], self.device, n) for n in heard]
+        lined = node.align.line(heard)
         if node.weigh is not None:
             weighed = node.weigh(lined, weighed)
         return lined.finish(node.combine(lined, weighed))
@@ -320,10 +335,16 @@ class Group:
         return self.leaves[node.leaves.start].runner.model if isinstance(node, Single) else None
 
 
-def _asked(fuse: Fuse, weights: Sequence[float]) -> list[Node]:
+def _asked(fuse: Fuse, weights: Sequence[float]) -> list[int]:
     """The children that can change something; the first one also where it leads."""
-    return [
-        child
-        for n, (child, weight) in enumerate(zip(fuse.children, weights, strict=True))
-        if weight or (n == 0 and fuse.align.leads)
-    ]
+    return [n for n, weight in enumerate(weights) if weight or (n == 0 and fuse.align.leads)]
+
+
+def _asked_alike(
+    fuse: Fuse, weights: Sequence[Sequence[float]]
+) -> dict[tuple[int, ...], list[int]]:
+    """The rows that ask the same children, by these."""
+    found: dict[tuple[int, ...], list[int]] = {}
+    for row, each in enumerate(weights):
+        found.setdefault(tuple(_asked(fuse, each)), []).append(row)
+    return found

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["Lined", "Said", "Share", "Table"]
+__all__ = ["Lined", "Said", "Share", "Table", "gathered"]
 
 
 @dataclass(eq=False)
@@ -77,6 +77,20 @@ class Said:
         wide = self.scores.new_full((len(self.scores), width + 1), missing)
         wide.scatter_(1, self.index.where(self.index >= 0, width), self.scores)
         return Said(wide[:, :width], self.linear)
+
+    def some(self, rows: Sequence[int]) -> Said:
+        """The same for some of the rows."""
+        index = None if self.index is None else self.index[rows]
+        return Said(self.scores[rows], self.linear, index)
+
+
+def gathered(parts: Sequence[tuple[Sequence[int], Said]], width: int) -> Said:
+    """Distributions of some rows each, over `width` entries, as one of all rows."""
+    if len(parts) == 1:
+        return parts[0][1]
+    scores = torch.cat([said.dense(width).logs()[:, :width] for _, said in parts])
+    order = torch.tensor([row for rows, _ in parts for row in rows]).argsort()
+    return Said(scores[order.to(scores.device)])
 
 
 class Share:

@@ -36,12 +36,15 @@ class Alignment(Protocol):
     `maps` says how members are fed: which of a member's entries writes an entry of the space, and
     what its own entries mean there; None where ids mean the same in all members. The maps go by
     bytes, whatever the distributions do. `leads` says that the first member is asked even where
-    its weight is 0, because the others are brought into its space.
+    its weight is 0, because the others are brought into its space. `apart` says that what one
+    member says changes how others are lined up, or that it has a way of its own when alone: then
+    only rows that ask the same members are lined up together.
     """
 
     space: Space
     maps: tuple[Map, ...] | None
     leads: bool
+    apart: bool
 
     def line(self, heard: Mapping[int, Said]) -> Lined:
         """Bring what some members said, by their place, over the same columns."""
@@ -61,6 +64,7 @@ class Tabled:
     """
 
     leads = False
+    apart = False
 
     def __init__(
         self,

@@ -25,6 +25,7 @@ class Pivot:
     """An alignment into the first member's space; `read` says how a member gets there."""
 
     leads = True
+    apart = False
 
     def __init__(self, sides: Sequence[Side], device: torch.device) -> None:
         self.space, self.maps = onto([side.space for side in sides])

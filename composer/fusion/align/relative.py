@@ -63,6 +63,7 @@ class Relative:
     """An alignment whose columns are anchors; what is found lies in the first member's space."""
 
     leads = True
+    apart = True
 
     def __init__(
         self,

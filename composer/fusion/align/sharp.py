@@ -33,6 +33,8 @@ def sharpened(
 class _Sharpened:
     """An alignment whose fused distribution is sharpened among its `count` likeliest entries."""
 
+    apart = True
+
     def __init__(self, inner: Alignment, count: int) -> None:
         self.space, self.maps, self.leads = inner.space, inner.maps, inner.leads
         self._inner, self._count = inner, count

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
+from composer.fusion.align.base import Gather
 from composer.fusion.align.kept import kept
 from composer.fusion.align.top import Top, distinct
 from composer.fusion.align.union import united
@@ -61,6 +62,7 @@ class TopK:
     """An alignment whose columns are candidates, chosen at every step for each row."""
 
     leads = False
+    apart = True
 
     def __init__(
         self,
@@ -77,7 +79,10 @@ class TopK:
         self._duplicates = duplicates
 
     def line(self, heard: Mapping[int, Said]) -> Lined:
-        """Ask each member what it thinks of everybody's candidates."""
+        """Ask each member what it thinks of everybody's candidates; one alone says all it says."""
+        if len(heard) == 1:
+            ((n, said),) = heard.items()
+            return Lined([said], len(self.space), [self._readers[n].table])
         asked = [self._readers[n].proposes(said) for n, said in heard.items()]
         index = distinct(torch.cat(asked, 1), len(self.space))
         members = [self._read(self._readers[n], said, index) for n, said in heard.items()]
@@ -102,6 +107,7 @@ class _Reader:
     """How one member proposes candidates, and reads those of others."""
 
     def __init__(self, side: Side, space: Space, lies: Map, k: int, device: torch.device) -> None:
+        self._lies, self._device = lies, device
         self._give = lies.give.to(device)
         self._top = Top(self._give < len(space), k)
         nothing = torch.tensor([-1])
@@ -110,6 +116,11 @@ class _Reader:
         self._own = single.where(single >= 0, first).to(device)
         self._split = ((single < 0) & (first >= 0)).to(device)
         self._also = [_whole(pairs, len(space)).to(device) for pairs in lies.also]
+
+    @cached_property
+    def table(self) -> Gather:
+        """How all its tokens lie in the space."""
+        return Gather(self._lies, self._device)
 
     @cached_property
     def _splits(self) -> bool:

@@ -9,7 +9,8 @@ from torch.nn.functional import cosine_similarity, kl_div, normalize
 
 from composer.fusion.align.distance import levenshtein
 from composer.fusion.align.mapped import learn_mapping
-from composer.fusion.spec import Job, Part, Sampling, TokenFuse
+from composer.fusion.group import Group
+from composer.fusion.spec import UNION, Job, Part, Sampling, TokenFuse
 from composer.fusion.taught import Taught
 
 QUESTIONS = ["What is 12 plus 30?", "Reverse the word star.", "What number is XVII?"]
@@ -214,3 +215,45 @@ def test_draws_are_as_likely_as_a_reading_says(way, engine, fused, write):
         written = made.logprobs[: len(score.tokens)]
         assert score.logprobs == pytest.approx(written, abs=1e-2 if way == "relative" else 1e-4)
     assert sum(score.logprobs) <= 0
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize(
+    "where", ["topk:topk", "relative:relative", "edits:edits", "union:union", "sharp:sharpened"]
+)
+def test_what_a_row_says_does_not_depend_on_who_is_asked_in_others(engine, zoo, where):
+    members = zoo("general-1"), zoo("other"), zoo("general-2")
+    options = (("align", UNION), ("count", 100)) if where.startswith("sharp") else ()
+    fuse = TokenFuse(members, ("a", "b", "c"), align=Part(f"{ALIGN}.{where}", options))
+    models = [member.model for member in members]
+    group = Group(fuse, dict(zip(models, engine._pool.get(models), strict=True)))
+    dice = torch.Generator().manual_seed(0)
+    widths = [leaf.runner.model.width for leaf in group.leaves]
+    logits = [3 * torch.randn(5, width, generator=dice) for width in widths]
+    weights = [[0.5, 0.5, 0.0], [1.0, 0.0, 0.0], [0.2, 0.3, 0.5], [0.0, 1.0, 0.0], [0.0, 0.5, 0.5]]
+    together = group.fuse(logits, weights).dense(len(group.space)).probabilities()
+    for row, each in enumerate(weights):
+        leads = group.root.align.leads
+        own = [
+            out[row : row + 1] if weight or (leads and not n) else None
+            for n, (out, weight) in enumerate(zip(logits, each, strict=True))
+        ]
+        alone = group.fuse(own, [each]).dense(len(group.space)).probabilities()
+        assert torch.allclose(together[row], alone[0], atol=1e-6)
+
+
+def test_a_shut_gate_lets_the_first_member_say_all_it_says(members, write):
+    shut = Part("composer.fusion.gate:unsure", (("below", 1e-9),))
+    how = {"temperature": 3.0, "max_tokens": 12, "seed": 2}
+    narrow = Part(f"{ALIGN}.topk:topk", (("k", 1),))
+    for lazy in (True, False):
+        made = [
+            write(
+                TokenFuse(members, ("a", "b"), align=align, gate=shut, lazy=lazy),
+                QUESTIONS[0],
+                **how,
+            )
+            for align in (narrow, UNION)
+        ]
+        assert made[0].text == made[1].text
+        assert made[0].logprobs == pytest.approx(made[1].logprobs, abs=1e-4)
