@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +54,7 @@ def _target(ctx: click.Context, param: click.Parameter, value: str | None) -> Ta
     help="How answers are compared with references, where the choices are asked.",
 )
 @click.option("--no-shrink", is_flag=True, help="Believe estimates of foreign queries too.")
+@click.option("--no-cache", is_flag=True, help="Ask anew, even what was asked for a fit before.")
 @click.option("--seed", type=int, default=0, help="The seed of folds and of training.")
 @recipe_options
 @json_option
@@ -66,6 +68,7 @@ def command(  # noqa: PLR0913 - a verb's options
     seed: int,
     *,
     no_shrink: bool,
+    no_cache: bool,
     as_json: bool,
 ) -> None:
     """Teach the parts of a recipe that learn; `run`, `eval` and `plan` use it from then on."""
@@ -73,9 +76,18 @@ def command(  # noqa: PLR0913 - a verb's options
     from composer.learn.lesson import Lesson
 
     loaded = reading.read(recipe, seed=seed)
-    shrink = not no_shrink
-    lesson = Lesson(loaded, data or _own_data(loaded), seed, folds, target, how, shrink)
-    done = fit(lesson, lambda each: click.echo(f"teaching `{each.part.name}`", err=True))
+    lesson = Lesson(
+        loaded,
+        data or _own_data(loaded),
+        seed,
+        folds,
+        target,
+        how,
+        shrink=not no_shrink,
+        cache=not no_cache,
+        tell=partial(click.echo, err=True),
+    )
+    done = fit(lesson, lambda each: lesson.tell(f"teaching `{each.part.name}`"))
     click.echo(to_json(done.as_dict()) if as_json else "\n".join(_lines(done)))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from composer.words import Diagnostic, Mistakes
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from composer.compiler.fits import Calibrated
@@ -52,12 +52,17 @@ class Target:
         return cls(what, number)
 
 
+def _silent(said: str) -> None:
+    del said
+
+
 @dataclass(frozen=True)
 class Lesson:
     """A recipe, the data that it learns from, and how: folds of validation, seed, target.
 
     `how` is how the answers of choices that have to be asked are compared with references;
-    `shrink` lets estimates of foreign queries shrink towards a safe prior.
+    `shrink` lets estimates of foreign queries shrink towards a safe prior. With `cache`, what
+    choices came to is kept, and not asked again; `tell` is called with what is done, in words.
     """
 
     recipe: Recipe
@@ -67,6 +72,8 @@ class Lesson:
     target: Target | None = None
     how: Compare = "auto"
     shrink: bool = True
+    cache: bool = False
+    tell: Callable[[str], None] = _silent
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import topological
+from composer.learn.answered import keep, place_of, recall
 from composer.learn.lesson import unteachable
 from composer.parts.estimators.base import Choice, Labels
 from composer.parts.estimators.rows import labels, table
@@ -15,12 +16,10 @@ from composer.parts.estimators.rows import labels, table
 if TYPE_CHECKING:
     from composer.compiler.graph import Node
     from composer.evaluate import Row
+    from composer.learn.answered import Told
     from composer.learn.lesson import Lesson
     from composer.recipe import Recipe
     from composer.run import Result
-
-Told = tuple[float | None, float, float]
-"""Quality, dollars and tokens of one answer."""
 
 
 def choices_of(node: Node) -> tuple[Choice, ...]:
@@ -51,7 +50,7 @@ def _asked(node: Node, lesson: Lesson) -> Labels:
         raise unteachable(text, 'a row needs "recorded" outcomes, or a "reference" to compare with')
     names = node.get("names")
     branches = _branches(lesson.recipe, node)
-    told = [_answers(branches[name], rows, lesson) for name in names]
+    told = [_told(name, branches[name], rows, lesson) for name in names]
     values = np.array([[each[row.id] for each in told] for row in rows], dtype=float)
     quality, cost, tokens = np.moveaxis(values, 2, 0)
     known = json.dumps([names, [row.id for row in rows]])
@@ -76,7 +75,23 @@ def _branches(recipe: Recipe, node: Node) -> dict[str, Recipe]:
     }
 
 
-def _answers(branch: Recipe, rows: list[Row], lesson: Lesson) -> dict[str, Told]:
+def _told(name: str, branch: Recipe, rows: list[Row], lesson: Lesson) -> dict[str, Told]:
+    """Return what a choice came to on rows: as it was kept, else by asking it."""
+    place = place_of(branch, rows, lesson.how)
+    kept = recall(place) if lesson.cache else None
+    if kept is not None:
+        lesson.tell(f"`{name}` answered these {len(rows):,} questions before, as was kept")
+        return kept
+    lesson.tell(f"asking `{name}` {len(rows):,} questions")
+    told, errors = _answers(name, branch, rows, lesson)
+    if lesson.cache and not errors:
+        keep(place, told)
+    return told
+
+
+def _answers(
+    name: str, branch: Recipe, rows: list[Row], lesson: Lesson
+) -> tuple[dict[str, Told], int]:
     from composer.evaluate import evaluate
 
     spent: dict[str, tuple[float, float]] = {}
@@ -88,5 +103,7 @@ def _answers(branch: Recipe, rows: list[Row], lesson: Lesson) -> dict[str, Told]
 
     report = evaluate(branch, rows, how=lesson.how, members=False, seen=seen)
     if report.errors == len(rows):
-        raise unteachable(f"every answer of `{branch.name}` failed", "try it with `compose run`")
-    return {row.id: (report.qualities.get(row.id), *spent[row.id]) for row in rows}
+        said = f"every answer of `{name}` failed, first {report.failure}"
+        raise unteachable(said, "try it with `compose run`")
+    told = {row.id: (report.qualities.get(row.id), *spent[row.id]) for row in rows}
+    return told, report.errors

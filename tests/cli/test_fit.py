@@ -74,3 +74,23 @@ def test_a_policy_without_a_lever_is_a_mistake(recipe, capsys):
     status, _, err = run(capsys, "r.ens", "--data", "rows.jsonl", "--target", "share=0.5")
     assert status == 1
     assert "error[E509]" in err
+
+
+def test_choices_are_asked_once_and_not_again(recipe, capsys, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(recipe.parent / "cache"))
+    rows = [json.loads(line) for line in (recipe.parent / "rows.jsonl").read_text().splitlines()]
+    for at, row in enumerate(rows):
+        row["recorded"] = {name: {"text": str(at % 3), "cost": 0.5} for name in "ab"}
+    (recipe.parent / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    asked = [{"query": row["query"], "reference": "1"} for row in rows]
+    (recipe.parent / "asked.jsonl").write_text("\n".join(map(json.dumps, asked)))
+    arguments = ("r.ens", "--data", "asked.jsonl", "--target", "cost=0.5")
+    first = run(capsys, *arguments)
+    kept = (recipe.parent / "r.ens.fit.json").read_bytes()
+    again = run(capsys, *arguments)
+    assert (first[0], again[0]) == (0, 0)
+    assert "asking `A` 30 questions\nasking `B` 30 questions" in first[2]
+    assert "asking" not in again[2]
+    assert "`B` answered these 30 questions before" in again[2]
+    assert (recipe.parent / "r.ens.fit.json").read_bytes() == kept
+    assert "asking `A`" in run(capsys, *arguments, "--no-cache")[2]
