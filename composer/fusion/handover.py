@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from composer.fusion.cursor import Draw, Drawn
-    from composer.fusion.group import Leaf
+    from composer.fusion.group import Group
     from composer.fusion.sessions.write import Answer
 
 __all__ = ["When", "doubt", "special"]
@@ -54,20 +54,30 @@ def special(experts: Sequence[str], *, tokens: tuple[str, ...]) -> When:
     def when(request: Draw, found: Drawn, answer: Answer) -> int | None:
         del answer
         if not known:
-            known.update(_ids(request.cursor.group.leaves[0], tokens))
+            known.update(_entries(request.cursor.group, tokens))
         return known.get(found.entry)
 
     return when
 
 
-def _ids(leaf: Leaf, tokens: Sequence[str]) -> dict[int, int]:
-    """The ids of a model's tokens, and their places."""
+def _entries(group: Group, tokens: Sequence[str]) -> dict[int, int]:
+    """The entries that a group's first model means by tokens, and their places."""
+    leaf, means = group.leaves[0], group.entries[0]
     ids = leaf.runner.model.tokenizer.get_vocab()
-    for name in tokens:
+    found: dict[int, int] = {}
+    for place, name in enumerate(tokens):
         if name not in ids:
             raise ModelError(
                 "E402",
                 f"{leaf.name} has no token `{name}` to hand over by",
                 "name tokens that its tokenizer was given",
             )
-    return {ids[name]: place for place, name in enumerate(tokens)}
+        entry = means[ids[name]] if ids[name] < len(means) else len(group.space)
+        if entry == len(group.space):
+            raise ModelError(
+                "E402",
+                f"the first member never writes {leaf.name}'s token `{name}`",
+                "let one model write first, or name a token that all members can write",
+            )
+        found[entry] = place
+    return found

@@ -2,7 +2,7 @@
 
 import pytest
 
-from composer.fusion.spec import Handoff, Part
+from composer.fusion.spec import UNION, Handoff, Part, TokenFuse
 from composer.models.checkpoint import ModelError
 
 TEXT = "Once upon a time"
@@ -70,6 +70,31 @@ def test_a_token_that_is_not_there_is_an_error(pair, write):
     when = Part("composer.fusion.handover:special", (("tokens", ("<maths>",)),))
     with pytest.raises(ModelError, match="<maths>"):
         write(Handoff(pair, ("a", "b"), when), TEXT)
+
+
+def handing_over_by(token):
+    return Part("composer.fusion.handover:special", (("tokens", (token,)),))
+
+
+def test_a_fuse_that_writes_first_hands_over_at_the_entry_its_token_means(model, plain, write):
+    stories = model("stories")
+    first = TokenFuse((stories, model("rwkv")), ("x", "y"), align=UNION)
+    alone = write(first, TEXT)
+    vocabulary = plain(stories).local.vocabulary
+    names = {i: name for name, i in plain(stories).local.tokenizer.get_vocab().items()}
+    piece = alone.tokens[4]
+    name = names[vocabulary.ids[piece.encode()]]
+    made = write(Handoff((first, stories), ("a", "b"), handing_over_by(name)), TEXT)
+    assert made.spans[0].text == "".join(alone.tokens[: alone.tokens.index(piece)])
+    assert made.spans[1].winner == "b"
+
+
+def test_a_token_that_a_fuse_never_writes_is_an_error(model, write):
+    first = TokenFuse((model("stories"), model("rwkv")), ("x", "y"), align=UNION)
+    fuse = Handoff((first, model("stories")), ("a", "b"), handing_over_by("<unk>"))
+    with pytest.raises(ModelError, match="never writes stories's token `<unk>`") as error:
+        write(fuse, TEXT)
+    assert error.value.code == "E402"
 
 
 def test_doubt_knows_one_expert_only(pair, write):
