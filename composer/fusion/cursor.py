@@ -93,8 +93,8 @@ class Cursor:
                 if wrong[leaf] is None:
                     cursor.tracks[leaf] = _begun(group.leaves[leaf], given)
             for leaf, error in wrong.items():
-                if error is not None and not isinstance(cursor.without(leaf, error), Left):
-                    raise error
+                if error is not None:
+                    cursor.spare(leaf, error)
         except BaseException:
             cursor.close()
             raise
@@ -170,6 +170,11 @@ class Cursor:
         self.left[name] = str(error)
         self.reweigh(weights)
         return Left("E701", f"{name} has left: {error}")
+
+    def spare(self, leaf: int, error: Exception) -> None:
+        """Go on without the member of a leaf, or raise what was wrong with it."""
+        if not isinstance(self.without(leaf, error), Left):
+            raise error
 
     def shed(self) -> bool:
         """Go on without members that have no room left; whether there is room then."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
+from torch.nn.functional import pad
 
 from composer.fusion.beat import due
 from composer.fusion.cursor import END, Draw, Drawn, Left, Rank, Ranked, Read
@@ -90,7 +91,7 @@ def tick(requests: Sequence[Request]) -> dict[Request, Answer]:
         if not late:
             kind = type(request) if isinstance(request, Inquiry) else None
             ready.setdefault((request.cursor.group, kind), []).append((request, parts))
-    logits = {at: _step(at[0], lines, answers) for at, lines in passes.items()}
+    logits = {at: _pass(at[0], lines, answers) for at, lines in passes.items()}
     for (group, kind), asked in ready.items():
         good = [(request, parts) for request, parts in asked if request not in answers]
         try:
@@ -133,6 +134,17 @@ def _marks(request: Request, leaf: int, track: Track) -> tuple[list[int], int]:
     return marks, marks[-1] if marks else whole - 1
 
 
+def _pass(
+    runner: Runner, lines: list[tuple[_Part, Feed]], answers: dict[Request, Answer]
+) -> Tensor | None:
+    """One model's pass; whatever goes wrong is for those who asked for it."""
+    try:
+        return _step(runner, lines, answers)
+    except Exception as error:  # noqa: BLE001  # idem
+        answers.update((part.request, error) for part, _ in lines)
+        return None
+
+
 def _step(
     runner: Runner, lines: list[tuple[_Part, Feed]], answers: dict[Request, Answer]
 ) -> Tensor | None:
@@ -148,13 +160,19 @@ def _step(
             return None
         parts = [_step(runner, [line], answers) for line in lines]
         lines = [line for line, out in zip(lines, parts, strict=True) if out is not None]
-        out = torch.cat([out for out in parts if out is not None]) if lines else None
+        out = _stacked([out for out in parts if out is not None]) if lines else None
     start = 0
     for part, feed in lines:
         part.at = start
         part.track.count.calls += 1
         start += len(feed.keep)
     return out
+
+
+def _stacked(parts: Sequence[Tensor]) -> Tensor:
+    """Rows put behind each other [row, widest]; only some hold hidden states behind the logits."""
+    widest = max(part.shape[1] for part in parts)
+    return torch.cat([pad(part, (0, widest - part.shape[1])) for part in parts])
 
 
 def _inquire(

@@ -223,3 +223,37 @@ def test_what_does_not_fit_is_said_in_words(pair, write, size):
         write(TokenFuse((inner, pair[0]), ("ab", "c"), gate=right), TEXT)
     with pytest.raises(ModelError, match="`critical` has not been taught"):
         write(TokenFuse(pair, NAMES, gate=Part("composer.fusion.gate:critical")), TEXT)
+
+
+def test_a_failed_pass_is_made_again_for_routed_and_plain_rows_alike(
+    engine, pair, write, monkeypatch, size
+):
+    arrays = network((size, 8, 1), seed=3)
+    part = gate("routed", taught("routed", arrays), below=0.5)
+    fuse = TokenFuse(pair, NAMES, (0.0, 1.0), gate=part, lazy=True)
+    members = fuse, pair[0], fuse, pair[0]
+    alone = {member: write(member, TEXT, max_tokens=8).text for member in members}
+    (runner,) = engine._pool.get([pair[0].model])
+    whole = runner.rows.step
+
+    def step(feeds):
+        if len(feeds) > 1:
+            raise RuntimeError("no room on the device")
+        return whole(feeds)
+
+    monkeypatch.setattr(runner.rows, "step", step)
+    jobs = [Job(member, ((("user", TEXT),),), Sampling(max_tokens=8)) for member in members]
+    made = [future.result(60).text for future in [engine.generate(job) for job in jobs]]
+    assert made == [alone[member] for member in members]
+
+
+def test_what_goes_wrong_after_a_pass_is_not_the_engines_end(engine, pair, write, monkeypatch):
+    def fail(*_):
+        raise MemoryError
+
+    text = write(pair[0], TEXT, max_tokens=4).text
+    with monkeypatch.context() as patch:
+        patch.setattr("composer.fusion.tick._step", fail)
+        with pytest.raises(MemoryError):
+            write(pair[0], TEXT)
+    assert write(pair[0], TEXT, max_tokens=4).text == text
