@@ -90,3 +90,24 @@ def test_choices_are_asked_where_nothing_was_recorded(desk, rows):
     done = fit(Lesson(Recipe.load(desk.recipe()), other, how="exact", shrink=False))
     assert done.kept.entries[0].report["single"] == {"name": "A", "quality": 1.0}
     assert done.kept.data.path == "questions.jsonl"
+
+
+def test_a_choice_that_is_new_may_be_recorded_or_asked(desk, rows):
+    path = desk.recipe()
+    recipe = Recipe.load(path)
+    desk.rows(without(rows, "beta"))
+    with pytest.raises(PartError) as caught:
+        fit(Lesson(recipe, desk.data))
+    assert "record outcomes of `B`, or leave `recorded` out of rows" in caught.value.help
+    assert "there is only `alpha`" in caught.value.help
+
+
+def test_answers_without_a_label_are_told_from_no_answers(desk, rows):
+    recipe = Recipe.load(desk.recipe())
+    for row in rows:
+        for outcome in row["recorded"].values():
+            del outcome["correct"]
+    desk.rows(rows)
+    with pytest.raises(PartError, match="not whether it was right") as caught:
+        fit(Lesson(recipe, desk.data))
+    assert caught.value.help.startswith("write `correct` or a `score` with it")

@@ -49,7 +49,8 @@ class Row(NamedTuple):
 class Table:
     """The rows of a file, and the models that they tell of; `digest` names the content.
 
-    `graded` names the models whose labels are scores, not right or wrong.
+    `graded` names the models whose labels are scores, not right or wrong, `silent` those that are
+    recorded without any label.
     """
 
     path: str
@@ -57,18 +58,27 @@ class Table:
     rows: tuple[Row, ...]
     models: tuple[str, ...]
     graded: frozenset[str]
+    silent: frozenset[str] = frozenset()
 
     def column(self, choice: Choice) -> str:
         """Return the name under which a choice was recorded."""
         found = next((name for name in choice.known_as if name in self.models), None)
         if found is None:
-            advice = did_you_mean(choice.name, self.models)
-            raise PartError(
-                _CODE,
-                f"{self.path} has no recorded outcome of `{choice.name}`",
-                f"{advice}; name the branch so, or give the model that alias",
-            )
+            raise self._missing(choice)
         return found
+
+    def _missing(self, choice: Choice) -> PartError:
+        said = f"{self.path} has no recorded outcome of `{choice.name}`"
+        if any(name in self.silent for name in choice.known_as):
+            said += ": what it answered is there, but not whether it was right"
+            return PartError(_CODE, said, f"write `correct` or a `score` with it; {_SHAPE}")
+        record = (
+            f"record outcomes of `{choice.name}`, or leave `recorded` out of rows that have a "
+            "`reference`: then the choices are asked"
+        )
+        advice = did_you_mean(choice.name, self.models)
+        known = f"; if it is there by another name ({advice}), give the branch that name or alias"
+        return PartError(_CODE, said, record + known * bool(advice))
 
 
 _TABLES: Once[Table] = Once()
@@ -137,7 +147,8 @@ def _gather(path: str, digest: str, rows: list[Row]) -> Table:
     told = [(name, each.quality) for row in rows for name, each in row.outcomes.items()]
     models = dict.fromkeys(name for name, value in told if value is not None)
     graded = {name for name, value in told if value not in (0, 1, None)}
-    return Table(path, digest, tuple(rows), tuple(models), frozenset(graded))
+    silent = {name for name, _ in told} - models.keys()
+    return Table(path, digest, tuple(rows), tuple(models), frozenset(graded), frozenset(silent))
 
 
 def _row(path: str, line: Line) -> Row:
