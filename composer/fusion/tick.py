@@ -150,6 +150,7 @@ def _step(
 ) -> Tensor | None:
     """One pass; if it fails, one for each row, so that only those concerned fail."""
     out: Tensor | None
+    before = [part.track.row.length for part, _ in lines]
     try:
         hidden = any(part.hidden for part, _ in lines)
         out = runner.step([feed for _, feed in lines], hidden=hidden)
@@ -158,6 +159,7 @@ def _step(
             part = lines[0][0]
             answers[part.request] = part.request.cursor.without(part.leaf, error)
             return None
+        lines = [_again(*line, length) for line, length in zip(lines, before, strict=True)]
         parts = [_step(runner, [line], answers) for line in lines]
         lines = [line for line, out in zip(lines, parts, strict=True) if out is not None]
         out = _stacked([out for out in parts if out is not None]) if lines else None
@@ -167,6 +169,13 @@ def _step(
         part.track.count.calls += 1
         start += len(feed.keep)
     return out
+
+
+def _again(part: _Part, feed: Feed, before: int) -> tuple[_Part, Feed]:
+    """The same to be read by a row that a failed pass may have cut back."""
+    row = part.track.row
+    lost = part.track.ids[row.length : before]
+    return part, Feed(row, [*lost, *feed.ids], [len(lost) + at for at in feed.keep])
 
 
 def _stacked(parts: Sequence[Tensor]) -> Tensor:

@@ -28,18 +28,23 @@ def beside(model: LocalModel, rows: Rows, feeds: Sequence[Feed]) -> tuple[Tensor
     model whose output layer does not let them through.
     """
     head = model.module.get_output_embeddings()
+    if head is None or getattr(model.config, "final_logit_softcapping", None):
+        raise _refused(model)
     sizes: set[tuple[int, int]] = set()
     with _joined(head, sizes):
         both = rows.step(feeds)
     vocabulary, size = sizes.pop() if len(sizes) == 1 else (0, 0)
-    scaled = getattr(model.config, "final_logit_softcapping", None)
-    if scaled or (len(both) and both.shape[1] != vocabulary + size):
-        raise ModelError(
-            "E302",
-            f"{model.name} does not give hidden states",
-            "use a gate that looks at its distribution: `unsure()`",
-        )
+    if len(both) and both.shape[1] != vocabulary + size:
+        raise _refused(model)
     return both[:, :vocabulary], both[:, vocabulary:]
+
+
+def _refused(model: LocalModel) -> ModelError:
+    return ModelError(
+        "E302",
+        f"{model.name} does not give hidden states",
+        "use a gate that looks at its distribution: `unsure()`",
+    )
 
 
 @contextmanager
@@ -50,9 +55,8 @@ def _joined(head: Any, sizes: set[tuple[int, int]]) -> Iterator[None]:  # noqa: 
         sizes.add((out.shape[-1], given[0].shape[-1]))
         return torch.cat((out, given[0].to(out.dtype)), -1)
 
-    handle = None if head is None else head.register_forward_hook(join)
+    handle = head.register_forward_hook(join)
     try:
         yield
     finally:
-        if handle is not None:
-            handle.remove()
+        handle.remove()

@@ -47,7 +47,17 @@ class Runner:
         """Feed each row its tokens; float logits [all kept, model.width].
 
         With `hidden` the last hidden states stand behind them [all kept, model.width + size].
+        If it raises, no row holds more than before; one that cannot be cut back holds less.
         """
+        before = [(feed.row, feed.row.length) for feed in feeds]
+        try:
+            return self._step(feeds, hidden=hidden)
+        except BaseException:
+            for row, length in before:
+                self.rows.crop(row, length)
+            raise
+
+    def _step(self, feeds: Sequence[Feed], *, hidden: bool) -> Tensor:
         if hidden:
             logits, states = beside(self.model, self.rows, feeds)
             return torch.cat((logits[:, : self.model.width], states), 1).float()

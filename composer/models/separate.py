@@ -92,8 +92,20 @@ class Separate:
 
     def step(self, feeds: Sequence[Feed]) -> Tensor:
         """Feed rows one after another; logits [all kept, vocabulary]."""
-        kept = [self._feed(feed) for feed in feeds]
-        return torch.cat(kept)
+        before = [(feed.row, feed.row.length) for feed in feeds]
+        try:
+            return torch.cat([self._feed(feed) for feed in feeds])
+        except BaseException:
+            for row, length in before:
+                self._forget(row, length)
+            raise
+
+    def _forget(self, row: Row, length: int) -> None:
+        """Hold the first tokens only; the cache is gone, and they are read again with the next."""
+        if row.length > length:
+            self._caches[row] = None
+            del self._read[row][length:]
+            row.length = length
 
     def _feed(self, feed: Feed) -> Tensor:
         row, ids = feed.row, list(feed.ids)

@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 import torch
 
+from composer.fusion.cursor import Cursor, Draw
 from composer.fusion.gate import critical, routed
 from composer.fusion.said import Said
 from composer.fusion.spec import Job, Part, Sampling, TokenFuse
 from composer.fusion.taught import Taught
+from composer.fusion.tick import tick
 from composer.models.checkpoint import ModelError
 from composer.models.rows import Feed
 from composer.models.separate import Separate
@@ -108,6 +110,7 @@ def test_a_model_that_gives_none_says_so(engine, model, monkeypatch):
     with pytest.raises(ModelError, match="does not give hidden states") as error:
         runner.step([Feed(row, [5, 6], [1])], hidden=True)
     assert error.value.code == "E302"
+    assert row.length == 0
     runner.rows.leave(row)
 
 
@@ -257,3 +260,24 @@ def test_what_goes_wrong_after_a_pass_is_not_the_engines_end(engine, pair, write
         with pytest.raises(MemoryError):
             write(pair[0], TEXT)
     assert write(pair[0], TEXT, max_tokens=4).text == text
+
+
+@torch.inference_mode()
+def test_rows_are_read_rightly_beside_one_that_is_refused_hidden_states(
+    engine, pair, monkeypatch, size
+):
+    part = gate("routed", taught("routed", network((size, 1))))
+    fuse = TokenFuse(pair, NAMES, (0.0, 1.0), gate=part, lazy=True)
+    groups = [engine._group(member) for member in (pair[0], fuse, pair[0])]
+    cursors = [Cursor.open(group, group.weights(None), {0: [1, 5, 7, 9]}) for group in groups]
+    alone, refused, beside = [Draw(each, Sampling(), 0.5) for each in cursors]
+    wanted = tick([alone])[alone]
+    (runner,) = engine._pool.get([pair[0].model])
+    monkeypatch.setattr(runner.model.config, "final_logit_softcapping", 30.0, raising=False)
+    found = tick([refused, beside])
+    assert found[refused].code == "E302"
+    assert found[beside].entry == wanted.entry
+    assert found[beside].logprob == pytest.approx(wanted.logprob, abs=1e-4)
+    assert [each.tracks[0].row.length for each in cursors] == [4, 0, 4]
+    for each in cursors:
+        each.close()

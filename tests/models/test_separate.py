@@ -55,3 +55,44 @@ def test_without_a_cache_any_length_can_be_come_back_to(small):
     row = rows.join()
     rows.step([Feed(row, [5, 6, 7], ())])
     assert rows.crop(row, 2) == 2
+
+
+@torch.inference_mode()
+def test_a_failed_step_leaves_rows_as_they_were(small, monkeypatch):
+    rows = Separate(small("Mamba", state_size=4))
+    plain = Separate(rows.model)
+    (first, second), alone = (rows.join(), rows.join()), plain.join()
+    rows.step([Feed(first, [5, 6], ()), Feed(second, [7], ())])
+    feed = rows._feed
+
+    def fail(asked):
+        if asked.row is second:
+            raise MemoryError
+        return feed(asked)
+
+    monkeypatch.setattr(rows, "_feed", fail)
+    more = Feed(first, [8, 9, 10], [2])
+    with pytest.raises(MemoryError):
+        rows.step([more, Feed(second, [8], [0])])
+    assert first.length == 2
+    wanted = plain.step([Feed(alone, [5, 6, 8, 9, 10], [4])])
+    assert torch.allclose(rows.step([more]), wanted, atol=1e-4)
+    assert first.length == 5
+
+
+@torch.inference_mode()
+def test_what_fails_after_a_step_cuts_its_rows_back(small, monkeypatch):
+    model = small("Mamba", state_size=4)
+    made = Runner(model)
+    row = made.rows.join()
+    made.step([Feed(row, [5, 6], [1])])
+    step = made.rows.step
+
+    def late(feeds):
+        step(feeds)
+        raise MemoryError
+
+    monkeypatch.setattr(made.rows, "step", late)
+    with pytest.raises(MemoryError):
+        made.step([Feed(row, [7], [0])])
+    assert row.length == 0  # this cache cannot be cut back
