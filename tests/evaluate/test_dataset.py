@@ -6,6 +6,8 @@ import json
 import pytest
 
 from composer.evaluate import divide, read_rows
+from composer.parts import PartError
+from composer.parts.estimators.rows import table
 from composer.words import Mistakes
 
 
@@ -201,3 +203,24 @@ def test_a_sample_of_the_first_rows_stays_among_them(write):
     path = write(*({"id": at, "query": "q"} for at in range(100)))
     assert {int(row.id) for row in read_rows(path, limit=10, sample=5)} < set(range(10))
     assert len(read_rows(path, limit=3, sample=5)) == 3
+
+
+@pytest.mark.parametrize(
+    ("outcome", "said"),
+    [
+        ('{"score": 7}', "`A` is labelled 7 in `score`, which is not between 0 and 1"),
+        ('{"correct": "yes"}', '`A` is labelled "yes" in `correct`'),
+        ('{"correct": true, "cost": -0.1}', "`A` has the cost -0.1"),
+    ],
+)
+def test_outcomes_out_of_range_are_errors_with_their_line(tmp_path, outcome, said):
+    good = '{"query": "a", "recorded": {"A": {"score": 1, "cost": 0}}}'
+    path = tmp_path / "rows.jsonl"
+    path.write_text(good + '\n{"query": "b", "recorded": {"A": %s}}\n' % outcome)
+    with pytest.raises(Mistakes, match="rows.jsonl:2") as caught:
+        read_rows(path)
+    assert said in str(caught.value)
+    with pytest.raises(PartError) as caught:
+        table(str(path))
+    assert "line 2" in str(caught.value)
+    assert said in str(caught.value)

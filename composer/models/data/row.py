@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import math
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,8 +45,28 @@ def recorded_of(row: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
     if given is None:
         return MappingProxyType({})
     if isinstance(given, dict) and all(isinstance(one, dict) for one in given.values()):
+        for name, outcome in given.items():
+            _check(name, outcome)
         return given
     raise BadRow('"recorded" does not map models to answers', f"write {ANSWERS}")
+
+
+def _check(name: str, outcome: Mapping[str, Any]) -> None:
+    """Raise BadRow where a label or a cost is out of its range."""
+    for key in ("correct", "score"):
+        label = outcome.get(key)
+        if label is not None and not (_is_number(label) and 0 <= label <= 1):
+            shown = json.dumps(label, ensure_ascii=False)
+            said = f"`{name}` is labelled {shown} in `{key}`, which is not between 0 and 1"
+            raise BadRow(said, "`correct` is true or false, a `score` between 0 and 1")
+    cost = outcome.get("cost")
+    if cost is not None and not (_is_number(cost) and 0 <= cost < math.inf):
+        said = f"`{name}` has the cost {json.dumps(cost, ensure_ascii=False)}"
+        raise BadRow(f"{said}, which is no amount of dollars", "a `cost` is 0 or more dollars")
+
+
+def _is_number(value: object) -> TypeGuard[bool | int | float]:
+    return isinstance(value, bool | int | float)
 
 
 def tags_of(row: Mapping[str, Any]) -> tuple[str, ...]:

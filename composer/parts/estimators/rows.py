@@ -156,18 +156,16 @@ def _row(path: str, line: Line) -> Row:
         if isinstance(line.content, BadRow):
             raise line.content
         recorded = recorded_of(line.content)
-        found = {name: _outcome(name, each) for name, each in recorded.items()}
+        found = {name: _outcome(each) for name, each in recorded.items()}
         return Row(query_of(line.content), tags_of(line.content), found)
     except BadRow as bad:
         said = f"{path}, line {line.number}: {bad.message}"
         raise PartError(_CODE, said, _SHAPE) from bad
 
 
-def _outcome(name: str, outcome: Mapping[str, Any]) -> Outcome:
+def _outcome(outcome: Mapping[str, Any]) -> Outcome:
     value = outcome.get("correct")
     value = outcome.get("score") if value is None else value
-    if value is not None and not _is_number(value):
-        raise BadRow(f"`{name}` is labelled {json.dumps(value)}")
     cost, *counts = (outcome.get(key) for key in ("cost", "prompt_tokens", "completion_tokens"))
     tokens: list[float] = [count for count in counts if _is_number(count)]
     return Outcome(value, cost if _is_number(cost) else None, sum(tokens) if tokens else None)
