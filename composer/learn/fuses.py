@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from composer.learn.lesson import Lesson
     from composer.parts.taught import Teachable
 
-__all__ = ["train_part"]
+__all__ = ["member_of", "train_part"]
 
 _TRIED = 16  # answers read with and without a space before them
 
@@ -29,7 +29,7 @@ def train_part(part: Teachable, node: Node, lesson: Lesson) -> Taught:
     if node.op != "token_fuse":
         text = f"`{part.name}` can only learn inside of a `token_fuse`"
         raise unteachable(text, "give it to a fuse as its `gate` or `weigh`")
-    fuse: TokenFuse = _made(node).member
+    fuse: TokenFuse = member_of(node)
     with Engine() as engine:
         texts = _spaced(engine, fuse, _texts(lesson))
         heard = hear(engine, fuse, texts, hidden=part.name == "routed")
@@ -39,6 +39,11 @@ def train_part(part: Teachable, node: Node, lesson: Lesson) -> Taught:
         "routed": lambda: routed(heard, seed=lesson.seed),
     }[part.name]()
     return Taught(fuse.names, len(texts), {"state": state}, _report(heard, fuse.names))
+
+
+def member_of(node: Node) -> Any:  # noqa: ANN401 - what the fusion core is asked for
+    """What a fuse's node asks of the fusion core."""
+    return _made(node).member
 
 
 def _made(node: Node) -> Any:  # noqa: ANN401 - the Model of a fuse's node

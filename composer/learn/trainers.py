@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from composer.learn.estimators import train_estimator
 from composer.learn.fuses import train_part
 from composer.learn.lesson import Lesson, Taught, unteachable
+from composer.learn.mappings import train_mapping
+from composer.parts.align import Mapped
 from composer.parts.estimators.base import Learned
 from composer.parts.taught import Teachable
 
@@ -18,7 +20,11 @@ if TYPE_CHECKING:
 Trainer = Callable[[Any, "Node", Lesson], Taught]
 """Teaches a part that stands in a node, by a lesson; raises Mistakes where that cannot be done."""
 
-TRAINERS: dict[type[Trainable], Trainer] = {Learned: train_estimator, Teachable: train_part}
+TRAINERS: dict[type[Trainable], Trainer] = {
+    Learned: train_estimator,
+    Teachable: train_part,
+    Mapped: train_mapping,
+}
 """The trainer of each class of parts; a part is taught by that of its nearest class."""
 
 

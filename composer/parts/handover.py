@@ -1,5 +1,6 @@
 """When the rest of an answer is handed to another member. The fusion core looks at the tokens."""
 
+from abc import abstractmethod
 from typing import ClassVar
 
 from pydantic import Field
@@ -11,6 +12,11 @@ from composer.ports import Typed
 class Handover(Typed, Tensorial):
     """When the first member stops and which expert goes on."""
 
+    @property
+    @abstractmethod
+    def experts(self) -> int:
+        """How many experts it tells apart."""
+
 
 class Doubt(Handover):
     """When the last `window` tokens' geometric mean probability is less than `below`."""
@@ -21,6 +27,11 @@ class Doubt(Handover):
     below: float = Field(default=0.5, gt=0, le=1)
     window: int = Field(default=4, ge=1)
 
+    @property
+    def experts(self) -> int:
+        """One: a doubt names nobody."""
+        return 1
+
 
 class ExpertTokens(Handover):
     """When the first member writes one of these tokens, one an expert, that it was taught."""
@@ -30,3 +41,8 @@ class ExpertTokens(Handover):
     where: ClassVar[str] = "composer.fusion.handover:special"
 
     tokens: tuple[str, ...]
+
+    @property
+    def experts(self) -> int:
+        """One for each token."""
+        return len(self.tokens)

@@ -58,6 +58,14 @@ def test_fit_teaches_and_runs_use_it(written, name):
         assert ensemble("Add 17 and 25.").answer == "42"
 
 
+def test_a_mapping_is_taught_by_the_members_alone(written):
+    path, data = written("align = mapped()")
+    path.write_text(path.read_text(encoding="utf-8").replace('"large"', '"other"'))
+    assert fit(Lesson(composer.load(path), data)).kept.entries[0].report["tokens"]["large"] > 100
+    with composer.load(path).ready() as ensemble:
+        assert ensemble("Add 17 and 25.").answer
+
+
 def test_a_part_with_a_file_is_left_as_it_is(written):
     shipped = Path(__file__).parents[2] / "recipes" / "token" / "citer.safetensors"
     path, data = written('weights = [0, 1], gate = routed(file = "citer.safetensors")')

@@ -182,7 +182,7 @@ def _check_vocabularies(ctx: Context, node: Node) -> None:
         notes=tuple(Note(ctx.declared[leaf], "declared here") for leaf in (first, other)),
         help="equal vocabularies allow drafting: leave `draft` out, or say `draft = safe()`"
         if drafted
-        else "say how they meet: `align = union()`, or fuse spans: `span_fuse(...)`",
+        else "say how they meet: `align = union()`, or fuse bytes or spans: `byte_fuse(...)`",
     )
 
 

@@ -1,0 +1,41 @@
+"""The trainer of mappings between vocabularies: the members' own embeddings are all it takes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from composer.learn.fuses import member_of
+from composer.learn.lesson import Taught, unteachable
+from composer.learn.tokens import mapped
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from composer.compiler.graph import Node
+    from composer.fusion.spec import TokenFuse
+    from composer.learn.lesson import Lesson
+    from composer.parts.align import Mapped
+
+__all__ = ["train_mapping"]
+
+
+def train_mapping(part: Mapped, node: Node, lesson: Lesson) -> Taught:
+    """Teach a fuse what its other members' tokens are in the first one's; the data are not read."""
+    from composer.fusion.spec import Solo
+    from composer.models.local import load
+
+    del lesson
+    fuse: TokenFuse = member_of(node)
+    solos = [member for member in fuse.members if isinstance(member, Solo)]
+    if len(solos) < len(fuse.members):
+        text = f"`{part.name}` learns from the embeddings of single models"
+        raise unteachable(text, "fuse models, not prompts or fuses of them")
+    pivot, *others = (load(solo.model) for solo in solos)
+    state = mapped(pivot, others)
+    report = {"tokens": {name: _found(state.arrays, n) for n, name in enumerate(fuse.names[1:])}}
+    return Taught(fuse.names, 0, {"state": state}, report)
+
+
+def _found(arrays: Mapping[str, Any], other: int) -> int:
+    """How many of a member's tokens are mapped to any."""
+    return int((arrays[f"tokens.{other}"] >= 0).any(-1).sum())
