@@ -40,10 +40,14 @@ END = -1  # in a reading: the end of the answer, whichever entry says it
 
 @dataclass(eq=False, slots=True)
 class Count:
-    """What forks of one track share: the prompt's length, and passes made for any of them."""
+    """What forks of one track share: the prompt's length, and passes made for any of them.
+
+    `spoilt` says that a row of one of them, and so of all, may hold what is not a number.
+    """
 
     prompt: int = 0
     calls: int = 0
+    spoilt: bool = False
 
 
 @dataclass(eq=False)
@@ -65,6 +69,10 @@ class Track:
         limit = self.leaf.runner.model.context
         return 1 << 30 if limit is None else limit - len(self.ids)
 
+    def leave(self) -> None:
+        """Give the row back."""
+        self.leaf.runner.rows.leave(self.row, wipe=self.count.spoilt)
+
 
 class Left(ModelError):  # noqa: N818 - it goes where errors go
     """No error: a member has left the fuse, and what was asked is asked again of the others."""
@@ -79,7 +87,6 @@ class Cursor:
         self.tracks = tracks
         self.entries: list[int] = []
         self.ahead: Drawn | None = None
-        self.spoilt = False  # rows may hold what is not a number
         self.gone: list[Track] = []
         self.left: dict[str, str] = {}
 
@@ -155,7 +162,7 @@ class Cursor:
         self.weights = tuple(weights)
         for leaf in set(self.tracks) - set(self.group.run(weights)):
             track = self.tracks.pop(leaf)
-            track.leaf.runner.rows.leave(track.row, wipe=self.spoilt)
+            track.leave()
             self.gone.append(track)
 
     def without(self, leaf: int, error: T) -> T | Left:
@@ -187,7 +194,7 @@ class Cursor:
     def close(self) -> None:
         """Give the rows back; the cursor is over."""
         for track in self.tracks.values():
-            track.leaf.runner.rows.leave(track.row, wipe=self.spoilt)
+            track.leave()
         self.tracks = {}
 
     def path(self, text: bytes) -> list[int]:

@@ -21,7 +21,8 @@ def fault(cursor: Cursor, said: Sequence[Tensor | None], rows: slice) -> ModelEr
 
     It leaves if it may; then the answer is `Left`.
     """
-    cursor.spoilt = True
+    for track in cursor.tracks.values():
+        track.count.spoilt = True
     for n, logits in enumerate(said):
         if n not in cursor.tracks or logits is None:
             continue

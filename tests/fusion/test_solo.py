@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from composer.fusion.spec import Job, Sampling
+from composer.fusion.spec import Job, Part, Sampling, SpanFuse, TokenFuse
 from composer.models.checkpoint import ModelError
 
 PROMPTS = ["Once upon a time", "Lily", "The big dog ran to the park and", "Tom said:", "One day"]
@@ -141,3 +141,24 @@ def test_what_raises_in_on_text_fails_its_own_job_only(engine, model, write):
     with pytest.raises(RuntimeError):
         bad.result(60)
     assert good.result(60).text == write(model("stories"), "Lily", max_tokens=8).text
+
+
+@pytest.mark.parametrize("kind", ["safe", "span", "speculative", "plain"])
+def test_rows_that_were_no_numbers_are_wiped_however_they_were_used(engine, model, write, kind):
+    pair = model("stories"), model("shakespeare")
+    drafts = {
+        "safe": Part("composer.fusion.sessions.verify:safe"),
+        "speculative": Part("composer.fusion.sessions.speculate:speculative"),
+    }
+    fuse = TokenFuse(pair, ("a", "b"), draft=drafts.get(kind))
+    member = SpanFuse(pair, ("a", "b")) if kind == "span" else fuse
+    (runner,) = engine._pool.get([pair[0].model])
+    weight = runner.model.module.model.embed_tokens.weight
+    token = runner.model.vocabulary.extend(b"Z")[-1]
+    kept = weight[token].clone()
+    with torch.no_grad():
+        weight[token] = math.nan
+        with pytest.raises(ModelError, match="gave logits that are not numbers"):
+            write(member, "Lily Z was happy")
+        weight[token] = kept
+    assert not any(cells.isnan().any() for cells in (*runner.rows._keys, *runner.rows._values))
