@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from composer.evaluate.members import Members
-from composer.evaluate.outcomes import bank_of, made_of, outcomes_of
+from composer.evaluate.outcomes import bank_of, lacking, made_of, outcomes_of
 from composer.evaluate.router import study
 from composer.evaluate.seen import foreign_share, seen_of
 from composer.evaluate.slices import tagged
@@ -32,7 +32,8 @@ class Decided:
 
     `shares` says how often each choice has any weight. `router` is there where it chooses one
     branch and the outcomes of all are recorded, and `tags` then tell what that choice would have
-    given. `seconds` hold the deciding alone, with what it fits first.
+    given; else `lacks` names the choices whose outcomes are not. `seconds` hold the deciding
+    alone, with what it fits first.
     """
 
     recipe: str
@@ -43,6 +44,7 @@ class Decided:
     tags: Mapping[str, Tagged]
     seen: int
     foreign: float | None
+    lacks: tuple[str, ...] = ()
 
     def lines(self) -> Iterator[dict[str, Any]]:
         """Give one row a decision, as `--json` prints them."""
@@ -72,7 +74,8 @@ def decide_only(recipe: Recipe, rows: Sequence[Row], *, how: Compare = "auto") -
         seconds = time.perf_counter() - begun - ensemble.loading_seconds
         seen = seen_of(recipe, ensemble.routes.values(), rows)
     by_id = {row.id: one for row, one in zip(rows, decisions, strict=True)}
-    outcomes = None if bank is None else _outcomes(recipe, bank, rows, by_id, how)
+    members = Members.recorded(recipe, rows, how)
+    outcomes = None if bank is None else _outcomes(bank, rows, by_id, members, how)
     router = None if outcomes is None else study(outcomes)
     return Decided(
         recipe=recipe.name,
@@ -83,19 +86,20 @@ def decide_only(recipe: Recipe, rows: Sequence[Row], *, how: Compare = "auto") -
         tags=_tags(outcomes, router) if outcomes is not None and router is not None else {},
         seen=seen,
         foreign=foreign_share(one.foreign for one in decisions),
+        lacks=lacking(bank, rows, members, how) if bank is not None and router is None else (),
     )
 
 
 def _outcomes(
-    recipe: Recipe,
     bank: Bank,
     rows: Sequence[Row],
     decisions: Mapping[str, Decision],
+    members: Members,
     how: Compare,
 ) -> Outcomes | None:
     made = {name: made_of(bank, one) for name, one in decisions.items()}
     kept = {name: one for name, one in made.items() if one is not None}
-    return outcomes_of(bank, rows, kept, Members.recorded(recipe, rows, how), how)
+    return outcomes_of(bank, rows, kept, members, how)
 
 
 def _shares(decisions: Sequence[Decision]) -> dict[str, float]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating[Any]]
 
-__all__ = ["Bank", "Made", "Outcomes", "bank_of", "made_of", "outcomes_of"]
+__all__ = ["Bank", "Made", "Outcomes", "bank_of", "lacking", "made_of", "outcomes_of"]
 
 Told = tuple[float, float]
 """The quality of an answer and its dollars."""
@@ -147,6 +147,15 @@ def outcomes_of(
         lengths=np.array([len(row.query) for row, _ in kept]),
         tags=tuple(row.tags for row, _ in kept),
     )
+
+
+def lacking(bank: Bank, rows: Sequence[Row], members: Members, how: Compare) -> tuple[str, ...]:
+    """Name the choices of which some row has no outcome, only those of which none has if any."""
+    looks = [_look(*each, members, how) for each in zip(bank.names, bank.aliases, strict=True)]
+    told = [sum(look(row) is not None for row in rows) for look in looks]
+    few = [name for name, count in zip(bank.names, told, strict=True) if count < len(rows)]
+    none = [name for name, count in zip(bank.names, told, strict=True) if not count]
+    return tuple(none or few)
 
 
 def _look(

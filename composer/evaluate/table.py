@@ -14,7 +14,7 @@ from rich.text import Text
 from composer.evaluate.cells import percent, spread, table
 from composer.evaluate.comparison import decided_differences
 from composer.evaluate.router_table import FIGURES, router_tables
-from composer.evaluate.words import between, decided_remarks, remarks
+from composer.evaluate.words import between, decided_remarks, remarks, unjudged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -76,7 +76,7 @@ def _decided(one: Decided) -> Iterator[RenderableType]:
     rate = len(one.decisions) / one.seconds if one.seconds else 0
     yield Text(f"decided in {one.seconds:.2f} s, {rate:,.0f} a second\n")
     if one.router is None:
-        yield Text("The data do not hold the outcomes of all choices, so none is judged.\n")
+        yield Text(f"{unjudged(one)}\n")
         return
     yield from router_tables(one.router, alone=True)
     if len(one.tags) >= FEWEST_TAGS:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from composer.evaluate.slices import Tagged
     from composer.metrics import Interval
 
-__all__ = ["between", "decided_remarks", "remarks"]
+__all__ = ["between", "decided_remarks", "remarks", "unjudged"]
 
 MANY = 0.2
 """The share of foreign questions from which on it is said; of familiar ones it is about .05."""
@@ -54,6 +54,17 @@ def decided_remarks(one: Decided) -> Iterator[str]:
     if one.router is not None:
         yield from router_remarks(one.router)
         yield from slice_remarks(one.tags, one.router.rows, one.router.best)
+
+
+def unjudged(one: Decided) -> str:
+    """Say why decisions are not judged, and what would let them be."""
+    if not one.lacks:
+        return "The route may take several choices at once, so none is judged alone."
+    shown = ", ".join(one.lacks[:NAMED]) + ", ..." * (len(one.lacks) > NAMED)
+    return (
+        f"The data do not hold the outcomes of all choices, so none is judged; missing: {shown}. "
+        "Record them (`correct` or `score`), or leave out `--route-only` so that models are asked."
+    )
 
 
 def _origin(one: Report | Decided) -> Iterator[str]:

@@ -148,3 +148,20 @@ def test_rows_that_fail_are_counted_and_the_first_reason_is_told(evaluate, answe
     assert got == status
     assert f"one.ens: {count} rows failed, first 1: " in err
     assert report["failure"].startswith("1: ")
+
+
+def test_decisions_that_cannot_be_judged_say_whose_outcomes_are_missing(evaluate, capfd):
+    rows = [{**row, "recorded": {"P": row["recorded"]["P"]}} for row in ROWS]
+    Path("some.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    Path("drawn.ens").write_text(MODELS + "route(by = random()) -> [Q, P]\n")
+    arguments = ["eval", "drawn.ens", "--route-only", "--data", "some.jsonl"]
+    with pytest.raises(SystemExit):
+        main(arguments)
+    out, _ = capfd.readouterr()
+    with pytest.raises(SystemExit) as caught:
+        main([*arguments, "--plot", "curve.svg"])
+    _, err = capfd.readouterr()
+    assert caught.value.code == 3
+    assert "so none is judged; missing: Q." in out
+    assert "nothing to plot of drawn.ens" in err
+    assert "leave out `--route-only`" in err

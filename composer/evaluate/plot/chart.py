@@ -7,7 +7,9 @@ from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from composer.evaluate.baselines import ORACLE
+from composer.evaluate.decisions import Decided
 from composer.evaluate.report import Report
+from composer.evaluate.words import unjudged
 from composer.metrics import hull
 from composer.run import Failure
 
@@ -17,7 +19,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from composer.evaluate.decisions import Decided
     from composer.evaluate.router import Router
 
     Floats = NDArray[np.floating[Any]]
@@ -65,8 +66,12 @@ class Chart:
 def chart_of(reports: Sequence[Report | Decided]) -> Chart:
     """Gather what reports, or decisions, tell of quality and cost.
 
-    Raises Failure (E712) where nothing has a cost, or where costs are of several kinds.
+    Raises Failure (E712) where nothing has a cost, where costs are of several kinds, or where
+    decisions were not judged.
     """
+    silent = next((one for one in reports if isinstance(one, Decided) and not one.router), None)
+    if silent is not None:
+        raise Failure("E712", f"there is nothing to plot of {silent.recipe}", unjudged(silent))
     units = {unit for one in reports if (unit := _unit(one))}
     if len(units) != 1:
         kinds = "costs of different kinds, dollars and calls" if units else "no costs"
