@@ -127,7 +127,9 @@ class Share:
 
     def speaks(self, like: Tensor) -> Tensor:
         """Whether the member has a say [row, 1], for as many rows as another tensor has."""
-        there = like.new_ones((len(like), 1), dtype=torch.float32).mul_(self.value) != 0
+        weighs = torch.as_tensor(self.value, device=like.device) != 0
+        there = weighs.any(-1, keepdim=True) if weighs.ndim else weighs
+        there = there.expand(len(like), 1).clone()
         return self.mute(there, 0.0)
 
     def of(self, scores: Tensor) -> Tensor:

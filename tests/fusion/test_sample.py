@@ -112,3 +112,9 @@ def test_the_likeliest_is_the_first_of_the_largest(width):
     expected = [row.index(max(row)) for row in scores.tolist()]
     assert likeliest(scores).tolist() == expected
     assert likeliest(wide).tolist() == expected
+
+
+def test_a_member_whose_columns_weigh_unlike_speaks_where_any_of_them_does():
+    share = Share([1.0, 1.0], torch.device("cpu")).times(torch.tensor([[0.5, 0.0], [0.0, 0.0]]))
+    assert share.speaks(torch.zeros(2, 2)).tolist() == [[True], [False]]
+    assert Share([1.0], torch.device("cpu")).speaks(torch.zeros(2, 2)).tolist() == [[True], [True]]
