@@ -4,7 +4,17 @@ import pytest
 import torch
 
 from composer.fusion.cursor import Cursor, opening
-from composer.fusion.spec import LOGS, UNION, Job, Part, Sampling, TokenFuse
+from composer.fusion.spec import (
+    LOGS,
+    UNION,
+    ByteFuse,
+    Handoff,
+    Job,
+    Part,
+    Sampling,
+    SpanFuse,
+    TokenFuse,
+)
 from composer.models.checkpoint import ModelError
 
 TEXT = "Once upon a time"
@@ -214,3 +224,22 @@ def test_an_empty_prompt_names_a_member_that_cannot_begin(model, write, engine, 
 def test_an_empty_prompt_begins_after_bos(three, write):
     made = write(TokenFuse(three, NAMES), "", max_tokens=5)
     assert len(made.tokens) == 5
+
+
+WITHOUT_DOUBT = Part("composer.fusion.handover:doubt", (("below", 1e-9),))
+TEXTUAL = {
+    "bytes": lambda members: ByteFuse(members, ("p", "q")),
+    "spans": lambda members: SpanFuse(members, ("p", "q")),
+    "hand-over": lambda members: Handoff(members, ("p", "q"), WITHOUT_DOUBT),
+}
+
+
+@pytest.mark.parametrize("context", [3, 20])
+@pytest.mark.parametrize("kind", TEXTUAL)
+def test_who_left_a_fuse_within_is_told(engine, three, write, monkeypatch, kind, context):  # noqa: PLR0913
+    inner = TokenFuse(three[:2], ("x", "y"), leave=True)
+    narrow(engine, monkeypatch, three[1], context)
+    made = write(TEXTUAL[kind]((inner, three[2])), TEXT)
+    assert set(made.left) == {"y"}
+    assert made.finish == "length"
+    assert len(made.tokens) == 24

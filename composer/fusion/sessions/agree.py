@@ -10,7 +10,7 @@ from __future__ import annotations
 import bisect
 import math
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -20,9 +20,10 @@ import torch
 from composer.fusion.cursor import Cursor, Rank, Ranked
 from composer.fusion.said import Said
 from composer.fusion.sample import draw
+from composer.fusion.sessions.base import given, left
 from composer.fusion.sessions.settle import settle
 from composer.fusion.sessions.write import Answer, begin
-from composer.fusion.spec import Usage, shares, weights_of
+from composer.fusion.spec import shares, weights_of
 from composer.models.checkpoint import ModelError
 
 if TYPE_CHECKING:
@@ -128,7 +129,8 @@ def agree(
                 members.append(Member(name, weight, cursor, words))
                 yield from settle(cursor, job.prompts)
         yield from _write(members, answer, luck, fuse.top)
-        return answer.close(_usage(members))
+        usage = given((m.name, m.cursor.group, m.cursor.usage()) for m in members)
+        return replace(answer.close(usage), left=left(m.cursor for m in members))
     finally:
         for member in members:
             member.cursor.close()
@@ -139,7 +141,7 @@ def _write(
 ) -> Session[None]:
     logprob = 0.0
     while answer.finish is None:
-        if min(member.cursor.room for member in members) < 0:
+        if not all(member.cursor.shed() for member in members):
             answer.finish = "context"
             return
         late = [member for member in members if member.behind] or list(members)
@@ -211,14 +213,3 @@ def _move(
     for member in members:
         if member not in late:
             member.behind += more
-
-
-def _usage(members: Sequence[Member]) -> dict[str, Usage]:
-    """What each model was given; a member that is one model goes by its name in the fuse."""
-    found: dict[str, Usage] = {}
-    for member in members:
-        alone = len(member.cursor.group.leaves) == 1
-        for name, each in member.cursor.usage().items():
-            key = member.name if alone else name
-            found[key] = found.get(key, Usage()) + each
-    return found

@@ -6,11 +6,13 @@ import contextlib
 from typing import TYPE_CHECKING, TypeVar
 
 from composer.fusion.cursor import Drawn, Ranked
+from composer.fusion.spec import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterable, Mapping, Sequence
 
-    from composer.fusion.cursor import Draw, Request
+    from composer.fusion.cursor import Cursor, Draw, Request
+    from composer.fusion.group import Group
     from composer.fusion.look import Looked
     from composer.fusion.turn import Turned
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     Reply = Drawn | Ranked | Turned | dict[int, Looked] | list[float]
     Session = Generator[list[Request], list[Reply], T]
 
-__all__ = ["drawn", "together"]
+__all__ = ["drawn", "given", "left", "together"]
 
 
 def drawn(request: Draw) -> Session[Drawn]:
@@ -26,6 +28,21 @@ def drawn(request: Draw) -> Session[Drawn]:
     (answer,) = yield [request]
     assert isinstance(answer, Drawn)
     return answer
+
+
+def given(parts: Iterable[tuple[str, Group, Mapping[str, Usage]]]) -> dict[str, Usage]:
+    """What models of several members were given; a member that is one model goes by its name."""
+    found: dict[str, Usage] = {}
+    for member, group, usage in parts:
+        for model, each in usage.items():
+            key = member if len(group.leaves) == 1 else model
+            found[key] = found.get(key, Usage()) + each
+    return found
+
+
+def left(cursors: Iterable[Cursor]) -> dict[str, str]:
+    """Who left at any of several cursors, and why."""
+    return {name: why for cursor in cursors for name, why in cursor.left.items()}
 
 
 def together(sessions: Sequence[Session[T]]) -> Session[list[T]]:

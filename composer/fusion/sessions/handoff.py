@@ -6,18 +6,19 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from composer.fusion.sessions.base import given
 from composer.fusion.sessions.settle import settle
 from composer.fusion.sessions.write import Answer, begin, go_on, spent
-from composer.fusion.spec import Span, Usage, weights_of
+from composer.fusion.spec import Span, weights_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from composer.fusion.cursor import Draw, Drawn
+    from composer.fusion.cursor import Cursor, Draw, Drawn
     from composer.fusion.group import Group
     from composer.fusion.handover import When
     from composer.fusion.sessions.base import Session
-    from composer.fusion.spec import Generated, Handoff, Job
+    from composer.fusion.spec import Generated, Handoff, Job, Usage
 
 __all__ = ["hand_off"]
 
@@ -32,13 +33,14 @@ def hand_off(
     when: When = handoff.when.bind()(handoff.names[1:])
     answer = Answer(job.sampling, on_text)
     luck = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
-    usage: dict[str, Usage] = {}
+    parts: list[tuple[str, Group, Mapping[str, Usage]]] = []
+    gone: dict[str, str] = {}
     spans: list[Span] = []
     chosen: int | None = 0
     while chosen is not None:
         place, written = chosen, len(answer.writer.text)
         part = replace(job, prefix=job.prefix + answer.writer.text)
-        chosen, found = yield from _stretch(
+        chosen, cursor, usage = yield from _stretch(
             groups[place],
             part,
             weights_of(handoff.members[place]),
@@ -47,11 +49,10 @@ def hand_off(
             None if place else when,
         )
         name = handoff.names[place]
-        for model, each in found.items():
-            key = name if len(groups[place].leaves) == 1 else model
-            usage[key] = usage.get(key, Usage()) + each
+        parts.append((name, groups[place], usage))
+        gone |= cursor.left
         spans.append(Span(answer.writer.text[written:], name, {}, {}))
-    return replace(answer.close(usage), spans=tuple(spans))
+    return replace(answer.close(given(parts)), spans=tuple(spans), left=gone)
 
 
 def _stretch(  # noqa: PLR0913  # what one stretch of an answer is made of
@@ -61,8 +62,8 @@ def _stretch(  # noqa: PLR0913  # what one stretch of an answer is made of
     answer: Answer,
     luck: random.Random,
     when: When | None,
-) -> Session[tuple[int | None, dict[str, Usage]]]:
-    """One member's part of the answer; the place of who goes on, and what each model was given."""
+) -> Session[tuple[int | None, Cursor, dict[str, Usage]]]:
+    """One member's part of the answer: who goes on, where it ended, what each model was given."""
     chosen: int | None = None
 
     def over(request: Draw, found: Drawn) -> bool:
@@ -75,6 +76,6 @@ def _stretch(  # noqa: PLR0913  # what one stretch of an answer is made of
     try:
         yield from settle(cursor, job.prompts)
         yield from go_on(cursor, answer, luck, over)
-        return chosen, spent(cursor, answer)
+        return chosen, cursor, spent(cursor, answer)
     finally:
         cursor.close()

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from composer.fusion.cursor import END, Cursor, Draw, Read
-from composer.fusion.sessions.base import drawn, together
+from composer.fusion.sessions.base import drawn, given, left, together
 from composer.fusion.sessions.settle import settle
 from composer.fusion.sessions.write import begin, confidence
-from composer.fusion.spec import Generated, Span, Usage, shares, weights_of
+from composer.fusion.spec import Generated, Span, shares, weights_of
 from composer.fusion.text import Writer
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def _write(
     yield [Read(member.cursor, ()) for member in members]
     while finish is None:
         most = min(fuse.max_span_tokens, how.max_tokens - len(tokens))
-        if most <= 0 or min(member.cursor.room for member in members) < 0:
+        if most <= 0 or not all(member.cursor.shed() for member in members):
             finish = "length" if most <= 0 else "context"
             break
         span, kept, score = yield from _round(fuse, members, how, most, last)
@@ -113,11 +113,11 @@ def _write(
             finish = "stop"
         elif not names:
             finish = "context"
-    usage = _usage(members)
+    usage = given((m.name, m.cursor.group, m.cursor.usage()) for m in members)
     text, certain = writer.close(), confidence(logprobs)
-    left = {name: why for member in members for name, why in member.cursor.left.items()}
+    gone = left(member.cursor for member in members)
     return Generated(
-        text, tuple(tokens), tuple(logprobs), certain, finish, usage, tuple(spans), left
+        text, tuple(tokens), tuple(logprobs), certain, finish, usage, tuple(spans), gone
     )
 
 
@@ -239,15 +239,3 @@ def _span(
     }
     texts = {name: p.text.decode(errors="replace") for name, p in own.items()}
     return Span(texts[winner], winner, texts, scores)
-
-
-def _usage(members: Sequence[Member]) -> dict[str, Usage]:
-    """What each model was asked; a member that is one model goes by its name in the fuse."""
-    found: dict[str, Usage] = {}
-    for member in members:
-        said = member.cursor.usage()
-        alone = len(member.cursor.group.leaves) == 1
-        for name, u in said.items():
-            key = member.name if alone else name
-            found[key] = found.get(key, Usage()) + u
-    return found

@@ -90,7 +90,7 @@ def go_on(
     What `over` is asked about is not written if it says yes.
     """
     while answer.finish is None:
-        if cursor.room < 0 and not cursor.shed():
+        if not cursor.shed():
             answer.finish = "context"
             return
         request = Draw(cursor, answer.how, luck.random())
