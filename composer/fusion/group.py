@@ -146,12 +146,12 @@ class Group:
         logits: Sequence[Tensor | None],
         weights: Sequence[Sequence[float]],
     ) -> Said:
-        """What some members of the outermost fuse say without the others, over its entries."""
+        """What some members of the outermost fuse say without the others, a column an entry."""
         root = self.root
         if isinstance(root, Fuse) and root.maps is None and len(members) == 1:
-            own = self._fuse(root.children[members[0]], logits, None)
-            return Said(own.scores[:, : len(self.space)], own.linear, own.index)
-        return self.fuse(logits, weights)
+            own = self._dense(root.children[members[0]], logits)
+            return Said(own.scores[:, : len(self.space)], own.linear)
+        return self.fuse(logits, weights).dense(len(self.space))
 
     @cached_property
     def tokens(self) -> list[Sequence[int]]:
@@ -314,7 +314,8 @@ class Group:
             for name, child in zip(fuse.names, children, strict=True)
         ]
         given = fuse.weights or (1.0,) * len(children)
-        signed = LOGS in (fuse.combine, dict(fuse.combine.options).get("of"))
+        logarithms = LOGS in (fuse.combine, dict(fuse.combine.options).get("of"))
+        signed = logarithms and fuse.weigh is None and fuse.prior is None
         return Fuse(
             children,
             range(start, len(self.leaves)),

@@ -303,6 +303,17 @@ def test_a_fuse_within_the_fuse_drafts_or_judges_as_one(three, write):
         assert write(replace(nested, draft=drafted(lead=lead)), TEXT).tokens == plain.tokens
 
 
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_fuses_of_candidates_within_the_fuse_are_drafted_for(three, write, temperature):
+    align = Part("composer.fusion.align.topk:topk")
+    inner = [TokenFuse(three[:2], ("x", "y"), weights, align=align) for weights in ((1, 1), (1, 3))]
+    nested = TokenFuse(tuple(inner), ("a", "b"))
+    made = write(replace(nested, draft=drafted(2)), TEXT, temperature=temperature, seed=1)
+    assert len(made.tokens) == 24
+    if not temperature:
+        assert made.tokens == write(nested, TEXT).tokens
+
+
 def test_drafted_and_plain_answers_share_their_passes(engine, pair, write):
     alone = {draft: write(fused(pair, draft), TEXT).text for draft in (None, drafted(), drafted(1))}
     jobs = [

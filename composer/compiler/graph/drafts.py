@@ -30,6 +30,7 @@ def check_draft(ctx: Context, node: Node) -> None:
             ctx.say("E402", text, ctx.graph.places.get(member), "has a `draft`", help=help_)
     if node.op == "token_fuse" and node.get("draft") is not None:
         _check_options(ctx, node)
+        _check_align(ctx, node)
         _check_members(ctx, node)
 
 
@@ -44,6 +45,17 @@ def _check_options(ctx: Context, fuse: Node) -> None:
         text = f"a fuse has a `draft` or a `{name}`, not both"
         place = ctx.graph.places.get(fuse)
         ctx.say("E402", text, place, "has both", help="leave one of them out")
+
+
+def _check_align(ctx: Context, fuse: Node) -> None:
+    """Check that tokens judged one by one stay what they are."""
+    align = fuse.get("align")
+    if needs_one_vocabulary(fuse) and align.name != "shared" and not align.vanishes:
+        draft = fuse.get("draft").name
+        text = f"`{draft}` needs the members' own tokens, which `{align.name}` changes"
+        place = ctx.graph.places.get(fuse)
+        help_ = "leave `align` out: over one vocabulary nothing has to be aligned"
+        ctx.say("E402", text, place, "has both", help=help_)
 
 
 def _check_members(ctx: Context, fuse: Node) -> None:
