@@ -115,11 +115,18 @@ class TokenFuse:
                     f"the `{said}` of a fuse inside another fuse is never asked",
                     f"give `{said}` to the outermost fuse",
                 )
-        if not self.normalize and (self.prior is not None or self.leave):
+        weighed = self.weigh is not None or self.prior is not None
+        if not self.normalize and (weighed or self.leave):
             raise ModelError(
                 "E402",
-                "a formula stands as it is written: nobody leaves it, and no prompt weighs it",
+                "a formula stands as it is written: nobody leaves it, and nothing weighs it anew",
                 "leave out `leave` and `weigh`, or say `normalize = true`",
+            )
+        if weighed and min(self.weights or (0.0,)) < 0:
+            raise ModelError(
+                "E402",
+                "what is weighed anew are shares, and none is negative",
+                "leave out `weigh`, or the negative weights",
             )
         if self.draft is not None:
             _undrafted(self)
@@ -127,7 +134,11 @@ class TokenFuse:
 
 @dataclass(frozen=True, slots=True)
 class SpanFuse:
-    """Members that propose a span each; the one that all of them find likeliest is kept."""
+    """Members that propose a span each; the one that all of them find likeliest is kept.
+
+    No member may have a gate, which would be asked for some of what is weighed and not for the
+    rest; the same goes for `ByteFuse`.
+    """
 
     members: tuple[Member, ...]
     names: tuple[str, ...]
@@ -137,6 +148,7 @@ class SpanFuse:
 
     def __post_init__(self) -> None:
         _check(self.members, self.names, self.weights)
+        _ungated(self.members)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +162,7 @@ class ByteFuse:
 
     def __post_init__(self) -> None:
         _check(self.members, self.names, self.weights)
+        _ungated(self.members)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +277,16 @@ def _check(
             "E404",
             "a draft inside another fuse is never asked",
             "give the `draft` to the outermost fuse",
+        )
+
+
+def _ungated(members: tuple[Member, ...]) -> None:
+    """Refuse gates where a fuse is to say all it knows."""
+    if any(_has(member, "gate") for member in members):
+        raise ModelError(
+            "E402",
+            "bytes and spans are weighed by all that a fuse says, which a `gate` holds back",
+            "leave the `gate` out",
         )
 
 

@@ -33,10 +33,37 @@ def test_weights_at_every_token_may_stand_inside(tmp_path):
     assert not codes(tmp_path, "token_fuse(token_fuse(general, maths, weigh = entropy()), text)")
 
 
-@pytest.mark.parametrize("option", ["weigh = search()", "leave = true"])
+@pytest.mark.parametrize("outer", ["span_fuse", "byte_fuse"])
+def test_a_gate_inside_a_fuse_of_text(tmp_path, outer):
+    gated = "token_fuse(general, maths, gate = unsure())"
+    ((code, message),) = codes(tmp_path, f"{outer}({gated}, text)")
+    assert code == "E402"
+    assert message == f"a `{outer}` weighs all that a fuse says, which a `gate` holds back"
+    assert not codes(tmp_path, f"handoff({gated}, text, when = doubt())")
+
+
+@pytest.mark.parametrize("align", ["topk()", "relative()"])
+def test_a_draft_of_tokens_that_are_aligned(tmp_path, align):
+    ((code, message),) = codes(
+        tmp_path, f"token_fuse(general, maths, align = {align}, draft = speculative())"
+    )
+    assert code == "E402"
+    assert message.endswith(f"which `{align[:-2]}` changes")
+    assert not codes(tmp_path, f"token_fuse(general, maths, align = {align}, draft = safe())")
+    assert not codes(tmp_path, "token_fuse(general, maths, align = union(), draft = speculative())")
+
+
+@pytest.mark.parametrize("option", ["weigh = search()", "weigh = entropy()", "leave = true"])
 def test_in_a_formula(tmp_path, option):
     ((code, message),) = codes(tmp_path, f"token_fuse(general + maths - text, {option})")
     assert (code, message.split(":")[0]) == ("E402", "a formula stands as it is written")
+
+
+def test_negative_shares_are_not_weighed_anew(tmp_path):
+    fuse = "token_fuse(2 * general - text, normalize = true, weigh = {}())"
+    for part in ("entropy", "search"):
+        ((code, message),) = codes(tmp_path, fuse.format(part))
+        assert (code, message.split(",")[0]) == ("E402", "what is weighed anew are shares")
 
 
 def test_what_is_plausible_is_a_part_of_one(tmp_path):

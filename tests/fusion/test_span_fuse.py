@@ -2,7 +2,8 @@ import math
 
 import pytest
 
-from composer.fusion.spec import Job, Sampling, SpanFuse, TokenFuse
+from composer.fusion.spec import ByteFuse, Job, Part, Sampling, SpanFuse, TokenFuse
+from composer.models.checkpoint import ModelError
 
 TEXT = "Once upon a time"
 
@@ -141,3 +142,12 @@ def test_earlier_tokens_are_cut_back_where_the_text_is_tokenized_anew(engine, mo
     assert tuple(cursor.resume(b" th", b"ere")) == after
     assert cursor.tracks[0].ids == [1]
     cursor.close()
+
+
+@pytest.mark.parametrize("outer", [SpanFuse, ByteFuse])
+def test_what_is_weighed_as_text_has_no_gate(model, outer):
+    pair = model("stories"), model("shakespeare")
+    gated = TokenFuse(pair, ("a", "b"), gate=Part("composer.fusion.gate:unsure"))
+    with pytest.raises(ModelError, match="which a `gate` holds back") as error:
+        outer((gated, model("rwkv")), ("ab", "r"))
+    assert error.value.code == "E402"

@@ -8,7 +8,7 @@ import torch
 
 from composer.fusion.combine import logs, maximum, mean, minimum, plausible
 from composer.fusion.said import Lined, Said, Share
-from composer.fusion.spec import UNION, Job, Part, Sampling, TokenFuse
+from composer.fusion.spec import LOGS, UNION, Job, Part, Sampling, TokenFuse
 from composer.fusion.taught import Taught, read, save
 from composer.fusion.weigh.agreeing import agreeing
 from composer.fusion.weigh.consistent import SCORES, consistent
@@ -310,3 +310,20 @@ def test_who_does_not_run_finds_nothing_implausible():
     voices = shares([0.0, 1.0], [1.0, 0.0])
     found = plausible(lined(*members), voices, of=of, alpha=0.5).probabilities()
     assert found.tolist() == [pytest.approx([0.2, 0.8]), pytest.approx([1.0, 0.0])]
+
+
+@pytest.mark.parametrize("normalize", [True, False])
+def test_a_formula_is_not_weighed_at_every_token(model, normalize):
+    pair = model("stories"), model("shakespeare")
+    by = Part("composer.fusion.weigh.entropy:entropy")
+    with pytest.raises(ModelError, match="weigh") as error:
+        TokenFuse(pair, ("a", "b"), (1.8, -0.8), LOGS, normalize=normalize, weigh=by)
+    assert error.value.code == "E402"
+
+
+def test_a_job_gives_no_negative_weights_to_what_weighs_shares(model, write):
+    pair = model("stories"), model("shakespeare")
+    by = Part("composer.fusion.weigh.entropy:entropy")
+    fuse = TokenFuse(pair, ("a", "b"), combine=LOGS, weigh=by)
+    with pytest.raises(ModelError, match="must not be negative"):
+        write(fuse, TEXT, weights=(1.8, -0.8))

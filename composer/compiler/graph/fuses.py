@@ -15,7 +15,11 @@ OUTERMOST = ("gate", "weigh", "leave")
 
 
 def check_fuse(ctx: Context, node: Node) -> None:
-    """Check a token fuse for options that nobody would heed."""
+    """Check a fuse for options of it and its members that nobody would heed."""
+    if node.op in ("byte_fuse", "span_fuse"):
+        _check_gates(ctx, node)
+    if node.op == "handoff":
+        _check_experts(ctx, node)
     if node.op != "token_fuse":
         return
     place = ctx.graph.places.get(node)
@@ -28,13 +32,50 @@ def check_fuse(ctx: Context, node: Node) -> None:
                 "stands inside",
                 help=f"give `{option}` to the outermost fuse",
             )
-    if not node.get("normalize") and (_once(node) or node.get("leave")):
+    negative = node.get("weigh") is not None and min(node.get("weights") or (0,)) < 0
+    if not node.get("normalize") and (node.get("weigh") is not None or node.get("leave")):
         ctx.say(
             "E402",
-            "a formula stands as it is written: nobody leaves it, and no prompt weighs it",
+            "a formula stands as it is written: nobody leaves it, and nothing weighs it anew",
             place,
             "a formula",
-            help="leave out `leave` and `weigh`, or say `normalize = true`",
+            help="leave out `leave` and `weigh`"
+            + ("" if negative else ", or say `normalize = true`"),
+        )
+    elif negative:
+        ctx.say(
+            "E402",
+            "what is weighed anew are shares, and none is negative",
+            place,
+            "has negative weights",
+            help="leave out `weigh`, or the negative weights",
+        )
+
+
+def _check_gates(ctx: Context, node: Node) -> None:
+    """Check that what is weighed up in text is all that each member says."""
+    for member in map(_bare, node.inputs):
+        if member.op == "token_fuse" and member.get("gate") is not None:
+            ctx.say(
+                "E402",
+                f"a `{node.op}` weighs all that a fuse says, which a `gate` holds back",
+                ctx.graph.places.get(member),
+                "has a `gate`",
+                help="leave the `gate` out",
+            )
+
+
+def _check_experts(ctx: Context, node: Node) -> None:
+    """Check that the rule of a hand-over can tell its experts apart."""
+    experts = len(node.inputs) - 1
+    wanted = node.get("when").experts
+    if experts != wanted:
+        ctx.say(
+            "E206",
+            f"`{node.get('when').name}` hands over to {wanted}, but {experts} may go on",
+            ctx.graph.places.get(node),
+            "the first member writes, the others are experts",
+            help="name as many experts as the rule knows",
         )
 
 
