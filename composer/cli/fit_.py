@@ -104,6 +104,8 @@ def _own_data(recipe: Recipe) -> Path:
 
 
 def _lines(done: Done) -> list[str]:
+    from composer.compiler.fits import arrays_path
+
     lines = []
     for entry in done.kept.entries:
         about = ", ".join(entry.names)
@@ -115,7 +117,7 @@ def _lines(done: Done) -> list[str]:
             lines.append(f"  {name}({found.option} = {found.value:.6g}) for {found.target}")
             lines.append(f"  reached on rows left out: {_interval(entry.report['reached'])}")
     lines += [f"note: {note}" for note in done.notes]
-    return [*lines, f"wrote {done.path}"]
+    return [*lines, f"wrote {done.path} and {arrays_path(done.path).name}"]
 
 
 SCHEMES = {

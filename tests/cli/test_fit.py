@@ -41,7 +41,7 @@ def test_what_was_learnt_is_told(recipe, capsys):
     assert status == 0
     assert "`linear` learnt from 30 rows about A, B" in out
     assert "for share=0.5" in out
-    assert "wrote r.ens.fit.json" in out
+    assert "wrote r.ens.fit.json and r.ens.fit.safetensors" in out
     assert "teaching `linear`" in err
 
 

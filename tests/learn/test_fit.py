@@ -103,13 +103,14 @@ def test_a_file_that_is_no_fit_is_refused(desk, text):
     assert refused(planned, path).code == "E507"
 
 
-def test_missing_arrays_are_told(desk):
+def test_arrays_that_vanish_while_it_runs_are_told(desk):
     path = desk.recipe()
     desk.fit(path)
-    path.with_name("r.ens.fit.safetensors").unlink()
     with Recipe.load(path).ready() as ensemble:
+        path.with_name("r.ens.fit.safetensors").unlink()
         (result,) = ensemble.map(["add sum 1"])
-    assert "is missing or damaged" in result.error
+    assert result.error.startswith("[E507] ")
+    assert f"compose fit {path} --data FILE" in result.error
 
 
 def test_answers_depend_on_what_was_learnt(desk, rows):
@@ -153,3 +154,18 @@ def test_checking_a_fitted_recipe_touches_no_arrays(desk):
 def test_json_tells_what_was_kept(desk):
     done = desk.fit(desk.recipe()).as_dict()
     assert json.loads(json.dumps(done))["entries"][0]["names"] == ["A", "B"]
+
+
+@pytest.mark.parametrize("left", [None, 4, 100])
+def test_arrays_that_are_missing_or_torn_are_found_before_anything_runs(desk, left):
+    path = desk.recipe()
+    arrays = desk.fit(path).path.with_name("r.ens.fit.safetensors")
+    content = arrays.read_bytes()
+    arrays.unlink()
+    if left is not None:
+        arrays.write_bytes(content[: len(content) - left])
+    with pytest.raises(Mistakes, match=r"safetensors, which belongs to the fit, is") as caught:
+        Recipe.load(path).plan()
+    (one,) = caught.value.diagnostics
+    assert one.code == "E507"
+    assert f"compose fit {path} --data {desk.data}" in one.help

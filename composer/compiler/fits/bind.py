@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from composer.compiler.fits.find import Learner, find, names_of, replaced, specification
-from composer.compiler.fits.kept import fit_path, loader, read_fit
+from composer.compiler.fits.kept import arrays_path, fit_path, is_whole, loader, read_fit
 from composer.models.content import file_digest
 from composer.ports import Fitted
 from composer.words import Diagnostic, Mistakes
@@ -28,8 +28,8 @@ STALE, FOREIGN = "E507", "E508"
 def bind(compiled: Compiled, recipe: Path) -> Compiled:
     """Return a recipe whose parts have what the fit beside it holds, the recipe itself if none.
 
-    Raises Mistakes where the fit is of another recipe (E508), or where the recipe, its choices or
-    the data have changed since (E507).
+    Raises Mistakes where the fit is of another recipe (E508), where the recipe, its choices or the
+    data have changed since, or where its arrays are not whole (E507).
     """
     path = fit_path(recipe)
     if compiled.answer is None or not path.exists():
@@ -40,6 +40,9 @@ def bind(compiled: Compiled, recipe: Path) -> Compiled:
     kept = read_fit(path)
     entries = {entry.key: entry for entry in kept.entries}
     mistakes = [*_differences(learners, entries, kept, recipe), *_data(kept, recipe)]
+    if not mistakes and not is_whole(path):
+        said = f"{arrays_path(path)}, which belongs to the fit, is missing or damaged"
+        mistakes = [_refused(STALE, said, kept, recipe)]
     if mistakes:
         raise Mistakes(mistakes)
     fits = {

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from composer.parts.mistakes import PartError
 from composer.ports import State
 from composer.words import Diagnostic, Mistakes
 
@@ -84,7 +86,8 @@ def read_fit(path: Path) -> Kept:
         return Kept.model_validate_json(path.read_bytes())
     except (ValidationError, ValueError, OSError):
         text = f"{path} is no fit of this version of the project"
-        help_ = "make it anew: `compose fit RECIPE --data FILE`, or remove it"
+        recipe = shlex.quote(str(path).removesuffix(SUFFIX))
+        help_ = f"make it anew: `compose fit {recipe} --data FILE`, or remove it"
         raise Mistakes([Diagnostic("E507", text, help=help_)]) from None
 
 
@@ -101,12 +104,30 @@ def write_fit(path: Path, kept: Kept, states: Sequence[Mapping[str, State]]) -> 
     }
     text = json.dumps(kept.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False)
     try:
-        _replace(_arrays_path(path), save(arrays))
+        _replace(arrays_path(path), save(arrays))
         _replace(path, f"{text}\n".encode())
     except OSError as error:
         said = f"the fit cannot be written to {path}: {error.strerror}"
         help_ = "copy the recipe to a folder of your own, and fit it there"
         raise Mistakes([Diagnostic("E503", said, help=help_)]) from None
+
+
+def is_whole(path: Path) -> bool:
+    """Say whether the arrays of a fit are there and not cut off, by the header of their file.
+
+    A file of safetensors begins with the length of its header, in eight bytes, and the header
+    says where each array ends.
+    """
+    place = arrays_path(path)
+    try:
+        with place.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            size = place.stat().st_size
+            header = json.loads(file.read(length)) if length < size else {}
+        ends = [0] + [each["data_offsets"][1] for n, each in header.items() if n != "__metadata__"]
+    except (OSError, ValueError, AttributeError, LookupError, TypeError):
+        return False
+    return bool(size == 8 + length + max(ends))
 
 
 def content_of(states: Mapping[str, State]) -> str:
@@ -121,7 +142,7 @@ def content_of(states: Mapping[str, State]) -> str:
 
 def loader(path: Path, at: int, entry: Entry) -> Callable[[], Mapping[str, State]]:
     """Return what reads an entry's states, when they are needed."""
-    return partial(_load, _arrays_path(path), at, entry)
+    return partial(_load, arrays_path(path), at, entry)
 
 
 def _load(path: Path, at: int, entry: Entry) -> Mapping[str, State]:
@@ -136,12 +157,14 @@ def _load(path: Path, at: int, entry: Entry) -> Mapping[str, State]:
                     found[name][key] = file.get_tensor(whole)
     except (OSError, SafetensorError, KeyError):
         text = f"{path}, which belongs to the fit, is missing or damaged"
-        help_ = "make it anew: `compose fit RECIPE --data FILE`"
-        raise Mistakes([Diagnostic("E507", text, help=help_)]) from None
+        recipe = shlex.quote(str(path).removesuffix(ARRAYS))
+        help_ = f"make it anew: `compose fit {recipe} --data FILE`"
+        raise PartError("E507", text, help_) from None
     return {name: State(found[name], facts) for name, facts in entry.facts.items()}
 
 
-def _arrays_path(path: Path) -> Path:
+def arrays_path(path: Path) -> Path:
+    """Return where the arrays of a fit lie."""
     return path.with_name(path.name.removesuffix(SUFFIX) + ARRAYS)
 
 
