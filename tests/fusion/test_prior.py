@@ -1,11 +1,13 @@
 """Weights out of a prompt, by hand and by PackLLM's own algorithm on the same models."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from composer.fusion.sessions.settle import settle
 from composer.fusion.spec import LOGS, MEAN, UNION, Job, Part, Prompted, Sampling, TokenFuse
 from composer.models.checkpoint import ModelError
 
@@ -271,3 +273,45 @@ def test_a_fuse_inside_spans_settles_too(three, write, weights):
     found = weights(inner, TEXT)
     fixed = TokenFuse(three[:2], NAMES[:2], found)
     assert made.text == write(SpanFuse((fixed, three[2]), ("ab", "c")), TEXT, max_tokens=8).text
+
+
+@pytest.mark.parametrize(
+    "prior", [SEARCH, PERPLEXITY, Part(PERPLEXITY.where, (("temperature", 0.001),))]
+)
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+@pytest.mark.parametrize("align", ["shared", "union"])
+def test_a_lead_without_weight_is_not_weighed(three, weights, prior, order, align):
+    gate = Part("composer.fusion.gate:unsure")
+    pair = tuple(three[n] for n in order)
+    options = {"align": UNION} if align == "union" else {}
+    fuse = TokenFuse(pair, ("a", "b"), (0.0, 1.0), prior=prior, gate=gate, **options)
+    assert weights(fuse, TEXT) == (0.0, 1.0)
+
+
+def test_a_prompt_that_leaves_nobody_a_weight_is_an_error():
+    def nobody(cursor, prompts):
+        del cursor, prompts
+        yield from ()
+        return (0.0, 0.0)
+
+    group = SimpleNamespace(prior=nobody)
+    with pytest.raises(ModelError, match="left no member") as error:
+        list(settle(SimpleNamespace(group=group, weights=(0.5, 0.5)), ()))
+    assert error.value.code == "E701"
+
+
+@pytest.mark.parametrize("prior", [SEARCH, PERPLEXITY])
+def test_who_leads_stays_though_all_others_leave_while_they_are_weighed(
+    three, write, monkeypatch, engine, prior
+):
+    (runner,) = engine._pool.get([three[1].model])
+
+    def fail(feeds):
+        raise MemoryError("no room on the device")
+
+    monkeypatch.setattr(runner.rows, "step", fail)
+    gate = Part("composer.fusion.gate:unsure")
+    fuse = TokenFuse(three[:2], ("a", "b"), (0.0, 1.0), prior=prior, gate=gate, leave=True)
+    made = write(fuse, TEXT)
+    assert made.text == write(three[0], TEXT).text
+    assert set(made.left) == {"b"}

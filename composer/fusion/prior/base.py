@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from composer.fusion.sessions.base import Session
     from composer.fusion.spec import Messages
 
-__all__ = ["Prior", "lone", "peeked"]
+__all__ = ["Prior", "lone", "peeked", "weighed"]
 
 
 class Prior(Protocol):
@@ -33,6 +33,11 @@ def lone(sides: Sequence[Side], name: str) -> None:
     if nested is not None:
         said = f"`{name}` weighs models by their prompt, but {nested} is itself a fuse"
         raise ModelError("E402", said, "fuse its members directly")
+
+
+def weighed(cursor: Cursor) -> list[int]:
+    """The members, each its own leaf, that have a weight: not one that only leads behind a gate."""
+    return [n for n in cursor.tracks if cursor.weights[n]]
 
 
 def peeked(request: Peek) -> Session[dict[int, Tensor]]:

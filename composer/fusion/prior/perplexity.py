@@ -9,7 +9,7 @@ import torch
 
 from composer.fusion.cursor import opening
 from composer.fusion.peek import Peek
-from composer.fusion.prior.base import lone, peeked
+from composer.fusion.prior.base import lone, peeked, weighed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,10 +51,10 @@ def _losses(
 ) -> Session[dict[int, float]]:
     """The prompt's mean loss by leaf; none if a leaf has nothing to tell."""
     leaves = cursor.group.leaves
-    counts = {n: len(opening(leaves[n], prompts, "")) for n in cursor.tracks}
+    counts = {n: len(opening(leaves[n], prompts, "")) for n in weighed(cursor)}
     if min(counts.values()) <= 1:
         return {}
-    ids = {n: track.ids for n, track in cursor.tracks.items()}
+    ids = {n: cursor.tracks[n].ids for n in counts}
     totals = dict.fromkeys(counts, 0.0)
     for start in range(1, max(counts.values()), _AT_ONCE):
         at = {n: list(range(start, min(c, start + _AT_ONCE))) for n, c in counts.items()}
@@ -67,4 +67,4 @@ def _losses(
         n: count - 1 if per == "token" else len(words[n].bytes_of(ids[n][1:count]))
         for n, count in counts.items()
     }
-    return {n: totals[n] / max(sizes[n], 1) for n in cursor.tracks}
+    return {n: totals[n] / max(sizes[n], 1) for n in counts if n in cursor.tracks}

@@ -10,7 +10,7 @@ import torch
 from composer.fusion import combine
 from composer.fusion.cursor import opening
 from composer.fusion.peek import Peek
-from composer.fusion.prior.base import lone, peeked
+from composer.fusion.prior.base import lone, peeked, weighed
 from composer.fusion.said import Said, Share
 from composer.fusion.sessions.score import plain
 from composer.models.checkpoint import ModelError
@@ -44,7 +44,7 @@ def search(sides: Sequence[Side], *, steps: int = 21, tokens: int = 256) -> Prio
 
     def prior(cursor: Cursor, prompts: Sequence[Messages]) -> Session[tuple[float, ...]]:
         heard, targets = yield from _heard(cursor, prompts, tokens)
-        if not targets:
+        if not targets or not heard:
             return (1.0,) * len(sides)
         root: Fuse = cursor.group.root  # type: ignore[assignment]
         loss = partial(_loss, root, heard, targets)
@@ -65,15 +65,16 @@ def _heard(
 
     The prompt as it is rendered, if it is the same tokens for all; its text after BOS if not.
     """
-    given = [tuple(opening(cursor.group.leaves[n], prompts, "")) for n in cursor.tracks]
+    members = weighed(cursor)
+    given = [tuple(opening(cursor.group.leaves[n], prompts, "")) for n in members]
     root: Fuse = cursor.group.root  # type: ignore[assignment]
     if root.maps is None and len(set(given)) == 1:
         ids = given[0]
         marks = range(max(1, len(ids) - most), len(ids))
         targets = [ids[mark] for mark in marks]
-        found = yield from peeked(Peek(cursor, {n: list(marks) for n in cursor.tracks}))
+        found = yield from peeked(Peek(cursor, {n: list(marks) for n in members}))
     else:
-        found, targets = yield from _text(cursor, prompts, most)
+        found, targets = yield from _text(cursor, members, prompts, most)
     said = {
         n: Said(logits[:, : len(root.children[n].space)].to(cursor.group.device))
         for n, logits in found.items()
@@ -82,16 +83,16 @@ def _heard(
 
 
 def _text(
-    cursor: Cursor, prompts: Sequence[Messages], most: int
+    cursor: Cursor, members: Sequence[int], prompts: Sequence[Messages], most: int
 ) -> Session[tuple[dict[int, torch.Tensor], list[int]]]:
     """Read a prompt's text as entries of the fuse, by a cursor of its own."""
     group = cursor.group
-    read = {prompts[group.leaves[n].prompt] for n in cursor.tracks}
+    read = {prompts[group.leaves[n].prompt] for n in members}
     if len(read) > 1:
         said = "`search` mixes what members say of one prompt, but these read several"
         raise ModelError("E402", said, "weigh by `perplexity()`, or let them read the same")
     text = "\n\n".join(content for _, content in read.pop())
-    other, entries = plain(group, cursor.weights, list(cursor.tracks), text)
+    other, entries = plain(group, cursor.weights, members, text)
     try:
         for entry in entries:
             other.push(entry)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from composer.models.checkpoint import ModelError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -21,7 +23,14 @@ def settle(cursor: Cursor, prompts: Sequence[Messages]) -> Session[None]:
         return
     factors = yield from prior(cursor, prompts)
     found = [w * f for w, f in zip(cursor.weights, factors, strict=True)]
-    cursor.reweigh([each / sum(found) for each in found])
+    total = sum(found)
+    if not total > 0:
+        raise ModelError(
+            "E701",
+            "the prompt left no member of the fuse a weight",
+            "give the members weights of your own instead of `weigh`",
+        )
+    cursor.reweigh([each / total for each in found])
 
 
 def settled(cursor: Cursor) -> dict[str, float]:
