@@ -226,6 +226,29 @@ def test_an_empty_prompt_begins_after_bos(three, write):
     assert len(made.tokens) == 5
 
 
+def listened(engine, member):
+    return engine.listen(member, ((("user", TEXT),),), " there").result(60)
+
+
+def test_listening_names_who_left(engine, three, broken, monkeypatch):
+    fuse = TokenFuse(three[:2], NAMES[:2], leave=True)
+    with monkeypatch.context() as patch:
+        narrow(engine, patch, three[1], 3)
+        with pytest.raises(ModelError, match=r"not every member .* b: .*reads 3 tokens") as error:
+            listened(engine, fuse)
+    assert error.value.code == "E701"
+    broken(three[1], 0)
+    with pytest.raises(ModelError, match="b: b gave logits that are not numbers"):
+        listened(engine, fuse)
+
+
+def test_listening_to_a_fuse_that_gives_a_member_no_weight(engine, three):
+    inner = TokenFuse(three[:2], NAMES[:2], (1.0, 0.0))
+    heard = listened(engine, TokenFuse((inner, three[2]), ("ab", "c")))
+    alone = listened(engine, TokenFuse((three[0], three[2]), ("a", "c")))
+    assert torch.allclose(heard.logprobs, alone.logprobs, atol=1e-4)
+
+
 WITHOUT_DOUBT = Part("composer.fusion.handover:doubt", (("below", 1e-9),))
 TEXTUAL = {
     "bytes": lambda members: ByteFuse(members, ("p", "q")),

@@ -67,6 +67,7 @@ def listen(
 
 
 def _listen(cursor: Cursor, entries: Sequence[int], *, hidden: bool) -> Session[Heard]:
+    _complete(cursor)
     for entry in entries:
         cursor.push(entry)
     if cursor.room < 0:
@@ -79,13 +80,21 @@ def _listen(cursor: Cursor, entries: Sequence[int], *, hidden: bool) -> Session[
         some = slice(start, start + _AT_ONCE)
         (answer,) = yield [Peek(cursor, {n: m[some] for n, m in marks.items()}, lead)]
         assert isinstance(answer, Peeked)
-        logits = [answer.logits[n] for n in range(len(cursor.group.leaves))]
+        _complete(cursor)
+        logits = [answer.logits.get(n) for n in range(len(cursor.group.leaves))]
         found.append(_heard(cursor.group, logits, targets[some], hidden=hidden))
     return Heard.join(found)
 
 
+def _complete(cursor: Cursor) -> None:
+    """Refuse to go on without members that left."""
+    if cursor.left:
+        said = "; ".join(f"{name}: {why}" for name, why in cursor.left.items())
+        raise ModelError("E701", f"not every member could be listened to: {said}")
+
+
 def _heard(
-    group: Group, logits: Sequence[Tensor], targets: Sequence[int | None], *, hidden: bool
+    group: Group, logits: Sequence[Tensor | None], targets: Sequence[int | None], *, hidden: bool
 ) -> Heard:
     lined = group.lined(logits)
     rows = torch.arange(len(targets), device=group.device)
