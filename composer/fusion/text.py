@@ -22,6 +22,11 @@ class Writer:
         self._sent = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
+    @property
+    def whole(self) -> bool:
+        """Whether all bytes so far are text: none waits for the rest of its character."""
+        return not self._decoder.getstate()[0]
+
     def add(self, piece: bytes, *, last: bool = False) -> None:
         """Take bytes, stop if a stop string is complete, and emit what is certain."""
         new = self._decoder.decode(piece, last)

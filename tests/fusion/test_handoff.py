@@ -1,5 +1,7 @@
 """Handing an answer over: the first member's own text, then the expert's own continuation."""
 
+import itertools
+
 import pytest
 
 from composer.fusion.spec import UNION, Handoff, Part, TokenFuse
@@ -100,3 +102,31 @@ def test_a_token_that_a_fuse_never_writes_is_an_error(model, write):
 def test_doubt_knows_one_expert_only(pair, write):
     with pytest.raises(ModelError, match="expert"):
         write(Handoff((*pair, pair[0]), ("a", "b", "c"), doubt()), TEXT)
+
+
+@pytest.fixture
+def spelt(monkeypatch):
+    """Let every entry of a model stand for some bytes, one after another: `spelt(group, text)`."""
+
+    def spell(group, text):
+        pieces = (text[n : n + 1] for n in itertools.count())
+        monkeypatch.setattr(group, "piece", lambda _: next(pieces))
+
+    return spell
+
+
+def test_half_a_character_is_not_handed_over(engine, model, write, spelt):
+    pair = model("rwkv"), model("stories")
+    spelt(engine._group(pair[0]), "aé!".encode())
+    fuse = Handoff(pair, ("a", "b"), doubt(below=1.0, window=3))  # in doubt inside of é
+    made = write(fuse, TEXT, max_tokens=12)
+    assert [span.winner for span in made.spans] == ["a", "b"]
+    assert made.spans[0].text == "aé"
+    assert made.spans[1].text == write(pair[1], TEXT, prefix="aé", max_tokens=9).text
+
+
+def test_an_answer_that_ends_inside_a_character_has_no_second_span(engine, model, write, spelt):
+    pair = model("rwkv"), model("stories")
+    spelt(engine._group(pair[0]), "é".encode())
+    made = write(Handoff(pair, ("a", "b"), doubt(below=1.0, window=2)), TEXT, max_tokens=2)
+    assert len(made.spans) == 1

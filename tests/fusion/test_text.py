@@ -52,3 +52,12 @@ def test_the_earliest_stop_string_counts():
 def test_bytes_after_a_stop_string_are_ignored():
     said, writer = written([b"ab.", b"cd"], (".",))
     assert writer.close() == "ab" == "".join(said)
+
+
+def test_half_a_character_is_no_whole_text():
+    writer = Writer()
+    assert writer.whole
+    writer.add("é".encode()[:1])
+    assert not writer.whole
+    writer.add("é".encode()[1:])
+    assert writer.whole

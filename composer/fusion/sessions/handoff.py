@@ -68,14 +68,16 @@ def _stretch(  # noqa: PLR0913  # what one stretch of an answer is made of
 
     def over(request: Draw, found: Drawn) -> bool:
         nonlocal chosen
-        expert = None if when is None else when(request, found, answer)
-        chosen = None if expert is None else expert + 1
-        return chosen is not None
+        if chosen is None and when is not None:
+            expert = when(request, found, answer)
+            chosen = None if expert is None else expert + 1
+        return chosen is not None and answer.writer.whole  # an expert cannot end half a character
 
     cursor = begin(group, job, group.weights(weights))
     try:
         yield from settle(cursor, job.prompts)
         yield from go_on(cursor, answer, luck, over)
-        return chosen, cursor, spent(cursor, answer)
+        goes_on = chosen if answer.finish is None else None
+        return goes_on, cursor, spent(cursor, answer)
     finally:
         cursor.close()
