@@ -9,7 +9,7 @@ import torch
 from composer.fusion.cursor import Cursor, Draw
 from composer.fusion.gate import critical, routed
 from composer.fusion.said import Said
-from composer.fusion.spec import Job, Part, Sampling, TokenFuse
+from composer.fusion.spec import LOGS, UNION, Job, Part, Sampling, TokenFuse
 from composer.fusion.taught import Taught
 from composer.fusion.tick import tick
 from composer.models.checkpoint import ModelError
@@ -281,3 +281,19 @@ def test_rows_are_read_rightly_beside_one_that_is_refused_hidden_states(
     assert [each.tracks[0].row.length for each in cursors] == [4, 0, 4]
     for each in cursors:
         each.close()
+
+
+@pytest.mark.parametrize("weights", [None, (0.0, 1.0)])
+def test_over_logarithms_it_is_all_one_whether_the_others_read_along(model, write, weights):
+    members = model("stories"), model("rwkv")
+    unsure = Part("composer.fusion.gate:unsure", (("below", 0.5),))
+    made = [
+        write(
+            TokenFuse(members, NAMES, weights, LOGS, align=UNION, gate=unsure, lazy=lazy),
+            TEXT,
+            max_tokens=12,
+        )
+        for lazy in (True, False)
+    ]
+    assert made[0].text == made[1].text
+    assert made[0].logprobs == pytest.approx(made[1].logprobs, abs=1e-4)
