@@ -133,11 +133,14 @@ class Recipe:
 
         With a `cache`, answers are kept on disk, in the user's own file or the one that is named,
         and are not made twice. `budget` is in dollars: what would exceed it is refused. Raises
-        Mistakes (E506) where something is not what the recipe's lock says.
+        Mistakes where something is not what the recipe's lock says (E506), or where an estimator
+        has learnt nothing yet (E509).
         """
+        from composer.compiler.fits import demand_taught
         from composer.run import Ensemble, cache_path
 
         self._hold()
+        demand_taught(self._answer, self.name, self.path)
         kept = cache_path() if cache is True else cache or None
         return Ensemble(self._planned, seed=self.seed, cache=kept, budget=budget, loading=loading)
 

@@ -39,10 +39,10 @@ def test_a_fit_is_used_without_being_told(desk, rows):
 
 
 def test_without_data_and_fit_a_part_says_how_to_teach_it(desk):
-    with Recipe.load(desk.recipe()).ready() as ensemble:
-        (result,) = ensemble.map(["add sum 1"])
-    assert "E509" in result.error
-    assert "compose fit RECIPE --data FILE" in result.error
+    path = desk.recipe()
+    found = refused(Recipe.load(path).ready)
+    assert (found.code, found.message) == ("E509", f"`linear` of `{path}` has learnt nothing yet")
+    assert f"run `compose fit {path} --data FILE`" in found.help
 
 
 def test_the_same_data_and_seed_give_the_same_bytes(desk):

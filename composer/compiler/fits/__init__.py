@@ -1,7 +1,7 @@
 """Fits: what the parts of a recipe learnt, kept beside it and bound to it when it is planned."""
 
 from composer.compiler.fits.bind import bind
-from composer.compiler.fits.find import Learner, find, specification
+from composer.compiler.fits.find import Learner, demand_taught, find, specification
 from composer.compiler.fits.kept import (
     Calibrated,
     Entry,
@@ -21,6 +21,7 @@ __all__ = [
     "Source",
     "arrays_path",
     "bind",
+    "demand_taught",
     "find",
     "fit_path",
     "read_fit",

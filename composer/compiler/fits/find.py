@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from composer.compiler.graph import topological
 from composer.models.content import file_digest
+from composer.parts.estimators.base import Learned
 from composer.ports import Trainable
 from composer.ports.typed import Resolve, Typed
+from composer.words import Diagnostic, Mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from composer.compiler.graph import Node
 
@@ -52,6 +56,20 @@ def learners_of(node: Node) -> Iterator[Learner]:
     for option, value in node.values().items():
         for part in _parts(value):
             yield Learner(node, option, part)
+
+
+def demand_taught(root: Node, name: str, path: Path | None) -> None:
+    """Refuse a graph with an estimator that has learnt nothing; raises Mistakes (E509).
+
+    `name` is that of the recipe, and `path` where it lies.
+    """
+    for learner in find(root):
+        part = learner.part
+        if isinstance(part, Learned) and part.fitted is None and part.data is None:
+            recipe = "RECIPE" if path is None else shlex.quote(str(path))
+            said = f"`{part.name}` of `{name}` has learnt nothing yet"
+            help_ = f"run `compose fit {recipe} --data FILE`, or give it `data = FILE`"
+            raise Mistakes([Diagnostic("E509", said, help=help_)])
 
 
 def names_of(node: Node) -> tuple[str, ...]:
