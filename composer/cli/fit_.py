@@ -105,6 +105,7 @@ def _own_data(recipe: Recipe) -> Path:
 
 def _lines(done: Done) -> list[str]:
     from composer.compiler.fits import arrays_path
+    from composer.learn.worth import verdict
 
     lines = []
     for entry in done.kept.entries:
@@ -116,6 +117,11 @@ def _lines(done: Done) -> list[str]:
             name = (found.policy or {"name": "one"})["name"]
             lines.append(f"  {name}({found.option} = {found.value:.6g}) for {found.target}")
             lines.append(f"  reached on rows left out: {_interval(entry.report['reached'])}")
+            known = entry.report.get("at_target", {})
+            lines += [
+                f"  {said}: {_interval(known[key])}" for key, said in THERE.items() if key in known
+            ]
+            lines += [f"  {said}" for said in verdict(entry.report)]
     lines += [f"note: {note}" for note in done.notes]
     return [*lines, f"wrote {done.path} and {arrays_path(done.path).name}"]
 
@@ -132,6 +138,12 @@ WORDS = {
     "apgr": "APGR (chance .5)",
     "length": "APGR of the prompt's length",
     "over_length": "gain in APGR over length",
+}
+
+THERE = {
+    "quality": "quality there",
+    "over_single": "over the best single choice",
+    "over_length": "over the prompt's length with the same shares",
 }
 
 

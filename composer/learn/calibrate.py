@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from composer.compiler.fits import Calibrated, specification
 from composer.learn.deciding import decide, estimates_of, outcomes
 from composer.learn.lesson import Target, unteachable
+from composer.learn.worth import worth
 from composer.metrics import mean_interval
 from composer.parts.estimators.base import Predictions
 
@@ -60,8 +61,9 @@ def calibrate(
     """Set the policy's lever so that decisions on left-out predictions meet a target.
 
     Returns the setting from all rows, and what was reached: the lever is set on one half of the
-    rows and checked on the other, both ways, with a bootstrap interval. Raises Mistakes (E509)
-    where the policy has no lever or no setting meets the target.
+    rows and checked on the other, both ways, with a bootstrap interval; so is `at_target`, what
+    the decisions are worth there (see `worth`). Raises Mistakes (E509) where the policy has no
+    lever or no setting meets the target.
     """
     import numpy as np
 
@@ -70,15 +72,18 @@ def calibrate(
     value = _setting(route, lever, target)
     order = np.random.default_rng(route.seed).permutation(len(route.found.mean))
     halves = np.array_split(order, 2)
-    checked = np.full(len(order), np.nan)
+    checked, quality, share = np.full((3, len(order)), np.nan)
     for learnt, left in (halves, halves[::-1]):
         half = _setting(route.take(learnt), lever, target, strict=False)
         tried = route.take(left).outcomes(_set(route.policy, lever, half))
         checked[left] = getattr(tried, target.what)
+        quality[left], share[left] = tried.quality, tried.share
     reached = mean_interval(checked[~np.isnan(checked)].tolist(), seed=route.seed)
     specified = None if written is None else specification(written)
     calibrated = Calibrated(policy=specified, option=lever, value=value, target=str(target))
-    return calibrated, {"reached": [reached.mean, reached.low, reached.high]}
+    at_target = worth(route.labels, quality, share, halves, route.seed)
+    told = {"reached": [reached.mean, reached.low, reached.high], "at_target": at_target}
+    return calibrated, told
 
 
 def _lever(policy: Policy) -> str:

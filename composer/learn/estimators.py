@@ -10,6 +10,7 @@ from composer.learn.guarding import guard, held_out, see
 from composer.learn.lesson import Taught, unteachable
 from composer.learn.outcomes import choices_of, outcomes_of
 from composer.learn.validation import facts, validate
+from composer.learn.worth import losses
 from composer.parts.estimators.foreign import near_state
 from composer.steps.routing import default_policy
 
@@ -50,6 +51,7 @@ def train_estimator(part: Learned, node: Node, lesson: Lesson) -> Taught:
             kept = held_out(labels, strange, usual)
             report["foreign_shrunk"] = validate(labels, kept, lesson.seed)
     calibrated, reached = _calibrated(node, lesson, labels, found)
+    notes += tuple(losses(report))
     rows = len(labels.queries)
     return Taught(labels.names, rows, states, {**report, **reached}, calibrated, notes)
 

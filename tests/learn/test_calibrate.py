@@ -5,6 +5,7 @@ import pytest
 
 from composer.learn.calibrate import Route, calibrate
 from composer.learn.lesson import Target
+from composer.learn.worth import losses, verdict, worth
 from composer.parts import Choice, Gap, One, Several, Threshold
 from composer.parts.estimators.base import Labels, Predictions
 from composer.recipe import Recipe
@@ -109,3 +110,42 @@ def test_a_default_policy_can_be_calibrated_too(desk):
     desk.fit(path, target=Target.read("share=0.3"))
     route = next(step for step in Recipe.load(path).plan().steps if step.op == "route")
     assert any(o.name == "policy" and o.value.startswith("one(cost") for o in route.options)
+
+
+def test_what_a_setting_is_worth_is_told_beside_what_is_plain(desk):
+    (entry,) = desk.fit(desk.recipe(), target=Target.read("share=0.5")).kept.entries
+    found = entry.report["at_target"]
+    assert found["quality"][0] > 0.85
+    assert found["over_single"][0] == pytest.approx(
+        found["quality"][0] - entry.report["single"]["quality"], abs=1e-6
+    )
+    assert found["over_single"][1] > 0
+    assert len(found["over_length"]) == 3
+    (said,) = verdict(entry.report)
+    assert said.startswith("at this setting it beats always B, and it ")
+
+
+def test_a_verdict_goes_by_the_interval():
+    there = {"over_single": [-0.2, -0.3, -0.1], "over_length": [0.1, -0.1, 0.2]}
+    assert list(verdict({"single": {"name": "B"}, "at_target": there})) == [
+        "at this setting it is worse than always B, and it does not beat prompt length with the "
+        "same shares"
+    ]
+
+
+def test_length_is_given_as_many_strong_calls_in_each_half():
+    quality = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0]])
+    labels = Labels(
+        ("a", "aaaa", "aaa", "aa"), ((),) * 4, ("weak", "strong"), quality, quality, quality
+    )
+    ours, share = np.array([1.0, 1.0, 0.0, 1.0]), np.array([0.0, 1.0, 0.0, 1.0])
+    found = worth(labels, ours, share, [np.array([0, 1]), np.array([2, 3])], 0)
+    assert found["over_single"][0] == 0
+    assert found["over_length"][0] == 0
+
+
+def test_a_loss_on_tags_left_out_is_a_warning():
+    report = {"single": {"name": "B"}, "foreign": {"gain": [-0.1, -0.2, 0.0]}}
+    (said,) = losses(report)
+    assert "falls behind always B: -0.100 (-0.200 to +0.000)" in said
+    assert not list(losses({**report, "foreign_shrunk": {"gain": [0.0, 0.0, 0.0]}}))
