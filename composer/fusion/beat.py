@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
 
-    from composer.fusion.cursor import Request
+    from composer.fusion.requests.plain import Request
 
 __all__ = ["Beat", "due"]
 

@@ -5,37 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from composer.fusion.inquiry import Inquiry
 from composer.fusion.spec import Usage
 from composer.models.checkpoint import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from torch import Tensor
-
-    from composer.fusion.beat import Beat
     from composer.fusion.group import Group, Leaf
-    from composer.fusion.spec import Messages, Sampling
+    from composer.fusion.requests.plain import Drawn
+    from composer.fusion.spec import Messages
     from composer.models.rows import Row
 
-__all__ = [
-    "END",
-    "Cursor",
-    "Draw",
-    "Drawn",
-    "Left",
-    "Rank",
-    "Ranked",
-    "Read",
-    "Request",
-    "Track",
-    "opening",
-]
+__all__ = ["Cursor", "Left", "Track", "opening"]
 
 T = TypeVar("T", bound=Exception)
-
-END = -1  # in a reading: the end of the answer, whichever entry says it
 
 
 @dataclass(eq=False, slots=True)
@@ -234,67 +217,6 @@ class Cursor:
             own = Usage(track.count.calls, track.count.prompt, written)
             found[track.leaf.name] = found.get(track.leaf.name, Usage()) + own
         return found
-
-
-@dataclass(eq=False, slots=True)
-class Draw:
-    """Ask for one entry to be drawn at the cursor.
-
-    Where the group has a gate, `opened` says that it opened here, and `held` keeps the logits
-    [1, width] of the first member's leaves until the others have caught up.
-    """
-
-    cursor: Cursor
-    how: Sampling
-    luck: float
-    opened: bool = False
-    held: dict[int, Tensor] = field(default_factory=dict)
-    beat: Beat | None = None
-
-
-@dataclass(eq=False, slots=True)
-class Drawn:
-    """What was drawn, and its log-probability at temperature 1."""
-
-    entry: int
-    logprob: float
-
-
-@dataclass(eq=False, slots=True)
-class Rank:
-    """Ask for the likeliest `count` of some entries [n] at the cursor."""
-
-    cursor: Cursor
-    entries: Tensor
-    count: int
-
-
-@dataclass(eq=False, slots=True)
-class Ranked:
-    """Entries, likeliest first, with their log-probabilities."""
-
-    entries: list[int]
-    logprobs: list[float]
-
-
-class Read:
-    """Ask for the log-probabilities of entries that come next; they are pushed.
-
-    Without entries, all but the last token is read ahead.
-    """
-
-    __slots__ = ("cursor", "start", "targets")
-
-    def __init__(self, cursor: Cursor, entries: Sequence[int]) -> None:
-        self.cursor = cursor
-        self.targets = list(entries)
-        self.start = len(cursor.entries)
-        for entry in entries:
-            if entry != END:
-                cursor.push(entry)
-
-
-Request = Draw | Rank | Read | Inquiry
 
 
 def opening(leaf: Leaf, prompts: Sequence[Messages], prefix: str) -> list[int]:

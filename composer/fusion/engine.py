@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from composer.fusion.cursor import Request
-    from composer.fusion.sessions.base import Reply, Session
+    from composer.fusion.requests.plain import Request
+    from composer.fusion.requests.replies import Reply
+    from composer.fusion.sessions.base import Session
     from composer.fusion.sessions.listen import Heard
     from composer.fusion.spec import Generated, Job, Member, Messages, Score
     from composer.models.checkpoint import Checkpoint

@@ -13,8 +13,8 @@ from composer.models.checkpoint import ModelError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.fusion.cursor import Draw, Drawn
     from composer.fusion.group import Group
+    from composer.fusion.requests.plain import Draw, Drawn
     from composer.fusion.sessions.write import Answer
 
 __all__ = ["When", "doubt", "special"]

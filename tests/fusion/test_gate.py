@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from composer.fusion.cursor import Cursor, Draw
+from composer.fusion.cursor import Cursor
 from composer.fusion.gate import critical, routed
+from composer.fusion.requests.plain import Draw
 from composer.fusion.said import Said
 from composer.fusion.spec import LOGS, UNION, Job, Part, Sampling, TokenFuse
 from composer.fusion.taught import Taught

@@ -3,8 +3,9 @@ import math
 import pytest
 import torch
 
-from composer.fusion.cursor import END, Cursor
-from composer.fusion.look import Look
+from composer.fusion.cursor import Cursor
+from composer.fusion.requests.look import Look
+from composer.fusion.requests.plain import END
 from composer.fusion.spec import SHARED, Job, Part, Sampling, TokenFuse
 from composer.fusion.tick import tick
 from composer.models.checkpoint import ModelError

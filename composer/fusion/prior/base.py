@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from composer.fusion.peek import Peek, Peeked
+from composer.fusion.requests.peek import Peek, Peeked
 from composer.models.checkpoint import ModelError
 
 if TYPE_CHECKING:

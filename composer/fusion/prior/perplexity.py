@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from composer.fusion.cursor import opening
-from composer.fusion.peek import Peek
 from composer.fusion.prior.base import lone, peeked, weighed
+from composer.fusion.requests.peek import Peek
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

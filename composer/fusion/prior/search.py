@@ -9,8 +9,8 @@ import torch
 
 from composer.fusion import combine
 from composer.fusion.cursor import opening
-from composer.fusion.peek import Peek
 from composer.fusion.prior.base import lone, peeked, weighed
+from composer.fusion.requests.peek import Peek
 from composer.fusion.said import Said, Share
 from composer.fusion.sessions.score import plain
 from composer.models.checkpoint import ModelError

@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from composer.fusion.cursor import Cursor, Rank, Ranked
+from composer.fusion.requests.plain import Rank, Ranked
 from composer.fusion.said import Said
 from composer.fusion.sample import draw
 from composer.fusion.sessions.base import given, left
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
+    from composer.fusion.cursor import Cursor
     from composer.fusion.group import Group
     from composer.fusion.sessions.base import Session
     from composer.fusion.spec import ByteFuse, Generated, Job

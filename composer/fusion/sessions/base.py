@@ -5,19 +5,18 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, TypeVar
 
-from composer.fusion.cursor import Drawn, Ranked
+from composer.fusion.requests.plain import Drawn
 from composer.fusion.spec import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
 
-    from composer.fusion.cursor import Cursor, Draw, Request
+    from composer.fusion.cursor import Cursor
     from composer.fusion.group import Group
-    from composer.fusion.look import Looked
-    from composer.fusion.turn import Turned
+    from composer.fusion.requests.plain import Draw, Request
+    from composer.fusion.requests.replies import Reply
 
     T = TypeVar("T")
-    Reply = Drawn | Ranked | Turned | dict[int, Looked] | list[float]
     Session = Generator[list[Request], list[Reply], T]
 
 __all__ = ["drawn", "given", "left", "together"]

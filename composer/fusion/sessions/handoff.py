@@ -14,9 +14,10 @@ from composer.fusion.spec import Span, weights_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from composer.fusion.cursor import Cursor, Draw, Drawn
+    from composer.fusion.cursor import Cursor
     from composer.fusion.group import Group
     from composer.fusion.handover import When
+    from composer.fusion.requests.plain import Draw, Drawn
     from composer.fusion.sessions.base import Session
     from composer.fusion.spec import Generated, Handoff, Job, Usage
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from composer.fusion.cursor import Cursor, opening
-from composer.fusion.peek import Peek, Peeked
+from composer.fusion.requests.peek import Peek, Peeked
 from composer.fusion.said import Said
 from composer.fusion.sessions.score import encoded
 from composer.fusion.weigh.features import features

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from composer.fusion.cursor import END, Cursor, Read, opening
+from composer.fusion.cursor import Cursor, opening
+from composer.fusion.requests.plain import END, Read
 from composer.fusion.sessions.settle import settle
 from composer.fusion.spec import Score
 from composer.models.checkpoint import ModelError

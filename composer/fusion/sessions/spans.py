@@ -11,7 +11,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from composer.fusion.cursor import END, Cursor, Draw, Read
+from composer.fusion.requests.plain import END, Draw, Read
 from composer.fusion.sessions.base import drawn, given, left, together
 from composer.fusion.sessions.settle import settle
 from composer.fusion.sessions.write import begin, confidence
@@ -21,6 +21,7 @@ from composer.fusion.text import Writer
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from composer.fusion.cursor import Cursor
     from composer.fusion.group import Group
     from composer.fusion.sessions.base import Session
     from composer.fusion.sessions.write import Finish

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from composer.fusion.beat import Beat
-from composer.fusion.cursor import Read
 from composer.fusion.group import Fuse
+from composer.fusion.requests.plain import Read
+from composer.fusion.requests.turn import Side, Turn, Turned
 from composer.fusion.sessions.write import Answer, begin, spent, write
-from composer.fusion.turn import Side, Turn, Turned
 from composer.models.checkpoint import ModelError
 
 if TYPE_CHECKING:
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
     from composer.fusion.cursor import Cursor
     from composer.fusion.group import Group
+    from composer.fusion.requests.turn import Proposal
     from composer.fusion.sessions.base import Session
     from composer.fusion.spec import Generated, Job, TokenFuse
-    from composer.fusion.turn import Proposal
 
 __all__ = ["speculative"]
 

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Literal
 
 from composer.fusion.align.sharp import sharpened
 from composer.fusion.beat import Beat
-from composer.fusion.cursor import END, Cursor, Draw, Read
+from composer.fusion.cursor import Cursor
 from composer.fusion.group import Fuse, Single
-from composer.fusion.look import Look
+from composer.fusion.requests.look import Look
+from composer.fusion.requests.plain import END, Draw, Read
 from composer.fusion.sessions.base import drawn
 from composer.fusion.sessions.write import Answer, begin, spent, write
 from composer.fusion.spec import LOGS, Part
@@ -28,9 +29,10 @@ from composer.models.checkpoint import ModelError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from composer.fusion.cursor import Drawn, Track
+    from composer.fusion.cursor import Track
     from composer.fusion.group import Group
-    from composer.fusion.look import Looked
+    from composer.fusion.requests.look import Looked
+    from composer.fusion.requests.plain import Drawn
     from composer.fusion.sessions.base import Session
     from composer.fusion.spec import Generated, Job, TokenFuse
 

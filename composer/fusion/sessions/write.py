@@ -7,8 +7,9 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
-from composer.fusion.cursor import Cursor, Draw, opening
+from composer.fusion.cursor import Cursor, opening
 from composer.fusion.group import Fuse
+from composer.fusion.requests.plain import Draw
 from composer.fusion.sessions.base import drawn
 from composer.fusion.sessions.settle import settle, settled
 from composer.fusion.spec import Generated, Usage, checkpoints
@@ -17,8 +18,8 @@ from composer.fusion.text import Writer
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from composer.fusion.cursor import Drawn
     from composer.fusion.group import Group
+    from composer.fusion.requests.plain import Drawn
     from composer.fusion.sessions.base import Session
     from composer.fusion.spec import Job, Sampling
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.fusion.cursor import END
 from composer.fusion.fault import fault
-from composer.fusion.inquiry import Inquiry
+from composer.fusion.requests.inquiry import Inquiry
+from composer.fusion.requests.plain import END
 from composer.fusion.sample import likeliest
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from composer.fusion.fault import fault
-from composer.fusion.inquiry import Inquiry
+from composer.fusion.requests.inquiry import Inquiry
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

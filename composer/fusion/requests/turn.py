@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.fusion.cursor import Drawn
 from composer.fusion.fault import fault
-from composer.fusion.inquiry import Inquiry
+from composer.fusion.requests.inquiry import Inquiry
+from composer.fusion.requests.plain import Drawn
 from composer.fusion.sample import likeliest, pick, processed
 
 if TYPE_CHECKING:

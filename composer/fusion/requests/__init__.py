@@ -1,0 +1,1 @@
+"""What a session may ask of a tick: the plain requests, and inquiries that answer themselves."""
