@@ -118,6 +118,7 @@ def index_of(rows: State) -> Vectors:
 
 
 def unit(vectors: Vectors) -> Vectors:
+    """Return rows [n, f] scaled to length 1."""
     from sklearn.preprocessing import normalize
 
     return normalize(vectors)
