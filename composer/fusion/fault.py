@@ -34,4 +34,8 @@ def fault(cursor: Cursor, said: Sequence[Tensor | None], rows: slice) -> ModelEr
                 "its number type may be too narrow: try `dtype = float32`",
             )
             return cursor.without(n, error)
-    return ModelError("E705", "the members rule out each other's every token")
+    return ModelError(
+        "E705",
+        "the members rule out each other's every token",
+        "combine them by `mean()`, or lower `plausible`",
+    )

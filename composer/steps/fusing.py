@@ -46,8 +46,9 @@ def token_fuse(  # noqa: PLR0913 - each is a part of its own
     divided by the sum of its coefficients unless `normalize = true` (arXiv:2401.08565). Members
     of unlike vocabularies need an `align`. `weigh` multiplies the weights, at every token or once
     by what the members make of the prompt. With a `gate` the first member leads, and the others
-    are asked only where it opens; with a `draft` one member writes ahead, and the others read what
-    it wrote in one pass. With `leave` a member that fails leaves, and the others go on.
+    are asked only where it opens (a text that is scored is read by all); with a `draft` one member
+    writes ahead, and the others read what it wrote in one pass. With `leave` a member that fails
+    leaves, and the others go on.
     `plausible` rules out what has less than that part of the first member's largest probability.
     """
     from composer.fusion.spec import TokenFuse

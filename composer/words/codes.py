@@ -437,8 +437,9 @@ CODES: dict[str, Code] = {
         "this: try `dtype = bf16` or `dtype = float32`, and check merged weights.",
     ),
     "E705": Code(
-        "no answers to choose from",
-        "Every member failed or abstained, so a vote or a ranking had nothing before it.",
+        "nothing to choose from",
+        "Every member failed or abstained, so a vote or a ranking had nothing before it; or the "
+        "members of a fuse rule out each other's every next token, as minima and formulas can.",
     ),
     "E706": Code(
         "the output belongs to another recipe",
