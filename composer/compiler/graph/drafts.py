@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from composer.compiler.graph.fuses import bare
 from composer.compiler.graph.node import WEIGHED
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def check_draft(ctx: Context, node: Node) -> None:
     """Check that a fuse's draft goes with its other options and its members."""
     if node.op not in (*WEIGHED, "handoff"):
         return
-    for member in map(_unprompted, node.inputs):
+    for member in map(bare, node.inputs):
         if member.op == "token_fuse" and member.get("draft") is not None:
             text = "a draft inside another fuse is never asked"
             help_ = "give the `draft` to the outermost fuse"
@@ -60,15 +61,9 @@ def _check_align(ctx: Context, fuse: Node) -> None:
 
 def _check_members(ctx: Context, fuse: Node) -> None:
     draft = fuse.get("draft")
-    inner = next((m for m in map(_unprompted, fuse.inputs) if m.op != "model"), None)
+    inner = next((m for m in map(bare, fuse.inputs) if m.op != "model"), None)
     if draft.lone and inner is not None:
         text = f"`{draft.name}` needs members that are one model each, not `{inner.op}`"
         place = ctx.graph.places.get(inner) or ctx.graph.places.get(fuse)
         help_ = "give the models themselves to one `token_fuse`"
         ctx.say("E302", text, place, "is several models", help=help_)
-
-
-def _unprompted(member: Node) -> Node:
-    while member.op == "prompted":
-        member = member.inputs[0]
-    return member

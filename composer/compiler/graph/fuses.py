@@ -23,7 +23,7 @@ def check_fuse(ctx: Context, node: Node) -> None:
     if node.op != "token_fuse":
         return
     place = ctx.graph.places.get(node)
-    for member in map(_bare, node.inputs):
+    for member in map(bare, node.inputs):
         for option in _unheeded(member):
             ctx.say(
                 "E402",
@@ -54,7 +54,7 @@ def check_fuse(ctx: Context, node: Node) -> None:
 
 def _check_gates(ctx: Context, node: Node) -> None:
     """Check that what is weighed up in text is all that each member says."""
-    for member in map(_bare, node.inputs):
+    for member in map(bare, node.inputs):
         if member.op == "token_fuse" and member.get("gate") is not None:
             ctx.say(
                 "E402",
@@ -79,7 +79,7 @@ def _check_experts(ctx: Context, node: Node) -> None:
         )
 
 
-def _bare(member: Node) -> Node:
+def bare(member: Node) -> Node:
     """A member without the prompts before it."""
     while member.op == "prompted":
         member = member.inputs[0]

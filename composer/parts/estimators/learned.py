@@ -11,7 +11,7 @@ from composer.parts.estimators.features import Features, Tfidf, all_vectors, emb
 from composer.ports import State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from composer.parts.estimators.base import Asked, Floats, Labels
     from composer.parts.estimators.features import Vectors
@@ -41,7 +41,35 @@ class Featured(Learned):
         return all_vectors(self.seen, state, queries)
 
 
-class Knn(Featured):
+class Compared(Featured):
+    """An estimator that compares a query with all recorded ones."""
+
+    def fit(self, labels: Labels, seed: int) -> State:
+        """Keep the rows' vectors and outcomes."""
+        import numpy as np
+
+        del seed
+        features, vectors = self.embed(labels.asked)
+        index = unit(vectors).T.tocsr()
+        index.sort_indices()
+        kept = {
+            "data": index.data,
+            "indices": index.indices.astype(np.int32),
+            "indptr": index.indptr.astype(np.int32),
+            "quality": labels.quality,
+        }
+        return State.join(features=features, rows=State(kept))
+
+    def similar(self, state: State, queries: Sequence[Asked]) -> Iterator[Floats]:
+        """Yield the cosines [some queries, rows] of queries with the recorded ones, in order."""
+        rows = state.part("rows")
+        index = rows.live.get("index", lambda: _index(rows))
+        vectors = unit(self.vectors(state.part("features"), queries))
+        for at in range(0, len(queries), _AT_ONCE):
+            yield (vectors[at : at + _AT_ONCE] @ index).toarray()
+
+
+class Knn(Compared):
     """Similarity-weighted mean of the outcomes of the k most similar recorded queries.
 
     quality = sum s_i y_i / sum s_i with s the cosine of the features. A query that shares no term
@@ -58,35 +86,15 @@ class Knn(Featured):
         """Say how many neighbours there were."""
         return f"the {min(self.k, fitted.rows)} nearest recorded queries"
 
-    def fit(self, labels: Labels, seed: int) -> State:
-        """Keep the rows' vectors and labels."""
-        import numpy as np
-
-        del seed
-        features, vectors = self.embed(labels.asked)
-        index = unit(vectors).T.tocsr()
-        index.sort_indices()
-        kept = {
-            "data": index.data,
-            "indices": index.indices.astype(np.int32),
-            "indptr": index.indptr.astype(np.int32),
-            "quality": labels.quality,
-        }
-        return State.join(features=features, rows=State(kept))
-
     def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
         """Return the weighted means over the nearest rows that have an outcome."""
         import numpy as np
 
         rows = state.part("rows")
-        index = rows.live.get("index", lambda: index_of(rows))
         quality = rows.arrays["quality"]
-        vectors = unit(self.vectors(state.part("features"), queries))
         whole = rows.live.get("whole", lambda: _summary(quality))
-        parts = [
-            self._nearest((vectors[at : at + _AT_ONCE] @ index).toarray(), quality, whole)
-            for at in range(0, len(queries), _AT_ONCE)
-        ]
+        similar = self.similar(state, queries)
+        parts = [self._nearest(some, quality, whole) for some in similar]
         empty = np.zeros((0, quality.shape[1]))
         mean, spread = (np.vstack([empty, *each]) for each in zip(*parts, strict=True))
         return Predictions(mean, spread)
@@ -108,7 +116,7 @@ class Knn(Featured):
         return np.hstack(mean), np.hstack(spread)
 
 
-def index_of(rows: State) -> Vectors:
+def _index(rows: State) -> Vectors:
     """Return the rows term by term, so that comparing a query reads only its own terms."""
     from scipy import sparse
 

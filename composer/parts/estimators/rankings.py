@@ -8,50 +8,28 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from composer.parts.estimators.base import Predictions, State
-from composer.parts.estimators.learned import Featured, index_of, unit
+from composer.parts.estimators.learned import Compared
 from composer.parts.estimators.nets import softmax
 from composer.parts.estimators.pairs import replay, strengths, wins
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.parts.estimators.base import Asked, Floats, Labels
+    from composer.parts.estimators.base import Asked, Floats
 
-_AT_ONCE = 256
 _NATURAL = math.log(10) / 400
 """What one point of ELO is in nats: 400 points are odds of ten to one."""
 
 
-class _Rated(Featured):
-    """An estimator that compares a query with all recorded ones."""
-
-    def fit(self, labels: Labels, seed: int) -> State:
-        """Keep the rows' vectors and outcomes."""
-        import numpy as np
-
-        del seed
-        features, vectors = self.embed(labels.asked)
-        index = unit(vectors).T.tocsr()
-        index.sort_indices()
-        arrays = {
-            "data": index.data,
-            "indices": index.indices.astype(np.int32),
-            "indptr": index.indptr.astype(np.int32),
-            "quality": labels.quality,
-        }
-        return State.join(features=features, rows=State(arrays))
+class _Rated(Compared):
+    """An estimator of ratings by what happened to the queries that are like this one."""
 
     def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
         """Return each choice's share of the wins, softmax of its rating in nats."""
         import numpy as np
 
         rows = state.part("rows")
-        index = rows.live.get("index", lambda: index_of(rows))
-        vectors = unit(self.vectors(state.part("features"), queries))
-        parts = [
-            self._rate(rows, (vectors[at : at + _AT_ONCE] @ index).toarray())
-            for at in range(0, len(queries), _AT_ONCE)
-        ]
+        parts = [self._rate(rows, some) for some in self.similar(state, queries)]
         empty = np.zeros((0, rows.arrays["quality"].shape[1]))
         return Predictions.of(softmax(np.vstack([empty, *parts])))
 
