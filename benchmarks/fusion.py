@@ -39,6 +39,7 @@ from composer.fusion.spec import (
     Solo,
     TokenFuse,
 )
+from composer.models.forward import cache_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,9 +131,9 @@ def loop(who: Solo, rows: int, count: int, which: int = 0) -> None:
 
     model = MODELS[who.model.name]
     ids = torch.tensor([model.render(texts(row, which + 1)[which]) for row in range(rows)])
-    cache = DynamicCache(config=model.config)
+    cache = {cache_name(model.module): DynamicCache(config=model.config)}
     for _ in range(count):
-        out = model.module(ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        out = model.module(ids, use_cache=True, logits_to_keep=1, **cache)
         ids = out.logits[:, -1].argmax(-1, keepdim=True)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING
 
 import torch
 
+from composer.models.forward import cache_name, takes_rows_to_keep
 from composer.models.head import head_of, projecting
 from composer.models.packed import packed
 from composer.models.packing import Packing
@@ -53,8 +53,8 @@ class Attention(Slots):
         self._layered = "sliding_attention" in types
         if types and not self._layered:
             self._window = None
-        takes = inspect.signature(model.module.forward).parameters
-        self._takes_keep = "logits_to_keep" in takes and _keeps_by_row()
+        self._name = cache_name(model.module)
+        self._takes_keep = takes_rows_to_keep(model.module)
         self._head = head_of(model.module)
 
     def step(self, feeds: Sequence[Feed]) -> Tensor:
@@ -164,14 +164,15 @@ class Attention(Slots):
 
         `keep` are places in the line, or [line, n], after which logits are wanted; all by default.
         """
+        assert self._name is not None
         inside = keep is not None and self._takes_keep
         with projecting(self._head):
             out = self.model.module(
                 input_ids=ids,
                 position_ids=positions,
                 attention_mask=mask,
-                past_key_values=self,
                 use_cache=True,
+                **{self._name: self},
                 **({"logits_to_keep": keep} if inside else {}),
             )
         logits: Tensor = out.logits
@@ -197,10 +198,3 @@ class Attention(Slots):
             return torch.tensor(values, dtype=torch.long, device=self.device)
         pinned = torch.tensor(values, dtype=torch.long, pin_memory=True)
         return pinned.to(self.device, non_blocking=True)
-
-
-def _keeps_by_row() -> bool:
-    """Whether this transformers takes positions [row, n] in `logits_to_keep`."""
-    from transformers import modeling_utils
-
-    return hasattr(modeling_utils, "slice_logits_to_keep")

@@ -10,11 +10,11 @@ again at each step.
 from __future__ import annotations
 
 import copy
-import inspect
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from composer.models.forward import cache_name
 from composer.models.rows import Row
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Separate"]
 
-_CACHES = ("past_key_values", "cache_params")  # what models call theirs
 _SNAPSHOTS = 2
 _TRIED = 11  # tokens read to find out how a cache is fed
 _TOLERANCE = {torch.float32: 1e-4}
@@ -43,8 +42,7 @@ class Separate:
     def __init__(self, model: LocalModel) -> None:
         self.model = model
         self.live: list[Row] = []
-        takes = inspect.signature(model.module.forward).parameters
-        self._name = next((name for name in _CACHES if name in takes), None)
+        self._name = cache_name(model.module)
         self.pace = self._find_pace()
         self._read: dict[Row, list[int]] = {}
         self._caches: dict[Row, Any] = {}

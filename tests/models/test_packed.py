@@ -78,8 +78,17 @@ def test_a_model_that_builds_its_own_biases_from_a_flat_mask_runs_row_by_row(sma
 def test_an_unknown_architecture_that_takes_our_attention_is_packed(small, monkeypatch):
     monkeypatch.setattr(runner, "_PROVED", frozenset())
     assert Runner(small("Llama")).rows.packs
-    assert not Runner(small("GPTJ", **PADDED["GPTJ"])).rows.packs
     assert not Runner(small("Mpt", **PADDED["Mpt"])).rows.packs
+
+
+@pytest.mark.parametrize("kind", PADDED)
+@torch.inference_mode()
+def test_however_rows_of_an_unknown_architecture_are_read_it_is_as_if_alone(
+    kind, small, schedule, monkeypatch
+):
+    monkeypatch.setattr(runner, "_PROVED", frozenset())
+    model = small(kind, **PADDED[kind])
+    assert schedule(Runner(model).rows, model, 1).run(60) < CLOSE
 
 
 @torch.inference_mode()

@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from composer.learn.zoo.tokens import prompt
+from composer.models.forward import cache_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -74,9 +75,11 @@ class _Member:
         from transformers import DynamicCache
 
         self.model, self.cache = model, DynamicCache(config=model.config)
+        self.name = cache_name(model)
 
     def step(self, ids: Tensor) -> Tensor:
-        out = self.model(input_ids=ids, past_key_values=self.cache, use_cache=True)
+        assert self.name is not None
+        out = self.model(input_ids=ids, use_cache=True, **{self.name: self.cache})
         probabilities: Tensor = out.logits[:, -1].softmax(-1)
         return probabilities
 

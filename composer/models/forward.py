@@ -1,0 +1,27 @@
+"""What a model's forward pass takes in the installed transformers, which renames its arguments."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["cache_name", "takes_rows_to_keep"]
+
+_CACHES = "cache", "past_key_values", "cache_params"  # the newest first: it takes old ones as well
+
+
+def cache_name(module: nn.Module) -> str | None:
+    """The name by which a forward pass takes a cache; None if it takes none."""
+    takes = inspect.signature(module.forward).parameters
+    return next((name for name in _CACHES if name in takes), None)
+
+
+def takes_rows_to_keep(module: nn.Module) -> bool:
+    """Whether a forward pass takes positions [row, n] after which logits are wanted."""
+    from transformers import modeling_utils
+
+    takes = inspect.signature(module.forward).parameters
+    return "logits_to_keep" in takes and hasattr(modeling_utils, "slice_logits_to_keep")
