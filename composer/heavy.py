@@ -1,0 +1,59 @@
+"""The libraries that are slow to import: each is imported when something of it is first used.
+
+`from composer.heavy import np` costs nothing, so that a verb which needs no array loads no numpy.
+The engine, which runs nothing without torch, imports torch as usual.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from threading import RLock
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+_IMPORTING = RLock()
+"""One thread imports at a time: two that import modules in a circle would see them half made."""
+
+
+class Deferred:
+    """A package that is imported when one of its attributes is first read."""
+
+    def __init__(self, package: str) -> None:
+        self._package = package
+
+    def __getattr__(self, name: str) -> object:
+        """Import the package, keep the attribute and return it; a submodule is one as well."""
+        with _IMPORTING:
+            value = _attribute(import_module(self._package), name)
+            setattr(self, name, value)
+        return value
+
+
+def _attribute(package: ModuleType, name: str) -> object:
+    try:
+        return getattr(package, name)
+    except AttributeError:
+        if find_spec(f"{package.__name__}.{name}") is None:
+            raise
+        return import_module(f"{package.__name__}.{name}")
+
+
+if TYPE_CHECKING:
+    import networkx as nx
+    import numpy as np
+    import scipy
+    import sklearn
+    import torch
+    import transformers
+else:
+    np = Deferred("numpy")
+    nx = Deferred("networkx")
+    scipy = Deferred("scipy")
+    sklearn = Deferred("sklearn")
+    torch = Deferred("torch")
+    transformers = Deferred("transformers")
+
+__all__ = ["Deferred", "np", "nx", "scipy", "sklearn", "torch", "transformers"]
