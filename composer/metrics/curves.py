@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from composer.heavy import np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
@@ -41,8 +42,6 @@ def threshold_picks(scores: Numbers, bins: int = BINS) -> NDArray[np.bool_]:
     query is strong where its score reaches the edge, for the last edge where it exceeds it
     (RouteLLM, arXiv:2406.18665, `qcut`). Equal edges count once; RouteLLM's code fails on them.
     """
-    import numpy as np
-
     # Ranks part the queries as the scores do, and infinite scores cannot overflow.
     known = np.unique(np.nan_to_num(np.asarray(scores, dtype=np.float64)), return_inverse=True)[1]
     edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)))
@@ -57,8 +56,6 @@ def tradeoff_picks(estimates: Floats, prices: Floats, points: int = 50) -> NDArr
     equals (RouterBench's willingness to pay is 1 / lambda, arXiv:2403.12031). The lambdas are
     quantiles of those at which any query changes its choice, with 0 and more than the largest.
     """
-    import numpy as np
-
     cheapest = np.lexsort((-estimates.mean(axis=0), prices))
     ordered, costs = np.nan_to_num(estimates[:, cheapest]), np.asarray(prices)[cheapest]
     picks = [
@@ -70,8 +67,6 @@ def tradeoff_picks(estimates: Floats, prices: Floats, points: int = 50) -> NDArr
 
 def _tradeoffs(estimates: Floats, prices: Floats, points: int) -> list[float]:
     """Trade-offs from the largest, where only cost counts, to 0, where only quality does."""
-    import numpy as np
-
     pairs = [
         (estimates[:, dear] - estimates[:, cheap]) / (prices[dear] - prices[cheap])
         for dear in range(len(prices))
@@ -92,8 +87,6 @@ def apgr(share: Floats, quality: Floats, weak: float, strong: float) -> float:
     (A - weak) / (strong - weak), A the area under the quality by the trapezoid rule over the
     range of shares: 0 for the weak model, 1 for the strong one, 1/2 for chance. NaN without a gap.
     """
-    import numpy as np
-
     width = float(share[-1] - share[0])
     gap = (strong - weak) * width
     area = float(np.trapezoid(quality, share))
@@ -105,8 +98,6 @@ def full_apgr(scores: Floats, weak: Floats, strong: Floats) -> float:
 
     `weak` and `strong` are the qualities of the two models' answers to each query, [n].
     """
-    import numpy as np
-
     known = np.nan_to_num(np.asarray(scores, dtype=np.float64))
     order = np.argsort(-known, kind="stable")
     last = np.append(np.flatnonzero(np.diff(known[order])), known.size - 1)
@@ -122,8 +113,6 @@ def cpt(share: Floats, quality: Floats, weak: float, strong: float, recovered: f
     Interpolated in quality along the curve, as RouteLLM does (`numpy.interp`); where the curve
     falls on its way up, what that gives depends on numpy, as it does there.
     """
-    import numpy as np
-
     return float(np.interp(weak + recovered * (strong - weak), quality, share))
 
 
@@ -133,8 +122,6 @@ def hull(cost: Floats, quality: Floats) -> Floats:
     It holds what mixing the points by chance can reach: of single models it is the zero-router
     of RouterBench (arXiv:2403.12031). It begins at the cheapest point and ends at the best.
     """
-    import numpy as np
-
     kept = _hull(cost, quality)
     return np.stack([np.asarray(cost)[kept], np.asarray(quality)[kept]], axis=1)
 
@@ -144,8 +131,6 @@ def mixture(cost: Floats, quality: Floats, at: float) -> Floats:
 
     Below its cheapest model's cost it always asks that, above its best model's always the best.
     """
-    import numpy as np
-
     kept = _hull(cost, quality)
     weights, places = np.zeros(len(cost)), np.asarray(cost)[kept]
     right = int(np.clip(np.searchsorted(places, at), 1, max(len(kept) - 1, 1)))
@@ -161,8 +146,6 @@ def mixture(cost: Floats, quality: Floats, at: float) -> Floats:
 
 def _hull(cost: Floats, quality: Floats) -> list[int]:
     """The indices of the points of the hull, cheapest first."""
-    import numpy as np
-
     places, values = np.asarray(cost, dtype=float), np.asarray(quality, dtype=float)
     kept: list[int] = []
     for at in np.lexsort((-values, places)):
@@ -186,15 +169,11 @@ def _below(left: Point, middle: Point, right: Point) -> bool:
 
 def quality_at(points: Floats, cost: float) -> float:
     """The quality that a hull reaches at a cost; at less than its cheapest point, that point's."""
-    import numpy as np
-
     return float(np.interp(cost, points[:, 0], points[:, 1]))
 
 
 def cost_at(points: Floats, quality: float) -> float:
     """The least cost at which a hull reaches a quality, infinite where it never does."""
-    import numpy as np
-
     if quality > points[-1, 1]:
         return float("inf")
     return float(np.interp(quality, points[:, 1], points[:, 0]))
@@ -207,8 +186,6 @@ def aiq(points: Floats, most: float) -> float:
     compared, and what lies left of its cheapest point does not count: a router loses a little
     area for each dollar that its cheapest answers cost. NaN where nothing costs anything.
     """
-    import numpy as np
-
     cost, quality = points[:, 0], points[:, 1]
     if most <= 0:
         return float("nan")
@@ -223,8 +200,6 @@ def gain_over(cost: Floats, quality: Floats, points: Floats) -> float:
     the trapezoid rule; of a curve of one cost, the difference there. The curve is taken as it
     runs: its hull would pick the points that luck favours, and no scores could lie below chance.
     """
-    import numpy as np
-
     order = np.lexsort((quality, cost))
     own, values = np.asarray(cost)[order], np.asarray(quality)[order]
     if own[0] == own[-1]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from composer.heavy import np
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
 __all__ = [
@@ -42,8 +43,6 @@ def mean_interval(
     values: Sequence[float], *, level: float = 0.95, draws: int = DRAWS, seed: int = 0
 ) -> Interval:
     """The percentile bootstrap interval of a mean; rows are drawn with replacement, seeded."""
-    import numpy as np
-
     data = np.asarray(values, dtype=np.float64)
     if data.size == 0:
         raise ValueError("a mean needs at least one value")
@@ -77,8 +76,6 @@ def resampled_means(
     The same seed draws the same rows of tables of one length, so figures of several tables over
     the same rows are paired.
     """
-    import numpy as np
-
     data = np.asarray(columns, dtype=np.float64)
     rng, size = np.random.default_rng(seed), len(data)
     means, block = [data.mean(axis=0)[None]], max(1, AT_ONCE // size)
@@ -94,8 +91,6 @@ def drawn_interval(values: NDArray[np.floating[Any]], *, level: float = 0.95) ->
 
     Draws for which it is not defined (NaN) are left out; it is NaN throughout where it never is.
     """
-    import numpy as np
-
     data = np.asarray(values, dtype=np.float64)
     drawn = np.sort(data[1:][~np.isnan(data[1:])])
     if np.isnan(data[0]) or not drawn.size:
@@ -107,8 +102,6 @@ def drawn_interval(values: NDArray[np.floating[Any]], *, level: float = 0.95) ->
 
 def _means(data: NDArray[np.float64], draws: int, seed: int) -> NDArray[np.float64]:
     """Means of resampled rows, a block of draws at a time."""
-    import numpy as np
-
     rng = np.random.default_rng(seed)
     block = max(1, AT_ONCE // data.size)
     sizes = [min(block, draws - start) for start in range(0, draws, block)]
