@@ -1,19 +1,19 @@
 """Places in a file, diagnostics, drawing them, and did-you-mean.
 
-What only a mistake needs is imported when the first one is drawn or explained.
+What only an explanation needs is imported when the first one is given.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from composer.words.diagnostics import Diagnostic, Mistakes, Note
+from composer.words.cells import visible
+from composer.words.diagnostics import Diagnostic, Note
+from composer.words.drawing import Mistakes, draw
 from composer.words.nearest import did_you_mean, meant, nearest
 from composer.words.places import Place, Source
 
 if TYPE_CHECKING:
-    from composer.words.cells import visible
     from composer.words.codes import CODES, explanation
-    from composer.words.drawing import draw
 
 __all__ = [
     "CODES",
@@ -30,13 +30,13 @@ __all__ = [
     "visible",
 ]
 
-LATER = {"CODES": "codes", "draw": "drawing", "explanation": "codes", "visible": "cells"}
-"""In which module of this package each name is made that is imported on use."""
+LATER = ("CODES", "explanation")
+"""Names of the module `codes`, which is imported on use."""
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - as modules do
     if name not in LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{LATER[name]}"), name)
+    value = getattr(import_module(f"{__name__}.codes"), name)
     globals()[name] = value
     return value

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from composer.words.places import Place
 
 
@@ -48,24 +46,6 @@ class Diagnostic:
             "values": list(self.values),
             "help": self.help,
         }
-
-
-class Mistakes(Exception):  # noqa: N818 - a recipe holds mistakes; the word is the product's
-    """One or more diagnostics, all that were found; as text, all of them drawn."""
-
-    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
-        self.diagnostics: tuple[Diagnostic, ...] = tuple(sorted(diagnostics, key=_order))
-        super().__init__(self.diagnostics)
-
-    def __str__(self) -> str:
-        from composer.words.drawing import draw
-
-        return "\n\n".join(draw(diagnostic) for diagnostic in self.diagnostics)
-
-
-def _order(diagnostic: Diagnostic) -> tuple[str, int, int]:
-    place = diagnostic.place
-    return (place.source.name, place.start, place.end) if place else ("", -1, -1)
 
 
 def _where(place: Place | None) -> dict[str, Any]:

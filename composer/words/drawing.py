@@ -1,14 +1,13 @@
-"""Diagnostics drawn as text: the source line with its subject underlined."""
+"""Diagnostics drawn as text, the source line with its subject underlined, and raised."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from composer.words.cells import columns, shown, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from composer.words.diagnostics import Diagnostic
     from composer.words.places import Place
@@ -26,8 +25,23 @@ def draw(diagnostic: Diagnostic, *, color: bool = False) -> str:
     return "\n".join(_Page(diagnostic, color=color).rows())
 
 
-@dataclass(frozen=True, slots=True)
-class _Label:
+class Mistakes(Exception):  # noqa: N818 - a recipe holds mistakes; the word is the product's
+    """One or more diagnostics, all that were found; as text, all of them drawn."""
+
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
+        self.diagnostics: tuple[Diagnostic, ...] = tuple(sorted(diagnostics, key=_order))
+        super().__init__(self.diagnostics)
+
+    def __str__(self) -> str:
+        return "\n\n".join(draw(diagnostic) for diagnostic in self.diagnostics)
+
+
+def _order(diagnostic: Diagnostic) -> tuple[str, int, int]:
+    place = diagnostic.place
+    return (place.source.name, place.start, place.end) if place else ("", -1, -1)
+
+
+class _Label(NamedTuple):
     """A stretch of one line to underline; the subject's mark is `^`, a note's `-`."""
 
     place: Place
