@@ -1,6 +1,6 @@
 """The values that flow through a recipe, and the protocol through which steps ask models."""
 
-from composer.ports.asking import Asker, Later, Member, Sampling, Score, Usage
+from composer.ports.asking import Asker, Later, Sampling, Score, Usage
 from composer.ports.kinds import Port, port_of
 from composer.ports.learnt import Fitted, State, Trainable
 from composer.ports.once import Once
@@ -8,6 +8,7 @@ from composer.ports.typed import FilePath, MaybeFile, ModelPath, Typed
 from composer.ports.values import (
     Candidates,
     Decision,
+    Member,
     Message,
     Model,
     Query,

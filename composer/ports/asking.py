@@ -92,10 +92,6 @@ class Score:
         return -self.total / math.log(2) / max(len(text.encode()), 1)
 
 
-Member = Any
-"""A handle on something that can generate: a group of the fusion core, or a text model."""
-
-
 class Later(Protocol[Result_co]):
     """A branch of a recipe that runs when it is called, once for each query."""
 

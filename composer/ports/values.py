@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from composer.ports.asking import Member
-
 Message = tuple[str, str]
 """A role (`system`, `user` or `assistant`) and what it said."""
+
+Member = Any
+"""A handle on something that can generate: a group of the fusion core, or a text model."""
 
 
 def nothing() -> Mapping[str, Any]:
