@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from composer.words.caches import PACKAGE_VERSION
+
 if TYPE_CHECKING:
     from composer.ports import Query
     from composer.recipe import Recipe, load
@@ -25,7 +27,7 @@ __all__ = [
     "__version__",
     "load",
 ]
-__version__ = "0.1.0"
+__version__ = PACKAGE_VERSION
 
 _WHERE = {
     "Diagnostic": "composer.words",

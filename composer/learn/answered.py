@@ -10,8 +10,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-import composer
-from composer.words.caches import cache_folder
+from composer.words.caches import PACKAGE_VERSION, cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +30,7 @@ def place_of(branch: Recipe, rows: Sequence[Row], how: Compare) -> Path:
     references, how both are compared, and the version of the package.
     """
     asked = [[row.asked(), row.references] for row in rows]
-    known = json.dumps([composer.__version__, branch.fingerprint, how, asked], sort_keys=True)
+    known = json.dumps([PACKAGE_VERSION, branch.fingerprint, how, asked], sort_keys=True)
     return cache_folder() / "outcomes" / f"{hashlib.sha256(known.encode()).hexdigest()}.json"
 
 

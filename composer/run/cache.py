@@ -14,10 +14,9 @@ import sqlite3
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import composer
 from composer.ports import Score
 from composer.run.result import Failure
-from composer.words.caches import cache_folder
+from composer.words.caches import PACKAGE_VERSION, cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,7 +125,7 @@ def score_key(model: Model, prompts: Prompts | None, text: str | None) -> str:
 
 def _key(model: Model, *asked: object) -> str:
     contents = [leaf.source.content() for leaf in leaves(model) if leaf.source is not None]
-    parts = [composer.__version__, contents, _plain(model.member), *asked]
+    parts = [PACKAGE_VERSION, contents, _plain(model.member), *asked]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

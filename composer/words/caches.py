@@ -1,9 +1,12 @@
-"""Where a user's own files are kept from run to run: tables, answers, timings."""
+"""Where a user's own files are kept from run to run: tables, answers, timings; and by which version."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+PACKAGE_VERSION = "0.1.0"
+"""The version of the package: what an older one kept may not be what this one would make."""
 
 
 def cache_folder() -> Path:
