@@ -1,6 +1,6 @@
 """Data sets, judging, and reports on how good, dear and slow a recipe is."""
 
-from composer.evaluate.comparison import Comparison, compare
+from composer.evaluate.comparison import Comparison, compare, render
 from composer.evaluate.dataset import divide, read_rows
 from composer.evaluate.decisions import Decided, decide_only
 from composer.evaluate.judge import Compare, judge, matches
@@ -8,7 +8,7 @@ from composer.evaluate.measure import evaluate
 from composer.evaluate.plot import draw_plot
 from composer.evaluate.report import Report
 from composer.evaluate.rows import Row
-from composer.evaluate.table import decided, render, shown
+from composer.evaluate.table import decided, shown
 
 __all__ = [
     "Compare",

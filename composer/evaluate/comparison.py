@@ -5,48 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from composer.evaluate.differences import differences
 from composer.evaluate.measure import evaluate
-from composer.evaluate.sweep import AIQ, APGR
-from composer.metrics import difference_interval, drawn_interval
+from composer.evaluate.table import drawn, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.console import RenderableType
 
-    from composer.evaluate.decisions import Decided
+    from composer.evaluate.differences import Difference
     from composer.evaluate.judge import Compare
     from composer.evaluate.members import Known
     from composer.evaluate.report import Report
     from composer.evaluate.rows import Row
-    from composer.metrics import Interval
     from composer.recipe import Recipe
     from composer.run import Result
 
-__all__ = ["Comparison", "Difference", "compare", "decided_differences"]
-
-
-@dataclass(frozen=True)
-class Difference:
-    """By how much one recipe exceeds another in some measure, over the rows judged for both."""
-
-    recipe: str
-    than: str
-    rows: int
-    interval: Interval
-    measure: str = "accuracy"
-
-    def as_dict(self) -> dict[str, Any]:
-        """Give the plain values that `--json` prints."""
-        return {
-            "recipe": self.recipe,
-            "than": self.than,
-            "measure": self.measure,
-            "rows": self.rows,
-            "difference": self.interval.mean,
-            "interval": [self.interval.low, self.interval.high],
-            "settled": self.interval.settled,
-        }
+__all__ = ["Comparison", "compare", "render"]
 
 
 @dataclass(frozen=True)
@@ -59,7 +35,7 @@ class Comparison:
     def differences(self) -> tuple[Difference, ...]:
         """Paired differences in accuracy, and of routers on the same rows in APGR and AIQ."""
         first, *others = self.reports
-        return tuple(one for other in others for one in _differences(other, first))
+        return tuple(one for other in others for one in differences(other, first))
 
     def as_dict(self) -> dict[str, Any]:
         """Give what `eval --json` prints: a report, or the reports and their differences."""
@@ -71,9 +47,7 @@ class Comparison:
         }
 
     def __rich__(self) -> RenderableType:
-        from composer.evaluate.table import drawn
-
-        return drawn(self)
+        return drawn(self.reports, self.differences)
 
 
 def compare(
@@ -93,29 +67,6 @@ def compare(
     return Comparison(tuple(reports))
 
 
-def _differences(report: Report, than: Report) -> Iterator[Difference]:
-    shared = [name for name in report.qualities if name in than.qualities]
-    if shared:
-        ours, theirs = ([one.qualities[name] for name in shared] for one in (report, than))
-        interval = difference_interval(ours, theirs)
-        yield Difference(report.recipe, than.recipe, len(shared), interval)
-    yield from _of_routers(report, than, (APGR, AIQ))
-
-
-def decided_differences(several: Sequence[Decided]) -> Iterator[Difference]:
-    """Compare what routes decided, each after the first with the first, drawn in pairs."""
-    for one in several[1:]:
-        yield from _of_routers(one, several[0], ("accuracy", APGR, AIQ))
-
-
-def _of_routers(
-    one: Report | Decided, than: Report | Decided, measures: Sequence[str]
-) -> Iterator[Difference]:
-    """Compare two routers over the same rows; over others they cannot be paired."""
-    ours, theirs = one.router, than.router
-    if ours is None or theirs is None or ours.ids != theirs.ids:
-        return
-    for measure in measures:
-        if measure in ours.drawn and measure in theirs.drawn:
-            drawn = drawn_interval(ours.drawn[measure] - theirs.drawn[measure])
-            yield Difference(one.recipe, than.recipe, ours.rows, drawn, measure)
+def render(comparison: Comparison, *, width: int | None = None, color: bool = False) -> str:
+    """Write a comparison as text: see `shown`."""
+    return shown(drawn(comparison.reports, comparison.differences), width=width, color=color)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from composer.evaluate.judge import judge, judgement
 from composer.evaluate.recipes import alone, data_names, declarations, options_of, price_of
-from composer.evaluate.report import Alone, best_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,13 +20,28 @@ if TYPE_CHECKING:
     from composer.recipe import Recipe
     from composer.run import Result
 
-__all__ = ["Judged", "Known", "Members", "quality_of", "spent"]
+__all__ = ["Alone", "Judged", "Known", "Members", "best_of", "quality_of", "spent"]
 
 Judged = dict[str, tuple[float, float]]
 """By row: the quality of the answer, and the dollars that it cost."""
 
 Known = dict[tuple[str, ...], Judged]
 """What was found of members before."""
+
+
+@dataclass(frozen=True)
+class Alone:
+    """One member on its own: the rows it was judged on, how often it was right, what it cost."""
+
+    rows: int
+    accuracy: float
+    cost: float
+
+
+def best_of(members: Mapping[str, Alone]) -> str | None:
+    """The member that is right most often alone; among equals the cheapest, then the first."""
+    ranked = sorted(members, key=lambda name: (-members[name].accuracy, members[name].cost))
+    return ranked[0] if ranked else None
 
 
 @dataclass(frozen=True)

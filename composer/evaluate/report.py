@@ -5,31 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from composer.evaluate.members import best_of
 from composer.ports.asking import dollars
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from composer.evaluate.members import Alone
     from composer.evaluate.router import Router
     from composer.evaluate.slices import Tagged
     from composer.metrics import Interval
 
-__all__ = ["Alone", "Report", "best_of"]
-
-
-@dataclass(frozen=True)
-class Alone:
-    """One member on its own: the rows it was judged on, how often it was right, what it cost."""
-
-    rows: int
-    accuracy: float
-    cost: float
-
-
-def best_of(members: Mapping[str, Alone]) -> str | None:
-    """The member that is right most often alone; among equals the cheapest, then the first."""
-    ranked = sorted(members, key=lambda name: (-members[name].accuracy, members[name].cost))
-    return ranked[0] if ranked else None
+__all__ = ["Report"]
 
 
 @dataclass(frozen=True)

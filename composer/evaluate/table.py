@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from composer.evaluate.cells import percent, spread, table
-from composer.evaluate.comparison import decided_differences
+from composer.evaluate.differences import decided_differences
 from composer.evaluate.router_table import FIGURES, router_tables
 from composer.evaluate.words import between, decided_remarks, remarks, unjudged
 
@@ -21,21 +21,16 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from composer.evaluate.comparison import Comparison, Difference
     from composer.evaluate.decisions import Decided
+    from composer.evaluate.differences import Difference
     from composer.evaluate.report import Report
     from composer.evaluate.slices import Tagged
     from composer.metrics import Interval
 
-__all__ = ["decided", "drawn", "render", "shown"]
+__all__ = ["decided", "drawn", "shown"]
 
 FEWEST_TAGS = 2
 NARROWEST, WIDEST = 80, 10_000
-
-
-def render(comparison: Comparison, *, width: int | None = None, color: bool = False) -> str:
-    """Write a comparison as text: see `shown`."""
-    return shown(drawn(comparison), width=width, color=color)
 
 
 def shown(parts: Group, *, width: int | None = None, color: bool = False) -> str:
@@ -55,11 +50,10 @@ def shown(parts: Group, *, width: int | None = None, color: bool = False) -> str
     return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
 
 
-def drawn(comparison: Comparison) -> Group:
+def drawn(reports: Sequence[Report], differences: Sequence[Difference]) -> Group:
     """Draw every report, then the differences between them."""
-    parts: list[RenderableType] = [part for one in comparison.reports for part in _report(one)]
-    parts += [Text(_difference(one)) for one in comparison.differences]
-    return Group(*parts)
+    parts: list[RenderableType] = [part for one in reports for part in _report(one)]
+    return Group(*parts, *(Text(_difference(one)) for one in differences))
 
 
 def decided(several: Sequence[Decided]) -> Group:
