@@ -1,4 +1,4 @@
-"""Where a user's own files are kept from run to run: tables, answers, timings; and by which version."""
+"""Where a user's own files are kept from run to run: tables, answers, timings; and since when."""
 
 from __future__ import annotations
 
