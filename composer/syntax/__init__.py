@@ -1,7 +1,7 @@
 """`.ens` text to a frozen tree, and syntax mistakes in words."""
 
-from composer.syntax.parsing import parse, parse_expression, parse_sound
-from composer.syntax.reading import read
+from composer.syntax.parsing import parse_expression
+from composer.syntax.reading import parse, parse_sound, read
 from composer.syntax.tree import (
     Answer,
     Argument,

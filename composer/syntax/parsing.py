@@ -1,4 +1,4 @@
-"""`.ens` text to the tree, with all mistakes of a file at once."""
+"""`.ens` text to statements, with all mistakes of a file at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from composer.syntax.brackets import DEEPEST, too_deep
 from composer.syntax.grammar import lark
 from composer.syntax.lexemes import Lexeme, lexemes
 from composer.syntax.lines import Statements
-from composer.syntax.tree import Answer, Example, Expr, File, Statement, Use
+from composer.syntax.tree import Answer, Example, Expr, Statement, Use
 from composer.syntax.walking import deeper_than
 from composer.words import Diagnostic, Mistakes, Place, Source
 
@@ -16,28 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from lark import Token
-
-
-YAML = (".yaml", ".yml")
-"""How the names of files end that are read as YAML."""
-
-
-def parse(source: Source) -> File:
-    """Parse a recipe, in the notation that its name tells; every mistake is raised at once."""
-    file, mistakes = parse_sound(source)
-    if mistakes:
-        raise Mistakes(mistakes)
-    return file
-
-
-def parse_sound(source: Source) -> tuple[File, list[Diagnostic]]:
-    """Parse the statements that can be parsed, and say what is wrong with the others."""
-    if source.name.lower().endswith(YAML):
-        from composer.syntax.from_yaml import parse_yaml
-
-        return parse_yaml(source)
-    statements, comments, mistakes = parse_lexemes(lexemes(lark(), source))
-    return File(source, statements, comments), mistakes
 
 
 def parse_lexemes(

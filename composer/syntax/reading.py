@@ -1,10 +1,14 @@
-"""A recipe file read from disk."""
+"""A recipe file read from disk and parsed, in whichever notation it is written."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from composer.syntax.grammar import lark
+from composer.syntax.lexemes import lexemes
+from composer.syntax.parsing import parse_lexemes
+from composer.syntax.tree import File
 from composer.words import Diagnostic, Mistakes, Place, Source, nearest
 
 if TYPE_CHECKING:
@@ -12,6 +16,9 @@ if TYPE_CHECKING:
 
 WIDE = (b"\xff\xfe", b"\xfe\xff")
 """How a file begins that was saved as UTF-16."""
+
+YAML = (".yaml", ".yml")
+"""How the names of files end that are read as YAML."""
 
 
 def read(path: str | PathLike[str]) -> Source:
@@ -27,6 +34,24 @@ def read(path: str | PathLike[str]) -> Source:
         reason = getattr(error, "strerror", None) or str(error)
         raise _mistake("E503", f"`{name}` cannot be read: {reason}") from None
     return Source(name, _text(name, data))
+
+
+def parse(source: Source) -> File:
+    """Parse a recipe, in the notation that its name tells; every mistake is raised at once."""
+    file, mistakes = parse_sound(source)
+    if mistakes:
+        raise Mistakes(mistakes)
+    return file
+
+
+def parse_sound(source: Source) -> tuple[File, list[Diagnostic]]:
+    """Parse the statements that can be parsed, and say what is wrong with the others."""
+    if source.name.lower().endswith(YAML):
+        from composer.syntax.from_yaml import parse_yaml
+
+        return parse_yaml(source)
+    statements, comments, mistakes = parse_lexemes(lexemes(lark(), source))
+    return File(source, statements, comments), mistakes
 
 
 def _text(name: str, data: bytes) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from composer.syntax.formatting.page import page
 from composer.syntax.literals import NOTHING
-from composer.syntax.parsing import YAML
+from composer.syntax.reading import YAML
 
 if TYPE_CHECKING:
     from composer.syntax.formatting.page import Page

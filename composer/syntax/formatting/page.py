@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from composer.syntax.formatting.comments import Comment, attach, behind
-from composer.syntax.parsing import YAML
+from composer.syntax.reading import YAML
 
 if TYPE_CHECKING:
     from collections.abc import Callable
