@@ -26,8 +26,8 @@ from composer.learn.fit import fit
 from composer.learn.lesson import Lesson
 from composer.learn.ordering import intervals, recovered
 from composer.metrics import drawn_interval
-from composer.parts.estimators.base import Choice
 from composer.parts.estimators.rows import labels
+from composer.parts.estimators.values import Choice
 from composer.recipe import Recipe
 
 if TYPE_CHECKING:

@@ -11,14 +11,14 @@ from composer.learn.deciding import decide, estimates_of, outcomes
 from composer.learn.lesson import Target, unteachable
 from composer.learn.worth import worth
 from composer.metrics import mean_interval
-from composer.parts.estimators.base import Predictions
+from composer.parts.estimators.values import Predictions
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from composer.learn.deciding import Outcomes
-    from composer.parts.estimators.base import Choice, Estimates, Floats, Labels
+    from composer.parts.estimators.values import Choice, Estimates, Floats, Labels
     from composer.parts.policies.base import Policy
     from composer.words import Mistakes
 

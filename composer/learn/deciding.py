@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from composer.parts.estimators.base import Estimates
+from composer.parts.estimators.values import Estimates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from composer.parts.estimators.base import Choice, Floats, Labels, Predictions
+    from composer.parts.estimators.values import Choice, Floats, Labels, Predictions
     from composer.parts.policies.base import Policy
 
 

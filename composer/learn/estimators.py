@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from composer.compiler.fits import Calibrated
     from composer.compiler.graph import Node
     from composer.learn.lesson import Lesson
-    from composer.parts.estimators.base import Labels, Learned, Predictions
+    from composer.parts.estimators.base import Learned
+    from composer.parts.estimators.values import Labels, Predictions
 
 _SHOWN = 3
 

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from composer.learn.lesson import unteachable
-from composer.parts.estimators.base import Predictions
+from composer.parts.estimators.values import Predictions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from composer.parts.estimators.base import Labels, Learned
+    from composer.parts.estimators.base import Learned
+    from composer.parts.estimators.values import Labels
 
     Split = tuple[NDArray[np.intp], NDArray[np.intp]]
 

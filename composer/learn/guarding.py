@@ -6,12 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from composer.learn.folds import out_of_fold
-from composer.parts.estimators.foreign import (
-    PRIOR,
-    blended,
-    landmarks,
-    nearest,
-)
+from composer.parts.estimators.foreign import SEEN, blended, landmarks, nearest
+from composer.parts.estimators.learned import Linear
 from composer.ports import State
 
 if TYPE_CHECKING:
@@ -21,8 +17,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from composer.learn.folds import Split
-    from composer.parts.estimators.base import Floats, Labels, Predictions
     from composer.parts.estimators.features import Vectors
+    from composer.parts.estimators.values import Floats, Labels, Predictions
+
+PRIOR = Linear(features=SEEN, c=0.03)
+"""The safe prior."""
 
 BINS = 8
 ENOUGH = 100

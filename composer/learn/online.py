@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from composer.compiler.graph import Node
-    from composer.parts.estimators.base import Asked
+    from composer.parts.estimators.values import Asked
     from composer.ports import Trainable
     from composer.recipe import Recipe
 

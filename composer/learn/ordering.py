@@ -13,7 +13,7 @@ from composer.metrics.intervals import Interval
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.parts.estimators.base import Floats
+    from composer.parts.estimators.values import Floats
 
 DRAWS = 200
 

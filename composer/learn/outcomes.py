@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from composer.compiler.graph import topological
 from composer.learn.answered import keep, place_of, recall
 from composer.learn.lesson import unteachable
-from composer.parts.estimators.base import Choice, Labels
 from composer.parts.estimators.rows import labels, table
+from composer.parts.estimators.values import Choice, Labels
 
 if TYPE_CHECKING:
     from composer.compiler.graph import Node

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from composer.metrics.intervals import Interval
-    from composer.parts.estimators.base import Floats, Labels, Predictions
+    from composer.parts.estimators.values import Floats, Labels, Predictions
 
 
 LEAST = 0.05

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from composer.metrics import Interval
-    from composer.parts.estimators.base import Floats, Labels
+    from composer.parts.estimators.values import Floats, Labels
 
 PAIR = 2
 

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from composer.parts.combine import Combine, Logs, Mean
     from composer.parts.draft import Draft
     from composer.parts.estimators.asked import Asked, Judging
-    from composer.parts.estimators.base import Choice, Estimates, Estimator
+    from composer.parts.estimators.base import Estimator
     from composer.parts.estimators.features import Features, Tfidf
     from composer.parts.estimators.learned import Knn, Linear
     from composer.parts.estimators.simple import Length, Perplexity, Random, Uniform
+    from composer.parts.estimators.values import Choice, Estimates
     from composer.parts.extraction import (
         After,
         Boxed,
@@ -152,10 +153,11 @@ WHERE = {
     "align": ("Align", "Shared", "Union"),
     "combine": ("Combine", "Logs", "Mean"),
     "estimators.asked": ("Asked", "Judging"),
-    "estimators.base": ("Choice", "Estimates", "Estimator"),
+    "estimators.base": ("Estimator",),
     "estimators.features": ("Features", "Tfidf"),
     "estimators.learned": ("Knn", "Linear"),
     "estimators.simple": ("Length", "Perplexity", "Random", "Uniform"),
+    "estimators.values": ("Choice", "Estimates"),
     "extraction": ("After", "Boxed", "Line", "Number", "Option", "Pattern", "Reader", "Whole"),
     "draft": ("Draft",),
     "gate": ("Gate",),

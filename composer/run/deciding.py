@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from composer.compiler.graph import QUERY, topological
-from composer.parts.estimators.base import Choice, Learned, asked_of
+from composer.parts.estimators.base import Learned, asked_of
+from composer.parts.estimators.values import Choice
 from composer.parts.policies.base import Policy
 from composer.ports import Decision, Port, Query
 from composer.run.asking import RunAsker
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from composer.compiler.graph import Node
-    from composer.parts.estimators.base import Estimates
+    from composer.parts.estimators.values import Estimates
     from composer.ports import Model
     from composer.run.executor import Program
 

@@ -7,7 +7,7 @@ from composer.learn.calibrate import Route, calibrate
 from composer.learn.lesson import Target
 from composer.learn.worth import losses, verdict, worth
 from composer.parts import Choice, Gap, One, Several, Threshold
-from composer.parts.estimators.base import Labels, Predictions
+from composer.parts.estimators.values import Labels, Predictions
 from composer.recipe import Recipe
 from composer.words import Mistakes
 

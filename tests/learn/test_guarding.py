@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from composer.learn.folds import by_tag, shuffled
-from composer.learn.guarding import Seen, guard, held_out
-from composer.parts.estimators.base import Labels, Predictions
-from composer.parts.estimators.foreign import PRIOR, blended, near, near_state, shrunk
+from composer.learn.guarding import PRIOR, Seen, guard, held_out
+from composer.parts.estimators.foreign import blended, near, near_state, shrunk
+from composer.parts.estimators.values import Labels, Predictions
 from composer.recipe import Recipe
 from composer.run.foreign import Strangers
 

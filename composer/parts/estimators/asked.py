@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from composer.parts.estimators.base import Choice, Estimates, Estimator
+from composer.parts.estimators.base import Estimator
+from composer.parts.estimators.values import Choice, Estimates
 from composer.parts.mistakes import PartError
 from composer.parts.template import Template
 from composer.ports import Asker, Model, Query, Sampling

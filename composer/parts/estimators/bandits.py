@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from composer.parts.estimators.base import Online, Predictions, State
+from composer.parts.estimators.base import Online
+from composer.parts.estimators.values import Predictions
+from composer.ports import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.parts.estimators.base import Asked, Floats, Labels
+    from composer.parts.estimators.values import Asked, Floats, Labels
 
 _WORD = r"\b\w+\b"
 

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from composer.parts.estimators.base import Predictions, State
 from composer.parts.estimators.clusters import kmeans, nearest
 from composer.parts.estimators.dense import Dense
 from composer.parts.estimators.nets import forward, layers, softmax, train
+from composer.parts.estimators.values import Predictions
+from composer.ports import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.parts.estimators.base import Asked, Labels
+    from composer.parts.estimators.values import Asked, Labels
 
 _WRONG = 0.5
 _FAR = -1e9

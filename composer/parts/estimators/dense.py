@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from composer.parts.estimators.base import State
 from composer.parts.estimators.learned import Featured
+from composer.ports import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from composer.parts.estimators.base import Asked, Floats
     from composer.parts.estimators.features import Vectors
+    from composer.parts.estimators.values import Asked, Floats
 
 _SMALL = 1e-8
 

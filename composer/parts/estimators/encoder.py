@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from composer.parts.estimators.base import Learned, Predictions, State
+from composer.parts.estimators.base import Learned
 from composer.parts.estimators.heads import estimates
 from composer.parts.estimators.losses import Goal, loss, rewards, targets
 from composer.parts.estimators.nets import forward, layers, train
+from composer.parts.estimators.values import Predictions
+from composer.ports import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.parts.estimators.base import Asked, Labels
+    from composer.parts.estimators.values import Asked, Labels
 
 _FIRST = "table"
 _WORD = r"\b\w+\b"

@@ -6,17 +6,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, model_validator
 
-from composer.parts.estimators.base import Learned, Predictions
+from composer.parts.estimators.base import Learned
 from composer.parts.estimators.features import Features, Tfidf
 from composer.parts.estimators.latent import Latent
 from composer.parts.estimators.learned import Featured, Knn, Linear
 from composer.parts.estimators.shapes import Shape
+from composer.parts.estimators.values import Predictions
 from composer.ports import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.parts.estimators.base import Asked, Floats, Labels
+    from composer.parts.estimators.values import Asked, Floats, Labels
 
 _LEAF = -1
 

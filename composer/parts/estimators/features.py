@@ -13,7 +13,7 @@ from composer.ports import State, Typed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.parts.estimators.base import Asked
+    from composer.parts.estimators.values import Asked
 
 Vectors = Any
 """A sparse matrix (scipy CSR, float32) of one row a query."""

@@ -9,20 +9,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from composer.parts.estimators.base import Predictions
-from composer.parts.estimators.features import Weigher
-from composer.parts.estimators.learned import Linear
+from composer.parts.estimators.features import Weigher, all_vectors
+from composer.parts.estimators.linear import predicted
 from composer.parts.estimators.shapes import Shape
+from composer.parts.estimators.values import Predictions
 from composer.ports import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.parts.estimators.base import Asked, Floats
     from composer.parts.estimators.features import Vectors
+    from composer.parts.estimators.values import Asked, Floats
 
-PRIOR = Linear(features=Shape(), c=0.03)
-"""The safe prior: it sees the shape of a query, none of its words."""
+SEEN = (Shape(),)
+"""What the safe prior sees: the shape of a query, none of its words."""
 
 LANDMARKS = 2000
 """Rows, evenly spaced, that queries are compared with, so that a comparison stays cheap."""
@@ -93,7 +93,9 @@ def shrunk(
     similar = near(state.part("near"), queries)
     curve = state.part("curve").arrays
     weight = np.interp(similar, curve["similar"], curve["weight"])
-    prior = PRIOR.predict(state.part("prior"), queries)
+    known = state.part("prior")
+    vectors = all_vectors(SEEN, known.part("features"), queries)
+    prior = predicted(known.part("models"), vectors)
     foreign = 1 - np.searchsorted(curve["usual"], similar, side="right") / len(curve["usual"])
     return blended(found, prior, weight), foreign
 

@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from composer.parts.estimators.base import Predictions, State
 from composer.parts.estimators.dense import Dense
 from composer.parts.estimators.heads import Head, fit_scores
 from composer.parts.estimators.nets import forward, layers, sigmoid
+from composer.parts.estimators.values import Predictions
 from composer.parts.mistakes import PartError
+from composer.ports import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.parts.estimators.base import Asked, Floats, Labels
+    from composer.parts.estimators.values import Asked, Floats, Labels
 
 _PAIR = 2
 _SHIFTS = 64

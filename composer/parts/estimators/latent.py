@@ -12,8 +12,8 @@ from composer.ports import State
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.parts.estimators.base import Asked
     from composer.parts.estimators.features import Vectors
+    from composer.parts.estimators.values import Asked
 
 
 class Latent(Features):

@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from composer.parts.estimators.base import Learned, Predictions
+from composer.parts.estimators.base import Learned
 from composer.parts.estimators.features import Features, Tfidf, all_vectors, embed_all
+from composer.parts.estimators.linear import models_of, predicted
+from composer.parts.estimators.values import Predictions
 from composer.ports import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from composer.parts.estimators.base import Asked, Floats, Labels
     from composer.parts.estimators.features import Vectors
+    from composer.parts.estimators.values import Asked, Floats, Labels
     from composer.ports import Fitted
 
-_HALF = 0.5
 _AT_ONCE = 512
 """Queries whose similarities to all rows are held at a time."""
 
@@ -198,59 +199,10 @@ class Linear(Featured):
 
     def fit(self, labels: Labels, seed: int) -> State:
         """Fit one model a choice to the rows that have its label."""
-        import numpy as np
-
         del seed
         features, vectors = self.embed(labels.asked)
-        models = [
-            _fit(vectors, labels.quality[:, at], self.c, graded=name in labels.graded)
-            for at, name in enumerate(labels.names)
-        ]
-        weights, bias = zip(*models, strict=True)
-        arrays = {"weights": np.stack(weights, 1), "bias": np.array(bias)}
-        graded = [name in labels.graded for name in labels.names]
-        return State.join(features=features, models=State(arrays, {"graded": graded}))
+        return State.join(features=features, models=models_of(vectors, labels, self.c))
 
     def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
         """Return each choice's prediction."""
-        import numpy as np
-
-        models = state.part("models")
-        vectors = self.vectors(state.part("features"), queries)
-        scores = vectors @ models.arrays["weights"] + models.arrays["bias"]
-        return Predictions.of(np.where(models.facts["graded"], scores, _sigmoid(scores)))
-
-
-def _fit(vectors: Vectors, labels: Floats, c: float, *, graded: bool) -> tuple[Floats, float]:
-    """Return the weights [terms] and the bias of one choice's model."""
-    import numpy as np
-
-    known = np.flatnonzero(~np.isnan(labels))
-    outcomes, some = labels[known], vectors[known]
-    if graded:
-        return _ridge(some, outcomes, c)
-    if not len(known) or outcomes.min() == outcomes.max():
-        share = (outcomes.sum() + 1) / (len(outcomes) + 2)
-        return np.zeros(vectors.shape[1]), float(np.log(share / (1 - share)))
-    return _logistic(some, outcomes, c)
-
-
-def _ridge(vectors: Vectors, outcomes: Floats, c: float) -> tuple[Floats, float]:
-    from sklearn.linear_model import Ridge
-
-    model = Ridge(alpha=1 / c, solver="sparse_cg").fit(vectors, outcomes)
-    return model.coef_.astype(float), float(model.intercept_)
-
-
-def _logistic(vectors: Vectors, outcomes: Floats, c: float) -> tuple[Floats, float]:
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(C=c, max_iter=1000).fit(vectors, outcomes > _HALF)
-    return model.coef_[0].astype(float), float(model.intercept_[0])
-
-
-def _sigmoid(scores: Floats) -> Floats:
-    from scipy.special import expit
-
-    values: Floats = expit(scores)
-    return values
+        return predicted(state.part("models"), self.vectors(state.part("features"), queries))

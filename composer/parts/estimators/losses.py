@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
-    from composer.parts.estimators.base import Floats, Labels
+    from composer.parts.estimators.values import Floats, Labels
 
 Goal = Literal["right", "score", "best", "soft"]
 """Which loss: each outcome by itself, its value, the best choice, or all of them softly."""

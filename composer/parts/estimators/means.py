@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from composer.parts.estimators.base import Learned, Predictions, State
+from composer.parts.estimators.base import Learned
+from composer.parts.estimators.values import Predictions
+from composer.ports import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.parts.estimators.base import Asked, Floats, Labels
+    from composer.parts.estimators.values import Asked, Floats, Labels
 
 _HALF = 0.5
 

@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from composer.parts.estimators.base import Predictions, State
 from composer.parts.estimators.dense import Dense
 from composer.parts.estimators.means import dollars
 from composer.parts.estimators.nets import layers, sigmoid, train
+from composer.parts.estimators.values import Predictions
+from composer.ports import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.parts.estimators.base import Asked, Floats, Labels
+    from composer.parts.estimators.values import Asked, Floats, Labels
 
 _AT_ONCE = 1024
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from composer.parts.estimators.base import Floats
+    from composer.parts.estimators.values import Floats
 
 ROUNDS = 50
 _CLOSE = 1e-9

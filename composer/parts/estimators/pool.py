@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from composer.parts.estimators.base import Labels, Learned, Predictions, State
+from composer.parts.estimators.base import Learned
 from composer.parts.estimators.learned import Linear
+from composer.parts.estimators.values import Labels, Predictions
+from composer.ports import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.parts.estimators.base import Asked, Floats
+    from composer.parts.estimators.values import Asked, Floats
 
 
 class Pool(Learned):

@@ -14,8 +14,8 @@ from composer.ports import ModelPath, State
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.parts.estimators.base import Asked, Floats
     from composer.parts.estimators.features import Vectors
+    from composer.parts.estimators.values import Asked, Floats
 
 _AT_ONCE = 32
 _LEAST = 1e-12

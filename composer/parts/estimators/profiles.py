@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from composer.parts.estimators.base import Predictions, State
 from composer.parts.estimators.learned import Featured, unit
 from composer.parts.estimators.means import dollars, membership, prior, shrunk
+from composer.parts.estimators.values import Predictions
+from composer.ports import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.parts.estimators.base import Asked, Floats, Labels
+    from composer.parts.estimators.values import Asked, Floats, Labels
 
 
 class Profiles(Featured):

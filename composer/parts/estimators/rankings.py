@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
-from composer.parts.estimators.base import Predictions, State
 from composer.parts.estimators.learned import Compared
 from composer.parts.estimators.nets import softmax
 from composer.parts.estimators.pairs import replay, strengths, wins
+from composer.parts.estimators.values import Predictions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.parts.estimators.base import Asked, Floats
+    from composer.parts.estimators.values import Asked, Floats
+    from composer.ports import State
 
 _NATURAL = math.log(10) / 400
 """What one point of ELO is in nats: 400 points are odds of ten to one."""

@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
-from composer.parts.estimators.base import Predictions, State
 from composer.parts.estimators.dense import Dense
+from composer.parts.estimators.values import Predictions
+from composer.ports import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.parts.estimators.base import Asked, Floats, Labels
+    from composer.parts.estimators.values import Asked, Floats, Labels
 
 
 class Recommend(Dense):

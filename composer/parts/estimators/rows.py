@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from composer.models.content import file_digest
 from composer.models.data import BadRow, Unreadable, query_of, read, recorded_of, tags_of
-from composer.parts.estimators.base import Choice, Labels
+from composer.parts.estimators.values import Choice, Labels
 from composer.parts.mistakes import PartError
 from composer.ports import Once
 from composer.words import did_you_mean

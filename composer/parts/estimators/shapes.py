@@ -17,8 +17,8 @@ from composer.ports import State
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.parts.estimators.base import Asked, Floats
     from composer.parts.estimators.features import Vectors
+    from composer.parts.estimators.values import Asked, Floats
 
 _NUMBER = re.compile(r"\d+")
 _DECIMAL = re.compile(r"\.\d")

@@ -4,7 +4,8 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from composer.parts.estimators.base import Choice, Estimates, Estimator
+from composer.parts.estimators.base import Estimator
+from composer.parts.estimators.values import Choice, Estimates
 from composer.parts.mistakes import PartError
 from composer.ports import Asker, Model, Query
 

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
-from composer.parts.estimators.base import Choice, Estimates
+from composer.parts.estimators.values import Choice, Estimates
 from composer.ports import Typed
 
 Weights = tuple[float, ...]

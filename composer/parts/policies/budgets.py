@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from pydantic import Field, PrivateAttr
 
-from composer.parts.estimators.base import Choice, Estimates
+from composer.parts.estimators.values import Choice, Estimates
 from composer.parts.policies.base import Policy, Weights, best, costs, known, only
 
 

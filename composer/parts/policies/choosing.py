@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from composer.parts.estimators.base import Choice, Estimates
+from composer.parts.estimators.values import Choice, Estimates
 from composer.parts.policies.base import Policy, Weights, best, costs, known, only, share, softmax
 
 EQUAL = 1e-9

@@ -5,7 +5,7 @@ import pytest
 from scipy import sparse
 
 from composer.parts import Features
-from composer.parts.estimators.base import Labels
+from composer.parts.estimators.values import Labels
 from composer.ports import State
 
 MATHS = ("add", "sum", "plus", "times", "minus")
