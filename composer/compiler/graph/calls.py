@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from composer.compiler.graph.hints import hint_of
+from composer.compiler.graph.node import Options
 from composer.compiler.graph.scope import unknown
 from composer.compiler.graph.values import Bad, build, follow, match
 
@@ -17,14 +18,6 @@ if TYPE_CHECKING:
     from composer.steps import Input, Step
     from composer.syntax import tree
     from composer.words import Place
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """The options that are set, and where each value was written, as far as a file says it."""
-
-    values: dict[str, Any]
-    places: dict[str, Place]
 
 
 def place_inputs(step: Step, call: tree.Call) -> tuple[list[tuple[Input, tree.Expr]], tree.Call]:

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     import networkx as nx
 
-    from composer.compiler.graph.calls import Options
     from composer.steps import Input, Step
     from composer.words import Place
 
@@ -82,6 +81,14 @@ QUERY = "query"
 
 WEIGHED = ("token_fuse", "byte_fuse", "span_fuse")
 """Steps whose members have weights, which a route can multiply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options that are set, and where each value was written, as far as a file says it."""
+
+    values: dict[str, Any]
+    places: dict[str, Place]
 
 
 class Graph:
