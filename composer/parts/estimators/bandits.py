@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from composer.heavy import np, sklearn
 from composer.parts.estimators.base import Online
 from composer.parts.estimators.values import Predictions
 from composer.ports import State
@@ -24,8 +25,6 @@ _WORD = r"\b\w+\b"
 
 def reward_of(labels: Labels, cost: float) -> Floats:
     """Return quality - cost x dollars per thousand answers [n, m]; an unknown cost is free."""
-    import numpy as np
-
     out: Floats = labels.quality - cost * 1000 * np.nan_to_num(labels.cost)
     return out
 
@@ -47,8 +46,6 @@ class LinUcb(Online):
 
     def start(self, names: tuple[str, ...], seed: int) -> State:
         """Return A^-1 = I / ridge and b = 0 for every choice."""
-        import numpy as np
-
         del seed
         size = self.dims + 1
         inverse = np.broadcast_to(np.eye(size) / self.ridge, (len(names), size, size))
@@ -56,8 +53,6 @@ class LinUcb(Online):
 
     def fit(self, labels: Labels, seed: int) -> State:
         """Learn from all recorded outcomes, as if every choice had been made."""
-        import numpy as np
-
         del seed
         x, reward = self._see(labels.asked), reward_of(labels, self.cost)
         inverses, sums = [], []
@@ -70,8 +65,6 @@ class LinUcb(Online):
 
     def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
         """Return theta . x and sqrt(x' A^-1 x)."""
-        import numpy as np
-
         inverse, b = state.arrays["inverse"], state.arrays["b"]
         theta = np.einsum("mde,me->md", inverse, b)
         x = self._see(queries)
@@ -88,10 +81,9 @@ class LinUcb(Online):
         return State({"inverse": inverse, "b": b}, state.facts)
 
     def _see(self, queries: Sequence[Asked]) -> Floats:
-        import numpy as np
-        from sklearn.feature_extraction.text import HashingVectorizer
-
-        hashed = HashingVectorizer(n_features=self.dims, token_pattern=_WORD)
+        hashed = sklearn.feature_extraction.text.HashingVectorizer(
+            n_features=self.dims, token_pattern=_WORD
+        )
         vectors = hashed.transform([text for text, _ in queries]).toarray()
         return np.hstack([vectors, np.ones((len(queries), 1))])
 
@@ -110,15 +102,11 @@ class StatelessQ(Online):
 
     def start(self, names: tuple[str, ...], seed: int) -> State:
         """Return a value of 1/2 for every choice."""
-        import numpy as np
-
         del seed
         return State({"value": np.full(len(names), 0.5)})
 
     def fit(self, labels: Labels, seed: int) -> State:
         """Learn from all recorded outcomes in their order, as if every choice had been made."""
-        import numpy as np
-
         value = self.start(labels.names, seed).arrays["value"]
         for reward in reward_of(labels, self.cost):
             value = value + self.rate * np.nan_to_num(reward - value)
@@ -126,8 +114,6 @@ class StatelessQ(Online):
 
     def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
         """Return the values, the same for every query."""
-        import numpy as np
-
         value = state.arrays["value"]
         return Predictions.of(np.tile(value, (len(queries), 1)))
 
@@ -154,15 +140,11 @@ class Automaton(Online):
 
     def start(self, names: tuple[str, ...], seed: int) -> State:
         """Return equal odds."""
-        import numpy as np
-
         del seed
         return State({"odds": np.full(len(names), 1 / len(names))})
 
     def fit(self, labels: Labels, seed: int) -> State:
         """Draw a choice for every recorded query and learn from its outcome, if it has one."""
-        import numpy as np
-
         rng = np.random.default_rng(seed)
         odds = self.start(labels.names, seed).arrays["odds"]
         for reward in reward_of(labels, self.cost):
@@ -172,8 +154,6 @@ class Automaton(Online):
 
     def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
         """Return the odds, the same for every query."""
-        import numpy as np
-
         return Predictions.of(np.tile(state.arrays["odds"], (len(queries), 1)))
 
     def update(self, state: State, asked: Asked, choice: int, reward: float) -> State:

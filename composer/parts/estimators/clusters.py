@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from composer.heavy import np, sklearn
 from composer.parts.estimators.dense import Dense
 from composer.parts.estimators.means import prior, shrunk
 from composer.parts.estimators.values import Predictions
@@ -34,8 +35,6 @@ class Clusters(Dense):
 
     def fit(self, labels: Labels, seed: int) -> State:
         """Find the clusters and keep their means."""
-        import numpy as np
-
         space, x = self.reduce(labels.asked, seed)
         centres = kmeans(x, self.count, seed)
         member = np.eye(len(centres))[nearest(centres, x)]
@@ -57,11 +56,8 @@ class Clusters(Dense):
 
 def kmeans(x: Floats, count: int, seed: int) -> Floats:
     """Return the centres [clusters, d] of vectors [n, d]; never more clusters than vectors."""
-    import numpy as np
-    from sklearn.cluster import KMeans
-
     different = len(np.unique(x, axis=0))
-    model = KMeans(min(count, different), n_init=3, random_state=seed).fit(x)
+    model = sklearn.cluster.KMeans(min(count, different), n_init=3, random_state=seed).fit(x)
     return np.asarray(model.cluster_centers_, dtype=np.float32)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from composer.heavy import np, torch
 from composer.parts.estimators.clusters import kmeans, nearest
 from composer.parts.estimators.dense import Dense
 from composer.parts.estimators.nets import forward, layers, softmax, train
@@ -45,9 +46,6 @@ class Contrastive(Dense):
 
     def fit(self, labels: Labels, seed: int) -> State:
         """Train the encoder and the choices' vectors on both losses."""
-        import numpy as np
-        import torch
-
         space, x = self.reduce(labels.asked, seed)
         rng = np.random.default_rng(seed)
         weights = layers((x.shape[1], self.size), rng)
@@ -81,8 +79,6 @@ class Contrastive(Dense):
 
     def _sorted(self, similar: Any, outcomes: Any) -> Any:  # noqa: ANN401 - tensors
         """Return the first loss: the mean over the positives of a batch."""
-        import torch
-
         scores = similar / self.temperature
         known = ~outcomes.isnan()
         filled = outcomes.nan_to_num()
@@ -105,8 +101,6 @@ def _mates(group: Any, negatives: int, rng: Any) -> Any:  # noqa: ANN401 - array
 
     A row alone in its group is its own mate; where there is one group only, so are the negatives.
     """
-    import numpy as np
-
     everyone = np.arange(len(group))
     inside = {int(g): everyone[group == g] for g in np.unique(group)}
     outside = {g: everyone[group != g] for g in inside}

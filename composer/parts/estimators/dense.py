@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from composer.heavy import np, sklearn
 from composer.parts.estimators.learned import Featured
 from composer.ports import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from composer.parts.estimators.features import Vectors
@@ -34,8 +34,6 @@ class Dense(Featured):
 
     def reduce(self, queries: Sequence[Asked], seed: int) -> tuple[State, Floats]:
         """Fit the features and the projection. Return their state and the vectors [n, d]."""
-        import numpy as np
-
         features, sparse = self.embed(queries)
         columns = _heaviest(sparse, self.terms)
         arrays: dict[str, NDArray[Any]] = {"columns": columns}
@@ -56,8 +54,6 @@ class Dense(Featured):
 
 def _heaviest(vectors: Vectors, keep: int) -> NDArray[np.int32]:
     """Return the columns with the greatest sums of absolute values, in their order."""
-    import numpy as np
-
     if vectors.shape[1] <= keep:
         return np.arange(vectors.shape[1], dtype=np.int32)
     weight = np.asarray(abs(vectors).sum(axis=0)).ravel()
@@ -66,16 +62,12 @@ def _heaviest(vectors: Vectors, keep: int) -> NDArray[np.int32]:
 
 def _axes(vectors: Vectors, dims: int, seed: int) -> Floats:
     """Return the leading right singular vectors [terms, dims], by randomized subspace iteration."""
-    import numpy as np
-    from sklearn.utils.extmath import randomized_svd
-
     rank = min(dims, *vectors.shape)
-    _, _, axes = randomized_svd(vectors, rank, n_iter=4, random_state=seed)
+    _, _, axes = sklearn.utils.extmath.randomized_svd(vectors, rank, n_iter=4, random_state=seed)
     return np.ascontiguousarray(axes.T, dtype=np.float32)
 
 
 def _project(arrays: dict[str, NDArray[Any]] | Any, vectors: Vectors) -> Floats:  # noqa: ANN401
-    import numpy as np
 
     some = vectors[:, arrays["columns"]]
     dense = some @ arrays["axes"] if "axes" in arrays else some.toarray()

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from composer.heavy import np, sklearn, torch
 from composer.parts.estimators.base import Learned
 from composer.parts.estimators.heads import estimates
 from composer.parts.estimators.losses import Goal, loss, rewards, targets
@@ -44,9 +45,6 @@ class Encoder(Learned):
 
     def fit(self, labels: Labels, seed: int) -> State:
         """Train the table of vectors, the hidden layer and the head."""
-        import numpy as np
-        import torch
-
         x = self._hashed(labels.asked)
         wanted = targets(self.goal, rewards(labels, self.own, 0.0), self.temperature)
         outputs = torch.tensor(wanted, dtype=torch.float32)
@@ -67,10 +65,8 @@ class Encoder(Learned):
         return Predictions.of(estimates(self.goal, forward(_rest(state.arrays), bags)))
 
     def _hashed(self, queries: Sequence[Asked]) -> Any:  # noqa: ANN401 - a sparse matrix
-        import numpy as np
-        from sklearn.feature_extraction.text import HashingVectorizer
 
-        vectorizer = HashingVectorizer(
+        vectorizer = sklearn.feature_extraction.text.HashingVectorizer(
             n_features=self.buckets,
             ngram_range=(1, 2),
             token_pattern=_WORD,
@@ -82,11 +78,8 @@ class Encoder(Learned):
 
 def _bags(x: Any, table: Any) -> Any:  # noqa: ANN401 - a sparse matrix and tensors
     """Return the weighted sums of the vectors of each row's terms."""
-    import torch
-    from torch.nn import functional
-
     indices, starts = (torch.from_numpy(each.astype("int64")) for each in (x.indices, x.indptr))
-    return functional.embedding_bag(
+    return torch.nn.functional.embedding_bag(
         indices,
         table,
         starts,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, model_validator
 
+from composer.heavy import np, sklearn
 from composer.parts.estimators.base import Learned
 from composer.parts.estimators.features import Features, Tfidf
 from composer.parts.estimators.latent import Latent
@@ -40,13 +41,10 @@ class Forest(Featured):
 
     def fit(self, labels: Labels, seed: int) -> State:
         """Grow the trees and keep them as arrays, one tree after the other."""
-        import numpy as np
-        from sklearn.ensemble import ExtraTreesRegressor
-
         features, vectors = self.embed(labels.asked)
         means = np.nanmean(labels.quality, 0)
         known = np.where(np.isnan(labels.quality), means, labels.quality)
-        model = ExtraTreesRegressor(
+        model = sklearn.ensemble.ExtraTreesRegressor(
             self.trees, min_samples_leaf=self.leaf, max_features=self.share, random_state=seed
         )
         model.fit(_dense(vectors), known)
@@ -89,8 +87,6 @@ class Mix(Learned):
 
     def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
         """Return the weighted means."""
-        import numpy as np
-
         found = [each.predict(state.part(f"{at}"), queries) for at, each in enumerate(self.of)]
         weights = np.array(self.weights or (1.0,) * len(found))
         weights = weights / weights.sum()
@@ -102,7 +98,6 @@ class Mix(Learned):
 
 
 def _dense(vectors: Any) -> Floats:  # noqa: ANN401 - a sparse matrix
-    import numpy as np
 
     dense: Floats = np.ascontiguousarray(vectors.toarray(), dtype=np.float32)
     return dense
@@ -110,8 +105,6 @@ def _dense(vectors: Any) -> Floats:  # noqa: ANN401 - a sparse matrix
 
 def _trees(grown: Sequence[Any]) -> State:
     """Return trees as arrays over all their nodes; a leaf's children are itself."""
-    import numpy as np
-
     sizes = [each.tree_.node_count for each in grown]
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
     left, right, feature, threshold, value = [], [], [], [], []
@@ -138,8 +131,6 @@ def _trees(grown: Sequence[Any]) -> State:
 
 def _fallen(arrays: Any, seen: Floats) -> Any:  # noqa: ANN401 - arrays by name
     """Return the leaf [n, trees] that each row reaches in each tree."""
-    import numpy as np
-
     at = np.broadcast_to(arrays["starts"], (len(seen), len(arrays["starts"])))
     rows = np.arange(len(seen))[:, None]
     while True:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from composer.heavy import np, torch
 from composer.parts.estimators.dense import Dense
 from composer.parts.estimators.nets import sigmoid, softmax, train
 from composer.parts.estimators.values import Predictions
@@ -37,9 +38,6 @@ class Factors(Dense):
 
     def fit(self, labels: Labels, seed: int) -> State:
         """Train the vectors and the projection on all comparisons."""
-        import numpy as np
-        import torch
-
         space, x = self.reduce(labels.asked, seed)
         inputs = torch.from_numpy(_with_one(x))
         outcomes = torch.tensor(labels.quality, dtype=torch.float32)
@@ -80,9 +78,6 @@ class Irt(Dense):
 
     def fit(self, labels: Labels, seed: int) -> State:
         """Maximise the evidence lower bound over all known outcomes."""
-        import numpy as np
-        import torch
-
         space, x = self.reduce(labels.asked, seed)
         inputs = torch.from_numpy(_with_one(x))
         outcomes = torch.tensor(labels.quality, dtype=torch.float32)
@@ -109,8 +104,6 @@ class Irt(Dense):
 
     def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
         """Return P(correct) and its deviation, by the posterior of the identity vectors."""
-        import numpy as np
-
         arrays = state.part("items").arrays
         x = _with_one(self.reduced(state.part("space"), queries))
         ask = (x @ arrays["ask"]).astype(float)
@@ -122,13 +115,10 @@ class Irt(Dense):
 
 def _with_one(x: Floats) -> Floats:
     """Return vectors with a last column of 1, so that each choice has a strength of its own."""
-    import numpy as np
-
     return np.hstack([x, np.ones((len(x), 1), np.float32)])
 
 
 def _random(rng: Any, *size: int) -> Any:  # noqa: ANN401 - numpy is imported late
-    import numpy as np
 
     return rng.normal(size=size).astype(np.float32)
 
@@ -141,23 +131,19 @@ def _deltas(weights: Any, x: Any) -> Any:  # noqa: ANN401 - arrays or tensors
 
 def _compared(scores: Any, outcomes: Any) -> Any:  # noqa: ANN401 - tensors
     """Return the mean loss of all comparisons of two known outcomes of a row."""
-    import torch
-    from torch.nn import functional
-
     first, second = torch.triu_indices(scores.shape[1], scores.shape[1], 1)
     wanted = (1 + outcomes[:, first] - outcomes[:, second]) / 2
     known = ~wanted.isnan()
-    each = functional.binary_cross_entropy_with_logits(
+    each = torch.nn.functional.binary_cross_entropy_with_logits(
         scores[:, first] - scores[:, second], wanted.nan_to_num(), reduction="none"
     )
     return (each * known).sum() / known.sum().clip(min=1)
 
 
 def _likelihood(scores: Any, outcomes: Any) -> Any:  # noqa: ANN401 - tensors
-    from torch.nn import functional
 
     known = ~outcomes.isnan()
-    each = functional.binary_cross_entropy_with_logits(
+    each = torch.nn.functional.binary_cross_entropy_with_logits(
         scores, outcomes.nan_to_num(), reduction="none"
     )
     return (each * known).sum() / known.sum().clip(min=1)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field, model_validator
 
+from composer.heavy import np, scipy, sklearn
 from composer.ports import State, Typed
 
 if TYPE_CHECKING:
@@ -83,8 +84,6 @@ _SPLIT = "\n"
 
 
 def _terms(kind: str, runs: tuple[int, int], texts: Sequence[str]) -> tuple[State, Vectors]:
-    import numpy as np
-
     vectorizer = _vectorizer(kind, runs)
     try:
         vectors = vectorizer.fit_transform(texts)
@@ -98,17 +97,12 @@ def _terms(kind: str, runs: tuple[int, int], texts: Sequence[str]) -> tuple[Stat
 
 def _weighed(parts: Sequence[Vectors]) -> Vectors:
     """Put kinds of terms side by side, so that the whole has length 1."""
-    import numpy as np
-
     return _beside(parts) * np.float32(1 / math.sqrt(len(parts)))
 
 
 def _weigh(kind: str, runs: tuple[int, int], state: State, texts: Sequence[str]) -> Vectors:
-    import numpy as np
-    from scipy import sparse
-
     if not len(state.arrays["idf"]):
-        return sparse.csr_matrix((len(texts), 0), dtype=np.float32)
+        return scipy.sparse.csr_matrix((len(texts), 0), dtype=np.float32)
     made: Weigher = state.live.get("weigher", lambda: Weigher(_vectorizer(kind, runs), state))
     return made(texts)
 
@@ -127,9 +121,6 @@ class Weigher:
 
     def __call__(self, texts: Sequence[str]) -> Vectors:
         """Return a row of length 1 for each text, 0 where it has no known term."""
-        import numpy as np
-        from scipy import sparse
-
         rows = [self._row(text) for text in texts]
         indices, values = zip(*rows, strict=True) if rows else ((), ())
         starts = np.cumsum([0, *map(len, indices)])
@@ -138,11 +129,9 @@ class Weigher:
             np.concatenate([np.zeros(0, np.int32), *indices]),
             starts,
         )
-        return sparse.csr_matrix(parts, shape=(len(texts), len(self.known)))
+        return scipy.sparse.csr_matrix(parts, shape=(len(texts), len(self.known)))
 
     def _row(self, text: str) -> tuple[Any, Any]:
-        import numpy as np
-
         known = self.known
         found = [known[term] for term in self.analyze(text) if term in known]
         indices, counts = np.unique(np.array(found, np.int32), return_counts=True)
@@ -151,10 +140,8 @@ class Weigher:
 
 
 def _vectorizer(kind: str, runs: tuple[int, int]) -> Any:  # noqa: ANN401 - untyped
-    import numpy as np
-    from sklearn.feature_extraction.text import TfidfVectorizer
 
-    return TfidfVectorizer(
+    return sklearn.feature_extraction.text.TfidfVectorizer(
         analyzer="word" if kind == "words" else "char_wb",
         ngram_range=runs,
         token_pattern=r"\b\w+\b" if kind == "words" else None,
@@ -176,6 +163,4 @@ def all_vectors(some: Sequence[Features], state: State, queries: Sequence[Asked]
 
 
 def _beside(parts: Sequence[Vectors]) -> Vectors:
-    from scipy import sparse
-
-    return parts[0] if len(parts) == 1 else sparse.hstack(parts, format="csr")
+    return parts[0] if len(parts) == 1 else scipy.sparse.hstack(parts, format="csr")

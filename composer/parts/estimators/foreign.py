@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from composer.heavy import np, scipy, sklearn
 from composer.parts.estimators.features import Weigher, all_vectors
 from composer.parts.estimators.linear import predicted
 from composer.parts.estimators.shapes import Shape
@@ -35,8 +36,6 @@ _AT_ONCE = 512
 
 def near_state(queries: Sequence[Asked]) -> tuple[State, Vectors]:
     """Learn the runs of three letters that tell queries apart. Return the state and all vectors."""
-    import numpy as np
-
     texts = [text for text, _ in queries]
     vectorizer = _vectorizer(max_df=COMMON if len(texts) >= MANY else 1.0)
     vectors = vectorizer.fit_transform(texts)
@@ -54,8 +53,6 @@ def near_state(queries: Sequence[Asked]) -> tuple[State, Vectors]:
 
 def landmarks(vectors: Vectors) -> Vectors:
     """Return at most `LANDMARKS` of the rows as the columns of an index, term by term."""
-    import numpy as np
-
     count = vectors.shape[0]
     some = np.unique(np.linspace(0, count - 1, min(count, LANDMARKS)).astype(int))
     index = vectors[some].T.tocsr()
@@ -71,8 +68,6 @@ def near(state: State, queries: Sequence[Asked]) -> Floats:
 
 def nearest(vectors: Vectors, index: Vectors) -> Floats:
     """Return the greatest product [n] of each row of `vectors` with any column of `index`."""
-    import numpy as np
-
     found = [
         (vectors[at : at + _AT_ONCE] @ index).toarray().max(1, initial=0)
         for at in range(0, vectors.shape[0], _AT_ONCE)
@@ -88,8 +83,6 @@ def shrunk(
     mean = w m + (1 - w) prior, with w by the similarity on the curve that was fitted where whole
     tags were left out. Foreign is the share of the rows learnt from that lie closer to the others.
     """
-    import numpy as np
-
     similar = near(state.part("near"), queries)
     curve = state.part("curve").arrays
     weight = np.interp(similar, curve["similar"], curve["weight"])
@@ -102,8 +95,6 @@ def shrunk(
 
 def blended(found: Predictions, prior: Predictions, weight: Floats) -> Predictions:
     """Return w m + (1 - w) prior for weights [n]; the spread grows by what the two differ."""
-    import numpy as np
-
     share = weight[:, None]
     mean = share * found.mean + (1 - share) * prior.mean
     apart = share * (1 - share) * (found.mean - prior.mean) ** 2
@@ -111,18 +102,14 @@ def blended(found: Predictions, prior: Predictions, weight: Floats) -> Predictio
 
 
 def _index(state: State) -> tuple[Weigher, Vectors]:
-    from scipy import sparse
-
     arrays = state.arrays
     parts = (arrays["data"], arrays["indices"], arrays["indptr"])
     weigher = Weigher(_vectorizer(), state)
-    return weigher, sparse.csr_matrix(parts, shape=(len(weigher.known), state.facts["rows"]))
+    return weigher, scipy.sparse.csr_matrix(parts, shape=(len(weigher.known), state.facts["rows"]))
 
 
 def _vectorizer(**how: Any) -> Any:  # noqa: ANN401 - untyped
-    import numpy as np
-    from sklearn.feature_extraction.text import TfidfVectorizer
 
-    return TfidfVectorizer(
+    return sklearn.feature_extraction.text.TfidfVectorizer(
         analyzer="char_wb", ngram_range=(3, 3), sublinear_tf=True, dtype=np.float32, **how
     )

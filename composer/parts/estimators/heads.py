@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from composer.heavy import np, torch
 from composer.parts.estimators.dense import Dense
 from composer.parts.estimators.losses import Goal, loss, rewards, targets
 from composer.parts.estimators.nets import forward, layers, sigmoid, softmax, train
@@ -43,8 +44,6 @@ class Head(Dense):
 
     def fit(self, labels: Labels, seed: int) -> State:
         """Train the network on all rows."""
-        import numpy as np
-
         space, x = self.reduce(labels.asked, seed)
         wanted = targets(self.goal, rewards(labels, self.own, self.cost), self.temperature)
         sizes = (x.shape[1], *([self.hidden] if self.hidden else []), len(labels.names))
@@ -74,8 +73,6 @@ def fit_scores(
     seed: int,
 ) -> dict[str, Any]:
     """Train a perceptron on vectors [n, d] towards targets [n, m]."""
-    import torch
-
     inputs, outputs = torch.from_numpy(x), torch.tensor(wanted, dtype=torch.float32)
     weight = positives(outputs) if head.balanced else None
 

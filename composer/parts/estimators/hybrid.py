@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
+from composer.heavy import np
 from composer.parts.estimators.dense import Dense
 from composer.parts.estimators.heads import Head, fit_scores
 from composer.parts.estimators.nets import forward, layers, sigmoid
@@ -40,8 +41,6 @@ class Hybrid(Dense):
 
     def fit(self, labels: Labels, seed: int) -> State:
         """Train one probability on the rows where both outcomes are known."""
-        import numpy as np
-
         if len(labels.names) != _PAIR:
             count = len(labels.names)
             raise PartError(
@@ -61,8 +60,6 @@ class Hybrid(Dense):
 
     def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
         """Return p for the small choice and 1 - p for the large one."""
-        import numpy as np
-
         x = self.reduced(state.part("space"), queries)
         chance = sigmoid(forward(state.part("net").arrays, x))
         return Predictions.of(np.hstack([chance, 1 - chance]))
@@ -70,8 +67,6 @@ class Hybrid(Dense):
 
 def gap_labels(quality: Floats, gap: str) -> tuple[float, Floats]:
     """Return the shift t and the labels [n] of rows of outcomes [n, 2]."""
-    import numpy as np
-
     if gap == "hard":
         return 0.0, (quality[:, 0] >= quality[:, 1]).astype(float)
     if gap == "soft":
@@ -86,8 +81,6 @@ def gap_labels(quality: Floats, gap: str) -> tuple[float, Floats]:
 
 def _apart(labels: Floats) -> float:
     """Return the mean of |y_i - y_j| over all pairs of values."""
-    import numpy as np
-
     ordered = np.sort(labels)
     count = len(ordered)
     ranks = 2 * np.arange(1, count + 1) - count - 1

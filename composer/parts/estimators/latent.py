@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from composer.heavy import np, scipy, sklearn
 from composer.parts.estimators.features import Features, Tfidf
 from composer.ports import State
 
@@ -39,19 +40,16 @@ class Latent(Features):
 
     def embed(self, queries: Sequence[Asked]) -> tuple[State, Vectors]:
         """Fit both on the same vectors."""
-        import numpy as np
-        from sklearn.utils.extmath import randomized_svd
-
         inner, vectors = self.of.embed(queries)
         rank = min(self.dims, *vectors.shape)
         axes = np.zeros((vectors.shape[1], 0), np.float32)
         if rank:
-            _, _, right = randomized_svd(vectors, rank, n_iter=2, random_state=0)
+            _, _, right = sklearn.utils.extmath.randomized_svd(
+                vectors, rank, n_iter=2, random_state=0
+            )
             axes = np.ascontiguousarray(right.T, dtype=np.float32)
         state = State.join(of=inner, space=State({"axes": axes}))
         return state, self._projected(state, vectors)
 
     def _projected(self, state: State, vectors: Vectors) -> Vectors:
-        from scipy import sparse
-
-        return sparse.csr_matrix(vectors @ state.part("space").arrays["axes"])
+        return scipy.sparse.csr_matrix(vectors @ state.part("space").arrays["axes"])

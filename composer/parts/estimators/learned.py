@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from composer.heavy import np, scipy, sklearn
 from composer.parts.estimators.base import Learned
 from composer.parts.estimators.features import Features, Tfidf, all_vectors, embed_all
 from composer.parts.estimators.linear import models_of, predicted
@@ -47,8 +48,6 @@ class Compared(Featured):
 
     def fit(self, labels: Labels, seed: int) -> State:
         """Keep the rows' vectors and outcomes."""
-        import numpy as np
-
         del seed
         features, vectors = self.embed(labels.asked)
         index = unit(vectors).T.tocsr()
@@ -89,8 +88,6 @@ class Knn(Compared):
 
     def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
         """Return the weighted means over the nearest rows that have an outcome."""
-        import numpy as np
-
         rows = state.part("rows")
         quality = rows.arrays["quality"]
         whole = rows.live.get("whole", lambda: _summary(quality))
@@ -103,8 +100,6 @@ class Knn(Compared):
     def _nearest(
         self, similar: Floats, quality: Floats, whole: tuple[Floats, Floats] | None
     ) -> tuple[Floats, Floats]:
-        import numpy as np
-
         if whole is not None:
             return _weighted(similar, quality, self.k, whole)
         each = []
@@ -119,24 +114,18 @@ class Knn(Compared):
 
 def _index(rows: State) -> Vectors:
     """Return the rows term by term, so that comparing a query reads only its own terms."""
-    from scipy import sparse
-
     arrays = rows.arrays
     parts = (arrays["data"], arrays["indices"], arrays["indptr"])
-    return sparse.csr_matrix(parts, shape=(len(parts[2]) - 1, len(arrays["quality"])))
+    return scipy.sparse.csr_matrix(parts, shape=(len(parts[2]) - 1, len(arrays["quality"])))
 
 
 def unit(vectors: Vectors) -> Vectors:
     """Return rows [n, f] scaled to length 1."""
-    from sklearn.preprocessing import normalize
-
-    return normalize(vectors)
+    return sklearn.preprocessing.normalize(vectors)
 
 
 def _summary(quality: Floats) -> tuple[Floats, Floats] | None:
     """Return means and deviations over all rows, None where some outcomes are not known."""
-    import numpy as np
-
     return None if np.isnan(quality).any() else (quality.mean(0), quality.std(0))
 
 
@@ -147,8 +136,6 @@ def _weighted(
 
     `whole` are those of all rows, for queries to which no row is similar.
     """
-    import numpy as np
-
     if whole is None:
         nothing = np.full((len(similar), quality.shape[1]), np.nan)
         return nothing, nothing
@@ -165,8 +152,6 @@ def _weighted(
 
 def _largest(values: Floats, k: int) -> Any:  # noqa: ANN401 - indices
     """Return for each row the indices of the k largest values, the earliest among equals."""
-    import numpy as np
-
     size = values.shape[1]
     if k >= size:
         return np.broadcast_to(np.arange(size), values.shape)

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
+from composer.heavy import np, torch
+
 if TYPE_CHECKING:
     from composer.parts.estimators.values import Floats, Labels
 
@@ -23,8 +25,6 @@ def rewards(labels: Labels, own: float, cost: float) -> Floats:
     enhancement (arXiv:2311.08692); `own` = 0 leaves the means of the tags alone, which are
     Bench-CoE's labels by subject.
     """
-    import numpy as np
-
     from composer.parts.estimators.means import membership, prior, shrunk
 
     reward = labels.quality
@@ -47,8 +47,6 @@ def targets(goal: Goal, reward: Floats, temperature: float) -> Floats:
     `best` shares 1 among the choices that did best: a tie is no reason to prefer the first.
     `soft` is softmax(r / temperature).
     """
-    import numpy as np
-
     from composer.parts.estimators.nets import softmax
 
     if goal in ("right", "score"):
@@ -72,13 +70,10 @@ def loss(goal: Goal, scores: Any, target: Any, weight: Any = None) -> Any:  # no
     `right` is binary cross-entropy, `score` squared error, `best` and `soft` are KL(target ||
     softmax of the scores), less the target's entropy, over the choices whose outcome is known.
     """
-    import torch
-    from torch.nn import functional
-
     known = ~target.isnan()
     filled = target.nan_to_num()
     if goal == "right":
-        each = functional.binary_cross_entropy_with_logits(
+        each = torch.nn.functional.binary_cross_entropy_with_logits(
             scores, filled, pos_weight=weight, reduction="none"
         )
     elif goal == "score":
@@ -86,6 +81,6 @@ def loss(goal: Goal, scores: Any, target: Any, weight: Any = None) -> Any:  # no
     else:
         rows = known.any(dim=1)
         seen = torch.where(known & (filled > 0) | known, scores, torch.full_like(scores, -1e9))
-        logs = functional.log_softmax(seen, dim=1)
+        logs = torch.nn.functional.log_softmax(seen, dim=1)
         return -(filled * logs).sum(dim=1)[rows].sum() / rows.sum().clip(min=1)
     return (each * known).sum() / known.sum().clip(min=1)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from composer.heavy import np
 from composer.parts.estimators.base import Learned
 from composer.parts.estimators.values import Predictions
 from composer.ports import State
@@ -37,8 +38,6 @@ class Constant(Learned):
 
     def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
         """Return the same for every query."""
-        import numpy as np
-
         arrays = state.arrays
         rows = (len(queries), len(arrays["mean"]))
         mean, spread, cost = (
@@ -61,8 +60,6 @@ class Tagged(Learned):
 
     def fit(self, labels: Labels, seed: int) -> State:
         """Keep the shrunk means of each tag [tags, m]."""
-        import numpy as np
-
         del seed
         names, member = membership(labels.tags)
         overall = prior(labels.quality)
@@ -72,8 +69,6 @@ class Tagged(Learned):
 
     def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
         """Return the means over each query's tags."""
-        import numpy as np
-
         places = {tag: at for at, tag in enumerate(state.facts["tags"])}
         means, overall = state.arrays["means"], state.arrays["overall"]
         out = np.empty((len(queries), len(overall)))
@@ -85,8 +80,6 @@ class Tagged(Learned):
 
 def prior(values: Floats) -> Floats:
     """Return the mean of each column [m]; one without values has the mean of all, else 1/2."""
-    import numpy as np
-
     known = ~np.isnan(values)
     count = known.sum(0)
     everything = values[known].mean() if known.any() else _HALF
@@ -97,8 +90,6 @@ def prior(values: Floats) -> Floats:
 
 def dollars(labels: Labels) -> Floats:
     """Return each choice's mean cost [m] in dollars, NaN where none was recorded."""
-    import numpy as np
-
     known = ~np.isnan(labels.cost)
     count = known.sum(0)
     total = np.where(known, labels.cost, 0).sum(0)
@@ -108,8 +99,6 @@ def dollars(labels: Labels) -> Floats:
 
 def error(values: Floats) -> Floats:
     """Return the standard error of each column's mean [m]; 1/2 where nothing is known."""
-    import numpy as np
-
     known = ~np.isnan(values)
     count = known.sum(0)
     apart = np.where(known, values - prior(values), 0)
@@ -120,8 +109,6 @@ def error(values: Floats) -> Floats:
 
 def membership(tags: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], Floats]:
     """Return all tags in order of appearance, and which row has which [n, tags]."""
-    import numpy as np
-
     places = {tag: at for at, tag in enumerate(dict.fromkeys(t for row in tags for t in row))}
     member = np.zeros((len(tags), len(places)))
     for row, each in enumerate(tags):
@@ -134,8 +121,6 @@ def shrunk(member: Floats, quality: Floats, overall: Floats, weight: float) -> F
 
     `member` [n, groups] says which row is in which group.
     """
-    import numpy as np
-
     known = ~np.isnan(quality)
     count = member.T @ known
     total = member.T @ np.where(known, quality, 0)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from composer.heavy import np, torch
 from composer.parts.estimators.dense import Dense
 from composer.parts.estimators.means import dollars
 from composer.parts.estimators.nets import layers, sigmoid, train
@@ -38,9 +39,6 @@ class Meta(Dense):
 
     def fit(self, labels: Labels, seed: int) -> State:
         """Train the network on every known outcome, and keep the price of a token."""
-        import numpy as np
-        import torch
-
         space, x = self.reduce(labels.asked, seed)
         inputs = torch.from_numpy(x)
         lengths = np.log(np.maximum(labels.tokens, 1))
@@ -58,8 +56,6 @@ class Meta(Dense):
 
     def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
         """Return P(correct), and dollars where they can be known."""
-        import numpy as np
-
         x = self.reduced(state.part("space"), queries)
         net, costs = state.part("net").arrays, state.part("costs").arrays
         parts = [_scores(net, x[at : at + _AT_ONCE]) for at in range(0, len(x), _AT_ONCE)]
@@ -69,8 +65,6 @@ class Meta(Dense):
         return Predictions.of(sigmoid(found[:, :, 0]), cost=None if np.isnan(cost).all() else cost)
 
     def _weights(self, dims: int, choices: int, seed: int) -> dict[str, Any]:
-        import numpy as np
-
         rng = np.random.default_rng(seed)
         both = layers((dims + self.vector, self.hidden, 2), rng)
         return {
@@ -92,10 +86,8 @@ def _scores(weights: Any, x: Any) -> Any:  # noqa: ANN401 - arrays or tensors
 
 def _both(scores: Any, right: Any, tokens: Any) -> Any:  # noqa: ANN401 - tensors
     """Return the sum of both heads' mean losses over what is known."""
-    from torch.nn import functional
-
     known, counted = ~right.isnan(), ~tokens.isnan()
-    wrong = functional.binary_cross_entropy_with_logits(
+    wrong = torch.nn.functional.binary_cross_entropy_with_logits(
         scores[:, :, 0], right.nan_to_num(), reduction="none"
     )
     apart = (scores[:, :, 1] - tokens.nan_to_num()) ** 2
@@ -105,8 +97,6 @@ def _both(scores: Any, right: Any, tokens: Any) -> Any:  # noqa: ANN401 - tensor
 
 def _rate(labels: Labels) -> Floats:
     """Return the dollars that one token of each choice costs [m], NaN where unknown."""
-    import numpy as np
-
     both = ~np.isnan(labels.cost) & ~np.isnan(labels.tokens)
     tokens = np.where(both, labels.tokens, 0).sum(0)
     paid = np.where(both, labels.cost, 0).sum(0)
@@ -116,8 +106,6 @@ def _rate(labels: Labels) -> Floats:
 
 def _mean(values: Floats, nothing: float) -> Floats:
     """Return the mean of each column [m], `nothing` where it has no values."""
-    import numpy as np
-
     known = ~np.isnan(values)
     total = np.where(known, values, 0).sum(0)
     mean: Floats = np.where(known.any(0), total / np.maximum(known.sum(0), 1), nothing)

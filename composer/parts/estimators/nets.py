@@ -10,10 +10,11 @@ from __future__ import annotations
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING, Any
 
+from composer.heavy import np, scipy, torch
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     Weights = dict[str, NDArray[np.float32]]
@@ -24,8 +25,6 @@ _BATCH = 256
 
 def layers(sizes: tuple[int, ...], rng: np.random.Generator) -> Weights:
     """Return the weights `w0`, `b0`, `w1`... of a perceptron; the last layer begins at 0."""
-    import numpy as np
-
     weights: Weights = {}
     pairs = list(pairwise(sizes))
     for at, (wide, narrow) in enumerate(pairs):
@@ -60,9 +59,6 @@ def train(  # noqa: PLR0913 - what is trained, on how much, and how
     The time is bounded by `steps`, however many rows there are. Their order comes from `seed`, so
     that the same data give the same weights.
     """
-    import numpy as np
-    import torch
-
     rng = np.random.default_rng(seed)
     tensors = {name: torch.tensor(each, requires_grad=True) for name, each in weights.items()}
     groups = [
@@ -88,13 +84,9 @@ def _batches(rows: int, rng: np.random.Generator) -> Iterator[NDArray[np.intp]]:
 
 def softmax(scores: Any, temperature: float = 1.0) -> Any:  # noqa: ANN401 - an array
     """Return exp(z / t) divided by the sum of its row, computed in float64."""
-    from scipy.special import softmax as shares
-
-    return shares(scores.astype(float) / temperature, axis=1)
+    return scipy.special.softmax(scores.astype(float) / temperature, axis=1)
 
 
 def sigmoid(scores: Any) -> Any:  # noqa: ANN401 - an array
     """Return 1 / (1 + exp(-z)), computed in float64."""
-    from scipy.special import expit
-
-    return expit(scores.astype(float))
+    return scipy.special.expit(scores.astype(float))

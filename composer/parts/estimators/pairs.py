@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from composer.heavy import np
+
 if TYPE_CHECKING:
     from composer.parts.estimators.values import Floats
 
@@ -27,8 +29,6 @@ def strengths(won: Floats, rounds: int = ROUNDS) -> Floats:
     s_a <- log(sum_b won_ab) - log(sum_b n_ab / (e^s_a + e^s_b)). Every pair begins with a tie of
     weight 1/2 each, so that a choice which never lost keeps a finite strength.
     """
-    import numpy as np
-
     size = won.shape[1]
     prior = (1 - np.eye(size)) / 2
     total = won * (1 - np.eye(size)) + prior
@@ -52,8 +52,6 @@ def replay(scores: Floats, k: float, start: float = 1000.0) -> Floats:
     E = 1 / (1 + 10^((R_b - R_a) / 400)) and R_a += k (S - E), R_b -= k (S - E) for each pair of
     each row; an unknown score (NaN) moves nothing.
     """
-    import numpy as np
-
     many, rows, size, _ = scores.shape
     rating = np.full((many, size), start)
     for row in range(rows):

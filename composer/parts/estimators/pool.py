@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from composer.heavy import np
 from composer.parts.estimators.base import Learned
 from composer.parts.estimators.learned import Linear
 from composer.parts.estimators.values import Labels, Predictions
@@ -35,8 +36,6 @@ class Pool(Learned):
 
     def fit(self, labels: Labels, seed: int) -> State:
         """Choose the pool, and fit the estimator to all choices."""
-        import numpy as np
-
         chosen = complementary(labels, self.keep, self.cost)
         inside = np.isin(np.arange(len(labels.names)), chosen)
         facts = {"pool": [labels.names[at] for at in chosen]}
@@ -53,8 +52,6 @@ class Pool(Learned):
 
 def complementary(labels: Labels, keep: int, cost: float) -> list[int]:
     """Return the columns of a greedy pool, in the order in which they joined it."""
-    import numpy as np
-
     from composer.parts.estimators.means import dollars
 
     quality = np.nan_to_num(labels.quality)

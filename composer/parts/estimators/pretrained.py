@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from composer.heavy import np, scipy, torch, transformers
 from composer.parts.estimators.features import Features
 from composer.parts.mistakes import PartError
 from composer.ports import ModelPath, State
@@ -42,9 +43,6 @@ class Pretrained(Features):
 
     def vectors(self, state: State, queries: Sequence[Asked]) -> Vectors:
         """Encode the queries, shorter ones padded."""
-        import numpy as np
-        from scipy import sparse
-
         tokenizer, model = _loaded(state.facts["model"])
         texts = [text for text, _ in queries]
         parts = [
@@ -52,18 +50,15 @@ class Pretrained(Features):
             for at in range(0, len(texts), _AT_ONCE)
         ]
         size = model.config.hidden_size
-        return sparse.csr_matrix(np.vstack([np.zeros((0, size), np.float32), *parts]))
+        return scipy.sparse.csr_matrix(np.vstack([np.zeros((0, size), np.float32), *parts]))
 
 
 @cache
 def _loaded(folder: str) -> tuple[Any, Any]:
     """Load a tokenizer and a transformer once per process."""
-    import torch
-    from transformers import AutoModel, AutoTokenizer
-
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        model = AutoModel.from_pretrained(folder, dtype=torch.float32)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+        model = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32)
     except (OSError, ValueError) as error:
         said = str(error).split("\n")[0]
         raise PartError(
@@ -76,9 +71,6 @@ def _loaded(folder: str) -> tuple[Any, Any]:
 
 def _means(tokenizer: Any, model: Any, texts: list[str], longest: int) -> Floats:  # noqa: ANN401
     """Return the mean hidden state of each text [n, d], of length 1."""
-    import numpy as np
-    import torch
-
     rows = [tokenizer(text, truncation=True, max_length=longest)["input_ids"] for text in texts]
     width = max(1, *map(len, rows))
     ids = torch.zeros(len(rows), width, dtype=torch.long)

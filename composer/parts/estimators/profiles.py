@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from composer.heavy import np
 from composer.parts.estimators.learned import Featured, unit
 from composer.parts.estimators.means import dollars, membership, prior, shrunk
 from composer.parts.estimators.values import Predictions
@@ -37,8 +38,6 @@ class Profiles(Featured):
 
     def fit(self, labels: Labels, seed: int) -> State:
         """Keep each tag's profile and the mean vector of its queries."""
-        import numpy as np
-
         del seed
         tags, member = membership(labels.tags)
         features, vectors = self.embed(labels.asked)
@@ -54,8 +53,6 @@ class Profiles(Featured):
 
     def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
         """Return the choices' profiles, weighted by the rank of the query's tags."""
-        import numpy as np
-
         part = state.part("profiles")
         places = {tag: at for at, tag in enumerate(part.facts["tags"])}
         likely = self._likely(state, queries)
@@ -69,8 +66,6 @@ class Profiles(Featured):
 
     def _likely(self, state: State, queries: Sequence[Asked]) -> list[list[int]]:
         """Return the most likely tags of each query; none where it has nothing in common."""
-        import numpy as np
-
         vectors = self.vectors(state.part("features"), queries)
         close: Floats = vectors @ state.part("profiles").arrays["centres"].T
         order = np.argsort(-close, axis=1, kind="stable")[:, : self.ranked]

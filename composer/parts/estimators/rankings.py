@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
+from composer.heavy import np
 from composer.parts.estimators.learned import Compared
 from composer.parts.estimators.nets import softmax
 from composer.parts.estimators.pairs import replay, strengths, wins
@@ -27,8 +28,6 @@ class _Rated(Compared):
 
     def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
         """Return each choice's share of the wins, softmax of its rating in nats."""
-        import numpy as np
-
         rows = state.part("rows")
         parts = [self._rate(rows, some) for some in self.similar(state, queries)]
         empty = np.zeros((0, rows.arrays["quality"].shape[1]))
@@ -50,8 +49,6 @@ class BradleyTerry(_Rated):
     paper: ClassVar[str] = "arXiv:2406.18665"
 
     def _rate(self, rows: State, similar: Floats) -> Floats:
-        import numpy as np
-
         won = rows.live.get("wins", lambda: np.nan_to_num(wins(rows.arrays["quality"])))
         count, size, _ = won.shape
         top = similar.max(axis=1, keepdims=True)
@@ -74,8 +71,6 @@ class Elo(_Rated):
     k: float = Field(default=32.0, gt=0)
 
     def _rate(self, rows: State, similar: Floats) -> Floats:
-        import numpy as np
-
         won = rows.live.get("wins", lambda: wins(rows.arrays["quality"]))
         overall = rows.live.get(("global", self.k), lambda: replay(won[None], self.k))
         least = max(similar.shape[1] - self.nearest, 0)

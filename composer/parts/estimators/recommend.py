@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from composer.heavy import np
 from composer.parts.estimators.dense import Dense
 from composer.parts.estimators.values import Predictions
 from composer.ports import State
@@ -35,8 +36,6 @@ class Recommend(Dense):
 
     def fit(self, labels: Labels, seed: int) -> State:
         """Factorise the table, then learn a query's side from its features."""
-        import numpy as np
-
         space, x = self.reduce(labels.asked, seed)
         known = ~np.isnan(labels.quality)
         mean = float(labels.quality[known].mean()) if known.any() else 0.5
@@ -50,8 +49,6 @@ class Recommend(Dense):
 
     def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
         """Return the predicted outcomes of queries that have none yet."""
-        import numpy as np
-
         arrays = state.part("table").arrays
         x = self.reduced(state.part("space"), queries)
         users = np.hstack([x, np.ones((len(x), 1))]) @ arrays["start"]
@@ -71,8 +68,6 @@ def factorise(  # noqa: PLR0913 - the table, and how it is factorised
     `rest` [n, m] are outcomes less their mean, 0 where not `known`. The product is
     b_x + b_m + u_x . v_m.
     """
-    import numpy as np
-
     count, size = rest.shape
     rng = np.random.default_rng(seed)
     items: Floats = np.hstack([np.zeros((size, 1)), rng.normal(size=(size, rank)) * 0.1])
@@ -85,8 +80,6 @@ def factorise(  # noqa: PLR0913 - the table, and how it is factorised
 
 def _solve(rest: Floats, known: Any, factors: Floats, ridge: float) -> Floats:  # noqa: ANN401
     """Return each row's bias and factors by ridge regression on the other side's factors."""
-    import numpy as np
-
     wide = np.hstack([np.ones((len(factors), 1)), factors])
     outer = (wide[:, :, None] * wide[:, None, :]).reshape(len(wide), -1)
     size = wide.shape[1]

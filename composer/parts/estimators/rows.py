@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
+from composer.heavy import np
 from composer.models.content import file_digest
 from composer.models.data import BadRow, Unreadable, query_of, read, recorded_of, tags_of
 from composer.parts.estimators.values import Choice, Labels
@@ -102,8 +103,6 @@ def _chosen(
     names: tuple[str, ...],
     prices: tuple[float | None, ...],
 ) -> Labels:
-    import numpy as np
-
     nothing = Outcome(None, None, None)
     told = [[row.outcomes.get(name, nothing) for name in columns] for row in found.rows]
     values = np.array(told, dtype=float).reshape(len(told), len(columns), len(Outcome._fields))

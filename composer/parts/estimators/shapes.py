@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from composer.heavy import np, scipy
 from composer.parts.estimators.features import Features
 from composer.parts.mistakes import PartError
 from composer.ports import State
@@ -82,9 +83,6 @@ class Tags(Features):
 
     def vectors(self, state: State, queries: Sequence[Asked]) -> Vectors:
         """Return one column a tag."""
-        import numpy as np
-        from scipy import sparse
-
         known = {tag: at for at, tag in enumerate(state.facts["tags"])}
         found = [
             (row, known[tag])
@@ -94,7 +92,7 @@ class Tags(Features):
         ]
         rows, columns = zip(*found, strict=True) if found else ((), ())
         values = np.full(len(found), self.weight, np.float32)
-        return sparse.csr_matrix((values, (rows, columns)), shape=(len(queries), len(known)))
+        return scipy.sparse.csr_matrix((values, (rows, columns)), shape=(len(queries), len(known)))
 
 
 class Sentence(Features):
@@ -115,11 +113,9 @@ class Sentence(Features):
 
     def vectors(self, state: State, queries: Sequence[Asked]) -> Vectors:
         """Encode all queries at once."""
-        from scipy import sparse
-
         encoder = _encoder(state.facts["model"])
         texts = [text for text, _ in queries]
-        return sparse.csr_matrix(encoder.encode(texts, normalize_embeddings=True))
+        return scipy.sparse.csr_matrix(encoder.encode(texts, normalize_embeddings=True))
 
 
 @cache
@@ -136,14 +132,10 @@ def _encoder(model: str) -> Any:  # noqa: ANN401 - a package that may be missing
 
 
 def _lengths(queries: Sequence[Asked]) -> Floats:
-    import numpy as np
-
     return np.log1p([[len(text)] for text, _ in queries])
 
 
 def _shapes(queries: Sequence[Asked]) -> Floats:
-    import numpy as np
-
     return np.array([_shape(text) for text, _ in queries], dtype=float)
 
 
@@ -183,8 +175,5 @@ def _standard(values: Floats) -> State:
 
 
 def _standardised(values: Floats, state: State, weight: float) -> Vectors:
-    import numpy as np
-    from scipy import sparse
-
     known = (values - state.arrays["mean"]) / state.arrays["spread"]
-    return sparse.csr_matrix((np.clip(known, -_LIMIT, _LIMIT) * weight).astype(np.float32))
+    return scipy.sparse.csr_matrix((np.clip(known, -_LIMIT, _LIMIT) * weight).astype(np.float32))

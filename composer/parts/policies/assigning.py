@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from composer.heavy import np, scipy
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
@@ -23,8 +24,6 @@ def assign(quality: Floats, cost: Floats, budget: float) -> NDArray[np.intp]:
     in {0, 1}: a multiple-choice knapsack, solved by HiGHS (FORC, arXiv:2308.06077). `quality` and
     `cost` are [n, m]. A budget below the cheapest assignment gets the cheapest one.
     """
-    import numpy as np
-
     quality = np.maximum(quality, _LEAST)
     cheapest = _first(cost, -quality)
     rows = np.arange(len(quality))
@@ -42,8 +41,6 @@ def multiplier(quality: Floats, cost: Floats, budget: float) -> float:
     This is the Lagrangian dual of `assign`, found by bisection: the spending falls as lambda
     grows. Infinity where even the cheapest assignment costs more.
     """
-    import numpy as np
-
     rows = np.arange(len(quality))
 
     def spent(price: float) -> float:
@@ -63,19 +60,17 @@ def multiplier(quality: Floats, cost: Floats, budget: float) -> float:
 
 
 def _program(quality: Floats, cost: Floats, budget: float) -> NDArray[np.intp]:
-    import numpy as np
-    from scipy import sparse
-    from scipy.optimize import Bounds, LinearConstraint, milp
-
     count, choices = quality.shape
-    each = sparse.kron(sparse.eye(count, format="csr"), np.ones((1, choices)), format="csr")
-    found = milp(
+    each = scipy.sparse.kron(
+        scipy.sparse.eye(count, format="csr"), np.ones((1, choices)), format="csr"
+    )
+    found = scipy.optimize.milp(
         -quality.ravel(),
         integrality=np.ones(count * choices),
-        bounds=Bounds(0, 1),
+        bounds=scipy.optimize.Bounds(0, 1),
         constraints=[
-            LinearConstraint(each, 1, 1),
-            LinearConstraint(cost.reshape(1, -1), -np.inf, budget),
+            scipy.optimize.LinearConstraint(each, 1, 1),
+            scipy.optimize.LinearConstraint(cost.reshape(1, -1), -np.inf, budget),
         ],
         options={"mip_rel_gap": 1e-6, "time_limit": 60.0},
     )
@@ -87,8 +82,6 @@ def _program(quality: Floats, cost: Floats, budget: float) -> NDArray[np.intp]:
 
 def _first(least: Floats, then: Floats) -> NDArray[np.intp]:
     """Return where each row is least, and among equals where `then` is least."""
-    import numpy as np
-
     ties = least <= least.min(axis=1, keepdims=True)
     chosen: NDArray[np.intp] = np.where(ties, then, np.inf).argmin(axis=1)
     return chosen

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from pydantic import Field, PrivateAttr
 
+from composer.heavy import np
 from composer.parts.estimators.values import Choice, Estimates
 from composer.parts.policies.base import Policy, Weights, best, costs, known, only
 
@@ -41,8 +42,6 @@ class Budget(Policy):
         self, estimates: Sequence[Estimates], choices: tuple[Choice, ...], rng: random.Random
     ) -> list[Weights]:
         """Return the weights that solve the integer program over all queries."""
-        import numpy as np
-
         from composer.parts.policies.assigning import assign
 
         del rng
