@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from composer.heavy import np, sklearn
 from composer.parts.estimators.nets import sigmoid
 from composer.parts.estimators.values import Predictions
 from composer.ports import State
@@ -17,8 +18,6 @@ _HALF = 0.5
 
 def models_of(vectors: Vectors, labels: Labels, c: float) -> State:
     """Fit one model a choice to the rows that have its label; `c` is the inverse penalty."""
-    import numpy as np
-
     models = [
         _fit(vectors, labels.quality[:, at], c, graded=name in labels.graded)
         for at, name in enumerate(labels.names)
@@ -30,16 +29,12 @@ def models_of(vectors: Vectors, labels: Labels, c: float) -> State:
 
 def predicted(models: State, vectors: Vectors) -> Predictions:
     """Return each choice's prediction for each row of `vectors`."""
-    import numpy as np
-
     scores = vectors @ models.arrays["weights"] + models.arrays["bias"]
     return Predictions.of(np.where(models.facts["graded"], scores, sigmoid(scores)))
 
 
 def _fit(vectors: Vectors, labels: Floats, c: float, *, graded: bool) -> tuple[Floats, float]:
     """Return the weights [terms] and the bias of one choice's model."""
-    import numpy as np
-
     known = np.flatnonzero(~np.isnan(labels))
     outcomes, some = labels[known], vectors[known]
     if graded:
@@ -51,14 +46,12 @@ def _fit(vectors: Vectors, labels: Floats, c: float, *, graded: bool) -> tuple[F
 
 
 def _ridge(vectors: Vectors, outcomes: Floats, c: float) -> tuple[Floats, float]:
-    from sklearn.linear_model import Ridge
-
-    model = Ridge(alpha=1 / c, solver="sparse_cg").fit(vectors, outcomes)
+    model = sklearn.linear_model.Ridge(alpha=1 / c, solver="sparse_cg").fit(vectors, outcomes)
     return model.coef_.astype(float), float(model.intercept_)
 
 
 def _logistic(vectors: Vectors, outcomes: Floats, c: float) -> tuple[Floats, float]:
-    from sklearn.linear_model import LogisticRegression
-
-    model = LogisticRegression(C=c, max_iter=1000).fit(vectors, outcomes > _HALF)
+    model = sklearn.linear_model.LogisticRegression(C=c, max_iter=1000).fit(
+        vectors, outcomes > _HALF
+    )
     return model.coef_[0].astype(float), float(model.intercept_[0])

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
+from composer.heavy import np
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from composer.ports import Model
@@ -81,8 +82,6 @@ class Labels:
         """Return some of the rows, in the order asked for."""
         import hashlib
 
-        import numpy as np
-
         some = np.asarray(rows, dtype=np.intp)
         return replace(
             self,
@@ -110,6 +109,4 @@ class Predictions:
     @classmethod
     def of(cls, mean: Floats, spread: Floats | None = None, cost: Floats | None = None) -> Self:
         """Return predictions whose spread may be unknown."""
-        import numpy as np
-
         return cls(mean, np.full_like(mean, np.nan) if spread is None else spread, cost)
