@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from composer.heavy import np
 from composer.metrics import mixture
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from composer.evaluate.outcomes import Outcomes
@@ -23,8 +23,6 @@ CHANCE, LENGTH, ZERO, ORACLE = "chance", "prompt length", "zero-router", "oracle
 
 def ranked(outcomes: Outcomes) -> Picks:
     """The choices from the weakest to the best, the dearer of equals first."""
-    import numpy as np
-
     costs = np.zeros(len(outcomes.names)) if outcomes.cost is None else outcomes.cost.mean(axis=0)
     return np.lexsort((-costs, outcomes.quality.mean(axis=0)))
 
@@ -41,8 +39,6 @@ def baselines(outcomes: Outcomes) -> dict[str, tuple[Floats, Floats]]:
     the choices' means: the shortest prompts go to the weakest. The zero-router mixes single
     choices at the router's mean cost. The oracle takes the best, and of those the cheapest.
     """
-    import numpy as np
-
     shares = np.bincount(outcomes.chosen, minlength=len(outcomes.names)) / len(outcomes.ids)
     found = {
         CHANCE: _mixed(outcomes, shares),
@@ -57,8 +53,6 @@ def baselines(outcomes: Outcomes) -> dict[str, tuple[Floats, Floats]]:
 
 def by_length(outcomes: Outcomes) -> Picks:
     """The choices by prompt length, each as often as the router made it."""
-    import numpy as np
-
     counts = np.bincount(outcomes.chosen, minlength=len(outcomes.names))
     order = ranked(outcomes)
     picks = np.empty(len(outcomes.ids), dtype=np.intp)
@@ -67,15 +61,11 @@ def by_length(outcomes: Outcomes) -> Picks:
 
 
 def _mixed(outcomes: Outcomes, weights: Floats) -> tuple[Floats, Floats]:
-    import numpy as np
-
     none = np.zeros(len(outcomes.ids))
     return outcomes.quality @ weights, none if outcomes.cost is None else outcomes.cost @ weights
 
 
 def _oracle(outcomes: Outcomes) -> Picks:
-    import numpy as np
-
     if outcomes.cost is None:
         picks: Picks = np.argmax(outcomes.quality, axis=1)
         return picks

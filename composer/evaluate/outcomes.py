@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from composer.evaluate.judge import judgement
 from composer.evaluate.members import spent
+from composer.heavy import np
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from composer.compiler.graph import Node
@@ -72,8 +72,6 @@ class Outcomes:
 
     def of(self, picks: NDArray[np.integer[Any]]) -> tuple[Floats, Floats]:
         """The qualities and costs of picks of choices, [..., n], by query."""
-        import numpy as np
-
         at = np.arange(len(self.ids))
         cost = np.zeros_like(self.quality) if self.cost is None else self.cost
         return self.quality[at, picks], cost[at, picks]
@@ -122,8 +120,6 @@ def outcomes_of(
     A choice that is one model is judged as that member alone is; any other branch by what was
     recorded under its name.
     """
-    import numpy as np
-
     looks = [_look(*each, members, how) for each in zip(bank.names, bank.aliases, strict=True)]
     kept: list[tuple[Row, list[Told]]] = []
     for row in rows:
@@ -175,8 +171,6 @@ def _look(
 
 
 def _costs(quality: Floats, dollars: Floats) -> tuple[Floats | None, str]:
-    import numpy as np
-
     if dollars.sum() > 0:
         return dollars, "$"
     if quality.shape[1] != 2:  # noqa: PLR2004 - strong and weak

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 from composer.evaluate.baselines import CHANCE, LENGTH, ORACLE, ZERO, baselines, best_single
 from composer.evaluate.plain import both, plain
 from composer.evaluate.sweep import APGR, GAIN, LENGTH_APGR, sweep
+from composer.heavy import np
 from composer.metrics import Interval, drawn_interval, resampled_means
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from composer.evaluate.outcomes import Outcomes
@@ -108,8 +108,6 @@ class Router:
 
 def study(outcomes: Outcomes, *, seed: int = 0) -> Router:
     """Set a route's decisions beside its baselines, and measure its curve, with intervals."""
-    import numpy as np
-
     names, best = outcomes.names, best_single(outcomes)
     held = {name: outcomes.of(np.full(len(outcomes.ids), at)) for at, name in enumerate(names)}
     others = baselines(outcomes)
@@ -149,8 +147,6 @@ def _over_curve(drawn: Mapping[str, Floats]) -> list[Against]:
 
     Between choices that are equally good there is no gap, so nothing is said of recovering it.
     """
-    import numpy as np
-
     found = []
     if APGR in drawn and np.isfinite(drawn[APGR][0]):
         over_length = drawn_interval(drawn[APGR] - drawn[LENGTH_APGR])

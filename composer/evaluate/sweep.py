@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from composer.evaluate.baselines import ranked
 from composer.evaluate.plain import plain
+from composer.heavy import np
 from composer.metrics import (
     aiq,
     apgr,
@@ -23,7 +24,6 @@ from composer.metrics import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from composer.evaluate.outcomes import Outcomes
@@ -87,8 +87,6 @@ def sweep(
 
 
 def _pair(outcomes: Outcomes, draws: int, seed: int) -> tuple[Curve, dict[str, Floats]]:
-    import numpy as np
-
     weak, strong = ranked(outcomes)
     scores = outcomes.estimates[:, strong] - outcomes.estimates[:, weak]
     fine = np.where(threshold_picks(scores, POINTS), strong, weak)
@@ -113,8 +111,6 @@ Means = tuple["Floats", "Floats", "Floats", "Floats"]
 
 def _means(outcomes: Outcomes, picks: Picks, draws: int, seed: int) -> list[Means]:
     """Those of the rows as they are, then of resampled rows."""
-    import numpy as np
-
     quality, cost = outcomes.of(picks)
     alone = np.zeros_like(outcomes.quality) if outcomes.cost is None else outcomes.cost
     columns = np.concatenate([cost.T, quality.T, alone, outcomes.quality], axis=1)
@@ -124,8 +120,6 @@ def _means(outcomes: Outcomes, picks: Picks, draws: int, seed: int) -> list[Mean
 
 
 def _four(row: Floats, cuts: NDArray[np.intp]) -> Means:
-    import numpy as np
-
     cost, quality, costs, qualities = np.split(row, cuts)
     return cost, quality, costs, qualities
 
@@ -135,16 +129,12 @@ def _at(means: Means) -> tuple[Floats, Floats]:
 
 
 def _members(outcomes: Outcomes) -> Floats:
-    import numpy as np
-
     assert outcomes.cost is not None
     return np.stack([outcomes.cost.mean(axis=0), outcomes.quality.mean(axis=0)], axis=1)
 
 
 def _hulls(means: list[Means]) -> Iterator[tuple[str, Floats]]:
     """The figures that stand on hulls: AIQ, that of the single choices, and two against these."""
-    import numpy as np
-
     values = [_hull_figures(*each) for each in means]
     for at, name in enumerate((AIQ, ZERO_AIQ, EQUAL, GAIN)):
         yield name, np.array([each[at] for each in values])
@@ -154,8 +144,6 @@ def _hull_figures(
     cost: Floats, quality: Floats, costs: Floats, qualities: Floats
 ) -> tuple[float, float, float, float]:
     """The third is a share of what the best single choice costs, the cheapest of equals."""
-    import numpy as np
-
     ours, zero = hull(cost, quality), hull(costs, qualities)
     most = max(float(cost.max()), float(costs.max()))
     best = int(np.lexsort((costs, -qualities))[0])
@@ -168,8 +156,6 @@ def _recovered(
     strong: NDArray[np.bool_], quality: Floats, ends: Floats, draws: int, seed: int
 ) -> dict[str, Floats]:
     """APGR and CPT at RouteLLM's thresholds, [thresholds, n], between a weak and a strong end."""
-    import numpy as np
-
     columns = np.concatenate([strong.T, quality.T, ends], axis=1)
     drawn = resampled_means(columns, draws=draws, seed=seed)
     size = len(strong)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from composer.heavy import np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 __all__ = ["ADVANCE", "HIGH", "written"]
@@ -33,8 +34,6 @@ DOTS = bytes.fromhex(
 
 def written(text: str) -> NDArray[np.bool_]:
     """Return the dots of a text, [8, 6 a letter]; `?` stands for a letter without dots."""
-    import numpy as np
-
     known = [each if FIRST <= each <= LAST else "?" for each in text]
     blank = np.zeros((HIGH, 0), dtype=bool)
     return np.concatenate([blank, *map(_letter, known)], axis=1)
@@ -42,7 +41,6 @@ def written(text: str) -> NDArray[np.bool_]:
 
 @cache
 def _letter(letter: str) -> Any:  # noqa: ANN401 - an array of dots, numpy is imported late
-    import numpy as np
 
     at = WIDE * (ord(letter) - ord(FIRST))
     columns = np.frombuffer(DOTS[at : at + WIDE] + b"\0", dtype=np.uint8)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from composer.evaluate.plot.layout import HEIGHT, WIDTH, Dot, Line
 from composer.evaluate.plot.letters import HIGH, written
+from composer.heavy import np
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from composer.evaluate.plot.layout import Label, Mark
@@ -33,8 +33,6 @@ SHARES = {"start": 0.0, "middle": 0.5, "end": 1.0}
 
 def png(marks: Sequence[Mark]) -> bytes:
     """Paint marks on white and return the file, eight bits a channel."""
-    import numpy as np
-
     paper = np.full((HEIGHT * SCALE, WIDTH * SCALE, 3), 255.0)
     for each in marks:
         if isinstance(each, Line):
@@ -71,8 +69,6 @@ def _along(start: Point, end: Point, share: float) -> Point:
 
 def _cover(paper: Floats, pieces: Sequence[tuple[Point, Point]], radius: float, color: str) -> None:
     """Paint all that lies within a radius of some pieces of line, with soft edges."""
-    import numpy as np
-
     covered = np.zeros(paper.shape[:2], dtype=np.float32)
     reach = radius * SCALE + 1
     touched = [np.array(piece) * SCALE for piece in pieces]
@@ -96,8 +92,6 @@ def _window(points: Floats, reach: float) -> tuple[slice, slice]:
 
 def _distance(shape: tuple[int, ...], corner: tuple[int, int], ends: Floats) -> Floats:
     """How far the middles of the pixels of a window lie from a piece of line."""
-    import numpy as np
-
     ys, xs = np.mgrid[: shape[0], : shape[1]]
     pixels = np.stack([xs + corner[0] + 0.5, ys + corner[1] + 0.5], axis=-1) - ends[0]
     along = ends[1] - ends[0]
@@ -108,8 +102,6 @@ def _distance(shape: tuple[int, ...], corner: tuple[int, int], ends: Floats) -> 
 
 
 def _write(paper: Floats, label: Label) -> None:
-    import numpy as np
-
     dots = written(label.text)
     back = SHARES[label.anchor] * (dots.shape[1] - 1)
     x, y = label.at
@@ -124,8 +116,6 @@ def _write(paper: Floats, label: Label) -> None:
 
 def _blend(paper: Floats, covered: Floats, color: str) -> None:
     """Lay a colour over a window of the paper as densely as it is covered."""
-    import numpy as np
-
     ink = np.array([int(color[at : at + 2], 16) for at in (1, 3, 5)], dtype=float)
     paper += covered[..., None] * (ink - paper)
 
