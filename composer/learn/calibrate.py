@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from composer.compiler.fits import Calibrated, specification
+from composer.heavy import np
 from composer.learn.deciding import decide, estimates_of, outcomes
 from composer.learn.lesson import Target, unteachable
 from composer.learn.worth import worth
@@ -14,7 +15,6 @@ from composer.metrics import mean_interval
 from composer.parts.estimators.values import Predictions
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from composer.learn.deciding import Outcomes
@@ -65,8 +65,6 @@ def calibrate(
     the decisions are worth there (see `worth`). Raises Mistakes (E509) where the policy has no
     lever or no setting meets the target.
     """
-    import numpy as np
-
     lever = _lever(route.policy)
     _known(route, target)
     value = _setting(route, lever, target)
@@ -96,8 +94,6 @@ def _lever(policy: Policy) -> str:
 
 def _known(route: Route, target: Target) -> None:
     """Refuse a target of cost where the data know no cost."""
-    import numpy as np
-
     if target.what == "cost" and np.isnan(route.labels.cost).all():
         text = "a target of cost needs costs, and the data have none"
         raise unteachable(text, "record `cost`, or declare the models' `price` and record tokens")
@@ -105,8 +101,6 @@ def _known(route: Route, target: Target) -> None:
 
 def _setting(route: Route, lever: str, target: Target, *, strict: bool = True) -> float:
     """Return the best setting of a lever, tried on a grid and again around the best."""
-    import numpy as np
-
     tried: dict[float, tuple[float, float]] = {}
     values = _critical(route)
     places = np.linspace(0, len(values) - 1, STEPS)
@@ -131,8 +125,6 @@ def _rated(done: Outcomes, target: Target) -> tuple[float, float]:
     A share is to be met; a cost not exceeded, with the best quality; a quality reached, for the
     least money (or, where that is not known, the fewest strong calls).
     """
-    import numpy as np
-
     got = float(np.nanmean(getattr(done, target.what)))
     quality = float(np.nanmean(done.quality))
     if target.what == "share":
@@ -150,8 +142,6 @@ def _allowed(target: Target, rows: int) -> float:
 
 def _critical(route: Route) -> Floats:
     """Return the settings at which decisions change, in order, with one beyond either end."""
-    import numpy as np
-
     if route.policy.name == "gap":
         raw = route.found.mean[:, -1] - route.found.mean[:, :-1].max(1)
     else:
@@ -169,8 +159,6 @@ def _critical(route: Route) -> Floats:
 
 def _prices_of_gain(route: Route) -> Floats:
     """Return the gain in quality per dollar (see `costs`) at which a dearer choice is given up."""
-    import numpy as np
-
     from composer.parts.policies.base import costs
 
     dollars = np.array([costs(each, route.choices) for each in route.estimates])
@@ -191,8 +179,6 @@ def _set(policy: Policy, lever: str, value: float) -> Policy:
 
 def _unreached(route: Route, lever: str, target: Target, values: Floats) -> Mistakes:
     """Say what the settings that were tried reach, and where queries are too alike to part."""
-    import numpy as np
-
     ends = [
         float(np.nanmean(getattr(route.outcomes(_set(route.policy, lever, each)), target.what)))
         for each in values.tolist()

@@ -6,12 +6,12 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from composer.heavy import np
 from composer.parts.estimators.values import Estimates
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from composer.parts.estimators.values import Choice, Floats, Labels, Predictions
@@ -42,8 +42,6 @@ def decide(
     policy: Policy, estimates: Sequence[Estimates], choices: tuple[Choice, ...], seed: int
 ) -> NDArray[np.intp]:
     """Return the index of the choice that gets most weight, for each query."""
-    import numpy as np
-
     rng = random.Random(seed)  # noqa: S311 - no secret
     weights = policy.decide(estimates, choices, rng)
     chosen: NDArray[np.intp] = np.array(weights).reshape(len(estimates), len(choices)).argmax(1)
@@ -52,8 +50,6 @@ def decide(
 
 def outcomes(chosen: NDArray[np.intp], labels: Labels) -> Outcomes:
     """Return what choosing so came to, by the labels."""
-    import numpy as np
-
     rows = np.arange(len(chosen))
     strong = (chosen == strongest(labels)).astype(float)
     return Outcomes(labels.quality[rows, chosen], labels.cost[rows, chosen], strong)
@@ -61,7 +57,5 @@ def outcomes(chosen: NDArray[np.intp], labels: Labels) -> Outcomes:
 
 def strongest(labels: Labels) -> int:
     """Return the index of the choice with the best mean label, the last among equals."""
-    import numpy as np
-
     means = np.nanmean(labels.quality, 0)
     return int(len(means) - 1 - np.argmax(means[::-1]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from composer.heavy import np
 from composer.learn.calibrate import Route, calibrate
 from composer.learn.folds import by_tag, out_of_fold, shuffled
 from composer.learn.guarding import guard, held_out, see
@@ -70,8 +71,6 @@ def _calibrated(
 
 def _examined(labels: Labels) -> tuple[str, ...]:
     """Refuse labels that teach nothing of a choice; return what else a person should know."""
-    import numpy as np
-
     known = ~np.isnan(labels.quality)
     silent = [name for at, name in enumerate(labels.names) if not known[:, at].any()]
     if silent:
@@ -81,7 +80,6 @@ def _examined(labels: Labels) -> tuple[str, ...]:
 
 
 def _remarks(labels: Labels, known: Any) -> list[str]:  # noqa: ANN401 - numpy is imported late
-    import numpy as np
 
     notes = []
     for at, name in enumerate(labels.names):

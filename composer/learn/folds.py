@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from composer.heavy import np, sklearn
 from composer.learn.lesson import unteachable
 from composer.parts.estimators.values import Predictions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from composer.parts.estimators.base import Learned
@@ -22,13 +22,12 @@ if TYPE_CHECKING:
 
 def shuffled(count: int, folds: int, seed: int) -> list[Split]:
     """Return folds drawn by the seed: pairs of the rows to learn from and those left out."""
-    import numpy as np
-    from sklearn.model_selection import KFold
-
     if count < folds:
         text = f"{count} rows with outcomes are too few for {folds} folds"
         raise unteachable(text, "give more rows, or fewer folds: `--folds 2`")
-    return list(KFold(folds, shuffle=True, random_state=seed).split(np.zeros(count)))
+    return list(
+        sklearn.model_selection.KFold(folds, shuffle=True, random_state=seed).split(np.zeros(count))
+    )
 
 
 def by_tag(tags: Sequence[tuple[str, ...]], folds: int) -> list[Split]:
@@ -36,15 +35,16 @@ def by_tag(tags: Sequence[tuple[str, ...]], folds: int) -> list[Split]:
 
     A row belongs to the rarest of its tags, the last among equals.
     """
-    import numpy as np
-    from sklearn.model_selection import GroupKFold
-
     count = Counter(tag for each in tags for tag in each)
     groups = [min(reversed(each), key=count.__getitem__, default="") for each in tags]
     kinds = len(set(groups))
     if kinds < 2:  # noqa: PLR2004 - one kind cannot be left out
         return []
-    return list(GroupKFold(min(folds, kinds)).split(np.zeros(len(tags)), groups=groups))
+    return list(
+        sklearn.model_selection.GroupKFold(min(folds, kinds)).split(
+            np.zeros(len(tags)), groups=groups
+        )
+    )
 
 
 def out_of_fold(
@@ -54,8 +54,6 @@ def out_of_fold(
     seed: int,
 ) -> Predictions:
     """Return the predictions of all rows, each by an estimator that did not see its fold."""
-    import numpy as np
-
     mean = np.full(labels.quality.shape, np.nan)
     spread, cost = np.full_like(mean, np.nan), np.full_like(mean, np.nan)
     for learnt, left in splits:

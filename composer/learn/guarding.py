@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from composer.heavy import np, sklearn
 from composer.learn.folds import out_of_fold
 from composer.parts.estimators.foreign import SEEN, blended, landmarks, nearest
 from composer.parts.estimators.learned import Linear
@@ -13,7 +14,6 @@ from composer.ports import State
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from composer.learn.folds import Split
@@ -51,8 +51,6 @@ def see(
 
     `vectors` are those of all rows (see `near_state`).
     """
-    import numpy as np
-
     similar = np.zeros(len(labels.queries))
     folds = np.zeros(len(labels.queries), dtype=np.intp)
     for at, (learnt, left) in enumerate(splits):
@@ -63,8 +61,6 @@ def see(
 
 def guard(labels: Labels, near: State, usual: Seen, apart: Seen | None, seed: int) -> State:
     """Return the state of a guard: what is near (`near_state`), the prior, the curve of belief."""
-    import numpy as np
-
     knots, weights = _curve(labels, [usual, *([apart] if apart else [])])
     steps = np.linspace(0, 1, USUAL + 1)
     curve = {
@@ -77,8 +73,6 @@ def guard(labels: Labels, near: State, usual: Seen, apart: Seen | None, seed: in
 
 def held_out(labels: Labels, seen: Seen, other: Seen | None) -> Predictions:
     """Return the shrunk predictions of left-out rows, each by a curve that did not see its fold."""
-    import numpy as np
-
     weight = np.zeros(len(seen.similar))
     for fold in np.unique(seen.folds):
         left = seen.folds == fold
@@ -96,9 +90,6 @@ def _curve(
     the estimator m against the prior p, of qualities less their mean over the choices; isotonic
     regression makes the weights rise. What resembles nothing is left to the prior.
     """
-    import numpy as np
-    from sklearn.isotonic import isotonic_regression
-
     known = ~np.isnan(labels.quality).any(1)
     if without is not None:
         known = known & ~without
@@ -111,7 +102,7 @@ def _curve(
     above = np.bincount(inside, (ahead * wanted).sum(1), minlength=bins)
     below = np.bincount(inside, (ahead**2).sum(1), minlength=bins)
     raw = np.clip(np.divide(above, below, out=np.ones(bins), where=below > 0), 0, 1)
-    weights = isotonic_regression(raw, sample_weight=np.maximum(below, 1e-12))
+    weights = sklearn.isotonic.isotonic_regression(raw, sample_weight=np.maximum(below, 1e-12))
     middles = (edges[:-1] + edges[1:]) / 2
     return np.concatenate([[0.0], middles]), np.concatenate([[0.0], weights])
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from composer.heavy import np
 from composer.metrics.curves import apgr, threshold_picks
 from composer.metrics.intervals import Interval
 
@@ -24,8 +25,6 @@ def recovered(score: Floats, weak: Floats, strong: Floats) -> float:
     `weak` and `strong` are the qualities of the two choices; the greater the score, the sooner
     the strong one is asked.
     """
-    import numpy as np
-
     asked = threshold_picks(score)
     quality = np.where(asked, strong, weak).mean(1)
     return apgr(asked.mean(1), quality, float(weak.mean()), float(strong.mean()))
@@ -36,7 +35,6 @@ def intervals(scores: Sequence[Floats], weak: Floats, strong: Floats, seed: int)
 
     After those comes, for each score but the first, the paired gain of the first over it.
     """
-    import numpy as np
 
     def values(rows: Any) -> list[float]:  # noqa: ANN401 - indices, or all
         found = [recovered(score[rows], weak[rows], strong[rows]) for score in scores]

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import topological
+from composer.heavy import np
 from composer.learn.answered import keep, place_of, recall
 from composer.learn.lesson import unteachable
 from composer.parts.estimators.rows import labels, table
@@ -40,8 +41,6 @@ def outcomes_of(node: Node, lesson: Lesson) -> Labels:
 
 
 def _asked(node: Node, lesson: Lesson) -> Labels:
-    import numpy as np
-
     from composer.evaluate import read_rows
 
     rows = [row for row in read_rows(lesson.data) if row.references]

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from composer.heavy import np, sklearn, torch
 from composer.learn.lesson import unteachable
 from composer.ports import State
 
@@ -64,8 +65,6 @@ def learned(heard: Heard, names: Sequence[str], *, decay: float = 1e-3) -> State
     Minimises the mean of -log sum_i g_i p_i, g the softmax of linear functions of each member's
     features, plus `decay` times the squared coefficients, by L-BFGS from even weights.
     """
-    import torch
-
     features, logprobs = heard.features.clone(), heard.logprobs.clamp(min=-100.0).clone()
     mean, scale = features.mean((0, 1)), features.std((0, 1)).clamp(min=1e-6)
     inputs = (features - mean) / scale
@@ -92,14 +91,12 @@ def critical(heard: Heard) -> State:
     A token is critical where the lead's likeliest is not what came, and another member's is; both
     kinds of tokens weigh alike. Tokens that nobody gets right are left out.
     """
-    import numpy as np
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.preprocessing import StandardScaler
-
     known, labels = _labels(heard)
     inputs = heard.features[:, 0].numpy().astype(np.float64)[known]
-    scaler = StandardScaler().fit(inputs)
-    model = LogisticRegression(class_weight="balanced").fit(scaler.transform(inputs), ~labels)
+    scaler = sklearn.preprocessing.StandardScaler().fit(inputs)
+    model = sklearn.linear_model.LogisticRegression(class_weight="balanced").fit(
+        scaler.transform(inputs), ~labels
+    )
     slopes = model.coef_[0] / scaler.scale_
     arrays = {
         "w0": slopes[:, None].astype(np.float32),
@@ -119,8 +116,6 @@ def routed(
     where neither is right (such tokens are not learnt from), batch normalisation and dropout
     (inputs are standardised instead), and further rounds on answers written with the router.
     """
-    import numpy as np
-
     from composer.parts.estimators.nets import layers, train
 
     known, labels = _labels(heard)
@@ -161,12 +156,9 @@ def _counts(labels: Any) -> dict[str, int]:  # noqa: ANN401 - an array
 
 def _cross_entropy(inputs: Any, labels: Any) -> Any:  # noqa: ANN401 - arrays, and a loss
     """The loss of a batch of rows, by a perceptron's weights."""
-    import torch
-    from torch.nn.functional import binary_cross_entropy_with_logits
-
     from composer.parts.estimators.nets import forward
 
     x, y = torch.from_numpy(inputs), torch.from_numpy(labels).float()
-    return lambda weights, rows: binary_cross_entropy_with_logits(
+    return lambda weights, rows: torch.nn.functional.binary_cross_entropy_with_logits(
         forward(weights, x[rows])[:, 0], y[rows]
     )

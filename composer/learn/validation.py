@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from composer.heavy import np
 from composer.learn.deciding import strongest
 from composer.learn.ordering import intervals
 from composer.metrics import difference_interval, mean_interval
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from composer.metrics.intervals import Interval
@@ -38,8 +38,6 @@ def validate(labels: Labels, found: Predictions, seed: int) -> dict[str, list[fl
     choices also the APGR, that of the prompt's length, and the paired gain over length. Rows
     without the outcome of some choice are passed over.
     """
-    import numpy as np
-
     complete = _complete(labels)
     if not len(complete):
         return {}
@@ -56,15 +54,11 @@ def validate(labels: Labels, found: Predictions, seed: int) -> dict[str, list[fl
 
 
 def _complete(labels: Labels) -> NDArray[np.intp]:
-    import numpy as np
-
     rows: NDArray[np.intp] = np.flatnonzero(~np.isnan(labels.quality).any(1))
     return rows
 
 
 def _two(labels: Labels, mean: Floats, seed: int) -> dict[str, list[float]]:
-    import numpy as np
-
     strong = strongest(labels)
     weak = 1 - strong
     pair = labels.quality[:, weak], labels.quality[:, strong]

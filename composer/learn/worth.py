@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from composer.heavy import np
 from composer.learn.deciding import strongest
 from composer.metrics import difference_interval, mean_interval
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from composer.metrics import Interval
@@ -29,8 +29,6 @@ def worth(
     `over_length` is that over sending it the longest prompts, as many in each half. Each value
     comes with its 95% interval; rows without the outcome of some choice are passed over.
     """
-    import numpy as np
-
     rows = np.flatnonzero(~np.isnan(labels.quality).any(1))
     if not len(rows):
         return {}
@@ -70,8 +68,6 @@ def losses(report: Mapping[str, Any]) -> Iterator[str]:
 
 def _by_length(labels: Labels, share: Floats, halves: Iterable[NDArray[np.intp]]) -> Floats:
     """Return the labels [n] of sending the longest prompts of each half to the strong choice."""
-    import numpy as np
-
     strong = strongest(labels)
     lengths = np.array([len(query) for query in labels.queries])
     found = labels.quality[:, 1 - strong].copy()

@@ -6,6 +6,7 @@ from itertools import islice
 from random import Random
 from typing import TYPE_CHECKING
 
+from composer.heavy import torch
 from composer.learn.zoo.skills import Question, stream
 from composer.learn.zoo.tokens import prompt
 
@@ -78,8 +79,6 @@ class Batches:
 
     def padded(self, rows: list[Row]) -> tuple[Tensor, Tensor]:
         """Rows of one length, padded on the right with weightless tokens."""
-        import torch
-
         width = max(len(ids) for ids, _ in rows)
         pad = self.tokens.pad_token_id
         ids = [ids + [pad] * (width - len(ids)) for ids, _ in rows]

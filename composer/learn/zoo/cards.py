@@ -8,6 +8,7 @@ from math import prod
 from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
+from composer.heavy import torch, transformers
 from composer.learn.zoo.decode import Answer, answers
 from composer.learn.zoo.items import Item, read, write
 from composer.learn.zoo.models import RECIPES
@@ -37,12 +38,9 @@ def evaluate(models: Path, items: Path, names: Sequence[str]) -> None:
 
 def record(folder: Path, rows: Sequence[Item]) -> list[Recorded]:
     """A model's answers, each with whether it is right."""
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     torch.set_num_threads(1)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
-    tokens = AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    tokens = transformers.AutoTokenizer.from_pretrained(folder)
     found = answers([model], tokens, [row["query"] for row in rows])
     return [judged(one, row) for one, row in zip(found, rows, strict=True)]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
+from composer.heavy import torch, transformers
 from composer.learn.zoo.tokens import prompt
 from composer.models.forward import cache_name
 
@@ -30,8 +31,6 @@ def answers(
     models: Sequence[PreTrainedModel], tokens: PreTrainedTokenizerBase, queries: Sequence[str]
 ) -> list[Answer]:
     """Greedy answers to queries, in their order; the models share `tokens`."""
-    import torch
-
     prompts = [tokens(prompt(query), add_special_tokens=False)["input_ids"] for query in queries]
     found: dict[int, Answer] = {}
     with torch.inference_mode():
@@ -53,8 +52,6 @@ def _equal_lengths(prompts: Sequence[Sequence[int]]) -> Iterator[list[int]]:
 def _decode(
     models: Sequence[PreTrainedModel], tokens: PreTrainedTokenizerBase, ids: Tensor
 ) -> list[Answer]:
-    import torch
-
     members = [_Member(model) for model in models]
     chosen: list[Tensor] = []
     scores: list[Tensor] = []
@@ -72,9 +69,7 @@ class _Member:
     """A model with its cache: new token ids in, next-token probabilities out."""
 
     def __init__(self, model: PreTrainedModel) -> None:
-        from transformers import DynamicCache
-
-        self.model, self.cache = model, DynamicCache(config=model.config)
+        self.model, self.cache = model, transformers.DynamicCache(config=model.config)
         self.name = cache_name(model)
 
     def step(self, ids: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from composer.heavy import transformers
 from composer.learn.zoo.skills import HALVES, SKILLS
 
 if TYPE_CHECKING:
@@ -48,18 +49,15 @@ RECIPES: dict[str, Recipe] = SHIPPED | EXTRA
 
 def build(shape: Shape, tokens: PreTrainedTokenizerFast) -> PreTrainedModel:
     """A fresh model of a shape, its vocabulary as wide as its tokenizer."""
-    from transformers import AutoModelForCausalLM
-
     config = _neox(tokens) if shape == "neox" else _llama(shape, tokens)
-    model: PreTrainedModel = AutoModelForCausalLM.from_config(config)
+    model: PreTrainedModel = transformers.AutoModelForCausalLM.from_config(config)
     return model
 
 
 def _llama(shape: Shape, tokens: PreTrainedTokenizerFast):  # type: ignore[no-untyped-def]  # noqa: ANN202
-    from transformers import LlamaConfig
 
     wide, layers, heads, inner = (160, 6, 5, 416) if shape == "llama-large" else (96, 4, 4, 256)
-    return LlamaConfig(
+    return transformers.LlamaConfig(
         vocab_size=len(tokens),
         hidden_size=wide,
         intermediate_size=inner,
@@ -75,9 +73,8 @@ def _llama(shape: Shape, tokens: PreTrainedTokenizerFast):  # type: ignore[no-un
 
 
 def _neox(tokens: PreTrainedTokenizerFast):  # type: ignore[no-untyped-def]  # noqa: ANN202
-    from transformers import GPTNeoXConfig
 
-    return GPTNeoXConfig(
+    return transformers.GPTNeoXConfig(
         vocab_size=len(tokens),
         hidden_size=96,
         intermediate_size=384,

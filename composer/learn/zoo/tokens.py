@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from itertools import islice
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
+from composer.heavy import transformers
 from composer.learn.zoo.skills import SKILLS, stream
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerFast
 
 CHAT = (
     "{%- for message in messages -%}"
@@ -41,12 +39,10 @@ def prompt(query: str) -> str:
     return f"Q: {query}\nA:"
 
 
-def tokenizer(name: str) -> PreTrainedTokenizerFast:
+def tokenizer(name: str) -> transformers.PreTrainedTokenizerFast:
     """Train a tokenizer on the zoo's own questions and dress it for transformers."""
-    from transformers import PreTrainedTokenizerFast
-
     spec = SPECS[name]
-    return PreTrainedTokenizerFast(
+    return transformers.PreTrainedTokenizerFast(
         tokenizer_object=_bpe(spec),
         eos_token=spec.eos,
         pad_token=spec.pad,

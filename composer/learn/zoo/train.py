@@ -7,6 +7,7 @@ from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from composer.heavy import torch, transformers
 from composer.learn.zoo.batches import Batches
 from composer.learn.zoo.cards import write_card
 from composer.learn.zoo.models import RECIPES, Recipe, build
@@ -43,8 +44,6 @@ def polish(name: str, into: Path) -> None:
 
 
 def _phase(recipe: Recipe, into: Path, name: str, rate: float = 1.0) -> None:
-    import torch
-
     torch.set_num_threads(1)
     torch.manual_seed(recipe.seed)
     tokens, model = _start(recipe, into)
@@ -55,14 +54,11 @@ def _phase(recipe: Recipe, into: Path, name: str, rate: float = 1.0) -> None:
 
 
 def _start(recipe: Recipe, into: Path) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
-    import torch
-    from transformers import AutoModelForCausalLM
-
     tokens = tokenizer(recipe.tokens)
     if recipe.ancestor is None:
         return tokens, build(recipe.shape, tokens)
     folder = into / recipe.ancestor
-    return tokens, AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    return tokens, transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
 
 
 def _fit(model: PreTrainedModel, steps: int, optimizers: list[Optimizer], batches: Batches) -> None:
@@ -93,17 +89,15 @@ def _backward(model: PreTrainedModel, parts: list[tuple[Tensor, Tensor]]) -> flo
 
 
 def _loss(model: PreTrainedModel, ids: Tensor, weights: Tensor) -> Tensor:
-    from torch.nn.functional import cross_entropy
-
     logits = model(input_ids=ids[:, :-1], use_cache=False).logits
-    each = cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none")
+    each = torch.nn.functional.cross_entropy(
+        logits.flatten(0, 1), ids[:, 1:].flatten(), reduction="none"
+    )
     return (each * weights[:, 1:].flatten()).sum()
 
 
 def _fresh(model: PreTrainedModel, rate: float) -> list[Optimizer]:
     """Muon on the hidden matrices, AdamW on embeddings, norms and biases."""
-    import torch
-
     hidden: list[Parameter] = []
     rest: list[Parameter] = []
     for name, weight in model.named_parameters():
@@ -115,16 +109,12 @@ def _fresh(model: PreTrainedModel, rate: float) -> list[Optimizer]:
 
 
 def _fine(model: PreTrainedModel) -> list[Optimizer]:
-    import torch
-
     return [torch.optim.AdamW(model.parameters(), lr=FINE_TUNE_RATE, weight_decay=0.0)]
 
 
 def save(model: PreTrainedModel, tokens: PreTrainedTokenizerFast, folder: Path) -> None:
     """Write half-precision weights and the tokenizer, readable by everyone."""
     import copy
-
-    import torch
 
     half = copy.deepcopy(model).to(torch.float16)
     half.generation_config.max_new_tokens = 48
