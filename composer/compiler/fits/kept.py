@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from composer.heavy import np
 from composer.parts.mistakes import PartError
 from composer.ports import State
 from composer.words import Diagnostic, Mistakes
@@ -93,7 +94,6 @@ def read_fit(path: Path) -> Kept:
 
 def write_fit(path: Path, kept: Kept, states: Sequence[Mapping[str, State]]) -> None:
     """Write a fit; the same content gives the same bytes. What was there is replaced at once."""
-    import numpy as np
     from safetensors.numpy import save
 
     arrays = {

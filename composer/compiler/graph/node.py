@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
+from composer.heavy import nx
 from composer.ports import Port
 from composer.steps import STEPS, Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-
-    import networkx as nx
 
     from composer.steps import Input, Step
     from composer.words import Place
@@ -183,8 +182,6 @@ def topological(root: Node) -> list[Node]:
 
 def as_networkx(root: Node) -> nx.DiGraph[Node]:
     """Return the graph as networkx sees it: an edge from each node to those that use it."""
-    import networkx as nx
-
     view: nx.DiGraph[Node] = nx.DiGraph()
     for node in topological(root):
         view.add_node(node, op=node.op, port=node.port.name)
