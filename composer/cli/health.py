@@ -10,6 +10,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from composer.heavy import torch
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -101,8 +103,6 @@ def _version(name: str) -> str | None:
 
 def devices(health: Health) -> list[dict[str, Any]]:
     """Return the devices with their memory, as torch sees them."""
-    import torch
-
     from composer.compiler.plan import devices as planned
 
     free, total = memory()
@@ -140,8 +140,6 @@ def _cpu() -> str:
 
 def threads(health: Health) -> dict[str, int]:
     """Return how many threads torch uses, and on how many cores."""
-    import torch
-
     usable = getattr(os, "sched_getaffinity", None)
     cores = len(usable(0)) if usable is not None else os.cpu_count() or 1
     count = torch.get_num_threads()

@@ -13,6 +13,7 @@ import statistics
 import time
 from typing import TYPE_CHECKING, Any
 
+from composer.heavy import torch
 from composer.words.caches import cache_folder
 
 if TYPE_CHECKING:
@@ -43,8 +44,6 @@ def timings_file() -> Path:
 
 def measure(tell: Callable[[str], None] = lambda _: None) -> Timings:
     """Time every device; `tell` is called with the name of each before it begins."""
-    import torch
-
     from composer.models.pool import devices
 
     found = {}
@@ -99,8 +98,6 @@ def _decode(runner: Runner, batch: int) -> float:
 
 def _shared(first: Runner, second: Runner) -> float:
     """Time a token of two members: a step of each, and the mean of what they say."""
-    import torch
-
     rows = [_rows(runner, 1) for runner in (first, second)]
 
     def step() -> None:
@@ -127,8 +124,6 @@ def _step(runner: Runner, rows: list[Row]) -> Any:  # noqa: ANN401 - a tensor
 
 def _median(step: Callable[[], object], device: str) -> float:
     """Return the median seconds of a step, each waited for."""
-    import torch
-
     times = []
     with torch.inference_mode():
         for at in range(WARM + STEPS):
