@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from composer.heavy import np
 from composer.models.checkpoint import ModelError
 from composer.ports import State
 
@@ -26,7 +27,6 @@ class Taught:
 
 def save(path: Path | str, state: State) -> None:
     """Write a state as safetensors with its facts in the header; nothing is pickled."""
-    import numpy as np
     from safetensors.numpy import save as packed
 
     arrays = {name: np.ascontiguousarray(array) for name, array in state.arrays.items()}
