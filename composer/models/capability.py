@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["Capability"]
 
@@ -20,6 +24,14 @@ class Capability(enum.Flag):
     EMBED = enum.auto()
     REWARD = enum.auto()
     CROP = enum.auto()
+
+    @classmethod
+    def named(cls, names: Iterable[str]) -> Capability:
+        """The abilities of these names, as parts write them: `score`, `logprobs`."""
+        flags = cls(0)
+        for name in names:
+            flags |= cls[name.upper()]
+        return flags
 
     @property
     def words(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from composer.ports.typed import Typed
 
@@ -27,8 +27,10 @@ class Declaration(Typed):
     """A declared model. Subclasses are the backends; equal declarations share their weights.
 
     A backend names its options as fields, `price` last among them: a field of this class would
-    become the first option of every backend.
+    become the first option of every backend. `may_abstain` says that an answer may be none.
     """
+
+    may_abstain: ClassVar[bool] = False
 
     @property
     def aliases(self) -> tuple[str, ...]:

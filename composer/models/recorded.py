@@ -38,6 +38,7 @@ class Recorded(Declaration):
     """
 
     name: ClassVar[str] = "recorded"
+    may_abstain: ClassVar[bool] = True
 
     file: FilePath
     model: str

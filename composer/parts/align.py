@@ -12,10 +12,13 @@ from composer.ports import Typed
 class Align(Typed, Tensorial):
     """How next-token distributions over different vocabularies are brought together.
 
-    `vanishes` says that over one vocabulary it changes nothing.
+    `alike` says that it takes members of one vocabulary, `vanishes` that over one vocabulary it
+    changes nothing, and `whole` that each member's distribution stays what it is, token by token.
     """
 
+    alike: ClassVar[bool] = False
     vanishes: ClassVar[bool] = False
+    whole: ClassVar[bool] = False
 
 
 class Shared(Align):
@@ -23,6 +26,8 @@ class Shared(Align):
 
     name: ClassVar[str] = "shared"
     where: ClassVar[str] = "composer.fusion.align.shared:shared"
+    alike: ClassVar[bool] = True
+    whole: ClassVar[bool] = True
 
 
 class Union(Align):
@@ -32,6 +37,7 @@ class Union(Align):
     paper: ClassVar[str] = "arXiv:2406.12585"
     where: ClassVar[str] = "composer.fusion.align.union:union"
     vanishes: ClassVar[bool] = True
+    whole: ClassVar[bool] = True
 
 
 class TopK(Align):

@@ -7,7 +7,14 @@ from composer.ports import Typed
 
 
 class Combine(Typed, Tensorial):
-    """How the members' next-token distributions become one."""
+    """How the members' next-token distributions become one.
+
+    `signed` says that a negative weight has a meaning, `pools` that what is combined may be
+    combined again: the weights multiply.
+    """
+
+    signed: ClassVar[bool] = False
+    pools: ClassVar[bool] = False
 
 
 class Mean(Combine):
@@ -16,6 +23,7 @@ class Mean(Combine):
     name: ClassVar[str] = "mean"
     paper: ClassVar[str] = "arXiv:2406.12585"
     where: ClassVar[str] = "composer.fusion.combine:mean"
+    pools: ClassVar[bool] = True
 
 
 class Logs(Combine):
@@ -24,6 +32,8 @@ class Logs(Combine):
     name: ClassVar[str] = "logs"
     paper: ClassVar[str] = "arXiv:2404.11531"
     where: ClassVar[str] = "composer.fusion.combine:logs"
+    signed: ClassVar[bool] = True
+    pools: ClassVar[bool] = True
 
 
 class Maximum(Combine):

@@ -182,10 +182,8 @@ def _add(table: dict[str, dict[str, type[Typed]]], entry: EntryPoint) -> None:
         return
     if not (isinstance(part, type) and issubclass(part, Typed) and part.name):
         _warn(entry, "it is no part: a subclass of a kind, with a name")
-    elif part.name in table.setdefault(kind_of(part), {}):
+    elif table.setdefault(kind_of(part), {}).setdefault(part.name, part) is not part:
         _warn(entry, f"there is a `{part.name}` already")
-    else:
-        table[kind_of(part)][part.name] = part
 
 
 def _warn(entry: EntryPoint, why: str) -> None:

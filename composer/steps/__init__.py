@@ -10,12 +10,14 @@ from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from composer.steps.declare import DECLARED, Input, Role, Step, step
+from composer.steps.declare import DECLARED, Step, step
+from composer.steps.signature import Input, Role
+from composer.steps.site import Complaint, Site
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
-__all__ = ["STEPS", "Input", "Role", "Step", "step"]
+__all__ = ["STEPS", "Complaint", "Input", "Role", "Site", "Step", "step"]
 
 WHERE = {
     "asking": ("model", "generate", "sample", "prompt", "prompted"),

@@ -17,6 +17,8 @@ from composer.steps.declare import step
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from composer.steps.site import Site
+
 Temperature = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -33,7 +35,7 @@ def model(*, declaration: Declaration, name: str) -> Model:
     return Model(name, handle, source=declaration)
 
 
-@step(needs=Capability.TEXT, hidden=("draw",))
+@step(needs=Capability.TEXT, hidden=("draw",), streams=True, absorbs="model")
 async def generate(  # noqa: PLR0913 - the field's own options
     query: Query,
     model: Model,
@@ -77,6 +79,12 @@ async def sample(  # noqa: PLR0913 - the field's own options
     sampling = Sampling(temperature, top_p, top_k, min_p, max_tokens, stop)
     draws = [ask.generate(model, query, _seeded(sampling, ask)) for _ in range(n)]
     return Candidates(query, tuple(await asyncio.gather(*draws)))
+
+
+@sample.counts
+def as_many_as_are_drawn(site: Site) -> int:
+    """The draws."""
+    return int(site.get("n"))
 
 
 @step()

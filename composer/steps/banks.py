@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from composer.ports import Asker, Candidates, Decision, Later, Ranking, Text
 from composer.ports.values import unique
-from composer.steps.declare import SAME, step
+from composer.steps.declare import LONE_SAME, SAME, step
+
+if TYPE_CHECKING:
+    from composer.steps.site import Site
 
 WEIGHT = "weight"
 """The fact under which an answer keeps the weight that a route gave its branch."""
 
 
-@step(sign="`[a, b]`", hidden=("names",))
+@step(sign="`[a, b]`", gives=LONE_SAME, hidden=("names",), lines=True)
 def bank(*branches: Text | Candidates | Ranking, names: tuple[str, ...]) -> Candidates:
     """Gather the answers of all branches; candidates among them are spliced in."""
     texts: list[Text] = []
@@ -26,6 +30,13 @@ def bank(*branches: Text | Candidates | Ranking, names: tuple[str, ...]) -> Cand
             texts.extend(branch.texts)
             named.extend(f"{name}.{inner}" for inner in branch.names)
     return Candidates(branches[0].query, tuple(texts), unique(named))
+
+
+@bank.counts
+def those_of_all_branches(site: Site) -> int | None:
+    """The sum, where all are known."""
+    counts = [branch.count for branch in site.inputs]
+    return None if None in counts else sum(filter(None, counts))
 
 
 @step(sign="`route -> [a, b]`", hidden=("names",))
@@ -55,7 +66,7 @@ async def choose_many(
     return Candidates(decision.query, tuple(weighed), chosen)
 
 
-@step(sign="`a | b`", gives=SAME, hidden=("names",))
+@step(sign="`a | b`", gives=SAME, hidden=("names",), tries_first=True)
 async def fallback(
     *choices: Later[Text | Candidates | Ranking], names: tuple[str, ...], ask: Asker
 ) -> Text | Candidates | Ranking:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from composer.parts import Constant, Operation, Rule, Signal
-from composer.ports import Asker, Later, Query, Text
+from typing import TYPE_CHECKING
+
+from composer.models.capability import Capability
+from composer.parts import SIGNALS, Constant, Operation, Rule, Signal
+from composer.ports import Asker, Later, Port, Query, Text
 from composer.steps.declare import step
+from composer.steps.site import Complaint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from composer.steps.site import Site
 
 SURE = Rule(Operation(">=", (Signal("confidence"), Constant(0.6))))
 
 
-@step(paper="arXiv:2305.05176")
+@step(paper="arXiv:2305.05176", tries_first=True, shown=("accept",))
 async def cascade(
     first: Query | Text, *stages: Later[Text], accept: Rule = SURE, ask: Asker
 ) -> Text:
@@ -39,3 +48,40 @@ async def cascade(
             return answer
         answer = await stage()
     return answer
+
+
+@cascade.enough
+def one_to_answer_and_one_to_ask_in_doubt(given: Sequence[Port]) -> Complaint | None:
+    """A query needs two stages, an answer one."""
+    if given[0] is Port.QUERY and len(given) < 3:  # noqa: PLR2004 - the query and two stages
+        return Complaint(
+            "E206",
+            "given a query, `cascade` needs two models: one to answer, and one to ask in doubt",
+            "has nothing to fall back on",
+            "name another one, or let an answer come first: `A -> cascade(D)`",
+        )
+    return cascade.without(cascade.inputs[1]) if len(given) == 1 else None
+
+
+@cascade.check
+def its_rule_can_be_known(site: Site) -> Iterator[Complaint]:
+    """Each answer that is judged may have the signals that the rule needs."""
+    signals = [SIGNALS[name] for name in sorted(site.get("accept").signals())]
+    writers = [each.writers for each in site.inputs]
+    before = int(site.inputs[0].port is Port.QUERY)
+    first, judged = site.inputs[before], writers[before:-1]
+    unvoted = {each.name for each in signals if each.votes and not first.voted}
+    for model in dict.fromkeys(model for each in judged for model in each):
+        lost = {s.name for s in signals if Capability.named(s.needs) & ~model.capabilities}
+        if lost and site.get("accept").never_known(lost | unvoted):
+            leaf = model.leaves[0]
+            text = f"the {min(lost)} of `{leaf.name}` cannot be known, so the next stage is always"
+            notes = ((leaf, "gives no log-probabilities"),)
+            yield Complaint("W301", f"{text} asked", "its rule needs it", notes=notes)
+    if unvoted and site.get("accept").never_known(unvoted):
+        yield Complaint(
+            "W301",
+            "no vote comes before this cascade, so its rule is never known",
+            "asks the next stage every time",
+            "vote first: `sample(A, 5) -> vote() -> cascade(D, accept = agreement >= 0.6)`",
+        )

@@ -8,68 +8,105 @@ line, the docs and the executor read the same :class:`Step`; nothing is declared
 
 from __future__ import annotations
 
-import enum
 import inspect
-import types
 import typing
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from pydantic import BaseModel, ConfigDict, create_model
 
 from composer.models.capability import Capability
-from composer.ports import Later, Port, port_of
+from composer.ports import Port
+from composer.steps.signature import (
+    Input,
+    Parameters,
+    Role,
+    inputs_of,
+    is_option,
+    parameters_of,
+    ports_of,
+)
+from composer.steps.site import Complaint, Site
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Collection, Mapping
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 NOTHING = Capability(0)
 
 SAME = "same"
 """Given as `gives`: the step returns what it was given on its wire, or by its first branch."""
 
+LONE_SAME = "lone_same"
+"""Given as `gives`: the same, where that is all that it was given."""
 
-class Role(enum.Enum):
-    """What a step receives for an input: the value itself, or a branch to call."""
-
-    VALUE = "value"
-    LATER = "later"
+Check = Callable[[Site], Iterator[Complaint]]
+Count = Callable[[Site], int | None]
+Enough = Callable[[Sequence[Port]], Complaint | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Input:
-    """An input of a step. A variadic one takes any number, an optional one may be left out."""
+@dataclass(eq=False, slots=True)
+class Hooks:
+    """What a step's file says in functions beside it, where a trait would not do."""
 
-    name: str
-    role: Role
-    ports: frozenset[Port]
-    variadic: bool = False
-    optional: bool = False
+    checks: list[Check] = field(default_factory=list)
+    count: Count | None = None
+    enough: Enough | None = None
+    settles: dict[str, Callable[..., Any]] = field(default_factory=dict)
 
-    @property
-    def is_model(self) -> bool:
-        """Whether models are what this input takes."""
-        return self.ports == {Port.MODEL}
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Traits:
+    """What is declared of a step beside its signature; who wants to know it reads it here.
+
+    Of models: `needs` is what each of its models must be able to do, `instead` what else to write
+    for a `{name}` that cannot; `offers` is what the model that it gives can do, None: what its
+    first one can; `formula` says that its members may be written as arithmetic, `weighed` that
+    they have weights, which a route can multiply. Of answers: `chooses` says that it asks models
+    about answers and hands on what others wrote, `votes` that its answer has won a vote, `streams`
+    that it can be shown while it is written, `may_abstain` that it may have no answer to give, and
+    `tries_first` that the first of its branches always runs, unless it is given an answer.
+
+    Of how it is written and shown: `hidden` names options that only the compiler sets; a step with
+    `sign` is written by that sign of the language and not by name. A picture shows the options
+    `shown` even where a recipe leaves them alone, and `told` are hidden ones that a rule may set;
+    it draws the input `absorbs` as one with the step, a line from an input with its label, and a
+    step that is `lines` as nothing else than the lines from its branches.
+    """
+
+    paper: str = ""
+    needs: Capability = NOTHING
+    instead: str = ""
+    offers: Capability | None = None
+    formula: bool = False
+    weighed: bool = False
+    chooses: bool = False
+    votes: bool = False
+    streams: bool = False
+    may_abstain: bool = False
+    tries_first: bool = False
+    sign: str = ""
+    hidden: Collection[str] = ()
+    shown: Collection[str] = ()
+    told: Collection[str] = ()
+    absorbs: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    lines: bool = False
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
-    """A step of the language, read from its function's signature.
-
-    `needs` is what each of its models must be able to do; `formula` says that its members may be
-    written as arithmetic; `hidden` names options that only the compiler sets; a step with `sign`
-    is written by that sign of the language and not by name.
-    """
+class Step(Traits):
+    """A step of the language, read from its function's signature, with the hooks beside it."""
 
     name: str
     function: Callable[..., Any]
-    paper: str = ""
-    needs: Capability = NOTHING
     gives_same: bool = False
-    formula: bool = False
-    sign: str = ""
-    hidden: frozenset[str] = frozenset()
+    lone_same: bool = False
+    hooks: Hooks = field(default_factory=Hooks)
 
     @property
     def summary(self) -> str:
@@ -77,15 +114,13 @@ class Step:
         return (inspect.getdoc(self.function) or "").split("\n")[0]
 
     @cached_property
-    def _parameters(self) -> tuple[tuple[inspect.Parameter, Any], ...]:
-        hints = typing.get_type_hints(self.function, include_extras=True)
-        parameters = inspect.signature(self.function).parameters.values()
-        return tuple((p, hints[p.name]) for p in parameters)
+    def _parameters(self) -> Parameters:
+        return parameters_of(self.function)
 
     @cached_property
     def inputs(self) -> tuple[Input, ...]:
         """The wire (if the step has one), then models and branches in order."""
-        return tuple(_inputs(self._parameters))
+        return tuple(inputs_of(self._parameters))
 
     @cached_property
     def wire(self) -> Input | None:
@@ -108,7 +143,7 @@ class Step:
     def gives(self) -> Port:
         """The port of the result (for `gives=SAME`, of the widest possible one)."""
         hints = typing.get_type_hints(self.function)
-        return next(iter(_ports(hints["return"])))
+        return next(iter(ports_of(hints["return"])))
 
     @cached_property
     def positional(self) -> tuple[str, ...]:
@@ -116,7 +151,7 @@ class Step:
         return tuple(
             p.name
             for p, hint in self._parameters
-            if p.kind is p.POSITIONAL_OR_KEYWORD and _is_option(p, hint)
+            if p.kind is p.POSITIONAL_OR_KEYWORD and is_option(p, hint)
         )
 
     @cached_property
@@ -125,7 +160,7 @@ class Step:
         fields: dict[str, Any] = {
             p.name: (hint, ... if p.default is p.empty else p.default)
             for p, hint in self._parameters
-            if _is_option(p, hint)
+            if is_option(p, hint)
         }
         config = ConfigDict(
             frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True
@@ -138,52 +173,92 @@ class Step:
         fields = self.options.model_fields
         return {name: field for name, field in fields.items() if name not in self.hidden}
 
+    @property
+    def passes_on(self) -> bool:
+        """Whether the model that it gives is its first one, under another prompt or weights."""
+        return self.gives is Port.MODEL and self.offers is None and bool(self.inputs)
+
+    @property
+    def fuses_tokens(self) -> bool:
+        """Whether the model that it gives has a next-token distribution that it makes itself."""
+        return self.offers is not None and Capability.LOGITS in self.offers
+
+    def check(self, hook: Check) -> Check:
+        """Register what is wrong with a use of the step, as soon as all of it is known."""
+        self.hooks.checks.append(hook)
+        return hook
+
+    def counts(self, hook: Count) -> Count:
+        """Register how many answers the step gives, for one that gives several."""
+        self.hooks.count = hook
+        return hook
+
+    def enough(self, hook: Enough) -> Enough:
+        """Register what is missing, by the ports of all inputs; asked where a recipe is read."""
+        self.hooks.enough = hook
+        return hook
+
+    def settles(self, option: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """Register what stands for an option that is left open, by the options that it names."""
+
+        def register(hook: Callable[P, R]) -> Callable[P, R]:
+            self.hooks.settles[option] = hook
+            return hook
+
+        return register
+
+    def lacking(self, given: Sequence[Port]) -> Complaint | None:
+        """Return what is missing where the step is given inputs of these ports."""
+        needed = sum(not each.optional and not each.variadic for each in self.inputs)
+        if self.inputs and self.inputs[-1].variadic and not self.wire:
+            needed = 1
+        if len(given) < needed:
+            return self.without(self.inputs[min(len(given), len(self.inputs) - 1)])
+        return None if self.hooks.enough is None else self.hooks.enough(given)
+
+    def without(self, missing: Input) -> Complaint:
+        """Say that an input is missing."""
+        name = missing.name
+        return Complaint("E206", f"`{self.name}` needs `{name}`", f"`{name}` is missing")
+
+    def count(self, site: Site) -> int | None:
+        """Return how many answers a use of the step gives, if that is known."""
+        return None if self.hooks.count is None else self.hooks.count(site)
+
+    def settled(self, options: BaseModel) -> dict[str, Any]:
+        """Return what stands for the options that are left open, where the step settles that."""
+        found = {}
+        for option, hook in self.hooks.settles.items():
+            if getattr(options, option) is None:
+                wanted = inspect.signature(hook).parameters
+                found[option] = hook(**{name: getattr(options, name) for name in wanted})
+        return found
+
 
 DECLARED: dict[str, Step] = {}
 """The steps by name whose files are imported."""
 
 
-def step(  # noqa: PLR0913 - each is a word a step's author may want
-    *,
-    paper: str = "",
-    needs: Capability = NOTHING,
-    gives: str = "",
-    formula: bool = False,
-    sign: str = "",
-    hidden: tuple[str, ...] = (),
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Declare a function as a step of the language; see the module's docstring."""
+class Declared(Step, Generic[P, R]):
+    """A step that is called like the function it was made from."""
 
-    def declare(function: Callable[..., Any]) -> Callable[..., Any]:
+    def __call__(self, *args: P.args, **options: P.kwargs) -> R:
+        """Do the work of the step."""
+        result: R = self.function(*args, **options)
+        return result
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class step(Traits):  # noqa: N801 - a decorator
+    """Declares a function as a step of the language; see the module's docstring."""
+
+    gives: str = ""
+
+    def __call__(self, function: Callable[P, R]) -> Declared[P, R]:
+        """Return the step, under the function's name."""
         name = function.__name__.rstrip("_")
-        same = gives == SAME
-        DECLARED[name] = Step(name, function, paper, needs, same, formula, sign, frozenset(hidden))
-        return function
-
-    return declare
-
-
-def _inputs(parameters: tuple[tuple[inspect.Parameter, Any], ...]) -> Iterator[Input]:
-    for parameter, hint in parameters:
-        if parameter.name == "ask" or parameter.kind is parameter.KEYWORD_ONLY:
-            continue
-        later = typing.get_origin(hint) is Later
-        ports = _ports(typing.get_args(hint)[0] if later else hint)
-        if ports:
-            role = Role.LATER if later else Role.VALUE
-            variadic = parameter.kind is parameter.VAR_POSITIONAL
-            optional = parameter.default is not parameter.empty
-            yield Input(parameter.name, role, ports, variadic, optional)
-
-
-def _is_option(parameter: inspect.Parameter, hint: Any) -> bool:  # noqa: ANN401 - any annotation
-    if parameter.name == "ask" or parameter.kind is parameter.VAR_POSITIONAL:
-        return False
-    return typing.get_origin(hint) is not Later and not _ports(hint)
-
-
-def _ports(hint: Any) -> frozenset[Port]:  # noqa: ANN401 - any annotation
-    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
-    kinds = typing.get_args(hint) if union else (hint,)
-    ports = [port_of(kind) for kind in kinds if kind is not type(None)]
-    return frozenset(port for port in ports if port) if all(ports) else frozenset()
+        traits = {each.name: getattr(self, each.name) for each in fields(Traits)}
+        same, lone = self.gives == SAME, self.gives == LONE_SAME
+        made = Declared[P, R](name, function, gives_same=same, lone_same=lone, **traits)
+        DECLARED[name] = made
+        return made

@@ -13,16 +13,30 @@ from composer.ports import Decision, Model
 from composer.ports.values import unique
 from composer.steps.asking import share_prompts
 from composer.steps.declare import step
+from composer.steps.site import Complaint
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from composer.fusion.spec import Part
+    from composer.steps.site import Site
+
+
+SPANS = Capability.TEXT | Capability.LOGPROBS | Capability.CONTINUE
+"""What fuses of text can do."""
+
+WHOLE_ANSWERS = "fuse whole answers instead: `[{name}, ...] -> vote()`, or declare a local model"
 
 
 @step(
     paper="arXiv:2406.12585",
     needs=Capability.LOGITS,
+    instead=WHOLE_ANSWERS,
+    offers=SPANS | Capability.LOGITS | Capability.SCORE,
     formula=True,
+    weighed=True,
     hidden=("together", "lazy", "names"),
+    told=("together",),
 )
 def token_fuse(  # noqa: PLR0913 - each is a part of its own
     *members: Model,
@@ -73,6 +87,29 @@ def token_fuse(  # noqa: PLR0913 - each is a part of its own
     return Model(f"token_fuse({', '.join(parts)})", group, tuple(named.values()), templates)
 
 
+@token_fuse.check
+def its_members_tokens_are_the_same(site: Site) -> Iterator[Complaint]:
+    """Members have one vocabulary where nothing aligns them, or a draft is judged by token."""
+    draft = site.get("draft")
+    drafted = draft is not None and draft.alike
+    if not (site.get("align").alike or drafted):
+        return
+    known = {leaf: leaf.vocabulary for leaf in site.leaves}
+    if None in known.values() or len(set(known.values())) == 1:
+        return
+    first = site.leaves[0]
+    other = next(leaf for leaf in site.leaves if known[leaf] != known[first])
+    yield Complaint(
+        "E305",
+        f"`{first.name}` and `{other.name}` have different vocabularies",
+        "fuses them token by token",
+        "equal vocabularies allow drafting: leave `draft` out, or say `draft = safe()`"
+        if drafted
+        else "say how they meet: `align = union()`, or fuse bytes or spans: `byte_fuse(...)`",
+        notes=((first, "declared here"), (other, "declared here")),
+    )
+
+
 def _plausible(combine: Part, alpha: float) -> Part:
     """Return a way to combine that keeps to what the first member finds plausible."""
     from composer.fusion.spec import Part
@@ -82,7 +119,14 @@ def _plausible(combine: Part, alpha: float) -> Part:
     return Part("composer.fusion.combine:plausible", (("of", combine), ("alpha", alpha)))
 
 
-@step(paper="arXiv:2407.19807", needs=Capability.TEXT | Capability.SCORE, hidden=("names",))
+@step(
+    paper="arXiv:2407.19807",
+    needs=Capability.TEXT | Capability.SCORE,
+    instead="let whole answers compete: `[{name}, ...] -> rank(...) -> best()`",
+    offers=SPANS,
+    weighed=True,
+    hidden=("names",),
+)
 def span_fuse(
     *members: Model,
     weights: tuple[float, ...] | None = None,
@@ -105,7 +149,14 @@ def span_fuse(
     return Model(f"span_fuse({', '.join(parts)})", group, tuple(named.values()), templates)
 
 
-@step(paper="arXiv:2502.21265", needs=Capability.LOGITS, hidden=("names",))
+@step(
+    paper="arXiv:2502.21265",
+    needs=Capability.LOGITS,
+    instead=WHOLE_ANSWERS,
+    offers=SPANS,
+    weighed=True,
+    hidden=("names",),
+)
 def byte_fuse(
     *members: Model,
     weights: tuple[float, ...] | None = None,
@@ -126,7 +177,13 @@ def byte_fuse(
     return Model(f"byte_fuse({', '.join(parts)})", group, tuple(named.values()), templates)
 
 
-@step(paper="arXiv:2403.16854", needs=Capability.LOGPROBS | Capability.CONTINUE, hidden=("names",))
+@step(
+    paper="arXiv:2403.16854",
+    needs=Capability.LOGPROBS | Capability.CONTINUE,
+    instead=WHOLE_ANSWERS,
+    offers=SPANS,
+    hidden=("names",),
+)
 def handoff(
     *members: Model,
     when: Handover = Doubt(),
@@ -144,7 +201,7 @@ def handoff(
     return Model(f"handoff({', '.join(parts)})", group, tuple(named.values()), templates)
 
 
-@step(sign="`route -> fuse`")
+@step(sign="`route -> fuse`", absorbs="fuse", labels={"decision": "weights"})
 def weigh(fuse: Model, decision: Decision) -> Model:
     """Multiply the weights of a fuse's members by a decision's; a weight of 0 is not run."""
     group = fuse.member

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
@@ -12,9 +12,19 @@ from composer.models.capability import Capability
 from composer.parts import TEMPLATES, Confident, Judge, Scorer, Template
 from composer.ports import Asker, Candidates, Model, Ranking, Sampling, Text
 from composer.steps.declare import step
+from composer.steps.site import Complaint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from composer.steps.site import Site
 
 
-@step(paper="arXiv:2306.02561")
+@step(
+    paper="arXiv:2306.02561",
+    chooses=True,
+    instead="order them by something else: `rank(by = consensus())` or `rank(D, by = judge())`",
+)
 async def rank(
     answers: Candidates, *judges: Model, by: Scorer | None = None, ask: Asker
 ) -> Ranking:
@@ -40,10 +50,40 @@ def default_scorer(*, judges: bool) -> Scorer:
     return Judge() if judges else Confident()
 
 
+@rank.counts
+def all_of_them(site: Site) -> int | None:
+    """As many as it is given."""
+    return site.inputs[0].count
+
+
+@rank.check
+def it_can_know_what_it_scores_by(site: Site) -> Iterator[Complaint]:
+    """The judges are wanted, and can do what the scorer asks; so can those who wrote."""
+    judges, writers = site.models, site.inputs[0].writers
+    scorer = site.get("by") or default_scorer(judges=bool(judges))
+    if scorer.judging is None and judges:
+        text = f"`{scorer.name}` asks no model, but `rank` is given one"
+        yield Complaint("E206", text, "takes no judge", "leave it out, or `by = judge()`")
+    if scorer.judging is not None and not judges:
+        text = f"`{scorer.name}` needs a model that judges"
+        yield Complaint("E206", text, "no judge given", f"`rank(D, by = {scorer.name}())`")
+    for model in judges:
+        yield from site.lacks(model, Capability.named(scorer.judging or ()))
+    for model in writers:
+        yield from site.lacks(model, Capability.named(scorer.needs))
+
+
 @step()
 def top(ranking: Ranking, k: Annotated[int, Field(ge=1)] = 3) -> Candidates:
     """Keep the k best."""
     return Candidates(ranking.query, ranking.texts[:k], ranking.names[:k])
+
+
+@top.counts
+def no_more_than_there_are(site: Site) -> int | None:
+    """The k best, or all."""
+    count = site.inputs[0].count
+    return None if count is None else min(count, int(site.get("k")))
 
 
 @step()
@@ -53,7 +93,7 @@ def best(ranking: Ranking, *, ask: Asker) -> Text:
     return ranking.texts[0]
 
 
-@step(paper="arXiv:2311.17311", needs=Capability.TEXT)
+@step(paper="arXiv:2311.17311", needs=Capability.TEXT, chooses=True)
 async def select(
     answers: Candidates,
     model: Model,

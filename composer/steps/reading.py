@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from composer.parts import Number, Reader
 from composer.ports import Candidates, Ranking, Text
 from composer.steps.declare import SAME, step
 
+if TYPE_CHECKING:
+    from composer.steps.site import Site
 
-@step(gives=SAME)
+
+@step(gives=SAME, may_abstain=True)
 def extract(
     given: Text | Candidates | Ranking,
     by: Reader = Number(),
@@ -18,6 +22,12 @@ def extract(
     if isinstance(given, Text):
         return _read(given, by)
     return replace(given, texts=tuple(_read(text, by) for text in given.texts))
+
+
+@extract.counts
+def all_of_them(site: Site) -> int | None:
+    """As many as it is given."""
+    return site.inputs[0].count
 
 
 def _read(text: Text, by: Reader) -> Text:

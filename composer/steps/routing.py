@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
+from composer.models.capability import Capability
 from composer.parts import Blend, Choice, Estimator, Judging, One, Perplexity, Policy
 from composer.ports import Asker, Decision, Model, Query
 from composer.steps.declare import step
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
-@step(paper="arXiv:2404.11531", hidden=("names", "aliases", "prices", "fused", "judges"))
+    from composer.steps.site import Complaint, Site
+
+
+@step(
+    paper="arXiv:2404.11531",
+    instead="estimate from the query alone: `route(by = knn(...))` or `route(by = uniform())`",
+    hidden=("names", "aliases", "prices", "fused", "judges"),
+    shown=("by",),
+)
 async def route(  # noqa: PLR0913 - the hidden options describe the choices
     query: Query,
     *models: Model,
@@ -59,6 +71,20 @@ async def route(  # noqa: PLR0913 - the hidden options describe the choices
     return decision
 
 
+@route.check
+def models_can_do_what_its_estimator_asks(site: Site) -> Iterator[Complaint]:
+    """The judges can do what is asked of them; so can the choices, or a lone fuse's members."""
+    by, at = site.get("by"), len(site.models) - site.get("judges")
+    choices, judges = site.models[:at], site.models[at:]
+    if len(choices) == 1 and choices[0].weighed:
+        choices = choices[0].models
+    for judge in judges:
+        yield from site.lacks(judge, Capability.named(by.asking))
+    for choice in choices:
+        yield from site.lacks(choice, Capability.named(by.needs))
+
+
+@route.settles("policy")
 def default_policy(*, fused: bool) -> Policy:
     """Return the policy of a route that names none."""
     return Blend() if fused else One()

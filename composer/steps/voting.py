@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from composer.parts import Agreement, Count, Exact, PartError, Reduction, Seeded, Ties
 from composer.ports import Asker, Candidates, Text
 from composer.steps.banks import WEIGHT
 from composer.steps.declare import step
+from composer.steps.site import Complaint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from composer.steps.site import Site
 
 BALLOTS = "ballots"
 """The fact under which a soft vote's winner keeps who voted for what, with the share of each."""
 
 
-@step(paper="arXiv:2402.05120")
+@step(paper="arXiv:2402.05120", votes=True)
 def vote(  # noqa: PLR0913 - each is a part of its own
     answers: Candidates,
     *,
@@ -55,6 +62,22 @@ def vote(  # noqa: PLR0913 - each is a part of its own
         firsts = [texts[group[0]] for group in shares.groups]
         facts[BALLOTS] = tuple(zip(firsts, shares.masses, strict=True))
     return replace(winner, tally=MappingProxyType(tally), facts=MappingProxyType(facts))
+
+
+@vote.check
+def as_many_weights_as_answers(site: Site) -> Iterator[Complaint]:
+    """A vote has one weight an answer, and can use them."""
+    weights, answers = site.get("weights"), site.inputs[0].count
+    if weights is None:
+        return
+    if answers is not None and answers != len(weights):
+        text = f"{answers} answers, but {len(weights)} weights"
+        help_ = "give one weight an answer, in order"
+        yield Complaint("E403", text, "votes with them", help_)
+    elif min(weights, default=0) < 0 or not any(weights):
+        why = "a negative weight means nothing" if any(weights) else "all of them are 0"
+        text = f"nobody can vote with these weights: {why}"
+        yield Complaint("E402", text, "votes with them")
 
 
 def _routed(text: Text) -> float:

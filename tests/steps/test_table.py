@@ -36,4 +36,5 @@ def test_a_lookup_imports_the_file_of_that_step_alone():
         "print([file for file in sys.modules if file.startswith('composer.steps.')])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == "['composer.steps.declare', 'composer.steps.cascading']"
+    shared = ["composer.steps.signature", "composer.steps.site", "composer.steps.declare"]
+    assert run.stdout.strip() == str([*shared, "composer.steps.cascading"])

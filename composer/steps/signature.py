@@ -1,0 +1,80 @@
+"""What a function's signature says of a step: its inputs, its options and what it gives."""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import types
+import typing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from composer.ports import Later, Port, port_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+Parameters = tuple[tuple[inspect.Parameter, Any], ...]
+"""The parameters of a function, each with its annotation."""
+
+
+class Role(enum.Enum):
+    """What a step receives for an input: the value itself, or a branch to call."""
+
+    VALUE = "value"
+    LATER = "later"
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """An input of a step. A variadic one takes any number, an optional one may be left out."""
+
+    name: str
+    role: Role
+    ports: frozenset[Port]
+    variadic: bool = False
+    optional: bool = False
+
+    @property
+    def is_model(self) -> bool:
+        """Whether models are what this input takes."""
+        return self.ports == {Port.MODEL}
+
+
+def parameters_of(function: Callable[..., object]) -> Parameters:
+    """Return the parameters of a function."""
+    hints = typing.get_type_hints(function, include_extras=True)
+    return tuple((p, hints[p.name]) for p in inspect.signature(function).parameters.values())
+
+
+def inputs_of(parameters: Parameters) -> Iterator[Input]:
+    """Yield the inputs among parameters: the wire, models and branches."""
+    for parameter, hint in parameters:
+        if parameter.name == "ask" or parameter.kind is parameter.KEYWORD_ONLY:
+            continue
+        later = _is_later(hint)
+        ports = ports_of(typing.get_args(hint)[0] if later else hint)
+        if ports:
+            role = Role.LATER if later else Role.VALUE
+            variadic = parameter.kind is parameter.VAR_POSITIONAL
+            optional = parameter.default is not parameter.empty
+            yield Input(parameter.name, role, ports, variadic, optional)
+
+
+def is_option(parameter: inspect.Parameter, hint: Any) -> bool:  # noqa: ANN401 - any annotation
+    """Say whether a parameter is an option."""
+    if parameter.name == "ask" or parameter.kind is parameter.VAR_POSITIONAL:
+        return False
+    return not _is_later(hint) and not ports_of(hint)
+
+
+def ports_of(hint: Any) -> frozenset[Port]:  # noqa: ANN401 - any annotation
+    """Return the ports of the values that an annotation names; none, where it names another."""
+    union = typing.get_origin(hint) in (typing.Union, types.UnionType)
+    kinds = typing.get_args(hint) if union else (hint,)
+    ports = [port_of(kind) for kind in kinds if kind is not type(None)]
+    return frozenset(port for port in ports if port) if all(ports) else frozenset()
+
+
+def _is_later(hint: Any) -> bool:  # noqa: ANN401 - any annotation
+    return typing.get_origin(hint) is Later

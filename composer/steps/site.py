@@ -1,0 +1,100 @@
+"""What a step's hooks see of a recipe, and what they say of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from composer.models.capability import Capability
+    from composer.ports import Port
+
+
+class Site(Protocol):
+    """A step where a recipe uses it, or a model that it is given.
+
+    A check that asks what a model can do, or who wrote an answer, is passed over where a model is
+    concerned whose own declaration is a mistake.
+    """
+
+    @property
+    def name(self) -> str:
+        """The name of a declared model, else that of the step."""
+
+    @property
+    def port(self) -> Port:
+        """What it gives."""
+
+    @property
+    def weighed(self) -> bool:
+        """Whether it is a model whose members have weights."""
+
+    @property
+    def inputs(self) -> tuple[Site, ...]:
+        """All that it is given, in order."""
+
+    @property
+    def models(self) -> tuple[Site, ...]:
+        """The models among its inputs."""
+
+    def get(self, option: str) -> Any:  # noqa: ANN401 - an option may be of any type
+        """Return an option's value."""
+
+    @property
+    def count(self) -> int | None:
+        """How many answers it gives, if that is known."""
+
+    @property
+    def voted(self) -> bool:
+        """Whether a vote chose its answer."""
+
+    @property
+    def writers(self) -> tuple[Site, ...]:
+        """The models that may have written its answers."""
+
+    @property
+    def capabilities(self) -> Capability:
+        """What a model can do."""
+
+    @property
+    def leaves(self) -> tuple[Site, ...]:
+        """The declared models that a model is made of, each once."""
+
+    @property
+    def vocabulary(self) -> str | None:
+        """The vocabulary of a declared model, by content, if that is known."""
+
+    def why(self, lack: Capability) -> str:
+        """Why a model cannot do something."""
+
+    def instead(self, model: str) -> str:
+        """What to write instead where a model of this name cannot do what this step needs."""
+
+    def lacks(self, model: Site, needed: Capability) -> Iterator[Complaint]:
+        """Say what this step needs and a model cannot do."""
+        for lack in model.capabilities.missing(needed):
+            yield Complaint(
+                "E302",
+                f"`{self.name}` needs {lack.words}, which `{model.name}` cannot give",
+                f"needs {lack.words}",
+                help=self.instead(model.name),
+                notes=((model.leaves[0], model.why(lack)),),
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Complaint:
+    """A mistake, or a warning, of a step that is used.
+
+    It points to the step, or to what it is `about`: an option by its name, an input, a model of
+    `leaves`. `label` stands below that place; a note is a sentence about another one.
+    """
+
+    code: str
+    text: str
+    label: str = ""
+    help: str = ""
+    about: Site | str | None = None
+    notes: tuple[tuple[Site, str], ...] = ()
