@@ -2,9 +2,10 @@
 
 from composer.compiler.graph.build import Compiled, compile_recipe
 from composer.compiler.graph.files import root_of, shipped
-from composer.compiler.graph.node import QUERY, Graph, Node, as_networkx, topological
+from composer.compiler.graph.node import GENERATE, QUERY, Graph, Node, as_networkx, topological
 
 __all__ = [
+    "GENERATE",
     "QUERY",
     "Compiled",
     "Graph",

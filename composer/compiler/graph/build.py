@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.calls import check_default
-from composer.compiler.graph.capabilities import check_capabilities
+from composer.compiler.graph.checks import check_steps
 from composer.compiler.graph.context import Context
 from composer.compiler.graph.files import Loader, root_of
 from composer.compiler.graph.lower import lower
@@ -71,7 +71,7 @@ def compile_recipe(
     answer = _answer(ctx, scope)
     models = _models(ctx, scope)
     clash = any(each.code.startswith("E3") for each in ctx.mistakes)
-    check_capabilities(ctx, None if clash else answer)
+    check_steps(ctx, None if clash else answer)
     check_unused(ctx, scope)
     if not any(each.severity == "error" for each in ctx.mistakes):
         warn_unused(ctx, scope)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.fuses import bare
-from composer.compiler.graph.node import WEIGHED
-
 if TYPE_CHECKING:
     from composer.compiler.graph.context import Context
     from composer.compiler.graph.node import Node
@@ -22,14 +19,14 @@ def needs_one_vocabulary(fuse: Node) -> bool:
 
 def check_draft(ctx: Context, node: Node) -> None:
     """Check that a fuse's draft goes with its other options and its members."""
-    if node.op not in (*WEIGHED, "handoff"):
+    if node.step.offers is None:
         return
-    for member in map(bare, node.inputs):
-        if member.op == "token_fuse" and member.get("draft") is not None:
+    for member in (each.bare for each in node.inputs):
+        if member.step.fuses_tokens and member.get("draft") is not None:
             text = "a draft inside another fuse is never asked"
             help_ = "give the `draft` to the outermost fuse"
             ctx.say("E402", text, ctx.graph.places.get(member), "has a `draft`", help=help_)
-    if node.op == "token_fuse" and node.get("draft") is not None:
+    if node.step.fuses_tokens and node.get("draft") is not None:
         _check_options(ctx, node)
         _check_align(ctx, node)
         _check_members(ctx, node)
@@ -51,7 +48,7 @@ def _check_options(ctx: Context, fuse: Node) -> None:
 def _check_align(ctx: Context, fuse: Node) -> None:
     """Check that tokens judged one by one stay what they are."""
     align = fuse.get("align")
-    if needs_one_vocabulary(fuse) and align.name != "shared" and not align.vanishes:
+    if needs_one_vocabulary(fuse) and not align.alike and not align.vanishes:
         draft = fuse.get("draft").name
         text = f"`{draft}` needs the members' own tokens, which `{align.name}` changes"
         place = ctx.graph.places.get(fuse)
@@ -61,7 +58,8 @@ def _check_align(ctx: Context, fuse: Node) -> None:
 
 def _check_members(ctx: Context, fuse: Node) -> None:
     draft = fuse.get("draft")
-    inner = next((m for m in map(bare, fuse.inputs) if m.op != "model"), None)
+    bare = (member.bare for member in fuse.inputs)
+    inner = next((each for each in bare if each.declaration is None), None)
     if draft.lone and inner is not None:
         text = f"`{draft.name}` needs members that are one model each, not `{inner.op}`"
         place = ctx.graph.places.get(inner) or ctx.graph.places.get(fuse)

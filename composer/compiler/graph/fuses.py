@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from composer.parts import Handover
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -16,14 +18,14 @@ OUTERMOST = ("gate", "weigh", "leave")
 
 def check_fuse(ctx: Context, node: Node) -> None:
     """Check a fuse for options of it and its members that nobody would heed."""
-    if node.op in ("byte_fuse", "span_fuse"):
+    if node.step.weighed and not node.step.fuses_tokens:
         _check_gates(ctx, node)
-    if node.op == "handoff":
-        _check_experts(ctx, node)
-    if node.op != "token_fuse":
+    if isinstance(when := node.values().get("when"), Handover):
+        _check_experts(ctx, node, when)
+    if not node.step.fuses_tokens:
         return
     place = ctx.graph.places.get(node)
-    for member in map(bare, node.inputs):
+    for member in (each.bare for each in node.inputs):
         for option in _unheeded(member):
             ctx.say(
                 "E402",
@@ -54,8 +56,8 @@ def check_fuse(ctx: Context, node: Node) -> None:
 
 def _check_gates(ctx: Context, node: Node) -> None:
     """Check that what is weighed up in text is all that each member says."""
-    for member in map(bare, node.inputs):
-        if member.op == "token_fuse" and member.get("gate") is not None:
+    for member in (each.bare for each in node.inputs):
+        if member.step.fuses_tokens and member.get("gate") is not None:
             ctx.say(
                 "E402",
                 f"a `{node.op}` weighs all that a fuse says, which a `gate` holds back",
@@ -65,29 +67,22 @@ def _check_gates(ctx: Context, node: Node) -> None:
             )
 
 
-def _check_experts(ctx: Context, node: Node) -> None:
+def _check_experts(ctx: Context, node: Node, when: Handover) -> None:
     """Check that the rule of a hand-over can tell its experts apart."""
     experts = len(node.inputs) - 1
-    wanted = node.get("when").experts
+    wanted = when.experts
     if experts != wanted:
         ctx.say(
             "E206",
-            f"`{node.get('when').name}` hands over to {wanted}, but {experts} may go on",
+            f"`{when.name}` hands over to {wanted}, but {experts} may go on",
             ctx.graph.places.get(node),
             "the first member writes, the others are experts",
             help="name as many experts as the rule knows",
         )
 
 
-def bare(member: Node) -> Node:
-    """A member without the prompts before it."""
-    while member.op == "prompted":
-        member = member.inputs[0]
-    return member
-
-
 def _unheeded(member: Node) -> Iterator[str]:
-    if member.op != "token_fuse":
+    if not member.step.fuses_tokens:
         return
     for option in OUTERMOST:
         if _once(member) if option == "weigh" else member.get(option):

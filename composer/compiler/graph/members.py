@@ -17,7 +17,6 @@ from composer.compiler.graph.complaints import (
 from composer.compiler.graph.context import AsModel
 from composer.compiler.graph.formulas import is_formula, terms
 from composer.compiler.graph.naming import label
-from composer.compiler.graph.node import WEIGHED
 from composer.compiler.graph.scope import Binding, Scope, unknown
 from composer.compiler.graph.unfit import no_value
 from composer.compiler.graph.uses import build_node, instance, through
@@ -124,7 +123,7 @@ def _fused(ctx: Context, step: Step, call: tree.Call, scope: Scope) -> Lowered:
 
 def _weighed(ctx: Context, call: tree.Call, node: Node) -> bool:
     """Say whether a fuse has as many weights as members, and can use them."""
-    weights = node.get("weights") if node.op in WEIGHED else None
+    weights = node.get("weights") if node.step.weighed else None
     if weights is None:
         return True
     if len(weights) != len(node.inputs):
@@ -140,7 +139,7 @@ def _useless(node: Node, weights: tuple[float, ...]) -> str:
     """Say why weights cannot be used, if they cannot."""
     options = node.values()
     combine = options.get("combine")
-    signed = combine is not None and combine.name == "logs"
+    signed = combine is not None and combine.signed
     if not any(weights):
         return "all of them are 0"
     if min(weights) < 0 and not signed:

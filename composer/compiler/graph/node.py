@@ -14,6 +14,7 @@ from composer.steps import STEPS, Role
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from composer.models import Declaration
     from composer.steps import Input, Step
     from composer.words import Place
 
@@ -56,13 +57,47 @@ class Node:
         return getattr(self.options, option)
 
     @property
+    def declaration(self) -> Declaration | None:
+        """How a declared model is declared; None for whatever else."""
+        declaration: Declaration | None = self.get("declaration") if self.op == MODEL else None
+        return declaration
+
+    @property
+    def title(self) -> str:
+        """The name of a declared model, else that of the step."""
+        return self.op if self.declaration is None else str(self.get("name"))
+
+    @property
+    def asks(self) -> Node | None:
+        """The model that is asked, where one stands in step position; None for whatever else."""
+        return self.inputs[1] if self.op == GENERATE else None
+
+    @property
+    def bare(self) -> Node:
+        """The model behind the prompts and weights before it."""
+        node = self
+        while node.step.passes_on:
+            node = node.inputs[0]
+        return node
+
+    @property
     def waits(self) -> tuple[bool, ...]:
         """Say of each input whether it may not run; a first attempt always does."""
         waits = [input_.role is Role.LATER for input_, _ in self.paired()]
-        tries = self.op == "cascade" and self.inputs[0].port is Port.QUERY
-        if self.op == "fallback" or tries:
+        if self._tries_first():
             waits[waits.index(True)] = False
         return tuple(waits)
+
+    def settled(self, option: str) -> Any:  # noqa: ANN401 - an option may be of any type
+        """Return an option's value, or what the step settles where that is left open."""
+        assert self.options is not None
+        return {**self.values(), **self.step.settled(self.options)}[option]
+
+    def _tries_first(self) -> bool:
+        """Say whether the first branch always runs: that of a step which is given no answer."""
+        if self.op == QUERY or not self.step.tries_first:
+            return False
+        return self.step.wire is None or self.inputs[0].port is Port.QUERY
 
     def values(self) -> dict[str, Any]:
         """Return all options by name."""
@@ -78,8 +113,11 @@ class Node:
 QUERY = "query"
 """The op of the one node that has no step: what the recipe is asked."""
 
-WEIGHED = ("token_fuse", "byte_fuse", "span_fuse")
-"""Steps whose members have weights, which a route can multiply."""
+MODEL = "model"
+"""The op of declared models, which have no inputs."""
+
+GENERATE = "generate"
+"""The op of a model that is asked in step position: the query, then the model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +126,10 @@ class Options:
 
     values: dict[str, Any]
     places: dict[str, Place]
+
+
+WEIGHED = ("token_fuse", "byte_fuse", "span_fuse")
+"""Steps whose members have weights, which a route can multiply."""
 
 
 class Graph:
@@ -190,8 +232,8 @@ def as_networkx(root: Node) -> nx.DiGraph[Node]:
 
 
 def _port(step: Step, inputs: tuple[Node, ...]) -> Port:
-    """Return what a node gives; a bank of one branch is that branch."""
-    same = step.gives_same or (step.name == "bank" and len(inputs) == 1)
+    """Return what a node gives."""
+    same = step.gives_same or (step.lone_same and len(inputs) == 1)
     return inputs[0].port if same else step.gives
 
 

@@ -17,7 +17,6 @@ from composer.compiler.graph.complaints import (
 )
 from composer.compiler.graph.context import AsModel, AsStep
 from composer.compiler.graph.naming import branch_names
-from composer.compiler.graph.node import WEIGHED
 from composer.compiler.graph.uses import opened, origin
 from composer.ports import Port
 from composer.steps import STEPS
@@ -133,7 +132,7 @@ def _route(  # noqa: PLR0913 - the call, where it stands and what it decides amo
 ) -> Node | None:
     call = at if isinstance(at, tree.Call) else tree.Call(at.id, (), at.place, at.place)
     _, call = place_inputs(STEPS["route"], call)
-    models = tuple(node.inputs[1] if _asks(node, query) else None for node in branches)
+    models = tuple(node.asks if _asks(node, query) else None for node in branches)
     known = tuple(model for model in models if model is not None)
     hidden = {"names": branch_names(bank), "judges": len(judges), **choices(models)}
     options = options_of(ctx, STEPS["route"], call, scope, hidden)
@@ -151,18 +150,19 @@ def _route(  # noqa: PLR0913 - the call, where it stands and what it decides amo
 
 def _fused(branch: Node) -> bool:
     """Say whether a branch is one fuse, whose members a route weighs."""
-    return branch.op == "generate" and branch.inputs[1].op in WEIGHED
+    return branch.asks is not None and branch.asks.step.weighed
 
 
 def _asks(branch: Node, query: Node) -> bool:
     """Say whether a branch is a model that is asked the query itself."""
-    return branch.op == "generate" and branch.inputs[0] is query
+    return branch.asks is not None and branch.inputs[0] is query
 
 
 def choices(models: tuple[Node | None, ...]) -> dict[str, object]:
     """Return what `route` is told of its choices: names in data files, and prices."""
-    declared = [m.get("declaration") if m and m.op == "model" else None for m in models]
+    declared = [None if model is None else model.declaration for model in models]
+    prices = (getattr(each, "price", None) for each in declared)
     return {
-        "aliases": tuple(tuple(d.aliases) if d else () for d in declared),
-        "prices": tuple(sum(d.price) / 2 if d and d.price else None for d in declared),
+        "aliases": tuple(() if each is None else tuple(each.aliases) for each in declared),
+        "prices": tuple(sum(price) / 2 if price else None for price in prices),
     }

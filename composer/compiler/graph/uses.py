@@ -79,22 +79,10 @@ def branch(  # noqa: PLR0913 - a branch, where it stands and what it may give
 
 def _enough(ctx: Context, step: Step, call: tree.Call, inputs: tuple[Node, ...]) -> bool:
     """Check that no input is missing."""
-    needed = sum(not each.optional and not each.variadic for each in step.inputs)
-    first = inputs[0].port if inputs else None
-    if step.name == "cascade":
-        needed = 3 if first is Port.QUERY else 2
-    elif step.inputs and step.inputs[-1].variadic and not step.wire:
-        needed = 1
-    if len(inputs) >= needed:
-        return True
-    if step.name == "cascade" and first is Port.QUERY:
-        text = "given a query, `cascade` needs two models: one to answer, and one to ask in doubt"
-        help_ = "name another one, or let an answer come first: `A -> cascade(D)`"
-        ctx.say("E206", text, call.place, "has nothing to fall back on", help=help_)
-        return False
-    missing = step.inputs[min(len(inputs), len(step.inputs) - 1)].name
-    ctx.say("E206", f"`{step.name}` needs `{missing}`", call.place, f"`{missing}` is missing")
-    return False
+    lacking = step.lacking([each.port for each in inputs])
+    if lacking is not None:
+        ctx.say(lacking.code, lacking.text, call.place, lacking.label, help=lacking.help)
+    return lacking is None
 
 
 def instance(ctx: Context, call: tree.Call, binding: Binding, scope: Scope) -> Scope | None:

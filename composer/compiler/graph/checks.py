@@ -1,0 +1,86 @@
+"""The checks that steps declare, and what they need of their models, where a recipe uses them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.compiler.graph.capabilities import card_of
+from composer.compiler.graph.drafts import check_draft
+from composer.compiler.graph.fuses import check_fuse
+from composer.compiler.graph.node import QUERY, Node, topological
+from composer.compiler.graph.site import Facts, NodeSite, Unsound
+from composer.models import ModelError
+from composer.words import Diagnostic, Note
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from composer.compiler.graph.context import Context
+    from composer.steps import Complaint, Site
+    from composer.words import Place
+
+
+def check_steps(ctx: Context, answer: Node | None) -> None:
+    """Check every model's folder or file, and every step by what it declares."""
+    facts = Facts(frozenset(node for node in ctx.declared if _readable(ctx, node)))
+    for node in topological(answer) if answer is not None else ():
+        if node.op == QUERY:
+            continue
+        site = facts.learn(node)
+        if facts.readable(tuple(each.node for each in site.models)):
+            _say(ctx, node, _needs(site))
+            for check in node.step.hooks.checks:
+                _say(ctx, node, check(site))
+            check_fuse(ctx, node)
+            check_draft(ctx, node)
+
+
+def _readable(ctx: Context, node: Node) -> bool:
+    assert node.declaration is not None
+    try:
+        card = card_of(node.declaration)
+    except ModelError as error:
+        where = ctx.declared[node]
+        ctx.say(error.code, error.message, where, "declared here", help=error.help or "")
+        return False
+    for what in card.deferred:
+        ctx.say("W501", f"`{node.title}`: {what}", ctx.declared[node], "not checked yet")
+    return True
+
+
+def _needs(site: NodeSite) -> Iterator[Complaint]:
+    """Yield what the models of a step cannot do."""
+    for model in site.models:
+        yield from site.lacks(model, site.node.step.needs)
+
+
+def _say(ctx: Context, node: Node, complaints: Iterable[Complaint]) -> None:
+    """Record complaints about a node; none, where a model that they ask about cannot be read."""
+    try:
+        found = tuple(complaints)
+    except Unsound:
+        return
+    for each in found:
+        place, notes = _place(ctx, node, each.about), _notes(ctx, each)
+        ctx.mistakes.append(
+            Diagnostic(each.code, each.text, place, each.label, notes=notes, help=each.help)
+        )
+
+
+def _notes(ctx: Context, complaint: Complaint) -> tuple[Note, ...]:
+    places = ((_stands(ctx, about), text) for about, text in complaint.notes)
+    return tuple(Note(place, text) for place, text in places if place is not None)
+
+
+def _place(ctx: Context, node: Node, about: Site | str | None) -> Place | None:
+    """Return the place of a node, or of what a complaint about it points to."""
+    own = ctx.graph.places.get(node)
+    if isinstance(about, str):
+        return ctx.graph.origins.get(node, {}).get(about, own)
+    return own if about is None else _stands(ctx, about)
+
+
+def _stands(ctx: Context, site: Site) -> Place | None:
+    """Return where a step stands, or where the name of a declared model does."""
+    assert isinstance(site, NodeSite)
+    return ctx.declared.get(site.node) or ctx.graph.places.get(site.node)

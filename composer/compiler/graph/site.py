@@ -1,0 +1,144 @@
+"""What is known of each step's value before anything runs, as the hooks of steps see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from composer.compiler.graph.capabilities import capabilities, card_of, declared_in
+from composer.ports import Port
+from composer.steps import Site
+
+if TYPE_CHECKING:
+    from composer.compiler.graph.node import Node
+    from composer.models import Capability
+
+
+class Unsound(Exception):  # noqa: N818 - no failure: a check has nothing to say
+    """A check asks about a model whose own declaration is a mistake."""
+
+
+@dataclass(eq=False, slots=True)
+class Facts:
+    """For each step: how many answers it gives, if that is known; who wrote them; who voted.
+
+    `sound` are the declared models that can be read. `writers` are the models that may have
+    written an answer. `voted` are the steps whose answer a vote has chosen. Equal groups of
+    writers are one tuple, so that long chains stay cheap.
+    """
+
+    sound: frozenset[Node] = frozenset()
+    counts: dict[Node, int | None] = field(default_factory=dict)
+    writers: dict[Node, tuple[Node, ...]] = field(default_factory=dict)
+    voted: set[Node] = field(default_factory=set)
+
+    def learn(self, node: Node) -> NodeSite:
+        """Note what is known of a node whose inputs are known, and return how hooks see it."""
+        site = NodeSite(node, self)
+        models = tuple(each.node for each in site.models)
+        writes = bool(models) and not node.step.chooses
+        self.counts[node] = 1 if node.port is Port.TEXT else node.step.count(site)
+        self.writers[node] = models if writes else self._handed_on(node)
+        if node.step.votes or (not writes and any(each in self.voted for each in node.inputs)):
+            self.voted.add(node)
+        return site
+
+    def readable(self, models: tuple[Node, ...]) -> bool:
+        """Say whether all that models are made of can be read."""
+        return all(leaf in self.sound for each in models for leaf in declared_in(each))
+
+    def _handed_on(self, node: Node) -> tuple[Node, ...]:
+        """Return who wrote what a step hands on; a query or a decision was written by nobody."""
+        if node.port in (Port.QUERY, Port.DECISION):
+            return ()
+        groups = [self.writers.get(each, ()) for each in node.inputs]
+        largest = max(groups, key=len, default=())
+        everyone = dict.fromkeys(writer for group in [largest, *groups] for writer in group)
+        return largest if len(everyone) == len(largest) else tuple(everyone)
+
+
+@dataclass(frozen=True)
+class NodeSite(Site):
+    """A node as the hooks of its step see it, over what is known of it."""
+
+    node: Node
+    facts: Facts
+
+    @property
+    def name(self) -> str:
+        """The name of a declared model, else that of the step."""
+        return self.node.title
+
+    @property
+    def port(self) -> Port:
+        """What it gives."""
+        return self.node.port
+
+    @property
+    def weighed(self) -> bool:
+        """Whether it is a model whose members have weights."""
+        return self.node.step.weighed
+
+    @cached_property
+    def inputs(self) -> tuple[NodeSite, ...]:
+        """All that it is given, in order."""
+        return tuple(NodeSite(each, self.facts) for each in self.node.inputs)
+
+    @cached_property
+    def models(self) -> tuple[NodeSite, ...]:
+        """The models among its inputs."""
+        pairs = zip(self.inputs, self.node.paired(), strict=True)
+        return tuple(site for site, (input_, _) in pairs if input_.is_model)
+
+    def get(self, option: str) -> Any:  # noqa: ANN401 - an option may be of any type
+        """Return an option's value."""
+        return self.node.get(option)
+
+    @property
+    def count(self) -> int | None:
+        """How many answers it gives, if that is known."""
+        return self.facts.counts[self.node]
+
+    @property
+    def voted(self) -> bool:
+        """Whether a vote chose its answer."""
+        return self.node in self.facts.voted
+
+    @property
+    def writers(self) -> tuple[NodeSite, ...]:
+        """The models that may have written its answers; raises Unsound if one cannot be read."""
+        writers = self.facts.writers.get(self.node, ())
+        if not self.facts.readable(writers):
+            raise Unsound
+        return tuple(NodeSite(each, self.facts) for each in writers)
+
+    @property
+    def capabilities(self) -> Capability:
+        """What a model can do; raises Unsound if that cannot be read."""
+        if not self.facts.readable((self.node,)):
+            raise Unsound
+        return capabilities(self.node)
+
+    @property
+    def leaves(self) -> tuple[NodeSite, ...]:
+        """The declared models that a model is made of, each once."""
+        return tuple(NodeSite(each, self.facts) for each in declared_in(self.node))
+
+    @property
+    def vocabulary(self) -> str | None:
+        """The vocabulary of a declared model, by content, if that is known."""
+        declaration = self.node.declaration
+        return None if declaration is None else card_of(declaration).vocabulary
+
+    def why(self, lack: Capability) -> str:
+        """Why a model cannot do something: its declaration knows, or that of its first member."""
+        leaf = next(declared_in(self.node)).declaration
+        assert leaf is not None
+        alone = f"`{self.name}` is declared here"
+        plain = f"a member of `{self.name}`" if self.node.declaration is None else alone
+        return card_of(leaf).why.get(lack, plain)
+
+    def instead(self, model: str) -> str:
+        """What to write instead where a model of this name cannot do what this step needs."""
+        return self.node.step.instead.format(name=model)
