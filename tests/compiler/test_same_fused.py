@@ -69,6 +69,7 @@ UNLIKE = [
     "token_fuse(P, O, align = union())",
     "token_fuse(token_fuse(P, Q), O, align = union())",
     "token_fuse(token_fuse(P, O, align = union()), Q, align = union(), weights = [2, 1])",
+    "token_fuse(token_fuse(P, Q), token_fuse(R, O, align = union()), align = union())",
     "span_fuse(token_fuse(P, O, align = union()), Q)",
 ]
 

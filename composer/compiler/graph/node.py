@@ -128,10 +128,6 @@ class Options:
     places: dict[str, Place]
 
 
-WEIGHED = ("token_fuse", "byte_fuse", "span_fuse")
-"""Steps whose members have weights, which a route can multiply."""
-
-
 class Graph:
     """A pool of interned nodes, and where in the recipe each was written, with its options."""
 

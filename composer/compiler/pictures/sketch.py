@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import QUERY, Node, topological
-from composer.compiler.graph.node import WEIGHED
 from composer.compiler.pictures.picture import Box, Chip, Edge, Picture
-from composer.compiler.pictures.wording import FUSES, facts, weight
+from composer.compiler.pictures.wording import WEIGHTS, facts, weight
 from composer.ports import Port
 from composer.steps import Role
 
@@ -16,9 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from composer.compiler.graph import Compiled
-
-ASKS = ("generate", "weigh")
-"""Steps that a fuse is drawn as one with, where nothing else uses it."""
 
 Wire = tuple[Node, str, bool]
 """The node at the other end of a line, the name of the branch, and whether it may not run."""
@@ -41,7 +37,7 @@ class _Sketch:
         self.users = {node: [] for node in self.order}
         for node in self.order:
             for input_, each in node.paired():
-                if not (node.op == "route" and each.port is Port.MODEL):
+                if not _looks_at(node, each):
                     self.users[each].append((node, input_.role is Role.LATER))
         self.ids = _ids(self.order)
         self.certain = _certain(self.root)
@@ -77,32 +73,29 @@ class _Sketch:
         if _model_of(node) is not None:
             return True
         if node.port is Port.MODEL:
-            return len(users) == 1 and users[0][0].op in ASKS and not self._stands(users[0][0])
-        return node.op == "bank" and len(users) == 1 and not users[0][1]
+            user = users[0][0] if len(users) == 1 else None
+            return user is not None and node is _absorbed(user) and not self._stands(user)
+        return _is_lines(node) and len(users) == 1 and not users[0][1]
 
     def _stands(self, user: Node) -> bool:
-        """Say whether a `weigh` has a box of its own."""
-        return user.op == "weigh" and not self.inside(user)
+        """Say whether a model made of another one has a box of its own."""
+        return user.port is Port.MODEL and not self.inside(user)
 
     def core(self, node: Node) -> list[Node]:
         """Return the nodes that a box is made of: a `generate` with its `weigh` and its fuse."""
         parts = [node]
-        while parts[-1].op in ASKS:
-            inner = parts[-1].inputs[1 if parts[-1].op == "generate" else 0]
-            if not self.inside(inner):
-                break
+        while (inner := _absorbed(parts[-1])) is not None and self.inside(inner):
             parts.append(inner)
         return parts
 
     def box(self, node: Node) -> Box:
         """Draw one node, with what is inside of it."""
         parts = self.core(node)
-        title = parts[-1].get("name") if parts[-1].op == "model" else parts[-1].op
         said = [fact for part in reversed(parts) if part.op != QUERY for fact in facts(part)]
         place = self.compiled.graph.places.get(node)
         return Box(
             id=self.ids[node],
-            title=title,
+            title=parts[-1].title,
             kind=node.port.name.lower(),
             facts=tuple(said),
             chips=tuple(self.chips(parts)),
@@ -113,14 +106,14 @@ class _Sketch:
     def chips(self, parts: list[Node]) -> Iterator[Chip]:
         """Return the members that a box holds; a route has the names that it chooses among."""
         node = parts[-1]
-        if node.op == "route":
+        if node.port is Port.DECISION:
             yield from (Chip(name) for name in node.get("names"))
             return
-        if node.op in ("model", QUERY):
-            return
         members = [each for each in node.inputs if each.port is Port.MODEL]
-        names = node.get("names") if node.op in FUSES else ()
-        weights = (node.get("weights") if node.op in WEIGHED else None) or [None] * len(members)
+        if not members:
+            return
+        names = node.get("names") if "names" in node.step.hidden else ()
+        weights = (node.get(WEIGHTS) if node.step.weighed else None) or [None] * len(members)
         for at, (member, share) in enumerate(zip(members, weights, strict=True)):
             if self.inside(member):
                 yield _chip(member, names[at] if names else "", share)
@@ -133,37 +126,37 @@ class _Sketch:
         return list(dict.fromkeys(wire for wire in found if wire[0] not in brought))
 
     def _into(self, node: Node) -> Iterator[Wire]:
-        for (each, name), may_wait in zip(_named_inputs(node), node.waits, strict=True):
-            if node.op == "route" and each.port is Port.MODEL:
+        labels = [node.step.labels.get(input_.name, "") for input_, _ in node.paired()]
+        named = zip(_named_inputs(node), labels, node.waits, strict=True)
+        for (each, name), label, may_wait in named:
+            if _looks_at(node, each):
                 continue
             maybe = may_wait or node not in self.certain
-            if each.op == "bank" and self.inside(each):
+            if _is_lines(each) and self.inside(each):
                 yield from self._through(each, maybe=maybe)
             elif not (each.port is Port.MODEL and self.inside(each)):
-                label = "weights" if node.op == "weigh" and each.port is Port.DECISION else name
-                yield each, self._label(each, label), maybe
+                yield each, self._label(each, label or name), maybe
 
     def _through(self, bank: Node, *, maybe: bool) -> Iterator[Wire]:
         """Return the branches of a bank that has no box of its own, and of banks in it."""
         waiting = [(bank, "")]
         while waiting:
             node, named = waiting.pop()
-            if node.op == "bank" and self.inside(node):
+            if _is_lines(node) and self.inside(node):
                 waiting += reversed(list(_named_inputs(node)))
             else:
                 yield node, self._label(node, named), maybe
 
     def _label(self, node: Node, name: str) -> str:
         """Return a branch's name where it says more than the box that the branch ends in."""
-        core = self.core(node)[-1]
-        title = core.get("name") if core.op == "model" else core.op
+        title = self.core(node)[-1].title
         plain = name.partition("#")[0]
         return "" if plain == title or plain.startswith(f"{title}(") else name
 
 
 def _ids(order: list[Node]) -> dict[Node, str]:
     """Name the nodes as a plan does: r0, r1, ... in the order of work."""
-    steps = [node for node in order if node.op != "model"]
+    steps = [node for node in order if node.declaration is None]
     return {node: f"r{at}" for at, node in enumerate(steps)}
 
 
@@ -182,7 +175,7 @@ def _certain(root: Node) -> set[Node]:
 def _named_inputs(node: Node) -> list[tuple[Node, str]]:
     """Return a node's inputs, with the names of its branches."""
     branches = node.lazy or node.inputs
-    names = getattr(node.options, "names", ()) if node.op not in ("model", "route") else ()
+    names = () if node.port is Port.DECISION else getattr(node.options, "names", ())
     before = len(node.inputs) - len(branches)
     told = ("",) * before + (tuple(names) if names else ("",) * len(branches))
     return list(zip(node.inputs, told, strict=True))
@@ -190,15 +183,29 @@ def _named_inputs(node: Node) -> list[tuple[Node, str]]:
 
 def _model_of(node: Node) -> Node | None:
     """Return the declared model that a node is, or that it is under a prompt of its own."""
-    while node.op == "prompted":
-        node = node.inputs[0]
-    return node if node.op == "model" else None
+    bare = node.bare if node.port is Port.MODEL else node
+    return bare if bare.declaration is not None else None
+
+
+def _looks_at(node: Node, model: Node) -> bool:
+    """Say whether a step decides about a model, which is not drawn."""
+    return node.port is Port.DECISION and model.port is Port.MODEL
+
+
+def _absorbed(node: Node) -> Node | None:
+    """Return the input that is drawn as one with a step, where nothing else uses it."""
+    return next((n for i, n in node.paired() if i.name == node.step.absorbs), None)
+
+
+def _is_lines(node: Node) -> bool:
+    """Say whether a step is drawn as the lines from its branches."""
+    return node.op != QUERY and node.step.lines
 
 
 def _chip(member: Node, name: str, share: float | None) -> Chip:
     """Name a member, and the model that it is where the name is another."""
     found = _model_of(member)
-    model = found.get("name") if found is not None else member.op
+    model = member.title if found is None else found.title
     plain = name.partition("#")[0] or model
     shown = model if plain == model else f"{plain}: {model}"
     return Chip(shown, "" if share is None else weight(share))

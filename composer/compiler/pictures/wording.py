@@ -5,22 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from composer.compiler.graph.node import WEIGHED
 from composer.compiler.plan.wording import option_text
 from composer.parts import Template
 from composer.ports import Typed
-from composer.steps.routing import default_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from composer.compiler.graph import Node
+    from composer.models import Declaration
 
-ALWAYS = {"route": ("by",), "cascade": ("accept",)}
-"""Options that are shown even where the recipe leaves them alone."""
-
-INSIDE = ("weights",)
-"""Options of a fuse that its members show."""
+WEIGHTS = "weights"
+"""The option of a fuse that its members show."""
 
 
 def facts(node: Node) -> tuple[str, ...]:
@@ -29,36 +25,34 @@ def facts(node: Node) -> tuple[str, ...]:
 
 
 def _facts(node: Node) -> Iterator[str]:
-    if node.op == "model":
-        yield declared(node)
+    if node.declaration is not None:
+        yield declared(node.declaration)
         return
-    always = ALWAYS.get(node.op, ())
     for name in node.step.public_options:
-        inside = node.op in FUSES and name in INSIDE
+        inside = node.step.weighed and name == WEIGHTS
         value = node.get(name)
-        if value is not None and not inside and (name in always or _is_set(node, name)):
+        if value is not None and not inside and (name in node.step.shown or _is_set(node, name)):
             yield f"{name} = {short(value)}"
     yield from _settled(node)
 
 
 def _settled(node: Node) -> Iterator[str]:
     """Return what a rule settled: members in one pass, how a route weighs those of a fuse."""
-    if node.op == "token_fuse" and node.get("together"):
-        yield "together = true"
-    if node.op == "route" and node.get("fused") and node.get("policy") is None:
-        yield f"policy = {short(default_policy(fused=True))}"
-
-
-FUSES = (*WEIGHED, "handoff")
+    step, options = node.step, node.options
+    assert options is not None
+    yield from (f"{name} = {short(node.get(name))}" for name in step.told if node.get(name))
+    usual = step.settled(type(options).model_construct())
+    for name, value in step.settled(options).items():
+        if value != usual[name]:
+            yield f"{name} = {short(value)}"
 
 
 def _is_set(node: Node, name: str) -> bool:
     return node.options is not None and name in node.options.model_fields_set
 
 
-def declared(node: Node) -> str:
+def declared(declaration: Declaration) -> str:
     """Write a declared model by its backend and its first option alone: `zoo("large")`."""
-    declaration = node.get("declaration")
     names = [name for name in type(declaration).model_fields if getattr(declaration, name)]
     first = short(getattr(declaration, names[0])) if names else ""
     return f"{declaration.name}({first})"

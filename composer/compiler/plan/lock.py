@@ -57,9 +57,9 @@ def lock_of(root: Node, folder: Path) -> Lock:
     models: dict[str, Pin] = {}
     files: dict[str, str] = {}
     for node in topological(root):
-        if node.op == "model":
-            declaration = node.get("declaration")
-            models[node.get("name")] = Pin(
+        declaration = node.declaration
+        if declaration is not None:
+            models[node.title] = Pin(
                 declared=declared_text(declaration),
                 content=declaration.content(),
                 vocabulary=declaration.card().vocabulary,

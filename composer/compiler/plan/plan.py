@@ -14,7 +14,6 @@ from composer.compiler.graph.capabilities import card_of
 from composer.compiler.plan.devices import devices as found_devices
 from composer.compiler.plan.placing import place
 from composer.compiler.plan.wording import declared_text, option_text
-from composer.steps.routing import default_policy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -120,7 +119,7 @@ def make_plan(
 ) -> Planned:
     """Lay a graph out as a plan; raise Mistakes where a model finds no device."""
     order = topological(optimized.root)
-    models = [node for node in order if node.op == "model"]
+    models = [node for node in order if node.declaration is not None]
     placed = _placed(compiled, models, devices or found_devices())
     root = compiled.graph.rebuild(optimized.root, partial(_put, compiled.graph, placed))
     plan = Plan(
@@ -179,7 +178,7 @@ def plan_steps(compiled: Compiled, root: Node) -> tuple[PlannedStep, ...]:
     """Return the steps under a root in the order of work; models go by their names."""
     order = topological(root)
     ids = _ids(order)
-    return tuple(_step(compiled, node, ids) for node in order if node.op != "model")
+    return tuple(_step(compiled, node, ids) for node in order if node.declaration is None)
 
 
 def _ids(order: list[Node]) -> dict[Node, str]:
@@ -187,8 +186,8 @@ def _ids(order: list[Node]) -> dict[Node, str]:
     ids: dict[Node, str] = {}
     steps, taken = 0, set()
     for node in order:
-        if node.op == "model":
-            name = node.get("name")
+        if node.declaration is not None:
+            name = node.title
             while name in taken:
                 name += "'"
             ids[node] = name
@@ -215,19 +214,18 @@ def _options(compiled: Compiled, node: Node) -> list[PlannedOption]:
     """Return the options that mean something here, with those that were not set marked."""
     options = node.options
     assert options is not None
+    settled = node.step.settled(options)
     out = []
     for name in node.step.public_options:
-        value: Any = getattr(options, name)
+        value: Any = settled.get(name, getattr(options, name))
         default = name not in options.model_fields_set
-        if name == "policy" and value is None:
-            value = default_policy(fused=node.get("fused"))
         if value is None or (default and value in ((), "")):
             continue
         origin = _place_text(compiled.graph.origins.get(node, {}).get(name))
         text = option_text(value)
         out.append(PlannedOption(name=name, value=text, default=default, origin=origin))
-    if node.op == "token_fuse" and node.get("together"):
-        out.append(PlannedOption(name="together", value="true", default=False))
+    told = (name for name in node.step.told if node.get(name))
+    out += [PlannedOption(name=n, value=option_text(node.get(n)), default=False) for n in told]
     return out
 
 

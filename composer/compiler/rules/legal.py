@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import QUERY, topological
+from composer.ports import Port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,8 +28,8 @@ def _wrong(node: Node) -> Iterator[str]:
         yield f"{node.op} has {len(node.inputs)} inputs"
     names = getattr(node.options, "names", None)
     branches = len(node.lazy) if node.lazy else len(node.inputs)
-    if names is not None and node.op not in ("route", "model") and len(names) != branches:
+    if names is not None and node.port is not Port.DECISION and len(names) != branches:
         yield f"{node.op} has {branches} branches, but {len(names)} names"
-    weights = getattr(node.options, "weights", None)
-    if weights is not None and node.op != "vote" and len(weights) != len(node.inputs):
+    weights = node.get("weights") if node.step.weighed else None
+    if weights is not None and len(weights) != len(node.inputs):
         yield f"{node.op} has {len(node.inputs)} members, but {len(weights)} weights"

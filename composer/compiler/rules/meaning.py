@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.node import WEIGHED
 from composer.compiler.graph.routes import choices
 from composer.compiler.rules.rewrite import Pattern, rule
 
 if TYPE_CHECKING:
     from composer.compiler.graph import Graph, Node
-
-FUSE = "|".join(WEIGHED)
 
 
 @rule(Pattern("bank", Pattern("*", name="branch")))
@@ -25,14 +22,16 @@ def lone_branch(graph: Graph, node: Node, branch: Node) -> Node:
     Pattern(
         "choose",
         Pattern("route", name="route"),
-        Pattern("generate", Pattern("*", name="query"), Pattern(FUSE, name="fuse"), name="branch"),
+        Pattern("generate", Pattern("*", name="query"), Pattern("*", name="fuse"), name="branch"),
     )
 )
 def route_into_members(  # noqa: PLR0913 - what the pattern names
     graph: Graph, node: Node, route: Node, branch: Node, query: Node, fuse: Node
-) -> Node:
+) -> Node | None:
     """A route whose bank is one fused branch weighs that branch's members."""
     del node
+    if not fuse.step.weighed:
+        return None
     names = fuse.get("names")
     told = choices(fuse.inputs)
     judges = route.inputs[len(route.inputs) - route.get("judges") :]

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 def one_forward(graph: Graph, node: Node, fuse: Node) -> Node | None:
     """Members that are one model under several prompts are rows of one forward pass."""
     del fuse
-    weights = [leaf.get("declaration").identity() for m in node.inputs for leaf in declared_in(m)]
+    leaves = [leaf.declaration for member in node.inputs for leaf in declared_in(member)]
+    weights = [each.identity() for each in leaves if each is not None]
     return graph.replaced(node, together=True) if len(set(weights)) < len(weights) else None
 
 

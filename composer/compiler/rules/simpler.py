@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph import topological
+from composer.compiler.graph import QUERY, topological
 from composer.compiler.rules.rewrite import Pattern, rule
 from composer.parts import Constant, One, Uniform
 from composer.ports import Port
@@ -62,16 +62,16 @@ WIDEST = 64
 @rule(Pattern("bank", name="outer"))
 def flat_banks(graph: Graph, node: Node, outer: Node) -> Node | None:
     """A bank inside a bank gives its candidates to the outer one."""
-    del outer
-    width = sum(len(each.inputs) if each.op == "bank" else 1 for each in node.inputs)
-    if all(each.op != "bank" for each in node.inputs) or width > WIDEST:
+    nested = {each for each in outer.inputs if each.step is outer.step}
+    width = sum(len(each.inputs) if each in nested else 1 for each in outer.inputs)
+    if not nested or width > WIDEST:
         return None
     inputs: list[Node] = []
     names: list[str] = []
     for name, branch in zip(node.get("names"), node.inputs, strict=True):
-        nested = branch.op == "bank"
-        inputs += branch.inputs if nested else (branch,)
-        names += [f"{name}.{inner}" for inner in branch.get("names")] if nested else [name]
+        inside = branch in nested
+        inputs += branch.inputs if inside else (branch,)
+        names += [f"{name}.{inner}" for inner in branch.get("names")] if inside else [name]
     return graph.replaced(node, tuple(inputs), names=unique(names))
 
 
@@ -83,7 +83,7 @@ def flat_votes(graph: Graph, node: Node, bank: Node) -> Node | None:
     answers in one way.
     """
     width = sum(
-        len(inner.inputs) if (inner := _inner_vote(node, each)) else 1 for each in bank.inputs
+        len(inner.inputs) if (inner := _inner_vote(node, bank, each)) else 1 for each in bank.inputs
     )
     if not len(bank.inputs) < width <= WIDEST:
         return None
@@ -94,7 +94,7 @@ def flat_votes(graph: Graph, node: Node, bank: Node) -> Node | None:
     names: list[str] = []
     flat: list[float] = []
     for name, weight, branch in zip(bank.get("names"), weights, bank.inputs, strict=True):
-        inner = _inner_vote(node, branch)
+        inner = _inner_vote(node, bank, branch)
         if inner is None:
             inputs, names, flat = [*inputs, branch], [*names, name], [*flat, weight]
             continue
@@ -107,9 +107,10 @@ def flat_votes(graph: Graph, node: Node, bank: Node) -> Node | None:
 
 
 def _may_abstain(node: Node) -> bool:
-    """Say whether an answer from here may be none: read out in vain, or recorded as nothing."""
-    recorded = node.op == "model" and node.get("declaration").name == "recorded"
-    return recorded or node.op == "extract"
+    """Say whether an answer from here may be none."""
+    if node.declaration is not None:
+        return node.declaration.may_abstain
+    return node.op != QUERY and node.step.may_abstain
 
 
 def _linear(vote: Node) -> bool:
@@ -122,15 +123,15 @@ def _linear(vote: Node) -> bool:
     return not any(_may_abstain(each) for each in topological(vote))
 
 
-def _inner_vote(outer: Node, branch: Node) -> Node | None:
-    """Return the bank of a vote that may be counted together with an outer one."""
-    if branch.op != "vote" or not branch.get("soft") or branch.inputs[0].op != "bank":
+def _inner_vote(outer: Node, around: Node, branch: Node) -> Node | None:
+    """Return the bank of a vote that may be counted together with an outer one over a bank."""
+    if branch.step is not outer.step or not branch.get("soft"):
         return None
     alike = all(branch.get(each) == outer.get(each) for each in ("by", "reduce", "ties"))
     own = branch.get("weights")
     positive = own is None or all(weight > 0 for weight in own)
     bank = branch.inputs[0]
-    single = all(each.port is Port.TEXT for each in bank.inputs)
+    single = bank.step is around.step and all(each.port is Port.TEXT for each in bank.inputs)
     return bank if alike and positive and single else None
 
 
@@ -147,39 +148,33 @@ def flat_fuses(graph: Graph, node: Node, query: Node, fuse: Node) -> Node | None
         members += _flat(fuse, member, name, weight)
     if len(members) == len(fuse.inputs):
         return None
-    aligned = any(m.op == "token_fuse" and m.get("align").name == "union" for m in fuse.inputs)
-    align = (
-        next(m.get("align") for m in fuse.inputs if m.op == "token_fuse" and aligned)
-        if (aligned)
-        else fuse.get("align")
-    )
+    aligns = (each.get("align") for each in fuse.inputs if each.step is fuse.step)
+    wide = (each for each in aligns if each.whole and not each.alike)
     flat = graph.replaced(
         fuse,
         tuple(member for member, _, _ in members),
         names=unique(name for _, name, _ in members),
         weights=tuple(weight for *_, weight in members),
-        align=align,
+        align=next(wide, fuse.get("align")),
     )
     return graph.replaced(node, (query, flat))
 
 
 def _pooled(fuse: Node) -> bool:
     """Say whether a fuse is a plain pool of probabilities or of log-probabilities."""
-    plain = fuse.get("combine").name in ("mean", "logs")
-    whole = fuse.get("align").name in ("shared", "union")
     own = ("weigh", "gate", "draft", "plausible", "leave")
-    return plain and whole and not any(fuse.get(part) for part in own)
+    pools = fuse.get("combine").pools and fuse.get("align").whole
+    return pools and not any(fuse.get(part) for part in own)
 
 
 def _flat(outer: Node, member: Node, name: str, weight: float) -> list[tuple[Node, str, float]]:
     """Return a member as it is, or its own members if they may join the outer fuse."""
-    if member.op != "token_fuse" or member.get("combine") != outer.get("combine"):
+    if member.step is not outer.step or member.get("combine") != outer.get("combine"):
         return [(member, name, weight)]
     if not (_pooled(member) and _pooled(outer)):
         return [(member, name, weight)]
-    logs = member.get("combine").name == "logs"
-    aligned = "union" in (member.get("align").name, outer.get("align").name)
-    if logs and aligned:
+    aligned = not (member.get("align").alike and outer.get("align").alike)
+    if member.get("combine").signed and aligned:
         return [(member, name, weight)]
     own = member.get("weights") or (1.0,) * len(member.inputs)
     if outer.get("normalize") and not member.get("normalize") and sum(own) != 1:
