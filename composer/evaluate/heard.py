@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from composer.compiler.graph import GENERATE
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
@@ -33,7 +35,7 @@ def _said(row: Row, result: Result) -> Iterator[tuple[str, str]]:
 
     question = list(as_query(row.asked()).messages)
     for event in result.trace.events if result.trace is not None else ():
-        if event.op != "generate" or event.gave is None or event.error is not None:
+        if event.op != GENERATE or event.gave is None or event.error is not None:
             continue
         for asked in event.asked:
             once = asked.model in result.members and result.members[asked.model].calls == 1

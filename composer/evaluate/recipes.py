@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from composer.compiler.graph import GENERATE, topological
+
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
@@ -18,7 +20,8 @@ __all__ = ["alone", "data_names", "declarations", "options_of", "price_of"]
 
 def declarations(recipe: Recipe) -> dict[str, Declaration]:
     """The models that the recipe's answer can reach, by name, in the order of their declaration."""
-    return {name: node.get("declaration") for name, node in _models(recipe).items()}
+    found = ((name, node.declaration) for name, node in _models(recipe).items())
+    return {name: each for name, each in found if each is not None}
 
 
 def data_names(name: str, declaration: Declaration) -> tuple[str, ...]:
@@ -36,7 +39,7 @@ def alone(recipe: Recipe, model: str) -> Recipe:
     """Make the recipe that only asks one of the models, with the options it is asked with."""
     compiled = recipe.compiled
     node = _models(recipe)[model]
-    answer = compiled.graph.node("generate", (compiled.graph.query, node), _options(recipe, node))
+    answer = compiled.graph.node(GENERATE, (compiled.graph.query, node), _options(recipe, node))
     return replace(recipe, compiled=replace(compiled, answer=answer))
 
 
@@ -47,7 +50,7 @@ def options_of(recipe: Recipe, model: str) -> str:
 
 
 def _models(recipe: Recipe) -> dict[str, Node]:
-    found = {node.get("name"): node for node in _nodes(recipe) if node.op == "model"}
+    found = {node.title: node for node in _nodes(recipe) if node.declaration is not None}
     return dict(sorted(found.items(), key=lambda one: _declared(recipe, one[0])))
 
 
@@ -58,18 +61,14 @@ def _declared(recipe: Recipe, name: str) -> int:
 
 
 def _nodes(recipe: Recipe) -> list[Node]:
-    from composer.compiler.graph import topological
-
     answer = recipe.compiled.answer
     return topological(answer) if answer is not None else []
 
 
 def _options(recipe: Recipe, model: Node) -> BaseModel | None:
     """The options with which a model is asked: by itself, else within a fuse, else anywhere."""
-    from composer.compiler.graph import topological
-
-    asks = [node for node in _nodes(recipe) if node.op == "generate"]
-    by_itself = [node for node in asks if node.inputs[1] is model]
-    within = [node for node in asks if model in topological(node.inputs[1])]
-    chosen = next(iter((*by_itself, *within, *asks)), None)
+    asked = [(node, node.asks) for node in _nodes(recipe) if node.asks is not None]
+    by_itself = [node for node, each in asked if each is model]
+    within = [node for node, each in asked if model in topological(each)]
+    chosen = next(iter((*by_itself, *within, *(node for node, _ in asked))), None)
     return chosen.options if chosen is not None else None

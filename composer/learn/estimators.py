@@ -13,7 +13,7 @@ from composer.learn.outcomes import choices_of, outcomes_of
 from composer.learn.validation import facts, validate
 from composer.learn.worth import losses
 from composer.parts.estimators.foreign import near_state
-from composer.steps.routing import default_policy
+from composer.ports import Port
 
 if TYPE_CHECKING:
     from composer.compiler.fits import Calibrated
@@ -27,7 +27,7 @@ _SHOWN = 3
 
 def train_estimator(part: Learned, node: Node, lesson: Lesson) -> Taught:
     """Teach an estimator of a route's choices, say how well it does, and calibrate the route."""
-    if node.op != "route":
+    if node.port is not Port.DECISION:
         text = f"`{part.name}` can only learn inside of a `route`"
         raise unteachable(text, "write `route(by = ...) -> [a, b]`")
     labels = outcomes_of(node, lesson)
@@ -64,8 +64,7 @@ def _calibrated(
     if lesson.target is None:
         return None, {}
     written = node.get("policy")
-    policy = written or default_policy(fused=node.get("fused"))
-    route = Route(policy, choices_of(node), labels, found, lesson.seed)
+    route = Route(node.settled("policy"), choices_of(node), labels, found, lesson.seed)
     return calibrate(route, written, lesson.target)
 
 

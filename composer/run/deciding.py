@@ -49,7 +49,7 @@ class _Known:
 
 def routes_of(program: Program) -> dict[str, Node]:
     """Return the steps that decide among branches, inputs first, by their ids in the plan."""
-    routes = [node for node in topological(program.root) if node.op == "route"]
+    routes = [node for node in topological(program.root) if node.port is Port.DECISION]
     return {program.ids[node]: node for node in routes}
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from composer.ports import Port
 from composer.run.asking import Means
 from composer.run.budget import Budget
 from composer.run.cache import open_cache
@@ -19,6 +20,7 @@ from composer.run.loading import Loading
 from composer.run.result import Failure, Result
 from composer.run.rows import as_queries, as_query
 from composer.run.trace import Trace
+from composer.steps import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -298,7 +300,8 @@ def _said(text: Text) -> str:
 
 
 def _decision(trace: Trace) -> dict[str, float] | None:
-    routes = (event.notes for event in trace.events if event.op == "route")
+    decided = (event for event in trace.events if STEPS[event.op].gives is Port.DECISION)
+    routes = (event.notes for event in decided)
     return next((notes["weights"] for notes in routes if "weights" in notes), None)
 
 

@@ -136,8 +136,8 @@ class Branch:
 
 def _name(node: Node, ids: Mapping[Node, str]) -> str:
     """Name a branch by the model that it asks, else by its place in the plan."""
-    asks = node.inputs[1] if node.op == "generate" else None
-    return asks.get("name") if asks is not None and asks.op == "model" else ids[node]
+    asks = node.asks
+    return ids[node] if asks is None or asks.declaration is None else asks.title
 
 
 def _brief(value: Value) -> str | None:
@@ -154,10 +154,6 @@ def _brief(value: Value) -> str | None:
             return None
 
 
-STREAMS = frozenset({"generate"})
-"""Steps whose answer can be shown while it is written, if they are the last one."""
-
-
 def can_stream(root: Node) -> bool:
     """Say whether a recipe's answer comes piece by piece."""
-    return root.op in STREAMS and root.port is Port.TEXT
+    return root.op != QUERY and root.step.streams and root.port is Port.TEXT

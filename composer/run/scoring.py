@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def score(program: Program, text: str, query: Query | None) -> Score:
     """Return the log-probabilities of a text's tokens, after a query or on its own."""
     root = program.root
-    asked = root.inputs[1] if root.op == "generate" else None
+    asked = root.asks
     if asked is None or asked not in program.fixed:
         raise Failure(
             "E701",

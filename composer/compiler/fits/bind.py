@@ -76,9 +76,7 @@ def _bound(
 
 def _calibrated(node: Node, found: Calibrated) -> Typed:
     """Return a route's policy with the option that was calibrated."""
-    from composer.steps.routing import default_policy
-
-    policy: Typed = node.get("policy") or default_policy(fused=node.get("fused"))
+    policy: Typed = node.settled("policy")
     return policy.model_copy(update={found.option: found.value})
 
 
