@@ -9,10 +9,9 @@ from composer.fusion.spec import Usage
 from composer.models.checkpoint import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from composer.fusion.group import Group, Leaf
-    from composer.fusion.requests.plain import Drawn
     from composer.fusion.spec import Messages
     from composer.models.rows import Row
 
@@ -69,7 +68,6 @@ class Cursor:
         self.weights = tuple(weights)
         self.tracks = tracks
         self.entries: list[int] = []
-        self.ahead: Drawn | None = None
         self.gone: list[Track] = []
         self.left: dict[str, str] = {}
 
@@ -84,7 +82,7 @@ class Cursor:
                     cursor.tracks[leaf] = _begun(group.leaves[leaf], given)
             for leaf, error in wrong.items():
                 if error is not None:
-                    cursor.spare(leaf, error)
+                    cursor.drop_or_raise(leaf, error)
         except BaseException:
             cursor.close()
             raise
@@ -100,6 +98,11 @@ class Cursor:
         """How many tokens more every model can be given."""
         return min(track.room for track in self.tracks.values())
 
+    def extend(self, entries: Iterable[int]) -> None:
+        """Go on by some entries."""
+        for entry in entries:
+            self.push(entry)
+
     def push(self, entry: int) -> None:
         """Go on by one entry: each model is given its token of it, or the tokens of its bytes."""
         for leaf, track in self.tracks.items():
@@ -111,7 +114,6 @@ class Cursor:
                 vocabulary = track.leaf.runner.model.vocabulary
                 track.ids.extend(vocabulary.extend(self.group.piece(entry)))
         self.entries.append(entry)
-        self.ahead = None
 
     def cut(self, count: int) -> None:
         """Go back to the first `count` entries; caches are cut back, not made anew."""
@@ -120,7 +122,6 @@ class Cursor:
                 del track.ids[track.marks[count] :], track.marks[count:]
                 track.leaf.runner.rows.crop(track.row, len(track.ids))
         del self.entries[count:]
-        self.ahead = None
 
     def mark(self) -> None:
         """Make it cheap to come back here for models that cannot be cut back."""
@@ -136,7 +137,7 @@ class Cursor:
         except BaseException:
             twin.close()
             raise
-        twin.entries, twin.ahead = list(self.entries), self.ahead
+        twin.entries = list(self.entries)
         twin.gone, twin.left = list(self.gone), dict(self.left)
         return twin
 
@@ -148,7 +149,7 @@ class Cursor:
             track.leave()
             self.gone.append(track)
 
-    def without(self, leaf: int, error: T) -> T | Left:
+    def drop(self, leaf: int, error: T) -> T | Left:
         """Go on without the member of a leaf that failed, if the fuse says so.
 
         Returns `Left`; or the error itself, where the member leads or was the last.
@@ -161,17 +162,17 @@ class Cursor:
         self.reweigh(weights)
         return Left("E701", f"{name} has left: {error}")
 
-    def spare(self, leaf: int, error: Exception) -> None:
+    def drop_or_raise(self, leaf: int, error: Exception) -> None:
         """Go on without the member of a leaf, or raise what was wrong with it."""
-        if not isinstance(self.without(leaf, error), Left):
+        if not isinstance(self.drop(leaf, error), Left):
             raise error
 
-    def shed(self) -> bool:
-        """Go on without members that have no room left; whether there is room then."""
+    def make_room(self) -> bool:
+        """Go on without members that have no room left; say whether there is room then."""
         for leaf, track in list(self.tracks.items()):
             if track.room < 0 and leaf in self.tracks:
                 context = track.leaf.runner.model.context
-                self.without(leaf, ModelError("E703", f"it reads no more than {context} tokens"))
+                self.drop(leaf, ModelError("E703", f"it reads no more than {context} tokens"))
         return self.room >= 0
 
     def close(self) -> None:
@@ -193,21 +194,21 @@ class Cursor:
             )
         return entries
 
-    def resume(self, last: bytes, new: bytes) -> list[int]:
-        """Entries that go on with `new` after `last`, the text's end.
+    def continuation(self, last: bytes, new: bytes) -> tuple[int, list[int]]:
+        """How many entries stay, and which follow them, to go on with `new` after `last`.
 
-        If the two are tokenized otherwise together, goes back to where they begin to differ.
+        `last` is the text's end; where the two are tokenized otherwise together, what stays ends
+        where they begin to differ.
         """
         before, after = self.path(last), self.path(last + new)
         same = next(
             (n for n, (a, b) in enumerate(zip(before, after, strict=False)) if a != b),
             min(len(before), len(after)),
         )
-        if same < len(before):
-            if self.entries[len(self.entries) - len(before) :] != before:
-                return self.path(new)  # these are a model's own tokens: they stay
-            self.cut(len(self.entries) - len(before) + same)
-        return after[same:]
+        start = len(self.entries) - len(before)
+        if same < len(before) and self.entries[start:] != before:
+            return len(self.entries), self.path(new)  # these are a model's own tokens: they stay
+        return start + same, after[same:]
 
     def usage(self) -> dict[str, Usage]:
         """What each model was given so far; equal names add up."""

@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from composer.fusion.requests.plain import Request
-    from composer.fusion.requests.replies import Reply
+    from composer.fusion.requests.base import Replies, Request
     from composer.fusion.sessions.base import Session
     from composer.fusion.sessions.listen import Heard
     from composer.fusion.spec import Generated, Job, Member, Messages, Score
@@ -47,8 +46,8 @@ class _Task(Generic[T]):
     start: Callable[[], Session[T]]
     future: Future[T]
     session: Session[T] | None = None
-    waits: list[Request] = field(default_factory=list)
-    replies: dict[Request, Reply] = field(default_factory=dict)
+    waits: Sequence[Request[Any]] = ()
+    replies: dict[Request[Any], Any] = field(default_factory=dict)
 
 
 class Engine:
@@ -235,19 +234,19 @@ class Engine:
         for task in [task for task in self._active if task.future.cancelled()]:
             self._drop(task)
         requests = [r for task in self._active for r in task.waits if r not in task.replies]
-        answers = tick(requests) if requests else {}
-        for task in list(self._active):
-            self._take(task, answers)
+        if requests:
+            replies = tick(requests)
+            for task in list(self._active):
+                self._take(task, replies)
 
-    def _take(self, task: _Task[Any], answers: Mapping[Request, Any]) -> None:
-        """Hand a job its answers once it has all of them."""
+    def _take(self, task: _Task[Any], replies: Replies) -> None:
+        """Hand a job its replies once it has all of them."""
         for request in task.waits:
-            answer = answers.get(request)
-            if isinstance(answer, Exception):
-                self._drop(task, answer)
+            if request in replies.errors:
+                self._drop(task, replies.errors[request])
                 return
-            if answer is not None:
-                task.replies[request] = answer
+            if request in replies.values:
+                task.replies[request] = replies.values[request]
         if len(task.replies) == len(task.waits):
             self._go_on(task)
 

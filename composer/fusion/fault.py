@@ -13,27 +13,27 @@ if TYPE_CHECKING:
 
     from composer.fusion.cursor import Cursor
 
-__all__ = ["fault"]
+__all__ = ["drop_faulty"]
 
 
-def fault(cursor: Cursor, said: Sequence[Tensor | None], rows: slice) -> ModelError:
+def drop_faulty(cursor: Cursor, logits: Sequence[Tensor | None], rows: slice) -> ModelError:
     """Name the member whose logits [position, width] at some positions made the fuse no number.
 
-    It leaves if it may; then the answer is `Left`.
+    It leaves if it may; then the error is `Left`.
     """
     for track in cursor.tracks.values():
         track.count.spoilt = True
-    for n, logits in enumerate(said):
-        if n not in cursor.tracks or logits is None:
+    for n, own in enumerate(logits):
+        if n not in cursor.tracks or own is None:
             continue
-        if (logits[rows].isnan() | logits[rows].isposinf()).any():
+        if (own[rows].isnan() | own[rows].isposinf()).any():
             name = cursor.group.leaves[n].name
             error = ModelError(
                 "E704",
                 f"{name} gave logits that are not numbers",
                 "its number type may be too narrow: try `dtype = float32`",
             )
-            return cursor.without(n, error)
+            return cursor.drop(n, error)
     return ModelError(
         "E705",
         "the members rule out each other's every token",

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from composer.fusion.group import Group
-    from composer.fusion.requests.plain import Draw, Drawn
+    from composer.fusion.requests.entries import Draw, Drawn
     from composer.fusion.sessions.write import Answer
 
 __all__ = ["When", "doubt", "special"]

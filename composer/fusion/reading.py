@@ -1,32 +1,40 @@
-"""What each model reads for a request: which tokens, and after which of them logits are wanted."""
+"""What each model reads for a request, and the logits that its pass gives there."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from composer.fusion.requests.inquiry import Inquiry
-from composer.fusion.requests.plain import END, Draw, Read
 from composer.models.rows import Feed
 
 if TYPE_CHECKING:
-    from composer.fusion.cursor import Track
-    from composer.fusion.requests.plain import Request
+    from collections.abc import Mapping, Sequence
 
-__all__ = ["Reading", "readings"]
+    from torch import Tensor
+
+    from composer.fusion.cursor import Track
+    from composer.models.runner import Runner
+
+    Pass = tuple[Runner, int]
+    """A model's forward pass of one engine step, of which fuses of one model may need several."""
+
+__all__ = ["MemberLogits", "Reading"]
 
 _CHUNK = 512  # prompt tokens of one row in one tick: others need not wait for more
 
 
 @dataclass(eq=False, slots=True)
 class Reading:
-    """What one model reads for one request: up to `end`, with logits after `marks` tokens."""
+    """What one model reads for one request: up to `end`, with logits after `marks` tokens.
 
-    request: Request
+    `hidden` says whether last hidden states are wanted behind the logits.
+    """
+
     leaf: int
     track: Track
-    marks: list[int]
+    marks: Sequence[int]
     end: int
+    hidden: bool
     at: int = -1  # where its logits begin in the pass's
 
     @property
@@ -35,24 +43,24 @@ class Reading:
         return (self.marks[0] - 1 if self.marks else self.end) - self.track.row.length
 
     @property
-    def hidden(self) -> bool:
-        """Whether last hidden states are wanted, behind the logits."""
-        request = self.request
-        if isinstance(request, Inquiry):
-            return self.leaf in request.hidden
-        gate = request.cursor.group.gate
-        return gate is not None and gate.hidden and self.leaf in request.cursor.group.lead
-
-    @property
     def late(self) -> bool:
         """Whether so much is to be read before that another tick is better."""
         return self.lead > _CHUNK
 
-    def feed(self) -> Feed:
-        """All that is to be read, cut back first where logits are wanted of what was read."""
+    @property
+    def by(self) -> Pass:
+        """The pass that reads it."""
+        return self.track.leaf.runner, self.track.leaf.lane
+
+    def rewind(self) -> None:
+        """Cut the row back where logits are wanted of what it has read."""
         row = self.track.row
         if self.marks and self.marks[0] <= row.length:
             self.track.leaf.runner.rows.crop(row, self.marks[0] - 1)
+
+    def feed(self) -> Feed:
+        """All that is to be read."""
+        row = self.track.row
         keep = [mark - 1 - row.length for mark in self.marks]
         return Feed(row, self.track.ids[row.length : self.end], keep)
 
@@ -62,35 +70,23 @@ class Reading:
         return Feed(self.track.row, self.track.ids[start : start + _CHUNK], ())
 
 
-def readings(request: Request) -> list[Reading]:
-    """What the models that a request runs read for it."""
-    return [
-        Reading(request, leaf, track, *_marks(request, leaf, track))
-        for leaf, track in request.cursor.tracks.items()
-        if _reads(request, leaf)
-    ]
+@dataclass(eq=False, slots=True)
+class MemberLogits:
+    """The logits of one request's leaves, where they lie in the step's passes."""
 
+    readings: Sequence[Reading]
+    passes: Mapping[Pass, Tensor | None]
 
-def _reads(request: Request, leaf: int) -> bool:
-    """Whether a leaf is to read: behind a gate, the first member's do, the others if it opens."""
-    if isinstance(request, Inquiry):
-        return request.reads(leaf)
-    group = request.cursor.group
-    if group.gate is None or not group.lazy or not isinstance(request, Draw):
-        return True
-    return (leaf in group.lead) != request.opened
+    def start(self, leaf: int) -> int | None:
+        """Where a leaf's logits begin in its pass's; None if it did not read."""
+        return next((reading.at for reading in self.readings if reading.leaf == leaf), None)
 
-
-def _marks(request: Request, leaf: int, track: Track) -> tuple[list[int], int]:
-    """After how many tokens logits are wanted, and up to where the model reads."""
-    if isinstance(request, Inquiry):
-        return request.marks(leaf, track)
-    whole = len(track.ids)
-    if not isinstance(request, Read):
-        return [whole], whole
-    count = request.start
-    marks = [
-        whole if target == END else track.marks[count + n]
-        for n, target in enumerate(request.targets)
-    ]
-    return marks, marks[-1] if marks else whole - 1
+    def by_leaf(self) -> dict[int, Tensor]:
+        """Logits [mark, width] of the leaves whose logits are wanted; behind them hidden states."""
+        found: dict[int, Tensor] = {}
+        for reading in self.readings:
+            out = self.passes.get(reading.by)
+            if reading.marks and out is not None:
+                width = None if reading.hidden else reading.track.leaf.runner.model.width
+                found[reading.leaf] = out[reading.at : reading.at + len(reading.marks), :width]
+        return found

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn.functional import pad
 
-from composer.fusion.answering import answer, inquire
-from composer.fusion.beat import due
 from composer.fusion.cursor import Left
-from composer.fusion.reading import readings
-from composer.fusion.requests.inquiry import Inquiry
+from composer.fusion.phase import ready
+from composer.fusion.reading import MemberLogits
+from composer.fusion.requests.base import Replies, Request
 from composer.models.rows import Feed
 
 if TYPE_CHECKING:
@@ -19,83 +18,105 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.fusion.answering import Answer
     from composer.fusion.group import Group
-    from composer.fusion.reading import Reading
-    from composer.fusion.requests.plain import Request
+    from composer.fusion.reading import Pass, Reading
     from composer.models.runner import Runner
+
+    Asked = Request[Any]
+    Line = tuple[Asked, Reading, Feed]
 
 __all__ = ["tick"]
 
 
-def tick(requests: Sequence[Request]) -> dict[Request, Answer]:
+def tick(requests: Sequence[Asked]) -> Replies:
     """Answer the requests that can be after one pass of each model; the others stay as they are."""
-    answers: dict[Request, Answer] = {}
-    passes: dict[tuple[Runner, int], list[tuple[Reading, Feed]]] = {}
-    ready: dict[tuple[Group, type | None], list[tuple[Request, list[Reading]]]] = {}
-    for request in due(requests):
-        parts = readings(request)
-        late = [part for part in parts if part.late]
-        for part in late or parts:
-            feed = part.chunk() if late else part.feed()
+    replies = Replies()
+    lines: dict[Pass, list[Line]] = {}
+    families: dict[tuple[Group, type[Asked]], list[tuple[Asked, MemberLogits]]] = {}
+    passes: dict[Pass, Tensor | None] = {}
+    for request in ready(requests):
+        readings = _readings(request, replies)
+        if readings is None:
+            continue
+        late = [reading for reading in readings if reading.late]
+        for reading in late or readings:
+            reading.rewind()
+            feed = reading.chunk() if late else reading.feed()
             if feed.ids:
-                leaf = part.track.leaf
-                passes.setdefault((leaf.runner, leaf.lane), []).append((part, feed))
+                lines.setdefault(reading.by, []).append((request, reading, feed))
         if not late:
-            kind = type(request) if isinstance(request, Inquiry) else None
-            ready.setdefault((request.cursor.group, kind), []).append((request, parts))
-    logits = {at: _pass(at[0], lines, answers) for at, lines in passes.items()}
-    for (group, kind), asked in ready.items():
-        good = [(request, parts) for request, parts in asked if request not in answers]
-        try:
-            (inquire if kind else answer)(group, good, logits, answers)
-        except Exception as error:  # noqa: BLE001  # idem
-            answers.update((request, error) for request, _ in good)
-    return {request: a for request, a in answers.items() if not isinstance(a, Left)}
+            key = request.cursor.group, request.family
+            families.setdefault(key, []).append((request, MemberLogits(readings, passes)))
+    passes |= {at: _run(at[0], some, replies) for at, some in lines.items()}
+    for (group, family), asked in families.items():
+        _answer(group, family, [each for each in asked if each[0] not in replies.errors], replies)
+    replies.errors = {r: e for r, e in replies.errors.items() if not isinstance(e, Left)}
+    return replies
 
 
-def _pass(
-    runner: Runner, lines: list[tuple[Reading, Feed]], answers: dict[Request, Answer]
-) -> Tensor | None:
-    """One model's pass; whatever goes wrong is for those who asked for it."""
+def _readings(request: Asked, replies: Replies) -> list[Reading] | None:
+    """What is read for a request; None if it cannot be said, which is its own job's matter."""
     try:
-        return _step(runner, lines, answers)
-    except Exception as error:  # noqa: BLE001  # idem
-        answers.update((part.request, error) for part, _ in lines)
+        return request.readings()
+    except Exception as error:  # noqa: BLE001  # whatever it is belongs to the job, not the loop
+        replies.fail(request, error)
         return None
 
 
-def _step(
-    runner: Runner, lines: list[tuple[Reading, Feed]], answers: dict[Request, Answer]
-) -> Tensor | None:
+def _answer(
+    group: Group,
+    family: type[Asked],
+    asked: Sequence[tuple[Asked, MemberLogits]],
+    replies: Replies,
+) -> None:
+    """One family's replies; whatever goes wrong is for those who asked."""
+    try:
+        if asked:
+            replies.add(family.answer(group, asked))
+    except Exception as error:  # noqa: BLE001  # idem
+        for request, _ in asked:
+            replies.fail(request, error)
+
+
+def _run(runner: Runner, lines: Sequence[Line], replies: Replies) -> Tensor | None:
+    """One model's pass; whatever goes wrong is for those who asked for it."""
+    try:
+        return _step(runner, lines, replies)
+    except Exception as error:  # noqa: BLE001  # idem
+        for request, _, _ in lines:
+            replies.fail(request, error)
+        return None
+
+
+def _step(runner: Runner, lines: Sequence[Line], replies: Replies) -> Tensor | None:
     """One pass; if it fails, one for each row, so that only those concerned fail."""
     out: Tensor | None
-    before = [part.track.row.length for part, _ in lines]
+    before = [reading.track.row.length for _, reading, _ in lines]
     try:
-        hidden = any(part.hidden for part, _ in lines)
-        out = runner.step([feed for _, feed in lines], hidden=hidden)
-    except Exception as error:  # noqa: BLE001  # whatever it is belongs to the jobs, not the loop
+        hidden = any(reading.hidden for _, reading, _ in lines)
+        out = runner.step([feed for _, _, feed in lines], hidden=hidden)
+    except Exception as error:  # noqa: BLE001  # idem
         if len(lines) == 1:
-            part = lines[0][0]
-            answers[part.request] = part.request.cursor.without(part.leaf, error)
+            request, reading, _ = lines[0]
+            replies.fail(request, request.cursor.drop(reading.leaf, error))
             return None
         lines = [_again(*line, length) for line, length in zip(lines, before, strict=True)]
-        parts = [_step(runner, [line], answers) for line in lines]
+        parts = [_step(runner, [line], replies) for line in lines]
         lines = [line for line, out in zip(lines, parts, strict=True) if out is not None]
         out = _stacked([out for out in parts if out is not None]) if lines else None
     start = 0
-    for part, feed in lines:
-        part.at = start
-        part.track.count.calls += 1
+    for _, reading, feed in lines:
+        reading.at = start
+        reading.track.count.calls += 1
         start += len(feed.keep)
     return out
 
 
-def _again(part: Reading, feed: Feed, before: int) -> tuple[Reading, Feed]:
+def _again(request: Asked, reading: Reading, feed: Feed, before: int) -> Line:
     """The same to be read by a row that a failed pass may have cut back."""
-    row = part.track.row
-    lost = part.track.ids[row.length : before]
-    return part, Feed(row, [*lost, *feed.ids], [len(lost) + at for at in feed.keep])
+    row = reading.track.row
+    lost = reading.track.ids[row.length : before]
+    return request, reading, Feed(row, [*lost, *feed.ids], [len(lost) + at for at in feed.keep])
 
 
 def _stacked(parts: Sequence[Tensor]) -> Tensor:

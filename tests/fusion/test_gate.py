@@ -8,7 +8,7 @@ import torch
 
 from composer.fusion.cursor import Cursor
 from composer.fusion.gate import critical, routed
-from composer.fusion.requests.plain import Draw
+from composer.fusion.requests.entries import Draw
 from composer.fusion.said import Said
 from composer.fusion.spec import LOGS, UNION, Job, Part, Sampling, TokenFuse
 from composer.fusion.taught import Taught
@@ -276,7 +276,7 @@ def test_rows_are_read_rightly_beside_one_that_is_refused_hidden_states(
     (runner,) = engine._pool.get([pair[0].model])
     monkeypatch.setattr(runner.model.config, "final_logit_softcapping", 30.0, raising=False)
     found = tick([refused, beside])
-    assert found[refused].code == "E302"
+    assert found.errors[refused].code == "E302"
     assert found[beside].entry == wanted.entry
     assert found[beside].logprob == pytest.approx(wanted.logprob, abs=1e-4)
     assert [each.tracks[0].row.length for each in cursors] == [4, 0, 4]

@@ -139,7 +139,10 @@ def test_earlier_tokens_are_cut_back_where_the_text_is_tokenized_anew(engine, mo
     cursor = Cursor.open(group, (1.0,), {0: [1]})
     for token in before:
         cursor.push(token)
-    assert tuple(cursor.resume(b" th", b"ere")) == after
+    stay, entries = cursor.continuation(b" th", b"ere")
+    assert tuple(entries) == after
+    assert len(cursor.entries) == len(before)
+    cursor.cut(stay)
     assert cursor.tracks[0].ids == [1]
     cursor.close()
 

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from composer.fusion.cursor import Cursor
-from composer.fusion.requests.look import Look
-from composer.fusion.requests.plain import END
+from composer.fusion.requests.base import END
+from composer.fusion.requests.score_tokens import ScoreTokens
 from composer.fusion.spec import SHARED, Job, Part, Sampling, TokenFuse
 from composer.fusion.tick import tick
 from composer.models.checkpoint import ModelError
@@ -285,7 +285,7 @@ def test_members_are_single_models(model, write):
         write(TokenFuse((inner, model("rwkv")), ("ab", "c"), draft=drafted()), TEXT)
 
 
-def test_a_look_tells_what_each_model_makes_of_its_own_tokens(engine, model, plain):
+def test_scores_of_tokens_tell_what_each_model_makes_of_its_own_tokens(engine, model, plain):
     members = model("stories"), model("rwkv")
     group = engine._group(fused(members))
     own = [plain(member) for member in members]
@@ -293,8 +293,10 @@ def test_a_look_tells_what_each_model_makes_of_its_own_tokens(engine, model, pla
     with torch.inference_mode():
         cursor = Cursor.open(group, group.weights(None), dict(enumerate(map(list, prompts))))
         tokens = {n: [*own[n].local.vocabulary.extend(b" was"), END] for n in range(2)}
-        look = Look(cursor, tokens)
-        answer = tick([look])[look]
+        for n, own_tokens in tokens.items():
+            cursor.tracks[n].ids += own_tokens[:-1]
+        scoring = ScoreTokens(cursor, tokens)
+        answer = tick([scoring])[scoring]
         cursor.close()
     for n, model_ in enumerate(own):
         *given, end = tokens[n]

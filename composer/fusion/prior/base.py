@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from composer.fusion.requests.peek import Peek, Peeked
 from composer.models.checkpoint import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from torch import Tensor
 
     from composer.fusion.align.base import Side
     from composer.fusion.cursor import Cursor
     from composer.fusion.sessions.base import Session
     from composer.fusion.spec import Messages
 
-__all__ = ["Prior", "lone", "peeked", "weighed"]
+__all__ = ["Prior", "lone", "weighed"]
 
 
 class Prior(Protocol):
@@ -38,10 +35,3 @@ def lone(sides: Sequence[Side], name: str) -> None:
 def weighed(cursor: Cursor) -> list[int]:
     """The members, each its own leaf, that have a weight: not one that only leads behind a gate."""
     return [n for n in cursor.tracks if cursor.weights[n]]
-
-
-def peeked(request: Peek) -> Session[dict[int, Tensor]]:
-    """Ask for logits, by leaf."""
-    (answer,) = yield [request]
-    assert isinstance(answer, Peeked)
-    return dict(answer.logits)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from composer.fusion.cursor import opening
-from composer.fusion.prior.base import lone, peeked, weighed
-from composer.fusion.requests.peek import Peek
+from composer.fusion.prior.base import lone, weighed
+from composer.fusion.requests.read_logits import ReadLogits
+from composer.fusion.sessions.base import ask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,7 +59,7 @@ def _losses(
     totals = dict.fromkeys(counts, 0.0)
     for start in range(1, max(counts.values()), _AT_ONCE):
         at = {n: list(range(start, min(c, start + _AT_ONCE))) for n, c in counts.items()}
-        for n, logits in (yield from peeked(Peek(cursor, at))).items():
+        for n, logits in (yield from ask(ReadLogits(cursor, at))).items():
             said = logits[:, : leaves[n].runner.model.width].log_softmax(-1)
             wanted = torch.tensor([ids[n][mark] for mark in at[n]], device=said.device)
             totals[n] -= said.gather(1, wanted[:, None]).sum().item()

@@ -9,10 +9,11 @@ import torch
 
 from composer.fusion import combine
 from composer.fusion.cursor import opening
-from composer.fusion.prior.base import lone, peeked, weighed
-from composer.fusion.requests.peek import Peek
+from composer.fusion.prior.base import lone, weighed
+from composer.fusion.requests.read_logits import ReadLogits
 from composer.fusion.said import Said, Share
-from composer.fusion.sessions.score import plain
+from composer.fusion.sessions.base import ask
+from composer.fusion.sessions.score import open_plain
 from composer.models.checkpoint import ModelError
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def _heard(
         ids = given[0]
         marks = range(max(1, len(ids) - most), len(ids))
         targets = [ids[mark] for mark in marks]
-        found = yield from peeked(Peek(cursor, {n: list(marks) for n in members}))
+        found = yield from ask(ReadLogits(cursor, {n: list(marks) for n in members}))
     else:
         found, targets = yield from _text(cursor, members, prompts, most)
     said = {
@@ -84,7 +85,7 @@ def _heard(
 
 def _text(
     cursor: Cursor, members: Sequence[int], prompts: Sequence[Messages], most: int
-) -> Session[tuple[dict[int, torch.Tensor], list[int]]]:
+) -> Session[tuple[Mapping[int, torch.Tensor], list[int]]]:
     """Read a prompt's text as entries of the fuse, by a cursor of its own."""
     group = cursor.group
     read = {prompts[group.leaves[n].prompt] for n in members}
@@ -92,16 +93,15 @@ def _text(
         said = "`search` mixes what members say of one prompt, but these read several"
         raise ModelError("E402", said, "weigh by `perplexity()`, or let them read the same")
     text = "\n\n".join(content for _, content in read.pop())
-    other, entries = plain(group, cursor.weights, members, text)
+    other, entries = open_plain(group, cursor.weights, members, text)
     try:
-        for entry in entries:
-            other.push(entry)
+        other.extend(entries)
         if other.room < 0:
             raise ModelError("E703", "the prompt is longer than a member's context")
         targets = list(entries[-most:])
         first = len(entries) - len(targets)
         at = {n: track.marks[first:] for n, track in other.tracks.items()}
-        found = (yield from peeked(Peek(other, at))) if targets else {}
+        found = (yield from ask(ReadLogits(other, at))) if targets else {}
     finally:
         other.close()
     cursor.left.update(other.left)

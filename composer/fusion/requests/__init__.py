@@ -1,1 +1,1 @@
-"""What a session may ask of a tick: the plain requests, and inquiries that answer themselves."""
+"""What a session may ask of an engine step: each kind says what it reads and how it is answered."""

@@ -17,10 +17,10 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from composer.fusion.requests.plain import Rank, Ranked
+from composer.fusion.requests.entries import Rank
 from composer.fusion.said import Said
 from composer.fusion.sample import draw
-from composer.fusion.sessions.base import given, left
+from composer.fusion.sessions.base import ask_all, given, left
 from composer.fusion.sessions.settle import settle
 from composer.fusion.sessions.write import Answer, begin
 from composer.fusion.spec import shares, weights_of
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from composer.fusion.cursor import Cursor
     from composer.fusion.group import Group
+    from composer.fusion.requests.entries import Ranked
     from composer.fusion.sessions.base import Session
     from composer.fusion.spec import ByteFuse, Generated, Job
 
@@ -142,12 +143,12 @@ def _write(
 ) -> Session[None]:
     logprob = 0.0
     while answer.finish is None:
-        if not all(member.cursor.shed() for member in members):
+        if not all(member.cursor.make_room() for member in members):
             answer.finish = "context"
             return
         late = [member for member in members if member.behind] or list(members)
-        found = yield [member.ask(top) for member in late]
-        moves = [m.moves(r) for m, r in zip(late, found, strict=True) if isinstance(r, Ranked)]
+        found = yield from ask_all([member.ask(top) for member in late])
+        moves = [m.moves(r) for m, r in zip(late, found, strict=True)]
         more, score = _choose(late, moves, answer, luck.random())
         logprob += score
         if more is END:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from composer.fusion.requests.plain import Drawn
 from composer.fusion.spec import Usage
 
 if TYPE_CHECKING:
@@ -13,20 +12,25 @@ if TYPE_CHECKING:
 
     from composer.fusion.cursor import Cursor
     from composer.fusion.group import Group
-    from composer.fusion.requests.plain import Draw, Request
-    from composer.fusion.requests.replies import Reply
+    from composer.fusion.requests.base import Request
 
     T = TypeVar("T")
-    Session = Generator[list[Request], list[Reply], T]
+    R = TypeVar("R")
+    Session = Generator[Sequence[Request[Any]], Sequence[Any], T]
 
-__all__ = ["drawn", "given", "left", "together"]
+__all__ = ["ask", "ask_all", "given", "left", "together"]
 
 
-def drawn(request: Draw) -> Session[Drawn]:
-    """Ask for one draw."""
-    (answer,) = yield [request]
-    assert isinstance(answer, Drawn)
+def ask(request: Request[R]) -> Session[R]:
+    """Ask for one reply."""
+    (reply,) = yield (request,)
+    answer: R = reply
     return answer
+
+
+def ask_all(requests: Sequence[Request[R]]) -> Session[list[R]]:
+    """Ask for several replies in one step."""
+    return list((yield requests)) if requests else []
 
 
 def given(parts: Iterable[tuple[str, Group, Mapping[str, Usage]]]) -> dict[str, Usage]:
@@ -47,8 +51,8 @@ def left(cursors: Iterable[Cursor]) -> dict[str, str]:
 def together(sessions: Sequence[Session[T]]) -> Session[list[T]]:
     """Run sessions side by side, so that what they ask is answered in the same ticks."""
     results: dict[int, T] = {}
-    asked: dict[int, list[Request]] = {}
-    replies: dict[int, list[Reply] | None] = dict.fromkeys(range(len(sessions)))
+    asked: dict[int, Sequence[Request[Any]]] = {}
+    replies: dict[int, Sequence[Any] | None] = dict.fromkeys(range(len(sessions)))
     with contextlib.ExitStack() as stack:
         for session in sessions:
             stack.callback(session.close)

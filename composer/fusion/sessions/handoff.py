@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from composer.fusion.cursor import Cursor
     from composer.fusion.group import Group
     from composer.fusion.handover import When
-    from composer.fusion.requests.plain import Draw, Drawn
+    from composer.fusion.requests.entries import Draw, Drawn
     from composer.fusion.sessions.base import Session
     from composer.fusion.spec import Generated, Handoff, Job, Usage
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from composer.fusion.cursor import Cursor, opening
-from composer.fusion.requests.peek import Peek, Peeked
+from composer.fusion.requests.read_logits import ReadLogits
 from composer.fusion.said import Said
+from composer.fusion.sessions.base import ask
 from composer.fusion.sessions.score import encoded
 from composer.fusion.weigh.features import features
 from composer.models.checkpoint import ModelError
@@ -68,8 +69,7 @@ def listen(
 
 def _listen(cursor: Cursor, entries: Sequence[int], *, hidden: bool) -> Session[Heard]:
     _complete(cursor)
-    for entry in entries:
-        cursor.push(entry)
+    cursor.extend(entries)
     if cursor.room < 0:
         raise ModelError("E703", "the text is longer than a member's context")
     targets = [*entries, None]
@@ -78,10 +78,10 @@ def _listen(cursor: Cursor, entries: Sequence[int], *, hidden: bool) -> Session[
     found: list[Heard] = []
     for start in range(0, len(targets), _AT_ONCE):
         some = slice(start, start + _AT_ONCE)
-        (answer,) = yield [Peek(cursor, {n: m[some] for n, m in marks.items()}, lead)]
-        assert isinstance(answer, Peeked)
+        at = {n: m[some] for n, m in marks.items()}
+        own = yield from ask(ReadLogits(cursor, at, lead))
         _complete(cursor)
-        logits = [answer.logits.get(n) for n in range(len(cursor.group.leaves))]
+        logits = [own.get(n) for n in range(len(cursor.group.leaves))]
         found.append(_heard(cursor.group, logits, targets[some], hidden=hidden))
     return Heard.join(found)
 

@@ -6,7 +6,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from composer.fusion.cursor import Cursor, opening
-from composer.fusion.requests.plain import END, Read
+from composer.fusion.requests.entries import ScoreEntries
+from composer.fusion.sessions.base import ask
 from composer.fusion.sessions.settle import settle
 from composer.fusion.spec import Score
 from composer.models.checkpoint import ModelError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from composer.fusion.sessions.base import Session
     from composer.fusion.spec import Messages
 
-__all__ = ["perplexity", "plain", "score"]
+__all__ = ["open_plain", "perplexity", "score"]
 
 _FLOATS = 1 << 21  # of one row in one tick: positions times vocabulary
 
@@ -35,7 +36,7 @@ def score(
     shares = group.weights(weights)
     run = group.run(shares)
     if prompts is None:
-        cursor, entries = plain(group, shares, run, text)
+        cursor, entries = open_plain(group, shares, run, text)
         return (yield from _read(cursor, entries, end=end))
     written = encoded(text)
     ids = {leaf: opening(group.leaves[leaf], prompts, "") for leaf in run}
@@ -74,10 +75,10 @@ def perplexity(group: Group, prompt: Messages, weights: Sequence[float] | None) 
     return (yield from _read(cursor, rest, end=False))
 
 
-def plain(
+def open_plain(
     group: Group, shares: Sequence[float], run: Sequence[int], text: str
 ) -> tuple[Cursor, Sequence[int]]:
-    """A cursor after BOS, and the entries of a text that go on from there.
+    """Open a cursor after BOS; return it, and the entries of a text that go on from there.
 
     The text's first piece is taken as given by models that have no BOS, and by groups of unlike
     vocabularies, some of which put a space before a text.
@@ -110,18 +111,17 @@ def _head(
 
 def _read(cursor: Cursor, entries: Sequence[int], *, end: bool) -> Session[Score]:
     """Read in stretches that fit in memory."""
-    targets = [*entries, END] if end else list(entries)
+    count = len(entries) + end
     stretch = min(256, max(8, _FLOATS // len(cursor.group.space)))
     found: list[float] = []
     try:
-        for start in range(0, len(targets), stretch):
-            request = Read(cursor, targets[start : start + stretch])
+        for start in range(0, count, stretch):
+            cursor.extend(entries[start : start + stretch])
             if cursor.room < 0:
                 raise ModelError("E703", "the text is longer than a member's context")
-            (answer,) = yield [request]
-            assert isinstance(answer, list)
-            found.extend(answer)
+            last = end and start + stretch >= count
+            found += yield from ask(ScoreEntries(cursor, start, last))
     finally:
         cursor.close()
-    names = [cursor.group.piece(t).decode(errors="replace") if t != END else "" for t in targets]
-    return Score(tuple(names), tuple(found))
+    names = [cursor.group.piece(entry).decode(errors="replace") for entry in entries]
+    return Score((*names, *("",) * end), tuple(found))

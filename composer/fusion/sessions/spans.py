@@ -11,8 +11,8 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from composer.fusion.requests.plain import END, Draw, Read
-from composer.fusion.sessions.base import drawn, given, left, together
+from composer.fusion.requests.entries import Draw, Drawn, ReadAhead, ScoreEntries
+from composer.fusion.sessions.base import ask, ask_all, given, left, together
 from composer.fusion.sessions.settle import settle
 from composer.fusion.sessions.write import begin, confidence
 from composer.fusion.spec import Generated, Span, shares, weights_of
@@ -32,12 +32,16 @@ __all__ = ["span_write"]
 
 @dataclass(eq=False)
 class Member:
-    """One member of a span fuse: where it is in the text, what it weighs, its own luck."""
+    """One member of a span fuse: where it is in the text, what it weighs, its own luck.
+
+    `ahead` is what it has drawn already of the next span.
+    """
 
     name: str
     weight: float
     cursor: Cursor
     luck: random.Random
+    ahead: Drawn | None = None
 
 
 @dataclass(eq=False)
@@ -48,6 +52,7 @@ class Proposal:
     tokens: list[int]
     logprobs: list[float]
     ended: bool = False
+    ahead: Drawn | None = None
 
     @property
     def text(self) -> bytes:
@@ -96,10 +101,10 @@ def _write(
     logprobs: list[float] = []
     finish: Finish | None = None
     last = b""
-    yield [Read(member.cursor, ()) for member in members]
+    yield from ask_all([ReadAhead(member.cursor) for member in members])
     while finish is None:
         most = min(fuse.max_span_tokens, how.max_tokens - len(tokens))
-        if most <= 0 or not all(member.cursor.shed() for member in members):
+        if most <= 0 or not all(member.cursor.make_room() for member in members):
             finish = "length" if most <= 0 else "context"
             break
         span, kept, score = yield from _round(fuse, members, how, most, last)
@@ -138,7 +143,8 @@ def _round(
         winner = max(choices, key=lambda name: totals[name])
         for member, seen in zip(members, judged, strict=True):
             open_.append(member.cursor)
-            member.cursor = seen[winner].cursor
+            mine, member.cursor = own[member.name], seen[winner].cursor
+            member.ahead = mine.ahead if member.cursor is mine.cursor else None
             open_.remove(member.cursor)
     finally:
         for cursor in open_:
@@ -152,13 +158,13 @@ def _propose(
     """Write up to where a word begins after enough words, or to the end."""
     cursor = member.cursor.fork()
     open_.append(cursor)
-    found = Proposal(cursor, [], [])
+    found = Proposal(cursor, [], [], ahead=member.ahead)
     text = b""
     while len(found.tokens) < most and cursor.room >= 0:
-        if cursor.ahead is None:
+        if found.ahead is None:
             cursor.mark()
-            cursor.ahead = yield from drawn(Draw(cursor, how, member.luck.random()))
-        answer = cursor.ahead
+            found.ahead = yield from ask(Draw(cursor, how, member.luck.random()))
+        answer = found.ahead
         piece = cursor.group.piece(answer.entry)
         found.ended = answer.entry in cursor.group.space.ends
         if not found.ended and piece[:1].isspace() and len(text.split()) >= words:
@@ -168,6 +174,7 @@ def _propose(
             return found
         found.tokens.append(answer.entry)
         cursor.push(answer.entry)
+        found.ahead = None
         text += piece
     return found
 
@@ -182,7 +189,7 @@ def _judge(
     """Read every proposal but one's own: mean log-probability of a token, in one's own tokens."""
     mine = own.text, own.ended
     found: dict[str, Judged] = {}
-    reads: dict[str, Read] = {}
+    reads: dict[str, ScoreEntries] = {}
     for name, choice in choices.items():
         if (choice.text, choice.ended) == mine:
             found[name] = Judged(own.cursor, _mean(own.logprobs))
@@ -190,17 +197,15 @@ def _judge(
         cursor = member.cursor.fork()
         open_.append(cursor)
         found[name] = Judged(cursor, None)
-        entries = cursor.resume(last, choice.text)
-        if choice.ended and cursor.group.space.ends:
-            entries.append(END)
-        read = Read(cursor, entries)
-        if entries and cursor.room >= 0:
-            reads[name] = read
-    if reads:
-        answers = yield list(reads.values())
-        for name, values in zip(reads, answers, strict=True):
-            assert isinstance(values, list)
-            found[name].score = _mean(values)
+        start, entries = cursor.continuation(last, choice.text)
+        cursor.cut(start)
+        cursor.extend(entries)
+        end = choice.ended and bool(cursor.group.space.ends)
+        if (entries or end) and cursor.room >= 0:
+            reads[name] = ScoreEntries(cursor, start, end)
+    answers = yield from ask_all(list(reads.values()))
+    for name, values in zip(reads, answers, strict=True):
+        found[name].score = _mean(values)
     return found
 
 

@@ -11,10 +11,11 @@ import random
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
-from composer.fusion.beat import Beat
 from composer.fusion.group import Fuse
-from composer.fusion.requests.plain import Read
-from composer.fusion.requests.turn import Side, Turn, Turned
+from composer.fusion.phase import Phase
+from composer.fusion.requests.entries import ReadAhead
+from composer.fusion.requests.speculative import Side, SpeculativeStep
+from composer.fusion.sessions.base import ask
 from composer.fusion.sessions.write import Answer, begin, spent, write
 from composer.models.checkpoint import ModelError
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from composer.fusion.cursor import Cursor
     from composer.fusion.group import Group
-    from composer.fusion.requests.turn import Proposal
+    from composer.fusion.requests.speculative import Proposal, StepResult
     from composer.fusion.sessions.base import Session
     from composer.fusion.spec import Generated, Job, TokenFuse
 
@@ -117,17 +118,15 @@ class _Drafting:
 
     def run(self) -> Session[None]:
         """Cycle after cycle: the lead's turns, then one of the others."""
-        yield [Read(self.cursor, ())]
+        yield from ask(ReadAhead(self.cursor))
         while self.answer.finish is None:
             for phase in range(self.tokens + 1):
                 side = self.sides[phase == self.tokens]
                 if phase in (0, self.tokens):
                     self._mark(side)
-                turn = self._turn(side, phase)
-                if turn is not None and self.answer.finish is None:
-                    (reply,) = yield [turn]
-                    assert isinstance(reply, Turned)
-                    self._take(turn, reply)
+                step = self._next(side, phase)
+                if step is not None and self.answer.finish is None:
+                    self._take(step, (yield from ask(step)))
         self.cursor.cut(self.written)
 
     def _mark(self, side: Side) -> None:
@@ -136,16 +135,16 @@ class _Drafting:
             if leaf in side.leaves:
                 track.leaf.runner.rows.mark(track.row)
 
-    def _turn(self, side: Side, phase: int) -> Turn | None:
+    def _next(self, side: Side, phase: int) -> SpeculativeStep | None:
         """What a side can do now: judge the other's proposals, and propose."""
         judged = self.pending if self.owner != side else []
         more = self._open()
         if not judged and not more:
             return None
         luck = tuple(self.luck.random() for _ in range(len(judged) + 2))
-        beat = Beat((self.cursor.group, self.tokens, self.sides[0].members), phase)
+        at = Phase((self.cursor.group, self.tokens, self.sides[0].members), phase)
         how = self.answer.how
-        return Turn(self.cursor, how, side, self.written, tuple(judged), more, luck, beat)
+        return SpeculativeStep(self.cursor, how, side, self.written, tuple(judged), more, luck, at)
 
     def _open(self) -> bool:
         """Whether an entry can follow the last that is pending."""
@@ -153,19 +152,19 @@ class _Drafting:
         left = max(1, self.answer.how.max_tokens) - len(self.answer.tokens) - len(self.pending)
         return not ends and left > 0 and self.cursor.room >= 0
 
-    def _take(self, turn: Turn, turned: Turned) -> None:
+    def _take(self, step: SpeculativeStep, result: StepResult) -> None:
         """Write what was accepted and what stands instead; keep the proposal."""
-        if turn.judged:
+        if step.judged:
             self.pending = []
-        for drawn in turned.accepted:
+        for drawn in result.accepted:
             self._write(drawn.entry, drawn.logprob)
-        if turned.instead is not None and self.answer.finish is None:
+        if result.instead is not None and self.answer.finish is None:
             self.cursor.cut(self.written)
-            if turned.instead.entry not in self.cursor.group.space.ends:
-                self.cursor.push(turned.instead.entry)
-            self._write(turned.instead.entry, turned.instead.logprob)
-        if turned.proposal is not None:
-            self._propose(turn.side, turned.proposal)
+            if result.instead.entry not in self.cursor.group.space.ends:
+                self.cursor.push(result.instead.entry)
+            self._write(result.instead.entry, result.instead.logprob)
+        if result.proposal is not None:
+            self._propose(step.side, result.proposal)
         elif not self.pending and self.answer.finish is None and self.cursor.room < 0:
             self.answer.finish = "context"
 

@@ -16,12 +16,13 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Literal
 
 from composer.fusion.align.sharp import sharpened
-from composer.fusion.beat import Beat
 from composer.fusion.cursor import Cursor
 from composer.fusion.group import Fuse, Single
-from composer.fusion.requests.look import Look
-from composer.fusion.requests.plain import END, Draw, Read
-from composer.fusion.sessions.base import drawn
+from composer.fusion.phase import Phase
+from composer.fusion.requests.base import END
+from composer.fusion.requests.entries import Draw, ReadAhead
+from composer.fusion.requests.score_tokens import ScoreTokens
+from composer.fusion.sessions.base import ask
 from composer.fusion.sessions.write import Answer, begin, spent, write
 from composer.fusion.spec import LOGS, Part
 from composer.models.checkpoint import ModelError
@@ -31,15 +32,15 @@ if TYPE_CHECKING:
 
     from composer.fusion.cursor import Track
     from composer.fusion.group import Group
-    from composer.fusion.requests.look import Looked
-    from composer.fusion.requests.plain import Drawn
+    from composer.fusion.requests.entries import Drawn
+    from composer.fusion.requests.score_tokens import TokenScores
     from composer.fusion.sessions.base import Session
     from composer.fusion.spec import Generated, Job, TokenFuse
 
 __all__ = ["safe"]
 
 Sharpen = Literal["geometric", "prefixes", "none"]
-_LOOK, _FUSE = 1 << 20, 1 << 21  # phases beyond all drafting, however long drafts are
+_SCORE, _FUSE = 1 << 20, 1 << 21  # phases beyond all drafting, however long drafts are
 _HALF, _WHOLE = 0.5, 1.0  # with more, the token is the likeliest of the mean whatever others say
 
 
@@ -148,7 +149,7 @@ class _Mending:
 
     def run(self) -> Session[None]:
         """Draft, verify, and fuse where the others object."""
-        yield [Read(self.cursor, ())]
+        yield from ask(ReadAhead(self.cursor))
         while self.answer.finish is None:
             if self.cursor.room < 0:
                 self.answer.finish = "context"
@@ -165,29 +166,30 @@ class _Mending:
         draft: list[_Drafted] = []
         left = max(1, self.answer.how.max_tokens) - len(self.answer.tokens)
         while len(draft) < min(self.tokens, left) and self.cursor.room >= 0:
-            found = yield from drawn(self._draw(self._lead, len(draft)))
+            found = yield from ask(self._draw(self._lead, len(draft)))
             draft.append(_Drafted(found, len(self._track.ids)))
             if found.entry in self.cursor.group.space.ends:
                 break
             self._lead.push(found.entry)
         return draft
 
-    def _draw(self, cursor: Cursor, phase: int) -> Draw:
-        return Draw(cursor, self.answer.how, self._luck.random(), beat=self._beat(phase))
+    def _draw(self, cursor: Cursor, step: int) -> Draw:
+        return Draw(cursor, self.answer.how, self._luck.random(), self._phase(step))
 
-    def _beat(self, phase: int) -> Beat:
-        return Beat((self.cursor.group, "safe"), phase)
+    def _phase(self, step: int) -> Phase:
+        return Phase((self.cursor.group, "safe"), step)
 
     def _verify(self, draft: list[_Drafted]) -> Session[int]:
         """Let the others read a draft; where all of them are to go on together, if anywhere."""
-        tokens = self._given(draft)
+        tokens = self._fit(draft)
         if tokens is None:
             _back(self._track, draft[0].before)
             self.answer.finish = "context"
             return 0
-        (looks,) = yield [Look(self.cursor, tokens, self._beat(_LOOK))]
-        assert isinstance(looks, dict)
-        at = self._objection(draft, tokens, looks)
+        for n, own in tokens.items():
+            self._readers[n].track.ids.extend(token for token in own if token != END)
+        scores = yield from ask(ScoreTokens(self.cursor, tokens, self._phase(_SCORE)))
+        at = self._objection(draft, tokens, scores)
         if at < len(draft):
             self._go_back(draft, at)
         else:
@@ -195,8 +197,8 @@ class _Mending:
                 reader.keep(self._text(draft))
         return at
 
-    def _given(self, draft: list[_Drafted]) -> dict[int, list[int]] | None:
-        """The others' tokens of a draft, which is cut to what they have room for; None if none."""
+    def _fit(self, draft: list[_Drafted]) -> dict[int, list[int]] | None:
+        """Cut a draft to what the others have room for; their tokens of it, None if none."""
         while draft:
             tokens = {n: reader.give(self._text(draft)) for n, reader in self._readers.items()}
             if all(r.track.room >= len(tokens[n]) for n, r in self._readers.items()):
@@ -215,7 +217,7 @@ class _Mending:
         self,
         draft: Sequence[_Drafted],
         tokens: Mapping[int, Sequence[int]],
-        looks: Mapping[int, Looked],
+        scores: Mapping[int, TokenScores],
     ) -> int:
         """The first token of a draft at which members fuse, or their number."""
         places = {n: self._places(n, tokens[n]) for n in self._readers}
@@ -223,7 +225,7 @@ class _Mending:
         for n, each in enumerate(draft):
             own = math.exp(each.drawn.logprob)
             if own < _HALF and all(offset in known for known in places.values()):
-                for leaf, seen in looks.items():
+                for leaf, seen in scores.items():
                     at = places[leaf][offset]
                     if self._objects(leaf, tokens[leaf][at], seen.best[at]) and (
                         own + math.exp(seen.logprobs[at]) < _WHOLE
@@ -254,7 +256,7 @@ class _Mending:
 
     def _fuse(self) -> Session[None]:
         """One token of all members."""
-        found = yield from drawn(self._draw(self.cursor, _FUSE))
+        found = yield from ask(self._draw(self.cursor, _FUSE))
         self._write([found])
         if found.entry not in self.cursor.group.space.ends:
             self.cursor.push(found.entry)

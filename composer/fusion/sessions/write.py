@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal
 
 from composer.fusion.cursor import Cursor, opening
 from composer.fusion.group import Fuse
-from composer.fusion.requests.plain import Draw
-from composer.fusion.sessions.base import drawn
+from composer.fusion.requests.entries import Draw
+from composer.fusion.sessions.base import ask
 from composer.fusion.sessions.settle import settle, settled
 from composer.fusion.spec import Generated, Usage, checkpoints
 from composer.fusion.text import Writer
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from composer.fusion.group import Group
-    from composer.fusion.requests.plain import Drawn
+    from composer.fusion.requests.entries import Drawn
     from composer.fusion.sessions.base import Session
     from composer.fusion.spec import Job, Sampling
 
@@ -91,11 +91,11 @@ def go_on(
     What `over` is asked about is not written if it says yes.
     """
     while answer.finish is None:
-        if not cursor.shed():
+        if not cursor.make_room():
             answer.finish = "context"
             return
         request = Draw(cursor, answer.how, luck.random())
-        found = yield from drawn(request)
+        found = yield from ask(request)
         if over is not None and over(request, found):
             return
         ends = found.entry in cursor.group.space.ends

@@ -1,4 +1,4 @@
-"""One turn of drafting: one side judges what the other side proposed, and proposes what follows.
+"""One step of drafting: one side judges what the other side proposed, and proposes what follows.
 
 Speculative Ensemble, arXiv:2502.01662. What a proposal is judged by is the fused distribution, made
 of the judging side's logits and of those that the proposing side had when it proposed. Entries are
@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.fusion.fault import fault
-from composer.fusion.requests.inquiry import Inquiry
-from composer.fusion.requests.plain import Drawn
+from composer.fusion.fault import drop_faulty
+from composer.fusion.requests.base import Replies, Request
+from composer.fusion.requests.entries import Drawn
 from composer.fusion.sample import likeliest, pick, processed
 
 if TYPE_CHECKING:
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.fusion.beat import Beat
     from composer.fusion.cursor import Cursor, Track
     from composer.fusion.group import Group
+    from composer.fusion.phase import Phase
+    from composer.fusion.reading import MemberLogits
     from composer.fusion.said import Said
     from composer.fusion.spec import Sampling
-    from composer.models.checkpoint import ModelError
 
-    Heard = Sequence[tuple["Turn", Mapping[int, Tensor]]]
+    Heard = Sequence[tuple["SpeculativeStep", Mapping[int, Tensor]]]
 
-__all__ = ["Proposal", "Side", "Turn", "Turned"]
+__all__ = ["Proposal", "Side", "SpeculativeStep", "StepResult"]
 
 
 @dataclass(frozen=True)
 class Side:
-    """The members of a fuse that take a turn together, by their place, and all their leaves.
+    """The members of a fuse that take a step together, by their place, and all their leaves.
 
     `weights` has one for each member of the fuse: what they weigh in what the side proposes.
     """
@@ -61,8 +61,8 @@ class Proposal:
 
 
 @dataclass(eq=False)
-class Turned:
-    """What a turn came to: proposals accepted, the entry instead of the first that was not."""
+class StepResult:
+    """What a step came to: proposals accepted, the entry instead of the first that was not."""
 
     accepted: list[Drawn] = field(default_factory=list)
     instead: Drawn | None = None
@@ -70,7 +70,7 @@ class Turned:
 
 
 @dataclass(eq=False)
-class Turn(Inquiry):
+class SpeculativeStep(Request[StepResult]):
     """Ask one side to judge proposals that follow the first `start` entries, and to propose.
 
     Each proposal that is judged costs one of `luck`, then the entry instead of one and the new
@@ -84,13 +84,13 @@ class Turn(Inquiry):
     judged: Sequence[Proposal]
     more: bool
     luck: Sequence[float]
-    beat: Beat
+    phase: Phase
 
     def reads(self, leaf: int) -> bool:
         """Only the side's own leaves read."""
         return leaf in self.side.leaves
 
-    def marks(self, leaf: int, track: Track) -> tuple[list[int], int]:
+    def marks(self, leaf: int, track: Track) -> tuple[Sequence[int], int]:
         """Logits are wanted before every proposal that is judged, and after the last entry."""
         del leaf
         whole = len(track.ids)
@@ -100,49 +100,49 @@ class Turn(Inquiry):
         return wanted, wanted[-1]
 
     @classmethod
-    def answer(cls, group: Group, heard: Heard) -> dict[Turn, Turned | ModelError]:
-        """Answer turns of any sides; one transfer to the host."""
-        judging = [(turn, own) for turn, own in heard if turn.judged]
-        asking = [(turn, own) for turn, own in heard if turn.more]
+    def answer(cls, group: Group, asked: Sequence[tuple[SpeculativeStep, MemberLogits]]) -> Replies:
+        """Answer steps of any sides; one transfer to the host."""
+        heard = [(step, logits.by_leaf()) for step, logits in asked]
+        judging = [(step, own) for step, own in heard if step.judged]
+        asking = [(step, own) for step, own in heard if step.more]
         verdict = _Verdict(group, judging) if judging else None
-        offers = [offer for side in _sides(asking) for offer in _offers(group, side, asking)]
+        offers = [_offers(group, side, asking) for side in _sides(asking)]
         parts = [*(verdict.parts if verdict else ()), *(entry.double() for _, entry, _ in offers)]
         values: list[float] = torch.cat(parts).tolist()
-        found: dict[Turn, Turned | ModelError] = {turn: Turned() for turn, _ in heard}
-        entries = values[len(values) - sum(len(turns) for turns, _, _ in offers) :]
-        done = iter(entries)
-        for turns, _, chances in offers:
-            for n, (turn, own) in enumerate(turns):
+        results = {step: StepResult() for step, _ in heard}
+        entries = iter(values[len(values) - sum(len(steps) for steps, _, _ in offers) :])
+        for steps, _, chances in offers:
+            for n, (step, own) in enumerate(steps):
                 last = {leaf: logits[-1:] for leaf, logits in own.items()}
-                made = Proposal(int(next(done)), last, chances.get(n))
-                found[turn] = Turned(proposal=made)
+                results[step].proposal = Proposal(int(next(entries)), last, chances.get(n))
+        replies = Replies()
+        for step, result in results.items():
+            replies.give(step, result)
         if verdict is not None:
-            verdict.tell(values, found)
-        return found
+            verdict.tell(values, results, replies)
+        return replies
 
 
 def _sides(heard: Heard) -> list[Side]:
-    return list(dict.fromkeys(turn.side for turn, _ in heard))
+    return list(dict.fromkeys(step.side for step, _ in heard))
 
 
-def _offers(
-    group: Group, side: Side, asking: Heard
-) -> list[tuple[Heard, Tensor, dict[int, Tensor]]]:
-    """What one side proposes for some turns: entries [turn], and the chances of those drawn."""
-    turns = [(turn, own) for turn, own in asking if turn.side == side]
+def _offers(group: Group, side: Side, asking: Heard) -> tuple[Heard, Tensor, dict[int, Tensor]]:
+    """What one side proposes for some steps: entries [step], and the chances of those drawn."""
+    steps = [(step, own) for step, own in asking if step.side == side]
     logits = [
-        _stacked([own[leaf][-1:] if leaf in own else None for _, own in turns])
+        _stacked([own[leaf][-1:] if leaf in own else None for _, own in steps])
         for leaf in range(len(group.leaves))
     ]
-    said = group.aside(side.members, logits, [side.weights] * len(turns))
+    said = group.aside(side.members, logits, [side.weights] * len(steps))
     entries = likeliest(said.scores)
-    warm = [n for n, (turn, _) in enumerate(turns) if turn.how.temperature > 0]
+    warm = [n for n, (step, _) in enumerate(steps) if step.how.temperature > 0]
     chances: dict[int, Tensor] = {}
     if warm:
-        p = processed(said, warm, [turns[n][0].how for n in warm])
-        entries[warm] = pick(p, [turns[n][0].luck[-1] for n in warm])
+        p = processed(said, warm, [steps[n][0].how for n in warm])
+        entries[warm] = pick(p, [steps[n][0].luck[-1] for n in warm])
         chances = dict(zip(warm, p, strict=True))
-    return [(turns, entries, chances)]
+    return steps, entries, chances
 
 
 def _stacked(parts: Sequence[Tensor | None]) -> Tensor | None:
@@ -154,17 +154,17 @@ def _stacked(parts: Sequence[Tensor | None]) -> Tensor | None:
 
 
 class _Verdict:
-    """The judgement of all proposals of some turns; `parts` are to be brought to the host."""
+    """The judgement of all proposals of some steps; `parts` are to be brought to the host."""
 
     def __init__(self, group: Group, judging: Heard) -> None:
         self._judging = judging
-        counts = [len(turn.judged) for turn, _ in judging]
+        counts = [len(step.judged) for step, _ in judging]
         self._starts = [sum(counts[:n]) for n in range(len(judging))]
         self._said = [_both(judging, leaf) for leaf in range(len(group.leaves))]
-        weights = [turn.cursor.weights for turn, _ in judging for _ in turn.judged]
+        weights = [step.cursor.weights for step, _ in judging for _ in step.judged]
         self._fused = group.fuse(self._said, weights).dense(len(group.space))
         device = self._fused.scores.device
-        targets = [proposal.entry for turn, _ in judging for proposal in turn.judged]
+        targets = [proposal.entry for step, _ in judging for proposal in step.judged]
         self._targets = torch.tensor(targets, device=device)
         self.parts = self._judge()
 
@@ -172,7 +172,7 @@ class _Verdict:
         """For each position whether it is accepted, what stands there if not, and logarithms."""
         instead = likeliest(self._fused.scores)
         good = instead == self._targets
-        if any(turn.how.temperature > 0 for turn, _ in self._judging):
+        if any(step.how.temperature > 0 for step, _ in self._judging):
             warm = _Warm.of(self._judging, self._starts, self._fused)
             good[warm.places] = warm.accepts(self._targets)
             instead[warm.places] = warm.instead()
@@ -180,38 +180,42 @@ class _Verdict:
         logprobs = self._fused.at(twice, torch.cat((self._targets, instead)))
         return [good.double(), instead.double(), logprobs.double()]
 
-    def tell(self, values: Sequence[float], found: dict[Turn, Turned | ModelError]) -> None:
-        """Put the judgement, brought to the host, into the turns' answers."""
+    def tell(
+        self,
+        values: Sequence[float],
+        results: Mapping[SpeculativeStep, StepResult],
+        replies: Replies,
+    ) -> None:
+        """Put the judgement, brought to the host, into the steps' results."""
         places = len(self._targets)
         good, instead, own, other = (values[n * places : (n + 1) * places] for n in range(4))
-        for start, (turn, _) in zip(self._starts, self._judging, strict=True):
-            answer, end = found[turn], start + len(turn.judged)
-            assert isinstance(answer, Turned)
+        for start, (step, _) in zip(self._starts, self._judging, strict=True):
+            result, end = results[step], start + len(step.judged)
             stop = next((at for at in range(start, end) if not good[at]), end)
-            answer.accepted = [
+            result.accepted = [
                 Drawn(proposal.entry, logprob)
-                for proposal, logprob in zip(turn.judged, own[start:stop], strict=False)
+                for proposal, logprob in zip(step.judged, own[start:stop], strict=False)
             ]
             if stop < end:
-                answer.instead, answer.proposal = Drawn(int(instead[stop]), other[stop]), None
+                result.instead, result.proposal = Drawn(int(instead[stop]), other[stop]), None
             if any(map(math.isnan, (*own[start:stop], *other[stop : min(stop + 1, end)]))):
-                found[turn] = fault(turn.cursor, self._said, slice(start, end))
+                replies.fail(step, drop_faulty(step.cursor, self._said, slice(start, end)))
 
 
 def _both(judging: Heard, leaf: int) -> Tensor | None:
     """One leaf's logits [position, width]: heard now, or kept since it proposed."""
     parts: list[Tensor | None] = []
-    for turn, own in judging:
+    for step, own in judging:
         if leaf in own:
-            parts.append(own[leaf][: len(turn.judged)])
+            parts.append(own[leaf][: len(step.judged)])
         else:
-            parts.extend(proposal.logits.get(leaf) for proposal in turn.judged)
+            parts.extend(proposal.logits.get(leaf) for proposal in step.judged)
     return _stacked(parts)
 
 
 @dataclass(eq=False)
 class _Warm:
-    """The positions of turns that draw: what the fuse says and what was proposed by.
+    """The positions of steps that draw: what the fuse says and what was proposed by.
 
     `places` are theirs among all positions; `p` and `q` are [place, entry]; `luck` is for whether
     each is accepted, `again` for what is drawn instead.
@@ -225,21 +229,21 @@ class _Warm:
 
     @classmethod
     def of(cls, judging: Heard, starts: Sequence[int], fused: Said) -> _Warm:
-        """Gather the turns that draw."""
-        turns = [
-            (start, turn)
-            for start, (turn, _) in zip(starts, judging, strict=True)
-            if turn.how.temperature > 0
+        """Gather the steps that draw."""
+        steps = [
+            (start, step)
+            for start, (step, _) in zip(starts, judging, strict=True)
+            if step.how.temperature > 0
         ]
-        places = [start + n for start, turn in turns for n in range(len(turn.judged))]
-        how = [turn.how for _, turn in turns for _ in turn.judged]
-        drawn = [proposal.chances for _, turn in turns for proposal in turn.judged]
+        places = [start + n for start, step in steps for n in range(len(step.judged))]
+        how = [step.how for _, step in steps for _ in step.judged]
+        drawn = [proposal.chances for _, step in steps for proposal in step.judged]
         return cls(
             places,
             processed(fused, places, how),
             torch.stack([chances for chances in drawn if chances is not None]),
-            [u for _, turn in turns for u in turn.luck[: len(turn.judged)]],
-            [turn.luck[-2] for _, turn in turns for _ in turn.judged],
+            [u for _, step in steps for u in step.luck[: len(step.judged)]],
+            [step.luck[-2] for _, step in steps for _ in step.judged],
         )
 
     def accepts(self, targets: Tensor) -> Tensor:
