@@ -1,3 +1,4 @@
+import pkgutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -5,8 +6,12 @@ from threading import Barrier
 
 import pytest
 
+import composer
 from composer.heavy import Deferred
 
+HEAVY = {"networkx", "numpy", "scipy", "sklearn", "torch", "transformers"}
+ENGINE = ("composer.fusion.", "composer.models.")
+COMMAND = "composer.__main__"
 USED = [
     ("numpy", "linalg"),
     ("scipy", "special"),
@@ -40,6 +45,11 @@ assert values == [getattr(import_module(package), name) for name in names]
 def run(code, *arguments):
     command = [sys.executable, "-c", code, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def outside_the_engine():
+    modules = pkgutil.walk_packages(composer.__path__, "composer.")
+    return [name for _, name, _ in modules if not name.startswith((*ENGINE, COMMAND))]
 
 
 @pytest.mark.parametrize("again", range(3))
@@ -81,10 +91,18 @@ def test_modules_that_import_each_other_are_whole_in_every_thread(tmp_path, monk
 def test_a_package_is_imported_when_it_is_first_used():
     code = (
         "import sys\nfrom composer.heavy import np, nx, scipy, sklearn, torch, transformers\n"
-        "heavy = {'numpy', 'networkx', 'scipy', 'sklearn', 'torch', 'transformers'}\n"
-        "print(heavy & set(sys.modules))\nnx.DiGraph\nprint(heavy & set(sys.modules))"
+        f"print({HEAVY} & set(sys.modules))\nnx.DiGraph\nprint({HEAVY} & set(sys.modules))"
     )
     assert run(code) == "set()\n{'networkx'}\n"
+
+
+def test_no_module_outside_the_engine_imports_a_heavy_package_when_it_is_imported():
+    code = (
+        "import sys\nfrom importlib import import_module\n"
+        "for name in sys.argv[1:]:\n    import_module(name)\n"
+        f"print({HEAVY} & set(sys.modules))"
+    )
+    assert run(code, *outside_the_engine()) == "set()\n"
 
 
 def test_what_is_read_is_what_the_package_has_and_is_kept():
