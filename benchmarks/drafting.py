@@ -13,8 +13,11 @@ import torch
 from synthetic import checkpoint, llama, prompt
 
 from composer.fusion.engine import Engine
-from composer.fusion.spec import Job, Part, Sampling, Solo, TokenFuse
 from composer.models.local import LocalModel
+from composer.parts import Mean, Union
+from composer.parts.draft import Speculative
+from composer.ports import Generate, Query, Sampling
+from composer.specs import Draft, TokenFuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,16 +49,15 @@ def names(share: float) -> tuple[str, str]:
     return f"a-{share}", f"b-{share}"
 
 
-def fused(share: float, draft: Part | None = None) -> TokenFuse:
+def fused(share: float, draft: Draft | None = None) -> TokenFuse:
     """Average the two models."""
-    members = tuple(Solo(checkpoint(name)) for name in names(share))
-    return TokenFuse(members, ("a", "b"), draft=draft)
+    members = tuple(checkpoint(name) for name in names(share))
+    return TokenFuse(members, ("a", "b"), combine=Mean(), align=Union(), draft=draft)
 
 
-def drafted(tokens: int) -> Part:
+def drafted(tokens: int) -> Speculative:
     """Name the draft of so many tokens."""
-    where = "composer.fusion.sessions.speculate:speculative"
-    return Part(where, (("tokens", tokens),))
+    return Speculative(tokens=tokens)
 
 
 def noisy(model: LocalModel, level: float) -> LocalModel:
@@ -88,6 +90,6 @@ def agreement(models: Sequence[LocalModel], texts: Sequence[str]) -> float:
 
 def _written(models: Mapping[str, LocalModel], member: TokenFuse) -> list[str]:
     how = Sampling(max_tokens=TOKENS)
-    jobs = [Job(member, ((("user", prompt(row)),),), how) for row in range(ROWS)]
+    jobs = [Generate(member, Query.of(prompt(row)), how) for row in range(ROWS)]
     with Engine(loader=lambda which, _: models[which.name]) as engine:
         return [future.result().text for future in [engine.generate(job) for job in jobs]]

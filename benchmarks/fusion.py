@@ -23,34 +23,30 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import drafting
+import gating
 import synthetic
 import torch
 
 from composer.fusion.engine import Engine
-from composer.fusion.spec import (
-    SHARED,
-    UNION,
-    Generated,
-    Job,
-    Member,
-    Part,
-    Prompted,
-    Sampling,
-    Solo,
-    TokenFuse,
-)
 from composer.models.forward import cache_name
+from composer.parts import Mean, Shared, Template, Union
+from composer.parts.align import Edits, Relative, TopK
+from composer.ports import Completion, Generate, Query, Sampling
+from composer.specs import Align, Declared, Prompted, TokenFuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from composer.models.local import LocalModel
+    from composer.ports import Model
 
 Run = Callable[[], object]
 Seconds = dict[str, float]
 
 ROWS = 16
 """Rows of a static batch, and of the engine that it is compared with."""
+
+SHARED, UNION = Shared(), Union()
 
 LENGTHS = (
     *(11, 24, 9, 130, 17, 40, 8, 62, 14, 21, 96, 10, 33, 12, 19, 150),
@@ -86,51 +82,55 @@ class Measure:
     cycles: int = 1
 
 
-def member(name: str, size: int, kind: int = 0, split: float = 0.0) -> Solo:
+def member(name: str, size: int, kind: int = 0, split: float = 0.0) -> Declared:
     """Make a model, and name it for an engine."""
     synthetic.llama(name, size, kind, split)
     MODELS[name] = synthetic.llama(name, size, kind, split)
-    return Solo(synthetic.checkpoint(name))
+    return synthetic.checkpoint(name)
 
 
 MODELS: dict[str, LocalModel] = {}
 """What engines load: the models made so far."""
 
 
-def pair(size: int, align: Part = UNION, split: float = 0.0) -> TokenFuse:
+def pair(size: int, align: Align = UNION, split: float = 0.0) -> TokenFuse:
     """Fuse two members of unlike or, where they share, equal vocabularies."""
     kinds = (0, 0) if align == SHARED else (0, 1)
     members = [
         member(f"{letter}{size}-{kind}-{split}", size, kind, split if letter == "a" else 0.0)
         for letter, kind in zip("ab", kinds, strict=True)
     ]
-    return TokenFuse(tuple(members), ("a", "b"), align=align)
+    return TokenFuse(tuple(members), ("a", "b"), combine=Mean(), align=align)
 
 
-def ask(
-    engine: Engine, who: Member, lengths: Sequence[int], prompts: int = 1, first: int = 0
-) -> list[Generated]:
+def ask(engine: Engine, who: Model, lengths: Sequence[int], first: int = 0) -> list[Completion]:
     """Let one member write all answers, side by side, to prompts from the first one on."""
     jobs = [
-        Job(who, texts(row, prompts), Sampling(max_tokens=length, temperature=0.0))
+        Generate(who, question(row), Sampling(max_tokens=length, temperature=0.0))
         for row, length in enumerate(lengths, first)
     ]
     futures = [engine.generate(job) for job in jobs]
     return [future.result() for future in futures]
 
 
-def texts(row: int, prompts: int = 1) -> tuple[tuple[tuple[str, str], ...], ...]:
-    """Write the prompts of one answer."""
-    return tuple((("user", synthetic.prompt(row + 1000 * n)),) for n in range(prompts))
+def question(row: int) -> Query:
+    """Write the question of one answer, with another one in a field."""
+    return Query.of(synthetic.prompt(row), other=synthetic.prompt(row + 1000))
+
+
+OTHER = Template(text="{{ fields.other }}")
+"""What lets a member read the other question."""
 
 
 @torch.inference_mode()
-def loop(who: Solo, rows: int, count: int, which: int = 0) -> None:
+def loop(who: Declared, rows: int, count: int, template: Template | None = None) -> None:
     """Write greedily by the model's own forward pass, as lean as transformers allows."""
     from transformers import DynamicCache
 
-    model = MODELS[who.model.name]
-    ids = torch.tensor([model.render(texts(row, which + 1)[which]) for row in range(rows)])
+    model = MODELS[who.name]
+    asked = [question(row) for row in range(rows)]
+    texts = [each.text if template is None else template.render(each) for each in asked]
+    ids = torch.tensor([model.render((("user", text),)) for text in texts])
     cache = {cache_name(model.module): DynamicCache(config=model.config)}
     for _ in range(count):
         out = model.module(ids, use_cache=True, logits_to_keep=1, **cache)
@@ -138,12 +138,12 @@ def loop(who: Solo, rows: int, count: int, which: int = 0) -> None:
 
 
 @torch.inference_mode()
-def static(who: Solo, lengths: Sequence[int]) -> None:
+def static(who: Declared, lengths: Sequence[int]) -> None:
     """Write batch after batch by `generate()`, each up to its longest answer."""
-    model = MODELS[who.model.name]
+    model = MODELS[who.name]
     for start in range(0, len(lengths), ROWS):
         some = range(start, min(start + ROWS, len(lengths)))
-        ids = torch.tensor([model.render(texts(row)[0]) for row in some])
+        ids = torch.tensor([model.render(question(row).messages) for row in some])
         most = max(lengths[row] for row in some)
         model.module.generate(
             ids,
@@ -157,7 +157,7 @@ def static(who: Solo, lengths: Sequence[int]) -> None:
 def fused(fuse: Callable[[], TokenFuse], rows: int, count: int, engine: Engine) -> Trial:
     """Compare a fused answer with the sum of its members' own."""
     whole = fuse()
-    alone = [m for m in whole.members if isinstance(m, Solo)]
+    alone = [m for m in whole.members if isinstance(m, Declared)]
     lengths = [count] * rows
     runs: dict[str, Run] = {
         "ours": lambda: ask(engine, whole, lengths),
@@ -170,7 +170,7 @@ def fused(fuse: Callable[[], TokenFuse], rows: int, count: int, engine: Engine) 
 def fresh(fuse: Callable[[], TokenFuse], count: int, engine: Engine) -> Trial:
     """Compare a fused answer to a prompt that never came before with the sum of its members'."""
     whole = fuse()
-    alone = [m for m in whole.members if isinstance(m, Solo)]
+    alone = [m for m in whole.members if isinstance(m, Declared)]
     prompts = itertools.count(10_000)
     runs: dict[str, Run] = {
         "ours": lambda: ask(engine, whole, [count], first=next(prompts)),
@@ -183,8 +183,8 @@ def fresh(fuse: Callable[[], TokenFuse], count: int, engine: Engine) -> Trial:
 def _splits(engine: Engine, whole: TokenFuse, lengths: Sequence[int]) -> str:
     """Say how many of the written tokens are several tokens of the second member."""
     last = whole.members[-1]
-    assert isinstance(last, Solo)
-    known = set(MODELS[last.model.name].vocabulary.ids)
+    assert isinstance(last, Declared)
+    known = set(MODELS[last.name].vocabulary.ids)
     said = [token for answer in ask(engine, whole, lengths) for token in answer.tokens]
     split = sum(token.encode() not in known for token in said)
     return f"{100 * split / len(said):.0f}% split" if split else ""
@@ -193,7 +193,7 @@ def _splits(engine: Engine, whole: TokenFuse, lengths: Sequence[int]) -> str:
 def grown(engine: Engine) -> Trial:
     """Compare the cost of a token in long and short answers with the members' own growth."""
     whole = pair(32_000)
-    alone = [m for m in whole.members if isinstance(m, Solo)]
+    alone = [m for m in whole.members if isinstance(m, Declared)]
     short, long = 32, 512
     runs: dict[str, Run] = {}
     for name, count in (("short", short), ("long", long)):
@@ -203,7 +203,7 @@ def grown(engine: Engine) -> Trial:
     return Trial(runs, lambda took: growth(took, "ours") / growth(took, "loop"))
 
 
-def _each(members: Sequence[Solo], count: int) -> None:
+def _each(members: Sequence[Declared], count: int) -> None:
     for one in members:
         loop(one, 1, count)
 
@@ -211,12 +211,13 @@ def _each(members: Sequence[Solo], count: int) -> None:
 def prompted(rows: int, engine: Engine) -> Trial:
     """Compare two prompts over one model with two separate runs."""
     one = member("a32000-0-0.0", 32_000)
-    whole = TokenFuse((Prompted(one, 0), Prompted(one, 1)), ("a", "b"), align=SHARED, together=True)
+    both = one, Prompted(one, OTHER)
+    whole = TokenFuse(both, ("a", "b"), combine=Mean(), align=SHARED, together=True)
     count = 32
     runs: dict[str, Run] = {
-        "ours": lambda: ask(engine, whole, [count] * rows, prompts=2),
-        "loop": lambda: [loop(one, rows, count, which) for which in range(2)],
-        "alone": lambda: [ask(engine, Prompted(one, n), [count] * rows, 2) for n in range(2)],
+        "ours": lambda: ask(engine, whole, [count] * rows),
+        "loop": lambda: [loop(one, rows, count, each) for each in (None, OTHER)],
+        "alone": lambda: [ask(engine, each, [count] * rows) for each in both],
     }
     return Trial(runs, ratio("loop"), ratio("alone"))
 
@@ -255,10 +256,10 @@ def drafted(share: float, engine: Engine) -> Trial:
 
 def gated(every: int, engine: Engine) -> Trial:
     """Compare a fuse whose gate opens at one in so many tokens with its first member alone."""
-    gate = Part("gating:regular", (("every", every),))
+    gate = gating.Regular(every=every)
     whole = replace(pair(32_000), gate=gate, lazy=True)
     first = whole.members[0]
-    assert isinstance(first, Solo)
+    assert isinstance(first, Declared)
     lengths = [100]
     runs: dict[str, Run] = {
         "ours": lambda: ask(engine, whole, lengths),
@@ -277,9 +278,9 @@ def ratio(to: str) -> Callable[[Seconds], float]:
 UNION_32, UNION_150 = partial(pair, 32_000), partial(pair, 150_000)
 SHARED_32 = partial(pair, 32_000, SHARED)
 SPLIT_32 = partial(pair, 32_000, UNION, 0.67)
-TOPK = Part("composer.fusion.align.topk:topk")
-EDITS = Part("composer.fusion.align.edits:edits")
-RELATIVE = Part("composer.fusion.align.relative:relative")
+TOPK = TopK()
+EDITS = Edits()
+RELATIVE = Relative()
 TOPK_32, TOPK_150 = partial(pair, 32_000, TOPK), partial(pair, 150_000, TOPK)
 EDITS_32 = partial(pair, 32_000, EDITS)
 RELATIVE_32, RELATIVE_150 = partial(pair, 32_000, RELATIVE), partial(pair, 150_000, RELATIVE)

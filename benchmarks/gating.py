@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
+
+from composer.specs import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +19,16 @@ if TYPE_CHECKING:
 __all__ = ["Regular", "regular"]
 
 
-class Regular:
+class Regular(Gate):
+    """Open at every n-th token; see below for how they are counted."""
+
+    name: ClassVar[str] = "regular"
+    where: ClassVar[str] = "gating:regular"
+
+    every: int
+
+
+class Counting:
     """Open at every n-th of the tokens that one answer after another asks about."""
 
     hidden = False
@@ -35,7 +46,7 @@ class Regular:
         return turns % self._every == self._every - 1
 
 
-def regular(sides: Sequence[Side], *, every: int) -> Regular:
+def regular(sides: Sequence[Side], *, every: int) -> Counting:
     """Make such a gate for a fuse."""
     del sides
-    return Regular(every)
+    return Counting(every)

@@ -13,8 +13,9 @@ from typing import Any
 
 import torch
 
-from composer.models.checkpoint import Checkpoint
+from composer.models.hf import HF
 from composer.models.local import LocalModel
+from composer.specs import Declared, Weights
 
 SPACE = "Ġ"
 END = "<end>"
@@ -105,6 +106,15 @@ def prompt(seed: int, words: int = 64) -> str:
     return "".join(" " + "".join(dice.choices(SYLLABLES, k=2)) for _ in range(words))
 
 
-def checkpoint(name: str) -> Checkpoint:
+class Random(HF):
+    """A model that a loader makes; its path is only a name."""
+
+    @property
+    def weights(self) -> Weights:
+        """Its name, for weights that lie nowhere."""
+        return Weights(self.path, "/random")
+
+
+def checkpoint(name: str) -> Declared:
     """Name a model that a loader makes."""
-    return Checkpoint(name, name, "/random")
+    return Declared(name, Random(path=name))

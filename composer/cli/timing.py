@@ -77,14 +77,12 @@ def _on(device: str) -> Timings:
 
 
 def _runner(name: str, device: str) -> Runner:
-    from composer.models import BACKENDS
-    from composer.models.checkpoint import Checkpoint
     from composer.models.local import load
     from composer.models.runner import Runner
+    from composer.models.zoo import Zoo
+    from composer.specs import Declared
 
-    member = BACKENDS["zoo"](model=name).member(name)  # type: ignore[call-arg]
-    assert isinstance(member, Checkpoint)
-    return Runner(load(member, device))
+    return Runner(load(Declared(name, Zoo(model=name)), device))
 
 
 def _decode(runner: Runner, batch: int) -> float:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from composer.evaluate.judge import Compare
     from composer.evaluate.rows import Row
     from composer.models import Declaration
-    from composer.models.card import Price
+    from composer.ports.card import Price
     from composer.recipe import Recipe
     from composer.run import Result
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from composer.compiler.graph import Node
     from composer.models import Declaration
-    from composer.models.card import Price
+    from composer.ports.card import Price
     from composer.recipe import Recipe
 
 __all__ = ["alone", "data_names", "declarations", "options_of", "price_of"]

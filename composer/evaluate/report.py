@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from composer.evaluate.members import best_of
-from composer.ports.asking import dollars
+from composer.ports.requests import dollars
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

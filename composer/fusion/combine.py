@@ -6,11 +6,12 @@ whose weight is 0 in a row has no say there, whatever its numbers are.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import torch
 
 from composer.fusion.said import Said
+from composer.specs import parts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,9 +19,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from composer.fusion.said import Lined, Share
-    from composer.fusion.spec import Part
 
-__all__ = ["Combine", "logs", "maximum", "mean", "minimum", "plausible"]
+__all__ = ["Combine", "LogPool", "logs", "maximum", "mean", "minimum", "plausible"]
+
+
+class LogPool(parts.Combine):
+    """The logarithmic pool, for sessions that fuse in their own way."""
+
+    where: ClassVar[str] = "composer.fusion.combine:logs"
+    signed: ClassVar[bool] = True
 
 
 class Combine(Protocol):
@@ -74,14 +81,14 @@ def minimum(lined: Lined, shares: Sequence[Share]) -> Said:
     return _extreme(lined, shares, torch.minimum, torch.inf)
 
 
-def plausible(lined: Lined, shares: Sequence[Share], *, of: Part, alpha: float) -> Said:
+def plausible(lined: Lined, shares: Sequence[Share], *, of: Combine, alpha: float) -> Said:
     """What `of` makes, without what the first member finds implausible.
 
     Ruled out is what has less than `alpha` times the probability of its likeliest entry
     (contrastive decoding, arXiv:2210.15097; arXiv:2309.09117 says alpha = 0.1). Where the first
     member has no say, nothing is ruled out.
     """
-    said: Said = of.bind()(lined, shares)
+    said = of(lined, shares)
     if shares[0].place != 0:
         return said
     first = lined.probabilities(0)

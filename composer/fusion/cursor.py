@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from composer.fusion.spec import Usage
-from composer.models.checkpoint import ModelError
+from composer.ports.errors import ModelError
+from composer.ports.requests import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from composer.fusion.group import Group, Leaf
-    from composer.fusion.spec import Messages
     from composer.models.rows import Row
+    from composer.ports.values import Message, Query
 
-__all__ = ["Cursor", "Left", "Track", "opening"]
+__all__ = ["Cursor", "Left", "Track", "messages_of", "opening"]
 
 T = TypeVar("T", bound=Exception)
 
@@ -220,12 +220,15 @@ class Cursor:
         return found
 
 
-def opening(leaf: Leaf, prompts: Sequence[Messages], prefix: str) -> list[int]:
+def messages_of(leaf: Leaf, query: Query) -> tuple[Message, ...]:
+    """What a leaf reads: the query, or what the leaf's own prompt makes of it."""
+    return query.messages if leaf.prompt is None else (("user", leaf.prompt.render(query)),)
+
+
+def opening(leaf: Leaf, query: Query, prefix: str) -> list[int]:
     """Tokens of the leaf's prompt and of the answer's beginning."""
-    if leaf.prompt >= len(prompts):
-        raise ModelError("E701", f"{leaf.name} reads prompt {leaf.prompt}; {len(prompts)} given")
     model = leaf.runner.model
-    ids = model.render(prompts[leaf.prompt], leaf.template)
+    ids = model.render(messages_of(leaf, query), leaf.template)
     return [*ids, *model.vocabulary.extend(prefix.encode())] if prefix else ids
 
 

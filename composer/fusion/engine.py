@@ -15,11 +15,11 @@ from composer.fusion.group import Group
 from composer.fusion.sessions.choose import writing
 from composer.fusion.sessions.listen import listen
 from composer.fusion.sessions.score import perplexity, score
-from composer.fusion.spec import Prompted, TokenFuse, checkpoints, weights_of
 from composer.fusion.tick import tick
-from composer.models.checkpoint import ModelError
 from composer.models.local import load
 from composer.models.pool import Full, Pool
+from composer.ports.errors import ModelError
+from composer.specs import Prompted, TokenFuse, leaves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,10 +28,11 @@ if TYPE_CHECKING:
     from composer.fusion.requests.base import Replies, Request
     from composer.fusion.sessions.base import Session
     from composer.fusion.sessions.listen import Heard
-    from composer.fusion.spec import Generated, Job, Member, Messages, Score
-    from composer.models.checkpoint import Checkpoint
     from composer.models.local import LocalModel
     from composer.models.runner import Runner
+    from composer.ports.requests import Completion, Generate, Score, ScoreTexts
+    from composer.ports.values import Model, Query
+    from composer.specs.models import Held
 
 __all__ = ["Engine"]
 
@@ -42,7 +43,7 @@ T = TypeVar("T")
 class _Task(Generic[T]):
     """A job on its way: `start` makes its session once its models are there."""
 
-    members: tuple[Member, ...]
+    members: tuple[Model, ...]
     start: Callable[[], Session[T]]
     future: Future[T]
     session: Session[T] | None = None
@@ -63,11 +64,11 @@ class Engine:
         self,
         devices: Mapping[str, int] | None = None,
         rows: int = 64,
-        loader: Callable[[Checkpoint, str], LocalModel] = load,
+        loader: Callable[[Held, str], LocalModel] = load,
     ) -> None:
         self._pool = Pool(devices, loader)
         self._rows = rows
-        self._groups: dict[Member, Group] = {}
+        self._groups: dict[Model, Group] = {}
         self._inbox: SimpleQueue[_Task[Any] | None] = SimpleQueue()
         self._waiting: list[_Task[Any]] = []
         self._active: list[_Task[Any]] = []
@@ -76,43 +77,31 @@ class Engine:
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
         self._thread.start()
 
-    def generate(self, job: Job, on_text: Callable[[str], None] | None = None) -> Future[Generated]:
+    def generate(
+        self, job: Generate, on_text: Callable[[str], None] | None = None
+    ) -> Future[Completion]:
         """Write an answer; `on_text` is called in the engine's thread, with whole characters."""
         parts, start = writing(job, on_text)
         return self._submit(parts, lambda: start([self._group(part) for part in parts]))
 
-    def score(
-        self,
-        member: Member,
-        prompts: Sequence[Messages] | None,
-        continuation: str,
-        *,
-        weights: Sequence[float] | None = None,
-        end: bool = False,
-    ) -> Future[Score]:
-        """Log-probabilities of a text after prompts, or, without any, of a text after BOS.
+    def score(self, asked: ScoreTexts, text: str, *, end: bool = False) -> Future[Score]:
+        """Log-probabilities of a text as the answer to a query, or, without one, of a text alone.
 
         `end` also asks for the end after it.
         """
-        weights = weights or weights_of(member)
-        return self._submit(
-            (member,),
-            lambda: score(self._group(member), prompts, continuation, weights, end=end),
-        )
+        model = asked.model
+        return self._submit((model,), lambda: score(self._group(model), asked, text, end=end))
 
-    def perplexity(
-        self, member: Member, prompt: Messages, *, weights: Sequence[float] | None = None
-    ) -> Future[Score]:
-        """Log-probabilities of a prompt's own tokens, as it is rendered for the model."""
-        weights = weights or weights_of(member)
-        return self._submit((member,), lambda: perplexity(self._group(member), prompt, weights))
+    def perplexity(self, model: Model, query: Query) -> Future[Score]:
+        """Log-probabilities of a query's own tokens, as it is rendered for the model."""
+        return self._submit((model,), lambda: perplexity(self._group(model), model, query))
 
     def listen(
-        self, member: Member, prompts: Sequence[Messages], text: str, *, hidden: bool = False
+        self, model: Model, query: Query, text: str, *, hidden: bool = False
     ) -> Future[Heard]:
         """What each member of a fuse says while an answer is read to it; nothing is written."""
         return self._submit(
-            (member,), lambda: listen(self._group(member), prompts, text, hidden=hidden)
+            (model,), lambda: listen(self._group(model), query, text, hidden=hidden)
         )
 
     def close(self) -> None:
@@ -135,7 +124,7 @@ class Engine:
     ) -> None:
         self.close()
 
-    def _submit(self, members: tuple[Member, ...], start: Callable[[], Session[T]]) -> Future[T]:
+    def _submit(self, members: tuple[Model, ...], start: Callable[[], Session[T]]) -> Future[T]:
         future: Future[T] = Future()
         with self._door:  # or a job could be put behind the last thing that is read
             if not self._open:
@@ -143,11 +132,11 @@ class Engine:
             self._inbox.put(_Task(members, start, future))
         return future
 
-    def _group(self, member: Member) -> Group:
-        """The group of a member: one for all jobs that differ in weights only."""
-        key = _without_weights(member)
+    def _group(self, model: Model) -> Group:
+        """The group of a model: one for all jobs that differ in weights only."""
+        key = _without_weights(model)
         if key not in self._groups:
-            models = list(checkpoints(member))
+            models = list(leaves(model))
             runners = dict(zip(models, self._pool.get(models), strict=True))
             self._groups[key] = Group(key, runners)
         return self._groups[key]
@@ -209,7 +198,7 @@ class Engine:
 
     def _ready(self, task: _Task[Any]) -> bool:
         """Whether the job's models are in memory, with rows to spare."""
-        models = [model for member in task.members for model in checkpoints(member)]
+        models = [model for member in task.members for model in leaves(member)]
         before = self._pool.runners()
         try:
             runners = self._pool.get(models)
@@ -271,11 +260,11 @@ class Engine:
             _fail(task, error)
 
 
-def _without_weights(member: Member) -> Member:
-    """The member with its outermost fuse's weights left open."""
-    if isinstance(member, Prompted):
-        return replace(member, member=_without_weights(member.member))
-    return replace(member, weights=None) if isinstance(member, TokenFuse) else member
+def _without_weights(model: Model) -> Model:
+    """The model with its outermost fuse's weights left open."""
+    if isinstance(model, Prompted):
+        return replace(model, model=_without_weights(model.model))
+    return replace(model, weights=None) if isinstance(model, TokenFuse) else model
 
 
 def _settle(future: Future[T], value: T) -> None:

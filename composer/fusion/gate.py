@@ -13,7 +13,7 @@ import torch
 
 from composer.fusion.taught import loaded
 from composer.fusion.weigh.features import FEATURES, features
-from composer.models.checkpoint import ModelError
+from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from array import array
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, cast
 
 import torch
 
-from composer.fusion.align.base import Side
+from composer.fusion.align.base import Side, opened
 from composer.fusion.align.space import space_of
+from composer.fusion.combine import plausible
 from composer.fusion.said import Lined, Said, Share, gathered
-from composer.fusion.spec import LOGS, Prompted, Solo, TokenFuse, shares
-from composer.models.checkpoint import ModelError
+from composer.ports.errors import ModelError
+from composer.specs import Declared, Prompted, TokenFuse, Weighed, bare
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,23 +26,23 @@ if TYPE_CHECKING:
     from composer.fusion.combine import Combine
     from composer.fusion.gate import Gate
     from composer.fusion.prior.base import Prior
-    from composer.fusion.spec import Member
     from composer.fusion.weigh.base import Weigh
-    from composer.models.checkpoint import Checkpoint
     from composer.models.local import LocalModel
     from composer.models.runner import Runner
+    from composer.ports.values import Model
+    from composer.specs import Renders
 
 __all__ = ["Fuse", "Group", "Leaf"]
 
 
 @dataclass(frozen=True, eq=False)
 class Leaf:
-    """One model in a group: whose weights, under which of the job's prompts, in which pass."""
+    """One model in a group: whose weights, under which prompt of its own, in which pass."""
 
     runner: Runner
     name: str
     template: str
-    prompt: int
+    prompt: Renders | None
     lane: int
 
 
@@ -53,8 +54,6 @@ class Fuse:
     leaves: range
     align: Alignment
     weights: tuple[float, ...]
-    normalize: bool
-    signed: bool
     combine: Combine
     weigh: Weigh | None
     prior: Prior | None
@@ -87,11 +86,11 @@ Node = Fuse | Single
 class Group:
     """A member made ready: its models in order, and the tree that fuses what they say."""
 
-    def __init__(self, member: Member, runners: Mapping[Checkpoint, Runner]) -> None:
+    def __init__(self, model: Model, runners: Mapping[Declared, Runner]) -> None:
         self.leaves: list[Leaf] = []
         self._runners = runners
         self._spaces: dict[Runner, Space] = {}
-        self.root = self._node(member, "", prompt=0, together=False)
+        self.root = self._node(model, "", prompt=None, together=False)
         self.space = self.root.space
         self.device = self.leaves[0].runner.model.device
 
@@ -193,14 +192,15 @@ class Group:
     def _inner_nodes(self) -> list[Fuse]:
         return [node for node in self._nodes() if isinstance(node, Fuse)]
 
-    def weights(self, given: Sequence[float] | None) -> tuple[float, ...]:
-        """The root's weights for one job, as they are used; all of them 1 for one model."""
-        if isinstance(self.root, Single):
-            return (1.0,)
-        if given is None:
-            return self.root.weights
-        root = self.root
-        return shares(given, len(root.children), normalize=root.normalize, signed=root.signed)
+    @property
+    def width(self) -> int:
+        """How many members the outermost fuse has; 1 for a lone model."""
+        return len(self.root.children) if isinstance(self.root, Fuse) else 1
+
+    def weights(self, model: Model) -> tuple[float, ...]:
+        """The weights of a model that this group is of, as they are used; 1 for a lone model."""
+        inner = bare(model)
+        return inner.shares() if isinstance(inner, Weighed) else (1.0,)
 
     def run(self, weights: Sequence[float]) -> list[int]:
         """The leaves that a job with these weights runs: those that can change something."""
@@ -280,29 +280,33 @@ class Group:
     def _speaks(self, node: Node, logits: Sequence[Tensor | None]) -> bool:
         return any(logits[leaf] is not None for leaf in node.leaves)
 
-    def _node(self, member: Member, name: str, *, prompt: int, together: bool) -> Node:
-        if isinstance(member, Prompted):
-            return self._node(member.member, name, prompt=member.prompt, together=together)
-        if isinstance(member, Solo):
-            return self._single(member.model, name, prompt, together=together)
-        if not isinstance(member, TokenFuse):
-            raise ModelError(
-                "E302",
-                "spans, agreed bytes and hand-overs are text, without a next-token distribution",
-                "fuse by token inside, by span outside",
-            )
-        return self._inner(member, prompt, together=together)
+    def _node(self, model: Model, name: str, *, prompt: Renders | None, together: bool) -> Node:
+        match model:
+            case Prompted():
+                return self._node(model.model, name, prompt=model.template, together=together)
+            case Declared():
+                return self._single(model, name, prompt, together=together)
+            case TokenFuse():
+                return self._inner(model, prompt, together=together)
+            case _:
+                text = (
+                    "spans, agreed bytes and hand-overs are text, without a next-token distribution"
+                )
+                raise ModelError("E302", text, "fuse by token inside, by span outside")
 
-    def _single(self, model: Checkpoint, name: str, prompt: int, *, together: bool) -> Single:
+    def _single(
+        self, model: Declared, name: str, prompt: Renders | None, *, together: bool
+    ) -> Single:
         runner = self._runners[model]
         if runner not in self._spaces:
             self._spaces[runner] = space_of(runner.model)
         place = len(self.leaves)
         lane = 0 if together else sum(leaf.runner is runner for leaf in self.leaves)
-        self.leaves.append(Leaf(runner, name or model.name, model.template, prompt, lane))
+        style = model.weights.template
+        self.leaves.append(Leaf(runner, name or model.name, style, prompt, lane))
         return Single(self._spaces[runner], range(place, place + 1))
 
-    def _inner(self, fuse: TokenFuse, prompt: int, *, together: bool) -> Fuse:
+    def _inner(self, fuse: TokenFuse, prompt: Renders | None, *, together: bool) -> Fuse:
         start = len(self.leaves)
         together = together or fuse.together
         children = tuple(
@@ -313,20 +317,19 @@ class Group:
             Side(name, child.space, self._model(child))
             for name, child in zip(fuse.names, children, strict=True)
         ]
-        given = fuse.weights or (1.0,) * len(children)
-        logarithms = LOGS in (fuse.combine, dict(fuse.combine.options).get("of"))
-        signed = logarithms and fuse.weigh is None and fuse.prior is None
+        combine = cast("Combine", fuse.combine.load())
+        weigh, prior = (fuse.weigh, None)
+        if weigh is not None and weigh.once:
+            weigh, prior = None, weigh
         return Fuse(
             children,
             range(start, len(self.leaves)),
-            fuse.align.bind()(sides, self.leaves[0].runner.model.device),
-            shares(given, len(children), normalize=fuse.normalize, signed=signed),
-            fuse.normalize,
-            signed,
-            fuse.combine.bind(),
-            None if fuse.weigh is None else fuse.weigh.bind()(sides),
-            None if fuse.prior is None else fuse.prior.bind()(sides),
-            None if fuse.gate is None else fuse.gate.bind()(sides),
+            opened(fuse.align, sides, self.leaves[0].runner.model.device),
+            fuse.shares(),
+            partial(plausible, of=combine, alpha=fuse.plausible) if fuse.plausible else combine,
+            None if weigh is None else cast("Weigh", weigh.load()(sides)),
+            None if prior is None else cast("Prior", prior.load()(sides)),
+            None if fuse.gate is None else cast("Gate", fuse.gate.load()(sides)),
             fuse.leave,
             fuse.lazy,
         )

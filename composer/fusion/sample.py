@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from composer.fusion.said import Said
-    from composer.fusion.spec import Sampling
+    from composer.ports.requests import Sampling
 
 __all__ = ["draw", "filtered", "likeliest", "pick", "processed"]
 

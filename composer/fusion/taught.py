@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from composer.heavy import np
-from composer.models.checkpoint import ModelError
 from composer.ports import State
+from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,7 +10,7 @@ from composer.compiler.fits import Entry, Kept, Source, find, fit_path, specific
 from composer.compiler.fits.kept import content_of
 from composer.learn.lesson import unteachable
 from composer.learn.trainers import trainer_of
-from composer.models.content import file_digest
+from composer.specs.content import file_digest
 from composer.words import Diagnostic, Mistakes
 
 if TYPE_CHECKING:

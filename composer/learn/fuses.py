@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from composer.compiler.graph import model_of
 from composer.learn.lesson import Taught, unteachable
 from composer.learn.tokens import critical, hear, learned, routed
+from composer.specs import TokenFuse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,11 +15,10 @@ if TYPE_CHECKING:
     from composer.compiler.graph import Node
     from composer.fusion.engine import Engine
     from composer.fusion.sessions.listen import Heard
-    from composer.fusion.spec import TokenFuse
     from composer.learn.lesson import Lesson
     from composer.parts.taught import Teachable
 
-__all__ = ["member_of", "train_part"]
+__all__ = ["fuse_of", "train_part"]
 
 _TRIED = 16  # answers read with and without a space before them
 
@@ -29,7 +30,7 @@ def train_part(part: Teachable, node: Node, lesson: Lesson) -> Taught:
     if node.op != "token_fuse":
         text = f"`{part.name}` can only learn inside of a `token_fuse`"
         raise unteachable(text, "give it to a fuse as its `gate` or `weigh`")
-    fuse: TokenFuse = member_of(node)
+    fuse = fuse_of(node)
     with Engine() as engine:
         texts = _spaced(engine, fuse, _texts(lesson))
         heard = hear(engine, fuse, texts, hidden=part.name == "routed")
@@ -41,13 +42,11 @@ def train_part(part: Teachable, node: Node, lesson: Lesson) -> Taught:
     return Taught(fuse.names, len(texts), {"state": state}, _report(heard, fuse.names))
 
 
-def member_of(node: Node) -> Any:  # noqa: ANN401 - what the fusion core is asked for
-    """What a fuse's node asks of the fusion core."""
-    return _made(node).member
-
-
-def _made(node: Node) -> Any:  # noqa: ANN401 - the Model of a fuse's node
-    return node.step.function(*map(_made, node.inputs), **node.values())
+def fuse_of(node: Node) -> TokenFuse:
+    """Return the token fuse that a node is."""
+    fuse = model_of(node)
+    assert isinstance(fuse, TokenFuse)
+    return fuse
 
 
 def _texts(lesson: Lesson) -> list[tuple[str, str]]:

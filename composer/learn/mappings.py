@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from composer.learn.fuses import member_of
+from composer.learn.fuses import fuse_of
 from composer.learn.lesson import Taught, unteachable
 from composer.learn.tokens import mapped
+from composer.specs import Declared
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from composer.compiler.graph import Node
-    from composer.fusion.spec import TokenFuse
     from composer.learn.lesson import Lesson
     from composer.parts.align import Mapped
 
@@ -21,16 +21,15 @@ __all__ = ["train_mapping"]
 
 def train_mapping(part: Mapped, node: Node, lesson: Lesson) -> Taught:
     """Teach a fuse what its other members' tokens are in the first one's; the data are not read."""
-    from composer.fusion.spec import Solo
     from composer.models.local import load
 
     del lesson
-    fuse: TokenFuse = member_of(node)
-    solos = [member for member in fuse.members if isinstance(member, Solo)]
-    if len(solos) < len(fuse.members):
+    fuse = fuse_of(node)
+    models = [member for member in fuse.members if isinstance(member, Declared)]
+    if len(models) < len(fuse.members):
         text = f"`{part.name}` learns from the embeddings of single models"
         raise unteachable(text, "fuse models, not prompts or fuses of them")
-    pivot, *others = (load(solo.model) for solo in solos)
+    pivot, *others = (load(model) for model in models)
     state = mapped(pivot, others)
     report = {"tokens": {name: _found(state.arrays, n) for n, name in enumerate(fuse.names[1:])}}
     return Taught(fuse.names, 0, {"state": state}, report)

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from composer.heavy import np, sklearn, torch
 from composer.learn.lesson import unteachable
-from composer.ports import State
+from composer.ports import Query, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from composer.fusion.engine import Engine
     from composer.fusion.sessions.listen import Heard
-    from composer.fusion.spec import TokenFuse
     from composer.models.local import LocalModel
+    from composer.specs import TokenFuse
 
 __all__ = ["critical", "hear", "learned", "mapped", "routed"]
 
@@ -39,10 +39,9 @@ def hear(
     """
     from composer.fusion.sessions.listen import Heard
 
-    bare = replace(fuse, gate=None, weigh=None, prior=None, draft=None, lazy=False, leave=False)
+    bare = replace(fuse, gate=None, weigh=None, draft=None, lazy=False, leave=False)
     futures = [
-        engine.listen(bare, ((("user", question),),), answer, hidden=hidden)
-        for question, answer in texts
+        engine.listen(bare, Query.of(question), answer, hidden=hidden) for question, answer in texts
     ]
     if not futures:
         raise unteachable("there is no text to learn from")

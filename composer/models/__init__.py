@@ -1,17 +1,9 @@
 """Models: what each can do, and the backends that recipes name."""
 
 from composer.models.backends import BACKENDS
-from composer.models.capability import Capability
-from composer.models.card import Card
-from composer.models.checkpoint import Checkpoint, ModelError
-from composer.models.declaration import Declaration, TextModel
+from composer.ports.capability import Capability
+from composer.ports.card import Card
+from composer.ports.errors import ModelError
+from composer.specs.declaration import Declaration, Local, Remote
 
-__all__ = [
-    "BACKENDS",
-    "Capability",
-    "Card",
-    "Checkpoint",
-    "Declaration",
-    "ModelError",
-    "TextModel",
-]
+__all__ = ["BACKENDS", "Capability", "Card", "Declaration", "Local", "ModelError", "Remote"]

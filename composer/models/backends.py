@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from composer.models.declaration import Declaration
+    from composer.specs.declaration import Declaration
 
 __all__ = ["BACKENDS"]
 

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import math
-from typing import ClassVar, Literal
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from composer.models.capability import Capability
-from composer.models.card import Card, Price, lacking
-from composer.models.checkpoint import ModelError
-from composer.models.declaration import Declaration
-from composer.ports.asking import Sampling, Usage
-from composer.ports.values import Query, Text
+from composer.ports.capability import Capability
+from composer.ports.card import Card, Price, lacking
+from composer.ports.errors import ModelError
+from composer.ports.requests import Client, Completion, Generated, Rewarded, Sampling, Usage
+from composer.specs.declaration import Remote
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from composer.ports.requests import Generate, Reward
+    from composer.ports.values import Query
 
 __all__ = ["Fake"]
 
@@ -21,7 +27,7 @@ WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron",
 LENGTH = 4
 
 
-class Fake(Declaration):
+class Fake(Remote):
     """A model that is a pure function of the prompt, and of the seed when it draws.
 
     `says` is always its answer. Of `among` greedy asking gives the first and drawing any. `knows`
@@ -44,7 +50,7 @@ class Fake(Declaration):
 
     def card(self) -> Card:
         """It answers in text, and knows log-probabilities when it has a confidence."""
-        able = Capability.TEXT
+        able = Capability.TEXT | Capability.REWARD
         if self.confidence is not None:
             able |= Capability.LOGPROBS
         return Card(able, "fake", price=self.price, why=lacking("it is a fake", has=able))
@@ -53,40 +59,69 @@ class Fake(Declaration):
         """All of its options."""
         return f"fake:{self.model_dump_json()}"
 
-    def member(self, name: str) -> Fake:
-        """It is its own handle."""
-        del name
-        return self
+    async def open(self, name: str) -> Client:
+        """Open a client that answers by the declaration alone."""
+        return FakeClient(self, name)
 
-    async def generate(self, query: Query, sampling: Sampling, source: str) -> tuple[Text, Usage]:
-        """Answer after `seconds`, or fail."""
-        import asyncio
-
-        await asyncio.sleep(self.seconds)
-        if self.fails:
-            raise ModelError("E701", f"`{source}` failed, as its declaration asks")
-        tokens = _tokens(self._answer(query, sampling))[: sampling.max_tokens]
-        text = "".join(tokens)
-        logs = (math.log(self.confidence),) * len(tokens) if self.confidence else ()
-        read = sum(len(said.split()) for _, said in query.messages)
-        said = Text(query, text, source, tuple(tokens), logs, self.confidence)
-        return said, self._usage(read, len(tokens))
-
-    def _usage(self, read: int, written: int) -> Usage:
-        cost = (read * self.price[0] + written * self.price[1]) / 1e6 if self.price else 0.0
-        return Usage(1, read, written, cost)
-
-    def _answer(self, query: Query, sampling: Sampling) -> str:
+    def answer(self, query: Query, sampling: Sampling) -> str:
+        """Return the answer to a query, whole."""
         known = next((answer for piece, answer in self.knows if piece in query.text), self.says)
         if known is not None:
             return known
         draw = sampling.seed if sampling.temperature > 0 else None
-        digest = hashlib.sha256(repr((self.seed, query.messages, draw)).encode()).digest()
+        digest = _hash(self.seed, query.messages, draw)
         if self.among:
             return self.among[0 if draw is None else digest[0] % len(self.among)]
         if self.style == "echo":
             return query.text
         return " ".join(WORDS[byte % len(WORDS)] for byte in digest[:LENGTH])
+
+
+class FakeClient(Client):
+    """Answers as a declaration says, after its `seconds`, or fails."""
+
+    def __init__(self, fake: Fake, name: str) -> None:
+        self.fake, self.name = fake, name
+
+    async def generate(
+        self, request: Generate, on_text: Callable[[str], None] | None = None
+    ) -> Generated:
+        """Answer once for each seed."""
+        await self._work()
+        draws = tuple(self._draw(request, seed) for seed in request.seeds)
+        if on_text is not None:
+            on_text(draws[0].text)
+        return Generated(draws)
+
+    async def reward(self, request: Reward) -> Rewarded:
+        """Give 1 for a text that holds the fake's own answer, else a number that its hash gives."""
+        await self._work()
+        own = self.fake.answer(request.query, Sampling())
+        hashes = (_hash(self.fake.seed, request.query.messages, text) for text in request.texts)
+        pairs = zip(request.texts, hashes, strict=True)
+        values = (1.0 if own in text else number[0] / 256 for text, number in pairs)
+        return Rewarded(tuple(values), {self.name: Usage(1)})
+
+    async def _work(self) -> None:
+        import asyncio
+
+        await asyncio.sleep(self.fake.seconds)
+        if self.fake.fails:
+            raise ModelError("E701", f"`{self.name}` failed, as its declaration asks")
+
+    def _draw(self, request: Generate, seed: int) -> Completion:
+        fake, how = self.fake, replace(request.sampling, seed=seed)
+        tokens = _tokens(fake.answer(request.query, how))[: how.max_tokens]
+        logs = (math.log(fake.confidence),) * len(tokens) if fake.confidence else ()
+        read = sum(len(content.split()) for _, content in request.query.messages)
+        price = fake.price or (0.0, 0.0)
+        cost = (read * price[0] + len(tokens) * price[1]) / 1e6
+        usage = {self.name: Usage(1, read, len(tokens), cost)}
+        return Completion("".join(tokens), tuple(tokens), logs, fake.confidence, usage=usage)
+
+
+def _hash(*parts: object) -> bytes:
+    return hashlib.sha256(repr(parts).encode()).digest()
 
 
 def _tokens(text: str) -> list[str]:

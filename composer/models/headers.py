@@ -6,7 +6,7 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from composer.models.checkpoint import ModelError
+from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -8,21 +8,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from composer.models.card import Card, Price
-from composer.models.checkpoint import Checkpoint, ModelError
-from composer.models.content import folder_digest
-from composer.models.declaration import Declaration
 from composer.models.dtypes import Dtype, long_name
 from composer.models.folder import LOCAL, card_of
 from composer.models.headers import has_weights
+from composer.ports.card import Card, Price
+from composer.ports.errors import ModelError
 from composer.ports.typed import ModelPath  # noqa: TC001 - a field of a pydantic model
+from composer.specs.content import folder_digest
+from composer.specs.declaration import Local, Weights
 
 __all__ = ["HF"]
 
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
-class HF(Declaration):
+class HF(Local):
     """A language model in a folder or on a hub, run here by transformers.
 
     A `dtype` of `auto` is that of the stored weights, but float32 on a processor; a `device` of
@@ -69,12 +69,12 @@ class HF(Declaration):
         held = folder_digest(folder) if folder is not None else self._key
         return "|".join((f"weights:{held}", long_name(self.dtype), self.template))
 
-    def member(self, name: str) -> Checkpoint:
-        """Name the checkpoint to a run."""
-        return Checkpoint(
+    @property
+    def weights(self) -> Weights:
+        """The checkpoint, and how it is used."""
+        return Weights(
             key=self._key,
-            name=name,
-            folder=str(self.folder or self.path),
+            location=str(self.folder or self.path),
             revision=self.revision,
             dtype=long_name(self.dtype),
             device=self.device,

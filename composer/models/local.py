@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from composer.models.checkpoint import ModelError
-from composer.models.forward import keeps_state
 from composer.models.headers import json_of
 from composer.models.vocabulary import Vocabulary
+from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.models.checkpoint import Checkpoint
+    from composer.specs.models import Held
 
 __all__ = ["LocalModel", "load"]
 
@@ -35,7 +34,7 @@ class LocalModel:
         self.config = module.config.get_text_config()
         self.ends = _ends(module, tokenizer)
         self.vocabulary = Vocabulary(tokenizer.backend_tokenizer, name, self.ends)
-        self.context = None if keeps_state(module) else _context(self.config)
+        self.context = _context(self.config)
         self.bos: int | None = tokenizer.bos_token_id
 
     @cached_property
@@ -95,68 +94,66 @@ class LocalModel:
         return text
 
 
-def load(checkpoint: Checkpoint, device: torch.device | str = "cpu") -> LocalModel:
+def load(model: Held, device: torch.device | str = "cpu") -> LocalModel:
     """Read weights (safetensors only) and tokenizer; nothing from the checkpoint is executed."""
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    where = {"revision": checkpoint.revision, "local_files_only": _is_path(checkpoint)}
+    where = {"revision": model.weights.revision, "local_files_only": _is_path(model)}
     device = torch.device(device)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(checkpoint.folder, **where)
+        tokenizer = AutoTokenizer.from_pretrained(model.weights.location, **where)
         module = AutoModelForCausalLM.from_pretrained(
-            checkpoint.folder,
+            model.weights.location,
             **where,
-            dtype=_dtype(checkpoint.dtype, device),
+            dtype=_dtype(model.weights.dtype, device),
             use_safetensors=True,
             trust_remote_code=False,
         )
     except Exception as error:
-        raise _refused(checkpoint, error) from error
+        raise _refused(model, error) from error
     if getattr(tokenizer, "backend_tokenizer", None) is None:
-        raise ModelError(
-            "E505", f"{checkpoint.name} has no fast tokenizer", "save it as tokenizer.json"
-        )
+        raise ModelError("E505", f"{model.name} has no fast tokenizer", "save it as tokenizer.json")
     if module.device != device:  # some quantized weights are placed as they are read, and stay
         module = module.to(device)
     module = module.eval().requires_grad_(False)  # noqa: FBT003
-    return LocalModel(module, tokenizer, device, checkpoint.name)
+    return LocalModel(module, tokenizer, device, model.name)
 
 
-def _refused(checkpoint: Checkpoint, error: Exception) -> ModelError:
+def _refused(model: Held, error: Exception) -> ModelError:
     """Say why a checkpoint was not read; of a quantized one, what it would take."""
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    kind = _quantization(checkpoint)
+    kind = _quantization(model)
     if kind is None:
-        return ModelError("E505", f"{checkpoint.name} cannot be loaded: {first}")
+        return ModelError("E505", f"{model.name} cannot be loaded: {first}")
     return ModelError(
         "E505",
-        f"{checkpoint.name} is quantized ({kind}) and cannot be loaded here: {first}",
+        f"{model.name} is quantized ({kind}) and cannot be loaded here: {first}",
         f"install the package that reads {kind}, or use a checkpoint that is not quantized",
     )
 
 
-def _quantization(checkpoint: Checkpoint) -> str | None:
+def _quantization(model: Held) -> str | None:
     """How a checkpoint in a folder says its weights are quantized, if they are."""
-    path = Path(checkpoint.folder) / "config.json"
+    path = Path(model.weights.location) / "config.json"
     if not path.is_file():
         return None
     found = json_of(path).get("quantization_config")
     return None if found is None else str(found.get("quant_method", "in an unknown way"))
 
 
-def _is_path(checkpoint: Checkpoint) -> bool:
+def _is_path(model: Held) -> bool:
     """Check a folder for what loading would stumble over, in words of our own."""
-    folder = Path(checkpoint.folder)
+    folder = Path(model.weights.location)
     if not folder.is_dir():
-        if checkpoint.folder.startswith((".", "/", "~")):
-            raise ModelError("E501", f"{checkpoint.name}: there is no folder {checkpoint.folder}")
+        if model.weights.location.startswith((".", "/", "~")):
+            raise ModelError("E501", f"{model.name}: there is no folder {model.weights.location}")
         return False
     if not any(folder.glob("*.safetensors")):
         raise ModelError(
             "E505",
-            f"{checkpoint.name}: {checkpoint.folder} holds no safetensors file",
+            f"{model.name}: {model.weights.location} holds no safetensors file",
             "other formats can run code when they are read: convert the checkpoint first",
         )
     return True
@@ -169,7 +166,9 @@ def _dtype(wish: str, device: torch.device) -> torch.dtype | str:
 
 
 def _context(config: Any) -> int | None:  # noqa: ANN401  # a transformers config
-    """How many tokens a row may hold, if there is a limit."""
+    """How many tokens a row may hold; None for recurrent models, which have no such limit."""
+    if config.model_type == "rwkv":
+        return None
     rope = getattr(config, "rope_parameters", None) or {}
     if rope.get("rope_type") in _COUPLED_ROPE:
         # beyond this, one row's length changes its neighbours' frequencies

@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.models.checkpoint import ModelError
 from composer.models.headers import size_of
 from composer.models.local import load
 from composer.models.runner import Runner
+from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from composer.models.checkpoint import Checkpoint
     from composer.models.local import LocalModel
+    from composer.specs.models import Held
 
 __all__ = ["Full", "Pool", "devices", "weight_bytes"]
 
-Weights = tuple[str, str, str]
+Shared = tuple[str, str, str]
 
 _BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 _HEADROOM = 0.9  # the rest is for rows and for what a forward pass needs in between
@@ -36,50 +36,50 @@ class Pool:
     def __init__(
         self,
         room: Mapping[str, int] | None = None,
-        loader: Callable[[Checkpoint, str], LocalModel] = load,
+        loader: Callable[[Held, str], LocalModel] = load,
     ) -> None:
         self._room = dict(devices() if room is None else room)
         self._loader = loader
-        self._held: dict[Weights, tuple[str, int, Runner]] = {}
+        self._held: dict[Shared, tuple[str, int, Runner]] = {}
 
-    def get(self, checkpoints: Iterable[Checkpoint]) -> list[Runner]:
+    def get(self, models: Iterable[Held]) -> list[Runner]:
         """Runners that are in memory together, loaded if need be; raises Full, or ModelError."""
-        wanted = list(checkpoints)
-        pinned = {checkpoint.weights for checkpoint in wanted}
-        return [self._get(checkpoint, pinned) for checkpoint in wanted]
+        wanted = list(models)
+        pinned = {model.weights.shared for model in wanted}
+        return [self._get(model, pinned) for model in wanted]
 
     def runners(self) -> list[Runner]:
         """All runners in memory, least recently used first."""
         return [runner for _, _, runner in self._held.values()]
 
-    def _get(self, checkpoint: Checkpoint, pinned: set[Weights]) -> Runner:
-        found = self._held.pop(checkpoint.weights, None)
+    def _get(self, model: Held, pinned: set[Shared]) -> Runner:
+        found = self._held.pop(model.weights.shared, None)
         if found is None:
-            found = self._load(checkpoint, pinned)
-        self._held[checkpoint.weights] = found  # the last in order is the last used
+            found = self._load(model, pinned)
+        self._held[model.weights.shared] = found  # the last in order is the last used
         return found[2]
 
-    def _load(self, checkpoint: Checkpoint, pinned: set[Weights]) -> tuple[str, int, Runner]:
-        options = self._devices(checkpoint)
-        size = {device: weight_bytes(checkpoint, device) for device in options}
-        device = self._place(checkpoint, size, pinned)
-        runner = Runner(self._loader(checkpoint, device))
+    def _load(self, model: Held, pinned: set[Shared]) -> tuple[str, int, Runner]:
+        options = self._devices(model)
+        size = {device: weight_bytes(model, device) for device in options}
+        device = self._place(model, size, pinned)
+        runner = Runner(self._loader(model, device))
         return device, size[device], runner
 
-    def _devices(self, checkpoint: Checkpoint) -> list[str]:
+    def _devices(self, model: Held) -> list[str]:
         """Where the model may go; the emptiest first."""
-        if checkpoint.device == "auto":
+        if model.weights.device == "auto":
             return sorted(self._room, key=lambda device: (device == "cpu", -self._free(device)))
-        device = "cuda:0" if checkpoint.device == "cuda" else checkpoint.device
+        device = "cuda:0" if model.weights.device == "cuda" else model.weights.device
         if device not in self._room:
             raise ModelError(
                 "E602",
-                f"{checkpoint.name} is to run on {device}, which this machine does not have",
+                f"{model.name} is to run on {device}, which this machine does not have",
                 f"it has: {', '.join(self._room)}",
             )
         return [device]
 
-    def _place(self, checkpoint: Checkpoint, size: Mapping[str, int], pinned: set[Weights]) -> str:
+    def _place(self, model: Held, size: Mapping[str, int], pinned: set[Shared]) -> str:
         for device, need in size.items():
             if need <= self._free(device):
                 return device
@@ -91,11 +91,11 @@ class Pool:
         device, need = next(iter(size.items()))
         raise ModelError(
             "E601",
-            f"{checkpoint.name} needs {_size(need)}, {device} has {_size(self._room[device])}",
+            f"{model.name} needs {_size(need)}, {device} has {_size(self._room[device])}",
             "use a smaller dtype, or another device",
         )
 
-    def _make_room(self, device: str, need: int, pinned: set[Weights]) -> bool:
+    def _make_room(self, device: str, need: int, pinned: set[Shared]) -> bool:
         """Unload idle models of a device, longest unused first, if that is enough."""
         idle = [
             key
@@ -126,14 +126,14 @@ def devices() -> dict[str, int]:
     return {**found, "cpu": int(_HEADROOM * _memory())}
 
 
-def weight_bytes(checkpoint: Checkpoint, device: str) -> int:
+def weight_bytes(model: Held, device: str) -> int:
     """What the weights take in memory, by the headers of their files; 0 if they are not here."""
-    want = checkpoint.dtype
+    want = model.weights.dtype
     if want == "auto":
         want = "float32" if device == "cpu" else "stored"
-    if not checkpoint.local:
+    if not model.weights.local:
         return 0
-    count, stored = size_of(Path(checkpoint.folder))
+    count, stored = size_of(Path(model.weights.location))
     return count * _BYTES[want] if want in _BYTES else stored
 
 

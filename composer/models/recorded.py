@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from textwrap import shorten
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from composer.models.capability import Capability
-from composer.models.card import Card, Price, lacking
-from composer.models.checkpoint import ModelError
-from composer.models.content import file_digest
-from composer.models.declaration import Declaration
 from composer.models.recording import Recording, recording
-from composer.ports.asking import Sampling, Usage
+from composer.ports.capability import Capability
+from composer.ports.card import Card, Price, lacking
+from composer.ports.errors import ModelError
+from composer.ports.requests import Client, Completion, Generated, Usage
 from composer.ports.typed import FilePath  # noqa: TC001 - a field of a pydantic model
-from composer.ports.values import Query, Text
+from composer.specs.content import file_digest
+from composer.specs.declaration import Remote
 from composer.words import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+
+    from composer.ports.requests import Generate, Sampling
+    from composer.ports.values import Query
 
 __all__ = ["Recorded", "Replay"]
 
@@ -29,7 +32,7 @@ RIGHT, WRONG = "(right)", "(wrong)"
 FACTS = ("correct", "score", "logprob", "seconds")
 
 
-class Recorded(Declaration):
+class Recorded(Remote):
     """Answers that a model once gave, replayed from a JSONL file, plain or gzip.
 
     A row is found by the query's id, else by its exact text. Greedy asking gives the row's
@@ -68,11 +71,10 @@ class Recorded(Declaration):
         """The digest of the file, and the model in it."""
         return f"recorded:{file_digest(self.file)}:{self.model}"
 
-    def member(self, name: str) -> Replay:
+    async def open(self, name: str) -> Replay:
         """Make a replay; each one counts its draws anew."""
-        del name
         self._answers()
-        return Replay(recording(self.file), self.model, self.price)
+        return Replay(recording(self.file), self.model, name, self.price)
 
     def _answers(self) -> list[dict[str, Any]]:
         rows = recording(self.file)
@@ -83,29 +85,40 @@ class Recorded(Declaration):
         return found
 
 
-class Replay:
+class Replay(Client):
     """Gives recorded answers; the i-th draw for a query is sample i of its row."""
 
-    def __init__(self, rows: Recording, model: str, price: Price = None) -> None:
+    keeps: ClassVar[bool] = False
+
+    def __init__(self, rows: Recording, model: str, name: str, price: Price = None) -> None:
         self.rows = rows
         self.model = model
+        self.name = name
         self.price = price
         self._draws: dict[tuple[str, str], dict[int, int]] = {}
 
-    async def generate(self, query: Query, sampling: Sampling, source: str) -> tuple[Text, Usage]:
-        """Replay the answer to a query."""
+    async def generate(
+        self, request: Generate, on_text: Callable[[str], None] | None = None
+    ) -> Generated:
+        """Replay the answers to a query."""
+        query = request.query
         row = self.rows.find(query)
         if row is None or self.model not in row["recorded"]:
             raise self._absent(query)
         kept = row["recorded"][self.model]
-        reference = row.get("reference")
-        text, facts = self._said(kept, reference, self._draw(query, sampling))
-        facts |= {"recorded": self.model, "row": str(row["id"])}
-        return _text(query, text, source, kept, facts), self._usage(kept)
+        draws = []
+        for seed in request.seeds:
+            draw = self._draw(query, replace(request.sampling, seed=seed))
+            text, facts = self._said(kept, row.get("reference"), draw)
+            facts |= {"recorded": self.model, "row": str(row["id"])}
+            draws.append(_completion(text, kept, facts, {self.name: self._usage(kept)}))
+        if on_text is not None:
+            on_text(draws[0].text)
+        return Generated(tuple(draws))
 
-    def cost(self, query: Query) -> float:
+    def cost(self, request: Generate) -> float:
         """Return the dollars that replaying the answer to a query is booked with."""
-        row = self.rows.find(query)
+        row = self.rows.find(request.query)
         kept = row["recorded"].get(self.model) if row is not None else None
         return self._usage(kept).cost if kept is not None else 0.0
 
@@ -154,20 +167,19 @@ def _stand_in(kept: Mapping[str, Any], reference: object) -> str:
     return RIGHT if reference is None else str(reference)
 
 
-def _text(
-    query: Query, text: str | None, source: str, kept: Mapping[str, Any], facts: dict[str, Any]
-) -> Text:
-    """Make the value; an answer that was recorded as null abstains."""
+def _completion(
+    text: str | None, kept: Mapping[str, Any], facts: dict[str, Any], usage: dict[str, Usage]
+) -> Completion:
+    """Make the answer; one that was recorded as null abstains."""
     tokens, logprobs = _logprobs(text or "", kept)
-    return Text(
-        query,
+    return Completion(
         text or "",
-        source=source,
-        tokens=tokens,
-        logprobs=logprobs,
-        confidence=math.exp(math.fsum(logprobs) / len(logprobs)) if logprobs else None,
-        extracted=text is None,
+        tokens,
+        logprobs,
+        math.exp(math.fsum(logprobs) / len(logprobs)) if logprobs else None,
+        usage=usage,
         facts=MappingProxyType(facts),
+        extracted=text is None,
     )
 
 

@@ -7,8 +7,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from composer.models.checkpoint import ModelError
 from composer.models.data import BadRow, Unreadable, query_of, read, recorded_of
+from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

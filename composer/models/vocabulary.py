@@ -11,10 +11,10 @@ import json
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from composer.models.checkpoint import ModelError
 from composer.models.cutting import Middle, cover
 from composer.models.fingerprint import fingerprint, fingerprint_of
 from composer.models.spelling import spelling_of
+from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

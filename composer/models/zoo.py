@@ -5,23 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from composer.models.card import Price  # noqa: TC001 - a field of a pydantic model
-from composer.models.checkpoint import Checkpoint, ModelError
-from composer.models.content import folder_digest
-from composer.models.declaration import Declaration
 from composer.models.dtypes import Dtype, long_name
 from composer.models.folder import card_of
+from composer.ports.card import Price  # noqa: TC001 - a field of a pydantic model
+from composer.ports.errors import ModelError
+from composer.specs.content import folder_digest
+from composer.specs.declaration import Local, Weights
 from composer.words import did_you_mean
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from composer.models.card import Card
+    from composer.ports.card import Card
 
 __all__ = ["Zoo"]
 
 
-class Zoo(Declaration):
+class Zoo(Local):
     """A tiny model that ships with the package: quick to run, right about small things only."""
 
     name: ClassVar[str] = "zoo"
@@ -59,12 +59,12 @@ class Zoo(Declaration):
         """The digest of the model's files, and the dtype."""
         return f"weights:{folder_digest(self.folder)}|{long_name(self.dtype)}|auto"
 
-    def member(self, name: str) -> Checkpoint:
-        """Name the checkpoint to a run."""
-        return Checkpoint(
+    @property
+    def weights(self) -> Weights:
+        """The model's files, and how they are used."""
+        return Weights(
             key=f"zoo:{self.model}",
-            name=name,
-            folder=str(self.folder),
+            location=str(self.folder),
             dtype=long_name(self.dtype),
             device=self.device,
         )

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from composer.parts.agreement import F1, Agreement, Bleu, Edits, Exact, Numeric, Rouge
-    from composer.parts.align import Align, Shared, Union
-    from composer.parts.combine import Combine, Logs, Mean
-    from composer.parts.draft import Draft
+    from composer.parts.align import Shared, Union
+    from composer.parts.combine import Logs, Mean
     from composer.parts.estimators.asked import Asked, Judging
     from composer.parts.estimators.base import Estimator
     from composer.parts.estimators.features import Features, Tfidf
@@ -28,8 +27,7 @@ if TYPE_CHECKING:
         Reader,
         Whole,
     )
-    from composer.parts.gate import Gate
-    from composer.parts.handover import Doubt, Handover
+    from composer.parts.handover import Doubt
     from composer.parts.judging import Judge
     from composer.parts.mistakes import PartError, TemplateError
     from composer.parts.policies.base import Policy
@@ -53,8 +51,8 @@ if TYPE_CHECKING:
     from composer.parts.template import Template, check
     from composer.parts.templates import TEMPLATES
     from composer.parts.ties import First, Seeded, Surest, Ties
-    from composer.parts.weigh import Weigh
     from composer.ports import Typed
+    from composer.specs.parts import Align, Combine, Draft, Gate, Handover, Weigh
 
     PARTS: dict[str, dict[str, type[Typed]]]
 

@@ -5,20 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from composer.parts.taught import Teachable
-from composer.parts.tensor import Tensorial
-from composer.ports import Typed
-
-
-class Align(Typed, Tensorial):
-    """How next-token distributions over different vocabularies are brought together.
-
-    `alike` says that it takes members of one vocabulary, `vanishes` that over one vocabulary it
-    changes nothing, and `whole` that each member's distribution stays what it is, token by token.
-    """
-
-    alike: ClassVar[bool] = False
-    vanishes: ClassVar[bool] = False
-    whole: ClassVar[bool] = False
+from composer.specs.parts import Align
 
 
 class Shared(Align):

@@ -2,19 +2,7 @@
 
 from typing import ClassVar
 
-from composer.parts.tensor import Tensorial
-from composer.ports import Typed
-
-
-class Combine(Typed, Tensorial):
-    """How the members' next-token distributions become one.
-
-    `signed` says that a negative weight has a meaning, `pools` that what is combined may be
-    combined again: the weights multiply.
-    """
-
-    signed: ClassVar[bool] = False
-    pools: ClassVar[bool] = False
+from composer.specs.parts import Combine
 
 
 class Mean(Combine):

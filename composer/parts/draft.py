@@ -4,18 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from composer.parts.tensor import Tensorial
-from composer.ports import Typed
-
-
-class Draft(Typed, Tensorial):
-    """A member writes some tokens alone; the others read all of them in one pass.
-
-    `alike` says that all members need one vocabulary, `lone` that each has to be one model.
-    """
-
-    alike: ClassVar[bool] = False
-    lone: ClassVar[bool] = False
+from composer.specs.parts import Draft
 
 
 class Speculative(Draft):

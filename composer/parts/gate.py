@@ -5,12 +5,7 @@ from typing import ClassVar
 from pydantic import Field
 
 from composer.parts.taught import Teachable
-from composer.parts.tensor import Tensorial
-from composer.ports import Typed
-
-
-class Gate(Typed, Tensorial):
-    """When the members after the first are asked; else the first one's own token stands."""
+from composer.specs.parts import Gate
 
 
 class Unsure(Gate):

@@ -1,21 +1,10 @@
 """When the rest of an answer is handed to another member. The fusion core looks at the tokens."""
 
-from abc import abstractmethod
 from typing import ClassVar
 
 from pydantic import Field
 
-from composer.parts.tensor import Tensorial
-from composer.ports import Typed
-
-
-class Handover(Typed, Tensorial):
-    """When the first member stops and which expert goes on."""
-
-    @property
-    @abstractmethod
-    def experts(self) -> int:
-        """How many experts it tells apart."""
+from composer.specs.parts import Handover
 
 
 class Doubt(Handover):

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, get_args
 
 from composer.ports import Typed
+from composer.specs.parts import TensorPart
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -131,8 +132,11 @@ BUILT_IN: dict[str, dict[str, str]] = {
 
 
 def kind_of(part: type[Typed]) -> str:
-    """Return the name of a part's kind: the class among its bases that is a `Typed` directly."""
-    return next(base for base in part.__mro__ if Typed in base.__bases__).__name__.lower()
+    """Return the name of a part's kind: its base class that is no other's kind."""
+    roots = {Typed, TensorPart}
+    return next(
+        base for base in part.__mro__ if roots.intersection(base.__bases__)
+    ).__name__.lower()
 
 
 def kinds_of(annotation: object) -> tuple[str, ...]:

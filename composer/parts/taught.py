@@ -5,15 +5,17 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from composer.parts.tensor import Tensorial
 from composer.ports import MaybeFile, Trainable
+from composer.specs.content import file_digest
+from composer.specs.parts import TensorPart
 
 if TYPE_CHECKING:
-    from composer.fusion.spec import Part
+    from collections.abc import Mapping
+
     from composer.fusion.taught import Taught
 
 
-class Teachable(Trainable, Tensorial):
+class Teachable(Trainable, TensorPart):
     """A part of a fuse that learns; what it learnt goes to its function as `taught`."""
 
     file: MaybeFile = None
@@ -23,18 +25,14 @@ class Teachable(Trainable, Tensorial):
         """Whether a fit is wanted: not where a file is named."""
         return self.file is None
 
-    def part(self) -> Part:
-        """Return the part as the fusion core takes it, with what it learnt."""
-        from composer.fusion.spec import Part
-
-        plain = super().part()
-        options = tuple((name, value) for name, value in plain.options if name != "file")
-        return Part(self.where, (*options, ("taught", self._taught())))
+    def arguments(self) -> Mapping[str, object]:
+        """Return the options, with what the part learnt in place of the file."""
+        options = {name: value for name, value in super().arguments().items() if name != "file"}
+        return {**options, "taught": self._taught()}
 
     def _taught(self) -> Taught | None:
         """What it learnt, by content: the file's if one is named."""
         from composer.fusion.taught import Taught, read
-        from composer.models.content import file_digest
 
         fitted = self.fitted
         if self.file is not None:

@@ -5,15 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from composer.parts.taught import Teachable
-from composer.parts.tensor import Tensorial
-from composer.ports import Typed
-
-
-class Weigh(Typed, Tensorial):
-    """How the members' weights follow from what they say: at every token, or once an answer."""
-
-    once: ClassVar[bool] = False
-    """Whether the weights are found once, from the prompt."""
+from composer.specs.parts import Weigh
 
 
 class Entropy(Weigh):

@@ -1,14 +1,35 @@
 """The values that flow through a recipe, and the protocol through which steps ask models."""
 
-from composer.ports.asking import Asker, Later, Sampling, Score, Usage
+from composer.ports.asking import Asker, Later
+from composer.ports.capability import Capability
+from composer.ports.card import Card
+from composer.ports.errors import ModelError
 from composer.ports.kinds import Port, port_of
 from composer.ports.learnt import Fitted, State, Trainable
 from composer.ports.once import Once
+from composer.ports.requests import (
+    Client,
+    Completion,
+    Distribution,
+    Embed,
+    Embedded,
+    Generate,
+    Generated,
+    NextTokens,
+    Request,
+    Reward,
+    Rewarded,
+    Sampling,
+    Score,
+    ScoreTexts,
+    Span,
+    Usage,
+)
 from composer.ports.typed import FilePath, MaybeFile, ModelPath, Typed
 from composer.ports.values import (
+    JSON,
     Candidates,
     Decision,
-    Member,
     Message,
     Model,
     Query,
@@ -19,23 +40,39 @@ from composer.ports.values import (
 )
 
 __all__ = [
+    "JSON",
     "Asker",
     "Candidates",
+    "Capability",
+    "Card",
+    "Client",
+    "Completion",
     "Decision",
+    "Distribution",
+    "Embed",
+    "Embedded",
     "FilePath",
     "Fitted",
+    "Generate",
+    "Generated",
     "Later",
     "MaybeFile",
-    "Member",
     "Message",
     "Model",
+    "ModelError",
     "ModelPath",
+    "NextTokens",
     "Once",
     "Port",
     "Query",
     "Ranking",
+    "Request",
+    "Reward",
+    "Rewarded",
     "Sampling",
     "Score",
+    "ScoreTexts",
+    "Span",
     "State",
     "Text",
     "Trainable",

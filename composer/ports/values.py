@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from composer.ports.capability import Capability
+
+JSON: TypeAlias = str | int | float | bool | list["JSON"] | dict[str, "JSON"] | None
+"""What JSON can hold."""
+
 Message = tuple[str, str]
 """A role (`system`, `user` or `assistant`) and what it said."""
-
-Member = Any
-"""A handle on something that can generate: a group of the fusion core, or a text model."""
 
 
 def nothing() -> Mapping[str, Any]:
@@ -128,20 +130,28 @@ class Decision:
         return tuple(sorted(live, key=lambda name: -self.weights[name]))
 
 
-@dataclass(frozen=True, slots=True)
 class Model:
-    """Something that can be asked: a model, or several fused into one.
+    """A model as a recipe describes it; its kinds are those of `composer.specs`, and no others.
 
-    `members` are what it is fused of. `templates` make the prompts that a member reads in place
-    of the query: prompt 0 is the query itself, prompt i is made by `templates[i - 1]`. `source`
-    is the declaration of a model that is one.
+    A model is a frozen value: it says what it is and what it can do, and opens nothing.
     """
 
-    name: str
-    member: Member
-    members: tuple[Model, ...] = ()
-    templates: tuple[Any, ...] = ()
-    source: Any = None
+    __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        """How answers of the model are signed."""
+        raise NotImplementedError
+
+    @property
+    def members(self) -> tuple[Model, ...]:
+        """The models that it is made of."""
+        return ()
+
+    @property
+    def capabilities(self) -> Capability:
+        """What the model can do, as far as light files tell."""
+        raise NotImplementedError
 
 
 Value = Query | Text | Candidates | Ranking | Decision | Model

@@ -1,4 +1,4 @@
-"""The Asker that steps are given: it reaches the engine and text models, counts and records."""
+"""The Asker that steps are given: it keeps, bills and records what is asked of the clients."""
 
 from __future__ import annotations
 
@@ -6,23 +6,42 @@ import asyncio
 import random
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from composer.models import TextModel
-from composer.models.recorded import Replay
-from composer.ports import Query, Score, Text, Usage
-from composer.run.cache import Made, answer_key, leaves, score_key
+from composer.ports import (
+    Client,
+    Generate,
+    Generated,
+    Query,
+    Reward,
+    ScoreTexts,
+    Text,
+    Usage,
+)
+from composer.run.cache import answer_key, score_key
 from composer.run.trace import Asked
+from composer.specs import leaves
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from concurrent.futures import Future
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from composer.fusion.engine import Engine
-    from composer.fusion.spec import Generated, Span
-    from composer.ports import Model, Sampling
+    from composer.ports import (
+        JSON,
+        Completion,
+        Distribution,
+        Embed,
+        Embedded,
+        Model,
+        NextTokens,
+        Request,
+        Rewarded,
+        Sampling,
+        Score,
+        Span,
+    )
     from composer.run.budget import Budget
     from composer.run.cache import AnswerCache
+    from composer.run.clients import Clients
     from composer.run.trace import Event, Trace
 
 T = TypeVar("T")
@@ -34,9 +53,9 @@ OVERHEAD = 256
 
 @dataclass(eq=False)
 class Means:
-    """What a run asks with: the engine, prices by model, answers that are kept, and a budget."""
+    """What a run asks with: clients, prices by model, answers that are kept, and a budget."""
 
-    engine: Callable[[], Engine]
+    clients: Clients
     prices: Mapping[str, tuple[float, float] | None]
     cache: AnswerCache | None = None
     budget: Budget | None = None
@@ -57,7 +76,7 @@ class RunAsker:
         """Randomness that depends on the run's seed, the query and the occurrence only."""
         return random.Random(self.seed)  # noqa: S311 - draws, not secrets
 
-    def note(self, **facts: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
+    def note(self, **facts: JSON) -> None:
         """Record facts in the trace."""
         self.event.notes.update(facts)
 
@@ -65,188 +84,223 @@ class RunAsker:
         """Run slow arithmetic in a thread."""
         return await asyncio.to_thread(function)
 
+    async def ask(self, request: Request[T]) -> T:
+        """Ask a model something."""
+        return await request.seeded(self._bits).put(self._metered)
+
+    async def many(self, requests: Sequence[Request[T]]) -> list[T]:
+        """Ask several things side by side; seeds go by the order of the requests."""
+        asked = [request.seeded(self._bits) for request in requests]
+        return list(await asyncio.gather(*(each.put(self._metered) for each in asked)))
+
     async def generate(self, model: Model, query: Query, sampling: Sampling) -> Text:
-        """Let a model, or an ensemble, answer a query; an answer that is kept is not made again."""
-        asked = Asked(model.name, "asked", list(query.messages))
-        self.event.asked.append(asked)
-        began = self.trace.now()
-        made = await self._kept_or_made(model, query, sampling)
-        asked.text, asked.tokens, asked.spans = made.text, len(made.tokens), made.spans
-        asked.cached, asked.seconds = made.cached, self.trace.now() - began
-        for name, usage in made.usage.items():
-            self.trace.spend(name, usage)
+        """Let a model, or an ensemble, answer a query."""
+        request = Generate(model, query, sampling, seeds=(sampling.seed,))
+        (made,) = (await self._metered.generate(request, self.on_text)).draws
+        ended = {} if made.finish is None else {"finish": made.finish}
+        left = {"left": dict(made.left)} if made.left else {}
         return Text(
             query, made.text, model.name, made.tokens, made.logprobs, made.confidence,
-            value=made.value, extracted=made.extracted, facts=made.facts,
+            value=made.value, extracted=made.extracted, facts={**ended, **left, **made.facts},
         )  # fmt: skip
 
     async def score(self, model: Model, query: Query | None, text: str) -> Score:
         """Score a text as the model's answer to a query, or on its own."""
-        prompts = None if query is None else prompts_of(model, query)
-        found = await self._kept_or_scored(
-            model,
-            score_key(model, prompts, text),
-            lambda: self.means.engine().score(model.member, prompts, text),
-            _bytes(query, text),
-        )
-        said = list(query.messages) if query else []
-        return self._scored(model, "scored by", said, found)
+        (score,) = await self._metered.score(ScoreTexts(model, query, (text,)))
+        return score
 
     async def perplexity(self, model: Model, query: Query) -> Score:
         """Score the query's own tokens."""
-        prompt = prompts_of(model, query)[0]
-        found = await self._kept_or_scored(
-            model,
-            score_key(model, (prompt,), None),
-            lambda: self.means.engine().perplexity(model.member, prompt),
-            _bytes(query),
-        )
-        return self._scored(model, "prompt read by", list(query.messages), found)
-
-    async def _kept_or_scored(
-        self, model: Model, key: str, make: Callable[[], Future[Score]], read: int
-    ) -> tuple[Score, bool]:
-        """Return a score, and whether it was kept from before; `read` is what it reads at most."""
-        cache = self.means.cache
-        kept = None if cache is None else cache.get_score(key)
-        if kept is not None:
-            return kept, True
-        budget = self.means.budget
-        if budget is None:
-            found = await asyncio.wrap_future(make())
-        else:
-            worst = sum(self._cost(each.name, read, 0) for each in leaves(model))
-            async with budget.room(worst):
-                found = await asyncio.wrap_future(make())
-                tokens = len(found.logprobs)
-                budget.pay(sum(self._cost(each.name, tokens, 0) for each in leaves(model)))
-        if cache is not None:
-            cache.put_score(key, found)
-        return found, False
-
-    def _scored(
-        self, model: Model, what: str, prompt: list[tuple[str, str]], found: tuple[Score, bool]
-    ) -> Score:
-        score, kept = found
-        count = len(score.logprobs)
-        said = f"{score.mean:.4f} nats a token"
-        self.event.asked.append(Asked(model.name, what, prompt, said, count, cached=kept))
-        for name in (leaf.name for leaf in leaves(model)):
-            read = Usage(1, count, 0, self._cost(name, count, 0))
-            self.trace.spend(name, Usage() if kept else read)
+        (score,) = await self._metered.score(ScoreTexts(model, query, None))
         return score
 
-    async def _kept_or_made(self, model: Model, query: Query, sampling: Sampling) -> Made:
+    async def reward(self, model: Model, query: Query, texts: Sequence[str]) -> tuple[float, ...]:
+        """Let a reward model say how good each text is as an answer."""
+        rewarded = await self._metered.reward(Reward(model, query, tuple(texts)))
+        return rewarded.values
+
+    @cached_property
+    def _metered(self) -> Metered:
+        return Metered(self.means, self.trace, self.event)
+
+    def _bits(self) -> int:
+        return self.rng.getrandbits(62)
+
+
+class Metered(Client):
+    """Hands requests on to the models' clients; keeps answers, holds the budget, records all."""
+
+    def __init__(self, means: Means, trace: Trace, event: Event) -> None:
+        self.means, self.trace, self.event = means, trace, event
+
+    async def generate(
+        self, request: Generate, on_text: Callable[[str], None] | None = None
+    ) -> Generated:
+        """Let a model answer; each draw is kept and billed by itself."""
+        each = (replace(request, draws=1, seeds=(seed,)) for seed in request.seeds)
+        draws = await asyncio.gather(*(self._draw(one, on_text) for one in each))
+        return Generated(tuple(draws))
+
+    async def score(self, request: ScoreTexts) -> tuple[Score, ...]:
+        """Score texts; those that were scored before cost nothing."""
         cache = self.means.cache
-        if cache is None or not _kept(model):
-            return await self._paid(model, query, sampling)
-        key = answer_key(model, prompts_of(model, query), sampling)
+        asked = (None,) if request.texts is None else request.texts
+        keys = {text: score_key(request, text) for text in asked}
+        kept = {text: cache.get_score(key) if cache else None for text, key in keys.items()}
+        new = [text for text, score in kept.items() if score is None]
+        if new:
+            texts = None if request.texts is None else tuple(text or "" for text in new)
+            scores = await self._read(replace(request, texts=texts))
+            for text, score in zip(new, scores, strict=True):
+                kept[text] = score
+                if cache is not None:
+                    cache.put_score(keys[text], score)
+        return tuple(self._scored(request, kept[text], cached=text not in new) for text in asked)
+
+    async def embed(self, request: Embed) -> Embedded:
+        """Let a model embed texts."""
+        client = await self.means.clients.of(request.model)
+        embedded = await self._paid(request, _bytes(None, *request.texts), client.embed(request))
+        self._spent("embedded by", request, f"{len(request.texts)} texts", embedded.usage)
+        return embedded
+
+    async def reward(self, request: Reward) -> Rewarded:
+        """Let a model say how good answers are."""
+        client = await self.means.clients.of(request.model)
+        read = sum(_bytes(request.query, text) for text in request.texts)
+        rewarded = await self._paid(request, read, client.reward(request))
+        told = ", ".join(f"{value:.4f}" for value in rewarded.values)
+        self._spent("rewarded by", request, told, rewarded.usage, request.query)
+        return rewarded
+
+    async def next_tokens(self, request: NextTokens) -> Distribution:
+        """Let a model say what may come next."""
+        client = await self.means.clients.of(request.model)
+        read = _bytes(request.query, request.prefix)
+        likely = await self._paid(request, read, client.next_tokens(request))
+        told = f"{len(likely.tokens)} tokens"
+        self._spent("next tokens of", request, told, likely.usage, request.query)
+        return likely
+
+    async def _draw(self, request: Generate, on_text: Callable[[str], None] | None) -> Completion:
+        asked = Asked(request.model.name, "asked", list(request.query.messages))
+        self.event.asked.append(asked)
+        began = self.trace.now()
+        made = await self._kept_or_made(request, on_text)
+        asked.text, asked.tokens = made.text, len(made.tokens)
+        asked.spans = [_span(each) for each in made.spans]
+        asked.cached, asked.seconds = made.cached, self.trace.now() - began
+        if not made.cached:
+            if made.left:
+                self.event.notes["left"] = dict(made.left)
+            if made.weights:
+                self.event.notes["weights"] = dict(made.weights)
+        for name, usage in made.usage.items():
+            self.trace.spend(name, usage)
+        return made
+
+    async def _kept_or_made(
+        self, request: Generate, on_text: Callable[[str], None] | None
+    ) -> Completion:
+        cache, client = self.means.cache, await self.means.clients.of(request.model)
+        if cache is None or not client.keeps:
+            return await self._made(client, request, on_text)
+        key = answer_key(request)
         kept = cache.get(key)
         if kept is not None:
-            if self.on_text is not None:
-                self.on_text(kept.text)
-            return replace(kept, usage={each.name: Usage() for each in leaves(model)})
-        made = await self._paid(model, query, sampling)
+            if on_text is not None:
+                on_text(kept.text)
+            return replace(kept, usage={leaf.name: Usage() for leaf in leaves(request.model)})
+        made = await self._made(client, request, on_text)
         cache.put(key, made)
         return made
 
-    async def _paid(self, model: Model, query: Query, sampling: Sampling) -> Made:
+    async def _made(
+        self, client: Client, request: Generate, on_text: Callable[[str], None] | None
+    ) -> Completion:
         budget = self.means.budget
         if budget is None:
-            return await self._make(model, query, sampling)
-        async with budget.room(self._worst(model, query, sampling)):
-            made = await self._make(model, query, sampling)
+            return (await client.generate(request, on_text)).draws[0]
+        async with budget.room(self._worst(client, request)):
+            (made,) = (await client.generate(request, on_text)).draws
             budget.pay(sum(usage.cost for usage in made.usage.values()))
         return made
 
-    def _worst(self, model: Model, query: Query, sampling: Sampling) -> float:
+    async def _read(self, request: ScoreTexts) -> tuple[Score, ...]:
+        """Let a client score, within the budget."""
+        client, budget = await self.means.clients.of(request.model), self.means.budget
+        if budget is None:
+            return await client.score(request)
+        texts = ("",) if request.texts is None else request.texts
+        worst = sum(_bytes(request.query, request.prefix, text) for text in texts)
+        async with budget.room(self._reading(request.model, worst)):
+            scores = await client.score(request)
+            read = sum(len(score.logprobs) for score in scores)
+            budget.pay(self._reading(request.model, read))
+        return scores
+
+    async def _paid(self, request: Request[T], read: int, work: Awaitable[T]) -> T:
+        """Do work that reads so many tokens at most, within the budget."""
+        if self.means.budget is None:
+            return await work
+        worst = self._reading(request.model, read)
+        async with self.means.budget.room(worst):
+            result = await work
+            self.means.budget.pay(worst)
+        return result
+
+    def _scored(self, request: ScoreTexts, score: Score | None, *, cached: bool) -> Score:
+        assert score is not None
+        what = "prompt read by" if request.texts is None else "scored by"
+        said = list(request.query.messages) if request.query else []
+        count, told = len(score.logprobs), f"{score.mean:.4f} nats a token"
+        self.event.asked.append(Asked(request.model.name, what, said, told, count, cached=cached))
+        for name in (leaf.name for leaf in leaves(request.model)):
+            read = Usage(1, count, 0, self._cost(name, count, 0))
+            self.trace.spend(name, Usage() if cached else read)
+        return score
+
+    def _spent(
+        self,
+        what: str,
+        request: Request[object],
+        told: str,
+        usage: Mapping[str, Usage],
+        query: Query | None = None,
+    ) -> None:
+        """Record what was asked, and count what it took."""
+        said = [] if query is None else list(query.messages)
+        self.event.asked.append(Asked(request.model.name, what, said, told))
+        for name, each in usage.items():
+            self.trace.spend(name, each)
+
+    def _worst(self, client: Client, request: Generate) -> float:
         """Return what a call costs at most: a token has at least one byte."""
-        if isinstance(model.member, Replay):
-            return model.member.cost(query)
-        read = _bytes(query)
-        return sum(self._cost(each.name, read, sampling.max_tokens) for each in leaves(model))
+        booked = client.cost(request)
+        if booked is not None:
+            return booked
+        read, most = _bytes(request.query, request.prefix), request.sampling.max_tokens
+        return sum(self._cost(leaf.name, read, most) for leaf in leaves(request.model))
 
-    async def _make(self, model: Model, query: Query, sampling: Sampling) -> Made:
-        if isinstance(model.member, TextModel):
-            text, usage = await model.member.generate(query, sampling, model.name)
-            if self.on_text is not None:
-                self.on_text(text.text)
-            facts = dict(text.facts)
-            spent = {model.name: usage}
-            return Made(
-                text.text, text.tokens, text.logprobs, text.confidence, facts, spent,
-                extracted=text.extracted, value=text.value,
-            )  # fmt: skip
-        from composer.fusion.spec import Job
-
-        job = Job(model.member, prompts_of(model, query), sampling)
-        written = await asyncio.wrap_future(self.means.engine().generate(job, self.on_text))
-        told: dict[str, Any] = {"finish": written.finish}
-        if written.left:
-            told["left"] = dict(written.left)
-            self.note(left=told["left"])
-        if written.weights:
-            self.note(weights=dict(written.weights))
-        return Made(
-            written.text,
-            written.tokens,
-            written.logprobs,
-            written.confidence,
-            told,
-            self._usage(model, written),
-            [_span(each) for each in written.spans],
-        )
-
-    def _usage(self, model: Model, written: Generated) -> dict[str, Usage]:
-        """Count what each declared model read and wrote, whatever a fuse calls it."""
-        known = declared_names(model)
-        total: dict[str, Usage] = {}
-        for member, usage in written.usage.items():
-            name = known.get(member, member)
-            cost = self._cost(name, usage.prompt_tokens, usage.completion_tokens)
-            one = Usage(1, usage.prompt_tokens, usage.completion_tokens, cost)
-            total[name] = total.get(name, Usage()) + one
-        return total
+    def _reading(self, model: Model, tokens: int) -> float:
+        """Return what it costs that each model of a fuse reads so many tokens."""
+        return sum(self._cost(leaf.name, tokens, 0) for leaf in leaves(model))
 
     def _cost(self, name: str, read: int, written: int) -> float:
         price = self.means.prices.get(name)
         return (read * price[0] + written * price[1]) / 1e6 if price else 0.0
 
 
-def _bytes(query: Query | None, text: str = "") -> int:
+def _bytes(query: Query | None, *texts: str) -> int:
     """Return the tokens that reading takes at most: a token has at least one byte."""
     said = "".join(each for _, each in query.messages) if query is not None else ""
-    return len((said + text).encode(errors="replace")) + OVERHEAD
+    return len((said + "".join(texts)).encode(errors="replace")) + OVERHEAD
 
 
-def _kept(model: Model) -> bool:
-    """Say whether answers are worth keeping: a recording gives its own, by id and by draw."""
-    return not isinstance(model.member, Replay)
-
-
-def _span(span: Span) -> dict[str, Any]:
+def _span(span: Span) -> dict[str, JSON]:
     return {
         "text": span.text,
         "winner": span.winner,
         "candidates": dict(span.candidates),
         "scores": {name: dict(scores) for name, scores in span.scores.items()},
     }
-
-
-def prompts_of(model: Model, query: Query) -> tuple[tuple[tuple[str, str], ...], ...]:
-    """Return the query's messages, then one prompt for each template of the model's members."""
-    made = [(("user", template.render(query)),) for template in model.templates]
-    return (query.messages, *made)
-
-
-def declared_names(model: Model) -> dict[str, str]:
-    """Return the declared model behind each name that a fuse gives a member."""
-    if not model.members:
-        return {}
-    member: Any = model.member
-    while not hasattr(member, "names"):
-        member = member.member
-    found: dict[str, str] = {}
-    for name, inner in zip(member.names, model.members, strict=True):
-        found |= declared_names(inner) if inner.members else {name: inner.name}
-    return found

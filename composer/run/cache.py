@@ -8,47 +8,21 @@ anew, since its arithmetic may differ.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import sqlite3
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from composer.ports import Score
+from composer.ports import Completion, Score, Span
 from composer.run.result import Failure
+from composer.specs import digest, prompts
 from composer.words.caches import PACKAGE_VERSION, cache_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from composer.ports import Model, Sampling, Usage
-
-Prompts = tuple[tuple[tuple[str, str], ...], ...]
+    from composer.ports import Generate, Model, ScoreTexts
 
 FILE = "answers.sqlite"
-NAMES = ("key", "name", "folder", "device")
-"""What says where a model lies and how it is called; what it is, its content says."""
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """An answer as models made it, before it belongs to a query: its text, tokens and what it cost.
-
-    `confidence` and `logprobs` are as in `Text`; `usage` counts by the names of the models;
-    `cached` says that it was kept from an earlier run and cost nothing now.
-    """
-
-    text: str
-    tokens: tuple[str, ...] = ()
-    logprobs: tuple[float, ...] = ()
-    confidence: float | None = None
-    facts: dict[str, Any] = field(default_factory=dict)
-    usage: dict[str, Usage] = field(default_factory=dict)
-    spans: list[dict[str, Any]] = field(default_factory=list)
-    extracted: bool = False
-    value: str | None = None
-    cached: bool = False
 
 
 class AnswerCache:
@@ -67,21 +41,26 @@ class AnswerCache:
                 f"CREATE TABLE IF NOT EXISTS {name} (key TEXT PRIMARY KEY, made TEXT)"
             )
 
-    def get(self, key: str) -> Made | None:
+    def get(self, key: str) -> Completion | None:
         """Return a kept answer."""
         row = self._table.execute("SELECT made FROM answers WHERE key = ?", (key,)).fetchone()
         if row is None:
             return None
         kept = json.loads(row[0])
-        tokens, logprobs = tuple(kept.pop("tokens")), tuple(kept.pop("logprobs"))
-        return Made(**kept, tokens=tokens, logprobs=logprobs, cached=True)
+        for name in ("tokens", "logprobs"):
+            kept[name] = tuple(kept[name])
+        kept["spans"] = tuple(Span(**span) for span in kept["spans"])
+        return Completion(**kept, cached=True)
 
-    def put(self, key: str, made: Made) -> None:
+    def put(self, key: str, made: Completion) -> None:
         """Keep an answer."""
-        text = json.dumps(
-            {n: v for n, v in dataclasses.asdict(made).items() if n not in ("cached", "usage")}
+        named = {each.name: getattr(made, each.name) for each in dataclasses.fields(made)}
+        plain = {n: v for n, v in named.items() if n not in ("cached", "usage")}
+        plain["spans"] = [dataclasses.asdict(span) for span in made.spans]
+        plain |= {n: dict(named[n]) for n in ("left", "weights", "facts")}
+        self._table.execute(
+            "INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, json.dumps(plain))
         )
-        self._table.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, text))
 
     def get_score(self, key: str) -> Score | None:
         """Return a kept score."""
@@ -113,41 +92,21 @@ def cache_path() -> Path:
     return cache_folder() / FILE
 
 
-def answer_key(model: Model, prompts: Prompts, sampling: Sampling) -> str:
-    """Return the key of an answer: a hash of all that it depends on."""
-    return _key(model, prompts, _drawn(sampling))
+def answer_key(request: Generate) -> str:
+    """Return the key of an answer: a hash of all that it depends on; greedy work has no seed."""
+    how = dataclasses.asdict(request.sampling)
+    how["seed"] = request.seeds[0] if request.sampling.temperature > 0 else 0
+    return _key(request.model, prompts(request.model, request.query), how, request.prefix)
 
 
-def score_key(model: Model, prompts: Prompts | None, text: str | None) -> str:
-    """Return the key of a text's score after prompts, or, without a text, of a prompt's own."""
-    return _key(model, prompts, text)
+def score_key(request: ScoreTexts, text: str | None) -> str:
+    """Return the key of a text's score after prompts, or, without a text, of the query's own."""
+    if text is None:
+        assert request.query is not None
+        return _key(request.model, (request.query.messages,), None, "")
+    asked = None if request.query is None else prompts(request.model, request.query)
+    return _key(request.model, asked, text, request.prefix)
 
 
 def _key(model: Model, *asked: object) -> str:
-    contents = [leaf.source.content() for leaf in leaves(model) if leaf.source is not None]
-    parts = [PACKAGE_VERSION, contents, _plain(model.member), *asked]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def leaves(model: Model) -> Iterator[Model]:
-    """Yield the declared models that a model is made of."""
-    if not model.members:
-        yield model
-    for member in model.members:
-        yield from leaves(member)
-
-
-def _drawn(sampling: Sampling) -> dict[str, Any]:
-    """Return how tokens are drawn; greedy work has no seed."""
-    values = dataclasses.asdict(sampling)
-    return values if sampling.temperature > 0 else values | {"seed": 0}
-
-
-def _plain(member: Any) -> Any:  # noqa: ANN401 - a group, or what it is made of
-    """Write a group as JSON can, without what only names its models."""
-    if dataclasses.is_dataclass(member):
-        fields = [each.name for each in dataclasses.fields(member) if each.name not in NAMES]
-        return [type(member).__name__, {name: _plain(getattr(member, name)) for name in fields}]
-    if isinstance(member, tuple):
-        return [_plain(each) for each in member]
-    return member if isinstance(member, str | int | float | bool | None) else ""
+    return digest((PACKAGE_VERSION, model, *asked))

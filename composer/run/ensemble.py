@@ -15,6 +15,7 @@ from composer.ports import Port
 from composer.run.asking import Means
 from composer.run.budget import Budget
 from composer.run.cache import open_cache
+from composer.run.clients import Clients
 from composer.run.executor import Program, Walk, can_stream
 from composer.run.loading import Loading
 from composer.run.result import Failure, Result
@@ -31,10 +32,9 @@ if TYPE_CHECKING:
     from composer.compiler.graph import Node
     from composer.compiler.plan import Planned
     from composer.fusion.engine import Engine
-    from composer.fusion.spec import Score
-    from composer.models import Checkpoint
     from composer.models.local import LocalModel
-    from composer.ports import Decision, Query, Text
+    from composer.ports import Decision, Query, Score, Text
+    from composer.specs.models import Held
 
 T = TypeVar("T")
 
@@ -64,7 +64,8 @@ class Ensemble:
         self.budget = None if budget is None else Budget(budget)
         self._cache = None if cache is None else open_cache(cache)
         prices = {model.name: model.price for model in planned.plan.models}
-        means = Means(self._get_engine, prices, self._cache, self.budget)
+        self._clients = Clients(self._get_engine, prices)
+        means = Means(self._clients, prices, self._cache, self.budget)
         self._program = Program(planned.root, planned.ids, means, seed)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="compose", daemon=True)
@@ -182,7 +183,11 @@ class Ensemble:
         """
         from composer.run.scoring import score
 
-        return score(self._program, text, None if query is None else as_query(query))
+        asked = score(self._program, text, None if query is None else as_query(query))
+        try:
+            return _result(asyncio.run_coroutine_threadsafe(asked, self._loop))
+        except Exception as error:
+            raise Failure.of(error) from error
 
     @property
     def streams(self) -> bool:
@@ -200,6 +205,7 @@ class Ensemble:
             self._open = False
         if self._thread.is_alive():
             asyncio.run_coroutine_threadsafe(_stop_all(), self._loop).result()
+            asyncio.run_coroutine_threadsafe(self._clients.close(), self._loop).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
@@ -253,7 +259,7 @@ class Ensemble:
 
 
 def _loaded(
-    loading: Loading, load: Callable[[Checkpoint, str], LocalModel], model: Checkpoint, device: str
+    loading: Loading, load: Callable[[Held, str], LocalModel], model: Held, device: str
 ) -> LocalModel:
     with loading.of(model.name):
         return load(model, device)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from composer.compiler.graph import topological
 from composer.models import Declaration
-from composer.models.content import file_digest
 from composer.ports import Trainable
 from composer.ports.typed import Resolve, Typed
+from composer.specs.content import file_digest
 
 if TYPE_CHECKING:
     from composer.compiler.graph import Node

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from composer.run.asking import prompts_of
+from composer.compiler.graph import model_of
+from composer.ports import ScoreTexts
 from composer.run.result import Failure
 
 if TYPE_CHECKING:
-    from composer.compiler.graph import Node
-    from composer.fusion.spec import Score
-    from composer.ports import Model, Query
+    from composer.ports import Query, Score
     from composer.run.executor import Program
 
 
-def score(program: Program, text: str, query: Query | None) -> Score:
+async def score(program: Program, text: str, query: Query | None) -> Score:
     """Return the log-probabilities of a text's tokens, after a query or on its own."""
     root = program.root
     asked = root.asks
@@ -24,16 +23,6 @@ def score(program: Program, text: str, query: Query | None) -> Score:
             "this recipe's answer is not written by one model or fuse, so it scores no text",
             "let its last step be a model or a fuse, without a route",
         )
-    model = _made(asked)
-    prompts = None if query is None else prompts_of(model, query)
-    try:
-        return program.means.engine().score(model.member, prompts, text).result()
-    except Exception as error:
-        raise Failure.of(error) from error
-
-
-def _made(node: Node) -> Model:
-    """Build a model's handle, which needs no query."""
-    inputs: list[Any] = [_made(each) for each in node.inputs]
-    model: Model = node.step.function(*inputs, **node.values())
-    return model
+    request = ScoreTexts(model_of(asked), query, (text,))
+    (found,) = await (await program.means.clients.of(request.model)).score(request)
+    return found

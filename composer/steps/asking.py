@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from composer.models.capability import Capability
-from composer.models.checkpoint import Checkpoint
-from composer.models.declaration import Declaration
 from composer.parts import Template
-from composer.ports import Asker, Candidates, Member, Model, Query, Ranking, Sampling, Text
+from composer.ports import Asker, Candidates, Model, Query, Ranking, Sampling, Text
+from composer.ports.capability import Capability
+from composer.specs import Declaration, Declared, Prompted
 from composer.steps.declare import step
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from composer.steps.site import Site
 
 Temperature = Annotated[float, Field(ge=0)]
@@ -28,11 +25,7 @@ Whole = Annotated[int, Field(ge=0)]
 @step(sign="a name in step position", hidden=("declaration", "name"))
 def model(*, declaration: Declaration, name: str) -> Model:
     """Stand for a declared model."""
-    from composer.fusion.spec import Solo
-
-    member = declaration.member(name)
-    handle = Solo(member) if isinstance(member, Checkpoint) else member
-    return Model(name, handle, source=declaration)
+    return Declared(name, declaration)
 
 
 @step(needs=Capability.TEXT, hidden=("draw",), streams=True, absorbs="model")
@@ -106,37 +99,9 @@ def prompted(model: Model, *, template: Template) -> Model:
 
     Source: model arithmetic, arXiv:2311.14479.
     """
-    from composer.fusion.spec import Prompted
-
-    member = Prompted(_shift(model.member, 1), 1)
-    return replace(model, member=member, templates=(template, *model.templates))
+    return Prompted(model, template)
 
 
 def _seeded(sampling: Sampling, ask: Asker) -> Sampling:
     """Give each draw a seed of its own; greedy work has none, so that it can be shared."""
     return replace(sampling, seed=ask.rng.getrandbits(62)) if sampling.temperature else sampling
-
-
-def _shift(member: Member, by: int) -> Member:
-    """Renumber the prompts that a member reads, to make room for others before them."""
-    from composer.fusion.spec import Prompted
-
-    if isinstance(member, Prompted):
-        return replace(member, prompt=member.prompt + by)
-    inner = getattr(member, "members", None)
-    if inner is None:
-        return member
-    return replace(member, members=tuple(_shift(each, by) for each in inner))
-
-
-def share_prompts(models: Mapping[str, Model]) -> tuple[dict[str, Member], tuple[Template, ...]]:
-    """Put the members of several models under one list of prompts.
-
-    Returns each model's member, renumbered, and the templates of prompts 1, 2, ...
-    """
-    members: dict[str, Member] = {}
-    templates: tuple[Template, ...] = ()
-    for name, each in models.items():
-        members[name] = _shift(each.member, len(templates))
-        templates += each.templates
-    return members, templates

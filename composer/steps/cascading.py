@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.models.capability import Capability
 from composer.parts import SIGNALS, Constant, Operation, Rule, Signal
 from composer.ports import Asker, Later, Port, Query, Text
+from composer.ports.capability import Capability
 from composer.steps.declare import step
 from composer.steps.site import Complaint
 

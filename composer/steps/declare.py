@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
 
 from pydantic import BaseModel, ConfigDict, create_model
 
-from composer.models.capability import Capability
 from composer.ports import Port
+from composer.ports.capability import Capability
 from composer.steps.signature import (
     Input,
     Parameters,

@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from composer.models.capability import Capability
 from composer.parts import Align, Combine, Doubt, Draft, Gate, Handover, Mean, Shared, Weigh, Words
 from composer.ports import Decision, Model
+from composer.ports.capability import Capability
 from composer.ports.values import unique
-from composer.steps.asking import share_prompts
+from composer.specs import ByteFuse, Handoff, SpanFuse, TokenFuse, Weighed
 from composer.steps.declare import step
 from composer.steps.site import Complaint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from composer.fusion.spec import Part
     from composer.steps.site import Site
 
 
@@ -65,26 +64,21 @@ def token_fuse(  # noqa: PLR0913 - each is a part of its own
     leaves, and the others go on.
     `plausible` rules out what has less than that part of the first member's largest probability.
     """
-    from composer.fusion.spec import TokenFuse
-
-    named = dict(zip(names or unique(m.name for m in members), members, strict=True))
-    parts, templates = share_prompts(named)
-    group = TokenFuse(
-        tuple(parts.values()),
-        tuple(parts),
+    return TokenFuse(
+        members,
+        names or _names(members),
         weights,
-        combine=_plausible(combine.part(), plausible),
+        combine=combine,
+        align=align,
+        weigh=weigh,
+        gate=gate,
+        draft=draft,
         normalize=normalize,
-        align=align.part(),
-        weigh=None if weigh is None or weigh.once else weigh.part(),
-        prior=weigh.part() if weigh is not None and weigh.once else None,
-        gate=None if gate is None else gate.part(),
-        draft=None if draft is None else draft.part(),
+        plausible=plausible,
         together=together,
         lazy=lazy,
         leave=leave,
     )
-    return Model(f"token_fuse({', '.join(parts)})", group, tuple(named.values()), templates)
 
 
 @token_fuse.check
@@ -110,15 +104,6 @@ def its_members_tokens_are_the_same(site: Site) -> Iterator[Complaint]:
     )
 
 
-def _plausible(combine: Part, alpha: float) -> Part:
-    """Return a way to combine that keeps to what the first member finds plausible."""
-    from composer.fusion.spec import Part
-
-    if not alpha:
-        return combine
-    return Part("composer.fusion.combine:plausible", (("of", combine), ("alpha", alpha)))
-
-
 @step(
     paper="arXiv:2407.19807",
     needs=Capability.TEXT | Capability.SCORE,
@@ -139,14 +124,7 @@ def span_fuse(
     A score is the mean log-probability of the span's tokens; the candidate with the largest
     weighted sum over the members wins (Cool-Fusion, SweetSpan).
     """
-    from composer.fusion.spec import SpanFuse
-
-    named = dict(zip(names or unique(m.name for m in members), members, strict=True))
-    parts, templates = share_prompts(named)
-    group = SpanFuse(
-        tuple(parts.values()), tuple(parts), weights, words=span.n, max_span_tokens=max_span_tokens
-    )
-    return Model(f"span_fuse({', '.join(parts)})", group, tuple(named.values()), templates)
+    return SpanFuse(members, names or _names(members), weights, span.n, max_span_tokens)
 
 
 @step(
@@ -169,12 +147,7 @@ def byte_fuse(
     with all the others. Who is ahead waits; `top` tokens of each member are weighed up. It gives
     text, no next-token distribution.
     """
-    from composer.fusion.spec import ByteFuse
-
-    named = dict(zip(names or unique(m.name for m in members), members, strict=True))
-    parts, templates = share_prompts(named)
-    group = ByteFuse(tuple(parts.values()), tuple(parts), weights, top)
-    return Model(f"byte_fuse({', '.join(parts)})", group, tuple(named.values()), templates)
+    return ByteFuse(members, names or _names(members), weights, top)
 
 
 @step(
@@ -193,18 +166,18 @@ def handoff(
 
     The text goes over, not the tokens: the members may have unlike vocabularies.
     """
-    from composer.fusion.spec import Handoff
-
-    named = dict(zip(names or unique(m.name for m in members), members, strict=True))
-    parts, templates = share_prompts(named)
-    group = Handoff(tuple(parts.values()), tuple(parts), when.part())
-    return Model(f"handoff({', '.join(parts)})", group, tuple(named.values()), templates)
+    return Handoff(members, names or _names(members), when)
 
 
 @step(sign="`route -> fuse`", absorbs="fuse", labels={"decision": "weights"})
 def weigh(fuse: Model, decision: Decision) -> Model:
     """Multiply the weights of a fuse's members by a decision's; a weight of 0 is not run."""
-    group = fuse.member
-    own = group.weights or (1.0,) * len(group.names)
-    weights = tuple(w * decision.weights.get(n, 0.0) for n, w in zip(group.names, own, strict=True))
-    return replace(fuse, member=replace(group, weights=weights))
+    assert isinstance(fuse, Weighed)
+    own = fuse.weights or (1.0,) * len(fuse.names)
+    weights = tuple(w * decision.weights.get(n, 0.0) for n, w in zip(fuse.names, own, strict=True))
+    return replace(fuse, weights=weights)
+
+
+def _names(members: tuple[Model, ...]) -> tuple[str, ...]:
+    """Name members by their models, repeats numbered."""
+    return unique(member.name for member in members)

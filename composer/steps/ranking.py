@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from composer.models.capability import Capability
 from composer.parts import TEMPLATES, Confident, Judge, Scorer, Template
 from composer.ports import Asker, Candidates, Model, Ranking, Sampling, Text
+from composer.ports.capability import Capability
 from composer.steps.declare import step
 from composer.steps.site import Complaint
 

@@ -6,9 +6,9 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from composer.models.capability import Capability
 from composer.parts import Blend, Choice, Estimator, Judging, One, Perplexity, Policy
 from composer.ports import Asker, Decision, Model, Query
+from composer.ports.capability import Capability
 from composer.steps.declare import step
 
 if TYPE_CHECKING:

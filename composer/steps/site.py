@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from composer.models.capability import Capability
     from composer.ports import Port
+    from composer.ports.capability import Capability
 
 
 class Site(Protocol):

@@ -17,8 +17,8 @@ RECIPES = sorted(path.stem for path in GOLDEN.glob("*.ens"))
 def elsewhere(monkeypatch):
     """Let `hf("elsewhere")` be a model with a vocabulary of its own."""
     from composer.models import Capability
-    from composer.models.card import Card
     from composer.models.hf import HF
+    from composer.ports.card import Card
 
     able = Capability.TEXT | Capability.LOGITS | Capability.SCORE
     card = Card(able, "elsewhere", vocabulary="another")

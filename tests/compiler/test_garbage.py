@@ -53,8 +53,8 @@ tokens = st.one_of(
 def light():
     """Let local models be what they might be, without their files."""
     from composer.models import Capability
-    from composer.models.card import Card
     from composer.models.hf import HF
+    from composer.ports.card import Card
 
     card_of.cache_clear()
     before = HF.card

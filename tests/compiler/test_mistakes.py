@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from composer.compiler.graph import compile_recipe
-from composer.models.card import Card
 from composer.models.hf import HF
+from composer.ports.card import Card
 from composer.words import CODES, Mistakes, Source, draw
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -4,9 +4,9 @@ import pytest
 
 from composer.compiler.plan import Device, devices, make_plan, place
 from composer.compiler.rules import optimize
-from composer.models.capability import Capability
-from composer.models.card import Card
 from composer.models.hf import HF
+from composer.ports.capability import Capability
+from composer.ports.card import Card
 from composer.words import Mistakes
 
 GIB = 2**30

@@ -8,9 +8,9 @@ import pytest
 from composer.compiler.graph import compile_recipe
 from composer.compiler.plan import VERSION, Device, Plan, describe, describe_steps, make_plan
 from composer.compiler.rules import optimize
-from composer.models.capability import Capability
-from composer.models.card import Card
 from composer.models.hf import HF
+from composer.ports.capability import Capability
+from composer.ports.card import Card
 from composer.words import Source
 
 PLANS = Path(__file__).parent / "plans"

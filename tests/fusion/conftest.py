@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from fusing import Job, checkpoint
 
 from composer.fusion.engine import Engine
-from composer.fusion.spec import Job, Sampling, Solo
-from composer.models.checkpoint import Checkpoint
 from composer.models.local import load
+from composer.ports import Sampling
 
 CHECKOUT = Path(__file__).parents[2]
 DATA = CHECKOUT.parent / "shared" / "data"
@@ -37,7 +37,7 @@ def model(data):
         "maths": "stories260K-ft-gsm8k",
         "rwkv": "rwkv4-660K-bytes",
     }
-    return lambda name: Solo(Checkpoint(name, name, str(data / "models" / folders[name])))
+    return lambda name: checkpoint(name, data / "models" / folders[name])
 
 
 @pytest.fixture(scope="session")
@@ -48,7 +48,7 @@ def zoo():
         folder = ZOO / name
         if not (folder / "model.safetensors").is_file():
             pytest.skip(f"the zoo has no model {name}")
-        return Solo(Checkpoint(f"zoo/{name}", name, str(folder)))
+        return checkpoint(name, folder)
 
     return find
 
@@ -75,7 +75,7 @@ class Plain:
     """A model without cache or batch: log-probabilities after ids, in float64."""
 
     def __init__(self, solo):
-        self.local = load(solo.model)
+        self.local = load(solo)
 
     @torch.inference_mode()
     def after(self, ids):

@@ -3,9 +3,10 @@
 import itertools
 
 import pytest
+from fusing import Job, TokenFuse
 
-from composer.fusion.spec import ByteFuse, TokenFuse
-from composer.models.checkpoint import ModelError
+from composer.ports import ModelError
+from composer.specs import ByteFuse
 
 TEXT = "Once upon a time"
 
@@ -92,7 +93,7 @@ def test_weights_decide(pair, model, write):
 
 
 def test_several_at_once_equal_one_at_a_time(engine, pair):
-    from composer.fusion.spec import Job, Sampling
+    from composer.ports import Sampling
 
     fuse = ByteFuse(pair, ("a", "b"))
     jobs = [

@@ -4,13 +4,14 @@ import time
 from concurrent.futures import wait
 
 import pytest
+from fusing import Job, TokenFuse, ask_score, stored
 
 from composer.fusion.engine import Engine
-from composer.fusion.spec import Job, Sampling, SpanFuse, TokenFuse
-from composer.models.checkpoint import ModelError
 from composer.models.pool import weight_bytes
+from composer.ports import ModelError, Sampling
+from composer.specs import SpanFuse
 
-LIGHT = ["composer.fusion", "composer.fusion.spec", "composer.models.checkpoint"]
+LIGHT = ["composer.fusion", "composer.specs", "composer.models.hf"]
 
 
 def job(member, text="Lily", **how):
@@ -49,7 +50,7 @@ def test_more_jobs_than_rows_wait_for_their_turn(model, write):
 
 def test_models_that_do_not_fit_together_take_turns(model, write):
     names = ["stories", "rwkv", "shakespeare"]
-    room = max(weight_bytes(model(name).model, "cpu") for name in names) + 1000
+    room = max(weight_bytes(model(name), "cpu") for name in names) + 1000
     with Engine({"cpu": room}) as engine:
         futures = [engine.generate(job(model(name))) for name in [*names, *names]]
         made = [future.result(60).text for future in futures]
@@ -59,7 +60,7 @@ def test_models_that_do_not_fit_together_take_turns(model, write):
 
 def test_a_group_that_cannot_be_in_memory_at_once_is_an_error(model):
     members = model("stories"), model("rwkv")
-    room = weight_bytes(members[1].model, "cpu") + 1000
+    room = weight_bytes(members[1], "cpu") + 1000
     with Engine({"cpu": room}) as engine:
         for fuse in (TokenFuse(members, ("a", "b")), SpanFuse(members, ("a", "b"))):
             with pytest.raises(ModelError, match="do not fit together"):
@@ -68,12 +69,11 @@ def test_a_group_that_cannot_be_in_memory_at_once_is_an_error(model):
 
 
 def test_a_model_that_is_not_there_fails_its_own_job_only(model, engine):
-    from dataclasses import replace
 
-    absent = replace(model("stories").model, key="absent", name="absent", folder="/nowhere")
+    absent = stored("absent", "absent", "/nowhere")
     good = engine.generate(job(model("stories")))
     with pytest.raises(ModelError, match="absent"):
-        engine.generate(job(type(model("stories"))(absent))).result(60)
+        engine.generate(job(absent)).result(60)
     assert good.result(60).text
 
 
@@ -99,7 +99,7 @@ def test_a_failing_pass_fails_only_the_rows_that_fail_alone(engine, model, write
 def test_usage_goes_by_the_name_that_was_asked(engine, model):
     from dataclasses import replace
 
-    other = type(model("stories"))(replace(model("stories").model, name="nickname"))
+    other = replace(model("stories"), name="nickname")
     assert set(engine.generate(job(model("stories"))).result(60).usage) == {"stories"}
     assert set(engine.generate(job(other)).result(60).usage) == {"nickname"}
 
@@ -108,7 +108,7 @@ def test_jobs_of_all_kinds_share_the_engine(engine, model, write):
     a, r = model("stories"), model("rwkv")
     kinds = [a, r, TokenFuse((a, r), ("a", "r")), SpanFuse((a, r), ("a", "r"))] * 3
     futures = [engine.generate(job(kind, max_tokens=12)) for kind in kinds]
-    score = engine.score(a, None, "Lily was happy.")
+    score = ask_score(engine, a, None, "Lily was happy.")
     gone = [engine.generate(job(kind, max_tokens=200)) for kind in kinds]
     for future in gone[::2]:
         future.cancel()

@@ -5,18 +5,17 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from fusing import LOGS, UNION, Job, Part, TokenFuse
 
 from composer.fusion.cursor import Cursor
 from composer.fusion.gate import critical, routed
 from composer.fusion.requests.entries import Draw
 from composer.fusion.said import Said
-from composer.fusion.spec import LOGS, UNION, Job, Part, Sampling, TokenFuse
 from composer.fusion.taught import Taught
 from composer.fusion.tick import tick
-from composer.models.checkpoint import ModelError
 from composer.models.rows import Feed
 from composer.models.separate import Separate
-from composer.ports import State
+from composer.ports import ModelError, Sampling, State
 
 TEXT = "Once upon a time"
 NAMES = ("a", "b")
@@ -81,7 +80,7 @@ def test_critical_opens_where_its_classifier_says_so_by_hand():
 @pytest.mark.parametrize("name", ["stories", "rwkv"])
 @pytest.mark.parametrize("alone", [False, True])
 def test_hidden_states_go_through_the_head_to_the_logits(engine, model, monkeypatch, name, alone):
-    (runner,) = engine._pool.get([model(name).model])
+    (runner,) = engine._pool.get([model(name)])
     if alone:
         if name == "rwkv":
             pytest.skip("a recurrent model has a table of states of its own")
@@ -105,7 +104,7 @@ def test_hidden_states_go_through_the_head_to_the_logits(engine, model, monkeypa
 
 @torch.inference_mode()
 def test_a_model_that_gives_none_says_so(engine, model, monkeypatch):
-    (runner,) = engine._pool.get([model("stories").model])
+    (runner,) = engine._pool.get([model("stories")])
     monkeypatch.setattr(runner.model.module, "get_output_embeddings", lambda: None)
     row = runner.rows.join()
     with pytest.raises(ModelError, match="does not give hidden states") as error:
@@ -214,7 +213,7 @@ def lead_size(solo):
     import json
     from pathlib import Path
 
-    return json.loads((Path(solo.model.folder) / "config.json").read_text())["hidden_size"]
+    return json.loads((Path(solo.weights.location) / "config.json").read_text())["hidden_size"]
 
 
 def test_what_does_not_fit_is_said_in_words(pair, write, size):
@@ -237,7 +236,7 @@ def test_a_failed_pass_is_made_again_for_routed_and_plain_rows_alike(
     fuse = TokenFuse(pair, NAMES, (0.0, 1.0), gate=part, lazy=True)
     members = fuse, pair[0], fuse, pair[0]
     alone = {member: write(member, TEXT, max_tokens=8).text for member in members}
-    (runner,) = engine._pool.get([pair[0].model])
+    (runner,) = engine._pool.get([pair[0]])
     whole = runner.rows.step
 
     def step(feeds):
@@ -269,11 +268,12 @@ def test_rows_are_read_rightly_beside_one_that_is_refused_hidden_states(
 ):
     part = gate("routed", taught("routed", network((size, 1))))
     fuse = TokenFuse(pair, NAMES, (0.0, 1.0), gate=part, lazy=True)
-    groups = [engine._group(member) for member in (pair[0], fuse, pair[0])]
-    cursors = [Cursor.open(group, group.weights(None), {0: [1, 5, 7, 9]}) for group in groups]
+    asked = [(member, engine._group(member)) for member in (pair[0], fuse, pair[0])]
+    ids = {0: [1, 5, 7, 9]}
+    cursors = [Cursor.open(group, group.weights(member), dict(ids)) for member, group in asked]
     alone, refused, beside = [Draw(each, Sampling(), 0.5) for each in cursors]
     wanted = tick([alone])[alone]
-    (runner,) = engine._pool.get([pair[0].model])
+    (runner,) = engine._pool.get([pair[0]])
     monkeypatch.setattr(runner.model.config, "final_logit_softcapping", 30.0, raising=False)
     found = tick([refused, beside])
     assert found.errors[refused].code == "E302"

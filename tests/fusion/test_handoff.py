@@ -3,9 +3,10 @@
 import itertools
 
 import pytest
+from fusing import UNION, Part, TokenFuse
 
-from composer.fusion.spec import UNION, Handoff, Part, TokenFuse
-from composer.models.checkpoint import ModelError
+from composer.ports import ModelError
+from composer.specs import Handoff
 
 TEXT = "Once upon a time"
 
@@ -100,7 +101,7 @@ def test_a_token_that_a_fuse_never_writes_is_an_error(model, write):
 
 
 def test_doubt_knows_one_expert_only(pair, write):
-    with pytest.raises(ModelError, match="expert"):
+    with pytest.raises(ModelError, match="hands over to 1, but 2 may go on"):
         write(Handoff((*pair, pair[0]), ("a", "b", "c"), doubt()), TEXT)
 
 

@@ -2,20 +2,11 @@
 
 import pytest
 import torch
+from fusing import LOGS, UNION, Job, Part, TokenFuse, ask_members
 
 from composer.fusion.cursor import Cursor, opening
-from composer.fusion.spec import (
-    LOGS,
-    UNION,
-    ByteFuse,
-    Handoff,
-    Job,
-    Part,
-    Sampling,
-    SpanFuse,
-    TokenFuse,
-)
-from composer.models.checkpoint import ModelError
+from composer.ports import ModelError, Query, Sampling
+from composer.specs import ByteFuse, Handoff, SpanFuse
 
 TEXT = "Once upon a time"
 NAMES = ("a", "b", "c")
@@ -31,7 +22,7 @@ def broken(engine, monkeypatch):
     """Make a model give NaN, or raise, once it has read a number of tokens: `broken(model, 9)`."""
 
     def spoil(solo, after, error=None):
-        (runner,) = engine._pool.get([solo.model])
+        (runner,) = engine._pool.get([solo])
         plain = runner.rows.step
 
         def step(feeds):
@@ -121,7 +112,7 @@ def test_a_lead_cannot_leave_and_its_follower_can(three, write, broken):
 
 
 def narrow(engine, monkeypatch, solo, context):
-    (runner,) = engine._pool.get([solo.model])
+    (runner,) = engine._pool.get([solo])
     monkeypatch.setattr(runner.model, "context", context)
 
 
@@ -157,7 +148,7 @@ def test_a_member_whose_context_the_prompt_exceeds_leaves(engine, three, write, 
 def test_rows_are_given_back(engine, three, write, broken):
     broken(three[1], 12)
     write(TokenFuse(three, NAMES, leave=True), TEXT)
-    assert all(runner.idle for runner in engine._pool.get([each.model for each in three]))
+    assert all(runner.idle for runner in engine._pool.get(three))
 
 
 def test_a_nested_fuse_leaves_as_one(three, write, broken):
@@ -205,16 +196,16 @@ def test_a_formula_has_no_member_to_spare(three):
 
 def test_nothing_to_read_names_the_member(engine, three):
     group = engine._group(TokenFuse(three, NAMES))
-    given = {0: opening(group.leaves[0], [(("user", TEXT),)], ""), 1: []}
+    given = {0: opening(group.leaves[0], Query.of(TEXT), ""), 1: []}
     with pytest.raises(ModelError, match="is given nothing to read") as error:
         Cursor.open(group, (0.5, 0.5, 0.0), given)
     assert error.value.code == "E701"
-    assert engine._pool.get([three[0].model])[0].idle
+    assert engine._pool.get([three[0]])[0].idle
 
 
 def test_an_empty_prompt_names_a_member_that_cannot_begin(model, write, engine, monkeypatch):
     solo = model("rwkv")
-    (runner,) = engine._pool.get([solo.model])
+    (runner,) = engine._pool.get([solo])
     monkeypatch.setattr(runner.model, "render", lambda *_: [])
     with pytest.raises(ModelError, match="is given nothing to read") as error:
         write(TokenFuse((model("stories"), solo), ("a", "b"), align=UNION), "")
@@ -227,7 +218,7 @@ def test_an_empty_prompt_begins_after_bos(three, write):
 
 
 def listened(engine, member):
-    return engine.listen(member, ((("user", TEXT),),), " there").result(60)
+    return ask_members(engine, member, ((("user", TEXT),),), " there").result(60)
 
 
 def test_listening_names_who_left(engine, three, broken, monkeypatch):

@@ -6,10 +6,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from fusing import LOGS, MEAN, UNION, Job, Part, Prompted, TokenFuse, ask_score
 
 from composer.fusion.sessions.settle import settle
-from composer.fusion.spec import LOGS, MEAN, UNION, Job, Part, Prompted, Sampling, TokenFuse
-from composer.models.checkpoint import ModelError
+from composer.ports import ModelError, Sampling
 
 TEXT = "Once upon a time there was a little girl named Lily."
 PERPLEXITY = Part("composer.fusion.prior.perplexity:perplexity")
@@ -260,13 +260,13 @@ def test_a_score_is_by_settled_weights_too(engine, three, weights):
     fuse = TokenFuse(three, NAMES, prior=PERPLEXITY)
     found = weights(fuse, TEXT)
     prompts = ((("user", TEXT),),)
-    settled = engine.score(fuse, prompts, " She").result(60)
-    fixed = engine.score(TokenFuse(three, NAMES), prompts, " She", weights=found).result(60)
+    settled = ask_score(engine, fuse, prompts, " She").result(60)
+    fixed = ask_score(engine, TokenFuse(three, NAMES), prompts, " She", weights=found).result(60)
     assert settled.logprobs == pytest.approx(fixed.logprobs, abs=1e-5)
 
 
 def test_a_fuse_inside_spans_settles_too(three, write, weights):
-    from composer.fusion.spec import SpanFuse
+    from composer.specs import SpanFuse
 
     inner = TokenFuse(three[:2], NAMES[:2], prior=PERPLEXITY)
     made = write(SpanFuse((inner, three[2]), ("ab", "c")), TEXT, max_tokens=8)
@@ -304,7 +304,7 @@ def test_a_prompt_that_leaves_nobody_a_weight_is_an_error():
 def test_who_leads_stays_though_all_others_leave_while_they_are_weighed(
     three, write, monkeypatch, engine, prior
 ):
-    (runner,) = engine._pool.get([three[1].model])
+    (runner,) = engine._pool.get([three[1]])
 
     def fail(feeds):
         raise MemoryError("no room on the device")

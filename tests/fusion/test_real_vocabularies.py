@@ -4,10 +4,9 @@ import shutil
 
 import pytest
 import torch
+from fusing import TokenFuse, ask_score, checkpoint
 
 from composer.fusion.cursor import Cursor
-from composer.fusion.spec import Solo, TokenFuse
-from composer.models.checkpoint import Checkpoint
 
 NAMES = ("llama2", "gpt2", "pythia-gpt-neox-20b-original")
 
@@ -25,7 +24,7 @@ def members(data, tmp_path_factory):
         shape = {"hidden_size": 8, "intermediate_size": 8, "num_hidden_layers": 1}
         shape |= {"num_attention_heads": 1, "max_position_embeddings": 1024}
         LlamaForCausalLM(LlamaConfig(vocab_size=width, **shape)).save_pretrained(folder)
-        return Solo(Checkpoint(name, name, str(folder)))
+        return checkpoint(name, folder)
 
     return tuple(make(name) for name in NAMES)
 
@@ -61,8 +60,8 @@ def test_all_members_are_given_the_bytes_of_the_answer(members, write, given_byt
 
 @pytest.mark.parametrize("text", [" Hello world", "Hello world", "  two spaces", "é dog"])
 def test_a_scored_text_is_the_same_bytes_for_all(members, engine, given_bytes, text):
-    engine.score(TokenFuse(members, NAMES), None, text).result(60)
-    models = [solo.model for solo in members]
+    ask_score(engine, TokenFuse(members, NAMES), None, text).result(60)
+    models = list(members)
     dummies = [b" " if model.name == "llama2" else b"" for model in models]
     assert len(given_bytes) == 3
     for (before, written), dummy in zip(given_bytes, dummies, strict=True):

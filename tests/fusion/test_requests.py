@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from fusing import SHARED, Part, TokenFuse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -13,8 +14,8 @@ from composer.fusion.requests.fused import Fused
 from composer.fusion.requests.read_logits import ReadLogits
 from composer.fusion.requests.score_tokens import ScoreTokens
 from composer.fusion.requests.speculative import Side, SpeculativeStep
-from composer.fusion.spec import SHARED, Part, Sampling, TokenFuse
 from composer.fusion.tick import tick
+from composer.ports import Sampling
 
 NAMES = ("a", "b")
 TEXTS = ("Once upon a time", "Lily was so happy", "Tom said: no, I will not go to the park today")

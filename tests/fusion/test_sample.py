@@ -6,7 +6,7 @@ import torch
 from composer.fusion.combine import logs, mean
 from composer.fusion.said import Lined, Said, Share
 from composer.fusion.sample import draw, filtered
-from composer.fusion.spec import Sampling
+from composer.ports import Sampling
 
 P = torch.tensor([[0.1, 0.4, 0.2, 0.3]])
 RANKED = torch.tensor([[0.4, 0.3, 0.2, 0.1]]).log()

@@ -2,9 +2,10 @@ import math
 
 import pytest
 import torch
+from fusing import Job, Part, TokenFuse
 
-from composer.fusion.spec import Job, Part, Sampling, SpanFuse, TokenFuse
-from composer.models.checkpoint import ModelError
+from composer.ports import ModelError, Sampling
+from composer.specs import SpanFuse
 
 PROMPTS = ["Once upon a time", "Lily", "The big dog ran to the park and", "Tom said:", "One day"]
 
@@ -152,7 +153,7 @@ def test_rows_that_were_no_numbers_are_wiped_however_they_were_used(engine, mode
     }
     fuse = TokenFuse(pair, ("a", "b"), draft=drafts.get(kind))
     member = SpanFuse(pair, ("a", "b")) if kind == "span" else fuse
-    (runner,) = engine._pool.get([pair[0].model])
+    (runner,) = engine._pool.get([pair[0]])
     weight = runner.model.module.model.embed_tokens.weight
     token = runner.model.vocabulary.extend(b"Z")[-1]
     kept = weight[token].clone()

@@ -1,9 +1,10 @@
 import math
 
 import pytest
+from fusing import Job, Part, TokenFuse
 
-from composer.fusion.spec import ByteFuse, Job, Part, Sampling, SpanFuse, TokenFuse
-from composer.models.checkpoint import ModelError
+from composer.ports import ModelError, Sampling
+from composer.specs import ByteFuse, SpanFuse
 
 TEXT = "Once upon a time"
 

@@ -3,11 +3,11 @@ from dataclasses import replace
 
 import pytest
 import torch
+from fusing import LOGS, Job, Part, Prompted, TokenFuse
 
 from composer.fusion.said import Said
 from composer.fusion.sample import filtered, pick, processed
-from composer.fusion.spec import LOGS, Job, Part, Sampling, TokenFuse
-from composer.models.checkpoint import ModelError
+from composer.ports import ModelError, Sampling
 
 TEXT = "Once upon a time"
 CHANCE = 1e-3  # a test that draws at random fails so rarely with other seeds
@@ -65,7 +65,6 @@ def test_the_cheapest_member_leads(zoo, write):
 
 
 def test_recurrent_members_come_back_to_where_a_round_began(model, write):
-    from composer.fusion.spec import Prompted
 
     rwkv = model("rwkv")
     members = rwkv, Prompted(rwkv, 1)

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 import torch
+from fusing import LOGS, SHARED, UNION, Job, Part, Prompted, TokenFuse
 
-from composer.fusion.spec import LOGS, SHARED, UNION, Job, Part, Prompted, Sampling, TokenFuse
-from composer.models.checkpoint import ModelError
+from composer.ports import ModelError, Sampling
 
 TEXT = "Once upon a time"
 

@@ -2,13 +2,13 @@ import math
 
 import pytest
 import torch
+from fusing import SHARED, Job, Part, TokenFuse
 
 from composer.fusion.cursor import Cursor
 from composer.fusion.requests.base import END
 from composer.fusion.requests.score_tokens import ScoreTokens
-from composer.fusion.spec import SHARED, Job, Part, Sampling, TokenFuse
 from composer.fusion.tick import tick
-from composer.models.checkpoint import ModelError
+from composer.ports import ModelError, Sampling
 
 TEXT = "Once upon a time"
 NEAR = 1e-3  # decisions nearer than this may fall otherwise where rows share a pass
@@ -281,7 +281,7 @@ def test_a_lead_without_weight_leaves_a_plain_fuse(model, write):
 
 def test_members_are_single_models(model, write):
     inner = fused((model("stories"), model("shakespeare")))
-    with pytest.raises(ModelError, match="not by fuses"):
+    with pytest.raises(ModelError, match="one model each"):
         write(TokenFuse((inner, model("rwkv")), ("ab", "c"), draft=drafted()), TEXT)
 
 
@@ -291,7 +291,9 @@ def test_scores_of_tokens_tell_what_each_model_makes_of_its_own_tokens(engine, m
     own = [plain(member) for member in members]
     prompts = [each.prompt(TEXT) for each in own]
     with torch.inference_mode():
-        cursor = Cursor.open(group, group.weights(None), dict(enumerate(map(list, prompts))))
+        cursor = Cursor.open(
+            group, group.weights(fused(members)), dict(enumerate(map(list, prompts)))
+        )
         tokens = {n: [*own[n].local.vocabulary.extend(b" was"), END] for n in range(2)}
         for n, own_tokens in tokens.items():
             cursor.tracks[n].ids += own_tokens[:-1]

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 import torch
+from fusing import UNION, Job, Part, TokenFuse, checkpoint
 
 from composer.fusion.engine import Engine
 from composer.fusion.gate import critical as critical_gate
 from composer.fusion.gate import routed as routed_gate
 from composer.fusion.said import Said
 from composer.fusion.sessions.listen import Heard
-from composer.fusion.spec import UNION, Job, Part, Sampling, Solo, TokenFuse
 from composer.fusion.taught import Taught
 from composer.learn.tokens import critical, hear, learned, routed
-from composer.models.checkpoint import Checkpoint
 from composer.models.local import load
+from composer.ports import Sampling
 from composer.words import Mistakes
 
 ZOO = Path(__file__).parents[2] / "composer" / "zoo"
@@ -26,7 +26,7 @@ def zoo(name):
     folder = ZOO / "models" / name
     if not (folder / "model.safetensors").is_file():
         pytest.skip(f"the zoo has no model {name}")
-    return Solo(Checkpoint(name, name, str(folder)))
+    return checkpoint(name, folder)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def test_hears_what_uncached_models_say(engine, fuse, texts):
     question, answer = texts[0]
     found = hear(engine, fuse, [(question, answer)], hidden=True)
     for n, member in enumerate(fuse.members):
-        local = load(member.model)
+        local = load(member)
         prompt = local.render((("user", question),))
         ids = [*local.vocabulary.extend(answer.encode()), min(local.ends)]
         out = local.module(torch.tensor([prompt + ids]), output_hidden_states=True)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from composer.models.checkpoint import ModelError
 from composer.models.cutting import cover
 from composer.models.spelling import ALPHABET
 from composer.models.vocabulary import Vocabulary
+from composer.ports import ModelError
 
 BYTES = [f"<0x{byte:02X}>" for byte in range(256)]
 BYTE_LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}

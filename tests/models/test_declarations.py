@@ -1,13 +1,15 @@
 """What a recipe can declare, and when two declarations are one model."""
 
+import asyncio
 import json
 
 import pytest
 from pydantic import ValidationError
 
 from composer import zoo
-from composer.models import BACKENDS, Capability, Checkpoint, ModelError, TextModel
+from composer.models import BACKENDS, Capability, ModelError
 from composer.models.backends import Backends
+from composer.ports import Client
 
 hf, zoo_model, fake = BACKENDS["hf"], BACKENDS["zoo"], BACKENDS["fake"]
 recorded = BACKENDS["recorded"]
@@ -129,17 +131,16 @@ def test_one_folder_under_two_paths_is_one_model(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "b").symlink_to(tmp_path / "a")
 
-    ours, theirs = (hf(path=str(tmp_path / name)).member("A") for name in "ab")
+    ours, theirs = (hf(path=str(tmp_path / name)).weights for name in "ab")
 
-    assert ours.weights == theirs.weights
+    assert ours.shared == theirs.shared
 
 
-def test_a_local_model_hands_out_a_checkpoint(anywhere):
-    member = hf(path="a/b", dtype="bf16", revision="r1").member("A")
+def test_a_local_model_says_which_weights_are_read(anywhere):
+    weights = hf(path="a/b", dtype="bf16", revision="r1").weights
 
-    assert isinstance(member, Checkpoint)
-    assert (member.name, member.folder, member.dtype) == ("A", "a/b", "bfloat16")
-    assert member.key == "a/b@r1"
+    assert (weights.location, weights.dtype) == ("a/b", "bfloat16")
+    assert weights.key == "a/b@r1"
 
 
 def test_data_files_may_know_a_model_by_its_folder():
@@ -150,8 +151,8 @@ def test_text_backends_are_asked_for_text(tmp_path):
     file = tmp_path / "a.jsonl"
     file.write_text(json.dumps({"query": "q", "recorded": {"m": {"text": "a"}}}))
 
-    assert isinstance(fake().member("A"), TextModel)
-    assert isinstance(recorded(file=str(file), model="m").member("A"), TextModel)
+    for backend in (fake(), recorded(file=str(file), model="m")):
+        assert isinstance(asyncio.run(backend.open("A")), Client)
 
 
 def test_zoo_models_have_cards_and_checkpoints():
@@ -160,7 +161,7 @@ def test_zoo_models_have_cards_and_checkpoints():
     declared = zoo_model(model=name)
 
     assert declared.card().parameters < 10_000_000
-    assert declared.member("A").local
+    assert declared.weights.local
     assert declared.aliases == (name,)
 
 

@@ -2,10 +2,11 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from fusing import stored
 
 from composer.models import pool as pools
-from composer.models.checkpoint import Checkpoint, ModelError
 from composer.models.pool import Full, Pool, weight_bytes
+from composer.ports import ModelError
 
 MB = 10**6
 
@@ -29,7 +30,7 @@ def pool(monkeypatch):
 
 
 def model(name, **options):
-    return Checkpoint(name, name, name, **options)
+    return stored(name, name, name, **options)
 
 
 def held(pool):
@@ -38,8 +39,8 @@ def held(pool):
 
 def test_equal_keys_are_one_runner(pool):
     made = pool(cpu=100)
-    one = Checkpoint("key", "A", "folder")
-    two = Checkpoint("key", "B", "folder")
+    one = stored("key", "A", "folder")
+    two = stored("key", "B", "folder")
     assert len({id(runner) for runner in made.get([one, two])}) == 1
 
 
@@ -99,7 +100,7 @@ def test_weights_are_measured_by_their_files_headers(tmp_path):
     }
     text = json.dumps(header).encode()
     (tmp_path / "model.safetensors").write_bytes(len(text).to_bytes(8, "little") + text + bytes(30))
-    stored = Checkpoint("k", "k", str(tmp_path))
-    assert weight_bytes(stored, "cpu") == 60
-    assert weight_bytes(stored, "cuda:0") == 30
-    assert weight_bytes(Checkpoint("k", "k", str(tmp_path), dtype="bfloat16"), "cpu") == 30
+    plain = stored("k", "k", str(tmp_path))
+    assert weight_bytes(plain, "cpu") == 60
+    assert weight_bytes(plain, "cuda:0") == 30
+    assert weight_bytes(stored("k", "k", str(tmp_path), dtype="bfloat16"), "cpu") == 30

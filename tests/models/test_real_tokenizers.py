@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from composer.models.checkpoint import ModelError
 from composer.models.vocabulary import Vocabulary, fingerprint
+from composer.ports import ModelError
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 NEOX = "pythia-gpt-neox-20b-original"

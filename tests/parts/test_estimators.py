@@ -4,10 +4,12 @@ import random
 
 import pytest
 
+from composer.models.fake import Fake
 from composer.parts import Choice, Length, PartError, Perplexity, Random, Uniform
-from composer.ports import Model, Query
+from composer.ports import Query
+from composer.specs import Declared
 
-A, B = (Choice(name, model=Model(name, None)) for name in "AB")
+A, B = (Choice(name, model=Declared(name, Fake())) for name in "AB")
 QUERY = Query.of("Hello")
 
 

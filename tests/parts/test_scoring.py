@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from composer.models.fake import Fake
 from composer.parts import (
     Confident,
     Consensus,
@@ -15,10 +16,11 @@ from composer.parts import (
     Shortest,
     Template,
 )
-from composer.ports import Candidates, Model, Query, Text
+from composer.ports import Candidates, Query, Text
+from composer.specs import Declared
 
 QUERY = Query.of("Which?")
-J, K = Model("J", None), Model("K", None)
+J, K = Declared("J", Fake()), Declared("K", Fake())
 
 
 def score(scorer: Scorer, answers, ask=None, judges=()):

@@ -10,9 +10,9 @@ MODULE = '''
 from dataclasses import replace
 from typing import ClassVar
 
-from composer.models import Capability, Card, Declaration
+from composer.models import Capability, Card, Remote
 from composer.parts import Agreement
-from composer.ports import Query, Sampling, Text, Usage
+from composer.ports import Client, Completion, Generate, Generated, Text, Usage
 from composer.steps import step
 
 
@@ -31,7 +31,7 @@ class Shouting(Agreement):
         return text.upper().rstrip(self.marks)
 
 
-class Echo(Declaration):
+class Echo(Remote):
     """A model that repeats the question."""
 
     name: ClassVar[str] = "echo"
@@ -41,13 +41,23 @@ class Echo(Declaration):
         """It answers in text."""
         return Card(Capability.TEXT, "echo")
 
-    def member(self, name: str) -> "Echo":
-        """It is its own handle."""
-        return self
+    async def open(self, name: str) -> "EchoClient":
+        """There is nothing to connect to."""
+        return EchoClient(self.times, name)
 
-    async def generate(self, query: Query, sampling: Sampling, source: str) -> tuple[Text, Usage]:
+
+class EchoClient(Client):
+    """Answers for one model of a recipe."""
+
+    def __init__(self, times: int, name: str) -> None:
+        self.times, self.name = times, name
+
+    async def generate(self, request: Generate, on_text=None) -> Generated:
         """Repeat the question."""
-        return Text(query, " ".join([query.text] * self.times), source), Usage(calls=1)
+        text = " ".join([request.query.text] * self.times)
+        if on_text is not None:
+            on_text(text)
+        return Generated((Completion(text, usage={self.name: Usage(calls=1)}),) * request.draws)
 
 
 @step()

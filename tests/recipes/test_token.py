@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fusing import checkpoint
 
 import composer
 from composer.fusion.taught import read
-from composer.models.checkpoint import Checkpoint
 from composer.models.local import load
 
 HERE = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ class Plain:
         folder = HERE / "composer" / "zoo" / "models" / NAMES[name]
         if not (folder / "model.safetensors").is_file():
             pytest.skip(f"the zoo has no model {name}")
-        self.local = load(Checkpoint(name, name, str(folder)))
+        self.local = load(checkpoint(name, folder))
 
     @torch.inference_mode()
     def read(self, ids):

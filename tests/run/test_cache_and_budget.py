@@ -1,10 +1,15 @@
 """Answers that are kept, and budgets that are never exceeded."""
 
+from dataclasses import replace
+
 import pytest
 
 import composer
+from composer.models.fake import Fake
+from composer.ports import Completion, Generate, Query, Sampling
 from composer.run import Failure
 from composer.run.cache import AnswerCache, answer_key
+from composer.specs import Declared
 
 FAKE = "model A = fake(confidence = 0.9, price = [1000, 1000])\n"
 
@@ -76,23 +81,17 @@ def test_a_local_group_is_kept_by_content(tmp_path):
 
 def test_the_file_can_be_opened_by_two_runs_at_once(tmp_path):
     one, two = (AnswerCache(tmp_path / "answers.sqlite") for _ in range(2))
-    from composer.run.cache import Made
-
-    one.put("key", Made("text", tokens=("te", "xt"), logprobs=(-0.1, -0.2)))
+    one.put("key", Completion("text", tokens=("te", "xt"), logprobs=(-0.1, -0.2)))
     found = two.get("key")
     assert (found.text, found.logprobs, found.cached) == ("text", (-0.1, -0.2), True)
     assert two.get("other") is None
 
 
 def test_greedy_keys_have_no_seed():
-    from dataclasses import replace
-
-    from composer.ports import Model, Sampling
-
-    plain, greedy = Model("A", None), Sampling()
-    assert answer_key(plain, (), greedy) == answer_key(plain, (), replace(greedy, seed=9))
-    drawn = Sampling(temperature=1.0)
-    assert answer_key(plain, (), drawn) != answer_key(plain, (), replace(drawn, seed=9))
+    greedy = Generate(Declared("A", Fake()), Query.of("q"), seeds=(0,))
+    assert answer_key(greedy) == answer_key(replace(greedy, seeds=(9,)))
+    drawn = replace(greedy, sampling=Sampling(temperature=1.0))
+    assert answer_key(drawn) != answer_key(replace(drawn, seeds=(9,)))
 
 
 def test_a_budget_refuses_what_might_exceed_it():

@@ -2,8 +2,8 @@
 
 import pytest
 
-from composer.models.checkpoint import ModelError
 from composer.parts import PartError
+from composer.ports import ModelError
 from composer.run import Failure, Result
 
 

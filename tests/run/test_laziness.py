@@ -81,8 +81,8 @@ def test_models_are_made_once_for_all_queries(ready, monkeypatch):
     from composer.models.fake import Fake
 
     made = []
-    member = Fake.member
-    monkeypatch.setattr(Fake, "member", lambda self, name: made.append(name) or member(self, name))
+    opening = Fake.open
+    monkeypatch.setattr(Fake, "open", lambda self, name: made.append(name) or opening(self, name))
     ensemble = ready("[A, B, A] -> vote()")
     for _ in ensemble.map(["1", "2", "3"], at_once=1):
         pass

@@ -3,7 +3,7 @@
 import time
 
 import composer
-from composer.ports.asking import Usage, dollars
+from composer.ports.requests import Usage, dollars
 from composer.run import Result
 from composer.run.loading import Loading
 from composer.run.trace import Trace

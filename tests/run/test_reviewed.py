@@ -4,6 +4,7 @@ import asyncio
 import json
 
 import pytest
+from fusing import ask_score
 
 import composer
 from composer import ens
@@ -11,6 +12,7 @@ from composer.fusion.engine import Engine
 from composer.models import ModelError
 from composer.run import Failure
 from composer.run.budget import Budget
+from composer.specs import Declared
 from composer.steps.ranking import _number
 
 
@@ -82,16 +84,15 @@ def test_a_models_name_is_no_reserved_word():
 
 
 def test_half_a_character_leaks_no_row():
-    from composer.fusion.spec import Solo
-    from composer.models import BACKENDS
+    from composer.models.zoo import Zoo
 
-    member = Solo(BACKENDS["zoo"](model="general-1").member("A"))
+    member = Declared("A", Zoo(model="general-1"))
     prompt = ((("user", "What is 1 plus 1?"),),)
     with Engine(rows=2) as engine:
         for _ in range(3):
             with pytest.raises(ModelError, match="half a character"):
-                engine.score(member, prompt, "\ud800").result(30)
-        assert engine.score(member, prompt, " 2").result(30).logprobs
+                ask_score(engine, member, prompt, "\ud800").result(30)
+        assert ask_score(engine, member, prompt, " 2").result(30).logprobs
 
 
 def test_a_number_above_the_line_is_no_choice():

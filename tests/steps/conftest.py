@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from composer.ports import Candidates, Model, Query, Score, Text
+from composer.models.fake import Fake
+from composer.ports import Candidates, Query, Score, Text
+from composer.specs import Declared
 
 QUERY = Query.of("Why?", id="q1")
 
@@ -21,7 +23,7 @@ class Asked:
 
     async def generate(self, model, query, sampling):
         self.calls.append((model.name, query.text, sampling))
-        said = model.member or f"{model.name}{len(self.calls)}"
+        said = model.declaration.says or f"{model.name}{len(self.calls)}"
         return Text(query, said, model.name, (said,), (-0.5,), 0.6)
 
     async def score(self, model, query, text):
@@ -98,4 +100,4 @@ def query():
 @pytest.fixture
 def model():
     """Make a model that always says the same, or something new each time."""
-    return lambda name, says=None: Model(name, says)
+    return lambda name, says=None: Declared(name, Fake(says=says))

@@ -4,9 +4,11 @@ import pytest
 
 from composer.models.fake import Fake
 from composer.parts import Constant, Length, Longest, Operation, Rule, Several, Signal, Template
-from composer.ports import Candidates, Model, Query, Ranking
-from composer.steps.asking import generate, prompt, prompted, sample, share_prompts
+from composer.ports import Candidates, Query, Ranking
+from composer.specs import Declared, prompts
+from composer.steps.asking import generate, prompt, prompted, sample
 from composer.steps.cascading import cascade
+from composer.steps.fusing import byte_fuse
 from composer.steps.ranking import best, rank, regenerate, select, top
 from composer.steps.reading import extract
 from composer.steps.routing import default_policy, route
@@ -76,7 +78,7 @@ def test_top_and_best_take_from_the_front(query, text, ask):
     [("2", "b"), ("Response 3 is best", "c"), ("none", "a"), ("7", "a"), ("9 or 2", "b")],
 )
 def test_a_selection_is_read_out_of_the_reply(run, ask, answers, reply, chosen):
-    said = run(select(answers("a", "b", "c"), Model("J", reply), ask=ask))
+    said = run(select(answers("a", "b", "c"), Declared("J", Fake(says=reply)), ask=ask))
     assert said.text == chosen
     assert ask.notes["understood"] is (reply not in ("none", "7"))
 
@@ -110,18 +112,13 @@ def test_the_default_policy_depends_on_what_is_fed():
     assert default_policy(fused=True).name == "blend"
 
 
-def test_prompts_of_members_are_numbered_together():
-    from composer.fusion.spec import Prompted
-
-    first = prompted(Model("A", "a"), template=Template(text="1"))
-    second = prompted(Model("B", "b"), template=Template(text="2"))
-    members, templates = share_prompts({"x": first, "y": Model("C", "c"), "z": second})
-    assert [each.text for each in templates] == ["1", "2"]
-    assert members == {"x": Prompted("a", 1), "y": "c", "z": Prompted("b", 2)}
+def test_a_prompt_of_a_member_is_rendered_when_it_is_asked(model):
+    first = prompted(model("A"), template=Template(text="1 {{ query }}"))
+    second = prompted(model("B"), template=Template(text="2"))
+    fuse = byte_fuse(first, model("C"), second, names=("x", "y", "z"))
+    asked = [messages[-1][1] for messages in prompts(fuse, Query.of("q"))]
+    assert asked == ["q", "1 q", "2"]
 
 
-def test_a_fake_is_a_text_model():
-    from composer.models import TextModel
-
-    assert isinstance(Fake(), TextModel)
+def test_a_query_that_nothing_was_made_from_is_its_own_root():
     assert Query.of("x").root == Query.of("x")

@@ -5,9 +5,9 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from composer.models.capability import Capability
 from composer.parts import Exact, Ties
 from composer.ports import Asker, Candidates, Later, Model, Port, Query, Ranking, Text
+from composer.ports.capability import Capability
 from composer.steps import STEPS, Role
 from composer.steps.declare import SAME, Step
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from composer.compiler.fits.find import Learner, find, names_of, replaced, specification
 from composer.compiler.fits.kept import arrays_path, fit_path, is_whole, loader, read_fit
-from composer.models.content import file_digest
 from composer.ports import Fitted
+from composer.specs.content import file_digest
 from composer.words import Diagnostic, Mistakes
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from composer.compiler.graph import topological
-from composer.models.content import file_digest
 from composer.parts.estimators.base import Learned
 from composer.ports import Trainable
 from composer.ports.typed import Resolve, Typed
+from composer.specs.content import file_digest
 from composer.words import Diagnostic, Mistakes
 
 if TYPE_CHECKING:

@@ -2,7 +2,15 @@
 
 from composer.compiler.graph.build import Compiled, compile_recipe
 from composer.compiler.graph.files import root_of, shipped
-from composer.compiler.graph.node import GENERATE, QUERY, Graph, Node, as_networkx, topological
+from composer.compiler.graph.node import (
+    GENERATE,
+    QUERY,
+    Graph,
+    Node,
+    as_networkx,
+    model_of,
+    topological,
+)
 
 __all__ = [
     "GENERATE",
@@ -12,6 +20,7 @@ __all__ = [
     "Node",
     "as_networkx",
     "compile_recipe",
+    "model_of",
     "root_of",
     "shipped",
     "topological",

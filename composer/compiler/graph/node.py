@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from composer.heavy import nx
-from composer.ports import Port
+from composer.ports import Model, Port
 from composer.steps import STEPS, Role
 
 if TYPE_CHECKING:
@@ -216,6 +216,13 @@ def topological(root: Node) -> list[Node]:
             stack.append((node, True))
             stack.extend((each, False) for each in reversed(node.inputs))
     return order
+
+
+def model_of(node: Node) -> Model:
+    """Return the value of a node that is a model; raises ModelError where there can be none."""
+    value = node.step.function(*map(model_of, node.inputs), **node.values())
+    assert isinstance(value, Model)
+    return value
 
 
 def as_networkx(root: Node) -> nx.DiGraph[Node]:

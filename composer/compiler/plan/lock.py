@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from composer.compiler.graph import topological
 from composer.compiler.plan.wording import declared_text
-from composer.models.content import file_digest
 from composer.ports.typed import Resolve, Typed
+from composer.specs.content import file_digest
 from composer.words import Diagnostic, Mistakes
 
 if TYPE_CHECKING:

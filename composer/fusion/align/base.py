@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 import torch
 
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from composer.fusion.align.space import Map, Space
     from composer.fusion.said import Said, Table
     from composer.models.local import LocalModel
+    from composer.specs.parts import Align
 
-__all__ = ["Align", "Alignment", "Gather", "Side", "Tabled"]
+__all__ = ["Alignment", "Gather", "Side", "Tabled", "opened"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,11 +51,9 @@ class Alignment(Protocol):
         """Bring what some members said, by their place, over the same columns."""
 
 
-class Align(Protocol):
-    """A way to align, a part of a fuse; its options come by keyword."""
-
-    def __call__(self, sides: Sequence[Side], device: torch.device) -> Alignment:
-        """Align members; raises ModelError if they cannot be."""
+def opened(align: Align, sides: Sequence[Side], device: torch.device) -> Alignment:
+    """Make the tables of a way to align; raises ModelError if these members cannot be aligned."""
+    return cast("Alignment", align.load()(sides, device))
 
 
 class Tabled:

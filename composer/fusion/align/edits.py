@@ -15,7 +15,7 @@ from composer.fusion.align.kept import kept
 from composer.fusion.align.pivot import Pivot
 from composer.fusion.align.shared import alike, shared
 from composer.fusion.said import Said
-from composer.models.checkpoint import ModelError
+from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,8 +16,8 @@ from composer.fusion.align.space import space_of
 from composer.fusion.align.top import Top
 from composer.fusion.said import Said
 from composer.fusion.taught import loaded
-from composer.models.checkpoint import ModelError
 from composer.ports import State
+from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -18,7 +18,7 @@ from composer.fusion.align.rows import Rows
 from composer.fusion.align.search import Search
 from composer.fusion.align.top import Top
 from composer.fusion.said import Lined, Said
-from composer.models.checkpoint import ModelError
+from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,9 +7,11 @@ unlike length, one of which begins the other.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
+from composer.fusion.align.base import opened
 from composer.fusion.said import Said
+from composer.specs.parts import Align
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,19 +20,26 @@ if TYPE_CHECKING:
 
     from composer.fusion.align.base import Alignment, Side
     from composer.fusion.said import Lined
-    from composer.fusion.spec import Part
 
-__all__ = ["sharpened"]
+__all__ = ["Sharpened", "sharpened"]
+
+
+class Sharpened(Align):
+    """Align as `align` does; what several members say together is sharpened."""
+
+    where: ClassVar[str] = "composer.fusion.align.sharp:sharpened"
+
+    align: Align
 
 
 def sharpened(
-    sides: Sequence[Side], device: torch.device, *, align: Part, count: int = 10
+    sides: Sequence[Side], device: torch.device, *, align: Align, count: int = 10
 ) -> Alignment:
     """Align as another way does; what several members say together is sharpened."""
-    return _Sharpened(align.bind()(sides, device), count)
+    return _Sharp(opened(align, sides, device), count)
 
 
-class _Sharpened:
+class _Sharp:
     """An alignment whose fused distribution is sharpened among its `count` likeliest entries."""
 
     apart = True

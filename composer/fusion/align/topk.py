@@ -16,7 +16,7 @@ from composer.fusion.align.kept import kept
 from composer.fusion.align.top import Top, distinct
 from composer.fusion.align.union import united
 from composer.fusion.said import Lined, Said
-from composer.models.checkpoint import ModelError
+from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from composer.models.checkpoint import ModelError
+from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from composer.fusion.align.base import Side
     from composer.fusion.cursor import Cursor
     from composer.fusion.sessions.base import Session
-    from composer.fusion.spec import Messages
+    from composer.ports.values import Query
 
 __all__ = ["Prior", "lone", "weighed"]
 
@@ -20,7 +20,7 @@ __all__ = ["Prior", "lone", "weighed"]
 class Prior(Protocol):
     """Factors for the members' weights, in their order; a member of factor 0 is not run."""
 
-    def __call__(self, cursor: Cursor, prompts: Sequence[Messages]) -> Session[tuple[float, ...]]:
+    def __call__(self, cursor: Cursor, query: Query) -> Session[tuple[float, ...]]:
         """Find them from the prompts that the members of a cursor read."""
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from composer.fusion.cursor import Cursor
     from composer.fusion.prior.base import Prior
     from composer.fusion.sessions.base import Session
-    from composer.fusion.spec import Messages
+    from composer.ports.values import Query
 
 __all__ = ["perplexity"]
 
@@ -36,8 +36,8 @@ def perplexity(
     """
     lone(sides, "perplexity")
 
-    def prior(cursor: Cursor, prompts: Sequence[Messages]) -> Session[tuple[float, ...]]:
-        losses = yield from _losses(cursor, prompts, per)
+    def prior(cursor: Cursor, query: Query) -> Session[tuple[float, ...]]:
+        losses = yield from _losses(cursor, query, per)
         if not losses:
             return (1.0,) * len(sides)
         least = min(losses.values())
@@ -48,11 +48,11 @@ def perplexity(
 
 
 def _losses(
-    cursor: Cursor, prompts: Sequence[Messages], per: Literal["token", "byte"]
+    cursor: Cursor, query: Query, per: Literal["token", "byte"]
 ) -> Session[dict[int, float]]:
     """The prompt's mean loss by leaf; none if a leaf has nothing to tell."""
     leaves = cursor.group.leaves
-    counts = {n: len(opening(leaves[n], prompts, "")) for n in weighed(cursor)}
+    counts = {n: len(opening(leaves[n], query, "")) for n in weighed(cursor)}
     if min(counts.values()) <= 1:
         return {}
     ids = {n: cursor.tracks[n].ids for n in counts}

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 
 from composer.fusion import combine
-from composer.fusion.cursor import opening
+from composer.fusion.cursor import messages_of, opening
 from composer.fusion.prior.base import lone, weighed
 from composer.fusion.requests.read_logits import ReadLogits
 from composer.fusion.said import Said, Share
 from composer.fusion.sessions.base import ask
 from composer.fusion.sessions.score import open_plain
-from composer.models.checkpoint import ModelError
+from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from composer.fusion.group import Fuse
     from composer.fusion.prior.base import Prior
     from composer.fusion.sessions.base import Session
-    from composer.fusion.spec import Messages
+    from composer.ports.values import Query
 
     Mix = Mapping[int, float]
     Loss = Callable[[Mix], float]
@@ -43,8 +43,8 @@ def search(sides: Sequence[Side], *, steps: int = 21, tokens: int = 256) -> Prio
     """
     lone(sides, "search")
 
-    def prior(cursor: Cursor, prompts: Sequence[Messages]) -> Session[tuple[float, ...]]:
-        heard, targets = yield from _heard(cursor, prompts, tokens)
+    def prior(cursor: Cursor, query: Query) -> Session[tuple[float, ...]]:
+        heard, targets = yield from _heard(cursor, query, tokens)
         if not targets or not heard:
             return (1.0,) * len(sides)
         root: Fuse = cursor.group.root  # type: ignore[assignment]
@@ -59,15 +59,13 @@ def search(sides: Sequence[Side], *, steps: int = 21, tokens: int = 256) -> Prio
     return prior
 
 
-def _heard(
-    cursor: Cursor, prompts: Sequence[Messages], most: int
-) -> Session[tuple[dict[int, Said], list[int]]]:
+def _heard(cursor: Cursor, query: Query, most: int) -> Session[tuple[dict[int, Said], list[int]]]:
     """What members say at a prompt's last entries, and those entries.
 
     The prompt as it is rendered, if it is the same tokens for all; its text after BOS if not.
     """
     members = weighed(cursor)
-    given = [tuple(opening(cursor.group.leaves[n], prompts, "")) for n in members]
+    given = [tuple(opening(cursor.group.leaves[n], query, "")) for n in members]
     root: Fuse = cursor.group.root  # type: ignore[assignment]
     if root.maps is None and len(set(given)) == 1:
         ids = given[0]
@@ -75,7 +73,7 @@ def _heard(
         targets = [ids[mark] for mark in marks]
         found = yield from ask(ReadLogits(cursor, {n: list(marks) for n in members}))
     else:
-        found, targets = yield from _text(cursor, members, prompts, most)
+        found, targets = yield from _text(cursor, members, query, most)
     said = {
         n: Said(logits[:, : len(root.children[n].space)].to(cursor.group.device))
         for n, logits in found.items()
@@ -84,11 +82,11 @@ def _heard(
 
 
 def _text(
-    cursor: Cursor, members: Sequence[int], prompts: Sequence[Messages], most: int
+    cursor: Cursor, members: Sequence[int], query: Query, most: int
 ) -> Session[tuple[Mapping[int, torch.Tensor], list[int]]]:
     """Read a prompt's text as entries of the fuse, by a cursor of its own."""
     group = cursor.group
-    read = {prompts[group.leaves[n].prompt] for n in members}
+    read = {messages_of(group.leaves[n], query) for n in members}
     if len(read) > 1:
         said = "`search` mixes what members say of one prompt, but these read several"
         raise ModelError("E402", said, "weigh by `perplexity()`, or let them read the same")

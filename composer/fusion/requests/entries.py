@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from composer.fusion.phase import Phase
     from composer.fusion.reading import MemberLogits
     from composer.fusion.requests.fused import Fusion
-    from composer.fusion.spec import Sampling
+    from composer.ports.requests import Sampling
 
 __all__ = ["Draw", "Drawn", "Rank", "Ranked", "ReadAhead", "ScoreEntries"]
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from composer.fusion.phase import Phase
     from composer.fusion.reading import MemberLogits
     from composer.fusion.said import Said
-    from composer.fusion.spec import Sampling
+    from composer.ports.requests import Sampling
 
     Heard = Sequence[tuple["SpeculativeStep", Mapping[int, Tensor]]]
 

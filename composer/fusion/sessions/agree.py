@@ -23,8 +23,7 @@ from composer.fusion.sample import draw
 from composer.fusion.sessions.base import ask_all, given, left
 from composer.fusion.sessions.settle import settle
 from composer.fusion.sessions.write import Answer, begin
-from composer.fusion.spec import shares, weights_of
-from composer.models.checkpoint import ModelError
+from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +34,8 @@ if TYPE_CHECKING:
     from composer.fusion.group import Group
     from composer.fusion.requests.entries import Ranked
     from composer.fusion.sessions.base import Session
-    from composer.fusion.spec import ByteFuse, Generated, Job
+    from composer.ports.requests import Completion, Generate
+    from composer.specs import ByteFuse
 
 __all__ = ["agree"]
 
@@ -114,10 +114,10 @@ _WORDS: WeakKeyDictionary[Group, Words] = WeakKeyDictionary()
 
 
 def agree(
-    fuse: ByteFuse, groups: Sequence[Group], job: Job, on_text: Callable[[str], None] | None
-) -> Session[Generated]:
+    fuse: ByteFuse, groups: Sequence[Group], job: Generate, on_text: Callable[[str], None] | None
+) -> Session[Completion]:
     """Write what the members agree on until all of them end."""
-    weights = shares(job.weights or fuse.weights or (1.0,) * len(groups), len(groups))
+    weights = fuse.shares()
     answer = Answer(job.sampling, on_text)
     luck = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
     members: list[Member] = []
@@ -126,10 +126,10 @@ def agree(
             fuse.names, weights, groups, fuse.members, strict=True
         ):
             if weight:
-                cursor = begin(group, job, group.weights(weights_of(part)))
+                cursor = begin(group, job, group.weights(part))
                 words = _WORDS.setdefault(group, Words(group))
                 members.append(Member(name, weight, cursor, words))
-                yield from settle(cursor, job.prompts)
+                yield from settle(cursor, job.query)
         yield from _write(members, answer, luck, fuse.top)
         usage = given((m.name, m.cursor.group, m.cursor.usage()) for m in members)
         return replace(answer.close(usage), left=left(m.cursor for m in members))

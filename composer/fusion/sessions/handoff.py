@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from composer.fusion.sessions.base import given
 from composer.fusion.sessions.settle import settle
 from composer.fusion.sessions.write import Answer, begin, go_on, spent
-from composer.fusion.spec import Span, weights_of
+from composer.ports.requests import Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -19,19 +19,21 @@ if TYPE_CHECKING:
     from composer.fusion.handover import When
     from composer.fusion.requests.entries import Draw, Drawn
     from composer.fusion.sessions.base import Session
-    from composer.fusion.spec import Generated, Handoff, Job, Usage
+    from composer.ports.requests import Completion, Generate, Usage
+    from composer.ports.values import Model
+    from composer.specs import Handoff
 
 __all__ = ["hand_off"]
 
 
 def hand_off(
-    handoff: Handoff, groups: Sequence[Group], job: Job, on_text: Callable[[str], None] | None
-) -> Session[Generated]:
+    handoff: Handoff, groups: Sequence[Group], job: Generate, on_text: Callable[[str], None] | None
+) -> Session[Completion]:
     """Let the first member write, and whoever it is handed to go on to the end.
 
     ETR, arXiv:2403.16854. The text goes over, not the tokens, so that any model can take it.
     """
-    when: When = handoff.when.bind()(handoff.names[1:])
+    when = cast("When", handoff.when.load()(handoff.names[1:]))
     answer = Answer(job.sampling, on_text)
     luck = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
     parts: list[tuple[str, Group, Mapping[str, Usage]]] = []
@@ -44,7 +46,7 @@ def hand_off(
         chosen, cursor, usage = yield from _stretch(
             groups[place],
             part,
-            weights_of(handoff.members[place]),
+            handoff.members[place],
             answer,
             luck,
             None if place else when,
@@ -58,8 +60,8 @@ def hand_off(
 
 def _stretch(  # noqa: PLR0913  # what one stretch of an answer is made of
     group: Group,
-    job: Job,
-    weights: Sequence[float] | None,
+    job: Generate,
+    member: Model,
     answer: Answer,
     luck: random.Random,
     when: When | None,
@@ -74,9 +76,9 @@ def _stretch(  # noqa: PLR0913  # what one stretch of an answer is made of
             chosen = None if expert is None else expert + 1
         return chosen is not None and answer.writer.whole  # an expert cannot end half a character
 
-    cursor = begin(group, job, group.weights(weights))
+    cursor = begin(group, job, group.weights(member))
     try:
-        yield from settle(cursor, job.prompts)
+        yield from settle(cursor, job.query)
         yield from go_on(cursor, answer, luck, over)
         goes_on = chosen if answer.finish is None else None
         return goes_on, cursor, spent(cursor, answer)

@@ -13,7 +13,7 @@ from composer.fusion.said import Said
 from composer.fusion.sessions.base import ask
 from composer.fusion.sessions.score import encoded
 from composer.fusion.weigh.features import features
-from composer.models.checkpoint import ModelError
+from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from composer.fusion.group import Group
     from composer.fusion.sessions.base import Session
-    from composer.fusion.spec import Messages
+    from composer.ports.values import Query
 
 __all__ = ["Heard", "listen"]
 
@@ -54,12 +54,10 @@ class Heard:
         )
 
 
-def listen(
-    group: Group, prompts: Sequence[Messages], text: str, *, hidden: bool = False
-) -> Session[Heard]:
+def listen(group: Group, query: Query, text: str, *, hidden: bool = False) -> Session[Heard]:
     """Read an answer to all members of a fuse after their prompts."""
-    weights = (1.0,) * len(group.weights(None))
-    ids = {n: opening(group.leaves[n], prompts, "") for n in group.run(weights)}
+    weights = (1.0,) * group.width
+    ids = {n: opening(group.leaves[n], query, "") for n in group.run(weights)}
     cursor = Cursor.open(group, weights, ids)
     try:
         return (yield from _listen(cursor, cursor.path(encoded(text)), hidden=hidden))

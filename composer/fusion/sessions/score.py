@@ -9,40 +9,34 @@ from composer.fusion.cursor import Cursor, opening
 from composer.fusion.requests.entries import ScoreEntries
 from composer.fusion.sessions.base import ask
 from composer.fusion.sessions.settle import settle
-from composer.fusion.spec import Score
-from composer.models.checkpoint import ModelError
+from composer.ports.errors import ModelError
+from composer.ports.requests import Score
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from composer.fusion.group import Group
     from composer.fusion.sessions.base import Session
-    from composer.fusion.spec import Messages
+    from composer.ports.requests import ScoreTexts
+    from composer.ports.values import Model, Query
 
 __all__ = ["open_plain", "perplexity", "score"]
 
 _FLOATS = 1 << 21  # of one row in one tick: positions times vocabulary
 
 
-def score(
-    group: Group,
-    prompts: Sequence[Messages] | None,
-    text: str,
-    weights: Sequence[float] | None,
-    *,
-    end: bool,
-) -> Session[Score]:
+def score(group: Group, asked: ScoreTexts, text: str, *, end: bool) -> Session[Score]:
     """Log-probabilities of a text after prompts; or of one that begins after BOS."""
-    shares = group.weights(weights)
+    shares = group.weights(asked.model)
     run = group.run(shares)
-    if prompts is None:
+    if asked.query is None:
         cursor, entries = open_plain(group, shares, run, text)
         return (yield from _read(cursor, entries, end=end))
     written = encoded(text)
-    ids = {leaf: opening(group.leaves[leaf], prompts, "") for leaf in run}
+    ids = {leaf: opening(group.leaves[leaf], asked.query, asked.prefix) for leaf in run}
     cursor = Cursor.open(group, shares, ids)
     try:
-        yield from settle(cursor, prompts)
+        yield from settle(cursor, asked.query)
         entries = cursor.path(written)
     except BaseException:
         cursor.close()
@@ -59,9 +53,9 @@ def encoded(text: str) -> bytes:
         raise ModelError("E402", said, "write it as whole characters") from None
 
 
-def perplexity(group: Group, prompt: Messages, weights: Sequence[float] | None) -> Session[Score]:
-    """Log-probabilities of a prompt's own tokens, as the model is given them."""
-    shares = group.weights(weights)
+def perplexity(group: Group, model: Model, query: Query) -> Session[Score]:
+    """Log-probabilities of a query's own tokens, as each model is given them."""
+    shares = group.weights(model)
     run = group.run(shares)
     if len({group.leaves[leaf].runner.model.vocabulary.fingerprint for leaf in run}) > 1:
         raise ModelError(
@@ -70,7 +64,7 @@ def perplexity(group: Group, prompt: Messages, weights: Sequence[float] | None) 
             "ask for the prompt perplexity of each member",
         )
     leaf = group.leaves[run[0]]
-    first, *rest = leaf.runner.model.render(prompt, leaf.template)
+    first, *rest = leaf.runner.model.render(query.messages, leaf.template)
     cursor = Cursor.open(group, shares, {leaf: [first] for leaf in run})
     return (yield from _read(cursor, rest, end=False))
 

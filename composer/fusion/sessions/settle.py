@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.models.checkpoint import ModelError
+from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from composer.fusion.cursor import Cursor
     from composer.fusion.sessions.base import Session
-    from composer.fusion.spec import Messages
+    from composer.ports.values import Query
 
 __all__ = ["settle", "settled"]
 
 
-def settle(cursor: Cursor, prompts: Sequence[Messages]) -> Session[None]:
+def settle(cursor: Cursor, query: Query) -> Session[None]:
     """Give a cursor at the beginning of its answer the weights that its prompt asks for."""
     prior = cursor.group.prior
     if prior is None:
         return
-    factors = yield from prior(cursor, prompts)
+    factors = yield from prior(cursor, query)
     found = [w * f for w, f in zip(cursor.weights, factors, strict=True)]
     total = sum(found)
     if not total > 0:

@@ -15,8 +15,8 @@ from composer.fusion.requests.entries import Draw, Drawn, ReadAhead, ScoreEntrie
 from composer.fusion.sessions.base import ask, ask_all, given, left, together
 from composer.fusion.sessions.settle import settle
 from composer.fusion.sessions.write import begin, confidence
-from composer.fusion.spec import Generated, Span, shares, weights_of
 from composer.fusion.text import Writer
+from composer.ports.requests import Completion, Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from composer.fusion.group import Group
     from composer.fusion.sessions.base import Session
     from composer.fusion.sessions.write import Finish
-    from composer.fusion.spec import Job, Sampling, SpanFuse
+    from composer.ports.requests import Generate, Sampling
+    from composer.specs import SpanFuse
 
 __all__ = ["span_write"]
 
@@ -69,10 +70,10 @@ class Judged:
 
 
 def span_write(
-    fuse: SpanFuse, groups: Sequence[Group], job: Job, on_text: Callable[[str], None] | None
-) -> Session[Generated]:
+    fuse: SpanFuse, groups: Sequence[Group], job: Generate, on_text: Callable[[str], None] | None
+) -> Session[Completion]:
     """Keep the likeliest span, round after round, until the answer ends."""
-    weights = shares(job.weights or fuse.weights or (1.0,) * len(groups), len(groups))
+    weights = fuse.shares()
     members: list[Member] = []
     try:
         for name, weight, group, part in zip(
@@ -80,9 +81,9 @@ def span_write(
         ):
             if weight:
                 luck = random.Random(f"{job.sampling.seed}/{name}")  # noqa: S311
-                cursor = begin(group, job, group.weights(weights_of(part)))
+                cursor = begin(group, job, group.weights(part))
                 members.append(Member(name, weight, cursor, luck))
-                yield from settle(cursor, job.prompts)
+                yield from settle(cursor, job.query)
         return (yield from _write(fuse, members, job.sampling, on_text))
     finally:
         for member in members:
@@ -94,7 +95,7 @@ def _write(
     members: Sequence[Member],
     how: Sampling,
     on_text: Callable[[str], None] | None,
-) -> Session[Generated]:
+) -> Session[Completion]:
     writer = Writer(how.stop, on_text)
     spans: list[Span] = []
     tokens: list[str] = []
@@ -122,7 +123,7 @@ def _write(
     usage = given((m.name, m.cursor.group, m.cursor.usage()) for m in members)
     text, certain = writer.close(), confidence(logprobs)
     gone = left(member.cursor for member in members)
-    return Generated(
+    return Completion(
         text, tuple(tokens), tuple(logprobs), certain, finish, usage, tuple(spans), gone
     )
 

@@ -8,7 +8,7 @@ pass with which it drafts on. What is written is distributed as the fuse (greedy
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from composer.fusion.group import Fuse
@@ -17,7 +17,7 @@ from composer.fusion.requests.entries import ReadAhead
 from composer.fusion.requests.speculative import Side, SpeculativeStep
 from composer.fusion.sessions.base import ask
 from composer.fusion.sessions.write import Answer, begin, spent, write
-from composer.models.checkpoint import ModelError
+from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from composer.fusion.group import Group
     from composer.fusion.requests.speculative import Proposal, StepResult
     from composer.fusion.sessions.base import Session
-    from composer.fusion.spec import Generated, Job, TokenFuse
+    from composer.ports.requests import Completion, Generate
+    from composer.specs import TokenFuse
 
 __all__ = ["speculative"]
 
@@ -36,27 +37,31 @@ _MOST = 8  # beyond, too few of a draft's last entries are accepted
 
 def speculative(
     fuse: TokenFuse,
-    job: Job,
+    job: Generate,
     on_text: Callable[[str], None] | None,
     *,
     tokens: int | None = None,
     lead: Lead = "cheapest",
-) -> tuple[TokenFuse, Callable[[Group], Session[Generated]]]:
+) -> tuple[TokenFuse, Callable[[Group], Session[Completion]]]:
     """Draft `tokens` entries at a time by the first member, or the one of fewest parameters.
 
     By default as many as the others have times its parameters, from 1, where equals take turns.
     """
-    job = replace(job, weights=job.weights or fuse.weights)
-    return fuse, lambda group: _speculate(group, job, on_text, tokens, lead)
+    return fuse, lambda group: _speculate(group, fuse, job, on_text, tokens, lead)
 
 
-def _speculate(
-    group: Group, job: Job, on_text: Callable[[str], None] | None, tokens: int | None, lead: Lead
-) -> Session[Generated]:
-    weights = group.weights(job.weights)
+def _speculate(  # noqa: PLR0913  # what one draft is made of
+    group: Group,
+    fuse: TokenFuse,
+    job: Generate,
+    on_text: Callable[[str], None] | None,
+    tokens: int | None,
+    lead: Lead,
+) -> Session[Completion]:
+    weights = group.weights(fuse)
     sides = _sides(group, weights, lead)
     if len(sides) == 1:  # nobody to draft for
-        return (yield from write(group, job, on_text))
+        return (yield from write(group, fuse, job, on_text))
     answer, count = Answer(job.sampling, on_text), tokens or _fitting(group, sides)
     drafting = _Drafting(begin(group, job, weights), answer, sides, count)
     try:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Literal
 
-from composer.fusion.align.sharp import sharpened
+from composer.fusion.align.sharp import Sharpened
+from composer.fusion.combine import LogPool
 from composer.fusion.cursor import Cursor
 from composer.fusion.group import Fuse, Single
 from composer.fusion.phase import Phase
@@ -24,8 +25,7 @@ from composer.fusion.requests.entries import Draw, ReadAhead
 from composer.fusion.requests.score_tokens import ScoreTokens
 from composer.fusion.sessions.base import ask
 from composer.fusion.sessions.write import Answer, begin, spent, write
-from composer.fusion.spec import LOGS, Part
-from composer.models.checkpoint import ModelError
+from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
     from composer.fusion.requests.entries import Drawn
     from composer.fusion.requests.score_tokens import TokenScores
     from composer.fusion.sessions.base import Session
-    from composer.fusion.spec import Generated, Job, TokenFuse
+    from composer.ports.requests import Completion, Generate
+    from composer.specs import TokenFuse
 
 __all__ = ["safe"]
 
@@ -46,29 +47,31 @@ _HALF, _WHOLE = 0.5, 1.0  # with more, the token is the likeliest of the mean wh
 
 def safe(
     fuse: TokenFuse,
-    job: Job,
+    job: Generate,
     on_text: Callable[[str], None] | None,
     *,
     tokens: int = 5,
     sharpen: Sharpen = "geometric",
-) -> tuple[TokenFuse, Callable[[Group], Session[Generated]]]:
+) -> tuple[TokenFuse, Callable[[Group], Session[Completion]]]:
     """Draft `tokens` tokens at a time; where members fuse, what they say is sharpened.
 
     `geometric` takes the square root of the product of two probabilities instead of their mean,
     `prefixes` adds to likely tokens what is given to likely tokens that begin with them.
     """
-    job = replace(job, weights=job.weights or fuse.weights)
-    if sharpen == "geometric" and fuse.combine != LOGS:
-        fuse = replace(fuse, combine=LOGS)
+    if sharpen == "geometric" and not fuse.combine.signed:
+        fuse = replace(fuse, combine=LogPool())
     elif sharpen == "prefixes":
-        where = f"{sharpened.__module__}:{sharpened.__name__}"
-        fuse = replace(fuse, align=Part(where, (("align", fuse.align),)))
-    return fuse, lambda group: _safe(group, job, on_text, tokens)
+        fuse = replace(fuse, align=Sharpened(align=fuse.align))
+    return fuse, lambda group: _safe(group, fuse, job, on_text, tokens)
 
 
 def _safe(
-    group: Group, job: Job, on_text: Callable[[str], None] | None, tokens: int
-) -> Session[Generated]:
+    group: Group,
+    fuse: TokenFuse,
+    job: Generate,
+    on_text: Callable[[str], None] | None,
+    tokens: int,
+) -> Session[Completion]:
     root = group.root
     if not isinstance(root, Fuse) or not all(isinstance(c, Single) for c in root.children):
         raise ModelError(
@@ -76,10 +79,10 @@ def _safe(
             "a safe draft is read by models, not by fuses of them",
             "give the models themselves to one `token_fuse`",
         )
-    weights = group.weights(job.weights)
+    weights = group.weights(fuse)
     lead = weights[0] and sum(map(bool, weights)) > 1
     if not lead:  # nobody to draft, or nobody to verify
-        return (yield from write(group, job, on_text))
+        return (yield from write(group, fuse, job, on_text))
     mending = _Mending(begin(group, job, weights), Answer(job.sampling, on_text), tokens)
     try:
         yield from mending.run()

@@ -12,8 +12,9 @@ from composer.fusion.group import Fuse
 from composer.fusion.requests.entries import Draw
 from composer.fusion.sessions.base import ask
 from composer.fusion.sessions.settle import settle, settled
-from composer.fusion.spec import Generated, Usage, checkpoints
 from composer.fusion.text import Writer
+from composer.ports.requests import Completion, Usage
+from composer.specs import leaves
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
     from composer.fusion.group import Group
     from composer.fusion.requests.entries import Drawn
     from composer.fusion.sessions.base import Session
-    from composer.fusion.spec import Job, Sampling
+    from composer.ports.requests import Generate, Sampling
+    from composer.ports.values import Model
 
 __all__ = ["Answer", "Finish", "begin", "confidence", "go_on", "spent", "write"]
 
@@ -48,35 +50,35 @@ class Answer:
         elif len(self.tokens) >= self.how.max_tokens:
             self.finish = "length"
 
-    def close(self, usage: dict[str, Usage]) -> Generated:
+    def close(self, usage: dict[str, Usage]) -> Completion:
         """The answer as it is given back."""
         text, certain = self.writer.close(), confidence(self.logprobs)
         finish = self.finish or "length"
-        return Generated(text, tuple(self.tokens), tuple(self.logprobs), certain, finish, usage)
+        return Completion(text, tuple(self.tokens), tuple(self.logprobs), certain, finish, usage)
 
 
-def begin(group: Group, job: Job, weights: Sequence[float]) -> Cursor:
+def begin(group: Group, job: Generate, weights: Sequence[float]) -> Cursor:
     """A cursor where the job's answer begins, or goes on from its prefix."""
-    ids = {
-        leaf: opening(group.leaves[leaf], job.prompts, job.prefix) for leaf in group.run(weights)
-    }
+    ids = {leaf: opening(group.leaves[leaf], job.query, job.prefix) for leaf in group.run(weights)}
     return Cursor.open(group, weights, ids)
 
 
-def write(group: Group, job: Job, on_text: Callable[[str], None] | None) -> Session[Generated]:
-    """Draw until the answer ends; the job says its weights."""
+def write(
+    group: Group, model: Model, job: Generate, on_text: Callable[[str], None] | None
+) -> Session[Completion]:
+    """Draw until the answer ends, with the weights that the model says."""
     answer = Answer(job.sampling, on_text)
     luck = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
-    cursor = begin(group, job, group.weights(job.weights))
+    cursor = begin(group, job, group.weights(model))
     try:
-        yield from settle(cursor, job.prompts)
+        yield from settle(cursor, job.query)
         weights = settled(cursor)
         yield from go_on(cursor, answer, luck)
         usage = spent(cursor, answer)
     finally:
         cursor.close()
     if len(group.leaves) == 1 and not isinstance(group.root, Fuse):
-        usage = {next(checkpoints(job.member)).name: u for u in usage.values()}
+        usage = {next(leaves(model)).name: u for u in usage.values()}
     return replace(answer.close(usage), left=cursor.left, weights=weights)
 
 

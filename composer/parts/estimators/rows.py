@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
 
 from composer.heavy import np
-from composer.models.content import file_digest
 from composer.models.data import BadRow, Unreadable, query_of, read, recorded_of, tags_of
 from composer.parts.estimators.values import Choice, Labels
 from composer.parts.mistakes import PartError
 from composer.ports import Once
+from composer.specs.content import file_digest
 from composer.words import did_you_mean
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from composer.fusion.align.base import Tabled
 from composer.fusion.align.distance import levenshtein, nearest
 from composer.fusion.align.edits import edits
 from composer.fusion.combine import logs, mean
-from composer.models.checkpoint import ModelError
+from composer.ports import ModelError
 
 CPU = torch.device("cpu")
 

@@ -5,13 +5,14 @@ import math
 import numpy as np
 import pytest
 import torch
+from fusing import UNION, Job, Part, TokenFuse, ask_score
 from torch.nn.functional import cosine_similarity, kl_div, normalize
 
 from composer.fusion.align.distance import levenshtein
 from composer.fusion.align.mapped import learn_mapping
 from composer.fusion.group import Group
-from composer.fusion.spec import UNION, Job, Part, Sampling, TokenFuse
 from composer.fusion.taught import Taught
+from composer.ports import Sampling
 
 QUESTIONS = ["What is 12 plus 30?", "Reverse the word star.", "What number is XVII?"]
 ALIGN = "composer.fusion.align"
@@ -210,7 +211,7 @@ def test_batch_equals_single_and_streamed_equals_whole(way, engine, fused, write
 def test_draws_are_as_likely_as_a_reading_says(way, engine, fused, write):
     """What was drawn step by step has the log-probabilities that reading it gives."""
     made = write(fused(way), QUESTIONS[0], max_tokens=6)
-    score = engine.score(fused(way), ((("user", QUESTIONS[0]),),), made.text).result(60)
+    score = ask_score(engine, fused(way), ((("user", QUESTIONS[0]),),), made.text).result(60)
     if score.tokens == tuple(token for token in made.tokens if token):
         written = made.logprobs[: len(score.tokens)]
         assert score.logprobs == pytest.approx(written, abs=1e-2 if way == "relative" else 1e-4)
@@ -225,7 +226,7 @@ def test_what_a_row_says_does_not_depend_on_who_is_asked_in_others(engine, zoo, 
     members = zoo("general-1"), zoo("other"), zoo("general-2")
     options = (("align", UNION), ("count", 100)) if where.startswith("sharp") else ()
     fuse = TokenFuse(members, ("a", "b", "c"), align=Part(f"{ALIGN}.{where}", options))
-    models = [member.model for member in members]
+    models = list(members)
     group = Group(fuse, dict(zip(models, engine._pool.get(models), strict=True)))
     dice = torch.Generator().manual_seed(0)
     widths = [leaf.runner.model.width for leaf in group.leaves]

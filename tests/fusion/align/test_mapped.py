@@ -3,14 +3,14 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from fusing import Part, TokenFuse
 
 from composer.fusion.align.mapped import learn_mapping, mapped
 from composer.fusion.align.procrustes import Projection, project, rotated
 from composer.fusion.combine import mean
 from composer.fusion.taught import Taught, read, save
-from composer.models.checkpoint import ModelError
 from composer.models.local import load
-from composer.ports import State
+from composer.ports import ModelError, State
 
 CPU = torch.device("cpu")
 
@@ -137,7 +137,7 @@ def test_likeness_by_hand():
 
 @pytest.fixture(scope="module")
 def models(model, zoo):
-    return [load(one.model) for one in (model("stories"), zoo("general-1"))]
+    return [load(one) for one in (model("stories"), zoo("general-1"))]
 
 
 def test_learnt_of_models_kept_and_used(models, zoo, model, write, tmp_path):
@@ -158,7 +158,6 @@ def test_learnt_of_models_kept_and_used(models, zoo, model, write, tmp_path):
         tokens[other.vocabulary.ids[p], 0].item() == pivot.vocabulary.ids[p] for p in common
     )
     assert right > len(common) / 4
-    from composer.fusion.spec import Part, TokenFuse
 
     part = Part("composer.fusion.align.mapped:mapped", (("taught", taught(again)),))
     fuse = TokenFuse((model("stories"), zoo("general-1")), ("a", "b"), align=part)

@@ -7,11 +7,11 @@ from itertools import combinations
 
 import pytest
 import torch
+from fusing import UNION, Job, Part, TokenFuse, ask_score, checkpoint
 
 from composer.fusion.cursor import Cursor
 from composer.fusion.engine import Engine
-from composer.fusion.spec import UNION, Job, Part, Sampling, Solo, TokenFuse
-from composer.models.checkpoint import Checkpoint, ModelError
+from composer.ports import ModelError, Sampling
 
 NEOX = "pythia-gpt-neox-20b-original"
 WIDTHS = {  # as the models have them: most are padded
@@ -53,7 +53,7 @@ def member(data, tmp_path_factory):
         shape |= {"num_attention_heads": 1, "max_position_embeddings": 1024}
         config = LlamaConfig(vocab_size=WIDTHS[name], eos_token_id=None, **shape)
         LlamaForCausalLM(config).save_pretrained(folder)
-        return Solo(Checkpoint(name, name, str(folder)))
+        return checkpoint(name, folder)
 
     return make
 
@@ -105,7 +105,7 @@ def fused(member, names, align=UNION):
 def scored(engine, fuse, given_bytes, strings):
     """Score strings; every member was given just their bytes, or one that lacks some is named."""
     prompt = ((("user", "Once"),),)
-    futures = [engine.score(fuse, prompt, text) for text in strings]
+    futures = [ask_score(engine, fuse, prompt, text) for text in strings]
     refused = [text for text, future in zip(strings, futures, strict=True) if _refused(future)]
     written = [text.encode() for text in strings if text not in refused]
     assert sorted({each for said in given_bytes for _, each in said} - {b""}) == sorted({*written})
@@ -132,7 +132,7 @@ def lacks(names, text):
 @pytest.mark.parametrize("names", QUICK)
 def test_no_byte_is_lost_or_doubled_where_a_text_is_read(member, own_engine, given_bytes, names):
     strings = [text for text in texts(400, 1) if text][: 200 // len(QUICK) + 1]
-    refused = scored(own_engine, fused(member, names), given_bytes, strings)
+    refused = ask_score(own_engine, fused(member, names), given_bytes, strings)
     assert refused == [text for text in strings if lacks(names, text)]
 
 
@@ -162,7 +162,7 @@ def test_however_members_are_aligned(member, own_engine, given_bytes, way):
     for seed in range(3):
         drawn(own_engine, fuse, given_bytes, "<s>é", seed)
     strings = [text for text in texts(200, 3) if text][:20]
-    assert scored(own_engine, fuse, given_bytes, strings) == []
+    assert ask_score(own_engine, fuse, given_bytes, strings) == []
 
 
 def test_kin_share_what_they_share(member, own_engine):
@@ -216,7 +216,7 @@ def test_no_byte_is_lost_in_ten_thousand_texts(member, own_engine, given_bytes, 
         some = strings[start : start + 300]
         refused = begun(own_engine, fuse, given_bytes, some)
         assert refused == [text for text in some if lacks(names, text)]
-    refused = scored(own_engine, fuse, given_bytes, strings[1800:])
+    refused = ask_score(own_engine, fuse, given_bytes, strings[1800:])
     assert refused == [text for text in strings[1800:] if lacks(names, text)]
 
 
@@ -226,5 +226,5 @@ def test_all_pairs_are_given_the_same_bytes(member, own_engine, given_bytes, nam
     for order in (names, names[::-1]):
         drawn(own_engine, fused(member, order), given_bytes, " naïve ▁\n")
     strings = [text for text in texts(100, 7) if text][:20]
-    refused = scored(own_engine, fused(member, names), given_bytes, strings)
+    refused = ask_score(own_engine, fused(member, names), given_bytes, strings)
     assert refused == [text for text in strings if lacks(names, text)]

@@ -8,7 +8,7 @@ from composer.fusion.align.relative import relative
 from composer.fusion.align.rows import Rows
 from composer.fusion.combine import mean
 from composer.fusion.said import Said
-from composer.models.checkpoint import ModelError
+from composer.ports import ModelError
 
 CPU = torch.device("cpu")
 PIECES = [bytes([97 + n]) for n in range(12)]

@@ -5,12 +5,14 @@ import math
 
 import pytest
 
+from composer.models.fake import Fake
 from composer.parts import Asked, Choice, PartError
 from composer.parts.estimators.asked import between, share_from
-from composer.ports import Model, Query, Score, Text
+from composer.ports import Query, Score, Text
+from composer.specs import Declared
 
 CHOICES = (Choice("A"), Choice("B"))
-JUDGE = Model("J", "J")
+JUDGE = Declared("J", Fake(says="J"))
 
 
 class Judge:
@@ -55,7 +57,7 @@ def test_a_written_grade_is_read():
 
 
 def test_several_judges_count_the_same():
-    two = (JUDGE, Model("K", "K"))
+    two = (JUDGE, Declared("K", Fake(says="K")))
     assert consult(Asked(), Judge(), two).quality == pytest.approx((0.75, 0.25))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from composer.models.capability import Capability
+from composer.ports.capability import Capability
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

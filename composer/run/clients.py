@@ -1,0 +1,98 @@
+"""What answers for the models of an open ensemble: the engine, or a client of a model's own."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from composer.ports import Client, Generated, ModelError, Usage
+from composer.specs import Declared, Remote, leaves, member_names
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from composer.fusion.engine import Engine
+    from composer.ports import Completion, Generate, Model, Score, ScoreTexts
+
+Prices = dict[str, tuple[float, float] | None]
+
+
+class Clients:
+    """Clients by model, each opened when it is first asked, and closed with the ensemble."""
+
+    def __init__(self, engine: Callable[[], Engine], prices: Prices) -> None:
+        self._local = EngineClient(engine, prices)
+        self._remote: dict[Declared, asyncio.Task[Client]] = {}
+
+    async def of(self, model: Model) -> Client:
+        """Return what answers for a model; raises ModelError where nothing can."""
+        remote = [leaf for leaf in leaves(model) if not leaf.is_local]
+        if not remote:
+            return self._local
+        if isinstance(model, Declared):
+            return await self._opened(model)
+        raise ModelError(
+            "E302",
+            f"`{model.name}` is written by the engine, which `{remote[0].name}` is not run by",
+            "fuse whole answers instead: `[A, B] -> vote()`, or declare a local model",
+        )
+
+    async def close(self) -> None:
+        """Close every client that was opened."""
+        opened, self._remote = list(self._remote.values()), {}
+        for task in opened:
+            task.cancel()
+        for client in await asyncio.gather(*opened, return_exceptions=True):
+            if isinstance(client, Client):
+                await client.close()
+
+    async def _opened(self, model: Declared) -> Client:
+        """Open a client, once however many ask; a failure is not kept."""
+        if model not in self._remote:
+            assert isinstance(model.declaration, Remote)
+            self._remote[model] = asyncio.ensure_future(model.declaration.open(model.name))
+        try:
+            return await asyncio.shield(self._remote[model])
+        except Exception:
+            self._remote.pop(model, None)
+            raise
+
+
+class EngineClient(Client):
+    """The engine as a client: it answers for models whose weights are in this process."""
+
+    def __init__(self, engine: Callable[[], Engine], prices: Prices) -> None:
+        self._engine, self._prices = engine, prices
+
+    async def generate(
+        self, request: Generate, on_text: Callable[[str], None] | None = None
+    ) -> Generated:
+        """Write the answers side by side."""
+        engine = self._engine()
+        how = (replace(request.sampling, seed=seed) for seed in request.seeds)
+        futures = [engine.generate(replace(request, sampling=each), on_text) for each in how]
+        written = await asyncio.gather(*map(asyncio.wrap_future, futures))
+        return Generated(tuple(self._billed(request.model, each) for each in written))
+
+    async def score(self, request: ScoreTexts) -> tuple[Score, ...]:
+        """Read texts, or the query's own tokens."""
+        engine, query = self._engine(), request.query
+        if request.texts is None:
+            assert query is not None
+            futures = [engine.perplexity(request.model, query)]
+        else:
+            futures = [engine.score(request, text) for text in request.texts]
+        return tuple(await asyncio.gather(*map(asyncio.wrap_future, futures)))
+
+    def _billed(self, model: Model, written: Completion) -> Completion:
+        """Count what each declared model read and wrote, whatever a fuse calls it."""
+        names = member_names(model)
+        total: dict[str, Usage] = {}
+        for member, usage in written.usage.items():
+            name = names.get(member, member)
+            price = self._prices.get(name) or (0.0, 0.0)
+            read, wrote = usage.prompt_tokens, usage.completion_tokens
+            cost = (read * price[0] + wrote * price[1]) / 1e6
+            total[name] = total.get(name, Usage()) + Usage(1, read, wrote, cost)
+        return replace(written, usage=total)

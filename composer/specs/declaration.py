@@ -1,0 +1,86 @@
+"""What a recipe says after `model A =`: a backend with its options."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from composer.ports.typed import Typed
+
+if TYPE_CHECKING:
+    from composer.ports.card import Card
+    from composer.ports.requests import Client
+
+__all__ = ["Declaration", "Local", "Remote", "Weights"]
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Which weights the engine reads, and how; equal `shared` values are one set in memory.
+
+    `location` is a folder or the id of a model on a hub, `dtype` and `device` may be `auto`.
+    """
+
+    key: str
+    location: str
+    revision: str | None = None
+    dtype: str = "auto"
+    device: str = "auto"
+    template: str = "auto"
+
+    @property
+    def shared(self) -> tuple[str, str, str]:
+        """What must be equal for two models to be served by one runner."""
+        return self.key, self.dtype, self.device
+
+    @property
+    def local(self) -> bool:
+        """Whether the weights lie in a folder of this machine."""
+        return Path(self.location).is_dir()
+
+
+class Declaration(Typed):
+    """A backend with its options. Equal declarations share what they open.
+
+    A backend names its options as fields, `price` last among them: a field of this class would
+    become the first option of every backend. Derive from `Local` or `Remote`. `may_abstain` says
+    that an answer may be none.
+    """
+
+    may_abstain: ClassVar[bool] = False
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The names under which data files know this model."""
+        return ()
+
+    @abstractmethod
+    def card(self) -> Card:
+        """Say what the model can do, from light files only."""
+
+    def identity(self) -> str:
+        """Name the content: declarations with one identity are one model."""
+        return f"{self.name}:{self!r}"
+
+    def content(self) -> str:
+        """Name what the answers depend on, wherever it lies: what a cache of answers keys on."""
+        return self.identity()
+
+
+class Local(Declaration):
+    """A model whose weights the engine reads into this process."""
+
+    @property
+    @abstractmethod
+    def weights(self) -> Weights:
+        """Say which weights, and how they are read."""
+
+
+class Remote(Declaration):
+    """A model that is asked through a client: a server, a recording, a fake."""
+
+    @abstractmethod
+    async def open(self, name: str) -> Client:
+        """Open what answers; it lives as long as the ensemble. `name` is the recipe's for it."""

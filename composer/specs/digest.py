@@ -1,0 +1,65 @@
+"""The one digest of a model: equal digests, equal answers to equal questions.
+
+Where a model lies, what it is called and on which device it runs do not matter; what its files
+hold, how members are combined, and what parts have learnt do. A value of a type that is not known
+here is refused, for what is left out of a digest would let two models share kept answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import TYPE_CHECKING
+
+from composer.ports.learnt import Trainable
+from composer.ports.typed import Resolve, Typed
+from composer.specs.content import file_digest
+from composer.specs.models import Declared
+
+if TYPE_CHECKING:
+    from composer.ports.values import JSON
+
+__all__ = ["canonical", "digest"]
+
+
+def digest(value: object) -> str:
+    """Return the SHA-256 of a value; raises TypeError for a type that is not known."""
+    text = json.dumps(canonical(value), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def canonical(value: object) -> JSON:
+    """Write a value as JSON can hold it, with all that matters and nothing else."""
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case tuple() | list():
+            return [canonical(each) for each in value]
+        case Mapping():
+            return {str(name): canonical(each) for name, each in value.items()}
+        case Declared():
+            return ["declared", value.declaration.content()]
+        case Typed():
+            return _part(value)
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            named = {each.name: canonical(getattr(value, each.name)) for each in fields(value)}
+            return [type(value).__name__, named]
+        case _:
+            raise TypeError(f"a {type(value).__name__} has no digest: {value!r}")
+
+
+def _part(part: Typed) -> JSON:
+    """Write a part by its class, its options, what its files hold and what it has learnt."""
+    options = {name: _option(part, name) for name in type(part).model_fields}
+    fitted = part.fitted if isinstance(part, Trainable) else None
+    kind = f"{type(part).__module__}.{type(part).__qualname__}"
+    return [kind, options, None if fitted is None else fitted.digest]
+
+
+def _option(part: Typed, name: str) -> JSON:
+    value = getattr(part, name)
+    marks = (mark for mark in type(part).model_fields[name].metadata if isinstance(mark, Resolve))
+    a_file = any(mark.must_exist for mark in marks) and isinstance(value, str)
+    return file_digest(value) if a_file else canonical(value)

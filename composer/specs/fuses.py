@@ -1,0 +1,301 @@
+"""Models that write one answer together: by tokens, spans or bytes, or one after the other.
+
+Each checks itself when it is made and says which member or option is wrong. How members are
+weighed, aligned and combined are parts of theirs; the engine opens them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+from composer.ports.capability import Capability
+from composer.ports.errors import ModelError
+from composer.ports.values import Model
+from composer.specs.errors import Problem, SpecError
+from composer.specs.models import bare
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from composer.specs.parts import Align, Combine, Draft, Gate, Handover, Weigh
+
+__all__ = ["ByteFuse", "Fuse", "Handoff", "SpanFuse", "TokenFuse", "Weighed", "shares"]
+
+TOKENS = (
+    Capability.TEXT
+    | Capability.LOGPROBS
+    | Capability.LOGITS
+    | Capability.SCORE
+    | Capability.CONTINUE
+)
+PIECES = Capability.TEXT | Capability.LOGPROBS | Capability.CONTINUE
+
+
+@dataclass(frozen=True, slots=True)
+class Fuse(Model):
+    """Members that write one answer, under names of their own."""
+
+    word: ClassVar[str]
+
+    members: tuple[Model, ...] = field()
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        problems = list(self.problems())
+        if problems:
+            raise SpecError(problems)
+
+    @property
+    def name(self) -> str:
+        """The fuse as it is written, by the names of its members."""
+        return f"{self.word}({', '.join(self.names)})"
+
+    @property
+    def capabilities(self) -> Capability:
+        """What text of several members allows; there is no next-token distribution of it."""
+        return PIECES
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield all that is wrong with the fuse."""
+        if not self.members:
+            yield Problem("E206", "a fuse needs at least one member")
+        elif len(self.names) != len(self.members) or len(set(self.names)) != len(self.names):
+            count = len(self.members)
+            yield Problem("E204", f"{count} members need as many different names: {self.names}")
+        for place, inner in self._inner():
+            if inner.draft is not None:
+                yield Problem(
+                    "E402",
+                    "a draft inside another fuse is never asked",
+                    "give the `draft` to the outermost fuse",
+                    "has a `draft`",
+                    member=place,
+                )
+
+    def _inner(self) -> Iterator[tuple[int, TokenFuse]]:
+        """Yield the members that are token fuses, and their places."""
+        for place, member in enumerate(map(bare, self.members)):
+            if isinstance(member, TokenFuse):
+                yield place, member
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed(Fuse):
+    """A fuse whose members have weights, which a route may multiply; None: all weigh alike."""
+
+    weights: tuple[float, ...] | None = None
+
+    def problems(self) -> Iterator[Problem]:
+        """Check the weights."""
+        yield from Fuse.problems(self)
+        weights, count = self.weights, len(self.members)
+        if weights is None:
+            return
+        if len(weights) != count:
+            text = f"{count} members, but {len(weights)} weights"
+            help_ = "give one weight a member, in order"
+            yield Problem("E403", text, help_, f"should be {count}", field="weights")
+        elif why := self.useless(weights):
+            given = ", ".join(f"{weight:g}" for weight in weights)
+            text = f"the weights {given} cannot be used: {why}"
+            yield Problem("E402", text, label="not usable", field="weights")
+
+    def useless(self, weights: tuple[float, ...]) -> str:
+        """Say why weights cannot be used, if they cannot."""
+        if not any(weights):
+            return "all of them are 0"
+        if min(weights) < 0 and not self.signed:
+            return "one is negative, which only `combine = logs` can mean"
+        if self.normalized and sum(weights) <= 0:
+            return "they are divided by their sum, which is not positive: say `normalize = false`"
+        return ""
+
+    @property
+    def signed(self) -> bool:
+        """Whether weights may be negative."""
+        return False
+
+    @property
+    def normalized(self) -> bool:
+        """Whether weights are divided by their sum."""
+        return True
+
+    def shares(self, weights: tuple[float, ...] | None = None) -> tuple[float, ...]:
+        """Return weights as they are used, those of the fuse if none are given."""
+        given = weights or self.weights or (1.0,) * len(self.members)
+        return shares(given, len(self.members), normalize=self.normalized, signed=self.signed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenFuse(Weighed):
+    """Members whose next-token distributions become one.
+
+    Weights are divided by their sum when `normalize`. A formula has the coefficients as weights,
+    a `combine` that takes negative ones, and is not normalized. `weigh` multiplies the weights, at
+    every token or once by what the members make of the prompt. `leave` lets members that fail
+    leave; the others' weights are divided by their sum. With a `gate` the first member leads;
+    `lazy` lets the others read only where it opens. A `draft` says who writes ahead and what the
+    others do with it. `plausible` rules out what has less than that part of the first member's
+    largest probability. `together` lets members of the same weights step in one pass.
+    """
+
+    word: ClassVar[str] = "token_fuse"
+
+    combine: Combine
+    align: Align
+    weigh: Weigh | None = None
+    gate: Gate | None = None
+    draft: Draft | None = None
+    normalize: bool = True
+    plausible: float = 0.0
+    together: bool = False
+    lazy: bool = False
+    leave: bool = False
+
+    @property
+    def capabilities(self) -> Capability:
+        """All that one distribution over tokens allows."""
+        return TOKENS
+
+    @property
+    def signed(self) -> bool:
+        """Whether weights may be negative: as coefficients of log-probabilities."""
+        return self.combine.signed
+
+    @property
+    def normalized(self) -> bool:
+        """Whether weights are divided by their sum."""
+        return self.normalize
+
+    def problems(self) -> Iterator[Problem]:
+        """Check options against each other, and against those of the members."""
+        yield from Weighed.problems(self)
+        yield from self._unheeded()
+        yield from self._formula()
+        if self.draft is not None:
+            yield from self._drafted(self.draft)
+
+    def _unheeded(self) -> Iterator[Problem]:
+        for place, inner in self._inner():
+            once = inner.weigh is not None and inner.weigh.once
+            there = {"gate": inner.gate is not None, "weigh": once, "leave": inner.leave}
+            for option in (name for name, is_there in there.items() if is_there):
+                yield Problem(
+                    "E402",
+                    f"the `{option}` of a fuse inside another fuse is never asked",
+                    f"give `{option}` to the outermost fuse",
+                    "stands inside",
+                    member=place,
+                )
+
+    def _formula(self) -> Iterator[Problem]:
+        negative = self.weigh is not None and min(self.weights or (0,)) < 0
+        if not self.normalize and (self.weigh is not None or self.leave):
+            yield Problem(
+                "E402",
+                "a formula stands as it is written: nobody leaves it, and nothing weighs it anew",
+                "leave out `leave` and `weigh`"
+                + ("" if negative else ", or say `normalize = true`"),
+                "a formula",
+            )
+        elif negative:
+            yield Problem(
+                "E402",
+                "what is weighed anew are shares, and none is negative",
+                "leave out `weigh`, or the negative weights",
+                "has negative weights",
+            )
+
+    def _drafted(self, draft: Draft) -> Iterator[Problem]:
+        once = self.weigh is not None and self.weigh.once
+        there = {"gate": self.gate is not None, "leave": self.leave, "weigh": once}
+        for name in (name for name, is_there in there.items() if is_there):
+            text = f"a fuse has a `draft` or a `{name}`, not both"
+            yield Problem("E402", text, "leave one of them out", "has both")
+        if draft.alike and not (self.align.alike or self.align.vanishes):
+            text = (
+                f"`{draft.name}` needs the members' own tokens, which `{self.align.name}` changes"
+            )
+            help_ = "leave `align` out: over one vocabulary nothing has to be aligned"
+            yield Problem("E402", text, help_, "has both")
+        for place, member in enumerate(map(bare, self.members)):
+            if draft.lone and isinstance(member, Fuse):
+                text = f"`{draft.name}` needs members that are one model each, not `{member.word}`"
+                help_ = "give the models themselves to one `token_fuse`"
+                yield Problem("E302", text, help_, "is several models", member=place)
+                return
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts(Weighed):
+    """A fuse that weighs text of members, each by all that it says: no member has a gate."""
+
+    def problems(self) -> Iterator[Problem]:
+        """Refuse gates, which would be asked for some of what is weighed and not for the rest."""
+        yield from Weighed.problems(self)
+        for place, inner in self._inner():
+            if inner.gate is not None:
+                text = f"a `{self.word}` weighs all that a fuse says, which a `gate` holds back"
+                yield Problem("E402", text, "leave the `gate` out", "has a `gate`", member=place)
+
+
+@dataclass(frozen=True, slots=True)
+class SpanFuse(_Texts):
+    """Members that propose a span of `words` each; the one that all find likeliest is kept."""
+
+    word: ClassVar[str] = "span_fuse"
+
+    words: int = 1
+    max_span_tokens: int = 32
+
+
+@dataclass(frozen=True, slots=True)
+class ByteFuse(_Texts):
+    """Members that agree on bytes, each with tokens of its own; `top` of them are weighed up."""
+
+    word: ClassVar[str] = "byte_fuse"
+
+    top: int = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Handoff(Fuse):
+    """The first member writes until `when` hands the rest of the answer to another one."""
+
+    word: ClassVar[str] = "handoff"
+
+    when: Handover
+
+    def problems(self) -> Iterator[Problem]:
+        """Check that the rule can tell the experts apart."""
+        yield from Fuse.problems(self)
+        experts, known = len(self.members) - 1, self.when.experts
+        if experts != known:
+            yield Problem(
+                "E206",
+                f"`{self.when.name}` hands over to {known}, but {experts} may go on",
+                "name as many experts as the rule knows",
+                "the first member writes, the others are experts",
+            )
+
+
+def shares(
+    weights: Sequence[float], count: int, *, normalize: bool = True, signed: bool = False
+) -> tuple[float, ...]:
+    """Return weights as they are used: divided by their sum, unless they are taken as they are."""
+    if len(weights) != count:
+        raise ModelError("E403", f"{count} members, but {len(weights)} weights")
+    if not any(weights) or (min(weights) < 0 and not signed):
+        raise ModelError("E402", f"weights must not be negative, nor all of them 0: {weights}")
+    if not normalize:
+        return tuple(float(w) for w in weights)
+    total = sum(weights)
+    if not 0 < total < math.inf:
+        raise ModelError(
+            "E402",
+            f"coefficients that are divided by their sum need a positive one, not {total:g}",
+            "say `normalize = false`",
+        )
+    return tuple(w / total for w in weights)

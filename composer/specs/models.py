@@ -1,0 +1,131 @@
+"""What a model is: a declared one, one made of others, one under a prompt of its own.
+
+The other kinds, models that write together, are in `fuses.py`. All are frozen values that check
+themselves when they are made; what they open to is the business of the engine and the backends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from composer.ports.errors import ModelError
+from composer.ports.values import Model
+from composer.specs.declaration import Local
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from composer.ports.capability import Capability
+    from composer.ports.card import Card
+    from composer.ports.values import Message, Query
+    from composer.specs.declaration import Declaration, Weights
+    from composer.specs.parts import Renders
+
+__all__ = ["Declared", "Prompted", "bare", "leaves", "member_names", "prompts", "vocabulary"]
+
+
+@dataclass(frozen=True, slots=True)
+class Declared(Model):
+    """A model as a recipe declares it: a name, and a backend with its options."""
+
+    name: str = field()
+    declaration: Declaration
+
+    @property
+    def card(self) -> Card:
+        """What light files tell of it; raises ModelError where they cannot be read."""
+        return self.declaration.card()
+
+    @property
+    def capabilities(self) -> Capability:
+        """What the backend says that it can do."""
+        return self.card.capabilities
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the engine reads its weights."""
+        return isinstance(self.declaration, Local)
+
+    @property
+    def weights(self) -> Weights:
+        """Which weights the engine reads; raises ModelError for a model behind a client."""
+        if isinstance(self.declaration, Local):
+            return self.declaration.weights
+        raise ModelError("E302", f"`{self.name}` has no weights that can be read here")
+
+
+Held = Declared
+"""Models whose weights the engine may hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompted(Model):
+    """A member that reads a prompt of its own, made of the query by a template.
+
+    Source: model arithmetic, arXiv:2311.14479.
+    """
+
+    model: Model
+    template: Renders
+
+    @property
+    def name(self) -> str:
+        """The name of the model under the prompt."""
+        return self.model.name
+
+    @property
+    def members(self) -> tuple[Model, ...]:
+        """The model under the prompt."""
+        return (self.model,)
+
+    @property
+    def capabilities(self) -> Capability:
+        """What the model under the prompt can do."""
+        return self.model.capabilities
+
+
+def bare(model: Model) -> Model:
+    """Return a model without the prompts before it."""
+    while isinstance(model, Prompted):
+        model = model.model
+    return model
+
+
+def leaves(model: Model) -> Iterator[Declared]:
+    """Yield the declared models that a model is made of, left to right, as often as they occur."""
+    waiting = [model]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, Declared):
+            yield each
+        waiting.extend(reversed(each.members))
+
+
+def vocabulary(model: Model) -> str | None:
+    """Return the one vocabulary of a model, None if its members' differ or are not known."""
+    known = {leaf.card.vocabulary for leaf in leaves(model)}
+    return known.pop() if len(known) == 1 else None
+
+
+def prompts(model: Model, query: Query) -> tuple[tuple[Message, ...], ...]:
+    """Return all that members read in place of the query: its messages, and rendered templates."""
+    rendered: list[tuple[Message, ...]] = [query.messages]
+    waiting = [model]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, Prompted):
+            rendered.append((("user", each.template.render(query)),))
+        waiting.extend(reversed(each.members))
+    return tuple(rendered)
+
+
+def member_names(model: Model) -> dict[str, str]:
+    """Return the declared model behind each name that a fuse gives a member."""
+    known: dict[str, str] = {}
+    inner = bare(model)
+    names = getattr(inner, "names", ())
+    for name, member in zip(names, inner.members, strict=True):
+        deeper = bare(member)
+        known |= member_names(deeper) if deeper.members else {name: deeper.name}
+    return known

@@ -1,0 +1,111 @@
+"""Short forms for tests that ask the engine itself: models, fuses, parts and requests."""
+
+from dataclasses import replace
+from typing import ClassVar
+
+from composer.models.hf import HF
+from composer.parts import Template, parts
+from composer.ports import Fitted, Generate, Query, Sampling, ScoreTexts
+from composer.specs import Declared, Local, Weighed, Weights, bare
+from composer.specs import Prompted as PromptedModel
+from composer.specs import TokenFuse as TokenFuseModel
+
+
+def checkpoint(name, folder, **options):
+    """Declare the model of a folder."""
+    return Declared(name, HF(path=str(folder), **options))
+
+
+class Stored(Local):
+    """Weights of which only their names are known."""
+
+    name: ClassVar[str] = "stored"
+
+    key: str
+    location: str
+    dtype: str = "auto"
+    device: str = "auto"
+
+    @property
+    def weights(self):
+        return Weights(self.key, self.location, dtype=self.dtype, device=self.device)
+
+    def card(self):
+        raise NotImplementedError
+
+
+def stored(key, name, location, **options):
+    """Declare a model by the names of its weights."""
+    return Declared(name, Stored(key=key, location=location, **options))
+
+
+def Part(where, options=()):  # noqa: N802 - stands for the classes of parts
+    """Return the part that a function of the fusion core opens, whatever its options may be."""
+    named = (part for table in parts().values() for part in table.values())
+    kind = next(part for part in named if getattr(part, "where", "") == where)
+    given = dict(options)
+    taught = given.pop("taught", None)
+    part = kind.model_construct(**given)
+    if taught is None:
+        return part
+    return part.bound(Fitted((), 0, lambda: {"state": taught.load()}, digest=taught.digest))
+
+
+MEAN = Part("composer.fusion.combine:mean")
+LOGS = Part("composer.fusion.combine:logs")
+SHARED = Part("composer.fusion.align.shared:shared")
+UNION = Part("composer.fusion.align.union:union")
+
+
+def TokenFuse(members, names, weights=None, *given, prior=None, **options):  # noqa: N802
+    """Return a token fuse, by default a mean over a union; `prior` weighs by the prompt."""
+    placed = dict(zip(("combine", "normalize"), given, strict=False))
+    options = {"combine": MEAN, "align": UNION, **placed, **options}
+    if prior is not None:
+        options["weigh"] = prior
+    return TokenFuseModel(members, names, weights, **options)
+
+
+def Prompted(model, place):  # noqa: N802
+    """Let a member read another of the texts that are asked, by its place."""
+    return PromptedModel(model, Template(text=f"{{{{ fields.text{place} }}}}"))
+
+
+def reweighed(model, weights):
+    """Return a model whose outermost fuse has other weights."""
+    if weights is None:
+        return model
+    if isinstance(model, PromptedModel):
+        return replace(model, model=reweighed(model.model, weights))
+    assert isinstance(bare(model), Weighed)
+    return replace(model, weights=tuple(weights))
+
+
+def asking(prompts):
+    """Return the query of the first prompt, with the texts of the others as fields."""
+    first, *others = prompts
+    query = Query(tuple(first))
+    fields = {f"text{n}": other[-1][1] for n, other in enumerate(others, 1)}
+    return replace(query, fields=fields)
+
+
+def Job(model, prompts, sampling=None, weights=None, prefix=""):  # noqa: N802
+    """Return the request of one answer."""
+    how = sampling or Sampling()
+    return Generate(reweighed(model, weights), asking(prompts), how, prefix)
+
+
+def ask_score(engine, model, prompts, text, *, weights=None, end=False):  # noqa: PLR0913
+    """Ask for the score of a text after prompts, or, without any, of a text alone."""
+    query = None if prompts is None else asking(prompts)
+    return engine.score(ScoreTexts(reweighed(model, weights), query, (text,)), text, end=end)
+
+
+def ask_prompt_score(engine, model, prompt):
+    """Ask for the score of a prompt's own tokens."""
+    return engine.perplexity(model, asking((prompt,)))
+
+
+def ask_members(engine, model, prompts, text, **options):
+    """Ask what each member says of an answer."""
+    return engine.listen(model, asking(prompts), text, **options)
