@@ -66,7 +66,10 @@ def pinned(golden):
     """
 
     def check(path, values):
-        now = [json.dumps(_plain(each), ensure_ascii=False) for each in values]
+        now = [
+            json.dumps(_plain(each), ensure_ascii=False, default=lambda value: type(value).__name__)
+            for each in values
+        ]
         kept = [] if os.environ.get("COMPOSER_ACCEPT") else _lines(path)
         same = len(now) == len(kept)
         golden(path, "\n".join(map(_close, now, kept) if same else now))
