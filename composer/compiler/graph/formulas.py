@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.deep import Deep, deep
 from composer.compiler.graph.unfit import leads_back
 from composer.compiler.graph.values import Bad, Values, follow, is_number
 from composer.syntax import tree
+from composer.trampoline import deep, run
 from composer.words import Diagnostic
 
 if TYPE_CHECKING:
@@ -29,16 +29,17 @@ def terms(values: Values, expr: tree.Expr, scope: Scope) -> list[Term]:
     stands for a sum of log-probabilities (model arithmetic, arXiv:2311.14479).
     """
     sums: dict[tuple[object, int], Term] = {}
-    for member, home, coefficient in deep(_walk(values, expr, scope, 1.0, ())):
+    for member, home, coefficient in run(_walk(values, expr, scope, 1.0, ())):
         key = (member.id if isinstance(member, tree.Name) else id(member), id(home))
         before = sums[key][2] if key in sums else 0.0
         sums[key] = (member, home, before + coefficient)
     return list(sums.values())
 
 
-def _walk(
+@deep
+async def _walk(
     values: Values, written: tree.Expr, scope: Scope, factor: float, trail: tuple[int, ...]
-) -> Deep:
+) -> list[Term]:
     expr, home = follow(written, scope)
     if id(expr) in trail:
         raise Bad(leads_back(written))
@@ -49,13 +50,13 @@ def _walk(
     match expr:
         case tree.Binary(op="+" | "-" as op, left=left, right=right):
             sign = 1.0 if op == "+" else -1.0
-            first = yield _walk(values, left, home, factor, trail)
-            return first + (yield _walk(values, right, home, factor * sign, trail))
+            first = await _walk(values, left, home, factor, trail)
+            return first + await _walk(values, right, home, factor * sign, trail)
         case tree.Binary(op="*" | "/"):
             member, by = _scaled(values, expr, home)
-            return (yield _walk(values, member, home, factor * by, trail))
+            return await _walk(values, member, home, factor * by, trail)
         case tree.Unary(op="-", operand=operand):
-            return (yield _walk(values, operand, home, -factor, trail))
+            return await _walk(values, operand, home, -factor, trail)
         case _:
             _check_member(expr)
             return [(expr, home, factor)]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ValidationError
 
-from composer.compiler.graph.deep import Deep, deep
 from composer.compiler.graph.hints import (
     hint_of,
     is_kind,
@@ -50,11 +49,13 @@ from composer.parts import (
 )
 from composer.ports.typed import Typed
 from composer.syntax import tree
+from composer.trampoline import deep, run
 from composer.words import Diagnostic, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from composer.parts.rule import Expression
     from composer.words import Place
 
 ARITHMETIC: dict[str, Callable[[float, float], float]] = {
@@ -175,7 +176,7 @@ class Values:
 
     def number(self, expr: tree.Expr, scope: Scope, hint: Any = float) -> float:  # noqa: ANN401
         """Return the number that an expression of numbers and parameters comes to."""
-        found: float = deep(self._number(expr, scope, hint))
+        found = run(self._number(expr, scope, hint))
         try:
             finite = math.isfinite(float(found))
         except OverflowError:
@@ -184,7 +185,8 @@ class Values:
             raise Bad(Diagnostic("E402", "this number is too large", expr.place, "not usable"))
         return found
 
-    def _number(self, written: tree.Expr, scope: Scope, hint: Any) -> Deep:  # noqa: ANN401
+    @deep
+    async def _number(self, written: tree.Expr, scope: Scope, hint: Any) -> float:  # noqa: ANN401
         expr, home = resolve(written, scope)
         key = (id(expr), id(home))
         if key in self.pending:
@@ -192,20 +194,21 @@ class Values:
         if key not in self.numbers:
             self.pending.add(key)
             try:
-                self.numbers[key] = (expr, home, (yield self._arithmetic(expr, home, hint)))
+                self.numbers[key] = (expr, home, await self._arithmetic(expr, home, hint))
             finally:
                 self.pending.discard(key)
         return self.numbers[key][2]
 
-    def _arithmetic(self, expr: tree.Expr, scope: Scope, hint: Any) -> Deep:  # noqa: ANN401
+    @deep
+    async def _arithmetic(self, expr: tree.Expr, scope: Scope, hint: Any) -> float:  # noqa: ANN401
         match expr:
             case tree.Number(value=value):
                 return value
             case tree.Unary(op="-", operand=operand):
-                return -(yield self._number(operand, scope, hint))
+                return -(await self._number(operand, scope, hint))
             case tree.Binary(op=op, left=left, right=right) if op in ARITHMETIC:
-                a = yield self._number(left, scope, hint)
-                b = yield self._number(right, scope, hint)
+                a = await self._number(left, scope, hint)
+                b = await self._number(right, scope, hint)
                 if op == "/" and b == 0:
                     raise Bad(Diagnostic("E402", "division by zero", right.place, "is 0"))
                 try:
@@ -234,13 +237,14 @@ class Values:
         return Template(text=expr.value)
 
     def _whole_rule(self, expr: tree.Expr, scope: Scope) -> Rule:
-        rule = Rule(deep(self._rule(expr, scope, ())))
+        rule = Rule(run(self._rule(expr, scope, ())))
         mistake = rule.mistake()
         if mistake:
             raise Bad(Diagnostic("E405", mistake, expr.place, "no condition"))
         return rule
 
-    def _rule(self, written: tree.Expr, scope: Scope, trail: tuple[int, ...]) -> Deep:
+    @deep
+    async def _rule(self, written: tree.Expr, scope: Scope, trail: tuple[int, ...]) -> Expression:
         expr, scope = resolve(written, scope)
         if id(expr) in trail:
             raise Bad(leads_back(written))
@@ -256,10 +260,10 @@ class Values:
             case tree.Number(value=value) | tree.Boolean(value=value):
                 return Constant(value)
             case tree.Binary(op=op, left=left, right=right):
-                first = yield self._rule(left, scope, trail)
-                return Operation(op, (first, (yield self._rule(right, scope, trail))))
+                first = await self._rule(left, scope, trail)
+                return Operation(op, (first, await self._rule(right, scope, trail)))
             case tree.Unary(op=op, operand=operand):
-                return Operation(op, ((yield self._rule(operand, scope, trail)),))
+                return Operation(op, (await self._rule(operand, scope, trail),))
             case _:
                 raise Bad(no_rule(expr))
 

@@ -1,0 +1,67 @@
+"""Recursion as deep as memory allows: coroutines that await one another on a stack of our own.
+
+A `deep` function awaits calls of others, and of itself, as any coroutine does; `run` drives them.
+"""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Generic, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Generator
+
+P = ParamSpec("P")
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Work(Generic[T_co]):
+    """A call of a `deep` function: it goes on when it is awaited, and then has its result.
+
+    Awaiting it hands it over to `run`. A plain coroutine would run inside of whoever awaits it,
+    on the stack that Python limits.
+    """
+
+    __slots__ = ("coroutine", "result")
+    result: T_co
+
+    def __init__(self, coroutine: Coroutine[Work[object], None, T_co]) -> None:
+        self.coroutine = coroutine
+
+    def __await__(self) -> Generator[Work[object], None, T_co]:
+        """Hand the work over, and take its result."""
+        yield self
+        return self.result
+
+
+def deep(function: Callable[P, Coroutine[Work[object], None, T]]) -> Callable[P, Work[T]]:
+    """Make a coroutine function one whose calls may await each other however deep they go."""
+
+    @wraps(function)
+    def work(*args: P.args, **kwargs: P.kwargs) -> Work[T]:
+        return Work(function(*args, **kwargs))
+
+    return work
+
+
+def run(work: Work[T]) -> T:
+    """Do a piece of work and all that it awaits; what goes wrong is raised where it is awaited."""
+    stack: list[Work[object]] = [work]
+    trouble: BaseException | None = None
+    while stack:
+        coroutine = stack[-1].coroutine
+        try:
+            wanted = coroutine.send(None) if trouble is None else coroutine.throw(trouble)
+        except StopIteration as done:
+            stack.pop().result = done.value
+            trouble = None
+        except BaseException as error:
+            stack.pop()
+            if not stack:
+                raise
+            trouble = error
+        else:
+            stack.append(wanted)
+            trouble = None
+    return work.result
