@@ -1,6 +1,7 @@
 """Recursion as deep as memory allows: coroutines that await one another on a stack of our own.
 
-A `deep` function awaits calls of others, and of itself, as any coroutine does; `run` drives them.
+A call of a `deep` function that is awaited goes on in `run`, one that is not deep inside of whoever
+awaits it. So of functions that call each other in a circle one is deep, and the others need not be.
 """
 
 from __future__ import annotations
@@ -17,11 +18,7 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Work(Generic[T_co]):
-    """A call of a `deep` function: it goes on when it is awaited, and then has its result.
-
-    Awaiting it hands it over to `run`. A plain coroutine would run inside of whoever awaits it,
-    on the stack that Python limits.
-    """
+    """A call of a `deep` function, which goes on when it is awaited, and then has its result."""
 
     __slots__ = ("coroutine", "result")
     result: T_co
@@ -30,7 +27,7 @@ class Work(Generic[T_co]):
         self.coroutine = coroutine
 
     def __await__(self) -> Generator[Work[object], None, T_co]:
-        """Hand the work over, and take its result."""
+        """Hand the work over to `run`, and take its result."""
         yield self
         return self.result
 

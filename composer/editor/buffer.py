@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from composer.compiler.graph.context import Context
 from composer.compiler.graph.files import Loader, root_of
+from composer.compiler.graph.lower import lowering
 from composer.syntax import Use, parse_sound
 from composer.syntax.formatting import notation
 from composer.syntax.grammar import lark
@@ -74,7 +75,7 @@ class Buffer:
     @cached_property
     def context(self) -> Context:
         """What reads the values of options, and finds files."""
-        return Context(Loader(root_of(self.path.parent)))
+        return Context(Loader(root_of(self.path.parent)), lowering)
 
     @cached_property
     def scope(self) -> Scope:

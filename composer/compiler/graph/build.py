@@ -9,7 +9,7 @@ from composer.compiler.graph.calls import check_default
 from composer.compiler.graph.checks import check_steps
 from composer.compiler.graph.context import Context
 from composer.compiler.graph.files import Loader, root_of
-from composer.compiler.graph.lower import lower
+from composer.compiler.graph.lower import lower, lowering
 from composer.compiler.graph.members import declared
 from composer.compiler.graph.overrides import overlay, override
 from composer.compiler.graph.params import check_param
@@ -63,7 +63,7 @@ def compile_recipe(
     """
     loader = Loader(root or root_of(path.parent))
     scope = loader.scope(path.resolve() if source is None else path, source)
-    ctx = Context(loader)
+    ctx = Context(loader, lowering)
     for each in overlays:
         ctx.mistakes.extend(overlay(scope, loader.scope(each.resolve())))
     ctx.mistakes.extend(override(scope, settings or {}))

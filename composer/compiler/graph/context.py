@@ -1,9 +1,8 @@
-"""What lowering carries along, and how it goes deep without recursion."""
+"""What lowering carries along, and what it is asked to lower."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,10 +14,11 @@ from composer.compiler.graph.values import Bad, Values
 from composer.words import Diagnostic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from composer.compiler.graph.scope import Binding, Scope
     from composer.syntax import tree
+    from composer.trampoline import Work
     from composer.words import Place
 
 ZOO_ITEMS: dict[str, Literal["validation", "test"]] = {
@@ -26,10 +26,6 @@ ZOO_ITEMS: dict[str, Literal["validation", "test"]] = {
     "zoo:test": "test",
 }
 """Data that ships with the package, by the names that recipes use."""
-
-Lowered = Generator[Any, Any, Any]
-"""Work that yields further work, or requests for it, and ends with a node (None: a mistake)."""
-
 
 DEEPEST = 64
 """Fuses and prompts that may stand one inside the other."""
@@ -59,11 +55,13 @@ Request = AsStep | AsModel
 class Context:
     """The graph that is being made, the mistakes met so far, and what was already lowered.
 
-    Expressions are known by their identity here; `kept` holds them, so that none is taken for
-    another one that lay at the same address.
+    `lowering` is what lowers, in whatever file that is done. Expressions are known by their
+    identity here; `kept` holds them, so that none is taken for another one that lay at the same
+    address.
     """
 
     loader: Loader
+    lowering: Callable[[Context, Request], Work[Node | None]]
     graph: Graph = field(default_factory=Graph)
     memo: dict[tuple[object, ...], Node | None] = field(default_factory=dict)
     active: set[Binding] = field(default_factory=set)
@@ -81,6 +79,10 @@ class Context:
     def values(self) -> Values:
         """The reader of option values."""
         return Values(self.find)
+
+    def lower(self, request: Request) -> Work[Node | None]:
+        """Lower an expression; None stands for one that holds a mistake."""
+        return self.lowering(self, request)
 
     def say(self, *args: Any, **words: Any) -> None:  # noqa: ANN401 - as for Diagnostic
         """Record a mistake."""
@@ -126,21 +128,7 @@ class Context:
         return name
 
 
-def run(ctx: Context, work: Request, workers: Mapping[type, Callable[..., Lowered]]) -> Any:  # noqa: ANN401
-    """Do a piece of work and all that it yields, on a stack of our own; nothing here recurses.
-
-    What is yielded is further work, or a request, for which `workers` has the function.
-    """
-    stack: list[Lowered] = [workers[type(work)](ctx, work)]
-    result: Any = None
-    while stack:
-        try:
-            wanted = stack[-1].send(result)
-        except StopIteration as done:
-            stack.pop()
-            result = done.value
-        else:
-            worker = workers.get(type(wanted))
-            stack.append(worker(ctx, wanted) if worker else wanted)
-            result = None
-    return result
+def all_sound(nodes: list[Node | None]) -> tuple[Node, ...] | None:
+    """Return nodes, or None where one of them was a mistake."""
+    sound = tuple(node for node in nodes if node is not None)
+    return sound if len(sound) == len(nodes) else None

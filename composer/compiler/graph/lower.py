@@ -1,9 +1,10 @@
 """Lowering: an expression and the wire that reaches it become a node of the graph.
 
-Every function here is a generator that yields what it needs lowered (see `context.run`), so that
-the depth of a recipe is bounded by memory and not by the stack. A None stands for something that
-already was a mistake; whatever depends on it stays silent. Where only the wire is wrong, lowering
-goes on as if it were right, so that one look finds the mistakes behind it too.
+What a function needs lowered it awaits of `ctx.lower`, which goes on elsewhere (see
+`composer.trampoline`), so that the depth of a recipe is bounded by memory and not by the stack. A
+None stands for something that already was a mistake; whatever depends on it stays silent. Where
+only the wire is wrong, lowering goes on as if it were right, so that one look finds the mistakes
+behind it too.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from composer.compiler.graph.complaints import (
     not_a_step,
     undeclared,
 )
-from composer.compiler.graph.context import AsModel, AsStep, run
+from composer.compiler.graph.context import AsModel, AsStep, all_sound
 from composer.compiler.graph.members import member
 from composer.compiler.graph.naming import branch_names, label
 from composer.compiler.graph.params import given_params
@@ -35,45 +36,52 @@ from composer.ports import Port
 from composer.ports.values import unique
 from composer.steps import STEPS
 from composer.syntax import tree
+from composer.trampoline import deep, run
 
 if TYPE_CHECKING:
-    from composer.compiler.graph.context import Context, Lowered
+    from composer.compiler.graph.context import Context, Request
     from composer.compiler.graph.node import Node
+    from composer.trampoline import Work
 
 
 def lower(ctx: Context, expr: tree.Expr, wire: Node, scope: Scope) -> Node | None:
     """Return the node of an expression that a wire reaches; None where it holds a mistake."""
-    found: Node | None = run(ctx, AsStep(expr, wire, scope), {AsStep: expression, AsModel: member})
-    return found
+    return run(ctx.lower(AsStep(expr, wire, scope)))
 
 
-def expression(ctx: Context, request: AsStep) -> Lowered:
+def lowering(ctx: Context, request: Request) -> Work[Node | None]:
+    """Lower an expression where a step is wanted, or where a model is."""
+    return expression(ctx, request) if isinstance(request, AsStep) else member(ctx, request)
+
+
+@deep
+async def expression(ctx: Context, request: AsStep) -> Node | None:
     """Lower an expression in step position: what it gives when a wire reaches it."""
     key = (id(request.expr), request.wire, request.scope)
     if key not in ctx.memo:
         ctx.kept.append(request.expr)
-        ctx.memo[key] = yield _expression(ctx, request.expr, request.wire, request.scope)
+        ctx.memo[key] = await _expression(ctx, request.expr, request.wire, request.scope)
     return ctx.memo[key]
 
 
-def _expression(ctx: Context, expr: tree.Expr, wire: Node, scope: Scope) -> Lowered:
+async def _expression(ctx: Context, expr: tree.Expr, wire: Node, scope: Scope) -> Node | None:
     match expr:
         case tree.Chain():
-            return (yield _chain(ctx, expr, wire, scope))
+            return await _chain(ctx, expr, wire, scope)
         case tree.Bank():
-            return (yield _bank(ctx, expr, wire, scope))
+            return await _bank(ctx, expr, wire, scope)
         case tree.Fallback():
-            return (yield _fallback(ctx, expr, wire, scope))
+            return await _fallback(ctx, expr, wire, scope)
         case tree.Name():
-            return (yield _name(ctx, expr, wire, scope))
+            return await _name(ctx, expr, wire, scope)
         case tree.Call():
-            return (yield _call(ctx, expr, wire, scope))
+            return await _call(ctx, expr, wire, scope)
         case _:
             not_a_step(ctx, expr)
             return None
 
 
-def _chain(ctx: Context, chain: tree.Chain, wire: Node, scope: Scope) -> Lowered:
+async def _chain(ctx: Context, chain: tree.Chain, wire: Node, scope: Scope) -> Node | None:
     route: tuple[tree.Name | tree.Call, Scope] | None = None
     given: Node | None = wire
     for stage in chain.stages:
@@ -81,19 +89,19 @@ def _chain(ctx: Context, chain: tree.Chain, wire: Node, scope: Scope) -> Lowered
             survey(ctx, stage, scope)
             continue
         if route is not None:
-            given = yield decided(ctx, route, stage, given, scope)
+            given = await decided(ctx, route, stage, given, scope)
             route = None
         else:
             route = as_route(ctx, stage, scope)
             if route is None:
-                given = yield AsStep(stage, given, scope)
+                given = await ctx.lower(AsStep(stage, given, scope))
     if route is not None and given is not None:
         lonely_route(ctx, route[0])
         return None
     return given
 
 
-def _bank(ctx: Context, bank: tree.Bank, wire: Node, scope: Scope) -> Lowered:
+async def _bank(ctx: Context, bank: tree.Bank, wire: Node, scope: Scope) -> Node | None:
     if not bank.branches:
         ctx.say("E206", "a bank needs at least one branch", bank.place, "empty")
         return None
@@ -102,7 +110,7 @@ def _bank(ctx: Context, bank: tree.Bank, wire: Node, scope: Scope) -> Lowered:
         wire = ctx.graph.query
     if not named_once(ctx, bank):
         return None
-    nodes = yield branches_of(bank, wire, scope)
+    nodes = await branches_of(ctx, bank, wire, scope)
     if nodes is None:
         return None
     names = branch_names(bank)
@@ -113,51 +121,50 @@ def _bank(ctx: Context, bank: tree.Bank, wire: Node, scope: Scope) -> Lowered:
     return ctx.graph.node("bank", nodes, {"names": names}, bank.place)
 
 
-def _fallback(ctx: Context, expr: tree.Fallback, wire: Node, scope: Scope) -> Lowered:
-    nodes = []
-    for choice in expr.choices:
-        nodes.append((yield AsStep(choice, wire, scope)))  # noqa: PERF401 - yields
-    if not all(nodes):
+async def _fallback(ctx: Context, expr: tree.Fallback, wire: Node, scope: Scope) -> Node | None:
+    lowered = [await ctx.lower(AsStep(choice, wire, scope)) for choice in expr.choices]
+    nodes = all_sound(lowered)
+    if nodes is None:
         return None
     for node, choice in zip(nodes[1:], expr.choices[1:], strict=True):
         who = "a fallback gives what its first choice gives, which"
         if not gives(ctx, node, frozenset({nodes[0].port}), who, choice.place):
             return None
     names = unique(label(choice) for choice in expr.choices)
-    return ctx.graph.node("fallback", tuple(nodes), {"names": names}, expr.place)
+    return ctx.graph.node("fallback", nodes, {"names": names}, expr.place)
 
 
-def _name(ctx: Context, expr: tree.Name, wire: Node, scope: Scope) -> Lowered:
+async def _name(ctx: Context, expr: tree.Name, wire: Node, scope: Scope) -> Node | None:
     binding = scope.find(expr.id)
     if binding is None:
         call = tree.Call(expr.id, (), expr.place, expr.place)
-        return (yield _step(ctx, call, wire, scope, expr))
+        return await _step(ctx, call, wire, scope, expr)
     value = bound_value(binding)
     if value is not None:
-        return (yield through(ctx, binding, AsStep(value, wire, binding.scope), expr))
+        return await through(ctx, binding, AsStep(value, wire, binding.scope), expr)
     if isinstance(binding.statement, tree.Model):
-        model = yield AsModel(expr, scope)
-        return (yield _generate(ctx, expr, model, wire, scope))
-    return (yield _call(ctx, tree.Call(expr.id, (), expr.place, expr.place), wire, scope))
+        model = await ctx.lower(AsModel(expr, scope))
+        return _generate(ctx, expr, model, wire, scope)
+    return await _call(ctx, tree.Call(expr.id, (), expr.place, expr.place), wire, scope)
 
 
-def _call(ctx: Context, call: tree.Call, wire: Node, scope: Scope) -> Lowered:
+async def _call(ctx: Context, call: tree.Call, wire: Node, scope: Scope) -> Node | None:
     binding = scope.find(call.function)
     if binding is None:
-        return (yield _step(ctx, call, wire, scope, call))
+        return await _step(ctx, call, wire, scope, call)
     statement = binding.statement
     if isinstance(statement, tree.Def):
         inner = instance(ctx, call, binding, scope)
-        return (yield AsStep(statement.value, wire, inner)) if inner else None
+        return await ctx.lower(AsStep(statement.value, wire, inner)) if inner else None
     if isinstance(statement, tree.Use):
-        return (yield _used(ctx, call, wire, scope, binding))
-    model = yield AsModel(tree.Name(call.function, call.function_place), scope)
-    return (yield _generate(ctx, call, model, wire, scope))
+        return await _used(ctx, call, wire, scope, binding)
+    model = await ctx.lower(AsModel(tree.Name(call.function, call.function_place), scope))
+    return _generate(ctx, call, model, wire, scope)
 
 
-def _step(
+async def _step(
     ctx: Context, call: tree.Call, wire: Node, scope: Scope, at: tree.Name | tree.Call
-) -> Lowered:
+) -> Node | None:
     step = STEPS.get(call.function)
     if step is None or step.sign:
         public = [name for name, each in STEPS.items() if not each.sign]
@@ -169,15 +176,15 @@ def _step(
         ctx.mistakes.append(unknown(call.function, call.function_place, known, what))
         return None
     if step.gives is Port.MODEL:
-        model = yield AsModel(call, scope)
-        return (yield _generate(ctx, call, model, wire, scope))
+        model = await ctx.lower(AsModel(call, scope))
+        return _generate(ctx, call, model, wire, scope)
     if step.gives is Port.DECISION:
         lonely_route(ctx, at)
         return None
     if step.wire and not fits(ctx, wire, step.wire.ports, f"`{step.name}`", call.function_place):
-        checked = yield build_node(ctx, step, call, wire, scope, at)
+        checked = await build_node(ctx, step, call, wire, scope, at)
         return None if step.gives_same else checked
-    node = yield build_node(ctx, step, call, wire, scope, at)
+    node = await build_node(ctx, step, call, wire, scope, at)
     if node is not None and step.name == "prompt" and wire is ctx.graph.query:
         from composer.compiler.graph.templates import check_template
 
@@ -187,7 +194,7 @@ def _step(
 
 def _generate(
     ctx: Context, expr: tree.Name | tree.Call, model: Node | None, wire: Node, scope: Scope
-) -> Lowered:
+) -> Node | None:
     """Ask a model in step position."""
     if model is None:
         return None
@@ -205,10 +212,11 @@ def _generate(
     if options is None:
         return None
     return ctx.graph.written("generate", (wire, model), options, expr.place)
-    yield  # a generator, like its neighbours
 
 
-def _used(ctx: Context, call: tree.Call, wire: Node, scope: Scope, binding: Binding) -> Lowered:
+async def _used(
+    ctx: Context, call: tree.Call, wire: Node, scope: Scope, binding: Binding
+) -> Node | None:
     """Lower a whole recipe used as a step: `moa(doubt = 0.5)`."""
     used = binding.scope.used.get(binding.name)
     if used is None:
@@ -221,4 +229,4 @@ def _used(ctx: Context, call: tree.Call, wire: Node, scope: Scope, binding: Bind
         return None
     if not fits(ctx, wire, frozenset({Port.QUERY}), f"`{binding.name}`", call.place):
         return None
-    return (yield AsStep(used.answer.value, wire, inner))
+    return await ctx.lower(AsStep(used.answer.value, wire, inner))

@@ -27,38 +27,40 @@ from composer.ports import Port
 from composer.ports.values import unique
 from composer.steps import STEPS, Step
 from composer.syntax import tree
+from composer.trampoline import deep
 
 if TYPE_CHECKING:
-    from composer.compiler.graph.context import Context, Lowered
+    from composer.compiler.graph.context import Context
     from composer.compiler.graph.node import Node
     from composer.ports import Typed
 
 
-def member(ctx: Context, request: AsModel) -> Lowered:
+@deep
+async def member(ctx: Context, request: AsModel) -> Node | None:
     """Lower an expression where a model is wanted: a name, a fuse, or a prompt before one."""
     key = ("model", id(request.expr), request.scope)
     if key not in ctx.memo:
         ctx.kept.append(request.expr)
-        ctx.memo[key] = yield _member(ctx, request.expr, request.scope)
+        ctx.memo[key] = await _member(ctx, request.expr, request.scope)
     return ctx.memo[key]
 
 
-def _member(ctx: Context, expr: tree.Expr, scope: Scope) -> Lowered:
+async def _member(ctx: Context, expr: tree.Expr, scope: Scope) -> Node | None:
     match expr:
         case tree.Name(id=name):
-            return (yield _model_named(ctx, name, expr, scope))
+            return await _model_named(ctx, name, expr, scope)
         case tree.Call(function=name):
-            return (yield _model_called(ctx, name, expr, scope))
+            return await _model_called(ctx, name, expr, scope)
         case tree.Bank(branches=(branch,)):
-            return (yield AsModel(branch.value, scope))
+            return await ctx.lower(AsModel(branch.value, scope))
         case tree.Chain(stages=(*before, last)):
-            return (yield _model_prompted(ctx, before, last, scope))
+            return await _model_prompted(ctx, before, last, scope)
         case _:
             not_a_model(ctx, expr)
             return None
 
 
-def _model_named(ctx: Context, name: str, expr: tree.Name, scope: Scope) -> Lowered:
+async def _model_named(ctx: Context, name: str, expr: tree.Name, scope: Scope) -> Node | None:
     binding = scope.find(name)
     if binding is None:
         known = sorted(set(scope.visible()))
@@ -66,7 +68,7 @@ def _model_named(ctx: Context, name: str, expr: tree.Name, scope: Scope) -> Lowe
         return None
     value = bound_value(binding)
     if value is not None:
-        return (yield through(ctx, binding, AsModel(value, binding.scope), expr))
+        return await through(ctx, binding, AsModel(value, binding.scope), expr)
     if isinstance(binding.statement, tree.Model):
         return declared(ctx, binding)
     if isinstance(binding.statement, tree.Param):
@@ -76,13 +78,13 @@ def _model_named(ctx: Context, name: str, expr: tree.Name, scope: Scope) -> Lowe
     return None
 
 
-def _model_called(ctx: Context, name: str, call: tree.Call, scope: Scope) -> Lowered:
+async def _model_called(ctx: Context, name: str, call: tree.Call, scope: Scope) -> Node | None:
     binding = scope.find(name)
     if binding is not None and isinstance(binding.statement, tree.Def):
         inner = instance(ctx, call, binding, scope)
         if inner is None:
             return None
-        return (yield AsModel(binding.statement.value, inner))
+        return await ctx.lower(AsModel(binding.statement.value, inner))
     if binding is not None and isinstance(binding.statement, tree.Model):
         member_with_options(ctx, call)
         return None
@@ -90,10 +92,10 @@ def _model_called(ctx: Context, name: str, call: tree.Call, scope: Scope) -> Low
     if binding is not None or step is None or step.gives is not Port.MODEL or step.sign:
         not_a_model(ctx, call)
         return None
-    return (yield _fused(ctx, step, call, scope))
+    return await _fused(ctx, step, call, scope)
 
 
-def _fused(ctx: Context, step: Step, call: tree.Call, scope: Scope) -> Lowered:
+async def _fused(ctx: Context, step: Step, call: tree.Call, scope: Scope) -> Node | None:
     """Lower a fuse, whose members may be a list, or one formula."""
     call, homes, named = _spliced(call, scope)
     hidden: dict[str, object] = {}
@@ -115,7 +117,7 @@ def _fused(ctx: Context, step: Step, call: tree.Call, scope: Scope) -> Lowered:
         call = replace(call, arguments=(*members, *options))
         hidden = {"combine": Logs(), "normalize": False, "weights": tuple(c for *_, c in written)}
     hidden["names"] = unique(named.get(id(a.value)) or label(a.value) for a in members)
-    node = yield build_node(ctx, step, call, None, scope, call, homes, **hidden)
+    node = await build_node(ctx, step, call, None, scope, call, homes, **hidden)
     if node is None or not ctx.shallow(node, call.place):
         return None
     return node if _weighed(ctx, call, node) else None
@@ -182,15 +184,15 @@ def _formula(
     return (expr if is_formula(expr) else None), home
 
 
-def _model_prompted(
+async def _model_prompted(
     ctx: Context, before: list[tree.Expr], last: tree.Expr, scope: Scope
-) -> Lowered:
+) -> Node | None:
     prompts = [each for each in before if isinstance(each, tree.Call) and _is_prompt(ctx, each)]
     other = next((each for each in before if each not in prompts), None)
     if other is not None:
         no_prompt(ctx, other, last)
         return None
-    model = yield AsModel(last, scope)
+    model = await ctx.lower(AsModel(last, scope))
     for stage in reversed(prompts):
         options = options_of(ctx, STEPS["prompt"], stage, scope, {})
         if options is None or model is None:

@@ -15,7 +15,7 @@ from composer.compiler.graph.complaints import (
     nothing_to_decide,
     routed_fallback,
 )
-from composer.compiler.graph.context import AsModel, AsStep
+from composer.compiler.graph.context import AsModel, AsStep, all_sound
 from composer.compiler.graph.naming import branch_names
 from composer.compiler.graph.uses import opened, origin
 from composer.ports import Port
@@ -23,7 +23,7 @@ from composer.steps import STEPS
 from composer.syntax import tree
 
 if TYPE_CHECKING:
-    from composer.compiler.graph.context import Context, Lowered
+    from composer.compiler.graph.context import Context
     from composer.compiler.graph.node import Node
     from composer.compiler.graph.scope import Scope
 
@@ -53,13 +53,13 @@ def _is_bank(expr: tree.Expr, scope: Scope) -> bool:
     return isinstance(expr, tree.Bank)
 
 
-def decided(
+async def decided(
     ctx: Context,
     route: tuple[tree.Name | tree.Call, Scope],
     target: tree.Expr,
     wire: Node,
     scope: Scope,
-) -> Lowered:
+) -> Node | None:
     """Lower `route -> [a, b]`, or `route -> fuse`, which is a bank of one."""
     (call, call_scope), query = route, origin(wire)
     if query is None or wire.port is not Port.QUERY:
@@ -68,7 +68,7 @@ def decided(
     bank, bank_scope = _routed(ctx, call, target, scope)
     if bank is None:
         return None
-    branches = yield branches_of(bank, wire, bank_scope)
+    branches = await branches_of(ctx, bank, wire, bank_scope)
     if branches is None or not named_once(ctx, bank):
         return None
     texts = zip(branches, bank.branches, strict=True)
@@ -76,7 +76,7 @@ def decided(
     if not all(gives(ctx, node, text, who, branch.place) for node, branch in texts):
         return None
     names = branch_names(bank)
-    judges = yield _judges(call, call_scope)
+    judges = await _judges(ctx, call, call_scope)
     told = (ctx, call, call_scope, wire, branches, bank)
     decision = None if judges is None else _route(*told, judges)
     if decision is None:
@@ -104,21 +104,19 @@ def _routed(
     return bank, home
 
 
-def branches_of(bank: tree.Bank, wire: Node, scope: Scope) -> Lowered:
+async def branches_of(
+    ctx: Context, bank: tree.Bank, wire: Node, scope: Scope
+) -> tuple[Node, ...] | None:
     """Lower the branches of a bank; None if one of them is a mistake."""
-    nodes = []
-    for each in bank.branches:
-        nodes.append((yield AsStep(each.value, wire, scope)))  # noqa: PERF401 - yields
-    return tuple(nodes) if all(nodes) else None
+    return all_sound([await ctx.lower(AsStep(each.value, wire, scope)) for each in bank.branches])
 
 
-def _judges(call: tree.Name | tree.Call, scope: Scope) -> Lowered:
+async def _judges(
+    ctx: Context, call: tree.Name | tree.Call, scope: Scope
+) -> tuple[Node, ...] | None:
     """Lower the models in a route's brackets; None if one of them is a mistake."""
     placed, _ = place_inputs(STEPS["route"], call) if isinstance(call, tree.Call) else ([], call)
-    nodes = []
-    for _, expr in placed:
-        nodes.append((yield AsModel(expr, scope)))
-    return tuple(nodes) if all(nodes) else None
+    return all_sound([await ctx.lower(AsModel(expr, scope)) for _, expr in placed])
 
 
 def _route(  # noqa: PLR0913 - the call, where it stands and what it decides among

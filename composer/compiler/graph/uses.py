@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from composer.compiler.graph.calls import fill, place_inputs
 from composer.compiler.graph.complaints import defined_by_itself, gives
-from composer.compiler.graph.context import AsModel, AsStep
+from composer.compiler.graph.context import AsModel, AsStep, all_sound
 from composer.compiler.graph.scope import Binding, Scope
 from composer.compiler.graph.values import Bad, follow, match
 from composer.ports import Port
@@ -17,12 +17,12 @@ from composer.words import Note
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from composer.compiler.graph.context import Context, Lowered, Request
+    from composer.compiler.graph.context import Context, Request
     from composer.compiler.graph.node import Node
     from composer.steps import Step
 
 
-def build_node(  # noqa: PLR0913 - a call, where it stands and what reaches it
+async def build_node(  # noqa: PLR0913 - a call, where it stands and what reaches it
     ctx: Context,
     step: Step,
     call: tree.Call,
@@ -31,7 +31,7 @@ def build_node(  # noqa: PLR0913 - a call, where it stands and what reaches it
     at: tree.Expr,
     homes: Mapping[int, Scope] | None = None,
     **hidden: object,
-) -> Lowered:
+) -> Node | None:
     """Lower a call of a step: its inputs, then its options.
 
     `homes` says in which scope an input is read that comes from elsewhere than the call.
@@ -41,37 +41,38 @@ def build_node(  # noqa: PLR0913 - a call, where it stands and what reaches it
     except Bad as bad:
         ctx.catch(bad)
         return None
-    nodes = []
+    lowered = []
     for input_, expr in written:
         if input_.role is Role.LATER:
-            nodes.append((yield branch(ctx, step, expr, wire, scope, input_.ports)))
+            lowered.append(await branch(ctx, step, expr, wire, scope, input_.ports))
         else:
             home = (homes or {}).get(id(expr), scope)
-            nodes.append((yield AsModel(expr, home)))
+            lowered.append(await ctx.lower(AsModel(expr, home)))
     if step.options.model_fields.get("draw"):
         hidden["draw"] = ctx.draw(at, scope)
     options = fill(ctx, step, rest, scope, call, hidden)
-    if options is None or not all(nodes):
+    nodes = all_sound(lowered)
+    if options is None or nodes is None:
         return None
-    inputs = (wire, *nodes) if step.wire and wire else tuple(nodes)
+    inputs = (wire, *nodes) if step.wire and wire else nodes
     if not _enough(ctx, step, call, inputs):
         return None
     return ctx.graph.written(step.name, inputs, options, at.place)
 
 
-def branch(  # noqa: PLR0913 - a branch, where it stands and what it may give
+async def branch(  # noqa: PLR0913 - a branch, where it stands and what it may give
     ctx: Context,
     step: Step,
     expr: tree.Expr,
     wire: Node | None,
     scope: Scope,
     ports: frozenset[Port],
-) -> Lowered:
+) -> Node | None:
     """Lower a branch that a step may run: it is asked the query that the wire belongs to."""
     query = origin(wire) if wire is not None else None
     if query is None:
         return None
-    node = yield AsStep(expr, query, scope)
+    node = await ctx.lower(AsStep(expr, query, scope))
     if node is not None and not gives(ctx, node, ports, f"a stage of `{step.name}`", expr.place):
         return None
     return node
@@ -151,13 +152,13 @@ def _body(binding: Binding) -> tree.Expr:
     return binding.statement.value
 
 
-def through(ctx: Context, binding: Binding, work: Request, at: tree.Expr) -> Lowered:
+async def through(ctx: Context, binding: Binding, request: Request, at: tree.Expr) -> Node | None:
     """Lower what a name stands for, unless it stands for itself."""
     if binding in ctx.active:
         defined_by_itself(ctx, binding, at)
         return None
     ctx.active.add(binding)
-    result = yield work
+    result = await ctx.lower(request)
     ctx.active.discard(binding)
     return result
 

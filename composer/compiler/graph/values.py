@@ -199,7 +199,6 @@ class Values:
                 self.pending.discard(key)
         return self.numbers[key][2]
 
-    @deep
     async def _arithmetic(self, expr: tree.Expr, scope: Scope, hint: Any) -> float:  # noqa: ANN401
         match expr:
             case tree.Number(value=value):
