@@ -29,10 +29,11 @@ _PORTS: dict[type, Port] = {
     Candidates: Port.CANDIDATES,
     Ranking: Port.RANKING,
     Decision: Port.DECISION,
-    Model: Port.MODEL,
 }
 
 
 def port_of(kind: object) -> Port | None:
     """Return the port that values of a class travel on, None for any other class."""
-    return _PORTS.get(kind) if isinstance(kind, type) else None
+    if not isinstance(kind, type):
+        return None
+    return Port.MODEL if issubclass(kind, Model) else _PORTS.get(kind)

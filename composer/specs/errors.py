@@ -18,13 +18,15 @@ class Problem:
     """One thing that is wrong.
 
     `field` is the option that it is about, `member` the place of the member; with neither it is
-    about the whole. `label` says in few words what stands there.
+    about the whole. `label` says in few words what stands there, `note` what stands where the
+    fuse is named.
     """
 
     code: str
     message: str
     help: str = ""
     label: str = ""
+    note: str = ""
     field: str = ""
     member: int | None = None
 

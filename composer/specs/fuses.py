@@ -30,7 +30,10 @@ TOKENS = (
     | Capability.SCORE
     | Capability.CONTINUE
 )
+"""What one distribution over tokens allows."""
+
 PIECES = Capability.TEXT | Capability.LOGPROBS | Capability.CONTINUE
+"""What text of several members allows; there is no next-token distribution of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,7 @@ class Fuse(Model):
     """Members that write one answer, under names of their own."""
 
     word: ClassVar[str]
+    able: ClassVar[Capability] = PIECES
 
     members: tuple[Model, ...] = field()
     names: tuple[str, ...]
@@ -54,8 +58,8 @@ class Fuse(Model):
 
     @property
     def capabilities(self) -> Capability:
-        """What text of several members allows; there is no next-token distribution of it."""
-        return PIECES
+        """What a fuse of this kind can do, whatever its members can beside."""
+        return self.able
 
     def problems(self) -> Iterator[Problem]:
         """Yield all that is wrong with the fuse."""
@@ -96,10 +100,12 @@ class Weighed(Fuse):
         if len(weights) != count:
             text = f"{count} members, but {len(weights)} weights"
             help_ = "give one weight a member, in order"
-            yield Problem("E403", text, help_, f"should be {count}", field="weights")
+            note = f"has {count} members"
+            yield Problem("E403", text, help_, f"should be {count}", note, field="weights")
         elif why := self.useless(weights):
             given = ", ".join(f"{weight:g}" for weight in weights)
-            text = f"the weights {given} cannot be used: {why}"
+            word = "weights" if self.normalized else "coefficients"
+            text = f"the {word} {given} cannot be used: {why}"
             yield Problem("E402", text, label="not usable", field="weights")
 
     def useless(self, weights: tuple[float, ...]) -> str:
@@ -142,6 +148,7 @@ class TokenFuse(Weighed):
     """
 
     word: ClassVar[str] = "token_fuse"
+    able: ClassVar[Capability] = TOKENS
 
     combine: Combine
     align: Align
@@ -153,11 +160,6 @@ class TokenFuse(Weighed):
     together: bool = False
     lazy: bool = False
     leave: bool = False
-
-    @property
-    def capabilities(self) -> Capability:
-        """All that one distribution over tokens allows."""
-        return TOKENS
 
     @property
     def signed(self) -> bool:

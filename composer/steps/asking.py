@@ -23,7 +23,7 @@ Whole = Annotated[int, Field(ge=0)]
 
 
 @step(sign="a name in step position", hidden=("declaration", "name"))
-def model(*, declaration: Declaration, name: str) -> Model:
+def model(*, declaration: Declaration, name: str) -> Declared:
     """Stand for a declared model."""
     return Declared(name, declaration)
 
@@ -94,7 +94,7 @@ def prompt(
 
 
 @step(sign="`prompt(...) -> M` inside a fuse")
-def prompted(model: Model, *, template: Template) -> Model:
+def prompted(model: Model, *, template: Template) -> Prompted:
     """Give one member of a fuse its own prompt, a template over the query.
 
     Source: model arithmetic, arXiv:2311.14479.

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, create_model
 
 from composer.ports import Port
 from composer.ports.capability import Capability
+from composer.specs import Fuse, Weighed
 from composer.steps.signature import (
     Input,
     Parameters,
@@ -64,9 +65,8 @@ class Traits:
     """What is declared of a step beside its signature; who wants to know it reads it here.
 
     Of models: `needs` is what each of its models must be able to do, `instead` what else to write
-    for a `{name}` that cannot; `offers` is what the model that it gives can do, None: what its
-    first one can; `formula` says that its members may be written as arithmetic, `weighed` that
-    they have weights, which a route can multiply. Of answers: `chooses` says that it asks models
+    for a `{name}` that cannot; `formula` says that its members may be written as arithmetic. Of
+    answers: `chooses` says that it asks models
     about answers and hands on what others wrote, `votes` that its answer has won a vote, `streams`
     that it can be shown while it is written, `may_abstain` that it may have no answer to give, and
     `tries_first` that the first of its branches always runs, unless it is given an answer.
@@ -81,9 +81,7 @@ class Traits:
     paper: str = ""
     needs: Capability = NOTHING
     instead: str = ""
-    offers: Capability | None = None
     formula: bool = False
-    weighed: bool = False
     chooses: bool = False
     votes: bool = False
     streams: bool = False
@@ -176,12 +174,18 @@ class Step(Traits):
     @property
     def passes_on(self) -> bool:
         """Whether the model that it gives is its first one, under another prompt or weights."""
-        return self.gives is Port.MODEL and self.offers is None and bool(self.inputs)
+        return self.gives is Port.MODEL and self.fuses is None and bool(self.inputs)
+
+    @cached_property
+    def fuses(self) -> type[Fuse] | None:
+        """The kind of fuse that it makes, by what it returns."""
+        kind = typing.get_type_hints(self.function).get("return")
+        return kind if isinstance(kind, type) and issubclass(kind, Fuse) else None
 
     @property
-    def fuses_tokens(self) -> bool:
-        """Whether the model that it gives has a next-token distribution that it makes itself."""
-        return self.offers is not None and Capability.LOGITS in self.offers
+    def weighed(self) -> bool:
+        """Whether the members of what it makes have weights, which a route can multiply."""
+        return self.fuses is not None and issubclass(self.fuses, Weighed)
 
     def check(self, hook: Check) -> Check:
         """Register what is wrong with a use of the step, as soon as all of it is known."""

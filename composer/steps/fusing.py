@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from composer.steps.site import Site
 
 
-SPANS = Capability.TEXT | Capability.LOGPROBS | Capability.CONTINUE
-"""What fuses of text can do."""
-
 WHOLE_ANSWERS = "fuse whole answers instead: `[{name}, ...] -> vote()`, or declare a local model"
 
 
@@ -31,9 +28,7 @@ WHOLE_ANSWERS = "fuse whole answers instead: `[{name}, ...] -> vote()`, or decla
     paper="arXiv:2406.12585",
     needs=Capability.LOGITS,
     instead=WHOLE_ANSWERS,
-    offers=SPANS | Capability.LOGITS | Capability.SCORE,
     formula=True,
-    weighed=True,
     hidden=("together", "lazy", "names"),
     told=("together",),
 )
@@ -51,7 +46,7 @@ def token_fuse(  # noqa: PLR0913 - each is a part of its own
     together: bool = False,
     lazy: bool = False,
     names: tuple[str, ...] = (),
-) -> Model:
+) -> TokenFuse:
     """Fuse the members' next-token distributions at every step.
 
     `mean` is sum w_i p_i, `logs` is softmax(sum w_i log p_i); a formula such as
@@ -108,8 +103,6 @@ def its_members_tokens_are_the_same(site: Site) -> Iterator[Complaint]:
     paper="arXiv:2407.19807",
     needs=Capability.TEXT | Capability.SCORE,
     instead="let whole answers compete: `[{name}, ...] -> rank(...) -> best()`",
-    offers=SPANS,
-    weighed=True,
     hidden=("names",),
 )
 def span_fuse(
@@ -118,7 +111,7 @@ def span_fuse(
     span: Words = Words(),
     max_span_tokens: Annotated[int, Field(ge=1)] = 32,
     names: tuple[str, ...] = (),
-) -> Model:
+) -> SpanFuse:
     """Fuse spans: each member proposes one, every member scores every candidate, the best is kept.
 
     A score is the mean log-probability of the span's tokens; the candidate with the largest
@@ -131,8 +124,6 @@ def span_fuse(
     paper="arXiv:2502.21265",
     needs=Capability.LOGITS,
     instead=WHOLE_ANSWERS,
-    offers=SPANS,
-    weighed=True,
     hidden=("names",),
 )
 def byte_fuse(
@@ -140,7 +131,7 @@ def byte_fuse(
     weights: tuple[float, ...] | None = None,
     top: Annotated[int, Field(ge=1)] = 64,
     names: tuple[str, ...] = (),
-) -> Model:
+) -> ByteFuse:
     """Fuse members that agree byte by byte, each in its own tokens, which are never cut anew.
 
     The text goes on with what maximises sum w_i log p_i over tokens that agree: one of them begins
@@ -154,14 +145,13 @@ def byte_fuse(
     paper="arXiv:2403.16854",
     needs=Capability.LOGPROBS | Capability.CONTINUE,
     instead=WHOLE_ANSWERS,
-    offers=SPANS,
     hidden=("names",),
 )
 def handoff(
     *members: Model,
     when: Handover = Doubt(),
     names: tuple[str, ...] = (),
-) -> Model:
+) -> Handoff:
     """Let the first member write until `when` hands the rest of the answer to another one.
 
     The text goes over, not the tokens: the members may have unlike vocabularies.

@@ -24,9 +24,8 @@ def capabilities(model: Node) -> Capability:
     model = model.bare
     if model.declaration is not None:
         return card_of(model.declaration).capabilities
-    offers = model.step.offers
-    assert offers is not None
-    return offers
+    assert model.step.fuses is not None
+    return model.step.fuses.able
 
 
 def declared_in(model: Node) -> Iterator[Node]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.capabilities import card_of
-from composer.compiler.graph.drafts import check_draft
-from composer.compiler.graph.fuses import check_fuse
 from composer.compiler.graph.node import QUERY, Node, topological
 from composer.compiler.graph.site import Facts, NodeSite, Unsound
 from composer.models import ModelError
@@ -16,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from composer.compiler.graph.context import Context
+    from composer.specs import Problem
     from composer.steps import Complaint, Site
     from composer.words import Place
 
@@ -31,8 +30,9 @@ def check_steps(ctx: Context, answer: Node | None) -> None:
             _say(ctx, node, _needs(site))
             for check in node.step.hooks.checks:
                 _say(ctx, node, check(site))
-            check_fuse(ctx, node)
-            check_draft(ctx, node)
+            for problem in ctx.graph.problems(node):
+                if not problem.field:  # an option is spoken of where the recipe is read
+                    _say_problem(ctx, node, problem)
 
 
 def _readable(ctx: Context, node: Node) -> bool:
@@ -65,6 +65,14 @@ def _say(ctx: Context, node: Node, complaints: Iterable[Complaint]) -> None:
         ctx.mistakes.append(
             Diagnostic(each.code, each.text, place, each.label, notes=notes, help=each.help)
         )
+
+
+def _say_problem(ctx: Context, node: Node, problem: Problem) -> None:
+    """Record what is wrong with a model: at the member that it is about, or at the model."""
+    place = ctx.graph.places.get(node)
+    if problem.member is not None:
+        place = ctx.graph.places.get(node.inputs[problem.member].bare, place)
+    ctx.say(problem.code, problem.message, place, problem.label, help=problem.help)
 
 
 def _notes(ctx: Context, complaint: Complaint) -> tuple[Note, ...]:

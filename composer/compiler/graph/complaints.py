@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from composer.compiler.graph.context import Context
     from composer.compiler.graph.node import Node
     from composer.compiler.graph.scope import Binding
+    from composer.specs import Problem
     from composer.words import Place
 
 
@@ -206,28 +207,16 @@ def formula_with_weights(ctx: Context, argument: tree.Argument) -> None:
     )
 
 
-def unlike_weights(ctx: Context, call: tree.Call, members: int, weights: int) -> None:
-    """Say that weights and members do not match."""
-    argument = next((a for a in call.arguments if a.name == "weights"), None)
+def unusable_option(ctx: Context, call: tree.Call, problem: Problem) -> None:
+    """Say what is wrong with an option of a fuse, where it is written."""
+    argument = next((a for a in call.arguments if a.name == problem.field), None)
     ctx.say(
-        "E403",
-        f"{members} members, but {weights} weights",
+        problem.code,
+        problem.message,
         argument.value.place if argument else call.place,
-        f"should be {members}",
-        notes=(Note(call.function_place, f"has {members} members"),),
-        help="give one weight a member, in order",
-    )
-
-
-def useless_weights(ctx: Context, call: tree.Call, weights: tuple[float, ...], why: str) -> None:
-    """Say that weights of the right number cannot be used."""
-    argument = next((a for a in call.arguments if a.name == "weights"), None)
-    given = ", ".join(f"{weight:g}" for weight in weights)
-    ctx.say(
-        "E402",
-        f"the {'weights' if argument else 'coefficients'} {given} cannot be used: {why}",
-        argument.value.place if argument else call.place,
-        "not usable",
+        problem.label,
+        notes=(Note(call.function_place, problem.note),) if problem.note else (),
+        help=problem.help,
     )
 
 

@@ -11,8 +11,7 @@ from composer.compiler.graph.complaints import (
     member_with_options,
     no_prompt,
     not_a_model,
-    unlike_weights,
-    useless_weights,
+    unusable_option,
 )
 from composer.compiler.graph.context import AsModel
 from composer.compiler.graph.formulas import is_formula, terms
@@ -120,35 +119,15 @@ async def _fused(ctx: Context, step: Step, call: tree.Call, scope: Scope) -> Nod
     node = await build_node(ctx, step, call, None, scope, call, homes, **hidden)
     if node is None or not ctx.shallow(node, call.place):
         return None
-    return node if _weighed(ctx, call, node) else None
+    return node if _usable(ctx, call, node) else None
 
 
-def _weighed(ctx: Context, call: tree.Call, node: Node) -> bool:
-    """Say whether a fuse has as many weights as members, and can use them."""
-    weights = node.get("weights") if node.step.weighed else None
-    if weights is None:
-        return True
-    if len(weights) != len(node.inputs):
-        unlike_weights(ctx, call, len(node.inputs), len(weights))
-        return False
-    if why := _useless(node, weights):
-        useless_weights(ctx, call, weights, why)
-        return False
-    return True
-
-
-def _useless(node: Node, weights: tuple[float, ...]) -> str:
-    """Say why weights cannot be used, if they cannot."""
-    options = node.values()
-    combine = options.get("combine")
-    signed = combine is not None and combine.signed
-    if not any(weights):
-        return "all of them are 0"
-    if min(weights) < 0 and not signed:
-        return "one is negative, which only `combine = logs` can mean"
-    if options.get("normalize", True) and sum(weights) <= 0:
-        return "they are divided by their sum, which is not positive: say `normalize = false`"
-    return ""
+def _usable(ctx: Context, call: tree.Call, node: Node) -> bool:
+    """Say whether the options of a fuse can be used together with its members."""
+    problems = [each for each in ctx.graph.problems(node) if each.field]
+    for problem in problems:
+        unusable_option(ctx, call, problem)
+    return not problems
 
 
 def _spliced(

@@ -9,12 +9,14 @@ from pydantic import BaseModel
 
 from composer.heavy import nx
 from composer.ports import Model, Port
+from composer.specs import SpecError
 from composer.steps import STEPS, Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from composer.models import Declaration
+    from composer.specs import Problem
     from composer.steps import Input, Step
     from composer.words import Place
 
@@ -134,6 +136,7 @@ class Graph:
     def __init__(self) -> None:
         self._nodes: dict[tuple[object, ...], Node] = {}
         self._draws: dict[tuple[object, ...], set[int]] = {}
+        self._models: dict[Node, Model | SpecError | None] = {}
         self.places: dict[Node, Place] = {}
         self.origins: dict[Node, dict[str, Place]] = {}
         self.query = self._intern(QUERY, (), None, Port.QUERY, None)
@@ -174,6 +177,28 @@ class Graph:
         assert node.options is not None
         alike = (node.op, *map(id, node.inputs), node.options.model_copy(update={"draw": 0}))
         return len(self._draws.get(alike, ())) > 1
+
+    def problems(self, node: Node) -> tuple[Problem, ...]:
+        """Return what is wrong with the value of a model; nothing for any other node.
+
+        Of a model with a member that cannot be, only the member is spoken of.
+        """
+        if node not in self._models:
+            self._models[node] = self._model(node)
+        value = self._models[node]
+        return value.problems if isinstance(value, SpecError) else ()
+
+    def _model(self, node: Node) -> Model | SpecError | None:
+        if node.port is not Port.MODEL:
+            return None
+        members = [None if self.problems(each) else self._models[each] for each in node.inputs]
+        known = [each for each in members if isinstance(each, Model)]
+        if len(known) < len(members):
+            return None
+        try:
+            return _value(node, known)
+        except SpecError as error:
+            return error
 
     def rebuild(self, root: Node, change: Callable[[Node], Node]) -> Node:
         """Return the graph with `change` applied to every node, inputs first."""
@@ -218,9 +243,16 @@ def topological(root: Node) -> list[Node]:
     return order
 
 
-def model_of(node: Node) -> Model:
-    """Return the value of a node that is a model; raises ModelError where there can be none."""
-    value = node.step.function(*map(model_of, node.inputs), **node.values())
+def model_of(root: Node) -> Model:
+    """Return the value of a node that is a model; raises SpecError where there can be none."""
+    made: dict[Node, Model] = {}
+    for node in topological(root):
+        made[node] = _value(node, [made[each] for each in node.inputs])
+    return made[root]
+
+
+def _value(node: Node, members: list[Model]) -> Model:
+    value = node.step.function(*members, **node.values())
     assert isinstance(value, Model)
     return value
 
