@@ -21,13 +21,7 @@ if TYPE_CHECKING:
     from composer.models.local import LocalModel
     from composer.models.slots import View
 
-__all__ = ["PACKS", "Attention"]
-
-PACKS = frozenset(
-    """cohere gemma gemma2 gemma3 gemma3_text gpt2 gpt_bigcode gpt_neox llama mistral mixtral olmo2
-    opt phi phi3 qwen2 qwen3 smollm3 stablelm""".split()  # noqa: SIM905
-)
-"""Architectures whose layers take an attention function of ours; see the schedules in the tests."""
+__all__ = ["Attention"]
 
 _SHORT = 4  # tokens a row up to which padding beats a pass of its own
 _WASTE = 1.3  # padded tokens for each real one, among new rows
@@ -37,14 +31,14 @@ _AT_ONCE = 4096  # tokens in one pass
 class Attention(Slots):
     """Slots of one model, and the forward passes that fill them.
 
-    Passes are packed, without padding, where the architecture takes an attention function, and
-    padded elsewhere; `packs` says which if the architecture does not.
+    Passes are packed, without padding, where the model's layers take an attention function of
+    ours, and padded elsewhere: `packs` says which.
     """
 
-    def __init__(self, model: LocalModel, *, packs: bool | None = None) -> None:
+    def __init__(self, model: LocalModel, *, packs: bool) -> None:
         super().__init__(model.device)
         self.model = model
-        self.packs = model.config.model_type in PACKS if packs is None else packs
+        self.packs = packs
         self._limit = model.context
         self._shown = torch.zeros((), dtype=model.dtype, device=model.device)
         self._hidden = torch.full_like(self._shown, torch.finfo(model.dtype).min)
@@ -53,6 +47,7 @@ class Attention(Slots):
         self._layered = "sliding_attention" in types
         if types and not self._layered:
             self._window = None
+        self._windows = {self._window, None} if "full_attention" in types else {self._window}
         self._name = cache_name(model.module)
         self._takes_keep = takes_rows_to_keep(model.module)
         self._head = head_of(model.module)
@@ -110,7 +105,10 @@ class Attention(Slots):
         ids, positions, rows = plan.bind(flat[: len(values)])[:, None]
         self.aim(rows, positions, max(group.reach for group in plan.groups), WHOLE)
         with packed(self.model.config, plan):
-            return self._call(ids, positions, None, None if every else flat[len(values) :])[0]
+            logits = self._call(ids, positions, None, None if every else flat[len(values) :])
+        if plan.windows != self._windows:
+            raise ValueError(f"layers ask for windows {plan.windows}, not {self._windows}")
+        return logits[0]
 
     def _padded(self, batch: Sequence[Feed]) -> Tensor:
         """A pass of rows of one width, with the idle rows that lie between them."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["cache_name", "takes_rows_to_keep"]
+__all__ = ["cache_name", "keeps_state", "takes_rows_to_keep"]
 
 _CACHES = "cache", "past_key_values", "cache_params"  # the newest first: it takes old ones as well
 
@@ -17,6 +17,11 @@ def cache_name(module: nn.Module) -> str | None:
     """The name by which a forward pass takes a cache; None if it takes none."""
     takes = inspect.signature(module.forward).parameters
     return next((name for name in _CACHES if name in takes), None)
+
+
+def keeps_state(module: nn.Module) -> bool:
+    """Whether a forward pass takes the state that the one before it gave, as RWKV's does."""
+    return "state" in inspect.signature(module.forward).parameters
 
 
 def takes_rows_to_keep(module: nn.Module) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from composer.models.forward import keeps_state
 from composer.models.headers import json_of
 from composer.models.vocabulary import Vocabulary
 from composer.ports.errors import ModelError
@@ -34,7 +35,7 @@ class LocalModel:
         self.config = module.config.get_text_config()
         self.ends = _ends(module, tokenizer)
         self.vocabulary = Vocabulary(tokenizer.backend_tokenizer, name, self.ends)
-        self.context = _context(self.config)
+        self.context = None if keeps_state(module) else _context(self.config)
         self.bos: int | None = tokenizer.bos_token_id
 
     @cached_property
@@ -166,9 +167,7 @@ def _dtype(wish: str, device: torch.device) -> torch.dtype | str:
 
 
 def _context(config: Any) -> int | None:  # noqa: ANN401  # a transformers config
-    """How many tokens a row may hold; None for recurrent models, which have no such limit."""
-    if config.model_type == "rwkv":
-        return None
+    """How many tokens a row may hold, if there is a limit."""
     rope = getattr(config, "rope_parameters", None) or {}
     if rope.get("rope_type") in _COUPLED_ROPE:
         # beyond this, one row's length changes its neighbours' frequencies

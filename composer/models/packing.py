@@ -86,6 +86,11 @@ class Packing:
         self.order += batch
         self.groups.append(group)
 
+    @property
+    def windows(self) -> set[int | None]:
+        """How far back the layers looked; None is all the way."""
+        return set(self.groups[0].masks)
+
     def values(self) -> list[int]:
         """All that the device is to know, in one piece: ids, positions, rows; groups' places."""
         ids: list[int] = []

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
 
 from composer.models.attention import Attention
 from composer.models.beside import beside
-from composer.models.rows import Feed
+from composer.models.forward import keeps_state
 from composer.models.separate import Separate
 from composer.models.states import States
+from composer.models.trial import Trial
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
     from composer.models.local import LocalModel
-    from composer.models.rows import Row, Rows
+    from composer.models.rows import Feed, Rows
 
 __all__ = ["Runner"]
 
-_PROVED = frozenset(
-    """cohere falcon gemma gemma2 gemma3 gemma3_text gpt2 gpt_bigcode gpt_neox gptj llama mistral
-    mixtral mpt olmo2 opt phi phi3 qwen2 qwen3 smollm3 stablelm""".split()  # noqa: SIM905
-)
 _LAYERS = {"full_attention", "sliding_attention"}
-_TOLERANCE = 1e-4
 
 
 class Runner:
@@ -64,53 +61,20 @@ class Runner:
         return self.rows.step(feeds)[:, : self.model.width].float()
 
     def _choose(self) -> Rows:
-        kind = self.model.config.model_type
-        if kind == "rwkv":
-            return States(self.model)
+        """The first way of sharing passes by which the model reads rightly, else row by row."""
         strange = set(getattr(self.model.config, "layer_types", None) or ()) - _LAYERS
         if strange:
             self.alone = f"it has layers of another kind ({', '.join(sorted(strange))})"
-        elif kind not in _PROVED or getattr(self.model.config, "alibi", False):
-            return self._tried()
-        return Separate(self.model) if self.alone else Attention(self.model)
-
-    def _tried(self) -> Rows:
-        """Packed passes if the model reads rightly by them, else padded ones, else row by row."""
-        for packs in (True, False):
-            self.alone = _why_not(self.model, packs=packs)
+            return Separate(self.model)
+        trial = Trial(self.model)
+        for way in self._ways():
+            self.alone = trial.failure(way)
             if self.alone is None:
-                return Attention(self.model, packs=packs)
+                return way()
         return Separate(self.model)
 
-
-@torch.inference_mode()
-def _why_not(model: LocalModel, *, packs: bool) -> str | None:
-    """Compare two ragged rows, fed thrice and cut back once, with texts read alone."""
-    window = getattr(model.config, "sliding_window", None) or 0
-    long = max(12, window + 5 if window <= 64 else 0)  # noqa: PLR2004  # cheap at any size
-    texts = [[(7 * n + 3) % len(model.vocabulary) for n in range(m)] for m in (long, 7)]
-    try:
-        found = _read_in_pieces(Attention(model, packs=packs), texts)
-        wanted = torch.stack([_alone(model, text) for text in texts])
-    except Exception as error:  # noqa: BLE001  # whatever it is, such a model runs row by row
-        return f"its forward pass refuses rows of unlike length ({type(error).__name__})"
-    gap = (found - wanted).abs().max().item() / max(1.0, wanted.abs().max().item())
-    bound = _TOLERANCE if model.dtype == torch.float32 else 0.05
-    return None if gap <= bound else "rows of unlike length change each other's logits"
-
-
-def _alone(model: LocalModel, text: Sequence[int]) -> Tensor:
-    ids = torch.tensor([list(text)], device=model.device)
-    logits: Tensor = model.module(ids, use_cache=False).logits[0, -1]
-    return logits
-
-
-def _read_in_pieces(table: Rows, texts: Sequence[Sequence[int]]) -> Tensor:
-    """Feed texts in three uneven pieces, with one detour that is cut back."""
-    rows: list[Row] = [table.join() for _ in texts]
-    for row, text in zip(rows, texts, strict=True):
-        table.step([Feed(row, text[:3], ())])
-        table.step([Feed(row, [1, 2, 5], ())])
-        table.crop(row, 3)
-    table.step([Feed(r, t[3:-1], ()) for r, t in zip(rows, texts, strict=True)])
-    return table.step([Feed(r, t[-1:], [0]) for r, t in zip(rows, texts, strict=True)])
+    def _ways(self) -> Sequence[Callable[[], Rows]]:
+        """Ways of sharing passes, the fastest first."""
+        if keeps_state(self.model.module):
+            return (partial(States, self.model),)
+        return tuple(partial(Attention, self.model, packs=packs) for packs in (True, False))

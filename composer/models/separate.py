@@ -1,10 +1,9 @@
-"""Rows of a model that cannot share a forward pass: each is read alone, with a stock cache.
+"""Rows of a model that cannot share a forward pass: each is read alone, with a cache of its own.
 
-Several recurrent models of transformers go wrong, without a word, when a cache that holds
-something is fed more than one token at a time, or one that holds nothing is fed a single one
-(5.23: falcon_mamba, jamba, mamba, recurrent_gemma); the last also keeps one state for all texts. So
-a model is tried out first, and fed as it reads rightly; one that never does reads the whole text
-again at each step.
+Some recurrent models of transformers go wrong, without a word, when a cache that holds something
+is fed more than one token at a time, or one that holds nothing is fed a single one; some keep one
+state for all texts. So a model is tried out first, and fed as it reads rightly; one that never does
+reads the whole text again at each step.
 """
 
 from __future__ import annotations
@@ -127,19 +126,16 @@ class Separate:
         pace: int | None,
     ) -> tuple[Any, Tensor]:
         """Feed a cache, a new one if there is none; its logits [new tokens, vocabulary]."""
-        from transformers import DynamicCache
-
-        if cache is None or pace is None:
-            cache = DynamicCache(config=self.model.config) if cache is None else cache
-            return cache, self._call(ids, cache)
-        pieces = [ids[n : n + pace] for n in range(0, len(ids), pace)]
-        return cache, torch.cat([self._call(piece, cache) for piece in pieces])
-
-    def _call(self, ids: Sequence[int], cache: Any) -> Tensor:  # noqa: ANN401
-        assert self._name is not None
-        out = self.model.module(self._tensor(ids), use_cache=True, **{self._name: cache})
-        logits: Tensor = out.logits[0]
-        return logits
+        pieces = [ids]
+        if cache is not None and pace is not None:
+            pieces = [ids[n : n + pace] for n in range(0, len(ids), pace)]
+        logits: list[Tensor] = []
+        for piece in pieces:
+            assert self._name is not None
+            out = self.model.module(self._tensor(piece), use_cache=True, **{self._name: cache})
+            cache = out[self._name]  # the model makes its own, of the kind that it needs
+            logits.append(out.logits[0])
+        return cache, torch.cat(logits)
 
     def _again(self, ids: Sequence[int]) -> Tensor:
         logits: Tensor = self.model.module(self._tensor(ids), use_cache=False).logits[0]

@@ -25,6 +25,8 @@ WHOLE = slice(None), slice(None), slice(None)
 class Slots:
     """One tensor of keys and one of values a layer, [row, head, position, dim]; live rows first."""
 
+    is_compileable = False  # transformers' word for a cache of one size; some models ask
+
     def __init__(self, device: torch.device, rows: int = 4, room: int = 64) -> None:
         self.device = device
         self.live: list[Row] = []

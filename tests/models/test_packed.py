@@ -3,8 +3,7 @@
 import pytest
 import torch
 
-from composer.models import runner
-from composer.models.attention import PACKS, Attention
+from composer.models.attention import Attention
 from composer.models.rows import Feed
 from composer.models.runner import Runner
 
@@ -42,12 +41,13 @@ KINDS = {
     "StableLm": GROUPED,
     "SmolLM3": GROUPED,
 }
-
-
-PADDED = {
+BANDED = {"num_layers": 2, "num_heads": 4, "attention_types": [[["global", "local"], 1]]}
+OTHERS = {
     "Falcon": {"num_kv_heads": 2, "new_decoder_architecture": True},
     "GPTJ": {"n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 128, "rotary_dim": 4},
     "Mpt": {"d_model": 32, "n_layers": 2, "n_heads": 4, "max_seq_len": 128},
+    "GPTNeo": BANDED | {"window_size": 4},
+    "GPTNeo, wider than short texts": BANDED | {"window_size": 24},
 }
 
 
@@ -56,16 +56,15 @@ PADDED = {
 @torch.inference_mode()
 def test_rows_of_unlike_length_read_as_if_alone(kind, packs, small, schedule):
     model = small(kind.split(",")[0], **KINDS[kind])
-    assert model.config.model_type in PACKS
+    assert Runner(model).rows.packs
     assert schedule(Attention(model, packs=packs), model, 1).run(60) < CLOSE
 
 
-@pytest.mark.parametrize("kind", PADDED)
+@pytest.mark.parametrize("kind", OTHERS)
 @torch.inference_mode()
-def test_padded_rows_of_unlike_length_read_as_if_alone(kind, small, schedule):
-    model = small(kind, **PADDED[kind])
-    assert model.config.model_type not in PACKS
-    assert schedule(Attention(model), model, 1).run(60) < CLOSE
+def test_however_an_architecture_is_read_it_is_as_if_alone(kind, small, schedule):
+    model = small(kind.split(",")[0], **OTHERS[kind])
+    assert schedule(Runner(model).rows, model, 1).run(60) < CLOSE
 
 
 @torch.inference_mode()
@@ -75,26 +74,18 @@ def test_a_model_that_builds_its_own_biases_from_a_flat_mask_runs_row_by_row(sma
 
 
 @torch.inference_mode()
-def test_an_unknown_architecture_that_takes_our_attention_is_packed(small, monkeypatch):
-    monkeypatch.setattr(runner, "_PROVED", frozenset())
-    assert Runner(small("Llama")).rows.packs
-    assert not Runner(small("Mpt", **PADDED["Mpt"])).rows.packs
-
-
-@pytest.mark.parametrize("kind", PADDED)
-@torch.inference_mode()
-def test_however_rows_of_an_unknown_architecture_are_read_it_is_as_if_alone(
-    kind, small, schedule, monkeypatch
-):
-    monkeypatch.setattr(runner, "_PROVED", frozenset())
-    model = small(kind, **PADDED[kind])
-    assert schedule(Runner(model).rows, model, 1).run(60) < CLOSE
+def test_layers_that_do_not_ask_for_their_window_are_not_packed(small):
+    wide = {"use_sliding_window": True, "sliding_window": 100, "max_window_layers": 1}
+    model = small("Qwen2", **GROUPED, **wide)
+    assert Runner(model).rows.packs
+    model.module.model.layers[1].self_attn.sliding_window = None
+    assert not Runner(model).rows.packs
 
 
 @torch.inference_mode()
 def test_the_module_is_left_as_it_was(small):
     model = small("Llama", attn_implementation="eager")
-    table = Attention(model)
+    table = Attention(model, packs=True)
     row = table.join()
     table.step([Feed(row, [5, 6, 7], [2])])
     assert model.config._attn_implementation == "eager"
@@ -107,7 +98,7 @@ def test_the_module_is_left_as_it_was(small):
 @torch.inference_mode()
 def test_new_prompts_and_rows_that_go_on_share_one_pass(small, monkeypatch):
     model = small("Llama")
-    table = Attention(model)
+    table = Attention(model, packs=True)
     old = [table.join() for _ in range(8)]
     table.step([Feed(row, [5, 6, 7], ()) for row in old])
     passes = []
@@ -122,7 +113,7 @@ def test_new_prompts_and_rows_that_go_on_share_one_pass(small, monkeypatch):
 
 @torch.inference_mode()
 def test_a_pass_takes_one_upload(small, monkeypatch):
-    table = Attention(small("Mistral", **KINDS["Mistral"]))
+    table = Attention(small("Mistral", **KINDS["Mistral"]), packs=True)
     rows = [table.join() for _ in range(9)]
     table.step([Feed(row, range(3, 5 + n), ()) for n, row in enumerate(rows)])
     sent = []

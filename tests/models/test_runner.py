@@ -4,7 +4,6 @@ import pytest
 import torch
 from fusing import checkpoint
 
-from composer.models import runner as runners
 from composer.models.attention import Attention
 from composer.models.local import LocalModel, load
 from composer.models.rows import Feed
@@ -40,11 +39,21 @@ def test_rwkv_keeps_states(stories):
     assert isinstance(Runner(load(checkpoint("r", MODELS / "rwkv4-660K-bytes"))).rows, States)
 
 
-def test_an_unknown_architecture_that_passes_the_probe_shares_passes(stories, monkeypatch):
-    monkeypatch.setattr(runners, "_PROVED", frozenset())
-    made = Runner(stories)
+@pytest.mark.parametrize(
+    ("name", "kind"), [("stories260K", Attention), ("rwkv4-660K-bytes", States)]
+)
+def test_no_architecture_is_known_by_its_name(stories, monkeypatch, name, kind):
+    model = load(checkpoint(name, MODELS / name))
+    monkeypatch.setattr(type(model.config), "model_type", "homemade")
+    made = Runner(model)
     assert made.alone is None
-    assert isinstance(made.rows, Attention)
+    assert isinstance(made.rows, kind)
+
+
+def test_windows_too_wide_to_try_out_run_row_by_row(stories):
+    local = {"attention_types": [[["global", "local"], 1]], "window_size": 600}
+    sizes = {"hidden_size": 32, "num_layers": 2, "num_heads": 4}
+    assert "too wide" in Runner(random_model("GPTNeo", stories.tokenizer, **sizes, **local)).alone
 
 
 @pytest.mark.parametrize(
@@ -65,7 +74,7 @@ def test_an_unknown_architecture_that_passes_the_probe_shares_passes(stories, mo
     ],
 )
 @torch.inference_mode()
-def test_a_model_that_fails_the_probe_runs_row_by_row(stories, kind, options, why):
+def test_a_model_that_fails_the_trial_runs_row_by_row(stories, kind, options, why):
     model = random_model(kind, stories.tokenizer, **options)
     made = Runner(model)
     assert why in made.alone

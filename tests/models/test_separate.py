@@ -1,8 +1,11 @@
 """Models with states or caches of their own, row by row, against whole texts."""
 
+from functools import wraps
+
 import pytest
 import torch
 
+from composer.models.forward import cache_name
 from composer.models.rows import Feed
 from composer.models.runner import Runner
 from composer.models.separate import Separate
@@ -20,12 +23,13 @@ KINDS = {
         "attention_window_size": 16,
         "num_hidden_layers": 3,
     },
-    "Jamba": STATE | {"num_experts": 2, "attn_layer_period": 2, "attn_layer_offset": 1},
+    "Jamba": STATE
+    | {"num_experts": 2, "attn_layer_period": 2, "attn_layer_offset": 1}
+    | {"use_mamba_kernels": False},
     "FalconH1": STATE | PARALLEL | {"mamba_d_ssm": 64, "mamba_chunk_size": 4},
     "Lfm2": STATE | {"layer_types": ["conv", "full_attention"]},
     "Bloom": {"n_layer": 2, "n_head": 4},
 }
-PACES = {"Mamba": 1, "FalconMamba": 1, "RecurrentGemma": 0, "Lfm2": None, "FalconH1": None}
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -33,13 +37,53 @@ PACES = {"Mamba": 1, "FalconMamba": 1, "RecurrentGemma": 0, "Lfm2": None, "Falco
 def test_rows_read_as_whole_texts_do(kind, small, schedule):
     made = Runner(small(kind, **KINDS[kind]))
     assert isinstance(made.rows, Separate)
-    assert made.rows.pace == PACES.get(kind, made.rows.pace)
     assert schedule(made.rows, made.model, 1).run(25) < 2e-4
+
+
+@pytest.mark.parametrize(
+    ("wrong", "pace"), [(lambda _: False, None), (lambda n: n > 1, 1), (lambda _: True, 0)]
+)
+@torch.inference_mode()
+def test_a_cache_is_fed_as_it_reads_rightly(small, schedule, monkeypatch, wrong, pace):
+    model = small("Llama")
+    spoil(model, wrong, monkeypatch)
+    rows = Separate(model)
+    assert rows.pace == pace
+    assert schedule(rows, model, 1).run(25) < 2e-4
+
+
+def spoil(model, wrong, monkeypatch):
+    """Let a cache that holds something give other logits for some numbers of tokens."""
+    forward, name = model.module.forward, cache_name(model.module)
+
+    @wraps(forward)
+    def spoilt(ids, **given):
+        out = forward(ids, **given)
+        if given.get(name) is not None and given["use_cache"] and wrong(ids.shape[1]):
+            out.logits = out.logits.flip(-1)
+        return out
+
+    monkeypatch.setattr(model.module, "forward", spoilt)
+
+
+@torch.inference_mode()
+def test_what_a_cache_holds_is_not_read_again(small, monkeypatch):
+    rows = Separate(small("Bloom", **KINDS["Bloom"]))
+    row = rows.join()
+    rows.step([Feed(row, [5, 6, 7], ())])
+    forward, widths = rows.model.module.forward, []
+    monkeypatch.setattr(
+        rows.model.module,
+        "forward",
+        lambda ids, **k: widths.append(ids.shape[1]) or forward(ids, **k),
+    )
+    rows.step([Feed(row, [8, 9], [1])])
+    assert widths == [2]
 
 
 @torch.inference_mode()
 def test_a_mark_saves_reading_again(small):
-    rows = Separate(small("Mamba", state_size=4))
+    rows = Separate(small("Bloom", **KINDS["Bloom"]))
     row = rows.join()
     rows.step([Feed(row, [5, 6, 7], ())])
     rows.mark(row)
@@ -82,8 +126,7 @@ def test_a_failed_step_leaves_rows_as_they_were(small, monkeypatch):
 
 @torch.inference_mode()
 def test_what_fails_after_a_step_cuts_its_rows_back(small, monkeypatch):
-    model = small("Mamba", state_size=4)
-    made = Runner(model)
+    made = Runner(small("Bloom", **KINDS["Bloom"]))
     row = made.rows.join()
     made.step([Feed(row, [5, 6], [1])])
     step = made.rows.step

@@ -40,7 +40,7 @@ def local():
 @torch.inference_mode()
 def test_rows_of_unlike_length_read_as_if_alone(local, schedule, seed):
     model = local("stories260K")
-    assert schedule(Attention(model), model, seed).run(150) < CLOSE
+    assert schedule(Attention(model, packs=True), model, seed).run(150) < CLOSE
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -69,7 +69,7 @@ def test_states_come_back_to_a_mark_and_no_further(local):
 
 @torch.inference_mode()
 def test_a_failed_step_changes_nothing(local):
-    for table in (Attention(local("stories260K")), States(local("rwkv4-660K-bytes"))):
+    for table in (Attention(local("stories260K"), packs=True), States(local("rwkv4-660K-bytes"))):
         one, two = table.join(), table.join()
         table.step([Feed(one, [5, 6, 7], ()), Feed(two, [5], ())])
         with pytest.raises(IndexError):
@@ -92,7 +92,7 @@ def test_live_rows_stay_a_prefix():
 @torch.inference_mode()
 def test_what_is_no_number_does_not_reach_the_next_tenant(local):
     model = local("stories260K")
-    table = Attention(model)
+    table = Attention(model, packs=True)
     first, second = table.join(), table.join()
     table.step([Feed(first, [5, 6, 7], ()), Feed(second, [5, 6], ())])
     for values in table._values:
