@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from composer.compiler.fits import Calibrated, specification
@@ -12,18 +13,17 @@ from composer.learn.deciding import decide, estimates_of, outcomes
 from composer.learn.lesson import Target, unteachable
 from composer.learn.worth import worth
 from composer.metrics import mean_interval
+from composer.parts import parts
 from composer.parts.estimators.values import Predictions
+from composer.parts.mistakes import PartError
+from composer.parts.policies.base import Policy, costs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from composer.learn.deciding import Outcomes
     from composer.parts.estimators.values import Choice, Estimates, Floats, Labels
-    from composer.parts.policies.base import Policy
     from composer.words import Mistakes
-
-LEVERS = {"gap": "at", "threshold": "at", "cheapest": "at", "one": "cost"}
-"""The option of each policy that moves queries from one choice to another."""
 
 STEPS = 24
 """Settings that are tried, and again around the best of them."""
@@ -85,11 +85,13 @@ def calibrate(
 
 
 def _lever(policy: Policy) -> str:
-    if policy.name not in LEVERS:
-        known = ", ".join(f"`{name}`" for name in LEVERS)
+    if not policy.lever:
+        named = (kind for kind in parts()["policy"].values() if issubclass(kind, Policy))
+        known = sorted((kind for kind in named if kind.lever), key=attrgetter("lever"))
         text = f"the policy `{policy.name}` has nothing that could be set to reach a target"
-        raise unteachable(text, f"these can be: {known}")
-    return LEVERS[policy.name]
+        these = ", ".join(f"`{kind.name}`" for kind in known)
+        raise unteachable(text, f"these can be: {these}")
+    return policy.lever
 
 
 def _known(route: Route, target: Target) -> None:
@@ -102,7 +104,7 @@ def _known(route: Route, target: Target) -> None:
 def _setting(route: Route, lever: str, target: Target, *, strict: bool = True) -> float:
     """Return the best setting of a lever, tried on a grid and again around the best."""
     tried: dict[float, tuple[float, float]] = {}
-    values = _critical(route)
+    values = _settings(route)
     places = np.linspace(0, len(values) - 1, STEPS)
     for _ in range(2):
         at = np.unique(places.round().astype(int))
@@ -140,37 +142,13 @@ def _allowed(target: Target, rows: int) -> float:
     return 1 / rows + 0.01 if target.what == "share" else 1e-12
 
 
-def _critical(route: Route) -> Floats:
-    """Return the settings at which decisions change, in order, with one beyond either end."""
-    if route.policy.name == "gap":
-        raw = route.found.mean[:, -1] - route.found.mean[:, :-1].max(1)
-    else:
-        mean = route.found.mean.ravel()
-        raw = _prices_of_gain(route) if route.policy.name == "one" else mean
-    values = np.unique(raw[np.isfinite(raw)])
-    if not len(values):
-        return np.array([0.0])
-    below, above = values[0] - 1e-6, values[-1] + 1e-6
-    if route.policy.name == "one":
-        below, above = 0.0, values[-1] * 2 + 1e-6
-    between: Floats = (values[1:] + values[:-1]) / 2
-    return np.unique(np.concatenate([[below], between, [above]]))
-
-
-def _prices_of_gain(route: Route) -> Floats:
-    """Return the gain in quality per dollar (see `costs`) at which a dearer choice is given up."""
-    from composer.parts.policies.base import costs
-
+def _settings(route: Route) -> Floats:
+    """Return the settings to try, in order; raises Mistakes where none makes a difference."""
     dollars = np.array([costs(each, route.choices) for each in route.estimates])
-    gain = route.found.mean[:, :, None] - route.found.mean[:, None, :]
-    dearer = dollars[:, :, None] - dollars[:, None, :]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rates = np.where(dearer > 0, gain / dearer, np.nan).ravel()
-    rates = rates[np.isfinite(rates) & (rates >= 0)]
-    if not len(rates):
-        text = "`one` weighs quality against price, and no choice is dearer than another"
-        raise unteachable(text, "declare the models' `price`, or use `policy = gap()`")
-    return rates
+    try:
+        return route.policy.settings(route.found.mean, dollars)
+    except PartError as error:
+        raise unteachable(error.message, error.help) from None
 
 
 def _set(policy: Policy, lever: str, value: float) -> Policy:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from composer.compiler.graph import model_of
-from composer.learn.lesson import Taught, unteachable
+from composer.learn.lesson import Taught, nearest, unteachable
 from composer.learn.tokens import critical, hear, learned, routed
+from composer.parts.gate import Critical, Routed
+from composer.parts.weigh import LearnedWeights
+from composer.ports import State, Trainable
 from composer.specs import TokenFuse
 
 if TYPE_CHECKING:
@@ -20,6 +24,16 @@ if TYPE_CHECKING:
 
 __all__ = ["fuse_of", "train_part"]
 
+Teach = Callable[["Heard", "Sequence[str]", int], State]
+"""Makes a state of what members say of texts, the members' names and a seed."""
+
+TEACHERS: dict[type[Trainable], Teach] = {
+    LearnedWeights: lambda heard, names, _: learned(heard, names),
+    Critical: lambda heard, _, __: critical(heard),
+    Routed: lambda heard, _, seed: routed(heard, seed=seed),
+}
+"""What teaches each class of parts; a part is taught by that of its nearest class."""
+
 _TRIED = 16  # answers read with and without a space before them
 
 
@@ -27,19 +41,15 @@ def train_part(part: Teachable, node: Node, lesson: Lesson) -> Taught:
     """Teach a gate or weights of a fuse by the data's questions and references."""
     from composer.fusion.engine import Engine
 
-    if node.op != "token_fuse":
+    if node.step.fuses is not TokenFuse:
         text = f"`{part.name}` can only learn inside of a `token_fuse`"
         raise unteachable(text, "give it to a fuse as its `gate` or `weigh`")
-    fuse = fuse_of(node)
+    teach, fuse = nearest(TEACHERS, part), fuse_of(node)
     with Engine() as engine:
         texts = _spaced(engine, fuse, _texts(lesson))
-        heard = hear(engine, fuse, texts, hidden=part.name == "routed")
-    state = {
-        "learned": lambda: learned(heard, fuse.names),
-        "critical": lambda: critical(heard),
-        "routed": lambda: routed(heard, seed=lesson.seed),
-    }[part.name]()
-    return Taught(fuse.names, len(texts), {"state": state}, _report(heard, fuse.names))
+        heard = hear(engine, fuse, texts, hidden=part.hidden)
+    states = {"state": teach(heard, fuse.names, lesson.seed)}
+    return Taught(fuse.names, len(texts), states, _report(heard, fuse.names))
 
 
 def fuse_of(node: Node) -> TokenFuse:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from composer.words import Diagnostic, Mistakes
 
@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 
     from composer.compiler.fits import Calibrated
     from composer.evaluate import Compare
-    from composer.ports import State
+    from composer.ports import State, Trainable
     from composer.recipe import Recipe
+
+T = TypeVar("T")
 
 What = Literal["share", "cost", "quality"]
 
@@ -89,6 +91,14 @@ class Taught:
     report: Mapping[str, Any] = field(default_factory=dict)
     calibrated: Calibrated | None = None
     notes: tuple[str, ...] = ()
+
+
+def nearest(table: Mapping[type[Trainable], T], part: Trainable) -> T:
+    """Return what a table has for a part's nearest class; raises Mistakes where it has nothing."""
+    found = next((table[kind] for kind in type(part).__mro__ if kind in table), None)
+    if found is None:
+        raise unteachable(f"nothing teaches `{part.name}`", "leave it out of the recipe")
+    return found
 
 
 def unteachable(text: str, help_: str = "") -> Mistakes:

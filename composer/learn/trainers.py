@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from composer.learn.estimators import train_estimator
 from composer.learn.fuses import train_part
-from composer.learn.lesson import Lesson, Taught, unteachable
+from composer.learn.lesson import Lesson, Taught, nearest
 from composer.learn.mappings import train_mapping
 from composer.parts.align import Mapped
 from composer.parts.estimators.base import Learned
@@ -30,7 +30,4 @@ TRAINERS: dict[type[Trainable], Trainer] = {
 
 def trainer_of(part: Trainable) -> Trainer:
     """Return the trainer of a part; raises Mistakes where nobody teaches its kind."""
-    found = next((TRAINERS[kind] for kind in type(part).__mro__ if kind in TRAINERS), None)
-    if found is None:
-        raise unteachable(f"nothing teaches `{part.name}`", "leave it out of the recipe")
-    return found
+    return nearest(TRAINERS, part)

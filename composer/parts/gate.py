@@ -40,5 +40,6 @@ class Routed(Gate, Teachable):
     name: ClassVar[str] = "routed"
     paper: ClassVar[str] = "arXiv:2502.01976"
     where: ClassVar[str] = "composer.fusion.gate:routed"
+    hidden: ClassVar[bool] = True
 
     below: float = Field(default=0.95, gt=0, le=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from composer.ports import MaybeFile, Trainable
 from composer.specs.content import file_digest
@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 
 class Teachable(Trainable, TensorPart):
-    """A part of a fuse that learns; what it learnt goes to its function as `taught`."""
+    """A part of a fuse that learns; what it learnt goes to its function as `taught`.
+
+    `hidden` says that it learns from the first member's hidden states.
+    """
+
+    hidden: ClassVar[bool] = False
 
     file: MaybeFile = None
 

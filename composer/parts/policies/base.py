@@ -1,22 +1,32 @@
 """How estimates of quality become a decision: weights over the choices, 0 for the unchosen."""
 
-import math
-import random
-from abc import abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar
+from __future__ import annotations
 
-from composer.parts.estimators.values import Choice, Estimates
+import math
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from composer.heavy import np
 from composer.ports import Typed
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Sequence
+
+    from composer.parts.estimators.values import Choice, Estimates, Floats
 
 Weights = tuple[float, ...]
 """A weight for each choice, together 1."""
 
 
 class Policy(Typed):
-    """How estimates become weights. `many` says whether several choices may run."""
+    """How estimates become weights. `many` says whether several choices may run.
+
+    `lever` names the option that moves queries from one choice to another, for calibration to set.
+    """
 
     many: ClassVar[bool] = False
+    lever: ClassVar[str] = ""
 
     @abstractmethod
     def weigh(
@@ -29,6 +39,30 @@ class Policy(Typed):
     ) -> list[Weights]:
         """Return the weights of many queries; policies that share a budget decide them together."""
         return [self.weigh(each, choices, rng) for each in estimates]
+
+    def settings(self, quality: Floats, dollars: Floats) -> Floats:
+        """Return the settings of the lever between which decisions on n queries turn, in order.
+
+        `quality` and `dollars` (per thousand answers) are [n, m], for m choices. Raises PartError
+        where no setting makes a difference.
+        """
+        del dollars
+        return around(quality.ravel())
+
+
+def around(turns: Floats, least: float | None = None) -> Floats:
+    """Return values between those at which decisions turn, and one beyond either end.
+
+    With a `least` value, as prices have, that is the one below; the one above is twice the largest.
+    """
+    values = np.unique(turns[np.isfinite(turns)])
+    if not len(values):
+        return np.array([0.0])
+    below, above = values[0] - 1e-6, values[-1] + 1e-6
+    if least is not None:
+        below, above = least, values[-1] * 2 + 1e-6
+    between: Floats = (values[1:] + values[:-1]) / 2
+    return np.unique(np.concatenate([[below], between, [above]]))
 
 
 def costs(estimates: Estimates, choices: tuple[Choice, ...]) -> tuple[float, ...]:

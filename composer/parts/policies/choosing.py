@@ -1,12 +1,29 @@
 """Policies for one query: the best choice, the cheapest good one, several, or one by chance."""
 
-import random
-from typing import ClassVar, Literal
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
-from composer.parts.estimators.values import Choice, Estimates
-from composer.parts.policies.base import Policy, Weights, best, costs, known, only, share, softmax
+from composer.heavy import np
+from composer.parts.mistakes import PartError
+from composer.parts.policies.base import (
+    Policy,
+    Weights,
+    around,
+    best,
+    costs,
+    known,
+    only,
+    share,
+    softmax,
+)
+
+if TYPE_CHECKING:
+    import random
+
+    from composer.parts.estimators.values import Choice, Estimates, Floats
 
 EQUAL = 1e-9
 """Estimates that differ by no more than this are equal: rounding is no reason to pay."""
@@ -21,6 +38,7 @@ class One(Policy):
 
     name: ClassVar[str] = "one"
     paper: ClassVar[str] = "arXiv:2403.12031"
+    lever: ClassVar[str] = "cost"
 
     cost: float = Field(default=0.0, ge=0)
 
@@ -32,6 +50,21 @@ class One(Policy):
         pairs = zip(estimates.quality, costs(estimates, choices), strict=True)
         worth = [quality - self.cost * dollars for quality, dollars in pairs]
         return only(best(worth), len(worth))
+
+    def settings(self, quality: Floats, dollars: Floats) -> Floats:
+        """Return prices of quality between those at which a dearer choice is given up."""
+        gain = quality[:, :, None] - quality[:, None, :]
+        dearer = dollars[:, :, None] - dollars[:, None, :]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rates = np.where(dearer > 0, gain / dearer, np.nan).ravel()
+        rates = rates[np.isfinite(rates) & (rates >= 0)]
+        if not len(rates):
+            raise PartError(
+                "E509",
+                "`one` weighs quality against price, and no choice is dearer than another",
+                "declare the models' `price`, or use `policy = gap()`",
+            )
+        return around(rates, least=0.0)
 
 
 class Several(Policy):
@@ -87,6 +120,7 @@ class Threshold(Policy):
 
     name: ClassVar[str] = "threshold"
     paper: ClassVar[str] = "arXiv:2308.06077"
+    lever: ClassVar[str] = "at"
 
     at: float = 0.5
 
@@ -109,6 +143,7 @@ class Gap(Policy):
 
     name: ClassVar[str] = "gap"
     paper: ClassVar[str] = "arXiv:2406.18665"
+    lever: ClassVar[str] = "at"
 
     at: float = 0.0
 
@@ -121,6 +156,11 @@ class Gap(Policy):
         if not others or self._reached(strong - max(others)):
             return only(len(others), len(others) + 1)
         return only(best(others), len(others) + 1)
+
+    def settings(self, quality: Floats, dollars: Floats) -> Floats:
+        """Return gaps between those of the queries."""
+        del dollars
+        return around(quality[:, -1] - quality[:, :-1].max(1))
 
     def _reached(self, gap: float) -> bool:
         return gap >= self.at and (self.at < 0 or gap > EQUAL)
@@ -135,6 +175,7 @@ class Cheapest(Policy):
 
     name: ClassVar[str] = "cheapest"
     paper: ClassVar[str] = "arXiv:2308.06077"
+    lever: ClassVar[str] = "at"
 
     at: float = 0.5
     otherwise: Literal["best", "dearest", "cheapest"] = "best"
