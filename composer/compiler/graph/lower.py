@@ -29,6 +29,7 @@ from composer.compiler.graph.params import given_params
 from composer.compiler.graph.routes import as_route, branches_of, decided
 from composer.compiler.graph.scope import Binding, Scope, unknown
 from composer.compiler.graph.survey import survey
+from composer.compiler.graph.templates import check_templates
 from composer.compiler.graph.uses import build_node, instance, through
 from composer.compiler.graph.values import bound_value
 from composer.models import BACKENDS
@@ -185,10 +186,8 @@ async def _step(
         checked = await build_node(ctx, step, call, wire, scope, at)
         return None if step.gives_same else checked
     node = await build_node(ctx, step, call, wire, scope, at)
-    if node is not None and step.name == "prompt" and wire is ctx.graph.query:
-        from composer.compiler.graph.templates import check_template
-
-        check_template(ctx, node)
+    if node is not None and wire is ctx.graph.query:
+        check_templates(ctx, node)
     return node
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.parts.template import names_in
+from composer.parts.template import Template, names_in
 
 if TYPE_CHECKING:
     from composer.compiler.graph.context import Context
@@ -14,15 +14,17 @@ ANSWERS = ("answers", "answer")
 """What a template can name only where answers reach it."""
 
 
-def check_template(ctx: Context, prompt: Node) -> None:
-    """Refuse answers in a template that only a question reaches."""
-    named = names_in(prompt.get("template").text)
-    missing = [name for name in ANSWERS if name in named]
-    if missing:
+def check_templates(ctx: Context, node: Node) -> None:
+    """Refuse answers in the templates of a step that only a question reaches."""
+    for template in node.values().values():
+        named = names_in(template.text) if isinstance(template, Template) else ()
+        missing = [name for name in ANSWERS if name in named]
+        if not missing:
+            continue
         ctx.say(
             "E402",
             f"this template names `{missing[0]}`, but only a question reaches it",
-            ctx.graph.places.get(prompt),
+            ctx.graph.places.get(node),
             "is given no answers",
             help="ask first: `[A, B] -> prompt(...)`, or name `query`, `messages` or `fields` only",
         )
