@@ -84,12 +84,14 @@ def bank_of(ensemble: Ensemble) -> Bank | None:
 
 
 def _one(route: Node) -> bool:
-    policy = route.get("policy")
-    return not route.get("fused") and not (policy is not None and policy.many)
+    options = route.values()
+    policy = options.get("policy")
+    return not options.get("fused") and not (policy is not None and policy.many)
 
 
 def _bank(name: str, route: Node) -> Bank:
-    return Bank(name, route.get("names"), route.get("aliases"))
+    names = route.get("names")
+    return Bank(name, names, route.values().get("aliases", ((),) * len(names)))
 
 
 def made_of(bank: Bank, told: Result | Decision) -> Made | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -74,21 +75,22 @@ async def decide(program: Program, route: Node, queries: Sequence[Query]) -> lis
     if late is not None:
         said = f"the route {program.ids[route]} decides on an answer, that of {program.ids[late]}"
         raise Failure("E712", said, "evaluate the recipe without `--route-only`")
-    if route.inputs[0].op != QUERY:
+    if route.inputs[0].op != QUERY or not route.step.asks:
         return list(await asyncio.gather(*(_walked(program, route, each) for each in queries)))
     models = await _models(program, route)
-    told = await _known(program, route, _choices(route, models), queries)
+    told = await _known(program, route, models, queries)
     pairs = zip(queries, told, strict=True)
     return [await _told(program, route, (query, *models), each) for query, each in pairs]
 
 
 async def _known(
-    program: Program, route: Node, choices: tuple[Choice, ...], queries: Sequence[Query]
+    program: Program, route: Node, models: tuple[Model, ...], queries: Sequence[Query]
 ) -> list[dict[str, Any]]:
     """Return what takes the place of the route's parts for each query."""
-    by, policy = route.get("by"), route.get("policy")
+    by, policy = route.values().get("by"), route.values().get("policy")
     if not isinstance(by, Learned):
         return [{}] * len(queries)
+    choices = _choices(route, models)
     read = opening if route.get("sticky") else _as_it_is
     asked = [asked_of(read(each)) for each in queries]
     estimates = await asyncio.to_thread(by.judge, asked, choices)
@@ -124,7 +126,8 @@ async def _told(
     trace = Trace(query.id, query.text)
     seed = f"{program.seed}/{query.root.id}/{route.op}/{getattr(route.options, 'draw', 0)}"
     ask = RunAsker(program.means, trace, trace.begin(program.ids[route], route.op), seed)
-    decision = await route.step.function(*given, **route.values() | known, ask=ask)
+    decision = route.step.function(*given, **route.values() | known, ask=ask)
+    decision = await decision if inspect.isawaitable(decision) else decision
     assert isinstance(decision, Decision)
     return decision
 

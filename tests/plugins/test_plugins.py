@@ -1,5 +1,6 @@
 """A step, a part and a backend that another package adds by entry points."""
 
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +13,16 @@ from typing import ClassVar
 
 from composer.models import Capability, Card, Remote
 from composer.parts import Agreement
-from composer.ports import Client, Completion, Generate, Generated, Text, Usage
+from composer.ports import (
+    Client,
+    Completion,
+    Decision,
+    Generate,
+    Generated,
+    Query,
+    Text,
+    Usage,
+)
 from composer.steps import step
 
 
@@ -60,6 +70,13 @@ class EchoClient(Client):
         return Generated((Completion(text, usage={self.name: Usage(calls=1)}),) * request.draws)
 
 
+@step(hidden=("names",))
+def by_length(query: Query, limit: int = 20, *, names: tuple[str, ...] = ()) -> Decision:
+    """Short questions to the first branch, all others to the last."""
+    chosen = names[0] if len(query.text) <= limit else names[-1]
+    return Decision(query, {name: float(name == chosen) for name in names})
+
+
 @step()
 def shorten(answer: Text, words: int = 3) -> Text:
     """Keep the first words of an answer."""
@@ -75,6 +92,7 @@ echo = loud_package:Echo
 
 [composer.steps]
 shorten = loud_package:shorten
+by_length = loud_package:by_length
 """
 
 
@@ -130,3 +148,33 @@ def test_they_are_listed_and_explained(compose):
 def test_a_misspelt_name_of_theirs_is_suggested(compose):
     done = compose("check", "r.ens", recipe="model A = echo()\nA -> shoten(2)\n")
     assert "did you mean `shorten`" in done.stderr
+
+
+ROUTED = """
+model A = fake(says = "short")
+model B = fake(says = "long")
+by_length(10) -> [A, B]
+"""
+
+
+def test_a_step_that_decides_routes_like_ours(compose):
+    done = compose("run", "r.ens", "Hello?", "Hello, how are you?", recipe=ROUTED)
+    assert done.stdout.split() == ["short", "long"], done.stderr
+
+
+def test_a_step_that_decides_is_planned_and_drawn_like_ours(compose):
+    assert "by_length(r0)" in compose("plan", "r.ens", recipe=ROUTED).stdout
+    drawn = compose("graph", "r.ens", recipe=ROUTED).stdout
+    assert "A, B; limit = 10" in drawn
+
+
+def test_what_a_step_decides_is_evaluated_like_ours(compose, tmp_path):
+    rows = [
+        {"id": "1", "query": "Hello?", "reference": "short"},
+        {"id": "2", "query": "Hello, how are you?", "reference": "long"},
+    ]
+    data = tmp_path / "rows.jsonl"
+    data.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    done = compose("eval", "r.ens", "--data", str(data), "--json", recipe=ROUTED)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["accuracy"] == 1.0

@@ -18,6 +18,7 @@ from composer.compiler.graph.complaints import (
 from composer.compiler.graph.context import AsModel, AsStep, all_sound
 from composer.compiler.graph.naming import branch_names
 from composer.compiler.graph.uses import opened, origin
+from composer.parts import Estimator
 from composer.ports import Port
 from composer.steps import STEPS
 from composer.syntax import tree
@@ -40,11 +41,15 @@ def as_route(
 
 def _is_route(expr: tree.Expr, scope: Scope) -> bool:
     """Say whether an expression decides."""
-    name = expr.id if isinstance(expr, tree.Name) else getattr(expr, "function", None)
-    if name is None or scope.find(name) is not None:
-        return False
-    step = STEPS.get(name)
+    name = _named(expr)
+    step = STEPS.get(name) if name and scope.find(name) is None else None
     return step is not None and step.gives is Port.DECISION
+
+
+def _named(expr: tree.Expr) -> str:
+    """Return the name of the step that an expression is a use of, if it is one."""
+    name: str = expr.id if isinstance(expr, tree.Name) else getattr(expr, "function", "")
+    return name
 
 
 def _is_bank(expr: tree.Expr, scope: Scope) -> bool:
@@ -83,7 +88,7 @@ async def decided(
         return None
     if len(branches) == 1 and not _fused(branches[0]):
         nothing_to_decide(ctx, call, bank.branches[0])
-    policy = decision.get("policy")
+    policy = decision.values().get("policy")
     op = "choose_many" if policy and policy.many and len(branches) > 1 else "choose"
     return ctx.graph.node(op, (decision, *branches), {"names": names}, bank.place)
 
@@ -115,7 +120,8 @@ async def _judges(
     ctx: Context, call: tree.Name | tree.Call, scope: Scope
 ) -> tuple[Node, ...] | None:
     """Lower the models in a route's brackets; None if one of them is a mistake."""
-    placed, _ = place_inputs(STEPS["route"], call) if isinstance(call, tree.Call) else ([], call)
+    step = STEPS[_named(call)]
+    placed, _ = place_inputs(step, call) if isinstance(call, tree.Call) else ([], call)
     return all_sound([await ctx.lower(AsModel(expr, scope)) for _, expr in placed])
 
 
@@ -129,19 +135,24 @@ def _route(  # noqa: PLR0913 - the call, where it stands and what it decides amo
     judges: tuple[Node, ...],
 ) -> Node | None:
     call = at if isinstance(at, tree.Call) else tree.Call(at.id, (), at.place, at.place)
-    _, call = place_inputs(STEPS["route"], call)
+    step = STEPS[call.function]
+    _, call = place_inputs(step, call)
     models = tuple(node.asks if _asks(node, query) else None for node in branches)
     known = tuple(model for model in models if model is not None)
-    hidden = {"names": branch_names(bank), "judges": len(judges), **choices(models)}
-    options = options_of(ctx, STEPS["route"], call, scope, hidden)
+    told = {"names": branch_names(bank), "judges": len(judges), **choices(models)}
+    hidden = {name: value for name, value in told.items() if name in step.hidden}
+    options = options_of(ctx, step, call, scope, hidden)
     if options is None:
         return None
-    inputs = known if len(known) == len(branches) else ()
-    node = ctx.graph.written("route", (query, *inputs, *judges), options, at.place)
+    inputs = known if len(known) == len(branches) and step.arguments else ()
+    node = ctx.graph.written(step.name, (query, *inputs, *judges), options, at.place)
+    by = node.values().get("by")
+    if not isinstance(by, Estimator):
+        return node
     if judges_unfit(ctx, node):
         return None
-    if node.get("by").needs and not inputs and len(branches) > 1:
-        judged_by_models(ctx, node.get("by").name, bank.branches[models.index(None)])
+    if by.needs and not inputs and len(branches) > 1:
+        judged_by_models(ctx, by.name, bank.branches[models.index(None)])
         return None
     return node
 

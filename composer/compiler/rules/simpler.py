@@ -37,9 +37,9 @@ def weightless_members(graph: Graph, node: Node, query: Node, fuse: Node) -> Nod
 def never_chosen(graph: Graph, node: Node, bank: Node) -> Node | None:
     """A route whose estimates are all equal always takes its first branch; the others go."""
     del graph, bank
-    route = node.inputs[0]
-    policy = route.get("policy")
-    settled = isinstance(route.get("by"), Uniform) and (policy is None or isinstance(policy, One))
+    options = node.inputs[0].values()
+    policy = options.get("policy")
+    settled = isinstance(options.get("by"), Uniform) and isinstance(policy, One | None)
     priced = policy is not None and getattr(policy, "cost", 0) > 0
     return node.inputs[1] if settled and not priced else None
 
