@@ -53,14 +53,15 @@ async def cascade(
 @cascade.enough
 def one_to_answer_and_one_to_ask_in_doubt(given: Sequence[Port]) -> Complaint | None:
     """A query needs two stages, an answer one."""
-    if given[0] is Port.QUERY and len(given) < 3:  # noqa: PLR2004 - the query and two stages
+    wire, *stages = given
+    if wire is Port.QUERY and not stages[1:]:
         return Complaint(
             "E206",
             "given a query, `cascade` needs two models: one to answer, and one to ask in doubt",
             "has nothing to fall back on",
             "name another one, or let an answer come first: `A -> cascade(D)`",
         )
-    return cascade.without(cascade.inputs[1]) if len(given) == 1 else None
+    return cascade.without(cascade.inputs[1]) if not stages else None
 
 
 @cascade.check

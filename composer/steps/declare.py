@@ -57,7 +57,7 @@ class Hooks:
     checks: list[Check] = field(default_factory=list)
     count: Count | None = None
     enough: Enough | None = None
-    settles: dict[str, Callable[..., Any]] = field(default_factory=dict)
+    settles: dict[str, Callable[..., object]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -66,10 +66,10 @@ class Traits:
 
     Of models: `needs` is what each of its models must be able to do, `instead` what else to write
     for a `{name}` that cannot; `formula` says that its members may be written as arithmetic. Of
-    answers: `chooses` says that it asks models
-    about answers and hands on what others wrote, `votes` that its answer has won a vote, `streams`
-    that it can be shown while it is written, `may_abstain` that it may have no answer to give, and
-    `tries_first` that the first of its branches always runs, unless it is given an answer.
+    answers: `chooses` says that it asks models about answers and hands on what others wrote,
+    `votes` that its answer has won a vote, `streams` that it can be shown while it is written,
+    `may_abstain` that it may have no answer to give, and `tries_first` that the first of its
+    branches always runs, unless it is given an answer.
 
     Of how it is written and shown: `hidden` names options that only the compiler sets; a step with
     `sign` is written by that sign of the language and not by name. A picture shows the options
@@ -229,7 +229,7 @@ class Step(Traits):
         """Return how many answers a use of the step gives, if that is known."""
         return None if self.hooks.count is None else self.hooks.count(site)
 
-    def settled(self, options: BaseModel) -> dict[str, Any]:
+    def settled(self, options: BaseModel) -> dict[str, object]:
         """Return what stands for the options that are left open, where the step settles that."""
         found = {}
         for option, hook in self.hooks.settles.items():

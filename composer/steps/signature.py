@@ -7,14 +7,14 @@ import inspect
 import types
 import typing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.ports import Later, Port, port_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-Parameters = tuple[tuple[inspect.Parameter, Any], ...]
+Parameters = tuple[tuple[inspect.Parameter, object], ...]
 """The parameters of a function, each with its annotation."""
 
 
@@ -52,7 +52,7 @@ def inputs_of(parameters: Parameters) -> Iterator[Input]:
     for parameter, hint in parameters:
         if parameter.name == "ask" or parameter.kind is parameter.KEYWORD_ONLY:
             continue
-        later = _is_later(hint)
+        later = typing.get_origin(hint) is Later
         ports = ports_of(typing.get_args(hint)[0] if later else hint)
         if ports:
             role = Role.LATER if later else Role.VALUE
@@ -61,20 +61,16 @@ def inputs_of(parameters: Parameters) -> Iterator[Input]:
             yield Input(parameter.name, role, ports, variadic, optional)
 
 
-def is_option(parameter: inspect.Parameter, hint: Any) -> bool:  # noqa: ANN401 - any annotation
+def is_option(parameter: inspect.Parameter, hint: object) -> bool:
     """Say whether a parameter is an option."""
     if parameter.name == "ask" or parameter.kind is parameter.VAR_POSITIONAL:
         return False
-    return not _is_later(hint) and not ports_of(hint)
+    return typing.get_origin(hint) is not Later and not ports_of(hint)
 
 
-def ports_of(hint: Any) -> frozenset[Port]:  # noqa: ANN401 - any annotation
+def ports_of(hint: object) -> frozenset[Port]:
     """Return the ports of the values that an annotation names; none, where it names another."""
     union = typing.get_origin(hint) in (typing.Union, types.UnionType)
     kinds = typing.get_args(hint) if union else (hint,)
     ports = [port_of(kind) for kind in kinds if kind is not type(None)]
     return frozenset(port for port in ports if port) if all(ports) else frozenset()
-
-
-def _is_later(hint: Any) -> bool:  # noqa: ANN401 - any annotation
-    return typing.get_origin(hint) is Later

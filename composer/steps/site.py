@@ -39,8 +39,13 @@ class Site(Protocol):
     def models(self) -> tuple[Site, ...]:
         """The models among its inputs."""
 
+    @property
+    def options(self) -> object:
+        """Its options, each by its name."""
+
     def get(self, option: str) -> Any:  # noqa: ANN401 - an option may be of any type
         """Return an option's value."""
+        return getattr(self.options, option)
 
     @property
     def count(self) -> int | None:
@@ -66,22 +71,8 @@ class Site(Protocol):
     def vocabulary(self) -> str | None:
         """The vocabulary of a declared model, by content, if that is known."""
 
-    def why(self, lack: Capability) -> str:
-        """Why a model cannot do something."""
-
-    def instead(self, model: str) -> str:
-        """What to write instead where a model of this name cannot do what this step needs."""
-
     def lacks(self, model: Site, needed: Capability) -> Iterator[Complaint]:
         """Say what this step needs and a model cannot do."""
-        for lack in model.capabilities.missing(needed):
-            yield Complaint(
-                "E302",
-                f"`{self.name}` needs {lack.words}, which `{model.name}` cannot give",
-                f"needs {lack.words}",
-                help=self.instead(model.name),
-                notes=((model.leaves[0], model.why(lack)),),
-            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,9 +28,9 @@ def known():
     return labels, Predictions.of(np.stack([ease, np.full(COUNT, 0.9)], 1))
 
 
-def calibrated(known, policy, target):
+def calibrated(known, policy, target, choices=CHOICES):
     labels, found = known
-    route = Route(policy, CHOICES, labels, found, 0)
+    route = Route(policy, choices, labels, found, 0)
     setting, reached = calibrate(route, policy, Target.read(target))
     tried = route.outcomes(policy.model_copy(update={setting.option: setting.value}))
     return tried, reached["reached"]
@@ -73,8 +73,15 @@ def test_ties_are_named_where_they_keep_a_share_from_being_met(known):
 
 
 def test_a_policy_without_a_lever_is_an_error(known):
-    with pytest.raises(Mistakes, match="`several` has nothing that could be set"):
+    with pytest.raises(Mistakes, match="`several` has nothing that could be set") as caught:
         calibrated(known, Several(), "share=0.5")
+    assert "these can be: `threshold`, `gap`, `cheapest`, `one`" in str(caught.value)
+
+
+def test_prices_that_are_all_the_same_leave_nothing_to_set(known):
+    with pytest.raises(Mistakes, match="no choice is dearer than another") as caught:
+        calibrated(known, One(), "share=0.5", (Choice("weak"), Choice("strong")))
+    assert [each.code for each in caught.value.diagnostics] == ["E509"]
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 import composer
 from composer.learn.fit import fit
-from composer.learn.lesson import Lesson
+from composer.learn.fuses import TEACHERS
+from composer.learn.lesson import Lesson, nearest
+from composer.parts import Gate
+from composer.parts.gate import Critical
+from composer.parts.taught import Teachable
 from composer.words import Mistakes
 
 ZOO = Path(__file__).parents[2] / "composer" / "zoo"
@@ -79,3 +84,20 @@ def test_rows_without_references_teach_nothing(written):
     data.write_text('{"query": "Add 17 and 25."}\n', encoding="utf-8")
     with pytest.raises(Mistakes, match="has no references"):
         fit(Lesson(composer.load(path), data))
+
+
+def test_a_part_that_nobody_teaches_is_said():
+    class Rare(Gate, Teachable):
+        """A gate of another package."""
+
+        name: ClassVar[str] = "rare"
+
+    with pytest.raises(Mistakes, match="nothing teaches `rare`"):
+        nearest(TEACHERS, Rare())
+
+
+def test_a_part_is_taught_like_those_that_it_is_one_of():
+    class Sterner(Critical):
+        """A stricter classifier."""
+
+    assert nearest(TEACHERS, Sterner()) is TEACHERS[Critical]

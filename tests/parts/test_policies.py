@@ -24,7 +24,7 @@ from composer.parts import (
     Threshold,
 )
 from composer.parts.policies.assigning import assign, multiplier
-from composer.parts.policies.base import costs, softmax
+from composer.parts.policies.base import around, costs, softmax
 
 RNG = random.Random(0)
 
@@ -317,3 +317,24 @@ def test_a_choice_of_unknown_quality_is_not_taken(policy):
 def test_a_budget_does_not_go_to_what_is_not_known():
     quality = [(math.nan, 0.6), (0.5, 0.6), (0.4, 0.9)]
     assert decided(Budget(mean=5 / 3), quality, [1.0, 2.0]) == [1, 0, 1]
+
+
+@pytest.mark.parametrize("policy", [One(cost=1.0), Threshold(), Gap(), Cheapest()])
+def test_a_lever_is_an_option_with_settings_that_decide_differently(policy):
+    quality, dollars = np.array([[0.2, 0.9], [0.6, 0.7], [0.5, 0.1]]), np.array([[1.0, 5.0]] * 3)
+    settings = policy.settings(quality, dollars)
+    assert list(settings) == sorted(settings)
+    choices = (Choice("a", price=1.0), Choice("b", price=5.0))
+    asked = [Estimates(tuple(row)) for row in quality.tolist()]
+    decided = [
+        policy.model_copy(update={policy.lever: each}).decide(asked, choices, random.Random(0))
+        for each in settings.tolist()
+    ]
+    assert any(each != decided[0] for each in decided)
+
+
+def test_settings_lie_between_the_values_at_which_decisions_turn():
+    turns = np.array([2.0, 1.0, np.nan, 2.0, 4.0])
+    assert around(turns) == pytest.approx([1 - 1e-6, 1.5, 3.0, 4 + 1e-6])
+    assert around(turns, least=0.0) == pytest.approx([0.0, 1.5, 3.0, 8 + 1e-6])
+    assert around(np.array([np.nan])) == [0.0]

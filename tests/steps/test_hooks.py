@@ -11,16 +11,6 @@ from composer.steps.routing import default_policy, route
 from composer.steps.voting import vote
 
 
-@pytest.fixture
-def _alone():
-    """Forget the steps that a test declares."""
-    before = dict(DECLARED)
-    yield
-    DECLARED.clear()
-    DECLARED.update(before)
-
-
-@pytest.mark.usefixtures("_alone")
 def test_a_step_is_called_like_the_function_it_was_made_from(text):
     @step(paper="arXiv:0000.00000")
     def loud(answer: Text, marks: str = "!") -> str:
@@ -28,7 +18,7 @@ def test_a_step_is_called_like_the_function_it_was_made_from(text):
 
     assert loud(text("a"), marks="?") == "A?"
     assert isinstance(loud, Step)
-    assert STEPS["loud"] is loud
+    assert DECLARED.pop("loud") is loud
     assert (loud.name, loud.paper, list(loud.public_options)) == (
         "loud",
         "arXiv:0000.00000",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from composer.compiler.graph.capabilities import card_of
 from composer.compiler.graph.node import QUERY, Node, topological
-from composer.compiler.graph.site import Facts, NodeSite, Unsound
+from composer.compiler.graph.site import Facts, NodeSite, UnsoundError
 from composer.models import ModelError
 from composer.words import Diagnostic, Note
 
@@ -58,7 +58,7 @@ def _say(ctx: Context, node: Node, complaints: Iterable[Complaint]) -> None:
     """Record complaints about a node; none, where a model that they ask about cannot be read."""
     try:
         found = tuple(complaints)
-    except Unsound:
+    except UnsoundError:
         return
     for each in found:
         place, notes = _place(ctx, node, each.about), _notes(ctx, each)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.compiler.graph.capabilities import capabilities, card_of, declared_in
 from composer.ports import Port
-from composer.steps import Site
+from composer.steps import Complaint, Site
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from composer.compiler.graph.node import Node
-    from composer.models import Capability
+    from composer.models import Capability, Card
 
 
-class Unsound(Exception):  # noqa: N818 - no failure: a check has nothing to say
+class UnsoundError(Exception):
     """A check asks about a model whose own declaration is a mistake."""
 
 
@@ -78,7 +80,7 @@ class NodeSite(Site):
     @property
     def weighed(self) -> bool:
         """Whether it is a model whose members have weights."""
-        return self.node.step.weighed
+        return self.port is Port.MODEL and self.node.step.weighed
 
     @cached_property
     def inputs(self) -> tuple[NodeSite, ...]:
@@ -91,14 +93,15 @@ class NodeSite(Site):
         pairs = zip(self.inputs, self.node.paired(), strict=True)
         return tuple(site for site, (input_, _) in pairs if input_.is_model)
 
-    def get(self, option: str) -> Any:  # noqa: ANN401 - an option may be of any type
-        """Return an option's value."""
-        return self.node.get(option)
+    @property
+    def options(self) -> object:
+        """Its options, each by its name."""
+        return self.node.options
 
     @property
     def count(self) -> int | None:
         """How many answers it gives, if that is known."""
-        return self.facts.counts[self.node]
+        return self.facts.counts.get(self.node)
 
     @property
     def voted(self) -> bool:
@@ -107,17 +110,17 @@ class NodeSite(Site):
 
     @property
     def writers(self) -> tuple[NodeSite, ...]:
-        """The models that may have written its answers; raises Unsound if one cannot be read."""
+        """The models that may have written its answers; raises UnsoundError for an unread one."""
         writers = self.facts.writers.get(self.node, ())
         if not self.facts.readable(writers):
-            raise Unsound
+            raise UnsoundError
         return tuple(NodeSite(each, self.facts) for each in writers)
 
     @property
     def capabilities(self) -> Capability:
-        """What a model can do; raises Unsound if that cannot be read."""
+        """What a model can do; raises UnsoundError if that cannot be read."""
         if not self.facts.readable((self.node,)):
-            raise Unsound
+            raise UnsoundError
         return capabilities(self.node)
 
     @property
@@ -128,17 +131,24 @@ class NodeSite(Site):
     @property
     def vocabulary(self) -> str | None:
         """The vocabulary of a declared model, by content, if that is known."""
-        declaration = self.node.declaration
-        return None if declaration is None else card_of(declaration).vocabulary
+        return _card(self).vocabulary
 
-    def why(self, lack: Capability) -> str:
-        """Why a model cannot do something: its declaration knows, or that of its first member."""
-        leaf = next(declared_in(self.node)).declaration
-        assert leaf is not None
-        alone = f"`{self.name}` is declared here"
-        plain = f"a member of `{self.name}`" if self.node.declaration is None else alone
-        return card_of(leaf).why.get(lack, plain)
+    def lacks(self, model: Site, needed: Capability) -> Iterator[Complaint]:
+        """Say what this step needs and a model cannot do."""
+        for lack in model.capabilities.missing(needed):
+            leaf, name = model.leaves[0], model.name
+            plain = f"`{name}` is declared here" if leaf == model else f"a member of `{name}`"
+            yield Complaint(
+                "E302",
+                f"`{self.name}` needs {lack.words}, which `{name}` cannot give",
+                f"needs {lack.words}",
+                help=self.node.step.instead.format(name=name),
+                notes=((leaf, _card(leaf).why.get(lack, plain)),),
+            )
 
-    def instead(self, model: str) -> str:
-        """What to write instead where a model of this name cannot do what this step needs."""
-        return self.node.step.instead.format(name=model)
+
+def _card(leaf: Site) -> Card:
+    """Return what is known of a declared model."""
+    assert isinstance(leaf, NodeSite)
+    assert leaf.node.declaration is not None
+    return card_of(leaf.node.declaration)

@@ -217,7 +217,7 @@ def _options(compiled: Compiled, node: Node) -> list[PlannedOption]:
     settled = node.step.settled(options)
     out = []
     for name in node.step.public_options:
-        value: Any = settled.get(name, getattr(options, name))
+        value = settled.get(name, getattr(options, name))
         default = name not in options.model_fields_set
         if value is None or (default and value in ((), "")):
             continue
