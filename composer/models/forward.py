@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING
 
+from composer.heavy import transformers
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -26,7 +28,7 @@ def keeps_state(module: nn.Module) -> bool:
 
 def takes_rows_to_keep(module: nn.Module) -> bool:
     """Whether a forward pass takes positions [row, n] after which logits are wanted."""
-    from transformers import modeling_utils
-
     takes = inspect.signature(module.forward).parameters
-    return "logits_to_keep" in takes and hasattr(modeling_utils, "slice_logits_to_keep")
+    return "logits_to_keep" in takes and hasattr(
+        transformers.modeling_utils, "slice_logits_to_keep"
+    )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from composer.heavy import transformers
 from composer.models.forward import keeps_state
 from composer.models.headers import json_of
 from composer.models.vocabulary import Vocabulary
@@ -97,15 +98,12 @@ class LocalModel:
 
 def load(model: Held, device: torch.device | str = "cpu") -> LocalModel:
     """Read weights (safetensors only) and tokenizer; nothing from the checkpoint is executed."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
-
-    logging.disable_progress_bar()
+    transformers.utils.logging.disable_progress_bar()
     where = {"revision": model.weights.revision, "local_files_only": _is_path(model)}
     device = torch.device(device)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(model.weights.location, **where)
-        module = AutoModelForCausalLM.from_pretrained(
+        tokenizer = transformers.AutoTokenizer.from_pretrained(model.weights.location, **where)
+        module = transformers.AutoModelForCausalLM.from_pretrained(
             model.weights.location,
             **where,
             dtype=_dtype(model.weights.dtype, device),

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch.nn.functional import scaled_dot_product_attention as attention
 
+from composer.heavy import transformers
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -47,9 +49,7 @@ def packed(config: Any, plan: Packing) -> Iterator[None]:  # noqa: ANN401  # of 
 
 @cache
 def _register() -> None:
-    from transformers import AttentionInterface
-
-    AttentionInterface.register(_NAME, packed_attention)
+    transformers.AttentionInterface.register(_NAME, packed_attention)
 
 
 def packed_attention(  # noqa: PLR0913  # idem
