@@ -6,8 +6,9 @@ import threading
 from collections import Counter
 from concurrent.futures import Future, InvalidStateError
 from dataclasses import dataclass, field, replace
+from functools import partial
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar
 
 import torch
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from composer.fusion.requests.base import Replies, Request
+    from composer.fusion.requests.base import AnyRequest, Batch, Replies
     from composer.fusion.sessions.base import Session
     from composer.fusion.sessions.listen import Heard
     from composer.models.local import LocalModel
@@ -47,8 +48,11 @@ class _Task(Generic[T]):
     start: Callable[[], Session[T]]
     future: Future[T]
     session: Session[T] | None = None
-    waits: Sequence[Request[Any]] = ()
-    replies: dict[Request[Any], Any] = field(default_factory=dict)
+    waits: Batch = ()
+    replies: dict[AnyRequest, object] = field(default_factory=dict)
+
+
+AnyTask: TypeAlias = _Task[Any]
 
 
 class Engine:
@@ -69,9 +73,9 @@ class Engine:
         self._pool = Pool(devices, loader)
         self._rows = rows
         self._groups: dict[Model, Group] = {}
-        self._inbox: SimpleQueue[_Task[Any] | None] = SimpleQueue()
-        self._waiting: list[_Task[Any]] = []
-        self._active: list[_Task[Any]] = []
+        self._inbox: SimpleQueue[AnyTask | None] = SimpleQueue()
+        self._waiting: list[AnyTask] = []
+        self._active: list[AnyTask] = []
         self._open = True
         self._door = threading.Lock()
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
@@ -155,13 +159,13 @@ class Engine:
             error = problem
         with self._door:
             self._open = False
-        for task in [*self._active, *self._waiting, *self._unread()]:
+        for task in [*self._active, *self._waiting, *self._drain()]:
             if task.session is not None:
                 task.session.close()
             _fail(task, error)
 
-    def _unread(self) -> Iterator[_Task[Any]]:
-        """What came in and was never looked at."""
+    def _drain(self) -> Iterator[AnyTask]:
+        """Take out what came in and was never looked at."""
         while not self._inbox.empty():
             task = self._inbox.get()
             if task is not None:
@@ -186,77 +190,79 @@ class Engine:
             task = self._waiting[0]
             if not task.future.cancelled():
                 try:
-                    if not self._ready(task):
+                    runners = self._load(task)
+                    if runners is None or not self._fits(task, runners):
                         return
                     task.session = task.start()
                 except Exception as error:  # noqa: BLE001  # it is the job's, not the loop's
                     _fail(task, error)
                 else:
                     self._active.append(task)
-                    self._go_on(task)  # its rows keep its models in memory from here on
+                    begin = partial(task.session.send, None)
+                    self._go_on(task, begin)  # its rows keep its models in memory from here on
             self._waiting.pop(0)
 
-    def _ready(self, task: _Task[Any]) -> bool:
-        """Whether the job's models are in memory, with rows to spare."""
+    def _load(self, task: AnyTask) -> list[Runner] | None:
+        """Load a job's models, into the place of idle ones; None while there is no place."""
         models = [model for member in task.members for model in leaves(member)]
         before = self._pool.runners()
         try:
-            runners = self._pool.get(models)
+            return self._pool.get(models)
         except Full:
             if self._active:
-                return False
+                return None
             raise ModelError(
                 "E601", f"{', '.join(sorted({m.name for m in models}))} do not fit together"
             ) from None
         finally:
             if set(self._pool.runners()) != set(before):
                 self._groups.clear()  # they hold on to runners
+
+    def _fits(self, task: AnyTask, runners: Sequence[Runner]) -> bool:
+        """Whether a job's models have rows to spare."""
         need = Counter(runners)
         forks = len(task.members) ** 2 if len(task.members) > 1 else 0
-        return all(self._room(runner, count + forks) for runner, count in need.items())
-
-    def _room(self, runner: Runner, count: int) -> bool:
-        return runner.idle or len(runner.rows.live) + count <= self._rows
+        return all(
+            runner.idle or len(runner.rows.live) + count + forks <= self._rows
+            for runner, count in need.items()
+        )
 
     def _advance(self) -> None:
         """One tick for all active jobs."""
         for task in [task for task in self._active if task.future.cancelled()]:
-            self._drop(task)
+            assert task.session is not None
+            self._active.remove(task)
+            task.session.close()
         requests = [r for task in self._active for r in task.waits if r not in task.replies]
         if requests:
             replies = tick(requests)
             for task in list(self._active):
                 self._take(task, replies)
 
-    def _take(self, task: _Task[Any], replies: Replies) -> None:
-        """Hand a job its replies once it has all of them."""
+    def _take(self, task: AnyTask, replies: Replies) -> None:
+        """Hand a job its replies once it has all of them, or the first error of one."""
+        assert task.session is not None
+        error = next((replies.errors[r] for r in task.waits if r in replies.errors), None)
+        if error is not None:
+            self._go_on(task, partial(task.session.throw, error))
+            return
         for request in task.waits:
-            if request in replies.errors:
-                self._drop(task, replies.errors[request])
-                return
             if request in replies.values:
                 task.replies[request] = replies.values[request]
         if len(task.replies) == len(task.waits):
-            self._go_on(task)
+            outcomes = [task.replies[request] for request in task.waits]
+            self._go_on(task, partial(task.session.send, outcomes))
 
-    def _go_on(self, task: _Task[Any]) -> None:
-        assert task.session is not None
-        replies = [task.replies[request] for request in task.waits]
+    def _go_on(self, task: AnyTask, advance: Callable[[], Batch]) -> None:
+        """Let a job's session advance to what it awaits next."""
         task.replies.clear()
         try:
-            task.waits = task.session.send(replies) if task.waits else next(task.session)
+            task.waits = advance()
         except StopIteration as end:
             self._active.remove(task)
             _settle(task.future, end.value)
         except Exception as error:  # noqa: BLE001  # it is the job's, not the loop's
             self._active.remove(task)
-            _fail(task, error)
-
-    def _drop(self, task: _Task[Any], error: Exception | None = None) -> None:
-        assert task.session is not None
-        self._active.remove(task)
-        task.session.close()
-        if error is not None:
             _fail(task, error)
 
 
@@ -272,7 +278,7 @@ def _settle(future: Future[T], value: T) -> None:
         future.set_result(value)
 
 
-def _fail(task: _Task[Any], error: Exception) -> None:
+def _fail(task: AnyTask, error: Exception) -> None:
     try:
         if task.future.set_running_or_notify_cancel():
             task.future.set_exception(error)

@@ -17,7 +17,7 @@ from composer.ports.errors import ModelError
 from composer.specs import Declared, Prompted, TokenFuse, Weighed, bare
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from torch import Tensor
 
@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from composer.fusion.align.space import Map, Space
     from composer.fusion.combine import Combine
     from composer.fusion.gate import Gate
-    from composer.fusion.prior.base import Prior
     from composer.fusion.weigh.base import Weigh
     from composer.models.local import LocalModel
     from composer.models.runner import Runner
     from composer.ports.values import Model
     from composer.specs import Renders
+
+    Prior = Callable[..., Awaitable[tuple[float, ...]]]
+    """What `prior.base` says in full, which stands on cursors, as these do on groups."""
 
 __all__ = ["Fuse", "Group", "Leaf"]
 

@@ -13,9 +13,9 @@ from composer.ports.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from composer.fusion.answer import Answer
     from composer.fusion.group import Group
     from composer.fusion.requests.entries import Draw, Drawn
-    from composer.fusion.sessions.write import Answer
 
 __all__ = ["When", "doubt", "special"]
 

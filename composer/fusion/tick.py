@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.functional import pad
@@ -10,82 +10,75 @@ from torch.nn.functional import pad
 from composer.fusion.cursor import Left
 from composer.fusion.phase import ready
 from composer.fusion.reading import MemberLogits
-from composer.fusion.requests.base import Replies, Request
+from composer.fusion.requests.base import Replies
 from composer.models.rows import Feed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from types import TracebackType
 
     from torch import Tensor
 
     from composer.fusion.group import Group
     from composer.fusion.reading import Pass, Reading
+    from composer.fusion.requests.base import AnyRequest, Batch
     from composer.models.runner import Runner
 
-    Asked = Request[Any]
-    Line = tuple[Asked, Reading, Feed]
+    Line = tuple[AnyRequest, Reading, Feed]
 
 __all__ = ["tick"]
 
 
-def tick(requests: Sequence[Asked]) -> Replies:
+def tick(requests: Batch) -> Replies:
     """Answer the requests that can be after one pass of each model; the others stay as they are."""
     replies = Replies()
     lines: dict[Pass, list[Line]] = {}
-    families: dict[tuple[Group, type[Asked]], list[tuple[Asked, MemberLogits]]] = {}
+    families: dict[tuple[Group, type[AnyRequest]], list[tuple[AnyRequest, MemberLogits]]] = {}
     passes: dict[Pass, Tensor | None] = {}
     for request in ready(requests):
-        readings = _readings(request, replies)
-        if readings is None:
-            continue
-        late = [reading for reading in readings if reading.late]
-        for reading in late or readings:
-            reading.rewind()
-            feed = reading.chunk() if late else reading.feed()
-            if feed.ids:
-                lines.setdefault(reading.by, []).append((request, reading, feed))
-        if not late:
-            key = request.cursor.group, request.family
-            families.setdefault(key, []).append((request, MemberLogits(readings, passes)))
-    passes |= {at: _run(at[0], some, replies) for at, some in lines.items()}
-    for (group, family), asked in families.items():
-        _answer(group, family, [each for each in asked if each[0] not in replies.errors], replies)
+        with _Failing(replies, (request,)):
+            readings = request.readings()
+            late = [reading for reading in readings if reading.late]
+            for reading in late or readings:
+                reading.rewind()
+                feed = reading.chunk() if late else reading.feed()
+                if feed.ids:
+                    lines.setdefault(reading.by, []).append((request, reading, feed))
+            if not late:
+                key = request.cursor.group, request.family
+                families.setdefault(key, []).append((request, MemberLogits(readings, passes)))
+    for at, some in lines.items():
+        with _Failing(replies, [request for request, _, _ in some]):
+            passes[at] = _step(at[0], some, replies)
+    for (group, family), everyone in families.items():
+        asked = [each for each in everyone if each[0] not in replies.errors]
+        with _Failing(replies, [request for request, _ in asked]):
+            if asked:
+                replies.add(family.answer(group, asked))
     replies.errors = {r: e for r, e in replies.errors.items() if not isinstance(e, Left)}
     return replies
 
 
-def _readings(request: Asked, replies: Replies) -> list[Reading] | None:
-    """What is read for a request; None if it cannot be said, which is its own job's matter."""
-    try:
-        return request.readings()
-    except Exception as error:  # noqa: BLE001  # whatever it is belongs to the job, not the loop
-        replies.fail(request, error)
-        return None
+class _Failing:
+    """Whatever goes wrong inside is for those who asked for it, never the loop's end."""
 
+    def __init__(self, replies: Replies, requests: Batch) -> None:
+        self._replies, self._requests = replies, requests
 
-def _answer(
-    group: Group,
-    family: type[Asked],
-    asked: Sequence[tuple[Asked, MemberLogits]],
-    replies: Replies,
-) -> None:
-    """One family's replies; whatever goes wrong is for those who asked."""
-    try:
-        if asked:
-            replies.add(family.answer(group, asked))
-    except Exception as error:  # noqa: BLE001  # idem
-        for request, _ in asked:
-            replies.fail(request, error)
+    def __enter__(self) -> None:
+        pass
 
-
-def _run(runner: Runner, lines: Sequence[Line], replies: Replies) -> Tensor | None:
-    """One model's pass; whatever goes wrong is for those who asked for it."""
-    try:
-        return _step(runner, lines, replies)
-    except Exception as error:  # noqa: BLE001  # idem
-        for request, _, _ in lines:
-            replies.fail(request, error)
-        return None
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        for request in self._requests:
+            self._replies.fail(request, error)
+        return True
 
 
 def _step(runner: Runner, lines: Sequence[Line], replies: Replies) -> Tensor | None:
@@ -95,7 +88,7 @@ def _step(runner: Runner, lines: Sequence[Line], replies: Replies) -> Tensor | N
     try:
         hidden = any(reading.hidden for _, reading, _ in lines)
         out = runner.step([feed for _, _, feed in lines], hidden=hidden)
-    except Exception as error:  # noqa: BLE001  # idem
+    except Exception as error:  # noqa: BLE001  # it belongs to the jobs, not the loop
         if len(lines) == 1:
             request, reading, _ = lines[0]
             replies.fail(request, request.cursor.drop(reading.leaf, error))
@@ -112,7 +105,7 @@ def _step(runner: Runner, lines: Sequence[Line], replies: Replies) -> Tensor | N
     return out
 
 
-def _again(request: Asked, reading: Reading, feed: Feed, before: int) -> Line:
+def _again(request: AnyRequest, reading: Reading, feed: Feed, before: int) -> Line:
     """The same to be read by a row that a failed pass may have cut back."""
     row = reading.track.row
     lost = reading.track.ids[row.length : before]

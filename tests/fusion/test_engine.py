@@ -11,7 +11,8 @@ from composer.models.pool import weight_bytes
 from composer.ports import ModelError, Sampling
 from composer.specs import SpanFuse
 
-LIGHT = ["composer.fusion", "composer.specs", "composer.models.hf"]
+LIGHT = ["composer.fusion", "composer.fusion.spans", "composer.fusion.answer"]
+LIGHT += ["composer.specs", "composer.models.hf"]
 
 
 def job(member, text="Lily", **how):

@@ -289,14 +289,13 @@ def test_a_lead_without_weight_is_not_weighed(three, weights, prior, order, alig
 
 
 def test_a_prompt_that_leaves_nobody_a_weight_is_an_error():
-    def nobody(cursor, prompts):
+    async def nobody(cursor, prompts):
         del cursor, prompts
-        yield from ()
         return (0.0, 0.0)
 
     group = SimpleNamespace(prior=nobody)
     with pytest.raises(ModelError, match="left no member") as error:
-        list(settle(SimpleNamespace(group=group, weights=(0.5, 0.5)), ()))
+        settle(SimpleNamespace(group=group, weights=(0.5, 0.5)), ()).send(None)
     assert error.value.code == "E701"
 
 

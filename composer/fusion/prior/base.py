@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Protocol
 from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Sequence
 
     from composer.fusion.align.base import Side
     from composer.fusion.cursor import Cursor
-    from composer.fusion.sessions.base import Session
     from composer.ports.values import Query
 
 __all__ = ["Prior", "lone", "weighed"]
@@ -20,7 +19,7 @@ __all__ = ["Prior", "lone", "weighed"]
 class Prior(Protocol):
     """Factors for the members' weights, in their order; a member of factor 0 is not run."""
 
-    def __call__(self, cursor: Cursor, query: Query) -> Session[tuple[float, ...]]:
+    def __call__(self, cursor: Cursor, query: Query) -> Awaitable[tuple[float, ...]]:
         """Find them from the prompts that the members of a cursor read."""
 
 

@@ -10,7 +10,6 @@ import torch
 from composer.fusion.cursor import opening
 from composer.fusion.prior.base import lone, weighed
 from composer.fusion.requests.read_logits import ReadLogits
-from composer.fusion.sessions.base import ask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from composer.fusion.align.base import Side
     from composer.fusion.cursor import Cursor
     from composer.fusion.prior.base import Prior
-    from composer.fusion.sessions.base import Session
     from composer.ports.values import Query
 
 __all__ = ["perplexity"]
@@ -36,8 +34,8 @@ def perplexity(
     """
     lone(sides, "perplexity")
 
-    def prior(cursor: Cursor, query: Query) -> Session[tuple[float, ...]]:
-        losses = yield from _losses(cursor, query, per)
+    async def prior(cursor: Cursor, query: Query) -> tuple[float, ...]:
+        losses = await _losses(cursor, query, per)
         if not losses:
             return (1.0,) * len(sides)
         least = min(losses.values())
@@ -47,9 +45,7 @@ def perplexity(
     return prior
 
 
-def _losses(
-    cursor: Cursor, query: Query, per: Literal["token", "byte"]
-) -> Session[dict[int, float]]:
+async def _losses(cursor: Cursor, query: Query, per: Literal["token", "byte"]) -> dict[int, float]:
     """The prompt's mean loss by leaf; none if a leaf has nothing to tell."""
     leaves = cursor.group.leaves
     counts = {n: len(opening(leaves[n], query, "")) for n in weighed(cursor)}
@@ -59,7 +55,7 @@ def _losses(
     totals = dict.fromkeys(counts, 0.0)
     for start in range(1, max(counts.values()), _AT_ONCE):
         at = {n: list(range(start, min(c, start + _AT_ONCE))) for n, c in counts.items()}
-        for n, logits in (yield from ask(ReadLogits(cursor, at))).items():
+        for n, logits in (await ReadLogits(cursor, at)).items():
             said = logits[:, : leaves[n].runner.model.width].log_softmax(-1)
             wanted = torch.tensor([ids[n][mark] for mark in at[n]], device=said.device)
             totals[n] -= said.gather(1, wanted[:, None]).sum().item()

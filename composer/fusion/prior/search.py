@@ -12,7 +12,6 @@ from composer.fusion.cursor import messages_of, opening
 from composer.fusion.prior.base import lone, weighed
 from composer.fusion.requests.read_logits import ReadLogits
 from composer.fusion.said import Said, Share
-from composer.fusion.sessions.base import ask
 from composer.fusion.sessions.score import open_plain
 from composer.ports.errors import ModelError
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from composer.fusion.cursor import Cursor
     from composer.fusion.group import Fuse
     from composer.fusion.prior.base import Prior
-    from composer.fusion.sessions.base import Session
     from composer.ports.values import Query
 
     Mix = Mapping[int, float]
@@ -43,8 +41,8 @@ def search(sides: Sequence[Side], *, steps: int = 21, tokens: int = 256) -> Prio
     """
     lone(sides, "search")
 
-    def prior(cursor: Cursor, query: Query) -> Session[tuple[float, ...]]:
-        heard, targets = yield from _heard(cursor, query, tokens)
+    async def prior(cursor: Cursor, query: Query) -> tuple[float, ...]:
+        heard, targets = await _heard(cursor, query, tokens)
         if not targets or not heard:
             return (1.0,) * len(sides)
         root: Fuse = cursor.group.root  # type: ignore[assignment]
@@ -59,7 +57,7 @@ def search(sides: Sequence[Side], *, steps: int = 21, tokens: int = 256) -> Prio
     return prior
 
 
-def _heard(cursor: Cursor, query: Query, most: int) -> Session[tuple[dict[int, Said], list[int]]]:
+async def _heard(cursor: Cursor, query: Query, most: int) -> tuple[dict[int, Said], list[int]]:
     """What members say at a prompt's last entries, and those entries.
 
     The prompt as it is rendered, if it is the same tokens for all; its text after BOS if not.
@@ -71,9 +69,9 @@ def _heard(cursor: Cursor, query: Query, most: int) -> Session[tuple[dict[int, S
         ids = given[0]
         marks = range(max(1, len(ids) - most), len(ids))
         targets = [ids[mark] for mark in marks]
-        found = yield from ask(ReadLogits(cursor, {n: list(marks) for n in members}))
+        found = await ReadLogits(cursor, {n: list(marks) for n in members})
     else:
-        found, targets = yield from _text(cursor, members, query, most)
+        found, targets = await _text(cursor, members, query, most)
     said = {
         n: Said(logits[:, : len(root.children[n].space)].to(cursor.group.device))
         for n, logits in found.items()
@@ -81,9 +79,9 @@ def _heard(cursor: Cursor, query: Query, most: int) -> Session[tuple[dict[int, S
     return said, targets
 
 
-def _text(
+async def _text(
     cursor: Cursor, members: Sequence[int], query: Query, most: int
-) -> Session[tuple[Mapping[int, torch.Tensor], list[int]]]:
+) -> tuple[Mapping[int, torch.Tensor], list[int]]:
     """Read a prompt's text as entries of the fuse, by a cursor of its own."""
     group = cursor.group
     read = {messages_of(group.leaves[n], query) for n in members}
@@ -99,7 +97,7 @@ def _text(
         targets = list(entries[-most:])
         first = len(entries) - len(targets)
         at = {n: track.marks[first:] for n, track in other.tracks.items()}
-        found = (yield from ask(ReadLogits(other, at))) if targets else {}
+        found = (await ReadLogits(other, at)) if targets else {}
     finally:
         other.close()
     cursor.left.update(other.left)

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 
 from composer.fusion.reading import Reading
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator
 
     from composer.fusion.cursor import Cursor, Track
     from composer.fusion.group import Group
     from composer.fusion.phase import Phase
     from composer.fusion.reading import MemberLogits
 
-__all__ = ["END", "Replies", "Request"]
+__all__ = ["END", "AnyRequest", "Batch", "Outcomes", "Replies", "Request"]
 
 END = -1  # among tokens whose log-probabilities are wanted: the end, whichever token says it
 
 R = TypeVar("R")
+AnyRequest: TypeAlias = "Request[Any]"
+"""A request among others, whatever its reply."""
+Batch: TypeAlias = Sequence[AnyRequest]
+"""What a session awaits in one engine step."""
+Outcomes: TypeAlias = Sequence[Any]
+"""The replies to a batch in its order, to which each request gives its own type."""
 
 
 class Request(ABC, Generic[R]):
@@ -32,12 +39,17 @@ class Request(ABC, Generic[R]):
     __slots__ = ()
     cursor: Cursor
     phase: Phase | None = None
-    family: ClassVar[type[Request[Any]]]
+    family: ClassVar[type[AnyRequest]]
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
         if "answer" in vars(cls):
             cls.family = cls
+
+    def __await__(self) -> Generator[Batch, Outcomes, R]:
+        reply: R
+        (reply,) = yield (self,)
+        return reply
 
     @property
     def hidden(self) -> frozenset[int]:
@@ -74,14 +86,14 @@ class Replies:
     """What requests have come to: `values` are of the requests' own types."""
 
     def __init__(self) -> None:
-        self.values: dict[Request[Any], Any] = {}
-        self.errors: dict[Request[Any], Exception] = {}
+        self.values: dict[AnyRequest, Any] = {}
+        self.errors: dict[AnyRequest, Exception] = {}
 
     def give(self, request: Request[R], value: R) -> None:
         """Reply to a request."""
         self.values[request] = value
 
-    def fail(self, request: Request[Any], error: Exception) -> None:
+    def fail(self, request: AnyRequest, error: Exception) -> None:
         """Let a request fail, whatever was replied to it before."""
         self.values.pop(request, None)
         self.errors[request] = error

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 import torch
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from composer.fusion.reading import MemberLogits
     from composer.fusion.said import Said
 
-    Asked = Sequence[tuple["Fused[Any]", MemberLogits]]
+    AnyFused: TypeAlias = "Fused[Any]"
+    Asked = Sequence[tuple[AnyFused, MemberLogits]]
 
 __all__ = ["Fused", "Fusion", "member_logits"]
 
@@ -78,12 +79,9 @@ class Fused(Request[R]):
         return (whole,), whole
 
     @classmethod
-    def pass_gate(
-        cls,
-        group: Group,  # noqa: ARG003  # who does not write is not held up by a gate
-        asked: Sequence[tuple[Self, MemberLogits]],  # noqa: ARG003  # idem
-    ) -> set[Self]:
+    def pass_gate(cls, group: Group, asked: Sequence[tuple[Self, MemberLogits]]) -> set[Self]:
         """Ask a group's gate; return those for whom other members have to read first."""
+        del group, asked  # a gate is for those who write
         return set()
 
     @classmethod
@@ -118,7 +116,7 @@ class Fused(Request[R]):
         ]
         logits = member_logits(group, asked)
         fusion = Fusion(group, logits, group.fuse(logits, weights))
-        kinds: dict[type[Fused[Any]], list[tuple[Fused[Any], int]]] = {}
+        kinds: dict[type[AnyFused], list[tuple[AnyFused, int]]] = {}
         row = 0
         for (request, _), count in zip(asked, counts, strict=True):
             kinds.setdefault(type(request), []).append((request, row))
@@ -132,7 +130,7 @@ class Fused(Request[R]):
 
 def _admitted(group: Group, asked: Asked) -> Asked:
     """Those that can be answered now, in their order."""
-    kinds: dict[type[Fused[Any]], list[tuple[Fused[Any], MemberLogits]]] = {}
+    kinds: dict[type[AnyFused], list[tuple[AnyFused, MemberLogits]]] = {}
     for each in asked:
         kinds.setdefault(type(each[0]), []).append(each)
     waiting = {request for kind, some in kinds.items() for request in kind.pass_gate(group, some)}

@@ -17,12 +17,13 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from composer.fusion.answer import Answer
 from composer.fusion.requests.entries import Rank
 from composer.fusion.said import Said
 from composer.fusion.sample import draw
-from composer.fusion.sessions.base import ask_all, given, left
+from composer.fusion.sessions.base import all_of, given, left
 from composer.fusion.sessions.settle import settle
-from composer.fusion.sessions.write import Answer, begin
+from composer.fusion.sessions.write import begin
 from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from composer.fusion.cursor import Cursor
     from composer.fusion.group import Group
     from composer.fusion.requests.entries import Ranked
-    from composer.fusion.sessions.base import Session
     from composer.ports.requests import Completion, Generate
     from composer.specs import ByteFuse
 
@@ -113,9 +113,9 @@ class Words:
 _WORDS: WeakKeyDictionary[Group, Words] = WeakKeyDictionary()
 
 
-def agree(
+async def agree(
     fuse: ByteFuse, groups: Sequence[Group], job: Generate, on_text: Callable[[str], None] | None
-) -> Session[Completion]:
+) -> Completion:
     """Write what the members agree on until all of them end."""
     weights = fuse.shares()
     answer = Answer(job.sampling, on_text)
@@ -129,8 +129,8 @@ def agree(
                 cursor = begin(group, job, group.weights(part))
                 words = _WORDS.setdefault(group, Words(group))
                 members.append(Member(name, weight, cursor, words))
-                yield from settle(cursor, job.query)
-        yield from _write(members, answer, luck, fuse.top)
+                await settle(cursor, job.query)
+        await _write(members, answer, luck, fuse.top)
         usage = given((m.name, m.cursor.group, m.cursor.usage()) for m in members)
         return replace(answer.close(usage), left=left(m.cursor for m in members))
     finally:
@@ -138,16 +138,14 @@ def agree(
             member.cursor.close()
 
 
-def _write(
-    members: Sequence[Member], answer: Answer, luck: random.Random, top: int
-) -> Session[None]:
+async def _write(members: Sequence[Member], answer: Answer, luck: random.Random, top: int) -> None:
     logprob = 0.0
     while answer.finish is None:
         if not all(member.cursor.make_room() for member in members):
             answer.finish = "context"
             return
         late = [member for member in members if member.behind] or list(members)
-        found = yield from ask_all([member.ask(top) for member in late])
+        found = await all_of([member.ask(top) for member in late])
         moves = [m.moves(r) for m, r in zip(late, found, strict=True)]
         more, score = _choose(late, moves, answer, luck.random())
         logprob += score

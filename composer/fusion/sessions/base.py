@@ -1,10 +1,13 @@
-"""A session is a generator that asks and is answered once a tick; this is what they share."""
+"""A session is a coroutine that awaits requests, answered once a tick; this is what they share."""
 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Coroutine
+from types import coroutine
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from composer.fusion.requests.base import Batch, Outcomes
 from composer.ports.requests import Usage
 
 if TYPE_CHECKING:
@@ -14,22 +17,16 @@ if TYPE_CHECKING:
     from composer.fusion.group import Group
     from composer.fusion.requests.base import Request
 
-    T = TypeVar("T")
-    R = TypeVar("R")
-    Session = Generator[Sequence[Request[Any]], Sequence[Any], T]
+__all__ = ["Session", "all_of", "given", "left", "together"]
 
-__all__ = ["ask", "ask_all", "given", "left", "together"]
-
-
-def ask(request: Request[R]) -> Session[R]:
-    """Ask for one reply."""
-    (reply,) = yield (request,)
-    answer: R = reply
-    return answer
+T = TypeVar("T")
+R = TypeVar("R")
+Session: TypeAlias = Coroutine[Batch, Outcomes | None, T]
 
 
-def ask_all(requests: Sequence[Request[R]]) -> Session[list[R]]:
-    """Ask for several replies in one step."""
+@coroutine
+def all_of(requests: Sequence[Request[R]]) -> Generator[Batch, Outcomes, list[R]]:
+    """Await several requests in one engine step."""
     return list((yield requests)) if requests else []
 
 
@@ -48,22 +45,22 @@ def left(cursors: Iterable[Cursor]) -> dict[str, str]:
     return {name: why for cursor in cursors for name, why in cursor.left.items()}
 
 
-def together(sessions: Sequence[Session[T]]) -> Session[list[T]]:
-    """Run sessions side by side, so that what they ask is answered in the same ticks."""
+@coroutine
+def together(sessions: Sequence[Session[T]]) -> Generator[Batch, Outcomes, list[T]]:
+    """Run sessions side by side, so that what they ask is answered in the same steps."""
     results: dict[int, T] = {}
-    asked: dict[int, Sequence[Request[Any]]] = {}
-    replies: dict[int, Sequence[Any] | None] = dict.fromkeys(range(len(sessions)))
+    replies: dict[int, Outcomes | None] = dict.fromkeys(range(len(sessions)))
     with contextlib.ExitStack() as stack:
         for session in sessions:
             stack.callback(session.close)
-        while len(results) < len(sessions):
-            asked.clear()
+        while replies:
+            asks: dict[int, Batch] = {}
             for n, reply in replies.items():
                 try:
-                    asked[n] = next(sessions[n]) if reply is None else sessions[n].send(reply)
+                    asks[n] = sessions[n].send(reply)
                 except StopIteration as end:
                     results[n] = end.value
-            if asked:
-                answers = iter((yield [r for requests in asked.values() for r in requests]))
-                replies = {n: [next(answers) for _ in requests] for n, requests in asked.items()}
+            if asks:
+                answers = iter((yield [each for some in asks.values() for each in some]))
+            replies = {n: [next(answers) for _ in some] for n, some in asks.items()}
     return [results[n] for n in range(len(sessions))]

@@ -6,9 +6,10 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
+from composer.fusion.answer import Answer
 from composer.fusion.sessions.base import given
 from composer.fusion.sessions.settle import settle
-from composer.fusion.sessions.write import Answer, begin, go_on, spent
+from composer.fusion.sessions.write import begin, go_on, spent
 from composer.ports.requests import Span
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from composer.fusion.group import Group
     from composer.fusion.handover import When
     from composer.fusion.requests.entries import Draw, Drawn
-    from composer.fusion.sessions.base import Session
     from composer.ports.requests import Completion, Generate, Usage
     from composer.ports.values import Model
     from composer.specs import Handoff
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 __all__ = ["hand_off"]
 
 
-def hand_off(
+async def hand_off(
     handoff: Handoff, groups: Sequence[Group], job: Generate, on_text: Callable[[str], None] | None
-) -> Session[Completion]:
+) -> Completion:
     """Let the first member write, and whoever it is handed to go on to the end.
 
     ETR, arXiv:2403.16854. The text goes over, not the tokens, so that any model can take it.
@@ -43,7 +43,7 @@ def hand_off(
     while chosen is not None:
         place, written = chosen, len(answer.writer.text)
         part = replace(job, prefix=job.prefix + answer.writer.text)
-        chosen, cursor, usage = yield from _stretch(
+        chosen, cursor, usage = await _stretch(
             groups[place],
             part,
             handoff.members[place],
@@ -58,14 +58,14 @@ def hand_off(
     return replace(answer.close(given(parts)), spans=tuple(spans), left=gone)
 
 
-def _stretch(  # noqa: PLR0913  # what one stretch of an answer is made of
+async def _stretch(  # noqa: PLR0913  # what one stretch of an answer is made of
     group: Group,
     job: Generate,
     member: Model,
     answer: Answer,
     luck: random.Random,
     when: When | None,
-) -> Session[tuple[int | None, Cursor, dict[str, Usage]]]:
+) -> tuple[int | None, Cursor, dict[str, Usage]]:
     """One member's part of the answer: who goes on, where it ended, what each model was given."""
     chosen: int | None = None
 
@@ -78,8 +78,8 @@ def _stretch(  # noqa: PLR0913  # what one stretch of an answer is made of
 
     cursor = begin(group, job, group.weights(member))
     try:
-        yield from settle(cursor, job.query)
-        yield from go_on(cursor, answer, luck, over)
+        await settle(cursor, job.query)
+        await go_on(cursor, answer, luck, over)
         goes_on = chosen if answer.finish is None else None
         return goes_on, cursor, spent(cursor, answer)
     finally:

@@ -10,7 +10,6 @@ import torch
 from composer.fusion.cursor import Cursor, opening
 from composer.fusion.requests.read_logits import ReadLogits
 from composer.fusion.said import Said
-from composer.fusion.sessions.base import ask
 from composer.fusion.sessions.score import encoded
 from composer.fusion.weigh.features import features
 from composer.ports.errors import ModelError
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from composer.fusion.group import Group
-    from composer.fusion.sessions.base import Session
     from composer.ports.values import Query
 
 __all__ = ["Heard", "listen"]
@@ -54,18 +52,18 @@ class Heard:
         )
 
 
-def listen(group: Group, query: Query, text: str, *, hidden: bool = False) -> Session[Heard]:
+async def listen(group: Group, query: Query, text: str, *, hidden: bool = False) -> Heard:
     """Read an answer to all members of a fuse after their prompts."""
     weights = (1.0,) * group.width
     ids = {n: opening(group.leaves[n], query, "") for n in group.run(weights)}
     cursor = Cursor.open(group, weights, ids)
     try:
-        return (yield from _listen(cursor, cursor.path(encoded(text)), hidden=hidden))
+        return await _listen(cursor, cursor.path(encoded(text)), hidden=hidden)
     finally:
         cursor.close()
 
 
-def _listen(cursor: Cursor, entries: Sequence[int], *, hidden: bool) -> Session[Heard]:
+async def _listen(cursor: Cursor, entries: Sequence[int], *, hidden: bool) -> Heard:
     _complete(cursor)
     cursor.extend(entries)
     if cursor.room < 0:
@@ -77,7 +75,7 @@ def _listen(cursor: Cursor, entries: Sequence[int], *, hidden: bool) -> Session[
     for start in range(0, len(targets), _AT_ONCE):
         some = slice(start, start + _AT_ONCE)
         at = {n: m[some] for n, m in marks.items()}
-        own = yield from ask(ReadLogits(cursor, at, lead))
+        own = await ReadLogits(cursor, at, lead)
         _complete(cursor)
         logits = [own.get(n) for n in range(len(cursor.group.leaves))]
         found.append(_heard(cursor.group, logits, targets[some], hidden=hidden))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from composer.fusion.cursor import Cursor, opening
 from composer.fusion.requests.entries import ScoreEntries
-from composer.fusion.sessions.base import ask
 from composer.fusion.sessions.settle import settle
 from composer.ports.errors import ModelError
 from composer.ports.requests import Score
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from composer.fusion.group import Group
-    from composer.fusion.sessions.base import Session
     from composer.ports.requests import ScoreTexts
     from composer.ports.values import Model, Query
 
@@ -25,23 +23,23 @@ __all__ = ["open_plain", "perplexity", "score"]
 _FLOATS = 1 << 21  # of one row in one tick: positions times vocabulary
 
 
-def score(group: Group, asked: ScoreTexts, text: str, *, end: bool) -> Session[Score]:
+async def score(group: Group, asked: ScoreTexts, text: str, *, end: bool) -> Score:
     """Log-probabilities of a text after prompts; or of one that begins after BOS."""
     shares = group.weights(asked.model)
     run = group.run(shares)
     if asked.query is None:
         cursor, entries = open_plain(group, shares, run, text)
-        return (yield from _read(cursor, entries, end=end))
+        return await _read(cursor, entries, end=end)
     written = encoded(text)
     ids = {leaf: opening(group.leaves[leaf], asked.query, asked.prefix) for leaf in run}
     cursor = Cursor.open(group, shares, ids)
     try:
-        yield from settle(cursor, asked.query)
+        await settle(cursor, asked.query)
         entries = cursor.path(written)
     except BaseException:
         cursor.close()
         raise
-    return (yield from _read(cursor, entries, end=end))
+    return await _read(cursor, entries, end=end)
 
 
 def encoded(text: str) -> bytes:
@@ -53,7 +51,7 @@ def encoded(text: str) -> bytes:
         raise ModelError("E402", said, "write it as whole characters") from None
 
 
-def perplexity(group: Group, model: Model, query: Query) -> Session[Score]:
+async def perplexity(group: Group, model: Model, query: Query) -> Score:
     """Log-probabilities of a query's own tokens, as each model is given them."""
     shares = group.weights(model)
     run = group.run(shares)
@@ -66,7 +64,7 @@ def perplexity(group: Group, model: Model, query: Query) -> Session[Score]:
     leaf = group.leaves[run[0]]
     first, *rest = leaf.runner.model.render(query.messages, leaf.template)
     cursor = Cursor.open(group, shares, {leaf: [first] for leaf in run})
-    return (yield from _read(cursor, rest, end=False))
+    return await _read(cursor, rest, end=False)
 
 
 def open_plain(
@@ -103,7 +101,7 @@ def _head(
     return text, ()
 
 
-def _read(cursor: Cursor, entries: Sequence[int], *, end: bool) -> Session[Score]:
+async def _read(cursor: Cursor, entries: Sequence[int], *, end: bool) -> Score:
     """Read in stretches that fit in memory."""
     count = len(entries) + end
     stretch = min(256, max(8, _FLOATS // len(cursor.group.space)))
@@ -114,7 +112,7 @@ def _read(cursor: Cursor, entries: Sequence[int], *, end: bool) -> Session[Score
             if cursor.room < 0:
                 raise ModelError("E703", "the text is longer than a member's context")
             last = end and start + stretch >= count
-            found += yield from ask(ScoreEntries(cursor, start, last))
+            found += await ScoreEntries(cursor, start, last)
     finally:
         cursor.close()
     names = [cursor.group.piece(entry).decode(errors="replace") for entry in entries]

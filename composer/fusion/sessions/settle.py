@@ -8,18 +8,18 @@ from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
     from composer.fusion.cursor import Cursor
-    from composer.fusion.sessions.base import Session
+    from composer.fusion.prior.base import Prior
     from composer.ports.values import Query
 
 __all__ = ["settle", "settled"]
 
 
-def settle(cursor: Cursor, query: Query) -> Session[None]:
+async def settle(cursor: Cursor, query: Query) -> None:
     """Give a cursor at the beginning of its answer the weights that its prompt asks for."""
-    prior = cursor.group.prior
+    prior: Prior | None = cursor.group.prior
     if prior is None:
         return
-    factors = yield from prior(cursor, query)
+    factors = await prior(cursor, query)
     found = [w * f for w, f in zip(cursor.weights, factors, strict=True)]
     total = sum(found)
     if not total > 0:

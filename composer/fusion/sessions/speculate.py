@@ -11,12 +11,12 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from composer.fusion.answer import Answer
 from composer.fusion.group import Fuse
 from composer.fusion.phase import Phase
 from composer.fusion.requests.entries import ReadAhead
 from composer.fusion.requests.speculative import Side, SpeculativeStep
-from composer.fusion.sessions.base import ask
-from composer.fusion.sessions.write import Answer, begin, spent, write
+from composer.fusion.sessions.write import begin, spent, write
 from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
@@ -50,22 +50,22 @@ def speculative(
     return fuse, lambda group: _speculate(group, fuse, job, on_text, tokens, lead)
 
 
-def _speculate(  # noqa: PLR0913  # what one draft is made of
+async def _speculate(  # noqa: PLR0913  # what one draft is made of
     group: Group,
     fuse: TokenFuse,
     job: Generate,
     on_text: Callable[[str], None] | None,
     tokens: int | None,
     lead: Lead,
-) -> Session[Completion]:
+) -> Completion:
     weights = group.weights(fuse)
     sides = _sides(group, weights, lead)
     if len(sides) == 1:  # nobody to draft for
-        return (yield from write(group, fuse, job, on_text))
+        return await write(group, fuse, job, on_text)
     answer, count = Answer(job.sampling, on_text), tokens or _fitting(group, sides)
     drafting = _Drafting(begin(group, job, weights), answer, sides, count)
     try:
-        yield from drafting.run()
+        await drafting.run()
         usage = spent(drafting.cursor, drafting.answer)
     finally:
         drafting.cursor.close()
@@ -121,17 +121,17 @@ class _Drafting:
     def __post_init__(self) -> None:
         self.luck = random.Random(self.answer.how.seed)  # noqa: S311  # not for secrets
 
-    def run(self) -> Session[None]:
+    async def run(self) -> None:
         """Cycle after cycle: the lead's turns, then one of the others."""
-        yield from ask(ReadAhead(self.cursor))
+        await ReadAhead(self.cursor)
         while self.answer.finish is None:
             for phase in range(self.tokens + 1):
                 side = self.sides[phase == self.tokens]
                 if phase in (0, self.tokens):
                     self._mark(side)
-                step = self._next(side, phase)
+                step = self._prepare(side, phase)
                 if step is not None and self.answer.finish is None:
-                    self._take(step, (yield from ask(step)))
+                    self._take(step, (await step))
         self.cursor.cut(self.written)
 
     def _mark(self, side: Side) -> None:
@@ -140,8 +140,8 @@ class _Drafting:
             if leaf in side.leaves:
                 track.leaf.runner.rows.mark(track.row)
 
-    def _next(self, side: Side, phase: int) -> SpeculativeStep | None:
-        """What a side can do now: judge the other's proposals, and propose."""
+    def _prepare(self, side: Side, phase: int) -> SpeculativeStep | None:
+        """Prepare what a side can do now: judge the other's proposals, and propose."""
         judged = self.pending if self.owner != side else []
         more = self._open()
         if not judged and not more:

@@ -16,6 +16,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Literal
 
 from composer.fusion.align.sharp import Sharpened
+from composer.fusion.answer import Answer
 from composer.fusion.combine import LogPool
 from composer.fusion.cursor import Cursor
 from composer.fusion.group import Fuse, Single
@@ -23,8 +24,7 @@ from composer.fusion.phase import Phase
 from composer.fusion.requests.base import END
 from composer.fusion.requests.entries import Draw, ReadAhead
 from composer.fusion.requests.score_tokens import ScoreTokens
-from composer.fusion.sessions.base import ask
-from composer.fusion.sessions.write import Answer, begin, spent, write
+from composer.fusion.sessions.write import begin, spent, write
 from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
@@ -65,13 +65,13 @@ def safe(
     return fuse, lambda group: _safe(group, fuse, job, on_text, tokens)
 
 
-def _safe(
+async def _safe(
     group: Group,
     fuse: TokenFuse,
     job: Generate,
     on_text: Callable[[str], None] | None,
     tokens: int,
-) -> Session[Completion]:
+) -> Completion:
     root = group.root
     if not isinstance(root, Fuse) or not all(isinstance(c, Single) for c in root.children):
         raise ModelError(
@@ -82,10 +82,10 @@ def _safe(
     weights = group.weights(fuse)
     lead = weights[0] and sum(map(bool, weights)) > 1
     if not lead:  # nobody to draft, or nobody to verify
-        return (yield from write(group, fuse, job, on_text))
+        return await write(group, fuse, job, on_text)
     mending = _Mending(begin(group, job, weights), Answer(job.sampling, on_text), tokens)
     try:
-        yield from mending.run()
+        await mending.run()
         usage = spent(mending.cursor, mending.answer)
     finally:
         mending.cursor.close()
@@ -150,26 +150,26 @@ class _Mending:
     def _track(self) -> Track:
         return self._lead.tracks[self._lead.first]
 
-    def run(self) -> Session[None]:
+    async def run(self) -> None:
         """Draft, verify, and fuse where the others object."""
-        yield from ask(ReadAhead(self.cursor))
+        await ReadAhead(self.cursor)
         while self.answer.finish is None:
             if self.cursor.room < 0:
                 self.answer.finish = "context"
                 return
             self.cursor.mark()
-            draft = yield from self._draft()
-            at = yield from self._verify(draft)
+            draft = await self._draft()
+            at = await self._verify(draft)
             self._write([each.drawn for each in draft[:at]])
             if at < len(draft) and self.answer.finish is None:
-                yield from self._fuse()
+                await self._fuse()
 
-    def _draft(self) -> Session[list[_Drafted]]:
+    async def _draft(self) -> list[_Drafted]:
         """The lead goes on alone, up to the end, or as far as anyone may."""
         draft: list[_Drafted] = []
         left = max(1, self.answer.how.max_tokens) - len(self.answer.tokens)
         while len(draft) < min(self.tokens, left) and self.cursor.room >= 0:
-            found = yield from ask(self._draw(self._lead, len(draft)))
+            found = await self._draw(self._lead, len(draft))
             draft.append(_Drafted(found, len(self._track.ids)))
             if found.entry in self.cursor.group.space.ends:
                 break
@@ -182,7 +182,7 @@ class _Mending:
     def _phase(self, step: int) -> Phase:
         return Phase((self.cursor.group, "safe"), step)
 
-    def _verify(self, draft: list[_Drafted]) -> Session[int]:
+    async def _verify(self, draft: list[_Drafted]) -> int:
         """Let the others read a draft; where all of them are to go on together, if anywhere."""
         tokens = self._fit(draft)
         if tokens is None:
@@ -191,7 +191,7 @@ class _Mending:
             return 0
         for n, own in tokens.items():
             self._readers[n].track.ids.extend(token for token in own if token != END)
-        scores = yield from ask(ScoreTokens(self.cursor, tokens, self._phase(_SCORE)))
+        scores = await ScoreTokens(self.cursor, tokens, self._phase(_SCORE))
         at = self._objection(draft, tokens, scores)
         if at < len(draft):
             self._go_back(draft, at)
@@ -257,9 +257,9 @@ class _Mending:
             _back(reader.track, reader.places()[offset])
             reader.settle()
 
-    def _fuse(self) -> Session[None]:
+    async def _fuse(self) -> None:
         """One token of all members."""
-        found = yield from ask(self._draw(self.cursor, _FUSE))
+        found = await self._draw(self.cursor, _FUSE)
         self._write([found])
         if found.entry not in self.cursor.group.space.ends:
             self.cursor.push(found.entry)
