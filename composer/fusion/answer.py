@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from composer.fusion.text import Writer
 from composer.ports.requests import Completion
@@ -11,11 +11,9 @@ from composer.ports.requests import Completion
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from composer.ports.requests import Sampling, Usage
+    from composer.ports.requests import Finish, Sampling, Usage
 
-__all__ = ["Answer", "Finish", "confidence"]
-
-Finish = Literal["stop", "length", "context"]
+__all__ = ["Answer", "confidence"]
 
 
 class Answer:

@@ -32,7 +32,7 @@ def group(engine, model, request):
 def at(group, text):
     """A cursor behind a text, all but the last three entries of which are its prompt."""
     ids = list(group.leaves[0].runner.model.vocabulary.encode(text))
-    cursor = Cursor.open(group, group.weights(None), {n: [1, *ids[:-3]] for n in range(2)})
+    cursor = Cursor.open(group, group.root.weights, {n: [1, *ids[:-3]] for n in range(2)})
     cursor.extend(ids[-3:])
     return cursor
 
