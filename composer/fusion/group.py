@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from composer.specs import Renders
 
     Prior = Callable[..., Awaitable[tuple[float, ...]]]
-    """What `prior.base` says in full, which stands on cursors, as these do on groups."""
+    """What `sessions.settle` says in full, which stands on cursors, as these do on groups."""
 
 __all__ = ["Fuse", "Group", "Leaf"]
 

@@ -18,6 +18,7 @@ from composer.ports import (
     Text,
     Usage,
 )
+from composer.run.budget import most_tokens
 from composer.run.cache import answer_key, score_key
 from composer.run.trace import Asked
 from composer.specs import leaves
@@ -45,10 +46,6 @@ if TYPE_CHECKING:
     from composer.run.trace import Event, Trace
 
 T = TypeVar("T")
-
-
-OVERHEAD = 256
-"""Tokens that a chat template may add to what is said."""
 
 
 @dataclass(eq=False)
@@ -160,14 +157,16 @@ class Metered(Client):
     async def embed(self, request: Embed) -> Embedded:
         """Let a model embed texts."""
         client = await self.means.clients.of(request.model)
-        embedded = await self._paid(request, _bytes(None, *request.texts), client.embed(request))
+        embedded = await self._paid(
+            request, most_tokens(None, *request.texts), client.embed(request)
+        )
         self._spent("embedded by", request, f"{len(request.texts)} texts", embedded.usage)
         return embedded
 
     async def reward(self, request: Reward) -> Rewarded:
         """Let a model say how good answers are."""
         client = await self.means.clients.of(request.model)
-        read = sum(_bytes(request.query, text) for text in request.texts)
+        read = sum(most_tokens(request.query, text) for text in request.texts)
         rewarded = await self._paid(request, read, client.reward(request))
         told = ", ".join(f"{value:.4f}" for value in rewarded.values)
         self._spent("rewarded by", request, told, rewarded.usage, request.query)
@@ -176,7 +175,7 @@ class Metered(Client):
     async def next_tokens(self, request: NextTokens) -> Distribution:
         """Let a model say what may come next."""
         client = await self.means.clients.of(request.model)
-        read = _bytes(request.query, request.prefix)
+        read = most_tokens(request.query, request.prefix)
         likely = await self._paid(request, read, client.next_tokens(request))
         told = f"{len(likely.tokens)} tokens"
         self._spent("next tokens of", request, told, likely.usage, request.query)
@@ -232,7 +231,7 @@ class Metered(Client):
         if budget is None:
             return await client.score(request)
         texts = ("",) if request.texts is None else request.texts
-        worst = sum(_bytes(request.query, request.prefix, text) for text in texts)
+        worst = sum(most_tokens(request.query, request.prefix, text) for text in texts)
         async with budget.room(self._reading(request.model, worst)):
             scores = await client.score(request)
             read = sum(len(score.logprobs) for score in scores)
@@ -279,7 +278,7 @@ class Metered(Client):
         booked = client.cost(request)
         if booked is not None:
             return booked
-        read, most = _bytes(request.query, request.prefix), request.sampling.max_tokens
+        read, most = most_tokens(request.query, request.prefix), request.sampling.max_tokens
         return sum(self._cost(leaf.name, read, most) for leaf in leaves(request.model))
 
     def _reading(self, model: Model, tokens: int) -> float:
@@ -289,12 +288,6 @@ class Metered(Client):
     def _cost(self, name: str, read: int, written: int) -> float:
         price = self.means.prices.get(name)
         return (read * price[0] + written * price[1]) / 1e6 if price else 0.0
-
-
-def _bytes(query: Query | None, *texts: str) -> int:
-    """Return the tokens that reading takes at most: a token has at least one byte."""
-    said = "".join(each for _, each in query.messages) if query is not None else ""
-    return len((said + "".join(texts)).encode(errors="replace")) + OVERHEAD
 
 
 def _span(span: Span) -> dict[str, JSON]:

@@ -12,6 +12,18 @@ from composer.run.result import Failure
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from composer.ports import Query
+
+
+OVERHEAD = 256
+"""Tokens that a chat template may add to what is said."""
+
+
+def most_tokens(query: Query | None, *texts: str) -> int:
+    """Return the tokens that reading takes at most: a token has at least one byte."""
+    said = "".join(each for _, each in query.messages) if query is not None else ""
+    return len((said + "".join(texts)).encode(errors="replace")) + OVERHEAD
+
 
 class Budget:
     """Dollars that may be spent. A call is let through only if its worst case still fits.

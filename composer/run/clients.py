@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.ports import Client, Generated, ModelError, Usage
-from composer.specs import Declared, Remote, leaves, member_names
+from composer.run.spans import SpanClient
+from composer.specs import Declared, Remote, SpanFuse, leaves, member_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,7 +23,7 @@ class Clients:
     """Clients by model, each opened when it is first asked, and closed with the ensemble."""
 
     def __init__(self, engine: Callable[[], Engine], prices: Prices) -> None:
-        self._local = EngineClient(engine, prices)
+        self._local, self._prices = EngineClient(engine, prices), prices
         self._remote: dict[Declared, asyncio.Task[Client]] = {}
 
     async def of(self, model: Model) -> Client:
@@ -32,6 +33,8 @@ class Clients:
             return self._local
         if isinstance(model, Declared):
             return await self._opened(model)
+        if isinstance(model, SpanFuse):
+            return SpanClient(model, self.of, self._prices)
         raise ModelError(
             "E302",
             f"`{model.name}` is written by the engine, which `{remote[0].name}` is not run by",
@@ -62,14 +65,21 @@ class Clients:
 class EngineClient(Client):
     """The engine as a client: it answers for models whose weights are in this process."""
 
-    def __init__(self, engine: Callable[[], Engine], prices: Prices) -> None:
-        self._engine, self._prices = engine, prices
+    def __init__(self, start: Callable[[], Engine], prices: Prices) -> None:
+        self._start, self._prices = start, prices
+        self._engine: Engine | None = None
+
+    async def _started(self) -> Engine:
+        """Start the engine on first use, in a thread: others go on while torch is imported."""
+        if self._engine is None:
+            self._engine = await asyncio.to_thread(self._start)
+        return self._engine
 
     async def generate(
         self, request: Generate, on_text: Callable[[str], None] | None = None
     ) -> Generated:
         """Write the answers side by side."""
-        engine = self._engine()
+        engine = await self._started()
         how = (replace(request.sampling, seed=seed) for seed in request.seeds)
         futures = [engine.generate(replace(request, sampling=each), on_text) for each in how]
         written = await asyncio.gather(*map(asyncio.wrap_future, futures))
@@ -77,7 +87,7 @@ class EngineClient(Client):
 
     async def score(self, request: ScoreTexts) -> tuple[Score, ...]:
         """Read texts, or the query's own tokens."""
-        engine, query = self._engine(), request.query
+        engine, query = await self._started(), request.query
         if request.texts is None:
             assert query is not None
             futures = [engine.perplexity(request.model, query)]

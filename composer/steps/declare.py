@@ -65,11 +65,11 @@ class Traits:
     """What is declared of a step beside its signature; who wants to know it reads it here.
 
     Of models: `needs` is what each of its models must be able to do, `instead` what else to write
-    for a `{name}` that cannot; `formula` says that its members may be written as arithmetic. Of
-    answers: `chooses` says that it asks models about answers and hands on what others wrote,
-    `votes` that its answer has won a vote, `streams` that it can be shown while it is written,
-    `may_abstain` that it may have no answer to give, and `tries_first` that the first of its
-    branches always runs, unless it is given an answer.
+    for a `{name}` that cannot; `here` says that the engine must run them, `formula` that they may
+    be written as arithmetic. Of answers: `chooses` says that it asks models about answers and hands
+    on what others wrote, `votes` that its answer has won a vote, `streams` that it can be shown
+    while it is written, `may_abstain` that it may have no answer to give, and `tries_first` that
+    the first of its branches always runs, unless it is given an answer.
 
     Of how it is written and shown: `hidden` names options that only the compiler sets; a step with
     `sign` is written by that sign of the language and not by name. A picture shows the options
@@ -81,6 +81,7 @@ class Traits:
     paper: str = ""
     needs: Capability = NOTHING
     instead: str = ""
+    here: bool = False
     formula: bool = False
     chooses: bool = False
     votes: bool = False

@@ -28,6 +28,7 @@ WHOLE_ANSWERS = "fuse whole answers instead: `[{name}, ...] -> vote()`, or decla
     paper="arXiv:2406.12585",
     needs=Capability.LOGITS,
     instead=WHOLE_ANSWERS,
+    here=True,
     formula=True,
     hidden=("together", "lazy", "names"),
     told=("together",),
@@ -120,10 +121,19 @@ def span_fuse(
     return SpanFuse(members, names or _names(members), weights, span.n, max_span_tokens)
 
 
+@span_fuse.check
+def its_members_go_on_from_a_text(site: Site) -> Iterator[Complaint]:
+    """A member that scores a text must be able to go on from it too."""
+    for model in site.models:
+        if Capability.SCORE in model.capabilities:
+            yield from site.lacks(model, Capability.CONTINUE)
+
+
 @step(
     paper="arXiv:2502.21265",
     needs=Capability.LOGITS,
     instead=WHOLE_ANSWERS,
+    here=True,
     hidden=("names",),
 )
 def byte_fuse(
@@ -145,6 +155,7 @@ def byte_fuse(
     paper="arXiv:2403.16854",
     needs=Capability.LOGPROBS | Capability.CONTINUE,
     instead=WHOLE_ANSWERS,
+    here=True,
     hidden=("names",),
 )
 def handoff(

@@ -104,16 +104,16 @@ def asked(monkeypatch):
     """How often each fake model was asked."""
     from collections import Counter
 
-    from composer.models.fake import Fake
+    from composer.models.fake import FakeClient
 
     counts = Counter()
-    generate = Fake.generate
+    generate = FakeClient.generate
 
-    async def counting(self, query, sampling, source):
-        counts[source] += 1
-        return await generate(self, query, sampling, source)
+    async def counting(self, request, on_text=None):
+        counts[self.name] += 1
+        return await generate(self, request, on_text)
 
-    monkeypatch.setattr(Fake, "generate", counting)
+    monkeypatch.setattr(FakeClient, "generate", counting)
     return counts
 
 

@@ -8,6 +8,7 @@ from composer.compiler.graph.capabilities import card_of
 from composer.compiler.graph.node import QUERY, Node, topological
 from composer.compiler.graph.site import Facts, NodeSite, UnsoundError
 from composer.models import ModelError
+from composer.steps import Complaint
 from composer.words import Diagnostic, Note
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
     from composer.compiler.graph.context import Context
     from composer.specs import Problem
-    from composer.steps import Complaint, Site
+    from composer.steps import Site
     from composer.words import Place
 
 
@@ -51,7 +52,20 @@ def _readable(ctx: Context, node: Node) -> bool:
 def _needs(site: NodeSite) -> Iterator[Complaint]:
     """Yield what the models of a step cannot do."""
     for model in site.models:
-        yield from site.lacks(model, site.node.step.needs)
+        lacks = list(site.lacks(model, site.node.step.needs))
+        yield from lacks or (_elsewhere(site, model) if site.node.step.here else ())
+
+
+def _elsewhere(site: NodeSite, model: NodeSite) -> Iterator[Complaint]:
+    """Yield the models that a step needs in the engine, and that answer from elsewhere."""
+    for leaf in (each for each in model.leaves if not each.local):
+        yield Complaint(
+            "E302",
+            f"`{site.name}` fuses what the engine computes, and `{leaf.name}` is behind a client",
+            "needs models whose weights are read here",
+            site.node.step.instead.format(name=leaf.name),
+            notes=((leaf, f"`{leaf.name}` is declared here"),),
+        )
 
 
 def _say(ctx: Context, node: Node, complaints: Iterable[Complaint]) -> None:

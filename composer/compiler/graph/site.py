@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from composer.compiler.graph.capabilities import capabilities, card_of, declared_in
 from composer.ports import Port
+from composer.specs import Local
 from composer.steps import Complaint, Site
 
 if TYPE_CHECKING:
@@ -132,6 +133,11 @@ class NodeSite(Site):
     def vocabulary(self) -> str | None:
         """The vocabulary of a declared model, by content, if that is known."""
         return _card(self).vocabulary
+
+    @property
+    def local(self) -> bool:
+        """Whether the engine reads the weights of a declared model."""
+        return isinstance(self.node.declaration, Local)
 
     def lacks(self, model: Site, needed: Capability) -> Iterator[Complaint]:
         """Say what this step needs and a model cannot do."""

@@ -1,26 +1,18 @@
-"""What a way to weigh by the prompt is: made once for a fuse, and a session for each answer."""
+"""What ways to weigh by the prompt share: made once for a fuse, and a session for each answer."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Sequence
+    from collections.abc import Sequence
 
     from composer.fusion.align.base import Side
     from composer.fusion.cursor import Cursor
-    from composer.ports.values import Query
 
-__all__ = ["Prior", "lone", "weighed"]
-
-
-class Prior(Protocol):
-    """Factors for the members' weights, in their order; a member of factor 0 is not run."""
-
-    def __call__(self, cursor: Cursor, query: Query) -> Awaitable[tuple[float, ...]]:
-        """Find them from the prompts that the members of a cursor read."""
+__all__ = ["lone", "weighed"]
 
 
 def lone(sides: Sequence[Side], name: str) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from composer.fusion.align.base import Side
     from composer.fusion.cursor import Cursor
-    from composer.fusion.prior.base import Prior
+    from composer.fusion.sessions.settle import Prior
     from composer.ports.values import Query
 
 __all__ = ["perplexity"]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from composer.fusion.align.base import Side
     from composer.fusion.cursor import Cursor
     from composer.fusion.group import Fuse
-    from composer.fusion.prior.base import Prior
+    from composer.fusion.sessions.settle import Prior
     from composer.ports.values import Query
 
     Mix = Mapping[int, float]

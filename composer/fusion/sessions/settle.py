@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from composer.fusion.cursor import Cursor
-    from composer.fusion.prior.base import Prior
     from composer.ports.values import Query
 
-__all__ = ["settle", "settled"]
+__all__ = ["Prior", "settle", "settled"]
+
+
+class Prior(Protocol):
+    """Factors for the members' weights, in their order; a member of factor 0 is not run."""
+
+    def __call__(self, cursor: Cursor, query: Query) -> Awaitable[tuple[float, ...]]:
+        """Find them from the prompts that the members of a cursor read."""
 
 
 async def settle(cursor: Cursor, query: Query) -> None:

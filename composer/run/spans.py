@@ -1,0 +1,171 @@
+"""Fusing spans where a member is behind a client: the same algorithm, as an asynchronous task."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from composer.fusion.answer import Answer
+from composer.fusion.spans import Candidate, fuse_spans, mean
+from composer.ports import Client, Generate, Generated, ScoreTexts, Usage
+from composer.run.budget import most_tokens
+from composer.specs import Declared, Prompted, leaves
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+
+    from composer.ports import Completion, Model, Query
+    from composer.specs import SpanFuse
+
+    Find = Callable[[Model], Awaitable[Client]]
+    Prices = Mapping[str, tuple[float, float] | None]
+
+__all__ = ["ClientMember", "SpanClient"]
+
+T = TypeVar("T")
+
+
+class SpanClient(Client):
+    """Answers for a span fuse with members that others answer for; `find` gives their clients."""
+
+    def __init__(self, fuse: SpanFuse, find: Find, prices: Prices) -> None:
+        self.fuse, self._find, self._prices = fuse, find, prices
+
+    def cost(self, request: Generate) -> float:
+        """Return the most that it may cost: in each round a member writes a span and reads all.
+
+        Every round reads the prompt and the text anew, since a client holds nothing.
+        """
+        rounds, count = request.sampling.max_tokens, len(self.fuse.members)
+        read = (count + 1) * (most_tokens(request.query, request.prefix) + rounds)
+        prices = [self._prices.get(leaf.name) or (0.0, 0.0) for leaf in leaves(self.fuse)]
+        each = sum(read * price[0] + self.fuse.max_span_tokens * price[1] for price in prices)
+        return rounds * each / 1e6
+
+    async def generate(
+        self, request: Generate, on_text: Callable[[str], None] | None = None
+    ) -> Generated:
+        """Write the answers side by side, each at its own pace."""
+        how = [replace(request.sampling, seed=seed) for seed in request.seeds]
+        asked = [replace(request, sampling=each) for each in how]
+        return Generated(tuple(await asyncio.gather(*(self._write(a, on_text) for a in asked))))
+
+    async def _write(self, request: Generate, on_text: Callable[[str], None] | None) -> Completion:
+        fuse, shares = self.fuse, self.fuse.shares()
+        named = zip(fuse.names, shares, fuse.members, strict=True)
+        members = [
+            ClientMember(
+                name,
+                weight,
+                member,
+                await self._find(_unprompted(member)),
+                request,
+                self._prices,
+            )
+            for name, weight, member in named
+            if weight
+        ]
+        answer, most = Answer(request.sampling, on_text), fuse.max_span_tokens
+        return await fuse_spans(
+            members, _side_by_side, answer, words=fuse.words, max_span_tokens=most
+        )
+
+
+class ClientMember:
+    """A member that a client answers for: the text so far is the prefix of all that it is asked.
+
+    What it proposes is cut where a word begins. Its prompt is read anew in every round.
+    """
+
+    def __init__(  # noqa: PLR0913 - who it is, who answers, and what is asked
+        self,
+        name: str,
+        weight: float,
+        model: Model,
+        client: Client,
+        request: Generate,
+        prices: Prices,
+    ) -> None:
+        self.name, self.weight = name, weight
+        self.left: Mapping[str, str] = {}
+        self._model, self._client = _unprompted(model), client
+        self._query, self._how = _asked(model, request.query), request.sampling
+        self._text = request.prefix
+        self._draws = random.Random(f"{request.sampling.seed}/{name}")  # noqa: S311 - no secret
+        self._prices = prices
+        self._usage: dict[str, Usage] = {}
+
+    def make_room(self) -> bool:
+        """How much a client may read, it says itself when it is asked."""
+        return True
+
+    async def propose(self, words: int, most: int) -> Candidate:
+        """Go on from the text, and keep what comes before a word that begins after enough words."""
+        seed = self._draws.getrandbits(62) if self._how.temperature > 0 else 0
+        how = replace(self._how, max_tokens=most, seed=seed)
+        asked = Generate(self._model, self._query, how, self._text, seeds=(seed,))
+        (made,) = (await self._client.generate(asked)).draws
+        for name, usage in made.usage.items():
+            self._spend(name, usage)
+        text = _words(made.text, words)
+        ended = text == made.text and made.finish != "length"
+        tokens = made.tokens if ended and "".join(made.tokens) == text else (text,) * bool(text)
+        return Candidate(text.encode(), ended, (*tokens, *("",) * ended))
+
+    async def score(self, candidates: Sequence[Candidate]) -> list[float | None]:
+        """Mean log-probability of a token of each; the end of an answer is not scored."""
+        texts = tuple(each.text.decode(errors="replace") for each in candidates)
+        asked = ScoreTexts(self._model, self._query, texts, self._text)
+        scores = await self._client.score(asked)
+        read = sum(len(score.logprobs) for score in scores)
+        for leaf in leaves(self._model):
+            price = self._prices.get(leaf.name) or (0.0, 0.0)
+            self._spend(leaf.name, Usage(len(scores), read, 0, read * price[0] / 1e6))
+        return [mean(score.logprobs) for score in scores]
+
+    def accept(self, candidate: Candidate) -> None:
+        """Go on behind a candidate."""
+        self._text += candidate.text.decode(errors="replace")
+
+    def usage(self) -> Mapping[str, Usage]:
+        """What was asked so far."""
+        return self._usage
+
+    def _spend(self, name: str, usage: Usage) -> None:
+        self._usage[name] = self._usage.get(name, Usage()) + usage
+
+    def close(self) -> None:
+        """Nothing is held between two questions."""
+
+
+async def _side_by_side(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+    """Await several members at once; where one fails, the others are not waited for."""
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+def _unprompted(model: Model) -> Model:
+    """Return the model that a client knows, where its prompt is made here."""
+    remote = isinstance(model, Prompted) and isinstance(model.model, Declared)
+    return _unprompted(model.model) if remote and isinstance(model, Prompted) else model
+
+
+def _asked(model: Model, query: Query) -> Query:
+    """Return what a member reads: the query, or what its own prompt makes of it."""
+    if isinstance(model, Prompted) and isinstance(model.model, Declared):
+        return replace(query, messages=(("user", model.template.render(query)),))
+    return query
+
+
+def _words(text: str, count: int) -> str:
+    """Return a text up to where a word begins after so many words."""
+    for at, character in enumerate(text):
+        if character.isspace() and len(text[:at].split()) >= count:
+            return text[:at]
+    return text

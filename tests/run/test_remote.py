@@ -1,0 +1,134 @@
+"""Members behind a server: a real one on loopback, which generates, streams and scores."""
+
+import time
+
+import pytest
+from serving import Probe, Server
+
+import composer
+from composer.models import BACKENDS
+from composer.ports import Query
+from composer.run import Failure
+from composer.words import Mistakes
+
+
+@pytest.fixture
+def serve(monkeypatch):
+    """Start servers: `serve("an answer")` gives one; each is closed at the end."""
+    monkeypatch.setitem(BACKENDS._all, "probe", Probe)
+    made = []
+
+    def start(answer, **options):
+        made.append(Server(answer, **options))
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.close()
+
+
+def declared(name, server, **options):
+    more = "".join(f", {key} = {value}" for key, value in options.items())
+    return f"model {name} = probe(port = {server.port}{more})\n"
+
+
+def answer(text, query="why?", **ready):
+    with composer.Recipe.load(text).ready(**ready) as ensemble:
+        return ensemble(query)
+
+
+def test_it_answers_in_a_bank_beside_a_local_model(serve):
+    recipe = declared("P", serve("forty two")) + 'model Z = fake(says = "forty two")\n'
+    result = answer(recipe + "[P, Z] -> vote()")
+    assert result.answer == "forty two"
+    assert result.members["P"].completion_tokens == 2
+
+
+def test_it_streams(serve):
+    with composer.Recipe.load(declared("P", serve("a b c")) + "P").ready() as ensemble:
+        assert list(ensemble.stream("why?")) == ["a", " b", " c"]
+
+
+def test_it_scores_candidates_in_a_ranking(serve):
+    models = 'model A = fake(says = "blue moon")\nmodel B = fake(says = "green tea")\n'
+    recipe = (
+        declared("P", serve("green tea")) + models + "[A, B] -> rank(P, by = likely()) -> best()"
+    )
+    assert answer(recipe).answer == "green tea"
+
+
+def test_it_scores_a_given_text(serve):
+    with composer.Recipe.load(declared("P", serve("a b")) + "P").ready() as ensemble:
+        assert ensemble.score("a x", "why?").logprobs == (-0.1, -2.0)
+
+
+def test_one_that_does_not_score_says_so(serve):
+    recipe = composer.Recipe.load('model A = fake("x")\nA')
+    with recipe.ready() as ensemble, pytest.raises(Failure) as caught:
+        ensemble.score("a", "why?")
+    assert caught.value.code == "E302"
+
+
+def test_it_is_a_stage_of_a_cascade(serve):
+    recipe = declared("P", serve("at last")) + 'model A = fake(says = "hm", confidence = 0.1)\n'
+    assert answer(recipe + "A -> cascade(P)").answer == "at last"
+
+
+def test_it_fuses_spans_beside_a_local_member(serve):
+    recipe = declared("P", serve("What is 42")) + 'use "zoo.ens" (maths)\n'
+    few = "default generate(max_tokens = 6)\n"
+    result = answer(recipe + few + "span_fuse(P, maths, weights = [9, 1])")
+    assert result.answer.startswith("What is")
+    spans = [each.spans for event in result.trace.events for each in event.asked][-1]
+    assert {"P", "maths"} == set(spans[0]["candidates"])
+    assert {"P", "maths"} == set(spans[0]["scores"])
+
+
+def test_fusing_spans_of_servers_alone_follows_the_heavier_one(serve):
+    one, other = serve("red and blue"), serve("one two three")
+    recipe = declared("P", one) + declared("Q", other)
+    assert answer(recipe + "span_fuse(P, Q, weights = [3, 1])").answer == "red and blue"
+    assert any(each["verb"] == "score" for each in other.asked)
+
+
+def test_going_on_asks_behind_the_text_so_far(serve):
+    server = serve("red and blue")
+    answer(declared("P", server) + declared("Q", serve("red and blue")) + "span_fuse(P, Q)")
+    prefixes = [each["prefix"] for each in server.asked if each["verb"] == "generate"]
+    assert prefixes == ["", "red", "red and"]
+
+
+@pytest.mark.parametrize("fuse", ["token_fuse", "byte_fuse"])
+def test_it_is_refused_where_tokens_are_fused(serve, fuse):
+    recipe = declared("P", serve("a")) + f'use "zoo.ens" (maths)\n{fuse}(P, maths)'
+    with pytest.raises(Mistakes) as caught:
+        composer.Recipe.load(recipe)
+    (mistake,) = caught.value.diagnostics
+    assert mistake.code == "E302"
+    assert "`P`" in mistake.message
+
+
+def test_one_client_is_opened_and_closed_with_the_ensemble(serve):
+    server = serve("a")
+    with composer.Recipe.load(declared("P", server) + "P").ready() as ensemble:
+        list(ensemble.map(["1", "2", "3"]))
+        assert server.open == 1
+    deadline = time.monotonic() + 5
+    while server.open and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert server.open == 0
+
+
+def test_a_hang_is_ended_by_the_deadline(serve):
+    with pytest.raises(Failure) as caught:
+        answer(declared("P", serve("a", hangs=True), deadline=0.2) + "P")
+    assert caught.value.code == "E702"
+
+
+def test_closing_does_not_wait_for_a_server_that_hangs(serve):
+    ensemble = composer.Recipe.load(declared("P", serve("a", hangs=True)) + "P").ready()
+    future = ensemble._submit(Query.of("why?"))
+    began = time.monotonic()
+    ensemble.close()
+    assert time.monotonic() - began < 2
+    assert future.cancelled() or future.exception() is not None
