@@ -1,8 +1,10 @@
 """Short forms for tests that ask the engine itself: models, fuses, parts and requests."""
 
+import asyncio
 from dataclasses import replace
 from typing import ClassVar
 
+from composer.models.fake import Fake
 from composer.models.hf import HF
 from composer.parts import Template, parts
 from composer.ports import Fitted, Generate, Query, Sampling, ScoreTexts
@@ -109,3 +111,16 @@ def ask_prompt_score(engine, model, prompt):
 def ask_members(engine, model, prompts, text, **options):
     """Ask what each member says of an answer."""
     return engine.listen(model, asking(prompts), text, **options)
+
+
+def opened(declaration):
+    """Open the client of a model that is called A."""
+    return asyncio.run(declaration.open("A"))
+
+
+async def drawn(client, query, sampling=None):
+    """Draw one answer of a client; with what it took."""
+    how = sampling or Sampling()
+    asked = Generate(Declared("A", Fake()), query, how, seeds=(how.seed,))
+    (made,) = (await client.generate(asked)).draws
+    return made, made.usage["A"]

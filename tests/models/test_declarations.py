@@ -86,8 +86,8 @@ def test_a_hub_model_in_the_cache_is_read_and_known_by_its_commit(snapshot):
     declared = hf(path="someone/model")
 
     assert declared.card().architecture == "llama"
-    assert declared.member("A").key == "someone/model@c0ffee"
-    assert declared.member("A").folder == str(snapshot)
+    assert declared.weights.key == "someone/model@c0ffee"
+    assert declared.weights.location == str(snapshot)
 
 
 @pytest.mark.parametrize("path", ["./models/a", "/models/a", "~/models/a", "a/b/c", "../a"])

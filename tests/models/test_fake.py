@@ -4,6 +4,7 @@ import asyncio
 import math
 
 import pytest
+from fusing import drawn, opened
 
 from composer.models import BACKENDS, Capability, ModelError
 from composer.ports import Query, Sampling
@@ -12,8 +13,7 @@ fake = BACKENDS["fake"]
 
 
 def ask(declared, text="What is it?", **sampling):
-    asked = declared.member("A").generate(Query.of(text), Sampling(**sampling), "A")
-    return asyncio.run(asked)
+    return asyncio.run(drawn(opened(declared), Query.of(text), Sampling(**sampling)))
 
 
 def test_greedy_answers_repeat():

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 import pytest
+from fusing import drawn, opened
 
 from composer.models import BACKENDS, Capability, ModelError
 from composer.ports import Query, Sampling
@@ -50,30 +51,30 @@ def file(tmp_path):
 
 
 def ask(member, text, sampling=Sampling(), **query):  # noqa: B008 - Sampling is frozen
-    return asyncio.run(member.generate(Query.of(text, **query), sampling, "A"))
+    return asyncio.run(drawn(member, Query.of(text, **query), sampling))
 
 
 def test_an_answer_is_found_by_text(file):
-    text, _ = ask(recorded(file=file, model="m").member("A"), "One?", id="anything")
+    text, _ = ask(opened(recorded(file=file, model="m")), "One?", id="anything")
 
-    assert (text.text, text.source) == ("1", "A")
+    assert text.text == "1"
 
 
 def test_a_name_of_an_id_is_enough(file):
-    text, _ = ask(recorded(file=file, model="m").member("A"), "Answer: One?", id="q1")
+    text, _ = ask(opened(recorded(file=file, model="m")), "Answer: One?", id="q1")
 
     assert text.text == "1"
 
 
 def test_a_number_alone_does_not_identify_a_question(file):
-    member = recorded(file=file, model="judged").member("A")
+    member = opened(recorded(file=file, model="judged"))
 
     with pytest.raises(ModelError, match="under this id it has another question"):
         ask(member, "What is 3 + 4?", id="7")
 
 
 def test_among_equal_questions_the_id_decides(file):
-    member = recorded(file=file, model="judged").member("A")
+    member = opened(recorded(file=file, model="judged"))
 
     assert [ask(member, "Two?", id=name)[0].text for name in ("q2", "q3")] == ["(wrong)", "(right)"]
 
@@ -82,24 +83,22 @@ def test_a_rewritten_query_counts_as_the_first_one(file):
     first = Query.of("One?", id="5")
     second = first.asking("Think! One?", before=first)
 
-    text, _ = asyncio.run(
-        recorded(file=file, model="m").member("A").generate(second, Sampling(), "A")
-    )
+    text, _ = asyncio.run(drawn(opened(recorded(file=file, model="m")), second))
 
     assert text.text == "1"
 
 
 def test_draws_give_the_samples_in_turn(file):
-    member = recorded(file=file, model="m").member("A")
+    member = opened(recorded(file=file, model="m"))
     seeds = [900, 17, 5, 3, 900]
 
-    drawn = [ask(member, "One?", Sampling(temperature=1.0, seed=seed))[0] for seed in seeds]
+    answers = [ask(member, "One?", Sampling(temperature=1.0, seed=seed))[0] for seed in seeds]
 
-    assert [one.answer for one in drawn] == ["1", "2", None, "1", "1"]
+    assert [None if one.extracted else one.text for one in answers] == ["1", "2", None, "1", "1"]
 
 
 def test_a_judgement_stays_with_the_words_it_judges(file):
-    member = recorded(file=file, model="m").member("A")
+    member = opened(recorded(file=file, model="m"))
 
     right, other, _ = (
         ask(member, "One?", Sampling(temperature=1.0, seed=seed))[0] for seed in range(3)
@@ -110,22 +109,22 @@ def test_a_judgement_stays_with_the_words_it_judges(file):
 
 
 def test_a_null_sample_abstains(file):
-    member = recorded(file=file, model="m").member("A")
+    member = opened(recorded(file=file, model="m"))
     for seed in range(3):
         text, _ = ask(member, "One?", Sampling(temperature=1.0, seed=seed))
 
-    assert (text.text, text.answer) == ("", None)
+    assert (text.text, text.extracted, text.value) == ("", True, None)
 
 
 def test_the_reference_stands_for_a_right_answer_without_words(file):
-    text, _ = ask(recorded(file=file, model="judged").member("A"), "One?")
+    text, _ = ask(opened(recorded(file=file, model="judged")), "One?")
 
     assert text.text == "1"
     assert text.facts["stand_in"] is True
 
 
 def test_a_log_probability_is_the_confidence_in_the_whole_answer(file):
-    text, _ = ask(recorded(file=file, model="m").member("A"), "One?")
+    text, _ = ask(opened(recorded(file=file, model="m")), "One?")
 
     assert text.confidence == pytest.approx(math.exp(-0.5))
     assert text.logprobs == (-0.5,)
@@ -138,7 +137,7 @@ def test_log_probabilities_out_of_range_are_brought_back(tmp_path, logprob, conf
     rows = [{"query": "q", "recorded": {"m": {"text": "a", "logprob": logprob}}}]
     file = write(tmp_path / "a.jsonl", rows)
 
-    text, _ = ask(recorded(file=file, model="m").member("A"), "q")
+    text, _ = ask(opened(recorded(file=file, model="m")), "q")
 
     assert text.confidence == pytest.approx(confidence)
 
@@ -147,28 +146,28 @@ def test_log_probabilities_of_tokens_are_kept(tmp_path):
     kept = {"text": "a b", "tokens": ["a", " b"], "logprobs": [-1.0, -3.0]}
     file = write(tmp_path / "a.jsonl", [{"query": "q", "recorded": {"m": kept}}])
 
-    text, _ = ask(recorded(file=file, model="m").member("A"), "q")
+    text, _ = ask(opened(recorded(file=file, model="m")), "q")
 
     assert (text.tokens, text.logprobs) == (("a", " b"), (-1.0, -3.0))
     assert text.confidence == pytest.approx(math.exp(-2))
 
 
 def test_usage_comes_from_the_row(file):
-    _, usage = ask(recorded(file=file, model="m").member("A"), "One?")
+    _, usage = ask(opened(recorded(file=file, model="m")), "One?")
 
     assert (usage.calls, usage.prompt_tokens, usage.completion_tokens) == (1, 10, 20)
     assert usage.cost == 0.25
 
 
 def test_a_declared_price_replaces_the_recorded_cost(file):
-    _, usage = ask(recorded(file=file, model="m", price=(1, 2)).member("A"), "One?")
+    _, usage = ask(opened(recorded(file=file, model="m", price=(1, 2))), "One?")
 
     assert usage.cost == pytest.approx(50e-6)
 
 
 def test_what_was_not_recorded_is_an_error_with_file_and_id(file):
     with pytest.raises(ModelError, match=r"a\.jsonl` has no answer of `m` to query `x9`") as caught:
-        ask(recorded(file=file, model="m").member("A"), "Nine?", id="x9")
+        ask(opened(recorded(file=file, model="m")), "Nine?", id="x9")
 
     assert caught.value.code == "E701"
     assert "'Nine?'" in caught.value.help
@@ -209,7 +208,7 @@ def test_gzip_is_known_by_its_content(tmp_path):
     path = tmp_path / "a.jsonl"
     path.write_bytes(gzip.compress(json.dumps(ROWS[0]).encode()))
 
-    assert ask(recorded(file=str(path), model="m").member("A"), "One?")[0].text == "1"
+    assert ask(opened(recorded(file=str(path), model="m")), "One?")[0].text == "1"
 
 
 def test_abilities_follow_what_was_recorded(file):
@@ -230,14 +229,12 @@ def test_every_published_row_replays(path):
 
     rows = recording(str(path))
     model = rows.models[-1]
-    member = recorded(file=str(path), model=model).member("A")
+    member = opened(recorded(file=str(path), model=model))
 
     async def replay():
         for row in rows.rows:
             if model in row["recorded"]:
-                text, _ = await member.generate(
-                    Query.of(row["query"], id=row["id"]), Sampling(), "A"
-                )
+                text, _ = await drawn(member, Query.of(row["query"], id=row["id"]))
                 assert text.facts["row"] == row["id"]
 
     asyncio.run(replay())
