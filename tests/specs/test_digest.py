@@ -1,0 +1,85 @@
+"""One digest of a model: all that its answers depend on, and nothing else."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from composer.models.fake import Fake
+from composer.models.zoo import Zoo
+from composer.parts import Logs, Mean, Shared, Template, Union
+from composer.parts.gate import Critical
+from composer.ports import Fitted, State
+from composer.specs import Declared, Prompted, SpanFuse, TokenFuse, digest
+
+A, B = (Declared(name, Fake(says=name)) for name in "AB")
+
+
+def fuse(*members, combine=None, **options):
+    names = ("x", "y", "z")[: len(members)]
+    return TokenFuse(members, names, combine=combine or Mean(), align=Shared(), **options)
+
+
+def test_equal_values_have_one_digest():
+    assert digest(fuse(A, B)) == digest(fuse(A, B))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        fuse(B, A),
+        fuse(A, B, weights=(2.0, 1.0)),
+        fuse(A, B, combine=Logs()),
+        fuse(A, B, plausible=0.1),
+        fuse(A, Prompted(B, Template(text="{{ query }}!"))),
+        SpanFuse((A, B), ("x", "y")),
+    ],
+)
+def test_what_changes_the_answer_changes_the_digest(other):
+    assert digest(other) != digest(fuse(A, B))
+
+
+def test_two_templates_are_two_models():
+    one, two = (Prompted(A, Template(text=text)) for text in ("{{ query }}", "{{ query }}."))
+    assert digest(one) != digest(two)
+
+
+def test_how_a_model_is_called_and_where_it_runs_do_not_matter():
+    one = Declared("one", Zoo(model="general-1"))
+    assert digest(one) == digest(Declared("two", Zoo(model="general-1", device="cpu")))
+    assert digest(one) != digest(Declared("one", Zoo(model="general-1", dtype="bf16")))
+
+
+def test_what_a_part_has_learnt_matters():
+    gate = Critical()
+    taught = [gate.bound(Fitted((), 1, lambda: {"state": State()}, digest=d)) for d in "ab"]
+    assert len({digest(fuse(A, B, gate=each)) for each in (gate, *taught)}) == 3
+
+
+def test_what_a_file_holds_matters_and_not_its_name(tmp_path):
+    for name, content in (("a", "1"), ("b", "1"), ("c", "2")):
+        (tmp_path / name).write_text(content)
+    one, same, other = (digest(Critical(file=str(tmp_path / name))) for name in "abc")
+    assert one == same != other
+
+
+def test_a_value_of_an_unknown_type_is_refused():
+    class Strange:
+        """Nothing that a digest knows."""
+
+    class Odd(Union):
+        """A part with an option of that kind."""
+
+        strange: Strange
+
+    with pytest.raises(TypeError, match="a Strange has no digest"):
+        digest(Odd(strange=Strange()))
+
+
+def test_values_of_other_packages_are_digested_by_their_fields():
+    @dataclass(frozen=True)
+    class Knob:
+        """A plain value."""
+
+        turns: int
+
+    assert digest(Knob(1)) != digest(Knob(2))
