@@ -84,9 +84,10 @@ class Journal:
         """Return the recipe with this estimator going by what the journal holds at each moment."""
         compiled = recipe.taught
         assert compiled.answer is not None
+        living = _Living(self.names, self.updates, dict, journal=self)
 
         def live(part: Trainable) -> Trainable:
-            return part.bound(_Living(self)) if part == self.part else part
+            return part.bound(living) if part == self.part else part
 
         def change(node: Node) -> Node:
             values = {name: replaced(value, live) for name, value in node.values().items()}
@@ -136,15 +137,13 @@ class Journal:
         }
 
 
+@dataclass(frozen=True, eq=False)
 class _Living(Fitted):
     """What a part learnt, as its journal holds it at the moment of asking."""
 
-    def __init__(self, journal: Journal) -> None:
-        super().__init__(journal.names, journal.updates, dict)
-        object.__setattr__(self, "journal", journal)
+    journal: Journal = field(kw_only=True)
 
     @property
     def states(self) -> Mapping[str, State]:
         """The state after the latest update."""
-        journal: Journal = self.__dict__["journal"]
-        return {"state": journal.state}
+        return {"state": self.journal.state}

@@ -87,15 +87,16 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Several answers, in order. `names` are their branches' names, unique."""
+    """Several answers, in order, of branches that are `named`, else named by who wrote them."""
 
     query: Query
     texts: tuple[Text, ...]
-    names: tuple[str, ...] = ()
+    named: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        if not self.names:
-            object.__setattr__(self, "names", unique(text.source for text in self.texts))
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the branches, unique."""
+        return self.named or unique(text.source for text in self.texts)
 
 
 @dataclass(frozen=True, slots=True)

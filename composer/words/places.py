@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from functools import cached_property
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Source:
     """A file's name as the user wrote it, and its text."""
 
     name: str
     text: str = field(repr=False)
-    starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
-    def __post_init__(self) -> None:
+    @cached_property
+    def starts(self) -> tuple[int, ...]:
+        """Where each line begins."""
         starts, at = [0], self.text.find("\n")
         while at >= 0:
             starts.append(at + 1)
             at = self.text.find("\n", at + 1)
-        object.__setattr__(self, "starts", tuple(starts))
+        return tuple(starts)
 
     def line(self, number: int) -> str:
         """Give the text of a line, counted from 1, without its line break."""

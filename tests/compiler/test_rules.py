@@ -2,7 +2,7 @@
 
 import pytest
 
-from composer.compiler.rules import PASSES, Pass, Pattern, illegal, optimize, rule
+from composer.compiler.rules import PASSES, Pass, illegal, optimize, pattern, rule
 from composer.compiler.rules.simpler import WIDEST
 
 UNIFORM = "route(by = uniform())"
@@ -162,11 +162,11 @@ def test_a_route_over_several_answers_keeps_a_lone_branch(rooted):
 
 
 def test_rules_that_undo_each_other_are_noticed(graph):
-    @rule(Pattern("vote", soft=True))
+    @rule(pattern("vote", soft=True))
     def harden(graph, node):
         return graph.replaced(node, soft=False)
 
-    @rule(Pattern("vote", soft=False))
+    @rule(pattern("vote", soft=False))
     def soften(graph, node):
         return graph.replaced(node, soft=True)
 
@@ -177,12 +177,12 @@ def test_rules_that_undo_each_other_are_noticed(graph):
 
 def test_a_pattern_matches_ops_inputs_and_options(graph):
     vote = graph("[A, B] -> vote(soft = true)").answer
-    assert Pattern("vote|rank").match(vote) == {}
-    assert Pattern("vote", Pattern("bank", name="bank")).match(vote) == {"bank": vote.inputs[0]}
-    assert Pattern("vote", Pattern("*"), name="it", soft=True).match(vote) == {"it": vote}
-    assert Pattern("vote", soft=False).match(vote) is None
-    assert Pattern("vote", Pattern("rank")).match(vote) is None
-    assert Pattern("vote", Pattern("*"), Pattern("*")).match(vote) is None
+    assert pattern("vote|rank").match(vote) == {}
+    assert pattern("vote", pattern("bank", name="bank")).match(vote) == {"bank": vote.inputs[0]}
+    assert pattern("vote", pattern("*"), name="it", soft=True).match(vote) == {"it": vote}
+    assert pattern("vote", soft=False).match(vote) is None
+    assert pattern("vote", pattern("rank")).match(vote) is None
+    assert pattern("vote", pattern("*"), pattern("*")).match(vote) is None
 
 
 def test_what_is_wrong_with_a_graph_is_said(graph):

@@ -2,6 +2,6 @@
 
 from composer.compiler.rules.legal import illegal
 from composer.compiler.rules.passes import PASSES, Optimized, optimize
-from composer.compiler.rules.rewrite import Fired, Pass, Pattern, Rule, rule
+from composer.compiler.rules.rewrite import Fired, Pass, Rule, pattern, rule
 
-__all__ = ["PASSES", "Fired", "Optimized", "Pass", "Pattern", "Rule", "illegal", "optimize", "rule"]
+__all__ = ["PASSES", "Fired", "Optimized", "Pass", "Rule", "illegal", "optimize", "pattern", "rule"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.routes import choices
-from composer.compiler.rules.rewrite import Pattern, rule
+from composer.compiler.rules.rewrite import pattern, rule
 
 if TYPE_CHECKING:
     from composer.compiler.graph import Graph, Node
 
 
-@rule(Pattern("bank", Pattern("*", name="branch")))
+@rule(pattern("bank", pattern("*", name="branch")))
 def lone_branch(graph: Graph, node: Node, branch: Node) -> Node:
     """A bank of one branch is that branch."""
     del graph, node
@@ -19,10 +19,10 @@ def lone_branch(graph: Graph, node: Node, branch: Node) -> Node:
 
 
 @rule(
-    Pattern(
+    pattern(
         "choose",
-        Pattern("route", name="route"),
-        Pattern("generate", Pattern("*", name="query"), Pattern("*", name="fuse"), name="branch"),
+        pattern("route", name="route"),
+        pattern("generate", pattern("*", name="query"), pattern("*", name="fuse"), name="branch"),
     )
 )
 def route_into_members(  # noqa: PLR0913 - what the pattern names
@@ -41,7 +41,7 @@ def route_into_members(  # noqa: PLR0913 - what the pattern names
     return graph.replaced(branch, (query, weighed))
 
 
-@rule(Pattern("choose", Pattern("route"), Pattern("*", name="branch")))
+@rule(pattern("choose", pattern("route"), pattern("*", name="branch")))
 def lone_choice(graph: Graph, node: Node, branch: Node) -> Node:
     """A route that feeds one branch has nothing to decide."""
     del graph, node

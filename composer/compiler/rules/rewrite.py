@@ -2,7 +2,7 @@
 
 A rule is a pattern in a decorator and the rewriting as a function of what the pattern names::
 
-    @rule(Pattern("choose", Pattern("route"), Pattern("generate", name="branch")))
+    @rule(pattern("choose", pattern("route"), pattern("generate", name="branch")))
     def lone_branch(graph, node, branch):
         '''A route that feeds one branch decides nothing.'''
         return branch
@@ -28,18 +28,13 @@ class Pattern:
 
     Without inputs, any inputs do; with some, a node must have exactly as many. `op` may be
     several, separated by `|`; `*` is any. A named node is handed to the rule under that name.
+    It is written as `pattern(...)`.
     """
 
     op: str
     inputs: tuple[Pattern, ...] = ()
     name: str = ""
     options: tuple[tuple[str, Any], ...] = ()
-
-    def __init__(self, op: str, *inputs: Pattern, name: str = "", **options: Any) -> None:  # noqa: ANN401
-        object.__setattr__(self, "op", op)
-        object.__setattr__(self, "inputs", inputs)
-        object.__setattr__(self, "name", name)
-        object.__setattr__(self, "options", tuple(options.items()))
 
     @property
     def ops(self) -> frozenset[str]:
@@ -55,8 +50,8 @@ class Pattern:
         if self.inputs and len(self.inputs) != len(node.inputs):
             return None
         found = {self.name: node} if self.name else {}
-        for pattern, inner in zip(self.inputs, node.inputs, strict=False):
-            deeper = pattern.match(inner)
+        for wanted, inner in zip(self.inputs, node.inputs, strict=False):
+            deeper = wanted.match(inner)
             if deeper is None:
                 return None
             found |= deeper
@@ -127,10 +122,15 @@ class Pass:
         return node
 
 
-def rule(pattern: Pattern) -> Callable[[Callable[..., Node | None]], Rule]:
+def pattern(op: str, *inputs: Pattern, name: str = "", **options: Any) -> Pattern:  # noqa: ANN401
+    """Write a pattern: the op, those of the inputs, and options with the values they must have."""
+    return Pattern(op, inputs, name, tuple(options.items()))
+
+
+def rule(matches: Pattern) -> Callable[[Callable[..., Node | None]], Rule]:
     """Make a function a rule."""
 
     def declare(rewrite: Callable[..., Node | None]) -> Rule:
-        return Rule(rewrite.__name__, pattern, rewrite)
+        return Rule(rewrite.__name__, matches, rewrite)
 
     return declare

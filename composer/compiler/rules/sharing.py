@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.capabilities import declared_in, vocabulary
-from composer.compiler.rules.rewrite import Pattern, rule
+from composer.compiler.rules.rewrite import pattern, rule
 
 if TYPE_CHECKING:
     from composer.compiler.graph import Graph, Node
 
 
-@rule(Pattern("token_fuse", name="fuse", together=False))
+@rule(pattern("token_fuse", name="fuse", together=False))
 def one_forward(graph: Graph, node: Node, fuse: Node) -> Node | None:
     """Members that are one model under several prompts are rows of one forward pass."""
     del fuse
@@ -20,7 +20,7 @@ def one_forward(graph: Graph, node: Node, fuse: Node) -> Node | None:
     return graph.replaced(node, together=True) if len(set(weights)) < len(weights) else None
 
 
-@rule(Pattern("token_fuse", name="fuse"))
+@rule(pattern("token_fuse", name="fuse"))
 def one_vocabulary(graph: Graph, node: Node, fuse: Node) -> Node | None:
     """Members that share a tokenizer, by content, are fused without any alignment."""
     from composer.parts import Shared
@@ -31,14 +31,14 @@ def one_vocabulary(graph: Graph, node: Node, fuse: Node) -> Node | None:
     return graph.replaced(node, align=Shared())
 
 
-@rule(Pattern("token_fuse", name="fuse", lazy=False))
+@rule(pattern("token_fuse", name="fuse", lazy=False))
 def lazy_members(graph: Graph, node: Node, fuse: Node) -> Node | None:
     """Behind a gate the members after the first read only where it opens, and catch up at once."""
     del fuse
     return None if node.get("gate") is None else graph.replaced(node, lazy=True)
 
 
-@rule(Pattern("generate", name="asked", temperature=0.0))
+@rule(pattern("generate", name="asked", temperature=0.0))
 def greedy_once(graph: Graph, node: Node, asked: Node) -> Node | None:
     """Greedy work with equal inputs is one node, done once; sampled work is not."""
     del asked

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import QUERY, topological
-from composer.compiler.rules.rewrite import Pattern, rule
+from composer.compiler.rules.rewrite import pattern, rule
 from composer.parts import Constant, One, Uniform
 from composer.ports import Port
 from composer.ports.values import unique
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from composer.compiler.graph import Graph, Node
 
 
-@rule(Pattern("generate", Pattern("*", name="query"), Pattern("token_fuse", name="fuse")))
+@rule(pattern("generate", pattern("*", name="query"), pattern("token_fuse", name="fuse")))
 def weightless_members(graph: Graph, node: Node, query: Node, fuse: Node) -> Node | None:
     """A member of weight 0 adds nothing to the fused distribution and is not run."""
     weights = fuse.get("weights")
@@ -33,7 +33,7 @@ def weightless_members(graph: Graph, node: Node, query: Node, fuse: Node) -> Nod
     return graph.replaced(node, (query, slim))
 
 
-@rule(Pattern("choose", name="bank"))
+@rule(pattern("choose", name="bank"))
 def never_chosen(graph: Graph, node: Node, bank: Node) -> Node | None:
     """A route whose estimates are all equal always takes its first branch; the others go."""
     del graph, bank
@@ -44,7 +44,7 @@ def never_chosen(graph: Graph, node: Node, bank: Node) -> Node | None:
     return node.inputs[1] if settled and not priced else None
 
 
-@rule(Pattern("cascade", name="stages"))
+@rule(pattern("cascade", name="stages"))
 def settled_cascade(graph: Graph, node: Node, stages: Node) -> Node | None:
     """A cascade that accepts everything stops at its first answer; the later stages go."""
     del graph, stages
@@ -59,7 +59,7 @@ WIDEST = 64
 """Branches beyond which nested banks stay nested: there is little to gain, and names grow."""
 
 
-@rule(Pattern("bank", name="outer"))
+@rule(pattern("bank", name="outer"))
 def flat_banks(graph: Graph, node: Node, outer: Node) -> Node | None:
     """A bank inside a bank gives its candidates to the outer one."""
     nested = {each for each in outer.inputs if each.step is outer.step}
@@ -75,7 +75,7 @@ def flat_banks(graph: Graph, node: Node, outer: Node) -> Node | None:
     return graph.replaced(node, tuple(inputs), names=unique(names))
 
 
-@rule(Pattern("vote", Pattern("bank", name="bank"), soft=True))
+@rule(pattern("vote", pattern("bank", name="bank"), soft=True))
 def flat_votes(graph: Graph, node: Node, bank: Node) -> Node | None:
     """A soft vote over soft votes is one vote, with the weights multiplied.
 
@@ -135,7 +135,7 @@ def _inner_vote(outer: Node, around: Node, branch: Node) -> Node | None:
     return bank if alike and positive and single else None
 
 
-@rule(Pattern("generate", Pattern("*", name="query"), Pattern("token_fuse", name="fuse")))
+@rule(pattern("generate", pattern("*", name="query"), pattern("token_fuse", name="fuse")))
 def flat_fuses(graph: Graph, node: Node, query: Node, fuse: Node) -> Node | None:
     """A token fuse inside a token fuse gives its members to the outer one, weights multiplied.
 
