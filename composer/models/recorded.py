@@ -54,10 +54,8 @@ class Recorded(Remote):
 
     def card(self) -> Card:
         """See which abilities the recorded answers leave."""
-        answers = self._answers()
-        able = Capability.TEXT
-        if any("logprob" in one or "logprobs" in one for one in answers):
-            able |= Capability.LOGPROBS
+        logged = self._recording.logged[self.model]
+        able = Capability.TEXT | Capability.LOGPROBS if logged else Capability.TEXT
         why = dict(lacking("it is a recording, not a model", has=able))
         if Capability.LOGPROBS in why:
             why[Capability.LOGPROBS] = "its answers were recorded without log-probabilities"
@@ -73,16 +71,16 @@ class Recorded(Remote):
 
     async def open(self, name: str) -> Replay:
         """Make a replay; each one counts its draws anew."""
-        self._answers()
-        return Replay(recording(self.file), self.model, name, self.price)
+        return Replay(self._recording, self.model, name, self.price)
 
-    def _answers(self) -> list[dict[str, Any]]:
+    @property
+    def _recording(self) -> Recording:
+        """The file, as it is now; raises ModelError where the model has no answers in it."""
         rows = recording(self.file)
-        found = [row["recorded"][self.model] for row in rows.rows if self.model in row["recorded"]]
-        if not found:
+        if self.model not in rows.logged:
             near = did_you_mean(self.model, rows.models)
             raise ModelError("E504", f"`{self.file}` has no answers of `{self.model}`", near)
-        return found
+        return rows
 
 
 class Replay(Client):

@@ -24,17 +24,22 @@ SHAPE = '{"id": "q1", "query": "...", "recorded": {"model": {"text": "..."}}}'
 
 @dataclass(frozen=True)
 class Recording:
-    """The rows of a file, and where each id and each question is among them."""
+    """The rows of a file, and where each id and each question is among them.
+
+    `logged` says of every model that any row has an answer of, in order of appearance, whether
+    any was recorded with log-probabilities.
+    """
 
     file: str
     rows: tuple[Row, ...]
     by_id: Mapping[str, Row] = field(repr=False)
     by_text: Mapping[str, Row] = field(repr=False)
+    logged: Mapping[str, bool] = field(repr=False)
 
     @property
     def models(self) -> tuple[str, ...]:
         """Every model that any row has an answer of, in order of appearance."""
-        return tuple(dict.fromkeys(name for row in self.rows for name in row["recorded"]))
+        return tuple(self.logged)
 
     def find(self, query: Query) -> Row | None:
         """The row of a query: of its id when the question agrees too, else of its exact text.
@@ -63,10 +68,13 @@ def _read(path: str, _stamp: int) -> Recording:
     rows = tuple(_rows(path))
     by_id: dict[str, Row] = {}
     by_text: dict[str, Row] = {}
+    logged: dict[str, bool] = {}
     for row in rows:
         by_id.setdefault(str(row["id"]), row)
         by_text.setdefault(row["query"], row)
-    return Recording(path, rows, by_id, by_text)
+        for model, kept in row["recorded"].items():
+            logged[model] = logged.get(model, False) or "logprob" in kept or "logprobs" in kept
+    return Recording(path, rows, by_id, by_text, logged)
 
 
 def _rows(path: str) -> Iterator[Row]:

@@ -7,7 +7,6 @@ import pytest
 
 from composer import zoo as zoo_models
 from composer.compiler.graph import compile_recipe
-from composer.compiler.graph.capabilities import card_of
 from composer.recipe import Recipe
 from composer.words import Mistakes, Source
 
@@ -22,14 +21,6 @@ model say = fake(style = echo)
 def shown() =
   prompt(\"\"\"{% for a in answers %}{{ a.name }}={{ a.text }}{{ " " }}{% endfor %}\"\"\") -> say
 """
-
-
-@pytest.fixture(autouse=True)
-def _cards_anew():
-    """Forget what models were found to be, since tests change that."""
-    card_of.cache_clear()
-    yield
-    card_of.cache_clear()
 
 
 @pytest.fixture

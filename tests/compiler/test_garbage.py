@@ -7,7 +7,6 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from composer.compiler.graph import compile_recipe
-from composer.compiler.graph.capabilities import card_of
 from composer.compiler.plan import make_plan
 from composer.compiler.rules import illegal, optimize
 from composer.parts import SIGNALS, TEMPLATES, parts
@@ -56,12 +55,10 @@ def light():
     from composer.models.hf import HF
     from composer.ports.card import Card
 
-    card_of.cache_clear()
     before = HF.card
     HF.card = lambda self: Card(~Capability(0), "test", vocabulary=self.path[:1], bytes=2**20)
     yield
     HF.card = before
-    card_of.cache_clear()
 
 
 def compiled(text, overrides=None):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.node import Node, topological
@@ -10,20 +9,15 @@ from composer.compiler.graph.node import Node, topological
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from composer.models import Capability, Card, Declaration
+    from composer.compiler.graph.node import Graph
+    from composer.models import Capability
 
 
-@cache
-def card_of(declaration: Declaration) -> Card:
-    """Return what is known of a declared model; raises ModelError where that is a mistake."""
-    return declaration.card()
-
-
-def capabilities(model: Node) -> Capability:
+def capabilities(graph: Graph, model: Node) -> Capability:
     """Return what a model, or several fused into one, can do."""
     model = model.bare
     if model.declaration is not None:
-        return card_of(model.declaration).capabilities
+        return graph.card(model.declaration).capabilities
     assert model.step.fuses is not None
     return model.step.fuses.able
 
@@ -33,8 +27,8 @@ def declared_in(model: Node) -> Iterator[Node]:
     return (node for node in topological(model) if node.declaration is not None)
 
 
-def vocabulary(model: Node) -> str | None:
+def vocabulary(graph: Graph, model: Node) -> str | None:
     """Return the one vocabulary of a model, None if its members' differ or are not known."""
-    cards = (card_of(leaf.declaration) for leaf in declared_in(model) if leaf.declaration)
+    cards = (graph.card(leaf.declaration) for leaf in declared_in(model) if leaf.declaration)
     known = {card.vocabulary for card in cards}
     return known.pop() if len(known) == 1 else None

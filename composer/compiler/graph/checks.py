@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.capabilities import card_of
 from composer.compiler.graph.node import QUERY, Node, topological
 from composer.compiler.graph.site import Facts, NodeSite, UnsoundError
 from composer.models import ModelError
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 def check_steps(ctx: Context, answer: Node | None) -> None:
     """Check every model's folder or file, and every step by what it declares."""
-    facts = Facts(frozenset(node for node in ctx.declared if _readable(ctx, node)))
+    facts = Facts(ctx.graph, frozenset(node for node in ctx.declared if _readable(ctx, node)))
     for node in topological(answer) if answer is not None else ():
         if node.op == QUERY:
             continue
@@ -39,7 +38,7 @@ def check_steps(ctx: Context, answer: Node | None) -> None:
 def _readable(ctx: Context, node: Node) -> bool:
     assert node.declaration is not None
     try:
-        card = card_of(node.declaration)
+        card = ctx.graph.card(node.declaration)
     except ModelError as error:
         where = ctx.declared[node]
         ctx.say(error.code, error.message, where, "declared here", help=error.help or "")

@@ -15,7 +15,7 @@ from composer.steps import STEPS, Role
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from composer.models import Declaration
+    from composer.models import Card, Declaration
     from composer.specs import Problem
     from composer.steps import Input, Step
     from composer.words import Place
@@ -131,12 +131,16 @@ class Options:
 
 
 class Graph:
-    """A pool of interned nodes, and where in the recipe each was written, with its options."""
+    """A pool of interned nodes, and where in the recipe each was written, with its options.
+
+    What light files tell of models is kept as long: a recipe that is loaded again reads them again.
+    """
 
     def __init__(self) -> None:
         self._nodes: dict[tuple[object, ...], Node] = {}
         self._draws: dict[tuple[object, ...], set[int]] = {}
         self._models: dict[Node, Model | SpecError | None] = {}
+        self._cards: dict[Declaration, Card] = {}
         self.places: dict[Node, Place] = {}
         self.origins: dict[Node, dict[str, Place]] = {}
         self.query = self._intern(QUERY, (), None, Port.QUERY, None)
@@ -177,6 +181,12 @@ class Graph:
         assert node.options is not None
         alike = (node.op, *map(id, node.inputs), node.options.model_copy(update={"draw": 0}))
         return len(self._draws.get(alike, ())) > 1
+
+    def card(self, declaration: Declaration) -> Card:
+        """Return what is known of a declared model, read once; raises ModelError for a mistake."""
+        if declaration not in self._cards:
+            self._cards[declaration] = declaration.card()
+        return self._cards[declaration]
 
     def problems(self, node: Node) -> tuple[Problem, ...]:
         """Return what is wrong with the value of a model; nothing for any other node.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.capabilities import capabilities, card_of, declared_in
+from composer.compiler.graph.capabilities import capabilities, declared_in
 from composer.ports import Port
 from composer.specs import Local
 from composer.steps import Complaint, Site
@@ -14,7 +14,7 @@ from composer.steps import Complaint, Site
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from composer.compiler.graph.node import Node
+    from composer.compiler.graph.node import Graph, Node
     from composer.models import Capability, Card
 
 
@@ -31,6 +31,7 @@ class Facts:
     writers are one tuple, so that long chains stay cheap.
     """
 
+    graph: Graph
     sound: frozenset[Node] = frozenset()
     counts: dict[Node, int | None] = field(default_factory=dict)
     writers: dict[Node, tuple[Node, ...]] = field(default_factory=dict)
@@ -122,7 +123,7 @@ class NodeSite(Site):
         """What a model can do; raises UnsoundError if that cannot be read."""
         if not self.facts.readable((self.node,)):
             raise UnsoundError
-        return capabilities(self.node)
+        return capabilities(self.facts.graph, self.node)
 
     @property
     def leaves(self) -> tuple[NodeSite, ...]:
@@ -157,4 +158,4 @@ def _card(leaf: Site) -> Card:
     """Return what is known of a declared model."""
     assert isinstance(leaf, NodeSite)
     assert leaf.node.declaration is not None
-    return card_of(leaf.node.declaration)
+    return leaf.facts.graph.card(leaf.node.declaration)

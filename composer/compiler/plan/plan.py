@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict
 
 from composer.compiler.fits.find import learners_of
 from composer.compiler.graph import QUERY, topological
-from composer.compiler.graph.capabilities import card_of
 from composer.compiler.plan.devices import devices as found_devices
 from composer.compiler.plan.placing import place
 from composer.compiler.plan.wording import declared_text, option_text
@@ -153,14 +152,14 @@ def _fits(order: list[Node]) -> Iterator[PlannedFit]:
 
 def _placed(compiled: Compiled, models: list[Node], devices: tuple[Device, ...]) -> dict[Node, str]:
     """Return the device of each local model; equal declarations are one set of weights."""
-    names = _ids(models)
+    names, card = _ids(models), compiled.graph.card
     first: dict[str, Node] = {}
     for node in models:
-        if card_of(node.get("declaration")).bytes is not None:
+        if card(node.get("declaration")).bytes is not None:
             first.setdefault(node.get("declaration").identity(), node)
     declared = {names[node]: node.get("declaration") for node in first.values()}
     places = {names[n]: compiled.declared[n] for n in first.values() if n in compiled.declared}
-    sizes = {name: (card_of(each).bytes, each.device) for name, each in declared.items()}
+    sizes = {name: (card(each).bytes, each.device) for name, each in declared.items()}
     found = place(sizes, devices, places)
     same = {node: first.get(node.get("declaration").identity()) for node in models}
     return {node: found[names[other]] for node, other in same.items() if other is not None}
@@ -231,7 +230,7 @@ def _options(compiled: Compiled, node: Node) -> list[PlannedOption]:
 
 def _model(compiled: Compiled, node: Node, placed: Mapping[Node, str]) -> PlannedModel:
     declaration = node.get("declaration")
-    card = card_of(declaration)
+    card = compiled.graph.card(declaration)
     return PlannedModel(
         name=node.get("name"),
         declaration=declared_text(declaration),

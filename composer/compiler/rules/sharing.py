@@ -26,7 +26,7 @@ def one_vocabulary(graph: Graph, node: Node, fuse: Node) -> Node | None:
     from composer.parts import Shared
 
     del fuse
-    if not node.get("align").vanishes or vocabulary(node) is None:
+    if not node.get("align").vanishes or vocabulary(graph, node) is None:
         return None
     return graph.replaced(node, align=Shared())
 
