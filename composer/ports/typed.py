@@ -38,6 +38,13 @@ class Typed(BaseModel):
     name: ClassVar[str] = ""
     paper: ClassVar[str] = ""
 
+    def begin(self) -> object:
+        """Return what stands for this value while an ensemble is open, made anew for each step.
+
+        That is the value itself, unless it has something to keep, such as what it has spent.
+        """
+        return self
+
     @classmethod
     def summary(cls) -> str:
         """Return the first sentence of the docstring."""

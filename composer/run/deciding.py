@@ -87,7 +87,7 @@ async def _known(
     program: Program, route: Node, models: tuple[Model, ...], queries: Sequence[Query]
 ) -> list[dict[str, Any]]:
     """Return what takes the place of the route's parts for each query."""
-    by, policy = route.values().get("by"), route.values().get("policy")
+    by, policy = program.options[route].get("by"), route.values().get("policy")
     if not isinstance(by, Learned):
         return [{}] * len(queries)
     choices = _choices(route, models)
@@ -126,7 +126,7 @@ async def _told(
     trace = Trace(query.id, query.text)
     seed = f"{program.seed}/{query.root.id}/{route.op}/{getattr(route.options, 'draw', 0)}"
     ask = RunAsker(program.means, trace, trace.begin(program.ids[route], route.op), seed)
-    decision = route.step.function(*given, **route.values() | known, ask=ask)
+    decision = route.step.function(*given, **{**program.options[route], **known}, ask=ask)
     decision = await decision if inspect.isawaitable(decision) else decision
     assert isinstance(decision, Decision)
     return decision

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from composer.compiler.graph import QUERY, Node, topological
-from composer.ports import Candidates, Decision, Port, Query, Ranking, Text, widen
+from composer.ports import Candidates, Decision, Port, Query, Ranking, Text, Typed, widen
 from composer.run.asking import RunAsker
 from composer.steps import Role
 
@@ -28,7 +28,10 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Program:
-    """A graph that is ready to run: node names from the plan, and what is shared by all queries."""
+    """A graph that is ready to run: node names from the plan, and what is shared by all queries.
+
+    `options` are those of each node, with what its parts keep while the program is open.
+    """
 
     root: Node
     ids: Mapping[Node, str]
@@ -36,8 +39,10 @@ class Program:
     seed: int = 0
     constants: dict[Node, Any] = field(default_factory=dict)
     fixed: frozenset[Node] = frozenset()
+    options: Mapping[Node, Mapping[str, object]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        self.options = {node: _begun(node) for node in self.ids}
         moving: set[Node] = set()
         for node in topological(self.root):
             if node.op == QUERY or any(each in moving for each in node.inputs):
@@ -95,7 +100,7 @@ class Walk:
 
     async def _call(self, node: Node, arguments: list[Any]) -> Value:
         event = self.trace.begin(self.program.ids[node], node.op)
-        options = node.values()
+        options = dict(self.program.options[node])
         if node.step.asks:
             options["ask"] = self._asker(node, event)
         try:
@@ -132,6 +137,12 @@ class Branch:
     async def __call__(self) -> Any:  # noqa: ANN401 - whatever the branch gives
         """Run the branch."""
         return await self.walk.value(self.node)
+
+
+def _begun(node: Node) -> dict[str, object]:
+    """Return the options of a node, its parts begun."""
+    values = node.values().items()
+    return {name: each.begin() if isinstance(each, Typed) else each for name, each in values}
 
 
 def _name(node: Node, ids: Mapping[Node, str]) -> str:

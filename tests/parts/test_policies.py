@@ -232,13 +232,13 @@ def test_one_query_of_a_budget_with_its_multiplier():
 
 def test_a_paced_price_moves_with_what_was_spent():
     """Price 0: the dear one. Price .5 (3 / 1 - 1 = 2, times .25): .9 - 1.5 < .5 - .5."""
-    policy = Paced(mean=1.0, rate=0.25)
+    policy = Paced(mean=1.0, rate=0.25).begin()
     found = [weigh(policy, 0.5, 0.9, prices=[1.0, 3.0]).index(1.0) for _ in range(2)]
     assert found == [1, 0]
 
 
 def test_a_paced_stream_spends_its_mean():
-    policy, rng = Paced(mean=1.5), random.Random(0)
+    policy, rng = Paced(mean=1.5).begin(), random.Random(0)
     spent = 0.0
     for _ in range(5000):
         chosen = weigh(policy, 0.5, rng.uniform(0.3, 1.0), prices=[1.0, 3.0]).index(1.0)
@@ -247,14 +247,14 @@ def test_a_paced_stream_spends_its_mean():
 
 
 def test_spend_pays_for_the_best_until_the_money_is_gone():
-    policy = Spend(total=0.007)
+    policy = Spend(total=0.007).begin()
     found = [weigh(policy, 0.5, 0.9, prices=[1.0, 3.0]).index(1.0) for _ in range(4)]
     assert found == [1, 1, 0, 0]
 
 
 def test_accounts_are_no_options():
     spent = Spend(total=1.0)
-    weigh(spent, 0.5, 0.9, prices=[1.0, 3.0])
+    weigh(spent.begin(), 0.5, 0.9, prices=[1.0, 3.0])
     assert spent == Spend(total=1.0)
     assert hash(spent) == hash(Spend(total=1.0))
 

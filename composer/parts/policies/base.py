@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from composer.heavy import np
 from composer.ports import Typed
@@ -19,10 +19,24 @@ Weights = tuple[float, ...]
 """A weight for each choice, together 1."""
 
 
+class Weigher(Protocol):
+    """What turns estimates into weights, query after query; `many` as of a policy."""
+
+    @property
+    def many(self) -> bool:
+        """Whether several choices may run."""
+
+    def weigh(
+        self, estimates: Estimates, choices: tuple[Choice, ...], rng: random.Random
+    ) -> Weights:
+        """Return a weight for each choice, together 1."""
+
+
 class Policy(Typed):
     """How estimates become weights. `many` says whether several choices may run.
 
-    `lever` names the option that moves queries from one choice to another, for calibration to set.
+    It holds nothing but its options; one that keeps accounts opens them in `begin`. `lever` names
+    the option that moves queries from one choice to another, for calibration to set.
     """
 
     many: ClassVar[bool] = False
@@ -34,11 +48,16 @@ class Policy(Typed):
     ) -> Weights:
         """Return a weight for each choice, together 1."""
 
+    def begin(self) -> Weigher:
+        """Return what weighs while an ensemble is open: the policy itself, or its account."""
+        return self
+
     def decide(
         self, estimates: Sequence[Estimates], choices: tuple[Choice, ...], rng: random.Random
     ) -> list[Weights]:
         """Return the weights of many queries; policies that share a budget decide them together."""
-        return [self.weigh(each, choices, rng) for each in estimates]
+        begun = self.begin()
+        return [begun.weigh(each, choices, rng) for each in estimates]
 
     def settings(self, quality: Floats, dollars: Floats) -> Floats:
         """Return the settings of the lever between which decisions on n queries turn, in order.

@@ -1,16 +1,16 @@
 """Policies that keep to a budget: for many queries at once, for a stream, and until it is spent."""
 
 import random
-import threading
+from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import ClassVar
 
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 
 from composer.heavy import np
 from composer.parts.estimators.values import Choice, Estimates
-from composer.parts.policies.base import Policy, Weights, best, costs, known, only
+from composer.parts.policies.base import Policy, Weigher, Weights, best, costs, known, only
 
 
 class Budget(Policy):
@@ -53,16 +53,21 @@ class Budget(Policy):
         return [only(int(index), len(choices)) for index in chosen]
 
 
-@dataclass
-class _Account:
-    """What a policy has spent so far. All accounts are equal: they are no part of its options."""
+class _Accounting(Policy):
+    """A policy that goes by what it has spent, in an account that each open ensemble begins."""
 
-    spent: float = field(default=0.0, compare=False)
-    price: float = field(default=0.0, compare=False)
-    lock: threading.Lock = field(default_factory=threading.Lock, compare=False, repr=False)
+    @abstractmethod
+    def begin(self) -> Weigher:
+        """Return an account from which nothing was spent."""
+
+    def weigh(
+        self, estimates: Estimates, choices: tuple[Choice, ...], rng: random.Random
+    ) -> Weights:
+        """Return the weights of a first query."""
+        return self.begin().weigh(estimates, choices, rng)
 
 
-class Paced(Policy):
+class Paced(_Accounting):
     """A stream of queries that spends `mean` dollars per thousand answers on average.
 
     The choice is argmax of quality - price x dollars / mean; after each, the price of money moves
@@ -76,23 +81,31 @@ class Paced(Policy):
     mean: float = Field(gt=0)
     rate: float = Field(default=0.05, gt=0)
 
-    _account: _Account = PrivateAttr(default_factory=_Account)
+    def begin(self) -> Weigher:
+        """Return the stream, at a price of 0."""
+        return _Pace(self)
+
+
+@dataclass(eq=False)
+class _Pace:
+    """The price of money in a stream of queries."""
+
+    policy: Paced
+    price: float = 0.0
+    many: ClassVar[bool] = False
 
     def weigh(
         self, estimates: Estimates, choices: tuple[Choice, ...], rng: random.Random
     ) -> Weights:
         """Return 1 for the best choice at today's price of money, and move the price."""
         del rng
-        dollars = costs(estimates, choices)
-        account = self._account
-        with account.lock:
-            chosen = _worthiest(estimates.quality, dollars, account.price / self.mean)
-            moved = account.price + self.rate * (dollars[chosen] / self.mean - 1)
-            account.price = max(0.0, moved)
+        mean, dollars = self.policy.mean, costs(estimates, choices)
+        chosen = _worthiest(estimates.quality, dollars, self.price / mean)
+        self.price = max(0.0, self.price + self.policy.rate * (dollars[chosen] / mean - 1))
         return only(chosen, len(choices))
 
 
-class Spend(Policy):
+class Spend(_Accounting):
     """The best choice that what is left of `total` dollars can pay, query after query (FORC).
 
     Where nothing can be paid any more, the cheapest choice answers, so that every query has an
@@ -104,7 +117,18 @@ class Spend(Policy):
 
     total: float = Field(ge=0)
 
-    _account: _Account = PrivateAttr(default_factory=_Account)
+    def begin(self) -> Weigher:
+        """Return an account of the total, of which nothing was spent."""
+        return _Account(self.total)
+
+
+@dataclass(eq=False)
+class _Account:
+    """The dollars of a total, and those that were spent."""
+
+    total: float
+    spent: float = 0.0
+    many: ClassVar[bool] = False
 
     def weigh(
         self, estimates: Estimates, choices: tuple[Choice, ...], rng: random.Random
@@ -112,10 +136,8 @@ class Spend(Policy):
         """Return 1 for the best choice that can be paid, and take its cost off."""
         del rng
         dollars = [each / 1000 for each in costs(estimates, choices)]
-        account = self._account
-        with account.lock:
-            chosen = _affordable(estimates.quality, dollars, self.total - account.spent)
-            account.spent += dollars[chosen]
+        chosen = _affordable(estimates.quality, dollars, self.total - self.spent)
+        self.spent += dollars[chosen]
         return only(chosen, len(choices))
 
 
