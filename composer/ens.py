@@ -170,15 +170,15 @@ def model(name: str, declared: Expression) -> Expression:
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a step, a part, a backend, or a signal
     """Return a word of the language, as a function or, for a signal, as a value."""
     from composer.models import BACKENDS
-    from composer.parts import SIGNALS, TEMPLATES, parts
+    from composer.parts import TEMPLATES, find_part, parts
     from composer.steps import STEPS
 
     plain = name.rstrip("_")
     if plain in BACKENDS:
         return lambda *values, **options: _declared(plain, values, options)
-    if plain in SIGNALS or plain in TEMPLATES:
-        return Expression(tree.Name(plain, NOWHERE), {})
     step = STEPS.get(plain)
+    if plain in TEMPLATES or (step is None and find_part("signal", plain) is not None):
+        return Expression(tree.Name(plain, NOWHERE), {})
     if (step and not step.sign) or any(plain in named for named in parts().values()):
         return lambda *values, **options: _call(plain, values, options, {})
     raise AttributeError(f"the language has no word {name!r}")

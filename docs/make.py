@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from composer.compiler.plan.about import about_backend, about_part, about_step
 from composer.models import BACKENDS
-from composer.parts import SIGNALS, TEMPLATES, parts
+from composer.parts import TEMPLATES, parts
 from composer.steps import STEPS
 from composer.words import CODES
 
@@ -36,7 +36,7 @@ GROUPS = {
 
 
 def reference() -> str:
-    """Return the page of steps, parts, signals, templates and backends."""
+    """Return the page of steps, parts, templates and backends."""
     return "\n".join(_reference()) + "\n"
 
 
@@ -69,14 +69,6 @@ def _reference() -> Iterator[str]:
 
 
 def _lists() -> Iterator[str]:
-    yield ""
-    yield "## Signals"
-    yield ""
-    yield "What a rule such as `accept = confidence >= 0.6` may compare."
-    yield ""
-    yield "| signal | what it is |"
-    yield "|---|---|"
-    yield from (f"| `{name}` | {signal.summary} |" for name, signal in SIGNALS.items())
     yield ""
     yield "## Templates"
     yield ""

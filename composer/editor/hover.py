@@ -11,7 +11,6 @@ from composer.compiler.plan.describe import size_text
 from composer.editor.cursor import cursor
 from composer.editor.subjects import Named, Parameter, subject
 from composer.models import BACKENDS, Declaration
-from composer.parts import SignalKind
 from composer.syntax import tree
 
 if TYPE_CHECKING:
@@ -39,9 +38,7 @@ def hover(buffer: Buffer, offset: int) -> tuple[str, Place] | None:
     return described(buffer, found), at.word.place
 
 
-def described(  # noqa: PLR0911 - one for each kind of subject
-    buffer: Buffer, found: Subject | Binding | SignalKind | tree.Use
-) -> str:
+def described(buffer: Buffer, found: Subject | Binding | tree.Use) -> str:
     """Write what is known of a subject."""
     match found:
         case About():
@@ -50,8 +47,6 @@ def described(  # noqa: PLR0911 - one for each kind of subject
             return option_text(found)
         case Binding():
             return "\n\n".join(_binding(buffer, found))
-        case SignalKind():
-            return f"**{found.name}**: a signal\n\n{found.summary}"
         case Named(name=name, template=template):
             return f"**{name}**: a template\n\n{_code(template.text.strip(), 'jinja')}"
         case Parameter(name=name):

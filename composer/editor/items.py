@@ -11,7 +11,7 @@ from composer.editor.hover import KINDS, about_text, option_text
 from composer.editor.slots import TYPES, kinds_at
 from composer.editor.subjects import takes
 from composer.models import BACKENDS
-from composer.parts import SIGNALS, TEMPLATES, Rule, Template, find_part, parts
+from composer.parts import TEMPLATES, Rule, Template, find_part, parts
 from composer.steps import STEPS
 from composer.syntax import tree
 from composer.syntax.kinds import STATEMENTS
@@ -103,7 +103,8 @@ def values(hint: Any, scope: Scope) -> Iterator[Item]:  # noqa: ANN401 - any ann
         for name, template in TEMPLATES.items():
             yield Item(name, "template", "a template", template.text)
     if takes(hint, Rule):
-        yield from (Item(name, "signal", each.summary) for name, each in SIGNALS.items())
+        signals = parts()["signal"]
+        yield from (Item(name, "signal", each.summary()) for name, each in signals.items())
     yield from words(_literals(hint), "")
     for name in dict.fromkeys(scope.visible()):
         binding = scope.find(name)

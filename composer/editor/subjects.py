@@ -9,7 +9,7 @@ from composer.compiler.graph.values import bound_value
 from composer.compiler.plan.about import About, Option, about_backend
 from composer.editor.slots import BACKEND, called, kinds_at, parts_named, slot, step_named
 from composer.models import BACKENDS
-from composer.parts import SIGNALS, TEMPLATES, Rule, Template, parts
+from composer.parts import TEMPLATES, Rule, Template, parts
 from composer.syntax import tree
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from composer.editor.buffer import Buffer
     from composer.editor.cursor import Cursor
     from composer.editor.slots import Slot
-    from composer.parts import SignalKind
     from composer.words import Place
 
 
@@ -38,10 +37,10 @@ class Named:
 
 
 Subject = About | Option | Parameter | Named
-"""What else a word may mean than a name of the recipe, a signal or a used file."""
+"""What else a word may mean than a name of the recipe or a used file."""
 
 
-def subject(buffer: Buffer, at: Cursor) -> Subject | Binding | SignalKind | tree.Use | None:
+def subject(buffer: Buffer, at: Cursor) -> Subject | Binding | tree.Use | None:
     """Find out what the word at a cursor means, if it means anything."""
     word = at.word
     if word is None or word.type != "NAME":
@@ -69,7 +68,7 @@ def _option(buffer: Buffer, at: Cursor, name: str) -> Option | Parameter | Bindi
     return param or (found.about.options.get(name) if found.about else None)
 
 
-def _meant(buffer: Buffer, here: Slot, name: str) -> About | Named | Binding | SignalKind | None:
+def _meant(buffer: Buffer, here: Slot, name: str) -> About | Named | Binding | None:
     """Look a name up where it stands: values and parts first where an option's value is wanted."""
     binding = buffer.scope.find(name)
     if here.wants == BACKEND:
@@ -79,21 +78,19 @@ def _meant(buffer: Buffer, here: Slot, name: str) -> About | Named | Binding | S
     return binding or step_named(name)
 
 
-def _anywhere(buffer: Buffer, name: str) -> About | Binding | SignalKind | None:
+def _anywhere(buffer: Buffer, name: str) -> About | Binding | None:
     """Look a word of YAML up in everything that has a name."""
     found = buffer.scope.find(name) or step_named(name) or parts_named(name, parts())
     if found is None and name in BACKENDS:
         return about_backend(BACKENDS[name])
-    return found or SIGNALS.get(name)
+    return found
 
 
-def _value(hint: object, name: str) -> About | Named | SignalKind | None:
+def _value(hint: object, name: str) -> About | Named | None:
     """Find what a name stands for among the values of a type."""
     if takes(hint, Template) and name in TEMPLATES:
         return Named(name, TEMPLATES[name])
-    if takes(hint, Rule) and name in SIGNALS:
-        return SIGNALS[name]
-    return parts_named(name, kinds_at(hint))
+    return parts_named(name, ("signal",) if takes(hint, Rule) else kinds_at(hint))
 
 
 def takes(hint: object, kind: type) -> bool:

@@ -43,9 +43,10 @@ if TYPE_CHECKING:
     )
     from composer.parts.policies.exploring import Explore, Optimistic, Thompson
     from composer.parts.reduction import Count, Medoid, Reduction, Shares
-    from composer.parts.rule import Constant, Operation, Rule, Signal, Verdict
+    from composer.parts.rule import Constant, Operation, Rule, Verdict
     from composer.parts.scoring import Confident, Consensus, Likelihood, Longest, Scorer, Shortest
-    from composer.parts.signals import SIGNALS, SignalKind
+    from composer.parts.signals.base import Signal
+    from composer.parts.signals.measured import Confidence
     from composer.parts.span import Boundary, Words
     from composer.parts.table import find_part, kind_of, kinds_of, parts
     from composer.parts.template import Template, check
@@ -59,7 +60,6 @@ if TYPE_CHECKING:
 __all__ = [
     "F1",
     "PARTS",
-    "SIGNALS",
     "TEMPLATES",
     "After",
     "Agreement",
@@ -74,6 +74,7 @@ __all__ = [
     "Cheapest",
     "Choice",
     "Combine",
+    "Confidence",
     "Confident",
     "Consensus",
     "Constant",
@@ -124,7 +125,6 @@ __all__ = [
     "Shares",
     "Shortest",
     "Signal",
-    "SignalKind",
     "Spend",
     "Surest",
     "Template",
@@ -167,9 +167,10 @@ WHERE = {
     "policies.choosing": ("Blend", "Chance", "Cheapest", "Gap", "One", "Several", "Threshold"),
     "policies.exploring": ("Explore", "Optimistic", "Thompson"),
     "reduction": ("Count", "Medoid", "Reduction", "Shares"),
-    "rule": ("Constant", "Operation", "Rule", "Signal", "Verdict"),
+    "rule": ("Constant", "Operation", "Rule", "Verdict"),
     "scoring": ("Confident", "Consensus", "Likelihood", "Longest", "Scorer", "Shortest"),
-    "signals": ("SIGNALS", "SignalKind"),
+    "signals.base": ("Signal",),
+    "signals.measured": ("Confidence",),
     "span": ("Boundary", "Words"),
     "table": ("find_part", "kind_of", "kinds_of", "parts"),
     "template": ("Template", "check"),

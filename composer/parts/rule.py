@@ -2,7 +2,7 @@
 
 A rule is a frozen tree. It is read with three-valued logic: a signal that nobody can know makes
 its comparison unknown, and `and` and `or` are unknown only where the other side does not settle
-them.
+them. Terms are looked at from left to right, and none after the first that settles the matter.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import core_schema
 
-from composer.parts.signals import measure
+from composer.parts.signals.base import Signal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
 
-    from composer.ports import Candidates, Text
+    from composer.ports import Asker, Candidates, Text
 
 Known = float | str | bool | None
 
@@ -40,13 +40,6 @@ _LOGIC = frozenset({"and", "or", "not"})
 _BINDS = {"or": 1, "and": 2, "not": 3, **dict.fromkeys(_COMPARISONS, 4)}
 _BINDS |= {"+": 5, "-": 5, "*": 6, "/": 6}
 _NEGATION, _LEAF = 7, 8
-
-
-@dataclass(frozen=True, slots=True)
-class Signal:
-    """A name that is measured on the answer, such as `confidence`."""
-
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +81,18 @@ class Rule:
 
     expression: Expression
 
-    def holds(
-        self, value: Text | Candidates | None, facts: Mapping[str, Known] | None = None
-    ) -> Verdict:
-        """Decide over a value. `facts` are signals known already; they go before measuring."""
-        reading = _Reading(value, facts or {})
-        found = reading.of(self.expression)
-        return Verdict(None if found is None else bool(found), reading.seen)
+    async def holds(self, answer: Text | Candidates, ask: Asker) -> Verdict:
+        """Decide over an answer."""
+        reading = _Reading(answer, ask)
+        found = await reading.of(self.expression)
+        facts = {str(signal): value for signal, value in reading.seen.items()}
+        return Verdict(None if found is None else bool(found), facts)
 
-    def signals(self) -> frozenset[str]:
-        """Return the names of all signals that the rule mentions."""
-        return frozenset(node.name for node in _walk(self.expression) if isinstance(node, Signal))
+    def signals(self) -> frozenset[Signal]:
+        """Return all signals that the rule mentions."""
+        return frozenset(node for node in _walk(self.expression) if isinstance(node, Signal))
 
-    def never_known(self, unknown: Collection[str]) -> bool:
+    def never_known(self, unknown: Collection[Signal]) -> bool:
         """Say whether the rule can never be decided while these signals are not known."""
         return _outcomes(self.expression, unknown) == {None}
 
@@ -108,8 +100,12 @@ class Rule:
         """Say why this is no condition, such as a number where one is needed; None if it is one."""
         return _mistake(self.expression, condition=True)
 
+    def written(self, signal: Callable[[Signal], str]) -> str:
+        """Write the rule as a recipe would, signals with options as `signal` writes them."""
+        return _Writing(signal).of(self.expression)
+
     def __str__(self) -> str:
-        return _write(self.expression)
+        return self.written(str)
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: object, _handler: object) -> Any:  # noqa: ANN401
@@ -121,60 +117,56 @@ class Rule:
 
 
 class _Reading:
-    """One evaluation: the value, what is known of it, and the signals that were needed."""
+    """One evaluation: the answer, and the signals that were needed so far."""
 
-    def __init__(self, value: Text | Candidates | None, known: Mapping[str, Known]) -> None:
-        self.value = value
-        self.known = known
-        self.seen: dict[str, Known] = {}
+    def __init__(self, answer: Text | Candidates, ask: Asker) -> None:
+        self.answer = answer
+        self.ask = ask
+        self.seen: dict[Signal, float | None] = {}
 
-    def of(self, node: Expression) -> Known:
+    async def of(self, node: Expression) -> Known:
         if isinstance(node, Constant):
             return node.value
         if isinstance(node, Signal):
-            return self.signal(node.name)
+            if node not in self.seen:
+                self.seen[node] = await node.value(self.answer, self.ask)
+            return self.seen[node]
         if node.op == "not":
-            inner = self.of(node.operands[0])
+            inner = await self.of(node.operands[0])
             return None if inner is None else not inner
         if node.op in _LOGIC:
-            return self.junction(node)
-        return self.arithmetic(node)
+            return await self.junction(node)
+        return _computed(node.op, [await self.of(operand) for operand in node.operands])
 
-    def signal(self, name: str) -> Known:
-        if name not in self.seen:
-            self.seen[name] = self.known.get(name)
-            if self.value is not None and name not in self.known:
-                self.seen[name] = measure(name, self.value)
-        return self.seen[name]
-
-    def junction(self, node: Operation) -> bool | None:
+    async def junction(self, node: Operation) -> bool | None:
         settles = node.op == "or"
         unknown = False
         for operand in node.operands:
-            found = self.of(operand)
+            found = await self.of(operand)
             if found is None:
                 unknown = True
             elif bool(found) is settles:
                 return settles
         return None if unknown else not settles
 
-    def arithmetic(self, node: Operation) -> Known:
-        values: list[Any] = [self.of(operand) for operand in node.operands]
-        if any(value is None for value in values):
-            return None
-        if len(values) == 1:
-            return float(-values[0])
-        apply = _COMPARISONS.get(node.op) or _ARITHMETIC[node.op]
-        try:
-            return apply(*values)
-        except (ZeroDivisionError, OverflowError, TypeError):
-            return None
+
+def _computed(op: str, values: list[Any]) -> Known:
+    """Return what a comparison or arithmetic comes to."""
+    if any(value is None for value in values):
+        return None
+    if len(values) == 1:
+        return float(-values[0])
+    apply = _COMPARISONS.get(op) or _ARITHMETIC[op]
+    try:
+        return apply(*values)
+    except (ZeroDivisionError, OverflowError, TypeError):
+        return None
 
 
-def _outcomes(node: Expression, unknown: Collection[str]) -> set[bool | None]:
+def _outcomes(node: Expression, unknown: Collection[Signal]) -> set[bool | None]:
     """Return what an expression may come to, in three-valued logic, while signals are not known."""
     if isinstance(node, Signal):
-        return {None} if node.name in unknown else {True, False}
+        return {None} if node in unknown else {True, False}
     if isinstance(node, Constant):
         return {node.value} if isinstance(node.value, bool) else {True, False}
     sides = [_outcomes(each, unknown) for each in node.operands]
@@ -215,32 +207,41 @@ def _is_text(node: Expression) -> bool:
     return isinstance(node, Constant) and isinstance(node.value, str)
 
 
-def _write(node: Expression, around: int = 0) -> str:
-    binds = _binds(node)
-    text = _plain(node, binds)
-    return f"({text})" if binds < around else text
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    """Writes an expression with the fewest brackets; `signal` writes one that has options."""
+
+    signal: Callable[[Signal], str]
+
+    def of(self, node: Expression, around: int = 0) -> str:
+        binds = _binds(node)
+        text = self._plain(node, binds)
+        return f"({text})" if binds < around else text
+
+    def _plain(self, node: Expression, binds: int) -> str:
+        if isinstance(node, Signal):
+            return self.signal(node) if type(node).model_fields else node.name
+        if isinstance(node, Constant):
+            return _constant(node.value)
+        if node.op == "not":
+            return f"not {self.of(node.operands[0], binds)}"
+        if binds == _NEGATION:
+            return f"-{self.of(node.operands[0], binds)}"
+        # Only `and` and `or` read the same however they are grouped; comparisons are never chained.
+        first = binds + 1 if node.op in _COMPARISONS else binds
+        rest = binds if node.op in _LOGIC else binds + 1
+        left, *others = node.operands
+        return f" {node.op} ".join([self.of(left, first), *(self.of(o, rest) for o in others)])
+
+
+def _write(node: Expression) -> str:
+    return _Writing(str).of(node)
 
 
 def _binds(node: Expression) -> int:
     if not isinstance(node, Operation):
         return _LEAF
     return _NEGATION if node.op == "-" and len(node.operands) == 1 else _BINDS[node.op]
-
-
-def _plain(node: Expression, binds: int) -> str:
-    if isinstance(node, Signal):
-        return node.name
-    if isinstance(node, Constant):
-        return _constant(node.value)
-    if node.op == "not":
-        return f"not {_write(node.operands[0], binds)}"
-    if binds == _NEGATION:
-        return f"-{_write(node.operands[0], binds)}"
-    # Only `and` and `or` read the same however they are grouped; comparisons are never chained.
-    first = binds + 1 if node.op in _COMPARISONS else binds
-    rest = binds if node.op in _LOGIC else binds + 1
-    left, *others = node.operands
-    return f" {node.op} ".join([_write(left, first), *(_write(other, rest) for other in others)])
 
 
 def _constant(value: float | str | bool) -> str:  # noqa: FBT001

@@ -127,6 +127,16 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "routed": "gate.Routed",
     },
     "boundary": {"words": "span.Words"},
+    "signal": {
+        "confidence": "signals.measured.Confidence",
+        "agreement": "signals.measured.Agreed",
+        "margin": "signals.measured.Margin",
+        "entropy": "signals.measured.Entropy",
+        "length": "signals.measured.Characters",
+        "mean_logprob": "signals.measured.MeanLogprob",
+        "min_logprob": "signals.measured.MinLogprob",
+        "answered": "signals.measured.Answered",
+    },
 }
 """The parts that come with the project: the module and the class of each, imported on use."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.parts import SIGNALS, Constant, Operation, Rule, Signal
+from composer.parts import Confidence, Constant, Operation, Rule
 from composer.ports import Asker, Later, Port, Query, Text
 from composer.ports.capability import Capability
 from composer.steps.declare import step
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from composer.steps.site import Site
 
-SURE = Rule(Operation(">=", (Signal("confidence"), Constant(0.6))))
+SURE = Rule(Operation(">=", (Confidence(), Constant(0.6))))
 
 
 @step(paper="arXiv:2305.05176", tries_first=True, shown=("accept",))
@@ -32,7 +32,7 @@ async def cascade(
     answer = first if isinstance(first, Text) else await rest.pop(0)()
     asked: list[dict[str, object]] = []
     for stage in rest:
-        verdict = accept.holds(answer)
+        verdict = await accept.holds(answer, ask)
         asked.append(
             {
                 "answer": answer.text,
@@ -67,16 +67,16 @@ def one_to_answer_and_one_to_ask_in_doubt(given: Sequence[Port]) -> Complaint | 
 @cascade.check
 def its_rule_can_be_known(site: Site) -> Iterator[Complaint]:
     """Each answer that is judged may have the signals that the rule needs."""
-    signals = [SIGNALS[name] for name in sorted(site.get("accept").signals())]
+    signals = site.get("accept").signals()
     writers = [each.writers for each in site.inputs]
     before = int(site.inputs[0].port is Port.QUERY)
     first, judged = site.inputs[before], writers[before:-1]
-    unvoted = {each.name for each in signals if each.votes and not first.voted}
+    unvoted = {each for each in signals if each.votes and not first.voted}
     for model in dict.fromkeys(model for each in judged for model in each):
-        lost = {s.name for s in signals if Capability.named(s.needs) & ~model.capabilities}
+        lost = {s for s in signals if Capability.named(s.needs) & ~model.capabilities}
         if lost and site.get("accept").never_known(lost | unvoted):
-            leaf = model.leaves[0]
-            text = f"the {min(lost)} of `{leaf.name}` cannot be known, so the next stage is always"
+            leaf, name = model.leaves[0], min(each.name for each in lost)
+            text = f"the {name} of `{leaf.name}` cannot be known, so the next stage is always"
             notes = ((leaf, "gives no log-probabilities"),)
             yield Complaint("W301", f"{text} asked", "its rule needs it", notes=notes)
     if unvoted and site.get("accept").never_known(unvoted):

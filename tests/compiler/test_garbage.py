@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from composer.compiler.graph import compile_recipe
 from composer.compiler.plan import make_plan
 from composer.compiler.rules import illegal, optimize
-from composer.parts import SIGNALS, TEMPLATES, parts
+from composer.parts import TEMPLATES, parts
 from composer.steps import STEPS
 from composer.words import CODES, Mistakes, Source, draw
 
@@ -41,7 +41,7 @@ PARTS = sorted({name for named in parts().values() for name in named})
 tokens = st.one_of(
     st.sampled_from(SIGNS),
     st.sampled_from(NAMES),
-    st.sampled_from([*STEPS, *PARTS, *SIGNALS, *TEMPLATES]),
+    st.sampled_from([*STEPS, *PARTS, *TEMPLATES]),
     st.sampled_from(OPTIONS),
     st.sampled_from(VALUES),
     st.sampled_from(WORDS + STATEMENTS),
@@ -111,7 +111,7 @@ def larger(inner):
     )
 
 
-leaves = st.sampled_from([*NAMES, *STEPS, *PARTS, *SIGNALS, *VALUES, "true", "none", "aggregate"])
+leaves = st.sampled_from([*NAMES, *STEPS, *PARTS, *VALUES, "true", "none", "aggregate"])
 expressions = st.recursive(leaves, larger, max_leaves=10)
 sensible = st.sampled_from(
     [

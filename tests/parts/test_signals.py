@@ -2,12 +2,18 @@ import math
 
 import pytest
 
-from composer.parts import SIGNALS
-from composer.parts.signals import measure
+from composer.parts import find_part, parts
 from composer.ports import Candidates, Port, Query, Text
 
 QUERY = Query.of("q")
 TALLY = Text(QUERY, "7", tally={"7": 0.5, "8": 0.3, "9": 0.2})
+
+
+SIGNALS = parts()["signal"]
+
+
+def measure(name, answer):
+    return find_part("signal", name)().measure(answer)
 
 
 def many(*answers):
@@ -73,4 +79,4 @@ def test_the_table_says_what_a_signal_needs():
 
 @pytest.mark.parametrize("name", SIGNALS)
 def test_every_signal_has_a_sentence(name):
-    assert SIGNALS[name].summary.endswith((".", ")"))
+    assert SIGNALS[name].summary().endswith((".", ")"))

@@ -3,7 +3,7 @@
 import pytest
 
 from composer.models.fake import Fake
-from composer.parts import Constant, Length, Longest, Operation, Rule, Several, Signal, Template
+from composer.parts import Confidence, Constant, Length, Longest, Operation, Rule, Several, Template
 from composer.ports import Candidates, Query, Ranking
 from composer.specs import Declared, prompts
 from composer.steps.asking import generate, prompt, prompted, sample
@@ -13,7 +13,7 @@ from composer.steps.ranking import best, rank, regenerate, select, top
 from composer.steps.reading import extract
 from composer.steps.routing import default_policy, route
 
-SURE = Rule(Operation(">=", (Signal("confidence"), Constant(0.5))))
+SURE = Rule(Operation(">=", (Confidence(), Constant(0.5))))
 
 
 def test_greedy_work_has_no_seed(run, ask, query, model):

@@ -149,11 +149,11 @@ def not_a_step(ctx: Context, expr: tree.Expr) -> None:
 
 def _step_instead(expr: tree.Expr) -> str:
     """Say what was probably meant by an expression that is no step."""
-    from composer.parts import SIGNALS
+    from composer.parts import find_part
 
     if isinstance(expr, tree.Binary) and expr.op in COMPARISONS:
         left, right = unparse(expr.left), unparse(expr.right)
-        if isinstance(expr.left, tree.Name) and expr.left.id in SIGNALS:
+        if isinstance(expr.left, tree.Name) and find_part("signal", expr.left.id):
             return f"a condition is an option: `cascade(..., accept = {unparse(expr)})`"
         return f"a value is handed on by an arrow: `{left} -> {right}`"
     if isinstance(expr, tree.Binary | tree.Unary):

@@ -9,7 +9,7 @@ from composer.compiler.graph.calls import fill, place_inputs
 from composer.compiler.graph.complaints import undeclared
 from composer.compiler.graph.scope import unknown
 from composer.models import BACKENDS
-from composer.parts import SIGNALS, parts
+from composer.parts import parts
 from composer.steps import STEPS
 from composer.syntax import tree
 
@@ -57,7 +57,7 @@ def _others() -> frozenset[str]:
     from composer.parts import TEMPLATES
 
     named = (name for kind in parts().values() for name in kind)
-    return frozenset({*named, *SIGNALS, *TEMPLATES, "env"})
+    return frozenset({*named, *TEMPLATES, "env"})
 
 
 def _named(value: tree.Expr) -> Iterator[tree.Call | tree.Name]:

@@ -36,7 +36,6 @@ from composer.compiler.graph.unfit import (
     wrong,
 )
 from composer.parts import (
-    SIGNALS,
     Constant,
     Operation,
     Rule,
@@ -254,8 +253,10 @@ class Values:
         if isinstance(expr, tree.Binary | tree.Unary) and is_number(expr, scope):
             return Constant(self.number(expr, scope))
         match expr:
-            case tree.Name(id=name):
-                return self._signal(name, expr, scope)
+            case tree.Name(id=name, place=place):
+                return self._signal(tree.Call(name, (), place, place), scope)
+            case tree.Call():
+                return self._signal(expr, scope)
             case tree.Number(value=value) | tree.Boolean(value=value):
                 return Constant(value)
             case tree.Binary(op=op, left=left, right=right):
@@ -266,17 +267,21 @@ class Values:
             case _:
                 raise Bad(no_rule(expr))
 
-    def _signal(self, name: str, expr: tree.Name, scope: Scope) -> Signal | Constant:
-        if name in SIGNALS:
-            return Signal(name)
-        near = nearest(name, [*SIGNALS, *scope.visible()])
+    def _signal(self, call: tree.Call, scope: Scope) -> Signal:
+        part = find_part(kind_of(Signal), call.function)
+        if part is not None:
+            signal = self.typed(call, part, scope)
+            assert isinstance(signal, Signal)
+            return signal
+        known = parts_of(Signal)
+        near = nearest(call.function, [*known, *scope.visible()])
         raise Bad(
             Diagnostic(
                 "E405",
-                f"unknown signal `{name}`",
-                expr.place,
+                f"unknown signal `{call.function}`",
+                call.function_place,
                 "not a signal, and not a parameter",
-                help=f"did you mean `{near}`?" if near else f"signals: {', '.join(SIGNALS)}",
+                help=f"did you mean `{near}`?" if near else f"signals: {', '.join(known)}",
             )
         )
 

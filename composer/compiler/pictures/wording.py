@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from composer.compiler.plan.wording import option_text
-from composer.parts import Template
+from composer.parts import Rule, Template
 from composer.ports import Typed
 
 if TYPE_CHECKING:
@@ -63,6 +63,8 @@ def short(value: Any) -> str:  # noqa: ANN401 - an option may be of any type
     match value:
         case Template():
             return option_text(value)
+        case Rule():
+            return str(value)
         case Typed():
             given = [name for name in type(value).model_fields if name in value.model_fields_set]
             said = (f"{name} = {short(getattr(value, name))}" for name in given)

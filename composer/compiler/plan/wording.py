@@ -22,7 +22,9 @@ def option_text(value: object) -> str:  # noqa: PLR0911 - a case a kind of value
             return quoted(value.text)
         case Typed():
             return _part(value)
-        case Rule() | int():
+        case Rule():
+            return value.written(option_text)
+        case int():
             return str(value)
         case tuple():
             return f"[{', '.join(option_text(each) for each in value)}]"

@@ -1,0 +1,1 @@
+"""Numbers that say how sure an answer is: one file a signal, those read off an answer in one."""
