@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from composer.compiler.graph import shipped
+from composer.compiler.graph.hints import is_model, unwrap
 from composer.compiler.plan.about import about_backend, about_part, about_step
 from composer.editor.hover import KINDS, about_text, option_text
 from composer.editor.slots import TYPES, kinds_at
@@ -97,18 +98,16 @@ def options(called: Called, given: set[str], *, bare: bool) -> Iterator[Item]:
 
 def values(hint: Any, scope: Scope) -> Iterator[Item]:  # noqa: ANN401 - any annotation
     """Propose values of an option's type: parts, templates, signals, words, parameters."""
-    for kind in kinds_at(hint):
-        yield from _parts(kind)
     if takes(hint, Template):
         for name, template in TEMPLATES.items():
             yield Item(name, "template", "a template", template.text)
-    if takes(hint, Rule):
-        signals = parts()["signal"]
-        yield from (Item(name, "signal", each.summary()) for name, each in signals.items())
+    for kind in kinds_at(hint):
+        yield from _signals(kind) if takes(hint, Rule) else _parts(kind)
     yield from words(_literals(hint), "")
+    kinds = (tree.Param, tree.Let, *((tree.Model,) if is_model(unwrap(hint)[0]) else ()))
     for name in dict.fromkeys(scope.visible()):
         binding = scope.find(name)
-        if binding and isinstance(binding.statement, tree.Param | tree.Let):
+        if binding and isinstance(binding.statement, kinds):
             yield Item(name, KINDS[type(binding.statement)], binding.statement.place.text)
 
 
@@ -148,6 +147,12 @@ def _parts(kind: str) -> Iterator[Item]:
             about = about_part(kind, part)
             insert = f"{name}($0)"
             yield Item(name, "part", about.title, about_text(about), insert)
+
+
+def _signals(kind: str) -> Iterator[Item]:
+    for name, part in parts()[kind].items():
+        insert = f"{name}($0)" if part.model_fields else ""
+        yield Item(name, "signal", part.summary(), insert=insert)
 
 
 def _literals(hint: Any) -> Iterator[str]:  # noqa: ANN401 - any annotation

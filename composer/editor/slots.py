@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
-from composer.compiler.graph.hints import required, unwrap
+from composer.compiler.graph.hints import is_kind, required, unwrap
 from composer.compiler.plan.about import About, about_backend, about_part, about_step
 from composer.models import BACKENDS
-from composer.parts import find_part, kinds_of
+from composer.parts import Rule, Signal, find_part, kind_of, kinds_of
 from composer.steps import STEPS
 from composer.syntax import tree
 
@@ -80,6 +80,8 @@ def parts_named(name: str, kinds: Iterable[str]) -> About | None:
 
 def kinds_at(hint: object) -> tuple[str, ...]:
     """Return the kinds of parts that a value of this type may be."""
+    if is_kind(hint, Rule):
+        return (kind_of(Signal),)
     return kinds_of(unwrap(hint)[0]) if hint is not None else ()
 
 

@@ -9,7 +9,7 @@ from composer.compiler.graph.values import bound_value
 from composer.compiler.plan.about import About, Option, about_backend
 from composer.editor.slots import BACKEND, called, kinds_at, parts_named, slot, step_named
 from composer.models import BACKENDS
-from composer.parts import TEMPLATES, Rule, Template, parts
+from composer.parts import TEMPLATES, Template, parts
 from composer.syntax import tree
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def _value(hint: object, name: str) -> About | Named | None:
     """Find what a name stands for among the values of a type."""
     if takes(hint, Template) and name in TEMPLATES:
         return Named(name, TEMPLATES[name])
-    return parts_named(name, ("signal",) if takes(hint, Rule) else kinds_at(hint))
+    return parts_named(name, kinds_at(hint))
 
 
 def takes(hint: object, kind: type) -> bool:

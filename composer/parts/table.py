@@ -136,6 +136,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "mean_logprob": "signals.measured.MeanLogprob",
         "min_logprob": "signals.measured.MinLogprob",
         "answered": "signals.measured.Answered",
+        "verified": "signals.verified.Verified",
     },
 }
 """The parts that come with the project: the module and the class of each, imported on use."""

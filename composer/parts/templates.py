@@ -95,6 +95,16 @@ Give your reason in one or two sentences. Then end with a grade from 1 (worthles
 not be better) in double brackets, such as [[5]].
 """
 
+_VERIFY = """
+Question:
+{{ query }}
+
+Proposed answer:
+{{ answer }}
+
+Is the proposed answer correct? Reply with yes or no.
+"""
+
 TEMPLATES: dict[str, Template] = {
     "aggregate": Template(text=_AGGREGATE),
     "judge_pair": Template(text=_JUDGE_PAIR),
@@ -103,8 +113,10 @@ TEMPLATES: dict[str, Template] = {
     "plain": Template(text="{{ query }}"),
     "refine": Template(text=_REFINE),
     "select": Template(text=_SELECT),
+    "verify": Template(text=_VERIFY),
 }
 """The shipped templates: `aggregate` after Mixture of Agents (arXiv:2406.04692), `merge` after
 LLM-Blender (arXiv:2306.02561), `select` after universal
 self-consistency (arXiv:2311.17311), `refine` after one answer, `judge_pair` and `judge_score` after
-MT-Bench (arXiv:2306.05685), and `plain`, the question itself."""
+MT-Bench (arXiv:2306.05685), `verify` after AutoMix (arXiv:2310.12963), and `plain`, the question
+itself."""

@@ -78,7 +78,7 @@ async def decide(program: Program, route: Node, queries: Sequence[Query]) -> lis
     if route.inputs[0].op != QUERY or not route.step.asks:
         return list(await asyncio.gather(*(_walked(program, route, each) for each in queries)))
     models = await _models(program, route)
-    told = await _known(program, route, models, queries)
+    told = await _known(program, route, models[: len(route.given) - 1], queries)
     pairs = zip(queries, told, strict=True)
     return [await _told(program, route, (query, *models), each) for query, each in pairs]
 
@@ -126,7 +126,8 @@ async def _told(
     trace = Trace(query.id, query.text)
     seed = f"{program.seed}/{query.root.id}/{route.op}/{getattr(route.options, 'draw', 0)}"
     ask = RunAsker(program.means, trace, trace.begin(program.ids[route], route.op), seed)
-    decision = route.step.function(*given, **{**program.options[route], **known}, ask=ask)
+    values, options = route.call(given, program.options[route])
+    decision = route.step.function(*values, **{**options, **known}, ask=ask)
     decision = await decision if inspect.isawaitable(decision) else decision
     assert isinstance(decision, Decision)
     return decision

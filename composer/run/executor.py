@@ -100,11 +100,11 @@ class Walk:
 
     async def _call(self, node: Node, arguments: list[Any]) -> Value:
         event = self.trace.begin(self.program.ids[node], node.op)
-        options = dict(self.program.options[node])
+        given, options = node.call(arguments, self.program.options[node])
         if node.step.asks:
             options["ask"] = self._asker(node, event)
         try:
-            value: Value = node.step.function(*arguments, **options)
+            value: Value = node.step.function(*given, **options)
             if inspect.isawaitable(value):
                 value = await value
         except asyncio.CancelledError:

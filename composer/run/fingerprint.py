@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from composer.compiler.graph import topological
 from composer.models import Declaration
+from composer.parts import Rule
 from composer.ports import Trainable
 from composer.ports.typed import Resolve, Typed
 from composer.specs.content import file_digest
@@ -49,7 +50,13 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever an option may be
         case str() | int() | float() | None:
             return value
         case _:
-            return str(value)
+            return _rule(value) if isinstance(value, Rule) else str(value)
+
+
+def _rule(rule: Rule) -> Any:  # noqa: ANN401 - idem
+    """Write a rule as its text, and with its signals where these have options."""
+    chosen = sorted((each for each in rule.signals() if type(each).model_fields), key=str)
+    return [str(rule), *map(_plain, chosen)] if chosen else str(rule)
 
 
 def _field(part: Typed, name: str) -> Any:  # noqa: ANN401 - idem

@@ -4,6 +4,7 @@ from composer.specs.declaration import Declaration, Local, Remote, Weights
 from composer.specs.digest import digest
 from composer.specs.errors import Problem, SpecError
 from composer.specs.fuses import ByteFuse, Fuse, Handoff, SpanFuse, TokenFuse, Weighed
+from composer.specs.held import Held, held_by, models_in, with_models
 from composer.specs.models import (
     Declared,
     Prompted,
@@ -26,6 +27,7 @@ __all__ = [
     "Gate",
     "Handoff",
     "Handover",
+    "Held",
     "Local",
     "Problem",
     "Prompted",
@@ -40,8 +42,11 @@ __all__ = [
     "Weights",
     "bare",
     "digest",
+    "held_by",
     "leaves",
     "member_names",
+    "models_in",
     "prompts",
     "vocabulary",
+    "with_models",
 ]

@@ -65,7 +65,8 @@ def is_option(parameter: inspect.Parameter, hint: object) -> bool:
     """Say whether a parameter is an option."""
     if parameter.name == "ask" or parameter.kind is parameter.VAR_POSITIONAL:
         return False
-    return typing.get_origin(hint) is not Later and not ports_of(hint)
+    named = parameter.kind is parameter.KEYWORD_ONLY and ports_of(hint) == {Port.MODEL}
+    return named or not (typing.get_origin(hint) is Later or ports_of(hint))
 
 
 def ports_of(hint: object) -> frozenset[Port]:

@@ -62,6 +62,11 @@ def test_signals_and_params_stand_in_conditions(proposed):
     assert {"confidence", "doubt"} <= found
 
 
+def test_a_signal_has_options_and_an_option_may_be_a_model(proposed):
+    assert {"by", "template"} <= proposed("A -> cascade(B, accept = verified(‸))")
+    assert {"A", "B"} <= proposed("A -> cascade(B, accept = verified(by = ‸))")
+
+
 def test_templates_are_proposed_by_name(proposed):
     assert {"aggregate", "plain"} <= proposed("A -> prompt(‸) -> B")
 

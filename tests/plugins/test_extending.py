@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
-MODELS = 'use "zoo.ens" (general, maths, other)\n'
+MODELS = """use "zoo.ens" (general, maths, other)
+model lost = fake(fails = true)
+model never = fake(says = "never")
+"""
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +91,14 @@ def test_an_estimator_of_its_own_is_planned_and_drawn(compose):
     assert 'by = mentions(word = "sum")' in compose("graph", recipe).stdout
 
 
+def test_a_signal_of_its_own_is_planned_with_the_model_that_it_asks(compose):
+    plan = compose("plan", "general -> cascade(other, accept = seconded(by = maths) == 1)\n").stdout
+    assert "accept = seconded(by = maths) == 1" in plan
+    assert ":= cascade(r1, r2?, maths)" in plan
+    done = compose("check", "general -> cascade(other, accept = seconded() == 1)\n")
+    assert "`seconded` needs `by`" in done.stderr
+
+
 RUNS = """
 import json, sys
 from composer import load
@@ -110,6 +121,9 @@ RECIPES = {
     "fused": "token_fuse(general, maths)",
     "drafted": "token_fuse(general, maths, draft = paired(tokens = 3))",
     "narrow": "token_fuse(general, maths, align = narrow())",
+    "seconded": "cascade(general, other, accept = seconded(by = general) == 1)",
+    "doubted": "cascade(general, never, accept = seconded(by = never) == 1)",
+    "surely": "cascade(general, other, accept = confidence > 0 or seconded(by = lost) == 1)",
     "quadratic": "token_fuse(general, general, combine = quadratic())",
 }
 
@@ -154,6 +168,12 @@ def test_a_part_of_its_own_does_its_work_in_a_fuse(written, name, same):
 def test_a_fuse_is_not_as_sure_as_its_first_member(written):
     ((_, fused, _),), ((_, alone, _),) = written["fused"], written["alone"]
     assert abs(fused - alone) > 1e-3
+
+
+def test_a_signal_of_its_own_asks_only_where_it_decides(written):
+    assert written["seconded"][0][0] == written["alone"][0][0]
+    assert written["doubted"][0][0] == "never"
+    assert written["surely"] == written["alone"]
 
 
 def test_an_estimator_of_its_own_decides(written):

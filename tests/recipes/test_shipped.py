@@ -19,6 +19,7 @@ ANSWERS = {
     "after/self_consistency.ens": "17",
     "after/universal.ens": "rats",
     "after/weighted.ens": "1200",
+    "cascade/automix.ens": "yes",
     "cascade/confidence.ens": "42",
     "cascade/quantiles.ens": "CCLXXVIII",
     "cascade/thoughts.ens": "17",

@@ -77,7 +77,7 @@ def names_of(node: Node) -> tuple[str, ...]:
     names = node.values().get("names")
     if names:
         return tuple(names)
-    return tuple(each.title for each in node.inputs if each.declaration is not None)
+    return tuple(each.title for each in node.given if each.declaration is not None)
 
 
 def replaced(value: Any, change: Callable[[Trainable], Trainable]) -> Any:  # noqa: ANN401 - an option

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.node import QUERY, Node, topological
@@ -26,7 +27,7 @@ def check_steps(ctx: Context, answer: Node | None) -> None:
         if node.op == QUERY:
             continue
         site = facts.learn(node)
-        if facts.readable(tuple(each.node for each in site.models)):
+        if facts.readable((*(each.node for each in site.models), *node.held)):
             _say(ctx, node, _needs(site))
             for check in node.step.hooks.checks:
                 _say(ctx, node, check(site))
@@ -53,6 +54,8 @@ def _needs(site: NodeSite) -> Iterator[Complaint]:
     for model in site.models:
         lacks = list(site.lacks(model, site.node.step.needs))
         yield from lacks or (_elsewhere(site, model) if site.node.step.here else ())
+    for option, model, needed in site.held:
+        yield from (replace(each, about=option) for each in site.lacks(model, needed))
 
 
 def _elsewhere(site: NodeSite, model: NodeSite) -> Iterator[Complaint]:

@@ -7,6 +7,7 @@ import typing
 from typing import TYPE_CHECKING, Any
 
 from composer.parts.table import kind_of
+from composer.ports import Model, Port, port_of
 from composer.ports.typed import Resolve, Typed
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def say(hint: Any) -> str:  # noqa: ANN401 - any annotation
     """Name a type in words."""
     hint = required(unwrap(hint)[0])
     words = {int: "a whole number", float: "a number", str: "a text", bool: "`true` or `false`"}
+    words |= {Model: Port.MODEL.value}
     if hint in words:
         return words[hint]
     if typing.get_origin(hint) is tuple:
@@ -73,6 +75,11 @@ def required(hint: Any) -> Any:  # noqa: ANN401 - any annotation
         return hint
     kept = [each for each in typing.get_args(hint) if each is not type(None)]
     return unwrap(kept[0])[0] if len(kept) == 1 else typing.Union[tuple(kept)]  # noqa: UP007 - made of a list
+
+
+def is_model(hint: Any) -> bool:  # noqa: ANN401 - any annotation
+    """Say whether a type is that of models."""
+    return port_of(hint) is Port.MODEL
 
 
 def is_kind(hint: Any, kind: type) -> bool:  # noqa: ANN401 - any annotation

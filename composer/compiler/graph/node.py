@@ -9,15 +9,15 @@ from pydantic import BaseModel
 
 from composer.heavy import nx
 from composer.ports import Model, Port
-from composer.specs import SpecError
-from composer.steps import STEPS, Role
+from composer.specs import Held, SpecError, held_by, with_models
+from composer.steps import STEPS, Input, Role
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from composer.models import Card, Declaration
+    from composer.models import Capability, Card, Declaration
     from composer.specs import Problem
-    from composer.steps import Input, Step
+    from composer.steps import Step
     from composer.words import Place
 
 
@@ -27,7 +27,8 @@ class Node:
 
     Nodes are made by :meth:`Graph.node` alone, which returns the same node for the same step,
     inputs and options; so two nodes are equal only if they are one. `origin` is the query that
-    the node's value belongs to.
+    the node's value belongs to. The last `holds` inputs are models inside the options, in which
+    a `Held` stands for each.
     """
 
     op: str
@@ -35,6 +36,7 @@ class Node:
     options: BaseModel | None
     port: Port
     origin: Node | None = None
+    holds: int = 0
 
     def __repr__(self) -> str:
         """Say what it is, not all that is under it."""
@@ -46,13 +48,47 @@ class Node:
         """The step that this node is a use of."""
         return STEPS[self.op]
 
+    @property
+    def given(self) -> tuple[Node, ...]:
+        """The inputs but for the models that options hold."""
+        return self.inputs[: len(self.inputs) - self.holds]
+
+    @property
+    def held(self) -> tuple[Node, ...]:
+        """The models that options hold."""
+        return self.inputs[len(self.inputs) - self.holds :]
+
     def paired(self) -> Iterator[tuple[Input, Node]]:
-        """Yield each input node with the input of the step that it serves."""
+        """Yield each input node with the input of the step that it serves, or with its option."""
         if self.op == QUERY:
             return
         inputs = self.step.inputs
-        for at, node in enumerate(self.inputs):
+        for at, node in enumerate(self.given):
             yield inputs[min(at, len(inputs) - 1)], node
+        holders = {node: option for option, node, _ in self.holders}
+        for node in self.held:
+            yield Input(holders[node], Role.VALUE, frozenset({Port.MODEL})), node
+
+    @property
+    def holders(self) -> Iterator[tuple[str, Node, Capability]]:
+        """The options that hold models, with each model and what it must be able to do."""
+        if self.options is not None and self.holds:
+            for option, model, needed in held_by(self.options):
+                yield option, self.held[_place(model)], needed
+
+    def call(
+        self, values: Sequence[Any], options: Mapping[str, Any]
+    ) -> tuple[Sequence[Any], dict[str, Any]]:
+        """Return what the step's function takes, by what its inputs came to and its options."""
+        at, named = len(self.given), dict(options)
+        if self.holds:
+
+            def bound(held: Model) -> Model:
+                model: Model = values[at + _place(held)]
+                return model
+
+            named = {name: with_models(value, bound) for name, value in options.items()}
+        return values[:at], named
 
     def get(self, option: str) -> Any:  # noqa: ANN401 - an option may be of any type
         """Return an option's value."""
@@ -143,7 +179,7 @@ class Graph:
         self._cards: dict[Declaration, Card] = {}
         self.places: dict[Node, Place] = {}
         self.origins: dict[Node, dict[str, Place]] = {}
-        self.query = self._intern(QUERY, (), None, Port.QUERY, None)
+        self.query = self._intern(Node(QUERY, (), None, Port.QUERY))
 
     def node(
         self,
@@ -151,28 +187,41 @@ class Graph:
         inputs: tuple[Node, ...],
         options: Mapping[str, Any] | BaseModel | None = None,
         place: Place | None = None,
+        held: tuple[Node, ...] = (),
     ) -> Node:
         """Return the node of a step with inputs and options, made once."""
         step = STEPS[op]
         values = options if isinstance(options, BaseModel) else step.options(**(options or {}))
-        node = self._intern(op, inputs, values, _port(step, inputs), _origin(step, inputs))
+        port, origin = _port(step, inputs), _origin(step, inputs)
+        node = self._intern(Node(op, (*inputs, *held), values, port, origin, len(held)))
         if place is not None:
             self.places.setdefault(node, place)
         return node
 
-    def written(self, op: str, inputs: tuple[Node, ...], options: Options, place: Place) -> Node:
+    def written(
+        self,
+        op: str,
+        inputs: tuple[Node, ...],
+        options: Options,
+        place: Place,
+        held: tuple[Node, ...] = (),
+    ) -> Node:
         """Return the node of a step that a recipe writes, remembering where its options stand."""
-        node = self.node(op, inputs, options.values, place)
+        node = self.node(op, inputs, options.values, place, held)
         self.origins.setdefault(node, options.places)
         return node
 
-    def replaced(self, node: Node, inputs: tuple[Node, ...] | None = None, **options: Any) -> Node:  # noqa: ANN401
+    def replaced(self, node: Node, given: tuple[Node, ...] | None = None, **options: Any) -> Node:  # noqa: ANN401
         """Return the node with other inputs or options, standing at the same place."""
         values = node.options
         if options and values is not None:
             values = values.model_copy(update=options)
-        given = node.inputs if inputs is None else inputs
-        fresh = self.node(node.op, given, values, self.places.get(node))
+        inputs = node.inputs if given is None else (*given, *node.held)
+        return self._again(node, inputs, values)
+
+    def _again(self, node: Node, inputs: tuple[Node, ...], options: BaseModel | None) -> Node:
+        at = len(inputs) - node.holds
+        fresh = self.node(node.op, inputs[:at], options, self.places.get(node), inputs[at:])
         self.origins.setdefault(fresh, self.origins.get(node, {}))
         return fresh
 
@@ -216,25 +265,17 @@ class Graph:
         for node in topological(root):
             inputs = tuple(made[each] for each in node.inputs)
             same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
-            made[node] = change(node if same else self.replaced(node, inputs))
+            made[node] = change(node if same else self._again(node, inputs, node.options))
         return made[root]
 
-    def _intern(
-        self,
-        op: str,
-        inputs: tuple[Node, ...],
-        options: BaseModel | None,
-        port: Port,
-        origin: Node | None,
-    ) -> Node:
+    def _intern(self, node: Node) -> Node:
+        options, inputs = node.options, map(id, node.inputs)
         draw = getattr(options, "draw", 0)
+        key = (node.op, *inputs, options)
         if options is not None and draw:
-            alike = (op, *map(id, inputs), options.model_copy(update={"draw": 0}))
+            alike = (*key[:-1], options.model_copy(update={"draw": 0}))
             self._draws.setdefault(alike, set()).add(draw)
-        key = (op, *map(id, inputs), options)
-        if key not in self._nodes:
-            self._nodes[key] = Node(op, inputs, options, port, origin)
-        return self._nodes[key]
+        return self._nodes.setdefault(key, node)
 
 
 def topological(root: Node) -> list[Node]:
@@ -262,7 +303,8 @@ def model_of(root: Node) -> Model:
 
 
 def _value(node: Node, members: list[Model]) -> Model:
-    value = node.step.function(*members, **node.values())
+    given, options = node.call(members, node.values())
+    value = node.step.function(*given, **options)
     assert isinstance(value, Model)
     return value
 
@@ -274,6 +316,12 @@ def as_networkx(root: Node) -> nx.DiGraph[Node]:
         view.add_node(node, op=node.op, port=node.port.name)
         view.add_edges_from((each, node) for each in node.inputs)
     return view
+
+
+def _place(model: Model) -> int:
+    """Return which of the models that a node holds stands here."""
+    assert isinstance(model, Held)
+    return model.at
 
 
 def _port(step: Step, inputs: tuple[Node, ...]) -> Port:

@@ -17,7 +17,7 @@ from composer.compiler.graph.complaints import (
 )
 from composer.compiler.graph.context import AsModel, AsStep, all_sound
 from composer.compiler.graph.naming import branch_names
-from composer.compiler.graph.uses import opened, origin
+from composer.compiler.graph.uses import hold, opened, origin
 from composer.parts import Estimator
 from composer.ports import Port
 from composer.steps import STEPS
@@ -83,7 +83,7 @@ async def decided(
     names = branch_names(bank)
     judges = await _judges(ctx, call, call_scope)
     told = (ctx, call, call_scope, wire, branches, bank)
-    decision = None if judges is None else _route(*told, judges)
+    decision = None if judges is None else await _route(*told, judges)
     if decision is None:
         return None
     if len(branches) == 1 and not _fused(branches[0]):
@@ -125,7 +125,7 @@ async def _judges(
     return all_sound([await ctx.lower(AsModel(expr, scope)) for _, expr in placed])
 
 
-def _route(  # noqa: PLR0913 - the call, where it stands and what it decides among
+async def _route(  # noqa: PLR0913 - the call, where it stands and what it decides among
     ctx: Context,
     at: tree.Name | tree.Call,
     scope: Scope,
@@ -142,10 +142,11 @@ def _route(  # noqa: PLR0913 - the call, where it stands and what it decides amo
     told = {"names": branch_names(bank), "judges": len(judges), **choices(models)}
     hidden = {name: value for name, value in told.items() if name in step.hidden}
     options = options_of(ctx, step, call, scope, hidden)
-    if options is None:
+    held = None if options is None else await hold(ctx, options)
+    if options is None or held is None:
         return None
     inputs = known if len(known) == len(branches) and step.arguments else ()
-    node = ctx.graph.written(step.name, (query, *inputs, *judges), options, at.place)
+    node = ctx.graph.written(step.name, (query, *inputs, *judges), options, at.place, held)
     by = node.values().get("by")
     if not isinstance(by, Estimator):
         return node

@@ -44,7 +44,7 @@ class Facts:
         writes = bool(models) and not node.step.chooses
         self.counts[node] = 1 if node.port is Port.TEXT else node.step.count(site)
         self.writers[node] = models if writes else self._handed_on(node)
-        if node.step.votes or (not writes and any(each in self.voted for each in node.inputs)):
+        if node.step.votes or (not writes and any(each in self.voted for each in node.given)):
             self.voted.add(node)
         return site
 
@@ -56,7 +56,7 @@ class Facts:
         """Return who wrote what a step hands on; a query or a decision was written by nobody."""
         if node.port in (Port.QUERY, Port.DECISION):
             return ()
-        groups = [self.writers.get(each, ()) for each in node.inputs]
+        groups = [self.writers.get(each, ()) for each in node.given]
         largest = max(groups, key=len, default=())
         everyone = dict.fromkeys(writer for group in [largest, *groups] for writer in group)
         return largest if len(everyone) == len(largest) else tuple(everyone)
@@ -87,13 +87,19 @@ class NodeSite(Site):
     @cached_property
     def inputs(self) -> tuple[NodeSite, ...]:
         """All that it is given, in order."""
-        return tuple(NodeSite(each, self.facts) for each in self.node.inputs)
+        return tuple(NodeSite(each, self.facts) for each in self.node.given)
 
     @cached_property
     def models(self) -> tuple[NodeSite, ...]:
         """The models among its inputs."""
-        pairs = zip(self.inputs, self.node.paired(), strict=True)
+        pairs = zip(self.inputs, self.node.paired(), strict=False)
         return tuple(site for site, (input_, _) in pairs if input_.is_model)
+
+    @property
+    def held(self) -> Iterator[tuple[str, NodeSite, Capability]]:
+        """The models that its options hold: in which, and what each must be able to do."""
+        for option, model, needed in self.node.holders:
+            yield option, NodeSite(model, self.facts), needed
 
     @property
     def options(self) -> object:

@@ -8,8 +8,9 @@ from composer.compiler.graph.calls import fill, place_inputs
 from composer.compiler.graph.complaints import defined_by_itself, gives
 from composer.compiler.graph.context import AsModel, AsStep, all_sound
 from composer.compiler.graph.scope import Binding, Scope
-from composer.compiler.graph.values import Bad, follow, match
-from composer.ports import Port
+from composer.compiler.graph.values import Bad, Wanted, follow, match
+from composer.ports import Model, Port
+from composer.specs import Held, models_in, with_models
 from composer.steps import Role
 from composer.syntax import tree
 from composer.words import Note
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from composer.compiler.graph.context import Context, Request
-    from composer.compiler.graph.node import Node
+    from composer.compiler.graph.node import Node, Options
     from composer.steps import Step
 
 
@@ -51,13 +52,31 @@ async def build_node(  # noqa: PLR0913 - a call, where it stands and what reache
     if step.options.model_fields.get("draw"):
         hidden["draw"] = ctx.draw(at, scope)
     options = fill(ctx, step, rest, scope, call, hidden)
+    held = None if options is None else await hold(ctx, options)
     nodes = all_sound(lowered)
-    if options is None or nodes is None:
+    if options is None or held is None or nodes is None:
         return None
     inputs = (wire, *nodes) if step.wire and wire else nodes
     if not _enough(ctx, step, call, inputs):
         return None
-    return ctx.graph.written(step.name, inputs, options, at.place)
+    return ctx.graph.written(step.name, inputs, options, at.place, held)
+
+
+async def hold(ctx: Context, options: Options) -> tuple[Node, ...] | None:
+    """Lower the models that options hold, and let each option say which of them it means."""
+    found = [each for value in options.values.values() for each, _ in models_in(value)]
+    wanted = [each for each in found if isinstance(each, Wanted)]
+    lowered = [await ctx.lower(AsModel(each.expr, each.scope)) for each in wanted]
+    nodes = all_sound(lowered)
+    if nodes is None:
+        return None
+    held = tuple(dict.fromkeys(nodes))
+    places: dict[Model, Model] = {
+        each: Held(node.title, held.index(node)) for each, node in zip(wanted, nodes, strict=True)
+    }
+    for name, value in options.values.items():
+        options.values[name] = with_models(value, places.__getitem__)
+    return held
 
 
 async def branch(  # noqa: PLR0913 - a branch, where it stands and what it may give

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 from composer.compiler.graph.hints import (
     hint_of,
     is_kind,
+    is_model,
     is_union,
     kind_name,
     matches,
@@ -46,6 +47,7 @@ from composer.parts import (
     kind_of,
     parts,
 )
+from composer.ports import Model
 from composer.ports.typed import Typed
 from composer.syntax import tree
 from composer.trampoline import deep, run
@@ -77,6 +79,14 @@ class Bad(Exception):  # noqa: N818 - never leaves the compiler
         self.diagnostics = diagnostics
 
 
+@dataclass(frozen=True, eq=False)
+class Wanted(Model):
+    """Stands for a model that an option holds until that is lowered."""
+
+    expr: tree.Expr
+    scope: Scope
+
+
 @dataclass(frozen=True, slots=True)
 class Values:
     """Turns expressions into the values that options want; `find` resolves files.
@@ -95,6 +105,8 @@ class Values:
         if isinstance(expr, tree.Null) and optional(hint):
             return None
         hint = required(hint)
+        if is_model(hint):
+            return Wanted(expr, scope)
         expr, scope = resolve(expr, scope)
         if is_union(hint):
             return self._first(expr, hint, scope)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import QUERY, Node, topological
@@ -113,10 +114,10 @@ class _Sketch:
         if not members:
             return
         names = node.get("names") if "names" in node.step.hidden else ()
-        weights = (node.get(WEIGHTS) if node.step.weighed else None) or [None] * len(members)
-        for at, (member, share) in enumerate(zip(members, weights, strict=True)):
+        weights = (node.get(WEIGHTS) if node.step.weighed else None) or ()
+        for member, name, share in zip_longest(members, names, weights):
             if self.inside(member):
-                yield _chip(member, names[at] if names else "", share)
+                yield _chip(member, name or "", share)
 
     def wires(self, node: Node) -> list[Wire]:
         """Return the lines into a box, without a query that another of them carries."""
@@ -174,11 +175,11 @@ def _certain(root: Node) -> set[Node]:
 
 def _named_inputs(node: Node) -> list[tuple[Node, str]]:
     """Return a node's inputs, with the names of its branches."""
-    branches = node.lazy or node.inputs
+    branches = node.lazy or node.given
     names = () if node.port is Port.DECISION else getattr(node.options, "names", ())
-    before = len(node.inputs) - len(branches)
+    before = len(node.given) - len(branches)
     told = ("",) * before + (tuple(names) if names else ("",) * len(branches))
-    return list(zip(node.inputs, told, strict=True))
+    return list(zip(node.inputs, told + ("",) * node.holds, strict=True))
 
 
 def _model_of(node: Node) -> Node | None:

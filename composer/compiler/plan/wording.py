@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from composer.parts import Rule, Template
-from composer.ports import Typed
+from composer.ports import Model, Typed
 
 SHOWN = 48
 """Characters of a long text that a plan shows."""
@@ -22,6 +22,8 @@ def option_text(value: object) -> str:  # noqa: PLR0911 - a case a kind of value
             return quoted(value.text)
         case Typed():
             return _part(value)
+        case Model():
+            return value.name
         case Rule():
             return value.written(option_text)
         case int():

@@ -24,12 +24,12 @@ def _wrong(node: Node) -> Iterator[str]:
         if not each.port.fits(input_.ports):
             yield f"{node.op} takes no {each.port.name} as {input_.name}"
     variadic = bool(inputs) and inputs[-1].variadic
-    if len(node.inputs) > len(inputs) and not variadic:
-        yield f"{node.op} has {len(node.inputs)} inputs"
+    if len(node.given) > len(inputs) and not variadic:
+        yield f"{node.op} has {len(node.given)} inputs"
     names = getattr(node.options, "names", None)
-    branches = len(node.lazy) if node.lazy else len(node.inputs)
+    branches = len(node.lazy) if node.lazy else len(node.given)
     if names is not None and node.port is not Port.DECISION and len(names) != branches:
         yield f"{node.op} has {branches} branches, but {len(names)} names"
     weights = node.get("weights") if node.step.weighed else None
-    if weights is not None and len(weights) != len(node.inputs):
-        yield f"{node.op} has {len(node.inputs)} members, but {len(weights)} weights"
+    if weights is not None and len(weights) != len(node.given):
+        yield f"{node.op} has {len(node.given)} members, but {len(weights)} weights"

@@ -33,9 +33,9 @@ def route_into_members(  # noqa: PLR0913 - what the pattern names
     if not fuse.step.weighed:
         return None
     names = fuse.get("names")
-    told = choices(fuse.inputs)
-    judges = route.inputs[len(route.inputs) - route.get("judges") :]
-    given = (query, *fuse.inputs, *judges)
+    told = choices(fuse.given)
+    judges = route.given[len(route.given) - route.get("judges") :]
+    given = (query, *fuse.given, *judges)
     inner = graph.replaced(route, given, names=names, fused=True, **told)
     weighed = graph.node("weigh", (fuse, inner), None, graph.places.get(fuse))
     return graph.replaced(branch, (query, weighed))

@@ -47,10 +47,10 @@ class Pattern:
             return None
         if any(node.get(option) != value for option, value in self.options):
             return None
-        if self.inputs and len(self.inputs) != len(node.inputs):
+        if self.inputs and len(self.inputs) != len(node.given):
             return None
         found = {self.name: node} if self.name else {}
-        for wanted, inner in zip(self.inputs, node.inputs, strict=False):
+        for wanted, inner in zip(self.inputs, node.given, strict=False):
             deeper = wanted.match(inner)
             if deeper is None:
                 return None

@@ -26,7 +26,7 @@ def weightless_members(graph: Graph, node: Node, query: Node, fuse: Node) -> Nod
         return None
     slim = graph.replaced(
         fuse,
-        tuple(fuse.inputs[at] for at in kept),
+        tuple(fuse.given[at] for at in kept),
         weights=tuple(weights[at] for at in kept),
         names=tuple(fuse.get("names")[at] for at in kept),
     )
@@ -143,12 +143,12 @@ def flat_fuses(graph: Graph, node: Node, query: Node, fuse: Node) -> Node | None
     for every token, so that it falls out.
     """
     members: list[tuple[Node, str, float]] = []
-    outer = fuse.get("weights") or (1.0,) * len(fuse.inputs)
-    for member, name, weight in zip(fuse.inputs, fuse.get("names"), outer, strict=True):
+    outer = fuse.get("weights") or (1.0,) * len(fuse.given)
+    for member, name, weight in zip(fuse.given, fuse.get("names"), outer, strict=True):
         members += _flat(fuse, member, name, weight)
-    if len(members) == len(fuse.inputs):
+    if len(members) == len(fuse.given):
         return None
-    aligns = (each.get("align") for each in fuse.inputs if each.step is fuse.step)
+    aligns = (each.get("align") for each in fuse.given if each.step is fuse.step)
     wide = (each for each in aligns if each.whole and not each.alike)
     flat = graph.replaced(
         fuse,
@@ -164,7 +164,7 @@ def _pooled(fuse: Node) -> bool:
     """Say whether a fuse is a plain pool of probabilities or of log-probabilities."""
     own = ("weigh", "gate", "draft", "plausible", "leave")
     pools = fuse.get("combine").pools and fuse.get("align").whole
-    return pools and not any(fuse.get(part) for part in own)
+    return pools and not (fuse.holds or any(fuse.get(part) for part in own))
 
 
 def _flat(outer: Node, member: Node, name: str, weight: float) -> list[tuple[Node, str, float]]:
@@ -176,9 +176,9 @@ def _flat(outer: Node, member: Node, name: str, weight: float) -> list[tuple[Nod
     aligned = not (member.get("align").alike and outer.get("align").alike)
     if member.get("combine").signed and aligned:
         return [(member, name, weight)]
-    own = member.get("weights") or (1.0,) * len(member.inputs)
+    own = member.get("weights") or (1.0,) * len(member.given)
     if outer.get("normalize") and not member.get("normalize") and sum(own) != 1:
         return [(member, name, weight)]  # the outer one would divide by another sum
     total = sum(own) if member.get("normalize") else 1.0
-    pairs = zip(member.inputs, member.get("names"), own, strict=True)
+    pairs = zip(member.given, member.get("names"), own, strict=True)
     return [(each, f"{name}.{inner}", weight * w / total) for each, inner, w in pairs]

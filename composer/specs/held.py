@@ -1,0 +1,78 @@
+"""Models inside the options of a step: they are inputs of it, and options when it runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+
+from composer.ports.capability import Capability
+from composer.ports.values import Model
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+__all__ = ["Held", "held_by", "models_in", "with_models"]
+
+NOTHING = Capability(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Held(Model):
+    """The place of a model among the options of a step: which of the models it holds it is."""
+
+    name: str = field()
+    at: int
+
+
+def held_by(options: BaseModel) -> Iterator[tuple[str, Model, Capability]]:
+    """Yield the models that options hold, each with what it must be able to do.
+
+    That is said where the model is wanted: `by: Annotated[Model, Capability.SCORE]`.
+    """
+    for name, info in type(options).model_fields.items():
+        marks = (mark for mark in info.metadata if isinstance(mark, Capability))
+        for model, needed in models_in(getattr(options, name), next(marks, NOTHING)):
+            yield name, model, needed
+
+
+def models_in(value: object, needed: Capability = NOTHING) -> Iterator[tuple[Model, Capability]]:
+    """Yield the models in an option's value, each with what it must be able to do."""
+    match value:
+        case Model():
+            yield value, needed
+        case BaseModel():
+            yield from ((model, own) for _, model, own in held_by(value))
+        case tuple():
+            for each in value:
+                yield from models_in(each, needed)
+        case _ if is_dataclass(value):
+            for each in fields(value):
+                yield from models_in(getattr(value, each.name))
+
+
+def with_models(value: Any, change: Callable[[Model], Model]) -> Any:  # noqa: ANN401 - an option
+    """Return an option's value with every model in it changed, in the order of `models_in`."""
+    match value:
+        case Model():
+            return change(value)
+        case BaseModel():
+            moved = _moved(value, type(value).model_fields, change)
+            return value.model_copy(update=moved) if moved else value
+        case tuple():
+            some = tuple(with_models(each, change) for each in value)
+            return some if any(a is not b for a, b in zip(some, value, strict=True)) else value
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            moved = _moved(value, [each.name for each in fields(value)], change)
+            return replace(value, **moved) if moved else value
+        case _:
+            return value
+
+
+def _moved(
+    value: object, names: Iterable[str], change: Callable[[Model], Model]
+) -> dict[str, object]:
+    """Return the fields of a value in which a model was changed."""
+    fresh = {name: with_models(getattr(value, name), change) for name in names}
+    return {name: each for name, each in fresh.items() if each is not getattr(value, name)}
