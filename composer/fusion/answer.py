@@ -21,7 +21,7 @@ class Answer:
 
     def __init__(self, how: Sampling, on_text: Callable[[str], None] | None) -> None:
         self.how = how
-        self.writer = Writer(how.stop, on_text)
+        self.writer = Writer(how.stop, on_text, keep_stop=how.keep_stop)
         self.tokens: list[str] = []
         self.logprobs: list[float] = []
         self.finish: Finish | None = None

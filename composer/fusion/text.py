@@ -12,12 +12,22 @@ __all__ = ["Writer"]
 
 
 class Writer:
-    """Collects an answer's bytes; what it has emitted is never taken back."""
+    """Collects an answer's bytes; what it has emitted is never taken back.
 
-    def __init__(self, stop: Sequence[str] = (), emit: Callable[[str], None] | None = None) -> None:
+    The text ends before a stop string, or behind it with `keep_stop`.
+    """
+
+    def __init__(
+        self,
+        stop: Sequence[str] = (),
+        emit: Callable[[str], None] | None = None,
+        *,
+        keep_stop: bool = False,
+    ) -> None:
         self.text = ""
         self.stopped = False
         self._stop = [s for s in stop if s]
+        self._keep_stop = keep_stop
         self._emit = emit
         self._sent = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -49,9 +59,10 @@ class Writer:
         longest = max((len(s) for s in self._stop), default=0)
         start = max(0, len(self.text) - longest + 1)
         self.text += new
-        found = [at for s in self._stop if (at := self.text.find(s, start)) >= 0]
+        found = [(at, len(s)) for s in self._stop if (at := self.text.find(s, start)) >= 0]
         if found:
-            self.text = self.text[: min(found)]
+            at, length = min(found)
+            self.text = self.text[: at + length if self._keep_stop else at]
             self.stopped = True
 
     def _held(self) -> int:

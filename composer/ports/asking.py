@@ -57,6 +57,10 @@ class Asker(Protocol):
         """Score the query's own tokens, as the model's template renders them."""
         ...
 
+    async def reward(self, model: Model, query: Query, texts: Sequence[str]) -> tuple[float, ...]:
+        """Let a reward model say how good each text is as an answer; greater is better."""
+        ...
+
     def note(self, **facts: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
         """Record facts about this step in the trace."""
         ...

@@ -154,6 +154,10 @@ class Model:
         """What the model can do, as far as light files tell."""
         raise NotImplementedError
 
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _schema: object, _handler: object) -> dict[str, str]:
+        return {"type": "string", "description": "the name of a model"}
+
 
 Value = Query | Text | Candidates | Ranking | Decision | Model
 

@@ -3,9 +3,9 @@ import pytest
 from composer.fusion.text import Writer
 
 
-def written(pieces, stop=()):
+def written(pieces, stop=(), **how):
     said = []
-    writer = Writer(stop, said.append)
+    writer = Writer(stop, said.append, **how)
     for piece in pieces:
         writer.add(piece)
     return said, writer
@@ -29,6 +29,19 @@ def test_a_stop_string_is_found_across_pieces(cut):
     said, writer = written([text[:cut], text[cut:]], ("STOP",))
     assert writer.stopped
     assert writer.close() == "one " == "".join(said)
+
+
+@pytest.mark.parametrize("cut", range(1, 9))
+def test_a_stop_string_that_is_kept_ends_the_text(cut):
+    text = b"one STOP two"
+    said, writer = written([text[:cut], text[cut:]], ("STOP",), keep_stop=True)
+    assert writer.stopped
+    assert writer.close() == "one STOP" == "".join(said)
+
+
+def test_of_stop_strings_that_are_kept_the_earliest_counts():
+    _, writer = written([b"abcdef"], ("ef", "cd"), keep_stop=True)
+    assert writer.close() == "abcd"
 
 
 def test_what_may_begin_a_stop_string_is_held_back():

@@ -26,6 +26,7 @@ ANSWERS = {
     "fallback.ens": "54",
     "mission.ens": "42",
     "nested.ens": "42",
+    "process/beam.ens": "6*2=12\n12+5=17\nanswer 17",
     "quickstart.ens": "42",
     "route/benchmark_knn.ens": "walked",
     "route/blend.ens": "rats",

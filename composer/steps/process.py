@@ -1,0 +1,100 @@
+"""Searching over partial answers: a reward says which steps are gone on with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import Field
+
+from composer.ports import JSON, Asker, Generate, Model, Query, Sampling, Text
+from composer.ports.capability import Capability
+from composer.steps.asking import Count, Temperature
+from composer.steps.declare import step
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from composer.ports import Port
+    from composer.steps.site import Complaint
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """An answer as far as it is written: who wrote its last step, and whether that ended it."""
+
+    text: str
+    by: str = ""
+    confidence: float | None = None
+    over: bool = False
+    reward: float = 0.0
+
+
+@step(
+    paper="arXiv:2412.15797",
+    needs=Capability.TEXT | Capability.CONTINUE,
+    instead="rank whole answers instead: `[A, B] -> rank(D, by = judge()) -> best()`",
+    hidden=("draw",),
+)
+async def process_fuse(  # noqa: PLR0913 - the search's own options
+    query: Query,
+    *writers: Model,
+    reward: Annotated[Model, Capability.REWARD],
+    boundary: Annotated[str, Field(min_length=1)] = "\n",
+    width: Count = 2,
+    draws: Count = 4,
+    depth: Count = 16,
+    temperature: Temperature = 0.7,
+    max_tokens: Count = 512,
+    draw: int = 0,  # noqa: ARG001 - as in `generate`
+    ask: Asker,
+) -> Text:
+    """Write an answer step by step, going on with the steps that a reward model likes best.
+
+    A step ends with the `boundary`. Each writer draws the next step of each of the best partial
+    answers, `draws` times (once where nothing is drawn, at a temperature of 0), and the `width`
+    best of all that is written so far are kept, until these are whole or have `depth` steps. A
+    step is `max_tokens` long at most. Every member reads partial answers in tokens of its own, so
+    that the confidence is that of the last step.
+    """
+    how = Sampling(temperature, max_tokens=max_tokens, stop=(boundary,), keep_stop=True)
+    count = draws if temperature else 1
+    kept = [Partial("")]
+    levels: list[list[JSON]] = []
+    while len(levels) < depth and not all(each.over for each in kept):
+        begun = [each.text for each in kept if not each.over]
+        asked = [Generate(w, query, how, text, count) for text in begun for w in writers]
+        steps = await _steps(asked, boundary, ask)
+        rewards = await ask.reward(reward, query, [each.text for each in steps])
+        known = [replace(each, reward=r) for each, r in zip(steps, rewards, strict=True)]
+        known += [each for each in kept if each.over]
+        kept = sorted(known, key=lambda each: -each.reward)[:width]
+        levels.append([{"text": e.text, "by": e.by, "reward": e.reward} for e in kept])
+    ask.note(levels=levels)
+    best = kept[0]
+    return Text(query, best.text, best.by, confidence=best.confidence)
+
+
+async def _steps(asked: Sequence[Generate], boundary: str, ask: Asker) -> list[Partial]:
+    """Return partial answers with their next steps, equal texts once.
+
+    A step that does not end with the boundary is the last.
+    """
+    made = zip(asked, await ask.many(asked), strict=True)
+    steps = [
+        Partial(
+            request.prefix + draw.text,
+            request.model.name,
+            draw.confidence,
+            over=not draw.text.endswith(boundary),
+        )
+        for request, generated in made
+        for draw in generated.draws
+    ]
+    return list({each.text: each for each in reversed(steps)}.values())[::-1]
+
+
+@process_fuse.enough
+def one_who_writes(given: Sequence[Port]) -> Complaint | None:
+    """A query alone writes nothing."""
+    return process_fuse.without(process_fuse.inputs[1]) if len(given) == 1 else None
