@@ -17,10 +17,12 @@ from composer.models.local import LocalModel
 from composer.parts import Mean, Union
 from composer.parts.draft import Speculative
 from composer.ports import Generate, Query, Sampling
-from composer.specs import Draft, TokenFuse
+from composer.specs import TokenFuse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from composer.specs.parts import Draft
 
 __all__ = ["agreeing", "drafted", "fused"]
 

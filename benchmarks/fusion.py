@@ -32,13 +32,14 @@ from composer.models.forward import cache_name
 from composer.parts import Mean, Shared, Template, Union
 from composer.parts.align import Edits, Relative, TopK
 from composer.ports import Completion, Generate, Query, Sampling
-from composer.specs import Align, Declared, Prompted, TokenFuse
+from composer.specs import Declared, Prompted, TokenFuse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from composer.models.local import LocalModel
     from composer.ports import Model
+    from composer.specs.parts import Align
 
 Run = Callable[[], object]
 Seconds = dict[str, float]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from composer.specs import Gate
+from composer.specs.parts import Gate
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

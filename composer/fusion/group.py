@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from composer.models.local import LocalModel
     from composer.models.runner import Runner
     from composer.ports.values import Model
-    from composer.specs import Renders
+    from composer.specs.parts import Renders
 
     Prior = Callable[..., Awaitable[tuple[float, ...]]]
     """What `sessions.settle` says in full, which stands on cursors, as these do on groups."""

@@ -1,5 +1,8 @@
 """The values that flow through a recipe, and the protocol through which steps ask models."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from composer.ports.asking import Asker, Later
 from composer.ports.capability import Capability
 from composer.ports.card import Card
@@ -7,24 +10,6 @@ from composer.ports.errors import ModelError
 from composer.ports.kinds import Port, port_of
 from composer.ports.learnt import Fitted, State, Trainable
 from composer.ports.once import Once
-from composer.ports.requests import (
-    Client,
-    Completion,
-    Distribution,
-    Embed,
-    Embedded,
-    Generate,
-    Generated,
-    NextTokens,
-    Request,
-    Reward,
-    Rewarded,
-    Sampling,
-    Score,
-    ScoreTexts,
-    Span,
-    Usage,
-)
 from composer.ports.typed import FilePath, MaybeFile, ModelPath, Typed
 from composer.ports.values import (
     JSON,
@@ -38,6 +23,26 @@ from composer.ports.values import (
     Value,
     widen,
 )
+
+if TYPE_CHECKING:
+    from composer.ports.requests import (
+        Client,
+        Completion,
+        Distribution,
+        Embed,
+        Embedded,
+        Generate,
+        Generated,
+        NextTokens,
+        Request,
+        Reward,
+        Rewarded,
+        Sampling,
+        Score,
+        ScoreTexts,
+        Span,
+        Usage,
+    )
 
 __all__ = [
     "JSON",
@@ -82,3 +87,12 @@ __all__ = [
     "port_of",
     "widen",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import what is asked of models when it is first used: finding mistakes needs none of it."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module("composer.ports.requests"), name)
+    globals()[name] = value
+    return value

@@ -137,22 +137,19 @@ class Model:
     A model is a frozen value: it says what it is and what it can do, and opens nothing.
     """
 
-    __slots__ = ()
+    if TYPE_CHECKING:  # what the kinds have as fields or properties; a field takes no default here
 
-    @property
-    def name(self) -> str:
-        """How answers of the model are signed."""
-        raise NotImplementedError
+        @property
+        def name(self) -> str:
+            """How answers of the model are signed."""
 
-    @property
-    def members(self) -> tuple[Model, ...]:
-        """The models that it is made of."""
-        return ()
+        @property
+        def members(self) -> tuple[Model, ...]:
+            """The models that it is made of."""
 
-    @property
-    def capabilities(self) -> Capability:
-        """What the model can do, as far as light files tell."""
-        raise NotImplementedError
+        @property
+        def capabilities(self) -> Capability:
+            """What the model can do, as far as light files tell."""
 
     @classmethod
     def __get_pydantic_json_schema__(cls, _schema: object, _handler: object) -> dict[str, str]:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 from composer.ports import Completion, Score, Span
 from composer.run.result import Failure
-from composer.specs import digest, prompts
+from composer.specs import prompts
+from composer.specs.digest import digest
 from composer.words.caches import PACKAGE_VERSION, cache_folder
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Declaration", "Local", "Remote", "Weights"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Weights:
     """Which weights the engine reads, and how; equal `shared` values are one set in memory.
 

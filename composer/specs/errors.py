@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["Problem", "SpecError"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Problem:
     """One thing that is wrong.
 

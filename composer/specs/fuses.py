@@ -7,7 +7,7 @@ weighed, aligned and combined are parts of theirs; the engine opens them.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from composer.ports.capability import Capability
@@ -36,14 +36,14 @@ PIECES = Capability.TEXT | Capability.LOGPROBS | Capability.CONTINUE
 """What text of several members allows; there is no next-token distribution of it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Fuse(Model):
     """Members that write one answer, under names of their own."""
 
     word: ClassVar[str]
     able: ClassVar[Capability] = PIECES
 
-    members: tuple[Model, ...] = field()
+    members: tuple[Model, ...]
     names: tuple[str, ...]
 
     def __post_init__(self) -> None:
@@ -85,7 +85,7 @@ class Fuse(Model):
                 yield place, member
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Weighed(Fuse):
     """A fuse whose members have weights, which a route may multiply; None: all weigh alike."""
 
@@ -93,7 +93,7 @@ class Weighed(Fuse):
 
     def problems(self) -> Iterator[Problem]:
         """Check the weights."""
-        yield from Fuse.problems(self)
+        yield from super().problems()
         weights, count = self.weights, len(self.members)
         if weights is None:
             return
@@ -134,7 +134,7 @@ class Weighed(Fuse):
         return shares(given, len(self.members), normalize=self.normalized, signed=self.signed)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class TokenFuse(Weighed):
     """Members whose next-token distributions become one.
 
@@ -173,7 +173,7 @@ class TokenFuse(Weighed):
 
     def problems(self) -> Iterator[Problem]:
         """Check options against each other, and against those of the members."""
-        yield from Weighed.problems(self)
+        yield from super().problems()
         yield from self._unheeded()
         yield from self._formula()
         if self.draft is not None:
@@ -230,20 +230,20 @@ class TokenFuse(Weighed):
                 return
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Texts(Weighed):
     """A fuse that weighs text of members, each by all that it says: no member has a gate."""
 
     def problems(self) -> Iterator[Problem]:
         """Refuse gates, which would be asked for some of what is weighed and not for the rest."""
-        yield from Weighed.problems(self)
+        yield from super().problems()
         for place, inner in self._inner():
             if inner.gate is not None:
                 text = f"a `{self.word}` weighs all that a fuse says, which a `gate` holds back"
                 yield Problem("E402", text, "leave the `gate` out", "has a `gate`", member=place)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SpanFuse(_Texts):
     """Members that propose a span of `words` each; the one that all find likeliest is kept."""
 
@@ -253,7 +253,7 @@ class SpanFuse(_Texts):
     max_span_tokens: int = 32
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ByteFuse(_Texts):
     """Members that agree on bytes, each with tokens of its own; `top` of them are weighed up."""
 
@@ -262,7 +262,7 @@ class ByteFuse(_Texts):
     top: int = 64
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Handoff(Fuse):
     """The first member writes until `when` hands the rest of the answer to another one."""
 
@@ -272,7 +272,7 @@ class Handoff(Fuse):
 
     def problems(self) -> Iterator[Problem]:
         """Check that the rule can tell the experts apart."""
-        yield from Fuse.problems(self)
+        yield from super().problems()
         experts, known = len(self.members) - 1, self.when.experts
         if experts != known:
             yield Problem(

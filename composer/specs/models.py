@@ -6,7 +6,7 @@ themselves when they are made; what they open to is the business of the engine a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from composer.ports.errors import ModelError
@@ -25,12 +25,17 @@ if TYPE_CHECKING:
 __all__ = ["Declared", "Prompted", "bare", "leaves", "member_names", "prompts", "vocabulary"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Declared(Model):
     """A model as a recipe declares it: a name, and a backend with its options."""
 
-    name: str = field()
+    name: str
     declaration: Declaration
+
+    @property
+    def members(self) -> tuple[Model, ...]:
+        """None: it is not made of others."""
+        return ()
 
     @property
     def card(self) -> Card:
@@ -59,7 +64,7 @@ Held = Declared
 """Models whose weights the engine may hold."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Prompted(Model):
     """A member that reads a prompt of its own, made of the query by a template.
 

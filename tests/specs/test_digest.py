@@ -9,7 +9,8 @@ from composer.models.zoo import Zoo
 from composer.parts import Logs, Mean, Shared, Template, Union
 from composer.parts.gate import Critical
 from composer.ports import Fitted, State
-from composer.specs import Declared, Prompted, SpanFuse, TokenFuse, digest
+from composer.specs import Declared, Prompted, SpanFuse, TokenFuse
+from composer.specs.digest import digest
 
 A, B = (Declared(name, Fake(says=name)) for name in "AB")
 
