@@ -42,7 +42,7 @@ def decide(
     policy: Policy, estimates: Sequence[Estimates], choices: tuple[Choice, ...], seed: int
 ) -> NDArray[np.intp]:
     """Return the index of the choice that gets most weight, for each query."""
-    rng = random.Random(seed)  # noqa: S311 - no secret
+    rng = random.Random(seed)
     weights = policy.decide(estimates, choices, rng)
     chosen: NDArray[np.intp] = np.array(weights).reshape(len(estimates), len(choices)).argmax(1)
     return chosen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -48,10 +48,10 @@ def _refused(model: LocalModel) -> ModelError:
 
 
 @contextmanager
-def _joined(head: Any, sizes: set[tuple[int, int]]) -> Iterator[None]:  # noqa: ANN401  # a module
+def _joined(head: torch.nn.Module, sizes: set[tuple[int, int]]) -> Iterator[None]:
     """Let an output layer give its input behind its output, and note how wide the two are."""
 
-    def join(_: Any, given: tuple[Tensor, ...], out: Tensor) -> Tensor:  # noqa: ANN401  # idem
+    def join(_: torch.nn.Module, given: tuple[Tensor, ...], out: Tensor) -> Tensor:
         sizes.add((out.shape[-1], given[0].shape[-1]))
         return torch.cat((out, given[0].to(out.dtype)), -1)
 

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.models.spelling import ALPHABET, METASPACE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from composer.models.spelling import Spelling
+    from tokenizers import Tokenizer
+
+    from composer.models.spelling import Spelling, TokenizerFile
+    from composer.ports.values import JSON
 
 __all__ = ["Middle", "cover"]
 
@@ -30,7 +33,7 @@ class Middle:
     of the normalizers only those stay that write bytes otherwise without changing them.
     """
 
-    def __init__(self, tokenizer: Any, content: Mapping[str, Any], spelling: Spelling) -> None:  # noqa: ANN401  # tokenizers.Tokenizer, untyped
+    def __init__(self, tokenizer: Tokenizer, content: TokenizerFile, spelling: Spelling) -> None:
         self._style = spelling.style
         self._tokenizer = _reader(tokenizer, content, spelling.style)
         self._own = _add(self._tokenizer, content, spelling.special)
@@ -85,7 +88,7 @@ def cover(piece: bytes, ids: Mapping[bytes, int], longest: int) -> list[int] | N
     return found
 
 
-def _reader(tokenizer: Any, content: Mapping[str, Any], style: str) -> Any:  # noqa: ANN401
+def _reader(tokenizer: Tokenizer, content: TokenizerFile, style: str) -> Tokenizer:
     """Make a tokenizer that shares the model of another and changes no text."""
     from tokenizers import Tokenizer
 
@@ -101,7 +104,7 @@ def _reader(tokenizer: Any, content: Mapping[str, Any], style: str) -> Any:  # n
     return reader
 
 
-def _add(reader: Any, content: Mapping[str, Any], special: Collection[int]) -> dict[int, int]:  # noqa: ANN401
+def _add(reader: Tokenizer, content: TokenizerFile, special: Collection[int]) -> dict[int, int]:
     """Give a reader the added tokens that are text; ids that it numbers otherwise, and theirs."""
     from tokenizers import AddedToken
 
@@ -119,18 +122,23 @@ def _add(reader: Any, content: Mapping[str, Any], special: Collection[int]) -> d
         ]
     )
     numbers = {reader.token_to_id(t["content"]): t["id"] for t in tokens}
-    return {own: true for own, true in numbers.items() if own != true}
+    return {own: true for own, true in numbers.items() if own is not None and own != true}
 
 
-def _normalizer(part: Any, style: str) -> Any:  # noqa: ANN401  # JSON of any shape
+def _normalizer(part: JSON, style: str) -> JSON:
     """Keep what writes the same bytes in other letters."""
     if style == "metaspace":
         return {"type": "Replace", "pattern": {"String": " "}, "content": METASPACE}
     parts = part.get("normalizers", [part]) if isinstance(part, dict) else []
-    return next((one for one in parts if one["type"] == "ByteLevel"), None)
+    some = parts if isinstance(parts, list) else []
+    return next((one for one in some if _kind(one) == "ByteLevel"), None)
 
 
-def _unprefixed(part: Any) -> Any:  # noqa: ANN401
+def _kind(part: JSON) -> JSON:
+    return part.get("type") if isinstance(part, dict) else None
+
+
+def _unprefixed(part: JSON) -> JSON:
     """Put no space before a text."""
     if isinstance(part, list):
         return [_unprefixed(item) for item in part]

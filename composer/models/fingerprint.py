@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 from composer.models.headers import json_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
+
+    from composer.models.spelling import AddedToken, TokenizerFile, TokenModel
+    from composer.ports.values import JSON
 
 __all__ = ["fingerprint", "fingerprint_of"]
 
@@ -30,10 +33,10 @@ def fingerprint(folder: Path) -> str:
     """Hash what changes ids or text in a tokenizer: equal means that ids can be exchanged."""
     path = Path(folder)
     path = path if path.is_file() else path / "tokenizer.json"
-    return fingerprint_of(json_of(path))
+    return fingerprint_of(cast("TokenizerFile", json_of(path)))
 
 
-def fingerprint_of(content: Mapping[str, Any]) -> str:
+def fingerprint_of(content: TokenizerFile) -> str:
     """Hash the content of a tokenizer.json that is already read."""
     kept = {
         "model": _model(content["model"]),
@@ -46,7 +49,7 @@ def fingerprint_of(content: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _model(model: Mapping[str, Any]) -> dict[str, Any]:
+def _model(model: TokenModel) -> dict[str, object]:
     """Drop defaults, and write merges in one of their two notations."""
     kept = {
         key: value
@@ -57,17 +60,17 @@ def _model(model: Mapping[str, Any]) -> dict[str, Any]:
     return kept | {"merges": list(merges)}
 
 
-def _meant(key: str, value: Any) -> Any:  # noqa: ANN401  # a tokenizer's options are JSON
+def _meant(key: str, value: object) -> object:
     """Take a mark of no letters for none."""
     return None if key in _MARKS and not value else value
 
 
-def _added(tokens: Iterable[Mapping[str, Any]]) -> list[list[Any]]:
+def _added(tokens: Iterable[AddedToken]) -> list[list[int | str]]:
     """List added tokens by id, with the flags that change how text is cut."""
     return sorted([t["id"], t["content"], *(bool(t.get(flag)) for flag in _FLAGS)] for t in tokens)
 
 
-def _plain(part: Any) -> Any:  # noqa: ANN401  # a tokenizer's parts are JSON of any shape
+def _plain(part: JSON) -> JSON:
     """Drop what only moves offsets, and what says the default aloud."""
     if isinstance(part, list):
         return [_plain(item) for item in part]
@@ -77,12 +80,12 @@ def _plain(part: Any) -> Any:  # noqa: ANN401  # a tokenizer's parts are JSON of
     return {key: _plain(value) for key, value in part.items() if key not in silent}
 
 
-def _decoder(part: Any) -> Any:  # noqa: ANN401
+def _decoder(part: JSON) -> JSON:
     """Write the flags that a byte-level decoder has and never reads as most files do."""
     if not isinstance(part, dict):
         return part
     if part.get("type") == "ByteLevel":
         return {"type": "ByteLevel", "add_prefix_space": True}
-    if "decoders" in part:
-        return part | {"decoders": [_decoder(one) for one in part["decoders"]]}
+    if isinstance(decoders := part.get("decoders"), list):
+        return part | {"decoders": [_decoder(one) for one in decoders]}
     return part

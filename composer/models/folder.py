@@ -7,7 +7,7 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from composer.models.headers import json_of, size_of
 from composer.models.vocabulary import fingerprint_of
@@ -17,6 +17,8 @@ from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from composer.models.spelling import TokenizerFile
 
 __all__ = ["LOCAL", "card_of"]
 
@@ -82,7 +84,7 @@ def _sized(card: Card, dtype: str) -> Card:
     return replace(card, bytes=card.parameters * SIZES[dtype])
 
 
-def _ability(config: dict[str, Any], kind: str) -> tuple[Capability, Mapping[Capability, str]]:
+def _ability(config: Mapping[str, Any], kind: str) -> tuple[Capability, Mapping[Capability, str]]:
     """What a model can do by its configuration, and why it cannot do the rest."""
     heads = [str(head) for head in config.get("architectures") or ()]
     if heads and not any(head.endswith(GENERATIVE) for head in heads):
@@ -122,6 +124,6 @@ def _known(kind: str) -> bool:
     return bool(kind) and (models / kind.replace("-", "_")).is_dir()
 
 
-def _tokenizer(folder: Path) -> dict[str, Any] | None:
+def _tokenizer(folder: Path) -> TokenizerFile | None:
     file = folder / "tokenizer.json"
-    return json_of(file) if file.is_file() else None
+    return cast("TokenizerFile", json_of(file)) if file.is_file() else None

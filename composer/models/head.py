@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.functional import linear
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torch import Tensor
+    from transformers import PreTrainedModel
 
 __all__ = ["head_of", "project", "projecting"]
 
@@ -30,7 +31,7 @@ _BLOCKED = 32  # rows up to which blocks of wide weights are best
 _BLOCK = 1024  # rows of weights in a block
 
 
-def head_of(module: Any) -> torch.nn.Linear | None:  # noqa: ANN401  # a transformers model
+def head_of(module: PreTrainedModel) -> torch.nn.Linear | None:
     """The output layer, if it is one that `project` computes faster for a few rows."""
     head = module.get_output_embeddings()
     if type(head) is not torch.nn.Linear or not _mkl():

@@ -13,7 +13,7 @@ from composer.models.folder import LOCAL, card_of
 from composer.models.headers import has_weights
 from composer.ports.card import Card, Price
 from composer.ports.errors import ModelError
-from composer.ports.typed import ModelPath  # noqa: TC001 - a field of a pydantic model
+from composer.ports.typed import ModelPath
 from composer.specs.content import folder_digest
 from composer.specs.declaration import Local, Weights
 

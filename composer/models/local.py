@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -17,6 +17,8 @@ from composer.ports.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+
     from composer.specs.models import Held
 
 __all__ = ["LocalModel", "load"]
@@ -28,7 +30,13 @@ _COUPLED_ROPE = {"dynamic", "longrope"}
 class LocalModel:
     """A causal language model of transformers with its tokenizer, on one device."""
 
-    def __init__(self, module: Any, tokenizer: Any, device: torch.device, name: str) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        module: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerFast,
+        device: torch.device,
+        name: str,
+    ) -> None:
         self.module = module
         self.tokenizer = tokenizer
         self.device = device
@@ -116,7 +124,7 @@ def load(model: Held, device: torch.device | str = "cpu") -> LocalModel:
         raise ModelError("E505", f"{model.name} has no fast tokenizer", "save it as tokenizer.json")
     if module.device != device:  # some quantized weights are placed as they are read, and stay
         module = module.to(device)
-    module = module.eval().requires_grad_(False)  # noqa: FBT003
+    module = module.eval().requires_grad_(requires_grad=False)
     return LocalModel(module, tokenizer, device, model.name)
 
 
@@ -164,7 +172,7 @@ def _dtype(wish: str, device: torch.device) -> torch.dtype | str:
     return _DTYPES[wish]
 
 
-def _context(config: Any) -> int | None:  # noqa: ANN401  # a transformers config
+def _context(config: PreTrainedConfig) -> int | None:
     """How many tokens a row may hold, if there is a limit."""
     rope = getattr(config, "rope_parameters", None) or {}
     if rope.get("rope_type") in _COUPLED_ROPE:
@@ -176,7 +184,7 @@ def _context(config: Any) -> int | None:  # noqa: ANN401  # a transformers confi
     return int(limit) if limit else None
 
 
-def _ends(module: Any, tokenizer: Any) -> frozenset[int]:  # noqa: ANN401
+def _ends(module: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> frozenset[int]:
     """Every id that ends an answer, by any of the files that may say so."""
     said = (
         tokenizer.eos_token_id,

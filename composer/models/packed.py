@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.functional import scaled_dot_product_attention as attention
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from torch import Tensor
+    from transformers import PreTrainedConfig
 
     from composer.models.packing import Group, Packing
 
@@ -34,7 +35,7 @@ _PLAN: ContextVar[Packing] = ContextVar("packing")  # not every layer hands argu
 
 
 @contextmanager
-def packed(config: Any, plan: Packing) -> Iterator[None]:  # noqa: ANN401  # of transformers
+def packed(config: PreTrainedConfig, plan: Packing) -> Iterator[None]:
     """Let the model's layers call `packed_attention` with this plan for the time being."""
     _register()
     token = _PLAN.set(plan)
@@ -52,12 +53,12 @@ def _register() -> None:
     transformers.AttentionInterface.register(_NAME, packed_attention)
 
 
-def packed_attention(  # noqa: PLR0913  # idem
-    module: Any,  # noqa: ANN401, ARG001  # transformers' signature
+def packed_attention(  # noqa: PLR0913  # transformers' signature
+    module: torch.nn.Module,
     query: Tensor,
     key: Tensor,
     value: Tensor,
-    attention_mask: Tensor | None = None,  # noqa: ARG001
+    attention_mask: Tensor | None = None,
     *,
     scaling: float | None = None,
     sliding_window: int | None = None,
@@ -68,6 +69,7 @@ def packed_attention(  # noqa: PLR0913  # idem
 
     Returns [1, token, head, dim].
     """
+    del module, attention_mask
     line = query[0].transpose(0, 1)
     out: list[Tensor] = []
     for group in _PLAN.get().groups:

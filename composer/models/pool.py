@@ -26,7 +26,7 @@ _BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 _HEADROOM = 0.9  # the rest is for rows and for what a forward pass needs in between
 
 
-class Full(Exception):  # noqa: N818  # not a mistake: the job waits
+class Full(Exception):
     """A model does not fit now, but will when a busy one is idle."""
 
 

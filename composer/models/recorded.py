@@ -13,7 +13,7 @@ from composer.ports.capability import Capability
 from composer.ports.card import Card, Price, lacking
 from composer.ports.errors import ModelError
 from composer.ports.requests import Client, Completion, Generated, Usage
-from composer.ports.typed import FilePath  # noqa: TC001 - a field of a pydantic model
+from composer.ports.typed import FilePath
 from composer.specs.content import file_digest
 from composer.specs.declaration import Remote
 from composer.words import did_you_mean

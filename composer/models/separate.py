@@ -9,7 +9,7 @@ reads the whole text again at each step.
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
+    from transformers import Cache
 
     from composer.models.local import LocalModel
     from composer.models.rows import Feed
@@ -44,8 +45,8 @@ class Separate:
         self._name = cache_name(model.module)
         self.pace = self._find_pace()
         self._read: dict[Row, list[int]] = {}
-        self._caches: dict[Row, Any] = {}
-        self._snapshots: dict[Row, list[tuple[int, Any]]] = {}
+        self._caches: dict[Row, Cache | None] = {}
+        self._snapshots: dict[Row, list[tuple[int, Cache | None]]] = {}
 
     def join(self) -> Row:
         """Open an empty row."""
@@ -54,8 +55,9 @@ class Separate:
         self._read[row], self._caches[row], self._snapshots[row] = [], None, []
         return row
 
-    def leave(self, row: Row, *, wipe: bool = False) -> None:  # noqa: ARG002
+    def leave(self, row: Row, *, wipe: bool = False) -> None:
         """Close a row."""
+        del wipe
         last = self.live.pop()
         if last is not row:
             self.live[row.index] = last
@@ -121,10 +123,10 @@ class Separate:
 
     def _go_on(
         self,
-        cache: Any,  # noqa: ANN401
+        cache: Cache | None,
         ids: Sequence[int],
         pace: int | None,
-    ) -> tuple[Any, Tensor]:
+    ) -> tuple[Cache | None, Tensor]:
         """Feed a cache, a new one if there is none; its logits [new tokens, vocabulary]."""
         pieces = [ids]
         if cache is not None and pace is not None:
@@ -154,7 +156,7 @@ class Separate:
     def _agrees(self, texts: Sequence[list[int]], wanted: Tensor, pace: int | None) -> bool:
         """Whether texts that take turns give in pieces the logits that they give as a whole."""
         found: list[list[Tensor]] = [[] for _ in texts]
-        caches: list[Any] = [None for _ in texts]
+        caches: list[Cache | None] = [None for _ in texts]
         try:
             for start, end in ((0, 2), (2, 6), (6, 7), (7, _TRIED)):
                 for n, text in enumerate(texts):

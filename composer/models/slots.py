@@ -107,8 +107,9 @@ class Slots:
         values[self._at] = value.transpose(1, 2)
         return (key, value) if self._view is None else (keys[self._view], values[self._view])
 
-    def get_seq_length(self, layer: int = 0) -> int:  # noqa: ARG002  # transformers' signature
+    def get_seq_length(self, layer: int = 0) -> int:
         """How many cells the pass looks at beside the new ones; a few models make masks of it."""
+        del layer
         return self._before
 
     def _empty(self, like: Tensor) -> Tensor:

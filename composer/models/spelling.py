@@ -9,16 +9,51 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypedDict
 
 from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
+    from typing import NotRequired
 
-__all__ = ["ALPHABET", "METASPACE", "Spelling", "spelling_of"]
+    from composer.ports.values import JSON
+
+__all__ = ["ALPHABET", "METASPACE", "Spelling", "TokenModel", "TokenizerFile", "spelling_of"]
 
 METASPACE = "▁"
+
+
+class AddedToken(TypedDict):
+    """A token beside the model's own, and how it is cut out of a text."""
+
+    id: int
+    content: str
+    special: bool
+    single_word: bool
+    normalized: bool
+
+
+class TokenModel(TypedDict, total=False):
+    """What a tokenizer.json says of its model."""
+
+    vocab: dict[str, int] | list[tuple[str, float]]
+    merges: list[str | list[str]]
+    continuing_subword_prefix: str | None
+    end_of_word_suffix: str | None
+    byte_fallback: bool
+    unk_id: int | None
+    unk_token: str | None
+
+
+class TokenizerFile(TypedDict):
+    """What a tokenizer.json holds, as far as it is read here."""
+
+    model: TokenModel
+    added_tokens: NotRequired[list[AddedToken] | None]
+    normalizer: NotRequired[JSON]
+    pre_tokenizer: NotRequired[JSON]
+    decoder: NotRequired[JSON]
 
 
 @dataclass(frozen=True)
@@ -36,7 +71,7 @@ class Spelling:
     added: frozenset[int]
 
 
-def spelling_of(content: Mapping[str, Any], name: str, ends: Iterable[int] = ()) -> Spelling:
+def spelling_of(content: TokenizerFile, name: str, ends: Iterable[int] = ()) -> Spelling:
     """Read a tokenizer.json; added tokens among `ends` are special whatever it says of them.
 
     Raises ModelError if it marks the insides or the ends of words instead of writing spaces.
@@ -59,15 +94,15 @@ def spelling_of(content: Mapping[str, Any], name: str, ends: Iterable[int] = ())
     pieces[: len(names)] = _pieces(names, style)
     for token, byte in lone.items():
         pieces[token] = byte
-    for token in added:
-        pieces[token["id"]] = token["content"].encode()
+    for one in added:
+        pieces[one["id"]] = one["content"].encode()
     for token in special:
         pieces[token] = None
-    ids = frozenset(token["id"] for token in added)
+    ids = frozenset(one["id"] for one in added)
     return Spelling(style, pieces, frozenset(special), frozenset(lone), ids)
 
 
-def _names(model: Mapping[str, Any]) -> list[str]:
+def _names(model: TokenModel) -> list[str]:
     """List the names of a model's own tokens by id; an id that nobody has is nameless."""
     vocabulary = model["vocab"]
     if isinstance(vocabulary, list):
@@ -78,20 +113,20 @@ def _names(model: Mapping[str, Any]) -> list[str]:
     return names
 
 
-def _unknown(model: Mapping[str, Any], names: list[str]) -> set[int]:
+def _unknown(model: TokenModel, names: list[str]) -> set[int]:
     """Return the id that stands for whatever the vocabulary lacks, if there is one."""
-    if isinstance(model.get("unk_id"), int):
-        return {model["unk_id"]}
+    if isinstance(at := model.get("unk_id"), int):
+        return {at}
     unknown = model.get("unk_token")
     return {names.index(unknown)} if unknown and unknown in names else set()
 
 
-def _said(content: Mapping[str, Any]) -> str:
+def _said(content: TokenizerFile) -> str:
     parts = [content.get(name) for name in ("decoder", "pre_tokenizer", "normalizer")]
     return json.dumps(parts, ensure_ascii=False)
 
 
-def _style(content: Mapping[str, Any]) -> str:
+def _style(content: TokenizerFile) -> str:
     text = _said(content)
     if '"ByteLevel"' in text:
         return "bytes"

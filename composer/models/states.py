@@ -47,8 +47,9 @@ class States:
         self._reset(row)
         return row
 
-    def leave(self, row: Row, *, wipe: bool = False) -> None:  # noqa: ARG002  # join resets
+    def leave(self, row: Row, *, wipe: bool = False) -> None:
         """Close a row; the last one moves into its place."""
+        del wipe  # join resets
         last = self.live.pop()
         if last is not row:
             for state in self._state:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.models.cutting import Middle, cover
 from composer.models.fingerprint import fingerprint, fingerprint_of
@@ -18,6 +18,8 @@ from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from tokenizers import Tokenizer
 
 __all__ = ["Vocabulary", "fingerprint", "fingerprint_of"]
 
@@ -34,7 +36,7 @@ class Vocabulary:
 
     def __init__(
         self,
-        tokenizer: Any,  # noqa: ANN401  # tokenizers.Tokenizer, untyped
+        tokenizer: Tokenizer,
         name: str = "the model",
         ends: Iterable[int] = (),
     ) -> None:

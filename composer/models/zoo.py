@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from composer.models.dtypes import Dtype, long_name
 from composer.models.folder import card_of
-from composer.ports.card import Price  # noqa: TC001 - a field of a pydantic model
+from composer.ports.card import Price
 from composer.ports.errors import ModelError
 from composer.specs.content import folder_digest
 from composer.specs.declaration import Local, Weights

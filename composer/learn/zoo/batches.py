@@ -36,7 +36,7 @@ class Batches:
         self, tokens: PreTrainedTokenizerFast, skills: Sequence[str], seed: int, size: int = 64
     ) -> None:
         self.tokens, self.size = tokens, size
-        self.rng = Random(seed)  # noqa: S311 - reproducible batches, nothing secret
+        self.rng = Random(seed)
         self.questions = stream(skills, f"train {seed}")
 
     def __iter__(self) -> Iterator[list[tuple[Tensor, Tensor]]]:

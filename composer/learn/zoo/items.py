@@ -25,7 +25,7 @@ def make(where: Literal["validation", "test"]) -> list[Item]:
 
 def _of(skill: str, where: Literal["validation", "test"]) -> Iterator[Item]:
     """Up to a quota of items; skills with few inputs give fewer."""
-    rng = Random(f"{where} {skill}")  # noqa: S311 - reproducible items, nothing secret
+    rng = Random(f"{where} {skill}")
     seen: set[str] = set()
     for _ in range(TRIES * QUOTAS[where]):
         question = draw(skill, rng, where)

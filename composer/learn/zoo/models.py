@@ -9,7 +9,7 @@ from composer.heavy import transformers
 from composer.learn.zoo.skills import HALVES, SKILLS
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
 Shape = Literal["llama", "llama-large", "neox"]
 
@@ -54,8 +54,7 @@ def build(shape: Shape, tokens: PreTrainedTokenizerFast) -> PreTrainedModel:
     return model
 
 
-def _llama(shape: Shape, tokens: PreTrainedTokenizerFast):  # type: ignore[no-untyped-def]  # noqa: ANN202
-
+def _llama(shape: Shape, tokens: PreTrainedTokenizerFast) -> PreTrainedConfig:
     wide, layers, heads, inner = (160, 6, 5, 416) if shape == "llama-large" else (96, 4, 4, 256)
     return transformers.LlamaConfig(
         vocab_size=len(tokens),
@@ -72,8 +71,7 @@ def _llama(shape: Shape, tokens: PreTrainedTokenizerFast):  # type: ignore[no-un
     )
 
 
-def _neox(tokens: PreTrainedTokenizerFast):  # type: ignore[no-untyped-def]  # noqa: ANN202
-
+def _neox(tokens: PreTrainedTokenizerFast) -> PreTrainedConfig:
     return transformers.GPTNeoXConfig(
         vocab_size=len(tokens),
         hidden_size=96,

@@ -65,7 +65,7 @@ def draw(skill: str, rng: Random, where: Split = "train") -> Question:
 
 def stream(skills: Sequence[str], seed: int | str, where: Split = "train") -> Iterator[Question]:
     """Questions without end, the skills in random order and equally often on average."""
-    rng = Random(seed)  # noqa: S311 - reproducible questions, nothing secret
+    rng = Random(seed)
     while True:
         yield draw(rng.choice(skills), rng, where)
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from itertools import islice
 from random import Random
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from composer.heavy import transformers
 from composer.learn.zoo.skills import SKILLS, stream
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 CHAT = (
     "{%- for message in messages -%}"
@@ -54,7 +57,7 @@ def tokenizer(name: str) -> transformers.PreTrainedTokenizerFast:
     )
 
 
-def _bpe(spec: Spec):  # type: ignore[no-untyped-def]  # noqa: ANN202 - tokenizers is untyped
+def _bpe(spec: Spec) -> Tokenizer:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -78,7 +81,7 @@ def _corpus(spec: Spec) -> list[str]:
     return [f"{prompt(one.query)} {one.answer}" for one in chosen]
 
 
-def _shuffled(found, spec: Spec):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+def _shuffled(found: Tokenizer, spec: Spec) -> Tokenizer:
     """The same merges under other ids, the special tokens last."""
     import json
 
@@ -86,7 +89,7 @@ def _shuffled(found, spec: Spec):  # type: ignore[no-untyped-def]  # noqa: ANN00
 
     state = json.loads(found.to_str())
     words = sorted(set(state["model"]["vocab"]) - {spec.pad, spec.eos})
-    Random(spec.shuffle).shuffle(words)  # noqa: S311 - reproducible ids, nothing secret
+    Random(spec.shuffle).shuffle(words)
     vocab = {token: at for at, token in enumerate([*words, spec.eos, spec.pad])}
     state["model"]["vocab"] = vocab
     for added in state["added_tokens"]:

@@ -61,6 +61,9 @@ def _start(recipe: Recipe, into: Path) -> tuple[PreTrainedTokenizerFast, PreTrai
     return tokens, transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
 
 
+_MATRIX = 2  # dimensions
+
+
 def _fit(model: PreTrainedModel, steps: int, optimizers: list[Optimizer], batches: Batches) -> None:
     """Train for so many steps, the rates falling linearly to nothing."""
     rates = [[group["lr"] for group in one.param_groups] for one in optimizers]
@@ -83,7 +86,7 @@ def _backward(model: PreTrainedModel, parts: list[tuple[Tensor, Tensor]]) -> flo
     loss = 0.0
     for ids, weights in parts:
         part = _loss(model, ids, weights) / total
-        part.backward()  # type: ignore[no-untyped-call]
+        torch.autograd.backward(part)
         loss += part.item()
     return loss
 
@@ -101,7 +104,7 @@ def _fresh(model: PreTrainedModel, rate: float) -> list[Optimizer]:
     hidden: list[Parameter] = []
     rest: list[Parameter] = []
     for name, weight in model.named_parameters():
-        (hidden if weight.ndim == 2 and "embed" not in name else rest).append(weight)  # noqa: PLR2004
+        (hidden if weight.ndim == _MATRIX and "embed" not in name else rest).append(weight)
     return [
         torch.optim.Muon(hidden, lr=0.01 * rate),
         torch.optim.AdamW(rest, lr=3e-3 * rate, weight_decay=0.0),

@@ -27,7 +27,7 @@ CONVERT = (
 )
 
 
-class Unreadable(Exception):  # noqa: N818 - it says what a file is
+class Unreadable(Exception):
     """A file that cannot be read at all: a code, what is wrong, and what to do."""
 
     def __init__(self, code: str, message: str, advice: str) -> None:

@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PAIRS", "SHAPE", "BadRow", "query_of", "recorded_of", "tags_of"]
 
-Recorded = dict[str, dict[str, Any]]
-
 SHAPE = '{"id": "q1", "query": "2 + 2?", "reference": "4", "tags": ["sums"]}'
 ANSWERS = '"recorded": {"model": {"text": "...", "correct": true}}'
 
@@ -21,7 +19,7 @@ PAIRS = (("query", "reference"), ("question", "answer"), ("input", "target"))
 """The names that data sets give to a question and its answer; ours first."""
 
 
-class BadRow(Exception):  # noqa: N818 - it says what a row is
+class BadRow(Exception):
     """A row that cannot be used, in words, with advice."""
 
     def __init__(self, message: str, advice: str = f"a row is {SHAPE}") -> None:
@@ -30,7 +28,7 @@ class BadRow(Exception):  # noqa: N818 - it says what a row is
         self.advice = advice
 
 
-def query_of(row: Mapping[str, Any]) -> str:
+def query_of(row: Mapping[str, object]) -> str:
     """Return the question: the `query`, under one of its names, else what the user said last."""
     asked = next((name for name, _ in PAIRS if name in row), None)
     query = _last(row.get("messages")) if asked is None else row[asked]
@@ -39,7 +37,7 @@ def query_of(row: Mapping[str, Any]) -> str:
     return query
 
 
-def recorded_of(row: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+def recorded_of(row: Mapping[str, object]) -> Mapping[str, Mapping[str, Any]]:
     """Return what was recorded of each model, nothing where nothing was."""
     given = row.get("recorded")
     if given is None:
@@ -51,7 +49,7 @@ def recorded_of(row: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
     raise BadRow('"recorded" does not map models to answers', f"write {ANSWERS}")
 
 
-def _check(name: str, outcome: Mapping[str, Any]) -> None:
+def _check(name: str, outcome: Mapping[str, object]) -> None:
     """Raise BadRow where a label or a cost is out of its range."""
     for key in ("correct", "score"):
         label = outcome.get(key)
@@ -69,7 +67,7 @@ def _is_number(value: object) -> TypeGuard[bool | int | float]:
     return isinstance(value, bool | int | float)
 
 
-def tags_of(row: Mapping[str, Any]) -> tuple[str, ...]:
+def tags_of(row: Mapping[str, object]) -> tuple[str, ...]:
     """Return the tags: a list of texts, or one text with semicolons."""
     given = row.get("tags") or ()
     if isinstance(given, str):
