@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import cached_property
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.compiler.fits import Calibrated, specification
 from composer.heavy import np
@@ -57,7 +57,7 @@ class Route:
 
 def calibrate(
     route: Route, written: Policy | None, target: Target
-) -> tuple[Calibrated, dict[str, Any]]:
+) -> tuple[Calibrated, dict[str, object]]:
     """Set the policy's lever so that decisions on left-out predictions meet a target.
 
     Returns the setting from all rows, and what was reached: the lever is set on one half of the
@@ -80,7 +80,10 @@ def calibrate(
     specified = None if written is None else specification(written)
     calibrated = Calibrated(policy=specified, option=lever, value=value, target=str(target))
     at_target = worth(route.labels, quality, share, halves, route.seed)
-    told = {"reached": [reached.mean, reached.low, reached.high], "at_target": at_target}
+    told: dict[str, object] = {
+        "reached": [reached.mean, reached.low, reached.high],
+        "at_target": at_target,
+    }
     return calibrated, told
 
 

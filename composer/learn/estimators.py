@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.heavy import np
 from composer.learn.calibrate import Route, calibrate
@@ -16,6 +16,8 @@ from composer.parts.estimators.foreign import near_state
 from composer.ports import Port
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from composer.compiler.fits import Calibrated
     from composer.compiler.graph import Node
     from composer.learn.lesson import Lesson
@@ -60,7 +62,7 @@ def train_estimator(part: Learned, node: Node, lesson: Lesson) -> Taught:
 
 def _calibrated(
     node: Node, lesson: Lesson, labels: Labels, found: Predictions
-) -> tuple[Calibrated | None, dict[str, Any]]:
+) -> tuple[Calibrated | None, dict[str, object]]:
     if lesson.target is None:
         return None, {}
     written = node.get("policy")
@@ -78,8 +80,7 @@ def _examined(labels: Labels) -> tuple[str, ...]:
     return tuple(_remarks(labels, known))
 
 
-def _remarks(labels: Labels, known: Any) -> list[str]:  # noqa: ANN401 - numpy is imported late
-
+def _remarks(labels: Labels, known: NDArray[np.bool_]) -> list[str]:
     notes = []
     for at, name in enumerate(labels.names):
         values = labels.quality[known[:, at], at]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.compiler.fits import Entry, Kept, Source, find, fit_path, specification, write_fit
 from composer.compiler.fits.kept import content_of
@@ -29,7 +29,7 @@ class Done:
     kept: Kept
     notes: tuple[str, ...]
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Give the plain values that `--json` prints."""
         entries = [
             entry.model_dump(mode="json", exclude={"facts", "key"}) for entry in self.kept.entries

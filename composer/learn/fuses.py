@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.compiler.graph import model_of
 from composer.learn.lesson import Taught, nearest, unteachable
@@ -80,7 +80,7 @@ def _spaced(
     return variants[totals.index(max(totals))]
 
 
-def _report(heard: Heard, names: Sequence[str]) -> dict[str, Any]:
+def _report(heard: Heard, names: Sequence[str]) -> dict[str, object]:
     """How many tokens were read, and which share of them each member had right."""
     shares = heard.right.float().mean(0).tolist()
     right = {name: round(share, 4) for name, share in zip(names, shares, strict=True)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.learn.fuses import fuse_of
 from composer.learn.lesson import Taught, unteachable
@@ -10,11 +10,10 @@ from composer.learn.tokens import mapped
 from composer.specs import Declared
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from composer.compiler.graph import Node
     from composer.learn.lesson import Lesson
     from composer.parts.align import Mapped
+    from composer.ports import State
 
 __all__ = ["train_mapping"]
 
@@ -31,10 +30,10 @@ def train_mapping(part: Mapped, node: Node, lesson: Lesson) -> Taught:
         raise unteachable(text, "fuse models, not prompts or fuses of them")
     pivot, *others = (load(model) for model in models)
     state = mapped(pivot, others)
-    report = {"tokens": {name: _found(state.arrays, n) for n, name in enumerate(fuse.names[1:])}}
+    report = {"tokens": {name: _found(state, n) for n, name in enumerate(fuse.names[1:])}}
     return Taught(fuse.names, 0, {"state": state}, report)
 
 
-def _found(arrays: Mapping[str, Any], other: int) -> int:
+def _found(mapping: State, other: int) -> int:
     """How many of a member's tokens are mapped to any."""
-    return int((arrays[f"tokens.{other}"] >= 0).any(-1).sum())
+    return int((mapping.arrays[f"tokens.{other}"] >= 0).any(-1).sum())

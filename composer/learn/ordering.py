@@ -5,7 +5,7 @@ The APGR of RouteLLM (arXiv:2406.18665), see `composer.metrics.curves`. Chance r
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.heavy import np
 from composer.metrics.curves import apgr, threshold_picks
@@ -13,6 +13,8 @@ from composer.metrics.intervals import Interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from composer.parts.estimators.values import Floats
 
@@ -36,7 +38,7 @@ def intervals(scores: Sequence[Floats], weak: Floats, strong: Floats, seed: int)
     After those comes, for each score but the first, the paired gain of the first over it.
     """
 
-    def values(rows: Any) -> list[float]:  # noqa: ANN401 - indices, or all
+    def values(rows: NDArray[np.intp] | slice) -> list[float]:
         found = [recovered(score[rows], weak[rows], strong[rows]) for score in scores]
         return found + [found[0] - other for other in found[1:]]
 

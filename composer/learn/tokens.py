@@ -11,7 +11,7 @@ which `composer.fusion.taught.save` writes into a file for `file = ...` in a rec
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.heavy import np, sklearn, torch
 from composer.learn.lesson import unteachable
@@ -20,9 +20,13 @@ from composer.ports import Query, State
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from numpy.typing import NDArray
+
     from composer.fusion.engine import Engine
     from composer.fusion.sessions.listen import Heard
     from composer.models.local import LocalModel
+    from composer.parts.estimators.nets import Loss
+    from composer.parts.estimators.values import Floats
     from composer.specs import TokenFuse
 
 __all__ = ["critical", "hear", "learned", "mapped", "routed"]
@@ -138,10 +142,10 @@ def routed(
     return State(dict(weights), facts)
 
 
-def _labels(heard: Heard) -> tuple[Any, Any]:
+def _labels(heard: Heard) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which tokens somebody gets right, and of those, where the lead does."""
-    right = heard.right.numpy()
-    known = right.any(1)
+    right: NDArray[np.bool_] = heard.right.numpy()
+    known = np.asarray(right.any(1))
     labels = right[known, 0]
     if min(labels.sum(), (~labels).sum()) < _FEWEST:
         text = "the first member is right wherever another is, or never"
@@ -149,11 +153,11 @@ def _labels(heard: Heard) -> tuple[Any, Any]:
     return known, labels
 
 
-def _counts(labels: Any) -> dict[str, int]:  # noqa: ANN401 - an array
+def _counts(labels: NDArray[np.bool_]) -> dict[str, int]:
     return {"tokens": len(labels), "trusted": int(labels.sum())}
 
 
-def _cross_entropy(inputs: Any, labels: Any) -> Any:  # noqa: ANN401 - arrays, and a loss
+def _cross_entropy(inputs: Floats, labels: NDArray[np.bool_]) -> Loss:
     """The loss of a batch of rows, by a perceptron's weights."""
     from composer.parts.estimators.nets import forward
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.heavy import np
 from composer.learn.deciding import strongest
@@ -16,11 +16,13 @@ if TYPE_CHECKING:
     from composer.parts.estimators.values import Floats, Labels, Predictions
 
 
+_PAIR = 2  # a weak and a strong choice
+
 LEAST = 0.05
 """The gap between two choices below which its recovered share says nothing."""
 
 
-def facts(labels: Labels) -> dict[str, Any]:
+def facts(labels: Labels) -> dict[str, object]:
     """Return how many rows have every outcome, and the best single choice with its quality."""
     rows = _complete(labels)
     some = labels.take(rows)
@@ -48,7 +50,7 @@ def validate(labels: Labels, found: Predictions, seed: int) -> dict[str, list[fl
         "quality": _triple(mean_interval(best.tolist(), seed=seed)),
         "gain": _triple(difference_interval(best.tolist(), single.tolist(), seed=seed)),
     }
-    if len(some.names) == 2:  # noqa: PLR2004 - a weak and a strong choice
+    if len(some.names) == _PAIR:
         out |= _two(some, mean, seed)
     return out
 

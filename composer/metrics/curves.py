@@ -6,15 +6,15 @@ the answers were worth, from 0 to 1. Every curve runs from the cheapest point to
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.heavy import np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Floats = NDArray[np.floating[Any]]
-    Numbers = NDArray[np.number[Any]]
+    Floats = NDArray[np.floating]
+    Numbers = NDArray[np.number]
     Point = tuple[float, float]
 
 __all__ = [

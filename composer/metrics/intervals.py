@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.heavy import np
 
@@ -69,7 +69,7 @@ def difference_interval(
 
 
 def resampled_means(
-    columns: NDArray[np.floating[Any]], *, draws: int = DRAWS, seed: int = 0
+    columns: NDArray[np.floating], *, draws: int = DRAWS, seed: int = 0
 ) -> NDArray[np.float64]:
     """Means of the columns of [n, k], [1 + draws, k]: as they are, then of resampled rows.
 
@@ -86,7 +86,7 @@ def resampled_means(
     return np.concatenate(means)
 
 
-def drawn_interval(values: NDArray[np.floating[Any]], *, level: float = 0.95) -> Interval:
+def drawn_interval(values: NDArray[np.floating], *, level: float = 0.95) -> Interval:
     """The percentile interval of a statistic: its value, then its values over resampled rows.
 
     Draws for which it is not defined (NaN) are left out; it is NaN throughout where it never is.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -61,8 +61,8 @@ def kmeans(x: Floats, count: int, seed: int) -> Floats:
     return np.asarray(model.cluster_centers_, dtype=np.float32)
 
 
-def nearest(centres: Floats, x: Floats) -> NDArray[Any]:
+def nearest(centres: Floats, x: Floats) -> NDArray[np.intp]:
     """Return the index of the nearest centre of each vector, by Euclidean distance."""
     apart = (centres**2).sum(1) - 2 * x @ centres.T
-    chosen: NDArray[Any] = apart.argmin(axis=1)
+    chosen: NDArray[np.intp] = apart.argmin(axis=1)
     return chosen

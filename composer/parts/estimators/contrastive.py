@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -14,9 +14,12 @@ from composer.parts.estimators.values import Predictions
 from composer.ports import State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from composer.parts.estimators.values import Asked, Labels
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from composer.parts.estimators.values import Array, Asked, Labels
 
 _WRONG = 0.5
 _FAR = -1e9
@@ -59,7 +62,7 @@ class Contrastive(Dense):
         inputs = torch.from_numpy(x)
         outcomes = torch.tensor(labels.quality, dtype=torch.float32)
 
-        def of_batch(tensors: dict[str, Any], rows: Any) -> Any:  # noqa: ANN401 - tensors
+        def of_batch(tensors: dict[str, Tensor], rows: Tensor) -> Tensor:
             encoded = _unit(_encode(tensors, inputs[rows]))
             choices = _unit(tensors["choices"])
             first = self._sorted(encoded @ choices.T, outcomes[rows])
@@ -77,7 +80,7 @@ class Contrastive(Dense):
         encoded = _unit(_encode(arrays, self.reduced(state.part("space"), queries)))
         return Predictions.of(softmax(encoded @ _unit(arrays["choices"]).T, self.temperature))
 
-    def _sorted(self, similar: Any, outcomes: Any) -> Any:  # noqa: ANN401 - tensors
+    def _sorted(self, similar: Tensor, outcomes: Tensor) -> Tensor:
         """Return the first loss: the mean over the positives of a batch."""
         scores = similar / self.temperature
         known = ~outcomes.isnan()
@@ -96,7 +99,7 @@ class Contrastive(Dense):
         return ((among - positive) * counted).sum() / counted.sum().clip(min=1)
 
 
-def _mates(group: Any, negatives: int, rng: Any) -> Any:  # noqa: ANN401 - arrays
+def _mates(group: NDArray[np.intp], negatives: int, rng: np.random.Generator) -> NDArray[np.intp]:
     """Return for each row one other of its group and some of other groups [n, 1 + negatives].
 
     A row alone in its group is its own mate; where there is one group only, so are the negatives.
@@ -112,10 +115,11 @@ def _mates(group: Any, negatives: int, rng: Any) -> Any:  # noqa: ANN401 - array
     return out
 
 
-def _encode(weights: Any, x: Any) -> Any:  # noqa: ANN401 - arrays or tensors
+def _encode(weights: Mapping[str, Array], x: Array) -> Array:
     return forward({name: weights[name] for name in ("w0", "b0")}, x)
 
 
-def _unit(vectors: Any) -> Any:  # noqa: ANN401 - arrays or tensors
+def _unit(vectors: Array) -> Array:
     """Return vectors divided by their length; those of length 0 stay so."""
-    return vectors / ((vectors**2).sum(-1) + 1e-12)[..., None] ** 0.5
+    unit: Array = vectors / ((vectors**2).sum(-1) + 1e-12)[..., None] ** 0.5
+    return unit

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -11,12 +11,14 @@ from composer.parts.estimators.learned import Featured
 from composer.ports import State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from composer.parts.estimators.features import Vectors
     from composer.parts.estimators.values import Asked, Floats
+
+    Numbers = NDArray[np.float32 | np.int32]
 
 _SMALL = 1e-8
 
@@ -36,7 +38,7 @@ class Dense(Featured):
         """Fit the features and the projection. Return their state and the vectors [n, d]."""
         features, sparse = self.embed(queries)
         columns = _heaviest(sparse, self.terms)
-        arrays: dict[str, NDArray[Any]] = {"columns": columns}
+        arrays: dict[str, Numbers] = {"columns": columns}
         if len(columns) > self.dims:
             arrays["axes"] = _axes(sparse[:, columns], self.dims, seed)
         dense = _project(arrays, sparse)
@@ -67,8 +69,7 @@ def _axes(vectors: Vectors, dims: int, seed: int) -> Floats:
     return np.ascontiguousarray(axes.T, dtype=np.float32)
 
 
-def _project(arrays: dict[str, NDArray[Any]] | Any, vectors: Vectors) -> Floats:  # noqa: ANN401
-
+def _project(arrays: Mapping[str, Numbers], vectors: Vectors) -> Floats:
     some = vectors[:, arrays["columns"]]
     dense = some @ arrays["axes"] if "axes" in arrays else some.toarray()
     return np.asarray(dense, dtype=np.float32)

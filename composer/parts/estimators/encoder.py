@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -15,9 +15,12 @@ from composer.parts.estimators.values import Predictions
 from composer.ports import State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from composer.parts.estimators.values import Asked, Labels
+    from torch import Tensor
+
+    from composer.parts.estimators.features import Vectors
+    from composer.parts.estimators.values import Array, Asked, Labels
 
 _FIRST = "table"
 _WORD = r"\b\w+\b"
@@ -52,7 +55,7 @@ class Encoder(Learned):
         weights = layers((self.dims, self.hidden, len(labels.names)), rng)
         weights[_FIRST] = (rng.normal(size=(self.buckets, self.dims)) * 0.1).astype(np.float32)
 
-        def of_batch(tensors: dict[str, Any], rows: Any) -> Any:  # noqa: ANN401 - tensors
+        def of_batch(tensors: dict[str, Tensor], rows: Tensor) -> Tensor:
             bags = _bags(x[rows.numpy()], tensors[_FIRST])
             return loss(self.goal, forward(_rest(tensors), bags), outputs[rows])
 
@@ -64,8 +67,7 @@ class Encoder(Learned):
         bags = self._hashed(queries) @ state.arrays[_FIRST]
         return Predictions.of(estimates(self.goal, forward(_rest(state.arrays), bags)))
 
-    def _hashed(self, queries: Sequence[Asked]) -> Any:  # noqa: ANN401 - a sparse matrix
-
+    def _hashed(self, queries: Sequence[Asked]) -> Vectors:
         vectorizer = sklearn.feature_extraction.text.HashingVectorizer(
             n_features=self.buckets,
             ngram_range=(1, 2),
@@ -76,7 +78,7 @@ class Encoder(Learned):
         return vectorizer.transform([text for text, _ in queries])
 
 
-def _bags(x: Any, table: Any) -> Any:  # noqa: ANN401 - a sparse matrix and tensors
+def _bags(x: Vectors, table: Tensor) -> Tensor:
     """Return the weighted sums of the vectors of each row's terms."""
     indices, starts = (torch.from_numpy(each.astype("int64")) for each in (x.indices, x.indptr))
     return torch.nn.functional.embedding_bag(
@@ -89,5 +91,5 @@ def _bags(x: Any, table: Any) -> Any:  # noqa: ANN401 - a sparse matrix and tens
     )
 
 
-def _rest(weights: Any) -> Any:  # noqa: ANN401 - a mapping of arrays or tensors
+def _rest(weights: Mapping[str, Array]) -> dict[str, Array]:
     return {name: each for name, each in weights.items() if name != _FIRST}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, model_validator
 
@@ -18,6 +18,10 @@ from composer.ports import State
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+    from sklearn.tree import ExtraTreeRegressor
+
+    from composer.parts.estimators.features import Vectors
     from composer.parts.estimators.values import Asked, Floats, Labels
 
 _LEAF = -1
@@ -52,9 +56,9 @@ class Forest(Featured):
 
     def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
         """Let every query fall through all trees."""
-        arrays = state.part("trees").arrays
+        trees = state.part("trees")
         seen = _dense(self.vectors(state.part("features"), queries))
-        found = arrays["value"][_fallen(arrays, seen)]
+        found = trees.arrays["value"][_fallen(trees, seen)]
         return Predictions(found.mean(1).astype(float), found.std(1).astype(float))
 
 
@@ -97,13 +101,12 @@ class Mix(Learned):
         return Predictions(np.asarray(mean), np.sqrt(np.asarray(spread)), cost)
 
 
-def _dense(vectors: Any) -> Floats:  # noqa: ANN401 - a sparse matrix
-
+def _dense(vectors: Vectors) -> Floats:
     dense: Floats = np.ascontiguousarray(vectors.toarray(), dtype=np.float32)
     return dense
 
 
-def _trees(grown: Sequence[Any]) -> State:
+def _trees(grown: Sequence[ExtraTreeRegressor]) -> State:
     """Return trees as arrays over all their nodes; a leaf's children are itself."""
     sizes = [each.tree_.node_count for each in grown]
     starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
@@ -129,8 +132,9 @@ def _trees(grown: Sequence[Any]) -> State:
     )
 
 
-def _fallen(arrays: Any, seen: Floats) -> Any:  # noqa: ANN401 - arrays by name
+def _fallen(trees: State, seen: Floats) -> NDArray[np.intp]:
     """Return the leaf [n, trees] that each row reaches in each tree."""
+    arrays = trees.arrays
     at = np.broadcast_to(arrays["starts"], (len(seen), len(arrays["starts"])))
     rows = np.arange(len(seen))[:, None]
     while True:

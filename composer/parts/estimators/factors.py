@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -13,9 +13,12 @@ from composer.parts.estimators.values import Predictions
 from composer.ports import State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from composer.parts.estimators.values import Asked, Floats, Labels
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from composer.parts.estimators.values import Array, Asked, Floats, Labels
 
 _WIDTH = 8.0
 """8 / pi is nearly the square of the logistic's scale against the normal's: the probit rule."""
@@ -48,7 +51,7 @@ class Factors(Dense):
             "weigh": np.ones(self.rank, np.float32),
         }
 
-        def of_batch(tensors: dict[str, Any], rows: Any) -> Any:  # noqa: ANN401 - tensors
+        def of_batch(tensors: dict[str, Tensor], rows: Tensor) -> Tensor:
             return _compared(_deltas(tensors, inputs[rows]), outcomes[rows])
 
         learnt = train(weights, of_batch, len(x), seed=seed, steps=self.steps)
@@ -92,7 +95,7 @@ class Irt(Dense):
             "width": np.full(size, -2.0, np.float32),
         }
 
-        def of_batch(tensors: dict[str, Any], rows: Any) -> Any:  # noqa: ANN401 - tensors
+        def of_batch(tensors: dict[str, Tensor], rows: Tensor) -> Tensor:
             noise = torch.randn(size, generator=draws)
             identity = tensors["mean"] + noise * tensors["width"].exp()
             x, wanted = inputs[rows], outcomes[rows]
@@ -118,18 +121,18 @@ def _with_one(x: Floats) -> Floats:
     return np.hstack([x, np.ones((len(x), 1), np.float32)])
 
 
-def _random(rng: Any, *size: int) -> Any:  # noqa: ANN401 - numpy is imported late
-
+def _random(rng: np.random.Generator, *size: int) -> NDArray[np.float32]:
     return rng.normal(size=size).astype(np.float32)
 
 
-def _deltas(weights: Any, x: Any) -> Any:  # noqa: ANN401 - arrays or tensors
+def _deltas(weights: Mapping[str, Array], x: Array) -> Array:
     vectors = weights["choices"]
     unit = vectors / (vectors**2).sum(-1)[:, None] ** 0.5
-    return (x @ weights["project"]) @ (unit * weights["weigh"]).T
+    deltas: Array = (x @ weights["project"]) @ (unit * weights["weigh"]).T
+    return deltas
 
 
-def _compared(scores: Any, outcomes: Any) -> Any:  # noqa: ANN401 - tensors
+def _compared(scores: Tensor, outcomes: Tensor) -> Tensor:
     """Return the mean loss of all comparisons of two known outcomes of a row."""
     first, second = torch.triu_indices(scores.shape[1], scores.shape[1], 1)
     wanted = (1 + outcomes[:, first] - outcomes[:, second]) / 2
@@ -140,8 +143,7 @@ def _compared(scores: Any, outcomes: Any) -> Any:  # noqa: ANN401 - tensors
     return (each * known).sum() / known.sum().clip(min=1)
 
 
-def _likelihood(scores: Any, outcomes: Any) -> Any:  # noqa: ANN401 - tensors
-
+def _likelihood(scores: Tensor, outcomes: Tensor) -> Tensor:
     known = ~outcomes.isnan()
     each = torch.nn.functional.binary_cross_entropy_with_logits(
         scores, outcomes.nan_to_num(), reduction="none"
@@ -149,7 +151,7 @@ def _likelihood(scores: Any, outcomes: Any) -> Any:  # noqa: ANN401 - tensors
     return (each * known).sum() / known.sum().clip(min=1)
 
 
-def _divergence(tensors: dict[str, Any]) -> Any:  # noqa: ANN401 - tensors
+def _divergence(tensors: dict[str, Tensor]) -> Tensor:
     """Return KL(N(mu, sigma^2) || N(0, 1)), summed over all numbers."""
     mean, width = tensors["mean"], tensors["width"]
     return ((2 * width).exp() + mean**2 - 1 - 2 * width).sum() / 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from pydantic import Field, model_validator
 
@@ -14,10 +14,14 @@ from composer.ports import State, Typed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
     from composer.parts.estimators.values import Asked
 
-Vectors = Any
-"""A sparse matrix (scipy CSR, float32) of one row a query."""
+    Vectors: TypeAlias = csr_matrix
+    """A sparse matrix (float32) of one row a query."""
 
 _SHORTEST = 2
 
@@ -113,7 +117,7 @@ class Weigher:
     It gives what `transform` of scikit-learn's vectorizer gives, without its checks.
     """
 
-    def __init__(self, vectorizer: Any, state: State) -> None:  # noqa: ANN401 - untyped
+    def __init__(self, vectorizer: TfidfVectorizer, state: State) -> None:
         terms = state.arrays["terms"].tobytes().decode().split(_SPLIT)
         self.analyze = vectorizer.build_analyzer()
         self.known = {term: at for at, term in enumerate(terms)}
@@ -131,7 +135,7 @@ class Weigher:
         )
         return scipy.sparse.csr_matrix(parts, shape=(len(texts), len(self.known)))
 
-    def _row(self, text: str) -> tuple[Any, Any]:
+    def _row(self, text: str) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         known = self.known
         found = [known[term] for term in self.analyze(text) if term in known]
         indices, counts = np.unique(np.array(found, np.int32), return_counts=True)
@@ -139,8 +143,7 @@ class Weigher:
         return indices, values / max(float(np.sqrt(values @ values)), 1e-12)
 
 
-def _vectorizer(kind: str, runs: tuple[int, int]) -> Any:  # noqa: ANN401 - untyped
-
+def _vectorizer(kind: str, runs: tuple[int, int]) -> TfidfVectorizer:
     return sklearn.feature_extraction.text.TfidfVectorizer(
         analyzer="word" if kind == "words" else "char_wb",
         ngram_range=runs,

@@ -7,7 +7,7 @@ model of the query's length and shape, which holds on foreign queries too.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.heavy import np, scipy, sklearn
 from composer.parts.estimators.features import Weigher, all_vectors
@@ -18,6 +18,8 @@ from composer.ports import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from sklearn.feature_extraction.text import TfidfVectorizer
 
     from composer.parts.estimators.features import Vectors
     from composer.parts.estimators.values import Asked, Floats
@@ -108,8 +110,7 @@ def _index(state: State) -> tuple[Weigher, Vectors]:
     return weigher, scipy.sparse.csr_matrix(parts, shape=(len(weigher.known), state.facts["rows"]))
 
 
-def _vectorizer(**how: Any) -> Any:  # noqa: ANN401 - untyped
-
+def _vectorizer(**how: object) -> TfidfVectorizer:
     return sklearn.feature_extraction.text.TfidfVectorizer(
         analyzer="char_wb", ngram_range=(3, 3), sublinear_tf=True, dtype=np.float32, **how
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -16,6 +16,9 @@ from composer.ports import State
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from torch import Tensor
+
+    from composer.parts.estimators.nets import Weights
     from composer.parts.estimators.values import Asked, Floats, Labels
 
 
@@ -67,22 +70,22 @@ def estimates(goal: Goal, scores: Floats) -> Floats:
 
 def fit_scores(
     head: Head,
-    weights: dict[str, Any],
+    weights: Weights,
     x: Floats,
     wanted: Floats,
     seed: int,
-) -> dict[str, Any]:
+) -> Weights:
     """Train a perceptron on vectors [n, d] towards targets [n, m]."""
     inputs, outputs = torch.from_numpy(x), torch.tensor(wanted, dtype=torch.float32)
     weight = positives(outputs) if head.balanced else None
 
-    def of_batch(tensors: dict[str, Any], rows: Any) -> Any:  # noqa: ANN401 - tensors
+    def of_batch(tensors: dict[str, Tensor], rows: Tensor) -> Tensor:
         return loss(head.goal, forward(tensors, inputs[rows]), outputs[rows], weight)
 
     return train(weights, of_batch, len(x), seed=seed, steps=head.steps)
 
 
-def positives(outcomes: Any) -> Any:  # noqa: ANN401 - tensors
+def positives(outcomes: Tensor) -> Tensor:
     """Return wrong / right of each column [m], 1 where either is missing."""
     known = ~outcomes.isnan()
     right = outcomes.nan_to_num().sum(0)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -15,6 +15,8 @@ from composer.ports import State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
 
     from composer.parts.estimators.features import Vectors
     from composer.parts.estimators.values import Asked, Floats, Labels
@@ -150,7 +152,7 @@ def _weighted(
     return mean, spread
 
 
-def _largest(values: Floats, k: int) -> Any:  # noqa: ANN401 - indices
+def _largest(values: Floats, k: int) -> NDArray[np.intp]:
     """Return for each row the indices of the k largest values, the earliest among equals."""
     size = values.shape[1]
     if k >= size:

@@ -5,11 +5,13 @@ Outcomes are NaN where unknown; an unknown outcome has no part in any loss.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from composer.heavy import np, torch
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from composer.parts.estimators.values import Floats, Labels
 
 Goal = Literal["right", "score", "best", "soft"]
@@ -64,7 +66,7 @@ def targets(goal: Goal, reward: Floats, temperature: float) -> Floats:
     return out
 
 
-def loss(goal: Goal, scores: Any, target: Any, weight: Any = None) -> Any:  # noqa: ANN401 - tensors
+def loss(goal: Goal, scores: Tensor, target: Tensor, weight: Tensor | None = None) -> Tensor:
     """Return the mean loss of a batch; `weight` [m] counts the positives of `right`.
 
     `right` is binary cross-entropy, `score` squared error, `best` and `soft` are KL(target ||

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -14,9 +14,12 @@ from composer.parts.estimators.values import Predictions
 from composer.ports import State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from composer.parts.estimators.values import Asked, Floats, Labels
+    from torch import Tensor
+
+    from composer.parts.estimators.nets import Weights
+    from composer.parts.estimators.values import Array, Asked, Floats, Labels
 
 _AT_ONCE = 1024
 
@@ -46,7 +49,7 @@ class Meta(Dense):
         right = torch.tensor(labels.quality, dtype=torch.float32)
         tokens = torch.tensor(lengths - centre, dtype=torch.float32)
 
-        def of_batch(tensors: dict[str, Any], rows: Any) -> Any:  # noqa: ANN401 - tensors
+        def of_batch(tensors: dict[str, Tensor], rows: Tensor) -> Tensor:
             return _both(_scores(tensors, inputs[rows]), right[rows], tokens[rows])
 
         weights = self._weights(x.shape[1], len(labels.names), seed)
@@ -64,7 +67,7 @@ class Meta(Dense):
         cost = np.where(np.isnan(spent), costs["dollars"], spent)
         return Predictions.of(sigmoid(found[:, :, 0]), cost=None if np.isnan(cost).all() else cost)
 
-    def _weights(self, dims: int, choices: int, seed: int) -> dict[str, Any]:
+    def _weights(self, dims: int, choices: int, seed: int) -> Weights:
         rng = np.random.default_rng(seed)
         both = layers((dims + self.vector, self.hidden, 2), rng)
         return {
@@ -77,14 +80,14 @@ class Meta(Dense):
         }
 
 
-def _scores(weights: Any, x: Any) -> Any:  # noqa: ANN401 - arrays or tensors
+def _scores(weights: Mapping[str, Array], x: Array) -> Array:
     """Return the two heads [n, m, 2] of the network over [query, choice]."""
     choices = weights["choices"] @ weights["choice"] + weights["bias"]
     hidden = ((x @ weights["query"])[:, None, :] + choices[None, :, :]).clip(min=0)
     return hidden @ weights["out"] + weights["end"]
 
 
-def _both(scores: Any, right: Any, tokens: Any) -> Any:  # noqa: ANN401 - tensors
+def _both(scores: Tensor, right: Tensor, tokens: Tensor) -> Tensor:
     """Return the sum of both heads' mean losses over what is known."""
     known, counted = ~right.isnan(), ~tokens.isnan()
     wrong = torch.nn.functional.binary_cross_entropy_with_logits(

@@ -8,7 +8,7 @@ nothing but the fitting needs torch.
 from __future__ import annotations
 
 from itertools import islice, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.heavy import np, scipy, torch
 
@@ -16,9 +16,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from numpy.typing import NDArray
+    from torch import Tensor
+
+    from composer.parts.estimators.values import Array, Floats
 
     Weights = dict[str, NDArray[np.float32]]
-    Loss = Callable[[dict[str, Any], Any], Any]
+    Loss = Callable[[dict[str, Tensor], Tensor], Tensor]
 
 _BATCH = 256
 
@@ -34,7 +37,7 @@ def layers(sizes: tuple[int, ...], rng: np.random.Generator) -> Weights:
     return weights
 
 
-def forward(weights: Mapping[str, Any], x: Any) -> Any:  # noqa: ANN401 - arrays or tensors
+def forward(weights: Mapping[str, Array], x: Array) -> Array:
     """Run a perceptron with rectified hidden layers on arrays [n, d] or on tensors."""
     last = sum(name.startswith("w") for name in weights) - 1
     for at in range(last + 1):
@@ -69,7 +72,7 @@ def train(  # noqa: PLR0913 - what is trained, on how much, and how
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, steps)
     for batch in islice(_batches(rows, rng), steps):
         optimizer.zero_grad()
-        loss(tensors, torch.from_numpy(batch)).backward()
+        torch.autograd.backward(loss(tensors, torch.from_numpy(batch)))
         optimizer.step()
         schedule.step()
     return {name: each.detach().numpy() for name, each in tensors.items()}
@@ -82,11 +85,13 @@ def _batches(rows: int, rng: np.random.Generator) -> Iterator[NDArray[np.intp]]:
         yield from (order[at : at + _BATCH] for at in range(0, max(rows, 1), _BATCH))
 
 
-def softmax(scores: Any, temperature: float = 1.0) -> Any:  # noqa: ANN401 - an array
+def softmax(scores: Floats, temperature: float = 1.0) -> Floats:
     """Return exp(z / t) divided by the sum of its row, computed in float64."""
-    return scipy.special.softmax(scores.astype(float) / temperature, axis=1)
+    shares: Floats = scipy.special.softmax(scores.astype(float) / temperature, axis=1)
+    return shares
 
 
-def sigmoid(scores: Any) -> Any:  # noqa: ANN401 - an array
+def sigmoid(scores: Floats) -> Floats:
     """Return 1 / (1 + exp(-z)), computed in float64."""
-    return scipy.special.expit(scores.astype(float))
+    chances: Floats = scipy.special.expit(scores.astype(float))
+    return chances

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -14,6 +14,8 @@ from composer.ports import ModelPath, State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from composer.parts.estimators.features import Vectors
     from composer.parts.estimators.values import Asked, Floats
@@ -54,7 +56,7 @@ class Pretrained(Features):
 
 
 @cache
-def _loaded(folder: str) -> tuple[Any, Any]:
+def _loaded(folder: str) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
     """Load a tokenizer and a transformer once per process."""
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
@@ -69,7 +71,9 @@ def _loaded(folder: str) -> tuple[Any, Any]:
     return tokenizer, model.eval()
 
 
-def _means(tokenizer: Any, model: Any, texts: list[str], longest: int) -> Floats:  # noqa: ANN401
+def _means(
+    tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, texts: list[str], longest: int
+) -> Floats:
     """Return the mean hidden state of each text [n, d], of length 1."""
     rows = [tokenizer(text, truncation=True, max_length=longest)["input_ids"] for text in texts]
     width = max(1, *map(len, rows))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -13,6 +13,8 @@ from composer.ports import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from composer.parts.estimators.values import Asked, Floats, Labels
 
@@ -57,7 +59,7 @@ class Recommend(Dense):
 
 def factorise(  # noqa: PLR0913 - the table, and how it is factorised
     rest: Floats,
-    known: Any,  # noqa: ANN401 - bits
+    known: NDArray[np.bool_],
     rank: int,
     ridge: float,
     rounds: int,
@@ -78,7 +80,7 @@ def factorise(  # noqa: PLR0913 - the table, and how it is factorised
     return users, items
 
 
-def _solve(rest: Floats, known: Any, factors: Floats, ridge: float) -> Floats:  # noqa: ANN401
+def _solve(rest: Floats, known: NDArray[np.bool_], factors: Floats, ridge: float) -> Floats:
     """Return each row's bias and factors by ridge regression on the other side's factors."""
     wide = np.hstack([np.ones((len(factors), 1)), factors])
     outer = (wide[:, :, None] * wide[:, None, :]).reshape(len(wide), -1)

@@ -170,5 +170,5 @@ def _outcome(outcome: Mapping[str, Any]) -> Outcome:
     return Outcome(value, cost if _is_number(cost) else None, sum(tokens) if tokens else None)
 
 
-def _is_number(value: Any) -> TypeGuard[bool | int | float]:  # noqa: ANN401 - whatever JSON holds
+def _is_number(value: object) -> TypeGuard[bool | int | float]:
     return isinstance(value, bool | int | float) and math.isfinite(value)

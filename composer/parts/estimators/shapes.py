@@ -6,7 +6,7 @@ import re
 from functools import cache, lru_cache
 from importlib import import_module
 from math import log1p
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pydantic import Field
 
@@ -118,8 +118,14 @@ class Sentence(Features):
         return scipy.sparse.csr_matrix(encoder.encode(texts, normalize_embeddings=True))
 
 
+class _Encoder(Protocol):
+    """What is asked of a model of sentence-transformers, a package that may be missing."""
+
+    def encode(self, texts: list[str], *, normalize_embeddings: bool) -> Floats: ...
+
+
 @cache
-def _encoder(model: str) -> Any:  # noqa: ANN401 - a package that may be missing
+def _encoder(model: str) -> _Encoder:
     try:
         package = import_module("sentence_transformers")
     except ImportError:
@@ -128,7 +134,8 @@ def _encoder(model: str) -> Any:  # noqa: ANN401 - a package that may be missing
             "`sentence` needs the package sentence-transformers, which is not installed",
             "`pip install sentence-transformers`, or use `tfidf()`",
         ) from None
-    return package.SentenceTransformer(model)
+    encoder: _Encoder = package.SentenceTransformer(model)
+    return encoder
 
 
 def _lengths(queries: Sequence[Asked]) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from composer.heavy import np
 
@@ -11,10 +11,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from composer.ports import Model
 
-    Floats = NDArray[np.floating[Any]]
+    Floats = NDArray[np.floating]
+    Array = TypeVar("Array", Floats, Tensor)
 
 Asked = tuple[str, tuple[str, ...]]
 """A question as estimators see it: its text, and its tags, such as the subject."""
