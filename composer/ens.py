@@ -129,11 +129,11 @@ class Expression:
             lines.append(f"example {unparse(_string(example))}")
         return "\n".join([*lines, "", unparse(self.node)]) + "\n"
 
-    def recipe(self, **params: Any) -> Recipe:  # noqa: ANN401 - as for `load`
+    def recipe(self, *, root: str | Path | None = None, **params: object) -> Recipe:
         """Return the recipe, checked; raises Mistakes."""
         from composer.recipe import load
 
-        return load(self.text(), **params)
+        return load(self.text(), root=root, **params)
 
     def save(self, path: str | Path, example: str | None = None) -> Path:
         """Write the recipe to a file."""

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.compiler.graph import compile_recipe, shipped
 from composer.words import Diagnostic, Mistakes, Source, nearest
@@ -29,7 +29,7 @@ BARE = re.compile(r"[A-Za-z_][\w-]*(/[\w-]+)*")
 """A name of a file or of a shipped recipe: no recipe's own text is a word without any sign."""
 
 
-def load(recipe: str | Path, *, root: str | Path | None = None, **params: Any) -> Recipe:  # noqa: ANN401
+def load(recipe: str | Path, *, root: str | Path | None = None, **params: object) -> Recipe:
     """Read a recipe from a file; keyword arguments set its parameters.
 
     The name of a shipped recipe, such as `quickstart`, does as well; any other text is taken as
@@ -227,7 +227,7 @@ def _shipped(path: Path) -> Path | None:
     return found if parts and _is_there(found) else None
 
 
-def _text(value: Any) -> str:  # noqa: ANN401 - whatever a parameter may be
+def _text(value: object) -> str:
     """Write a Python value in the notation of the language."""
     match value:
         case None:

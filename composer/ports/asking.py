@@ -6,7 +6,7 @@ seeds; so a step that asks models is still a plain function that a test can call
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import random
@@ -61,7 +61,7 @@ class Asker(Protocol):
         """Let a reward model say how good each text is as an answer; greater is better."""
         ...
 
-    def note(self, **facts: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
+    def note(self, **facts: object) -> None:
         """Record facts about this step in the trace."""
         ...
 

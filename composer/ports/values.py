@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from composer.ports.capability import Capability
 
@@ -36,7 +36,7 @@ class Query:
     before: Query | Text | Candidates | Ranking | None = field(default=None, compare=False)
 
     @classmethod
-    def of(cls, text: str, *, id: str = "0", **fields: Any) -> Query:  # noqa: A002, ANN401
+    def of(cls, text: str, *, id: str = "0", **fields: object) -> Query:  # noqa: A002
         """Make a query of one user message."""
         return cls((("user", text),), id, MappingProxyType(fields))
 
@@ -168,7 +168,7 @@ def widen(value: Value) -> Value:
     return value
 
 
-def unique(names: Any) -> tuple[str, ...]:  # noqa: ANN401 - any iterable of names
+def unique(names: Iterable[str]) -> tuple[str, ...]:
     """Number the repeats of a name: A, B, A becomes A, B, A#2."""
     seen: dict[str, int] = {}
     out = []

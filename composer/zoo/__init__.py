@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 MODELS = Path(__file__).parent / "models"
 ITEMS = Path(__file__).parent / "items"
@@ -34,9 +34,9 @@ def folder(name: str) -> Path:
     return MODELS / name
 
 
-def card(name: str) -> dict[str, Any]:
+def card(name: str) -> dict[str, object]:
     """How a model was made, and how often it is right on the items."""
-    found: dict[str, Any] = json.loads((folder(name) / "card.json").read_text(encoding="utf-8"))
+    found: dict[str, object] = json.loads((folder(name) / "card.json").read_text(encoding="utf-8"))
     return found
 
 
