@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 from textwrap import shorten
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from composer.models.recording import Recording, recording
 from composer.ports.capability import Capability
@@ -19,8 +19,9 @@ from composer.specs.declaration import Remote
 from composer.words import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
+    from composer.models.recording import RecordedAnswer
     from composer.ports.requests import Generate, Sampling
     from composer.ports.values import Query
 
@@ -29,7 +30,8 @@ __all__ = ["Recorded", "Replay"]
 RIGHT, WRONG = "(right)", "(wrong)"
 """What stands for an answer of which only the judgement was recorded."""
 
-FACTS = ("correct", "score", "logprob", "seconds")
+Fact = Literal["correct", "score", "logprob", "seconds"]
+FACTS: tuple[Fact, ...] = ("correct", "score", "logprob", "seconds")
 
 
 class Recorded(Remote):
@@ -128,10 +130,10 @@ class Replay(Client):
         return seeds.setdefault(sampling.seed, len(seeds))
 
     def _said(
-        self, kept: Mapping[str, Any], reference: object, draw: int | None
-    ) -> tuple[str | None, dict[str, Any]]:
+        self, kept: RecordedAnswer, reference: object, draw: int | None
+    ) -> tuple[str | None, dict[str, object]]:
         """Choose the words of the answer; the judgement goes with the words it was made of."""
-        facts = {key: kept[key] for key in FACTS if key in kept}
+        facts: dict[str, object] = {key: kept[key] for key in FACTS if key in kept}
         answers = kept.get("answers")
         greedy = kept["text"] if "text" in kept else (answers or [None])[0]
         if "text" not in kept and not answers:
@@ -142,7 +144,7 @@ class Replay(Client):
             facts.pop("score", None)
         return (None if chosen is None else str(chosen)), facts
 
-    def _usage(self, kept: Mapping[str, Any]) -> Usage:
+    def _usage(self, kept: RecordedAnswer) -> Usage:
         read, written = int(kept.get("prompt_tokens", 0)), int(kept.get("completion_tokens", 0))
         cost = float(kept.get("cost") or 0.0)
         if self.price and read + written:
@@ -159,14 +161,14 @@ class Replay(Client):
         return ModelError("E701", said, advice)
 
 
-def _stand_in(kept: Mapping[str, Any], reference: object) -> str:
+def _stand_in(kept: RecordedAnswer, reference: object) -> str:
     if not kept.get("correct"):
         return WRONG
     return RIGHT if reference is None else str(reference)
 
 
 def _completion(
-    text: str | None, kept: Mapping[str, Any], facts: dict[str, Any], usage: dict[str, Usage]
+    text: str | None, kept: RecordedAnswer, facts: dict[str, object], usage: dict[str, Usage]
 ) -> Completion:
     """Make the answer; one that was recorded as null abstains."""
     tokens, logprobs = _logprobs(text or "", kept)
@@ -181,7 +183,7 @@ def _completion(
     )
 
 
-def _logprobs(text: str, kept: Mapping[str, Any]) -> tuple[tuple[str, ...], tuple[float, ...]]:
+def _logprobs(text: str, kept: RecordedAnswer) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """Give `logprobs`, one a token, or else `logprob` as that of the answer as one token.
 
     In the published data `logprob` is the model's confidence in its whole answer: of the chosen
@@ -190,7 +192,8 @@ def _logprobs(text: str, kept: Mapping[str, Any]) -> tuple[tuple[str, ...], tupl
     if "logprobs" in kept:
         each = tuple(_log(one) for one in kept["logprobs"])
         return tuple(kept.get("tokens") or ("",) * len(each)), each
-    return ((text,), (_log(kept["logprob"]),)) if kept.get("logprob") is not None else ((), ())
+    whole = kept.get("logprob")
+    return ((text,), (_log(whole),)) if whole is not None else ((), ())
 
 
 def _log(value: float) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from composer.models.data import BadRow, Unreadable, query_of, read, recorded_of
 from composer.ports.errors import ModelError
@@ -16,10 +16,26 @@ if TYPE_CHECKING:
     from composer.models.data import Line
     from composer.ports.values import Query
 
-__all__ = ["Recording", "recording"]
+__all__ = ["RecordedAnswer", "Recording", "recording"]
 
 Row = dict[str, Any]
 SHAPE = '{"id": "q1", "query": "...", "recorded": {"model": {"text": "..."}}}'
+
+
+class RecordedAnswer(TypedDict, total=False):
+    """What a row holds of one model: its words, what they cost, and how they were judged."""
+
+    text: str | None
+    answers: list[str | None] | None
+    correct: bool | None
+    score: float | None
+    seconds: float
+    cost: float | None
+    prompt_tokens: int
+    completion_tokens: int
+    tokens: list[str] | None
+    logprob: float | None
+    logprobs: list[float]
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,11 @@ import json
 from collections import defaultdict
 from math import prod
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.heavy import torch, transformers
 from composer.learn.zoo.decode import Answer, answers
-from composer.learn.zoo.items import Item, read, write
+from composer.learn.zoo.items import Item, Recorded, read, write
 from composer.learn.zoo.models import RECIPES
 from composer.learn.zoo.skills import correct
 
@@ -18,14 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-Recorded = dict[str, Any]
-
 
 def evaluate(models: Path, items: Path, names: Sequence[str]) -> None:
     """Answer every item with some models; write their cards and the validation file's records."""
     splits = {split: read(items / f"{split}.jsonl") for split in ("validation", "test")}
     for name in names:
-        accuracy = {}
+        accuracy: dict[str, object] = {}
         for split, rows in splits.items():
             found = record(models / name, rows)
             accuracy[split] = summary(rows, [one["correct"] for one in found])
@@ -56,7 +54,7 @@ def judged(answer: Answer, item: Item) -> Recorded:
     }
 
 
-def summary(rows: Sequence[Item], right: Sequence[bool]) -> dict[str, Any]:
+def summary(rows: Sequence[Item], right: Sequence[bool]) -> dict[str, object]:
     """Percentages right: over items (micro), over skills (macro), and of each skill."""
     by_skill: dict[str, list[bool]] = defaultdict(list)
     for row, one in zip(rows, right, strict=True):
@@ -69,7 +67,7 @@ def _percent(right: Sequence[bool]) -> float:
     return round(100 * fmean(right), 1)
 
 
-def write_card(folder: Path, changes: dict[str, Any]) -> None:
+def write_card(folder: Path, changes: dict[str, object]) -> None:
     """Update a model's card with what is known of it now."""
     path = folder / "card.json"
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
@@ -77,7 +75,7 @@ def write_card(folder: Path, changes: dict[str, Any]) -> None:
     path.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 
 
-def described(folder: Path) -> dict[str, Any]:
+def described(folder: Path) -> dict[str, object]:
     """What the recipe and the files say of a model."""
     from safetensors import safe_open
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
 from composer.learn.zoo.skills import SKILLS, draw, half, reference
 
@@ -15,7 +15,24 @@ if TYPE_CHECKING:
 QUOTAS: dict[Literal["validation", "test"], int] = {"validation": 95, "test": 185}
 TRIES = 40
 
-Item = dict[str, Any]
+
+class Recorded(TypedDict):
+    """An answer of a model, and whether it is right."""
+
+    text: str
+    correct: bool
+    logprob: float
+    completion_tokens: int
+
+
+class Item(TypedDict):
+    """A question of a split, with what models answered."""
+
+    id: str
+    query: str
+    reference: str
+    tags: list[str]
+    recorded: NotRequired[dict[str, Recorded]]
 
 
 def make(where: Literal["validation", "test"]) -> list[Item]:
