@@ -38,7 +38,7 @@ def command(*, measure: bool, as_json: bool) -> int:
     return 1 if health.problems else 0
 
 
-def _measured() -> dict[str, Any]:
+def _measured() -> dict[str, object]:
     from composer.cli.timing import measure, save
 
     timings = measure(lambda device: click.echo(f"measuring {device}", err=True))

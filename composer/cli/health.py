@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.heavy import torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from composer.ports import JSON
 
 VERSION = 1
 
@@ -38,10 +40,10 @@ class Problem:
 class Health:
     """All that was found, as `--json` prints it, and the problems among it."""
 
-    found: dict[str, Any] = field(default_factory=dict)
+    found: dict[str, object] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Return the object that `--json` prints."""
         problems = [{"what": each.what, "remedy": each.remedy} for each in self.problems]
         return {"version": VERSION, **self.found, "problems": problems}
@@ -50,7 +52,7 @@ class Health:
 def examine() -> Health:
     """Look at everything; what fails is a problem like any other."""
     health = Health()
-    looks: dict[str, Callable[[Health], Any]] = {
+    looks: dict[str, Callable[[Health], object]] = {
         "versions": versions,
         "devices": devices,
         "threads": threads,
@@ -101,12 +103,12 @@ def _version(name: str) -> str | None:
         return None
 
 
-def devices(health: Health) -> list[dict[str, Any]]:
+def devices(health: Health) -> list[dict[str, JSON]]:
     """Return the devices with their memory, as torch sees them."""
     from composer.compiler.plan import devices as planned
 
     free, total = memory()
-    found: list[dict[str, Any]] = [{"name": "cpu", "kind": _cpu(), "free": free, "total": total}]
+    found: list[dict[str, JSON]] = [{"name": "cpu", "kind": _cpu(), "free": free, "total": total}]
     for at in range(torch.cuda.device_count()):
         left, whole = torch.cuda.mem_get_info(at)
         kind = torch.cuda.get_device_name(at)
@@ -149,7 +151,7 @@ def threads(health: Health) -> dict[str, int]:
     return {"cores": cores, "torch": count}
 
 
-def zoo(health: Health) -> dict[str, Any]:
+def zoo(health: Health) -> dict[str, object]:
     """Load a model of the zoo and ask it something."""
     import time
 
@@ -169,7 +171,7 @@ def zoo(health: Health) -> dict[str, Any]:
     return {"models": names, "asked": PROBE, "answer": answer, "seconds": took}
 
 
-def caches(health: Health) -> list[dict[str, Any]]:
+def caches(health: Health) -> list[dict[str, JSON]]:
     """Return the folders that things are kept in, with their sizes."""
     from composer.words.caches import cache_folder
 

@@ -7,7 +7,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -32,21 +32,23 @@ class Reading:
     overlays: tuple[Path, ...]
     root: Path | None
 
-    def load(self, path: Path, **how: Any) -> Recipe:  # noqa: ANN401 - as for Recipe.load
+    def load(self, path: Path, *, plain: bool = False, seed: int = 0) -> Recipe:
         """Read a recipe; raises Mistakes."""
         from composer.recipe import Recipe
 
         settings = split_settings(self.settings)
-        return Recipe.load(path, settings, root=self.root, overlays=self.overlays, **how)
+        return Recipe.load(
+            path, settings, root=self.root, overlays=self.overlays, plain=plain, seed=seed
+        )
 
-    def read(self, path: Path, **how: Any) -> Recipe:  # noqa: ANN401 - idem
+    def read(self, path: Path, *, plain: bool = False, seed: int = 0) -> Recipe:
         """Read a recipe and tell its warnings on stderr; raises Mistakes."""
-        recipe = self.load(path, **how)
+        recipe = self.load(path, plain=plain, seed=seed)
         tell(recipe.check())
         return recipe
 
 
-def recipe_options(function: Callable[..., Any]) -> Callable[..., Any]:
+def recipe_options(function: Callable[..., object]) -> Callable[..., object]:
     """Add the options with which recipes are read; the command is given them as `reading`."""
 
     @functools.wraps(function)
@@ -55,8 +57,8 @@ def recipe_options(function: Callable[..., Any]) -> Callable[..., Any]:
         settings: tuple[str, ...],
         overlays: tuple[Path, ...],
         root: Path | None,
-        **rest: Any,  # noqa: ANN401 - the verb's own options
-    ) -> Any:  # noqa: ANN401 - whatever the verb returns
+        **rest: object,
+    ) -> object:
         return function(reading=Reading(settings, overlays, root), **rest)
 
     for option in _READING:

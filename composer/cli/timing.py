@@ -11,7 +11,7 @@ import json
 import os
 import statistics
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.heavy import torch
 from composer.words.caches import cache_folder
@@ -34,7 +34,7 @@ BATCHES = (1, 2, 3, 4, 8, 16)
 READ, WARM, STEPS = 16, 5, 40
 """Tokens that each row holds at first, steps that are not timed, and steps that are."""
 
-Timings = dict[str, Any]
+Timings = dict[str, object]
 
 
 def timings_file() -> Path:
@@ -114,7 +114,7 @@ def _rows(runner: Runner, batch: int) -> list[Row]:
     return rows
 
 
-def _step(runner: Runner, rows: list[Row]) -> Any:  # noqa: ANN401 - a tensor
+def _step(runner: Runner, rows: list[Row]) -> torch.Tensor:
     from composer.models.rows import Feed
 
     return runner.step([Feed(row, [1], [0]) for row in rows])

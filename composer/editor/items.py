@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
 from composer.compiler.graph import shipped
 from composer.compiler.graph.hints import is_model, unwrap
@@ -96,7 +96,7 @@ def options(called: Called, given: set[str], *, bare: bool) -> Iterator[Item]:
             yield Item(name, "option", option.line, option_text(option), insert)
 
 
-def values(hint: Any, scope: Scope) -> Iterator[Item]:  # noqa: ANN401 - any annotation
+def values(hint: object, scope: Scope) -> Iterator[Item]:
     """Propose values of an option's type: parts, templates, signals, words, parameters."""
     if takes(hint, Template):
         for name, template in TEMPLATES.items():
@@ -155,7 +155,7 @@ def _signals(kind: str) -> Iterator[Item]:
         yield Item(name, "signal", part.summary(), insert=insert)
 
 
-def _literals(hint: Any) -> Iterator[str]:  # noqa: ANN401 - any annotation
+def _literals(hint: object) -> Iterator[str]:
     """Yield the words that a type knows: of a choice, `true` and `false`, `none`."""
     if hint is bool:
         yield from ("true", "false")

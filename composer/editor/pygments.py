@@ -25,7 +25,7 @@ from composer.syntax.kinds import STATEMENTS, WORDS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-bygroups: Callable[..., Any] = _bygroups
+bygroups: Callable[..., object] = _bygroups
 
 OPERATING = ("and", "or", "not")
 CONSTANTS = tuple(sorted(word.lower() for word in WORDS if word.lower() not in OPERATING))
@@ -42,7 +42,7 @@ class EnsLexer(RegexLexer):
     mimetypes: ClassVar[list[str]] = ["text/x-ens"]
     url = ""
 
-    tokens: ClassVar[dict[str, list[Any]]] = {
+    tokens: ClassVar[dict[str, list[object]]] = {
         "root": [
             (r"\s+", Text.Whitespace),
             (r"#[^\n]*", Comment.Single),

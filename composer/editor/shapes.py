@@ -18,7 +18,7 @@ Shape = dict[str, Any]
 ARGUMENTS = "arguments"
 
 LIMITS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
-PLAIN: dict[Any, Shape] = {
+PLAIN: dict[object, Shape] = {
     int: {"type": "integer"},
     float: {"type": "number"},
     bool: {"type": "boolean"},
@@ -67,7 +67,7 @@ def expression() -> Shape:
     return refer("expression")
 
 
-def shape_of(hint: Any) -> Shape:  # noqa: ANN401, PLR0911 - any annotation, one case each
+def shape_of(hint: object) -> Shape:  # noqa: PLR0911 - one case each
     """Give the shape of a type."""
     if get_origin(hint) is Annotated:
         inner, *marks = get_args(hint)
@@ -88,7 +88,7 @@ def shape_of(hint: Any) -> Shape:  # noqa: ANN401, PLR0911 - any annotation, one
     return PLAIN.get(hint, expression())
 
 
-def _tuple(of: tuple[Any, ...]) -> Shape:
+def _tuple(of: tuple[object, ...]) -> Shape:
     if of[-1] is Ellipsis:
         return listed(either(shape_of(of[0]), expression()))
     items = [either(shape_of(each), expression()) for each in of]
@@ -110,7 +110,7 @@ def _limited(shape: Shape, marks: Iterable[object]) -> Shape:
     return {**shape, **limits} if shape.get("type") in ("integer", "number") else shape
 
 
-def _default(each: Option) -> Any:  # noqa: ANN401 - any value
+def _default(each: Option) -> object:
     """Give a default as YAML writes it; a text that is no word has a key of its own."""
     value = each.value
     if isinstance(value, str):

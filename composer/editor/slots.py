@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from typing import TYPE_CHECKING, get_args, get_origin
 
 from composer.compiler.graph.hints import is_kind, required, unwrap
 from composer.compiler.plan.about import About, about_backend, about_part, about_step
@@ -48,7 +48,7 @@ class Slot:
     """
 
     wants: str = ANY
-    hint: Any = None
+    hint: object = None
     called: Called | None = None
 
 
@@ -172,7 +172,7 @@ def _inside(found: Called | None, opened: Opened) -> Slot:
     return Slot(called=found) if free or found.takes is None else Slot("option", called=found)
 
 
-def _item(hint: Any) -> Any:  # noqa: ANN401 - any annotation
+def _item(hint: object) -> object:
     """Return the type of a list's items."""
     inner = required(unwrap(hint)[0])
     return get_args(inner)[0] if get_origin(inner) is tuple else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from composer.models import BACKENDS
 from composer.steps import STEPS
@@ -12,9 +12,12 @@ from composer.syntax.kinds import STATEMENTS, WORDS
 NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 OPERATING = ("and", "not", "or")
 ESCAPE = r"\\(?:u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|.)"
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 NAMED = ("model", "param", "let", "def")
 
-Rule = dict[str, Any]
+Rule = dict[str, object]
 
 
 def textmate() -> Rule:
@@ -115,16 +118,16 @@ def _match(name: str, pattern: str) -> Rule:
     return {"name": name, "match": pattern}
 
 
-def _words(name: str, words: Any, *more: str) -> Rule:  # noqa: ANN401 - any words
+def _words(name: str, words: Iterable[str], *more: str) -> Rule:
     return _match(name, rf"\b({_either([*words, *more])})\b")
 
 
-def _either(words: Any) -> str:  # noqa: ANN401 - any words
+def _either(words: Iterable[str]) -> str:
     return "|".join(sorted(words))
 
 
 def _captures(*names: str, whole: str = "") -> Rule:
-    numbered = {str(at): {"name": name} for at, name in enumerate(names, 1)}
+    numbered: Rule = {str(at): {"name": name} for at, name in enumerate(names, 1)}
     return {"0": {"name": whole}} if whole else numbered
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.heavy import np
 from composer.metrics import mixture
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from composer.evaluate.outcomes import Outcomes
 
-    Floats = NDArray[np.floating[Any]]
+    Floats = NDArray[np.floating]
     Picks = NDArray[np.intp]
 
 __all__ = ["CHANCE", "LENGTH", "ORACLE", "ZERO", "baselines", "best_single", "by_length", "ranked"]

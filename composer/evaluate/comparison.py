@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.evaluate.differences import differences
 from composer.evaluate.measure import evaluate
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from composer.evaluate.members import Known
     from composer.evaluate.report import Report
     from composer.evaluate.rows import Row
+    from composer.ports import JSON
     from composer.recipe import Recipe
     from composer.run import Result
 
@@ -37,7 +38,7 @@ class Comparison:
         first, *others = self.reports
         return tuple(one for other in others for one in differences(other, first))
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, JSON]:
         """Give what `eval --json` prints: a report, or the reports and their differences."""
         if len(self.reports) == 1:
             return self.reports[0].as_dict()

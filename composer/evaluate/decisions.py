@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.evaluate.members import Members
 from composer.evaluate.outcomes import bank_of, lacking, made_of, outcomes_of
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from composer.evaluate.router import Router
     from composer.evaluate.rows import Row
     from composer.evaluate.slices import Tagged
-    from composer.ports import Decision
+    from composer.ports import JSON, Decision
     from composer.recipe import Recipe
 
 __all__ = ["Decided", "decide_only"]
@@ -46,7 +46,7 @@ class Decided:
     foreign: float | None
     lacks: tuple[str, ...] = ()
 
-    def lines(self) -> Iterator[dict[str, Any]]:
+    def lines(self) -> Iterator[dict[str, JSON]]:
         """Give one row a decision, as `--json` prints them."""
         for name, decision in self.decisions.items():
             foreign = {} if decision.foreign is None else {"foreign": decision.foreign}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.evaluate.sweep import AIQ, APGR
 from composer.metrics import difference_interval, drawn_interval
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from composer.evaluate.decisions import Decided
     from composer.evaluate.report import Report
     from composer.metrics import Interval
+    from composer.ports import JSON
 
 __all__ = ["Difference", "decided_differences", "differences"]
 
@@ -28,7 +29,7 @@ class Difference:
     interval: Interval
     measure: str = "accuracy"
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, JSON]:
         """Give the plain values that `--json` prints."""
         return {
             "recipe": self.recipe,

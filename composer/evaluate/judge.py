@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from composer.metrics import contains, exact, number, numeric
 
@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from composer.evaluate.rows import Row
+    from composer.ports import JSON
 
 __all__ = ["Compare", "judge", "judgement", "matches"]
 
@@ -64,14 +65,14 @@ def judgement(row: Row, names: Iterable[str], how: Compare = "auto") -> float | 
     return None
 
 
-def _quality(kept: Mapping[str, Any]) -> float | None:
+def _quality(kept: Mapping[str, JSON]) -> float | None:
     if isinstance(kept.get("correct"), bool | int):
         return float(bool(kept["correct"]))
     score = kept.get("score")
     return min(1.0, max(0.0, float(score))) if isinstance(score, int | float) else None
 
 
-def _same(kept: Mapping[str, Any], answer: str, row: Row) -> bool:
+def _same(kept: Mapping[str, JSON], answer: str, row: Row) -> bool:
     """Whether an answer is the recorded one, or what stands for one without words."""
     text = kept.get("text")
     if text is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.evaluate.heard import heard
 from composer.evaluate.members import Members, quality_of
@@ -60,6 +60,7 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
         spoken = heard(by_id, results)
         alone = Members.of(recipe, rows, how, spoken, {} if known is None else known)
     single = _best(alone)
+    calls, total = _spent(results)
     return Report(
         recipe=recipe.name,
         rows=len(rows),
@@ -77,7 +78,10 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
         seen=learnt,
         foreign=foreign_share(foreign_in(results)),
         failure=_failure(results),
-        **_spent(results),
+        calls=calls,
+        cost=total.cost,
+        prompt_tokens=total.prompt_tokens,
+        completion_tokens=total.completion_tokens,
     )
 
 
@@ -130,16 +134,11 @@ def _judged(
     return judged
 
 
-def _spent(results: Sequence[Result]) -> dict[str, Any]:
+def _spent(results: Sequence[Result]) -> tuple[dict[str, int], Usage]:
     calls: Counter[str] = Counter()
     total = Usage()
     for result in results:
         for name, usage in result.members.items():
             calls[name] += usage.calls
             total += usage
-    return {
-        "calls": dict(calls),
-        "cost": total.cost,
-        "prompt_tokens": total.prompt_tokens,
-        "completion_tokens": total.completion_tokens,
-    }
+    return dict(calls), total

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.evaluate.judge import judgement
 from composer.evaluate.members import spent
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from composer.ports import Decision
     from composer.run import Ensemble, Result
 
-    Floats = NDArray[np.floating[Any]]
+    Floats = NDArray[np.floating]
 
 __all__ = ["Bank", "Made", "Outcomes", "bank_of", "lacking", "made_of", "outcomes_of"]
 
@@ -70,7 +70,7 @@ class Outcomes:
         """Whether qualities are scores, not right or wrong."""
         return bool(((self.quality != 0) & (self.quality != 1)).any())
 
-    def of(self, picks: NDArray[np.integer[Any]]) -> tuple[Floats, Floats]:
+    def of(self, picks: NDArray[np.integer]) -> tuple[Floats, Floats]:
         """The qualities and costs of picks of choices, [..., n], by query."""
         at = np.arange(len(self.ids))
         cost = np.zeros_like(self.quality) if self.cost is None else self.cost

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from composer.metrics import Interval
+    from composer.ports import JSON
 
 __all__ = ["both", "plain"]
 
@@ -16,6 +17,6 @@ def plain(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def both(interval: Interval) -> list[float | None]:
+def both(interval: Interval) -> list[JSON]:
     """Return the ends of an interval."""
     return [plain(interval.low), plain(interval.high)]

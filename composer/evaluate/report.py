@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.evaluate.members import best_of
 from composer.ports.requests import dollars
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from composer.evaluate.router import Router
     from composer.evaluate.slices import Tagged
     from composer.metrics import Interval
+    from composer.ports import JSON
 
 __all__ = ["Report"]
 
@@ -72,7 +73,7 @@ class Report:
         """The member that is best alone."""
         return best_of(self.members)
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, JSON]:
         """Give the plain values that `--json` prints."""
         return {
             "recipe": self.recipe,
@@ -101,7 +102,7 @@ class Report:
         }
 
 
-def _plain(one: Interval | None) -> dict[str, Any] | None:
+def _plain(one: Interval | None) -> dict[str, JSON] | None:
     if one is None:
         return None
     return {"difference": one.mean, "interval": [one.low, one.high], "settled": one.settled}

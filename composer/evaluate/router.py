@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.evaluate.baselines import CHANCE, LENGTH, ORACLE, ZERO, baselines, best_single
 from composer.evaluate.plain import both, plain
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
     from composer.evaluate.outcomes import Outcomes
     from composer.evaluate.sweep import Curve
+    from composer.ports import JSON
 
-    Floats = NDArray[np.floating[Any]]
+    Floats = NDArray[np.floating]
 
 __all__ = ["DRAWS", "Against", "Router", "Standing", "study"]
 
@@ -35,7 +36,7 @@ class Standing:
     accuracy: Interval
     cost: float
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, JSON]:
         """Give the plain values that `--json` prints."""
         return {"accuracy": self.accuracy.mean, "interval": both(self.accuracy), "cost": self.cost}
 
@@ -48,7 +49,7 @@ class Against:
     measure: str
     difference: Interval
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, JSON]:
         """Give the plain values that `--json` prints."""
         return {
             "than": self.than,
@@ -87,7 +88,7 @@ class Router:
         """Whether it makes the same choice for every query."""
         return max(self.shares.values()) == 1
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, JSON]:
         """Give the plain values that `--json` prints."""
         return {
             "rows": self.rows,

@@ -11,6 +11,8 @@ from composer.models.data.row import PAIRS
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from composer.ports import JSON
+
 __all__ = ["Row", "row_of"]
 
 OWN = frozenset({"id", "tags", "split", "recorded", "reference"})
@@ -27,15 +29,15 @@ class Row:
     tags: tuple[str, ...] = ()
     split: str = ""
     recorded: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, object] = field(default_factory=dict)
 
-    def asked(self) -> dict[str, Any]:
+    def asked(self) -> dict[str, object]:
         """What a recipe is given of the row: neither references nor judgements."""
         tags = {"tags": list(self.tags)} if self.tags else {}
         return {"id": self.id, "query": self.query, **tags, **self.fields}
 
 
-def row_of(content: dict[str, Any] | BadRow, index: int) -> Row:
+def row_of(content: dict[str, JSON] | BadRow, index: int) -> Row:
     """Make a row of what a line holds; `index` names a row without an id. Raises BadRow."""
     if isinstance(content, BadRow):
         raise content

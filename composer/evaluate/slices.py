@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.metrics import difference_interval
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from composer.metrics import Interval
+    from composer.ports import JSON
 
 __all__ = ["Tagged", "lost", "tagged"]
 
@@ -29,9 +30,9 @@ class Tagged:
     best: float | None = None
     difference: Interval | None = None
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, JSON]:
         """Give the plain values that `--json` prints."""
-        plain: dict[str, Any] = {"rows": self.rows, "accuracy": self.accuracy}
+        plain: dict[str, JSON] = {"rows": self.rows, "accuracy": self.accuracy}
         if self.difference is not None:
             plain["best_single"] = self.best
             plain["difference"] = self.difference.mean

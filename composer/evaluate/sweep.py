@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.evaluate.baselines import ranked
 from composer.evaluate.plain import plain
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from composer.evaluate.outcomes import Outcomes
+    from composer.ports import JSON
 
-    Floats = NDArray[np.floating[Any]]
+    Floats = NDArray[np.floating]
     Picks = NDArray[np.intp]
 
 __all__ = ["AIQ", "APGR", "EQUAL", "GAIN", "LENGTH_APGR", "ZERO_AIQ", "Curve", "sweep"]
@@ -58,7 +59,7 @@ class Curve:
     whole: float | None = None
     length: Floats | None = None
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, JSON]:
         """Give the plain values that `--json` prints."""
         return {
             "cost": self.cost.tolist(),

@@ -6,13 +6,13 @@ import asyncio
 import inspect
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.compiler.graph import QUERY, topological
 from composer.parts.estimators.base import Learned, asked_of
 from composer.parts.estimators.values import Choice
 from composer.parts.policies.base import Policy
-from composer.ports import Decision, Port, Query
+from composer.ports import Decision, Model, Port, Query
 from composer.run.asking import RunAsker
 from composer.run.executor import Walk
 from composer.run.result import Failure
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
     from composer.compiler.graph import Node
     from composer.parts.estimators.values import Estimates
-    from composer.ports import Model
     from composer.run.executor import Program
 
 __all__ = ["decide", "route_of", "routes_of"]
@@ -85,7 +84,7 @@ async def decide(program: Program, route: Node, queries: Sequence[Query]) -> lis
 
 async def _known(
     program: Program, route: Node, models: tuple[Model, ...], queries: Sequence[Query]
-) -> list[dict[str, Any]]:
+) -> list[dict[str, object]]:
     """Return what takes the place of the route's parts for each query."""
     by, policy = program.options[route].get("by"), route.values().get("policy")
     if not isinstance(by, Learned):
@@ -108,7 +107,10 @@ def _as_it_is(query: Query) -> Query:
 async def _models(program: Program, route: Node) -> tuple[Model, ...]:
     """Return what the route is given beside the query, which is the same for all queries."""
     walk = Walk(program, Query.of(""), Trace("", ""))
-    return tuple([await walk.value(each) for each in route.inputs[1:]])
+    given = [await walk.value(each) for each in route.inputs[1:]]
+    models = tuple(each for each in given if isinstance(each, Model))
+    assert len(models) == len(given)
+    return models
 
 
 async def _walked(program: Program, route: Node, query: Query) -> Decision:
@@ -118,7 +120,7 @@ async def _walked(program: Program, route: Node, query: Query) -> Decision:
 
 
 async def _told(
-    program: Program, route: Node, given: tuple[Query | Model, ...], known: dict[str, Any]
+    program: Program, route: Node, given: tuple[Query | Model, ...], known: dict[str, object]
 ) -> Decision:
     """Let the step itself decide, with what is known put in the place of its parts."""
     query = given[0]

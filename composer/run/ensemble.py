@@ -9,7 +9,7 @@ from collections import deque
 from concurrent.futures import CancelledError
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from composer.ports import Port
 from composer.run.asking import Means
@@ -82,11 +82,11 @@ class Ensemble:
     ) -> None:
         self.close()
 
-    def __call__(self, query: str | Query | Mapping[str, Any]) -> Result:
+    def __call__(self, query: str | Query | Mapping[str, object]) -> Result:
         """Answer one query; raises Failure if that cannot be done."""
         return _result(self._submit(as_query(query)))
 
-    async def ask(self, query: str | Query | Mapping[str, Any]) -> Result:
+    async def ask(self, query: str | Query | Mapping[str, object]) -> Result:
         """Answer one query from any event loop; raises Failure."""
         try:
             return await asyncio.wrap_future(self._submit(as_query(query)))
@@ -95,7 +95,7 @@ class Ensemble:
                 raise
             raise _closed() from None
 
-    def stream(self, query: str | Query | Mapping[str, Any]) -> Generator[str, None, Result]:
+    def stream(self, query: str | Query | Mapping[str, object]) -> Generator[str, None, Result]:
         """Yield the answer as it is written; whole, where what comes last must be waited for.
 
         Whoever takes the generator's own result is given the same as by asking.
@@ -115,7 +115,7 @@ class Ensemble:
             future.cancel()
 
     def map(
-        self, queries: Iterable[str | Query | Mapping[str, Any]], *, at_once: int = AT_ONCE
+        self, queries: Iterable[str | Query | Mapping[str, object]], *, at_once: int = AT_ONCE
     ) -> Iterator[Result]:
         """Yield a result for each query, in their order; a failed one has its `error` set."""
         return self._in_order(as_queries(queries), at_once)
@@ -158,7 +158,7 @@ class Ensemble:
         return routes_of(self._program)
 
     def decide(
-        self, queries: Iterable[str | Query | Mapping[str, Any]], route: str | None = None
+        self, queries: Iterable[str | Query | Mapping[str, object]], route: str | None = None
     ) -> list[Decision]:
         """Return what a route decides for each query, the last one unless it is named by its id.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.compiler.graph import QUERY, Node, topological
 from composer.ports import Candidates, Decision, Port, Query, Ranking, Text, Typed, widen
@@ -37,7 +37,7 @@ class Program:
     ids: Mapping[Node, str]
     means: Means
     seed: int = 0
-    constants: dict[Node, Any] = field(default_factory=dict)
+    constants: dict[Node, Value] = field(default_factory=dict)
     fixed: frozenset[Node] = frozenset()
     options: Mapping[Node, Mapping[str, object]] = field(init=False, repr=False)
 
@@ -58,7 +58,7 @@ class Walk:
     query: Query
     trace: Trace
     on_text: Callable[[str], None] | None = None
-    _tasks: dict[Node, asyncio.Task[Any]] = field(default_factory=dict)
+    _tasks: dict[Node, asyncio.Task[Value]] = field(default_factory=dict)
 
     async def answer(self) -> Text:
         """Return the value of the root; whatever still runs then is cancelled."""
@@ -72,7 +72,7 @@ class Walk:
         assert isinstance(value, Text)
         return value
 
-    def value(self, node: Node) -> asyncio.Task[Any]:
+    def value(self, node: Node) -> asyncio.Task[Value]:
         """Return the task of a node's value, started on first demand."""
         if node not in self._tasks:
             self._tasks[node] = asyncio.create_task(self._run(node))
@@ -82,8 +82,7 @@ class Walk:
         if node.op == QUERY:
             return self.query
         if node in self.program.constants:
-            constant: Value = self.program.constants[node]
-            return constant
+            return self.program.constants[node]
         given = [self._given(input_, each) for input_, each in node.paired()]
         arguments = await asyncio.gather(*given)
         value = await self._call(node, arguments)
@@ -91,14 +90,14 @@ class Walk:
             self.program.constants[node] = value
         return value
 
-    async def _given(self, input_: Input, node: Node) -> Any:  # noqa: ANN401 - a value or a branch
+    async def _given(self, input_: Input, node: Node) -> Value | Branch:
         if input_.role is Role.LATER:
             return Branch(self, node, _name(node, self.program.ids))
         value = await self.value(node)
         takes = node.port in input_.ports
         return value if takes else widen(value)
 
-    async def _call(self, node: Node, arguments: list[Any]) -> Value:
+    async def _call(self, node: Node, arguments: list[Value | Branch]) -> Value:
         event = self.trace.begin(self.program.ids[node], node.op)
         given, options = node.call(arguments, self.program.options[node])
         if node.step.asks:
@@ -134,7 +133,7 @@ class Branch:
     node: Node
     name: str
 
-    async def __call__(self) -> Any:  # noqa: ANN401 - whatever the branch gives
+    async def __call__(self) -> Value:
         """Run the branch."""
         return await self.walk.value(self.node)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.compiler.graph import topological
 from composer.models import Declaration
@@ -34,7 +34,7 @@ def fingerprint(root: Node, seed: int) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever an option may be
+def _plain(value: object) -> object:
     """Write an option's value as JSON can, models and files by what they hold."""
     match value:
         case Declaration():
@@ -53,13 +53,13 @@ def _plain(value: Any) -> Any:  # noqa: ANN401 - whatever an option may be
             return _rule(value) if isinstance(value, Rule) else str(value)
 
 
-def _rule(rule: Rule) -> Any:  # noqa: ANN401 - idem
+def _rule(rule: Rule) -> object:
     """Write a rule as its text, and with its signals where these have options."""
     chosen = sorted((each for each in rule.signals() if type(each).model_fields), key=str)
     return [str(rule), *map(_plain, chosen)] if chosen else str(rule)
 
 
-def _field(part: Typed, name: str) -> Any:  # noqa: ANN401 - idem
+def _field(part: Typed, name: str) -> object:
     value = getattr(part, name)
     marks = type(part).model_fields[name].metadata
     a_file = any(isinstance(mark, Resolve) and mark.must_exist for mark in marks)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from composer.ports import Query
 from composer.run.result import Failure
@@ -23,7 +23,7 @@ OF_ROWS = (".jsonl", ".json", ".ndjson")
 """How files are called in which every line is a JSON object; lines of others may be plain text."""
 
 
-def as_queries(given: Iterable[str | Query | Mapping[str, Any]]) -> Iterator[Query]:
+def as_queries(given: Iterable[str | Query | Mapping[str, object]]) -> Iterator[Query]:
     """Make a query of each item, numbered from 0 where it has no id; a lone question is refused."""
     if isinstance(given, str | bytes | Query | Mapping):
         kind = type(given).__name__
@@ -34,7 +34,7 @@ def as_queries(given: Iterable[str | Query | Mapping[str, Any]]) -> Iterator[Que
     return (as_query(each, default_id=str(at)) for at, each in enumerate(given))
 
 
-def as_query(given: str | Query | Mapping[str, Any], *, default_id: str = "0") -> Query:
+def as_query(given: str | Query | Mapping[str, object], *, default_id: str = "0") -> Query:
     """Make a query of a text, or of a row with `query` or `messages`, `id` and other fields."""
     if isinstance(given, Query):
         return given
@@ -58,7 +58,7 @@ def _whole(query: Query) -> Query:
     return query
 
 
-def _messages(row: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+def _messages(row: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
     if "messages" in row:
         return _conversation(row["messages"])
     system = (("system", str(row["system"])),) if row.get("system") else ()
@@ -111,7 +111,7 @@ def _numbered(lines: Iterable[str], name: str) -> Iterator[tuple[int, str]]:
         raise Failure("E504", text, "save it as UTF-8") from error
 
 
-def _object(line: str) -> dict[str, Any]:
+def _object(line: str) -> dict[str, object]:
     row = json.loads(line)
     if not isinstance(row, dict):
         raise TypeError("it does not begin with `{`")
@@ -198,7 +198,7 @@ class Rows:
                 "give another `--output`, or remove that file; nothing was overwritten",
             )
 
-    def _row(self, line: bytes, number: int) -> dict[str, Any]:
+    def _row(self, line: bytes, number: int) -> dict[str, object]:
         try:
             row = json.loads(line)
             if isinstance(row, dict) and "id" in row and "answer" in row:

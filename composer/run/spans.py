@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from composer.fusion.answer import Answer
 from composer.fusion.spans import Candidate, fuse_spans, mean
@@ -140,7 +140,7 @@ class ClientMember:
         """Nothing is held between two questions."""
 
 
-async def _side_by_side(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:
+async def _side_by_side(work: Sequence[Coroutine[object, None, T]]) -> list[T]:
     """Await several members at once; where one fails, the others are not waited for."""
     tasks = [asyncio.ensure_future(each) for each in work]
     try:

@@ -69,7 +69,7 @@ class Trace:
         """Count what a model was asked."""
         self.usage[name] = self.usage.get(name, Usage()) + usage
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Return the object that `--trace FILE` writes, one a line."""
         return {
             "version": 1,
@@ -83,7 +83,7 @@ class Trace:
         return lines_of(self.as_dict())
 
 
-def _plain(event: Event) -> dict[str, Any]:
+def _plain(event: Event) -> dict[str, object]:
     return {
         "step": event.id,
         "op": event.op,

@@ -36,7 +36,7 @@ class Partial:
     instead="rank whole answers instead: `[A, B] -> rank(D, by = judge()) -> best()`",
     hidden=("draw",),
 )
-async def process_fuse(  # noqa: PLR0913 - the search's own options
+async def process_fuse(
     query: Query,
     *writers: Model,
     reward: Annotated[Model, Capability.REWARD],

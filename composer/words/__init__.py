@@ -4,7 +4,7 @@ What only an explanation needs is imported when the first one is given.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.words.cells import visible
 from composer.words.diagnostics import Diagnostic, Note
@@ -34,7 +34,7 @@ LATER = ("CODES", "explanation")
 """Names of the module `codes`, which is imported on use."""
 
 
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - as modules do
+def __getattr__(name: str) -> object:
     if name not in LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(f"{__name__}.codes"), name)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from composer.words.places import Place
@@ -34,7 +34,7 @@ class Diagnostic:
         """Either `warning`, for the codes that begin with W, or `error`."""
         return "warning" if self.code.startswith("W") else "error"
 
-    def as_dict(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, object]:
         """Give the plain values that `--json` prints."""
         return {
             "severity": self.severity,
@@ -48,7 +48,7 @@ class Diagnostic:
         }
 
 
-def _where(place: Place | None) -> dict[str, Any]:
+def _where(place: Place | None) -> dict[str, object]:
     if place is None:
         return dict.fromkeys(("file", "line", "column", "end_line", "end_column"))
     line, column = place.source.position(place.start)

@@ -6,7 +6,7 @@ import shlex
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.compiler.fits.find import Learner, find, names_of, replaced, specification
 from composer.compiler.fits.kept import arrays_path, fit_path, is_whole, loader, read_fit
@@ -59,7 +59,7 @@ def _bound(
     graph: Graph, fits: Mapping[str, Fitted], entries: Mapping[str, Entry], node: Node
 ) -> Node:
     """Return a node whose parts have what they learnt, and whose policy is calibrated."""
-    updates: dict[str, Any] = {}
+    updates: dict[str, object] = {}
     for option, value in node.values().items():
 
         def taught(part: Trainable, option: str = option) -> Trainable:
@@ -80,7 +80,7 @@ def _calibrated(node: Node, found: Calibrated) -> Typed:
     return policy.model_copy(update={found.option: found.value})
 
 
-def _facts(kept: Kept, entry: Entry) -> dict[str, Any]:
+def _facts(kept: Kept, entry: Entry) -> dict[str, object]:
     """Return what a plan says of a fit."""
     found = entry.calibrated
     aim = {} if found is None else found.model_dump(include={"option", "value", "target"})

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.compiler.graph import topological
 from composer.parts.estimators.base import Learned
@@ -80,7 +80,7 @@ def names_of(node: Node) -> tuple[str, ...]:
     return tuple(each.title for each in node.given if each.declaration is not None)
 
 
-def replaced(value: Any, change: Callable[[Trainable], Trainable]) -> Any:  # noqa: ANN401 - an option
+def replaced(value: object, change: Callable[[Trainable], Trainable]) -> object:
     """Return an option's value with every trainable part in it changed."""
     match value:
         case Trainable() if value.open:
@@ -97,7 +97,7 @@ def replaced(value: Any, change: Callable[[Trainable], Trainable]) -> Any:  # no
             return value
 
 
-def specification(part: Typed) -> dict[str, Any]:
+def specification(part: Typed) -> dict[str, object]:
     """Write a part as JSON can: its name and options, files by what they hold."""
     options = {name: _plain(part, name) for name in type(part).model_fields}
     return {"name": part.name, **options}
@@ -116,7 +116,7 @@ def _parts(value: object) -> Iterator[Trainable]:
                 yield from _parts(each)
 
 
-def _plain(part: Typed, name: str) -> Any:  # noqa: ANN401 - whatever JSON can hold
+def _plain(part: Typed, name: str) -> object:
     value = getattr(part, name)
     marks = type(part).model_fields[name].metadata
     if isinstance(value, str) and any(isinstance(m, Resolve) and m.must_exist for m in marks):
@@ -124,7 +124,7 @@ def _plain(part: Typed, name: str) -> Any:  # noqa: ANN401 - whatever JSON can h
     return _json(value)
 
 
-def _json(value: object) -> Any:  # noqa: ANN401 - idem
+def _json(value: object) -> object:
     match value:
         case Typed():
             return specification(value)

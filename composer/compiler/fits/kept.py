@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 VERSION = 1
 SUFFIX = ".fit.json"
 ARRAYS = ".fit.safetensors"
@@ -41,7 +43,7 @@ class Calibrated(_Frozen):
     `policy` is the one that the recipe names, None where it names none.
     """
 
-    policy: dict[str, Any] | None
+    policy: dict[str, object] | None
     option: str
     value: float
     target: str
@@ -57,11 +59,11 @@ class Entry(_Frozen):
     key: str
     op: str
     option: str
-    part: dict[str, Any]
+    part: dict[str, object]
     names: tuple[str, ...]
     rows: int
     content: str
-    facts: dict[str, dict[str, Any]]
+    facts: dict[str, dict[str, object]]
     report: dict[str, Any]
     calibrated: Calibrated | None = None
 
@@ -148,7 +150,7 @@ def loader(path: Path, at: int, entry: Entry) -> Callable[[], Mapping[str, State
 def _load(path: Path, at: int, entry: Entry) -> Mapping[str, State]:
     from safetensors import SafetensorError, safe_open
 
-    found: dict[str, dict[str, Any]] = {name: {} for name in entry.facts}
+    found: dict[str, dict[str, NDArray[np.generic]]] = {name: {} for name in entry.facts}
     try:
         with safe_open(path, framework="numpy") as file:
             for whole in file.keys():  # noqa: SIM118 - not a mapping

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.compiler.graph.hints import hint_of
 from composer.compiler.graph.node import Options
@@ -36,7 +36,7 @@ def place_inputs(step: Step, call: tree.Call) -> tuple[list[tuple[Input, tree.Ex
 
 
 def options_of(
-    ctx: Context, step: Step, call: tree.Call, scope: Scope, hidden: dict[str, Any]
+    ctx: Context, step: Step, call: tree.Call, scope: Scope, hidden: Mapping[str, object]
 ) -> Options | None:
     """Return the options of a call that has no inputs in brackets."""
     return fill(ctx, step, call, scope, call, hidden)
@@ -48,7 +48,7 @@ def fill(  # noqa: PLR0913 - a step, its call and what is known beside it
     rest: tree.Call,
     scope: Scope,
     call: tree.Call,
-    hidden: dict[str, Any],
+    hidden: Mapping[str, object],
 ) -> Options | None:
     """Return the options that are set: by `default`, by the call, by the compiler."""
     known = step.public_options
@@ -124,7 +124,7 @@ def check_default(
 
 def _default(
     ctx: Context, step: Step, argument: tree.Argument, default: tree.Default, scope: Scope
-) -> Any:  # noqa: ANN401 - an option may be of any type
+) -> object:
     """Return the value that a `default` statement gives one option, or raise Bad."""
     name = argument.name or ""
     value = ctx.values.read(argument.value, hint_of(step.public_options[name]), scope)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 import typing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 from composer.parts.table import kind_of
 from composer.ports import Model, Port, port_of
@@ -13,14 +13,16 @@ from composer.ports.typed import Resolve, Typed
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
+K = TypeVar("K")
 
-def hint_of(field: FieldInfo) -> Any:  # noqa: ANN401 - any annotation
+
+def hint_of(field: FieldInfo) -> object:
     """Return a field's type, with the mark of a path if it has one."""
     mark = next((each for each in field.metadata if isinstance(each, Resolve)), None)
     return typing.Annotated[field.annotation, mark] if mark else field.annotation
 
 
-def say(hint: Any) -> str:  # noqa: ANN401 - any annotation
+def say(hint: object) -> str:
     """Name a type in words."""
     hint = required(unwrap(hint)[0])
     words = {int: "a whole number", float: "a number", str: "a text", bool: "`true` or `false`"}
@@ -51,7 +53,7 @@ def with_article(word: str) -> str:
     return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
 
 
-def unwrap(hint: Any) -> tuple[Any, Resolve | None]:  # noqa: ANN401 - any annotation
+def unwrap(hint: object) -> tuple[object, Resolve | None]:
     """Split a type from the mark that it names a file."""
     if typing.get_origin(hint) is typing.Annotated:
         inner, *marks = typing.get_args(hint)
@@ -59,17 +61,17 @@ def unwrap(hint: Any) -> tuple[Any, Resolve | None]:  # noqa: ANN401 - any annot
     return hint, None
 
 
-def is_union(hint: Any) -> bool:  # noqa: ANN401 - any annotation
+def is_union(hint: object) -> bool:
     """Say whether a type is one of several."""
     return typing.get_origin(hint) in (typing.Union, types.UnionType)
 
 
-def optional(hint: Any) -> bool:  # noqa: ANN401 - any annotation
+def optional(hint: object) -> bool:
     """Say whether `none` is a value of a type."""
     return is_union(hint) and type(None) in typing.get_args(hint)
 
 
-def required(hint: Any) -> Any:  # noqa: ANN401 - any annotation
+def required(hint: object) -> object:
     """Return a type without `none`."""
     if not optional(hint):
         return hint
@@ -77,23 +79,23 @@ def required(hint: Any) -> Any:  # noqa: ANN401 - any annotation
     return unwrap(kept[0])[0] if len(kept) == 1 else typing.Union[tuple(kept)]  # noqa: UP007 - made of a list
 
 
-def is_model(hint: Any) -> bool:  # noqa: ANN401 - any annotation
+def is_model(hint: object) -> bool:
     """Say whether a type is that of models."""
     return port_of(hint) is Port.MODEL
 
 
-def is_kind(hint: Any, kind: type) -> bool:  # noqa: ANN401 - any annotation
+def is_kind(hint: object, kind: type[K]) -> TypeGuard[type[K]]:
     """Say whether a type is a class, or one derived from it."""
     return isinstance(hint, type) and issubclass(hint, kind)
 
 
-def takes_words(hint: Any) -> bool:  # noqa: ANN401 - any annotation
+def takes_words(hint: object) -> bool:
     """Say whether a bare name may stand for a text here."""
     literal = typing.get_origin(hint) is typing.Literal
     return hint is str or literal or str in typing.get_args(hint)
 
 
-def matches(value: object, hint: Any) -> bool:  # noqa: ANN401 - any annotation
+def matches(value: object, hint: object) -> bool:
     """Say whether a plain value is of a type."""
     if typing.get_origin(hint) is typing.Literal:
         return value in typing.get_args(hint)

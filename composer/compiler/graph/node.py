@@ -162,7 +162,7 @@ GENERATE = "generate"
 class Options:
     """The options that are set, and where each value was written, as far as a file says it."""
 
-    values: dict[str, Any]
+    values: dict[str, object]
     places: dict[str, Place]
 
 
@@ -185,7 +185,7 @@ class Graph:
         self,
         op: str,
         inputs: tuple[Node, ...],
-        options: Mapping[str, Any] | BaseModel | None = None,
+        options: Mapping[str, object] | BaseModel | None = None,
         place: Place | None = None,
         held: tuple[Node, ...] = (),
     ) -> Node:
@@ -211,7 +211,9 @@ class Graph:
         self.origins.setdefault(node, options.places)
         return node
 
-    def replaced(self, node: Node, given: tuple[Node, ...] | None = None, **options: Any) -> Node:  # noqa: ANN401
+    def replaced(
+        self, node: Node, given: tuple[Node, ...] | None = None, /, **options: object
+    ) -> Node:
         """Return the node with other inputs or options, standing at the same place."""
         values = node.options
         if options and values is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.compiler.graph.hints import say
 from composer.compiler.graph.unfit import no_value
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from composer.compiler.graph.context import Context
     from composer.compiler.graph.scope import Binding, Scope
 
-TYPES: dict[str, Any] = {"int": int, "float": float, "str": str, "bool": bool, "path": str}
+TYPES: dict[str, object] = {"int": int, "float": float, "str": str, "bool": bool, "path": str}
 
 
 def check_param(ctx: Context, binding: Binding, *, needed: bool = True) -> bool:
@@ -67,7 +67,7 @@ def given_params(ctx: Context, call: tree.Call, binding: Binding, scope: Scope) 
     return inner if all(sound) else None
 
 
-def _hint(type_: tree.Type) -> Any:  # noqa: ANN401 - a type
+def _hint(type_: tree.Type) -> object:
     if type_.name == "list":
         item = _hint(type_.item) if type_.item else None
         return types.GenericAlias(tuple, (item, ...)) if item else None

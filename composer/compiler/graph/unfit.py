@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.compiler.graph.hints import say
 from composer.ports import Port
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pydantic import BaseModel
+    from pydantic_core import ErrorDetails
 
 
 def unknown_option(function: str, argument: tree.Argument, known: list[str]) -> Diagnostic:
@@ -71,7 +72,7 @@ def describe(expr: tree.Expr) -> str:
 
 
 def complaint(
-    error: Any,  # noqa: ANN401 - pydantic's ErrorDetails
+    error: ErrorDetails,
     kind: type[BaseModel],
     call: tree.Call | tree.Name,
     given: dict[str, tree.Argument],

@@ -6,7 +6,7 @@ import math
 import os
 import typing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -59,6 +59,8 @@ if TYPE_CHECKING:
     from composer.parts.rule import Expression
     from composer.words import Place
 
+M = TypeVar("M", bound=BaseModel)
+
 ARITHMETIC: dict[str, Callable[[float, float], float]] = {
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,
@@ -99,7 +101,7 @@ class Values:
     numbers: dict[tuple[int, int], tuple[tree.Expr, Scope, float]] = field(default_factory=dict)
     pending: set[tuple[int, int]] = field(default_factory=set)
 
-    def read(self, expr: tree.Expr, hint: Any, scope: Scope) -> Any:  # noqa: ANN401, PLR0911
+    def read(self, expr: tree.Expr, hint: object, scope: Scope) -> object:  # noqa: PLR0911
         """Return the value of an expression where a hint's type is wanted, or raise Bad."""
         hint, mark = unwrap(hint)
         if isinstance(expr, tree.Null) and optional(hint):
@@ -127,7 +129,7 @@ class Values:
         """Build a part or a declared model from a call, arguments checked."""
         fields = kind.model_fields
         given = match(call, list(fields), fields)
-        values: dict[str, Any] = {}
+        values: dict[str, object] = {}
         mistakes: list[Diagnostic] = []
         for name, argument in given.items():
             try:
@@ -136,10 +138,9 @@ class Values:
                 mistakes += bad.diagnostics
         if mistakes:
             raise Bad(*mistakes)
-        made: Typed = build(kind, values, call, given)
-        return made
+        return build(kind, values, call, given)
 
-    def _first(self, expr: tree.Expr, hint: Any, scope: Scope) -> Any:  # noqa: ANN401
+    def _first(self, expr: tree.Expr, hint: object, scope: Scope) -> object:
         """Read a value as the first of several types that it fits."""
         for each in typing.get_args(hint):
             try:
@@ -158,7 +159,7 @@ class Values:
             raise Bad(no_part(expr, kind_name(kind), list(parts_of(kind))))
         return self.typed(expr, part, scope)
 
-    def _tuple(self, expr: tree.Expr, hint: Any, scope: Scope) -> tuple[Any, ...]:  # noqa: ANN401
+    def _tuple(self, expr: tree.Expr, hint: object, scope: Scope) -> tuple[object, ...]:
         if not isinstance(expr, tree.Bank):
             raise Bad(wrong(expr, say(hint)))
         if named := next((branch for branch in expr.branches if branch.name), None):
@@ -170,7 +171,7 @@ class Values:
         pairs = zip(expr.branches, each, strict=True)
         return tuple(self.read(branch.value, item, scope) for branch, item in pairs)
 
-    def _plain(self, expr: tree.Expr, hint: Any, scope: Scope) -> Any:  # noqa: ANN401
+    def _plain(self, expr: tree.Expr, hint: object, scope: Scope) -> object:
         value: str | bool | float
         match expr:
             case tree.String(value=value) | tree.Boolean(value=value):
@@ -185,7 +186,7 @@ class Values:
             raise Bad(wrong(expr, say(hint)))
         return float(value) if hint is float else value
 
-    def number(self, expr: tree.Expr, scope: Scope, hint: Any = float) -> float:  # noqa: ANN401
+    def number(self, expr: tree.Expr, scope: Scope, hint: object = float) -> float:
         """Return the number that an expression of numbers and parameters comes to."""
         found = run(self._number(expr, scope, hint))
         try:
@@ -197,7 +198,7 @@ class Values:
         return found
 
     @deep
-    async def _number(self, written: tree.Expr, scope: Scope, hint: Any) -> float:  # noqa: ANN401
+    async def _number(self, written: tree.Expr, scope: Scope, hint: object) -> float:
         expr, home = resolve(written, scope)
         key = (id(expr), id(home))
         if key in self.pending:
@@ -210,7 +211,7 @@ class Values:
                 self.pending.discard(key)
         return self.numbers[key][2]
 
-    async def _arithmetic(self, expr: tree.Expr, scope: Scope, hint: Any) -> float:  # noqa: ANN401
+    async def _arithmetic(self, expr: tree.Expr, scope: Scope, hint: object) -> float:
         match expr:
             case tree.Number(value=value):
                 return value
@@ -380,11 +381,11 @@ def match(
 
 
 def build(
-    kind: type[BaseModel],
-    values: dict[str, Any],
+    kind: type[M],
+    values: dict[str, object],
     call: tree.Call | tree.Name,
     given: dict[str, tree.Argument],
-) -> Any:  # noqa: ANN401 - an instance of kind
+) -> M:
     """Construct a pydantic model; its complaints become ours."""
     try:
         return kind(**values)

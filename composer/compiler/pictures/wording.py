@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.compiler.plan.wording import option_text
 from composer.parts import Rule, Template
@@ -58,7 +58,7 @@ def declared(declaration: Declaration) -> str:
     return f"{declaration.name}({first})"
 
 
-def short(value: Any) -> str:  # noqa: ANN401 - an option may be of any type
+def short(value: object) -> str:
     """Write a value as a recipe would, parts with the options that are set, files by name."""
     match value:
         case Template():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.compiler.graph.hints import hint_of, say, with_article
 from composer.compiler.plan.wording import option_text
@@ -31,7 +31,7 @@ class Option:
     text: str
 
     @property
-    def hint(self) -> Any:  # noqa: ANN401 - any annotation
+    def hint(self) -> object:
         """The type of its values."""
         return hint_of(self.field)
 
@@ -46,7 +46,7 @@ class Option:
         return None if self.field.is_required() else option_text(self.value)
 
     @property
-    def value(self) -> Any:  # noqa: ANN401 - of any type
+    def value(self) -> object:
         """The default itself."""
         return self.field.get_default(call_default_factory=True, validated_data={})
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
@@ -84,7 +84,7 @@ class PlannedFit(_Frozen):
     part: str
     rows: int
     data: str
-    calibrated: dict[str, Any]
+    calibrated: dict[str, object]
     reached: tuple[float, ...]
 
 
@@ -97,7 +97,7 @@ class Plan(_Frozen):
     models: tuple[PlannedModel, ...]
     steps: tuple[PlannedStep, ...]
     rules: tuple[PlannedRule, ...]
-    warnings: tuple[dict[str, Any], ...]
+    warnings: tuple[dict[str, object], ...]
     fits: tuple[PlannedFit, ...] = ()
 
 

@@ -11,7 +11,7 @@ A rule is a pattern in a decorator and the rewriting as a function of what the p
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +34,7 @@ class Pattern:
     op: str
     inputs: tuple[Pattern, ...] = ()
     name: str = ""
-    options: tuple[tuple[str, Any], ...] = ()
+    options: tuple[tuple[str, object], ...] = ()
 
     @property
     def ops(self) -> frozenset[str]:
@@ -122,7 +122,7 @@ class Pass:
         return node
 
 
-def pattern(op: str, *inputs: Pattern, name: str = "", **options: Any) -> Pattern:  # noqa: ANN401
+def pattern(op: str, *inputs: Pattern, name: str = "", **options: object) -> Pattern:
     """Write a pattern: the op, those of the inputs, and options with the values they must have."""
     return Pattern(op, inputs, name, tuple(options.items()))
 

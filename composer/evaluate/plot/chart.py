@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import cycle
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.evaluate.baselines import ORACLE
 from composer.evaluate.decisions import Decided
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from composer.evaluate.router import Router
 
-    Floats = NDArray[np.floating[Any]]
+    Floats = NDArray[np.floating]
 
 __all__ = ["Chart", "Series", "chart_of"]
 

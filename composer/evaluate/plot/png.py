@@ -6,7 +6,7 @@ import math
 import struct
 import zlib
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.evaluate.plot.layout import HEIGHT, WIDTH, Dot, Line
 from composer.evaluate.plot.letters import HIGH, written
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from composer.evaluate.plot.layout import Label, Mark
 
-    Floats = NDArray[np.floating[Any]]
+    Floats = NDArray[np.floating]
     Point = tuple[float, float]
 
 __all__ = ["png"]
