@@ -87,7 +87,7 @@ class Picture(click.Path):
 @click.option("--seed", type=int, default=0, help="The seed of the sample and all sampled work.")
 @recipe_options
 @json_option
-def command(  # noqa: PLR0913 - a verb's options
+def command(
     recipes: tuple[Path, ...],
     data: Path,
     split: str | None,
@@ -117,7 +117,7 @@ def command(  # noqa: PLR0913 - a verb's options
     return _measure(loaded, rows, how, plot, members=not no_members, as_json=as_json)
 
 
-def _measure(  # noqa: PLR0913 - what is measured, and how it is shown
+def _measure(
     recipes: list[Recipe],
     rows: list[Row],
     how: Compare,

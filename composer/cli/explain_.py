@@ -31,7 +31,7 @@ def command(what: tuple[str, ...], reading: Reading) -> None:
     compose explain part knn
 
     Where a step and a part have one name, `step NAME` or `part NAME` says which is meant.
-    """  # noqa: D301 - click reads it
+    """
     match what:
         case (code,) if CODE.fullmatch(code):
             click.echo(_code(code))

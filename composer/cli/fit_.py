@@ -58,7 +58,7 @@ def _target(ctx: click.Context, param: click.Parameter, value: str | None) -> Ta
 @click.option("--seed", type=int, default=0, help="The seed of folds and of training.")
 @recipe_options
 @json_option
-def command(  # noqa: PLR0913 - a verb's options
+def command(
     recipe: Path,
     reading: Reading,
     data: Path | None,

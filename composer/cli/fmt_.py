@@ -36,7 +36,7 @@ class Done(NamedTuple):
 @click.option("--from", "own", type=click.Choice(["ens", "yaml"]), help="The notation of stdin.")
 @click.option("--write", is_flag=True, help="With --to, write beside each file; never over one.")
 @json_option
-def command(  # noqa: PLR0913 - one for each option
+def command(
     files: tuple[Path, ...],
     own: str | None,
     to: str | None,
@@ -54,7 +54,7 @@ def command(  # noqa: PLR0913 - one for each option
     compose fmt --to yaml recipe.ens         print in the other notation
     compose fmt --to yaml --write *.ens      write recipe.yaml beside recipe.ens
     compose fmt - < recipe.ens               from stdin to stdout
-    """  # noqa: D301 - click marks a paragraph to be kept with this letter
+    """
     if to and (check or as_json):
         raise click.UsageError("--to converts; --check and --json look at files as they are")
     if write and not to:

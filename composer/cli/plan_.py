@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option("--origin", is_flag=True, help="Say where each value was written.")
 @click.option("--lock", is_flag=True, help="Pin models and data by content; runs hold to it.")
 @json_option
-def command(  # noqa: PLR0913 - a verb's options
+def command(
     recipe: Path,
     reading: Reading,
     *,

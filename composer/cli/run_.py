@@ -74,7 +74,7 @@ def _trace_target(ctx: click.Context, param: click.Parameter, value: str | None)
 @click.option("--seed", type=int, default=0, help="The seed of all sampled work.")
 @click.option("--plain", is_flag=True, help="Leave out the rules that only save work.")
 @json_option
-def command(  # noqa: PLR0913 - a verb's options
+def command(
     recipe: Path,
     query: tuple[str, ...],
     reading: Reading,

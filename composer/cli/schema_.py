@@ -15,7 +15,7 @@ def command(what: str) -> None:
     \b
     compose schema            the JSON schema of recipes in YAML
     compose schema textmate   the grammar by which editors colour `.ens` recipes
-    """  # noqa: D301 - click reads it
+    """
     if what == "textmate":
         from composer.editor.textmate import textmate
 

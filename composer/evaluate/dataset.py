@@ -49,7 +49,7 @@ def read_rows(
     kept = kept[:limit]
     if sample is None or sample >= len(kept):
         return kept
-    drawn = random.Random(seed).sample(range(len(kept)), sample)  # noqa: S311 - no secret
+    drawn = random.Random(seed).sample(range(len(kept)), sample)
     return [kept[at] for at in sorted(drawn)]
 
 

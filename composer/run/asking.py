@@ -71,7 +71,7 @@ class RunAsker:
     @cached_property
     def rng(self) -> random.Random:
         """Randomness that depends on the run's seed, the query and the occurrence only."""
-        return random.Random(self.seed)  # noqa: S311 - draws, not secrets
+        return random.Random(self.seed)
 
     def note(self, **facts: JSON) -> None:
         """Record facts in the trace."""

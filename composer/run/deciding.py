@@ -95,7 +95,7 @@ async def _known(
     estimates = await asyncio.to_thread(by.judge, asked, choices)
     if policy is None or type(policy).decide is Policy.decide:
         return [{"by": _Known(each)} for each in estimates]
-    weights = policy.decide(estimates, choices, random.Random(program.seed))  # noqa: S311
+    weights = policy.decide(estimates, choices, random.Random(program.seed))
     known = (_Known(*pair, policy.many) for pair in zip(estimates, weights, strict=True))
     return [{"by": each, "policy": each} for each in known]
 

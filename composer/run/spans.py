@@ -93,7 +93,7 @@ class ClientMember:
         self._model, self._client = _unprompted(model), client
         self._query, self._how = _asked(model, request.query), request.sampling
         self._text = request.prefix
-        self._draws = random.Random(f"{request.sampling.seed}/{name}")  # noqa: S311 - no secret
+        self._draws = random.Random(f"{request.sampling.seed}/{name}")
         self._prices = prices
         self._usage: dict[str, Usage] = {}
 

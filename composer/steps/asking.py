@@ -29,7 +29,7 @@ def model(*, declaration: Declaration, name: str) -> Declared:
 
 
 @step(needs=Capability.TEXT, hidden=("draw",), streams=True, absorbs="model")
-async def generate(  # noqa: PLR0913 - the field's own options
+async def generate(
     query: Query,
     model: Model,
     *,
@@ -52,7 +52,7 @@ async def generate(  # noqa: PLR0913 - the field's own options
 
 
 @step(paper="arXiv:2203.11171", needs=Capability.TEXT, hidden=("draw",))
-async def sample(  # noqa: PLR0913 - the field's own options
+async def sample(
     query: Query,
     model: Model,
     n: Count = 5,

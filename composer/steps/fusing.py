@@ -33,7 +33,7 @@ WHOLE_ANSWERS = "fuse whole answers instead: `[{name}, ...] -> vote()`, or decla
     hidden=("together", "lazy", "names"),
     told=("together",),
 )
-def token_fuse(  # noqa: PLR0913 - each is a part of its own
+def token_fuse(
     *members: Model,
     weights: tuple[float, ...] | None = None,
     combine: Combine = Mean(),

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     hidden=("names", "aliases", "prices", "fused", "judges"),
     shown=("by",),
 )
-async def route(  # noqa: PLR0913 - the hidden options describe the choices
+async def route(
     query: Query,
     *models: Model,
     by: Estimator = Perplexity(),
@@ -101,7 +101,7 @@ def _draws(query: Query, ask: Asker, *, sticky: bool) -> random.Random:
     """Return the randomness of a decision: anew for each turn, or one for a conversation."""
     said = query.root.messages
     if sticky:
-        return random.Random(repr(opening(query).messages))  # noqa: S311 - draws, not secrets
+        return random.Random(repr(opening(query).messages))
     if len(said) == 1:
         return ask.rng
-    return random.Random(f"{ask.rng.random()}/{said!r}")  # noqa: S311 - draws, not secrets
+    return random.Random(f"{ask.rng.random()}/{said!r}")

@@ -22,7 +22,7 @@ BALLOTS = "ballots"
 
 
 @step(paper="arXiv:2402.05120", votes=True)
-def vote(  # noqa: PLR0913 - each is a part of its own
+def vote(
     answers: Candidates,
     *,
     by: Agreement = Exact(),

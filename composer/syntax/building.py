@@ -68,16 +68,16 @@ class Builder:
         return Number(number(parts[0]), parts[0].place)
 
     def string(self, parts: list[Part]) -> String:
-        return String(string(parts[0]), False, parts[0].place)  # noqa: FBT003
+        return String(string(parts[0]), False, parts[0].place)
 
     def template(self, parts: list[Part]) -> String:
-        return String(template(parts[0]), True, parts[0].place)  # noqa: FBT003
+        return String(template(parts[0]), True, parts[0].place)
 
     def true(self, parts: list[Part]) -> Boolean:
-        return Boolean(True, parts[0].place)  # noqa: FBT003
+        return Boolean(True, parts[0].place)
 
     def false(self, parts: list[Part]) -> Boolean:
-        return Boolean(False, parts[0].place)  # noqa: FBT003
+        return Boolean(False, parts[0].place)
 
     def none(self, parts: list[Part]) -> Null:
         return Null(parts[0].place)
@@ -133,7 +133,7 @@ class Builder:
         return Model(parts[1].text, _called(parts[2], "model"), _cover(parts), parts[1].place)
 
     def param(self, parts: list[Part]) -> Param:
-        value = bare(parts[3]) if len(parts) > 3 else None  # noqa: PLR2004
+        value = bare(parts[3]) if len(parts) > 3 else None
         return Param(parts[1].text, parts[2], value, _cover(parts), parts[1].place)
 
     def type(self, parts: list[Part]) -> Type:

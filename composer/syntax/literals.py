@@ -75,7 +75,7 @@ def _escape(match: re.Match[str], place: Place) -> str:
     if letter in ESCAPES:
         return ESCAPES[letter]
     code = int(digits, 16) if digits else -1
-    if code < 0 or code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:  # noqa: PLR2004 - not characters
+    if code < 0 or code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
         start = place.start + 1 + match.start()
         here = Place(place.source, start, start + len(match[0]))
         message = f"`{match[0]}` stands for no character"
@@ -91,4 +91,4 @@ def _written(letter: str) -> str:
         return letter
     if letter in "\n\t\r":
         return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}[letter]
-    return f"\\u{ord(letter):04x}" if ord(letter) <= 0xFFFF else f"\\U{ord(letter):08x}"  # noqa: PLR2004
+    return f"\\u{ord(letter):04x}" if ord(letter) <= 0xFFFF else f"\\U{ord(letter):08x}"

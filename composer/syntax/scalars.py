@@ -66,6 +66,6 @@ def _escaped(letter: str) -> str:
     if letter in "\n\t\r":
         return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}[letter]
     code = ord(letter)
-    if code <= 0xFF:  # noqa: PLR2004
+    if code <= 0xFF:
         return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"  # noqa: PLR2004
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"

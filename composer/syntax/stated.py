@@ -106,7 +106,7 @@ def use(spot: Spot) -> Diagnostic:
         return _shape(spot, "a new name is missing after `as`")
     if spot.within:
         return _used(spot)
-    if spot.at == 2:  # noqa: PLR2004
+    if spot.at == 2:
         what = f"{quoted(spot.lexeme)} cannot stand after the file's name"
         return _shape(spot, "it is not said what to use of the file" if spot.ended else what)
     if spot.found == "AS":
@@ -132,7 +132,7 @@ def param(spot: Spot) -> Diagnostic:
     if spot.at == 1:
         return _nameless(spot)
     name = spot.statement[1].text
-    if spot.at == 2:  # noqa: PLR2004
+    if spot.at == 2:
         if spot.found in ("NAME", "MODEL"):
             return _shape(spot, f"a `:` is missing between `{name}` and its type")
         value = spot.following.type if spot.following else ""
@@ -151,7 +151,7 @@ def define(spot: Spot) -> Diagnostic:
     if spot.at == 1:
         return _nameless(spot)
     name = spot.statement[1].text
-    if spot.at == 2:  # noqa: PLR2004
+    if spot.at == 2:
         help_ = f"write `let {name} = ...`, or `def {name}() = ...`" * (spot.found == "EQUAL")
         return _shape(spot, f"the parameters of `{name}` are missing", help_)
     if spot.within == "parameters":

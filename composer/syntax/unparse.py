@@ -53,7 +53,7 @@ def _bracketed(node: Expr, least: int) -> list[Piece]:
     return pieces if level >= least else ["(", *pieces, ")"]
 
 
-def _pieces(node: Expr) -> tuple[int, list[Piece]]:  # noqa: PLR0911 - one for each kind
+def _pieces(node: Expr) -> tuple[int, list[Piece]]:
     match node:
         case Chain():
             return CHAIN, _joined(" -> ", [[(stage, FALLBACK)] for stage in node.stages])

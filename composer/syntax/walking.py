@@ -5,7 +5,7 @@ from __future__ import annotations
 from composer.syntax.tree import Bank, Binary, Call, Chain, Expr, Fallback, Unary
 
 
-def children(node: Expr) -> tuple[Expr, ...]:  # noqa: PLR0911 - one for each kind
+def children(node: Expr) -> tuple[Expr, ...]:
     """Give the expressions that an expression is made of, from left to right."""
     match node:
         case Chain():

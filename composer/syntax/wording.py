@@ -68,7 +68,7 @@ TABLE: tuple[tuple[Callable[[Spot], bool], Callable[[Spot], Diagnostic]], ...] =
     (_stated("PARAM"), stated.param),
     (_stated("DEF"), stated.define),
     (_stated("EXAMPLE"), stated.example),
-    (lambda spot: spot.head.type == "DEFAULT" and spot.at < 3, stated.default),  # noqa: PLR2004
+    (lambda spot: spot.head.type == "DEFAULT" and spot.at < 3, stated.default),
     (_chained, missing.chained),
     (lambda spot: spot.found in ("EQUAL", "COLON"), missing.confused),
     (lambda spot: spot.found == "NOT", missing.loose_not),

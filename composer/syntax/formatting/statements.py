@@ -40,7 +40,7 @@ class Statements:
         """Give a statement as it is printed."""
         return Item("", self._value(statement), *span(statement.place))
 
-    def _value(self, statement: Statement) -> Value:  # noqa: PLR0911 - one for each kind
+    def _value(self, statement: Statement) -> Value:
         value = self.expressions.value
         match statement:
             case Use():

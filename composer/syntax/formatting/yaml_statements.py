@@ -46,7 +46,7 @@ def item(statement: Statement) -> Item:
     return Item(lead, value, *span(statement.place))
 
 
-def _led(statement: Statement) -> tuple[str, Value]:  # noqa: PLR0911 - one for each kind
+def _led(statement: Statement) -> tuple[str, Value]:
     match statement:
         case Use():
             return "", _use(statement)

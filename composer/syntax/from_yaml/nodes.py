@@ -124,7 +124,7 @@ class Document:
         notes = (Note(anchor, "stands for this"),) if anchor else ()
         message = "recipes do without the aliases of YAML"
         self.mistakes.append(Diagnostic("E120", message, place, notes=notes, help=SHARED))
-        self._put(Scalar("", True, place))  # noqa: FBT003
+        self._put(Scalar("", True, place))
 
     def _scalar(self, event: Any) -> None:  # noqa: ANN401
         self._refuse_marks(event)

@@ -168,10 +168,10 @@ def _imported(node: Node) -> Imported:
     if not isinstance(node, Scalar) or " " not in node.value.strip():
         return Imported(named(node), None, node.place)
     words = node.value.split()
-    if len(words) != 3 or words[1] != "as":  # noqa: PLR2004 - a name, `as` and another
+    if len(words) != 3 or words[1] != "as":
         message = "a name to use is one word, or two with `as` between them"
         raise misshapen(node.place, message, "write it like `A` or `A as B`")
-    first, alias = (named(Scalar(word, True, node.place)) for word in words[::2])  # noqa: FBT003
+    first, alias = (named(Scalar(word, True, node.place)) for word in words[::2])
     return Imported(first, alias, node.place)
 
 
