@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from composer.heavy import np
 
@@ -40,8 +40,7 @@ def written(text: str) -> NDArray[np.bool_]:
 
 
 @cache
-def _letter(letter: str) -> Any:  # noqa: ANN401 - an array of dots, numpy is imported late
-
+def _letter(letter: str) -> NDArray[np.bool_]:
     at = WIDE * (ord(letter) - ord(FIRST))
     columns = np.frombuffer(DOTS[at : at + WIDE] + b"\0", dtype=np.uint8)
     return np.unpackbits(columns[:, None], axis=1, bitorder="little").T.astype(bool)
