@@ -4,7 +4,7 @@
 class PartError(Exception):
     """What went wrong in a part, said for a person: a code, a sentence, and what to do."""
 
-    def __init__(self, code: str, message: str, help: str = "") -> None:  # noqa: A002
+    def __init__(self, code: str, message: str, help: str = "") -> None:
         super().__init__(message)
         self.code = code
         self.message = message
@@ -17,5 +17,5 @@ class PartError(Exception):
 class TemplateError(PartError):
     """A template that cannot be rendered with the values that reached it."""
 
-    def __init__(self, message: str, help: str = "") -> None:  # noqa: A002
+    def __init__(self, message: str, help: str = "") -> None:
         super().__init__("E708", message, help)

@@ -8,7 +8,7 @@ __all__ = ["ModelError"]
 class ModelError(Exception):
     """Something that a model cannot do, worded for the person who asked for it."""
 
-    def __init__(self, code: str, message: str, help: str | None = None) -> None:  # noqa: A002
+    def __init__(self, code: str, message: str, help: str | None = None) -> None:
         super().__init__(message)
         self.code = code
         self.message = message

@@ -36,7 +36,7 @@ class Query:
     before: Query | Text | Candidates | Ranking | None = field(default=None, compare=False)
 
     @classmethod
-    def of(cls, text: str, *, id: str = "0", **fields: object) -> Query:  # noqa: A002
+    def of(cls, text: str, *, id: str = "0", **fields: object) -> Query:
         """Make a query of one user message."""
         return cls((("user", text),), id, MappingProxyType(fields))
 
