@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from composer.models.runner import Runner
     from composer.ports.requests import Completion, Generate, Score, ScoreTexts
     from composer.ports.values import Model, Query
-    from composer.specs.models import Held
+    from composer.specs.models import Checkpoint
 
 __all__ = ["Engine"]
 
@@ -68,7 +68,7 @@ class Engine:
         self,
         devices: Mapping[str, int] | None = None,
         rows: int = 64,
-        loader: Callable[[Held, str], LocalModel] = load,
+        loader: Callable[[Checkpoint, str], LocalModel] = load,
     ) -> None:
         self._pool = Pool(devices, loader)
         self._rows = rows

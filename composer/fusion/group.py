@@ -14,7 +14,7 @@ from composer.fusion.align.space import space_of
 from composer.fusion.combine import plausible
 from composer.fusion.said import Lined, Said, Share, gathered
 from composer.ports.errors import ModelError
-from composer.specs import Declared, Prompted, TokenFuse, Weighed, bare
+from composer.specs import Checkpoint, Prompted, TokenFuse, Weighed, bare
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -88,7 +88,7 @@ Node = Fuse | Single
 class Group:
     """A member made ready: its models in order, and the tree that fuses what they say."""
 
-    def __init__(self, model: Model, runners: Mapping[Declared, Runner]) -> None:
+    def __init__(self, model: Model, runners: Mapping[Checkpoint, Runner]) -> None:
         self.leaves: list[Leaf] = []
         self._runners = runners
         self._spaces: dict[Runner, Space] = {}
@@ -286,7 +286,7 @@ class Group:
         match model:
             case Prompted():
                 return self._node(model.model, name, prompt=model.template, together=together)
-            case Declared():
+            case Checkpoint():
                 return self._single(model, name, prompt, together=together)
             case TokenFuse():
                 return self._inner(model, prompt, together=together)
@@ -297,7 +297,7 @@ class Group:
                 raise ModelError("E302", text, "fuse by token inside, by span outside")
 
     def _single(
-        self, model: Declared, name: str, prompt: Renders | None, *, together: bool
+        self, model: Checkpoint, name: str, prompt: Renders | None, *, together: bool
     ) -> Single:
         runner = self._runners[model]
         if runner not in self._spaces:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from composer.learn.fuses import fuse_of
 from composer.learn.lesson import Taught, unteachable
 from composer.learn.tokens import mapped
-from composer.specs import Declared
+from composer.specs import Checkpoint
 
 if TYPE_CHECKING:
     from composer.compiler.graph import Node
@@ -24,7 +24,7 @@ def train_mapping(part: Mapped, node: Node, lesson: Lesson) -> Taught:
 
     del lesson
     fuse = fuse_of(node)
-    models = [member for member in fuse.members if isinstance(member, Declared)]
+    models = [member for member in fuse.members if isinstance(member, Checkpoint)]
     if len(models) < len(fuse.members):
         text = f"`{part.name}` learns from the embeddings of single models"
         raise unteachable(text, "fuse models, not prompts or fuses of them")

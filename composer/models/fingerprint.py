@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from composer.models.headers import json_of
+from composer.specs.headers import json_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,11 +9,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
-from composer.models.headers import json_of, size_of
 from composer.models.vocabulary import fingerprint_of
 from composer.ports.capability import Capability
 from composer.ports.card import Card, lacking
 from composer.ports.errors import ModelError
+from composer.specs.headers import json_of, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,12 +10,12 @@ from typing import ClassVar, Literal
 
 from composer.models.dtypes import Dtype, long_name
 from composer.models.folder import LOCAL, card_of
-from composer.models.headers import has_weights
 from composer.ports.card import Card, Price
 from composer.ports.errors import ModelError
 from composer.ports.typed import ModelPath
 from composer.specs.content import folder_digest
 from composer.specs.declaration import Local, Weights
+from composer.specs.headers import has_weights
 
 __all__ = ["HF"]
 

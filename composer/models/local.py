@@ -10,16 +10,17 @@ import torch
 
 from composer.heavy import transformers
 from composer.models.forward import keeps_state
-from composer.models.headers import json_of
+from composer.models.merging import opened
 from composer.models.vocabulary import Vocabulary
 from composer.ports.errors import ModelError
+from composer.specs.headers import json_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
 
-    from composer.specs.models import Held
+    from composer.specs import Checkpoint, Weights
 
 __all__ = ["LocalModel", "load"]
 
@@ -104,22 +105,26 @@ class LocalModel:
         return text
 
 
-def load(model: Held, device: torch.device | str = "cpu") -> LocalModel:
-    """Read weights (safetensors only) and tokenizer; nothing from the checkpoint is executed."""
+def load(model: Checkpoint, device: torch.device | str = "cpu") -> LocalModel:
+    """Read weights (safetensors only) and tokenizer; nothing from the checkpoint is executed.
+
+    What is derived from others is built first, unless it was before.
+    """
     transformers.utils.logging.disable_progress_bar()
-    where = {"revision": model.weights.revision, "local_files_only": _is_path(model)}
+    weights = opened(model)
+    where = {"revision": weights.revision, "local_files_only": _is_path(model.name, weights)}
     device = torch.device(device)
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(model.weights.location, **where)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(weights.location, **where)
         module = transformers.AutoModelForCausalLM.from_pretrained(
-            model.weights.location,
+            weights.location,
             **where,
-            dtype=_dtype(model.weights.dtype, device),
+            dtype=_dtype(weights.dtype, device),
             use_safetensors=True,
             trust_remote_code=False,
         )
     except Exception as error:
-        raise _refused(model, error) from error
+        raise _refused(model.name, weights, error) from error
     if getattr(tokenizer, "backend_tokenizer", None) is None:
         raise ModelError("E505", f"{model.name} has no fast tokenizer", "save it as tokenizer.json")
     if module.device != device:  # some quantized weights are placed as they are read, and stay
@@ -128,39 +133,39 @@ def load(model: Held, device: torch.device | str = "cpu") -> LocalModel:
     return LocalModel(module, tokenizer, device, model.name)
 
 
-def _refused(model: Held, error: Exception) -> ModelError:
+def _refused(name: str, weights: Weights, error: Exception) -> ModelError:
     """Say why a checkpoint was not read; of a quantized one, what it would take."""
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    kind = _quantization(model)
+    kind = _quantization(weights)
     if kind is None:
-        return ModelError("E505", f"{model.name} cannot be loaded: {first}")
+        return ModelError("E505", f"{name} cannot be loaded: {first}")
     return ModelError(
         "E505",
-        f"{model.name} is quantized ({kind}) and cannot be loaded here: {first}",
+        f"{name} is quantized ({kind}) and cannot be loaded here: {first}",
         f"install the package that reads {kind}, or use a checkpoint that is not quantized",
     )
 
 
-def _quantization(model: Held) -> str | None:
+def _quantization(weights: Weights) -> str | None:
     """How a checkpoint in a folder says its weights are quantized, if they are."""
-    path = Path(model.weights.location) / "config.json"
+    path = Path(weights.location) / "config.json"
     if not path.is_file():
         return None
     found = json_of(path).get("quantization_config")
     return None if found is None else str(found.get("quant_method", "in an unknown way"))
 
 
-def _is_path(model: Held) -> bool:
+def _is_path(name: str, weights: Weights) -> bool:
     """Check a folder for what loading would stumble over, in words of our own."""
-    folder = Path(model.weights.location)
+    folder = Path(weights.location)
     if not folder.is_dir():
-        if model.weights.location.startswith((".", "/", "~")):
-            raise ModelError("E501", f"{model.name}: there is no folder {model.weights.location}")
+        if weights.location.startswith((".", "/", "~")):
+            raise ModelError("E501", f"{name}: there is no folder {weights.location}")
         return False
     if not any(folder.glob("*.safetensors")):
         raise ModelError(
             "E505",
-            f"{model.name}: {model.weights.location} holds no safetensors file",
+            f"{name}: {weights.location} holds no safetensors file",
             "other formats can run code when they are read: convert the checkpoint first",
         )
     return True

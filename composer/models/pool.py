@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
-from composer.models.headers import size_of
 from composer.models.local import load
 from composer.models.runner import Runner
 from composer.ports.errors import ModelError
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from composer.models.local import LocalModel
-    from composer.specs.models import Held
+    from composer.specs.models import Checkpoint
 
 __all__ = ["Full", "Pool", "devices", "weight_bytes"]
 
@@ -36,13 +34,13 @@ class Pool:
     def __init__(
         self,
         room: Mapping[str, int] | None = None,
-        loader: Callable[[Held, str], LocalModel] = load,
+        loader: Callable[[Checkpoint, str], LocalModel] = load,
     ) -> None:
         self._room = dict(devices() if room is None else room)
         self._loader = loader
         self._held: dict[Shared, tuple[str, int, Runner]] = {}
 
-    def get(self, models: Iterable[Held]) -> list[Runner]:
+    def get(self, models: Iterable[Checkpoint]) -> list[Runner]:
         """Runners that are in memory together, loaded if need be; raises Full, or ModelError."""
         wanted = list(models)
         pinned = {model.weights.shared for model in wanted}
@@ -52,21 +50,21 @@ class Pool:
         """All runners in memory, least recently used first."""
         return [runner for _, _, runner in self._held.values()]
 
-    def _get(self, model: Held, pinned: set[Shared]) -> Runner:
+    def _get(self, model: Checkpoint, pinned: set[Shared]) -> Runner:
         found = self._held.pop(model.weights.shared, None)
         if found is None:
             found = self._load(model, pinned)
         self._held[model.weights.shared] = found  # the last in order is the last used
         return found[2]
 
-    def _load(self, model: Held, pinned: set[Shared]) -> tuple[str, int, Runner]:
+    def _load(self, model: Checkpoint, pinned: set[Shared]) -> tuple[str, int, Runner]:
         options = self._devices(model)
         size = {device: weight_bytes(model, device) for device in options}
         device = self._place(model, size, pinned)
         runner = Runner(self._loader(model, device))
         return device, size[device], runner
 
-    def _devices(self, model: Held) -> list[str]:
+    def _devices(self, model: Checkpoint) -> list[str]:
         """Where the model may go; the emptiest first."""
         if model.weights.device == "auto":
             return sorted(self._room, key=lambda device: (device == "cpu", -self._free(device)))
@@ -79,7 +77,7 @@ class Pool:
             )
         return [device]
 
-    def _place(self, model: Held, size: Mapping[str, int], pinned: set[Shared]) -> str:
+    def _place(self, model: Checkpoint, size: Mapping[str, int], pinned: set[Shared]) -> str:
         for device, need in size.items():
             if need <= self._free(device):
                 return device
@@ -126,15 +124,15 @@ def devices() -> dict[str, int]:
     return {**found, "cpu": int(_HEADROOM * _memory())}
 
 
-def weight_bytes(model: Held, device: str) -> int:
-    """What the weights take in memory, by the headers of their files; 0 if they are not here."""
+def weight_bytes(model: Checkpoint, device: str) -> int:
+    """What the weights take in memory, by the headers of files; 0 if these are not here."""
     want = model.weights.dtype
     if want == "auto":
         want = "float32" if device == "cpu" else "stored"
-    if not model.weights.local:
-        return 0
-    count, stored = size_of(Path(model.weights.location))
-    return count * _BYTES[want] if want in _BYTES else stored
+    tensors = model.tensors.values()
+    if want in _BYTES:
+        return _BYTES[want] * sum(each.count for each in tensors)
+    return sum(each.bytes for each in tensors)
 
 
 def _memory() -> int:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     )
     from composer.parts.handover import Doubt
     from composer.parts.judging import Judge
+    from composer.parts.merging import Average, Edit
     from composer.parts.mistakes import PartError, TemplateError
     from composer.parts.policies.base import Policy
     from composer.parts.policies.budgets import Budget, Paced, Spend
@@ -65,6 +66,7 @@ __all__ = [
     "Agreement",
     "Align",
     "Asked",
+    "Average",
     "Blend",
     "Bleu",
     "Boundary",
@@ -81,6 +83,7 @@ __all__ = [
     "Count",
     "Doubt",
     "Draft",
+    "Edit",
     "Edits",
     "Estimates",
     "Estimator",
@@ -161,6 +164,7 @@ WHERE = {
     "gate": ("Gate",),
     "handover": ("Doubt", "Handover"),
     "judging": ("Judge",),
+    "merging": ("Average", "Edit"),
     "mistakes": ("PartError", "TemplateError"),
     "policies.base": ("Policy",),
     "policies.budgets": ("Budget", "Paced", "Spend"),

@@ -127,6 +127,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "routed": "gate.Routed",
     },
     "boundary": {"words": "span.Words"},
+    "edit": {"average": "merging.Average"},
     "signal": {
         "confidence": "signals.measured.Confidence",
         "agreement": "signals.measured.Agreed",

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from composer.fusion.engine import Engine
     from composer.models.local import LocalModel
     from composer.ports import Decision, Query, Score, Text
-    from composer.specs.models import Held
+    from composer.specs.models import Checkpoint
 
 T = TypeVar("T")
 
@@ -259,7 +259,7 @@ class Ensemble:
 
 
 def _loaded(
-    loading: Loading, load: Callable[[Held, str], LocalModel], model: Held, device: str
+    loading: Loading, load: Callable[[Checkpoint, str], LocalModel], model: Checkpoint, device: str
 ) -> LocalModel:
     with loading.of(model.name):
         return load(model, device)

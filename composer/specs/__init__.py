@@ -1,10 +1,12 @@
 """What a model is: seven kinds of frozen values, and the backends that declare one of them."""
 
 from composer.specs.declaration import Declaration, Local, Remote, Weights
+from composer.specs.derived import Derived
 from composer.specs.errors import Problem, SpecError
 from composer.specs.fuses import ByteFuse, Fuse, Handoff, SpanFuse, TokenFuse, Weighed
 from composer.specs.held import Held, held_by, models_in, with_models
 from composer.specs.models import (
+    Checkpoint,
     Declared,
     Prompted,
     bare,
@@ -16,8 +18,10 @@ from composer.specs.models import (
 
 __all__ = [
     "ByteFuse",
+    "Checkpoint",
     "Declaration",
     "Declared",
+    "Derived",
     "Fuse",
     "Handoff",
     "Held",

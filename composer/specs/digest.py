@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from composer.ports.learnt import Trainable
 from composer.ports.typed import Resolve, Typed
 from composer.specs.content import file_digest
+from composer.specs.derived import Derived
 from composer.specs.models import Declared
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ def canonical(value: object) -> JSON:
             return [canonical(each) for each in value]
         case Mapping():
             return {str(name): canonical(each) for name, each in value.items()}
-        case Declared():
-            return ["declared", value.declaration.content()]
+        case Declared() | Derived():
+            return _held(value)
         case Typed():
             return _part(value)
         case _ if is_dataclass(value) and not isinstance(value, type):
@@ -48,6 +49,15 @@ def canonical(value: object) -> JSON:
             return [type(value).__name__, named]
         case _:
             raise TypeError(f"a {type(value).__name__} has no digest: {value!r}")
+
+
+def _held(model: Declared | Derived) -> JSON:
+    """Write a model by what its weights are, or by what they are made of."""
+    if isinstance(model, Declared):
+        return ["declared", model.declaration.content()]
+    pairs = zip(model.coefficients, model.donors, strict=True)
+    terms: list[JSON] = [[by, canonical(donor)] for by, donor in pairs]
+    return ["derived", canonical(model.edit), terms, model.dtype]
 
 
 def _part(part: Typed) -> JSON:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from composer.specs.parts import Align, Combine, Draft, Gate, Handover, Weigh
 
-__all__ = ["ByteFuse", "Fuse", "Handoff", "SpanFuse", "TokenFuse", "Weighed", "shares"]
+__all__ = ["ByteFuse", "Fuse", "Handoff", "SpanFuse", "TokenFuse", "Weighed", "shares", "unusable"]
 
 TOKENS = (
     Capability.TEXT
@@ -94,29 +94,9 @@ class Weighed(Fuse):
     def problems(self) -> Iterator[Problem]:
         """Check the weights."""
         yield from super().problems()
-        weights, count = self.weights, len(self.members)
-        if weights is None:
-            return
-        if len(weights) != count:
-            text = f"{count} members, but {len(weights)} weights"
-            help_ = "give one weight a member, in order"
-            note = f"has {count} members"
-            yield Problem("E403", text, help_, f"should be {count}", note, field="weights")
-        elif why := self.useless(weights):
-            given = ", ".join(f"{weight:g}" for weight in weights)
-            word = "weights" if self.normalized else "coefficients"
-            text = f"the {word} {given} cannot be used: {why}"
-            yield Problem("E402", text, label="not usable", field="weights")
-
-    def useless(self, weights: tuple[float, ...]) -> str:
-        """Say why weights cannot be used, if they cannot."""
-        if not any(weights):
-            return "all of them are 0"
-        if min(weights) < 0 and not self.signed:
-            return "one is negative, which only `combine = logs` can mean"
-        if self.normalized and sum(weights) <= 0:
-            return "they are divided by their sum, which is not positive: say `normalize = false`"
-        return ""
+        yield from unusable(
+            self.weights, len(self.members), signed=self.signed, normalized=self.normalized
+        )
 
     @property
     def signed(self) -> bool:
@@ -281,6 +261,35 @@ class Handoff(Fuse):
                 "name as many experts as the rule knows",
                 "the first member writes, the others are experts",
             )
+
+
+def unusable(
+    weights: tuple[float, ...] | None, count: int, *, signed: bool, normalized: bool
+) -> Iterator[Problem]:
+    """Yield why weights of so many members cannot be used, if they cannot."""
+    if weights is None:
+        return
+    if len(weights) != count:
+        text = f"{count} members, but {len(weights)} weights"
+        help_ = "give one weight a member, in order"
+        note = f"has {count} members"
+        yield Problem("E403", text, help_, f"should be {count}", note, field="weights")
+    elif why := _useless(weights, signed=signed, normalized=normalized):
+        given = ", ".join(f"{weight:g}" for weight in weights)
+        word = "weights" if normalized else "coefficients"
+        text = f"the {word} {given} cannot be used: {why}"
+        yield Problem("E402", text, label="not usable", field="weights")
+
+
+def _useless(weights: tuple[float, ...], *, signed: bool, normalized: bool) -> str:
+    """Say why weights cannot be used, if they cannot."""
+    if not any(weights):
+        return "all of them are 0"
+    if min(weights) < 0 and not signed:
+        return "one is negative, which only `combine = logs` can mean"
+    if normalized and sum(weights) <= 0:
+        return "they are divided by their sum, which is not positive: say `normalize = false`"
+    return ""
 
 
 def shares(

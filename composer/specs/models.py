@@ -1,41 +1,89 @@
-"""What a model is: a declared one, one made of others, one under a prompt of its own.
+"""What a model is: a declared one, and one under a prompt of its own.
 
-The other kinds, models that write together, are in `fuses.py`. All are frozen values that check
-themselves when they are made; what they open to is the business of the engine and the backends.
+The other kinds are in `derived.py` and, for models that write together, in `fuses.py`. All are
+frozen values that check themselves when they are made; what they open to is the business of the
+engine and the backends.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composer.ports.errors import ModelError
 from composer.ports.values import Model
 from composer.specs.declaration import Local
+from composer.specs.headers import tensors_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from composer.ports.capability import Capability
     from composer.ports.card import Card
     from composer.ports.values import Message, Query
     from composer.specs.declaration import Declaration, Weights
+    from composer.specs.headers import Stored
     from composer.specs.parts import Renders
 
-__all__ = ["Declared", "Prompted", "bare", "leaves", "member_names", "prompts", "vocabulary"]
+__all__ = [
+    "Checkpoint",
+    "Declared",
+    "Prompted",
+    "bare",
+    "leaves",
+    "member_names",
+    "prompts",
+    "vocabulary",
+]
+
+
+class Checkpoint(Model):
+    """A model that is one set of weights, which the engine may hold: declared or derived."""
+
+    @property
+    def members(self) -> tuple[Model, ...]:
+        """None: it writes alone."""
+        return ()
+
+    @property
+    @abstractmethod
+    def card(self) -> Card:
+        """What light files tell of it; raises ModelError where they cannot be read."""
+
+    @property
+    @abstractmethod
+    def identity(self) -> str:
+        """By where it lies and how it is used: models with one identity are one."""
+
+    @property
+    @abstractmethod
+    def is_local(self) -> bool:
+        """Whether the engine reads its weights."""
+
+    @property
+    @abstractmethod
+    def weights(self) -> Weights:
+        """Which weights the engine reads; raises ModelError for a model behind a client."""
+
+    @property
+    @abstractmethod
+    def tensors(self) -> Mapping[str, Stored]:
+        """Its weights as they are stored; none, where they are not on this machine."""
+
+    @property
+    def capabilities(self) -> Capability:
+        """What it can do, by its card."""
+        return self.card.capabilities
 
 
 @dataclass(frozen=True)
-class Declared(Model):
+class Declared(Checkpoint):
     """A model as a recipe declares it: a name, and a backend with its options."""
 
     name: str
     declaration: Declaration
-
-    @property
-    def members(self) -> tuple[Model, ...]:
-        """None: it is not made of others."""
-        return ()
 
     @property
     def card(self) -> Card:
@@ -43,9 +91,9 @@ class Declared(Model):
         return self.declaration.card()
 
     @property
-    def capabilities(self) -> Capability:
-        """What the backend says that it can do."""
-        return self.card.capabilities
+    def identity(self) -> str:
+        """What the backend says that it is."""
+        return self.declaration.identity()
 
     @property
     def is_local(self) -> bool:
@@ -59,9 +107,11 @@ class Declared(Model):
             return self.declaration.weights
         raise ModelError("E302", f"`{self.name}` has no weights that can be read here")
 
-
-Held = Declared
-"""Models whose weights the engine may hold."""
+    @property
+    def tensors(self) -> Mapping[str, Stored]:
+        """What the headers of its files say."""
+        weights = self.weights
+        return tensors_of(Path(weights.location)) if weights.local else {}
 
 
 @dataclass(frozen=True)
@@ -97,12 +147,12 @@ def bare(model: Model) -> Model:
     return model
 
 
-def leaves(model: Model) -> Iterator[Declared]:
-    """Yield the declared models that a model is made of, left to right, as often as they occur."""
+def leaves(model: Model) -> Iterator[Checkpoint]:
+    """Yield the models that answer for a model, left to right, as often as they occur."""
     waiting = [model]
     while waiting:
         each = waiting.pop()
-        if isinstance(each, Declared):
+        if isinstance(each, Checkpoint):
             yield each
         waiting.extend(reversed(each.members))
 
@@ -126,7 +176,7 @@ def prompts(model: Model, query: Query) -> tuple[tuple[Message, ...], ...]:
 
 
 def member_names(model: Model) -> dict[str, str]:
-    """Return the declared model behind each name that a fuse gives a member."""
+    """Return the name of the model behind each name that a fuse gives a member."""
     known: dict[str, str] = {}
     inner = bare(model)
     names = getattr(inner, "names", ())

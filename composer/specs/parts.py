@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 from composer.ports.typed import Typed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    from torch import Tensor
 
     from composer.ports.values import Query
 
@@ -22,6 +24,7 @@ __all__ = [
     "Align",
     "Combine",
     "Draft",
+    "Edit",
     "Gate",
     "Handover",
     "Renders",
@@ -108,3 +111,11 @@ class Handover(TensorPart):
     @abstractmethod
     def experts(self) -> int:
         """How many experts it tells apart."""
+
+
+class Edit(Typed):
+    """How tensors of one name become one, where models are merged."""
+
+    @abstractmethod
+    def merged(self, tensors: Sequence[Tensor], coefficients: Sequence[float]) -> Tensor:
+        """Return the tensor that several make, in float32 or float64; the first one is the base."""

@@ -24,6 +24,7 @@ WHERE = {
     "banks": ("bank", "choose", "choose_many", "fallback"),
     "cascading": ("cascade",),
     "fusing": ("token_fuse", "byte_fuse", "span_fuse", "handoff", "weigh"),
+    "merge": ("merge",),
     "process": ("process_fuse",),
     "ranking": ("rank", "top", "best", "select", "regenerate"),
     "reading": ("extract",),

@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, create_model
 
 from composer.ports import Port
 from composer.ports.capability import Capability
-from composer.specs import Fuse, Weighed
+from composer.specs import Checkpoint, Fuse, Weighed
 from composer.steps.signature import (
     Input,
     Parameters,
@@ -176,13 +176,26 @@ class Step(Traits):
     @property
     def passes_on(self) -> bool:
         """Whether the model that it gives is its first one, under another prompt or weights."""
-        return self.gives is Port.MODEL and self.fuses is None and bool(self.inputs)
+        return (
+            self.gives is Port.MODEL
+            and not (self.fuses or self.gives_checkpoint)
+            and bool(self.inputs)
+        )
 
     @cached_property
+    def _returns(self) -> type:
+        kind = typing.get_type_hints(self.function).get("return")
+        return kind if isinstance(kind, type) else object
+
+    @property
     def fuses(self) -> type[Fuse] | None:
         """The kind of fuse that it makes, by what it returns."""
-        kind = typing.get_type_hints(self.function).get("return")
-        return kind if isinstance(kind, type) and issubclass(kind, Fuse) else None
+        return self._returns if issubclass(self._returns, Fuse) else None
+
+    @property
+    def gives_checkpoint(self) -> bool:
+        """Whether what it makes is one set of weights: a declared or a derived model."""
+        return issubclass(self._returns, Checkpoint)
 
     @property
     def weighed(self) -> bool:

@@ -65,11 +65,11 @@ class Site(Protocol):
 
     @property
     def leaves(self) -> tuple[Site, ...]:
-        """The declared models that a model is made of, each once."""
+        """The declared and derived models that answer for a model, each once."""
 
     @property
     def vocabulary(self) -> str | None:
-        """The vocabulary of a declared model, by content, if that is known."""
+        """The vocabulary of a declared or derived model, by content, if that is known."""
 
     def lacks(self, model: Site, needed: Capability) -> Iterator[Complaint]:
         """Say what this step needs and a model cannot do."""

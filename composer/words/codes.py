@@ -304,6 +304,14 @@ CODES: dict[str, Code] = {
         "token_fuse(A, other)",
         "token_fuse(A, other, align = union)",
     ),
+    "E306": Code(
+        "unlike models cannot be merged",
+        "A merge adds the weights of its members, tensor by tensor, so they need the same shapes "
+        "and the same tokenizer: models that were tuned from one base. Fuse unlike models while "
+        "they write.",
+        "merge(A, D)",
+        "token_fuse(A, D)",
+    ),
     # E4: values.
     "E401": Code(
         "a value of the wrong type",

@@ -4,31 +4,52 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.node import Node, topological
+from composer.compiler.graph.node import Node, model_of
+from composer.specs import Checkpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from composer.compiler.graph.node import Graph
-    from composer.models import Capability
+    from composer.models import Capability, Card
+
+
+def checkpoint_of(node: Node) -> Checkpoint:
+    """Return the value of a node that is one set of weights; raises SpecError if it cannot be."""
+    value = model_of(node)
+    assert isinstance(value, Checkpoint)
+    return value
+
+
+def card_of(graph: Graph, node: Node) -> Card:
+    """Return what is known of a declared or derived model; raises ModelError for a mistake."""
+    declaration = node.declaration
+    return checkpoint_of(node).card if declaration is None else graph.card(declaration)
 
 
 def capabilities(graph: Graph, model: Node) -> Capability:
     """Return what a model, or several fused into one, can do."""
     model = model.bare
-    if model.declaration is not None:
-        return graph.card(model.declaration).capabilities
+    if model.is_checkpoint:
+        return card_of(graph, model).capabilities
     assert model.step.fuses is not None
     return model.step.fuses.able
 
 
-def declared_in(model: Node) -> Iterator[Node]:
-    """Yield the declared models that a model is made of."""
-    return (node for node in topological(model) if node.declaration is not None)
+def checkpoints_in(model: Node) -> Iterator[Node]:
+    """Yield the models that answer for a model, each once; a derived one without its donors."""
+    waiting, seen = [model], set()
+    while waiting:
+        node = waiting.pop()
+        if node not in seen:
+            seen.add(node)
+            if node.is_checkpoint:
+                yield node
+            else:
+                waiting.extend(reversed(node.inputs))
 
 
 def vocabulary(graph: Graph, model: Node) -> str | None:
     """Return the one vocabulary of a model, None if its members' differ or are not known."""
-    cards = (graph.card(leaf.declaration) for leaf in declared_in(model) if leaf.declaration)
-    known = {card.vocabulary for card in cards}
+    known = {card_of(graph, leaf).vocabulary for leaf in checkpoints_in(model)}
     return known.pop() if len(known) == 1 else None

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def check_steps(ctx: Context, answer: Node | None) -> None:
     """Check every model's folder or file, and every step by what it declares."""
-    facts = Facts(ctx.graph, frozenset(node for node in ctx.declared if _readable(ctx, node)))
+    facts = Facts(ctx.graph, {node for node in ctx.declared if _readable(ctx, node)})
     for node in topological(answer) if answer is not None else ():
         if node.op == QUERY:
             continue
@@ -31,9 +31,12 @@ def check_steps(ctx: Context, answer: Node | None) -> None:
             _say(ctx, node, _needs(site))
             for check in node.step.hooks.checks:
                 _say(ctx, node, check(site))
-            for problem in ctx.graph.problems(node):
+            problems = ctx.graph.problems(node)
+            for problem in problems:
                 if not problem.field:  # an option is spoken of where the recipe is read
                     _say_problem(ctx, node, problem)
+            if node.is_checkpoint and node.declaration is None and not problems:
+                facts.sound.add(node)
 
 
 def _readable(ctx: Context, node: Node) -> bool:
@@ -85,10 +88,11 @@ def _say(ctx: Context, node: Node, complaints: Iterable[Complaint]) -> None:
 
 def _say_problem(ctx: Context, node: Node, problem: Problem) -> None:
     """Record what is wrong with a model: at the member that it is about, or at the model."""
-    place = ctx.graph.places.get(node)
+    place = named = ctx.graph.places.get(node)
     if problem.member is not None:
         place = ctx.graph.places.get(node.inputs[problem.member].bare, place)
-    ctx.say(problem.code, problem.message, place, problem.label, help=problem.help)
+    notes = (Note(named, problem.note),) if named and problem.note and named != place else ()
+    ctx.say(problem.code, problem.message, place, problem.label, notes=notes, help=problem.help)
 
 
 def _notes(ctx: Context, complaint: Complaint) -> tuple[Note, ...]:

@@ -114,7 +114,8 @@ async def _fused(ctx: Context, step: Step, call: tree.Call, scope: Scope) -> Nod
         members = [tree.Argument(None, e, e.place, e.place) for e, _, _ in written]
         options = (a for a in call.arguments if a.name)
         call = replace(call, arguments=(*members, *options))
-        hidden = {"combine": Logs(), "normalize": False, "weights": tuple(c for *_, c in written)}
+        summed = {"combine": Logs(), "normalize": False, "weights": tuple(c for *_, c in written)}
+        hidden = {name: each for name, each in summed.items() if name in step.options.model_fields}
     hidden["names"] = unique(named.get(id(a.value)) or label(a.value) for a in members)
     node = await build_node(ctx, step, call, None, scope, call, homes, **hidden)
     if node is None or not ctx.shallow(node, call.place):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from composer.heavy import nx
-from composer.ports import Model, Port
+from composer.ports import Model, ModelError, Port
 from composer.specs import Held, SpecError, held_by, with_models
 from composer.steps import STEPS, Input, Role
 
@@ -106,6 +106,11 @@ class Node:
         return self.op if self.declaration is None else str(self.get("name"))
 
     @property
+    def is_checkpoint(self) -> bool:
+        """Whether it is one set of weights: a declared model, or one derived from others."""
+        return self.op != QUERY and self.step.gives_checkpoint
+
+    @property
     def asks(self) -> Node | None:
         """The model that is asked, where one stands in step position; None for whatever else."""
         return self.inputs[1] if self.op == GENERATE else None
@@ -175,7 +180,7 @@ class Graph:
     def __init__(self) -> None:
         self._nodes: dict[tuple[object, ...], Node] = {}
         self._draws: dict[tuple[object, ...], set[int]] = {}
-        self._models: dict[Node, Model | SpecError | None] = {}
+        self._models: dict[Node, Model | ModelError | None] = {}
         self._cards: dict[Declaration, Card] = {}
         self.places: dict[Node, Place] = {}
         self.origins: dict[Node, dict[str, Place]] = {}
@@ -249,7 +254,7 @@ class Graph:
         value = self._models[node]
         return value.problems if isinstance(value, SpecError) else ()
 
-    def _model(self, node: Node) -> Model | SpecError | None:
+    def _model(self, node: Node) -> Model | ModelError | None:
         if node.port is not Port.MODEL:
             return None
         members = [None if self.problems(each) else self._models[each] for each in node.inputs]
@@ -258,7 +263,7 @@ class Graph:
             return None
         try:
             return _value(node, known)
-        except SpecError as error:
+        except ModelError as error:  # of what cannot be read is spoken where it is declared
             return error
 
     def rebuild(self, root: Node, change: Callable[[Node], Node]) -> Node:

@@ -6,9 +6,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.capabilities import capabilities, declared_in
+from composer.compiler.graph.capabilities import (
+    capabilities,
+    card_of,
+    checkpoint_of,
+    checkpoints_in,
+)
 from composer.ports import Port
-from composer.specs import Local
 from composer.steps import Complaint, Site
 
 if TYPE_CHECKING:
@@ -26,13 +30,13 @@ class UnsoundError(Exception):
 class Facts:
     """For each step: how many answers it gives, if that is known; who wrote them; who voted.
 
-    `sound` are the declared models that can be read. `writers` are the models that may have
-    written an answer. `voted` are the steps whose answer a vote has chosen. Equal groups of
-    writers are one tuple, so that long chains stay cheap.
+    `sound` are the declared models that can be read, and the derived ones that can be. `writers`
+    are the models that may have written an answer. `voted` are the steps whose answer a vote has
+    chosen. Equal groups of writers are one tuple, so that long chains stay cheap.
     """
 
     graph: Graph
-    sound: frozenset[Node] = frozenset()
+    sound: set[Node] = field(default_factory=set)
     counts: dict[Node, int | None] = field(default_factory=dict)
     writers: dict[Node, tuple[Node, ...]] = field(default_factory=dict)
     voted: set[Node] = field(default_factory=set)
@@ -50,7 +54,7 @@ class Facts:
 
     def readable(self, models: tuple[Node, ...]) -> bool:
         """Say whether all that models are made of can be read."""
-        return all(leaf in self.sound for each in models for leaf in declared_in(each))
+        return all(leaf in self.sound for each in models for leaf in checkpoints_in(each))
 
     def _handed_on(self, node: Node) -> tuple[Node, ...]:
         """Return who wrote what a step hands on; a query or a decision was written by nobody."""
@@ -133,18 +137,18 @@ class NodeSite(Site):
 
     @property
     def leaves(self) -> tuple[NodeSite, ...]:
-        """The declared models that a model is made of, each once."""
-        return tuple(NodeSite(each, self.facts) for each in declared_in(self.node))
+        """The declared and derived models that answer for a model, each once."""
+        return tuple(NodeSite(each, self.facts) for each in checkpoints_in(self.node))
 
     @property
     def vocabulary(self) -> str | None:
-        """The vocabulary of a declared model, by content, if that is known."""
+        """The vocabulary of a declared or derived model, by content, if that is known."""
         return _card(self).vocabulary
 
     @property
     def local(self) -> bool:
         """Whether the engine reads the weights of a declared model."""
-        return isinstance(self.node.declaration, Local)
+        return checkpoint_of(self.node).is_local
 
     def lacks(self, model: Site, needed: Capability) -> Iterator[Complaint]:
         """Say what this step needs and a model cannot do."""
@@ -161,7 +165,6 @@ class NodeSite(Site):
 
 
 def _card(leaf: Site) -> Card:
-    """Return what is known of a declared model."""
+    """Return what is known of a declared or derived model."""
     assert isinstance(leaf, NodeSite)
-    assert leaf.node.declaration is not None
-    return leaf.facts.graph.card(leaf.node.declaration)
+    return card_of(leaf.facts.graph, leaf.node)

@@ -11,7 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from composer.compiler.graph import Compiled, Node
-    from composer.compiler.plan.plan import Plan, PlannedFit, PlannedModel, PlannedStep
+    from composer.compiler.plan.plan import (
+        Plan,
+        PlannedBuild,
+        PlannedFit,
+        PlannedModel,
+        PlannedStep,
+    )
 
 UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
 
@@ -30,6 +36,10 @@ def _lines(plan: Plan, *, origins: bool) -> Iterator[str]:
         yield ""
         yield "models"
         yield from _table([_model(model) for model in plan.models])
+    if plan.builds:
+        yield ""
+        yield "builds"
+        yield from _table([_build(build) for build in plan.builds])
     yield ""
     maybe = "   (what is marked ? may not run)" if any(s.maybe for s in plan.steps) else ""
     yield f"steps{maybe}"
@@ -93,6 +103,13 @@ def _model(model: PlannedModel) -> list[str]:
         facts.append(f"${model.price[0]:g} in, ${model.price[1]:g} out a million tokens")
     device = f"on {model.device}" if model.device else ""
     return [model.name, model.declaration, ", ".join(facts), device]
+
+
+def _build(build: PlannedBuild) -> list[str]:
+    sizes = {"on disk": build.bytes, "of memory to build": build.memory}
+    facts = [f"{size_text(each)} {where}" for where, each in sizes.items() if each is not None]
+    device = f"on {build.device}" if build.device else ""
+    return [build.id, build.formula, ", ".join(facts), device]
 
 
 def size_text(count: int) -> str:

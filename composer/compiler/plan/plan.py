@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from composer.compiler.fits.find import learners_of
 from composer.compiler.graph import QUERY, topological
+from composer.compiler.graph.capabilities import card_of, checkpoint_of, checkpoints_in
 from composer.compiler.plan.devices import devices as found_devices
 from composer.compiler.plan.placing import place
 from composer.compiler.plan.wording import declared_text, option_text
+from composer.ports import Port
+from composer.specs import Derived
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -41,6 +44,22 @@ class PlannedModel(_Frozen):
     context: int | None
     vocabulary: str | None
     price: tuple[float, float] | None
+    place: str
+
+
+class PlannedBuild(_Frozen):
+    """A model that is built of others before it is loaded: what it takes, and where it goes.
+
+    `bytes` is what it takes on disk, `memory` what building it takes.
+    """
+
+    id: str
+    formula: str
+    donors: tuple[str, ...]
+    device: str | None
+    parameters: int | None
+    bytes: int | None
+    memory: int | None
     place: str
 
 
@@ -99,6 +118,15 @@ class Plan(_Frozen):
     rules: tuple[PlannedRule, ...]
     warnings: tuple[dict[str, object], ...]
     fits: tuple[PlannedFit, ...] = ()
+    builds: tuple[PlannedBuild, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Write builds only where there are some."""
+        written: dict[str, object] = write(self)
+        if not self.builds:
+            del written["builds"]
+        return written
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -118,13 +146,13 @@ def make_plan(
 ) -> Planned:
     """Lay a graph out as a plan; raise Mistakes where a model finds no device."""
     order = topological(optimized.root)
-    models = [node for node in order if node.declaration is not None]
-    placed = _placed(compiled, models, devices or found_devices())
+    placed = _placed(compiled, order, devices or found_devices())
     root = compiled.graph.rebuild(optimized.root, partial(_put, compiled.graph, placed))
     plan = Plan(
         recipe=compiled.name,
         answer=_ids(order)[optimized.root],
-        models=tuple(_model(compiled, node, placed) for node in models),
+        models=tuple(_models(compiled, order, placed)),
+        builds=tuple(_builds(compiled, order, placed)),
         steps=plan_steps(compiled, optimized.root),
         rules=tuple(_rules(optimized.fired)),
         warnings=tuple(each.as_dict() for each in compiled.warnings),
@@ -150,27 +178,64 @@ def _fits(order: list[Node]) -> Iterator[PlannedFit]:
                 )
 
 
-def _placed(compiled: Compiled, models: list[Node], devices: tuple[Device, ...]) -> dict[Node, str]:
-    """Return the device of each local model; equal declarations are one set of weights."""
-    names, card = _ids(models), compiled.graph.card
+def _placed(compiled: Compiled, order: list[Node], devices: tuple[Device, ...]) -> dict[str, str]:
+    """Return the devices of the models that are loaded; those of one identity are loaded once."""
+    ids, loaded = _ids(order), _loaded(order)
     first: dict[str, Node] = {}
-    for node in models:
-        if card(node.get("declaration")).bytes is not None:
-            first.setdefault(node.get("declaration").identity(), node)
-    declared = {names[node]: node.get("declaration") for node in first.values()}
-    places = {names[n]: compiled.declared[n] for n in first.values() if n in compiled.declared}
-    sizes = {name: (card(each).bytes, each.device) for name, each in declared.items()}
+    for node in order:
+        if node in loaded and card_of(compiled.graph, node).bytes is not None:
+            first.setdefault(checkpoint_of(node).identity, node)
+    stands = compiled.graph.places | compiled.declared
+    places = {ids[node]: stands[node] for node in first.values() if node in stands}
+    sizes = {
+        ids[node]: (card_of(compiled.graph, node).bytes, _device(node)) for node in first.values()
+    }
     found = place(sizes, devices, places)
-    same = {node: first.get(node.get("declaration").identity()) for node in models}
-    return {node: found[names[other]] for node, other in same.items() if other is not None}
+    return {identity: found[ids[node]] for identity, node in first.items()}
 
 
-def _put(graph: Graph, placed: Mapping[Node, str], node: Node) -> Node:
-    """Write a model's device into its declaration."""
-    if node not in placed:
+def _loaded(order: list[Node]) -> set[Node]:
+    """Return the models that answer where a step asks some; what they are made of is not loaded."""
+    steps = (node for node in order if node.port is not Port.MODEL)
+    asked = (each for node in steps for each in node.inputs if each.port is Port.MODEL)
+    return {leaf for model in asked for leaf in checkpoints_in(model)}
+
+
+def _device(node: Node) -> str:
+    """Return the device that a model is to go to."""
+    device: str = getattr(node.declaration, "device", "") or node.get("device")
+    return device
+
+
+def _put(graph: Graph, placed: Mapping[str, str], node: Node) -> Node:
+    """Write a model's device into its declaration, or into what derives it."""
+    device = placed.get(checkpoint_of(node).identity) if node.is_checkpoint else None
+    if device is None:
         return node
-    declaration = node.get("declaration").model_copy(update={"device": placed[node]})
+    if node.declaration is None:
+        return graph.replaced(node, device=device)
+    declaration = node.declaration.model_copy(update={"device": device})
     return graph.replaced(node, declaration=declaration)
+
+
+def _builds(
+    compiled: Compiled, order: list[Node], placed: Mapping[str, str]
+) -> Iterator[PlannedBuild]:
+    """Yield the models that are built of others, those first that others are built of."""
+    ids, loaded = _ids(order), _loaded(order)
+    for node in order:
+        if node.is_checkpoint and isinstance(model := checkpoint_of(node), Derived):
+            donors = tuple(ids[each] for each in node.inputs)
+            yield PlannedBuild(
+                id=ids[node],
+                formula=model.formula(donors),
+                donors=donors,
+                device=placed.get(model.identity) if node in loaded else None,
+                parameters=model.card.parameters,
+                bytes=model.card.bytes,
+                memory=model.memory if model.tensors else None,
+                place=_where(compiled, node),
+            )
 
 
 def plan_steps(compiled: Compiled, root: Node) -> tuple[PlannedStep, ...]:
@@ -228,21 +293,29 @@ def _options(compiled: Compiled, node: Node) -> list[PlannedOption]:
     return out
 
 
-def _model(compiled: Compiled, node: Node, placed: Mapping[Node, str]) -> PlannedModel:
-    declaration = node.get("declaration")
-    card = compiled.graph.card(declaration)
-    return PlannedModel(
-        name=node.get("name"),
-        declaration=declared_text(declaration),
-        identity=declaration.identity(),
-        device=placed.get(node),
-        parameters=card.parameters,
-        bytes=card.bytes,
-        context=card.context,
-        vocabulary=card.vocabulary,
-        price=card.price,
-        place=_where(compiled, node),
-    )
+def _models(
+    compiled: Compiled, order: list[Node], placed: Mapping[str, str]
+) -> Iterator[PlannedModel]:
+    """Yield the declared models; one that others are only built of goes nowhere."""
+    loaded = _loaded(order)
+    for node in order:
+        declaration = node.declaration
+        if declaration is None:
+            continue
+        card = card_of(compiled.graph, node)
+        identity = declaration.identity()
+        yield PlannedModel(
+            name=node.get("name"),
+            declaration=declared_text(declaration),
+            identity=identity,
+            device=placed.get(identity) if node in loaded else None,
+            parameters=card.parameters,
+            bytes=card.bytes,
+            context=card.context,
+            vocabulary=card.vocabulary,
+            price=card.price,
+            place=_where(compiled, node),
+        )
 
 
 def _rules(fired: tuple[Fired, ...]) -> list[PlannedRule]:

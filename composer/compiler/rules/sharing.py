@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.capabilities import declared_in, vocabulary
+from composer.compiler.graph.capabilities import checkpoint_of, checkpoints_in, vocabulary
 from composer.compiler.rules.rewrite import pattern, rule
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 def one_forward(graph: Graph, node: Node, fuse: Node) -> Node | None:
     """Members that are one model under several prompts are rows of one forward pass."""
     del fuse
-    leaves = [leaf.declaration for member in node.inputs for leaf in declared_in(member)]
-    weights = [each.identity() for each in leaves if each is not None]
+    leaves = (leaf for member in node.inputs for leaf in checkpoints_in(member))
+    weights = [checkpoint_of(leaf).identity for leaf in leaves]
     return graph.replaced(node, together=True) if len(set(weights)) < len(weights) else None
 
 

@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["has_weights", "json_of", "size_of"]
+__all__ = ["Stored", "has_weights", "json_of", "shards", "size_of", "tensors_of"]
 
 LENGTH = 8
 """A safetensors file begins with the length of its header, in so many bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A tensor as a file of weights holds it: its type of numbers as safetensors names it."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    bytes: int
+
+    @property
+    def count(self) -> int:
+        """How many numbers it has."""
+        return math.prod(self.shape)
 
 
 def json_of(file: Path) -> dict[str, Any]:
@@ -32,8 +48,13 @@ def json_of(file: Path) -> dict[str, Any]:
 
 def size_of(folder: Path) -> tuple[int, int]:
     """Count the parameters of a model folder and their bytes, from the headers alone."""
-    tensors = [one for file in _shards(folder) for one in _header(file)]
-    return sum(count for count, _ in tensors), sum(size for _, size in tensors)
+    tensors = tensors_of(folder).values()
+    return sum(one.count for one in tensors), sum(one.bytes for one in tensors)
+
+
+def tensors_of(folder: Path) -> Mapping[str, Stored]:
+    """Return the tensors of a model folder by name, from the headers alone."""
+    return {name: one for file in shards(folder) for name, one in _header(file).items()}
 
 
 def has_weights(folder: Path) -> bool:
@@ -44,7 +65,8 @@ def has_weights(folder: Path) -> bool:
     return any(any(folder.glob(kind)) for kind in ("*.safetensors", "*.bin"))
 
 
-def _shards(folder: Path) -> list[Path]:
+def shards(folder: Path) -> list[Path]:
+    """Return the files that hold a model's weights; raises ModelError where one is not there."""
     index = folder / "model.safetensors.index.json"
     if index.is_file():
         names = sorted(set(json_of(index).get("weight_map", {}).values()))
@@ -69,18 +91,20 @@ def _no_weights(folder: Path) -> tuple[str, str]:
     return f"`{folder}` has no weights", "put model.safetensors beside config.json"
 
 
-def _header(file: Path) -> list[tuple[int, int]]:
-    """Parameters and bytes of every tensor that a safetensors file holds."""
+def _header(file: Path) -> dict[str, Stored]:
+    """Every tensor that a safetensors file holds."""
     try:
         with file.open("rb") as stream:
             length = int.from_bytes(stream.read(LENGTH), "little")
             header = json.loads(stream.read(min(length, file.stat().st_size)))
         header.pop("__metadata__", None)
-        return [
-            (math.prod(one["shape"]), one["data_offsets"][1] - one["data_offsets"][0])
-            for one in header.values()
-        ]
+        return {name: _stored(one) for name, one in header.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
         raise ModelError(
             "E505", f"`{file}` is not a safetensors file", "download or save the model again"
         ) from problem
+
+
+def _stored(one: Mapping[str, Any]) -> Stored:
+    begin, end = one["data_offsets"]
+    return Stored(str(one["dtype"]), tuple(one["shape"]), end - begin)

@@ -1,0 +1,28 @@
+"""How the weights of several models become those of one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from composer.specs.parts import Edit
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+__all__ = ["Average", "Edit"]
+
+
+class Average(Edit):
+    """The weighted sum: shares make a soup, a formula does task arithmetic (arXiv:2212.04089)."""
+
+    name: ClassVar[str] = "average"
+    paper: ClassVar[str] = "arXiv:2203.05482"
+
+    def merged(self, tensors: Sequence[Tensor], coefficients: Sequence[float]) -> Tensor:
+        """Return sum c_i t_i."""
+        total = tensors[0] * coefficients[0]
+        for tensor, by in zip(tensors[1:], coefficients[1:], strict=True):
+            total.add_(tensor, alpha=by)
+        return total

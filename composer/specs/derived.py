@@ -1,0 +1,202 @@
+"""Models whose weights are made of those of others: a formula over their tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import and_
+from typing import TYPE_CHECKING, ClassVar
+
+from composer.ports.capability import Capability
+from composer.specs.declaration import Weights
+from composer.specs.errors import Problem, SpecError
+from composer.specs.fuses import shares, unusable
+from composer.specs.headers import Stored
+from composer.specs.models import Checkpoint, Prompted
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from composer.ports.card import Card
+    from composer.ports.values import Model
+    from composer.specs.parts import Edit
+
+__all__ = ["Derived", "fitting", "recast"]
+
+SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+"""The types of numbers that are reckoned with, and the bytes of one; others stay what they are."""
+
+NAMES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
+
+
+@dataclass(frozen=True)
+class Derived(Checkpoint):
+    """A model made of its donors' weights, tensor by tensor; it is built when it is opened.
+
+    Factors are divided by their sum when `normalize`, and all alike if there are none; those of a
+    formula are its coefficients, and not normalized. With a `dtype` of `auto` each tensor is
+    stored as the first donor's is, from which everything else comes as well.
+    """
+
+    word: ClassVar[str] = "merge"
+
+    donors: tuple[Model, ...]
+    labels: tuple[str, ...]
+    factors: tuple[float, ...] | None
+    edit: Edit
+    normalize: bool = True
+    dtype: str = "auto"
+    device: str = "auto"
+
+    def __post_init__(self) -> None:
+        problems = list(self.problems())
+        if problems:
+            raise SpecError(problems)
+
+    def problems(self) -> Iterator[Problem]:
+        """Yield all that is wrong: weights, then donors without any, then unlike ones."""
+        if not self.donors:
+            yield Problem("E206", "a merge needs at least one member")
+            return
+        count = len(self.donors)
+        wrong = [*unusable(self.factors, count, signed=True, normalized=self.normalize)]
+        wrong += (problem for place in range(count) for problem in self._weightless(place))
+        yield from wrong or self._unlike()
+
+    def _weightless(self, place: int) -> Iterator[Problem]:
+        donor, needed = self.donors[place], Capability.WEIGHTS
+        if isinstance(donor, Prompted):
+            text = f"a prompt is no part of weights, so `{donor.name}` cannot be merged with one"
+            help_ = "ask the whole under the prompt: `prompt(...) -> merge(...)`"
+            yield Problem("E302", text, help_, "under a prompt", "merged here", member=place)
+        elif not (
+            isinstance(donor, Checkpoint) and donor.is_local and needed in donor.capabilities
+        ):
+            reasons = donor.card.why if isinstance(donor, Checkpoint) else {}
+            yield Problem(
+                "E302",
+                f"`{self.word}` needs {needed.words}, which `{donor.name}` cannot give",
+                "merge models that are read here; fuse what others say: `token_fuse(...)`, "
+                "`[A, B] -> vote()`",
+                reasons.get(needed, "is several models"),
+                "merged here",
+                member=place,
+            )
+
+    def _unlike(self) -> Iterator[Problem]:
+        vocabularies = [each.card.vocabulary for each in self.sources]
+        tensors = [each.tensors for each in self.sources]
+        yield from fitting(self.labels, tensors, vocabularies)
+
+    @property
+    def sources(self) -> tuple[Checkpoint, ...]:
+        """The donors, all of which have weights of their own."""
+        return tuple(each for each in self.donors if isinstance(each, Checkpoint))
+
+    @property
+    def name(self) -> str:
+        """The merge as it is written, by the names of its donors."""
+        return f"{self.word}({', '.join(self.labels)})"
+
+    @property
+    def coefficients(self) -> tuple[float, ...]:
+        """What the donors' tensors are multiplied by."""
+        count = len(self.donors)
+        return shares(self.factors or (1.0,) * count, count, normalize=self.normalize, signed=True)
+
+    def formula(self, names: Sequence[str]) -> str:
+        """Write the sum that the weights are, with names for the donors."""
+        pairs = zip(self.coefficients, names, strict=True)
+        signed = [f"{'-' if by < 0 else '+'} {abs(by):g} * {name}" for by, name in pairs]
+        return " ".join(signed).removeprefix("+ ")
+
+    @property
+    def card(self) -> Card:
+        """That of the first donor, less what another one cannot do."""
+        cards = [each.card for each in self.sources]
+        able = reduce(and_, (card.capabilities for card in cards))
+        reasons = {flag: why for card in reversed(cards) for flag, why in card.why.items()}
+        size = sum(each.bytes for each in self.tensors.values())
+        known = {"bytes": size, "parameters": sum(each.count for each in self.tensors.values())}
+        sizes = known if self.tensors else {"bytes": None, "parameters": None}
+        return replace(cards[0], capabilities=able, why=reasons, price=None, deferred=(), **sizes)
+
+    @property
+    def identity(self) -> str:
+        """The formula over the donors by path and revision, and how the weights are used."""
+        first = self.sources[0].weights
+        return f"{self._key}|{self.dtype}|{self.device}|{first.template}"
+
+    @property
+    def _key(self) -> str:
+        keys = (f"{each.weights.key}@{each.weights.revision}" for each in self.sources)
+        pairs = zip(self.coefficients, keys, strict=True)
+        return f"merge:{self.edit!r}:" + "+".join(f"{by!r}*{key}" for by, key in pairs)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the engine reads its weights: always."""
+        return True
+
+    @property
+    def weights(self) -> Weights:
+        """The weights that there will be, located by what they are made of until then."""
+        template = self.sources[0].weights.template
+        return Weights(self._key, self._key, None, self.dtype, self.device, template)
+
+    @property
+    def tensors(self) -> Mapping[str, Stored]:
+        """What the headers of the donors' files say of the weights that there will be."""
+        return recast(self.sources[0].tensors, self.dtype)
+
+    @property
+    def memory(self) -> int:
+        """The bytes that building takes at a time: the largest tensor of each donor, and the sum.
+
+        They are reckoned with in float32.
+        """
+        largest = max((each.count for each in self.tensors.values()), default=0)
+        return (len(self.donors) + 1) * largest * SIZES["F32"]
+
+
+def recast(tensors: Mapping[str, Stored], dtype: str) -> dict[str, Stored]:
+    """Return tensors as they are in another type of numbers; `auto` leaves each in its own."""
+    kind = NAMES.get(dtype)
+    return {
+        name: each
+        if kind is None or each.dtype not in SIZES
+        else Stored(kind, each.shape, each.count * SIZES[kind])
+        for name, each in tensors.items()
+    }
+
+
+def fitting(
+    names: tuple[str, ...],
+    tensors: list[Mapping[str, Stored]],
+    vocabularies: list[str | None],
+) -> Iterator[Problem]:
+    """Yield which donors are unlike the first: in their tensors, else in their tokenizer.
+
+    What is not on this machine yet is passed over: it is looked at when it is opened.
+    """
+    for place in range(1, len(names)):
+        pair = f"`{names[0]}` and `{names[place]}`"
+        how = _difference(tensors[0], tensors[place])
+        if how and tensors[0] and tensors[place]:
+            text = f"{pair} have unlike weights, so they cannot be merged: {how}"
+            help_ = "merge models of one architecture and size; fuse unlike ones: `token_fuse(...)`"
+            yield Problem("E306", text, help_, "has other shapes", "merged here", member=place)
+        elif len({vocabularies[0], vocabularies[place]} - {None}) > 1:
+            text = f"{pair} have different vocabularies, so they cannot be merged"
+            help_ = "merge models of one tokenizer; fuse others: `token_fuse(..., align = union)`"
+            yield Problem("E306", text, help_, "has other tokens", "merged here", member=place)
+
+
+def _difference(first: Mapping[str, Stored], other: Mapping[str, Stored]) -> str:
+    """Say in which tensor two models differ, if they do in any."""
+    for name in (name for name in first if name in other):
+        if first[name].shape != other[name].shape:
+            here, there = (" x ".join(map(str, one[name].shape)) for one in (first, other))
+            return f"`{name}` is {here} in one and {there} in the other"
+    alone = next((name for name in (*first, *other) if (name in first) != (name in other)), None)
+    return f"only one of them has `{alone}`" if alone else ""
