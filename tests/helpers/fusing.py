@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 from typing import ClassVar
 
+from composer.fusion.align.sharp import Sharpened
 from composer.models.fake import Fake
 from composer.models.hf import HF
 from composer.parts import Template, parts
@@ -43,8 +44,8 @@ def stored(key, name, location, **options):
 
 def Part(where, options=()):  # noqa: N802 - stands for the classes of parts
     """Return the part that a function of the fusion core opens, whatever its options may be."""
-    named = (part for table in parts().values() for part in table.values())
-    kind = next(part for part in named if getattr(part, "where", "") == where)
+    named = [part for table in parts().values() for part in table.values()]
+    kind = next(part for part in (*named, Sharpened) if getattr(part, "where", "") == where)
     given = dict(options)
     taught = given.pop("taught", None)
     part = kind.model_construct(**given)

@@ -8,7 +8,8 @@ import pytest
 from composer import parts as package
 from composer.parts import PARTS, Agreement, Exact, Reader, find_part, kind_of, kinds_of
 from composer.parts.table import BUILT_IN, _add
-from composer.ports import Typed
+from composer.ports import Model, Typed
+from composer.specs import Held
 
 
 class Mine(Agreement):
@@ -89,6 +90,8 @@ def test_every_part_has_a_name_and_a_sentence(part):
 def _value(annotation):
     if get_origin(annotation) is tuple:
         return ("x",)
+    if annotation is Model:
+        return Held("M", 0)
     return 1.0 if annotation is float else "x"
 
 

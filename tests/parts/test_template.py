@@ -140,7 +140,7 @@ def test_shipped_templates_show_the_question_and_the_answers(name):
     text = TEMPLATES[name].render(PAIR)
     assert "Why?" in text
     assert "{" not in text
-    if name not in {"plain", "refine", "judge_score"}:
+    if name not in {"plain", "refine", "judge_score", "verify"}:
         assert text.index("\none\n" if "judge" in name else "one") < text.rindex("two")
 
 

@@ -30,10 +30,11 @@ class Sharpened(Align):
     where: ClassVar[str] = "composer.fusion.align.sharp:sharpened"
 
     align: Align
+    count: int = 10
 
 
 def sharpened(
-    sides: Sequence[Side], device: torch.device, *, align: Align, count: int = 10
+    sides: Sequence[Side], device: torch.device, *, align: Align, count: int
 ) -> Alignment:
     """Align as another way does; what several members say together is sharpened."""
     return _Sharp(opened(align, sides, device), count)

@@ -132,7 +132,7 @@ def lacks(names, text):
 @pytest.mark.parametrize("names", QUICK)
 def test_no_byte_is_lost_or_doubled_where_a_text_is_read(member, own_engine, given_bytes, names):
     strings = [text for text in texts(400, 1) if text][: 200 // len(QUICK) + 1]
-    refused = ask_score(own_engine, fused(member, names), given_bytes, strings)
+    refused = scored(own_engine, fused(member, names), given_bytes, strings)
     assert refused == [text for text in strings if lacks(names, text)]
 
 
@@ -162,7 +162,7 @@ def test_however_members_are_aligned(member, own_engine, given_bytes, way):
     for seed in range(3):
         drawn(own_engine, fuse, given_bytes, "<s>é", seed)
     strings = [text for text in texts(200, 3) if text][:20]
-    assert ask_score(own_engine, fuse, given_bytes, strings) == []
+    assert scored(own_engine, fuse, given_bytes, strings) == []
 
 
 def test_kin_share_what_they_share(member, own_engine):
@@ -216,7 +216,7 @@ def test_no_byte_is_lost_in_ten_thousand_texts(member, own_engine, given_bytes, 
         some = strings[start : start + 300]
         refused = begun(own_engine, fuse, given_bytes, some)
         assert refused == [text for text in some if lacks(names, text)]
-    refused = ask_score(own_engine, fuse, given_bytes, strings[1800:])
+    refused = scored(own_engine, fuse, given_bytes, strings[1800:])
     assert refused == [text for text in strings[1800:] if lacks(names, text)]
 
 
@@ -226,5 +226,5 @@ def test_all_pairs_are_given_the_same_bytes(member, own_engine, given_bytes, nam
     for order in (names, names[::-1]):
         drawn(own_engine, fused(member, order), given_bytes, " naïve ▁\n")
     strings = [text for text in texts(100, 7) if text][:20]
-    refused = ask_score(own_engine, fused(member, names), given_bytes, strings)
+    refused = scored(own_engine, fused(member, names), given_bytes, strings)
     assert refused == [text for text in strings if lacks(names, text)]
