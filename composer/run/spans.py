@@ -11,7 +11,7 @@ from composer.fusion.answer import Answer
 from composer.fusion.spans import Candidate, fuse_spans, mean
 from composer.ports import Client, Generate, Generated, ScoreTexts, Usage
 from composer.run.budget import most_tokens
-from composer.specs import Declared, Prompted, leaves
+from composer.specs import Declared, Prompted, bare, leaves
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -110,7 +110,8 @@ class ClientMember:
         for name, usage in made.usage.items():
             self._spend(name, usage)
         text = _words(made.text, words)
-        ended = text == made.text and made.finish != "length"
+        full = made.finish == "length" or (made.finish is None and len(made.tokens) >= most)
+        ended = text == made.text and not full
         tokens = made.tokens if ended and "".join(made.tokens) == text else (text,) * bool(text)
         return Candidate(text.encode(), ended, (*tokens, *("",) * ended))
 
@@ -152,8 +153,8 @@ async def _side_by_side(work: Sequence[Coroutine[object, None, T]]) -> list[T]:
 
 def _unprompted(model: Model) -> Model:
     """Return the model that a client knows, where its prompt is made here."""
-    remote = isinstance(model, Prompted) and isinstance(model.model, Declared)
-    return _unprompted(model.model) if remote and isinstance(model, Prompted) else model
+    lone = isinstance(model, Prompted) and isinstance(model.model, Declared)
+    return bare(model) if lone else model
 
 
 def _asked(model: Model, query: Query) -> Query:

@@ -13,8 +13,8 @@ from composer.ports import Client, Completion, Generated, Score, Usage
 class Server:
     """Serves a toy language model: it knows one answer, and finds its words likely."""
 
-    def __init__(self, answer, *, hangs=False):
-        self.answer, self.hangs = answer, hangs
+    def __init__(self, answer, *, hangs=False, tells=True):
+        self.answer, self.hangs, self.tells = answer, hangs, tells
         self.asked, self.open = [], 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
@@ -61,7 +61,7 @@ class Server:
         kept = pieces[: asked["max_tokens"]]
         finish = "stop" if kept == pieces else "length"
         yield from ({"piece": piece} for piece in kept)
-        yield {"tokens": kept, "finish": finish}
+        yield {"tokens": kept, "finish": finish if self.tells else None}
 
     def score(self, asked):
         for text in asked["texts"]:

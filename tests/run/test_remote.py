@@ -91,6 +91,12 @@ def test_fusing_spans_of_servers_alone_follows_the_heavier_one(serve):
     assert any(each["verb"] == "score" for each in other.asked)
 
 
+def test_a_server_that_gives_no_reason_to_end_is_not_taken_to_have_ended(serve):
+    models = "".join(declared(name, serve("red and blue", tells=False)) for name in "PQ")
+    recipe = models + "span_fuse(P, Q, max_span_tokens = 1)"
+    assert answer(recipe).answer == "red and blue"
+
+
 def test_going_on_asks_behind_the_text_so_far(serve):
     server = serve("red and blue")
     answer(declared("P", server) + declared("Q", serve("red and blue")) + "span_fuse(P, Q)")
