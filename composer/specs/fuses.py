@@ -108,9 +108,9 @@ class Weighed(Fuse):
         """Whether weights are divided by their sum."""
         return True
 
-    def shares(self, weights: tuple[float, ...] | None = None) -> tuple[float, ...]:
-        """Return weights as they are used, those of the fuse if none are given."""
-        given = weights or self.weights or (1.0,) * len(self.members)
+    def shares(self) -> tuple[float, ...]:
+        """Return the weights as they are used; without any, all members weigh alike."""
+        given = self.weights or (1.0,) * len(self.members)
         return shares(given, len(self.members), normalize=self.normalized, signed=self.signed)
 
 
