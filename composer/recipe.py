@@ -125,6 +125,7 @@ class Recipe:
         cache: bool | Path = False,
         budget: float | None = None,
         loading: Callable[[str], None] | None = None,
+        warn: Callable[[Diagnostic], None] | None = None,
     ) -> Ensemble:
         """Return the recipe as something to ask; use it in a `with` statement.
 
@@ -132,16 +133,18 @@ class Recipe:
         `loading` is called with the name of each as it begins, from the thread that loads it.
 
         With a `cache`, answers are kept on disk, in the user's own file or the one that is named,
-        and are not made twice. `budget` is in dollars: what would exceed it is refused. Raises
-        Mistakes where something is not what the recipe's lock says (E506), or where an estimator
-        has learnt nothing yet (E509).
+        and are not made twice. What hinders that is told to `warn`, by default as a warning of
+        Python's, and ends it; no answer is lost. `budget` is in dollars: what would exceed it is
+        refused. Raises Mistakes where something is not what the recipe's lock says (E506), or
+        where an estimator has learnt nothing yet (E509).
         """
         from composer.compiler.fits import demand_taught
-        from composer.run import Ensemble, cache_path
+        from composer.run import Ensemble, open_cache
 
         self._hold()
         demand_taught(self._answer, self.name, self.path)
-        kept = cache_path() if cache is True else cache or None
+        path = None if isinstance(cache, bool) else Path(cache)
+        kept = open_cache(path, warn) if cache else None
         return Ensemble(self._planned, seed=self.seed, cache=kept, budget=budget, loading=loading)
 
     def lock(self) -> Path:

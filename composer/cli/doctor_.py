@@ -24,7 +24,8 @@ def command(*, measure: bool, as_json: bool) -> int:
     """Look at versions, devices, caches and keys, and say what to do about problems.
 
     Of keys only the names are told. `--measure` saves its times in the user's cache folder:
-    timings.json in ~/.cache/ensemble-composer, or below XDG_CACHE_HOME.
+    timings.json in ~/.cache/ensemble-composer, or below XDG_CACHE_HOME. What is kept there is
+    bounded by COMPOSE_CACHE_SIZE (answers) and COMPOSE_MERGED_SIZE (merged models).
     """
     from composer.cli.health import examine
 
@@ -101,7 +102,9 @@ def _environment(found: dict[str, bool]) -> Iterator[Row]:
 def _caches(found: list[dict[str, Any]]) -> Iterator[Row]:
     for each in found:
         size = "nothing yet" if each["bytes"] is None else _size(each["bytes"])
-        yield each["name"], f"{each['path']}  {size}"
+        most = "" if each["bound"] is None else f" of {_size(each['bound'])} at most"
+        yield each["name"], f"{each['path']}  {size}{most}"
+    yield "to empty one", "remove it; nothing but time is lost"
 
 
 def _timings(found: dict[str, Any]) -> Iterator[Row]:

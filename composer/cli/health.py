@@ -172,25 +172,51 @@ def zoo(health: Health) -> dict[str, object]:
 
 
 def caches(health: Health) -> list[dict[str, JSON]]:
-    """Return the folders that things are kept in, with their sizes."""
-    from composer.words.caches import cache_folder
+    """Return the places that things are kept in, with their sizes and bounds."""
+    from composer.words.caches import ANSWERS, MERGED, NAMES, bound, cache_folder
 
+    try:
+        ours = cache_folder()
+    except OSError as error:
+        health.problems.append(Problem(f"nothing can be kept: {error}", OWN))
+        return []
     home = os.environ.get("HF_HOME")
-    hub = Path(home) if home else cache_folder().parent / "huggingface"
-    folders = {"ours": cache_folder(), "models of the hub": hub}
-    for path in folders.values():
-        if path.exists() and not os.access(path, os.W_OK):
-            text = f"{path} cannot be written to"
-            health.problems.append(Problem(text, "own it, or set XDG_CACHE_HOME or HF_HOME"))
+    places: list[tuple[str, Path, str | None]] = [
+        ("ours", ours, None),
+        ("kept answers", ours / NAMES[ANSWERS], ANSWERS),
+        ("merged models", ours / NAMES[MERGED], MERGED),
+        ("models of the hub", Path(home) if home else ours.parent / "huggingface", None),
+    ]
+    for _, path, _ in places:
+        if not _can_be_made(path):
+            health.problems.append(Problem(f"{path} cannot be written to", OWN))
     return [
-        {"name": name, "path": str(path), "bytes": size_of(path) if path.is_dir() else None}
-        for name, path in folders.items()
+        {
+            "name": name,
+            "path": str(path),
+            "bytes": size_of(path) if path.exists() else None,
+            "bound": None if variable is None else bound(variable),
+        }
+        for name, path, variable in places
     ]
 
 
-def size_of(folder: Path) -> int:
-    """Return the bytes of all files in a folder; links are not followed."""
-    total, waiting = 0, [folder]
+OWN = "own it and make room there, or set XDG_CACHE_HOME or HF_HOME"
+
+
+def _can_be_made(path: Path) -> bool:
+    """Say whether a file or folder can be written, or made where it is not there yet."""
+    for each in (path, *path.parents):
+        if os.path.lexists(each):
+            return (each == path or each.is_dir()) and os.access(each, os.W_OK)
+    return False
+
+
+def size_of(place: Path) -> int:
+    """Return the bytes of a file, or of all files in a folder; links are not followed."""
+    if not place.is_dir():
+        return place.lstat().st_size
+    total, waiting = 0, [place]
     while waiting:
         try:
             with os.scandir(waiting.pop()) as entries:

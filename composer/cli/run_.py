@@ -109,7 +109,9 @@ def command(
             click.echo(f"{len(rows.done)} answered before, {len(waiting)} to go", err=True)
         if not waiting:
             return 0
-        ready = loaded.ready(cache=not no_cache, budget=budget, loading=_tell_loading)
+        ready = loaded.ready(
+            cache=not no_cache, budget=budget, loading=_tell_loading, warn=lambda each: tell([each])
+        )
         ensemble = stack.enter_context(ready)
         strangers = Strangers()
         if stream and rows is None and not as_json:

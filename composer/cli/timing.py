@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING
 
 from composer.heavy import torch
+from composer.run.result import Failure
 from composer.words.caches import cache_folder
 
 if TYPE_CHECKING:
@@ -61,11 +62,15 @@ def measure(tell: Callable[[str], None] = lambda _: None) -> Timings:
 
 def save(timings: Timings) -> Path:
     """Write times to the user's cache, whole or not at all."""
-    path = timings_file()
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    fresh = path.with_suffix(f".{os.getpid()}")
-    fresh.write_text(json.dumps(timings, indent=2) + "\n", encoding="utf-8")
-    fresh.replace(path)
+    try:
+        path = timings_file()
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = path.with_suffix(f".{os.getpid()}")
+        fresh.write_text(json.dumps(timings, indent=2) + "\n", encoding="utf-8")
+        fresh.replace(path)
+    except OSError as error:
+        text = f"the times cannot be saved in the user's cache: {error}"
+        raise Failure("E503", text, "make room there, or set XDG_CACHE_HOME") from error
     return path
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from typing import TYPE_CHECKING
 
 from composer.words.caches import PACKAGE_VERSION, cache_folder
@@ -23,30 +24,35 @@ Told = tuple[float | None, float, float]
 """Quality, dollars and tokens of one answer."""
 
 
-def place_of(branch: Recipe, rows: Sequence[Row], how: Compare) -> Path:
-    """Return the file of a branch's outcomes on some rows: named by a hash of all they depend on.
+def name_of(branch: Recipe, rows: Sequence[Row], how: Compare) -> str:
+    """Name the file of a branch's outcomes on some rows: named by a hash of all they depend on.
 
     That is the branch with its models by content and its seed, the questions with their
     references, how both are compared, and the version of the package.
     """
     asked = [[row.asked(), row.references] for row in rows]
     known = json.dumps([PACKAGE_VERSION, branch.fingerprint, how, asked], sort_keys=True)
-    return cache_folder() / "outcomes" / f"{hashlib.sha256(known.encode()).hexdigest()}.json"
+    return f"{hashlib.sha256(known.encode()).hexdigest()}.json"
 
 
-def recall(place: Path) -> dict[str, Told] | None:
+def recall(name: str) -> dict[str, Told] | None:
     """Return kept outcomes by row id, None where there are none that can be read."""
     try:
-        kept = json.loads(place.read_text(encoding="utf-8"))
-        return {name: (quality, cost, tokens) for name, (quality, cost, tokens) in kept.items()}
-    except (OSError, ValueError):
+        kept = json.loads((_folder() / name).read_text(encoding="utf-8"))
+        return {id_: (quality, cost, tokens) for id_, (quality, cost, tokens) in kept.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
         return None
 
 
-def keep(place: Path, told: dict[str, Told]) -> None:
+def _folder() -> Path:
+    return cache_folder() / "outcomes"
+
+
+def keep(name: str, told: dict[str, Told]) -> None:
     """Keep outcomes by row id; where nothing can be written, they are asked for again."""
-    part = place.with_suffix(".part")
     try:
+        place = _folder() / name
+        part = place.with_suffix(f".{os.getpid()}")
         place.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(json.dumps(told), encoding="utf-8")
         part.replace(place)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from composer.compiler.graph import topological
 from composer.heavy import np
-from composer.learn.answered import keep, place_of, recall
+from composer.learn.answered import keep, name_of, recall
 from composer.learn.lesson import unteachable
 from composer.parts.estimators.rows import labels, table
 from composer.parts.estimators.values import Choice, Labels
@@ -76,15 +76,15 @@ def _branches(recipe: Recipe, node: Node) -> dict[str, Recipe]:
 
 def _told(name: str, branch: Recipe, rows: list[Row], lesson: Lesson) -> dict[str, Told]:
     """Return what a choice came to on rows: as it was kept, else by asking it."""
-    place = place_of(branch, rows, lesson.how)
-    kept = recall(place) if lesson.cache else None
+    file = name_of(branch, rows, lesson.how)
+    kept = recall(file) if lesson.cache else None
     if kept is not None:
         lesson.tell(f"`{name}` answered these {len(rows):,} questions before, as was kept")
         return kept
     lesson.tell(f"asking `{name}` {len(rows):,} questions")
     told, errors = _answers(name, branch, rows, lesson)
     if lesson.cache and not errors:
-        keep(place, told)
+        keep(file, told)
     return told
 
 

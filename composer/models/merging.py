@@ -19,13 +19,14 @@ from filelock import FileLock
 from safetensors import safe_open
 
 from composer.models.fingerprint import fingerprint
+from composer.models.room import make_room, used
 from composer.ports.errors import ModelError
 from composer.specs import Derived, SpecError
 from composer.specs.content import MATTERS, folder_digest
 from composer.specs.derived import fitting, recast
 from composer.specs.digest import digest
 from composer.specs.headers import LENGTH, json_of, shards, tensors_of
-from composer.words.caches import cache_folder
+from composer.words.caches import MERGED, NAMES, cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
 
 __all__ = ["built", "opened"]
 
-FOLDER = "merged"
 WHOLE = "whole"
 """The file of a built checkpoint that holds the digest of all the others."""
 
@@ -60,14 +60,19 @@ def built(model: Derived) -> Path:
     """Return the folder of a derived model, built now unless it was before."""
     donors = [_folder(donor) for donor in model.sources]
     content = [model.edit, model.coefficients, [folder_digest(each) for each in donors]]
-    entry = cache_folder() / FOLDER / digest([*content, model.dtype])
+    name = digest([*content, model.dtype])
     try:
+        entry = cache_folder() / NAMES[MERGED] / name
         entry.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(entry.with_suffix(".lock")):
-            if not _is_whole(entry):
+            whole = _is_whole(entry)
+            if not whole:
                 _build(model, donors, entry)
+            used(entry)
+        if not whole:
+            make_room(entry.parent)
     except OSError as error:
-        text = f"{model.name} cannot be built in {entry.parent}: {error}"
+        text = f"{model.name} cannot be built in the user's cache: {error}"
         raise ModelError("E505", text, "make room there, or set XDG_CACHE_HOME") from error
     return entry
 
@@ -86,7 +91,7 @@ def _folder(donor: Checkpoint) -> Path:
 def _is_whole(entry: Path) -> bool:
     """Say whether a folder is there and holds what was written."""
     mark = entry / WHOLE
-    return mark.is_file() and mark.read_text(encoding="ascii") == folder_digest(entry)
+    return mark.is_file() and mark.read_text("ascii", "replace") == folder_digest(entry)
 
 
 def _build(model: Derived, donors: Sequence[Path], entry: Path) -> None:

@@ -1,9 +1,9 @@
 """Running a plan: the executor, what it records, many queries at once, and taking up again."""
 
-from composer.run.cache import cache_path
+from composer.run.cache import open_cache
 from composer.run.ensemble import Ensemble
 from composer.run.result import Failure, Result
 from composer.run.rows import Rows, read_queries
 from composer.run.trace import Trace
 
-__all__ = ["Ensemble", "Failure", "Result", "Rows", "Trace", "cache_path", "read_queries"]
+__all__ = ["Ensemble", "Failure", "Result", "Rows", "Trace", "open_cache", "read_queries"]

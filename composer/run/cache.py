@@ -9,88 +9,89 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sqlite3
-from typing import TYPE_CHECKING
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from composer.ports import Completion, Score, Span
-from composer.run.result import Failure
+from composer.run.result import as_warning
+from composer.run.store import Store
 from composer.specs import prompts
 from composer.specs.digest import digest
-from composer.words.caches import PACKAGE_VERSION, cache_folder
+from composer.words.caches import ANSWERS, NAMES, PACKAGE_VERSION, bound, cache_folder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from composer.ports import Generate, Model, ScoreTexts
+    from composer.words import Diagnostic
 
-FILE = "answers.sqlite"
+FIELDS = {each.name for each in dataclasses.fields(Completion)} - {"cached", "usage"}
+"""What is kept of an answer."""
 
 
 class AnswerCache:
-    """A table of answers in one SQLite file, shared by all runs of a user."""
+    """Answers and scores in one file, shared by all runs of a user; a fault loses none of them."""
 
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
-        self._table = sqlite3.connect(
-            path, timeout=10, isolation_level=None, check_same_thread=False
-        )
-        self._table.execute("PRAGMA journal_mode = WAL")
-        self._table.execute("PRAGMA synchronous = NORMAL")
-        for name in ("answers", "scores"):
-            self._table.execute(
-                f"CREATE TABLE IF NOT EXISTS {name} (key TEXT PRIMARY KEY, made TEXT)"
-            )
+    def __init__(
+        self,
+        path: Path | None = None,
+        limit: int | None = None,
+        warn: Callable[[Diagnostic], None] = as_warning,
+    ) -> None:
+        self._store = Store(path or cache_path, bound(ANSWERS) if limit is None else limit, warn)
 
     def get(self, key: str) -> Completion | None:
         """Return a kept answer."""
-        row = self._table.execute("SELECT made FROM answers WHERE key = ?", (key,)).fetchone()
-        if row is None:
+        kept = self._read(key)
+        if "text" not in kept:
             return None
-        kept = json.loads(row[0])
         for name in ("tokens", "logprobs"):
             kept[name] = tuple(kept[name])
         kept["spans"] = tuple(Span(**span) for span in kept["spans"])
         return Completion(**kept, cached=True)
 
     def put(self, key: str, made: Completion) -> None:
-        """Keep an answer."""
-        named = {each.name: getattr(made, each.name) for each in dataclasses.fields(made)}
-        plain = {n: v for n, v in named.items() if n not in ("cached", "usage")}
+        """Keep an answer; one that a package filled with what is no JSON is not kept."""
+        plain = {name: getattr(made, name) for name in FIELDS}
         plain["spans"] = [dataclasses.asdict(span) for span in made.spans]
-        plain |= {n: dict(named[n]) for n in ("left", "weights", "facts")}
-        self._table.execute(
-            "INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, json.dumps(plain))
-        )
+        plain |= {name: dict(plain[name]) for name in ("left", "weights", "facts")}
+        with suppress(TypeError, ValueError):
+            self._store.put(key, json.dumps(plain))
 
     def get_score(self, key: str) -> Score | None:
         """Return a kept score."""
-        row = self._table.execute("SELECT made FROM scores WHERE key = ?", (key,)).fetchone()
-        return None if row is None else Score(*(tuple(each) for each in json.loads(row[0])))
+        kept = self._read(key).get("score")
+        return None if kept is None else Score(*map(tuple, kept))
 
     def put_score(self, key: str, score: Score) -> None:
         """Keep a score."""
-        text = json.dumps([score.tokens, score.logprobs])
-        self._table.execute("INSERT OR REPLACE INTO scores VALUES (?, ?)", (key, text))
+        self._store.put(key, json.dumps({"score": [score.tokens, score.logprobs]}))
 
     def close(self) -> None:
-        """Close the file."""
-        self._table.close()
+        """Write what waits, and close the file."""
+        self._store.close()
+
+    def _read(self, key: str) -> dict[str, Any]:
+        """Return the object that is kept under a key; an empty one where there is none."""
+        kept: dict[str, Any] = json.loads(self._store.get(key) or "{}")
+        return kept
 
 
-def open_cache(path: Path) -> AnswerCache:
-    """Open a file of kept answers; raises Failure where that cannot be done."""
-    try:
-        return AnswerCache(path)
-    except (OSError, sqlite3.Error) as error:
-        text = f"answers cannot be kept in {path}: {error}"
-        help_ = "run with `--no-cache`, name another `XDG_CACHE_HOME`, or remove that file"
-        raise Failure("E710", text, help_) from error
+def open_cache(
+    path: Path | None = None, warn: Callable[[Diagnostic], None] | None = None
+) -> AnswerCache | None:
+    """Open a file of kept answers, by default the user's own; None where its bound is 0.
+
+    What hinders the keeping is told to `warn`, by default as a warning of Python's, and ends it.
+    """
+    limit = bound(ANSWERS)
+    return AnswerCache(path, limit, warn or as_warning) if limit else None
 
 
 def cache_path() -> Path:
-    """Return where a user's answers are kept."""
-    return cache_folder() / FILE
+    """Return where a user's answers are kept; raises an OSError for a user without a home."""
+    return cache_folder() / NAMES[ANSWERS]
 
 
 def answer_key(request: Generate) -> str:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from composer.ports import Port
 from composer.run.asking import Means
 from composer.run.budget import Budget
-from composer.run.cache import open_cache
 from composer.run.clients import Clients
 from composer.run.executor import Program, Walk, can_stream
 from composer.run.loading import Loading
@@ -26,7 +25,6 @@ from composer.steps import STEPS
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
     from concurrent.futures import Future
-    from pathlib import Path
     from types import TracebackType
 
     from composer.compiler.graph import Node
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from composer.fusion.engine import Engine
     from composer.models.local import LocalModel
     from composer.ports import Decision, Query, Score, Text
+    from composer.run.cache import AnswerCache
     from composer.specs.models import Checkpoint
 
 T = TypeVar("T")
@@ -45,7 +44,8 @@ AT_ONCE = 64
 class Ensemble:
     """An ensemble that answers. Make one with `Recipe.ready()` and close it, or use `with`.
 
-    All queries under way share the models' forward passes, from whatever thread they come.
+    All queries under way share the models' forward passes, from whatever thread they come. The
+    `cache` it is given is closed with it.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class Ensemble:
         planned: Planned,
         *,
         seed: int = 0,
-        cache: Path | None = None,
+        cache: AnswerCache | None = None,
         budget: float | None = None,
         loading: Callable[[str], None] | None = None,
     ) -> None:
@@ -62,7 +62,7 @@ class Ensemble:
         self._lock = threading.Lock()
         self._open = True
         self.budget = None if budget is None else Budget(budget)
-        self._cache = None if cache is None else open_cache(cache)
+        self._cache = cache
         prices = {model.name: model.price for model in planned.plan.models}
         self._clients = Clients(self._get_engine, prices)
         means = Means(self._clients, prices, self._cache, self.budget)

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from composer.words import draw
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from composer.ports import Text, Usage
     from composer.run.trace import Trace
+    from composer.words import Diagnostic
+
+
+class ComposerWarning(UserWarning):
+    """Something that a user should know of a run that goes on."""
+
+
+def as_warning(diagnostic: Diagnostic) -> None:
+    """Give a diagnostic as a warning of Python's."""
+    warnings.warn(draw(diagnostic), ComposerWarning, stacklevel=2)
 
 
 class Failure(Exception):  # noqa: N818 - what a run ends in; the word users read

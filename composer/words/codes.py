@@ -466,11 +466,6 @@ CODES: dict[str, Code] = {
         "under way. What was answered before is kept; a second call with the same `--output` "
         "goes on from there.",
     ),
-    "E710": Code(
-        "answers cannot be kept",
-        "The file in which answers are kept from run to run cannot be opened or is damaged. Runs "
-        "go on without it with `--no-cache`; removing the file loses nothing but time.",
-    ),
     "E711": Code(
         "bytes that a member cannot write",
         "The text goes on with bytes for which a member's tokenizer has no tokens: it lacks some "
@@ -488,6 +483,12 @@ CODES: dict[str, Code] = {
         "`route(by = ...) -> [A, B]`; a recipe without one, or one that routes what was answered "
         "before, has to answer. A plot of quality over cost needs recorded costs, prices, or two "
         "choices of which one is the stronger.",
+    ),
+    "E715": Code(
+        "a bound of the cache that is no size",
+        "COMPOSE_CACHE_SIZE bounds the answers that are kept on disk, COMPOSE_MERGED_SIZE the "
+        "merged models; what was used longest ago is dropped first. Each is a number with a unit, "
+        "such as `500 MB` or `2 GB`; 0 keeps nothing.",
     ),
     # W: warnings.
     "W201": Code(
@@ -522,6 +523,13 @@ CODES: dict[str, Code] = {
         "allows lie further from the rows that it learnt from than nearly all of those rows lie "
         "from each other. A learnt router can fall below chance there, so its estimates lean on a "
         "safe prior, the length and shape of the query. Fit on queries like these.",
+    ),
+    "W710": Code(
+        "answers are not kept",
+        "The file in which answers are kept from run to run cannot be opened, read or written: the "
+        "disk is full, the file is damaged, another process has locked it, or nobody may write "
+        "there. No answer is lost: the run goes on without it. The file holds nothing but copies, "
+        "so removing it is safe; XDG_CACHE_HOME names another folder, `--no-cache` does without.",
     ),
     "W501": Code(
         "a check that has to wait",

@@ -1,4 +1,5 @@
 import json
+import pwd
 from importlib import metadata
 
 import pytest
@@ -6,6 +7,7 @@ from click.testing import CliRunner
 
 from composer.cli import compose, health, timing
 from composer.cli.health import Health, examine
+from composer.run import Failure
 
 TIMES = {"decode": {"1": 0.004, "2": 0.0025}, "shared_step": 0.0035}
 
@@ -99,6 +101,27 @@ def test_measured_times_are_saved_for_plans(tmp_path):
 
 def test_measuring_tells_nothing_but_json_on_stdout():
     assert json.loads(doctor("--measure", "--json").stdout)["timings"]["devices"]["cpu"] == TIMES
+
+
+def test_kept_answers_are_told_with_their_place_size_and_bound(tmp_path, monkeypatch):
+    monkeypatch.setenv("COMPOSE_CACHE_SIZE", "5 MB")
+    file = tmp_path / "ensemble-composer" / "answers.sqlite"
+    file.parent.mkdir()
+    file.write_bytes(b"12345")
+    found = {each["name"]: each for each in health.caches(Health())}["kept answers"]
+    assert (found["path"], found["bytes"], found["bound"]) == (str(file), 5, 5_000_000)
+    said = doctor().stdout
+    assert "at most" in said
+    assert "to empty one" in said
+
+
+def test_a_user_without_a_home_has_a_problem_with_a_remedy(monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", "")
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
+    result = doctor("--measure")
+    assert isinstance(result.exception, Failure)
+    assert "nothing can be kept: the user has no home" in doctor().stdout
 
 
 def test_timings_lie_in_the_users_cache(monkeypatch, tmp_path):

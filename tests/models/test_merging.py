@@ -2,7 +2,9 @@
 
 import json
 import multiprocessing
+import os
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -287,3 +289,23 @@ def test_fuses_take_it_as_they_take_any_model():
     fuse = TokenFuse((merged, of_zoo("maths")), ("merged", "maths"), (1.0, 0.0))
     alone, fused = answers(merged, fuse)
     assert fused == alone
+
+
+def test_merges_that_were_used_longest_ago_make_room(cache, monkeypatch):
+    first, second = built(merge("maths", "text")), built(merge("text", "maths"))
+    size = sum(file.stat().st_size for file in first.iterdir())
+    monkeypatch.setenv("COMPOSE_MERGED_SIZE", str(int(2.5 * size)))
+    for folder, hours in ((first, 3), (second, 5)):
+        long_ago = time.time() - hours * 3600
+        os.utime(folder, (long_ago, long_ago))
+    built(merge("maths", "text"))
+    third = built(merge("maths", "general-1"))
+    held = {each.name for each in cache.iterdir() if each.is_dir()}
+    assert held == {first.name, third.name}
+
+
+def test_a_merge_that_was_used_lately_stays(cache, monkeypatch):
+    monkeypatch.setenv("COMPOSE_MERGED_SIZE", "1 MB")
+    first, second = built(merge("maths", "text")), built(merge("text", "maths"))
+    assert first.is_dir()
+    assert second.is_dir()

@@ -7,7 +7,7 @@ import os
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from composer.words.caches import cache_folder
@@ -29,25 +29,32 @@ def kept(kind: str, content: Sequence[str], make: Callable[[], Tensor]) -> Tenso
     A file that is damaged is made anew; where nothing can be written, nothing is kept.
     """
     name = sha256(chr(0).join((_FORMAT, kind, *content)).encode()).hexdigest()
-    path = cache_folder() / "alignments" / f"{kind}-{name[:32]}.safetensors"
-    found = _read(path)
+    file = f"{kind}-{name[:32]}.safetensors"
+    found = _read(file)
     if found is None:
         found = make()
-        _write(path, found)
+        _write(file, found)
     return found
 
 
-def _read(path: Path) -> Tensor | None:
+def _read(name: str) -> Tensor | None:
     """What a file holds, if it is what was written."""
-    with contextlib.suppress(Exception), safe_open(path, "pt") as file:  # whatever damage raises
+    # Whatever damage raises, the table can be made anew.
+    with contextlib.suppress(Exception), safe_open(_folder() / name, "pt") as file:
         table: Tensor = file.get_tensor("table")
         if file.metadata()["sha256"] == _digest(table):
             return table
     return None
 
 
-def _write(path: Path, table: Tensor) -> None:
-    with contextlib.suppress(OSError):
+def _folder() -> Path:
+    return cache_folder() / "alignments"
+
+
+def _write(name: str, table: Tensor) -> None:
+    # The library has an error of its own for a full disk.
+    with contextlib.suppress(OSError, SafetensorError):
+        path = _folder() / name
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         fresh = path.with_suffix(f".{os.getpid()}")
         save_file({"table": table}, fresh, {"sha256": _digest(table)})
