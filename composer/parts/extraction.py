@@ -11,6 +11,7 @@ from typing import ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
+from composer.parts.mistakes import PartError
 from composer.ports import Typed
 
 _NUMBER = re.compile(
@@ -44,27 +45,39 @@ class Pattern(Reader):
     @field_validator("regex")
     @classmethod
     def _compiles(cls, regex: str) -> str:
+        from composer.sandbox.patterns import PatternError, compiled
+
         try:
-            re.compile(regex)
-        except re.error as error:
-            where = "" if error.pos is None else f" at its character {error.pos + 1}"
-            raise ValueError(f"the pattern cannot be read{where}: {error.msg}") from None
+            compiled(regex)
+        except PatternError as error:
+            where = "" if error.position is None else f" at its character {error.position + 1}"
+            raise ValueError(f"the pattern cannot be read{where}: {error.message}") from None
         return regex
 
     @model_validator(mode="after")
     def _has_group(self) -> "Pattern":
-        groups = re.compile(self.regex).groups
+        from composer.sandbox.patterns import compiled
+
+        groups = compiled(self.regex).groups
         if self.group > max(groups, 1):
             raise ValueError(f"the pattern has no group {self.group}: it has {groups}")
         return self
 
     def read(self, text: str) -> str | None:
         """Return the group of the match, without spaces at its ends."""
-        compiled = re.compile(self.regex)
-        matches = list(compiled.finditer(text))
-        if not -len(matches) <= self.which < len(matches):
+        from composer.sandbox.patterns import PatternTimeout, compiled, matches
+
+        try:
+            every = matches(self.regex, text)
+        except PatternTimeout:
+            raise PartError(
+                "E702",
+                f"the pattern `{self.regex}` takes too long on an answer of {len(text)} characters",
+                "write it so that no two of its repetitions can match the same characters",
+            ) from None
+        if not -len(every) <= self.which < len(every):
             return None
-        found = matches[self.which].group(min(self.group, compiled.groups))
+        found = every[self.which].group(min(self.group, compiled(self.regex).groups))
         return found.strip() if found else None
 
 

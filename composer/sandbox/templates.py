@@ -1,0 +1,274 @@
+"""Jinja2 for templates that others wrote: sandboxed, and under limits of time and size.
+
+Nothing of a template is worked out while it is compiled, whatever constants it holds. What it may
+use up is counted by filters that are put around its expressions, and by the environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import ItemsView, Iterator, KeysView, ValuesView
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from jinja2 import TemplateError, TemplateSyntaxError, Undefined, nodes, pass_context
+from jinja2.ext import Extension
+from jinja2.runtime import LoopContext
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.visitor import NodeTransformer
+
+from composer.sandbox import sizes
+from composer.sandbox.meter import ITEM, METER, LimitError, Limits, Meter, listed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from jinja2 import Template
+    from jinja2.parser import Parser
+    from jinja2.runtime import Context
+
+T = TypeVar("T")
+
+__all__ = ["Environment", "Generation", "compiled", "parsed", "rendered"]
+
+_LOADING = ("Include", "Import", "FromImport", "Extends")
+_ESCAPING = ("EvalContextModifier", "ScopedEvalContextModifier")
+_LONGEST = 1_000_000
+_UNREAL = (SyntaxError, RecursionError, MemoryError, ValueError, OverflowError)
+_FAILED = (
+    *(TypeError, ValueError, ArithmeticError, LookupError, AttributeError),
+    *(RecursionError, MemoryError, NotImplementedError, AssertionError),
+)
+
+
+class Environment(ImmutableSandboxedEnvironment):
+    """A sandbox that counts what a template uses up and refuses what would be too large."""
+
+    intercepted_binops = frozenset({"+", "-", "*", "/", "//", "%", "**"})
+
+    def __init__(self, undefined: type[Undefined], *extensions: type[Extension] | str) -> None:
+        super().__init__(
+            undefined=undefined,
+            extensions=extensions,
+            autoescape=False,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            optimized=False,
+        )
+        del self.globals["lipsum"]
+        for table in (self.filters, self.tests):
+            _guard(table)
+        self.filters |= {" step": _step, " light": _light, " made": _made, " joined": _concat}
+
+    def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:
+        """Work an operator out, if its result is not too large."""
+        sizes.operation(operator, left, right)
+        return super().call_binop(context, operator, left, right)
+
+    def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as jinja2 has it
+        """Call something, if its result is not too large."""
+        METER.get().step()
+        owner = getattr(getattr(obj, "__wrapped__", obj), "__self__", None)
+        name = getattr(obj, "__name__", "")
+        if not isinstance(owner, str | bytes | int):
+            return _counted(super().call(context, obj, *args, **kwargs), deep=False)
+        values = _listed(args)
+        sizes.method(owner, name, values, kwargs)
+        return _counted(super().call(context, obj, *values, **kwargs))
+
+    def getitem(self, obj: Any, argument: Any) -> Any:  # noqa: ANN401 - as jinja2 has it
+        """Take an item, by a key that is not too large to be hashed."""
+        METER.get().weigh(argument)
+        return super().getitem(obj, argument)
+
+
+class Generation(Extension):
+    """`{% generation %}...{% endgeneration %}`, which marks what an assistant says: no more."""
+
+    tags = {"generation"}  # noqa: RUF012 - as jinja2 has it
+
+    def parse(self, parser: Parser) -> nodes.Node:
+        """Read the block as what stands in it."""
+        line = next(parser.stream).lineno
+        body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+        return nodes.Scope(body, lineno=line)
+
+
+def parsed(environment: Environment, text: str) -> nodes.Template:
+    """Read a template and compile it to nothing; raises TemplateSyntaxError, in words."""
+    if len(text) > _LONGEST:
+        raise TemplateSyntaxError(f"a template has at most {_LONGEST:,} characters", 1)
+    try:
+        tree = environment.parse(text)
+        _code(environment, environment.parse(text))
+    except _UNREAL as error:
+        raise TemplateSyntaxError("a template cannot nest brackets so deep", 1) from error
+    return tree
+
+
+def compiled(environment: Environment, text: str) -> Template:
+    """Compile a template, with counting put in; raises TemplateSyntaxError."""
+    if len(text) > _LONGEST:
+        raise TemplateSyntaxError(f"a template has at most {_LONGEST:,} characters", 1)
+    try:
+        code = _code(environment, environment.parse(text))
+    except _UNREAL as error:
+        raise TemplateSyntaxError("a template cannot nest brackets so deep", 1) from error
+    return environment.template_class.from_code(environment, code, environment.make_globals(None))
+
+
+def rendered(template: Template, values: Mapping[str, object], limits: Limits) -> str:
+    """Fill a template in; raises jinja2's TemplateError, for whatever goes wrong in it."""
+    meter = Meter(limits)
+    token = METER.set(meter)
+    try:
+        return template.render(values)
+    except LimitError as error:
+        raise TemplateError(str(error)) from error
+    except _FAILED as error:
+        deep = isinstance(error, RecursionError)
+        raise TemplateError("it goes too deep into itself" if deep else str(error)) from error
+    finally:
+        METER.reset(token)
+
+
+def _code(environment: Environment, tree: nodes.Template) -> Any:  # noqa: ANN401 - a code object
+    return environment.compile(_Counting().visit(tree))
+
+
+class _Counting(NodeTransformer):
+    """Puts counting filters around what a template writes, compares, joins, cuts and repeats."""
+
+    def visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as jinja2 has it
+        """Refuse what reads other files or changes how constants are folded."""
+        kind = type(node).__name__
+        if kind in _LOADING:
+            raise TemplateSyntaxError("a template cannot load another file", node.lineno)
+        if kind in _ESCAPING:
+            raise TemplateSyntaxError("a template cannot switch escaping", node.lineno)
+        return super().visit(node, *args, **kwargs)
+
+    def visit_Output(self, node: nodes.Output) -> nodes.Output:  # noqa: N802 - jinja2's name
+        """Count what is written, and constant text as often as it is."""
+        self.generic_visit(node)
+        node.nodes = [_around(each, " made") for each in node.nodes]
+        return node
+
+    def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802
+        """Count turns, those that a condition passes over too."""
+        self.generic_visit(node)
+        if node.test is not None:
+            node.test = _around(node.test, " step")
+        node.body.insert(0, _counter(node))
+        return node
+
+    def visit_Macro(self, node: nodes.Macro) -> nodes.Macro:  # noqa: N802
+        """Count a call."""
+        self.generic_visit(node)
+        node.body.insert(0, _counter(node))
+        return node
+
+    def visit_Operand(self, node: nodes.Operand) -> nodes.Operand:  # noqa: N802
+        """Compare only what is not too large."""
+        self.generic_visit(node)
+        node.expr = _around(node.expr, " light")
+        return node
+
+    def visit_Compare(self, node: nodes.Compare) -> nodes.Compare:  # noqa: N802
+        """Compare only what is not too large."""
+        self.generic_visit(node)
+        node.expr = _around(node.expr, " light")
+        return node
+
+    def visit_Pair(self, node: nodes.Pair) -> nodes.Pair:  # noqa: N802
+        """Hash only what is not too large."""
+        self.generic_visit(node)
+        node.key = _around(node.key, " light")
+        return node
+
+    def visit_Concat(self, node: nodes.Concat) -> nodes.Expr:  # noqa: N802
+        """Join texts whose lengths are counted first."""
+        self.generic_visit(node)
+        return _around(nodes.List(node.nodes, lineno=node.lineno), " joined")
+
+    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Expr:  # noqa: N802
+        """Count what is cut out."""
+        self.generic_visit(node)
+        return _around(node, " made") if isinstance(node.arg, nodes.Slice) else node
+
+
+def _around(node: nodes.Node, name: str) -> nodes.Filter:
+    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
+
+
+def _counter(node: nodes.Node) -> nodes.ExprStmt:
+    nothing = nodes.Const(None, lineno=node.lineno)
+    return nodes.ExprStmt(_around(nothing, " step"), lineno=node.lineno)
+
+
+def _guard(table: dict[str, Any]) -> None:
+    """Guard all filters or tests of an environment."""
+    for name, function in list(table.items()):
+        table[name] = _guarded(name, function)
+
+
+def _guarded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Put a check of sizes before a filter or a test, and count what it makes."""
+    first = 1 if hasattr(function, "jinja_pass_arg") else 0
+
+    @wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as jinja2 has it
+        values = _listed(args[first:])
+        value, *others = values or [None]
+        sizes.filtered(name, value, others, kwargs)
+        return _counted(function(*args[:first], *values, **kwargs))
+
+    return guarded
+
+
+def _listed(values: Iterable[Any]) -> list[Any]:
+    """Write out what comes one by one, so that its size is known; a loop stays what it is."""
+    return [
+        listed(each)
+        if isinstance(each, Iterator | KeysView | ItemsView | ValuesView)
+        and not isinstance(each, LoopContext)
+        else each
+        for each in values
+    ]
+
+
+def _counted(value: T, *, deep: bool = True) -> T:
+    """Count what was made: texts with all that they hold, or only how many items there are."""
+    meter = METER.get()
+    if deep and isinstance(value, str | bytes):
+        meter.make(len(value))
+    elif isinstance(value, list | tuple | dict):
+        meter.make(ITEM * len(value))
+    return value
+
+
+@pass_context
+def _step(_context: Context, value: object) -> object:
+    METER.get().step()
+    return value
+
+
+@pass_context
+def _light(_context: Context, value: object) -> object:
+    METER.get().weigh(value)
+    return value
+
+
+@pass_context
+def _made(_context: Context, value: object) -> object:
+    meter = METER.get()
+    meter.step()
+    meter.make(meter.weigh(value))
+    return value
+
+
+@pass_context
+def _concat(_context: Context, values: list[object]) -> str:
+    meter = METER.get()
+    meter.step()
+    meter.make(meter.weigh(*values))
+    return "".join(map(str, values))
