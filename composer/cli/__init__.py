@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import os
 import sys
 from importlib import import_module
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from composer.cli.say import EXIT_INTERRUPTED, failed
+from composer.cli.terminal import ReaderGoneError, drain, err, prepare
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,23 +86,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     # So does looking for garbage in what was imported, on the way and again at the very end.
     gc.disable()
+    prepare()
     try:
         status = _run(list(sys.argv[1:] if arguments is None else arguments))
     finally:
         gc.freeze()
         gc.enable()
-        _flush()
+        drain()
     sys.exit(status)
-
-
-def _flush() -> None:
-    """Write what is left; that its reader has stopped, as `head` does, is no error."""
-    if sys.stdout.closed:  # a server over stdio has closed it
-        return
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(argv: list[str]) -> int:
@@ -109,12 +102,14 @@ def _run(argv: list[str]) -> int:
     try:
         return compose.main(argv, prog_name="compose", standalone_mode=False) or 0
     except click.ClickException as error:
-        error.show()
+        said = io.StringIO()
+        error.show(said)
+        err(said.getvalue(), end="")
         return error.exit_code
-    except BrokenPipeError:
+    except ReaderGoneError:
         return 0
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted", err=True)
+        err("interrupted")
         return EXIT_INTERRUPTED
     except Exception as error:
         if traceback:

@@ -14,6 +14,7 @@ from composer.cli.say import (
     recipe_options,
     tell,
 )
+from composer.cli.terminal import out
 from composer.words import Diagnostic, Mistakes
 
 
@@ -26,13 +27,13 @@ def command(recipes: tuple[Path, ...], reading: Reading, *, github: bool, as_jso
     """Find all mistakes of recipes; no model is touched."""
     found = {path: _check(path, reading) for path in recipes}
     if as_json:
-        click.echo(_as_json(found))
+        out(_as_json(found), as_json=True)
     elif github:
-        click.echo("\n".join(_annotation(d) for each in found.values() for d in each))
+        out("\n".join(_annotation(d) for each in found.values() for d in each))
     else:
         for path, diagnostics in found.items():
             tell(diagnostics)
-            click.echo(f"{path}: {_verdict(diagnostics)}")
+            out(f"{path}: {_verdict(diagnostics)}")
     wrong = any(each.severity == "error" for each in sum(found.values(), ()))
     return EXIT_MISTAKES if wrong else 0
 

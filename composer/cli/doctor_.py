@@ -8,6 +8,7 @@ import click
 
 from composer.cli.say import as_json as to_json
 from composer.cli.say import json_option
+from composer.cli.terminal import err, out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,16 +34,16 @@ def command(*, measure: bool, as_json: bool) -> int:
     if measure:
         health.found["timings"] = _measured()
     if as_json:
-        click.echo(to_json(health.as_dict()))
+        out(to_json(health.as_dict()), as_json=True)
     else:
-        click.echo("\n".join(_lines(health)))
+        out("\n".join(_lines(health)))
     return 1 if health.problems else 0
 
 
 def _measured() -> dict[str, object]:
     from composer.cli.timing import measure, save
 
-    timings = measure(lambda device: click.echo(f"measuring {device}", err=True))
+    timings = measure(lambda device: err(f"measuring {device}"))
     return {"file": str(save(timings)), **timings}
 
 

@@ -10,6 +10,7 @@ import click
 
 from composer.cli.say import EXIT_FAILED, EXIT_PARTLY, Reading, json_option, recipe_options
 from composer.cli.say import as_json as to_json
+from composer.cli.terminal import err, out
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,7 +132,8 @@ def _measure(
     comparison = compare(recipes, rows, how=how, members=members)
     if plot is not None:
         _draw(plot, comparison.reports)
-    click.echo(to_json(comparison.as_dict()) if as_json else render(comparison), nl=as_json)
+    text = to_json(comparison.as_dict()) if as_json else render(comparison).removesuffix("\n")
+    out(text, as_json=as_json)
     return _status(comparison.reports)
 
 
@@ -140,7 +142,7 @@ def _status(reports: Sequence[Report]) -> int:
     for one in reports:
         if one.errors:
             count = f"{one.recipe}: {one.errors:,} of {one.rows:,} rows failed"
-            click.echo(f"{count}, first {one.failure}", err=True)
+            err(f"{count}, first {one.failure}")
     if not any(one.errors for one in reports):
         return 0
     all_failed = all(one.errors == one.rows for one in reports)
@@ -156,11 +158,11 @@ def _decide(
     if plot is not None:
         _draw(plot, several)
     if not as_json:
-        click.echo(shown(decided(several)), nl=False)
+        out(shown(decided(several)), end="")
         return
     for one in several:
         for line in one.lines():
-            click.echo(json.dumps(line, ensure_ascii=False))
+            out(json.dumps(line, ensure_ascii=False), as_json=True)
 
 
 def _draw(path: Path, reports: Sequence[Report | Decided]) -> None:

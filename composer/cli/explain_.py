@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from composer.cli.say import Reading, recipe_options
+from composer.cli.terminal import out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,18 +35,18 @@ def command(what: tuple[str, ...], reading: Reading) -> None:
     """
     match what:
         case (code,) if CODE.fullmatch(code):
-            click.echo(_code(code))
+            out(_code(code))
         case ("step", name):
-            click.echo(_step(name))
+            out(_step(name))
         case ("part", name):
-            click.echo(_part(name))
+            out(_part(name))
         case (name,) if name in _steps() and not Path(name).exists():
-            click.echo(_step(name))
+            out(_step(name))
         case (name,) if name in _parts() and not Path(name).exists():
-            click.echo(_part(name))
+            out(_part(name))
         case (path,):
             recipe = reading.read(Path(path))
-            click.echo("\n".join(_passes(recipe)))
+            out("\n".join(_passes(recipe)))
         case _:
             raise click.UsageError("explain takes a recipe, a code, `step NAME` or `part NAME`")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import click
 from composer.cli.eval_ import HOW, DataFile
 from composer.cli.say import Reading, json_option, recipe_argument, recipe_options
 from composer.cli.say import as_json as to_json
+from composer.cli.terminal import err, out
 
 if TYPE_CHECKING:
     from composer.evaluate import Compare
@@ -85,10 +85,10 @@ def command(
         how,
         shrink=not no_shrink,
         cache=not no_cache,
-        tell=partial(click.echo, err=True),
+        tell=err,
     )
     done = fit(lesson, lambda each: lesson.tell(f"teaching `{each.part.name}`"))
-    click.echo(to_json(done.as_dict()) if as_json else "\n".join(_lines(done)))
+    out(to_json(done.as_dict()) if as_json else "\n".join(_lines(done)), as_json=as_json)
 
 
 def _own_data(recipe: Recipe) -> Path:

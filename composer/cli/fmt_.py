@@ -10,6 +10,7 @@ from typing import NamedTuple
 import click
 
 from composer.cli.say import EXIT_MISTAKES, as_json, json_option, tell
+from composer.cli.terminal import err, out
 from composer.words import Diagnostic, Mistakes, Source
 
 STDIN = Path("-")
@@ -63,17 +64,17 @@ def command(
     tell(found)
     changed = [done for done in made if done.changes]
     if as_json:
-        click.echo(_as_json(made, found))
+        out(_as_json(made, found), as_json=True)
     elif diff:
         for done in changed:
-            click.echo(_diff(done), nl=False)
+            out(_diff(done), end="")
     if to and not diff:
         found += _converted(made, to, write=write)
     elif not (check or diff):
         _in_place(made)
     if check and not as_json:
         for done in changed:
-            click.echo(f"{done.path}: would change", err=True)
+            err(f"{done.path}: would change")
     return EXIT_MISTAKES if found or (check and changed) else 0
 
 
@@ -119,10 +120,10 @@ def _text(source: Source, to: str | None) -> str:
 def _in_place(made: list[Done]) -> None:
     for done in made:
         if done.path == STDIN:
-            click.echo(done.after, nl=False)
+            out(done.after, end="")
         elif done.changes:
             _write(done.path, done.after)
-            click.echo(f"{done.path}: formatted", err=True)
+            err(f"{done.path}: formatted")
 
 
 def _converted(made: list[Done], to: str, *, write: bool) -> list[Diagnostic]:
@@ -131,13 +132,13 @@ def _converted(made: list[Done], to: str, *, write: bool) -> list[Diagnostic]:
     for done in made:
         path = done.path.with_suffix(f".{to}")
         if not write or done.path == STDIN:
-            click.echo(done.after, nl=False)
+            out(done.after, end="")
         elif path.exists() and path.read_text(encoding="utf-8") != done.after:
             message = f"there is a file `{path}` already, and it differs"
             found.append(Diagnostic("E503", message, help="delete it, or print without --write"))
         else:
             _write(path, done.after)
-            click.echo(f"{path}: written", err=True)
+            err(f"{path}: written")
     tell(found)
     return found
 

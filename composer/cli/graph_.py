@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from composer.cli.say import Reading, recipe_argument, recipe_options
+from composer.cli.terminal import err, out
 
 if TYPE_CHECKING:
     from composer.compiler.graph import Node
@@ -58,13 +59,13 @@ def command(
     picture = sketch(loaded.compiled, _root(loaded, plain=plain))
     drawn = FORMATS[format_ or BY_ENDING.get(ending, "text")](picture)
     if output is None:
-        click.echo(drawn, nl=False)
+        out(drawn, end="")
         return
     try:
         output.write_text(drawn, encoding="utf-8")
     except OSError as error:
         raise click.UsageError(f"{output} cannot be written: {error.strerror}") from None
-    click.echo(f"wrote {output}", err=True)
+    err(f"wrote {output}")
 
 
 def _root(recipe: Recipe, *, plain: bool) -> Node:

@@ -9,6 +9,7 @@ import click
 
 from composer.cli.say import as_json as to_json
 from composer.cli.say import json_option
+from composer.cli.terminal import out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,11 +28,11 @@ def command(what: str, *, as_json: bool) -> None:
     listed = {"steps": _steps, "parts": _parts, "models": _models, "recipes": _recipes}
     rows = list(listed[what]())
     if as_json:
-        click.echo(to_json(rows))
+        out(to_json(rows), as_json=True)
         return
     widths = {key: max(len(row[key]) for row in rows) for key in rows[0]}
     for row in rows:
-        click.echo("  ".join(value.ljust(widths[key]) for key, value in row.items()).rstrip())
+        out("  ".join(value.ljust(widths[key]) for key, value in row.items()).rstrip())
 
 
 def _steps() -> Iterator[Row]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from composer.cli.terminal import err, out
+
 STARTERS = Path(__file__).parent / "starters"
 """Where the recipes lie that are copied, one for each kind."""
 
@@ -20,7 +22,7 @@ def command(kind: str | None, file: Path | None) -> None:
     """
     known = kinds()
     if kind is None:
-        click.echo("\n".join(_listed(known)))
+        out("\n".join(_listed(known)))
         return
     if kind not in known:
         from composer.words import did_you_mean
@@ -28,7 +30,7 @@ def command(kind: str | None, file: Path | None) -> None:
         raise click.UsageError(f"there is no kind `{kind}`: {did_you_mean(kind, known)}")
     target = _target(kind, file)
     _write(target, _filled(known[kind], target))
-    click.echo(f"wrote {target}; try: compose run {_quoted(target)}", err=True)
+    err(f"wrote {target}; try: compose run {_quoted(target)}")
 
 
 def kinds() -> dict[str, str]:

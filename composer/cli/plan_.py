@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from composer.cli.say import Reading, json_option, recipe_argument, recipe_options
+from composer.cli.terminal import err, out
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,8 +35,8 @@ def command(
     loaded = reading.read(recipe, plain=plain)
     plan = loaded.plan()
     if lock:
-        click.echo(f"wrote {loaded.lock()}", err=True)
+        err(f"wrote {loaded.lock()}")
     if as_json:
-        click.echo(plan.model_dump_json(indent=2))
+        out(plan.model_dump_json(indent=2), as_json=True)
     else:
-        click.echo(describe(plan, origins=origin), nl=False)
+        out(describe(plan, origins=origin), end="")

@@ -21,6 +21,7 @@ from composer.cli.say import (
     recipe_options,
     tell,
 )
+from composer.cli.terminal import err, is_terminal, out, utf8
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -106,7 +107,7 @@ def command(
         rows = _rows(stack, output, loaded)
         waiting = list(rows.left(queries)) if rows else list(queries)
         if rows and rows.done:
-            click.echo(f"{len(rows.done)} answered before, {len(waiting)} to go", err=True)
+            err(f"{len(rows.done)} answered before, {len(waiting)} to go")
         if not waiting:
             return 0
         ready = loaded.ready(
@@ -124,7 +125,7 @@ def command(
         if warning := strangers.warning():
             tell([warning])
         if ensemble.budget is not None:
-            click.echo(f"spent ${ensemble.budget.spent:.6f} of ${budget:g}", err=True)
+            err(f"spent ${ensemble.budget.spent:.6f} of ${budget:g}")
         return status
 
 
@@ -133,7 +134,7 @@ def _queries(recipe: Recipe, given: tuple[str, ...], input_: Path | None) -> Ite
     from composer.run.rows import as_query, read_queries
 
     if given:
-        return [as_query(text, default_id=str(at)) for at, text in enumerate(given, 1)]
+        return [as_query(utf8(text), default_id=str(at)) for at, text in enumerate(given, 1)]
     if input_ is not None:
         return _lines(input_)
     piped = list(read_queries(sys.stdin, "stdin")) if _is_piped() else []
@@ -141,7 +142,7 @@ def _queries(recipe: Recipe, given: tuple[str, ...], input_: Path | None) -> Ite
         return piped
     if recipe.example is None:
         raise click.UsageError("what should it answer? give a query, lines on stdin, or --input")
-    click.echo(f"example: {recipe.example}", err=True)
+    err(f"example: {recipe.example}")
     return [Query.of(recipe.example, id="example")]
 
 
@@ -178,8 +179,8 @@ def _rows(stack: ExitStack, output: Path | None, recipe: Recipe) -> Rows | None:
 
 def _tell_loading(model: str) -> None:
     """Say on stderr, if that is a terminal, what is waited for before the first answer."""
-    if sys.stderr.isatty():
-        click.echo(f"loading {model}", err=True)
+    if is_terminal(sys.stderr):
+        err(f"loading {model}")
 
 
 class Tracing:
@@ -194,7 +195,7 @@ class Tracing:
         if self.target == ON_STDERR:
             return self._words
         try:
-            self.file = Path(self.target).open("a", encoding="utf-8")
+            self.file = Path(self.target).open("a", encoding="utf-8", errors="backslashreplace")
         except OSError as error:
             from composer.run import Failure
 
@@ -209,7 +210,7 @@ class Tracing:
     def _words(self, result: Result) -> None:
         if result.trace is not None:
             for line in result.trace.lines():
-                click.echo(line, err=True)
+                err(line)
 
     def _json(self, result: Result) -> None:
         if result.trace is not None:
@@ -224,14 +225,14 @@ def _streamed(ensemble: Ensemble, queries: Iterable[Query]) -> Iterator[Result]:
         pieces, begun = ensemble.stream(query), False
         try:
             while True:
-                click.echo(next(pieces), nl=False)
+                out(next(pieces), end="")
                 begun = True
         except StopIteration as end:
             result = end.value
         except Failure as failure:
             result = failure.result or Result(query.id, query.text, None, error=str(failure))
         if begun or result.error is None:
-            click.echo()
+            out()
         yield result
 
 
@@ -251,11 +252,11 @@ def _report(
         if rows is not None:
             rows.write(result)
         elif as_json:
-            click.echo(json.dumps(result.as_dict(), ensure_ascii=False))
+            out(json.dumps(result.as_dict(), ensure_ascii=False), as_json=True)
         elif result.error is None and not printed:
-            click.echo(result.answer)
+            out(result.answer or "")
         if result.error is not None and not as_json:
-            click.echo(f"query {result.id} failed: {result.error}", err=True)
+            err(f"query {result.id} failed: {result.error}")
     if not bad:
         return 0
     return EXIT_PARTLY if good else EXIT_FAILED
@@ -263,7 +264,7 @@ def _report(
 
 def _bar(results: Iterable[Result], count: int) -> Iterable[Result]:
     """Show a progress bar on stderr, if that is a terminal and there is something to wait for."""
-    if count < 2 or not sys.stderr.isatty():  # noqa: PLR2004 - one query needs no bar
+    if count < 2 or not is_terminal(sys.stderr):  # noqa: PLR2004 - one query needs no bar
         return results
     from rich.console import Console
     from rich.progress import track

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from composer.cli.terminal import err, is_terminal
 from composer.words import Diagnostic, Mistakes
 
 if TYPE_CHECKING:
@@ -102,13 +103,13 @@ def split_settings(settings: Iterable[str]) -> dict[str, str]:
 def tell(diagnostics: Iterable[Diagnostic]) -> None:
     """Draw diagnostics on stderr."""
     for each in diagnostics:
-        click.echo(_drawn(each) + "\n", err=True)
+        err(_drawn(each) + "\n", drawn=True)
 
 
 def _drawn(diagnostic: Diagnostic) -> str:
     from composer.words import draw
 
-    return draw(diagnostic, color=sys.stderr.isatty())
+    return draw(diagnostic, color=is_terminal(sys.stderr))
 
 
 def as_json(value: object) -> str:
@@ -121,7 +122,7 @@ def failed(error: Exception) -> int:
     if isinstance(error, Mistakes):
         tell(error.diagnostics)
         count = sum(each.severity == "error" for each in error.diagnostics)
-        click.echo(f"{count} mistake{'s' if count > 1 else ''}", err=True)
+        err(f"{count} mistake{'s' if count > 1 else ''}")
         return EXIT_MISTAKES
     from composer.run.result import Failure
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from composer.cli.say import as_json
+from composer.cli.terminal import out
 
 
 @click.command()
@@ -19,8 +20,8 @@ def command(what: str) -> None:
     if what == "textmate":
         from composer.editor.textmate import textmate
 
-        click.echo(as_json(textmate()))
+        out(as_json(textmate()), as_json=True)
     else:
         from composer.editor.schema import schema
 
-        click.echo(as_json(schema()))
+        out(as_json(schema()), as_json=True)

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
+from composer.cli.terminal import is_terminal, out
 from composer.run.telling import clipped, said_of, steps_of
 from composer.words import visible
 
@@ -29,12 +30,14 @@ EIGHTHS = " ▏▎▍▌▋▊▉█"
 
 def show(traces: Sequence[Mapping[str, Any]], *, full: bool) -> None:
     """Draw traces on stdout."""
-    width = None if sys.stdout.isatty() else PIPED
+    width = None if is_terminal(sys.stdout) else PIPED
     console = Console(highlight=False, width=width, emoji=False)
-    for at, trace in enumerate(traces):
-        if at:
-            console.print()
-        console.print(_tree(trace, full=full))
+    with console.capture() as capture:
+        for at, trace in enumerate(traces):
+            if at:
+                console.print()
+            console.print(_tree(trace, full=full))
+    out(capture.get(), end="", drawn=True)
 
 
 def _tree(trace: Mapping[str, Any], *, full: bool) -> Tree:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from composer.cli.terminal import err, out
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -28,7 +30,7 @@ def command(file: Path, ids: tuple[str, ...], *, full: bool, as_json: bool) -> N
     chosen = _chosen(traces, ids, file)
     if as_json:
         for each in chosen:
-            click.echo(json.dumps(each, ensure_ascii=False))
+            out(json.dumps(each, ensure_ascii=False), as_json=True)
         return
     from composer.cli.timeline import show
 
@@ -50,7 +52,7 @@ def read_traces(file: Path) -> Iterator[dict[str, Any]]:
         if found is not None:
             yield found
         elif torn and number == len(lines):
-            click.echo(f"{file}: the last line was torn off and is left out", err=True)
+            err(f"{file}: the last line was torn off and is left out")
         elif line.strip():
             text = f"{file}, line {number}, is no trace that this version reads"
             raise Failure("E504", text, "`compose run RECIPE --trace FILE` writes such files")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from unicodedata import category, combining, east_asian_width
 
 TAB = 4
@@ -9,6 +10,11 @@ TAB = 4
 
 UNSHOWN = frozenset({"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"})
 """Control, direction and line-separating characters, which would spoil what stands around them."""
+
+STEERING = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""What steers a terminal or turns its text around; tabs, line breaks and joiners do neither."""
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
@@ -40,6 +46,13 @@ def visible(text: str) -> str:
     return "".join(
         REPLACEMENT if letter != "\n" and category(letter) in UNSHOWN else letter for letter in text
     )
+
+
+def steady(text: str) -> str:
+    """Replace what would steer a terminal; all else stays as it is."""
+    if text.isascii() and text.isprintable():
+        return text
+    return STEERING.sub(REPLACEMENT, text.replace("\r\n", "\n"))
 
 
 def _width(letter: str) -> int:

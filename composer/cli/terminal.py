@@ -1,0 +1,97 @@
+"""Where text leaves: what a terminal is shown, and what is piped.
+
+A terminal gets no character that would steer it, and what its encoding lacks is replaced. What is
+piped is UTF-8 whatever the locale says, byte for byte what was given to `out`.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from composer.words.cells import STEERING, steady
+
+if TYPE_CHECKING:
+    import re
+    from typing import TextIO
+
+__all__ = ["ReaderGoneError", "drain", "err", "is_terminal", "out", "prepare", "utf8"]
+
+
+class ReaderGoneError(Exception):
+    """Nobody reads any more what the command writes, as after `| head -1`."""
+
+
+def prepare() -> None:
+    """Make the streams such that no text ends the command, whatever their encoding."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            if stream.isatty():
+                stream.reconfigure(errors="replace")
+            else:
+                stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    if isinstance(sys.stdin, io.TextIOWrapper) and not sys.stdin.isatty():
+        sys.stdin.reconfigure(encoding="utf-8", errors="strict")
+
+
+def out(text: str = "", *, end: str = "\n", as_json: bool = False, drawn: bool = False) -> None:
+    """Write a result to stdout: as it is, or steady where that is a terminal.
+
+    In JSON what would steer a terminal is escaped, so that it means the same. What is `drawn` has
+    colours of ours, and nothing else that steers.
+    """
+    if is_terminal(sys.stdout) and not drawn:
+        text = STEERING.sub(_escaped, text) if as_json else steady(text)
+    _write(sys.stdout, text + end)
+
+
+def err(text: str, *, end: str = "\n", drawn: bool = False) -> None:
+    """Write a word to the user on stderr, always steady; what is `drawn` was made so before."""
+    _write(sys.stderr, (text if drawn else steady(text)) + end)
+
+
+def drain() -> None:
+    """Write what is left; that its reader has stopped, as `head` does, is no error."""
+    for stream in (sys.stdout, sys.stderr):
+        if stream is None or stream.closed:  # a server over stdio has closed it
+            continue
+        try:
+            stream.flush()
+        except OSError:  # it was said where it first happened
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def utf8(argument: str) -> str:
+    """Return an argument as the UTF-8 that it is, where the locale took it for something else."""
+    try:
+        return os.fsencode(argument).decode()
+    except UnicodeError:
+        return argument
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return f"\\u{ord(found.group()):04x}"
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Say whether a stream is there and a person may be before it."""
+    return stream is not None and stream.isatty()
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    """Write at once; where a process has no such stream, nothing is written."""
+    if stream is None:
+        return
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError as error:
+        raise ReaderGoneError from error
+    except OSError as error:
+        if stream is sys.stderr:  # a full disk under a log ends no run
+            return
+        from composer.run.result import Failure
+
+        raise Failure("E503", f"the answers cannot be written: {error.strerror}") from error
