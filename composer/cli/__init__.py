@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from composer.cli.say import EXIT_INTERRUPTED, failed
-from composer.cli.terminal import ReaderGoneError, drain, err, prepare
+from composer.cli.terminal import ReaderGoneError, drain, err, prepare, traced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,6 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # So does looking for garbage in what was imported, on the way and again at the very end.
     gc.disable()
     prepare()
+    sys.excepthook = traced
     try:
         status = _run(list(sys.argv[1:] if arguments is None else arguments))
     finally:

@@ -12,12 +12,14 @@ import sys
 from typing import TYPE_CHECKING
 
 from composer.words.cells import STEERING, steady
+from composer.words.secrets import starred
 
 if TYPE_CHECKING:
     import re
+    from types import TracebackType
     from typing import TextIO
 
-__all__ = ["ReaderGoneError", "drain", "err", "is_terminal", "out", "prepare", "utf8"]
+__all__ = ["ReaderGoneError", "drain", "err", "is_terminal", "out", "prepare", "traced", "utf8"]
 
 
 class ReaderGoneError(Exception):
@@ -49,7 +51,14 @@ def out(text: str = "", *, end: str = "\n", as_json: bool = False, drawn: bool =
 
 def err(text: str, *, end: str = "\n", drawn: bool = False) -> None:
     """Write a word to the user on stderr, always steady; what is `drawn` was made so before."""
-    _write(sys.stderr, (text if drawn else steady(text)) + end)
+    _write(sys.stderr, (text if drawn else steady(starred(text))) + end)
+
+
+def traced(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Write a traceback as Python does, with stars for secrets."""
+    from traceback import format_exception
+
+    err("".join(format_exception(kind, error, trace)), end="")
 
 
 def drain() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from composer.words.secrets import starred
+
 __all__ = ["ModelError"]
 
 
@@ -9,7 +11,7 @@ class ModelError(Exception):
     """Something that a model cannot do, worded for the person who asked for it."""
 
     def __init__(self, code: str, message: str, help: str | None = None) -> None:
-        super().__init__(message)
         self.code = code
-        self.message = message
+        self.message = starred(message)
+        super().__init__(self.message)
         self.help = help

@@ -18,6 +18,7 @@ from composer.run.store import Store
 from composer.specs import prompts
 from composer.specs.digest import digest
 from composer.words.caches import ANSWERS, NAMES, PACKAGE_VERSION, bound, cache_folder
+from composer.words.secrets import starred_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +56,8 @@ class AnswerCache:
         """Keep an answer; one that a package filled with what is no JSON is not kept."""
         plain = {name: getattr(made, name) for name in FIELDS}
         plain["spans"] = [dataclasses.asdict(span) for span in made.spans]
-        plain |= {name: dict(plain[name]) for name in ("left", "weights", "facts")}
+        plain |= {name: dict(plain[name]) for name in ("weights", "facts")}
+        plain["left"] = starred_value(dict(made.left))
         with suppress(TypeError, ValueError):
             self._store.put(key, json.dumps(plain))
 

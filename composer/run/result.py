@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from composer.words import draw
+from composer.words.secrets import scrub, starred
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,10 +35,10 @@ class Failure(Exception):  # noqa: N818 - what a run ends in; the word users rea
     result: Result | None = None
 
     def __init__(self, code: str, message: str, help: str = "") -> None:  # noqa: A002
-        super().__init__(message)
         self.code = code
-        self.message = message
-        self.help = help
+        self.message = starred(message)
+        self.help = starred(help)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         text = f"[{self.code}] {self.message}"
@@ -48,6 +49,7 @@ class Failure(Exception):  # noqa: N818 - what a run ends in; the word users rea
         """Put any error into a failure's words; those of models and parts have their own."""
         if isinstance(error, Failure):
             return error
+        scrub(error)
         code, message = getattr(error, "code", None), getattr(error, "message", None)
         if code and message:
             return cls(code, message, getattr(error, "help", None) or "")

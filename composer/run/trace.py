@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from composer.ports import Usage
 from composer.run.telling import lines_of
+from composer.words.secrets import starred_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -75,7 +76,10 @@ class Trace:
             "version": 1,
             "id": self.id,
             "query": self.query,
-            "steps": [_plain(event) for event in sorted(self.events, key=lambda e: e.start)],
+            "steps": [
+                starred_value(_plain(event))
+                for event in sorted(self.events, key=lambda event: event.start)
+            ],
         }
 
     def lines(self) -> Iterator[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from composer.words.secrets import starred, starred_value
+
 if TYPE_CHECKING:
     from composer.words.places import Place
 
@@ -19,7 +21,10 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One mistake or warning, as it is drawn for people and printed for programs."""
+    """One mistake or warning, as it is drawn for people and printed for programs.
+
+    No secret that this process has seen is in its texts.
+    """
 
     code: str
     message: str
@@ -28,6 +33,11 @@ class Diagnostic:
     notes: tuple[Note, ...] = ()
     help: str = ""
     values: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("message", "label", "help"):
+            object.__setattr__(self, name, starred(getattr(self, name)))
+        object.__setattr__(self, "values", starred_value(self.values))
 
     @property
     def severity(self) -> str:

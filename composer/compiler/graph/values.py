@@ -52,6 +52,7 @@ from composer.ports.typed import Typed
 from composer.syntax import tree
 from composer.trampoline import deep, run
 from composer.words import Diagnostic, nearest
+from composer.words.secrets import hide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -400,7 +401,7 @@ def _environment(call: tree.Call) -> str:
     if name.value not in os.environ:
         text = f"the environment has no variable `{name.value}`"
         raise Bad(Diagnostic("E402", text, call.place, "not set", help=f"export {name.value}=..."))
-    return os.environ[name.value]
+    return hide(os.environ[name.value])
 
 
 def _count(bank: tree.Bank) -> range:

@@ -7,6 +7,7 @@ on.
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,13 @@ from composer.compiler.plan.wording import declared_text
 from composer.ports.typed import Resolve, Typed
 from composer.specs.content import file_digest
 from composer.words import Diagnostic, Mistakes
+from composer.words.secrets import starred
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from composer.compiler.graph import Node
+    from composer.models import Declaration
 
 VERSION = 1
 SUFFIX = ".lock"
@@ -61,12 +64,20 @@ def lock_of(root: Node, folder: Path) -> Lock:
         if declaration is not None:
             models[node.title] = Pin(
                 declared=declared_text(declaration),
-                content=declaration.content(),
+                content=_content(declaration),
                 vocabulary=declaration.card().vocabulary,
             )
         for path in _files(node.values().values()):
             files[_from(path, folder)] = file_digest(path)
     return Lock(models=models, files=dict(sorted(files.items())))
+
+
+def _content(declaration: Declaration) -> str:
+    """Return what pins a model: its content, or a digest of it where it holds a secret."""
+    content = declaration.content()
+    if starred(content) == content:
+        return content
+    return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
 
 
 def read_lock(path: Path) -> Lock:

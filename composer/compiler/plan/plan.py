@@ -16,6 +16,7 @@ from composer.compiler.plan.placing import place
 from composer.compiler.plan.wording import declared_text, option_text
 from composer.ports import Port
 from composer.specs import Derived
+from composer.words.secrets import starred
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -307,7 +308,7 @@ def _models(
         yield PlannedModel(
             name=node.get("name"),
             declaration=declared_text(declaration),
-            identity=identity,
+            identity=starred(identity),
             device=placed.get(identity) if node in loaded else None,
             parameters=card.parameters,
             bytes=card.bytes,

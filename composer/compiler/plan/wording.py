@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from composer.parts import Rule, Template
 from composer.ports import Model, Typed
+from composer.words.secrets import starred
 
 SHOWN = 48
 """Characters of a long text that a plan shows."""
@@ -45,7 +46,7 @@ def declared_text(part: Typed) -> str:
 
 def quoted(text: str) -> str:
     """Write a text in quotes on one line, cut where it is long."""
-    flat = " ".join(text.split())
+    flat = " ".join(starred(text).split())
     return f'"{flat[: SHOWN - 3]}..."' if len(flat) > SHOWN else f'"{flat}"'
 
 

@@ -1,0 +1,89 @@
+"""Secrets that this process has seen, and the stars that stand for them wherever text leaves.
+
+Secret is what `env(...)` gave a recipe, what lies in a variable whose name says so, and whatever
+looks like the key of a service. Errors of other libraries repeat such values, so errors, plans,
+locks and traces are written through `starred`; answers are not, they are what the model said.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from urllib.parse import quote, quote_plus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KEY = re.compile(
+    r"\b(?:sk-[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{20,}|gh[pousr]_[A-Za-z0-9]{20,}"
+    r"|xox[abprs]-[A-Za-z0-9-]{10,}|AKIA[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{30,})\b"
+)
+"""Keys of the services that people use models through, by the forms that those give them."""
+
+NAMED = re.compile(r"(?:^|_)(?:API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD)S?(?:_|$)", re.IGNORECASE)
+"""How variables of the environment are called that hold secrets."""
+
+SHORTEST, SHORTEST_NAMED = 4, 8
+"""Characters below which a value is no secret: given by `env(...)`, or found by its name."""
+
+STARS = "***"
+
+_GIVEN: set[str] = set()
+
+
+def hide(value: str) -> str:
+    """Remember a value as secret, and return it."""
+    if len(value) >= SHORTEST:
+        _GIVEN.add(value)
+    return value
+
+
+def starred(text: str) -> str:
+    """Return a text with stars for every secret in it, also where one is escaped."""
+    held = {form for value in _secrets() for form in _forms(value) if form in text}
+    for form in sorted(held, key=len, reverse=True):
+        text = text.replace(form, STARS)
+    return KEY.sub(STARS, text)
+
+
+def starred_value(value: object) -> object:
+    """Return a value of plain types with stars in its texts."""
+    match value:
+        case str():
+            return starred(value)
+        case dict():
+            return {name: starred_value(each) for name, each in value.items()}
+        case list():
+            return [starred_value(each) for each in value]
+        case tuple():
+            return tuple(starred_value(each) for each in value)
+        case _:
+            return value
+
+
+def scrub(error: BaseException) -> None:
+    """Put stars into an error and those that led to it, before its traceback is shown."""
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        each = waiting.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            with suppress(AttributeError, TypeError):  # of an error that guards its arguments
+                each.args = tuple(map(starred_value, each.args))
+            waiting += [each.__cause__, each.__context__]
+
+
+def _secrets() -> Iterator[str]:
+    yield from tuple(_GIVEN)
+    for name, value in os.environ.items():
+        if len(value) >= SHORTEST_NAMED and NAMED.search(name):
+            yield value
+
+
+def _forms(value: str) -> set[str]:
+    """Return a value as libraries write it: as it is, in quotes, in an address."""
+    return {value, json.dumps(value)[1:-1], repr(value)[1:-1], quote(value, ""), quote_plus(value)}
