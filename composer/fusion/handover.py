@@ -63,7 +63,7 @@ def special(experts: Sequence[str], *, tokens: tuple[str, ...]) -> When:
 def _entries(group: Group, tokens: Sequence[str]) -> dict[int, int]:
     """The entries that a group's first model means by tokens, and their places."""
     leaf, means = group.leaves[0], group.entries[0]
-    ids = leaf.runner.model.tokenizer.get_vocab()
+    ids = leaf.runner.model.vocabulary.names()
     found: dict[int, int] = {}
     for place, name in enumerate(tokens):
         if name not in ids:

@@ -1,26 +1,39 @@
-"""Reading a model's folder without loading it: configuration, tokenizer, headers of weights."""
+"""Reading a model's folder without loading it: configuration, tokenizer, headers of weights.
+
+`check`, `plan` and `run` all read it here, so that they know the same of a model.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
-from composer.models.vocabulary import fingerprint_of
+from composer.models.fingerprint import fingerprint_of
+from composer.models.stated import (
+    Configuration,
+    Generation,
+    TokenizerSettings,
+    TokenizerSpelling,
+    state,
+)
 from composer.ports.capability import Capability
 from composer.ports.card import Card, lacking
 from composer.ports.errors import ModelError
-from composer.specs.headers import json_of, size_of
+from composer.specs.content import Stamps, stamps
+from composer.specs.headers import INDEX, SINGLE, tensors_of
+from composer.specs.reading import damaged, json_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from composer.models.spelling import TokenizerFile
+    from composer.specs.headers import Stored
 
-__all__ = ["LOCAL", "card_of"]
+__all__ = ["LOCAL", "ModelFiles", "card_of", "context_of", "files_of"]
 
 LOCAL = (
     Capability.TEXT
@@ -42,55 +55,135 @@ RECURRENT = (
 """Beginnings of the model types that keep a state which cannot be cut back."""
 
 UNBOUNDED = ("rwkv", "mamba")
-CONTEXT = ("max_position_embeddings", "context_length", "n_positions", "n_ctx", "max_seq_len")
+"""Beginnings of the model types that read texts of any length."""
+
+POSITIONS = (".wpe.weight", "wpe.weight", "position_embeddings.weight", "embed_positions.weight")
+"""Ends of the names of tables that hold a row for each position."""
+
 GENERATIVE = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 SIZES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
 
+@dataclass(frozen=True)
+class ModelFiles:
+    """What the files of a model's folder say; a class's defaults are no part of it.
+
+    `ends` are the ids that the configurations say end a text, `end` and `begin` the tokens that
+    the tokenizer's settings name. `begins` is whether these say that a text begins with the latter.
+    """
+
+    folder: Path
+    kind: str
+    context: int | None
+    vocabulary_size: int | None
+    vocabulary: str | None
+    ends: frozenset[int]
+    end: str | None
+    begin: str | None
+    begins: bool | None
+    parameters: int
+    bytes: int
+    capabilities: Capability
+    why: Mapping[Capability, str] = field(compare=False)
+
+    @property
+    def card(self) -> Card:
+        """The card of the model as its weights are stored."""
+        absent = "its vocabulary, for want of a tokenizer.json"
+        return Card(
+            self.capabilities,
+            why=self.why,
+            architecture=self.kind,
+            parameters=self.parameters,
+            bytes=self.bytes,
+            context=self.context,
+            vocabulary=self.vocabulary,
+            vocabulary_size=self.vocabulary_size,
+            deferred=() if self.vocabulary else (absent,),
+        )
+
+
 def card_of(folder: Path, dtype: str = "auto") -> Card:
     """Read the card of a model folder; a folder that is unchanged is read once."""
-    files = sorted((*folder.glob("*.json"), *folder.glob("*.safetensors"), *folder.glob("*.bin")))
-    stamps = tuple((file.name, file.stat().st_mtime_ns) for file in files if file.is_file())
-    return _sized(_read(folder, stamps), dtype)
-
-
-@lru_cache(maxsize=256)
-def _read(folder: Path, _stamps: tuple[tuple[str, int], ...]) -> Card:
-    config = _config(folder)
-    kind = str(config.get("model_type", ""))
-    parameters, size = size_of(folder)
-    tokenizer = _tokenizer(folder)
-    text = config | config.get("text_config", {})
-    known: dict[str, Any] = {
-        "architecture": kind,
-        "parameters": parameters,
-        "bytes": size,
-        "context": None if kind.startswith(UNBOUNDED) else _context(text),
-        "vocabulary_size": text.get("vocab_size"),
-        "vocabulary": fingerprint_of(tokenizer) if tokenizer else None,
-        "deferred": () if tokenizer else ("its vocabulary, for want of a tokenizer.json",),
-    }
-    able, why = _ability(config, kind)
-    return Card(able, why=why, **known)
-
-
-def _context(text: Mapping[str, Any]) -> int | None:
-    return next((int(text[key]) for key in CONTEXT if text.get(key)), None)
-
-
-def _sized(card: Card, dtype: str) -> Card:
+    card = files_of(folder).card
     if dtype not in SIZES or card.parameters is None:
         return card
     return replace(card, bytes=card.parameters * SIZES[dtype])
 
 
-def _ability(config: Mapping[str, Any], kind: str) -> tuple[Capability, Mapping[Capability, str]]:
+def files_of(folder: Path) -> ModelFiles:
+    """Read what a model's files say; raises ModelError for what cannot be used."""
+    return _read(folder, stamps(folder))
+
+
+@lru_cache(maxsize=256)
+def _read(folder: Path, _stamps: Stamps) -> ModelFiles:
+    raw = _config(folder)
+    config = state(Configuration, folder / "config.json", raw)
+    text = state(Configuration, folder / "config.json", raw | (config.text_config or {}))
+    if config.transformers_weights not in (None, SINGLE, INDEX):
+        how = f"says that its weights are in {config.transformers_weights!r:.80}"
+        raise damaged(folder / "config.json", how, f"name that file {SINGLE}, and take this out")
+    generation = state(Generation, folder / "generation_config.json")
+    marked = [
+        state(TokenizerSettings, folder / name)
+        for name in ("tokenizer_config.json", "special_tokens_map.json")
+    ]
+    kind = config.model_type or ""
+    tensors = tensors_of(folder)
+    able, why = _ability(config, kind)
+    return ModelFiles(
+        folder,
+        kind,
+        context_of(text, kind, tensors),
+        text.vocab_size,
+        _vocabulary(folder / "tokenizer.json"),
+        frozenset(_ids(config.eos_token_id, text.eos_token_id, generation.eos_token_id)),
+        next((each.end for each in marked if each.end), None),
+        next((each.begin for each in marked if each.begin), None),
+        marked[0].add_bos_token,
+        sum(each.count for each in tensors.values()),
+        sum(each.bytes for each in tensors.values()),
+        able,
+        why,
+    )
+
+
+def context_of(
+    config: Configuration, kind: str, tensors: Mapping[str, Stored] = MappingProxyType({})
+) -> int | None:
+    """Return how many tokens a model reads: what it says, but no more than it has positions for."""
+    if kind.startswith(UNBOUNDED):
+        return None
+    tables = [
+        each.shape[0]
+        for name, each in tensors.items()
+        if len(each.shape) == 2 and name.endswith(POSITIONS)  # noqa: PLR2004 - a matrix
+    ]
+    return min((each for each in (config.context, *tables) if each), default=None)
+
+
+def _ids(*said: int | list[int] | None) -> list[int]:
+    flat = (i for ids in said for i in (ids if isinstance(ids, list) else [ids]))
+    return [i for i in flat if i is not None and i >= 0]
+
+
+def _vocabulary(file: Path) -> str | None:
+    """Return the fingerprint of a tokenizer.json, None where there is none."""
+    if not file.exists() and not file.is_symlink():
+        return None
+    content = json_of(file)
+    state(TokenizerSpelling, file, content)
+    return fingerprint_of(cast("TokenizerFile", content))
+
+
+def _ability(config: Configuration, kind: str) -> tuple[Capability, Mapping[Capability, str]]:
     """What a model can do by its configuration, and why it cannot do the rest."""
-    heads = [str(head) for head in config.get("architectures") or ()]
+    heads = config.architectures or []
     if heads and not any(head.endswith(GENERATIVE) for head in heads):
         only = Capability.WEIGHTS
         return only, lacking(f"{heads[0]} is not a causal language model", has=only)
-    if config.get("is_encoder_decoder"):
+    if config.is_encoder_decoder:
         only = Capability.WEIGHTS
         return only, lacking("an encoder-decoder model does not go on from a text", has=only)
     why = dict(lacking("a causal language model does not give it", has=LOCAL))
@@ -100,7 +193,7 @@ def _ability(config: Mapping[str, Any], kind: str) -> tuple[Capability, Mapping[
 
 
 def _config(folder: Path) -> dict[str, Any]:
-    if not (folder / "config.json").is_file():
+    if not (folder / "config.json").exists():
         advice = "name a folder that `save_pretrained` wrote"
         if any(folder.glob("*.gguf")):
             advice = "GGUF files are served by llama.cpp's server: use an endpoint"
@@ -122,8 +215,3 @@ def _known(kind: str) -> bool:
         return True
     models = Path(package.submodule_search_locations[0]) / "models"
     return bool(kind) and (models / kind.replace("-", "_")).is_dir()
-
-
-def _tokenizer(folder: Path) -> TokenizerFile | None:
-    file = folder / "tokenizer.json"
-    return cast("TokenizerFile", json_of(file)) if file.is_file() else None

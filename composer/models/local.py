@@ -9,44 +9,54 @@ from typing import TYPE_CHECKING
 import torch
 
 from composer.heavy import transformers
-from composer.models.forward import keeps_state
-from composer.models.merging import opened
+from composer.models.folder import context_of, files_of
+from composer.models.loading import module_of, refused, tokenizer_of
+from composer.models.merging import fetched, opened
+from composer.models.stated import Configuration, state
 from composer.models.vocabulary import Vocabulary
 from composer.ports.errors import ModelError
-from composer.specs.headers import json_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerFast
+    from tokenizers import Tokenizer
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-    from composer.specs import Checkpoint, Weights
+    from composer.models.folder import ModelFiles
+    from composer.specs import Checkpoint
 
 __all__ = ["LocalModel", "load"]
 
-_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
-_COUPLED_ROPE = {"dynamic", "longrope"}
-
 
 class LocalModel:
-    """A causal language model of transformers with its tokenizer, on one device."""
+    """A causal language model of transformers with its tokenizer, on one device.
 
-    def __init__(
+    `tokenizer` renders chats. `written` is what texts are encoded by, and `files` what the model's
+    files say; a model that was made in memory has neither, and says the same itself.
+    """
+
+    def __init__(  # noqa: PLR0913 - its parts
         self,
         module: PreTrainedModel,
         tokenizer: PreTrainedTokenizerFast,
         device: torch.device,
         name: str,
+        files: ModelFiles | None = None,
+        written: Tokenizer | None = None,
     ) -> None:
         self.module = module
         self.tokenizer = tokenizer
         self.device = device
         self.name = name
         self.config = module.config.get_text_config()
-        self.ends = _ends(module, tokenizer)
-        self.vocabulary = Vocabulary(tokenizer.backend_tokenizer, name, self.ends)
-        self.context = None if keeps_state(module) else _context(self.config)
-        self.bos: int | None = tokenizer.bos_token_id
+        written = written or tokenizer.backend_tokenizer
+        self.ends, self.bos = _ends(module, tokenizer), tokenizer.bos_token_id
+        if files is not None:
+            self.ends = files.ends | _named(written, files.end)
+            self.bos = next(iter(_named(written, files.begin)), None)
+        self.begins = None if files is None or self.bos is None else files.begins
+        self.vocabulary = Vocabulary(written, name, self.ends)
+        self.context = _context(module) if files is None else files.context
 
     @cached_property
     def width(self) -> int:
@@ -83,6 +93,8 @@ class LocalModel:
     def _begin(self, text: str) -> list[int]:
         """Encode with what the tokenizer puts around a text, less an end put after it."""
         ids = self.vocabulary.encode(text, special=True)
+        if self.begins is not None:
+            ids = [*self.opening * self.begins, *ids[ids[:1] == self.opening :]]
         while ids and ids[-1] in self.ends and len(ids) > 1:
             ids.pop()
         return ids or self.opening
@@ -106,91 +118,44 @@ class LocalModel:
 
 
 def load(model: Checkpoint, device: torch.device | str = "cpu") -> LocalModel:
-    """Read weights (safetensors only) and tokenizer; nothing from the checkpoint is executed.
+    """Read weights (safetensors only) and tokenizer, by the files that `check` reads.
 
-    What is derived from others is built first, unless it was before.
+    What is derived from others is built first, unless it was before; what is on a hub is fetched.
     """
     transformers.utils.logging.disable_progress_bar()
-    weights = opened(model)
-    where = {"revision": weights.revision, "local_files_only": _is_path(model.name, weights)}
-    device = torch.device(device)
+    weights, device = opened(model), torch.device(device)
+    if weights.location.startswith((".", "/", "~")) and not weights.local:
+        raise ModelError("E501", f"{model.name}: there is no folder {weights.location}")
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(weights.location, **where)
-        module = transformers.AutoModelForCausalLM.from_pretrained(
-            weights.location,
-            **where,
-            dtype=_dtype(weights.dtype, device),
-            use_safetensors=True,
-            trust_remote_code=False,
-        )
+        files = files_of(fetched(weights))
+        written, tokenizer = tokenizer_of(files)
+        module = module_of(files, weights, device)
+    except ModelError as error:
+        text = f"{model.name} cannot be loaded: {error.message}"
+        raise ModelError(error.code, text, error.help) from error
     except Exception as error:
-        raise _refused(model.name, weights, error) from error
-    if getattr(tokenizer, "backend_tokenizer", None) is None:
-        raise ModelError("E505", f"{model.name} has no fast tokenizer", "save it as tokenizer.json")
+        raise refused(model.name, weights, error) from error
     if module.device != device:  # some quantized weights are placed as they are read, and stay
         module = module.to(device)
     module = module.eval().requires_grad_(requires_grad=False)
-    return LocalModel(module, tokenizer, device, model.name)
+    return LocalModel(module, tokenizer, device, model.name, files, written)
 
 
-def _refused(name: str, weights: Weights, error: Exception) -> ModelError:
-    """Say why a checkpoint was not read; of a quantized one, what it would take."""
-    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-    kind = _quantization(weights)
-    if kind is None:
-        return ModelError("E505", f"{name} cannot be loaded: {first}")
-    return ModelError(
-        "E505",
-        f"{name} is quantized ({kind}) and cannot be loaded here: {first}",
-        f"install the package that reads {kind}, or use a checkpoint that is not quantized",
-    )
+def _context(module: PreTrainedModel) -> int | None:
+    """How many tokens a model that was made in memory reads, if there is a limit."""
+    config = module.config.get_text_config()
+    said = {"max_position_embeddings": getattr(config, "max_position_embeddings", None)}
+    return context_of(state(Configuration, Path("config.json"), said), config.model_type)
 
 
-def _quantization(weights: Weights) -> str | None:
-    """How a checkpoint in a folder says its weights are quantized, if they are."""
-    path = Path(weights.location) / "config.json"
-    if not path.is_file():
-        return None
-    found = json_of(path).get("quantization_config")
-    return None if found is None else str(found.get("quant_method", "in an unknown way"))
-
-
-def _is_path(name: str, weights: Weights) -> bool:
-    """Check a folder for what loading would stumble over, in words of our own."""
-    folder = Path(weights.location)
-    if not folder.is_dir():
-        if weights.location.startswith((".", "/", "~")):
-            raise ModelError("E501", f"{name}: there is no folder {weights.location}")
-        return False
-    if not any(folder.glob("*.safetensors")):
-        raise ModelError(
-            "E505",
-            f"{name}: {weights.location} holds no safetensors file",
-            "other formats can run code when they are read: convert the checkpoint first",
-        )
-    return True
-
-
-def _dtype(wish: str, device: torch.device) -> torch.dtype | str:
-    if wish == "auto":
-        return torch.float32 if device.type == "cpu" else "auto"
-    return _DTYPES[wish]
-
-
-def _context(config: PreTrainedConfig) -> int | None:
-    """How many tokens a row may hold, if there is a limit."""
-    rope = getattr(config, "rope_parameters", None) or {}
-    if rope.get("rope_type") in _COUPLED_ROPE:
-        # beyond this, one row's length changes its neighbours' frequencies
-        held = rope.get("original_max_position_embeddings")
-        if held:
-            return int(held)
-    limit = getattr(config, "max_position_embeddings", None)
-    return int(limit) if limit else None
+def _named(tokenizer: Tokenizer, token: str | None) -> frozenset[int]:
+    """The id of a token, if the tokenizer has it."""
+    found = None if token is None else tokenizer.token_to_id(token)
+    return frozenset() if found is None else frozenset((found,))
 
 
 def _ends(module: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> frozenset[int]:
-    """Every id that ends an answer, by any of the files that may say so."""
+    """Every id that a model made in memory says ends an answer."""
     said = (
         tokenizer.eos_token_id,
         module.generation_config.eos_token_id,

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from composer.specs import Checkpoint, Weights
     from composer.specs.headers import Stored
 
-__all__ = ["built", "opened"]
+__all__ = ["built", "fetched", "opened"]
 
 WHOLE = "whole"
 """The file of a built checkpoint that holds the digest of all the others."""
@@ -58,7 +58,7 @@ def opened(model: Checkpoint) -> Weights:
 
 def built(model: Derived) -> Path:
     """Return the folder of a derived model, built now unless it was before."""
-    donors = [_folder(donor) for donor in model.sources]
+    donors = [fetched(opened(donor)) for donor in model.sources]
     content = [model.edit, model.coefficients, [folder_digest(each) for each in donors]]
     name = digest([*content, model.dtype])
     try:
@@ -77,10 +77,9 @@ def built(model: Derived) -> Path:
     return entry
 
 
-def _folder(donor: Checkpoint) -> Path:
-    """Return the folder of a donor, downloaded if it is on a hub still."""
-    weights = opened(donor)
-    if Path(weights.location).is_dir():
+def fetched(weights: Weights) -> Path:
+    """Return the folder of a checkpoint, downloaded if it is on a hub still."""
+    if weights.local:
         return Path(weights.location)
     from huggingface_hub import snapshot_download
 
@@ -131,7 +130,9 @@ def _copy(donor: Path, made: Path, dtype: str) -> None:
     """Copy all but the weights, and say in the configuration how these are stored."""
     for file in sorted({file for kind in MATTERS for file in donor.glob(kind)}):
         if file.suffix != ".safetensors" and not file.name.endswith(".index.json"):
-            shutil.copyfile(file, made / file.name)
+            copy = made / file.relative_to(donor)
+            copy.parent.mkdir(exist_ok=True)
+            shutil.copyfile(file, copy)
     if dtype != "auto":
         config = json_of(made / "config.json")
         config |= {name: dtype for name in ("dtype", "torch_dtype") if name in config}

@@ -56,6 +56,11 @@ class Vocabulary:
     def __len__(self) -> int:
         return len(self.pieces)
 
+    def names(self) -> dict[str, int]:
+        """The ids of all tokens by the names that the tokenizer gives them."""
+        named: dict[str, int] = self._tokenizer.get_vocab(with_added_tokens=True)
+        return named
+
     def encode(self, text: str, *, special: bool = False) -> list[int]:
         """Ids of a text as the tokenizer reads it: with roles, normalized, after its dummy space.
 

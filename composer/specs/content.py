@@ -5,29 +5,67 @@ from __future__ import annotations
 import hashlib
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeAlias
 
-MATTERS = ("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt")
+from composer.specs.reading import damaged, regular
+
+MATTERS = (
+    *("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"),
+    *("*.tiktoken", "*.spm", "*.bpe", "*.vocab", "additional_chat_templates/*.jinja"),
+)
 """The files of a model's folder that its answers depend on."""
+
+Stamp: TypeAlias = tuple[int, int, int, int]
+Stamps: TypeAlias = tuple[tuple[str, Stamp | None], ...]
 
 
 def file_digest(path: str | Path) -> str:
     """Return the SHA-256 of a file, read once for each size and time of change."""
     path = Path(path)
-    stat = path.stat()
-    return _digest(path, stat.st_size, stat.st_mtime_ns)
+    return _digest(path, _stamp(path))
 
 
 def folder_digest(folder: str | Path) -> str:
-    """Return the SHA-256 over a model folder's names and contents."""
-    whole = hashlib.sha256()
-    paths = {path for pattern in MATTERS for path in Path(folder).glob(pattern)}
-    for path in sorted(paths):
-        whole.update(f"{path.name}\0{file_digest(path)}\0".encode())
+    """Return the SHA-256 over a model folder's names and contents.
+
+    Raises ModelError for what is not a file, or cannot be read.
+    """
+    whole, folder = hashlib.sha256(), Path(folder)
+    for path in _files(folder):
+        regular(path)
+        try:
+            digest = file_digest(path)
+        except OSError as problem:
+            raise damaged(path, f"cannot be read: {problem.strerror}") from problem
+        whole.update(f"{path.relative_to(folder).as_posix()}\0{digest}\0".encode())
     return whole.hexdigest()
 
 
+def stamps(folder: Path) -> Stamps:
+    """Return the sizes and times of change of a model's files: equal, as long as none changes."""
+    return tuple((path.relative_to(folder).as_posix(), _there(path)) for path in _files(folder))
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted({path for pattern in MATTERS for path in folder.glob(pattern)})
+
+
+def _there(path: Path) -> Stamp | None:
+    """Return the stamp of a file; None for a name that leads nowhere."""
+    try:
+        return _stamp(path)
+    except OSError:
+        return None
+
+
+def _stamp(path: Path) -> Stamp:
+    """Return what changes with a file."""
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
 @lru_cache(maxsize=4096)
-def _digest(path: Path, size: int, changed: int) -> str:
-    del size, changed
+def _digest(path: Path, stamp: Stamp) -> str:
+    del stamp
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

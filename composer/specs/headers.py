@@ -1,22 +1,37 @@
-"""The light part of a model's files: JSON, and what the headers of its weights say."""
+"""What the headers of a model's weights say, and in which files of its folder they lie."""
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from composer.ports.errors import ModelError
+from composer.specs.reading import damaged, json_in, json_of, regular
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Iterator, Mapping
 
 __all__ = ["Stored", "has_weights", "json_of", "shards", "size_of", "tensors_of"]
 
 LENGTH = 8
 """A safetensors file begins with the length of its header, in so many bytes."""
+
+MOST = 100_000_000
+"""The bytes of a header up to which safetensors itself reads it."""
+
+BITS = {
+    **dict.fromkeys(("F4", "F6_E2M3", "F6_E3M2"), None),
+    **dict.fromkeys(("BOOL", "U8", "I8", "F8_E5M2", "F8_E4M3", "F8_E8M0"), 8),
+    **dict.fromkeys(("F8_E5M2FNUZ", "F8_E4M3FNUZ"), 8),
+    **dict.fromkeys(("U16", "I16", "F16", "BF16"), 16),
+    **dict.fromkeys(("U32", "I32", "F32"), 32),
+    **dict.fromkeys(("U64", "I64", "F64", "C64"), 64),
+}
+"""The types of numbers that safetensors knows, and the bits of one; None where they are packed."""
+
+SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,19 +48,6 @@ class Stored:
         return math.prod(self.shape)
 
 
-def json_of(file: Path) -> dict[str, Any]:
-    """Read one of a model's JSON files."""
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as problem:
-        raise ModelError(
-            "E505", f"`{file}` cannot be read: {problem}", "download or save the model again"
-        ) from problem
-    if not isinstance(content, dict):
-        raise ModelError("E505", f"`{file}` is not a JSON object", "save the model again")
-    return content
-
-
 def size_of(folder: Path) -> tuple[int, int]:
     """Count the parameters of a model folder and their bytes, from the headers alone."""
     tensors = tensors_of(folder).values()
@@ -54,57 +56,147 @@ def size_of(folder: Path) -> tuple[int, int]:
 
 def tensors_of(folder: Path) -> Mapping[str, Stored]:
     """Return the tensors of a model folder by name, from the headers alone."""
-    return {name: one for file in shards(folder) for name, one in _header(file).items()}
+    found: dict[str, Stored] = {}
+    for file in shards(folder):
+        header = _header(file)
+        twice = next((name for name in header if name in found), None)
+        if twice is not None:
+            text = f"`{folder}` holds `{twice}` in two files, one of which is {file.name}"
+            raise ModelError("E505", text, "remove the file that is not of this model")
+        found |= header
+    return found
 
 
 def has_weights(folder: Path) -> bool:
     """Say whether a folder has every file of its weights, of whatever kind."""
-    index = folder / "model.safetensors.index.json"
+    index = folder / INDEX
     if index.is_file():
-        return all((folder / name).is_file() for name in json_of(index)["weight_map"].values())
+        return all((folder / name).is_file() for name in _named(index))
     return any(any(folder.glob(kind)) for kind in ("*.safetensors", "*.bin"))
 
 
 def shards(folder: Path) -> list[Path]:
-    """Return the files that hold a model's weights; raises ModelError where one is not there."""
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        names = sorted(set(json_of(index).get("weight_map", {}).values()))
-        absent = [name for name in names if not (folder / name).is_file()]
-        if absent:
-            missing = f"`{folder}` lacks {len(absent)} of {len(names)} weight files: {absent[0]}"
-            raise ModelError("E505", missing, "download the model again")
-        return [folder / name for name in names]
-    found = sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("*.safetensors"))
+    """Return the files that hold a model's weights, all of them in its folder.
+
+    One `model.safetensors` goes before an index, as it does in transformers. Raises ModelError
+    where a file is not there, or lies elsewhere.
+    """
+    index = folder / INDEX
+    names = _named(index) if index.exists() else []
+    absent = [name for name in names if not (folder / name).exists()]
+    if absent:
+        missing = f"`{folder}` lacks {len(absent)} of {len(names)} weight files: {absent[0]}"
+        raise ModelError("E505", missing, "download the model again")
+    found = [folder / name for name in names]
+    if (folder / SINGLE).exists():
+        found = [folder / SINGLE]
+    elif not found:
+        found = sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("*.safetensors"))
     if not found:
         raise ModelError("E505", *_no_weights(folder))
+    for file in found:
+        _inside(file, folder)
     return found
+
+
+def _named(index: Path) -> list[str]:
+    """Return the files that an index names; raises ModelError for a name that leads elsewhere."""
+    places = json_of(index).get("weight_map")
+    if not isinstance(places, dict) or not places:
+        raise damaged(index, "has no `weight_map` from tensors to files")
+    names: set[str] = set()
+    for name in places.values():
+        if not isinstance(name, str) or not name.endswith(".safetensors"):
+            text = f"names {name!r:.80} as a file of weights, which is no safetensors file"
+            raise damaged(index, text)
+        if Path(name).name != name or "\0" in name:
+            text = f"names weights outside of the model's own folder: {name!r:.80}"
+            raise damaged(index, text, "put all files of the weights into the model's folder")
+        names.add(name)
+    return sorted(names)
+
+
+def _inside(file: Path, folder: Path) -> None:
+    """Refuse a link out of the folder; a hub's cache keeps its files beside its snapshots."""
+    regular(file)
+    home = folder.resolve()
+    allowed = [home]
+    if home.parent.name == "snapshots":
+        allowed.append(home.parent.parent / "blobs")
+    target = file.resolve()
+    if not any(target.is_relative_to(each) for each in allowed):
+        text = f"is a link to weights outside of the model's own folder: {target}"
+        raise damaged(file, text, "put the file itself into the model's folder")
 
 
 def _no_weights(folder: Path) -> tuple[str, str]:
     pickled = sorted((*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")))
     if pickled:
+        held = f"holds no safetensors file, only pickled weights ({pickled[0].name})"
         return (
-            f"`{folder}` has only pickled weights ({pickled[0].name}), which can run code",
+            f"`{folder}` {held}, which can run code when they are read",
             "load the model with transformers once and `save_pretrained` it as safetensors",
         )
-    return f"`{folder}` has no weights", "put model.safetensors beside config.json"
+    return (
+        f"`{folder}` has no weights: it holds no safetensors file",
+        "put model.safetensors beside config.json",
+    )
 
 
 def _header(file: Path) -> dict[str, Stored]:
     """Every tensor that a safetensors file holds."""
+    size = regular(file)
     try:
         with file.open("rb") as stream:
             length = int.from_bytes(stream.read(LENGTH), "little")
-            header = json.loads(stream.read(min(length, file.stat().st_size)))
-        header.pop("__metadata__", None)
-        return {name: _stored(one) for name, one in header.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise ModelError(
-            "E505", f"`{file}` is not a safetensors file", "download or save the model again"
-        ) from problem
+            room = size - LENGTH - length
+            if room < 0 or length > MOST:
+                raise damaged(file, "is not a safetensors file, or is cut off in its header")
+            data = stream.read(length)
+    except OSError as problem:
+        raise damaged(file, f"cannot be read: {problem.strerror}") from problem
+    header = json_in(data, file)
+    header.pop("__metadata__", None)
+    tensors = dict(_tensors(file, header))
+    _filled(file, header, room)
+    return tensors
 
 
-def _stored(one: Mapping[str, Any]) -> Stored:
-    begin, end = one["data_offsets"]
-    return Stored(str(one["dtype"]), tuple(one["shape"]), end - begin)
+def _tensors(file: Path, header: Mapping[str, Any]) -> Iterator[tuple[str, Stored]]:
+    for name, one in header.items():
+        stored = _stored(one)
+        if stored is None:
+            raise damaged(file, f"describes its tensor {name!r:.80} wrongly in its header")
+        yield name, stored
+
+
+def _stored(one: object) -> Stored | None:
+    """Read an entry of a header; None where its type, its shape and its place do not agree."""
+    if not isinstance(one, dict):
+        return None
+    dtype, shape, place = one.get("dtype"), one.get("shape"), one.get("data_offsets")
+    if not isinstance(dtype, str) or dtype not in BITS or not _counts(shape) or not _counts(place):
+        return None
+    match place:
+        case [begin, end] if begin <= end:
+            stored, bits = Stored(dtype, tuple(shape), end - begin), BITS[dtype]
+            return stored if bits is None or stored.count * bits == stored.bytes * 8 else None
+        case _:
+            return None
+
+
+def _counts(value: object) -> TypeGuard[list[int]]:
+    """Say whether a value is a list of numbers of zero or more."""
+    return isinstance(value, list) and all(type(each) is int and each >= 0 for each in value)
+
+
+def _filled(file: Path, header: Mapping[str, Any], room: int) -> None:
+    """Refuse tensors that overlap, leave gaps, or end before or behind the file."""
+    end = 0
+    for begin, then in sorted(tuple(one["data_offsets"]) for one in header.values()):
+        if begin != end:
+            raise damaged(file, "has tensors that overlap, or gaps between them")
+        end = then
+    if end != room:
+        how = "is cut off" if end > room else "goes on behind its last tensor"
+        raise damaged(file, f"{how}: its tensors take {end:,} bytes, and {room:,} are there")

@@ -1,0 +1,113 @@
+"""Reading a model's weights and tokenizer by transformers; nothing of a checkpoint is executed."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from tokenizers import Tokenizer
+
+from composer.heavy import transformers
+from composer.ports.errors import ModelError
+from composer.specs.reading import json_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from composer.models.folder import ModelFiles
+    from composer.specs import Weights
+
+__all__ = ["module_of", "refused", "tokenizer_of"]
+
+_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+def module_of(files: ModelFiles, weights: Weights, device: torch.device) -> PreTrainedModel:
+    """Read the weights, safetensors only."""
+    module: PreTrainedModel
+    with quiet():
+        module = transformers.AutoModelForCausalLM.from_pretrained(
+            str(files.folder),
+            local_files_only=True,
+            dtype=_dtype(weights.dtype, device),
+            use_safetensors=True,
+            trust_remote_code=False,
+        )
+    return module
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers from reporting on what is loaded: we say it ourselves."""
+    logging = transformers.utils.logging
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
+
+
+def tokenizer_of(files: ModelFiles) -> tuple[Tokenizer, PreTrainedTokenizerFast]:
+    """Return the tokenizer that tokenizer.json is, and what renders its chat template.
+
+    A class of transformers that makes another one of it has no say. Only a model without that
+    file is read as its class does.
+    """
+    folder, file = str(files.folder), files.folder / "tokenizer.json"
+    if files.vocabulary is None:
+        made = transformers.AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+        backend = getattr(made, "backend_tokenizer", None)
+        if backend is None:
+            raise ModelError("E505", "it has no fast tokenizer", "save it as tokenizer.json")
+        return Tokenizer.from_str(backend.to_str()), made
+    try:
+        written = Tokenizer.from_file(str(file))
+    except Exception as error:
+        raise _unreadable(file) from error
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of the library's own language
+            raise
+        raise _unreadable(file) from error
+    return written, transformers.PreTrainedTokenizerFast.from_pretrained(
+        folder, local_files_only=True
+    )
+
+
+def _unreadable(file: Path) -> ModelError:
+    text = f"`{file}` is not a tokenizer that the library `tokenizers` reads"
+    return ModelError("E505", text, "download or save the tokenizer again")
+
+
+def refused(name: str, weights: Weights, error: Exception) -> ModelError:
+    """Say why a checkpoint was not read; of a quantized one, what it would take."""
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    kind = _quantization(weights)
+    if kind is None:
+        return ModelError("E505", f"{name} cannot be loaded: {first}")
+    return ModelError(
+        "E505",
+        f"{name} is quantized ({kind}) and cannot be loaded here: {first}",
+        f"install the package that reads {kind}, or use a checkpoint that is not quantized",
+    )
+
+
+def _quantization(weights: Weights) -> str | None:
+    """How a checkpoint in a folder says its weights are quantized, if they are."""
+    path = Path(weights.location) / "config.json"
+    if not path.is_file():
+        return None
+    found: dict[str, Any] | None = json_of(path).get("quantization_config")
+    return None if found is None else str(found.get("quant_method", "in an unknown way"))
+
+
+def _dtype(wish: str, device: torch.device) -> torch.dtype | str:
+    if wish == "auto":
+        return torch.float32 if device.type == "cpu" else "auto"
+    return _DTYPES[wish]

@@ -1,0 +1,116 @@
+"""Reading JSON files that others wrote: bounded in size and depth, mistakes in our words."""
+
+from __future__ import annotations
+
+import json
+import re
+import stat
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from composer.ports.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+__all__ = ["MOST", "damaged", "json_in", "json_of", "regular"]
+
+MOST = 256 << 20
+"""The bytes of a JSON file up to which it is read: the largest tokenizers have a tenth of that."""
+
+DEPTH = 64
+HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+"""How a half of a character is written; two halves are one character."""
+
+AGAIN = "download or save the model again"
+
+
+def damaged(file: Path, how: str, advice: str = AGAIN) -> ModelError:
+    """Return the error of a file that cannot be used, and how it is damaged."""
+    return ModelError("E505", f"`{file}` {how}", advice)
+
+
+def regular(file: Path) -> int:
+    """Return the size of a file; raises ModelError for what is none, such as a folder or a pipe."""
+    try:
+        found = file.stat()
+    except (OSError, ValueError) as problem:
+        raise damaged(file, f"cannot be read: {_reason(problem)}") from problem
+    if not stat.S_ISREG(found.st_mode):
+        raise damaged(file, "is not a plain file", "put the file itself there")
+    return found.st_size
+
+
+def json_of(file: Path) -> dict[str, Any]:
+    """Read one of a model's JSON files; raises ModelError where it is none."""
+    if regular(file) > MOST:
+        raise damaged(file, f"is larger than {MOST >> 20} MB, which no file of its kind is")
+    try:
+        data = file.read_bytes()
+    except OSError as problem:
+        raise damaged(file, f"cannot be read: {_reason(problem)}") from problem
+    return json_in(data, file)
+
+
+def json_in(data: bytes, file: Path) -> dict[str, Any]:
+    """Read a JSON object out of a file's bytes: no key twice, not too deep."""
+    try:
+        content = json.loads(data.decode("utf-8"), object_pairs_hook=_once)
+    except UnicodeDecodeError as problem:
+        raise damaged(file, f"is not UTF-8 text, from byte {problem.start + 1} on") from problem
+    except json.JSONDecodeError as problem:
+        where = f"line {problem.lineno}, column {problem.colno}"
+        raise damaged(file, f"is not JSON, from {where} on") from problem
+    except _TwiceError as problem:
+        advice = "keep one of the two, or download the model again"
+        raise damaged(file, f"says `{problem}` twice", advice) from problem
+    except RecursionError as problem:
+        raise damaged(file, f"is nested deeper than {DEPTH} levels") from problem
+    except ValueError as problem:  # an integer of more digits than Python reads
+        raise damaged(file, "holds a number that is too long to be read") from problem
+    if not isinstance(content, dict):
+        raise damaged(file, "is not a JSON object")
+    if _deeper(content):
+        raise damaged(file, f"is nested deeper than {DEPTH} levels")
+    if HALF.search(data) and not _writable(content):
+        raise damaged(file, "holds half a character: a surrogate without its pair")
+    return content
+
+
+def _writable(content: object) -> bool:
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+class _TwiceError(Exception):
+    """A key that an object has twice."""
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise _TwiceError(Counter(key for key, _ in pairs).most_common(1)[0][0])
+    return made
+
+
+def _deeper(content: object) -> bool:
+    """Say whether a value is nested deeper than is allowed."""
+    level = [content]
+    for _ in range(DEPTH):
+        inner = (value for each in level for value in _inner(each))
+        level = [value for value in inner if isinstance(value, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+def _inner(value: object) -> Iterable[object]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+
+
+def _reason(problem: Exception) -> str:
+    return getattr(problem, "strerror", None) or "its name cannot be one"
