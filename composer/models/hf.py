@@ -6,16 +6,19 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from composer.models.dtypes import Dtype, long_name
-from composer.models.folder import LOCAL, card_of
+from composer.models.folder import LOCAL, card_of, faults_of
 from composer.ports.card import Card, Price
 from composer.ports.errors import ModelError
 from composer.ports.typed import ModelPath
 from composer.specs.content import folder_digest
 from composer.specs.declaration import Local, Weights
 from composer.specs.headers import has_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["HF"]
 
@@ -57,6 +60,10 @@ class HF(Local):
             return replace(card_of(folder, long_name(self.dtype)), price=self.price)
         absent = f"`{self.path}` is not on this machine; what it is shows when it is downloaded"
         return Card(LOCAL, price=self.price, deferred=(absent,))
+
+    def faults(self) -> Sequence[ModelError]:
+        """Say which weights are missing, too many or of another shape, from the headers."""
+        return () if self.folder is None else faults_of(self.folder)
 
     def identity(self) -> str:
         """The folder, or the hub id with its revision, and how the weights are used."""

@@ -10,6 +10,7 @@ import torch
 from tokenizers import Tokenizer
 
 from composer.heavy import transformers
+from composer.models.expected import loaded_otherwise
 from composer.ports.errors import ModelError
 from composer.specs.reading import json_of
 
@@ -27,16 +28,22 @@ _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch
 
 
 def module_of(files: ModelFiles, weights: Weights, device: torch.device) -> PreTrainedModel:
-    """Read the weights, safetensors only."""
+    """Read the weights, safetensors only; raises ModelError where some would be drawn at random."""
     module: PreTrainedModel
     with quiet():
-        module = transformers.AutoModelForCausalLM.from_pretrained(
+        module, info = transformers.AutoModelForCausalLM.from_pretrained(
             str(files.folder),
             local_files_only=True,
             dtype=_dtype(weights.dtype, device),
             use_safetensors=True,
             trust_remote_code=False,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
         )
+    quantized = _quantization(weights) is not None
+    error = loaded_otherwise(files.folder, type(module).__name__, info, quantized=quantized)
+    if error is not None:
+        raise error
     return module
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from composer.heavy import transformers
-from composer.models.folder import context_of, files_of
+from composer.models.folder import context_of, sound
 from composer.models.loading import module_of, refused, tokenizer_of
 from composer.models.merging import fetched, opened
 from composer.models.stated import Configuration, state
@@ -127,7 +127,7 @@ def load(model: Checkpoint, device: torch.device | str = "cpu") -> LocalModel:
     if weights.location.startswith((".", "/", "~")) and not weights.local:
         raise ModelError("E501", f"{model.name}: there is no folder {weights.location}")
     try:
-        files = files_of(fetched(weights))
+        files = sound(fetched(weights))
         written, tokenizer = tokenizer_of(files)
         module = module_of(files, weights, device)
     except ModelError as error:

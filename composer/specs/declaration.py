@@ -10,7 +10,10 @@ from typing import TYPE_CHECKING, ClassVar
 from composer.ports.typed import Typed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from composer.ports.card import Card
+    from composer.ports.errors import ModelError
     from composer.ports.requests import Client
 
 __all__ = ["Declaration", "Local", "Remote", "Weights"]
@@ -59,6 +62,10 @@ class Declaration(Typed):
     @abstractmethod
     def card(self) -> Card:
         """Say what the model can do, from light files only."""
+
+    def faults(self) -> Sequence[ModelError]:
+        """Return what its files lack that only its answers, and no card, would show."""
+        return ()
 
     def identity(self) -> str:
         """Name the content: declarations with one identity are one model."""

@@ -42,10 +42,13 @@ def check_steps(ctx: Context, answer: Node | None) -> None:
 def _readable(ctx: Context, node: Node) -> bool:
     assert node.declaration is not None
     try:
-        card = ctx.graph.card(node.declaration)
+        card, faults = ctx.graph.card(node.declaration), node.declaration.faults()
     except ModelError as error:
+        faults = (error,)
+    for fault in faults:
         where = ctx.declared[node]
-        ctx.say(error.code, error.message, where, "declared here", help=error.help or "")
+        ctx.say(fault.code, fault.message, where, "declared here", help=fault.help or "")
+    if faults:
         return False
     for what in card.deferred:
         ctx.say("W501", f"`{node.title}`: {what}", ctx.declared[node], "not checked yet")
