@@ -30,7 +30,7 @@ class Answer:
         """Take a token; the end, a stop string or enough tokens finish the answer."""
         self.tokens.append(piece.decode(errors="replace"))
         self.logprobs.append(logprob)
-        self.writer.add(piece)
+        self.writer.add(piece, free=len(self.tokens) <= self.how.min_tokens)
         if ends or self.writer.stopped:
             self.finish = "stop"
         elif len(self.tokens) >= self.how.max_tokens:

@@ -36,7 +36,7 @@ class Count:
 class Track:
     """One model's side of the text: `ids` all its tokens, of which `row` holds the first ones.
 
-    `marks[n]` counts the tokens before entry n of the answer.
+    `marks[n]` counts the tokens before entry n of the answer, `start` those before the answer.
     """
 
     leaf: Leaf
@@ -44,6 +44,7 @@ class Track:
     ids: list[int]
     marks: list[int] = field(default_factory=list)
     count: Count = field(default_factory=Count)
+    start: int = 0
 
     @property
     def room(self) -> int:
@@ -61,13 +62,17 @@ class Left(ModelError):  # noqa: N818 - it goes where errors go
 
 
 class Cursor:
-    """A place in a text that a group reads or writes, entry by entry."""
+    """A place in a text that a group reads or writes, entry by entry.
+
+    `written` is how many tokens the answer has here; who writes part of it says where that begins.
+    """
 
     def __init__(self, group: Group, weights: Sequence[float], tracks: dict[int, Track]) -> None:
         self.group = group
         self.weights = tuple(weights)
         self.tracks = tracks
         self.entries: list[int] = []
+        self.written = 0
         self.gone: list[Track] = []
         self.left: dict[str, str] = {}
 
@@ -114,6 +119,7 @@ class Cursor:
                 vocabulary = track.leaf.runner.model.vocabulary
                 track.ids.extend(vocabulary.extend(self.group.piece(entry)))
         self.entries.append(entry)
+        self.written += 1
 
     def cut(self, count: int) -> None:
         """Go back to the first `count` entries; caches are cut back, not made anew."""
@@ -121,6 +127,7 @@ class Cursor:
             if count < len(track.marks):
                 del track.ids[track.marks[count] :], track.marks[count:]
                 track.leaf.runner.rows.crop(track.row, len(track.ids))
+        self.written -= len(self.entries[count:])
         del self.entries[count:]
 
     def mark(self) -> None:
@@ -137,7 +144,7 @@ class Cursor:
         except BaseException:
             twin.close()
             raise
-        twin.entries = list(self.entries)
+        twin.entries, twin.written = list(self.entries), self.written
         twin.gone, twin.left = list(self.gone), dict(self.left)
         return twin
 
@@ -247,9 +254,10 @@ def _unreadable(leaf: Leaf, given: Sequence[int]) -> ModelError | None:
 
 
 def _begun(leaf: Leaf, given: list[int]) -> Track:
-    return Track(leaf, leaf.runner.rows.join(), given, count=Count(prompt=len(given)))
+    row, count = leaf.runner.rows.join(), Count(prompt=len(given))
+    return Track(leaf, row, given, count=count, start=len(given))
 
 
 def _copy(track: Track) -> Track:
     row = track.leaf.runner.rows.fork(track.row)
-    return Track(track.leaf, row, list(track.ids), list(track.marks), track.count)
+    return Track(track.leaf, row, list(track.ids), list(track.marks), track.count, track.start)

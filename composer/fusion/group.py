@@ -12,6 +12,7 @@ import torch
 from composer.fusion.align.base import Side, opened
 from composer.fusion.align.space import space_of
 from composer.fusion.combine import plausible
+from composer.fusion.processors import processor
 from composer.fusion.said import Lined, Said, Share, gathered
 from composer.ports.errors import ModelError
 from composer.specs import Checkpoint, Prompted, TokenFuse, Weighed, bare
@@ -25,9 +26,11 @@ if TYPE_CHECKING:
     from composer.fusion.align.space import Map, Space
     from composer.fusion.combine import Combine
     from composer.fusion.gate import Gate
+    from composer.fusion.processors import Process
     from composer.fusion.weigh.base import Weigh
     from composer.models.local import LocalModel
     from composer.models.runner import Runner
+    from composer.ports.processing import Processing
     from composer.ports.values import Model
     from composer.specs.parts import Renders
 
@@ -39,13 +42,17 @@ __all__ = ["Fuse", "Group", "Leaf"]
 
 @dataclass(frozen=True, eq=False)
 class Leaf:
-    """One model in a group: whose weights, under which prompt of its own, in which pass."""
+    """One model in a group: whose weights, under which prompt of its own, in which pass.
+
+    `processing` is done to its logits, where who asks says nothing else.
+    """
 
     runner: Runner
     name: str
     template: str
     prompt: Renders | None
     lane: int
+    processing: Processing
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +99,7 @@ class Group:
         self.leaves: list[Leaf] = []
         self._runners = runners
         self._spaces: dict[Runner, Space] = {}
+        self._processors: dict[Processing, tuple[Process | None, ...]] = {}
         self.root = self._node(model, "", prompt=None, together=False)
         self.space = self.root.space
         self.device = self.leaves[0].runner.model.device
@@ -122,6 +130,13 @@ class Group:
             rest[0] = rest[0] if any(rest) else 1.0
         total = 0.0 if root.gate is not None and place == 0 else sum(rest)
         return tuple(weight / total for weight in rest) if total > 0 else None
+
+    def processors(self, asked: Processing) -> tuple[Process | None, ...]:
+        """What is done to each leaf's logits where so much is asked; None where nothing is."""
+        if asked not in self._processors:
+            pairs = ((leaf.runner.model, asked.over(leaf.processing)) for leaf in self.leaves)
+            self._processors[asked] = tuple(processor(*pair) for pair in pairs)
+        return self._processors[asked]
 
     @cached_property
     def lead(self) -> list[int]:
@@ -305,7 +320,8 @@ class Group:
         place = len(self.leaves)
         lane = 0 if together else sum(leaf.runner is runner for leaf in self.leaves)
         style = model.weights.template
-        self.leaves.append(Leaf(runner, name or model.name, style, prompt, lane))
+        leaf = Leaf(runner, name or model.name, style, prompt, lane, model.weights.processing)
+        self.leaves.append(leaf)
         return Single(self._spaces[runner], range(place, place + 1))
 
     def _inner(self, fuse: TokenFuse, prompt: Renders | None, *, together: bool) -> Fuse:

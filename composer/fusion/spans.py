@@ -137,7 +137,7 @@ def _write(answer: Answer, kept: Candidate, score: float) -> None:
     """Take a span, whose tokens are all as likely as their mean."""
     answer.tokens += kept.tokens
     answer.logprobs += [score] * len(kept.tokens)
-    answer.writer.add(kept.text)
+    answer.writer.add(kept.text, free=len(answer.tokens) <= answer.how.min_tokens)
     if kept.ended or answer.writer.stopped:
         answer.finish = "stop"
     elif not kept.tokens:

@@ -30,6 +30,7 @@ class Writer:
         self._keep_stop = keep_stop
         self._emit = emit
         self._sent = 0
+        self._free = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
     @property
@@ -37,12 +38,19 @@ class Writer:
         """Whether all bytes so far are text: none waits for the rest of its character."""
         return not self._decoder.getstate()[0]
 
-    def add(self, piece: bytes, *, last: bool = False) -> None:
-        """Take bytes, stop if a stop string is complete, and emit what is certain."""
+    def add(self, piece: bytes, *, last: bool = False, free: bool = False) -> None:
+        """Take bytes, stop if a stop string is complete, and emit what is certain.
+
+        No stop string ends in what is `free`.
+        """
         new = self._decoder.decode(piece, last)
         if self.stopped:
             return
-        self._cut(new)
+        if free:
+            self.text += new
+            self._free = len(self.text)
+        else:
+            self._cut(new)
         held = 0 if last or self.stopped else self._held()
         end = len(self.text) - held
         if self._emit is not None and end > self._sent:
@@ -59,7 +67,8 @@ class Writer:
         longest = max((len(s) for s in self._stop), default=0)
         start = max(0, len(self.text) - longest + 1)
         self.text += new
-        found = [(at, len(s)) for s in self._stop if (at := self.text.find(s, start)) >= 0]
+        starts = {s: max(start, self._free - len(s) + 1) for s in self._stop}
+        found = [(at, len(s)) for s, n in starts.items() if (at := self.text.find(s, n)) >= 0]
         if found:
             at, length = min(found)
             self.text = self.text[: at + length if self._keep_stop else at]

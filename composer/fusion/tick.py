@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 import torch
@@ -9,6 +10,7 @@ from torch.nn.functional import pad
 
 from composer.fusion.cursor import Left
 from composer.fusion.phase import ready
+from composer.fusion.processors import At
 from composer.fusion.reading import MemberLogits
 from composer.fusion.requests.base import Replies
 from composer.models.rows import Feed
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from composer.fusion.reading import Pass, Reading
     from composer.fusion.requests.base import AnyRequest, Batch
     from composer.models.runner import Runner
+    from composer.ports.processing import Processing
 
     Line = tuple[AnyRequest, Reading, Feed]
 
@@ -50,6 +53,11 @@ def tick(requests: Batch) -> Replies:
     for at, some in lines.items():
         with _Failing(replies, [request for request, _, _ in some]):
             passes[at] = _step(at[0], some, replies)
+    for request, logits in (each for some in families.values() for each in some):
+        processing = request.processing
+        if processing is not None and request not in replies.errors:
+            with _Failing(replies, (request,)):
+                _process(request, processing, logits)
     for (group, family), everyone in families.items():
         asked = [each for each in everyone if each[0] not in replies.errors]
         with _Failing(replies, [request for request, _ in asked]):
@@ -57,6 +65,20 @@ def tick(requests: Batch) -> Replies:
                 replies.add(family.answer(group, asked))
     replies.errors = {r: e for r, e in replies.errors.items() if not isinstance(e, Left)}
     return replies
+
+
+def _process(request: AnyRequest, processing: Processing, logits: MemberLogits) -> None:
+    """Do to the logits of those who write what is asked, or what their models' own files say."""
+    cursor = request.cursor
+    processors = cursor.group.processors(processing)
+    for reading in logits.readings:
+        process, out = processors[reading.leaf], logits.passes.get(reading.by)
+        if process is not None and out is not None:
+            track, width = reading.track, reading.track.leaf.runner.model.width
+            for n, mark in enumerate(reading.marks):
+                behind = len(track.marks) - bisect_left(track.marks, mark)
+                at = At(track.ids[:mark], track.start, cursor.written - behind)
+                process(out[reading.at + n, :width], at)
 
 
 class _Failing:

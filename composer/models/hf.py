@@ -8,17 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from composer.models.asked import checked, processing_of, settings_of, unheeded
 from composer.models.dtypes import Dtype, long_name
 from composer.models.folder import LOCAL, card_of, faults_of
 from composer.ports.card import Card, Price
 from composer.ports.errors import ModelError
+from composer.ports.processing import Bias, Extra, Factor, Least
 from composer.ports.typed import ModelPath
 from composer.specs.content import folder_digest
 from composer.specs.declaration import Local, Weights
 from composer.specs.headers import has_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["HF"]
 
@@ -30,7 +32,10 @@ class HF(Local):
 
     A `dtype` of `auto` is that of the stored weights, but float32 on a processor; a `device` of
     `auto` is the best one here; a `template` of `auto` is the tokenizer's own for chats if it
-    has one, else `plain`: the messages as they are.
+    has one, else `plain`: the messages as they are. With `generation_config = true` the model is
+    asked as its generation_config.json says, where the recipe says nothing else; `false` says that
+    it is not wanted. `repetition_penalty`, `presence_penalty`, `frequency_penalty`, `logit_bias`
+    and `min_tokens` are those of `generate`, for this model wherever it writes.
     """
 
     name: ClassVar[str] = "hf"
@@ -40,6 +45,12 @@ class HF(Local):
     device: str = "auto"
     revision: str | None = None
     template: Literal["auto", "chat", "plain"] = "auto"
+    generation_config: bool | None = None
+    repetition_penalty: Factor | None = None
+    presence_penalty: Extra | None = None
+    frequency_penalty: Extra | None = None
+    logit_bias: Bias | None = None
+    min_tokens: Least | None = None
     price: Price = None
 
     @property
@@ -57,9 +68,11 @@ class HF(Local):
         """Read config.json, tokenizer.json and the headers of the weights."""
         folder = self.folder
         if folder is not None:
-            return replace(card_of(folder, long_name(self.dtype)), price=self.price)
+            card = card_of(folder, long_name(self.dtype))
+            card = replace(card, price=self.price, unheeded=unheeded(self, card))
+            return checked(self, card, self.aliases[0])
         absent = f"`{self.path}` is not on this machine; what it is shows when it is downloaded"
-        return Card(LOCAL, price=self.price, deferred=(absent,))
+        return checked(self, Card(LOCAL, price=self.price, deferred=(absent,)), self.aliases[0])
 
     def faults(self) -> Sequence[ModelError]:
         """Say which weights are missing, too many or of another shape, from the headers."""
@@ -74,7 +87,14 @@ class HF(Local):
         """The digest of the folder, or the hub id with its revision; dtype and template."""
         folder = self.folder
         held = folder_digest(folder) if folder is not None else self._key
-        return "|".join((f"weights:{held}", long_name(self.dtype), self.template))
+        said = processing_of(self).said
+        done = (f"processing:{sorted(said.items())}",) if said else ()
+        return "|".join((f"weights:{held}", long_name(self.dtype), self.template, *done))
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """What its files say of an answer that it writes alone, if they are to be heeded."""
+        return settings_of(self)
 
     @property
     def weights(self) -> Weights:
@@ -86,6 +106,7 @@ class HF(Local):
             dtype=long_name(self.dtype),
             device=self.device,
             template=self.template,
+            processing=processing_of(self),
         )
 
     @property

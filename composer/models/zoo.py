@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from composer.models.asked import checked, processing_of, settings_of
 from composer.models.dtypes import Dtype, long_name
 from composer.models.folder import card_of
 from composer.ports.card import Price
 from composer.ports.errors import ModelError
+from composer.ports.processing import Bias, Extra, Factor, Least
 from composer.specs.content import folder_digest
 from composer.specs.declaration import Local, Weights
 from composer.words import did_you_mean
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from composer.ports.card import Card
@@ -22,13 +25,22 @@ __all__ = ["Zoo"]
 
 
 class Zoo(Local):
-    """A tiny model that ships with the package: quick to run, right about small things only."""
+    """A tiny model that ships with the package: quick to run, right about small things only.
+
+    `generation_config`, penalties, `logit_bias` and `min_tokens` are as in `hf`.
+    """
 
     name: ClassVar[str] = "zoo"
 
     model: str
     dtype: Dtype = "fp32"
     device: str = "auto"
+    generation_config: bool | None = None
+    repetition_penalty: Factor | None = None
+    presence_penalty: Extra | None = None
+    frequency_penalty: Extra | None = None
+    logit_bias: Bias | None = None
+    min_tokens: Least | None = None
     price: Price = None
 
     @property
@@ -49,7 +61,8 @@ class Zoo(Local):
 
     def card(self) -> Card:
         """Read the card from the model's folder."""
-        return replace(card_of(self.folder, long_name(self.dtype)), price=self.price)
+        card = replace(card_of(self.folder, long_name(self.dtype)), price=self.price)
+        return checked(self, card, self.model)
 
     def identity(self) -> str:
         """The model's name, and how its weights are used."""
@@ -57,7 +70,14 @@ class Zoo(Local):
 
     def content(self) -> str:
         """The digest of the model's files, and the dtype."""
-        return f"weights:{folder_digest(self.folder)}|{long_name(self.dtype)}|auto"
+        said = processing_of(self).said
+        done = f"|processing:{sorted(said.items())}" if said else ""
+        return f"weights:{folder_digest(self.folder)}|{long_name(self.dtype)}|auto{done}"
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """What its files say of an answer that it writes alone, if they are to be heeded."""
+        return settings_of(self)
 
     @property
     def weights(self) -> Weights:
@@ -67,4 +87,5 @@ class Zoo(Local):
             location=str(self.folder),
             dtype=long_name(self.dtype),
             device=self.device,
+            processing=processing_of(self),
         )

@@ -10,6 +10,7 @@ from composer.ports.errors import ModelError
 from composer.ports.kinds import Port, port_of
 from composer.ports.learnt import Fitted, State, Trainable
 from composer.ports.once import Once
+from composer.ports.processing import Processing
 from composer.ports.typed import FilePath, MaybeFile, ModelPath, Typed
 from composer.ports.values import (
     JSON,
@@ -69,6 +70,7 @@ __all__ = [
     "NextTokens",
     "Once",
     "Port",
+    "Processing",
     "Query",
     "Ranking",
     "Request",

@@ -26,7 +26,8 @@ class Card:
 
     `bytes` is the size of the weights at the declared dtype, `vocabulary` the fingerprint of the
     tokenizer. `deferred` lists what only a download or a probe can tell, and `why` gives the
-    reason for an ability that the model lacks.
+    reason for an ability that the model lacks. `unheeded` says what the model's files state of how
+    it is asked that nobody heeds.
     """
 
     capabilities: Capability
@@ -38,6 +39,7 @@ class Card:
     vocabulary_size: int | None = None
     price: tuple[float, float] | None = None
     deferred: tuple[str, ...] = ()
+    unheeded: str = ""
     why: Mapping[Capability, str] = field(
         default_factory=lambda: MappingProxyType({}), compare=False
     )

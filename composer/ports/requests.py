@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Generic, Literal, Self, TypeVar
 
 from composer.ports.errors import ModelError
+from composer.ports.processing import NOTHING, Processing
 from composer.ports.values import nothing
 
 if TYPE_CHECKING:
@@ -29,7 +30,9 @@ Finish = Literal["stop", "length", "context"]
 class Sampling:
     """How tokens are drawn. A temperature of 0 is greedy; `seed` makes a draw repeatable.
 
-    An answer ends before the first of the `stop` strings, or behind it with `keep_stop`.
+    An answer ends before the first of the `stop` strings, or behind it with `keep_stop`. Each
+    model's logits are processed before they are fused. With `max_length` an answer ends where
+    prompt and answer have so many tokens.
     """
 
     temperature: float = 0.0
@@ -40,6 +43,13 @@ class Sampling:
     stop: tuple[str, ...] = ()
     seed: int = 0
     keep_stop: bool = False
+    processing: Processing = NOTHING
+    max_length: int | None = None
+
+    @property
+    def min_tokens(self) -> int:
+        """How many tokens an answer has before it may end."""
+        return self.processing.min_tokens or 0
 
 
 def dollars(amount: float) -> float:

@@ -27,11 +27,14 @@ def fingerprint(root: Node, seed: int) -> str:
     """
     order = topological(root)
     numbers = {node: at for at, node in enumerate(order)}
-    nodes = [
-        [node.op, [numbers[each] for each in node.inputs], _plain(node.values())] for node in order
-    ]
+    nodes = [[node.op, [numbers[each] for each in node.inputs], _said(node)] for node in order]
     text = json.dumps([seed, nodes], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
+
+
+def _said(node: Node) -> object:
+    """Write the options that are not left open: a new one, left open, changes no recipe."""
+    return _plain({name: each for name, each in node.values().items() if each is not None})
 
 
 def _plain(value: object) -> object:

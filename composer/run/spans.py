@@ -95,6 +95,7 @@ class ClientMember:
         self._text = request.prefix
         self._draws = random.Random(f"{request.sampling.seed}/{name}")
         self._prices = prices
+        self._written = 0
         self._usage: dict[str, Usage] = {}
 
     def make_room(self) -> bool:
@@ -104,7 +105,9 @@ class ClientMember:
     async def propose(self, words: int, most: int) -> Candidate:
         """Go on from the text, and keep what comes before a word that begins after enough words."""
         seed = self._draws.getrandbits(62) if self._how.temperature > 0 else 0
-        how = replace(self._how, max_tokens=most, seed=seed)
+        least = max(0, self._how.min_tokens - self._written)
+        processing = replace(self._how.processing, min_tokens=least)
+        how = replace(self._how, max_tokens=most, seed=seed, processing=processing)
         asked = Generate(self._model, self._query, how, self._text, seeds=(seed,))
         (made,) = (await self._client.generate(asked)).draws
         for name, usage in made.usage.items():
@@ -128,6 +131,7 @@ class ClientMember:
 
     def accept(self, candidate: Candidate) -> None:
         """Go on behind a candidate."""
+        self._written += len(candidate.tokens)
         self._text += candidate.text.decode(errors="replace")
 
     def usage(self) -> Mapping[str, Usage]:

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from composer.ports.processing import NOTHING, Processing
 from composer.ports.typed import Typed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from composer.ports.card import Card
     from composer.ports.errors import ModelError
@@ -19,11 +20,24 @@ if TYPE_CHECKING:
 __all__ = ["Declaration", "Local", "Remote", "Weights"]
 
 
+LOGITS = frozenset(
+    {
+        "repetition_penalty",
+        "presence_penalty",
+        "frequency_penalty",
+        "logit_bias",
+        "min_tokens",
+    }
+)
+"""The options of `generate` that change logits."""
+
+
 @dataclass(frozen=True)
 class Weights:
     """Which weights the engine reads, and how; equal `shared` values are one set in memory.
 
     `location` is a folder or the id of a model on a hub, `dtype` and `device` may be `auto`.
+    `processing` is done to the logits, unless who asks says otherwise.
     """
 
     key: str
@@ -32,6 +46,7 @@ class Weights:
     dtype: str = "auto"
     device: str = "auto"
     template: str = "auto"
+    processing: Processing = NOTHING
 
     @property
     def shared(self) -> tuple[str, str, str]:
@@ -49,10 +64,11 @@ class Declaration(Typed):
 
     A backend names its options as fields, `price` last among them: a field of this class would
     become the first option of every backend. Derive from `Local` or `Remote`. `may_abstain` says
-    that an answer may be none.
+    that an answer may be none, `honours` which options that change logits the model can honour.
     """
 
     may_abstain: ClassVar[bool] = False
+    honours: ClassVar[frozenset[str]] = frozenset()
 
     @property
     def aliases(self) -> tuple[str, ...]:
@@ -77,7 +93,18 @@ class Declaration(Typed):
 
 
 class Local(Declaration):
-    """A model whose weights the engine reads into this process."""
+    """A model whose weights the engine reads into this process.
+
+    Where nobody asks otherwise it is asked by its `settings`, options of `generate` that its files
+    state, as far as they are to be heeded.
+    """
+
+    honours: ClassVar[frozenset[str]] = LOGITS
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """Options of `generate` for a model that answers alone."""
+        return {}
 
     @property
     @abstractmethod

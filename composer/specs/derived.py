@@ -16,6 +16,7 @@ from composer.specs.models import Checkpoint, Prompted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from composer.ports.card import Card
     from composer.ports.values import Model
@@ -141,8 +142,20 @@ class Derived(Checkpoint):
     @property
     def weights(self) -> Weights:
         """The weights that there will be, located by what they are made of until then."""
-        template = self.sources[0].weights.template
-        return Weights(self._key, self._key, None, self.dtype, self.device, template)
+        first = self.sources[0].weights
+        return Weights(
+            self._key,
+            self._key,
+            dtype=self.dtype,
+            device=self.device,
+            template=first.template,
+            processing=first.processing,
+        )
+
+    @property
+    def folder(self) -> Path | None:
+        """That of the first donor."""
+        return self.sources[0].folder
 
     @property
     def tensors(self) -> Mapping[str, Stored]:

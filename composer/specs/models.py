@@ -73,6 +73,11 @@ class Checkpoint(Model):
         """Its weights as they are stored; none, where they are not on this machine."""
 
     @property
+    @abstractmethod
+    def folder(self) -> Path | None:
+        """Where its tokenizer and its configuration lie, if they are on this machine."""
+
+    @property
     def capabilities(self) -> Capability:
         """What it can do, by its card."""
         return self.card.capabilities
@@ -106,6 +111,12 @@ class Declared(Checkpoint):
         if isinstance(self.declaration, Local):
             return self.declaration.weights
         raise ModelError("E302", f"`{self.name}` has no weights that can be read here")
+
+    @property
+    def folder(self) -> Path | None:
+        """Where its tokenizer and its configuration lie, if they are on this machine."""
+        weights = self.weights if self.is_local else None
+        return Path(weights.location) if weights is not None and weights.local else None
 
     @property
     def tensors(self) -> Mapping[str, Stored]:

@@ -8,12 +8,25 @@ from typing import TYPE_CHECKING, Annotated
 from pydantic import Field
 
 from composer.parts import Template
-from composer.ports import Asker, Candidates, Model, Query, Ranking, Sampling, Text
+from composer.ports import (
+    Asker,
+    Candidates,
+    Model,
+    Processing,
+    Query,
+    Ranking,
+    Sampling,
+    Text,
+)
 from composer.ports.capability import Capability
+from composer.ports.processing import Bias, Extra, Factor, Least
 from composer.specs import Declaration, Declared, Prompted
 from composer.steps.declare import step
+from composer.steps.site import Complaint
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from composer.steps.site import Site
 
 Temperature = Annotated[float, Field(ge=0)]
@@ -28,7 +41,14 @@ def model(*, declaration: Declaration, name: str) -> Declared:
     return Declared(name, declaration)
 
 
-@step(needs=Capability.TEXT, hidden=("draw",), streams=True, absorbs="model")
+@step(
+    needs=Capability.TEXT,
+    hidden=("draw", "max_length"),
+    told=("max_length",),
+    streams=True,
+    absorbs="model",
+    alone=True,
+)
 async def generate(
     query: Query,
     model: Model,
@@ -39,19 +59,44 @@ async def generate(
     min_p: Annotated[float, Field(ge=0, le=1)] = 0.0,
     max_tokens: Count = 512,
     stop: tuple[str, ...] = (),
+    repetition_penalty: Factor | None = None,
+    presence_penalty: Extra | None = None,
+    frequency_penalty: Extra | None = None,
+    logit_bias: Bias | None = None,
+    min_tokens: Least | None = None,
+    max_length: Count | None = None,
     draw: int = 0,  # noqa: ARG001 - makes separate occurrences of sampled work separate nodes
     ask: Asker,
 ) -> Text:
     """Let a model answer the query.
 
-    A temperature of 0 is greedy. `draw` numbers the occurrence in the recipe, so that sampled
-    work is done once an occurrence; greedy work is the same wherever it stands.
+    A temperature of 0 is greedy. `repetition_penalty` divides the positive logits of all tokens of
+    prompt and answer, and multiplies the negative ones (arXiv:1909.05858). `presence_penalty` is
+    taken from the logits of tokens that the answer has, `frequency_penalty` once for each time
+    that it has them. `logit_bias` is added: `[[262, -100], [" cat", 2.5]]` names tokens by id, or
+    by a text that is exactly one token. With `min_tokens` no end and no stop string ends an answer
+    that has no more tokens. In a fuse all of this is done to each member's own logits, in its own
+    tokens, before anything is fused; what is `none` is as the model's declaration says. `draw`
+    numbers the occurrence in the recipe, so that sampled work is done once an occurrence; greedy
+    work is the same wherever it stands.
     """
-    sampling = Sampling(temperature, top_p, top_k, min_p, max_tokens, stop)
+    processing = Processing(
+        repetition_penalty, presence_penalty, frequency_penalty, logit_bias, min_tokens
+    )
+    sampling = Sampling(
+        temperature, top_p, top_k, min_p, max_tokens, stop,
+        processing=processing, max_length=max_length,
+    )  # fmt: skip
     return await ask.generate(model, query, _seeded(sampling, ask))
 
 
-@step(paper="arXiv:2203.11171", needs=Capability.TEXT, hidden=("draw",))
+@step(
+    paper="arXiv:2203.11171",
+    needs=Capability.TEXT,
+    hidden=("draw", "max_length"),
+    told=("max_length",),
+    alone=True,
+)
 async def sample(
     query: Query,
     model: Model,
@@ -63,15 +108,94 @@ async def sample(
     min_p: Annotated[float, Field(ge=0, le=1)] = 0.0,
     max_tokens: Count = 512,
     stop: tuple[str, ...] = (),
+    repetition_penalty: Factor | None = None,
+    presence_penalty: Extra | None = None,
+    frequency_penalty: Extra | None = None,
+    logit_bias: Bias | None = None,
+    min_tokens: Least | None = None,
+    max_length: Count | None = None,
     draw: int = 0,  # noqa: ARG001 - as in `generate`
     ask: Asker,
 ) -> Candidates:
-    """Draw several answers of one model, as self-consistency does."""
+    """Draw several answers of one model, as self-consistency does.
+
+    Its options are those of `generate`: penalties and biases are done to each model's own logits.
+    """
     import asyncio
 
-    sampling = Sampling(temperature, top_p, top_k, min_p, max_tokens, stop)
+    processing = Processing(
+        repetition_penalty, presence_penalty, frequency_penalty, logit_bias, min_tokens
+    )
+    sampling = Sampling(
+        temperature, top_p, top_k, min_p, max_tokens, stop,
+        processing=processing, max_length=max_length,
+    )  # fmt: skip
     draws = [ask.generate(model, query, _seeded(sampling, ask)) for _ in range(n)]
     return Candidates(query, tuple(await asyncio.gather(*draws)))
+
+
+PROCESSED = (
+    "repetition_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+    "min_tokens",
+)
+"""The options that change logits, so that the model must be one that honours them."""
+
+
+@generate.check
+@sample.check
+def its_models_honour_what_is_asked(site: Site) -> Iterator[Complaint]:
+    """A client may not know of penalties, and what is no number of tokens cannot be the least."""
+    for option in (each for each in PROCESSED if site.get(each) is not None):
+        for leaf in site.leaves_asked:
+            if option not in leaf.honours:
+                yield Complaint(
+                    "E407",
+                    f"`{leaf.name}` cannot honour `{option}`: it is not run here",
+                    "not for this model",
+                    f"give it to the models that are run here: `M({option} = ...)`",
+                    option,
+                    ((leaf, "declared here"),),
+                )
+    least, most = site.get("min_tokens"), site.get("max_tokens")
+    if least is not None and least > most:
+        text = f"`min_tokens` is {least}, more than `max_tokens`, which is {most}"
+        yield Complaint("E402", text, "too many", "raise `max_tokens`", "min_tokens")
+
+
+@generate.check
+@sample.check
+def its_bias_means_tokens_of_every_model(site: Site) -> Iterator[Complaint]:
+    """An id means one token in one vocabulary; a text must be one token wherever it is read."""
+    bias = site.get("logit_bias") or ()
+    leaves = [leaf for leaf in site.leaves_asked if "logit_bias" in leaf.honours]
+    known = {leaf.vocabulary for leaf in leaves}
+    ids = [token for token, _ in bias if isinstance(token, int)]
+    if ids and len(known - {None}) > 1:
+        yield Complaint(
+            "E407",
+            f"the id {ids[0]} is another token in each of {_listed(leaves)}",
+            "means one token here, another there",
+            "name tokens by their text, or give each model its own: "
+            "`model M = hf(..., logit_bias = [...])`",
+            "logit_bias",
+            tuple((leaf, "declared here") for leaf in leaves),
+        )
+        return
+    for leaf in leaves:
+        wrong = leaf.unbiased(bias)
+        if wrong is not None:
+            notes = ((leaf, "declared here"),)
+            yield Complaint(
+                wrong.code, wrong.message, "no token", wrong.help or "", "logit_bias", notes
+            )
+            return
+
+
+def _listed(leaves: list[Site]) -> str:
+    return ", ".join(f"`{leaf.name}`" for leaf in leaves)
 
 
 @sample.counts

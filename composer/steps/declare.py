@@ -69,8 +69,9 @@ class Traits:
     for a `{name}` that cannot; `here` says that the engine must run them, `formula` that they may
     be written as arithmetic. Of answers: `chooses` says that it asks models about answers and hands
     on what others wrote, `votes` that its answer has won a vote, `streams` that it can be shown
-    while it is written, `may_abstain` that it may have no answer to give, and `tries_first` that
-    the first of its branches always runs, unless it is given an answer.
+    while it is written, `may_abstain` that it may have no answer to give, `tries_first` that the
+    first of its branches always runs, unless it is given an answer, and `alone` that a lone model
+    is asked as its own files say, where nothing else is said.
 
     Of how it is written and shown: `hidden` names options that only the compiler sets; a step with
     `sign` is written by that sign of the language and not by name. A picture shows the options
@@ -89,6 +90,7 @@ class Traits:
     streams: bool = False
     may_abstain: bool = False
     tries_first: bool = False
+    alone: bool = False
     sign: str = ""
     hidden: Collection[str] = ()
     shown: Collection[str] = ()

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from composer.ports import Port
+    from composer.ports import ModelError, Port
     from composer.ports.capability import Capability
 
 
@@ -70,6 +70,17 @@ class Site(Protocol):
     @property
     def vocabulary(self) -> str | None:
         """The vocabulary of a declared or derived model, by content, if that is known."""
+
+    @property
+    def leaves_asked(self) -> tuple[Site, ...]:
+        """The declared and derived models that answer where this step asks, each once."""
+
+    @property
+    def honours(self) -> frozenset[str]:
+        """The options that a declared or derived model can honour of those that change logits."""
+
+    def unbiased(self, bias: Sequence[tuple[int | str, float]]) -> ModelError | None:
+        """Say why a declared or derived model has no tokens that a bias names, if it has none."""
 
     def lacks(self, model: Site, needed: Capability) -> Iterator[Complaint]:
         """Say what this step needs and a model cannot do."""

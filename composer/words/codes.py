@@ -354,6 +354,20 @@ CODES: dict[str, Code] = {
         "A key of a service is written out, so everybody who reads the file, or its history, can "
         "use it. Take it from the environment, and have the service make a new one.",
     ),
+    "E407": Code(
+        "an option that a model cannot honour",
+        "Penalties, `logit_bias` and `min_tokens` change a model's logits, so they need a model "
+        "that is run here, or a server that knows them. A `logit_bias` names tokens by an id, "
+        "which is another token in another vocabulary, or by a text that is exactly one token.",
+        'model E = fake("42")\nE(repetition_penalty = 1.2)',
+        "A(repetition_penalty = 1.2)",
+    ),
+    "E408": Code(
+        "a generation_config.json that cannot be heeded",
+        "`generation_config = true` asks a model as its folder says. The folder asks for something "
+        "that is not done here, such as beams, or it is not on this machine yet. Leave the option "
+        "out, and give what you want of it as options of the model or of `generate`.",
+    ),
     "E501": Code(
         "a file that is not there",
         "Paths are taken from the file that names them, then from the recipes of the package.",
@@ -530,6 +544,20 @@ CODES: dict[str, Code] = {
         "disk is full, the file is damaged, another process has locked it, or nobody may write "
         "there. No answer is lost: the run goes on without it. The file holds nothing but copies, "
         "so removing it is safe; XDG_CACHE_HOME names another folder, `--no-cache` does without.",
+    ),
+    "W402": Code(
+        "a generation_config.json that is not used",
+        "The folder of a model says how it is to be asked: how tokens are drawn, a penalty, a "
+        "length. Recipes say that themselves, so it is not used, and answers differ from those of "
+        "`generate` in transformers. `generation_config = true` on the model takes it, where the "
+        "recipe says nothing else; `generation_config = false` says that it is not wanted.",
+    ),
+    "W403": Code(
+        "draws that a model asks for and does not get",
+        "`generation_config = true` asks a model as its folder says. How tokens are drawn and how "
+        "many there are belongs to an answer that the model writes alone: in a fuse, or where a "
+        "step asks it something of its own, the options of that step hold. Penalties and forbidden "
+        "tokens are the model's own and hold everywhere.",
     ),
     "W501": Code(
         "a check that has to wait",

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from composer.compiler.graph.context import Context
+    from composer.compiler.graph.node import Node
     from composer.compiler.graph.scope import Scope
     from composer.steps import Input, Step
     from composer.syntax import tree
@@ -75,6 +76,16 @@ def fill(  # noqa: PLR0913 - a step, its call and what is known beside it
         ctx.catch(bad)
         return None
     return options
+
+
+def heed(ctx: Context, step: Step, inputs: tuple[Node, ...], options: Options) -> None:
+    """Let a lone model's own files say what nobody else does, where a step asks it."""
+    for model in inputs if step.alone else ():
+        for name, value in model.settings.items():
+            stronger = "max_tokens" if name == "max_length" else name
+            if stronger not in options.values:
+                options.values[name] = value
+                options.places[name] = ctx.declared[model.bare]
 
 
 def _written(argument: tree.Argument, scope: Scope) -> Place:

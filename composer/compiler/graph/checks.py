@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from composer.compiler.graph.node import QUERY, Node, topological
 from composer.compiler.graph.site import Facts, NodeSite, UnsoundError
 from composer.models import ModelError
+from composer.ports import Port
 from composer.steps import Complaint
 from composer.words import Diagnostic, Note
 
@@ -29,6 +30,7 @@ def check_steps(ctx: Context, answer: Node | None) -> None:
         site = facts.learn(node)
         if facts.readable((*(each.node for each in site.models), *node.held)):
             _say(ctx, node, _needs(site))
+            _say(ctx, node, _unused(site))
             for check in node.step.hooks.checks:
                 _say(ctx, node, check(site))
             problems = ctx.graph.problems(node)
@@ -52,6 +54,10 @@ def _readable(ctx: Context, node: Node) -> bool:
         return False
     for what in card.deferred:
         ctx.say("W501", f"`{node.title}`: {what}", ctx.declared[node], "not checked yet")
+    if card.unheeded:
+        help_ = "`generation_config = true` asks it so; `false` says that this is not wanted"
+        text = f"`{node.title}`: {card.unheeded}, which is not used"
+        ctx.say("W402", text, ctx.declared[node], "asked otherwise", help=help_)
     return True
 
 
@@ -62,6 +68,25 @@ def _needs(site: NodeSite) -> Iterator[Complaint]:
         yield from lacks or (_elsewhere(site, model) if site.node.step.here else ())
     for option, model, needed in site.held:
         yield from (replace(each, about=option) for each in site.lacks(model, needed))
+
+
+def _unused(site: NodeSite) -> Iterator[Complaint]:
+    """Yield the models whose files say how an answer is drawn, where they do not write it alone."""
+    if site.port is Port.MODEL:
+        return
+    for model in site.models:
+        if site.node.step.alone and model.node.bare.is_checkpoint:
+            continue
+        for leaf in model.leaves:
+            own = leaf.own_processing
+            said = {n: v for n, v in leaf.node.settings.items() if n not in own}
+            if said:
+                given = ", ".join(f"{name} = {value:g}" for name, value in said.items())
+                text = f"`{leaf.name}` does not write this answer alone, so of its"
+                text += f" generation_config.json is not used: {given}"
+                help_ = "give these options where the answer is asked for, if you want them"
+                notes = ((leaf, "declared here"),)
+                yield Complaint("W403", text, "drawn otherwise", help_, notes=notes)
 
 
 def _elsewhere(site: NodeSite, model: NodeSite) -> Iterator[Complaint]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.calls import options_of
+from composer.compiler.graph.calls import heed, options_of
 from composer.compiler.graph.complaints import (
     bank_needs_query,
     fits,
@@ -210,6 +210,7 @@ def _generate(
     options = options_of(ctx, STEPS["generate"], call, scope, hidden)
     if options is None:
         return None
+    heed(ctx, STEPS["generate"], (wire, model), options)
     return ctx.graph.written("generate", (wire, model), options, expr.place)
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from composer.heavy import nx
 from composer.ports import Model, ModelError, Port
-from composer.specs import Held, SpecError, held_by, with_models
+from composer.specs import Held, Local, SpecError, held_by, with_models
 from composer.steps import STEPS, Input, Role
 
 if TYPE_CHECKING:
@@ -122,6 +122,18 @@ class Node:
         while node.step.passes_on:
             node = node.inputs[0]
         return node
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """The options that a lone model's own files and declaration ask for.
+
+        Nothing, where these cannot be read: of that is spoken where the model is declared.
+        """
+        declaration = self.bare.declaration if self.port is Port.MODEL else None
+        try:
+            return declaration.settings if isinstance(declaration, Local) else {}
+        except ModelError:
+            return {}
 
     @property
     def waits(self) -> tuple[bool, ...]:

@@ -12,11 +12,13 @@ from composer.compiler.graph.capabilities import (
     checkpoint_of,
     checkpoints_in,
 )
-from composer.ports import Port
+from composer.models.biases import biased, pieces_of
+from composer.ports import ModelError, Port
+from composer.specs.declaration import LOGITS
 from composer.steps import Complaint, Site
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from composer.compiler.graph.node import Graph, Node
     from composer.models import Capability, Card
@@ -139,6 +141,33 @@ class NodeSite(Site):
     def leaves(self) -> tuple[NodeSite, ...]:
         """The declared and derived models that answer for a model, each once."""
         return tuple(NodeSite(each, self.facts) for each in checkpoints_in(self.node))
+
+    @property
+    def leaves_asked(self) -> tuple[NodeSite, ...]:
+        """The declared and derived models that answer where this step asks, each once."""
+        return tuple(dict.fromkeys(leaf for model in self.models for leaf in model.leaves))
+
+    @property
+    def own_processing(self) -> Mapping[str, object]:
+        """What is done to the logits of a declared or derived model wherever it writes."""
+        model = checkpoint_of(self.node)
+        return model.weights.processing.said if model.is_local else {}
+
+    @property
+    def honours(self) -> frozenset[str]:
+        """The options that a declared or derived model can honour of those that change logits."""
+        declaration = self.node.declaration
+        return LOGITS if declaration is None else declaration.honours
+
+    def unbiased(self, bias: Sequence[tuple[int | str, float]]) -> ModelError | None:
+        """Say why a declared or derived model has no tokens that a bias names, if it has none."""
+        folder = checkpoint_of(self.node).folder
+        pieces = pieces_of(folder) if folder is not None else None
+        try:
+            biased(pieces or (), bias if pieces else (), self.name)
+        except ModelError as error:
+            return error
+        return None
 
     @property
     def vocabulary(self) -> str | None:

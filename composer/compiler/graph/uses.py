@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.calls import fill, place_inputs
+from composer.compiler.graph.calls import fill, heed, place_inputs
 from composer.compiler.graph.complaints import defined_by_itself, gives
 from composer.compiler.graph.context import AsModel, AsStep, all_sound
 from composer.compiler.graph.scope import Binding, Scope
@@ -59,6 +59,7 @@ async def build_node(  # noqa: PLR0913 - a call, where it stands and what reache
     inputs = (wire, *nodes) if step.wire and wire else nodes
     if not _enough(ctx, step, call, inputs):
         return None
+    heed(ctx, step, inputs, options)
     return ctx.graph.written(step.name, inputs, options, at.place, held)
 
 

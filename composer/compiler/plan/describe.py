@@ -101,6 +101,7 @@ def _model(model: PlannedModel) -> list[str]:
         facts.append(size_text(model.bytes))
     if model.price is not None:
         facts.append(f"${model.price[0]:g} in, ${model.price[1]:g} out a million tokens")
+    facts += [f"{name} = {value}" for name, value in model.processing]
     device = f"on {model.device}" if model.device else ""
     return [model.name, model.declaration, ", ".join(facts), device]
 

@@ -15,7 +15,7 @@ from composer.compiler.plan.devices import devices as found_devices
 from composer.compiler.plan.placing import place
 from composer.compiler.plan.wording import declared_text, option_text
 from composer.ports import Port
-from composer.specs import Derived
+from composer.specs import Derived, Local
 from composer.words.secrets import starred
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from composer.compiler.graph import Compiled, Graph, Node
     from composer.compiler.plan.devices import Device
     from composer.compiler.rules import Fired, Optimized
+    from composer.models import Declaration
     from composer.words import Place
 
 VERSION = 1
@@ -34,7 +35,10 @@ class _Frozen(BaseModel):
 
 
 class PlannedModel(_Frozen):
-    """A model that the answer can reach, and where it goes."""
+    """A model that the answer can reach, and where it goes.
+
+    `processing` is what is done to its logits wherever it writes, by its declaration or its files.
+    """
 
     name: str
     declaration: str
@@ -46,6 +50,16 @@ class PlannedModel(_Frozen):
     vocabulary: str | None
     price: tuple[float, float] | None
     place: str
+    processing: tuple[tuple[str, str], ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
+        """Write what is done to the logits only where something is."""
+        written: dict[str, object] = write(self)
+        written["processing"] = dict(self.processing)
+        if not self.processing:
+            del written["processing"]
+        return written
 
 
 class PlannedBuild(_Frozen):
@@ -316,7 +330,15 @@ def _models(
             vocabulary=card.vocabulary,
             price=card.price,
             place=_where(compiled, node),
+            processing=tuple(_processing(declaration)),
         )
+
+
+def _processing(declaration: Declaration) -> Iterator[tuple[str, str]]:
+    """Yield what is done to a model's logits wherever it writes."""
+    if isinstance(declaration, Local):
+        for name, value in declaration.weights.processing.said.items():
+            yield name, option_text(value)
 
 
 def _rules(fired: tuple[Fired, ...]) -> list[PlannedRule]:

@@ -45,8 +45,9 @@ def declared_text(part: Typed) -> str:
 
 
 def quoted(text: str) -> str:
-    """Write a text in quotes on one line, cut where it is long."""
-    flat = " ".join(starred(text).split())
+    """Write a text in quotes on one line, cut where it is long; a short one with its spaces."""
+    text = starred(text)
+    flat = text if len(text) <= SHOWN and text.isprintable() else " ".join(text.split())
     return f'"{flat[: SHOWN - 3]}..."' if len(flat) > SHOWN else f'"{flat}"'
 
 

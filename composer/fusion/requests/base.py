@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from composer.fusion.group import Group
     from composer.fusion.phase import Phase
     from composer.fusion.reading import MemberLogits
+    from composer.ports.processing import Processing
 
 __all__ = ["END", "AnyRequest", "Batch", "Outcomes", "Replies", "Request"]
 
@@ -50,6 +51,11 @@ class Request(ABC, Generic[R]):
         reply: R
         (reply,) = yield (self,)
         return reply
+
+    @property
+    def processing(self) -> Processing | None:
+        """What is done to the logits that are read, for those who write; None leaves them alone."""
+        return None
 
     @property
     def hidden(self) -> frozenset[int]:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from composer.fusion.phase import Phase
     from composer.fusion.reading import MemberLogits
     from composer.fusion.requests.fused import Fusion
+    from composer.ports.processing import Processing
     from composer.ports.requests import Sampling
 
 __all__ = ["Draw", "Drawn", "Rank", "Ranked", "ReadAhead", "ScoreEntries"]
@@ -49,6 +50,11 @@ class Draw(Fused[Drawn]):
     phase: Phase | None = None
     opened: bool = False
     held: Mapping[int, Tensor] = field(default_factory=dict)
+
+    @property
+    def processing(self) -> Processing | None:
+        """As who writes asks."""
+        return self.how.processing
 
     @property
     def hidden(self) -> frozenset[int]:
@@ -132,6 +138,12 @@ class Rank(Fused[Ranked]):
     cursor: Cursor
     entries: Tensor
     count: int
+    how: Sampling | None = None
+
+    @property
+    def processing(self) -> Processing | None:
+        """As who writes asks."""
+        return self.how.processing if self.how else None
 
     @property
     def found(self) -> int:
@@ -167,12 +179,19 @@ class Rank(Fused[Ranked]):
 class ScoreEntries(Fused[list[float]]):
     """Ask for the log-probabilities of a cursor's entries from `start` on, at least one.
 
-    `end` also asks for that of the end after them, whichever entry says it.
+    `end` also asks for that of the end after them, whichever entry says it. With `how` the entries
+    are judged as they are written, else by what the models say.
     """
 
     cursor: Cursor
     start: int
     end: bool = False
+    how: Sampling | None = None
+
+    @property
+    def processing(self) -> Processing | None:
+        """As who writes asks."""
+        return self.how.processing if self.how else None
 
     @property
     def targets(self) -> list[int]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from composer.fusion.group import Group
     from composer.fusion.phase import Phase
     from composer.fusion.reading import MemberLogits
+    from composer.ports.processing import Processing
+    from composer.ports.requests import Sampling
 
 __all__ = ["ScoreTokens", "TokenScores"]
 
@@ -45,6 +47,12 @@ class ScoreTokens(Request[dict[int, TokenScores]]):
     cursor: Cursor
     tokens: Mapping[int, Sequence[int]]
     phase: Phase | None = None
+    how: Sampling | None = None
+
+    @property
+    def processing(self) -> Processing | None:
+        """As who writes asks."""
+        return self.how.processing if self.how else None
 
     def reads(self, leaf: int) -> bool:
         """Only leaves that were given something read."""

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from composer.fusion.phase import Phase
     from composer.fusion.reading import MemberLogits
     from composer.fusion.said import Said
+    from composer.ports.processing import Processing
     from composer.ports.requests import Sampling
 
     Heard = Sequence[tuple["SpeculativeStep", Mapping[int, Tensor]]]
@@ -85,6 +86,11 @@ class SpeculativeStep(Request[StepResult]):
     more: bool
     luck: Sequence[float]
     phase: Phase
+
+    @property
+    def processing(self) -> Processing | None:
+        """As who writes asks."""
+        return self.how.processing
 
     def reads(self, leaf: int) -> bool:
         """Only the side's own leaves read."""

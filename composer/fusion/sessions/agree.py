@@ -53,14 +53,15 @@ class Member:
     words: Words
     behind: bytes = b""
 
-    def ask(self, top: int) -> Rank:
-        """Ask for its likeliest tokens that agree with the text."""
+    def ask(self, top: int, answer: Answer) -> Rank:
+        """Ask for its likeliest tokens that agree with the text, which is the answer so far."""
+        self.cursor.written = len(answer.tokens)
         allowed = self.words.agreeing(self.behind)
         if not len(allowed):
             raise ModelError(
                 "E305", f"{self.name} has no token that begins like {self.behind!r}", "leave it out"
             )
-        return Rank(self.cursor, allowed, top)
+        return Rank(self.cursor, allowed, top, answer.how)
 
     def moves(self, found: Ranked) -> dict[Bytes, tuple[float, int]]:
         """What it would add to the text: by those bytes, the likeliest token and how likely."""
@@ -145,7 +146,7 @@ async def _write(members: Sequence[Member], answer: Answer, luck: random.Random,
             answer.finish = "context"
             return
         late = [member for member in members if member.behind] or list(members)
-        found = await all_of([member.ask(top) for member in late])
+        found = await all_of([member.ask(top, answer) for member in late])
         moves = [m.moves(r) for m, r in zip(late, found, strict=True)]
         more, score = _choose(late, moves, answer, luck.random())
         logprob += score

@@ -77,6 +77,7 @@ async def _stretch(  # noqa: PLR0913  # what one stretch of an answer is made of
         return chosen is not None and answer.writer.whole  # an expert cannot end half a character
 
     cursor = begin(group, job, group.weights(member))
+    cursor.written = len(answer.tokens)
     try:
         await settle(cursor, job.query)
         await go_on(cursor, answer, luck, over)

@@ -7,6 +7,7 @@ the fork of the kept proposal is where it goes on.
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.fusion.answer import Answer
@@ -59,6 +60,9 @@ class LocalMember:
     def __init__(self, name: str, weight: float, cursor: Cursor, how: Sampling) -> None:
         self.name, self.weight, self.cursor = name, weight, cursor
         self._how = how
+        processing = replace(how.processing, min_tokens=0)  # who proposed an end was free to
+        self._judging = replace(how, processing=processing)
+        self._written = 0
         self._luck = random.Random(f"{how.seed}/{name}")  # noqa: S311  # not for secrets
         self._last = b""
         self._ahead: Drawn | None = None
@@ -112,6 +116,8 @@ class LocalMember:
             if cursor is not kept:
                 cursor.close()
         self.cursor, self._last = kept, candidate.text
+        self._written += len(candidate.tokens)
+        kept.written = self._written
         self._ahead = self._own[candidate][1] if candidate in self._own else None
         self._forks, self._ends, self._own = [], {}, {}
 
@@ -136,4 +142,4 @@ class LocalMember:
         cursor.extend(entries)
         end = candidate.ended and bool(cursor.group.space.ends)
         readable = (entries or end) and cursor.room >= 0
-        return ScoreEntries(cursor, start, end) if readable else None
+        return ScoreEntries(cursor, start, end, self._judging) if readable else None

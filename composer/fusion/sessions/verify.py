@@ -167,8 +167,12 @@ class _Mending:
     async def _draft(self) -> list[_Drafted]:
         """The lead goes on alone, up to the end, or as far as anyone may."""
         draft: list[_Drafted] = []
-        left = max(1, self.answer.how.max_tokens) - len(self.answer.tokens)
+        done = len(self.answer.tokens)
+        left = max(1, self.answer.how.max_tokens) - done
+        if done < self.answer.how.min_tokens:  # all of a draft may end the answer, or none of it
+            left = min(left, self.answer.how.min_tokens - done)
         while len(draft) < min(self.tokens, left) and self.cursor.room >= 0:
+            self._lead.written = done + len(draft)
             found = await self._draw(self._lead, len(draft))
             draft.append(_Drafted(found, len(self._track.ids)))
             if found.entry in self.cursor.group.space.ends:
@@ -191,7 +195,9 @@ class _Mending:
             return 0
         for n, own in tokens.items():
             self._readers[n].track.ids.extend(token for token in own if token != END)
-        scores = await ScoreTokens(self.cursor, tokens, self._phase(_SCORE))
+        self.cursor.written = len(self.answer.tokens)
+        how = self.answer.how
+        scores = await ScoreTokens(self.cursor, tokens, self._phase(_SCORE), how)
         at = self._objection(draft, tokens, scores)
         if at < len(draft):
             self._go_back(draft, at)
@@ -259,6 +265,7 @@ class _Mending:
 
     async def _fuse(self) -> None:
         """One token of all members."""
+        self.cursor.written = len(self.answer.tokens)
         found = await self._draw(self.cursor, _FUSE)
         self._write([found])
         if found.entry not in self.cursor.group.space.ends:

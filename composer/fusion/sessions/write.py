@@ -28,7 +28,10 @@ __all__ = ["begin", "go_on", "spent", "write"]
 def begin(group: Group, job: Generate, weights: Sequence[float]) -> Cursor:
     """Open a cursor where the job's answer begins, or goes on from its prefix."""
     ids = {leaf: opening(group.leaves[leaf], job.query, job.prefix) for leaf in group.run(weights)}
-    return Cursor.open(group, weights, ids)
+    cursor = Cursor.open(group, weights, ids)
+    for track in cursor.tracks.values():  # what is gone on from is of the answer
+        track.start -= len(track.leaf.runner.model.vocabulary.extend(job.prefix.encode()))
+    return cursor
 
 
 async def write(
@@ -72,6 +75,9 @@ async def go_on(
         answer.add(cursor.group.piece(found.entry), found.logprob, ends=ends)
         if not ends:
             cursor.push(found.entry)
+        if answer.finish is None and answer.how.max_length is not None:
+            longest = max(len(track.ids) for track in cursor.tracks.values())
+            answer.finish = "length" if longest >= answer.how.max_length else None
 
 
 def spent(cursor: Cursor, answer: Answer) -> dict[str, Usage]:

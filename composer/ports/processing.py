@@ -1,0 +1,74 @@
+"""What is done to a model's logits before they are fused, or a token is drawn of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+
+__all__ = ["NOTHING", "Bias", "Extra", "Factor", "Least", "Processing"]
+
+
+def _usable(bias: tuple[tuple[int | str, float], ...]) -> tuple[tuple[int | str, float], ...]:
+    """Refuse a bias that names no token, or says two things of one."""
+    seen: set[int | str] = set()
+    for token, _ in bias:
+        if token == "" or (isinstance(token, int) and token < 0):
+            raise ValueError(f"a token has an id from 0 on, or a text, not {token!r}")
+        if token in seen:
+            raise ValueError(f"{token!r} stands in it twice")
+        seen.add(token)
+    return bias
+
+
+Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+"""By what the logit of a token that was there already is divided, or multiplied below zero."""
+
+Extra = Annotated[float, Field(ge=-2, le=2)]
+"""What is taken from the logit of a token that was written already."""
+
+Least = Annotated[int, Field(ge=0)]
+"""How many tokens an answer has at least."""
+
+Bias = Annotated[
+    tuple[tuple[int | str, Annotated[float, Field(ge=-100, le=100)]], ...], AfterValidator(_usable)
+]
+"""What is added to the logits of tokens: each by its id, or by a text that is one token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Processing:
+    """What is done to the logits of one model, in tokens of its own, before anything else.
+
+    `logit_bias` and `sequence_bias` are added; `repetition_penalty` covers the tokens of prompt and
+    answer (arXiv:1909.05858), `presence_penalty` and `frequency_penalty` those of the answer alone;
+    no end comes before `min_tokens`, or before prompt and answer have `min_length`. None is what
+    nobody has said. What has no option of a recipe is said by a file of the model's.
+    """
+
+    repetition_penalty: float | None = None
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    logit_bias: tuple[tuple[int | str, float], ...] | None = None
+    min_tokens: int | None = None
+    min_length: int | None = None
+    no_repeat_ngram_size: int | None = None
+    sequence_bias: tuple[tuple[tuple[int, ...], float], ...] | None = None
+    bad_words_ids: tuple[tuple[int, ...], ...] | None = None
+    suppress_tokens: tuple[int, ...] | None = None
+    begin_suppress_tokens: tuple[int, ...] | None = None
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What somebody has said, by name."""
+        named = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in named.items() if value is not None}
+
+    def over(self, weaker: Processing) -> Processing:
+        """The same, and of what nobody has said here what is said there."""
+        return replace(weaker, **self.said) if self.said else weaker
+
+
+NOTHING = Processing()
+"""What nobody has said anything of: the logits stay as they are."""
