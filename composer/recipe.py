@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,12 +40,16 @@ def load(recipe: str | Path, *, root: str | Path | None = None, **params: object
 
 @dataclass(frozen=True, eq=False)
 class Recipe:
-    """A recipe without mistakes. It is light: no model is loaded before :meth:`ready`."""
+    """A recipe without mistakes. It is light: no model is loaded before :meth:`ready`.
+
+    A query that takes longer than `timeout` seconds is given up.
+    """
 
     compiled: Compiled
     plain: bool = False
     seed: int = 0
     path: Path | None = None
+    timeout: float | None = None
 
     def __repr__(self) -> str:
         return f"Recipe({self.name!r})"
@@ -71,6 +75,10 @@ class Recipe:
         files = [Path(each) for each in overlays]
         compiled = compile_recipe(path, source, settings, inside, files)
         return cls(compiled, plain, seed, None if source else path)
+
+    def within(self, seconds: float | None) -> Recipe:
+        """Return the recipe with a time limit for each query; None sets none."""
+        return replace(self, timeout=seconds)
 
     @property
     def name(self) -> str:
@@ -124,6 +132,7 @@ class Recipe:
         *,
         cache: bool | Path = False,
         budget: float | None = None,
+        timeout: float | None = None,
         loading: Callable[[str], None] | None = None,
         warn: Callable[[Diagnostic], None] | None = None,
     ) -> Ensemble:
@@ -135,8 +144,9 @@ class Recipe:
         With a `cache`, answers are kept on disk, in the user's own file or the one that is named,
         and are not made twice. What hinders that is told to `warn`, by default as a warning of
         Python's, and ends it; no answer is lost. `budget` is in dollars: what would exceed it is
-        refused. Raises Mistakes where something is not what the recipe's lock says (E506), or
-        where an estimator has learnt nothing yet (E509).
+        refused. A query that takes longer than `timeout` seconds is given up (E702). Raises
+        Mistakes where something is not what the recipe's lock says (E506), or where an estimator
+        has learnt nothing yet (E509).
         """
         from composer.compiler.fits import demand_taught
         from composer.run import Ensemble, open_cache
@@ -145,7 +155,14 @@ class Recipe:
         demand_taught(self._answer, self.name, self.path)
         path = None if isinstance(cache, bool) else Path(cache)
         kept = open_cache(path, warn) if cache else None
-        return Ensemble(self._planned, seed=self.seed, cache=kept, budget=budget, loading=loading)
+        return Ensemble(
+            self._planned,
+            seed=self.seed,
+            cache=kept,
+            budget=budget,
+            timeout=self.timeout if timeout is None else timeout,
+            loading=loading,
+        )
 
     def lock(self) -> Path:
         """Write a lock beside the recipe: what its models and data files are, by content."""

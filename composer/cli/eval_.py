@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from composer.cli.say import EXIT_FAILED, EXIT_PARTLY, Reading, json_option, recipe_options
+from composer.cli.say import (
+    EXIT_FAILED,
+    EXIT_PARTLY,
+    Reading,
+    json_option,
+    recipe_options,
+    timeout_option,
+)
 from composer.cli.say import as_json as to_json
 from composer.cli.terminal import err, out
 
@@ -86,6 +93,7 @@ class Picture(click.Path):
     help="Draw quality over cost into a .svg or .png file.",
 )
 @click.option("--seed", type=int, default=0, help="The seed of the sample and all sampled work.")
+@timeout_option
 @recipe_options
 @json_option
 def command(
@@ -96,6 +104,7 @@ def command(
     sample: int | None,
     how: Compare,
     seed: int,
+    timeout: float | None,
     reading: Reading,
     plot: Path | None,
     *,
@@ -110,7 +119,7 @@ def command(
     """
     from composer.evaluate import read_rows
 
-    loaded = [reading.read(path, seed=seed) for path in recipes]
+    loaded = [reading.read(path, seed=seed).within(timeout) for path in recipes]
     rows = read_rows(data, split=split, limit=limit, sample=sample, seed=seed)
     if route_only:
         _decide(loaded, rows, how, plot, as_json=as_json)

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from composer.cli.eval_ import HOW, DataFile
-from composer.cli.say import Reading, json_option, recipe_argument, recipe_options
+from composer.cli.say import (
+    Reading,
+    json_option,
+    recipe_argument,
+    recipe_options,
+    timeout_option,
+)
 from composer.cli.say import as_json as to_json
 from composer.cli.terminal import err, out
 
@@ -56,6 +62,7 @@ def _target(ctx: click.Context, param: click.Parameter, value: str | None) -> Ta
 @click.option("--no-shrink", is_flag=True, help="Believe estimates of foreign queries too.")
 @click.option("--no-cache", is_flag=True, help="Ask anew, even what was asked for a fit before.")
 @click.option("--seed", type=int, default=0, help="The seed of folds and of training.")
+@timeout_option
 @recipe_options
 @json_option
 def command(
@@ -66,6 +73,7 @@ def command(
     folds: int,
     how: Compare,
     seed: int,
+    timeout: float | None,
     *,
     no_shrink: bool,
     no_cache: bool,
@@ -75,7 +83,7 @@ def command(
     from composer.learn.fit import fit
     from composer.learn.lesson import Lesson
 
-    loaded = reading.read(recipe, seed=seed)
+    loaded = reading.read(recipe, seed=seed).within(timeout)
     lesson = Lesson(
         loaded,
         data or _own_data(loaded),

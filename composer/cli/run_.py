@@ -20,6 +20,7 @@ from composer.cli.say import (
     recipe_argument,
     recipe_options,
     tell,
+    timeout_option,
 )
 from composer.cli.terminal import err, is_terminal, out, utf8
 
@@ -72,6 +73,7 @@ def _trace_target(ctx: click.Context, param: click.Parameter, value: str | None)
 @click.option(
     "--budget", type=click.FloatRange(min=0), metavar="DOLLARS", help="Never spend more than this."
 )
+@timeout_option
 @click.option("--seed", type=int, default=0, help="The seed of all sampled work.")
 @click.option("--plain", is_flag=True, help="Leave out the rules that only save work.")
 @json_option
@@ -85,6 +87,7 @@ def command(
     trace: str | None,
     seed: int,
     budget: float | None,
+    timeout: float | None,
     *,
     no_cache: bool,
     stream: bool,
@@ -98,6 +101,7 @@ def command(
     if stream and (as_json or output is not None):
         raise click.UsageError("--stream prints pieces of text: leave out --json and --output")
     from composer.run.foreign import Strangers
+    from composer.run.partial import Partial
 
     loaded = reading.read(recipe, plain=plain, seed=seed)
     loaded.plan()
@@ -111,19 +115,22 @@ def command(
         if not waiting:
             return 0
         ready = loaded.ready(
-            cache=not no_cache, budget=budget, loading=_tell_loading, warn=lambda each: tell([each])
+            cache=not no_cache,
+            budget=budget,
+            timeout=timeout,
+            loading=_tell_loading,
+            warn=lambda each: tell([each]),
         )
         ensemble = stack.enter_context(ready)
-        strangers = Strangers()
+        strangers, partial = Strangers(), Partial()
         if stream and rows is None and not as_json:
-            results = strangers.over(_streamed(ensemble, waiting))
+            results = partial.over(strangers.over(_streamed(ensemble, waiting)))
             status = _report(results, None, show, printed=True)
         else:
             results = ensemble.as_they_come(waiting) if rows else ensemble.map(waiting)
-            counted = strangers.over(_bar(results, len(waiting)))
+            counted = partial.over(strangers.over(_bar(results, len(waiting))))
             status = _report(counted, rows, show, as_json=as_json)
-        if warning := strangers.warning():
-            tell([warning])
+        tell(filter(None, (strangers.warning(), partial.warning())))
         if ensemble.budget is not None:
             err(f"spent ${ensemble.budget.spent:.6f} of ${budget:g}")
         return status
@@ -215,6 +222,7 @@ class Tracing:
     def _json(self, result: Result) -> None:
         if result.trace is not None:
             self.file.write(json.dumps(result.trace.as_dict(), ensure_ascii=False) + "\n")
+            self.file.flush()
 
 
 def _streamed(ensemble: Ensemble, queries: Iterable[Query]) -> Iterator[Result]:

@@ -23,6 +23,12 @@ EXIT_MISTAKES, EXIT_USAGE, EXIT_FAILED, EXIT_PARTLY, EXIT_INTERRUPTED = 1, 2, 3,
 
 recipe_argument = click.argument("recipe", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print for programs.")
+timeout_option = click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="SECONDS",
+    help="Give up a query that takes longer; loading models does not count.",
+)
 
 
 @dataclass(frozen=True, slots=True)

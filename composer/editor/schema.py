@@ -110,7 +110,8 @@ def _steps() -> dict[str, Shape]:
     public = {name: about_step(step) for name, step in STEPS.items() if not step.sign}
     first = {name: bool(STEPS[name].arguments) for name in public}
     calls = {name: refer(f"step.{name}") for name in public}
-    bare = {n: either(_options(each), refer("positions")) for n, each in public.items()}
+    named = {name: about_step(step) for name, step in STEPS.items() if step.named}
+    bare = {n: either(_options(each), refer("positions")) for n, each in named.items()}
     return {
         "call": {**_one_of(calls), "additionalProperties": refer(ARGUMENTS)},
         "defaults": mapping(bare),

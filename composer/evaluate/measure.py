@@ -17,6 +17,7 @@ from composer.evaluate.seen import foreign_in, foreign_share, seen_of
 from composer.evaluate.slices import tagged
 from composer.metrics import difference_interval, mean_interval
 from composer.ports import Usage
+from composer.run.partial import Partial
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -61,6 +62,9 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
         alone = Members.of(recipe, rows, how, spoken, {} if known is None else known)
     single = _best(alone)
     calls, total = _spent(results)
+    partial = Partial()
+    for each in results:
+        partial.see(each)
     return Report(
         recipe=recipe.name,
         rows=len(rows),
@@ -78,6 +82,8 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
         seen=learnt,
         foreign=foreign_share(foreign_in(results)),
         failure=_failure(results),
+        partial=partial.partial,
+        failed_branches=partial.counts,
         calls=calls,
         cost=total.cost,
         prompt_tokens=total.prompt_tokens,

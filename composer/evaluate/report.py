@@ -29,7 +29,8 @@ class Report:
     both. `router` is there where a route chose among branches whose outcomes are known, and
     `seen` counts the rows whose questions it learnt from, `foreign` is the share of those far from
     all that it learnt from. `qualities` holds the judged rows by id:
-    1 for a right answer. `failure` says which row failed first, and why.
+    1 for a right answer. `failure` says which row failed first, and why; `partial` counts the rows
+    that were answered without branches that failed, and `failed_branches` how often each did.
     """
 
     recipe: str
@@ -52,6 +53,8 @@ class Report:
     seen: int = 0
     foreign: float | None = None
     failure: str | None = None
+    partial: int = 0
+    failed_branches: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def judged(self) -> int:
@@ -81,6 +84,8 @@ class Report:
             "judged": self.judged,
             "errors": self.errors,
             "failure": self.failure,
+            "partial": self.partial,
+            "failed_branches": dict(self.failed_branches),
             "accuracy": self.accuracy,
             "interval": [self.interval.low, self.interval.high] if self.interval else None,
             "members": {name: one.accuracy for name, one in self.members.items()},

@@ -37,6 +37,9 @@ def remarks(report: Report) -> Iterator[str]:
     """Say what the numbers of a report leave out, and what they do not show."""
     if report.errors:
         yield f"{report.errors:,} of the rows failed and count as wrong. First {report.failure}"
+    if report.partial:
+        told = ", ".join(f"{name} {count:,}" for name, count in report.failed_branches.items())
+        yield f"{report.partial:,} of the rows were answered without branches that failed: {told}."
     unknown = report.rows - report.judged
     if unknown:
         yield f"{unknown:,} of the rows have no reference to judge by and are left out."

@@ -82,8 +82,8 @@ def _told(name: str, branch: Recipe, rows: list[Row], lesson: Lesson) -> dict[st
         lesson.tell(f"`{name}` answered these {len(rows):,} questions before, as was kept")
         return kept
     lesson.tell(f"asking `{name}` {len(rows):,} questions")
-    told, errors = _answers(name, branch, rows, lesson)
-    if lesson.cache and not errors:
+    told, lacking = _answers(name, branch, rows, lesson)
+    if lesson.cache and not lacking:
         keep(file, told)
     return told
 
@@ -105,4 +105,4 @@ def _answers(
         said = f"every answer of `{name}` failed, first {report.failure}"
         raise unteachable(said, "try it with `compose run`")
     told = {row.id: (report.qualities.get(row.id), *spent[row.id]) for row in rows}
-    return told, report.errors
+    return told, report.errors + report.partial

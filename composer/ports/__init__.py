@@ -7,6 +7,7 @@ from composer.ports.asking import Asker, Later
 from composer.ports.capability import Capability
 from composer.ports.card import Card
 from composer.ports.errors import ModelError
+from composer.ports.failing import Enough, Failed, Tried
 from composer.ports.kinds import Port, port_of
 from composer.ports.learnt import Fitted, State, Trainable
 from composer.ports.once import Once
@@ -57,6 +58,8 @@ __all__ = [
     "Distribution",
     "Embed",
     "Embedded",
+    "Enough",
+    "Failed",
     "FilePath",
     "Fitted",
     "Generate",
@@ -83,6 +86,7 @@ __all__ = [
     "State",
     "Text",
     "Trainable",
+    "Tried",
     "Typed",
     "Usage",
     "Value",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from composer.ports.capability import Capability
+    from composer.ports.failing import Failed
 
 JSON: TypeAlias = str | int | float | bool | list["JSON"] | dict[str, "JSON"] | None
 """What JSON can hold."""
@@ -87,11 +88,15 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Several answers, in order, of branches that are `named`, else named by who wrote them."""
+    """Several answers, in order, of branches that are `named`, else named by who wrote them.
+
+    `failed` are the branches that gave none, and where their answers would stand.
+    """
 
     query: Query
     texts: tuple[Text, ...]
     named: tuple[str, ...] = ()
+    failed: tuple[Failed, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -101,12 +106,13 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Answers with a score each, best first."""
+    """Answers with a score each, best first; the `failed` ones would stand behind all others."""
 
     query: Query
     texts: tuple[Text, ...]
     scores: tuple[float, ...]
     names: tuple[str, ...] = ()
+    failed: tuple[Failed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +170,7 @@ def widen(value: Value) -> Value:
     if isinstance(value, Text):
         return Candidates(value.query, (value,))
     if isinstance(value, Ranking):
-        return Candidates(value.query, value.texts, value.names)
+        return Candidates(value.query, value.texts, value.names, value.failed)
     return value
 
 

@@ -18,6 +18,7 @@ from composer.ports import (
     Text,
     Usage,
 )
+from composer.ports.failing import side_by_side
 from composer.run.budget import most_tokens
 from composer.run.cache import answer_key, score_key
 from composer.run.trace import Asked
@@ -88,7 +89,7 @@ class RunAsker:
     async def many(self, requests: Sequence[Request[T]]) -> list[T]:
         """Ask several things side by side; seeds go by the order of the requests."""
         asked = [request.seeded(self._bits) for request in requests]
-        return list(await asyncio.gather(*(each.put(self._metered) for each in asked)))
+        return await side_by_side(each.put(self._metered) for each in asked)
 
     async def generate(self, model: Model, query: Query, sampling: Sampling) -> Text:
         """Let a model, or an ensemble, answer a query."""
@@ -135,7 +136,7 @@ class Metered(Client):
     ) -> Generated:
         """Let a model answer; each draw is kept and billed by itself."""
         each = (replace(request, draws=1, seeds=(seed,)) for seed in request.seeds)
-        draws = await asyncio.gather(*(self._draw(one, on_text) for one in each))
+        draws = await side_by_side(self._draw(one, on_text) for one in each)
         return Generated(tuple(draws))
 
     async def score(self, request: ScoreTexts) -> tuple[Score, ...]:
@@ -219,9 +220,11 @@ class Metered(Client):
     ) -> Completion:
         budget = self.means.budget
         if budget is None:
-            return (await client.generate(request, on_text)).draws[0]
+            async with self.means.clients.within(request.model):
+                return (await client.generate(request, on_text)).draws[0]
         async with budget.room(self._worst(client, request)):
-            (made,) = (await client.generate(request, on_text)).draws
+            async with self.means.clients.within(request.model):
+                (made,) = (await client.generate(request, on_text)).draws
             budget.pay(sum(usage.cost for usage in made.usage.values()))
         return made
 
@@ -229,11 +232,13 @@ class Metered(Client):
         """Let a client score, within the budget."""
         client, budget = await self.means.clients.of(request.model), self.means.budget
         if budget is None:
-            return await client.score(request)
+            async with self.means.clients.within(request.model):
+                return await client.score(request)
         texts = ("",) if request.texts is None else request.texts
         worst = sum(most_tokens(request.query, request.prefix, text) for text in texts)
         async with budget.room(self._reading(request.model, worst)):
-            scores = await client.score(request)
+            async with self.means.clients.within(request.model):
+                scores = await client.score(request)
             read = sum(len(score.logprobs) for score in scores)
             budget.pay(self._reading(request.model, read))
         return scores
@@ -241,10 +246,12 @@ class Metered(Client):
     async def _paid(self, request: Request[T], read: int, work: Awaitable[T]) -> T:
         """Do work that reads so many tokens at most, within the budget."""
         if self.means.budget is None:
-            return await work
+            async with self.means.clients.within(request.model):
+                return await work
         worst = self._reading(request.model, read)
         async with self.means.budget.room(worst):
-            result = await work
+            async with self.means.clients.within(request.model):
+                result = await work
             self.means.budget.pay(worst)
         return result
 

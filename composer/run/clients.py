@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.ports import Client, Generated, ModelError, Usage
+from composer.ports.failing import side_by_side
+from composer.run.limits import limit_of, within
 from composer.run.spans import SpanClient
 from composer.specs import Declared, Remote, SpanFuse, leaves, member_names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
 
     from composer.fusion.engine import Engine
     from composer.ports import Completion, Generate, Model, Score, ScoreTexts
@@ -22,8 +26,13 @@ Prices = dict[str, tuple[float, float] | None]
 class Clients:
     """Clients by model, each opened when it is first asked, and closed with the ensemble."""
 
-    def __init__(self, engine: Callable[[], Engine], prices: Prices) -> None:
-        self._local, self._prices = EngineClient(engine, prices), prices
+    def __init__(
+        self,
+        engine: Callable[[], Engine],
+        prices: Prices,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._local, self._prices, self._clock = EngineClient(engine, prices), prices, clock
         self._remote: dict[Declared, asyncio.Task[Client]] = {}
 
     async def of(self, model: Model) -> Client:
@@ -34,12 +43,16 @@ class Clients:
         if isinstance(model, Declared):
             return await self._opened(model)
         if isinstance(model, SpanFuse):
-            return SpanClient(model, self.of, self._prices)
+            return SpanClient(model, self, self._prices)
         raise ModelError(
             "E302",
             f"`{model.name}` is written by the engine, which `{remote[0].name}` is not run by",
             "fuse whole answers instead: `[A, B] -> vote()`, or declare a local model",
         )
+
+    def within(self, model: Model) -> AbstractAsyncContextManager[None]:
+        """Hold the time limit of a model over one request that is put to it."""
+        return within(limit_of(model), lambda: f"`{model.name}`", self._clock)
 
     async def close(self) -> None:
         """Close every client that was opened."""
@@ -82,7 +95,7 @@ class EngineClient(Client):
         engine = await self._started()
         how = (replace(request.sampling, seed=seed) for seed in request.seeds)
         futures = [engine.generate(replace(request, sampling=each), on_text) for each in how]
-        written = await asyncio.gather(*map(asyncio.wrap_future, futures))
+        written = await side_by_side(map(asyncio.wrap_future, futures))
         return Generated(tuple(self._billed(request.model, each) for each in written))
 
     async def score(self, request: ScoreTexts) -> tuple[Score, ...]:
@@ -93,7 +106,7 @@ class EngineClient(Client):
             futures = [engine.perplexity(request.model, query)]
         else:
             futures = [engine.score(request, text) for text in request.texts]
-        return tuple(await asyncio.gather(*map(asyncio.wrap_future, futures)))
+        return tuple(await side_by_side(map(asyncio.wrap_future, futures)))
 
     def _billed(self, model: Model, written: Completion) -> Completion:
         """Count what each declared model read and wrote, whatever a fuse calls it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import queue
 import threading
 from collections import deque
@@ -17,7 +18,7 @@ from composer.run.budget import Budget
 from composer.run.clients import Clients
 from composer.run.executor import Program, Walk, can_stream
 from composer.run.loading import Loading
-from composer.run.result import Failure, Result
+from composer.run.result import FailedBranch, Failure, Result
 from composer.run.rows import as_queries, as_query
 from composer.run.trace import Trace
 from composer.steps import STEPS
@@ -48,23 +49,25 @@ class Ensemble:
     `cache` it is given is closed with it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it is opened with
         self,
         planned: Planned,
         *,
         seed: int = 0,
         cache: AnswerCache | None = None,
         budget: float | None = None,
+        timeout: float | None = None,
         loading: Callable[[str], None] | None = None,
     ) -> None:
         self._loading = Loading(loading)
+        self._timeout = _seconds(timeout)
         self._engine: Engine | None = None
         self._lock = threading.Lock()
         self._open = True
         self.budget = None if budget is None else Budget(budget)
         self._cache = cache
         prices = {model.name: model.price for model in planned.plan.models}
-        self._clients = Clients(self._get_engine, prices)
+        self._clients = Clients(self._get_engine, prices, self._loading.clock)
         means = Means(self._clients, prices, self._cache, self.budget)
         self._program = Program(planned.root, planned.ids, means, seed)
         self._loop = asyncio.new_event_loop()
@@ -226,13 +229,17 @@ class Ensemble:
         trace = Trace(query.id, query.text, clock=self._loading.clock)
         empty = Result(query.id, query.text, None, trace=trace)
         try:
-            text = await Walk(self._program, query, trace, on_text).answer()
+            text = await Walk(self._program, query, trace, on_text).answer(self._timeout)
         except asyncio.CancelledError:
             raise
         except Exception as error:
             failure = Failure.of(error)
             failure.result = replace(
-                empty, members=trace.usage, seconds=trace.now(), error=str(failure)
+                empty,
+                members=trace.usage,
+                seconds=trace.now(),
+                error=str(failure),
+                failed=_failed(trace),
             )
             raise failure from error
         return replace(
@@ -242,6 +249,7 @@ class Ensemble:
             decision=_decision(trace),
             members=trace.usage,
             seconds=trace.now(),
+            failed=_failed(trace),
             text=text,
         )
 
@@ -309,6 +317,22 @@ def _decision(trace: Trace) -> dict[str, float] | None:
     decided = (event for event in trace.events if STEPS[event.op].gives is Port.DECISION)
     routes = (event.notes for event in decided)
     return next((notes["weights"] for notes in routes if "weights" in notes), None)
+
+
+def _failed(trace: Trace) -> tuple[FailedBranch, ...]:
+    """Return the branches that failed while the answer went on without them."""
+    return tuple(
+        FailedBranch(event.id, name, why)
+        for event in trace.events
+        for name, why in event.notes.get("failed", {}).items()
+    )
+
+
+def _seconds(timeout: float | None) -> float | None:
+    """Refuse a time limit that is none."""
+    if timeout is not None and not 0 < timeout < math.inf:
+        raise Failure("E402", f"a time limit is a number of seconds above 0, not {timeout}")
+    return timeout
 
 
 def _settled(query: Query, future: Future[Result]) -> Result:

@@ -10,11 +10,25 @@ from __future__ import annotations
 import asyncio
 import inspect
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from composer.compiler.graph import QUERY, Node, topological
-from composer.ports import Candidates, Decision, Port, Query, Ranking, Text, Typed, widen
+from composer.compiler.graph.site import count_of
+from composer.ports import (
+    Candidates,
+    Decision,
+    Failed,
+    ModelError,
+    Port,
+    Query,
+    Ranking,
+    Text,
+    Typed,
+    widen,
+)
+from composer.ports.failing import TooFewError, ends_all, enough_of, failures, side_by_side
 from composer.run.asking import RunAsker
+from composer.run.limits import ended, within
 from composer.steps import Role
 
 if TYPE_CHECKING:
@@ -24,6 +38,10 @@ if TYPE_CHECKING:
     from composer.run.asking import Means
     from composer.run.trace import Event, Trace
     from composer.steps import Input
+
+
+Argument: TypeAlias = "Value | Branch | Failed"
+"""What a step is given for an input: its value, a branch to run, or how it failed."""
 
 
 @dataclass(eq=False)
@@ -58,64 +76,109 @@ class Walk:
     query: Query
     trace: Trace
     on_text: Callable[[str], None] | None = None
-    _tasks: dict[Node, asyncio.Task[Value]] = field(default_factory=dict)
+    _works: dict[Node, _Work] = field(default_factory=dict)
+    _given_up: list[asyncio.Task[Value]] = field(default_factory=list)
 
-    async def answer(self) -> Text:
+    async def answer(self, limit: float | None = None) -> Text:
         """Return the value of the root; whatever still runs then is cancelled."""
         try:
-            value = await self.value(self.program.root)
+            async with within(limit, self._unfinished, self.trace.clock):
+                value = await self.value(self.program.root)
         finally:
-            pending = [task for task in self._tasks.values() if not task.done()]
-            for task in pending:
-                task.cancel()
-            await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+            tasks = [*(work.task for work in self._works.values()), *self._given_up]
+            await ended([task for task in tasks if not task.done()])
         assert isinstance(value, Text)
         return value
 
-    def value(self, node: Node) -> asyncio.Task[Value]:
-        """Return the task of a node's value, started on first demand."""
-        if node not in self._tasks:
-            self._tasks[node] = asyncio.create_task(self._run(node))
-        return self._tasks[node]
-
-    async def _run(self, node: Node) -> Value:
+    async def value(self, node: Node) -> Value:
+        """Return a node's value. It is worked out once, as long as somebody waits for it."""
         if node.op == QUERY:
             return self.query
         if node in self.program.constants:
             return self.program.constants[node]
-        given = [self._given(input_, each) for input_, each in node.paired()]
-        arguments = await asyncio.gather(*given)
+        work = self._works.get(node)
+        if work is None:
+            work = self._works[node] = _Work(asyncio.create_task(self._run(node)))
+        work.waiting += 1
+        try:
+            return await asyncio.shield(work.task)
+        finally:
+            work.waiting -= 1
+            if not work.waiting and not work.task.done():
+                work.task.cancel()
+                self._given_up.append(work.task)
+                del self._works[node]
+
+    async def _run(self, node: Node) -> Value:
+        arguments = await self._arguments(node)
         value = await self._call(node, arguments)
         if node in self.program.fixed:
             self.program.constants[node] = value
         return value
 
-    async def _given(self, input_: Input, node: Node) -> Value | Branch:
+    async def _arguments(self, node: Node) -> list[Argument]:
+        gathers = node.step.gathers
+        names = node.get("names") if gathers else (_name(e, self.program.ids) for e in node.inputs)
+        pairs = zip(names, node.paired(), strict=True)
+        given = [self._given(name, input_, each) for name, (input_, each) in pairs]
+        if len(given) == 1:
+            return [await given[0]]
+        if not gathers:
+            return await side_by_side(given)
+        try:
+            return await enough_of(given, node.get("min"))
+        except TooFewError as error:
+            event = self.trace.begin(self.program.ids[node], node.op)
+            event.notes.update(failures(error.failed))
+            event.error, event.end = str(error), event.start
+            raise
+
+    async def _given(self, name: str, input_: Input, node: Node) -> Argument:
         if input_.role is Role.LATER:
-            return Branch(self, node, _name(node, self.program.ids))
-        value = await self.value(node)
+            return Branch(self, node, name)
+        try:
+            value = await self.value(node)
+        except Exception as error:
+            if not input_.tried or ends_all(error):
+                raise
+            return Failed(name, error, count=1 if node.port is Port.TEXT else count_of(node))
         takes = node.port in input_.ports
         return value if takes else widen(value)
 
-    async def _call(self, node: Node, arguments: list[Value | Branch]) -> Value:
+    async def _call(self, node: Node, arguments: list[Argument]) -> Value:
         event = self.trace.begin(self.program.ids[node], node.op)
+        event.notes.update(failures([e for e in arguments if isinstance(e, Failed)]))
         given, options = node.call(arguments, self.program.options[node])
         if node.step.asks:
             options["ask"] = self._asker(node, event)
+        limit: float | None = getattr(node.options, "timeout", None)
         try:
             value: Value = node.step.function(*given, **options)
             if inspect.isawaitable(value):
-                value = await value
-        except asyncio.CancelledError:
+                async with within(limit, lambda: _who(node), self.trace.clock):
+                    value = await value
+        except asyncio.CancelledError as error:
             event.error = "cancelled"
-            raise
+            if _is_cancelled():
+                raise
+            # Nobody has cancelled this: a member's own trouble must not pass for that.
+            raise ModelError("E701", f"{_who(node)} was cancelled from inside") from error
         except Exception as error:
             event.error = str(error)
+            if isinstance(error, TooFewError):
+                event.notes.update(failures(error.failed))
             raise
         finally:
             event.end = self.trace.now()
         event.gave = _brief(value)
         return value
+
+    def _unfinished(self) -> str:
+        """Say what a query waited for when its time was over."""
+        begun = [event for event in self.trace.events if event.end is None]
+        waited = [each.model for event in begun for each in event.asked if not each.seconds]
+        names = ", ".join(f"`{name}`" for name in dict.fromkeys(waited))
+        return f"the query, which waited for {names}," if names else "the query"
 
     def _asker(self, node: Node, event: Event) -> RunAsker:
         draw = getattr(node.options, "draw", 0)
@@ -123,6 +186,14 @@ class Walk:
         seed = f"{program.seed}/{self.query.root.id}/{node.op}/{draw}"
         on_text = self.on_text if node is program.root else None
         return RunAsker(program.means, self.trace, event, seed, on_text)
+
+
+@dataclass(eq=False, slots=True)
+class _Work:
+    """The work on one node's value, and how many wait for it."""
+
+    task: asyncio.Task[Value]
+    waiting: int = 0
 
 
 @dataclass(eq=False, slots=True)
@@ -136,6 +207,18 @@ class Branch:
     async def __call__(self) -> Value:
         """Run the branch."""
         return await self.walk.value(self.node)
+
+
+def _is_cancelled() -> bool:
+    """Say whether somebody has cancelled the task that runs."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _who(node: Node) -> str:
+    """Name a step by the model that it asks, if it is one."""
+    asks = node.asks
+    return f"`{node.op if asks is None else asks.title}`"
 
 
 def _begun(node: Node) -> dict[str, object]:

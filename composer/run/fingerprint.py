@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 DIGITS = 12
 
+GIVES_UP = frozenset({"timeout", "min"})
+"""Options that say when there is no answer, never which it is."""
+
 
 def fingerprint(root: Node, seed: int) -> str:
     """Return a hash of all that the answers of a graph depend on, besides the questions.
@@ -33,8 +36,12 @@ def fingerprint(root: Node, seed: int) -> str:
 
 
 def _said(node: Node) -> object:
-    """Write the options that are not left open: a new one, left open, changes no recipe."""
-    return _plain({name: each for name, each in node.values().items() if each is not None})
+    """Write the options on which an answer depends.
+
+    One that is left open is none: a new one changes no recipe. Neither is one that gives up.
+    """
+    named = node.values().items()
+    return _plain({n: each for n, each in named if each is not None and n not in GIVES_UP})
 
 
 def _plain(value: object) -> object:

@@ -6,6 +6,7 @@ import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from composer.ports.errors import described
 from composer.words import draw
 from composer.words.secrets import scrub, starred
 
@@ -50,12 +51,23 @@ class Failure(Exception):  # noqa: N818 - what a run ends in; the word users rea
         if isinstance(error, Failure):
             return error
         scrub(error)
-        code, message = getattr(error, "code", None), getattr(error, "message", None)
-        if code and message:
-            return cls(code, message, getattr(error, "help", None) or "")
-        if isinstance(error, TimeoutError):
-            return cls("E702", "no answer in time")
-        return cls("E701", f"{type(error).__name__}: {error}", "`--traceback` shows where")
+        return cls(*described(error))
+
+
+@dataclass(frozen=True, slots=True)
+class FailedBranch:
+    """A branch of a step that gave no answer, while others went on: by the step's id in the plan.
+
+    `error` says why, with its code.
+    """
+
+    step: str
+    branch: str
+    error: str
+
+    def as_dict(self) -> dict[str, str]:
+        """Return the plain values that `--json` prints."""
+        return {"step": self.step, "branch": self.branch, "error": self.error}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +75,8 @@ class Result:
     """The answer to one query, who was asked for it, and what that took.
 
     `answer` is the value that was extracted, if one was, else the text. `decision` holds the
-    weights of the first route. `members` counts calls, tokens and dollars of each model. `seconds`
-    do not count the loading of models.
+    weights of the first route, `failed` the branches that others went on without. `members` counts
+    calls, tokens and dollars of each model. `seconds` do not count the loading of models.
     """
 
     id: str
@@ -75,6 +87,7 @@ class Result:
     members: Mapping[str, Usage] = field(default_factory=dict)
     seconds: float = 0.0
     error: str | None = None
+    failed: tuple[FailedBranch, ...] = ()
     text: Text | None = field(default=None, repr=False, compare=False)
     trace: Trace | None = field(default=None, repr=False, compare=False)
 
@@ -105,4 +118,5 @@ class Result:
             "members": {name: usage.as_dict() for name, usage in sorted(self.members.items())},
             "seconds": round(self.seconds, 4),
             "error": self.error,
+            **({"failed": [each.as_dict() for each in self.failed]} if self.failed else {}),
         }

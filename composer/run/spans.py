@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from composer.fusion.answer import Answer
 from composer.fusion.spans import Candidate, fuse_spans, mean
 from composer.ports import Client, Generate, Generated, ScoreTexts, Usage
+from composer.ports.failing import side_by_side
 from composer.run.budget import most_tokens
 from composer.specs import Declared, Prompted, bare, leaves
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from composer.ports import Completion, Model, Query
     from composer.specs import SpanFuse
 
-    Find = Callable[[Model], Awaitable[Client]]
+    Limit = Callable[[Model], AbstractAsyncContextManager[None]]
     Prices = Mapping[str, tuple[float, float] | None]
 
 __all__ = ["ClientMember", "SpanClient"]
@@ -27,11 +28,21 @@ __all__ = ["ClientMember", "SpanClient"]
 T = TypeVar("T")
 
 
-class SpanClient(Client):
-    """Answers for a span fuse with members that others answer for; `find` gives their clients."""
+class Clients(Protocol):
+    """What answers for models: the client of each, and how long it may take for one request."""
 
-    def __init__(self, fuse: SpanFuse, find: Find, prices: Prices) -> None:
-        self.fuse, self._find, self._prices = fuse, find, prices
+    async def of(self, model: Model) -> Client:
+        """Return what answers for a model."""
+
+    def within(self, model: Model) -> AbstractAsyncContextManager[None]:
+        """Hold a model's time limit over one request."""
+
+
+class SpanClient(Client):
+    """Answers for a span fuse with members that others answer for, each within its time limit."""
+
+    def __init__(self, fuse: SpanFuse, clients: Clients, prices: Prices) -> None:
+        self.fuse, self._clients, self._prices = fuse, clients, prices
 
     def cost(self, request: Generate) -> float:
         """Return the most that it may cost: in each round a member writes a span and reads all.
@@ -50,7 +61,7 @@ class SpanClient(Client):
         """Write the answers side by side, each at its own pace."""
         how = [replace(request.sampling, seed=seed) for seed in request.seeds]
         asked = [replace(request, sampling=each) for each in how]
-        return Generated(tuple(await asyncio.gather(*(self._write(a, on_text) for a in asked))))
+        return Generated(tuple(await side_by_side(self._write(a, on_text) for a in asked)))
 
     async def _write(self, request: Generate, on_text: Callable[[str], None] | None) -> Completion:
         fuse, shares = self.fuse, self.fuse.shares()
@@ -60,8 +71,9 @@ class SpanClient(Client):
                 name,
                 weight,
                 member,
-                await self._find(_unprompted(member)),
+                await self._clients.of(_unprompted(member)),
                 request,
+                self._clients.within,
                 self._prices,
             )
             for name, weight, member in named
@@ -69,7 +81,7 @@ class SpanClient(Client):
         ]
         answer, most = Answer(request.sampling, on_text), fuse.max_span_tokens
         return await fuse_spans(
-            members, _side_by_side, answer, words=fuse.words, max_span_tokens=most
+            members, side_by_side, answer, words=fuse.words, max_span_tokens=most
         )
 
 
@@ -86,11 +98,12 @@ class ClientMember:
         model: Model,
         client: Client,
         request: Generate,
+        limit: Limit,
         prices: Prices,
     ) -> None:
         self.name, self.weight = name, weight
         self.left: Mapping[str, str] = {}
-        self._model, self._client = _unprompted(model), client
+        self._model, self._client, self._limit = _unprompted(model), client, limit
         self._query, self._how = _asked(model, request.query), request.sampling
         self._text = request.prefix
         self._draws = random.Random(f"{request.sampling.seed}/{name}")
@@ -109,7 +122,8 @@ class ClientMember:
         processing = replace(self._how.processing, min_tokens=least)
         how = replace(self._how, max_tokens=most, seed=seed, processing=processing)
         asked = Generate(self._model, self._query, how, self._text, seeds=(seed,))
-        (made,) = (await self._client.generate(asked)).draws
+        async with self._limit(self._model):
+            (made,) = (await self._client.generate(asked)).draws
         for name, usage in made.usage.items():
             self._spend(name, usage)
         text = _words(made.text, words)
@@ -122,7 +136,8 @@ class ClientMember:
         """Mean log-probability of a token of each; the end of an answer is not scored."""
         texts = tuple(each.text.decode(errors="replace") for each in candidates)
         asked = ScoreTexts(self._model, self._query, texts, self._text)
-        scores = await self._client.score(asked)
+        async with self._limit(self._model):
+            scores = await self._client.score(asked)
         read = sum(len(score.logprobs) for score in scores)
         for leaf in leaves(self._model):
             price = self._prices.get(leaf.name) or (0.0, 0.0)
@@ -143,16 +158,6 @@ class ClientMember:
 
     def close(self) -> None:
         """Nothing is held between two questions."""
-
-
-async def _side_by_side(work: Sequence[Coroutine[object, None, T]]) -> list[T]:
-    """Await several members at once; where one fails, the others are not waited for."""
-    tasks = [asyncio.ensure_future(each) for each in work]
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()
 
 
 def _unprompted(model: Model) -> Model:

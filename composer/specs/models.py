@@ -85,10 +85,14 @@ class Checkpoint(Model):
 
 @dataclass(frozen=True)
 class Declared(Checkpoint):
-    """A model as a recipe declares it: a name, and a backend with its options."""
+    """A model as a recipe declares it: a name, and a backend with its options.
+
+    What it is asked fails after `timeout` seconds, which changes no answer.
+    """
 
     name: str
     declaration: Declaration
+    timeout: float | None = None
 
     @property
     def card(self) -> Card:

@@ -11,6 +11,8 @@ from composer.parts import Template
 from composer.ports import (
     Asker,
     Candidates,
+    Enough,
+    Failed,
     Model,
     Processing,
     Query,
@@ -19,13 +21,15 @@ from composer.ports import (
     Text,
 )
 from composer.ports.capability import Capability
+from composer.ports.failing import attempts, failures
 from composer.ports.processing import Bias, Extra, Factor, Least
+from composer.ports.values import unique
 from composer.specs import Declaration, Declared, Prompted
-from composer.steps.declare import step
+from composer.steps.declare import Seconds, step
 from composer.steps.site import Complaint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from composer.steps.site import Site
 
@@ -36,9 +40,12 @@ Whole = Annotated[int, Field(ge=0)]
 
 
 @step(sign="a name in step position", hidden=("declaration", "name"))
-def model(*, declaration: Declaration, name: str) -> Declared:
-    """Stand for a declared model."""
-    return Declared(name, declaration)
+def model(*, declaration: Declaration, name: str, timeout: Seconds | None = None) -> Declared:
+    """Stand for a declared model.
+
+    With a `timeout`, whatever it is asked fails after so many seconds; loading it does not count.
+    """
+    return Declared(name, declaration, timeout)
 
 
 @step(
@@ -114,15 +121,16 @@ async def sample(
     logit_bias: Bias | None = None,
     min_tokens: Least | None = None,
     max_length: Count | None = None,
+    min: Enough = "most",  # noqa: A002 - the word of the language
     draw: int = 0,  # noqa: ARG001 - as in `generate`
     ask: Asker,
 ) -> Candidates:
     """Draw several answers of one model, as self-consistency does.
 
     Its options are those of `generate`: penalties and biases are done to each model's own logits.
+    Where draws fail, the others go on, as long as they are more than half, or as many as `min`
+    says.
     """
-    import asyncio
-
     processing = Processing(
         repetition_penalty, presence_penalty, frequency_penalty, logit_bias, min_tokens
     )
@@ -130,8 +138,21 @@ async def sample(
         temperature, top_p, top_k, min_p, max_tokens, stop,
         processing=processing, max_length=max_length,
     )  # fmt: skip
-    draws = [ask.generate(model, query, _seeded(sampling, ask)) for _ in range(n)]
-    return Candidates(query, tuple(await asyncio.gather(*draws)))
+    names = unique(model.name for _ in range(n))
+    asked = [ask.generate(model, query, _seeded(sampling, ask)) for _ in names]
+    drawn = await attempts(zip(names, asked, strict=True), min)
+    return gathered(query, names, drawn, ask)
+
+
+def gathered(
+    query: Query, names: Sequence[str], found: Sequence[Text | Failed], ask: Asker
+) -> Candidates:
+    """Return the answers of those that answered, under their names."""
+    failed = tuple(each for each in found if isinstance(each, Failed))
+    ask.note(**failures(failed))
+    pairs = [(n, each) for n, each in zip(names, found, strict=True) if isinstance(each, Text)]
+    kept, texts = tuple(name for name, _ in pairs), tuple(text for _, text in pairs)
+    return Candidates(query, texts, kept, failed)
 
 
 PROCESSED = (

@@ -4,10 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
-from composer.ports import Asker, Candidates, Decision, Later, Ranking, Text
+from composer.ports import (
+    Asker,
+    Candidates,
+    Decision,
+    Enough,
+    Failed,
+    Later,
+    Ranking,
+    Text,
+    Tried,
+)
+from composer.ports.failing import attempts, demand
 from composer.ports.values import unique
+from composer.steps.asking import gathered
 from composer.steps.declare import LONE_SAME, SAME, step
 
 if TYPE_CHECKING:
@@ -17,19 +29,47 @@ WEIGHT = "weight"
 """The fact under which an answer keeps the weight that a route gave its branch."""
 
 
-@step(sign="`[a, b]`", gives=LONE_SAME, hidden=("names",), lines=True)
-def bank(*branches: Text | Candidates | Ranking, names: tuple[str, ...]) -> Candidates:
-    """Gather the answers of all branches; candidates among them are spliced in."""
-    texts: list[Text] = []
-    named: list[str] = []
+@step(sign="`[a, b]`", gives=LONE_SAME, hidden=("names",), lines=True, defaulted=True)
+def bank(
+    *branches: Tried[Text | Candidates | Ranking],
+    names: tuple[str, ...],
+    min: Enough = "most",  # noqa: A002 - the word of the language
+) -> Candidates:
+    """Gather the answers of all branches; candidates among them are spliced in.
+
+    Where branches fail, the others go on, as long as they are more than half, or as many as `min`
+    says: a number, or all. A bank with fewer branches than that needs all of them.
+    """
+    lost = [replace(e, name=n) for n, e in zip(names, branches, strict=True) if _is_lost(e)]
+    demand(min, len(branches), lost)
+    slots: list[tuple[str, Text | None]] = []
+    failed: list[Failed] = []
+    at = 0
     for name, branch in zip(names, branches, strict=True):
-        if isinstance(branch, Text):
-            texts.append(branch)
-            named.append(name)
-        else:
-            texts.extend(branch.texts)
-            named.extend(f"{name}.{inner}" for inner in branch.names)
-    return Candidates(branches[0].query, tuple(texts), unique(named))
+        inside, missing = _spread(name, branch, at)
+        slots, failed = slots + inside, failed + missing
+        at += sum(text is not None for _, text in inside) + sum(e.count or 0 for e in missing)
+    named = zip(unique(name for name, _ in slots), (text for _, text in slots), strict=True)
+    kept = [(name, text) for name, text in named if text is not None]
+    texts = tuple(text for _, text in kept)
+    return Candidates(texts[0].query, texts, tuple(name for name, _ in kept), tuple(failed))
+
+
+def _is_lost(branch: Tried[Text | Candidates | Ranking]) -> TypeGuard[Failed]:
+    return isinstance(branch, Failed)
+
+
+def _spread(
+    name: str, branch: Tried[Text | Candidates | Ranking], at: int
+) -> tuple[list[tuple[str, Text | None]], list[Failed]]:
+    """Return the answers of a branch under their names, and what failed, from a place on."""
+    if isinstance(branch, Failed):
+        return [(name, None)], [replace(branch, name=name, at=at)]
+    if isinstance(branch, Text):
+        return [(name, branch)], []
+    named = [f"{name}.{inner}" for inner in branch.names]
+    missing = [replace(e, name=f"{name}.{e.name}", at=at + e.at) for e in branch.failed]
+    return list(zip(named, branch.texts, strict=True)), missing
 
 
 @bank.counts
@@ -49,21 +89,31 @@ async def choose(
     return await branches[names.index(chosen)]()
 
 
-@step(sign="`route(policy = ...) -> [a, b]`", hidden=("names",))
+@step(sign="`route(policy = ...) -> [a, b]`", hidden=("names", "min"))
 async def choose_many(
-    decision: Decision, *branches: Later[Text], names: tuple[str, ...], ask: Asker
+    decision: Decision,
+    *branches: Later[Text],
+    names: tuple[str, ...],
+    min: Enough = "most",  # noqa: A002 - as in `bank`
+    ask: Asker,
 ) -> Candidates:
-    """Ask only the branches that the decision chose; several answers, even when one comes."""
-    import asyncio
+    """Ask only the branches that the decision chose; several answers, even when one comes.
 
+    Where branches fail, the others go on, as in any bank.
+    """
     chosen = decision.chosen
     ask.note(chosen=list(chosen))
-    texts = await asyncio.gather(*(branches[names.index(name)]() for name in chosen))
+    asked = [branches[names.index(name)]() for name in chosen]
+    found = await attempts(zip(chosen, asked, strict=True), min)
     weighed = [
-        replace(text, facts=MappingProxyType({**text.facts, WEIGHT: decision.weights[name]}))
-        for text, name in zip(texts, chosen, strict=True)
+        _weighed(each, decision.weights[name]) if isinstance(each, Text) else each
+        for name, each in zip(chosen, found, strict=True)
     ]
-    return Candidates(decision.query, tuple(weighed), chosen)
+    return gathered(decision.query, chosen, weighed, ask)
+
+
+def _weighed(text: Text, weight: float) -> Text:
+    return replace(text, facts=MappingProxyType({**text.facts, WEIGHT: weight}))
 
 
 @step(sign="`a | b`", gives=SAME, hidden=("names",), tries_first=True)

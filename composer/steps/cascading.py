@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.parts import Confidence, Constant, Operation, Rule
-from composer.ports import Asker, Later, Port, Query, Text
+from composer.parts import Confidence, Constant, Operation, Rule, Verdict
+from composer.ports import Asker, Failed, Later, Port, Query, Text, Tried
 from composer.ports.capability import Capability
+from composer.ports.failing import TooFewError, attempt, failures
 from composer.steps.declare import step
 from composer.steps.site import Complaint
 
@@ -20,34 +21,56 @@ SURE = Rule(Operation(">=", (Confidence(), Constant(0.6))))
 
 @step(paper="arXiv:2305.05176", tries_first=True, shown=("accept",))
 async def cascade(
-    first: Query | Text, *stages: Later[Text], accept: Rule = SURE, ask: Asker
+    first: Tried[Query | Text], *stages: Later[Text], accept: Rule = SURE, ask: Asker
 ) -> Text:
     """Take the first answer that `accept` holds for, asking the next stage until one does.
 
     Given an answer, that is the first attempt; given a query, the first stage makes it. The last
     stage's answer is taken as it is. Where `accept` cannot be known (a signal that the answer
-    lacks), the next stage is asked.
+    lacks), the next stage is asked. Where an attempt fails, the next stage is asked too; where the
+    last ones fail, the answer of the one before stands.
     """
-    rest = list(stages)
-    answer = first if isinstance(first, Text) else await rest.pop(0)()
+    answer = first if isinstance(first, Text) else None
+    failed = [first] if isinstance(first, Failed) else []
     asked: list[dict[str, object]] = []
-    for stage in rest:
-        verdict = await accept.holds(answer, ask)
-        asked.append(
-            {
-                "answer": answer.text,
-                "by": answer.source,
-                "accepted": verdict.holds,
-                "rule": str(accept),
-                "signals": dict(verdict.facts),
-                "next": None if verdict.holds else stage.name,
-            }
-        )
-        ask.note(stages=asked)
-        if verdict.holds:
-            return answer
-        answer = await stage()
+    judged: Text | None = None
+    for stage in stages:
+        ask.note(**failures(failed))
+        if answer is not None and answer is not judged:
+            judged = answer
+            verdict = await _verdict(accept, answer, ask, failed)
+            asked.append(
+                {
+                    "answer": answer.text,
+                    "by": answer.source,
+                    "accepted": verdict.holds,
+                    "rule": str(accept),
+                    "signals": dict(verdict.facts),
+                    "next": None if verdict.holds else stage.name,
+                }
+            )
+            ask.note(stages=asked)
+            if verdict.holds:
+                return answer
+        found = await attempt(stage.name, stage())
+        if isinstance(found, Text):
+            answer = found
+        else:
+            failed.append(found)
+    ask.note(**failures(failed))
+    if answer is None:
+        raise TooFewError(failed, "every attempt failed", "add a fallback: `cascade(A, B) | C`")
     return answer
+
+
+async def _verdict(accept: Rule, answer: Text, ask: Asker, failed: list[Failed]) -> Verdict:
+    """Decide over an answer; where what decides fails, that cannot be known."""
+    found = await attempt("accept", accept.holds(answer, ask))
+    if isinstance(found, Verdict):
+        return found
+    failed.append(found)
+    ask.note(**failures(failed))
+    return Verdict(None, {})
 
 
 @cascade.enough

@@ -14,9 +14,9 @@ import typing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Generic, ParamSpec, TypeVar
 
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from composer.ports import Port
 from composer.ports.capability import Capability
@@ -46,6 +46,13 @@ SAME = "same"
 LONE_SAME = "lone_same"
 """Given as `gives`: the same, where that is all that it was given."""
 
+Seconds = Annotated[float, Field(gt=0)]
+
+TIMEOUT = "The seconds after which it is given up, and counts as failed; loading does not count."
+
+LIMITS: dict[str, Any] = {"timeout": (Seconds | None, Field(None, description=TIMEOUT))}
+"""The options of every step that waits for others; its function is not given them."""
+
 Check = Callable[[Site], Iterator[Complaint]]
 Count = Callable[[Site], int | None]
 Enough = Callable[[Sequence[Port]], Complaint | None]
@@ -74,7 +81,8 @@ class Traits:
     is asked as its own files say, where nothing else is said.
 
     Of how it is written and shown: `hidden` names options that only the compiler sets; a step with
-    `sign` is written by that sign of the language and not by name. A picture shows the options
+    `sign` is written by that sign of the language and not by name, and has options of its own only
+    where `defaulted` says that `default` may set them. A picture shows the options
     `shown` even where a recipe leaves them alone, and `told` are hidden ones that a rule may set;
     it draws the input `absorbs` as one with the step, a line from an input with its label, and a
     step that is `lines` as nothing else than the lines from its branches.
@@ -92,6 +100,7 @@ class Traits:
     tries_first: bool = False
     alone: bool = False
     sign: str = ""
+    defaulted: bool = False
     hidden: Collection[str] = ()
     shown: Collection[str] = ()
     told: Collection[str] = ()
@@ -164,10 +173,27 @@ class Step(Traits):
             for p, hint in self._parameters
             if is_option(p, hint)
         }
+        if self.limited:
+            fields |= LIMITS
         config = ConfigDict(
             frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True
         )
         return create_model(f"{self.name}_options", __config__=config, **fields)
+
+    @property
+    def limited(self) -> bool:
+        """Whether it takes time that can be limited: it asks somebody, and waits for them."""
+        return not self.sign and self.asks and inspect.iscoroutinefunction(self.function)
+
+    @property
+    def gathers(self) -> bool:
+        """Whether its branches may fail, as long as enough of them answer: as its `min` says."""
+        return any(each.tried and each.variadic for each in self.inputs)
+
+    @property
+    def named(self) -> bool:
+        """Whether a `default` statement may name it."""
+        return not self.sign or self.defaulted
 
     @property
     def public_options(self) -> dict[str, Any]:

@@ -42,6 +42,7 @@ async def rank(
         tuple(answers.texts[at] for at in order),
         tuple(scores[at] for at in order),
         tuple(answers.names[at] for at in order),
+        tuple(replace(each, at=len(order)) for each in answers.failed),
     )
 
 
@@ -76,7 +77,14 @@ def it_can_know_what_it_scores_by(site: Site) -> Iterator[Complaint]:
 @step()
 def top(ranking: Ranking, k: Annotated[int, Field(ge=1)] = 3) -> Candidates:
     """Keep the k best."""
-    return Candidates(ranking.query, ranking.texts[:k], ranking.names[:k])
+    failed, room = [], k - len(ranking.texts)
+    for each in ranking.failed:
+        if room > 0:
+            failed.append(
+                each if each.count is None else replace(each, count=min(each.count, room))
+            )
+            room -= each.count or 0
+    return Candidates(ranking.query, ranking.texts[:k], ranking.names[:k], tuple(failed))
 
 
 @top.counts

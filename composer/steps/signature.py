@@ -9,7 +9,7 @@ import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from composer.ports import Later, Port, port_of
+from composer.ports import Failed, Later, Port, port_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,13 +27,17 @@ class Role(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """An input of a step. A variadic one takes any number, an optional one may be left out."""
+    """An input of a step. A variadic one takes any number, an optional one may be left out.
+
+    One that is `tried` may fail: the step is given the failure, and says what becomes of it.
+    """
 
     name: str
     role: Role
     ports: frozenset[Port]
     variadic: bool = False
     optional: bool = False
+    tried: bool = False
 
     @property
     def is_model(self) -> bool:
@@ -58,7 +62,8 @@ def inputs_of(parameters: Parameters) -> Iterator[Input]:
             role = Role.LATER if later else Role.VALUE
             variadic = parameter.kind is parameter.VAR_POSITIONAL
             optional = parameter.default is not parameter.empty
-            yield Input(parameter.name, role, ports, variadic, optional)
+            tried = Failed in typing.get_args(hint)
+            yield Input(parameter.name, role, ports, variadic, optional, tried)
 
 
 def is_option(parameter: inspect.Parameter, hint: object) -> bool:
@@ -73,5 +78,5 @@ def ports_of(hint: object) -> frozenset[Port]:
     """Return the ports of the values that an annotation names; none, where it names another."""
     union = typing.get_origin(hint) in (typing.Union, types.UnionType)
     kinds = typing.get_args(hint) if union else (hint,)
-    ports = [port_of(kind) for kind in kinds if kind is not type(None)]
+    ports = [port_of(kind) for kind in kinds if kind not in (type(None), Failed)]
     return frozenset(port for port in ports if port) if all(ports) else frozenset()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from composer.parts import Agreement, Count, Exact, PartError, Reduction, Seeded, Ties
 from composer.ports import Asker, Candidates, Text
+from composer.ports.failing import without
 from composer.steps.banks import WEIGHT
 from composer.steps.declare import step
 from composer.steps.site import Complaint
@@ -41,6 +42,8 @@ def vote(
     """
     if routed:
         weights = tuple(_routed(text) for text in answers.texts)
+    elif weights is not None:
+        weights = _of_those_that_answered(weights, answers)
     ballots = [(t, w) for t, w in _ballots(answers, weights, soft=soft) if w > 0]
     texts = [text for text, _ in ballots]
     voices = [text.answer for text in texts]
@@ -92,16 +95,24 @@ def _routed(text: Text) -> float:
     return float(text.facts[WEIGHT])
 
 
+def _of_those_that_answered(weights: tuple[float, ...], answers: Candidates) -> tuple[float, ...]:
+    """Return the weights of the answers that are there."""
+    kept = without(answers.failed, weights, len(answers.texts))
+    if kept is None:
+        failed = ", ".join(f"`{each.name}`" for each in answers.failed)
+        beside = f", beside what failed ({failed})" if failed else ""
+        raise PartError(
+            "E403",
+            f"{len(answers.texts)} answers{beside} came to a vote that has {len(weights)} weights",
+            "give one weight an answer, in order",
+        )
+    return kept
+
+
 def _ballots(
     answers: Candidates, weights: tuple[float, ...] | None, *, soft: bool
 ) -> list[tuple[Text, float]]:
     """List who votes for what with how much; a soft vote's winner votes by its tally."""
-    if weights is not None and len(weights) != len(answers.texts):
-        raise PartError(
-            "E403",
-            f"{len(answers.texts)} answers came to a vote that has {len(weights)} weights",
-            "give one weight an answer, in order",
-        )
     out: list[tuple[Text, float]] = []
     for text, weight in zip(answers.texts, weights or (1.0,) * len(answers.texts), strict=True):
         parts = text.facts.get(BALLOTS, ()) if soft else ()

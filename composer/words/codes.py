@@ -445,8 +445,11 @@ CODES: dict[str, Code] = {
     ),
     "E702": Code(
         "a member took too long",
-        "A backend gave up waiting for its model. No time limit can be set in a recipe yet: ask "
-        "for fewer tokens, or add a fallback.",
+        "A model, a step or a query took longer than its `timeout` says, in seconds, or a backend "
+        "gave up waiting for its model. What ran was cancelled. Loading a model does not count, "
+        "waiting for others does. Give it more time, ask for fewer tokens, or add a fallback.",
+        "A(timeout = 0.5)",
+        "A(timeout = 30) | B",
     ),
     "E703": Code(
         "a text is longer than the model can read",
@@ -457,6 +460,14 @@ CODES: dict[str, Code] = {
         "a model gave numbers that are none",
         "Among the logits was a value that is not a number. Weights that overflow their type do "
         "this: try `dtype = bf16` or `dtype = float32`, and check merged weights.",
+    ),
+    "E716": Code(
+        "too few branches answered",
+        "Where branches of a bank fail, the others go on as long as they are more than half, or as "
+        "many as `default bank(min = ...)` says: a number, or `all`. The message names each branch "
+        "that failed, and why. A cascade fails where every attempt does.",
+        "default bank(min = all)\n[A, B] -> vote()",
+        "default bank(min = 1)\n([A, B] -> vote()) | D",
     ),
     "E705": Code(
         "nothing to choose from",
@@ -558,6 +569,12 @@ CODES: dict[str, Code] = {
         "many there are belongs to an answer that the model writes alone: in a fuse, or where a "
         "step asks it something of its own, the options of that step hold. Penalties and forbidden "
         "tokens are the model's own and hold everywhere.",
+    ),
+    "W702": Code(
+        "answers without some branches",
+        "Branches failed or took too long, and the others went on without them. The answers stand "
+        "and are worth less than whole ones: `--json` and `--trace` say which branch failed, and "
+        "why. `default bank(min = all)` lets no answer stand that lacks a branch.",
     ),
     "W501": Code(
         "a check that has to wait",

@@ -6,6 +6,7 @@ from composer.compiler.rules import PASSES, Pass, illegal, optimize, pattern, ru
 from composer.compiler.rules.simpler import WIDEST
 
 UNIFORM = "route(by = uniform())"
+ALL = "default bank(min = all)\n"
 
 
 @pytest.fixture
@@ -49,7 +50,7 @@ FIRES = [
     ("settled_cascade", "cascade(A, B, accept = true)"),
     ("flat_banks", "[[A, B], C] -> vote()"),
     ("flat_banks", "[[A, [B, C]], C] -> vote()"),
-    ("flat_votes", "[[A, B] -> vote(soft = true), C] -> vote(soft = true)"),
+    ("flat_votes", f"{ALL}[[A, B] -> vote(soft = true), C] -> vote(soft = true)"),
     ("flat_fuses", "token_fuse(token_fuse(P, Q), R)"),
     ("flat_fuses", "token_fuse(token_fuse(P + 0.5 * Q) - R)"),
     ("one_vocabulary", "token_fuse(P, Q, align = union())"),
@@ -79,13 +80,14 @@ RESTS = [
     ("settled_cascade", "A -> cascade(B)"),
     ("flat_banks", "[[A, B] -> vote(), C] -> vote()"),
     ("flat_banks", "[[A, B] -> extract(), C] -> vote()"),
-    ("flat_votes", "[[A, B] -> vote(soft = true), C] -> vote()"),
-    ("flat_votes", "[[A, B] -> vote(), C] -> vote(soft = true)"),
-    ("flat_votes", "[[A, B] -> vote(soft = true, weights = [1, 0]), C] -> vote(soft = true)"),
-    ("flat_votes", "[[A, B] -> extract() -> vote(soft = true), C] -> vote(soft = true)"),
-    ("flat_votes", "[[A, B] -> vote(soft = true, by = numeric()), C] -> vote(soft = true)"),
-    ("flat_votes", "[[A, B] -> vote(soft = true, ties = first()), C] -> vote(soft = true)"),
-    ("flat_votes", "[sample(A, 2) -> vote(soft = true), C] -> vote(soft = true)"),
+    ("flat_votes", "[[A, B] -> vote(soft = true), C] -> vote(soft = true)"),
+    ("flat_votes", f"{ALL}[[A, B] -> vote(soft = true), C] -> vote()"),
+    ("flat_votes", f"{ALL}[[A, B] -> vote(), C] -> vote(soft = true)"),
+    ("flat_votes", f"{ALL}[[A, B] -> vote(soft = true, weights = [1, 0]), C] -> vote(soft = true)"),
+    ("flat_votes", f"{ALL}[[A, B] -> extract() -> vote(soft = true), C] -> vote(soft = true)"),
+    ("flat_votes", f"{ALL}[[A, B] -> vote(soft = true, by = numeric()), C] -> vote(soft = true)"),
+    ("flat_votes", f"{ALL}[[A, B] -> vote(soft = true, ties = first()), C] -> vote(soft = true)"),
+    ("flat_votes", f"{ALL}[sample(A, 2) -> vote(soft = true), C] -> vote(soft = true)"),
     ("flat_fuses", "token_fuse(token_fuse(P, Q, combine = logs), R)"),
     ("flat_fuses", "token_fuse(token_fuse(P + 0.5 * Q), R, combine = logs)"),
     ("flat_fuses", "span_fuse(token_fuse(P, Q), R)"),
@@ -145,7 +147,7 @@ def test_fuses_of_fuses_of_fuses_become_one(rooted, zoo):
 
 
 def test_votes_of_votes_share_their_weight(rooted):
-    text = "[A, [B, C, B] -> vote(soft = true)] -> vote(soft = true, weights = [1, 3])"
+    text = f"{ALL}[A, [B, C, B] -> vote(soft = true)] -> vote(soft = true, weights = [1, 3])"
     vote = rooted(text)
     assert vote.get("weights") == (1, 1, 1, 1)
     assert vote.inputs[0].get("names") == ("A", "vote.B", "vote.C", "vote.B#2")

@@ -44,7 +44,7 @@ def test_inputs_are_read_off_the_annotations():
 
 def test_options_are_what_is_left():
     step = step_of(example)
-    assert list(step.public_options) == ["by", "n"]
+    assert list(step.public_options) == ["by", "n", "timeout"]
     assert step.options(n=2).by == Exact()
     with pytest.raises(ValueError, match="greater than or equal to 1"):
         step.options(n=0)
@@ -53,7 +53,7 @@ def test_options_are_what_is_left():
 
 
 def test_hidden_options_are_not_public():
-    assert list(step_of(example, hidden=frozenset({"n"})).public_options) == ["by"]
+    assert list(step_of(example, hidden=frozenset({"n"})).public_options) == ["by", "timeout"]
 
 
 def test_options_without_a_star_may_be_given_by_place():

@@ -58,7 +58,7 @@ def fill(  # noqa: PLR0913 - a step, its call and what is known beside it
     except Bad as bad:
         ctx.catch(bad)
         return None
-    options = _defaults(ctx, step, scope)
+    options = defaults_of(ctx, step, scope)
     options.values.update(hidden)
     sound = True
     for name, argument in given.items():
@@ -93,7 +93,7 @@ def _written(argument: tree.Argument, scope: Scope) -> Place:
     return follow(argument.value, scope)[0].place
 
 
-def _defaults(ctx: Context, step: Step, scope: Scope) -> Options:
+def defaults_of(ctx: Context, step: Step, scope: Scope) -> Options:
     """Return what `default` statements say about a step, the weaker ones overridden."""
     known = step.public_options
     options = Options({}, {})
@@ -116,8 +116,8 @@ def check_default(
 ) -> None:
     """Check a `default` statement: the step, its options, and their values."""
     step = steps.get(default.value.function)
-    if step is None or step.sign:
-        public = [name for name, each in steps.items() if not each.sign]
+    if step is None or not step.named:
+        public = [name for name, each in steps.items() if each.named]
         place = default.value.function_place
         ctx.mistakes.append(unknown(default.value.function, place, public, "step"))
         return

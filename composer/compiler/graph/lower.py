@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.calls import heed, options_of
+from composer.compiler.graph.calls import defaults_of, heed, options_of
 from composer.compiler.graph.complaints import (
     bank_needs_query,
     fits,
@@ -119,7 +119,9 @@ async def _bank(ctx: Context, bank: tree.Bank, wire: Node, scope: Scope) -> Node
         accepted = frozenset({Port.TEXT, Port.CANDIDATES, Port.RANKING})
         if not gives(ctx, node, accepted, "a branch of a bank", branch.place):
             return None
-    return ctx.graph.node("bank", nodes, {"names": names}, bank.place)
+    options = defaults_of(ctx, STEPS["bank"], scope)
+    options.values["names"] = names
+    return ctx.graph.written("bank", nodes, options, bank.place)
 
 
 async def _fallback(ctx: Context, expr: tree.Fallback, wire: Node, scope: Scope) -> Node | None:

@@ -31,7 +31,6 @@ from composer.trampoline import deep
 if TYPE_CHECKING:
     from composer.compiler.graph.context import Context
     from composer.compiler.graph.node import Node
-    from composer.ports import Typed
 
 
 @deep
@@ -209,23 +208,26 @@ def _declare(ctx: Context, binding: Binding) -> Node:
     if call.function not in BACKENDS:
         ctx.mistakes.append(unknown(call.function, call.function_place, list(BACKENDS), "backend"))
         return _misdeclared(ctx, statement)
+    step, backend = STEPS["model"], BACKENDS[call.function]
+    beside = [name for name in step.public_options if name not in backend.model_fields]
     try:
-        declaration = ctx.values.typed(call, BACKENDS[call.function], binding.scope)
+        declaration = ctx.values.typed(call, backend, binding.scope, beside)
     except Bad as bad:
         ctx.catch(bad)
         return _misdeclared(ctx, statement)
-    node = _model(ctx, statement, declaration)
+    own = tuple(each for each in call.arguments if each.name in beside)
+    hidden = {"declaration": declaration, "name": statement.name}
+    options = options_of(ctx, step, replace(call, arguments=own), binding.scope, hidden)
+    if options is None:
+        return _misdeclared(ctx, statement)
+    node = ctx.graph.written("model", (), options, statement.place)
     ctx.declared[node] = statement.name_place
     return node
-
-
-def _model(ctx: Context, statement: tree.Model, declaration: Typed) -> Node:
-    options = {"declaration": declaration, "name": statement.name}
-    return ctx.graph.node("model", (), options, statement.place)
 
 
 def _misdeclared(ctx: Context, statement: tree.Model) -> Node:
     """Let a model whose declaration is a mistake stand, so that what asks it is checked too."""
     from composer.models.fake import Fake
 
-    return _model(ctx, statement, Fake())
+    options = {"declaration": Fake(), "name": statement.name}
+    return ctx.graph.node("model", (), options, statement.place)

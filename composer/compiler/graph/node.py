@@ -11,6 +11,7 @@ from composer.heavy import nx
 from composer.ports import Model, ModelError, Port
 from composer.specs import Held, Local, SpecError, held_by, with_models
 from composer.steps import STEPS, Input, Role
+from composer.steps.declare import LIMITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -81,13 +82,15 @@ class Node:
     ) -> tuple[Sequence[Any], dict[str, Any]]:
         """Return what the step's function takes, by what its inputs came to and its options."""
         at, named = len(self.given), dict(options)
+        if self.op != MODEL:
+            named = {name: value for name, value in named.items() if name not in LIMITS}
         if self.holds:
 
             def bound(held: Model) -> Model:
                 model: Model = values[at + _place(held)]
                 return model
 
-            named = {name: with_models(value, bound) for name, value in options.items()}
+            named = {name: with_models(value, bound) for name, value in named.items()}
         return values[:at], named
 
     def get(self, option: str) -> Any:  # noqa: ANN401 - an option may be of any type

@@ -72,7 +72,7 @@ def _advice(scope: Scope, path: str) -> str:
     """Say what can be set near a path that is none."""
     match path.split("."):
         case ["default", name, option]:
-            steps = [step for step, each in STEPS.items() if not each.sign]
+            steps = [step for step, each in STEPS.items() if each.named]
             known = name in steps
             return did_you_mean(*(option, STEPS[name].public_options) if known else (name, steps))
         case ["model", name, option]:
@@ -101,8 +101,13 @@ def _models(scope: Scope) -> dict[str, list[str]]:
     for name, binding in scope.names.items():
         if isinstance(binding.statement, tree.Model):
             backend = BACKENDS.get(binding.statement.value.function)
-            found[name] = list(backend.model_fields) if backend else []
+            found[name] = [*backend.model_fields, *_beside()] if backend else []
     return found
+
+
+def _beside() -> list[str]:
+    """Return the options that every model has, whatever its backend."""
+    return list(STEPS["model"].public_options)
 
 
 def _apply(scope: Scope, path: str, value: tree.Expr) -> bool:
@@ -128,7 +133,7 @@ def _param(scope: Scope, name: str, value: tree.Expr) -> bool:
 
 
 def _default(scope: Scope, step: str, option: str, value: tree.Expr) -> bool:
-    if step not in STEPS or STEPS[step].sign or option not in STEPS[step].public_options:
+    if step not in STEPS or not STEPS[step].named or option not in STEPS[step].public_options:
         return False
     argument = tree.Argument(option, value, value.place, value.place)
     call = tree.Call(step, (argument,), value.place, value.place)
@@ -142,9 +147,10 @@ def _model(scope: Scope, name: str, option: str, value: tree.Expr) -> bool:
         return False
     call = binding.statement.value
     backend = BACKENDS.get(call.function)
-    if backend is None or option not in backend.model_fields:
+    known = [*backend.model_fields, *_beside()] if backend else []
+    if option not in known:
         return False
-    at = list(backend.model_fields).index(option)
+    at = known.index(option)
     unnamed = [a for a in call.arguments if a.name is None]
     dropped = unnamed[at] if at < len(unnamed) else None
     kept = [a for a in call.arguments if a.name != option and a is not dropped]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.calls import options_of, place_inputs
+from composer.compiler.graph.calls import defaults_of, options_of, place_inputs
 from composer.compiler.graph.complaints import (
     fits,
     gives,
@@ -17,6 +17,7 @@ from composer.compiler.graph.complaints import (
 )
 from composer.compiler.graph.context import AsModel, AsStep, all_sound
 from composer.compiler.graph.naming import branch_names
+from composer.compiler.graph.node import Options
 from composer.compiler.graph.uses import hold, opened, origin
 from composer.parts import Estimator
 from composer.ports import Port
@@ -88,9 +89,21 @@ async def decided(
         return None
     if len(branches) == 1 and not _fused(branches[0]):
         nothing_to_decide(ctx, call, bank.branches[0])
-    policy = decision.values().get("policy")
-    op = "choose_many" if policy and policy.many and len(branches) > 1 else "choose"
-    return ctx.graph.node(op, (decision, *branches), {"names": names}, bank.place)
+    own = defaults_of(ctx, STEPS["bank"], bank_scope)
+    return _chosen(
+        ctx, decision, branches, Options({**own.values, "names": names}, own.places), bank
+    )
+
+
+def _chosen(
+    ctx: Context, decision: Node, branches: tuple[Node, ...], options: Options, bank: tree.Bank
+) -> Node:
+    """Return the bank of which a decision chooses one branch, or several."""
+    policy, given = decision.values().get("policy"), (decision, *branches)
+    if policy and policy.many and len(branches) > 1:
+        return ctx.graph.written("choose_many", given, options, bank.place)
+    names = {"names": options.values["names"]}
+    return ctx.graph.node("choose", given, names, bank.place)
 
 
 def _routed(

@@ -12,6 +12,7 @@ from composer.compiler.graph.capabilities import (
     checkpoint_of,
     checkpoints_in,
 )
+from composer.compiler.graph.node import QUERY, Graph, Node, topological
 from composer.models.biases import biased, pieces_of
 from composer.ports import ModelError, Port
 from composer.specs.declaration import LOGITS
@@ -20,7 +21,6 @@ from composer.steps import Complaint, Site
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from composer.compiler.graph.node import Graph, Node
     from composer.models import Capability, Card
 
 
@@ -66,6 +66,15 @@ class Facts:
         largest = max(groups, key=len, default=())
         everyone = dict.fromkeys(writer for group in [largest, *groups] for writer in group)
         return largest if len(everyone) == len(largest) else tuple(everyone)
+
+
+def count_of(node: Node) -> int | None:
+    """Return how many answers a node gives, if that is known."""
+    facts = Facts(Graph())
+    for each in topological(node):
+        if each.op != QUERY:
+            facts.learn(each)
+    return facts.counts[node]
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ from composer.words import Diagnostic, nearest
 from composer.words.secrets import hide
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from composer.parts.rule import Expression
     from composer.words import Place
@@ -126,10 +126,16 @@ class Values:
             return self.find(value, scope, expr.place, mark.must_exist)
         return value
 
-    def typed(self, call: tree.Call, kind: type[Typed], scope: Scope) -> Typed:
-        """Build a part or a declared model from a call, arguments checked."""
+    def typed(
+        self, call: tree.Call, kind: type[Typed], scope: Scope, beside: Collection[str] = ()
+    ) -> Typed:
+        """Build a part or a declared model from a call, arguments checked.
+
+        Those `beside` its own options are passed over.
+        """
         fields = kind.model_fields
-        given = match(call, list(fields), fields)
+        given = match(call, list(fields), [*fields, *(n for n in beside if n not in fields)])
+        given = {name: argument for name, argument in given.items() if name in fields}
         values: dict[str, object] = {}
         mistakes: list[Diagnostic] = []
         for name, argument in given.items():

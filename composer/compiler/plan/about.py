@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.hints import hint_of, say, with_article
 from composer.compiler.plan.wording import option_text
+from composer.steps import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -97,8 +98,10 @@ def about_part(kind: str, part: type[Typed]) -> About:
 
 
 def about_backend(backend: type[Declaration]) -> About:
-    """Say where a backend's models come from, and its options."""
-    return _typed(backend, "a backend of models")
+    """Say where a backend's models come from, and its options; every model has some more."""
+    about, step = _typed(backend, "a backend of models"), STEPS["model"]
+    every = _options(step.public_options, inspect.getdoc(step.function) or "")
+    return replace(about, options={**about.options, **every, **about.options})
 
 
 def _typed(kind: type[Typed], title: str) -> About:
@@ -107,7 +110,10 @@ def _typed(kind: type[Typed], title: str) -> About:
 
 
 def _options(fields: Mapping[str, FieldInfo], text: str) -> dict[str, Option]:
-    return {name: Option(name, field, _said_of(name, text)) for name, field in fields.items()}
+    return {
+        name: Option(name, field, _said_of(name, text) or field.description or "")
+        for name, field in fields.items()
+    }
 
 
 def _said_of(name: str, text: str) -> str:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from composer.compiler.graph.routes import choices
 from composer.compiler.rules.rewrite import pattern, rule
+from composer.ports.values import unique
 
 if TYPE_CHECKING:
     from composer.compiler.graph import Graph, Node
@@ -16,6 +17,34 @@ def lone_branch(graph: Graph, node: Node, branch: Node) -> Node:
     """A bank of one branch is that branch."""
     del graph, node
     return branch
+
+
+WIDEST = 64
+"""Branches beyond which nested banks stay nested: there is little to gain, and names grow."""
+
+
+@rule(pattern("bank", name="outer"))
+def flat_banks(graph: Graph, node: Node, outer: Node) -> Node | None:
+    """A bank inside a bank gives its candidates to the outer one.
+
+    Which of them answered is counted over all, so that is part of what a recipe means.
+    """
+    nested = {each for each in outer.inputs if _joins(each, outer)}
+    width = sum(len(each.inputs) if each in nested else 1 for each in outer.inputs)
+    if not nested or width > WIDEST:
+        return None
+    inputs: list[Node] = []
+    names: list[str] = []
+    for name, branch in zip(node.get("names"), node.inputs, strict=True):
+        inside = branch in nested
+        inputs += branch.inputs if inside else (branch,)
+        names += [f"{name}.{inner}" for inner in branch.get("names")] if inside else [name]
+    return graph.replaced(node, tuple(inputs), names=unique(names))
+
+
+def _joins(branch: Node, outer: Node) -> bool:
+    """Say whether a branch is a bank that asks for as many answers."""
+    return branch.op == outer.op and branch.get("min") == outer.get("min")
 
 
 @rule(

@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from composer.compiler.rules.meaning import lone_branch, lone_choice, route_into_members
+from composer.compiler.rules.meaning import (
+    flat_banks,
+    lone_branch,
+    lone_choice,
+    route_into_members,
+)
 from composer.compiler.rules.rewrite import Fired, Pass
 from composer.compiler.rules.sharing import greedy_once, lazy_members, one_forward, one_vocabulary
 from composer.compiler.rules.simpler import (
-    flat_banks,
     flat_fuses,
     flat_votes,
     never_chosen,
@@ -21,9 +25,9 @@ if TYPE_CHECKING:
     from composer.compiler.graph import Graph, Node
 
 PASSES = (
-    Pass("meaning", (lone_branch, route_into_members, lone_choice), meaning=True),
+    Pass("meaning", (lone_branch, flat_banks, route_into_members, lone_choice), meaning=True),
     Pass("drop", (weightless_members, never_chosen, settled_cascade)),
-    Pass("flatten", (flat_banks, flat_votes, flat_fuses)),
+    Pass("flatten", (flat_votes, flat_fuses)),
     Pass("share", (one_vocabulary, one_forward, lazy_members, greedy_once)),
 )
 

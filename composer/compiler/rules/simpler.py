@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import QUERY, topological
+from composer.compiler.rules.meaning import WIDEST
 from composer.compiler.rules.rewrite import pattern, rule
 from composer.parts import Constant, One, Uniform
 from composer.ports import Port
@@ -46,41 +47,22 @@ def never_chosen(graph: Graph, node: Node, bank: Node) -> Node | None:
 
 @rule(pattern("cascade", name="stages"))
 def settled_cascade(graph: Graph, node: Node, stages: Node) -> Node | None:
-    """A cascade that accepts everything stops at its first answer; the later stages go."""
-    del graph, stages
+    """A cascade that accepts every answer asks a later stage only where one fails: a fallback."""
+    del stages
     rule_ = node.get("accept").expression
     if not (isinstance(rule_, Constant) and rule_.value is True):
         return None
-    first = node.inputs[0]
-    return node.inputs[1] if first.port is Port.QUERY else first
-
-
-WIDEST = 64
-"""Branches beyond which nested banks stay nested: there is little to gain, and names grow."""
-
-
-@rule(pattern("bank", name="outer"))
-def flat_banks(graph: Graph, node: Node, outer: Node) -> Node | None:
-    """A bank inside a bank gives its candidates to the outer one."""
-    nested = {each for each in outer.inputs if each.step is outer.step}
-    width = sum(len(each.inputs) if each in nested else 1 for each in outer.inputs)
-    if not nested or width > WIDEST:
-        return None
-    inputs: list[Node] = []
-    names: list[str] = []
-    for name, branch in zip(node.get("names"), node.inputs, strict=True):
-        inside = branch in nested
-        inputs += branch.inputs if inside else (branch,)
-        names += [f"{name}.{inner}" for inner in branch.get("names")] if inside else [name]
-    return graph.replaced(node, tuple(inputs), names=unique(names))
+    attempts = node.inputs[1:] if node.inputs[0].port is Port.QUERY else node.inputs
+    names = unique(each.asks.title if each.asks else each.title for each in attempts)
+    return graph.node("fallback", attempts, {"names": names}, graph.places.get(node))
 
 
 @rule(pattern("vote", pattern("bank", name="bank"), soft=True))
 def flat_votes(graph: Graph, node: Node, bank: Node) -> Node | None:
     """A soft vote over soft votes is one vote, with the weights multiplied.
 
-    The shares are linear in the ballots as long as nobody can abstain and both votes compare
-    answers in one way.
+    The shares are linear in the ballots as long as nobody can abstain, both votes compare answers
+    in one way, and no bank goes on without a branch that failed.
     """
     width = sum(
         len(inner.inputs) if (inner := _inner_vote(node, bank, each)) else 1 for each in bank.inputs
@@ -88,6 +70,8 @@ def flat_votes(graph: Graph, node: Node, bank: Node) -> Node | None:
     if not len(bank.inputs) < width <= WIDEST:
         return None
     if any(each.port is not Port.TEXT for each in bank.inputs) or not _linear(node):
+        return None
+    if bank.get("min") != "all":
         return None
     weights = node.get("weights") or (1.0,) * len(bank.inputs)
     inputs: list[Node] = []
@@ -132,7 +116,8 @@ def _inner_vote(outer: Node, around: Node, branch: Node) -> Node | None:
     positive = own is None or all(weight > 0 for weight in own)
     bank = branch.inputs[0]
     single = bank.step is around.step and all(each.port is Port.TEXT for each in bank.inputs)
-    return bank if alike and positive and single else None
+    whole = single and bank.get("min") == around.get("min")
+    return bank if alike and positive and whole else None
 
 
 @rule(pattern("generate", pattern("*", name="query"), pattern("token_fuse", name="fuse")))

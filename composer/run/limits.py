@@ -1,0 +1,83 @@
+"""Time limits: what takes longer is cancelled, and fails with E702.
+
+A limit is a span of time on a clock that stands still while models load. Waiting in a queue of
+ours, for rows of a model or for the budget, counts: it is what whoever asked is waiting for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from composer.ports import ModelError
+from composer.specs import Declared, leaves
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from composer.ports import Model
+
+SHORTEST = 0.02
+"""Seconds between two looks at a clock that stands still."""
+
+GRACE = 1.0
+"""Seconds that are left to what was cancelled to end."""
+
+
+@asynccontextmanager
+async def within(
+    seconds: float | None, who: Callable[[], str], clock: Callable[[], float]
+) -> AsyncIterator[None]:
+    """Cancel what runs inside after so many seconds, and raise E702; None sets no limit.
+
+    `who` says then who took too long.
+    """
+    if seconds is None:
+        yield
+        return
+    loop, ends = asyncio.get_running_loop(), clock() + seconds
+    try:
+        async with asyncio.timeout(None) as limit:
+            timers: list[asyncio.TimerHandle] = []
+
+            def look() -> None:
+                left = ends - clock()
+                if left > 0:
+                    timers[:] = [loop.call_later(max(left, SHORTEST), look)]
+                else:
+                    limit.reschedule(loop.time())
+
+            look()
+            try:
+                yield
+            finally:
+                timers[0].cancel()
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        raise ModelError(
+            "E702",
+            f"{who()} gave no answer within {seconds:g} second{'' if seconds == 1 else 's'}",
+            "raise its `timeout`, ask for fewer tokens, or add a fallback: `A | B`",
+        ) from None
+
+
+def limit_of(model: Model) -> float | None:
+    """Return the seconds that one request to a model may take: the fewest of its members'.
+
+    A fuse with a member behind a client has none: each request to a member has that member's.
+    """
+    members = list(leaves(model))
+    if len(members) > 1 and not all(each.is_local for each in members):
+        return None
+    found = (each.timeout for each in members if isinstance(each, Declared))
+    return min((each for each in found if each is not None), default=None)
+
+
+async def ended(tasks: list[asyncio.Task[object]]) -> None:
+    """Cancel tasks, and wait a while until they have ended."""
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks, timeout=GRACE)
