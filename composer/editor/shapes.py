@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 from composer.compiler.graph.hints import is_kind, is_union
 from composer.parts import Rule, Template, kind_of
 from composer.ports import Typed
+from composer.ports.typed import Variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -77,6 +78,8 @@ def shape_of(hint: object) -> Shape:  # noqa: PLR0911 - one case each
         return either(*(shape_of(each) for each in get_args(hint)))
     if get_origin(hint) is Literal:
         return {"enum": list(get_args(hint))}
+    if hint == Variables:
+        return either({"type": "object"}, {"type": "array"})
     if get_origin(hint) is tuple:
         return _tuple(get_args(hint))
     if hint is str or is_kind(hint, Template):

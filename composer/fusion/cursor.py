@@ -235,7 +235,7 @@ def messages_of(leaf: Leaf, query: Query) -> tuple[Message, ...]:
 def opening(leaf: Leaf, query: Query, prefix: str) -> list[int]:
     """Tokens of the leaf's prompt and of the answer's beginning."""
     model = leaf.runner.model
-    ids = model.render(messages_of(leaf, query), leaf.template)
+    ids = model.render(messages_of(leaf, query), leaf.chat)
     return [*ids, *model.vocabulary.extend(prefix.encode())] if prefix else ids
 
 

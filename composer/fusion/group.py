@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from composer.models.runner import Runner
     from composer.ports.processing import Processing
     from composer.ports.values import Model
+    from composer.specs.chat import Chat
     from composer.specs.parts import Renders
 
     Prior = Callable[..., Awaitable[tuple[float, ...]]]
@@ -49,7 +50,7 @@ class Leaf:
 
     runner: Runner
     name: str
-    template: str
+    chat: Chat
     prompt: Renders | None
     lane: int
     processing: Processing
@@ -319,8 +320,8 @@ class Group:
             self._spaces[runner] = space_of(runner.model)
         place = len(self.leaves)
         lane = 0 if together else sum(leaf.runner is runner for leaf in self.leaves)
-        style = model.weights.template
-        leaf = Leaf(runner, name or model.name, style, prompt, lane, model.weights.processing)
+        chat = model.weights.chat
+        leaf = Leaf(runner, name or model.name, chat, prompt, lane, model.weights.processing)
         self.leaves.append(leaf)
         return Single(self._spaces[runner], range(place, place + 1))
 

@@ -6,18 +6,21 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
 from composer.models.asked import checked, processing_of, settings_of, unheeded
+from composer.models.chatfiles import chat_of
 from composer.models.dtypes import Dtype, long_name
 from composer.models.folder import LOCAL, card_of, faults_of
 from composer.ports.card import Card, Price
 from composer.ports.errors import ModelError
 from composer.ports.processing import Bias, Extra, Factor, Least
-from composer.ports.typed import ModelPath
+from composer.ports.typed import ModelPath, Variables
+from composer.specs.chat import Chat
 from composer.specs.content import folder_digest
 from composer.specs.declaration import Local, Weights
 from composer.specs.headers import has_weights
+from composer.specs.parts import ChatFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +35,11 @@ class HF(Local):
 
     A `dtype` of `auto` is that of the stored weights, but float32 on a processor; a `device` of
     `auto` is the best one here; a `template` of `auto` is the tokenizer's own for chats if it
-    has one, else `plain`: the messages as they are. With `generation_config = true` the model is
+    has one, else `plain`: the messages as they are. One of several is chosen by its name, one in a
+    file by `file("chat.jinja")`; `template_args` are variables of the template, such as
+    `[enable_thinking: false]`. `fold_system` puts what the system says before the first question,
+    for templates that leave it out. What stands in a message is text, whatever special token it
+    spells, unless `parse_special` says otherwise. With `generation_config = true` the model is
     asked as its generation_config.json says, where the recipe says nothing else; `false` says that
     it is not wanted. `repetition_penalty`, `presence_penalty`, `frequency_penalty`, `logit_bias`
     and `min_tokens` are those of `generate`, for this model wherever it writes.
@@ -44,7 +51,10 @@ class HF(Local):
     dtype: Dtype = "auto"
     device: str = "auto"
     revision: str | None = None
-    template: Literal["auto", "chat", "plain"] = "auto"
+    template: ChatFile | str = "auto"
+    template_args: Variables = ()
+    fold_system: bool = False
+    parse_special: bool = False
     generation_config: bool | None = None
     repetition_penalty: Factor | None = None
     presence_penalty: Extra | None = None
@@ -70,6 +80,7 @@ class HF(Local):
         if folder is not None:
             card = card_of(folder, long_name(self.dtype))
             card = replace(card, price=self.price, unheeded=unheeded(self, card))
+            card = replace(card, losses=self._losses(folder))
             return checked(self, card, self.aliases[0])
         absent = f"`{self.path}` is not on this machine; what it is shows when it is downloaded"
         return checked(self, Card(LOCAL, price=self.price, deferred=(absent,)), self.aliases[0])
@@ -80,7 +91,7 @@ class HF(Local):
 
     def identity(self) -> str:
         """The folder, or the hub id with its revision, and how the weights are used."""
-        use = (long_name(self.dtype), self.device, self.template)
+        use = (long_name(self.dtype), self.device, repr(self.chat))
         return "|".join((f"hf:{self._key}", *use))
 
     def content(self) -> str:
@@ -89,7 +100,7 @@ class HF(Local):
         held = folder_digest(folder) if folder is not None else self._key
         said = processing_of(self).said
         done = (f"processing:{sorted(said.items())}",) if said else ()
-        return "|".join((f"weights:{held}", long_name(self.dtype), self.template, *done))
+        return "|".join((f"weights:{held}", long_name(self.dtype), self.chat.content(), *done))
 
     @property
     def settings(self) -> Mapping[str, object]:
@@ -105,9 +116,26 @@ class HF(Local):
             revision=self.revision,
             dtype=long_name(self.dtype),
             device=self.device,
-            template=self.template,
+            chat=self.chat,
             processing=processing_of(self),
         )
+
+    @property
+    def chat(self) -> Chat:
+        """How the model is spoken to."""
+        return Chat(
+            template="chat" if isinstance(self.template, ChatFile) else self.template,
+            file=self.template.path if isinstance(self.template, ChatFile) else None,
+            args=self.template_args,
+            fold_system=self.fold_system,
+            parse_special=self.parse_special,
+        )
+
+    def _losses(self, folder: Path) -> frozenset[str]:
+        """Say what the template leaves out, found by trying it."""
+        template = chat_of(folder, self.chat, f"`{self.path}`")
+        losses = template.probe.losses if template is not None else frozenset()
+        return losses - {"system"} if self.fold_system else losses
 
     @property
     def _key(self) -> str:

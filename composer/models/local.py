@@ -9,20 +9,25 @@ from typing import TYPE_CHECKING
 import torch
 
 from composer.heavy import transformers
+from composer.models.chat import ChatTemplate
+from composer.models.chatfiles import chosen, named
 from composer.models.folder import context_of, sound
 from composer.models.loading import module_of, refused, tokenizer_of
 from composer.models.merging import fetched, opened
 from composer.models.stated import Configuration, state
 from composer.models.vocabulary import Vocabulary
 from composer.ports.errors import ModelError
+from composer.specs.chat import USUAL, Chat
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tokenizers import Tokenizer
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from composer.models.folder import ModelFiles
+    from composer.ports.typed import Variables
+    from composer.ports.values import Message
     from composer.specs import Checkpoint
 
 __all__ = ["LocalModel", "load"]
@@ -57,6 +62,7 @@ class LocalModel:
         self.begins = None if files is None or self.bos is None else files.begins
         self.vocabulary = Vocabulary(written, name, self.ends)
         self.context = _context(module) if files is None else files.context
+        self._templates: dict[tuple[str, Variables], ChatTemplate] = {}
 
     @cached_property
     def width(self) -> int:
@@ -69,17 +75,31 @@ class LocalModel:
         dtype: torch.dtype = self.module.dtype
         return dtype
 
-    def render(self, messages: Sequence[tuple[str, str]], template: str = "auto") -> list[int]:
-        """Write the conversation as the model was taught to read it, up to where it answers."""
-        if template == "plain" or (template == "auto" and not self.tokenizer.chat_template):
-            return self._begin("\n\n".join(content for _, content in messages))
-        if not self.tokenizer.chat_template:
-            raise ModelError(
-                "E402",
-                f"{self.name} has no chat template",
-                'leave `template` out, or say `template = "plain"`',
-            )
-        return self.vocabulary.encode(self._chat(messages))
+    def render(self, messages: Sequence[Message], chat: Chat = USUAL) -> list[int]:
+        """Write the conversation as the model was taught to read it, up to where it answers.
+
+        Where the last message is the assistant's, the model goes on from it.
+        """
+        said = [content for _, content in messages]
+        marks: dict[str, str] = {}
+        if not chat.parse_special:
+            said, marks = self.vocabulary.escaping.mark(said)
+        template = self.template(chat)
+        if template is None:
+            return self._begin("\n\n".join(said), marks)
+        turns = [(role, content) for (role, _), content in zip(messages, said, strict=True)]
+        return self.vocabulary.prompt(template.write(turns, fold_system=chat.fold_system), marks)
+
+    def template(self, chat: Chat) -> ChatTemplate | None:
+        """The template that a recipe chooses; None where messages are written as they are."""
+        text = chosen(named(self.tokenizer.chat_template, self.name), chat, self.name)
+        if text is None:
+            return None
+        if (text, chat.args) not in self._templates:
+            tokens = {name: str(token) for name, token in self.tokenizer.special_tokens_map.items()}
+            made = ChatTemplate(text, self.name, tokens, chat.args)
+            self._templates[text, chat.args] = made
+        return self._templates[text, chat.args]
 
     def raw(self, text: str) -> list[int]:
         """Ids of exactly this text after BOS, if the model has one; no template."""
@@ -90,31 +110,14 @@ class LocalModel:
         """What a plain text begins with: BOS, or nothing."""
         return [] if self.bos is None else [self.bos]
 
-    def _begin(self, text: str) -> list[int]:
+    def _begin(self, text: str, marks: Mapping[str, str]) -> list[int]:
         """Encode with what the tokenizer puts around a text, less an end put after it."""
-        ids = self.vocabulary.encode(text, special=True)
+        ids = self.vocabulary.prompt(text, marks, special=True)
         if self.begins is not None:
             ids = [*self.opening * self.begins, *ids[ids[:1] == self.opening :]]
         while ids and ids[-1] in self.ends and len(ids) > 1:
             ids.pop()
         return ids or self.opening
-
-    def _chat(self, messages: Sequence[tuple[str, str]]) -> str:
-        from jinja2 import TemplateError
-
-        turns = [{"role": role, "content": content} for role, content in messages]
-        try:
-            return self._apply(turns)
-        except TemplateError as error:
-            if turns and turns[0]["role"] == "system":
-                return self._apply(_without_system(turns))
-            raise ModelError("E708", f"{self.name}'s chat template says: {error}") from error
-
-    def _apply(self, turns: list[dict[str, str]]) -> str:
-        text: str = self.tokenizer.apply_chat_template(
-            turns, tokenize=False, add_generation_prompt=True
-        )
-        return text
 
 
 def load(model: Checkpoint, device: torch.device | str = "cpu") -> LocalModel:
@@ -163,12 +166,3 @@ def _ends(module: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> frozen
     )
     flat = (i for ids in said for i in (ids if isinstance(ids, list) else [ids]))
     return frozenset(i for i in flat if i is not None)
-
-
-def _without_system(turns: list[dict[str, str]]) -> list[dict[str, str]]:
-    """Put the system's words before the first user's, for templates that know no system."""
-    system, *rest = turns
-    if not rest:
-        return [{"role": "user", "content": system["content"]}]
-    first = {**rest[0], "content": f"{system['content']}\n\n{rest[0]['content']}"}
-    return [first, *rest[1:]]

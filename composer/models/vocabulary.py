@@ -12,12 +12,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from composer.models.cutting import Middle, cover
+from composer.models.escaping import Escaping
 from composer.models.fingerprint import fingerprint, fingerprint_of
 from composer.models.spelling import spelling_of
 from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from tokenizers import Tokenizer
 
@@ -50,6 +51,7 @@ class Vocabulary:
         self.pieces = self._spelling.pieces
         self.special = self._spelling.special
         self.lone = self._spelling.lone
+        self.escaping = Escaping(tokenizer, content, self._spelling.special)
         self._middle = Middle(tokenizer, content, self._spelling)
         self._known: dict[bytes, tuple[int, ...]] = {}
 
@@ -68,6 +70,22 @@ class Vocabulary:
         """
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=special).ids
         return ids
+
+    def prompt(self, text: str, marks: Mapping[str, str], *, special: bool = False) -> list[int]:
+        """Ids of a prompt in which marks stand for letters of what is text, and no special token.
+
+        `special` lets the tokenizer add BOS and the like.
+        """
+        if not marks:
+            return self.encode(text, special=special)
+        ids = self.escaping.encode(text, marks)
+        if ids is None:
+            ids = self.begin(self.escaping.unmarked(text, marks))
+        if not special:
+            return ids
+        inside, whole = self.encode("a"), self.encode("a", special=True)
+        at = next(n for n in range(len(whole)) if whole[n : n + len(inside)] == inside)
+        return [*whole[:at], *ids, *whole[at + len(inside) :]]
 
     def begin(self, text: str) -> list[int]:
         """Ids of exactly this text at a beginning: what looks like a role in it is text.

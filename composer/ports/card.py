@@ -25,9 +25,10 @@ class Card:
     """What a model can do and how large it is, as far as light files tell.
 
     `bytes` is the size of the weights at the declared dtype, `vocabulary` the fingerprint of the
-    tokenizer. `deferred` lists what only a download or a probe can tell, and `why` gives the
-    reason for an ability that the model lacks. `unheeded` says what the model's files state of how
-    it is asked that nobody heeds.
+    tokenizer. `losses` is what the chat template leaves out of a conversation: `system`, the
+    system's text, or `turns`, earlier ones. `deferred` lists what only a download or a probe can
+    tell, and `why` gives the reason for an ability that the model lacks. `unheeded` says what the
+    model's files state of how it is asked that nobody heeds.
     """
 
     capabilities: Capability
@@ -40,6 +41,7 @@ class Card:
     price: tuple[float, float] | None = None
     deferred: tuple[str, ...] = ()
     unheeded: str = ""
+    losses: frozenset[str] = frozenset()
     why: Mapping[Capability, str] = field(
         default_factory=lambda: MappingProxyType({}), compare=False
     )

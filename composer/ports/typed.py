@@ -28,6 +28,12 @@ ModelPath = Annotated[str, Resolve(must_exist=False)]
 """A folder, found like a file, or else the id of a model on a hub."""
 
 
+Scalar = bool | int | float | str
+
+Variables = tuple[tuple[str, Scalar], ...]
+"""Values by name, written `[name: value, other: value]`."""
+
+
 class Typed(BaseModel):
     """A frozen value with named, checked options: a part of a step or a declared model."""
 

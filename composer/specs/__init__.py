@@ -1,5 +1,6 @@
 """What a model is: seven kinds of frozen values, and the backends that declare one of them."""
 
+from composer.specs.chat import Chat
 from composer.specs.declaration import Declaration, Local, Remote, Weights
 from composer.specs.derived import Derived
 from composer.specs.errors import Problem, SpecError
@@ -18,6 +19,7 @@ from composer.specs.models import (
 
 __all__ = [
     "ByteFuse",
+    "Chat",
     "Checkpoint",
     "Declaration",
     "Declared",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from composer.ports.processing import NOTHING, Processing
 from composer.ports.typed import Typed
+from composer.specs.chat import USUAL, Chat
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -36,8 +37,9 @@ LOGITS = frozenset(
 class Weights:
     """Which weights the engine reads, and how; equal `shared` values are one set in memory.
 
-    `location` is a folder or the id of a model on a hub, `dtype` and `device` may be `auto`.
-    `processing` is done to the logits, unless who asks says otherwise.
+    `location` is a folder or the id of a model on a hub, `dtype` and `device` may be `auto`;
+    `chat` is how the model is spoken to. `processing` is done to the logits, unless who asks says
+    otherwise.
     """
 
     key: str
@@ -45,7 +47,7 @@ class Weights:
     revision: str | None = None
     dtype: str = "auto"
     device: str = "auto"
-    template: str = "auto"
+    chat: Chat = USUAL
     processing: Processing = NOTHING
 
     @property

@@ -126,7 +126,7 @@ class Derived(Checkpoint):
     def identity(self) -> str:
         """The formula over the donors by path and revision, and how the weights are used."""
         first = self.sources[0].weights
-        return f"{self._key}|{self.dtype}|{self.device}|{first.template}"
+        return f"{self._key}|{self.dtype}|{self.device}|{first.chat.content()}"
 
     @property
     def _key(self) -> str:
@@ -148,7 +148,7 @@ class Derived(Checkpoint):
             self._key,
             dtype=self.dtype,
             device=self.device,
-            template=first.template,
+            chat=first.chat,
             processing=first.processing,
         )
 

@@ -11,7 +11,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from composer.ports.typed import Typed
+from composer.ports.typed import FilePath, Typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Align",
+    "ChatFile",
     "Combine",
     "Draft",
     "Edit",
@@ -42,6 +43,14 @@ class Renders(Protocol):
 
     def render(self, value: Query) -> str:
         """Fill in what the query holds."""
+
+
+class ChatFile(Typed):
+    """A chat template in a file of its own, instead of the tokenizer's."""
+
+    name: ClassVar[str] = "file"
+
+    path: FilePath
 
 
 class TensorPart(Typed):

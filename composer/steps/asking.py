@@ -155,6 +155,19 @@ def gathered(
     return Candidates(query, texts, kept, failed)
 
 
+@generate.check
+@sample.check
+def the_system_text_is_read(site: Site) -> Iterator[Complaint]:
+    """What `prompt` lets the system say reaches the models that it is asked of."""
+    if not getattr(site.inputs[0].options, "system", ""):
+        return
+    for leaf in (leaf for model in site.models for leaf in model.leaves):
+        if "system" in leaf.losses:
+            text = f"the chat template of `{leaf.name}` leaves out what the system says"
+            help_ = "say `fold_system = true` where it is declared, or write it into the template"
+            yield Complaint("E409", text, "would lose it", help_)
+
+
 PROCESSED = (
     "repetition_penalty",
     "presence_penalty",

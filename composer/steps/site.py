@@ -82,6 +82,10 @@ class Site(Protocol):
     def unbiased(self, bias: Sequence[tuple[int | str, float]]) -> ModelError | None:
         """Say why a declared or derived model has no tokens that a bias names, if it has none."""
 
+    @property
+    def losses(self) -> frozenset[str]:
+        """What the chat template of a declared or derived model leaves out, as cards name it."""
+
     def lacks(self, model: Site, needed: Capability) -> Iterator[Complaint]:
         """Say what this step needs and a model cannot do."""
 

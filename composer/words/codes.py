@@ -348,6 +348,14 @@ CODES: dict[str, Code] = {
         "token_fuse(A * B)",
         "token_fuse(A + 0.6 * (B - A))",
     ),
+    "E409": Code(
+        "a chat template that cannot be used",
+        "What writes a conversation as a model was taught to read it would leave out the question, "
+        "what the system says or earlier turns; or there are several templates and none is the "
+        "default; or it cannot be filled in. `template` names another one, "
+        '`template = file("chat.jinja")` a file, `template_args` its variables, and '
+        "`fold_system = true` puts what the system says before the first question.",
+    ),
     # E5: files.
     "E406": Code(
         "a secret stands in the recipe",
@@ -575,6 +583,12 @@ CODES: dict[str, Code] = {
         "Branches failed or took too long, and the others went on without them. The answers stand "
         "and are worth less than whole ones: `--json` and `--trace` say which branch failed, and "
         "why. `default bank(min = all)` lets no answer stand that lacks a branch.",
+    ),
+    "W404": Code(
+        "a chat template that leaves something out",
+        "The template was tried with texts of our own: what the system says, or earlier turns, do "
+        "not reach the model. A question that has them is refused (E409). Choose another template, "
+        "or say `fold_system = true`.",
     ),
     "W501": Code(
         "a check that has to wait",

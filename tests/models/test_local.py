@@ -10,6 +10,7 @@ from composer.models.local import load
 from composer.models.rows import Feed
 from composer.models.runner import Runner
 from composer.ports import ModelError
+from composer.specs import Chat
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "models"
 ZOO = Path(__file__).parents[2] / "composer" / "zoo" / "models"
@@ -51,12 +52,12 @@ def test_a_chat_template_is_used_if_there_is_one():
     model = load(checkpoint(ZOO / "maths"))
     said = (("user", "What is 1 plus 2?"),)
     assert model.vocabulary.bytes_of(model.render(said)) == b"Q: What is 1 plus 2?\nA:"
-    assert model.vocabulary.bytes_of(model.render(said, "plain")) == b"What is 1 plus 2?"
+    assert model.vocabulary.bytes_of(model.render(said, Chat("plain"))) == b"What is 1 plus 2?"
 
 
 def test_chat_without_a_template_is_an_error(stories):
     with pytest.raises(ModelError, match="no chat template") as caught:
-        load(checkpoint(stories)).render((("user", "Hello"),), "chat")
+        load(checkpoint(stories)).render((("user", "Hello"),), Chat("chat"))
     assert "plain" in caught.value.help
 
 

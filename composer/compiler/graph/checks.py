@@ -21,6 +21,16 @@ if TYPE_CHECKING:
     from composer.words import Place
 
 
+LOSSES = {
+    "system": "what the system says",
+    "turns": "earlier turns of a conversation",
+}
+HELP = {
+    "system": "say `fold_system = true` to put it before the first question, or choose a template",
+    "turns": "choose another template: a conversation of several turns is refused (E409)",
+}
+
+
 def check_steps(ctx: Context, answer: Node | None) -> None:
     """Check every model's folder or file, and every step by what it declares."""
     facts = Facts(ctx.graph, {node for node in ctx.declared if _readable(ctx, node)})
@@ -58,6 +68,10 @@ def _readable(ctx: Context, node: Node) -> bool:
         help_ = "`generation_config = true` asks it so; `false` says that this is not wanted"
         text = f"`{node.title}`: {card.unheeded}, which is not used"
         ctx.say("W402", text, ctx.declared[node], "asked otherwise", help=help_)
+    for loss in sorted(card.losses):
+        text = f"the chat template of `{node.title}` leaves out {LOSSES[loss]}"
+        help_ = HELP[loss]
+        ctx.say("W404", text, ctx.declared[node], "declared here", help=help_)
     return True
 
 

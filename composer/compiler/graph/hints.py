@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
 from composer.parts.table import kind_of
 from composer.ports import Model, Port, port_of
-from composer.ports.typed import Resolve, Typed
+from composer.ports.typed import Resolve, Typed, Variables
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -25,8 +25,14 @@ def hint_of(field: FieldInfo) -> object:
 def say(hint: object) -> str:
     """Name a type in words."""
     hint = required(unwrap(hint)[0])
-    words = {int: "a whole number", float: "a number", str: "a text", bool: "`true` or `false`"}
+    words: dict[object, str] = {
+        int: "a whole number",
+        float: "a number",
+        str: "a text",
+        bool: "`true` or `false`",
+    }
     words |= {Model: Port.MODEL.value}
+    words |= {Variables: "values by name, such as `[enable_thinking: false]`"}
     if hint in words:
         return words[hint]
     if typing.get_origin(hint) is tuple:

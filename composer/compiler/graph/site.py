@@ -184,6 +184,11 @@ class NodeSite(Site):
         return _card(self).vocabulary
 
     @property
+    def losses(self) -> frozenset[str]:
+        """What the chat template of a declared or derived model leaves out, as cards name it."""
+        return _card(self).losses
+
+    @property
     def local(self) -> bool:
         """Whether the engine reads the weights of a declared model."""
         return checkpoint_of(self.node).is_local

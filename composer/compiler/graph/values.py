@@ -48,7 +48,7 @@ from composer.parts import (
     parts,
 )
 from composer.ports import Model
-from composer.ports.typed import Typed
+from composer.ports.typed import Scalar, Typed, Variables
 from composer.syntax import tree
 from composer.trampoline import deep, run
 from composer.words import Diagnostic, nearest
@@ -119,6 +119,8 @@ class Values:
             return self._template(expr)
         if is_kind(hint, Typed):
             return self._part(expr, hint, scope)
+        if hint == Variables:
+            return self._variables(expr, scope)
         if typing.get_origin(hint) is tuple:
             return self._tuple(expr, hint, scope)
         value = self._plain(expr, hint, scope)
@@ -153,7 +155,8 @@ class Values:
             try:
                 return self.read(expr, each, scope)
             except Bad:
-                continue
+                if _calls(expr, each):
+                    raise
         raise Bad(wrong(expr, say(hint)))
 
     def _part(self, expr: tree.Expr, kind: type[Typed], scope: Scope) -> Typed:
@@ -177,6 +180,32 @@ class Values:
         each = [of[0] if of[-1] is Ellipsis else of[min(i, len(of) - 1)] for i in _count(expr)]
         pairs = zip(expr.branches, each, strict=True)
         return tuple(self.read(branch.value, item, scope) for branch, item in pairs)
+
+    def _variables(self, expr: tree.Expr, scope: Scope) -> Variables:
+        """Read values by name: named branches, or the one call that YAML makes of a mapping."""
+        pairs: list[tuple[str | None, tree.Expr]]
+        match expr:
+            case tree.Bank(branches=branches):
+                pairs = [(branch.name, branch.value) for branch in branches]
+            case tree.Call(function=name, arguments=(tree.Argument(name=None, value=value),)):
+                pairs = [(name, value)]
+            case _:
+                raise Bad(wrong(expr, say(Variables)))
+        found: dict[str, Scalar] = {}
+        for key, given in pairs:
+            if key is None or key in found:
+                raise Bad(wrong(expr, say(Variables)))
+            found[key] = self._scalar(given, scope)
+        return tuple(found.items())
+
+    def _scalar(self, expr: tree.Expr, scope: Scope) -> Scalar:
+        """Read a text, a number, or true or false."""
+        expr, scope = resolve(expr, scope)
+        if isinstance(expr, tree.String | tree.Boolean):
+            return expr.value
+        if isinstance(expr, tree.Call):
+            return str(self._plain(expr, str, scope))
+        return self.number(expr, scope)
 
     def _plain(self, expr: tree.Expr, hint: object, scope: Scope) -> object:
         value: str | bool | float
@@ -408,6 +437,13 @@ def _environment(call: tree.Call) -> str:
         text = f"the environment has no variable `{name.value}`"
         raise Bad(Diagnostic("E402", text, call.place, "not set", help=f"export {name.value}=..."))
     return hide(os.environ[name.value])
+
+
+def _calls(expr: tree.Expr, hint: object) -> bool:
+    """Say whether an expression calls a part of the kind that is wanted."""
+    if not isinstance(expr, tree.Call) or not is_kind(hint, Typed):
+        return False
+    return expr.function in parts_of(hint)
 
 
 def _count(bank: tree.Bank) -> range:

@@ -62,7 +62,7 @@ async def perplexity(group: Group, model: Model, query: Query) -> Score:
             "ask for the prompt perplexity of each member",
         )
     leaf = group.leaves[run[0]]
-    first, *rest = leaf.runner.model.render(query.messages, leaf.template)
+    first, *rest = leaf.runner.model.render(query.messages, leaf.chat)
     cursor = Cursor.open(group, shares, {leaf: [first] for leaf in run})
     return await _read(cursor, rest, end=False)
 
