@@ -93,8 +93,10 @@ def unlike(
         if each.shape is not None and name in found and found[name].shape != each.shape
     ]
     if plan.converted:
-        made = {_place(name) for name in odd if not WRAPPED.match(name)}
-        missing, wrong = [name for name in missing if _place(name) not in made], []
+        made = [name for name in odd if not WRAPPED.match(name)]
+        places = set(map(_place, made))
+        claimed = missing if 2 * len(made) < len(found) else []
+        missing, wrong = [name for name in claimed if _place(name) not in places], []
         odd = [name for name in odd if WRAPPED.match(name)]
     return plan.kind, missing, odd, wrong
 
