@@ -44,7 +44,15 @@ def module_of(files: ModelFiles, weights: Weights, device: torch.device) -> PreT
     error = loaded_otherwise(files.folder, type(module).__name__, info, quantized=quantized)
     if error is not None:
         raise error
+    if not quantized:
+        _own(module)
     return module
+
+
+def _own(module: PreTrainedModel) -> None:
+    """Copy tensors that are the file itself, mapped into memory: it may change or be cut off."""
+    for tensor in (*module.parameters(), *module.buffers()):
+        tensor.data = tensor.data.clone()
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -21,6 +21,7 @@ from composer.ports import (
 from composer.ports.failing import side_by_side
 from composer.run.budget import most_tokens
 from composer.run.cache import answer_key, score_key
+from composer.run.contents import Contents
 from composer.run.trace import Asked
 from composer.specs import leaves
 
@@ -57,6 +58,7 @@ class Means:
     prices: Mapping[str, tuple[float, float] | None]
     cache: AnswerCache | None = None
     budget: Budget | None = None
+    contents: Contents = field(default_factory=Contents)
 
 
 @dataclass(eq=False)
@@ -143,7 +145,8 @@ class Metered(Client):
         """Score texts; those that were scored before cost nothing."""
         cache = self.means.cache
         asked = (None,) if request.texts is None else request.texts
-        keys = {text: score_key(request, text) for text in asked}
+        content = self.means.contents.of
+        keys = {text: score_key(request, text, content) for text in asked}
         kept = {text: cache.get_score(key) if cache else None for text, key in keys.items()}
         new = [text for text, score in kept.items() if score is None]
         if new:
@@ -152,7 +155,7 @@ class Metered(Client):
             for text, score in zip(new, scores, strict=True):
                 kept[text] = score
                 if cache is not None:
-                    cache.put_score(keys[text], score)
+                    cache.put_score(score_key(request, text, content), score)
         return tuple(self._scored(request, kept[text], cached=text not in new) for text in asked)
 
     async def embed(self, request: Embed) -> Embedded:
@@ -205,14 +208,14 @@ class Metered(Client):
         cache, client = self.means.cache, await self.means.clients.of(request.model)
         if cache is None or not client.keeps:
             return await self._made(client, request, on_text)
-        key = answer_key(request)
-        kept = cache.get(key)
+        content = self.means.contents.of
+        kept = cache.get(answer_key(request, content))
         if kept is not None:
             if on_text is not None:
                 on_text(kept.text)
             return replace(kept, usage={leaf.name: Usage() for leaf in leaves(request.model)})
         made = await self._made(client, request, on_text)
-        cache.put(key, made)
+        cache.put(answer_key(request, content), made)  # of a hub's model, known since it is here
         return made
 
     async def _made(

@@ -16,7 +16,7 @@ from composer.ports import Completion, Score, Span
 from composer.run.result import as_warning
 from composer.run.store import Store
 from composer.specs import prompts
-from composer.specs.digest import digest
+from composer.specs.digest import content_now, digest
 from composer.words.caches import ANSWERS, NAMES, PACKAGE_VERSION, bound, cache_folder
 from composer.words.secrets import starred_value
 
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from composer.ports import Generate, Model, ScoreTexts
+    from composer.specs.digest import Content
     from composer.words import Diagnostic
 
 FIELDS = {each.name for each in dataclasses.fields(Completion)} - {"cached", "usage"}
@@ -96,21 +97,25 @@ def cache_path() -> Path:
     return cache_folder() / NAMES[ANSWERS]
 
 
-def answer_key(request: Generate) -> str:
-    """Return the key of an answer: a hash of all that it depends on; greedy work has no seed."""
+def answer_key(request: Generate, content: Content = content_now) -> str:
+    """Return the key of an answer: a hash of all that it depends on; greedy work has no seed.
+
+    `content` says what a declared model is by content.
+    """
     how = dataclasses.asdict(request.sampling)
     how["seed"] = request.seeds[0] if request.sampling.temperature > 0 else 0
-    return _key(request.model, prompts(request.model, request.query), how, request.prefix)
+    asked = prompts(request.model, request.query)
+    return _key(content, request.model, asked, how, request.prefix)
 
 
-def score_key(request: ScoreTexts, text: str | None) -> str:
+def score_key(request: ScoreTexts, text: str | None, content: Content = content_now) -> str:
     """Return the key of a text's score after prompts, or, without a text, of the query's own."""
     if text is None:
         assert request.query is not None
-        return _key(request.model, (request.query.messages,), None, "")
+        return _key(content, request.model, (request.query.messages,), None, "")
     asked = None if request.query is None else prompts(request.model, request.query)
-    return _key(request.model, asked, text, request.prefix)
+    return _key(content, request.model, asked, text, request.prefix)
 
 
-def _key(model: Model, *asked: object) -> str:
-    return digest((PACKAGE_VERSION, model, *asked))
+def _key(content: Content, model: Model, *asked: object) -> str:
+    return digest((PACKAGE_VERSION, model, *asked), content)

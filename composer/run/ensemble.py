@@ -12,10 +12,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
+from composer.compiler.graph import topological
 from composer.ports import Port
 from composer.run.asking import Means
 from composer.run.budget import Budget
 from composer.run.clients import Clients
+from composer.run.contents import Contents
 from composer.run.executor import Program, Walk, can_stream
 from composer.run.loading import Loading
 from composer.run.result import FailedBranch, Failure, Result
@@ -68,7 +70,9 @@ class Ensemble:
         self._cache = cache
         prices = {model.name: model.price for model in planned.plan.models}
         self._clients = Clients(self._get_engine, prices, self._loading.clock)
-        means = Means(self._clients, prices, self._cache, self.budget)
+        declared = [node.declaration for node in topological(planned.root)]
+        self._contents = Contents(each for each in declared if each is not None)
+        means = Means(self._clients, prices, self._cache, self.budget, self._contents)
         self._program = Program(planned.root, planned.ids, means, seed)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="compose", daemon=True)
@@ -261,16 +265,15 @@ class Ensemble:
                     from composer.fusion.engine import Engine
                     from composer.models.local import load
 
-                    loader = partial(_loaded, self._loading, load)
-                    self._engine = Engine(loader=loader)
+                    self._engine = Engine(loader=partial(self._load, load))
             return self._engine
 
-
-def _loaded(
-    loading: Loading, load: Callable[[Checkpoint, str], LocalModel], model: Checkpoint, device: str
-) -> LocalModel:
-    with loading.of(model.name):
-        return load(model, device)
+    def _load(
+        self, load: Callable[[Checkpoint, str], LocalModel], model: Checkpoint, device: str
+    ) -> LocalModel:
+        keep = self._cache is not None
+        with self._loading.of(model.name), self._contents.loading(model, keep=keep):
+            return load(model, device)
 
 
 async def _stop_all() -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from composer.ports.learnt import Trainable
 from composer.ports.typed import Resolve, Typed
@@ -21,55 +21,66 @@ from composer.specs.models import Declared
 
 if TYPE_CHECKING:
     from composer.ports.values import JSON
+    from composer.specs.declaration import Declaration
 
-__all__ = ["canonical", "digest"]
+__all__ = ["Content", "canonical", "content_now", "digest"]
+
+Content: TypeAlias = "Callable[[Declaration], str]"
 
 
-def digest(value: object) -> str:
-    """Return the SHA-256 of a value; raises TypeError for a type that is not known."""
-    text = json.dumps(canonical(value), sort_keys=True)
+def content_now(model: Declaration) -> str:
+    """Return what a declared model is by its files as they are."""
+    return model.content()
+
+
+def digest(value: object, content: Content = content_now) -> str:
+    """Return the SHA-256 of a value; raises TypeError for a type that is not known.
+
+    `content` says what a declared model is by content.
+    """
+    text = json.dumps(canonical(value, content), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def canonical(value: object) -> JSON:
+def canonical(value: object, content: Content = content_now) -> JSON:
     """Write a value as JSON can hold it, with all that matters and nothing else."""
     match value:
         case None | bool() | int() | float() | str():
             return value
         case tuple() | list():
-            return [canonical(each) for each in value]
+            return [canonical(each, content) for each in value]
         case Mapping():
-            return {str(name): canonical(each) for name, each in value.items()}
+            return {str(name): canonical(each, content) for name, each in value.items()}
         case Declared() | Derived():
-            return _held(value)
+            return _held(value, content)
         case Typed():
-            return _part(value)
+            return _part(value, content)
         case _ if is_dataclass(value) and not isinstance(value, type):
-            named = {each.name: canonical(getattr(value, each.name)) for each in fields(value)}
-            return [type(value).__name__, named]
+            inner = {each.name: getattr(value, each.name) for each in fields(value)}
+            return [type(value).__name__, canonical(inner, content)]
         case _:
             raise TypeError(f"a {type(value).__name__} has no digest: {value!r}")
 
 
-def _held(model: Declared | Derived) -> JSON:
+def _held(model: Declared | Derived, content: Content) -> JSON:
     """Write a model by what its weights are, or by what they are made of."""
     if isinstance(model, Declared):
-        return ["declared", model.declaration.content()]
+        return ["declared", content(model.declaration)]
     pairs = zip(model.coefficients, model.donors, strict=True)
-    terms: list[JSON] = [[by, canonical(donor)] for by, donor in pairs]
-    return ["derived", canonical(model.edit), terms, model.dtype]
+    terms: list[JSON] = [[by, canonical(donor, content)] for by, donor in pairs]
+    return ["derived", canonical(model.edit, content), terms, model.dtype]
 
 
-def _part(part: Typed) -> JSON:
+def _part(part: Typed, content: Content) -> JSON:
     """Write a part by its class, its options, what its files hold and what it has learnt."""
-    options = {name: _option(part, name) for name in type(part).model_fields}
+    options = {name: _option(part, name, content) for name in type(part).model_fields}
     fitted = part.fitted if isinstance(part, Trainable) else None
     kind = f"{type(part).__module__}.{type(part).__qualname__}"
     return [kind, options, None if fitted is None else fitted.digest]
 
 
-def _option(part: Typed, name: str) -> JSON:
+def _option(part: Typed, name: str, content: Content) -> JSON:
     value = getattr(part, name)
     marks = (mark for mark in type(part).model_fields[name].metadata if isinstance(mark, Resolve))
     a_file = any(mark.must_exist for mark in marks) and isinstance(value, str)
-    return file_digest(value) if a_file else canonical(value)
+    return file_digest(value) if a_file else canonical(value, content)
