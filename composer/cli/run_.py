@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 import sys
 from contextlib import ExitStack
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from composer.cli.asked import Asked
+from composer.cli.eval_ import DataFile
 from composer.cli.say import (
     EXIT_FAILED,
     EXIT_PARTLY,
@@ -22,7 +23,7 @@ from composer.cli.say import (
     tell,
     timeout_option,
 )
-from composer.cli.terminal import err, is_terminal, out, utf8
+from composer.cli.terminal import err, is_terminal, out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -51,8 +52,8 @@ def _trace_target(ctx: click.Context, param: click.Parameter, value: str | None)
 @click.option(
     "--input",
     "input_",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Queries, one JSON object a line; in a file not called .jsonl or .json also a text.",
+    type=DataFile(exists=True, dir_okay=False, path_type=Path),
+    help="Queries: JSON lines, JSON, CSV, TSV, Parquet, a batch file, or a text a line.",
 )
 @click.option(
     "--output",
@@ -105,15 +106,19 @@ def command(
 
     loaded = reading.read(recipe, plain=plain, seed=seed)
     loaded.plan()
-    queries = _limited(_queries(loaded, query, input_), limit)
+    _apart(input_, output, trace)
+    asked = Asked.of(loaded, query, input_, limit)
     with ExitStack() as stack:
         show = stack.enter_context(Tracing(trace))
         rows = _rows(stack, output, loaded)
-        waiting = list(rows.left(queries)) if rows else list(queries)
-        if rows and rows.done:
-            err(f"{len(rows.done)} answered before, {len(waiting)} to go")
-        if not waiting:
+        count = asked.count(rows)
+        tell(asked.left_out())
+        if rows is not None:
+            before = f"{len(rows.done)} answered before, " if rows.done else ""
+            err(f"{before}{count} to go")
+        if not count:
             return 0
+        waiting = asked.queries() if rows is None else rows.left(asked.queries())
         ready = loaded.ready(
             cache=not no_cache,
             budget=budget,
@@ -128,7 +133,7 @@ def command(
             status = _report(results, None, show, printed=True)
         else:
             results = ensemble.as_they_come(waiting) if rows else ensemble.map(waiting)
-            counted = partial.over(strangers.over(_bar(results, len(waiting))))
+            counted = partial.over(strangers.over(_bar(results, count)))
             status = _report(counted, rows, show, as_json=as_json)
         tell(filter(None, (strangers.warning(), partial.warning())))
         if ensemble.budget is not None:
@@ -136,44 +141,13 @@ def command(
         return status
 
 
-def _queries(recipe: Recipe, given: tuple[str, ...], input_: Path | None) -> Iterable[Query]:
-    from composer.ports import Query
-    from composer.run.rows import as_query, read_queries
-
-    if given:
-        return [as_query(utf8(text), default_id=str(at)) for at, text in enumerate(given, 1)]
-    if input_ is not None:
-        return _lines(input_)
-    piped = list(read_queries(sys.stdin, "stdin")) if _is_piped() else []
-    if piped:
-        return piped
-    if recipe.example is None:
-        raise click.UsageError("what should it answer? give a query, lines on stdin, or --input")
-    err(f"example: {recipe.example}")
-    return [Query.of(recipe.example, id="example")]
-
-
-def _lines(path: Path) -> Iterator[Query]:
-    from composer.run import read_queries
-
-    with path.open(encoding="utf-8") as file:
-        yield from read_queries(file, str(path))
-
-
-def _is_piped() -> bool:
-    """Say whether stdin is a pipe or a file; a terminal or /dev/null brings no queries."""
-    try:
-        kind = stat.S_IFMT(os.fstat(sys.stdin.fileno()).st_mode)
-    except (OSError, ValueError, AttributeError):
-        return False
-    return kind in (stat.S_IFIFO, stat.S_IFREG)
-
-
-def _limited(queries: Iterable[Query], limit: int | None) -> Iterator[Query]:
-    for at, query in enumerate(queries):
-        if limit is not None and at >= limit:
-            return
-        yield query
+def _apart(input_: Path | None, output: Path | None, trace: str | None) -> None:
+    """Refuse to write into the file that is read, or two things into one file."""
+    named = {"--input": input_, "--output": output, "--trace": None if trace is None else trace}
+    files = {name: Path(path).resolve() for name, path in named.items() if path not in (None, "-")}
+    for name, other in combinations(files, 2):
+        if files[name] == files[other] and not files[name].is_char_device():
+            raise click.UsageError(f"{name} and {other} are one file: give them different ones")
 
 
 def _rows(stack: ExitStack, output: Path | None, recipe: Recipe) -> Rows | None:
@@ -201,8 +175,10 @@ class Tracing:
             return lambda _result: None
         if self.target == ON_STDERR:
             return self._words
+        from composer.run.appending import Appending
+
         try:
-            self.file = Path(self.target).open("a", encoding="utf-8", errors="backslashreplace")
+            self.file = Appending(Path(self.target))
         except OSError as error:
             from composer.run import Failure
 
@@ -221,8 +197,7 @@ class Tracing:
 
     def _json(self, result: Result) -> None:
         if result.trace is not None:
-            self.file.write(json.dumps(result.trace.as_dict(), ensure_ascii=False) + "\n")
-            self.file.flush()
+            self.file.write(result.trace.as_dict())
 
 
 def _streamed(ensemble: Ensemble, queries: Iterable[Query]) -> Iterator[Result]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import random
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.evaluate.rows import Row, row_of
 from composer.models.data import SHAPE, BadRow, Unreadable, read
+from composer.run.questions import Occurrences
 from composer.words import Diagnostic, Mistakes, Place, Source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from composer.models.data import Line
@@ -63,18 +65,20 @@ def divide(rows: Sequence[Row], share: float = 0.8, seed: int = 0) -> tuple[list
     return left, right
 
 
-def _rows(name: str, lines: Sequence[Line]) -> tuple[list[Row], list[Diagnostic]]:
+def _rows(name: str, lines: Iterable[Line]) -> tuple[list[Row], list[Diagnostic]]:
     rows: list[Row] = []
     mistakes: list[Diagnostic] = []
-    seen: dict[str, int] = {}
+    taken: dict[str, int] = {}
+    told_apart = Occurrences()
     for index, line in enumerate(lines):
         try:
             row = row_of(line.content, index)
-            if row.id in seen:
-                said = f"the id `{row.id}` is already on line {seen[row.id]}"
+            if row.id in taken:
+                said = f"the id `{row.id}` is already on line {taken[row.id]}"
                 raise BadRow(said, "give every row its own id, or none of them")  # noqa: TRY301
-            seen[row.id] = line.number
-            rows.append(row)
+            taken[row.id] = line.number
+            content = told_apart(row.content) if row.content else ""
+            rows.append(replace(row, content=content))
         except BadRow as bad:
             mistakes.append(_mistake(name, line, bad))
     return rows, mistakes

@@ -70,7 +70,7 @@ def decide_only(recipe: Recipe, rows: Sequence[Row], *, how: Compare = "auto") -
         bank = bank_of(ensemble)
         begun = time.perf_counter()
         named = None if bank is None else bank.route
-        decisions = ensemble.decide([row.asked() for row in rows], named)
+        decisions = ensemble.decide([row.question() for row in rows], named)
         seconds = time.perf_counter() - begun - ensemble.loading_seconds
         seen = seen_of(recipe, ensemble.routes.values(), rows)
     by_id = {row.id: one for row, one in zip(rows, decisions, strict=True)}

@@ -31,9 +31,7 @@ def heard(rows: Mapping[str, Row], results: Iterable[Result]) -> Heard:
 
 
 def _said(row: Row, result: Result) -> Iterator[tuple[str, str]]:
-    from composer.run.rows import as_query
-
-    question = list(as_query(row.asked()).messages)
+    question = list(row.question().messages)
     for event in result.trace.events if result.trace is not None else ():
         if event.op != GENERATE or event.gave is None or event.error is not None:
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from composer.metrics import contains, exact, number, numeric
+from composer.models.data import quality_of, stand_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -44,13 +45,13 @@ def judge(
     if answer is None:
         return 0.0
     written = [row.recorded[name] for name in dict.fromkeys(writers) if name in row.recorded]
-    same = [_quality(kept) for kept in written if _same(kept, answer, row)]
+    same = [quality_of(kept) for kept in written if _same(kept, answer, row)]
     known = [quality for quality in same if quality is not None]
     if known:
         return known[0]
     if row.references:
         return float(any(matches(answer, one, how) for one in row.references))
-    return _quality(written[0]) if replayed and len(written) == 1 else None
+    return quality_of(written[0]) if replayed and len(written) == 1 else None
 
 
 def judgement(row: Row, names: Iterable[str], how: Compare = "auto") -> float | None:
@@ -58,18 +59,11 @@ def judgement(row: Row, names: Iterable[str], how: Compare = "auto") -> float | 
     for name in names:
         kept = row.recorded.get(name)
         if kept is not None:
-            quality = _quality(kept)
+            quality = quality_of(kept)
             if quality is None and kept.get("text") is not None:
                 return judge(row, str(kept["text"]), (), how)
             return quality
     return None
-
-
-def _quality(kept: Mapping[str, JSON]) -> float | None:
-    if isinstance(kept.get("correct"), bool | int):
-        return float(bool(kept["correct"]))
-    score = kept.get("score")
-    return min(1.0, max(0.0, float(score))) if isinstance(score, int | float) else None
 
 
 def _same(kept: Mapping[str, JSON], answer: str, row: Row) -> bool:
@@ -77,5 +71,5 @@ def _same(kept: Mapping[str, JSON], answer: str, row: Row) -> bool:
     text = kept.get("text")
     if text is not None:
         return exact(str(text), answer)
-    stands = {"(right)", *row.references} if kept.get("correct") else {"(wrong)"}
+    stands = {stand_in(kept), *(stand_in(kept, one) for one in row.references)}
     return any(exact(one, answer) for one in stands)

@@ -51,7 +51,7 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
     """
     begun = time.perf_counter()
     with recipe.ready() as ensemble:
-        results = list(_watched(ensemble.map([row.asked() for row in rows]), seen))
+        results = list(_watched(ensemble.map([row.question() for row in rows]), seen))
         seconds = time.perf_counter() - begun - ensemble.loading_seconds
         bank, learnt = bank_of(ensemble), seen_of(recipe, ensemble.routes.values(), rows)
     by_id = {row.id: row for row in rows}

@@ -180,7 +180,7 @@ def _asked(recipe: Recipe, name: str, rows: Sequence[Row], how: Compare) -> Judg
     models = declarations(single)
     judged: Judged = {}
     with single.ready() as ensemble:
-        for result in ensemble.map([row.asked() for row in rows]):
+        for result in ensemble.map([row.question() for row in rows]):
             quality = quality_of(models, by_id[result.id], result, how)
             if quality is not None:
                 judged[result.id] = (quality, result.cost)

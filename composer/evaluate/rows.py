@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from composer.models.data import BadRow, query_of, recorded_of, tags_of
-from composer.models.data.row import PAIRS
+from composer.models.data import (
+    JUDGED,
+    BadRow,
+    id_of,
+    pair_of,
+    query_of,
+    recorded_of,
+    tags_of,
+)
+from composer.run.questions import as_query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from composer.ports import JSON
+    from composer.ports import JSON, Query
 
 __all__ = ["Row", "row_of"]
-
-OWN = frozenset({"id", "tags", "split", "recorded", "reference"})
-"""Keys that are no business of the models that are asked."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """A question, the answers that count as right, and what is known of recorded answers."""
+    """A question, the answers that count as right, and what is known of recorded answers.
+
+    `content` says what draws depend on where the row has no id of its own.
+    """
 
     id: str
     query: str
@@ -30,28 +38,38 @@ class Row:
     split: str = ""
     recorded: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     fields: Mapping[str, object] = field(default_factory=dict)
+    content: str = ""
 
     def asked(self) -> dict[str, object]:
         """What a recipe is given of the row: neither references nor judgements."""
         tags = {"tags": list(self.tags)} if self.tags else {}
         return {"id": self.id, "query": self.query, **tags, **self.fields}
 
+    def question(self) -> Query:
+        """Return what a recipe is given as a query, whose draws do not depend on its place."""
+        return replace(as_query(self.asked()), content=self.content)
+
 
 def row_of(content: dict[str, JSON] | BadRow, index: int) -> Row:
     """Make a row of what a line holds; `index` names a row without an id. Raises BadRow."""
     if isinstance(content, BadRow):
         raise content
-    asked, answered = next((pair for pair in PAIRS if pair[0] in content), PAIRS[0])
+    asked, answered = pair_of(content)
     given = content.get("reference", content.get(answered))
-    return Row(
-        id=str(content.get("id", index)),
+    name = id_of(content)
+    row = Row(
+        id=str(index) if name is None else name,
         query=query_of(content),
         references=_references(given),
         tags=tags_of(content),
         split=str(content.get("split") or ""),
         recorded=recorded_of(content),
-        fields={k: v for k, v in content.items() if k not in OWN | {asked, answered}},
+        fields={k: v for k, v in content.items() if k not in JUDGED | {asked, answered}},
     )
+    if name is not None:
+        return row
+    asked_only = {key: one for key, one in row.asked().items() if key != "id"}
+    return replace(row, content=as_query(asked_only).content)
 
 
 def _references(given: object) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from textwrap import shorten
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from composer.models.data import stand_in
 from composer.models.recording import Recording, recording
 from composer.ports.capability import Capability
 from composer.ports.card import Card, Price, lacking
@@ -27,8 +28,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Recorded", "Replay"]
 
-RIGHT, WRONG = "(right)", "(wrong)"
-"""What stands for an answer of which only the judgement was recorded."""
+STAND_IN = "stand_in"
+TOKENS: tuple[Literal["prompt_tokens", "completion_tokens"], ...] = (
+    "prompt_tokens",
+    "completion_tokens",
+)
 
 Fact = Literal["correct", "score", "logprob", "seconds"]
 FACTS: tuple[Fact, ...] = ("correct", "score", "logprob", "seconds")
@@ -39,7 +43,8 @@ class Recorded(Remote):
 
     A row is found by the query's id, else by its exact text. Greedy asking gives the row's
     `text`; drawing gives its `answers` one after the other. Where only the judgement was kept,
-    the reference stands for a right answer and `(wrong)` for a wrong one.
+    the reference stands for a right answer and `(wrong)` for a wrong one; as nobody wrote these,
+    they abstain from votes.
     """
 
     name: ClassVar[str] = "recorded"
@@ -110,7 +115,7 @@ class Replay(Client):
         for seed in request.seeds:
             draw = self._draw(query, replace(request.sampling, seed=seed))
             text, facts = self._said(kept, row.get("reference"), draw)
-            facts |= {"recorded": self.model, "row": str(row["id"])}
+            facts |= {"recorded": self.model, "row": row["id"]}
             draws.append(_completion(text, kept, facts, {self.name: self._usage(kept)}))
         if on_text is not None:
             on_text(draws[0].text)
@@ -137,7 +142,7 @@ class Replay(Client):
         answers = kept.get("answers")
         greedy = kept["text"] if "text" in kept else (answers or [None])[0]
         if "text" not in kept and not answers:
-            return _stand_in(kept, reference), facts | {"stand_in": True}
+            return stand_in(kept, reference), facts | {STAND_IN: True}
         chosen = answers[draw % len(answers)] if answers and draw is not None else greedy
         if chosen != greedy:
             facts.pop("correct", None)
@@ -145,7 +150,7 @@ class Replay(Client):
         return (None if chosen is None else str(chosen)), facts
 
     def _usage(self, kept: RecordedAnswer) -> Usage:
-        read, written = int(kept.get("prompt_tokens", 0)), int(kept.get("completion_tokens", 0))
+        read, written = (int(kept.get(key) or 0) for key in TOKENS)
         cost = float(kept.get("cost") or 0.0)
         if self.price and read + written:
             cost = (read * self.price[0] + written * self.price[1]) / 1e6
@@ -161,41 +166,35 @@ class Replay(Client):
         return ModelError("E701", said, advice)
 
 
-def _stand_in(kept: RecordedAnswer, reference: object) -> str:
-    if not kept.get("correct"):
-        return WRONG
-    return RIGHT if reference is None else str(reference)
-
-
 def _completion(
     text: str | None, kept: RecordedAnswer, facts: dict[str, object], usage: dict[str, Usage]
 ) -> Completion:
-    """Make the answer; one that was recorded as null abstains."""
-    tokens, logprobs = _logprobs(text or "", kept)
+    """Make the answer; one that was recorded as null abstains, and so does a stand-in."""
+    tokens, logprobs = _logprobs(kept)
     return Completion(
         text or "",
         tokens,
         logprobs,
-        math.exp(math.fsum(logprobs) / len(logprobs)) if logprobs else None,
+        _confidence(logprobs, kept),
         usage=usage,
         facts=MappingProxyType(facts),
-        extracted=text is None,
+        extracted=text is None or STAND_IN in facts,
     )
 
 
-def _logprobs(text: str, kept: RecordedAnswer) -> tuple[tuple[str, ...], tuple[float, ...]]:
-    """Give `logprobs`, one a token, or else `logprob` as that of the answer as one token.
+def _logprobs(kept: RecordedAnswer) -> tuple[tuple[str, ...], tuple[float, ...]]:
+    """Give the tokens and their `logprobs`, nothing where those are not known one by one."""
+    each = tuple(min(0.0, float(one)) for one in kept.get("logprobs") or ())
+    return tuple(kept.get("tokens") or ("",) * len(each)), each
 
-    In the published data `logprob` is the model's confidence in its whole answer: of the chosen
-    letter, or that its own answer is true. It is no sum over tokens, so it is not divided.
+
+def _confidence(logprobs: tuple[float, ...], kept: RecordedAnswer) -> float | None:
+    """Give the mean probability of the tokens, else the model's confidence in its whole answer.
+
+    In the published data `logprob` is that confidence: of the chosen letter, or that its own
+    answer is true. It is no sum over tokens, so it is not divided.
     """
-    if "logprobs" in kept:
-        each = tuple(_log(one) for one in kept["logprobs"])
-        return tuple(kept.get("tokens") or ("",) * len(each)), each
+    if logprobs:
+        return math.exp(math.fsum(logprobs) / len(logprobs))
     whole = kept.get("logprob")
-    return ((text,), (_log(whole),)) if whole is not None else ((), ())
-
-
-def _log(value: float) -> float:
-    """Keep a log-probability between that of the smallest number and 0."""
-    return min(0.0, max(-745.0, float(value))) if not math.isnan(value) else -745.0
+    return None if whole is None else math.exp(min(0.0, whole))

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from composer.models.data import BadRow, Unreadable, query_of, read, recorded_of
+from composer.models.data import BadRow, Unreadable, id_of, query_of, read, recorded_of
 from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["RecordedAnswer", "Recording", "recording"]
 
 Row = dict[str, Any]
-SHAPE = '{"id": "q1", "query": "...", "recorded": {"model": {"text": "..."}}}'
 
 
 class RecordedAnswer(TypedDict, total=False):
@@ -86,7 +85,7 @@ def _read(path: str, _stamp: int) -> Recording:
     by_text: dict[str, Row] = {}
     logged: dict[str, bool] = {}
     for row in rows:
-        by_id.setdefault(str(row["id"]), row)
+        by_id.setdefault(row["id"], row)
         by_text.setdefault(row["query"], row)
         for model, kept in row["recorded"].items():
             logged[model] = logged.get(model, False) or "logprob" in kept or "logprobs" in kept
@@ -103,11 +102,12 @@ def _rows(path: str) -> Iterator[Row]:
             yield _row(line, at)
         except BadRow as bad:
             said = f"{path}:{line.number}: {bad.message}"
-            raise ModelError("E504", said, f"write one object a line, as {SHAPE}") from bad
+            raise ModelError("E504", said, bad.advice) from bad
 
 
 def _row(line: Line, index: int) -> Row:
     if isinstance(line.content, BadRow):
         raise line.content
-    found = {"id": str(index), **line.content, "query": query_of(line.content)}
-    return found | {"recorded": recorded_of(line.content)}
+    name = id_of(line.content)
+    found = {"id": str(index) if name is None else name, "query": query_of(line.content)}
+    return {**line.content, **found, "recorded": recorded_of(line.content)}

@@ -28,13 +28,15 @@ def nothing() -> Mapping[str, Any]:
 class Query:
     """A question: a conversation whose last message is the user's, with an id and fields.
 
-    `before` holds the value that `prompt(...)` made this query from, if it did.
+    `before` holds the value that `prompt(...)` made this query from, if it did. `content` names
+    what a row without an id of its own holds: its id is then no more than its place.
     """
 
     messages: tuple[Message, ...]
     id: str = "0"
     fields: Mapping[str, Any] = field(default_factory=nothing, compare=False)
     before: Query | Text | Candidates | Ranking | None = field(default=None, compare=False)
+    content: str = field(default="", compare=False)
 
     @classmethod
     def of(cls, text: str, *, id: str = "0", **fields: object) -> Query:
@@ -45,6 +47,11 @@ class Query:
     def text(self) -> str:
         """The user's last message."""
         return next((said for role, said in reversed(self.messages) if role == "user"), "")
+
+    @property
+    def drawn_by(self) -> str:
+        """What draws depend on: the id, or the content where a row has none, never its place."""
+        return self.content or self.id
 
     @property
     def root(self) -> Query:

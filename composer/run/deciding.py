@@ -126,7 +126,7 @@ async def _told(
     query = given[0]
     assert isinstance(query, Query)
     trace = Trace(query.id, query.text)
-    seed = f"{program.seed}/{query.root.id}/{route.op}/{getattr(route.options, 'draw', 0)}"
+    seed = f"{program.seed}/{query.root.drawn_by}/{route.op}/{getattr(route.options, 'draw', 0)}"
     ask = RunAsker(program.means, trace, trace.begin(program.ids[route], route.op), seed)
     values, options = route.call(given, program.options[route])
     decision = route.step.function(*values, **{**options, **known}, ask=ask)

@@ -20,8 +20,8 @@ from composer.run.clients import Clients
 from composer.run.contents import Contents
 from composer.run.executor import Program, Walk, can_stream
 from composer.run.loading import Loading
+from composer.run.questions import as_queries, as_query
 from composer.run.result import FailedBranch, Failure, Result
-from composer.run.rows import as_queries, as_query
 from composer.run.trace import Trace
 from composer.steps import STEPS
 

@@ -183,7 +183,7 @@ class Walk:
     def _asker(self, node: Node, event: Event) -> RunAsker:
         draw = getattr(node.options, "draw", 0)
         program = self.program
-        seed = f"{program.seed}/{self.query.root.id}/{node.op}/{draw}"
+        seed = f"{program.seed}/{self.query.root.drawn_by}/{node.op}/{draw}"
         on_text = self.on_text if node is program.root else None
         return RunAsker(program.means, self.trace, event, seed, on_text)
 

@@ -1,121 +1,29 @@
-"""Rows in and out: queries read from JSON lines, and an output file that can be taken up again."""
+"""An output file of one answer a line, which a second run takes up where the first one stopped."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import stat
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from composer.ports import Query
+from composer.models.data import CUSTOM
+from composer.run.appending import Appending, is_stream
+from composer.run.batches import batch_row, plain_row
+from composer.run.questions import digest_of
 from composer.run.result import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from composer.ports import Query
     from composer.run.result import Result
 
-
-ACCEPTED = 'a text, a row such as {"id": "1", "query": "..."}, or a Query'
-
-OF_ROWS = (".jsonl", ".json", ".ndjson")
-"""How files are called in which every line is a JSON object; lines of others may be plain text."""
-
-
-def as_queries(given: Iterable[str | Query | Mapping[str, object]]) -> Iterator[Query]:
-    """Make a query of each item, numbered from 0 where it has no id; a lone question is refused."""
-    if isinstance(given, str | bytes | Query | Mapping):
-        kind = type(given).__name__
-        raise TypeError(
-            f"`map` takes several questions, but is given one value of type `{kind}`: "
-            "put it in a list, or ask it alone: `ensemble(question)`"
-        )
-    return (as_query(each, default_id=str(at)) for at, each in enumerate(given))
-
-
-def as_query(given: str | Query | Mapping[str, object], *, default_id: str = "0") -> Query:
-    """Make a query of a text, or of a row with `query` or `messages`, `id` and other fields."""
-    if isinstance(given, Query):
-        return given
-    if isinstance(given, str):
-        return _whole(Query.of(given, id=default_id))
-    if not isinstance(given, Mapping):
-        kind = type(given).__name__
-        raise TypeError(f"a question is {ACCEPTED}, but this is a value of type `{kind}`")
-    fields = {name: value for name, value in given.items() if name not in ("id", "messages")}
-    id_ = given.get("id")
-    return _whole(Query(_messages(given), default_id if id_ is None else str(id_), fields))
-
-
-def _whole(query: Query) -> Query:
-    """Refuse a question that holds bytes which are no text."""
-    try:
-        "".join(said for _, said in query.messages).encode()
-    except UnicodeEncodeError:
-        help_ = "save or pipe it as UTF-8"
-        raise Failure("E504", "the question holds bytes that are no UTF-8", help_) from None
-    return query
-
-
-def _messages(row: Mapping[str, object]) -> tuple[tuple[str, str], ...]:
-    if "messages" in row:
-        return _conversation(row["messages"])
-    system = (("system", str(row["system"])),) if row.get("system") else ()
-    if row.get("query") is None:
-        raise Failure("E504", "a row needs `query` or `messages`", f"it has: {', '.join(row)}")
-    return (*system, ("user", str(row["query"])))
-
-
-def _conversation(messages: object) -> tuple[tuple[str, str], ...]:
-    try:
-        said = [(str(each["role"]), str(each["content"])) for each in messages]  # type: ignore[attr-defined]
-    except (KeyError, TypeError):
-        said = []
-    if not said:
-        help_ = 'write `"messages": [{"role": "user", "content": "..."}]`'
-        raise Failure("E504", "`messages` is no list of messages", help_)
-    return tuple(said)
-
-
-def read_queries(lines: Iterable[str], name: str) -> Iterator[Query]:
-    """Yield the query of each line; blank lines are passed over.
-
-    A line is a JSON object or, unless the name says that all of them are, a plain text.
-    """
-    plain = not name.lower().endswith(OF_ROWS)
-    for number, line in _numbered(lines, name):
-        if not line.strip():
-            continue
-        try:
-            text = plain and not line.lstrip().startswith("{")
-            row = line.rstrip("\r\n") if text else _object(line)
-            yield as_query(row, default_id=str(number))
-        except (ValueError, KeyError, TypeError) as error:
-            said = f"{name}, line {number}, is no JSON object: {error}"
-            help_ = 'write one a line: {"id": "1", "query": "..."}'
-            raise Failure("E504", said, help_) from error
-        except Failure as failure:
-            said = f"{name}, line {number}: {failure.message}"
-            raise Failure(failure.code, said, failure.help) from None
-
-
-def _numbered(lines: Iterable[str], name: str) -> Iterator[tuple[int, str]]:
-    """Number the lines from 1, without the mark that some editors put before a text."""
-    number = 0
-    try:
-        for number, line in enumerate(lines, 1):
-            yield number, line.removeprefix("\ufeff") if number == 1 else line
-    except UnicodeDecodeError as error:
-        text = f"{name} is no text in UTF-8, after line {number}"
-        raise Failure("E504", text, "save it as UTF-8") from error
-
-
-def _object(line: str) -> dict[str, object]:
-    row = json.loads(line)
-    if not isinstance(row, dict):
-        raise TypeError("it does not begin with `{`")
-    return row
+ELSEWHERE = "give another `--output`, or remove that file"
+LOCK = ".{}.lock"
+"""The name of the file that is locked while a run writes; it says nothing once that has ended."""
 
 
 @dataclass(eq=False)
@@ -124,69 +32,136 @@ class Rows:
 
     Opening it drops a last line that was torn off and rows that ended in an error; `done` holds
     the queries that are answered, by id. Each row says which `recipe` made it, by the recipe's
-    fingerprint; a file of another one is refused, and rows that do not say it are accepted.
+    fingerprint, and by a hash what was `asked`; a file of another recipe is refused, and so is
+    one that another run writes to. Rows that do not say these are accepted. A pipe or a device is
+    written to as it is. Answers to requests of a batch file have that form.
     """
 
     path: Path
     recipe: str = ""
     name: str = "this recipe"
     done: dict[str, str] = field(default_factory=dict)
+    _asked: dict[str, str] = field(default_factory=dict, repr=False)
+    _under_way: dict[str, tuple[str, bool]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
+        self._held = ExitStack()
         try:
-            before = self.path.read_bytes() if self.path.exists() else b""
-            kept = self._answered(before)
-            if kept != before:
-                fresh = self.path.with_name(self.path.name + ".tmp")
-                fresh.write_bytes(kept)
-                fresh.replace(self.path)
-            self._file = self.path.open("a", encoding="utf-8")
+            self._file = self._opened()
         except OSError as error:
+            self._held.close()
             text = f"{self.path} cannot be written: {error.strerror or error}"
             raise Failure("E503", text, "give another `--output`") from error
+        except BaseException:
+            self._held.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
         self._file.close()
+        self._held.close()
 
     def left(self, queries: Iterable[Query]) -> Iterator[Query]:
-        """Yield the queries that have no answer yet, each once."""
+        """Yield the queries that have no answer yet, each once, and remember what they ask.
+
+        Raises Failure where an id stands for two queries (E504), or for another one than that
+        which was answered (E706): other messages, other fields.
+        """
+        for query in self.unanswered(queries):
+            self._under_way[query.id] = digest_of(query), CUSTOM in query.fields
+            yield query
+
+    def unanswered(self, queries: Iterable[Query]) -> Iterator[Query]:
+        """Yield the queries that have no answer yet, without being about to ask them."""
         seen: dict[str, str] = {}
+        known = set(self._asked.values())
         for query in queries:
+            asked = digest_of(query)
             again = query.id in seen
-            if seen.setdefault(query.id, query.text) != query.text:
+            if seen.setdefault(query.id, asked) != asked:
                 text = f"two different queries have the id {query.id!r}"
                 raise Failure("E504", text, "answers are told apart by id: give each its own")
-            before = self.done.get(query.id)
-            if before is None:
-                if not again:
-                    yield query
-            elif before != query.text:
-                raise Failure(
-                    "E706",
-                    f"{self.path} answers another query with the id {query.id!r}",
-                    "give another `--output`, or remove that file",
-                )
+            if query.content and asked in known:
+                continue
+            if query.id in self.done:
+                self._compare(query, asked)
+            elif not again:
+                yield query
 
     def write(self, result: Result) -> None:
-        """Append a result; it is in the file when this returns."""
-        row = result.as_dict() | ({"recipe": self.recipe} if self.recipe else {})
-        self._file.write(json.dumps(row, ensure_ascii=False) + "\n")
-        self._file.flush()
+        """Append a result; it is in the file when this returns. Raises Failure (E503)."""
+        asked, batch = self._under_way.pop(result.id, ("", False))
+        row = batch_row(result, self.name) if batch else result.as_dict()
+        row |= {name: said for name, said in (("recipe", self.recipe), ("asked", asked)) if said}
+        self._file.write(row)
 
-    def _answered(self, data: bytes) -> bytes:
-        """Return the whole rows that hold an answer, each id once, and remember their queries."""
-        whole = data[: data.rfind(b"\n") + 1]
-        kept: list[bytes] = []
-        for number, line in enumerate(whole.splitlines(), 1):
-            row = self._row(line, number)
-            if row.get("error") is None and str(row["id"]) not in self.done:
-                self._hold(row.get("recipe"), number)
-                self.done[str(row["id"])] = str(row.get("query", ""))
-                kept.append(line + b"\n")
-        return b"".join(kept)
+    def _opened(self) -> Appending:
+        """Open the file, take up what it holds, and keep others from it."""
+        if is_stream(self.path):
+            return Appending(self.path)
+        place = self.path.resolve()
+        place.parent.stat()  # a lock would make the folder
+        self._lock(place.with_name(LOCK.format(place.name)))
+        if place.exists() and not self._all_kept():
+            self._keep(place)
+        return Appending(self.path)
+
+    def _lock(self, place: Path) -> None:
+        from filelock import FileLock, Timeout
+
+        try:
+            self._held.enter_context(FileLock(place, timeout=0))
+        except Timeout:
+            text = f"another run writes to {self.path}"
+            help_ = "wait until it has ended, or give another `--output`"
+            raise Failure("E714", text, help_) from None
+        except NotImplementedError:
+            text = f"{self.path} cannot be locked, so two runs might write to it"
+            raise Failure("E503", text, "give an `--output` on another disk") from None
+
+    def _compare(self, query: Query, asked: str) -> None:
+        """Refuse to go on where an answer is kept to something else under the same id."""
+        before = self._asked.get(query.id)
+        if before is None and self.done[query.id] == query.text:
+            return
+        if before == asked:
+            return
+        what = "another query with the id"
+        if self.done[query.id] == query.text:
+            what = "the same question with other messages or fields under the id"
+        raise Failure("E706", f"{self.path} answers {what} {query.id!r}", ELSEWHERE)
+
+    def _all_kept(self) -> bool:
+        """Remember the answers of the file; say whether it holds nothing else."""
+        whole = True
+        for number, line in enumerate(_lines(self.path), 1):
+            row = self._row(line, number) if line.endswith(b"\n") else None
+            if row is None or not self._wanted(row):
+                whole = False
+                continue
+            self._hold(row.get("recipe"), number)
+            self.done[str(row["id"])] = str(row.get("query", ""))
+            if isinstance(row.get("asked"), str):
+                self._asked[str(row["id"])] = str(row["asked"])
+        return whole
+
+    def _keep(self, place: Path) -> None:
+        """Write the file anew with the answers alone; whoever reads it finds one or the other."""
+        fresh = place.with_name(place.name + ".tmp")
+        kept: set[str] = set()
+        with fresh.open("wb") as file:
+            for number, line in enumerate(_lines(self.path), 1):
+                row = self._row(line, number) if line.endswith(b"\n") else {"error": "torn"}
+                if row.get("error") is None and str(row["id"]) not in kept:
+                    kept.add(str(row["id"]))
+                    file.write(line)
+        fresh.chmod(stat.S_IMODE(place.stat().st_mode))
+        fresh.replace(place)
+
+    def _wanted(self, row: dict[str, object]) -> bool:
+        return row.get("error") is None and str(row["id"]) not in self.done
 
     def _hold(self, made_by: object, number: int) -> None:
         """Refuse to go on after answers that another recipe gave."""
@@ -195,18 +170,24 @@ class Rows:
                 "E706",
                 f"{self.path}, line {number}, was written by another recipe, or with other "
                 f"settings or another seed: by {made_by}, but `{self.name}` is now {self.recipe}",
-                "give another `--output`, or remove that file; nothing was overwritten",
+                f"{ELSEWHERE}; nothing was overwritten",
             )
 
     def _row(self, line: bytes, number: int) -> dict[str, object]:
         try:
             row = json.loads(line)
-            if isinstance(row, dict) and "id" in row and "answer" in row:
-                return row
-        except ValueError:
-            pass
+        except (ValueError, RecursionError):
+            row = None
+        row = plain_row(row) if isinstance(row, dict) else {}
+        if "id" in row and "answer" in row:
+            return row
         raise Failure(
             "E706",
             f"{self.path}, line {number}, is no answer of a run",
             "give another `--output`; nothing was overwritten",
         )
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from file

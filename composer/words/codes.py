@@ -397,9 +397,10 @@ CODES: dict[str, Code] = {
     ),
     "E504": Code(
         "data that is not as it should be",
-        "Data files hold one JSON object a line, with at least a `query`. The message names the "
-        "line and the field.",
-        '{"question": "What is 17 plus 25?"}',
+        "A row of a data file has at least a `query` or `messages`, in text. It is an object of "
+        "JSON on a line of its own or in a list, or a line of CSV or TSV. The message names the "
+        "line and the field: nothing that cannot be read is passed over.",
+        '{"questoin": "What is 17 plus 25?"}',
         '{"query": "What is 17 plus 25?"}',
     ),
     "E505": Code(
@@ -517,6 +518,11 @@ CODES: dict[str, Code] = {
         "before, has to answer. A plot of quality over cost needs recorded costs, prices, or two "
         "choices of which one is the stronger.",
     ),
+    "E714": Code(
+        "an output that another run writes to",
+        "Two runs that write to one file would lose each other's answers, so the second one is "
+        "refused. A run that was killed keeps nobody out.",
+    ),
     "E715": Code(
         "a bound of the cache that is no size",
         "COMPOSE_CACHE_SIZE bounds the answers that are kept on disk, COMPOSE_MERGED_SIZE the "
@@ -594,6 +600,12 @@ CODES: dict[str, Code] = {
         "a check that has to wait",
         "What a model can do is only known once it is downloaded or asked, so the checks that "
         "depend on it are made when the recipe is made ready.",
+    ),
+    "W508": Code(
+        "something in the data that is not asked",
+        "Rows hold more than a recipe reads: parts of messages that are no text, such as images, "
+        "or options of a batch request, such as its model and its temperature. The text is asked; "
+        "the options are the recipe's own.",
     ),
 }
 """Each code with its title, a paragraph, and an example broken and mended."""

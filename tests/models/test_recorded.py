@@ -127,19 +127,56 @@ def test_a_log_probability_is_the_confidence_in_the_whole_answer(file):
     text, _ = ask(opened(recorded(file=file, model="m")), "One?")
 
     assert text.confidence == pytest.approx(math.exp(-0.5))
-    assert text.logprobs == (-0.5,)
+    assert text.logprobs == ()
 
 
-@pytest.mark.parametrize(
-    ("logprob", "confidence"), [(-math.inf, 0.0), (math.inf, 1.0), (math.nan, 0.0), (1e-9, 1.0)]
-)
-def test_log_probabilities_out_of_range_are_brought_back(tmp_path, logprob, confidence):
-    rows = [{"query": "q", "recorded": {"m": {"text": "a", "logprob": logprob}}}]
+def test_a_log_probability_that_was_rounded_above_0_is_0(tmp_path):
+    rows = [{"query": "q", "recorded": {"m": {"text": "a", "logprob": 1e-9}}}]
     file = write(tmp_path / "a.jsonl", rows)
 
     text, _ = ask(opened(recorded(file=file, model="m")), "q")
 
-    assert text.confidence == pytest.approx(confidence)
+    assert text.confidence == 1.0
+
+
+@pytest.mark.parametrize("key", ["logprob", "logprobs", "cost", "seconds", "prompt_tokens"])
+@pytest.mark.parametrize("value", ["Infinity", "-Infinity", "NaN", "1e999", '"3"', "{}", "true"])
+def test_numbers_that_are_none_are_refused_with_their_line(tmp_path, key, value):
+    value = f"[-1, {value}]" if key == "logprobs" else value
+    path = tmp_path / "a.jsonl"
+    path.write_text(f'{{"query": "q", "recorded": {{"m": {{"text": "a", "{key}": {value}}}}}}}')
+
+    with pytest.raises(ModelError, match=r"a\.jsonl:1: ") as caught:
+        recorded(file=str(path), model="m").card()
+
+    assert caught.value.code == "E504"
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        {"prompt_tokens": -5},
+        {"completion_tokens": 0.5},
+        {"seconds": -1},
+        {"cost": 10**400},
+        {"logprob": 0.5},
+        {"logprobs": [-1.0], "tokens": ["a", "b"]},
+        {"logprobs": -1.0},
+        {"tokens": "a b"},
+        {"answers": "a"},
+        {"text": ["a"]},
+        {"text": {"answer": "a"}},
+        {"correct": "yes"},
+        {"score": 1.5},
+    ],
+)
+def test_facts_that_cannot_be_are_refused(tmp_path, kept):
+    file = write(tmp_path / "a.jsonl", [{"query": "q", "recorded": {"m": kept}}])
+
+    with pytest.raises(ModelError, match=r"a\.jsonl:1: `m`") as caught:
+        recorded(file=file, model="m").card()
+
+    assert caught.value.code == "E504"
 
 
 def test_log_probabilities_of_tokens_are_kept(tmp_path):

@@ -22,7 +22,7 @@ def test_a_file_of_rows_holds_no_plain_text(line):
     with pytest.raises(Failure) as caught:
         list(read_queries(['{"query": "x"}\n', line], "q.jsonl"))
     assert caught.value.code == "E504"
-    assert caught.value.message.startswith("q.jsonl, line 2, is no JSON object")
+    assert caught.value.message.startswith("q.jsonl, line 2: this line is not")
 
 
 @pytest.mark.parametrize("name", ["q.txt", "stdin"])

@@ -6,7 +6,7 @@ import pytest
 
 from composer.ports import Query
 from composer.run import Failure, Result, Rows, read_queries
-from composer.run.rows import as_query
+from composer.run.questions import as_query
 
 
 def read(*lines, name="q.txt"):
@@ -48,7 +48,7 @@ def test_lines_may_end_as_on_windows():
     [
         '{"query": ',
         "a text where objects are promised",
-        '{"question": "x"}',
+        '{"questoin": "x"}',
         '{"query": null}',
         '{"messages": [3]}',
         '{"messages": [{}]}',

@@ -79,3 +79,34 @@ def test_recorded_draws_are_the_recorded_ones_in_order(load, tmp_path):
         with load(text, models=models, plain=plain).ready() as ensemble:
             assert ensemble({"query": "a", "id": "q1"}).answer == "g 0 1 2"
             assert ensemble({"query": "a", "id": "q1"}).answer == "g 0 1 2"
+
+
+def drawn(load, rows):
+    """Answer rows that have no id by drawing; return the rows' answers."""
+    with load("free(temperature = 1)").ready(cache=False) as ensemble:
+        return [each.answer for each in ensemble.map(rows)]
+
+
+def test_draws_do_not_depend_on_the_place_of_a_row_without_an_id(load):
+    rows = [f"Why {at}?" for at in range(9)]
+    assert drawn(load, rows) == drawn(load, rows[::-1])[::-1]
+    assert drawn(load, ["Another?", *rows])[1:] == drawn(load, rows)
+
+
+def test_equal_rows_without_an_id_draw_apart_wherever_they_stand(load):
+    found = drawn(load, ["Why?", "How?", "Why?", "Why?"])
+    assert len(set(found)) == 4
+    assert sorted(drawn(load, ["Why?", "Why?", "Why?", "How?"])) == sorted(found)
+
+
+def test_rows_draw_apart_by_all_that_they_ask(load):
+    rows = [{"query": "Why?"}, {"query": "Why?", "system": "s"}, {"query": "Why?", "topic": "sky"}]
+    assert len(set(drawn(load, rows))) == 3
+
+
+def test_what_a_row_says_of_right_answers_changes_no_draw(load):
+    rows = [
+        {"query": "Why?", "reference": "x", "recorded": {}, "tags": ["a"]},
+        {"question": "Why?"},
+    ]
+    assert drawn(load, rows[:1]) == drawn(load, rows[1:]) == drawn(load, ["Why?"])

@@ -1,15 +1,37 @@
 """Data files of questions and recorded answers, read once for whoever needs them."""
 
-from composer.models.data.reading import BadRow, Line, Unreadable, read
-from composer.models.data.row import SHAPE, query_of, recorded_of, tags_of
+from composer.models.data.batch import CUSTOM
+from composer.models.data.messages import messages_of, query_of
+from composer.models.data.outcomes import quality_of, recorded_of, stand_in
+from composer.models.data.reading import Line, parsed, read, read_stream
+from composer.models.data.row import (
+    JUDGED,
+    PAIRS,
+    SHAPE,
+    BadRow,
+    Unreadable,
+    id_of,
+    pair_of,
+    tags_of,
+)
 
 __all__ = [
+    "CUSTOM",
+    "JUDGED",
+    "PAIRS",
     "SHAPE",
     "BadRow",
     "Line",
     "Unreadable",
+    "id_of",
+    "messages_of",
+    "pair_of",
+    "parsed",
+    "quality_of",
     "query_of",
     "read",
+    "read_stream",
     "recorded_of",
+    "stand_in",
     "tags_of",
 ]

@@ -11,7 +11,7 @@ import ast
 import math
 from typing import TYPE_CHECKING, Any
 
-from composer.models.data.row import BadRow
+from composer.models.data.row import QUESTIONS, BadRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,9 +32,19 @@ def converted(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield _routerbench(row)
     elif isinstance(row.get("candidates"), list) and "instruction" in row:
         yield _mixinstruct(row)
+    elif isinstance(row.get("examples"), list) and not any(name in row for name in QUESTIONS):
+        yield from _examples(row["examples"])
     elif any(f"{split}_score" in _flat(row) for split in SPLITS):
         yield from _routereval(_flat(row))
     else:
+        yield row
+
+
+def _examples(rows: list[object]) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a task of BIG-Bench, an object that holds them as `examples`."""
+    for row in rows:
+        if not isinstance(row, dict):
+            raise BadRow('"examples" holds something that is no JSON object')
         yield row
 
 
@@ -88,7 +98,8 @@ def _mixinstruct(row: dict[str, Any]) -> dict[str, Any]:
     for one in row["candidates"]:
         if not isinstance(one, dict) or "model" not in one:
             raise BadRow('a candidate of this row has no "model"')
-        score = _number((one.get("scores") or {}).get(METRIC))
+        scores = one.get("scores")
+        score = _number(scores.get(METRIC)) if isinstance(scores, dict) else None
         if score is None:
             raise BadRow(f"the candidate of `{one['model']}` has no `{METRIC}` score")
         recorded.setdefault(str(one["model"]), {"text": str(one.get("text", "")), "score": score})
@@ -110,6 +121,8 @@ def _routereval(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
         scores, prompts = found.get(f"{split}_score"), found.get(f"{split}_prompt")
         if scores is None:
             continue
+        if not _is_matrix(scores) or not isinstance(prompts, list | type(None)):
+            raise BadRow(f"`{split}_score` is no list of lists, or `{split}_prompt` no list")
         if prompts is None or len(prompts) != len(scores):
             count = "no" if prompts is None else f"{len(prompts)}"
             said = f"the split `{split}` has {len(scores)} rows of scores and {count} prompts"
@@ -127,6 +140,12 @@ def _routereval(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield whole | {"recorded": recorded}
 
 
+def _is_matrix(scores: object) -> bool:
+    return isinstance(scores, list) and all(isinstance(row, list) for row in scores)
+
+
 def _models(found: dict[str, Any], count: int) -> list[str]:
     names = found.get("model") or found.get("models") or [f"model {at + 1}" for at in range(count)]
+    if not isinstance(names, list):
+        raise BadRow('"model" is no list of names')
     return [str(name) for name in names]

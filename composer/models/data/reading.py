@@ -1,156 +1,159 @@
-"""Reading data files: JSON lines, JSON, CSV and Parquet, plain or gzip, and published sets."""
+"""Reading data: JSON lines, JSON, CSV, TSV, Parquet, plain text, published sets, batch files.
+
+Rows come one after the other, so that a file may be larger than the memory. What is wrong with a
+row stands in its line; a file that cannot be read at all is Unreadable.
+"""
 
 from __future__ import annotations
 
-import csv
-import gzip
 import io
-import json
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from composer.models.data.batch import is_request, request_of
+from composer.models.data.lines import Counted, Line, json_lines, json_whole, plain_lines
+from composer.models.data.messages import parts_left_out
+from composer.models.data.opening import (
+    DAMAGED,
+    PARQUET,
+    bare_name,
+    opened,
+    text_lines,
+    unpacked,
+)
 from composer.models.data.published import converted
-from composer.models.data.row import BadRow
+from composer.models.data.row import BadRow, Unreadable, id_of, misspelt
+from composer.models.data.tables import delimited, header_mark, parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
-__all__ = ["BadRow", "Line", "Unreadable", "read"]
+__all__ = ["BadRow", "Line", "Unreadable", "parsed", "read", "read_stream"]
 
-GZIP, PICKLE, PARQUET = b"\x1f\x8b", b"\x80", b"PAR1"
-PICKLES = (".pkl", ".pickle")
-
-CONVERT = (
-    "where you trust who made it, write it anew: `pandas.read_pickle(...)` and then "
-    "`.to_csv(...)`, or for RouterEval `json.dump(...)` with its arrays as lists"
-)
+OF_ROWS = (".jsonl", ".ndjson")
+TABLES = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 
 
-class Unreadable(Exception):
-    """A file that cannot be read at all: a code, what is wrong, and what to do."""
+def read(path: str | Path) -> Iterator[Line]:
+    """Read the rows of a data file, in the form that its name and its first bytes say.
 
-    def __init__(self, code: str, message: str, advice: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.advice = advice
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A row as it stands in a file: the number of its line, that line, and what it holds.
-
-    `content` is a mapping in our names, or a BadRow where the line holds none.
+    Raises Unreadable where there is no such file (E501), where it may not be read (E503), or
+    where its content is no data (E504).
     """
-
-    number: int
-    text: str
-    content: dict[str, Any] | BadRow
+    return read_stream(opened(Path(path)), str(path))
 
 
-def read(path: str | Path) -> list[Line]:
-    """Read the rows of a data file; those of RouterBench, RouterEval and MixInstruct are turned.
-
-    Raises Unreadable where there is no such file (E501) or its content is no data (E504). Pickles
-    are refused, since reading one may run whatever its author wrote.
-    """
-    name, raw = str(path), _bytes(Path(path))
-    if raw.startswith(PARQUET):
-        return list(_turned(_parquet(name)))
-    text = _text(name, raw)
-    kind = name.lower().removesuffix(".gz")
-    if kind.endswith(".csv"):
-        return list(_turned(_csv(text)))
-    whole = _whole(text) if kind.endswith(".json") else None
-    return list(_turned(_jsonl(text) if whole is None else whole))
+def read_stream(file: io.BufferedReader, name: str) -> Iterator[Line]:
+    """Read the rows of a file that is open; it is closed when the last one was read."""
+    try:
+        return _closing(_rows(file, name), file)
+    except Unreadable:
+        file.close()
+        raise
 
 
-def _turned(lines: Iterator[Line] | list[Line]) -> Iterator[Line]:
-    """Turn the rows of published sets into ours; one object may hold many of them."""
+def _rows(file: io.BufferedReader, name: str) -> Iterator[Line]:
+    content = unpacked(name, file)
+    if content.peek(len(PARQUET)).startswith(PARQUET):
+        whole = content if content is file and file.seekable() else io.BytesIO(content.read())
+        return _checked(_turned(parquet(name, whole)))
+    if _is_wide(content):
+        said = f"`{name}` holds NUL bytes, so it is no text in UTF-8"
+        raise Unreadable("E504", said, "save it as UTF-8, or as UTF-16 with its mark")
+    return parsed(text_lines(content), name)
+
+
+def parsed(lines: Iterable[str], name: str) -> Iterator[Line]:
+    """Read the rows of some lines of text, in the form that the name and the first line say."""
+    counted = Counted(iter(lines))
+    try:
+        yield from _checked(_turned(_form(counted, bare_name(name))))
+    except DAMAGED as problem:
+        is_text = not isinstance(problem, UnicodeError)
+        said = "the file is cut off or damaged here" if is_text else "this line is no text in UTF-8"
+        advice = "write it anew" if is_text else "save it as UTF-8"
+        yield Line(counted.number + 1, "", BadRow(said, advice))
+
+
+def _form(lines: Counted, name: str) -> Iterator[Line]:
+    """Read lines by the ending of their file's name; of others, their first line tells."""
+    mark = next((mark for ending, mark in TABLES.items() if name.endswith(ending)), None)
+    if name.endswith(OF_ROWS):
+        return json_lines(lines)
+    if name.endswith(".json"):
+        return json_whole(lines)
+    first = lines.peek()
+    mark = mark or header_mark(first)
+    if mark is not None:
+        return delimited(lines, mark)
+    begins = first.split()
+    is_list = begins and (begins[0].startswith(("[{", '["')) or begins[:2] in (["["], ["[", "{"]))
+    return json_whole(lines) if is_list else plain_lines(lines)
+
+
+def _turned(lines: Iterator[Line]) -> Iterator[Line]:
+    """Turn the rows of published sets and batch files into ours; an object may hold many rows."""
     for line in lines:
         if isinstance(line.content, BadRow):
             yield line
             continue
         try:
+            if is_request(line.content):
+                row, left = request_of(line.content)
+                yield Line(line.number, line.text, row, left)
+                continue
             for row in converted(line.content):
                 yield Line(line.number, line.text, row)
         except BadRow as bad:
             yield Line(line.number, line.text, bad)
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        raw = path.read_bytes()
-        content = gzip.decompress(raw) if raw.startswith(GZIP) else raw
-    except FileNotFoundError:
-        advice = "name a JSONL or CSV file"
-        raise Unreadable("E501", f"there is no file `{path}`", advice) from None
-    except (OSError, EOFError) as problem:
-        raise _unread(str(path), problem) from problem
-    named = path.name.lower().removesuffix(".gz")
-    if named.endswith(PICKLES) or content.startswith(PICKLE):
-        said = f"`{path}` is a pickle, which may run any program when it is read, so it is not"
-        raise Unreadable("E504", said, CONVERT)
-    return content
+def _checked(lines: Iterator[Line]) -> Iterator[Line]:
+    """Refuse ids that stand twice, names that are slips, and requests among other rows."""
+    seen: dict[str, int] = {}
+    forms: set[tuple[str, ...]] = set()
+    for line in lines:
+        try:
+            yield line if isinstance(line.content, BadRow) else _told(line, seen, forms)
+        except BadRow as bad:
+            yield Line(line.number, line.text, bad)
 
 
-def _text(name: str, raw: bytes) -> str:
-    try:
-        return raw.decode("utf-8-sig")
-    except ValueError as problem:
-        raise _unread(name, problem) from problem
+def _told(line: Line, seen: dict[str, int], forms: set[tuple[str, ...]]) -> Line:
+    row = line.content
+    assert isinstance(row, dict)
+    names = tuple(row)
+    if names not in forms:
+        slip = misspelt(names)
+        if slip is not None:
+            said = f"this row has the unknown field `{slip[0]}`"
+            raise BadRow(said, f"did you mean `{slip[1]}`?")
+        if len(forms) < _FORMS:
+            forms.add(names)
+    name = id_of(row)
+    if name is not None:
+        if name in seen:
+            said = f"the id `{name}` is already on line {seen[name]}"
+            raise BadRow(said, "give every row its own id, or none of them")
+        seen[name] = line.number
+    left = (*line.left_out, *parts_left_out(row.get("messages")))
+    return Line(line.number, line.text, row, left) if left else line
 
 
-def _unread(name: str, problem: Exception) -> Unreadable:
-    said = f"`{name}` cannot be read: {problem}"
-    return Unreadable("E504", said, "give JSONL or CSV in UTF-8, plain or gzip")
+_FORMS = 64
+"""How many sets of names are remembered as rightly spelt."""
 
 
-def _jsonl(text: str) -> Iterator[Line]:
-    """Read line by line; not `splitlines`, since JSON may hold U+2028 inside its texts."""
-    for number, line in enumerate(text.split("\n"), 1):
-        if line.strip():
-            yield Line(number, line, _object(line))
+def _closing(lines: Iterator[Line], file: io.BufferedReader) -> Iterator[Line]:
+    with file:
+        yield from lines
 
 
-def _object(line: str) -> dict[str, Any] | BadRow:
-    try:
-        content = json.loads(line)
-    except ValueError as problem:
-        return BadRow(f"this line is not JSON: {problem}")
-    return content if isinstance(content, dict) else BadRow("this line is not a JSON object")
+def _is_wide(content: io.BufferedReader) -> bool:
+    """Say whether a text without a mark is in an encoding of two or four bytes a letter."""
+    head = content.peek(_HEAD)[:_HEAD]
+    marked = head.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"))
+    return not marked and head.count(0) > len(head) // 3
 
 
-def _whole(text: str) -> list[Line] | None:
-    """Read a file that is one JSON value, a list of rows or a set; None for lines of JSON."""
-    try:
-        content = json.loads(text)
-    except ValueError:
-        return None
-    rows = content if isinstance(content, list) else [content]
-    bad = BadRow("this row is not a JSON object")
-    return [Line(1, "", row if isinstance(row, dict) else bad) for row in rows]
-
-
-def _csv(text: str) -> Iterator[Line]:
-    csv.field_size_limit(2**31 - 1)
-    lines = text.split("\n")
-    reader = csv.DictReader(io.StringIO(text, newline=""))
-    try:
-        for row in reader:
-            kept = {key: value for key, value in row.items() if key and value}
-            yield Line(reader.line_num, lines[reader.line_num - 1], kept)
-    except csv.Error as problem:
-        yield Line(reader.line_num, "", BadRow(f"this is not CSV: {problem}"))
-
-
-def _parquet(name: str) -> list[Line]:
-    try:
-        from pyarrow import parquet  # type: ignore[import-not-found, unused-ignore]
-    except ImportError:
-        said = f"`{name}` is Parquet, which is read with the package pyarrow"
-        raise Unreadable("E504", said, "`pip install pyarrow`, or write it as CSV") from None
-    rows = parquet.read_table(name).to_pylist()
-    known = ({key: one for key, one in row.items() if one is not None} for row in rows)
-    return [Line(number, "", row) for number, row in enumerate(known, 1)]
+_HEAD = 64

@@ -2,21 +2,60 @@
 
 from __future__ import annotations
 
-import json
-import math
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING
+
+from composer.words import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
-__all__ = ["PAIRS", "SHAPE", "BadRow", "query_of", "recorded_of", "tags_of"]
+__all__ = [
+    "ANSWERS",
+    "JUDGED",
+    "PAIRS",
+    "QUESTIONS",
+    "SHAPE",
+    "BadRow",
+    "Unreadable",
+    "id_of",
+    "misspelt",
+    "pair_of",
+    "tags_of",
+]
 
 SHAPE = '{"id": "q1", "query": "2 + 2?", "reference": "4", "tags": ["sums"]}'
-ANSWERS = '"recorded": {"model": {"text": "...", "correct": true}}'
 
-PAIRS = (("query", "reference"), ("question", "answer"), ("input", "target"))
+PAIRS = (
+    ("query", "reference"),
+    ("question", "answer"),
+    ("instruction", "output"),
+    ("input", "target"),
+    ("prompt", "completion"),
+)
 """The names that data sets give to a question and its answer; ours first."""
+
+QUESTIONS = tuple(name for name, _ in PAIRS)
+ANSWERS = tuple(name for _, name in PAIRS)
+
+JUDGED = frozenset({"id", "tags", "split", "recorded", "reference"})
+"""Fields that are no business of the models that are asked."""
+
+_WORDS = (*QUESTIONS, *ANSWERS, "messages", "system", "recorded", "custom_id")
+_ALIKE = (frozenset({*QUESTIONS, "messages"}), frozenset(ANSWERS))
+_LEAST = 5
+"""Shorter names are too easily near another one."""
+_SLIP = 1.6
+"""More than one letter, and room for the two that are swapped."""
+
+
+class Unreadable(Exception):
+    """A file that cannot be read at all: a code, what is wrong, and what to do."""
+
+    def __init__(self, code: str, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.advice = advice
 
 
 class BadRow(Exception):
@@ -28,43 +67,21 @@ class BadRow(Exception):
         self.advice = advice
 
 
-def query_of(row: Mapping[str, object]) -> str:
-    """Return the question: the `query`, under one of its names, else what the user said last."""
-    asked = next((name for name, _ in PAIRS if name in row), None)
-    query = _last(row.get("messages")) if asked is None else row[asked]
-    if not isinstance(query, str) or not query.strip():
-        raise BadRow('this row has no "query" in text')
-    return query
+def pair_of(row: Mapping[str, object]) -> tuple[str, str]:
+    """Return the names of a row's question and of its answer: of the first pair that is there."""
+    return next((pair for pair in PAIRS if row.get(pair[0]) is not None), PAIRS[0])
 
 
-def recorded_of(row: Mapping[str, object]) -> Mapping[str, Mapping[str, Any]]:
-    """Return what was recorded of each model, nothing where nothing was."""
-    given = row.get("recorded")
-    if given is None:
-        return MappingProxyType({})
-    if isinstance(given, dict) and all(isinstance(one, dict) for one in given.values()):
-        for name, outcome in given.items():
-            _check(name, outcome)
-        return given
-    raise BadRow('"recorded" does not map models to answers', f"write {ANSWERS}")
-
-
-def _check(name: str, outcome: Mapping[str, object]) -> None:
-    """Raise BadRow where a label or a cost is out of its range."""
-    for key in ("correct", "score"):
-        label = outcome.get(key)
-        if label is not None and not (_is_number(label) and 0 <= label <= 1):
-            shown = json.dumps(label, ensure_ascii=False)
-            said = f"`{name}` is labelled {shown} in `{key}`, which is not between 0 and 1"
-            raise BadRow(said, "`correct` is true or false, a `score` between 0 and 1")
-    cost = outcome.get("cost")
-    if cost is not None and not (_is_number(cost) and 0 <= cost < math.inf):
-        said = f"`{name}` has the cost {json.dumps(cost, ensure_ascii=False)}"
-        raise BadRow(f"{said}, which is no amount of dollars", "a `cost` is 0 or more dollars")
-
-
-def _is_number(value: object) -> TypeGuard[bool | int | float]:
-    return isinstance(value, bool | int | float)
+def id_of(row: Mapping[str, object]) -> str | None:
+    """Return the id of a row, None where it has none; an id is a text or a number."""
+    given = row.get("id")
+    if given is None or given == "":
+        return None
+    if isinstance(given, bool) or not isinstance(given, str | int | float):
+        raise BadRow('"id" is neither a text nor a number', 'write it as `"id": "q1"`')
+    if isinstance(given, float) and given.is_integer():
+        return str(int(given))
+    return str(given)
 
 
 def tags_of(row: Mapping[str, object]) -> tuple[str, ...]:
@@ -77,8 +94,26 @@ def tags_of(row: Mapping[str, object]) -> tuple[str, ...]:
     raise BadRow('"tags" is not a list of texts')
 
 
-def _last(messages: object) -> object:
-    """What the user said last in a conversation."""
-    turns = [one for one in messages if isinstance(one, dict)] if isinstance(messages, list) else []
-    users = (one.get("content") for one in reversed(turns) if one.get("role") == "user")
-    return next(users, None)
+def misspelt(names: Iterable[str]) -> tuple[str, str] | None:
+    """Return a field's name that is a slip of one with a meaning, and that one; None without.
+
+    One letter too many, too few, wrong or swapped is a slip, a plural is not, and neither is a
+    name beside the one that was meant, or beside another name for the same.
+    """
+    given = frozenset(names)
+    for name in sorted(given.difference(_WORDS, JUDGED)):
+        meant = _meant(name)
+        if meant is None or meant in given:
+            continue
+        if not any(meant in group and group & given for group in _ALIKE):
+            return name, meant
+    return None
+
+
+def _meant(name: str) -> str | None:
+    if name.lower() in JUDGED or name.lower() in _WORDS:
+        return name.lower()
+    if len(name) < _LEAST or not name.isalpha():
+        return None
+    near = nearest(name, _WORDS, _SLIP / len(name))
+    return None if near is None or near in (f"{name}s", name.removesuffix("s")) else near

@@ -8,13 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeGuard
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from composer.heavy import np
-from composer.models.data import BadRow, Unreadable, query_of, read, recorded_of, tags_of
+from composer.models.data import (
+    BadRow,
+    Unreadable,
+    quality_of,
+    query_of,
+    read,
+    recorded_of,
+    tags_of,
+)
 from composer.parts.estimators.values import Choice, Labels
 from composer.parts.mistakes import PartError
 from composer.ports import Once
@@ -159,16 +166,10 @@ def _row(path: str, line: Line) -> Row:
         return Row(query_of(line.content), tags_of(line.content), found)
     except BadRow as bad:
         said = f"{path}, line {line.number}: {bad.message}"
-        raise PartError(_CODE, said, _SHAPE) from bad
+        raise PartError(_CODE, said, bad.advice) from bad
 
 
 def _outcome(outcome: Mapping[str, Any]) -> Outcome:
-    value = outcome.get("correct")
-    value = outcome.get("score") if value is None else value
     cost, *counts = (outcome.get(key) for key in ("cost", "prompt_tokens", "completion_tokens"))
-    tokens: list[float] = [count for count in counts if _is_number(count)]
-    return Outcome(value, cost if _is_number(cost) else None, sum(tokens) if tokens else None)
-
-
-def _is_number(value: object) -> TypeGuard[bool | int | float]:
-    return isinstance(value, bool | int | float) and math.isfinite(value)
+    tokens = [float(count) for count in counts if count is not None]
+    return Outcome(quality_of(outcome), cost, sum(tokens) if tokens else None)

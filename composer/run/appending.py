@@ -1,0 +1,72 @@
+"""Files that rows are appended to, each whole; a pipe or a device is written to as it is."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from typing import TYPE_CHECKING
+
+from composer.run.result import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+__all__ = ["Appending", "is_stream"]
+
+
+def is_stream(path: Path) -> bool:
+    """Say whether a path is there and no file: what was written cannot be read from it again."""
+    return path.exists() and not path.is_file()
+
+
+class Appending:
+    """Writes one JSON object a line, without a buffer: what was written is in the file.
+
+    Opening raises OSError; a pipe that nobody reads from is refused, since that would wait for
+    ever.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = _stream(path) if is_stream(path) else _file(path)
+
+    def write(self, row: Mapping[str, object]) -> None:
+        """Append a row; raises Failure (E503) where that cannot be done any more."""
+        try:
+            left = memoryview(_line(row))
+            while left:
+                left = left[os.write(self._descriptor, left) :]
+        except OSError as error:
+            text = f"{self.path} cannot be written any more: {error.strerror or error}"
+            help_ = "what it holds is kept: make room, and the same call goes on from there"
+            raise Failure("E503", text, help_) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
+
+
+def _file(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+
+
+def _stream(path: Path) -> int:
+    if not path.is_fifo():
+        return os.open(path, os.O_WRONLY)
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            error.strerror = "nobody reads from this pipe"
+        raise
+    os.set_blocking(descriptor, True)
+    return descriptor
+
+
+def _line(row: Mapping[str, object]) -> bytes:
+    try:
+        return (json.dumps(row, ensure_ascii=False) + "\n").encode()
+    except UnicodeEncodeError:  # half of a character that was cut in two
+        return (json.dumps(row) + "\n").encode()

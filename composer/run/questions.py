@@ -1,0 +1,116 @@
+"""Questions: what may be asked, and the queries that are made of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from composer.models.data import JUDGED, PAIRS, BadRow, id_of, messages_of, parsed
+from composer.ports import Query
+from composer.run.result import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from composer.models.data import Line
+    from composer.ports import Message
+
+ACCEPTED = 'a text, a row such as {"id": "1", "query": "..."}, or a Query'
+
+BESIDE = frozenset({*JUDGED, *(name for pair in PAIRS for name in pair)})
+"""Fields that are judgements, or the question once more: draws do not depend on them."""
+
+
+def as_queries(given: Iterable[str | Query | Mapping[str, object]]) -> Iterator[Query]:
+    """Make a query of each item, numbered from 0 where it has no id; a lone question is refused."""
+    if isinstance(given, str | bytes | Query | Mapping):
+        kind = type(given).__name__
+        raise TypeError(
+            f"`map` takes several questions, but is given one value of type `{kind}`: "
+            "put it in a list, or ask it alone: `ensemble(question)`"
+        )
+    return told_apart(as_query(each, default_id=str(at)) for at, each in enumerate(given))
+
+
+def as_query(given: str | Query | Mapping[str, object], *, default_id: str = "0") -> Query:
+    """Make a query of a text, or of a row with `query` or `messages`, `id` and other fields."""
+    if isinstance(given, Query):
+        return given
+    if not isinstance(given, str | Mapping):
+        kind = type(given).__name__
+        raise TypeError(f"a question is {ACCEPTED}, but this is a value of type `{kind}`")
+    try:
+        return _query({"query": given} if isinstance(given, str) else given, default_id)
+    except BadRow as bad:
+        raise Failure("E504", bad.message, bad.advice) from None
+
+
+def told_apart(queries: Iterable[Query]) -> Iterator[Query]:
+    """Number the queries without an id that ask the same, so that each has draws of its own."""
+    name = Occurrences()
+    return (replace(each, content=name(each.content)) if each.content else each for each in queries)
+
+
+class Occurrences:
+    """Tells equal contents apart by how often they came before; the first stays as it is."""
+
+    def __init__(self) -> None:
+        self._count: dict[str, int] = {}
+
+    def __call__(self, content: str) -> str:
+        """Return the content, from the second time on with its number."""
+        count = self._count[content] = self._count.get(content, 0) + 1
+        return content if count == 1 else f"{content}#{count}"
+
+
+def read_queries(lines: Iterable[str], name: str) -> Iterator[Query]:
+    """Yield the query of each row that some lines of text hold, in the form that the name says."""
+    return queries_of(parsed(lines, name), name)
+
+
+def queries_of(
+    rows: Iterable[Line], name: str, left: Callable[[tuple[str, ...]], None] = lambda _: None
+) -> Iterator[Query]:
+    """Yield the query of each row of a file; raises Failure (E504) with the line of a bad one.
+
+    A row without an id is named by its line. `left` is told what a row holds that is not asked.
+    """
+    return told_apart(_each(rows, name, left))
+
+
+def digest_of(query: Query) -> str:
+    """Return a hash of all that an answer depends on, but for the recipe and the seed."""
+    return _digest(query.messages, {**query.fields, "": query.drawn_by})
+
+
+def _each(
+    rows: Iterable[Line], name: str, left: Callable[[tuple[str, ...]], None]
+) -> Iterator[Query]:
+    for row in rows:
+        try:
+            if isinstance(row.content, BadRow):
+                raise row.content
+            yield _query(row.content, str(row.number))
+        except BadRow as bad:
+            said = f"{name}, line {row.number}: {bad.message}"
+            raise Failure("E504", said, bad.advice) from None
+        if row.left_out:
+            left(row.left_out)
+
+
+def _query(row: Mapping[str, object], default_id: str) -> Query:
+    messages, id_ = messages_of(row), id_of(row)
+    fields = {name: value for name, value in row.items() if name not in ("id", "messages")}
+    if id_ is not None:
+        return Query(messages, id_, fields)
+    more = {name: value for name, value in fields.items() if name not in BESIDE}
+    return Query(messages, default_id, fields, content=_digest(messages, more))
+
+
+def _digest(messages: tuple[Message, ...], fields: Mapping[str, object]) -> str:
+    told = [[str(name), fields[name]] for name in sorted(fields, key=str)]
+    text = json.dumps([messages, told], default=str)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
