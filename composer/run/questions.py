@@ -43,7 +43,9 @@ def as_query(given: str | Query | Mapping[str, object], *, default_id: str = "0"
         kind = type(given).__name__
         raise TypeError(f"a question is {ACCEPTED}, but this is a value of type `{kind}`")
     try:
-        return _query({"query": given} if isinstance(given, str) else given, default_id)
+        if isinstance(given, str):
+            return replace(_query({"query": given}, default_id), fields={})
+        return _query(given, default_id)
     except BadRow as bad:
         raise Failure("E504", bad.message, bad.advice) from None
 
