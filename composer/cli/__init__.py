@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from composer.cli.say import EXIT_INTERRUPTED, failed
+from composer.cli.interrupts import EXIT_INTERRUPTED, Interrupts
+from composer.cli.say import failed
 from composer.cli.terminal import ReaderGoneError, drain, err, prepare, traced
 
 if TYPE_CHECKING:
@@ -88,16 +89,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     gc.disable()
     prepare()
     sys.excepthook = traced
-    try:
-        status = _run(list(sys.argv[1:] if arguments is None else arguments))
-    finally:
-        gc.freeze()
-        gc.enable()
-        drain()
+    with Interrupts() as interrupts:
+        try:
+            status = _run(list(sys.argv[1:] if arguments is None else arguments), interrupts)
+        finally:
+            gc.freeze()
+            gc.enable()
+            drain()
     sys.exit(status)
 
 
-def _run(argv: list[str]) -> int:
+def _run(argv: list[str], interrupts: Interrupts) -> int:
     traceback = "--traceback" in argv
     argv = [each for each in argv if each != "--traceback"]
     try:
@@ -110,9 +112,12 @@ def _run(argv: list[str]) -> int:
     except ReaderGoneError:
         return 0
     except (KeyboardInterrupt, click.Abort):
-        err("interrupted")
+        interrupts.tell()
         return EXIT_INTERRUPTED
     except Exception as error:
+        if interrupts.seen:  # some libraries make another error of the interruption
+            interrupts.tell()
+            return EXIT_INTERRUPTED
         if traceback:
             raise
         return failed(error)

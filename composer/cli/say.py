@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from composer.recipe import Recipe
 
-EXIT_MISTAKES, EXIT_USAGE, EXIT_FAILED, EXIT_PARTLY, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
+EXIT_MISTAKES, EXIT_USAGE, EXIT_FAILED, EXIT_PARTLY = 1, 2, 3, 4
 
 recipe_argument = click.argument("recipe", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print for programs.")

@@ -108,14 +108,14 @@ class Engine:
             (model,), lambda: listen(self._group(model), query, text, hidden=hidden)
         )
 
-    def close(self) -> None:
-        """Cancel what is under way and end the thread."""
+    def close(self, patience: float | None = None) -> None:
+        """Cancel what is under way and end the thread; a pass ends first, if there is patience."""
         with self._door:
             was_open, self._open = self._open, False
             if was_open:
                 self._inbox.put(None)
         if was_open:
-            self._thread.join()
+            self._thread.join(patience)
 
     def __enter__(self) -> Self:
         return self

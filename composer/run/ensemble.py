@@ -19,6 +19,7 @@ from composer.run.budget import Budget
 from composer.run.clients import Clients
 from composer.run.contents import Contents
 from composer.run.executor import Program, Walk, can_stream
+from composer.run.limits import ended
 from composer.run.loading import Loading
 from composer.run.questions import as_queries, as_query
 from composer.run.result import FailedBranch, Failure, Result
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
     from composer.specs.models import Checkpoint
 
 T = TypeVar("T")
+
+HURRY = 0.2
+"""Seconds that are left to what runs where a block ends by an interruption."""
 
 AT_ONCE = 64
 """Queries that `map` works on at a time."""
@@ -64,7 +68,7 @@ class Ensemble:
         self._loading = Loading(loading)
         self._timeout = _seconds(timeout)
         self._engine: Engine | None = None
-        self._lock = threading.Lock()
+        self._lock, self._starting = threading.Lock(), threading.Lock()
         self._open = True
         self.budget = None if budget is None else Budget(budget)
         self._cache = cache
@@ -87,7 +91,8 @@ class Ensemble:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.close()
+        interrupted = kind is not None and not issubclass(kind, Exception)
+        self._end(HURRY if interrupted else None)
 
     def __call__(self, query: str | Query | Mapping[str, object]) -> Result:
         """Answer one query; raises Failure if that cannot be done."""
@@ -208,20 +213,35 @@ class Ensemble:
 
     def close(self) -> None:
         """Stop what runs and release the models."""
+        self._end(None)
+
+    def _end(self, patience: float | None) -> None:
+        """Stop what runs; what does not stop within so many seconds is left to itself."""
         with self._lock:
             self._open = False
         if self._thread.is_alive():
-            asyncio.run_coroutine_threadsafe(_stop_all(), self._loop).result()
-            asyncio.run_coroutine_threadsafe(self._clients.close(), self._loop).result()
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop.close()
-        if self._engine is not None:
-            self._engine.close()
-            self._engine = None
+            self._stop(patience)
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.close(patience)
         if self._cache is not None:
             self._cache.close()
             self._cache = None
+
+    def _stop(self, patience: float | None) -> None:
+        """Cancel the queries, close the clients, and end the loop."""
+        try:
+            asyncio.run_coroutine_threadsafe(self._stopped(), self._loop).result(patience)
+        except TimeoutError:
+            return
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(patience)
+        if not self._thread.is_alive():
+            self._loop.close()
+
+    async def _stopped(self) -> None:
+        await _stop_all()
+        await self._clients.close()
 
     def _submit(self, query: Query, on_text: Callable[[str], None] | None = None) -> Future[Result]:
         with self._lock:
@@ -259,13 +279,16 @@ class Ensemble:
 
     def _get_engine(self) -> Engine:
         """Start the engine when a local model is first asked."""
-        with self._lock:
+        with self._starting:
             if self._engine is None:
                 with self._loading.of("torch"):
                     from composer.fusion.engine import Engine
                     from composer.models.local import load
 
-                    self._engine = Engine(loader=partial(self._load, load))
+                    with self._lock:
+                        if not self._open:
+                            raise _closed()
+                        self._engine = Engine(loader=partial(self._load, load))
             return self._engine
 
     def _load(
@@ -277,11 +300,8 @@ class Ensemble:
 
 
 async def _stop_all() -> None:
-    """Cancel every query under way, and wait until all of them have ended."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    """Cancel every query under way, and wait until they have ended."""
+    await ended([task for task in asyncio.all_tasks() if task is not asyncio.current_task()])
 
 
 def _closed() -> Failure:

@@ -1,0 +1,95 @@
+"""A first Ctrl-C, or SIGTERM, ends a command within a second, whatever it is at.
+
+The signal becomes a KeyboardInterrupt in the main thread, which writes what it holds and closes
+what it opened. Where that takes long, as in the middle of a forward pass, of an import or of
+waiting for another process's lock, a thread that waits for the signal beside ends the process.
+Nothing is lost by that: answers are written as they come, and files that must be whole are
+replaced, never changed.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from types import FrameType, TracebackType
+
+__all__ = ["EXIT_INTERRUPTED", "Interrupts"]
+
+EXIT_INTERRUPTED = 130
+"""The exit status of a command that was interrupted."""
+
+GRACE = 0.5
+"""Seconds that the main thread has to end by itself."""
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupts:
+    """Watches for signals while a command runs; `seen` says that one has come."""
+
+    def __init__(self) -> None:
+        self.seen = False
+        self._told = threading.Lock()
+        self._before: dict[signal.Signals, signal._HANDLER] = {}
+
+    def __enter__(self) -> Self:
+        """Begin to watch, unless this is no main thread, or signals are ignored from outside."""
+        main = threading.current_thread() is threading.main_thread()
+        heard = [each for each in SIGNALS if main and signal.getsignal(each) != signal.SIG_IGN]
+        if os.name != "posix" or not heard:
+            return self
+        self._reads, self._writes = os.pipe()
+        os.set_blocking(self._writes, False)
+        self._wakes = signal.set_wakeup_fd(self._writes, warn_on_full_buffer=False)
+        self._before = {each: signal.signal(each, self._interrupt) for each in heard}
+        threading.Thread(target=self._watch, name="interrupts", daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop watching; after a signal the process still has its grace, and no more."""
+        if self.seen or not self._before:
+            return
+        for each, handler in self._before.items():
+            signal.signal(each, handler)
+        signal.set_wakeup_fd(self._wakes)
+        os.close(self._writes)
+
+    def tell(self) -> None:
+        """Say once that the command was interrupted."""
+        if self._told.acquire(blocking=False):
+            from composer.cli.terminal import err
+
+            err("interrupted")
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        """Raise KeyboardInterrupt at the first signal; others change nothing."""
+        del number, frame
+        if not self.seen:
+            self.seen = True
+            # What ends on the way, in a thread or in a finalizer, is no news.
+            sys.unraisablehook = threading.excepthook = _quiet
+            raise KeyboardInterrupt
+
+    def _watch(self) -> None:
+        """End the process a while after a signal."""
+        while came := os.read(self._reads, 1):
+            if came[0] in self._before:
+                time.sleep(GRACE)
+                self.tell()
+                os._exit(EXIT_INTERRUPTED)
+        os.close(self._reads)
+
+
+def _quiet(_: object) -> None:
+    """Say nothing."""
