@@ -106,7 +106,7 @@ def _said(problem: csv.Error) -> str:
 def parquet(name: str, file: BinaryIO) -> Iterator[Line]:
     """Read a file of Parquet, some rows at a time; raises Unreadable without its package."""
     try:
-        from pyarrow import parquet as reading  # type: ignore[import-not-found, unused-ignore]
+        from pyarrow import parquet as reading  # type: ignore[import-not-found, import-untyped, unused-ignore]
     except ImportError:
         said = f"`{name}` is Parquet, which is read with the package pyarrow"
         raise Unreadable("E504", said, "`pip install pyarrow`, or write it as CSV") from None
