@@ -6,20 +6,18 @@ open, the loader says when the model is loaded.
 
 from __future__ import annotations
 
-import ast
 import re
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from composer.models.blueprint import CONFIG, Blueprint
 from composer.models.constructor import Source
+from composer.models.installed import classes_of, heads, package_of, source_text, values_of
 from composer.ports.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Mapping
+    from pathlib import Path
 
     from composer.specs.headers import Stored
 
@@ -50,11 +48,7 @@ class Plan:
 
 def loadable(kind: str) -> bool:
     """Say whether the installed transformers reads a model type as a causal language model."""
-    return not _heads() or kind in _heads()
-
-
-def _heads() -> Mapping[str, str]:
-    return _pairs("modeling_auto", "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES")
+    return not heads() or kind in heads()
 
 
 def loaded_otherwise(
@@ -160,33 +154,15 @@ def _passed(name: str, plan: Plan) -> bool:
     return name.endswith(OLD) or any(re.search(each, name) for each in plan.passed)
 
 
-@lru_cache(maxsize=64)
-def _text(file: str) -> str:
-    path = _root() / file
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
-
-
-def _root() -> Path:
-    package = find_spec("transformers")
-    places = package.submodule_search_locations if package is not None else None
-    return Path(places[0]) if places else Path("nowhere")
-
-
-@lru_cache(maxsize=64)
-def _classes(file: str) -> Mapping[str, ast.ClassDef]:
-    tree = ast.parse(_text(file))
-    return {each.name: each for each in tree.body if isinstance(each, ast.ClassDef)}
-
-
 def _plan(kind: str, config: Mapping[str, object], most: int) -> Plan | None:
     """Return what the class for a model type reads, with a configuration."""
-    name = _heads().get(kind)
-    alike = (each for each, other in _heads().items() if other == name)
-    files = (f"models/{at}/modeling_{at}.py" for at in map(_folder, (kind, *alike)))
-    classes = next((found for file in files if name in (found := _classes(file))), None)
+    name = heads().get(kind)
+    alike = (each for each, other in heads().items() if other == name)
+    files = (f"models/{at}/modeling_{at}.py" for at in map(package_of, (kind, *alike)))
+    classes = next((found for file in files if name in (found := classes_of(file))), None)
     if name is None or classes is None:
         return None
-    values = _values(kind, config)
+    values = values_of(kind, config)
     source = Source(classes, values, most)
     prefix, tied = source.constant(name, "base_model_prefix"), source.constant(name, TIED)
     passed = source.constant(name, "_keys_to_ignore_on_load_unexpected")
@@ -206,47 +182,4 @@ TIED = "_tied_weights_keys"
 
 def _converted(*names: str) -> bool:
     """Say whether a model's tensors are made of those of other names when it is loaded."""
-    return any(f'"{name}"' in _text("conversion_mapping.py") for name in names)
-
-
-@lru_cache(maxsize=8)
-def _pairs(file: str, table: str) -> Mapping[str, str]:
-    """Return a table of names out of the package's source."""
-    text = "".join(_text(f"models/auto/{each}.py") for each in (file, "auto_mappings"))
-    blocks = re.findall(rf"^{table}\b.*?^\)", text, re.DOTALL | re.MULTILINE)
-    return dict(re.findall(r'"([^"]+)"(?:,|:) "([^"]+)"', "".join(blocks)))
-
-
-def _folder(kind: str) -> str:
-    """Return the package of transformers that has a model type."""
-    named = _pairs("configuration_auto", "SPECIAL_MODEL_TYPE_TO_MODULE_NAME")
-    return named.get(kind, kind).replace("-", "_")
-
-
-def _values(kind: str, config: Mapping[str, object]) -> dict[str, object]:
-    """Return the values of a configuration: what is stated, else the defaults of its class."""
-    folder = _folder(kind)
-    made = _classes(f"models/{folder}/configuration_{folder}.py").values()
-    source = Source({each.name: each for each in made}, {}, 0)
-    names = [name for name in source.classes if source.constant(name, "model_type") == kind]
-    values: dict[str, object] = {}
-    for name in names[:1]:
-        values |= dict(_defaults(source.classes[name]))
-        values |= config
-        mapped = source.constant(name, "attribute_map")
-        for outer, inner in mapped.items() if isinstance(mapped, dict) else ():
-            values[outer] = values[inner] = config.get(outer, values.get(inner))
-    return values
-
-
-def _defaults(found: ast.ClassDef) -> Iterator[tuple[str, object]]:
-    """Yield the defaults of a configuration that are literals, of its fields or its `__init__`."""
-    for each in found.body:
-        match each:
-            case ast.AnnAssign(target=ast.Name(id=name), value=ast.Constant(value=value)):
-                yield name, value
-            case ast.FunctionDef(name="__init__", args=arguments):
-                names = [one.arg for one in arguments.args]
-                for name, default in zip(names[::-1], arguments.defaults[::-1], strict=False):
-                    if isinstance(default, ast.Constant):
-                        yield name, default.value
+    return any(f'"{name}"' in source_text("conversion_mapping.py") for name in names)

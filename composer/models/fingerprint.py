@@ -1,4 +1,4 @@
-"""A hash of what changes ids or text in a tokenizer."""
+"""A hash of what changes ids or text in a tokenizer, and whether its library reads it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from composer.specs.headers import json_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from tokenizers import Tokenizer
+
     from composer.models.spelling import AddedToken, TokenizerFile, TokenModel
     from composer.ports.values import JSON
 
-__all__ = ["fingerprint", "fingerprint_of"]
+__all__ = ["fingerprint", "fingerprint_of", "readable", "spelt"]
 
 _MODEL_DEFAULTS = {
     "byte_fallback": False,
@@ -34,6 +36,30 @@ def fingerprint(folder: Path) -> str:
     path = Path(folder)
     path = path if path.is_file() else path / "tokenizer.json"
     return fingerprint_of(cast("TokenizerFile", json_of(path)))
+
+
+def spelt(text: str) -> Tokenizer | None:
+    """Return the tokenizer of a tokenizer.json; None where the library does not read it."""
+    from tokenizers import Tokenizer
+
+    try:
+        return Tokenizer.from_str(text)
+    except Exception:  # noqa: BLE001 - the library has but this type, for whatever it is
+        return None
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # of the library's own language
+            raise
+        return None
+
+
+def readable(content: TokenizerFile) -> bool:
+    """Say whether the library reads a tokenizer, apart from its vocabulary, which takes long."""
+    model = content["model"]
+    words = model["vocab"]
+    first = max(1, (model.get("unk_id") or 0) + 1)
+    few = words[:first] if isinstance(words, list) else {}
+    merges: dict[str, object] = {"merges": []} if "merges" in model else {}
+    return spelt(json.dumps({**content, "model": {**model, "vocab": few, **merges}})) is not None
 
 
 def fingerprint_of(content: TokenizerFile) -> str:

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
-from composer.models.expected import loadable, mismatched, unlike
 from composer.models.fingerprint import fingerprint_of
 from composer.models.stated import (
     Configuration,
@@ -24,17 +23,17 @@ from composer.models.stated import (
 from composer.ports.capability import Capability
 from composer.ports.card import Card, lacking
 from composer.ports.errors import ModelError
-from composer.specs.content import Stamps, stamps
+from composer.specs.content import Stamps, plain_files, stamps
 from composer.specs.headers import INDEX, SINGLE, tensors_of
-from composer.specs.reading import AGAIN, damaged, json_of
+from composer.specs.reading import damaged, json_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from composer.models.spelling import TokenizerFile
     from composer.specs.headers import Stored
 
-__all__ = ["LOCAL", "ModelFiles", "card_of", "context_of", "faults_of", "files_of", "sound"]
+__all__ = ["LOCAL", "ModelFiles", "card_of", "context_of", "files_of"]
 
 LOCAL = (
     Capability.TEXT
@@ -119,6 +118,7 @@ def files_of(folder: Path) -> ModelFiles:
 
 @lru_cache(maxsize=256)
 def _read(folder: Path, _stamps: Stamps) -> ModelFiles:
+    plain_files(folder)
     raw = _config(folder)
     config = state(Configuration, folder / "config.json", raw)
     text = state(Configuration, folder / "config.json", raw | (config.text_config or {}))
@@ -148,59 +148,6 @@ def _read(folder: Path, _stamps: Stamps) -> ModelFiles:
         able,
         why,
     )
-
-
-def faults_of(folder: Path) -> tuple[ModelError, ...]:
-    """Return what would make a run fail, or answer with other weights than the folder's."""
-    return _faults(folder, stamps(folder))
-
-
-def sound(folder: Path) -> ModelFiles:
-    """Read what a model's files say; raises ModelError for what `check` would refuse."""
-    for fault in faults_of(folder):
-        raise fault
-    return files_of(folder)
-
-
-@lru_cache(maxsize=256)
-def _faults(folder: Path, _stamps: Stamps) -> tuple[ModelError, ...]:
-    files = _read(folder, _stamps)
-    if Capability.TEXT not in files.capabilities:
-        return ()
-    raw, stored = json_of(folder / "config.json"), tensors_of(folder)
-    found = [*_unread(files), *_unnamed(folder, stored)]
-    if not found and "quantization_config" not in raw:
-        how = unlike(files.kind, raw, stored)
-        error = mismatched(folder, *how) if how is not None else None
-        found += [error] if error is not None else []
-    return tuple(found)
-
-
-def _unread(files: ModelFiles) -> Iterator[ModelError]:
-    """Yield why transformers would not read a folder's model, or would read another one."""
-    config = files.folder / "config.json"
-    if not files.kind:
-        yield ModelError("E505", f"`{config}` does not say its `model_type`", AGAIN)
-    elif not loadable(files.kind):
-        text = f"the installed transformers knows no causal language model of type `{files.kind}`"
-        yield ModelError("E505", f"`{config}`: {text}", "install one that does, or correct it")
-    if (files.folder / "adapter_config.json").exists():
-        text = f"`{files.folder}` holds an adapter, which belongs to another model's weights"
-        yield ModelError("E505", text, "merge it into that model, and save the whole")
-
-
-def _unnamed(folder: Path, stored: Mapping[str, Stored]) -> Iterator[ModelError]:
-    """Yield why the weights would not be found by their names."""
-    if (folder / SINGLE).exists():
-        return
-    if not (folder / INDEX).exists():
-        text = f"`{folder}` has no {SINGLE}, but files of other names"
-        yield ModelError("E505", text, f"name the file so, or write an index of them: {INDEX}")
-        return
-    absent = sorted(json_of(folder / INDEX)["weight_map"].keys() - stored.keys())
-    if absent:
-        text = f"`{folder}`: {INDEX} names tensors that no file holds: {', '.join(absent[:4])}"
-        yield ModelError("E505", text, AGAIN)
 
 
 def context_of(

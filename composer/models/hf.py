@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, ClassVar
 from composer.models.asked import checked, processing_of, settings_of, unheeded
 from composer.models.chatfiles import chat_of
 from composer.models.dtypes import Dtype, long_name
-from composer.models.folder import LOCAL, card_of, faults_of
+from composer.models.faults import faults_of
+from composer.models.folder import LOCAL, card_of
 from composer.ports.card import Card, Price
 from composer.ports.errors import ModelError
 from composer.ports.processing import Bias, Extra, Factor, Least

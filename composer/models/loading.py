@@ -11,8 +11,9 @@ from tokenizers import Tokenizer
 
 from composer.heavy import transformers
 from composer.models.expected import loaded_otherwise
+from composer.models.fingerprint import spelt
 from composer.ports.errors import ModelError
-from composer.specs.reading import json_of
+from composer.specs.reading import damaged, json_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +38,7 @@ def module_of(files: ModelFiles, weights: Weights, device: torch.device) -> PreT
             dtype=_dtype(weights.dtype, device),
             use_safetensors=True,
             trust_remote_code=False,
+            generation_config=transformers.GenerationConfig(),  # the file is read by us
             output_loading_info=True,
             ignore_mismatched_sizes=True,
         )
@@ -82,22 +84,16 @@ def tokenizer_of(files: ModelFiles) -> tuple[Tokenizer, PreTrainedTokenizerFast]
         if backend is None:
             raise ModelError("E505", "it has no fast tokenizer", "save it as tokenizer.json")
         return Tokenizer.from_str(backend.to_str()), made
+    written = spelt(file.read_text(encoding="utf-8"))
+    if written is None:
+        raise damaged(file, "is not a tokenizer that the library `tokenizers` reads")
     try:
-        written = Tokenizer.from_file(str(file))
+        chats = transformers.PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
     except Exception as error:
-        raise _unreadable(file) from error
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":  # of the library's own language
-            raise
-        raise _unreadable(file) from error
-    return written, transformers.PreTrainedTokenizerFast.from_pretrained(
-        folder, local_files_only=True
-    )
-
-
-def _unreadable(file: Path) -> ModelError:
-    text = f"`{file}` is not a tokenizer that the library `tokenizers` reads"
-    return ModelError("E505", text, "download or save the tokenizer again")
+        text = f"transformers does not take the settings beside `{file}` ({type(error).__name__})"
+        help_ = "save the tokenizer again: tokenizer_config.json, special_tokens_map.json"
+        raise ModelError("E505", text, help_) from error
+    return written, chats
 
 
 def refused(name: str, weights: Weights, error: Exception) -> ModelError:
@@ -105,7 +101,9 @@ def refused(name: str, weights: Weights, error: Exception) -> ModelError:
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     kind = _quantization(weights)
     if kind is None:
-        return ModelError("E505", f"{name} cannot be loaded: {first}")
+        text = f"{name} cannot be loaded: transformers stops with {type(error).__name__}: {first}"
+        help_ = "compare config.json with what this type of model states, or save the model again"
+        return ModelError("E505", text, help_)
     return ModelError(
         "E505",
         f"{name} is quantized ({kind}) and cannot be loaded here: {first}",

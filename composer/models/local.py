@@ -11,7 +11,8 @@ import torch
 from composer.heavy import transformers
 from composer.models.chat import ChatTemplate
 from composer.models.chatfiles import chosen, named
-from composer.models.folder import context_of, sound
+from composer.models.faults import sound
+from composer.models.folder import context_of
 from composer.models.loading import module_of, refused, tokenizer_of
 from composer.models.merging import fetched, opened
 from composer.models.stated import Configuration, state

@@ -50,6 +50,10 @@ class Configuration(_Stated):
     n_positions: Count | None = None
     n_ctx: Count | None = None
     max_seq_len: Count | None = None
+    num_attention_heads: Count | None = None
+    num_key_value_heads: Count | None = None
+    num_heads: Count | None = None
+    n_head: Count | None = None
     eos_token_id: Ids | list[Ids] | None = None
     text_config: dict[str, Any] | None = None
     quantization_config: dict[str, Any] | None = None
@@ -78,6 +82,12 @@ class TokenizerSettings(_Stated):
 
     bos_token: str | _Marked | None = None
     eos_token: str | _Marked | None = None
+    unk_token: str | _Marked | None = None
+    pad_token: str | _Marked | None = None
+    sep_token: str | _Marked | None = None
+    cls_token: str | _Marked | None = None
+    mask_token: str | _Marked | None = None
+    added_tokens_decoder: dict[str, Any] | None = None
     add_bos_token: bool | None = None
 
     @property

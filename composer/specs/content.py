@@ -31,14 +31,21 @@ def folder_digest(folder: str | Path) -> str:
     Raises ModelError for what is not a file, or cannot be read.
     """
     whole, folder = hashlib.sha256(), Path(folder)
-    for path in _files(folder):
-        regular(path)
+    for path in plain_files(folder):
         try:
             digest = file_digest(path)
         except OSError as problem:
             raise damaged(path, f"cannot be read: {problem.strerror}") from problem
         whole.update(f"{path.relative_to(folder).as_posix()}\0{digest}\0".encode())
     return whole.hexdigest()
+
+
+def plain_files(folder: Path) -> list[Path]:
+    """Return the files of a model's folder that matter; raises ModelError for what is none."""
+    paths = _files(folder)
+    for path in paths:
+        regular(path)
+    return paths
 
 
 def stamps(folder: Path) -> Stamps:

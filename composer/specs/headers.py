@@ -156,7 +156,9 @@ def _header(file: Path) -> dict[str, Stored]:
     except OSError as problem:
         raise damaged(file, f"cannot be read: {problem.strerror}") from problem
     header = json_in(data, file)
-    header.pop("__metadata__", None)
+    about = header.pop("__metadata__", {})
+    if not isinstance(about, dict) or not all(isinstance(each, str) for each in about.values()):
+        raise damaged(file, "has a `__metadata__` that is not made of texts")
     tensors = dict(_tensors(file, header))
     _filled(file, header, room)
     return tensors

@@ -11,10 +11,10 @@ from folders import copied, restate, reweigh
 
 import composer
 from composer.models.expected import unlike
-from composer.models.folder import faults_of
+from composer.models.faults import faults_of
 from composer.models.local import load
 from composer.ports import ModelError
-from composer.specs.headers import tensors_of
+from composer.specs.headers import Stored, tensors_of
 
 RECIPE = 'model M = hf("model")\nM\n'
 
@@ -136,8 +136,34 @@ def test_weights_of_another_name_are_told(folder):
 def test_tensors_that_only_the_index_knows_are_named(folder):
     (folder / "model.safetensors").rename(folder / "model-1.safetensors")
     places = dict.fromkeys([*tensors_of(folder), "model.extra"], "model-1.safetensors")
-    restate(folder, "model.safetensors.index.json", weight_map=places)
+    restate(folder, "model.safetensors.index.json", weight_map=places, metadata={})
     assert "names tensors that no file holds: model.extra" in fault(folder).message
+
+
+def test_an_index_without_its_metadata_is_told(folder):
+    (folder / "model.safetensors").rename(folder / "model-1.safetensors")
+    places = dict.fromkeys(tensors_of(folder), "model-1.safetensors")
+    restate(folder, "model.safetensors.index.json", weight_map=places)
+    assert "has no `metadata`" in fault(folder).message
+
+
+@pytest.mark.parametrize(
+    "stated", [{"hidden_size": "96"}, {"mlp_bias": 0}, {"pad_token_id": 0.5}, {"hidden_act": None}]
+)
+def test_a_value_of_a_type_that_the_class_does_not_take_is_told(folder, stated):
+    restate(folder, **stated)
+    (name,) = stated
+    assert f"config.json` says that `{name}` is" in fault(folder).message
+
+
+def test_a_folder_without_any_tokenizer_is_told(folder):
+    (folder / "tokenizer.json").unlink()
+    assert "has no tokenizer" in fault(folder).message
+
+
+def test_a_tokenizer_that_its_library_does_not_read_is_told_at_check(folder):
+    restate(folder, "tokenizer.json", normalizer=5)
+    assert "not a tokenizer that the library `tokenizers` reads" in fault(folder).message
 
 
 def test_check_points_to_the_model_and_imports_nothing_heavy(folder):
@@ -166,14 +192,16 @@ def test_a_model_with_a_fault_is_not_loaded(folder):
 
 def test_what_the_source_leaves_open_the_loader_finds(folder, monkeypatch):
     reweigh(folder, without("model.norm"))
-    monkeypatch.setattr("composer.models.folder.unlike", lambda *_: None)
+    monkeypatch.setattr("composer.models.faults.unlike", lambda *_: None)
     with pytest.raises(ModelError, match=r"lacks 1 tensor: model.norm.weight"):
         load(fusing.checkpoint("m", folder))
 
 
 def test_experts_that_are_stacked_when_loaded_are_no_fault(folder):
     config = {"num_hidden_layers": 1, "vocab_size": 9, "hidden_size": 4, "num_local_experts": 2}
-    stored = {f"model.layers.0.block_sparse_moe.experts.{n}.w1.weight": None for n in range(2)}
+    made = [f"model.layers.0.block_sparse_moe.experts.{n}.w1.weight" for n in range(2)]
+    sides = [f"model.layers.0.self_attn.{side}_proj.weight" for side in "qkvo"]
+    stored = {name: Stored("F32", (), 4) for name in (*made, *sides)}
     kind, missing, odd, _ = unlike("mixtral", config, stored)
     assert (kind, odd) == ("MixtralForCausalLM", [])
     assert missing == ["model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"]

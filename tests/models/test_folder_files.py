@@ -10,6 +10,7 @@ import composer
 from composer.models.folder import card_of, files_of
 from composer.models.local import load
 from composer.ports import ModelError
+from composer.specs import Chat
 
 STORIES = Path(__file__).parents[3] / "shared" / "data" / "models" / "stories260K"
 ENDS = ("config.json", "generation_config.json")
@@ -82,12 +83,13 @@ def test_where_no_file_says_it_nothing_ends_a_text(folder):
 
 
 def test_what_a_text_begins_with_is_what_the_settings_say(folder):
+    asked = (("user", "a"),)
     assert loaded(folder).bos is None
     restate(folder, "tokenizer_config.json", bos_token="<pad>", add_bos_token=True)
     model = loaded(folder)
-    assert model.render((("user", "a"),), "plain") == [0, *model.vocabulary.encode("a")]
+    assert model.render(asked, Chat("plain")) == [0, *model.vocabulary.encode("a")]
     restate(folder, "tokenizer_config.json", add_bos_token=False)
-    assert loaded(folder).render((("user", "a"),), "plain") == model.vocabulary.encode("a")
+    assert loaded(folder).render(asked, Chat("plain")) == model.vocabulary.encode("a")
 
 
 LONG = {"type": "longrope", "short_factor": [1.0] * 4, "long_factor": [8.0] * 4}
@@ -128,6 +130,7 @@ def test_a_table_of_positions_is_a_limit_where_no_file_names_one(tmp_path):
         ("config.json", {"vocab_size": True}, "`vocab_size` is true"),
         ("config.json", {"n_ctx": 1e400}, "`n_ctx` is not a finite number"),
         ("config.json", {"rms_norm_eps": float("nan")}, "`rms_norm_eps` is not a finite number"),
+        ("config.json", {"num_attention_heads": 0}, "`num_attention_heads` is 0"),
         ("config.json", {"text_config": [1]}, "`text_config` is [1]"),
         ("config.json", {"text_config": {"n_ctx": 0}}, "`n_ctx` is 0"),
         ("config.json", {"architectures": "Llama"}, '`architectures` is "Llama"'),

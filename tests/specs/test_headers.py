@@ -53,6 +53,12 @@ def test_an_entry_that_does_not_agree_with_itself_is_named(folder, entry):
     refused(folder, f"describes its tensor '{FIRST}' wrongly")
 
 
+def test_what_a_header_says_of_itself_is_made_of_texts(folder):
+    header, data = read_weights(folder / "model.safetensors")
+    write_weights(folder / "model.safetensors", header | {"__metadata__": {"a": 5}}, data)
+    refused(folder, "`__metadata__`")
+
+
 def test_tensors_that_overlap_are_refused(folder):
     header, data = read_weights(folder / "model.safetensors")
     first, second = sorted((k for k in header if k != "__metadata__"), key=len)[:2]

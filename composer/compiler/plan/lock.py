@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from composer.compiler.graph import topological
 from composer.compiler.plan.wording import declared_text
+from composer.ports.errors import ModelError
 from composer.ports.typed import Resolve, Typed
 from composer.specs.content import file_digest
 from composer.words import Diagnostic, Mistakes
@@ -56,7 +57,17 @@ def lock_path(recipe: Path) -> Path:
 
 
 def lock_of(root: Node, folder: Path) -> Lock:
-    """Read the models and files under a node, and return what pins them."""
+    """Read the models and files under a node, and return what pins them.
+
+    Raises Mistakes where a model's folder cannot be read any more.
+    """
+    try:
+        return _lock_of(root, folder)
+    except ModelError as error:
+        raise Mistakes([Diagnostic(error.code, error.message, help=error.help or "")]) from error
+
+
+def _lock_of(root: Node, folder: Path) -> Lock:
     models: dict[str, Pin] = {}
     files: dict[str, str] = {}
     for node in topological(root):
