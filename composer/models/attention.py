@@ -8,7 +8,7 @@ import torch
 
 from composer.models.forward import cache_name, takes_rows_to_keep
 from composer.models.head import head_of, projecting
-from composer.models.packed import packed
+from composer.models.packed import NotPacked, packed
 from composer.models.packing import Packing
 from composer.models.rows import GAP, Feed, alike, cut, neighbours
 from composer.models.slots import WHOLE, Slots
@@ -107,7 +107,7 @@ class Attention(Slots):
         with packed(self.model.config, plan):
             logits = self._call(ids, positions, None, None if every else flat[len(values) :])
         if plan.windows != self._windows:
-            raise ValueError(f"layers ask for windows {plan.windows}, not {self._windows}")
+            raise NotPacked(_missed(plan.windows))
         return logits[0]
 
     def _padded(self, batch: Sequence[Feed]) -> Tensor:
@@ -196,3 +196,10 @@ class Attention(Slots):
             return torch.tensor(values, dtype=torch.long, device=self.device)
         pinned = torch.tensor(values, dtype=torch.long, pin_memory=True)
         return pinned.to(self.device, non_blocking=True)
+
+
+def _missed(windows: set[int | None]) -> str:
+    """Why a pass was not packed, by the windows that layers asked for."""
+    if windows:
+        return "its layers do not ask for the windows that its configuration names"
+    return "its layers do not take an attention function from outside"

@@ -163,7 +163,8 @@ def _ends(module: PreTrainedModel, tokenizer: PreTrainedTokenizerFast) -> frozen
     said = (
         tokenizer.eos_token_id,
         module.generation_config.eos_token_id,
-        module.config.eos_token_id,
+        getattr(module.config, "eos_token_id", None),  # of a text beside pictures it is within
+        getattr(module.config.get_text_config(), "eos_token_id", None),
     )
     flat = (i for ids in said for i in (ids if isinstance(ids, list) else [ids]))
     return frozenset(i for i in flat if i is not None)

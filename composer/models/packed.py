@@ -27,11 +27,15 @@ if TYPE_CHECKING:
 
     from composer.models.packing import Group, Packing
 
-__all__ = ["packed", "packed_attention"]
+__all__ = ["NotPacked", "packed", "packed_attention"]
 
 _NAME = "packed_rows"
 
 _PLAN: ContextVar[Packing] = ContextVar("packing")  # not every layer hands arguments on
+
+
+class NotPacked(Exception):  # it says what is so, and nobody did wrong
+    """Layers of a model do not attend as a packed pass needs them to."""
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from composer.models.beside import beside
 from composer.models.forward import keeps_state
 from composer.models.separate import Separate
 from composer.models.states import States
-from composer.models.trial import Trial
+from composer.models.trial import Trial, trials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,11 +28,16 @@ _LAYERS = {"full_attention", "sliding_attention"}
 
 
 class Runner:
-    """One model's rows; `alone` says why they do not share forward passes, if they do not."""
+    """One model's rows.
+
+    `alone` says why they do not share forward passes, if they do not, `padded` why they share
+    only padded ones.
+    """
 
     def __init__(self, model: LocalModel) -> None:
         self.model = model
         self.alone: str | None = None
+        self.padded: str | None = None
         self.rows: Rows = self._choose()
 
     @property
@@ -63,18 +68,24 @@ class Runner:
     def _choose(self) -> Rows:
         """The first way of sharing passes by which the model reads rightly, else row by row."""
         strange = set(getattr(self.model.config, "layer_types", None) or ()) - _LAYERS
+        try:
+            tried = trials(self.model)
+        except Exception as error:  # noqa: BLE001  # whatever it is, nothing is proved
+            self.alone = f"no copy of it can be made with narrow windows ({type(error).__name__})"
+            return Separate(self.model, [Trial(self.model)])
         if strange:
             self.alone = f"it has layers of another kind ({', '.join(sorted(strange))})"
-            return Separate(self.model)
-        trial = Trial(self.model)
+            return Separate(self.model, tried)
         for way in self._ways():
-            self.alone = trial.failure(way)
+            self.alone = next((why for each in tried if (why := each.failure(way))), None)
             if self.alone is None:
-                return way()
-        return Separate(self.model)
+                return way(self.model)
+            self.padded = self.padded or self.alone
+        self.padded = None
+        return Separate(self.model, tried)
 
-    def _ways(self) -> Sequence[Callable[[], Rows]]:
+    def _ways(self) -> Sequence[Callable[[LocalModel], Rows]]:
         """Ways of sharing passes, the fastest first."""
         if keeps_state(self.model.module):
-            return (partial(States, self.model),)
-        return tuple(partial(Attention, self.model, packs=packs) for packs in (True, False))
+            return (States,)
+        return tuple(partial(Attention, packs=packs) for packs in (True, False))

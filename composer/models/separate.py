@@ -15,6 +15,7 @@ import torch
 
 from composer.models.forward import cache_name
 from composer.models.rows import Row
+from composer.models.trial import Trial
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["Separate"]
 
 _SNAPSHOTS = 2
-_TRIED = 11  # tokens read to find out how a cache is fed
+_CUTS = 2, 6, 7, -4, -2, -1  # where texts are cut to find out how a cache is fed
 _TOLERANCE = {torch.float32: 1e-4}
 
 
@@ -39,11 +40,11 @@ class Separate:
     0 if there is no use in a cache.
     """
 
-    def __init__(self, model: LocalModel) -> None:
+    def __init__(self, model: LocalModel, tried: Sequence[Trial] = ()) -> None:
         self.model = model
         self.live: list[Row] = []
         self._name = cache_name(model.module)
-        self.pace = self._find_pace()
+        self.pace = self._find_pace(tried or [Trial(model)])
         self._read: dict[Row, list[int]] = {}
         self._caches: dict[Row, Cache | None] = {}
         self._snapshots: dict[Row, list[tuple[int, Cache | None]]] = {}
@@ -115,7 +116,8 @@ class Separate:
         if self.pace == 0 or len(whole) == 1:
             logits = self._again(whole)
         else:
-            cache, logits = self._go_on(cache, whole if cache is None else ids, self.pace)
+            fresh = whole if cache is None else ids
+            cache, logits = self._go_on(self.model, cache, fresh, self.pace)
             self._caches[row] = cache
         self._read[row] = whole
         row.length = len(whole)
@@ -123,6 +125,7 @@ class Separate:
 
     def _go_on(
         self,
+        model: LocalModel,
         cache: Cache | None,
         ids: Sequence[int],
         pace: int | None,
@@ -134,40 +137,55 @@ class Separate:
         logits: list[Tensor] = []
         for piece in pieces:
             assert self._name is not None
-            out = self.model.module(self._tensor(piece), use_cache=True, **{self._name: cache})
+            out = model.module(_tensor(model, piece), use_cache=True, **{self._name: cache})
             cache = out[self._name]  # the model makes its own, of the kind that it needs
             logits.append(out.logits[0])
         return cache, torch.cat(logits)
 
     def _again(self, ids: Sequence[int]) -> Tensor:
-        logits: Tensor = self.model.module(self._tensor(ids), use_cache=False).logits[0]
-        return logits
+        return _whole(self.model, ids)
 
     @torch.inference_mode()
-    def _find_pace(self) -> int | None:
+    def _find_pace(self, tried: Sequence[Trial]) -> int | None:
         """Feed caches in the ways that there are, the fastest first."""
         if self._name is None:
             return 0
-        text = [(7 * n + 3) % self.model.config.vocab_size for n in range(_TRIED)]
-        texts = text, text[::-1]
-        wanted = torch.cat([self._again(each) for each in texts])
-        return next((pace for pace in (None, 1) if self._agrees(texts, wanted, pace)), 0)
+        wanted = [torch.cat([_whole(t.model, text) for text in t.texts]) for t in tried]
+        paces: tuple[int | None, ...] = (None, 1)
+        return next((pace for pace in paces if self._agree(tried, wanted, pace)), 0)
 
-    def _agrees(self, texts: Sequence[list[int]], wanted: Tensor, pace: int | None) -> bool:
+    def _agree(self, tried: Sequence[Trial], wanted: Sequence[Tensor], pace: int | None) -> bool:
         """Whether texts that take turns give in pieces the logits that they give as a whole."""
-        found: list[list[Tensor]] = [[] for _ in texts]
-        caches: list[Cache | None] = [None for _ in texts]
         try:
-            for start, end in ((0, 2), (2, 6), (6, 7), (7, _TRIED)):
-                for n, text in enumerate(texts):
-                    caches[n], logits = self._go_on(caches[n], text[start:end], pace)
-                    found[n].append(logits)
+            return all(
+                _near(trial.model, torch.cat(self._in_turns(trial, pace)), logits)
+                for trial, logits in zip(tried, wanted, strict=True)
+            )
         except Exception:  # noqa: BLE001  # whatever it is, this is no way to feed the model
             return False
-        gap = (
-            torch.cat([logits for each in found for logits in each]) - wanted
-        ).abs().max() / wanted.abs().max()
-        return bool(gap <= _TOLERANCE.get(self.model.dtype, 0.05))
 
-    def _tensor(self, ids: Sequence[int]) -> Tensor:
-        return torch.tensor([list(ids)], device=self.model.device)
+    def _in_turns(self, trial: Trial, pace: int | None) -> list[Tensor]:
+        found: list[list[Tensor]] = [[] for _ in trial.texts]
+        caches: list[Cache | None] = [None for _ in trial.texts]
+        for turn in range(len(_CUTS) + 1):
+            for n, text in enumerate(trial.texts):
+                cuts = sorted({0, len(text), *(cut % len(text) for cut in _CUTS)})
+                if turn + 1 < len(cuts):
+                    piece = text[cuts[turn] : cuts[turn + 1]]
+                    caches[n], logits = self._go_on(trial.model, caches[n], piece, pace)
+                    found[n].append(logits)
+        return [logits for each in found for logits in each]
+
+
+def _whole(model: LocalModel, ids: Sequence[int]) -> Tensor:
+    logits: Tensor = model.module(_tensor(model, ids), use_cache=False).logits[0]
+    return logits
+
+
+def _near(model: LocalModel, found: Tensor, wanted: Tensor) -> bool:
+    gap = (found - wanted).abs().max() / wanted.abs().max()
+    return bool(gap <= _TOLERANCE.get(model.dtype, 0.05))
+
+
+def _tensor(model: LocalModel, ids: Sequence[int]) -> Tensor:
+    return torch.tensor([list(ids)], device=model.device)

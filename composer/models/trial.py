@@ -1,7 +1,8 @@
 """A trial of a way to read rows: whether logits are those of whole texts that are read alone.
 
 What a model of transformers takes and how it attends changes from version to version, so that no
-list of architectures stays right. Each model is tried when it is loaded, with its own weights.
+list of architectures stays right. Each model is tried when it is loaded, with its own weights, and
+if it has windows, so is a copy with windows that short texts go beyond.
 """
 
 from __future__ import annotations
@@ -11,78 +12,86 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from composer.models.packed import NotPacked
 from composer.models.rows import Feed
+from composer.models.twin import narrowed, plain_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
     from composer.models.local import LocalModel
-    from composer.models.rows import Rows
+    from composer.models.rows import Row, Rows
 
-__all__ = ["Trial"]
+__all__ = ["Trial", "trials"]
 
-_LONG, _SHORT = 12, 7  # tokens of the two texts
-_NEAR = 64  # tokens of a window of our own masks up to which the longer text goes beyond it
-_WIDE = 512  # the same of a window that a model masks by itself; wider ones cannot be tried
+_LONG, _SHORT = 12, 7  # tokens of the texts that a model reads as it is
 _TOLERANCE = {torch.float32: 1e-4}
+_HEAD, _END = 3, 3  # tokens of a text that are read first, and last
+_DETOUR = (1, 2, 5, 3)  # of tokens that are read and taken back
+
+
+def trials(model: LocalModel) -> list[Trial]:
+    """What a way to read a model's rows has to pass; the cheapest first."""
+    narrow = narrowed(model)
+    return [*([] if narrow is None else [Trial(*narrow)]), Trial(model)]
 
 
 class Trial:
-    """Two texts of unlike length, and what a model says at their ends."""
+    """Texts of unlike length, and what a model says at their ends."""
 
-    def __init__(self, model: LocalModel) -> None:
-        self._model = model
-        self._own = max(_own_windows(model), default=0)
-        masked = getattr(model.config, "sliding_window", None) or 0
-        long = max(_LONG, self._own + 5, masked + 5 if masked <= _NEAR else 0)
-        lengths = min(long, model.context or long), _SHORT
-        words = len(model.vocabulary)
-        self._texts = [[(7 * n + 3) % words for n in range(length)] for length in lengths]
+    def __init__(self, model: LocalModel, lengths: Sequence[int] = (_LONG, _SHORT)) -> None:
+        self.model = model
+        limit = max(lengths) if model.context is None else model.context - 1
+        self.texts = [plain_text(model, min(n, limit), 3 + k) for k, n in enumerate(lengths)]
 
     @torch.inference_mode()
-    def failure(self, way: Callable[[], Rows]) -> str | None:
+    def failure(self, way: Callable[[LocalModel], Rows]) -> str | None:
         """Why rows are not to be read in a way; None if they may be."""
-        if self._own > _WIDE:
-            return f"its windows of {self._own} tokens are too wide to try out"
         try:
-            found, wanted = self._in_pieces(way()), self._alone
+            found, wanted = self._in_pieces(way(self.model)), self._alone
+        except NotPacked as error:
+            return str(error)
         except Exception as error:  # noqa: BLE001  # whatever it is, this is no way to read rows
             return f"its forward pass refuses rows of unlike length ({type(error).__name__})"
         gap = (found - wanted).abs().max().item() / max(1.0, wanted.abs().max().item())
-        bound = _TOLERANCE.get(self._model.dtype, 0.05)
+        bound = _TOLERANCE.get(self.model.dtype, 0.05)
         return None if gap <= bound else "rows of unlike length change each other's logits"
 
     @cached_property
     def _alone(self) -> Tensor:
-        """Logits after the last token but one and the last [2 tokens, 2 texts, vocabulary]."""
-        return torch.stack([self._ending(text) for text in self._texts], 1)
+        """Logits after the last token but one and the last [2 tokens, texts, vocabulary]."""
+        ends = [self._ending(text) for text in self.texts]
+        return torch.stack([*ends, ends[0]], 1)
 
     def _ending(self, text: Sequence[int]) -> Tensor:
-        ids = torch.tensor([list(text)], device=self._model.device)
-        logits: Tensor = self._model.module(ids, use_cache=False).logits[0, -2:]
+        ids = torch.tensor([list(text)], device=self.model.device)
+        logits: Tensor = self.model.module(ids, use_cache=False).logits[0, -2:]
         return logits
 
     def _in_pieces(self, table: Rows) -> Tensor:
-        """The same of texts fed in uneven pieces, with one detour that is cut back."""
-        long, short = table.join(), table.join()
-        text, other = self._texts
-        table.step([Feed(long, text[:3], ()), Feed(short, other[:2], ())])
-        for row in (long, short):
+        """The same of texts fed in uneven pieces, cut back, and of a copy of the first."""
+        rows = [table.join() for _ in self.texts]
+        pairs = list(zip(rows, self.texts, strict=True))
+        table.step([Feed(row, text[: _HEAD - n % 2], ()) for n, (row, text) in enumerate(pairs)])
+        self._detour(table, rows)
+        table.step([Feed(row, text[row.length : -_END], ()) for row, text in pairs])
+        self._detour(table, rows)
+        pairs = [*pairs, (table.fork(rows[0]), self.texts[0])]
+        logits = []
+        for left in (1, 0):
+            feeds = [Feed(row, text[row.length : len(text) - left], ()) for row, text in pairs]
+            for feed in feeds:
+                feed.keep = [len(feed.ids) - 1]
+            logits.append(table.step(feeds))
+        return torch.stack(logits)
+
+    def _detour(self, table: Rows, rows: Sequence[Row]) -> None:
+        """Read what is no part of the texts, and take it back."""
+        lengths = [row.length for row in rows]
+        for row in rows:
             table.mark(row)
-        table.step([Feed(long, [1, 2, 5], ()), Feed(short, [4], ())])
-        table.crop(long, 3)
-        table.crop(short, 2)
-        table.step([Feed(long, text[3:-3], ()), Feed(short, other[2:-2], ())])
-        first = table.step([Feed(long, text[-3:-1], [1]), Feed(short, other[-2:-1], [0])])
-        return torch.stack(
-            [first, table.step([Feed(long, text[-1:], [0]), Feed(short, other[-1:], [0])])]
-        )
-
-
-def _own_windows(model: LocalModel) -> Iterator[int]:
-    """Windows that a configuration names beside `sliding_window`, for which we make no masks."""
-    for name, value in model.config.to_dict().items():
-        if name != "sliding_window" and name.endswith(("window", "window_size", "window_len")):
-            yield from [value] if type(value) is int else []
+        table.step([Feed(row, _DETOUR[n % 2 :], ()) for n, row in enumerate(rows)])
+        for row, length in zip(rows, lengths, strict=True):
+            table.crop(row, length)

@@ -50,10 +50,12 @@ def test_no_architecture_is_known_by_its_name(stories, monkeypatch, name, kind):
     assert isinstance(made.rows, kind)
 
 
-def test_windows_too_wide_to_try_out_run_row_by_row(stories):
-    local = {"attention_types": [[["global", "local"], 1]], "window_size": 600}
-    sizes = {"hidden_size": 32, "num_layers": 2, "num_heads": 4}
-    assert "too wide" in Runner(random_model("GPTNeo", stories.tokenizer, **sizes, **local)).alone
+def test_a_wide_window_is_tried_out_by_a_narrow_copy(stories):
+    local = {"attention_types": [[["global", "local"], 2]], "window_size": 600}
+    sizes = {"hidden_size": 32, "num_layers": 4, "num_heads": 4}
+    assert (
+        "change each" in Runner(random_model("GPTNeo", stories.tokenizer, **sizes, **local)).alone
+    )
 
 
 @pytest.mark.parametrize(
