@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import torch
@@ -24,6 +25,12 @@ _BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 _HEADROOM = 0.9  # the rest is for rows and for what a forward pass needs in between
 
 
+_FORKED: list[int] = []
+"""Processes that were forked off after torch was imported: this one, if it is there."""
+
+os.register_at_fork(after_in_child=lambda: _FORKED.append(os.getpid()))
+
+
 class Full(Exception):
     """A model does not fit now, but will when a busy one is idle."""
 
@@ -36,6 +43,8 @@ class Pool:
         room: Mapping[str, int] | None = None,
         loader: Callable[[Checkpoint, str], LocalModel] = load,
     ) -> None:
+        if _FORKED:  # or the threads of OpenMP, which stayed behind, would be waited for
+            torch.set_num_threads(1)
         self._room = dict(devices() if room is None else room)
         self._loader = loader
         self._held: dict[Shared, tuple[str, int, Runner]] = {}
@@ -137,8 +146,6 @@ def weight_bytes(model: Checkpoint, device: str) -> int:
 
 def _memory() -> int:
     """Bytes of memory, by what the system says."""
-    import os
-
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return 1 << 34

@@ -82,7 +82,7 @@ class RunAsker:
 
     async def compute(self, function: Callable[[], T]) -> T:
         """Run slow arithmetic in a thread."""
-        return await asyncio.to_thread(function)
+        return await asyncio.to_thread(_called, function)
 
     async def ask(self, request: Request[T]) -> T:
         """Ask a model something."""
@@ -125,6 +125,14 @@ class RunAsker:
 
     def _bits(self) -> int:
         return self.rng.getrandbits(62)
+
+
+def _called(function: Callable[[], T]) -> T:
+    """Call a function; StopIteration would get lost on the way out of a thread."""
+    try:
+        return function()
+    except StopIteration as error:
+        raise RuntimeError("StopIteration") from error
 
 
 class Metered(Client):

@@ -16,13 +16,13 @@ from composer.compiler.graph import topological
 from composer.ports import Port
 from composer.run.asking import Means
 from composer.run.budget import Budget
-from composer.run.clients import Clients
 from composer.run.contents import Contents
 from composer.run.executor import Program, Walk, can_stream
-from composer.run.limits import ended
+from composer.run.held import Held
 from composer.run.loading import Loading
+from composer.run.loop import LoopThread
 from composer.run.questions import as_queries, as_query
-from composer.run.result import FailedBranch, Failure, Result
+from composer.run.result import FailedBranch, Failure, Result, closed
 from composer.run.trace import Trace
 from composer.steps import STEPS
 
@@ -33,11 +33,8 @@ if TYPE_CHECKING:
 
     from composer.compiler.graph import Node
     from composer.compiler.plan import Planned
-    from composer.fusion.engine import Engine
-    from composer.models.local import LocalModel
     from composer.ports import Decision, Query, Score, Text
     from composer.run.cache import AnswerCache
-    from composer.specs.models import Checkpoint
 
 T = TypeVar("T")
 
@@ -67,20 +64,16 @@ class Ensemble:
     ) -> None:
         self._loading = Loading(loading)
         self._timeout = _seconds(timeout)
-        self._engine: Engine | None = None
-        self._lock, self._starting = threading.Lock(), threading.Lock()
+        self._lock = threading.Lock()
         self._open = True
         self.budget = None if budget is None else Budget(budget)
-        self._cache = cache
         prices = {model.name: model.price for model in planned.plan.models}
-        self._clients = Clients(self._get_engine, prices, self._loading.clock)
         declared = [node.declaration for node in topological(planned.root)]
-        self._contents = Contents(each for each in declared if each is not None)
-        means = Means(self._clients, prices, self._cache, self.budget, self._contents)
+        contents = Contents(each for each in declared if each is not None)
+        self._held = Held(self._loading, cache, contents, prices)
+        means = Means(self._held.clients, prices, cache, self.budget, contents)
         self._program = Program(planned.root, planned.ids, means, seed)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="compose", daemon=True)
-        self._thread.start()
+        self._loop = LoopThread(self._held.close)
 
     def __enter__(self) -> Self:
         return self
@@ -96,6 +89,7 @@ class Ensemble:
 
     def __call__(self, query: str | Query | Mapping[str, object]) -> Result:
         """Answer one query; raises Failure if that cannot be done."""
+        self._loop.demand(waits=True)
         return _result(self._submit(as_query(query)))
 
     async def ask(self, query: str | Query | Mapping[str, object]) -> Result:
@@ -105,13 +99,14 @@ class Ensemble:
         except asyncio.CancelledError:
             if self._open:
                 raise
-            raise _closed() from None
+            raise closed() from None
 
     def stream(self, query: str | Query | Mapping[str, object]) -> Generator[str, None, Result]:
         """Yield the answer as it is written; whole, where what comes last must be waited for.
 
         Whoever takes the generator's own result is given the same as by asking.
         """
+        self._loop.demand(waits=True)
         pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         live = can_stream(self._program.root)
         future = self._submit(as_query(query), pieces.put if live else None)
@@ -133,6 +128,7 @@ class Ensemble:
         return self._in_order(as_queries(queries), at_once)
 
     def _in_order(self, queries: Iterable[Query], at_once: int) -> Iterator[Result]:
+        self._loop.demand(waits=True)
         waiting: deque[tuple[Query, Future[Result]]] = deque()
         try:
             for query in queries:
@@ -147,6 +143,7 @@ class Ensemble:
 
     def as_they_come(self, queries: Iterable[Query], *, at_once: int = AT_ONCE) -> Iterator[Result]:
         """Yield results as they are ready, whichever comes first."""
+        self._loop.demand(waits=True)
         done: queue.SimpleQueue[tuple[Query, Future[Result]]] = queue.SimpleQueue()
         running: set[Future[Result]] = set()
         try:
@@ -181,9 +178,9 @@ class Ensemble:
 
         node = route_of(self._program, route)
         asked = list(as_queries(queries))
-        future = asyncio.run_coroutine_threadsafe(decide(self._program, node, asked), self._loop)
+        self._loop.demand(waits=True)
         try:
-            return _result(future)
+            return _result(self._loop.submit(decide(self._program, node, asked)))
         except Exception as error:
             raise Failure.of(error) from error
 
@@ -195,9 +192,10 @@ class Ensemble:
         """
         from composer.run.scoring import score
 
-        asked = score(self._program, text, None if query is None else as_query(query))
+        question = None if query is None else as_query(query)
+        self._loop.demand(waits=True)
         try:
-            return _result(asyncio.run_coroutine_threadsafe(asked, self._loop))
+            return _result(self._loop.submit(score(self._program, text, question)))
         except Exception as error:
             raise Failure.of(error) from error
 
@@ -212,51 +210,33 @@ class Ensemble:
         return self._loading.seconds
 
     def close(self) -> None:
-        """Stop what runs and release the models."""
+        """Stop what runs and release the models; one that is dropped unclosed is closed so too."""
         self._end(None)
 
     def _end(self, patience: float | None) -> None:
         """Stop what runs; what does not stop within so many seconds is left to itself."""
-        with self._lock:
-            self._open = False
-        if self._thread.is_alive():
-            self._stop(patience)
-        engine, self._engine = self._engine, None
-        if engine is not None:
-            engine.close(patience)
-        if self._cache is not None:
-            self._cache.close()
-            self._cache = None
-
-    def _stop(self, patience: float | None) -> None:
-        """Cancel the queries, close the clients, and end the loop."""
-        try:
-            asyncio.run_coroutine_threadsafe(self._stopped(), self._loop).result(patience)
-        except TimeoutError:
-            return
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(patience)
-        if not self._thread.is_alive():
-            self._loop.close()
-
-    async def _stopped(self) -> None:
-        await _stop_all()
-        await self._clients.close()
+        if not self._loop.is_forked:  # where the lock may be held for ever
+            with self._lock:
+                self._open = False
+                self._loop.stop()
+            self._loop.join(patience)
+            self._held.write()
 
     def _submit(self, query: Query, on_text: Callable[[str], None] | None = None) -> Future[Result]:
+        self._loop.demand(waits=False)
         with self._lock:
             if not self._open:
-                raise _closed()
-            return asyncio.run_coroutine_threadsafe(self._answer(query, on_text), self._loop)
+                raise closed()
+            return self._loop.submit(self._answer(query, on_text))
 
     async def _answer(self, query: Query, on_text: Callable[[str], None] | None) -> Result:
         trace = Trace(query.id, query.text, clock=self._loading.clock)
         empty = Result(query.id, query.text, None, trace=trace)
         try:
             text = await Walk(self._program, query, trace, on_text).answer(self._timeout)
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:
+        except BaseException as error:  # an exit that a member raises is its failure
+            if _is_cancelled():
+                raise
             failure = Failure.of(error)
             failure.result = replace(
                 empty,
@@ -277,35 +257,11 @@ class Ensemble:
             text=text,
         )
 
-    def _get_engine(self) -> Engine:
-        """Start the engine when a local model is first asked."""
-        with self._starting:
-            if self._engine is None:
-                with self._loading.of("torch"):
-                    from composer.fusion.engine import Engine
-                    from composer.models.local import load
 
-                    with self._lock:
-                        if not self._open:
-                            raise _closed()
-                        self._engine = Engine(loader=partial(self._load, load))
-            return self._engine
-
-    def _load(
-        self, load: Callable[[Checkpoint, str], LocalModel], model: Checkpoint, device: str
-    ) -> LocalModel:
-        keep = self._cache is not None
-        with self._loading.of(model.name), self._contents.loading(model, keep=keep):
-            return load(model, device)
-
-
-async def _stop_all() -> None:
-    """Cancel every query under way, and wait until they have ended."""
-    await ended([task for task in asyncio.all_tasks() if task is not asyncio.current_task()])
-
-
-def _closed() -> Failure:
-    return Failure("E707", "this ensemble is closed", "make it ready again")
+def _is_cancelled() -> bool:
+    """Say whether somebody has cancelled the task that runs; a member's own trouble is not that."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _result(future: Future[T]) -> T:
@@ -313,7 +269,7 @@ def _result(future: Future[T]) -> T:
     try:
         return future.result()
     except CancelledError:
-        raise _closed() from None
+        raise closed() from None
 
 
 def _next(

@@ -120,3 +120,8 @@ class Result:
             "error": self.error,
             **({"failed": [each.as_dict() for each in self.failed]} if self.failed else {}),
         }
+
+
+def closed() -> Failure:
+    """Return what whoever asks a closed ensemble is told."""
+    return Failure("E707", "this ensemble is closed", "make it ready again")

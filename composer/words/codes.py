@@ -491,7 +491,8 @@ CODES: dict[str, Code] = {
     "E707": Code(
         "an ensemble that is closed",
         "What held the models has been closed, so nothing can be asked of it any more. Make the "
-        "recipe ready again, or ask inside of its `with` block.",
+        "recipe ready again, or ask inside of its `with` block. A process that was forked off has "
+        "none of the threads that answer: make the recipe ready in each process.",
     ),
     "E709": Code(
         "the budget is spent",

@@ -123,7 +123,7 @@ def test_results_that_nobody_takes_are_given_up(ready):
 
 
 def _under_way(ensemble):
-    return len(asyncio.all_tasks(ensemble._loop))
+    return len(asyncio.all_tasks(ensemble._loop._loop))
 
 
 def eventually(holds):

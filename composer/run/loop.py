@@ -1,0 +1,111 @@
+"""An event loop in a thread of its own: nothing that a task raises ends it, and none is left over.
+
+Whoever drops it without closing it, or ends the process, closes it; a process that was forked off
+is told that it has none of its threads, instead of waiting for them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import os
+import threading
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+from weakref import WeakSet, finalize
+
+from composer.run.limits import ended
+from composer.run.result import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Coroutine
+    from concurrent.futures import Future
+
+T = TypeVar("T")
+
+AT_EXIT = 2.0
+"""Seconds that the end of the process waits for loops that nobody closed."""
+
+
+class LoopThread:
+    """Runs coroutines for whatever thread hands them over; `ending` is awaited last of all."""
+
+    def __init__(self, ending: Callable[[], Awaitable[None]]) -> None:
+        self._process = os.getpid()
+        self._loop = asyncio.new_event_loop()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(
+            target=_serve, args=(self._loop, self._stopped, ending), name="compose", daemon=True
+        )
+        self._thread.start()
+        finalize(self, _stop, self._loop, self._stopped, self._process).atexit = False
+        _OPEN.add(self)
+
+    @property
+    def is_forked(self) -> bool:
+        """Whether this process was forked off the one in which the thread runs."""
+        return os.getpid() != self._process
+
+    def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Run a coroutine in the thread."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    def demand(self, *, waits: bool) -> None:
+        """Raise Failure where asking would never end: in a fork, or where the thread `waits`."""
+        if self.is_forked:
+            text = "this ensemble was made ready before the process was forked, and is not in it"
+            raise Failure("E707", text, "make the recipe ready in each process")
+        if waits and threading.current_thread() is self._thread:
+            text = "an ensemble was asked, and waited for, in its own thread"
+            raise Failure("E701", text, "use `await ensemble.ask(...)` there")
+
+    def stop(self) -> None:
+        """Let the thread cancel what runs and end; this does not wait for it."""
+        _OPEN.discard(self)
+        _stop(self._loop, self._stopped, self._process)
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the thread has ended."""
+        if not self.is_forked and threading.current_thread() is not self._thread:
+            self._thread.join(timeout)
+
+
+_OPEN: WeakSet[LoopThread] = WeakSet()
+
+
+def _stop(loop: asyncio.AbstractEventLoop, stopped: threading.Event, process: int) -> None:
+    """End a loop without waiting: the garbage collector calls this too, from any thread."""
+    if os.getpid() == process:
+        stopped.set()
+        with suppress(RuntimeError):  # it has ended already
+            loop.call_soon_threadsafe(loop.stop)
+
+
+def _serve(
+    loop: asyncio.AbstractEventLoop,
+    stopped: threading.Event,
+    ending: Callable[[], Awaitable[None]],
+) -> None:
+    """Run a loop until it is stopped; an exit that a task raises is for whoever awaits the task."""
+    while not stopped.is_set():
+        with suppress(BaseException):
+            loop.run_forever()
+    for last in (_cancelled, ending):
+        with suppress(BaseException):
+            loop.run_until_complete(last())
+    loop.close()
+
+
+async def _cancelled() -> None:
+    """Cancel every task under way, and wait a while until all of them have ended."""
+    await ended(list(asyncio.all_tasks() - {asyncio.current_task()}))
+
+
+@atexit.register
+def _close_all() -> None:
+    """Stop the loops that nobody closed, so that what waits to be written is written."""
+    left = list(_OPEN)
+    for each in left:
+        each.stop()
+    for each in left:
+        each.join(AT_EXIT / len(left))
