@@ -5,20 +5,18 @@ A reader that finds nothing gives None: the answer abstains, and does not vote.
 
 import re
 from abc import abstractmethod
-from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
+from composer.metrics.numbers import plain_number
 from composer.parts.mistakes import PartError
 from composer.ports import Typed
 
-_NUMBER = re.compile(
-    r"(?<![\w.])[-+\u2212]?(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+|(?=\.\d))(?:\.\d+)?(?:[eE][-+]?\d{1,3})?"
-)
+_WORDED = re.compile(r"\\(?:text|mathrm|mathbf|textbf|textit|mathit|textrm)\s*\{([^{}]*)\}\.?")
+_ENDS = re.compile(r"[\s*`]*\.?[\s*`]*\Z")
 _BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
-_LONGEST = 300
 
 
 class Reader(Typed):
@@ -82,14 +80,17 @@ class Pattern(Reader):
 
 
 class Number(Reader):
-    """The last number of the text, in one spelling: `$1,250.00` is read as 1250."""
+    r"""The last number of the text, in one spelling: `$1,250.00` is read as 1250.
+
+    Signs, currencies, thousands, fractions, powers of ten and TeX are read as people write them:
+    `-$4.50` is -4.5, `1{,}000` is 1000, `\frac{3}{4}` is 0.75 and `1/3` stays 1/3.
+    """
 
     name: ClassVar[str] = "number"
 
     def read(self, text: str) -> str | None:
         """Return the number without thousands separators, trailing zeros or a plus."""
-        found = _NUMBER.findall(text)
-        return _plain_number(found[-1]) if found else None
+        return plain_number(text)
 
 
 class Boxed(Reader):
@@ -98,10 +99,13 @@ class Boxed(Reader):
     name: ClassVar[str] = "boxed"
 
     def read(self, text: str) -> str | None:
-        """Return the content of the last box that is closed."""
-        starts = [match.end() for match in re.finditer(r"\\f?boxed\s*\{", text)]
-        boxes = (_inside(text, start) for start in reversed(starts))
-        return next((box for box in boxes if box is not None), None)
+        """Return the content of the last box that is closed, without what only sets it."""
+        boxes = _boxes(text)
+        if not boxes:
+            return None
+        inside = boxes[max(boxes)].replace("{,}", ",")
+        worded = _WORDED.fullmatch(inside)
+        return worded[1].strip() if worded else inside
 
 
 class Option(Reader):
@@ -117,15 +121,19 @@ class Option(Reader):
 
     def read(self, text: str) -> str | None:
         """Return the letter as `options` spells it."""
+        text = re.sub(r"\s{2,}", lambda run: "\n" if "\n" in run[0] else " ", text)
         bare = text.strip().strip("().*[]:")
         if len(bare) == 1:
-            same = (letter for letter in self.options if letter.casefold() == bare.casefold())
-            return next(same, None)
+            return self._spelled(bare)
         for pattern in _letters(self.options):
             found = pattern.findall(text)
             if found:
-                return str(found[-1])
+                return self._spelled(str(found[-1]))
         return None
+
+    def _spelled(self, letter: str) -> str | None:
+        same = (one for one in self.options if one.casefold() == letter.casefold())
+        return letter if letter in self.options else next(same, None)
 
 
 class Line(Reader):
@@ -161,7 +169,7 @@ class After(Reader):
             return None
         rest = re.sub(r"\A(?:[\s:=*]|is\b)+", "", text[found[-1].end() :])
         lines = rest.splitlines()
-        return (lines[0].strip().strip("*").removesuffix(".").strip() or None) if lines else None
+        return (_ENDS.sub("", lines[0].strip().lstrip("*`")) or None) if lines else None
 
 
 class Whole(Reader):
@@ -174,31 +182,23 @@ class Whole(Reader):
         return text.strip() or None
 
 
-def _plain_number(text: str) -> str | None:
-    try:
-        value = Decimal(text.replace(",", "").replace("\u2212", "-"))
-    except InvalidOperation:
-        return None
-    if abs(value.adjusted()) > _LONGEST:
-        return str(value.normalize())
-    plain = f"{value:f}"
-    plain = plain.rstrip("0").rstrip(".") if "." in plain else plain
-    return "0" if not value else plain.removeprefix("+")
-
-
-def _inside(text: str, start: int) -> str | None:
-    """Return what stands before the brace that closes the one before `start`."""
-    depth = 1
-    for match in _BRACES.finditer(text, start):
-        depth += {"{": 1, "}": -1}.get(match[0], 0)
-        if not depth:
-            return text[start : match.start()].strip()
-    return None
+def _boxes(text: str) -> dict[int, str]:
+    """Return what stands in each box that is closed, by where it begins; one pass over a text."""
+    starts = {match.end() for match in re.finditer(r"\\f?boxed\s*\{", text)}
+    found, open_ = {}, []
+    for match in _BRACES.finditer(text):
+        if match[0] == "{":
+            open_.append(match.end())
+        elif match[0] == "}" and open_:
+            start = open_.pop()
+            if start in starts:
+                found[start] = text[start : match.start()].strip()
+    return found
 
 
 @lru_cache(maxsize=64)
 def _letters(options: str) -> tuple[re.Pattern[str], ...]:
-    """Compile the three ways in which a letter is given, the clearest first."""
+    """Compile the ways in which a letter is given, the clearest first."""
     one = f"([{re.escape(options)}])"
     alone = one + r"(?![\w'\u2019])"
     # An option before a word is the article or the pronoun, unless the word speaks of the option.
@@ -206,7 +206,14 @@ def _letters(options: str) -> tuple[re.Pattern[str], ...]:
     return (
         re.compile(
             r"(?i:\b(?:answer|choice|option)\b(?:\s+is)?\s*[:=]?\s*|\\boxed\s*)"
-            r"(?:\\text\s*)?[(\[{*\"']*" + alone + words
+            r"(?:\\(?:text|math)\w*\s*)?[(\[{*\"'$]*(?:\\(?:text|math)\w*\s*)?[(\[{*]*"
+            + alone
+            + words
+        ),
+        re.compile(
+            r"(?i:\b(?:answer|choice|option)\b(?:\s+is)?\s*[:=]?\s*[(\[*]*" + one + ")"
+            r"(?=[)\].*]*\s*$)",
+            re.MULTILINE,
         ),
         re.compile(r"(?:[(\[{]|\*\*)\s*" + one + r"\s*(?:[)\]}]|\*\*|[.:)])"),
         re.compile(r"(?<![\w'\u2019])" + alone + (words if set(options) & {"A", "I"} else "")),

@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from pydantic import ValidationError
 
@@ -64,6 +66,55 @@ def test_the_last_number_in_one_spelling(text, number):
 
 
 @pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("-$4.50", "-4.5"),
+        ("$-4.50", "-4.5"),
+        ("\u2212\u20ac4.50", "-4.5"),
+        ("-US$5", "-5"),
+        (r"-\$4.50", "-4.5"),
+        ("($4.50)", "-4.5"),
+        ("It costs more ($4.50)", "4.5"),
+        ("(5)", "5"),
+        ("the answer is negative 5", "-5"),
+        ("the answer is minus 5", "-5"),
+        ("10 minus 5", "5"),
+        ("**-5**.", "-5"),
+        (r"\boxed{1{,}000}", "1000"),
+        (r"1\,000 or 1,\!000", "1000"),
+        ("1 000 000", "1000000"),
+        ("12 000", "12000"),
+        ("100 200 300", "300"),
+        ("1'000", "1000"),
+        ("1\u202f234", "1234"),
+        ("1.234.567", "1234567"),
+        ("1,234,567.89", "1234567.89"),
+        (r"\boxed{-\dfrac{1}{2}}", "-0.5"),
+        (r"\frac{-1}{3}", "-1/3"),
+        (r"\frac34", "0.75"),
+        (r"2\frac{1}{2}", "2.5"),
+        ("3/4", "0.75"),
+        ("2 1/2", "2.5"),
+        ("-\u00bd", "-0.5"),
+        ("2\u00bd", "2.5"),
+        ("12/25/2020", "2020"),
+        ("1/0", "1"),
+        ("1.5 \u00d7 10^3", "1500"),
+        (r"1.5 \times 10^{-3}", "0.0015"),
+        ("2^10", "1024"),
+        ("25 cm^2", "25"),
+        (r"25\text{ cm}^{2}", "25"),
+        (r"95\%", "95"),
+        ("x_{12} = 5", "5"),
+        ("$x = -5$", "-5"),
+        ("16 - $3", "3"),
+    ],
+)
+def test_numbers_are_read_in_every_dress(text, number):
+    assert Number().read(text) == number
+
+
+@pytest.mark.parametrize(
     ("text", "inside"),
     [
         (r"\boxed{5}", "5"),
@@ -71,6 +122,9 @@ def test_the_last_number_in_one_spelling(text, number):
         (r"\boxed{a\}b}", r"a\}b"),
         (r"\fbox{x} \fboxed {y}", "y"),
         (r"\boxed{1} and \boxed{2", "1"),
+        (r"\boxed{1{,}000}", "1,000"),
+        (r"\boxed{\text{Paris}}", "Paris"),
+        (r"\boxed{{\boxed{3}}", "3"),
         ("no box", None),
     ],
 )
@@ -87,6 +141,12 @@ def test_the_last_closed_box(text, inside):
         ("The answer is C.", "C"),
         ("The answer is (D) because A is wrong", "D"),
         ("Answer: **B**", "B"),
+        (r"\boxed{\textbf{(B)}}", "B"),
+        (r"The answer is $\textbf{(C)}$.", "C"),
+        ("Answer: $B$", "B"),
+        ("answer: b", "B"),
+        ("Answer: (b).", "B"),
+        ("The answer is a dog", None),
         ("The correct option is B. (A) is wrong.", "B"),
         ("A train leaves. A dog barks.", None),
         ("A train leaves, so C", "C"),
@@ -119,6 +179,8 @@ def test_the_last_line_that_says_something():
         ("The answer is 12.", "12"),
         ("Answer: yes\nMore", "yes"),
         ("**Answer:** 7", "7"),
+        ("The answer is **-5**.", "-5"),
+        ("Answer: `x`", "x"),
         ("answer = 3.5", "3.5"),
         ("The final answer:\n\nParis", "Paris"),
         ("An answered question", None),
@@ -140,3 +202,19 @@ def test_an_answer_that_begins_with_is_keeps_its_letters():
 def test_the_whole_text():
     assert Whole().read("  a b \n") == "a b"
     assert Whole().read(" \n") is None
+
+
+@pytest.mark.parametrize(
+    ("reader", "text"),
+    [
+        (Boxed(), r"\boxed{" * 20_000),
+        (Option(), "answer" + " " * 100_000),
+        (Number(), "5^" * 20_000),
+        (Number(), "1 000 " * 20_000),
+        (Number(), r"\frac{" * 20_000),
+    ],
+)
+def test_a_text_of_one_thing_many_times_is_read_at_once(reader, text):
+    before = time.thread_time()
+    reader.read(text)
+    assert time.thread_time() - before < 3
