@@ -11,6 +11,8 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from composer.ports.errors import ModelError
+from composer.ports.numbers import summed
 from composer.ports.requests import Span, Usage
 
 if TYPE_CHECKING:
@@ -119,6 +121,8 @@ async def _round(
     choices = list(writers)
     scored = await together([member.score(choices) for member in members])
     scores = [dict(zip(choices, each, strict=True)) for each in scored]
+    for member, each in zip(members, scored, strict=True):
+        _hold(member.name, each)
     totals = {choice: _total(members, scores, choice) for choice in choices}
     best = max(choices, key=lambda choice: totals[choice])
     for member in members:
@@ -131,6 +135,16 @@ async def _round(
     texts = {name: candidate.text.decode(errors="replace") for name, candidate in own.items()}
     winner = writers[best]
     return Span(texts[winner], winner, texts, told), best, totals[best]
+
+
+def _hold(name: str, scores: Sequence[float | None]) -> None:
+    """Raise E704 where a member's score is no number; a span may be impossible, not unknowable."""
+    if any(score is not None and not score < math.inf for score in scores):
+        raise ModelError(
+            "E704",
+            f"`{name}` gave a score of a span that is no number",
+            "its number type may be too narrow: try `dtype = float32`",
+        )
 
 
 def _write(answer: Answer, kept: Candidate, score: float) -> None:
@@ -146,7 +160,7 @@ def _write(answer: Answer, kept: Candidate, score: float) -> None:
 
 def mean(logprobs: Sequence[float]) -> float | None:
     """The mean log-probability of a token; None without any."""
-    return math.fsum(logprobs) / len(logprobs) if logprobs else None
+    return summed(logprobs) / len(logprobs) if logprobs else None
 
 
 def _total(

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from composer import metrics
 from composer.ports import Typed
+from composer.ports.numbers import finite
 
 
 class Agreement(Typed):
@@ -15,6 +16,10 @@ class Agreement(Typed):
     @abstractmethod
     def same(self, left: str, right: str) -> float:
         """Return how much `left` agrees with `right`, between 0 and 1."""
+
+    def agreed(self, left: str, right: str) -> float:
+        """Return the same, 0 where that is no number."""
+        return finite(self.same(left, right)) or 0.0
 
     def key(self, text: str) -> str | None:
         """Return what all answers that agree with this one share, so that votes can be counted.

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from composer.parts.mistakes import PartError
-from composer.parts.scoring import Scorer, judged
+from composer.parts.scoring import Scorer, by_judges, judged
 from composer.parts.template import Template
 from composer.parts.templates import TEMPLATES
 from composer.ports import Asker, Candidates, Model, Sampling
@@ -51,11 +51,13 @@ class Judge(Scorer):
         pairs: list[tuple[int, ...]] = [*itertools.permutations(range(count), 2)]
         found = await self._ask(answers, pairs, ask, judges, _BETTER)
         won = [0.0] * count
-        for (first, second), letter in found:
-            share = _WINS[letter.upper()] if letter else _TIE
-            won[first] += share
-            won[second] += 1 - share
-        games = 2 * (count - 1) * len(judges)
+        games = 0
+        for (first, second), letters in zip(pairs, found, strict=True):
+            games = 2 * (count - 1) * len(letters)
+            for letter in letters:
+                share = _WINS[letter.upper()] if letter else _TIE
+                won[first] += share
+                won[second] += 1 - share
         return tuple(wins / games if games else _TIE for wins in won)
 
     async def _grade(
@@ -63,10 +65,8 @@ class Judge(Scorer):
     ) -> tuple[float, ...]:
         each: list[tuple[int, ...]] = [(index,) for index in range(len(answers.texts))]
         found = await self._ask(answers, each, ask, judges, _GRADE)
-        total = [0.0] * len(answers.texts)
-        for (index,), grade in found:
-            total[index] += float(grade) if grade else 0.0
-        return tuple(grade / len(judges) for grade in total)
+        numbers = ([float(grade) if grade else 0.0 for grade in grades] for grades in found)
+        return tuple(sum(grades) / len(grades) for grades in numbers)
 
     async def _ask(
         self,
@@ -75,10 +75,8 @@ class Judge(Scorer):
         ask: Asker,
         judges: tuple[Model, ...],
         verdict: re.Pattern[str],
-    ) -> list[tuple[tuple[int, ...], str | None]]:
+    ) -> list[list[str | None]]:
         """Put each group of candidates to each judge; None where no verdict can be read."""
-        import asyncio
-
         template = self.template or TEMPLATES[_SHIPPED[self.how]]
         sampling = Sampling(max_tokens=self.max_tokens)
         asked = []
@@ -86,13 +84,11 @@ class Judge(Scorer):
             shown = Candidates(answers.query, tuple(answers.texts[index] for index in group))
             query = answers.query.asking(template.render(shown), shown)
             asked += [ask.generate(judge, query, sampling) for judge in judges]
-        replies = await asyncio.gather(*asked)
-        read = [verdict.findall(reply.text) for reply in replies]
-        _complain(len(read), sum(not found for found in read), judges, ask)
-        each = (group for group in groups for _ in judges)
-        return [
-            (group, found[-1] if found else None) for group, found in zip(each, read, strict=True)
-        ]
+        replies = await by_judges(judges, asked, ask)
+        read = [[verdict.findall(reply.text) for reply in each] for each in replies]
+        every = [found for each in read for found in each]
+        _complain(len(every), sum(not found for found in every), judges, ask)
+        return [[found[-1] if found else None for found in each] for each in read]
 
 
 def _complain(asked: int, unread: int, judges: tuple[Model, ...], ask: Asker) -> None:

@@ -86,7 +86,7 @@ class Medoid(Reduction):
         voters = [(index, text) for index, text in enumerate(answers) if text is not None]
         scores = _parts(
             [
-                sum(weights[j] * by.same(text, other) for j, other in voters if j != i)
+                sum(weights[j] * by.agreed(text, other) for j, other in voters if j != i)
                 for i, text in voters
             ]
         )
@@ -110,7 +110,7 @@ def _group(answers: Answers, by: Agreement) -> Groups:
             continue
         key = by.key(text)
         if key is None:
-            alike = (first for first in groups if by.same(text, first) >= _SAME)
+            alike = (first for first in groups if by.agreed(text, first) >= _SAME)
             key = next(alike, text)
         groups.setdefault(key, []).append(index)
     return tuple(tuple(group) for group in groups.values())

@@ -1,8 +1,9 @@
 """Conditions over signals, as written `accept = confidence >= 0.6 and agreement > 0.5`.
 
-A rule is a frozen tree. It is read with three-valued logic: a signal that nobody can know makes
-its comparison unknown, and `and` and `or` are unknown only where the other side does not settle
-them. Terms are looked at from left to right, and none after the first that settles the matter.
+A rule is a frozen tree. It is read with three-valued logic: a signal that nobody can know, or that
+is no number, makes its comparison unknown, and `and` and `or` are unknown only where the other side
+does not settle them. Terms are looked at from left to right, and none after the first that settles
+the matter.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import core_schema
 
 from composer.parts.signals.base import Signal
+from composer.ports.numbers import finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -129,7 +131,7 @@ class _Reading:
             return node.value
         if isinstance(node, Signal):
             if node not in self.seen:
-                self.seen[node] = await node.value(self.answer, self.ask)
+                self.seen[node] = finite(await node.value(self.answer, self.ask))
             return self.seen[node]
         if node.op == "not":
             inner = await self.of(node.operands[0])
@@ -158,9 +160,10 @@ def _computed(op: str, values: list[Any]) -> Known:
         return float(-values[0])
     apply = _COMPARISONS.get(op) or _ARITHMETIC[op]
     try:
-        return apply(*values)
+        found = apply(*values)
     except (ZeroDivisionError, OverflowError, TypeError):
         return None
+    return found if isinstance(found, bool) else finite(found)
 
 
 def _outcomes(node: Expression, unknown: Collection[Signal]) -> set[bool | None]:

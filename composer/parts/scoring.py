@@ -2,12 +2,17 @@
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar, Literal
+from collections.abc import Awaitable, Sequence
+from typing import ClassVar, Literal, TypeVar
 
 from composer.parts.agreement import Agreement, Rouge
 from composer.parts.mistakes import PartError
-from composer.ports import Asker, Candidates, Model, Text, Typed
+from composer.ports import Asker, Candidates, Failed, Model, Text, Typed
+from composer.ports.failing import attempt, demand, failures, side_by_side
+from composer.ports.numbers import summed
+from composer.ports.values import unique
+
+T = TypeVar("T")
 
 
 class Scorer(Typed):
@@ -58,20 +63,17 @@ class Likelihood(Scorer):
         self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
     ) -> tuple[float, ...]:
         """Score every candidate under every judge, all at once."""
-        import asyncio
-
         judged(self, judges)
         asked = [
             ask.score(judge, answers.query, text.text) for text in answers.texts for judge in judges
         ]
-        found = await asyncio.gather(*asked)
-        size = len(judges)
+        found = await by_judges(judges, asked, ask)
         return tuple(
-            math.fsum(
+            summed(
                 score.mean if self.per == "token" else score.total / self._length(text)
-                for score in found[index * size : (index + 1) * size]
+                for score in scores
             )
-            for index, text in enumerate(answers.texts)
+            for text, scores in zip(answers.texts, found, strict=True)
         )
 
     def _length(self, text: Text) -> int:
@@ -99,7 +101,7 @@ class Consensus(Scorer):
         others = [text for j, text in enumerate(texts) if j != index and text is not None]
         if mine is None or not others:
             return 0.0
-        return math.fsum(self.by.same(mine, other) for other in others) / len(others)
+        return math.fsum(self.by.agreed(mine, other) for other in others) / len(others)
 
 
 class Shortest(Scorer):
@@ -130,7 +132,7 @@ class Longest(Scorer):
 
 def _mean_logprob(name: str, text: Text) -> float:
     if text.logprobs:
-        return math.fsum(text.logprobs) / len(text.logprobs)
+        return summed(text.logprobs) / len(text.logprobs)
     if text.confidence is None:
         raise PartError(
             "E302",
@@ -138,6 +140,25 @@ def _mean_logprob(name: str, text: Text) -> float:
             "rank by `consensus()` or `judge()`, or use a model that gives log-probabilities",
         )
     return math.log(text.confidence) if text.confidence > 0 else -math.inf
+
+
+async def by_judges(
+    judges: Sequence[Model], work: Sequence[Awaitable[T]], ask: Asker
+) -> list[list[T]]:
+    """Await what all judges are asked, question by question; one that fails anywhere is left out.
+
+    More than half must answer. Returns the answers of those that did, for each question.
+    """
+    names, count = unique(judge.name for judge in judges), len(judges)
+    named = ((names[at % count], each) for at, each in enumerate(work))
+    found = await side_by_side(attempt(name, each) for name, each in named)
+    lost = {at % count: each for at, each in enumerate(found) if isinstance(each, Failed)}
+    ask.note(**failures(list(lost.values())))
+    demand("most", count, list(lost.values()))
+    kept = [at for at in range(count) if at not in lost]
+    asked = range(0, len(found), count)
+    answered = [[found[start + at] for at in kept] for start in asked]
+    return [[each for each in row if not isinstance(each, Failed)] for row in answered]
 
 
 def judged(scorer: Scorer, judges: tuple[Model, ...]) -> None:

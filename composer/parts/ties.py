@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from composer.parts.reduction import Shares
 from composer.ports import Text, Typed
+from composer.ports.numbers import finite
 
 
 class Ties(Typed):
@@ -56,4 +57,5 @@ class Surest(Ties):
 
 
 def _confidence(text: Text) -> float:
-    return -1.0 if text.confidence is None else text.confidence
+    known = finite(text.confidence)
+    return -1.0 if known is None else known

@@ -89,6 +89,8 @@ def demand(minimum: Enough, of: int, failed: Sequence[Failed]) -> None:
     assert isinstance(needed, int)
     if not failed or of - len(failed) >= min(needed, of):
         return
+    if of == 1:
+        raise failed[0].error
     must = {"most": "more than half", "all": "all"}.get(str(minimum), str(min(needed, of)))
     raise TooFewError(
         failed,

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Generic, Literal, Self, TypeVar
 
 from composer.ports.errors import ModelError
+from composer.ports.numbers import summed
 from composer.ports.processing import NOTHING, Processing
 from composer.ports.values import nothing
 
@@ -94,7 +95,7 @@ class Score:
     @property
     def total(self) -> float:
         """The log-probability of the whole text, in nats."""
-        return math.fsum(self.logprobs)
+        return summed(self.logprobs)
 
     @property
     def mean(self) -> float:
@@ -104,7 +105,10 @@ class Score:
     @property
     def perplexity(self) -> float:
         """exp(-mean)."""
-        return math.exp(-self.mean)
+        try:
+            return math.exp(-self.mean)
+        except OverflowError:
+            return math.inf
 
     def bits_per_byte(self, text: str) -> float:
         """Bits that the text costs for each of its UTF-8 bytes."""

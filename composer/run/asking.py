@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,6 +20,7 @@ from composer.ports import (
     Usage,
 )
 from composer.ports.failing import side_by_side
+from composer.ports.numbers import finite
 from composer.run.budget import most_tokens
 from composer.run.cache import answer_key, score_key
 from composer.run.contents import Contents
@@ -197,7 +199,7 @@ class Metered(Client):
         asked = Asked(request.model.name, "asked", list(request.query.messages))
         self.event.asked.append(asked)
         began = self.trace.now()
-        made = await self._kept_or_made(request, on_text)
+        made = _known(await self._kept_or_made(request, on_text))
         asked.text, asked.tokens = made.text, len(made.tokens)
         asked.spans = [_span(each) for each in made.spans]
         asked.cached, asked.seconds = made.cached, self.trace.now() - began
@@ -306,6 +308,16 @@ class Metered(Client):
     def _cost(self, name: str, read: int, written: int) -> float:
         price = self.means.prices.get(name)
         return (read * price[0] + written * price[1]) / 1e6 if price else 0.0
+
+
+def _known(made: Completion) -> Completion:
+    """Return an answer whose confidence, and log-probabilities, are not known where they are none.
+
+    A token may be impossible; it is never unknowable, or likelier than certain.
+    """
+    confidence = finite(made.confidence)
+    logprobs = made.logprobs if all(each < math.inf for each in made.logprobs) else ()
+    return replace(made, confidence=confidence, logprobs=logprobs)
 
 
 def _span(span: Span) -> dict[str, JSON]:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from composer.run.result import FailedBranch, Result
 
+HELP = "`--json` says it of each answer; `default bank(min = all)` lets no bank go on without all"
+
 NAMED = 5
 """Branches that a warning names."""
 
@@ -56,7 +58,7 @@ class Partial:
         more = f"; and {len(told) - NAMED} more" if len(told) > NAMED else ""
         who = f"{self.partial} of {self.answers} answers were" if self.answers > 1 else "it was"
         text = f"{who} made without branches that failed: {'; '.join(told[:NAMED])}{more}"
-        return Diagnostic("W702", text, help="`default bank(min = all)` goes on without none")
+        return Diagnostic("W702", text, help=HELP)
 
     def _told(self, name: str, count: int) -> str:
         times = f", {count} times, first" if count > 1 else ""

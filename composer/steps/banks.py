@@ -126,6 +126,6 @@ async def fallback(
         try:
             return await choice()
         except Exception as failure:  # noqa: BLE001 - whatever went wrong, the next one is asked
-            failures[name] = str(failure)
+            failures[name] = str(Failed(name, failure))
             ask.note(failed=dict(failures))
     return await choices[-1]()

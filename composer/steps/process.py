@@ -9,6 +9,7 @@ from pydantic import Field
 
 from composer.ports import JSON, Asker, Generate, Model, Query, Sampling, Text
 from composer.ports.capability import Capability
+from composer.ports.numbers import finite, ordered
 from composer.steps.asking import Count, Temperature
 from composer.steps.declare import step
 
@@ -68,8 +69,9 @@ async def process_fuse(
         rewards = await ask.reward(reward, query, [each.text for each in steps])
         known = [replace(each, reward=r) for each, r in zip(steps, rewards, strict=True)]
         known += [each for each in kept if each.over]
-        kept = sorted(known, key=lambda each: -each.reward)[:width]
-        levels.append([{"text": e.text, "by": e.by, "reward": e.reward} for e in kept])
+        order = ordered([each.reward for each in known], f"`{reward.name}`")
+        kept = [known[at] for at in order[:width]]
+        levels.append([{"text": e.text, "by": e.by, "reward": finite(e.reward)} for e in kept])
     ask.note(levels=levels)
     best = kept[0]
     return Text(query, best.text, best.by, confidence=best.confidence)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
@@ -11,6 +12,7 @@ from pydantic import Field
 from composer.parts import TEMPLATES, Confident, Judge, Scorer, Template
 from composer.ports import Asker, Candidates, Model, Ranking, Sampling, Text
 from composer.ports.capability import Capability
+from composer.ports.numbers import finite, ordered
 from composer.steps.declare import step
 from composer.steps.site import Complaint
 
@@ -31,16 +33,18 @@ async def rank(
     """Order the candidates by a score, best first.
 
     Given models, they judge (`by = judge()`); without any, the score is each answer's own
-    confidence. Equal scores keep their order.
+    confidence. Equal scores keep their order, and what has no score, for it is no number, is last.
     """
     scorer = by or default_scorer(judges=bool(judges))
     scores = await scorer.score(answers, ask, judges)
-    order = sorted(range(len(scores)), key=lambda at: -scores[at])
-    ask.note(scores={answers.names[at]: scores[at] for at in order})
+    order = ordered(scores, f"`{scorer.name}`")
+    known = {answers.names[at]: finite(scores[at]) for at in order}
+    unscored = [name for name, score in known.items() if score is None]
+    ask.note(scores=known, **({"unscored": unscored} if unscored else {}))
     return Ranking(
         answers.query,
         tuple(answers.texts[at] for at in order),
-        tuple(scores[at] for at in order),
+        tuple(-math.inf if known[answers.names[at]] is None else scores[at] for at in order),
         tuple(answers.names[at] for at in order),
         tuple(replace(each, at=len(order)) for each in answers.failed),
     )

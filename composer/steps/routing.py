@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from composer.parts import Blend, Choice, Estimator, Judging, One, Perplexity, Policy
 from composer.ports import Asker, Decision, Model, Query
 from composer.ports.capability import Capability
+from composer.ports.numbers import no_number
 from composer.steps.declare import step
 
 if TYPE_CHECKING:
@@ -53,7 +54,9 @@ async def route(
         estimates = await by.consult(read, choices, judging, ask)
     else:
         estimates = await by.estimate(read, choices, ask)
+    no_number(dict(zip(names, estimates.quality, strict=True)), f"what `{by.name}` says of")
     weights = policy.weigh(estimates, choices, _draws(query, ask, sticky=sticky))
+    no_number(dict(zip(names, weights, strict=True)), "the weight of")
     decision = Decision(
         query,
         dict(zip(names, weights, strict=True)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 from composer.parts import Agreement, Count, Exact, PartError, Reduction, Seeded, Ties
 from composer.ports import Asker, Candidates, Text
 from composer.ports.failing import without
+from composer.ports.numbers import no_number
 from composer.steps.banks import WEIGHT
 from composer.steps.declare import step
 from composer.steps.site import Complaint
@@ -44,7 +46,7 @@ def vote(
         weights = tuple(_routed(text) for text in answers.texts)
     elif weights is not None:
         weights = _of_those_that_answered(weights, answers)
-    ballots = [(t, w) for t, w in _ballots(answers, weights, soft=soft) if w > 0]
+    ballots = [(t, w) for t, w in _ballots(answers, weights, soft=soft) if 0 < w < math.inf]
     texts = [text for text, _ in ballots]
     voices = [text.answer for text in texts]
     if all(voice is None for voice in voices):
@@ -54,6 +56,7 @@ def vote(
             "let `extract` read what the models write, or add a fallback: `([A, B] -> vote()) | D`",
         )
     shares = reduce.shares(voices, [weight for _, weight in ballots], by)
+    no_number(dict(zip(map(str, voices), shares.shares, strict=False)), "the share of")
     winner = texts[ties.pick(texts, shares, ask.rng)]
     tally = shares.tally(voices)
     ask.note(tally=tally, winner=winner.source)

@@ -467,8 +467,10 @@ CODES: dict[str, Code] = {
     ),
     "E704": Code(
         "a model gave numbers that are none",
-        "Among the logits was a value that is not a number. Weights that overflow their type do "
-        "this: try `dtype = bf16` or `dtype = float32`, and check merged weights.",
+        "Among the logits, or the scores that decide, was a value that is not a number. A score "
+        "that is NaN or infinite is no score and never wins: a ranking puts it last and a rule "
+        "cannot know it; where nothing else is left, that is this mistake. Weights that overflow "
+        "their type do this: try `dtype = bf16` or `dtype = float32`, and check merged weights.",
     ),
     "E716": Code(
         "too few branches answered",

@@ -37,7 +37,7 @@ def test_a_fallback_runs_what_it_needs(run, ask, branch, text):
     choices = branch(ValueError("no")), branch(text("b")), branch(text("c"))
     said = run(fallback(*choices, names=("A", "B", "C"), ask=ask))
     assert (said.text, [each.runs for each in choices]) == ("b", [1, 1, 0])
-    assert ask.notes == {"failed": {"A": "no"}}
+    assert ask.notes == {"failed": {"A": "[E701] ValueError: no"}}
 
 
 def test_the_last_choice_may_fail(run, ask, branch):

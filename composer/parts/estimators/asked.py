@@ -12,8 +12,10 @@ from pydantic import Field
 from composer.parts.estimators.base import Estimator
 from composer.parts.estimators.values import Choice, Estimates
 from composer.parts.mistakes import PartError
+from composer.parts.scoring import by_judges
 from composer.parts.template import Template
 from composer.ports import Asker, Model, Query, Sampling
+from composer.ports.failing import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,21 +81,17 @@ class Asked(Judging):
         self, query: Query, choices: tuple[Choice, ...], judges: tuple[Model, ...], ask: Asker
     ) -> Estimates:
         """Ask all judges at once."""
-        import asyncio
-
         root = query.root
         asked = root.asking((self.template or _QUESTION).render(root), root)
         read = self._scored if self.read == "scores" else self._written
-        found = await asyncio.gather(*(read(judge, asked, ask) for judge in judges))
+        (found,) = await by_judges(judges, [read(judge, asked, ask) for judge in judges], ask)
         chance = math.fsum(found) / len(found)
         names = ", ".join(f"`{judge.name}`" for judge in judges)
         return Estimates(between(chance, len(choices)), f"graded {chance:.3g} by {names}")
 
     async def _scored(self, judge: Model, query: Query, ask: Asker) -> float:
-        import asyncio
-
         marks = [f"[[{grade}]]" for grade in GRADES]
-        scores = await asyncio.gather(*(ask.score(judge, query, mark) for mark in marks))
+        scores = await side_by_side(ask.score(judge, query, mark) for mark in marks)
         return share_from([score.total for score in scores], self.enough)
 
     async def _written(self, judge: Model, query: Query, ask: Asker) -> float:

@@ -8,6 +8,7 @@ from composer.parts.estimators.base import Estimator
 from composer.parts.estimators.values import Choice, Estimates
 from composer.parts.mistakes import PartError
 from composer.ports import Asker, Model, Query
+from composer.ports.failing import side_by_side
 
 _HALF = 0.5
 
@@ -67,10 +68,8 @@ class Perplexity(Estimator):
 
     async def estimate(self, query: Query, choices: tuple[Choice, ...], ask: Asker) -> Estimates:
         """Score the prompt under all models at once."""
-        import asyncio
-
         models = [_model(choice) for choice in choices]
-        scores = await asyncio.gather(*(ask.perplexity(model, query) for model in models))
+        scores = await side_by_side(ask.perplexity(model, query) for model in models)
         said = ", ".join(
             f"{choice.name} {score.perplexity:.4g}"
             for choice, score in zip(choices, scores, strict=True)

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from composer.parts.signals.base import Signal
 from composer.ports import Candidates, Port, Text
+from composer.ports.numbers import summed
 
 ANY = frozenset({Port.TEXT, Port.CANDIDATES})
 LOGPROBS = frozenset({"logprobs"})
@@ -89,7 +90,7 @@ class MeanLogprob(Signal):
     def measure(self, answer: Text | Candidates) -> float | None:
         """Return the mean."""
         if isinstance(answer, Text) and answer.logprobs:
-            return math.fsum(answer.logprobs) / len(answer.logprobs)
+            return summed(answer.logprobs) / len(answer.logprobs)
         return None
 
 
