@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
 from composer.models.fingerprint import fingerprint_of
+from composer.models.positions import context_of
 from composer.models.stated import (
     Configuration,
     Generation,
@@ -31,9 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from composer.models.spelling import TokenizerFile
-    from composer.specs.headers import Stored
 
-__all__ = ["LOCAL", "ModelFiles", "card_of", "context_of", "files_of"]
+__all__ = ["LOCAL", "ModelFiles", "card_of", "files_of"]
 
 LOCAL = (
     Capability.TEXT
@@ -53,12 +53,6 @@ RECURRENT = (
     *("minimax", "olmo_hybrid", "plamo2"),
 )
 """Beginnings of the model types that keep a state which cannot be cut back."""
-
-UNBOUNDED = ("rwkv", "mamba")
-"""Beginnings of the model types that read texts of any length."""
-
-POSITIONS = (".wpe.weight", "wpe.weight", "position_embeddings.weight", "embed_positions.weight")
-"""Ends of the names of tables that hold a row for each position."""
 
 GENERATIVE = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration")
 SIZES = {"float32": 4, "float16": 2, "bfloat16": 2}
@@ -148,20 +142,6 @@ def _read(folder: Path, _stamps: Stamps) -> ModelFiles:
         able,
         why,
     )
-
-
-def context_of(
-    config: Configuration, kind: str, tensors: Mapping[str, Stored] = MappingProxyType({})
-) -> int | None:
-    """Return how many tokens a model reads: what it says, but no more than it has positions for."""
-    if kind.startswith(UNBOUNDED):
-        return None
-    tables = [
-        each.shape[0]
-        for name, each in tensors.items()
-        if len(each.shape) == 2 and name.endswith(POSITIONS)  # noqa: PLR2004 - a matrix
-    ]
-    return min((each for each in (config.context, *tables) if each), default=None)
 
 
 def _ids(*said: int | list[int] | None) -> list[int]:

@@ -12,9 +12,9 @@ from composer.heavy import transformers
 from composer.models.chat import ChatTemplate
 from composer.models.chatfiles import chosen, named
 from composer.models.faults import sound
-from composer.models.folder import context_of
 from composer.models.loading import module_of, refused, tokenizer_of
 from composer.models.merging import fetched, opened
+from composer.models.positions import context_of, switch_of
 from composer.models.stated import Configuration, state
 from composer.models.vocabulary import Vocabulary
 from composer.ports.errors import ModelError
@@ -63,6 +63,7 @@ class LocalModel:
         self.begins = None if files is None or self.bos is None else files.begins
         self.vocabulary = Vocabulary(written, name, self.ends)
         self.context = _context(module) if files is None else files.context
+        self.switch = switch_of(self.config, self.context)
         self._templates: dict[tuple[str, Variables], ChatTemplate] = {}
 
     @cached_property

@@ -76,6 +76,9 @@ class Runner:
         if strange:
             self.alone = f"it has layers of another kind ({', '.join(sorted(strange))})"
             return Separate(self.model, tried)
+        if self.model.switch is not None:
+            self.alone = f"it reads texts of over {self.model.switch} tokens by other positions"
+            return Separate(self.model, tried)
         for way in self._ways():
             self.alone = next((why for each in tried if (why := each.failure(way))), None)
             if self.alone is None:

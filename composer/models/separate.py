@@ -113,6 +113,8 @@ class Separate:
             return torch.empty(0, self.model.width, dtype=self.model.dtype)
         whole = [*self._read[row], *ids]
         cache, self._caches[row] = self._caches[row], None  # a failed step gives it up
+        if row.length <= (self.model.switch or 0) < len(whole):
+            cache = None  # what it holds was read by other positions
         if self.pace == 0 or len(whole) == 1:
             logits = self._again(whole)
         else:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -28,6 +28,9 @@ LARGEST = 1 << 22
 """Ids of tokens are below this: the largest vocabularies have a quarter of a million."""
 
 Count = Annotated[int, Field(ge=1, lt=1 << 40)]
+Limit = Literal[-1] | Count
+"""-1 is a word for none."""
+
 Token = Annotated[int, Field(ge=0, lt=LARGEST)]
 Ids = Annotated[int, Field(ge=-1)]
 Known = TypeVar("Known", bound=BaseModel)
@@ -45,11 +48,11 @@ class Configuration(_Stated):
     is_encoder_decoder: bool | None = None
     tie_word_embeddings: bool | None = None
     vocab_size: Annotated[int, Field(ge=1, lt=LARGEST)] | None = None
-    max_position_embeddings: Count | None = None
-    context_length: Count | None = None
-    n_positions: Count | None = None
-    n_ctx: Count | None = None
-    max_seq_len: Count | None = None
+    max_position_embeddings: Limit | None = None
+    context_length: Limit | None = None
+    n_positions: Limit | None = None
+    n_ctx: Limit | None = None
+    max_seq_len: Limit | None = None
     num_attention_heads: Count | None = None
     num_key_value_heads: Count | None = None
     num_heads: Count | None = None
@@ -64,7 +67,8 @@ class Configuration(_Stated):
     @property
     def context(self) -> int | None:
         """How many tokens it says that the model reads."""
-        return next((found for name in CONTEXT if (found := getattr(self, name))), None)
+        said = next((found for name in CONTEXT if (found := getattr(self, name))), None)
+        return None if said == -1 else said
 
 
 class Generation(_Stated):

@@ -98,6 +98,8 @@ LIMITS = [
     ({"max_position_embeddings": 100, "rope_scaling": {"type": "linear", "factor": 2.0}}, 100),
     ({"max_position_embeddings": 100, "rope_scaling": {"type": "dynamic", "factor": 2.0}}, 100),
     ({"max_position_embeddings": 100, "rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, 100),
+    ({"max_position_embeddings": -1}, None),
+    ({"max_position_embeddings": None, "rope_scaling": {"type": "dynamic", "factor": 2.0}}, 2048),
     ({"n_positions": 90, "max_position_embeddings": None}, 90),
     ({"max_position_embeddings": None}, None),
 ]
@@ -125,7 +127,7 @@ def test_a_table_of_positions_is_a_limit_where_no_file_names_one(tmp_path):
 @pytest.mark.parametrize(
     ("file", "stated", "told"),
     [
-        ("config.json", {"max_position_embeddings": -1}, "`max_position_embeddings` is -1"),
+        ("config.json", {"max_position_embeddings": -5}, "`max_position_embeddings` is -5"),
         ("config.json", {"vocab_size": "384"}, '`vocab_size` is "384"'),
         ("config.json", {"vocab_size": True}, "`vocab_size` is true"),
         ("config.json", {"n_ctx": 1e400}, "`n_ctx` is not a finite number"),
