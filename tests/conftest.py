@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import signal
 import tempfile
 from pathlib import Path
 
@@ -14,6 +15,10 @@ settings.load_profile("repeatable")
 
 # Tests keep no answers where a user keeps them, and meet none that a user kept.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="composer-tests-")
+
+# What a shell runs in the background ignores Ctrl-C, and so would each command a test starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _beside(name):
