@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import Counter
 from concurrent.futures import Future, InvalidStateError
@@ -150,18 +151,17 @@ class Engine:
             self._work()
 
     def _work(self) -> None:
-        error: Exception = ModelError("E707", "the engine was closed")
+        error: BaseException = ModelError("E707", "the engine was closed")
         try:
             while self._receive():
                 self._admit()
                 self._advance()
-        except Exception as problem:  # noqa: BLE001  # nobody must wait for a thread that is gone
+        except BaseException as problem:  # noqa: BLE001  # nobody must wait for a thread that is gone
             error = problem
         with self._door:
             self._open = False
         for task in [*self._active, *self._waiting, *self._drain()]:
-            if task.session is not None:
-                task.session.close()
+            _end(task)
             _fail(task, error)
 
     def _drain(self) -> Iterator[AnyTask]:
@@ -194,7 +194,7 @@ class Engine:
                     if runners is None or not self._fits(task, runners):
                         return
                     task.session = task.start()
-                except Exception as error:  # noqa: BLE001  # it is the job's, not the loop's
+                except BaseException as error:  # noqa: BLE001  # it is the job's, not the loop's
                     _fail(task, error)
                 else:
                     self._active.append(task)
@@ -230,9 +230,8 @@ class Engine:
     def _advance(self) -> None:
         """One tick for all active jobs."""
         for task in [task for task in self._active if task.future.cancelled()]:
-            assert task.session is not None
             self._active.remove(task)
-            task.session.close()
+            _end(task)
         requests = [r for task in self._active for r in task.waits if r not in task.replies]
         if requests:
             replies = tick(requests)
@@ -261,7 +260,7 @@ class Engine:
         except StopIteration as end:
             self._active.remove(task)
             _settle(task.future, end.value)
-        except Exception as error:  # noqa: BLE001  # it is the job's, not the loop's
+        except BaseException as error:  # noqa: BLE001  # it is the job's, not the loop's
             self._active.remove(task)
             _fail(task, error)
 
@@ -278,7 +277,17 @@ def _settle(future: Future[T], value: T) -> None:
         future.set_result(value)
 
 
-def _fail(task: AnyTask, error: Exception) -> None:
+def _end(task: AnyTask) -> None:
+    """Close a job's session, which gives its rows back; what that raises ends nobody else's."""
+    if task.session is not None:
+        with contextlib.suppress(BaseException):
+            task.session.close()
+
+
+def _fail(task: AnyTask, error: BaseException) -> None:
+    """Hand a job what it failed with; what would end a thread ends the job only."""
+    if not isinstance(error, Exception):
+        error = ModelError("E701", f"{type(error).__name__} ended the answer")
     try:
         if task.future.set_running_or_notify_cancel():
             task.future.set_exception(error)

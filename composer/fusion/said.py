@@ -64,7 +64,9 @@ class Said:
         return (found.log() if self.linear else found) - self.constant[rows]
 
     def over(self, rows: Tensor, entries: Sequence[int]) -> Tensor:
-        """Log-probabilities [row] of any of some entries."""
+        """Log-probabilities [row] of any of some entries; without any, minus infinity."""
+        if not entries:
+            return self.constant.new_full((len(rows),), -torch.inf)
         columns = torch.tensor(entries, device=rows.device)
         each = [self.at(rows, column.expand(len(rows))) for column in columns]
         return torch.stack(each, -1).logsumexp(-1)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from composer.ports.processing import Processing
 
     Line = tuple[AnyRequest, Reading, Feed]
+    Asked = tuple[AnyRequest, MemberLogits]
 
 __all__ = ["tick"]
 
@@ -36,7 +37,7 @@ def tick(requests: Batch) -> Replies:
     """Answer the requests that can be after one pass of each model; the others stay as they are."""
     replies = Replies()
     lines: dict[Pass, list[Line]] = {}
-    families: dict[tuple[Group, type[AnyRequest]], list[tuple[AnyRequest, MemberLogits]]] = {}
+    families: dict[tuple[Group, type[AnyRequest]], list[Asked]] = {}
     passes: dict[Pass, Tensor | None] = {}
     for request in ready(requests):
         with _Failing(replies, (request,)):
@@ -60,9 +61,8 @@ def tick(requests: Batch) -> Replies:
                 _process(request, processing, logits)
     for (group, family), everyone in families.items():
         asked = [each for each in everyone if each[0] not in replies.errors]
-        with _Failing(replies, [request for request, _ in asked]):
-            if asked:
-                replies.add(family.answer(group, asked))
+        if asked:
+            _answer(group, family, asked, replies)
     replies.errors = {r: e for r, e in replies.errors.items() if not isinstance(e, Left)}
     return replies
 
@@ -79,6 +79,23 @@ def _process(request: AnyRequest, processing: Processing, logits: MemberLogits) 
                 behind = len(track.marks) - bisect_left(track.marks, mark)
                 at = At(track.ids[:mark], track.start, cursor.written - behind)
                 process(out[reading.at + n, :width], at)
+
+
+def _answer(
+    group: Group, family: type[AnyRequest], asked: Sequence[Asked], replies: Replies
+) -> None:
+    """Answer requests of one family together; if that fails, each by itself.
+
+    So an error reaches those only whose own it is.
+    """
+    try:
+        replies.add(family.answer(group, asked))
+    except Exception as error:  # noqa: BLE001  # it belongs to the jobs, not the loop
+        if len(asked) == 1:
+            replies.fail(asked[0][0], error)
+            return
+        for each in asked:
+            _answer(group, family, [each], replies)
 
 
 class _Failing:

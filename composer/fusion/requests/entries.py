@@ -87,17 +87,20 @@ class Draw(Fused[Drawn]):
     def pass_gate(cls, group: Group, asked: Sequence[tuple[Self, MemberLogits]]) -> set[Self]:
         """Ask the gate once for each draw; where it opens, the other members may have to read."""
         fresh = [(request, logits) for request, logits in asked if not request.opened]
-        waiting: set[Self] = set()
-        if group.gate is None or not fresh:
-            return waiting
-        logits = member_logits(group, fresh)
-        opens = group.gate(group.led(logits), group.seen(logits)).tolist()
-        for row, ((request, own), opened) in enumerate(zip(fresh, opens, strict=True)):
-            request.opened = opened
-            if opened and len(own.readings) < len(request.cursor.tracks):
-                request.held = {leaf: _row(group, logits[leaf], leaf, row) for leaf in group.lead}
-                waiting.add(request)
-        return waiting
+        if group.gate is not None and fresh:
+            logits = member_logits(group, fresh)
+            opens = group.gate(group.led(logits), group.seen(logits)).tolist()
+            for row, ((request, own), opened) in enumerate(zip(fresh, opens, strict=True)):
+                request.opened = opened
+                if request.must_wait(own):
+                    lead = group.lead
+                    request.held = {leaf: _row(group, logits[leaf], leaf, row) for leaf in lead}
+        return {request for request, own in asked if request.must_wait(own)}
+
+    def must_wait(self, own: MemberLogits) -> bool:
+        """Whether the gate opened and nobody but the lead has read."""
+        leading = all(reading.leaf in self.cursor.group.lead for reading in own.readings)
+        return self.opened and leading and 0 < len(own.readings) < len(self.cursor.tracks)
 
     @classmethod
     def measure(cls, fusion: Fusion, asked: Sequence[tuple[Self, int]]) -> list[Tensor]:
@@ -125,10 +128,26 @@ class Draw(Fused[Drawn]):
 
 @dataclass(eq=False, slots=True)
 class Ranked:
-    """Entries, likeliest first, with their log-probabilities."""
+    """Entries, likeliest first, with their log-probabilities.
+
+    `asked` [n] are all entries that were asked about, `scores` [n] what the group gives them: those
+    beyond the likeliest can be had of these, without another forward pass.
+    """
 
     entries: list[int]
     logprobs: list[float]
+    asked: Tensor
+    scores: Tensor
+
+    def wider(self, count: int) -> Ranked:
+        """The likeliest `count` of all that were asked about."""
+        count = min(count, len(self.asked))
+        if count <= len(self.entries):
+            return self
+        best = self.scores.topk(count)
+        return replace(
+            self, entries=self.asked[best.indices].tolist(), logprobs=best.values.tolist()
+        )
 
 
 @dataclass(eq=False, slots=True)
@@ -139,6 +158,7 @@ class Rank(Fused[Ranked]):
     entries: Tensor
     count: int
     how: Sampling | None = None
+    scores: Tensor | None = None
 
     @property
     def processing(self) -> Processing | None:
@@ -156,7 +176,8 @@ class Rank(Fused[Ranked]):
         whole = fusion.fused.dense(len(fusion.group.space))
         parts: list[Tensor] = []
         for request, row in asked:
-            best = whole.logprobs([row])[0, request.entries].topk(request.found)
+            request.scores = whole.logprobs([row])[0, request.entries]
+            best = request.scores.topk(request.found)
             parts += [best.values.double(), request.entries[best.indices].double()]
         return parts
 
@@ -172,7 +193,9 @@ class Rank(Fused[Ranked]):
         for request, row in asked:
             logprobs = list(islice(values, request.found))
             entries = [int(entry) for entry in islice(values, request.found)]
-            fusion.reply(replies, request, row, sum(logprobs[:1]), Ranked(entries, logprobs))
+            assert request.scores is not None
+            ranked = Ranked(entries, logprobs, request.entries, request.scores)
+            fusion.reply(replies, request, row, sum(logprobs[:1]), ranked)
 
 
 @dataclass(eq=False, slots=True)

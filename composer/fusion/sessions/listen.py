@@ -94,13 +94,14 @@ def _heard(
 ) -> Heard:
     lined = group.lined(logits)
     rows = torch.arange(len(targets), device=group.device)
-    ends = torch.tensor(sorted(group.space.ends), device=group.device)
+    every = sorted(group.space.ends)
+    ends = torch.tensor(every, dtype=torch.long, device=group.device)
     last = torch.tensor([target is None for target in targets], device=group.device)
     came = torch.tensor([target or 0 for target in targets], device=group.device)
     logprobs, right = [], []
     for n in range(len(lined.members)):
         said = lined.finish(Said(lined.probabilities(n), linear=True))
-        logprobs.append(torch.where(last, _ended(said, rows, ends), said.at(rows, came)))
+        logprobs.append(torch.where(last, said.over(rows, every), said.at(rows, came)))
         best = said.entries(rows, said.scores.argmax(-1))
         right.append(torch.where(last, torch.isin(best, ends), best == came))
     states = group.seen(logits) if hidden else None
@@ -110,10 +111,3 @@ def _heard(
         torch.stack(right, 1).cpu(),
         (torch.zeros(len(targets), 0) if states is None else states).cpu(),
     )
-
-
-def _ended(said: Said, rows: Tensor, ends: Tensor) -> Tensor:
-    """Log-probabilities [row] of the end; a space without one never ends."""
-    if not len(ends):
-        return said.constant.new_full((len(rows),), -torch.inf)
-    return said.over(rows, ends.tolist())
