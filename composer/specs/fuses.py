@@ -73,7 +73,7 @@ class Fuse(Model):
                 yield Problem(
                     "E402",
                     "a draft inside another fuse is never asked",
-                    "give the `draft` to the outermost fuse",
+                    "leave the `draft` out, or give it to a `token_fuse` outside all others",
                     "has a `draft`",
                     member=place,
                 )
@@ -200,7 +200,7 @@ class TokenFuse(Weighed):
             text = (
                 f"`{draft.name}` needs the members' own tokens, which `{self.align.name}` changes"
             )
-            help_ = "leave `align` out: over one vocabulary nothing has to be aligned"
+            help_ = "leave `draft` out, or say `draft = safe()`; one vocabulary needs no `align`"
             yield Problem("E402", text, help_, "has both")
         for place, member in enumerate(map(bare, self.members)):
             if draft.lone and isinstance(member, Fuse):
@@ -235,11 +235,15 @@ class SpanFuse(_Texts):
 
 @dataclass(frozen=True)
 class ByteFuse(_Texts):
-    """Members that agree on bytes, each with tokens of its own; `top` of them are weighed up."""
+    """Members that agree on bytes, each with tokens of its own; `top` of them are weighed up.
+
+    More are where none of these agree. The `beam` likeliest hypotheses go on.
+    """
 
     word: ClassVar[str] = "byte_fuse"
 
     top: int = 64
+    beam: int = 1
 
 
 @dataclass(frozen=True)

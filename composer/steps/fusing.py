@@ -93,7 +93,7 @@ def its_members_tokens_are_the_same(site: Site) -> Iterator[Complaint]:
         "E305",
         f"`{first.name}` and `{other.name}` have different vocabularies",
         "fuses them token by token",
-        "equal vocabularies allow drafting: leave `draft` out, or say `draft = safe()`"
+        "say `draft = safe()` and `align = union()`, or only `align = union()` and no `draft`"
         if drafted
         else "say how they meet: `align = union()`, or fuse bytes or spans: `byte_fuse(...)`",
         notes=((first, "declared here"), (other, "declared here")),
@@ -103,7 +103,7 @@ def its_members_tokens_are_the_same(site: Site) -> Iterator[Complaint]:
 @step(
     paper="arXiv:2407.19807",
     needs=Capability.TEXT | Capability.SCORE,
-    instead="let whole answers compete: `[{name}, ...] -> rank(...) -> best()`",
+    instead="let whole answers compete: `[{name}, ...] -> rank(by = consensus()) -> best()`",
     hidden=("names",),
 )
 def span_fuse(
@@ -140,15 +140,18 @@ def byte_fuse(
     *members: Model,
     weights: tuple[float, ...] | None = None,
     top: Annotated[int, Field(ge=1)] = 64,
+    beam: Annotated[int, Field(ge=1, le=64)] = 1,
     names: tuple[str, ...] = (),
 ) -> ByteFuse:
     """Fuse members that agree byte by byte, each in its own tokens, which are never cut anew.
 
     The text goes on with what maximises sum w_i log p_i over tokens that agree: one of them begins
-    with all the others. Who is ahead waits; `top` tokens of each member are weighed up. It gives
-    text, no next-token distribution.
+    with all the others. Who is ahead waits; `top` tokens of each member are weighed up, and more
+    where none of these agree. With a `beam` that many hypotheses go on side by side, and the
+    likeliest is the answer, by the weighted mean log-probability of the members' tokens; answers
+    at a temperature are drawn, without one. It gives text, no next-token distribution.
     """
-    return ByteFuse(members, names or _names(members), weights, top)
+    return ByteFuse(members, names or _names(members), weights, top, beam)
 
 
 @step(

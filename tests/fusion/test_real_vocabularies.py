@@ -7,6 +7,7 @@ import torch
 from fusing import TokenFuse, ask_score, checkpoint
 
 from composer.fusion.cursor import Cursor
+from composer.specs import ByteFuse
 
 NAMES = ("llama2", "gpt2", "pythia-gpt-neox-20b-original")
 
@@ -66,3 +67,12 @@ def test_a_scored_text_is_the_same_bytes_for_all(members, engine, given_bytes, t
     assert len(given_bytes) == 3
     for (before, written), dummy in zip(given_bytes, dummies, strict=True):
         assert before + written == dummy + text.encode()
+
+
+@pytest.mark.parametrize("places", [(0, 1), (1, 2), (2, 0)])
+def test_bytes_are_agreed_on_whatever_the_likeliest_tokens_are(members, write, given_bytes, places):
+    pair = tuple(members[n] for n in places)
+    for text in ("Once upon", "x = [1, 2]", "naïve"):
+        made = write(ByteFuse(pair, ("a", "b")), text, max_tokens=8)
+        assert len(made.tokens) == 8
+        assert all(made.text.encode().startswith(own[:-8]) for _, own in given_bytes[-2:])

@@ -77,7 +77,7 @@ def _sides(group: Group, weights: Sequence[float], lead: Lead) -> tuple[Side, ..
     root = group.root
     if not isinstance(root, Fuse) or root.maps is not None:
         names = ", ".join(leaf.name for leaf in group.leaves)
-        raise ModelError("E305", f"{names} do not share one vocabulary", "leave `draft` out")
+        raise ModelError("E305", f"{names} do not share one vocabulary", "say `draft = safe()`")
     run = [n for n, weight in enumerate(weights) if weight]
     first = min(run, key=lambda n: _size(group, n)) if lead == "cheapest" else run[0]
     rest = tuple(n for n in run if n != first)
