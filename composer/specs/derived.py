@@ -77,7 +77,7 @@ class Derived(Checkpoint):
             yield Problem(
                 "E302",
                 f"`{self.word}` needs {needed.words}, which `{donor.name}` cannot give",
-                "merge models that are read here; fuse what others say: `token_fuse(...)`, "
+                "merge models that are read here; let whole answers of others compete: "
                 "`[A, B] -> vote()`",
                 reasons.get(needed, "is several models"),
                 "merged here",
@@ -197,7 +197,10 @@ def fitting(
         how = _difference(tensors[0], tensors[place])
         if how and tensors[0] and tensors[place]:
             text = f"{pair} have unlike weights, so they cannot be merged: {how}"
-            help_ = "merge models of one architecture and size; fuse unlike ones: `token_fuse(...)`"
+            help_ = (
+                "merge models of one architecture and size; fuse unlike ones while they write: "
+                "`token_fuse(..., align = union())`"
+            )
             yield Problem("E306", text, help_, "has other shapes", "merged here", member=place)
         elif len({vocabularies[0], vocabularies[place]} - {None}) > 1:
             text = f"{pair} have different vocabularies, so they cannot be merged"

@@ -43,11 +43,10 @@ def check_steps(ctx: Context, answer: Node | None) -> None:
             _say(ctx, node, _unused(site))
             for check in node.step.hooks.checks:
                 _say(ctx, node, check(site))
-            problems = ctx.graph.problems(node)
-            for problem in problems:
+            for problem in ctx.graph.problems(node):
                 if not problem.field:  # an option is spoken of where the recipe is read
                     _say_problem(ctx, node, problem)
-            if node.is_checkpoint and node.declaration is None and not problems:
+            if node.is_checkpoint and node.declaration is None and ctx.graph.makes(node):
                 facts.sound.add(node)
 
 

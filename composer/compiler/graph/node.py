@@ -269,6 +269,10 @@ class Graph:
         value = self._models[node]
         return value.problems if isinstance(value, SpecError) else ()
 
+    def makes(self, node: Node) -> bool:
+        """Return whether a node is a model that can be made: so can all of its members."""
+        return not self.problems(node) and isinstance(self._models[node], Model)
+
     def _model(self, node: Node) -> Model | ModelError | None:
         if node.port is not Port.MODEL:
             return None

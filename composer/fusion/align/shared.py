@@ -29,7 +29,7 @@ def shared(sides: Sequence[Side], device: torch.device) -> Tabled:
         raise ModelError(
             "E305",
             f"{', '.join(side.name for side in sides)} do not share one vocabulary",
-            'say `align = "union"`, or leave `align` out',
+            "say how they meet: `align = union()`",
         )
     narrow = min((side.space for side in sides), key=len)
     ends = frozenset(e for side in sides for e in side.space.ends if e < len(narrow))

@@ -153,7 +153,10 @@ class _Search:
 
     async def _step(self) -> None:
         """Let every hypothesis go on in its likeliest ways, and keep the best of all."""
-        asked = [(each, [member.ask(self._top, each.answer) for member in each.late]) for each in self.going]
+        asked = [
+            (each, [member.ask(self._top, each.answer) for member in each.late])
+            for each in self.going
+        ]
         sound = [[rank for rank in some if rank is not None] for _, some in asked]
         found = iter(await all_of([rank for some in sound for rank in some]))
         luck = self._luck.random()
