@@ -250,6 +250,13 @@ def _unreadable(leaf: Leaf, given: Sequence[int]) -> ModelError | None:
             f"{model.name} reads {model.context} tokens, but the prompt has {len(given)}",
             "shorten the prompt, or leave this member out",
         )
+    if max(given) >= model.rows:
+        return ModelError(
+            "E505",
+            f"{model.name}'s tokenizer makes token {max(given)} of this prompt, and its weights"
+            f" know {model.rows} tokens",
+            "put the tokenizer into its folder that it was trained with",
+        )
     return None
 
 

@@ -120,7 +120,7 @@ def _takes(kind: ast.expr | None, value: object) -> bool:
         case ast.Constant(value=None):
             return value is None
         case ast.Subscript(value=ast.Name(id=name)) | ast.Name(id=name):
-            flag = isinstance(value, bool) and name in {"int", "float"}
+            flag = isinstance(value, bool) and name == "int"
             return name not in TYPES or (isinstance(value, TYPES[name]) and not flag)
         case _:
             return True
@@ -128,7 +128,7 @@ def _takes(kind: ast.expr | None, value: object) -> bool:
 
 TYPES: Mapping[str, tuple[type, ...]] = {
     "int": (int,),
-    "float": (int, float),
+    "float": (float,),
     "bool": (bool,),
     "str": (str,),
     "list": (list,),

@@ -72,6 +72,11 @@ class LocalModel:
         return min(len(self.vocabulary), int(self.config.vocab_size))
 
     @cached_property
+    def rows(self) -> int:
+        """How many tokens it can read: the rows of its embedding."""
+        return int(self.config.vocab_size)
+
+    @cached_property
     def dtype(self) -> torch.dtype:
         """The weights' number type."""
         dtype: torch.dtype = self.module.dtype

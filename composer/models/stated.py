@@ -58,6 +58,9 @@ class Configuration(_Stated):
     num_heads: Count | None = None
     n_head: Count | None = None
     eos_token_id: Ids | list[Ids] | None = None
+    sliding_window: Annotated[int, Field(lt=1 << 40)] | None = None
+    layer_types: list[str] | None = None
+    auto_map: dict[str, Any] | None = None
     text_config: dict[str, Any] | None = None
     quantization_config: dict[str, Any] | None = None
     rope_scaling: dict[str, Any] | None = None

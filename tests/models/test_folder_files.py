@@ -10,6 +10,7 @@ import composer
 from composer.models.folder import card_of, files_of
 from composer.models.local import load
 from composer.ports import ModelError
+from composer.run import Failure
 from composer.specs import Chat
 
 STORIES = Path(__file__).parents[3] / "shared" / "data" / "models" / "stories260K"
@@ -195,3 +196,15 @@ def test_a_recipe_of_a_damaged_folder_says_where_it_is_declared(folder):
         composer.load(recipe).plan()
     (each,) = no.value.diagnostics
     assert (each.code, each.label) == ("E505", "declared here")
+
+
+def test_a_token_that_the_weights_do_not_know_is_told(folder):
+    extra = {"id": 384, "content": "<extra>", "special": False, "single_word": False}
+    flags = {"lstrip": False, "rstrip": False, "normalized": False}
+    restate(folder, "tokenizer.json", added_tokens=[{**extra, **flags}])
+    (folder.parent / "r.ens").write_text('model M = hf("model")\nM(max_tokens = 2)\n')
+    with composer.load(folder.parent / "r.ens").ready() as ensemble:
+        assert ensemble("What is 1 plus 1?").text is not None
+        with pytest.raises(Failure, match=r"makes token 384 .* know 384 tokens") as no:
+            ensemble("What is <extra>?")
+    assert no.value.code == "E505"
