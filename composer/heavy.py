@@ -11,6 +11,8 @@ from importlib.util import find_spec
 from threading import RLock
 from typing import TYPE_CHECKING
 
+from composer.quiet import attend
+
 if TYPE_CHECKING:
     from types import ModuleType
 
@@ -28,6 +30,7 @@ class Deferred:
         """Import the package, keep the attribute and return it; a submodule is one as well."""
         with _IMPORTING:
             value = _attribute(import_module(self._package), name)
+            attend()
             setattr(self, name, value)
         return value
 

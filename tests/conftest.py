@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from composer import quiet
+
 # The same examples in every run: what a new one finds is found when it is looked for.
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
@@ -19,6 +21,17 @@ os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="composer-tests-")
 # What a shell runs in the background ignores Ctrl-C, and so would each command a test starts.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# What a library warns of while it works for us is kept from users, and an error here.
+SILENT = quiet._Inside.match
+quiet._Inside.match = lambda *_: False
+
+
+@pytest.fixture
+def silencing(monkeypatch):
+    """Let warnings inside be ignored, as for users."""
+    monkeypatch.setattr(quiet._Inside, "match", SILENT)
 
 
 def _beside(name):

@@ -6,6 +6,7 @@ import gc
 import io
 import os
 import sys
+from contextlib import nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ import click
 from composer.cli.interrupts import EXIT_INTERRUPTED, Interrupts
 from composer.cli.say import failed
 from composer.cli.terminal import ReaderGoneError, drain, err, prepare, traced
+from composer.quiet import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,8 +104,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _run(argv: list[str], interrupts: Interrupts) -> int:
     traceback = "--traceback" in argv
     argv = [each for each in argv if each != "--traceback"]
+    listens = bool(sys.warnoptions)  # who starts Python with `-W` wants to hear all of it
     try:
-        return compose.main(argv, prog_name="compose", standalone_mode=False) or 0
+        with nullcontext() if listens else quiet():
+            return compose.main(argv, prog_name="compose", standalone_mode=False) or 0
     except click.ClickException as error:
         said = io.StringIO()
         error.show(said)

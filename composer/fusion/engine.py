@@ -21,6 +21,7 @@ from composer.fusion.tick import tick
 from composer.models.local import load
 from composer.models.pool import Full, Pool
 from composer.ports.errors import ModelError
+from composer.quiet import quiet
 from composer.specs import Prompted, TokenFuse, leaves
 
 if TYPE_CHECKING:
@@ -193,7 +194,8 @@ class Engine:
                     runners = self._load(task)
                     if runners is None or not self._fits(task, runners):
                         return
-                    task.session = task.start()
+                    with quiet():
+                        task.session = task.start()
                 except BaseException as error:  # noqa: BLE001  # it is the job's, not the loop's
                     _fail(task, error)
                 else:
@@ -234,7 +236,8 @@ class Engine:
             _end(task)
         requests = [r for task in self._active for r in task.waits if r not in task.replies]
         if requests:
-            replies = tick(requests)
+            with quiet():
+                replies = tick(requests)
             for task in list(self._active):
                 self._take(task, replies)
 

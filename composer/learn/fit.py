@@ -10,6 +10,7 @@ from composer.compiler.fits import Entry, Kept, Source, find, fit_path, specific
 from composer.compiler.fits.kept import content_of
 from composer.learn.lesson import unteachable
 from composer.learn.trainers import trainer_of
+from composer.quiet import quiet
 from composer.specs.content import file_digest
 from composer.words import Diagnostic, Mistakes
 
@@ -62,7 +63,8 @@ def fit(lesson: Lesson, seen: Callable[[Learner], None] = lambda _: None) -> Don
     taught = []
     for learner in learners:
         seen(learner)
-        taught.append(trainer_of(learner.part)(learner.part, learner.node, lesson))
+        with quiet():
+            taught.append(trainer_of(learner.part)(learner.part, learner.node, lesson))
     kept = Kept(
         recipe=recipe.path.name,
         data=_source(lesson.data, recipe.path),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,6 @@ from composer.ports.errors import ModelError
 from composer.specs.reading import damaged, json_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
     from composer.models.folder import ModelFiles
@@ -31,17 +28,16 @@ _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch
 def module_of(files: ModelFiles, weights: Weights, device: torch.device) -> PreTrainedModel:
     """Read the weights, safetensors only; raises ModelError where some would be drawn at random."""
     module: PreTrainedModel
-    with quiet():
-        module, info = transformers.AutoModelForCausalLM.from_pretrained(
-            str(files.folder),
-            local_files_only=True,
-            dtype=_dtype(weights.dtype, device),
-            use_safetensors=True,
-            trust_remote_code=False,
-            generation_config=transformers.GenerationConfig(),  # the file is read by us
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,
-        )
+    module, info = transformers.AutoModelForCausalLM.from_pretrained(
+        str(files.folder),
+        local_files_only=True,
+        dtype=_dtype(weights.dtype, device),
+        use_safetensors=True,
+        trust_remote_code=False,
+        generation_config=transformers.GenerationConfig(),  # the file is read by us
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
+    )
     quantized = _quantization(weights) is not None
     error = loaded_otherwise(files.folder, type(module).__name__, info, quantized=quantized)
     if error is not None:
@@ -55,18 +51,6 @@ def _own(module: PreTrainedModel) -> None:
     """Copy tensors that are the file itself, mapped into memory: it may change or be cut off."""
     for tensor in (*module.parameters(), *module.buffers()):
         tensor.data = tensor.data.clone()
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep transformers from reporting on what is loaded: we say it ourselves."""
-    logging = transformers.utils.logging
-    before = logging.get_verbosity()
-    logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(before)
 
 
 def tokenizer_of(files: ModelFiles) -> tuple[Tokenizer, PreTrainedTokenizerFast]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.heavy import transformers
 from composer.models.chat import ChatTemplate
 from composer.models.chatfiles import chosen, named
 from composer.models.faults import sound
@@ -18,6 +17,7 @@ from composer.models.positions import context_of, switch_of
 from composer.models.stated import Configuration, state
 from composer.models.vocabulary import Vocabulary
 from composer.ports.errors import ModelError
+from composer.quiet import quiet
 from composer.specs.chat import USUAL, Chat
 
 if TYPE_CHECKING:
@@ -127,12 +127,12 @@ class LocalModel:
         return ids or self.opening
 
 
+@quiet()
 def load(model: Checkpoint, device: torch.device | str = "cpu") -> LocalModel:
     """Read weights (safetensors only) and tokenizer, by the files that `check` reads.
 
     What is derived from others is built first, unless it was before; what is on a hub is fetched.
     """
-    transformers.utils.logging.disable_progress_bar()
     weights, device = opened(model), torch.device(device)
     if weights.location.startswith((".", "/", "~")) and not weights.local:
         raise ModelError("E501", f"{model.name}: there is no folder {weights.location}")

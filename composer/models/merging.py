@@ -21,6 +21,7 @@ from safetensors import safe_open
 from composer.models.fingerprint import fingerprint
 from composer.models.room import make_room, used
 from composer.ports.errors import ModelError
+from composer.quiet import quiet
 from composer.specs import Derived, SpecError
 from composer.specs.content import MATTERS, folder_digest
 from composer.specs.derived import fitting, recast
@@ -82,9 +83,22 @@ def fetched(weights: Weights) -> Path:
     if weights.local:
         return Path(weights.location)
     from huggingface_hub import snapshot_download
+    from huggingface_hub.utils.tqdm import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
 
     where, revision, files = weights.location, weights.revision, list(MATTERS)
-    return Path(snapshot_download(where, revision=revision, allow_patterns=files))
+    shown = not are_progress_bars_disabled()
+    try:
+        with quiet():
+            disable_progress_bars()
+            found = snapshot_download(where, revision=revision, allow_patterns=files)
+    finally:
+        if shown:  # to others, as before
+            enable_progress_bars()
+    return Path(found)
 
 
 def _is_whole(entry: Path) -> bool:

@@ -10,6 +10,7 @@ import torch
 from composer.models.local import load
 from composer.models.runner import Runner
 from composer.ports.errors import ModelError
+from composer.quiet import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -70,7 +71,8 @@ class Pool:
         options = self._devices(model)
         size = {device: weight_bytes(model, device) for device in options}
         device = self._place(model, size, pinned)
-        runner = Runner(self._loader(model, device))
+        with quiet():
+            runner = Runner(self._loader(model, device))
         return device, size[device], runner
 
     def _devices(self, model: Checkpoint) -> list[str]:

@@ -8,6 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, get_args
 
 from composer.ports import Typed
+from composer.quiet import aloud
 from composer.specs.parts import TensorPart
 
 if TYPE_CHECKING:
@@ -204,4 +205,5 @@ def _add(table: dict[str, dict[str, type[Typed]]], entry: EntryPoint) -> None:
 
 
 def _warn(entry: EntryPoint, why: str) -> None:
-    warnings.warn(f"the part `{entry.name}` ({entry.value}) is left out: {why}", stacklevel=2)
+    with aloud():
+        warnings.warn(f"the part `{entry.name}` ({entry.value}) is left out: {why}", stacklevel=2)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from composer.ports.errors import described
+from composer.quiet import aloud
 from composer.words import draw
 from composer.words.secrets import scrub, starred
 
@@ -24,7 +25,8 @@ class ComposerWarning(UserWarning):
 
 def as_warning(diagnostic: Diagnostic) -> None:
     """Give a diagnostic as a warning of Python's."""
-    warnings.warn(draw(diagnostic), ComposerWarning, stacklevel=2)
+    with aloud():
+        warnings.warn(draw(diagnostic), ComposerWarning, stacklevel=2)
 
 
 class Failure(Exception):  # noqa: N818 - what a run ends in; the word users read

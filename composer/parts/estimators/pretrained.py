@@ -11,6 +11,7 @@ from composer.heavy import np, scipy, torch, transformers
 from composer.parts.estimators.features import Features
 from composer.parts.mistakes import PartError
 from composer.ports import ModelPath, State
+from composer.quiet import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,8 +60,9 @@ class Pretrained(Features):
 def _loaded(folder: str) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
     """Load a tokenizer and a transformer once per process."""
     try:
-        tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
-        model = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32)
+        with quiet():
+            tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+            model = transformers.AutoModel.from_pretrained(folder, dtype=torch.float32)
     except (OSError, ValueError) as error:
         said = str(error).split("\n")[0]
         raise PartError(

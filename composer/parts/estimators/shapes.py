@@ -14,6 +14,7 @@ from composer.heavy import np, scipy
 from composer.parts.estimators.features import Features
 from composer.parts.mistakes import PartError
 from composer.ports import State
+from composer.quiet import quiet
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,7 +116,8 @@ class Sentence(Features):
         """Encode all queries at once."""
         encoder = _encoder(state.facts["model"])
         texts = [text for text, _ in queries]
-        return scipy.sparse.csr_matrix(encoder.encode(texts, normalize_embeddings=True))
+        with quiet():
+            return scipy.sparse.csr_matrix(encoder.encode(texts, normalize_embeddings=True))
 
 
 class _Encoder(Protocol):
@@ -134,7 +136,8 @@ def _encoder(model: str) -> _Encoder:
             "`sentence` needs the package sentence-transformers, which is not installed",
             "`pip install sentence-transformers`, or use `tfidf()`",
         ) from None
-    encoder: _Encoder = package.SentenceTransformer(model)
+    with quiet():
+        encoder: _Encoder = package.SentenceTransformer(model)
     return encoder
 
 

@@ -1,0 +1,114 @@
+"""Libraries that work for us are not heard; what others do with warnings and logs stays theirs.
+
+Whatever a library says inside of `quiet()` is said to us alone: what a user should know of it, we
+say ourselves. That holds for the thread, or the task, that is inside, and for nobody else: filters
+and loggers of the program that we are part of stay as they are.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    Bar = Callable[..., Any]
+
+__all__ = ["aloud", "attend", "quiet"]
+
+LIBRARIES = (
+    *("transformers", "huggingface_hub", "tokenizers", "safetensors", "torch", "accelerate"),
+    *("sentence_transformers", "wordllama", "sklearn", "scipy", "numpy", "pyarrow", "filelock"),
+    *("urllib3", "httpx", "httpcore", "requests", "fsspec", "matplotlib"),
+)
+"""Those whose own handlers write log lines to stderr."""
+
+_inside: ContextVar[bool] = ContextVar("inside", default=False)
+
+
+class _Inside:
+    """Stands in a filter of warnings for the pattern of a module, and matches where we are inside.
+
+    So one entry serves all threads, each by its own state; to change the filters for a while, as
+    `catch_warnings` does, would change them for everybody.
+    """
+
+    def match(self, module: str) -> bool:
+        """Say whether a warning is raised inside."""
+        del module
+        return _inside.get()
+
+
+class _Outside(logging.Filter):
+    """Lets the log lines pass that are written outside."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Say whether a line is written outside."""
+        del record
+        return not _inside.get()
+
+
+_WARNINGS: Any = ("ignore", None, Warning, _Inside(), 0)
+_LINES = _Outside()
+_attended: list[object] = []
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hear nothing of libraries inside: no warnings, no log lines, no bars."""
+    attend()
+    before = _inside.set(True)
+    try:
+        yield
+    finally:
+        _inside.reset(before)
+
+
+@contextmanager
+def aloud() -> Iterator[None]:
+    """Be heard again inside: what we say ourselves, and what our users' functions say."""
+    before = _inside.set(False)
+    try:
+        yield
+    finally:
+        _inside.reset(before)
+
+
+def attend() -> None:
+    """Put our filters where libraries speak, unless they are there; called when one is imported."""
+    filters: Any = warnings.filters
+    if filters[:1] != [_WARNINGS]:
+        filters[:] = [_WARNINGS, *(each for each in filters if each is not _WARNINGS)]
+    for handler in _handlers():
+        if _LINES not in handler.filters:
+            handler.addFilter(_LINES)
+    library: Any = sys.modules.get("transformers.utils.logging")
+    if hasattr(library, "set_tqdm_hook") and library not in _attended:
+        _attended.append(library)
+        before = library.set_tqdm_hook(None)
+        library.set_tqdm_hook(_bars(library.EmptyTqdm, before))
+
+
+def _bars(empty: Bar, before: Callable[[Bar, Any, Any], Any] | None) -> Callable[..., Any]:
+    """Return what makes a bar: nothing inside, and outside what made one before."""
+
+    def make(bar: Bar, args: tuple[Any, ...], options: dict[str, Any]) -> object:
+        if _inside.get():
+            return empty(*args, **options)
+        return bar(*args, **options) if before is None else before(bar, args, options)
+
+    return make
+
+
+def _handlers() -> Iterator[logging.Handler]:
+    """Yield what writes the libraries' lines: their own handlers, and that of last resort."""
+    if logging.lastResort is not None:
+        yield logging.lastResort
+    for name in LIBRARIES:
+        logger = logging.root.manager.loggerDict.get(name)
+        yield from getattr(logger, "handlers", ())
