@@ -61,7 +61,8 @@ class Fitted:
 
     `names` are the choices or members, in the order of the state's columns, `rows` how many were
     learnt from. `load` gives the states by name: the part's own is `state`. `facts` is what
-    `compose fit` found besides, such as how well it does. `digest` names the content.
+    `compose fit` found besides, such as how well it does. `digest` names the content, and `sound`
+    keeps that it was checked.
     """
 
     names: tuple[str, ...]
@@ -69,6 +70,7 @@ class Fitted:
     load: Callable[[], Mapping[str, State]]
     facts: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
+    sound: Once[Fitted] = field(default_factory=Once, repr=False)
 
     @classmethod
     def of(cls, names: tuple[str, ...], rows: int, **states: State) -> Fitted:

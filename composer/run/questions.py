@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from composer.models.data import JUDGED, PAIRS, BadRow, id_of, messages_of, parsed
+from composer.models.data import JUDGED, PAIRS, BadRow, id_of, messages_of, parsed, whole
 from composer.ports import Query
 from composer.run.result import Failure
 
@@ -44,7 +44,8 @@ def as_query(given: str | Query | Mapping[str, object], *, default_id: str = "0"
         raise TypeError(f"a question is {ACCEPTED}, but this is a value of type `{kind}`")
     try:
         if isinstance(given, str):
-            return replace(_query({"query": given}, default_id), fields={})
+            messages = (("user", whole(given)),)
+            return Query(messages, default_id, content=_digest(messages, {}))
         return _query(given, default_id)
     except BadRow as bad:
         raise Failure("E504", bad.message, bad.advice) from None

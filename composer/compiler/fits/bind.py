@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
 from composer.compiler.fits.find import Learner, find, names_of, replaced, specification
 from composer.compiler.fits.kept import arrays_path, fit_path, is_whole, loader, read_fit
 from composer.ports import Fitted
@@ -95,6 +97,9 @@ def _differences(
         entry = entries.get(learner.key)
         if entry is not None:
             yield from _policy(learner, entry, kept, recipe)
+            if (entry.op, entry.names) != (learner.node.op, learner.names):
+                said = f"the fit of {recipe.name} does not say of itself what it was made for"
+                yield _refused(STALE, said, kept, recipe)
         elif not known and kept.recipe != recipe.name:
             said = f"the fit beside {recipe.name} was made for another recipe, {kept.recipe}"
             yield _refused(FOREIGN, said, kept, recipe)
@@ -108,7 +113,7 @@ def _differences(
 def _why(learner: Learner, entries: list[Entry]) -> str:
     """Say what differs between a part and the fit that is closest to it."""
     name = learner.part.name
-    same = [each for each in entries if (each.op, each.part["name"]) == (learner.node.op, name)]
+    same = [each for each in entries if (each.op, each.part.get("name")) == (learner.node.op, name)]
     if not same:
         return f"it has nothing that `{name}` has learnt"
     now, then = specification(learner.part), same[0].part
@@ -130,12 +135,31 @@ def _policy(learner: Learner, entry: Entry, kept: Kept, recipe: Path) -> Iterato
     if now != found.policy:
         said = f"the fit of {recipe.name} was calibrated for another policy than there is now"
         yield _refused(STALE, said, kept, recipe, target=found.target)
+    elif not _fits(learner.node.settled("policy"), found):
+        said = f"the fit of {recipe.name} sets `{found.option}` to {found.value:g}, which cannot be"
+        yield _refused(STALE, said, kept, recipe)
+
+
+def _fits(policy: Typed, found: Calibrated) -> bool:
+    """Say whether a policy has the option that was calibrated, and may have that value."""
+    if found.option not in type(policy).model_fields:
+        return False
+    now = {name: getattr(policy, name) for name in type(policy).model_fields}
+    try:
+        type(policy).model_validate(now | {found.option: found.value})
+    except ValidationError:
+        return False
+    return True
 
 
 def _data(kept: Kept, recipe: Path) -> Iterator[Diagnostic]:
     """Refuse a fit whose data file has changed; one that is gone cannot be compared."""
     path = recipe.parent / kept.data.path
-    if path.is_file() and file_digest(path) != kept.data.digest:
+    try:
+        changed = path.is_file() and file_digest(path) != kept.data.digest
+    except OSError:
+        changed = True
+    if changed:
         said = f"the fit of {recipe.name} is out of date: {kept.data.path} has changed since"
         yield _refused(STALE, said, kept, recipe)
 

@@ -27,7 +27,7 @@ ARRAYS = ".fit.safetensors"
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Source(_Frozen):
@@ -157,12 +157,18 @@ def _load(path: Path, at: int, entry: Entry) -> Mapping[str, State]:
                 owner, name, key = whole.split("/", 2)
                 if owner == str(at):
                     found[name][key] = file.get_tensor(whole)
-    except (OSError, SafetensorError, KeyError):
-        text = f"{path}, which belongs to the fit, is missing or damaged"
-        recipe = shlex.quote(str(path).removesuffix(ARRAYS))
-        help_ = f"make it anew: `compose fit {recipe} --data FILE`"
-        raise PartError("E507", text, help_) from None
-    return {name: State(found[name], facts) for name, facts in entry.facts.items()}
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError):
+        raise _damaged(path, "is missing or damaged") from None
+    states = {name: State(found[name], facts) for name, facts in entry.facts.items()}
+    if content_of(states) != entry.content:
+        raise _damaged(path, "holds other numbers than the fit says")
+    return states
+
+
+def _damaged(path: Path, said: str) -> PartError:
+    recipe = shlex.quote(str(path).removesuffix(ARRAYS))
+    help_ = f"make it anew: `compose fit {recipe} --data FILE`"
+    return PartError("E507", f"{path}, which belongs to the fit, {said}", help_)
 
 
 def arrays_path(path: Path) -> Path:

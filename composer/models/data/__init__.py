@@ -1,7 +1,7 @@
 """Data files of questions and recorded answers, read once for whoever needs them."""
 
 from composer.models.data.batch import CUSTOM
-from composer.models.data.messages import messages_of, query_of
+from composer.models.data.messages import messages_of, query_of, whole
 from composer.models.data.outcomes import quality_of, recorded_of, stand_in
 from composer.models.data.reading import Line, parsed, read, read_stream
 from composer.models.data.row import (
@@ -34,4 +34,5 @@ __all__ = [
     "recorded_of",
     "stand_in",
     "tags_of",
+    "whole",
 ]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from composer.ports.values import Message
 
-__all__ = ["messages_of", "parts_left_out", "query_of"]
+__all__ = ["messages_of", "parts_left_out", "query_of", "whole"]
 
 ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 """The roles that a message may have, and what each is called here."""
@@ -108,11 +108,14 @@ def _text(given: object) -> str | None:
     if isinstance(given, list) and given and all(isinstance(each, dict) for each in given):
         parts = [each["text"] for each in given if each.get("type") in SPOKEN and "text" in each]
         given = "\n".join(parts) if parts and all(isinstance(each, str) for each in parts) else None
-    if not isinstance(given, str):
-        return None
+    return whole(given) if isinstance(given, str) else None
+
+
+def whole(text: str) -> str:
+    """Return a text; raises BadRow where it holds bytes that are none."""
     try:
-        given.encode()
+        text.encode()
     except UnicodeEncodeError:
         said = "the question holds bytes that are no UTF-8"
         raise BadRow(said, "save or pipe it as UTF-8") from None
-    return given
+    return text

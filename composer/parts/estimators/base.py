@@ -80,7 +80,7 @@ class Learned(Estimator, Trainable):
         from composer.parts.estimators.rows import labels
 
         if self._fitted is not None:
-            return self._fitted
+            return self._sound(self._fitted)
         if self.data is None:
             raise PartError(
                 "E509",
@@ -89,6 +89,21 @@ class Learned(Estimator, Trainable):
             )
         found = labels(self.data, choices)
         return _FITTED.get((self, found.digest, found.names), lambda: self._learn(found))
+
+    def _sound(self, fitted: Fitted) -> Fitted:
+        """Check what was learnt elsewhere, once."""
+        from composer.parts.estimators.sound import check
+
+        def checked() -> Fitted:
+            check(
+                self.name,
+                fitted,
+                lambda probes: self.predict(fitted.state, probes),
+                lambda probes: self._guarded(fitted, probes)[0],
+            )
+            return fitted
+
+        return fitted.sound.get("sound", checked)
 
     def _learn(self, found: Labels) -> Fitted:
         return Fitted.of(found.names, len(found.queries), state=self.fit(found, 0))
