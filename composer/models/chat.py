@@ -8,12 +8,14 @@ is loaded.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from composer.ports.errors import ModelError
+from composer.ports.thinking import Thinking
 from composer.sandbox.meter import Limits
 
 if TYPE_CHECKING:
@@ -29,6 +31,11 @@ __all__ = ["ChatTemplate", "Probe"]
 
 END = "\ufdd2end\ufdd3"
 """Marks where an answer's beginning stops, so that what a template writes after it is cut off."""
+
+_THOUGHT = re.compile(
+    r"<([\w:.-]*(?:think|thought|reason|reflect|scratchpad)[\w:.-]*)>", re.IGNORECASE
+)
+"""What opens a block of thoughts in the text of a template."""
 
 _PROBING = Limits(steps=100_000, characters=4_000_000, seconds=0.5)
 _ASKING = Limits()
@@ -90,6 +97,15 @@ class ChatTemplate:
         if self.probe.verbatim:
             self._hold(said, text)
         return text
+
+    def thinking(self, tags: tuple[str, ...] = ()) -> Thinking | None:
+        """Say how thoughts are marked: by given tags, or by those that the template speaks of."""
+        found = tags or tuple(dict.fromkeys(_THOUGHT.findall(self.text)))
+        if not found:
+            return None
+        marked = Thinking(found)
+        ends = [match[0] for match in marked.marks.finditer(self.probe.opening)]
+        return Thinking(found, opened=bool(ends) and ends[-1] in marked.opening)
 
     def _write(self, said: Sequence[Message], *, going_on: bool) -> str:
         turns = [self._turn(role, content, self.probe.parts) for role, content in said]

@@ -13,6 +13,7 @@ from composer.ports.capability import Capability
 from composer.ports.card import Card, Price, lacking
 from composer.ports.errors import ModelError
 from composer.ports.requests import Client, Completion, Generated, Rewarded, Sampling, Usage
+from composer.ports.thinking import Thinking
 from composer.specs.declaration import Remote
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ class Fake(Remote):
     `says` is always its answer. Of `among` greedy asking gives the first and drawing any. `knows`
     holds pairs: a piece of a question, and the answer to it; they go before the others. Without
     any, the style decides: `hash` makes words up, `echo` repeats the question. `confidence` is
-    the probability of every token.
+    the probability of every token. `thinking` is the tag around thoughts, such as `think`, which
+    are no part of the answer.
     """
 
     name: ClassVar[str] = "fake"
@@ -46,7 +48,13 @@ class Fake(Remote):
     seed: int = 0
     fails: bool = False
     seconds: float = Field(default=0.0, ge=0)
+    thinking: str | None = None
     price: Price = None
+
+    @property
+    def reasoning(self) -> Thinking | None:
+        """The tag that the recipe names."""
+        return None if self.thinking is None else Thinking((self.thinking,))
 
     def card(self) -> Card:
         """It answers in text, and knows log-probabilities when it has a confidence."""
@@ -57,7 +65,8 @@ class Fake(Remote):
 
     def identity(self) -> str:
         """All of its options."""
-        return f"fake:{self.model_dump_json()}"
+        unsaid = {"thinking"} if self.thinking is None else set()
+        return f"fake:{self.model_dump_json(exclude=unsaid)}"
 
     async def open(self, name: str) -> Client:
         """Open a client that answers by the declaration alone."""

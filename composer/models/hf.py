@@ -16,6 +16,7 @@ from composer.models.folder import LOCAL, card_of
 from composer.ports.card import Card, Price
 from composer.ports.errors import ModelError
 from composer.ports.processing import Bias, Extra, Factor, Least
+from composer.ports.thinking import Thinking
 from composer.ports.typed import ModelPath, Variables
 from composer.specs.chat import Chat
 from composer.specs.content import folder_digest
@@ -40,7 +41,9 @@ class HF(Local):
     file by `file("chat.jinja")`; `template_args` are variables of the template, such as
     `[enable_thinking: false]`. `fold_system` puts what the system says before the first question,
     for templates that leave it out. What stands in a message is text, whatever special token it
-    spells, unless `parse_special` says otherwise. With `generation_config = true` the model is
+    spells, unless `parse_special` says otherwise. Thoughts are taken out of answers where the
+    template speaks of such a block (`thinking = auto`), always (`true` for `<think>`, or a tag such
+    as `"reasoning"`), or never (`false`). With `generation_config = true` the model is
     asked as its generation_config.json says, where the recipe says nothing else; `false` says that
     it is not wanted. `repetition_penalty`, `presence_penalty`, `frequency_penalty`, `logit_bias`
     and `min_tokens` are those of `generate`, for this model wherever it writes.
@@ -56,6 +59,7 @@ class HF(Local):
     template_args: Variables = ()
     fold_system: bool = False
     parse_special: bool = False
+    thinking: bool | str = "auto"
     generation_config: bool | None = None
     repetition_penalty: Factor | None = None
     presence_penalty: Extra | None = None
@@ -92,7 +96,7 @@ class HF(Local):
 
     def identity(self) -> str:
         """The folder, or the hub id with its revision, and how the weights are used."""
-        use = (long_name(self.dtype), self.device, repr(self.chat))
+        use = (long_name(self.dtype), self.device, repr(self.chat), repr(self.thinking))
         return "|".join((f"hf:{self._key}", *use))
 
     def content(self) -> str:
@@ -101,6 +105,8 @@ class HF(Local):
         held = folder_digest(folder) if folder is not None else self._key
         said = processing_of(self).said
         done = (f"processing:{sorted(said.items())}",) if said else ()
+        if self.thinking != "auto":
+            done = (*done, f"thinking:{self.thinking}")
         return "|".join((f"weights:{held}", long_name(self.dtype), self.chat.content(), *done))
 
     @property
@@ -131,6 +137,18 @@ class HF(Local):
             fold_system=self.fold_system,
             parse_special=self.parse_special,
         )
+
+    @property
+    def reasoning(self) -> Thinking | None:
+        """The tags that the recipe or the template names, and whether the prompt opens a block."""
+        template = chat_of(self.folder, self.chat, self.path) if self.folder else None
+        if self.thinking is False or (self.thinking == "auto" and template is None):
+            return None
+        named = "think" if self.thinking is True else self.thinking
+        tags = (named,) if isinstance(named, str) and named != "auto" else ()
+        if template is None:
+            return Thinking(tags) if tags else None
+        return template.thinking(tags)
 
     def _losses(self, folder: Path) -> frozenset[str]:
         """Say what the template leaves out, found by trying it."""

@@ -14,6 +14,7 @@ from composer.ports.capability import Capability
 from composer.ports.card import Card, Price, lacking
 from composer.ports.errors import ModelError
 from composer.ports.requests import Client, Completion, Generated, Usage
+from composer.ports.thinking import Thinking
 from composer.ports.typed import FilePath
 from composer.specs.content import file_digest
 from composer.specs.declaration import Remote
@@ -44,7 +45,8 @@ class Recorded(Remote):
     A row is found by the query's id, else by its exact text. Greedy asking gives the row's
     `text`; drawing gives its `answers` one after the other. Where only the judgement was kept,
     the reference stands for a right answer and `(wrong)` for a wrong one; as nobody wrote these,
-    they abstain from votes.
+    they abstain from votes. `thinking` is the tag around thoughts, such as `think`, which are no
+    part of the answer.
     """
 
     name: ClassVar[str] = "recorded"
@@ -52,7 +54,13 @@ class Recorded(Remote):
 
     file: FilePath
     model: str
+    thinking: str | None = None
     price: Price = None
+
+    @property
+    def reasoning(self) -> Thinking | None:
+        """The tag that the recipe names."""
+        return None if self.thinking is None else Thinking((self.thinking,))
 
     @property
     def aliases(self) -> tuple[str, ...]:
@@ -70,11 +78,15 @@ class Recorded(Remote):
 
     def identity(self) -> str:
         """The file and the model in it."""
-        return f"recorded:{self.file}:{self.model}"
+        return f"recorded:{self.file}:{self.model}{self._thought}"
 
     def content(self) -> str:
         """The digest of the file, and the model in it."""
-        return f"recorded:{file_digest(self.file)}:{self.model}"
+        return f"recorded:{file_digest(self.file)}:{self.model}{self._thought}"
+
+    @property
+    def _thought(self) -> str:
+        return "" if self.thinking is None else f":thinking={self.thinking}"
 
     async def open(self, name: str) -> Replay:
         """Make a replay; each one counts its draws anew."""

@@ -21,11 +21,12 @@ from composer.ports import (
 )
 from composer.ports.failing import side_by_side
 from composer.ports.numbers import finite
+from composer.ports.thinking import Hider
 from composer.run.budget import most_tokens
 from composer.run.cache import answer_key, score_key
 from composer.run.contents import Contents
 from composer.run.trace import Asked
-from composer.specs import leaves
+from composer.specs import leaves, thinking_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         Score,
         Span,
     )
+    from composer.ports.thinking import Thinking
     from composer.run.budget import Budget
     from composer.run.cache import AnswerCache
     from composer.run.clients import Clients
@@ -98,13 +100,18 @@ class RunAsker:
     async def generate(self, model: Model, query: Query, sampling: Sampling) -> Text:
         """Let a model, or an ensemble, answer a query."""
         request = Generate(model, query, sampling, seeds=(sampling.seed,))
-        (made,) = (await self._metered.generate(request, self.on_text)).draws
+        thinking = thinking_of(model)
+        hider = Hider(thinking, self.on_text) if thinking and self.on_text else None
+        (made,) = (await self._metered.generate(request, hider or self.on_text)).draws
+        if hider is not None:
+            hider.close()
         ended = {} if made.finish is None else {"finish": made.finish}
         left = {"left": dict(made.left)} if made.left else {}
-        return Text(
+        text = Text(
             query, made.text, model.name, made.tokens, made.logprobs, made.confidence,
             value=made.value, extracted=made.extracted, facts={**ended, **left, **made.facts},
         )  # fmt: skip
+        return text if thinking is None else _without_thoughts(text, thinking)
 
     async def score(self, model: Model, query: Query | None, text: str) -> Score:
         """Score a text as the model's answer to a query, or on its own."""
@@ -318,6 +325,17 @@ def _known(made: Completion) -> Completion:
     confidence = finite(made.confidence)
     logprobs = made.logprobs if all(each < math.inf for each in made.logprobs) else ()
     return replace(made, confidence=confidence, logprobs=logprobs)
+
+
+def _without_thoughts(text: Text, thinking: Thinking) -> Text:
+    """Take thoughts out of an answer; one that never comes to its answer abstains."""
+    answer, thoughts = thinking.split(text.text)
+    if answer == text.text:
+        return text
+    facts = {**text.facts, "thinking": thoughts}
+    if answer is None:
+        return replace(text, text="", value=None, extracted=True, facts=facts)
+    return replace(text, text=answer, facts=facts)
 
 
 def _span(span: Span) -> dict[str, JSON]:

@@ -14,6 +14,7 @@ from composer.specs.models import (
     leaves,
     member_names,
     prompts,
+    thinking_of,
     vocabulary,
 )
 
@@ -42,6 +43,7 @@ __all__ = [
     "member_names",
     "models_in",
     "prompts",
+    "thinking_of",
     "vocabulary",
     "with_models",
 ]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from composer.ports.card import Card
     from composer.ports.errors import ModelError
     from composer.ports.requests import Client
+    from composer.ports.thinking import Thinking
 
 __all__ = ["Declaration", "Local", "Remote", "Weights"]
 
@@ -76,6 +77,11 @@ class Declaration(Typed):
     def aliases(self) -> tuple[str, ...]:
         """The names under which data files know this model."""
         return ()
+
+    @property
+    def reasoning(self) -> Thinking | None:
+        """How the model marks its thoughts, where they are to be taken out of its answers."""
+        return None
 
     @abstractmethod
     def card(self) -> Card:

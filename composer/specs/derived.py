@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from composer.ports.card import Card
+    from composer.ports.thinking import Thinking
     from composer.ports.values import Model
     from composer.specs.parts import Edit
 
@@ -156,6 +157,11 @@ class Derived(Checkpoint):
     def folder(self) -> Path | None:
         """That of the first donor."""
         return self.sources[0].folder
+
+    @property
+    def thinking(self) -> Thinking | None:
+        """That of the first donor."""
+        return self.sources[0].thinking
 
     @property
     def tensors(self) -> Mapping[str, Stored]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composer.ports.errors import ModelError
+from composer.ports.thinking import Thinking
 from composer.ports.values import Model
 from composer.specs.declaration import Local
 from composer.specs.headers import tensors_of
@@ -35,6 +36,7 @@ __all__ = [
     "leaves",
     "member_names",
     "prompts",
+    "thinking_of",
     "vocabulary",
 ]
 
@@ -71,6 +73,11 @@ class Checkpoint(Model):
     @abstractmethod
     def tensors(self) -> Mapping[str, Stored]:
         """Its weights as they are stored; none, where they are not on this machine."""
+
+    @property
+    def thinking(self) -> Thinking | None:
+        """How it marks its thoughts, where they are to be taken out of its answers."""
+        return None
 
     @property
     @abstractmethod
@@ -123,6 +130,11 @@ class Declared(Checkpoint):
         return Path(weights.location) if weights is not None and weights.local else None
 
     @property
+    def thinking(self) -> Thinking | None:
+        """What the declaration says, and the template shows."""
+        return self.declaration.reasoning
+
+    @property
     def tensors(self) -> Mapping[str, Stored]:
         """What the headers of its files say."""
         weights = self.weights
@@ -170,6 +182,15 @@ def leaves(model: Model) -> Iterator[Checkpoint]:
         if isinstance(each, Checkpoint):
             yield each
         waiting.extend(reversed(each.members))
+
+
+def thinking_of(model: Model) -> Thinking | None:
+    """Return how thoughts are marked in what a model writes; a fuse's are those of any member."""
+    known = [each for leaf in leaves(model) if (each := leaf.thinking) is not None]
+    if not known:
+        return None
+    tags = tuple(dict.fromkeys(tag for each in known for tag in each.tags))
+    return Thinking(tags, opened=any(each.opened for each in known))
 
 
 def vocabulary(model: Model) -> str | None:
