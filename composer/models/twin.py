@@ -1,8 +1,8 @@
 """A small copy of a model, with windows so narrow that a few tokens go beyond them.
 
 What limits how far a model looks back stands under many names, in the configuration, in layers or
-in a table that a layer makes. So no name is asked: each number of the configuration is lowered by
-itself, and may be a window if texts that are shorter read as before.
+in a table that a layer makes. So no name is asked: each number of the configuration is lowered, if
+the weights still fit and the model still reads.
 """
 
 from __future__ import annotations
@@ -28,8 +28,6 @@ __all__ = ["narrowed", "plain_text"]
 
 _NARROW, _STEP = 8, 4  # the narrowest window, and how much wider the next one is
 _BEYOND = 9  # tokens by which the longest text goes beyond the widest window
-_SHORT = 6  # tokens of a text that no window cuts
-_SAME = 1e-5  # of the largest logit
 _WORDS = 128  # tokens that the copy knows
 _FLOATS = 1 << 29  # weights up to which the copy computes in float32, which shows small mistakes
 _BUILDING = Lock()  # transformers' way to leave weights out is one switch for all threads
@@ -39,18 +37,21 @@ def narrowed(model: LocalModel) -> tuple[LocalModel, Sequence[int]] | None:
     """A copy of a few of the model's layers, with its own weights and narrow windows.
 
     With it come lengths of texts that go beyond all windows, beyond some and beyond none. None if
-    no number in its configuration may be a window; raises what the model raises if it cannot be
+    no number in its configuration can be lowered; raises what the model raises if it cannot be
     copied.
     """
     found = knobs(model.config, _NARROW, model.context)
     if not found:
         return None
     copies = _Copies(model)
-    windows = _values([knob for knob in found if copies.lets(knob)])
-    if not windows:
+    low: dict[Knob, int] = {}
+    for knob, value in _values(found).items():
+        if copies.reads({**low, knob: value}):
+            low[knob] = value
+    if not low:
         return None
-    long = max(windows.values()) + _BEYOND
-    return copies.make(windows), (long, 2 * long // 3, _NARROW - 1)
+    long = _beyond(low)
+    return copies.make(low), (long, 2 * long // 3, _NARROW - 1)
 
 
 def plain_text(model: LocalModel, length: int, start: int = 3) -> list[int]:
@@ -71,11 +72,11 @@ class _Copies:
         self._shapes: dict[str, torch.Size] = {}
         self._small = True
         try:
-            self._short = self._read(self.make({}), _SHORT)
+            self._read(self.make({}), _NARROW)
         except Exception:  # noqa: BLE001  # not every model can be cut short
             self._small = False
             self._shapes.clear()
-            self._short = self._read(self.make({}), _SHORT)
+            self._read(self.make({}), _NARROW)
 
     def make(self, values: Mapping[Knob, int]) -> LocalModel:
         """A copy with some numbers lowered."""
@@ -92,23 +93,17 @@ class _Copies:
             made.__dict__.pop(name, None)
         return made
 
-    def lets(self, knob: Knob) -> bool:
-        """Whether a number may be a window: lowered, it does not change what short texts read as.
+    def reads(self, values: Mapping[Knob, int]) -> bool:
+        """Whether a copy with numbers lowered reads a text that is longer than they are.
 
-        Whether long ones change is not asked, since not every window is the model's own: our
-        masks are made by the configuration, and a model may ignore what it says.
+        Sizes that do not go together fail, and so does what was a limit of how long a text may be.
+        Whether the text is read otherwise is not asked: a copy is compared with itself, and not
+        every window is the model's own. Masks of ours, too, are made by the configuration.
         """
         try:
-            made = self.make({knob: _NARROW})
-            self._read(made, _NARROW + _BEYOND)  # what lets nothing more be read is a limit
-            return self._gap(made) < _SAME
+            return bool(self._read(self.make(values), _beyond(values)).isfinite().all())
         except Exception:  # noqa: BLE001  # sizes that do not go together fail in many ways
             return False
-
-    def _gap(self, made: LocalModel) -> float:
-        """How much otherwise than the plain copy another one reads a short text."""
-        gap = (self._read(made, _SHORT) - self._short).abs().max() / self._short.abs().max()
-        return float(gap)
 
     @torch.inference_mode()
     def _read(self, model: LocalModel, length: int) -> Tensor:
@@ -138,7 +133,13 @@ class _Copies:
 def _values(found: Sequence[Knob]) -> dict[Knob, int]:
     """What numbers are lowered to: equal ones to equal ones, in their order."""
     sizes = sorted({knob.value for knob in found})
-    return {knob: _NARROW + _STEP * sizes.index(knob.value) for knob in found}
+    places = {knob: sizes.index(knob.value) for knob in found}
+    return {k: min(_NARROW + _STEP * place, k.value - 1) for k, place in places.items()}
+
+
+def _beyond(values: Mapping[Knob, int]) -> int:
+    """How long a text is that goes beyond windows."""
+    return max(values.values()) + _BEYOND
 
 
 def _bare(kind: type[PreTrainedModel], config: PreTrainedConfig) -> PreTrainedModel:

@@ -72,6 +72,16 @@ def test_a_window_that_a_configuration_names_and_a_model_ignores_is_found(small)
     assert worst(made, (10, 190)) < 2e-4
 
 
+@torch.inference_mode()
+def test_a_length_from_which_positions_turn_otherwise_is_found(small):
+    turns = {"short_factor": [1.0] * 4, "long_factor": [4.0] * 4, "rope_theta": 1e4}
+    rope = turns | {"rope_type": "longrope", "original_max_position_embeddings": 64}
+    sizes = GROUPED | {"original_max_position_embeddings": 64}
+    made = Runner(small("Phi3", **sizes, rope_parameters=rope))
+    assert isinstance(made.rows, Separate)
+    assert worst(made, (10, 100)) < 2e-4
+
+
 @pytest.mark.parametrize(
     ("kind", "options", "lengths"),
     [
@@ -90,8 +100,7 @@ def test_rows_beyond_wide_windows_read_as_if_alone(kind, options, lengths, small
 def test_what_may_be_a_window_is_narrow_in_the_copy(small):
     model = small("Mistral", **GROUPED, sliding_window=100)
     copy, lengths = narrowed(model)
-    assert copy.config.sliding_window == 8
-    assert max(lengths) > 8 > min(lengths)
+    assert max(lengths) > copy.config.sliding_window > min(lengths)
     assert model.config.sliding_window == 100
 
 
@@ -114,7 +123,7 @@ def test_equal_numbers_of_a_list_are_lowered_together(small):
     spans = [knob for knob in knobs(model.config, 8, None) if knob.path == ("spans",)]
     assert [knob.value for knob in spans] == [600, 300]
     copy, _ = narrowed(small("Llama", **GROUPED, spans=[100, 200, 200, 4]))
-    assert copy.config.spans == [8, 12, 12, 4]
+    assert copy.config.spans == [12, 16, 16, 4]
 
 
 def test_a_copy_has_one_layer_of_each_kind(small):
