@@ -2,7 +2,7 @@
 
 What a model of transformers takes and how it attends changes from version to version, so that no
 list of architectures stays right. Each model is tried when it is loaded, with its own weights, and
-if it has windows, so is a copy with windows that short texts go beyond.
+so is a small copy with windows that short texts go beyond.
 """
 
 from __future__ import annotations
@@ -33,16 +33,21 @@ _DETOUR = (1, 2, 5, 3)  # of tokens that are read and taken back
 
 
 def trials(model: LocalModel) -> list[Trial]:
-    """What a way to read a model's rows has to pass; the cheapest first."""
-    narrow = narrowed(model)
-    return [*([] if narrow is None else [Trial(*narrow)]), Trial(model)]
+    """What a way to read a model's rows has to pass; the cheapest first.
+
+    All is tried with a small copy, so that little is left to be seen of the model itself.
+    """
+    return [Trial(*narrowed(model)), Trial(model, back=False)]
 
 
 class Trial:
     """Texts of unlike length, and what a model says at their ends."""
 
-    def __init__(self, model: LocalModel, lengths: Sequence[int] = (_LONG, _SHORT)) -> None:
+    def __init__(
+        self, model: LocalModel, lengths: Sequence[int] = (_LONG, _SHORT), *, back: bool = True
+    ) -> None:
         self.model = model
+        self._back = back
         limit = max(lengths) if model.context is None else model.context - 1
         self.texts = [plain_text(model, min(n, limit), 3 + k) for k, n in enumerate(lengths)]
 
@@ -88,7 +93,9 @@ class Trial:
         return torch.stack(logits)
 
     def _detour(self, table: Rows, rows: Sequence[Row]) -> None:
-        """Read what is no part of the texts, and take it back."""
+        """Read what is no part of the texts, and take it back, if that is to be tried."""
+        if not self._back:
+            return
         lengths = [row.length for row in rows]
         for row in rows:
             table.mark(row)

@@ -33,23 +33,17 @@ _FLOATS = 1 << 29  # weights up to which the copy computes in float32, which sho
 _BUILDING = Lock()  # transformers' way to leave weights out is one switch for all threads
 
 
-def narrowed(model: LocalModel) -> tuple[LocalModel, Sequence[int]] | None:
+def narrowed(model: LocalModel) -> tuple[LocalModel, Sequence[int]]:
     """A copy of a few of the model's layers, with its own weights and narrow windows.
 
-    With it come lengths of texts that go beyond all windows, beyond some and beyond none. None if
-    no number in its configuration can be lowered; raises what the model raises if it cannot be
-    copied.
+    With it come lengths of texts that go beyond all windows, beyond some and beyond none. Raises
+    what the model raises if it cannot be copied.
     """
-    found = knobs(model.config, _NARROW, model.context)
-    if not found:
-        return None
     copies = _Copies(model)
     low: dict[Knob, int] = {}
-    for knob, value in _values(found).items():
+    for knob, value in _values(knobs(model.config, _NARROW, model.context)).items():
         if copies.reads({**low, knob: value}):
             low[knob] = value
-    if not low:
-        return None
     long = _beyond(low)
     return copies.make(low), (long, 2 * long // 3, _NARROW - 1)
 
@@ -139,7 +133,7 @@ def _values(found: Sequence[Knob]) -> dict[Knob, int]:
 
 def _beyond(values: Mapping[Knob, int]) -> int:
     """How long a text is that goes beyond windows."""
-    return max(values.values()) + _BEYOND
+    return max(values.values(), default=_NARROW) + _BEYOND
 
 
 def _bare(kind: type[PreTrainedModel], config: PreTrainedConfig) -> PreTrainedModel:
