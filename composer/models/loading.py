@@ -49,8 +49,9 @@ def module_of(files: ModelFiles, weights: Weights, device: torch.device) -> PreT
 
 def _own(module: PreTrainedModel) -> None:
     """Copy tensors that are the file itself, mapped into memory: it may change or be cut off."""
-    for tensor in (*module.parameters(), *module.buffers()):
-        tensor.data = tensor.data.clone()
+    with torch.inference_mode(mode=False):  # copies that can be written to, as the weights were
+        for tensor in (*module.parameters(), *module.buffers()):
+            tensor.data = tensor.data.clone()
 
 
 def tokenizer_of(files: ModelFiles) -> tuple[Tokenizer, PreTrainedTokenizerFast]:
