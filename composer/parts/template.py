@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -39,6 +40,10 @@ class Answer(Written):
     def length(self) -> int:
         """How many characters its text has."""
         return len(self.text)
+
+
+_LACKS = re.compile(r"has no (element (?P<place>.+)|attribute '(?P<name>.+)')")
+"""How Jinja says what a value has not, after naming the value's class."""
 
 
 class Answers(list[Answer]):
@@ -201,7 +206,14 @@ def _syntax(message: str) -> str:
 
 
 def _undefined(message: str) -> str:
-    return f"the template names something that is not there: {message.replace(chr(39), '`')}"
+    part = _LACKS.search(message)
+    if part is None:
+        lacks = message.replace("'", "`").removesuffix(" is undefined")
+    elif part["place"]:
+        lacks = f"element {part['place']}, counted from 0"
+    else:
+        lacks = f"a field `{part['name']}`"
+    return f"the template names something that is not there: {lacks}"
 
 
 def _known(value: Query | Text | Candidates | Ranking) -> str:

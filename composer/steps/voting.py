@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from composer.parts import Agreement, Count, Exact, PartError, Reduction, Seeded, Ties
-from composer.ports import Asker, Candidates, Text
+from composer.ports import Asker, Candidates, Port, Text
 from composer.ports.failing import without
 from composer.ports.numbers import no_number
 from composer.steps.banks import WEIGHT
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from composer.steps.site import Site
 
+_ROUTE_BEFORE = (
+    "route to the bank before: `route(policy = several(k = 2)) -> [A, B, C] -> vote(routed = true)`"
+)
 BALLOTS = "ballots"
 """The fact under which a soft vote's winner keeps who voted for what, with the share of each."""
 
@@ -86,14 +89,30 @@ def as_many_weights_as_answers(site: Site) -> Iterator[Complaint]:
         yield Complaint("E402", text, "votes with them")
 
 
+@vote.check
+def a_routed_vote_follows_a_route(site: Site) -> Iterator[Complaint]:
+    """What counts by the weights of a route has one before it."""
+    seen: set[Site]
+    waiting, seen = list(site.inputs), set()
+    while site.get("routed") and waiting:
+        each = waiting.pop()
+        if each.port is Port.DECISION:
+            return
+        if each not in seen:
+            seen.add(each)
+            waiting.extend(each.inputs)
+    if site.get("routed"):
+        text = "a `routed` vote counts by the weights of a route, and no route goes before it"
+        yield Complaint("E403", text, "votes with them", _ROUTE_BEFORE)
+
+
 def _routed(text: Text) -> float:
     """Return the weight that a route gave an answer's branch."""
     if WEIGHT not in text.facts:
         raise PartError(
             "E403",
             f"the answer of `{text.source}` has no weight of a route",
-            "route to the bank before: `route(policy = several(k = 2)) -> [A, B, C] -> vote(routed "
-            "= true)`",
+            _ROUTE_BEFORE,
         )
     return float(text.facts[WEIGHT])
 

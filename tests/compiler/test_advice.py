@@ -57,6 +57,10 @@ FOLLOWED = [
         "[A, F] -> rank() -> best()",
         ["[A, F] -> rank(by = consensus()) -> best()", "[A, F] -> rank(D, by = judge()) -> best()"],
     ),
+    (
+        "[A, B, D] -> vote(routed = true)",
+        ["route(policy = several(k = 2)) -> [A, B, D] -> vote(routed = true)"],
+    ),
     ("route -> [A, F]", ["route(by = uniform()) -> [A, F]"]),
     ("merge(A, F)", ["[A, F] -> vote()"]),
     ("merge(A, other)", ["token_fuse(A, other, align = union())"]),

@@ -18,6 +18,7 @@ from composer.compiler.graph import compile_recipe
 from composer.compiler.pictures import FORMATS, sketch
 from composer.compiler.plan import describe_steps, lock_of
 from composer.recipe import Recipe
+from composer.run import Failure
 from composer.syntax import parse
 from composer.syntax.formatting import formatted, same
 from composer.words import CODES, Mistakes, Source, draw
@@ -123,6 +124,48 @@ def test_many_random_recipes_are_read_or_refused_in_our_words():
     _, wrong = sweep(int(os.environ.get("SWEEP", "5000")), int(os.environ.get("SEED", "1000")))
     assert not wrong
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) << 10 < MEMORY
+
+
+FAKES = """model A = fake(says = "4", confidence = 0.9)
+model B = fake(says = "it is 5", confidence = 0.4)
+model C = fake()
+"""
+SAID = {"E701", "E705", "E708", "E716", "E509"}
+"""What fakes may end with: no verdict of a judge, no answer that votes, a template for more answers
+than there are, too few answers; nothing learnt."""
+
+
+def run(seed):
+    """Run a random recipe over fakes, if it is sound; what ended it, if anything did."""
+    text = FAKES + Wanderer(random.Random(seed), "ABC", odd=0.0).recipe()
+    try:
+        recipe = Recipe(
+            compile_recipe(ROOT / "recipes" / "r.ens", Source("r.ens", text), root=ROOT)
+        )
+    except Mistakes:
+        return None
+    if recipe.compiled.answer is None:
+        return None
+    try:
+        with recipe.ready() as ensemble:
+            ensemble("What is 2 plus 2?")
+    except Mistakes as mistakes:
+        return mistakes.diagnostics[0].code, str(mistakes)
+    except Failure as error:
+        return error.code, str(error)
+    return "", ""
+
+
+def test_what_check_passes_runs_over_fakes():
+    ended = [found for seed in range(150) if (found := run(seed))]
+    assert len(ended) > 10
+    assert not [each for each in ended if each[0] not in {"", *SAID} or FOREIGN.search(each[1])]
+
+
+@pytest.mark.slow
+def test_much_that_check_passes_runs_over_fakes():
+    ended = [found for seed in range(1000, 5000) if (found := run(seed))]
+    assert not [each for each in ended if each[0] not in {"", *SAID} or FOREIGN.search(each[1])]
 
 
 @pytest.mark.parametrize(
