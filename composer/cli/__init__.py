@@ -37,6 +37,9 @@ VERBS = {
     "schema": "Print what editors need: the schema of YAML recipes, or a grammar of colours.",
 }
 
+SELDOM = (20_000, 20, 20)
+"""How many new objects there are between searches for garbage; a row makes hundreds, none kept."""
+
 LASTING = ("run", "fit", "eval", "lsp")
 """The verbs that may run for long, and so must not keep their garbage."""
 
@@ -56,6 +59,7 @@ class Verbs(click.Group):
             return None
         if cmd_name in LASTING:
             gc.enable()
+            gc.set_threshold(*SELDOM)
         module = import_module(f"composer.cli.{cmd_name}_")
         command: click.Command = module.command
         return command

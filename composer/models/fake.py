@@ -119,7 +119,9 @@ class FakeClient(Client):
             raise ModelError("E701", f"`{self.name}` failed, as its declaration asks")
 
     def _draw(self, request: Generate, seed: int) -> Completion:
-        fake, how = self.fake, replace(request.sampling, seed=seed)
+        fake, how = self.fake, request.sampling
+        if how.temperature > 0:
+            how = replace(how, seed=seed)
         tokens = _tokens(fake.answer(request.query, how))[: how.max_tokens]
         logs = (math.log(fake.confidence),) * len(tokens) if fake.confidence else ()
         read = sum(len(content.split()) for _, content in request.query.messages)

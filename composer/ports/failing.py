@@ -128,7 +128,10 @@ async def side_by_side(work: Iterable[Awaitable[T]]) -> list[T]:
     """Await several things at once; where one fails, the others are cancelled."""
     import asyncio
 
-    tasks = [asyncio.ensure_future(each) for each in work]
+    several = list(work)
+    if len(several) == 1:
+        return [await several[0]]
+    tasks = [asyncio.ensure_future(each) for each in several]
     try:
         return list(await asyncio.gather(*tasks))
     finally:

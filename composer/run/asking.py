@@ -154,6 +154,8 @@ class Metered(Client):
         self, request: Generate, on_text: Callable[[str], None] | None = None
     ) -> Generated:
         """Let a model answer; each draw is kept and billed by itself."""
+        if request.draws == len(request.seeds) == 1:
+            return Generated((await self._draw(request, on_text),))
         each = (replace(request, draws=1, seeds=(seed,)) for seed in request.seeds)
         draws = await side_by_side(self._draw(one, on_text) for one in each)
         return Generated(tuple(draws))
@@ -226,13 +228,16 @@ class Metered(Client):
         if cache is None or not client.keeps:
             return await self._made(client, request, on_text)
         content = self.means.contents.of
-        kept = cache.get(answer_key(request, content))
+        key = answer_key(request, content)
+        kept = cache.get(key)
         if kept is not None:
             if on_text is not None:
                 on_text(kept.text)
             return replace(kept, usage={leaf.name: Usage() for leaf in leaves(request.model)})
         made = await self._made(client, request, on_text)
-        cache.put(answer_key(request, content), made)  # of a hub's model, known since it is here
+        if any(leaf.is_local for leaf in leaves(request.model)):
+            key = answer_key(request, content)  # of a hub's model, known since it is here
+        cache.put(key, made)
         return made
 
     async def _made(

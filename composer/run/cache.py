@@ -8,14 +8,17 @@ anew, since its arithmetic may differ.
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from contextlib import suppress
+from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from composer.ports import Completion, Score, Span
+from composer.ports import Completion, Sampling, Score, Span
 from composer.run.result import as_warning
 from composer.run.store import Store
-from composer.specs import prompts
+from composer.specs import leaves, prompts
 from composer.specs.digest import content_now, digest
 from composer.words.caches import ANSWERS, NAMES, PACKAGE_VERSION, bound, cache_folder
 from composer.words.secrets import starred_value
@@ -102,20 +105,43 @@ def answer_key(request: Generate, content: Content = content_now) -> str:
 
     `content` says what a declared model is by content.
     """
-    how = dataclasses.asdict(request.sampling)
-    how["seed"] = request.seeds[0] if request.sampling.temperature > 0 else 0
+    seed = request.seeds[0] if request.sampling.temperature > 0 else 0
     asked = prompts(request.model, request.query)
-    return _key(content, request.model, asked, how, request.prefix)
+    how = _sampling(_DRAWN(request.sampling))
+    return _key(_model(request.model, content), asked, [how, seed], request.prefix)
 
 
 def score_key(request: ScoreTexts, text: str | None, content: Content = content_now) -> str:
     """Return the key of a text's score after prompts, or, without a text, of the query's own."""
     if text is None:
         assert request.query is not None
-        return _key(content, request.model, (request.query.messages,), None, "")
+        return _key(_model(request.model, content), (request.query.messages,), None, "")
     asked = None if request.query is None else prompts(request.model, request.query)
-    return _key(content, request.model, asked, text, request.prefix)
+    return _key(_model(request.model, content), asked, text, request.prefix)
 
 
-def _key(content: Content, model: Model, *asked: object) -> str:
-    return digest((PACKAGE_VERSION, model, *asked), content)
+def _key(model: str, *asked: object) -> str:
+    """Hash what is asked of a model: texts, numbers and lists of them."""
+    text = json.dumps([PACKAGE_VERSION, model, *asked])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+_DRAWN = attrgetter(*(each.name for each in dataclasses.fields(Sampling) if each.name != "seed"))
+
+
+@lru_cache(maxsize=256)
+def _sampling(values: tuple[object, ...]) -> str:
+    """Return a digest of how tokens are drawn, without the seed."""
+    return digest(values)
+
+
+def _model(model: Model, content: Content) -> str:
+    """Return a digest of a model by content; one without files is the same for ever."""
+    if any(leaf.is_local for leaf in leaves(model)):
+        return digest(model, content)
+    return _without_files(model)
+
+
+@lru_cache(maxsize=256)
+def _without_files(model: Model) -> str:
+    return digest(model)

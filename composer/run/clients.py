@@ -68,8 +68,9 @@ class Clients:
         if model not in self._remote:
             assert isinstance(model.declaration, Remote)
             self._remote[model] = asyncio.ensure_future(model.declaration.open(model.name))
+        opening = self._remote[model]
         try:
-            return await asyncio.shield(self._remote[model])
+            return opening.result() if opening.done() else await asyncio.shield(opening)
         except Exception:
             self._remote.pop(model, None)
             raise

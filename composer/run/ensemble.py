@@ -8,7 +8,6 @@ import queue
 import threading
 from collections import deque
 from concurrent.futures import CancelledError
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -231,30 +230,34 @@ class Ensemble:
 
     async def _answer(self, query: Query, on_text: Callable[[str], None] | None) -> Result:
         trace = Trace(query.id, query.text, clock=self._loading.clock)
-        empty = Result(query.id, query.text, None, trace=trace)
         try:
             text = await Walk(self._program, query, trace, on_text).answer(self._timeout)
         except BaseException as error:  # an exit that a member raises is its failure
             if _is_cancelled():
                 raise
             failure = Failure.of(error)
-            failure.result = replace(
-                empty,
+            failure.result = Result(
+                query.id,
+                query.text,
+                None,
                 members=trace.usage,
                 seconds=trace.now(),
                 error=str(failure),
                 failed=_failed(trace),
+                trace=trace,
             )
             raise failure from error
-        return replace(
-            empty,
-            answer=_said(text),
-            confidence=text.confidence,
-            decision=_decision(trace),
-            members=trace.usage,
-            seconds=trace.now(),
+        return Result(
+            query.id,
+            query.text,
+            _said(text),
+            text.confidence,
+            _decision(trace),
+            trace.usage,
+            trace.now(),
             failed=_failed(trace),
             text=text,
+            trace=trace,
         )
 
 

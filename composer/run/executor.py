@@ -81,9 +81,11 @@ class Walk:
 
     async def answer(self, limit: float | None = None) -> Text:
         """Return the value of the root; whatever still runs then is cancelled."""
+        root = self.program.root
+        alone = limit is None and self._is_open(root)  # needs no task to be told apart from this
         try:
             async with within(limit, self._unfinished, self.trace.clock):
-                value = await self.value(self.program.root)
+                value = await (self._run(root) if alone else self.value(root))
         finally:
             tasks = [*(work.task for work in self._works.values()), *self._given_up]
             await ended([task for task in tasks if not task.done()])
@@ -120,9 +122,9 @@ class Walk:
         gathers = node.step.gathers
         names = node.get("names") if gathers else (_name(e, self.program.ids) for e in node.inputs)
         pairs = zip(names, node.paired(), strict=True)
+        if not gathers and sum(map(self._is_open, node.inputs)) <= 1:
+            return [await self._given(name, input_, each) for name, (input_, each) in pairs]
         given = [self._given(name, input_, each) for name, (input_, each) in pairs]
-        if len(given) == 1:
-            return [await given[0]]
         if not gathers:
             return await side_by_side(given)
         try:
@@ -132,6 +134,10 @@ class Walk:
             event.notes.update(failures(error.failed))
             event.error, event.end = str(error), event.start
             raise
+
+    def _is_open(self, node: Node) -> bool:
+        """Say whether a node's value may have to be waited for."""
+        return node.op != QUERY and node not in self.program.constants
 
     async def _given(self, name: str, input_: Input, node: Node) -> Argument:
         if input_.role is Role.LATER:

@@ -7,7 +7,7 @@ ours, for rows of a model or for the budget, counts: it is what whoever asked is
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 from composer.ports import ModelError
@@ -15,6 +15,7 @@ from composer.specs import Declared, leaves
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from contextlib import AbstractAsyncContextManager
 
     from composer.ports import Model
 
@@ -25,17 +26,20 @@ GRACE = 1.0
 """Seconds that are left to what was cancelled to end."""
 
 
-@asynccontextmanager
-async def within(
+def within(
     seconds: float | None, who: Callable[[], str], clock: Callable[[], float]
-) -> AsyncIterator[None]:
+) -> AbstractAsyncContextManager[None]:
     """Cancel what runs inside after so many seconds, and raise E702; None sets no limit.
 
     `who` says then who took too long.
     """
-    if seconds is None:
-        yield
-        return
+    return nullcontext() if seconds is None else _within(seconds, who, clock)
+
+
+@asynccontextmanager
+async def _within(
+    seconds: float, who: Callable[[], str], clock: Callable[[], float]
+) -> AsyncIterator[None]:
     loop, ends = asyncio.get_running_loop(), clock() + seconds
     try:
         async with asyncio.timeout(None) as limit:

@@ -10,7 +10,10 @@ import asyncio
 import atexit
 import os
 import threading
+from collections import deque
+from concurrent.futures import Future
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet, finalize
 
@@ -19,7 +22,6 @@ from composer.run.result import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
-    from concurrent.futures import Future
 
 T = TypeVar("T")
 
@@ -34,6 +36,8 @@ class LoopThread:
         self._process = os.getpid()
         self._loop = asyncio.new_event_loop()
         self._stopped = threading.Event()
+        self._handed: deque[tuple[Coroutine[Any, Any, Any], Future[Any]]] = deque()
+        self._woken = False
         self._thread = threading.Thread(
             target=_serve, args=(self._loop, self._stopped, ending), name="compose", daemon=True
         )
@@ -47,8 +51,22 @@ class LoopThread:
         return os.getpid() != self._process
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Run a coroutine in the thread."""
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
+        """Run a coroutine in the thread; many that are handed over at once wake it once."""
+        future: Future[T] = Future()
+        self._handed.append((work, future))
+        if not self._woken:
+            self._woken = True
+            self._loop.call_soon_threadsafe(self._take)
+        return future
+
+    def _take(self) -> None:
+        """Begin what was handed over; in the thread."""
+        self._woken = False
+        while self._handed:
+            work, future = self._handed.popleft()
+            task = self._loop.create_task(work)
+            task.add_done_callback(partial(_settle, future))
+            future.add_done_callback(partial(_withdraw, task, self._loop))
 
     def demand(self, *, waits: bool) -> None:
         """Raise Failure where asking would never end: in a fork, or where the thread `waits`."""
@@ -68,6 +86,24 @@ class LoopThread:
         """Wait until the thread has ended."""
         if not self.is_forked and threading.current_thread() is not self._thread:
             self._thread.join(timeout)
+
+
+def _settle(future: Future[T], task: asyncio.Task[T]) -> None:
+    """Give what a task came to to whoever waits in another thread."""
+    if task.cancelled():
+        future.cancel()
+    if future.set_running_or_notify_cancel():
+        error = task.exception()
+        if error is None:
+            future.set_result(task.result())
+        else:
+            future.set_exception(error)
+
+
+def _withdraw(task: asyncio.Task[T], loop: asyncio.AbstractEventLoop, future: Future[T]) -> None:
+    """Cancel the task of a future that was cancelled."""
+    if future.cancelled() and not loop.is_closed():
+        loop.call_soon_threadsafe(task.cancel)
 
 
 _OPEN: WeakSet[LoopThread] = WeakSet()

@@ -69,12 +69,16 @@ class Rows:
         Raises Failure where an id stands for two queries (E504), or for another one than that
         which was answered (E706): other messages, other fields.
         """
-        for query in self.unanswered(queries):
-            self._under_way[query.id] = digest_of(query), CUSTOM in query.fields
+        for query, asked in self._unanswered(queries):
+            self._under_way[query.id] = asked, CUSTOM in query.fields
             yield query
 
     def unanswered(self, queries: Iterable[Query]) -> Iterator[Query]:
         """Yield the queries that have no answer yet, without being about to ask them."""
+        return (query for query, _ in self._unanswered(queries))
+
+    def _unanswered(self, queries: Iterable[Query]) -> Iterator[tuple[Query, str]]:
+        """Yield the queries that have no answer yet, each with a hash of what it asks."""
         seen: dict[str, str] = {}
         known = set(self._asked.values())
         for query in queries:
@@ -88,7 +92,7 @@ class Rows:
             if query.id in self.done:
                 self._compare(query, asked)
             elif not again:
-                yield query
+                yield query, asked
 
     def write(self, result: Result) -> None:
         """Append a result; it is in the file when this returns. Raises Failure (E503)."""
