@@ -299,3 +299,32 @@ def test_a_reader_that_stops_reading_is_no_error(process):
     assert "Traceback" not in err
     assert "Exception ignored" not in err
     assert "BrokenPipe" not in err
+
+
+PARTLY = """
+model A = fake(says = "a")
+model broken = fake(fails = true)
+model slow = fake(seconds = 1000)
+"""
+
+
+def test_branches_that_failed_are_told_once_and_the_status_is_good(run):
+    Path("p.ens").write_text(PARTLY + "[A, A(top_k = 1), broken] -> vote()\n")
+    status, out, err = run("p.ens", "1", "2", "3")
+    assert (status, out) == (0, "a\na\na\n")
+    assert err.count("W702") == 1
+    assert "3 of 3 answers" in err
+
+
+def test_queries_that_take_too_long_fail_and_others_do_not(run):
+    Path("p.ens").write_text(PARTLY + "route(by = length(threshold = 20)) -> [A, slow]\n")
+    status, out, _ = run("p.ens", "1", "2" * 99, "3", "--timeout", "0.3", "--json")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert status == 4
+    assert [each["answer"] for each in rows] == ["a", None, "a"]
+    assert rows[1]["error"].startswith("[E702]")
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "soon", "nan", "inf"])
+def test_a_limit_that_is_none_is_refused(run, wrong):
+    assert run("r.ens", "1", "--timeout", wrong)[0] in (2, 3)

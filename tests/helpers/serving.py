@@ -45,7 +45,7 @@ class Server:
                 asked = json.loads(line)
                 self.asked.append(asked)
                 if self.hangs:
-                    await asyncio.sleep(60)
+                    await reader.read()  # until whoever asked has gone
                 for reply in getattr(self, asked["verb"])(asked):
                     writer.write(json.dumps(reply).encode() + b"\n")
                 await writer.drain()

@@ -138,3 +138,45 @@ def test_closing_does_not_wait_for_a_server_that_hangs(serve):
     ensemble.close()
     assert time.monotonic() - began < 2
     assert future.cancelled() or future.exception() is not None
+
+
+def closes(server):
+    """Wait until nobody is connected to a server any more."""
+    for _ in range(100):
+        if not server.open:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def test_a_call_that_takes_too_long_is_cancelled_and_others_go_on(serve):
+    hangs = serve("x", hangs=True)
+    recipe = declared("H", hangs, timeout=0.3, deadline=60) + declared("P", serve("yes"))
+    began = time.perf_counter()
+    with composer.Recipe.load(recipe + "[H, P, P(top_k = 1)] -> vote()").ready() as ensemble:
+        results = list(ensemble.map(["1", "2", "3"]))
+    assert [each.answer for each in results] == ["yes"] * 3
+    assert {each.failed[0].error[:6] for each in results} == {"[E702]"}
+    assert time.perf_counter() - began < 10
+    assert closes(hangs)
+
+
+def test_a_member_of_a_span_fuse_that_fails_ends_the_fuse_alone(serve):
+    recipe = declared("H", serve("x", hangs=True), timeout=0.3, deadline=60)
+    recipe += declared("P", serve("yes"))
+    with composer.Recipe.load(recipe + "[span_fuse(H, P), P, P(top_k = 1)] -> vote()").ready() as e:
+        result = e("why?")
+    assert result.answer == "yes"
+    assert "`H` gave no answer within 0.3 seconds" in result.failed[0].error
+
+
+def test_the_limit_of_a_member_holds_for_each_of_its_spans(serve):
+    models = "".join(declared(name, serve("one two three"), timeout=3) for name in "PQ")
+    assert answer(models + "span_fuse(P, Q)").answer == "one two three"
+
+
+def test_a_query_that_takes_too_long_leaves_no_call_behind(serve):
+    hangs = serve("x", hangs=True)
+    with composer.Recipe.load(declared("H", hangs, deadline=60) + "H").ready(timeout=0.3) as e:
+        assert [each.error[:6] for each in e.map(["1", "2"])] == ["[E702]"] * 2
+    assert closes(hangs)
