@@ -42,7 +42,8 @@ def asking(**said):
 def generated(local, text, **said):
     """Answer by transformers alone."""
     ids = torch.tensor([local.render((("user", text),))])
-    how = {"max_new_tokens": LONG, "do_sample": False, **said}
+    ends = sorted(local.ends) or None
+    how = {"max_new_tokens": LONG, "do_sample": False, "eos_token_id": ends, **said}
     with torch.inference_mode():
         made = local.module.generate(ids, attention_mask=torch.ones_like(ids), **how)
     written = made[0, ids.shape[1] :].tolist()
