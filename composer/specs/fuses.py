@@ -255,8 +255,13 @@ class Handoff(Fuse):
     when: Handover
 
     def problems(self) -> Iterator[Problem]:
-        """Check that the rule can tell the experts apart."""
+        """Check that the members write token by token, and that the rule tells experts apart."""
         yield from super().problems()
+        for place, member in enumerate(map(bare, self.members)):
+            if isinstance(member, Fuse) and not isinstance(member, TokenFuse):
+                text = f"`handoff` goes on token by token, which `{member.word}` does not"
+                help_ = "hand over between models, or a `token_fuse` of them"
+                yield Problem("E302", text, help_, "does not write by tokens", member=place)
         experts, known = len(self.members) - 1, self.when.experts
         if experts != known:
             yield Problem(

@@ -171,6 +171,9 @@ def test_much_that_check_passes_runs_over_fakes():
 @pytest.mark.parametrize(
     "answer",
     [
+        "handoff(byte_fuse(A, other), B)",
+        "handoff(A, span_fuse(A, other))",
+        "[handoff(handoff(A, B), B), C] -> vote()",
         "merge(handoff(D, B, B), C)",
         "merge(merge(A, B, weights = [1]), C) -> cascade(D)",
         "token_fuse(merge(A, token_fuse(B, C, weights = [0, 0])), D)",
