@@ -36,8 +36,7 @@ def say(hint: object) -> str:
     if hint in words:
         return words[hint]
     if typing.get_origin(hint) is tuple:
-        item = say(typing.get_args(hint)[0]).removeprefix("a ").removeprefix("an ")
-        return f"a list of {item}s" if not item.startswith("`") else f"a list of {item}"
+        return f"a list of {_several(typing.get_args(hint)[0])}"
     if typing.get_origin(hint) is typing.Literal:
         return "one of " + ", ".join(f"`{each}`" for each in typing.get_args(hint))
     if isinstance(hint, type) and issubclass(hint, Typed):
@@ -45,6 +44,19 @@ def say(hint: object) -> str:
     if is_union(hint):
         return " or ".join(say(each) for each in typing.get_args(hint))
     return "a value"
+
+
+def _several(hint: object) -> str:
+    """Name several values of a type in words."""
+    if is_union(hint):
+        return " or ".join(_several(each) for each in typing.get_args(hint))
+    if typing.get_origin(hint) is tuple:
+        first, second, *_ = (*typing.get_args(hint), ...)
+        if second not in (..., first):
+            return f"pairs: {say(first)}, and {say(second)}"
+        return f"lists of {_several(first)}"
+    item = say(hint).removeprefix("a ").removeprefix("an ")
+    return item if item.startswith("`") else f"{item}s"
 
 
 def kind_name(kind: type[Typed]) -> str:
