@@ -8,12 +8,12 @@ is loaded.
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
+from composer.models.spelling import THOUGHT
 from composer.ports.errors import ModelError
 from composer.ports.thinking import Thinking
 from composer.sandbox.meter import Limits
@@ -31,11 +31,6 @@ __all__ = ["ChatTemplate", "Probe"]
 
 END = "\ufdd2end\ufdd3"
 """Marks where an answer's beginning stops, so that what a template writes after it is cut off."""
-
-_THOUGHT = re.compile(
-    r"<([\w:.-]*(?:think|thought|reason|reflect|scratchpad)[\w:.-]*)>", re.IGNORECASE
-)
-"""What opens a block of thoughts in the text of a template."""
 
 _PROBING = Limits(steps=100_000, characters=4_000_000, seconds=0.5)
 _ASKING = Limits()
@@ -100,7 +95,8 @@ class ChatTemplate:
 
     def thinking(self, tags: tuple[str, ...] = ()) -> Thinking | None:
         """Say how thoughts are marked: by given tags, or by those that the template speaks of."""
-        found = tags or tuple(dict.fromkeys(_THOUGHT.findall(self.text)))
+        marks = (mark for mark in THOUGHT.findall(self.text) if "/" not in mark)
+        found = tags or tuple(dict.fromkeys(mark.strip("<>") for mark in marks))
         if not found:
             return None
         marked = Thinking(found)

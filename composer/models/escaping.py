@@ -41,7 +41,9 @@ class Escaping:
         self._content = content
         added: Sequence[AddedToken] = content.get("added_tokens") or ()
         self._special = [
-            each for each in added if each["id"] in special or _CONTROL.fullmatch(each["content"])
+            each
+            for each in added
+            if each["special"] or each["id"] in special or _CONTROL.fullmatch(each["content"])
         ]
         self._words = frozenset(each["content"] for each in self._special)
         self._lengths = sorted({len(word) for word in self._words}, reverse=True)

@@ -8,6 +8,7 @@ fallback); `plain` writes characters as they are.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypedDict
 
@@ -22,6 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["ALPHABET", "METASPACE", "Spelling", "TokenModel", "TokenizerFile", "spelling_of"]
 
 METASPACE = "▁"
+
+THOUGHT = re.compile(
+    r"</?[\w:.-]*(?:think|thought|reason|reflect|scratchpad)[\w:.-]*>|\[/?THINK\]", re.IGNORECASE
+)
+"""What begins or ends a block of thoughts: text to be read, whatever its tokenizer calls it."""
 
 
 class AddedToken(TypedDict):
@@ -86,7 +92,7 @@ def spelling_of(content: TokenizerFile, name: str, ends: Iterable[int] = ()) -> 
             )
     names = _names(model)
     ended = frozenset(ends)
-    special = {t["id"] for t in added if t["special"] or t["id"] in ended} | _unknown(model, names)
+    special = {t["id"] for t in added if _silent(t) or t["id"] in ended} | _unknown(model, names)
     style = _style(content)
     byte_fallback = bool(model.get("byte_fallback")) or '"ByteFallback"' in _said(content)
     lone = _lone(names) if byte_fallback and style != "bytes" else {}
@@ -100,6 +106,11 @@ def spelling_of(content: TokenizerFile, name: str, ends: Iterable[int] = ()) -> 
         pieces[token] = None
     ids = frozenset(one["id"] for one in added)
     return Spelling(style, pieces, frozenset(special), frozenset(lone), ids)
+
+
+def _silent(token: AddedToken) -> bool:
+    """Say whether a token writes nothing: one that is special, unless it marks thoughts."""
+    return token["special"] and not THOUGHT.fullmatch(token["content"])
 
 
 def _names(model: TokenModel) -> list[str]:

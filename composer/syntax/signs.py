@@ -43,7 +43,7 @@ CHARACTERS = {
     "∧": "write `and`",
     "∨": "write `or`",
     "…": "write the values out",
-    "{": "a bank is written `[a, b]`, a call `f(key = value)`",
+    "{": "a bank is written `[a, b]`, values by name `[key: value]`, a call `f(key = value)`",
     "}": "a bank is written `[a, b]`, a call `f(key = value)`",
     ";": "begin a new line instead",
     "!": "a negation is written `not`, a difference `!=`",

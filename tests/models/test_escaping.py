@@ -110,6 +110,21 @@ def test_control_words_that_a_tokenizer_does_not_call_special_are_text_too():
     assert 256 not in ids[1:]
 
 
+def test_tokens_that_mark_thoughts_write_themselves_and_are_still_text_in_a_message():
+    from tokenizers import AddedToken, Tokenizer
+    from tokenizers.models import BPE
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    tokenizer = Tokenizer(BPE({c: n for n, c in enumerate(sorted(ByteLevel.alphabet()))}, []))
+    tokenizer.pre_tokenizer = ByteLevel(add_prefix_space=False)
+    marks = ("<think>", "</think>", "[THINK]", "<end>")
+    tokenizer.add_tokens([AddedToken(mark, special=True) for mark in marks])
+    vocabulary = Vocabulary(tokenizer)
+    assert vocabulary.bytes_of([256, 257, 258, 259]) == b"<think></think>[THINK]"
+    (marked,), found = vocabulary.escaping.mark(["<think>"])
+    assert 256 not in vocabulary.prompt(marked, found)
+
+
 @pytest.fixture
 def stories(tmp_path):
     import fusing

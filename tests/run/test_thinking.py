@@ -105,6 +105,8 @@ def test_a_stream_shows_no_thoughts(ready):
         ("{{ '</think>' if false }}<think></think>", "auto", THINK),
         ("<think>\n", False, None),
         ("", "auto", None),
+        ("[THINK]", "auto", Thinking(("[THINK]",), opened=True)),
+        ("{# <seed:think> #}", "auto", Thinking(("seed:think",))),
         ("", True, THINK),
         ("", "reasoning", Thinking(("reasoning",))),
         (
