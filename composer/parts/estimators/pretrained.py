@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
@@ -12,6 +13,7 @@ from composer.parts.estimators.features import Features
 from composer.parts.mistakes import PartError
 from composer.ports import ModelPath, State
 from composer.quiet import quiet
+from composer.specs.content import stamps
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from composer.parts.estimators.features import Vectors
     from composer.parts.estimators.values import Asked, Floats
+    from composer.specs.content import Stamps
 
 _AT_ONCE = 32
 _LEAST = 1e-12
@@ -46,7 +49,8 @@ class Pretrained(Features):
 
     def vectors(self, state: State, queries: Sequence[Asked]) -> Vectors:
         """Encode the queries, shorter ones padded."""
-        tokenizer, model = _loaded(state.facts["model"])
+        folder = str(state.facts["model"])
+        tokenizer, model = _loaded(folder, stamps(Path(folder)))
         texts = [text for text, _ in queries]
         parts = [
             _means(tokenizer, model, texts[at : at + _AT_ONCE], self.tokens)
@@ -56,9 +60,9 @@ class Pretrained(Features):
         return scipy.sparse.csr_matrix(np.vstack([np.zeros((0, size), np.float32), *parts]))
 
 
-@cache
-def _loaded(folder: str) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
-    """Load a tokenizer and a transformer once per process."""
+@lru_cache(maxsize=2)
+def _loaded(folder: str, _stamps: Stamps) -> tuple[PreTrainedTokenizerBase, PreTrainedModel]:
+    """Load a tokenizer and a transformer, once as long as their files stay as they are."""
     try:
         with quiet():
             tokenizer = transformers.AutoTokenizer.from_pretrained(folder)

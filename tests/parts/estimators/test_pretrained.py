@@ -1,5 +1,7 @@
 """A transformer of a folder as features; the zoo's models are such folders."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -27,6 +29,17 @@ def test_vectors_have_length_one(features):
 def test_padding_changes_nothing(features):
     together = encoded(features, "Add 1 and 2.", "Reverse the word star, and then another.")
     assert together[0] == pytest.approx(encoded(features, "Add 1 and 2.")[0], abs=1e-5)
+
+
+def test_a_folder_that_was_replaced_is_read_again(tmp_path):
+    place = tmp_path / "model"
+    shutil.copytree(folder("general-1"), place)
+    before = encoded(Pretrained(model=str(place)), "Add 1 and 2.")
+    shutil.rmtree(place)
+    shutil.copytree(folder("maths"), place)
+    after = encoded(Pretrained(model=str(place)), "Add 1 and 2.")
+    assert after == pytest.approx(encoded(Pretrained(model=str(folder("maths"))), "Add 1 and 2."))
+    assert after != pytest.approx(before)
 
 
 def test_an_empty_query_has_finite_numbers(features):
