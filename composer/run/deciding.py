@@ -33,8 +33,12 @@ ANSWERS = frozenset({Port.TEXT, Port.CANDIDATES, Port.RANKING})
 
 @dataclass(frozen=True)
 class _Known:
-    """Stands for an estimator, and a policy, that have already said what they say of a query."""
+    """Stands for an estimator, and a policy, that have already said what they say of a query.
 
+    `name` is the estimator's, for errors.
+    """
+
+    name: str
     estimates: Estimates
     weights: tuple[float, ...] | None = None
     many: bool = False
@@ -94,9 +98,9 @@ async def _known(
     asked = [asked_of(read(each)) for each in queries]
     estimates = await asyncio.to_thread(by.judge, asked, choices)
     if policy is None or type(policy).decide is Policy.decide:
-        return [{"by": _Known(each)} for each in estimates]
+        return [{"by": _Known(by.name, each)} for each in estimates]
     weights = policy.decide(estimates, choices, random.Random(program.seed))
-    known = (_Known(*pair, policy.many) for pair in zip(estimates, weights, strict=True))
+    known = (_Known(by.name, *pair, policy.many) for pair in zip(estimates, weights, strict=True))
     return [{"by": each, "policy": each} for each in known]
 
 
