@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
-from composer.fusion.taught import loaded
+from composer.fusion.taught import loaded, shaped
 from composer.fusion.weigh.features import FEATURES, features
 from composer.ports.errors import ModelError
 
@@ -136,11 +136,14 @@ def _network(
             f"`{part}` looks at hidden states, but {sides[0].name} is itself a fuse",
             "let a single model lead",
         )
-    count = sum(name.startswith("w") for name in state.arrays)
-    layers = [
-        (torch.from_numpy(state.arrays[f"w{n}"]).float(), torch.from_numpy(state.arrays[f"b{n}"]))
-        for n in range(count)
-    ]
+    count = max(1, sum(name.startswith("w") for name in state.arrays))
+    layers: list[tuple[Tensor, Tensor]] = []
+    size: int | None = None
+    for n in range(count):
+        weight = shaped(state, f"w{n}", size, 1 if n == count - 1 else None)
+        size = weight.shape[1]
+        bias = shaped(state, f"b{n}", size)
+        layers.append((torch.from_numpy(weight).float(), torch.from_numpy(bias)))
     if not hidden and layers[0][0].shape[0] != len(FEATURES):
         raise ModelError("E507", f"what `{part}` learnt is of other features", "teach it again")
     return [(weight, bias.float()) for weight, bias in layers], hidden

@@ -14,7 +14,9 @@ from composer.ports.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Taught", "read", "save"]
+    from numpy.typing import NDArray
+
+__all__ = ["Taught", "read", "save", "shaped"]
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,38 @@ def read(path: Path | str) -> State:
         with safe_open(path, framework="numpy") as file:
             facts = json.loads((file.metadata() or {})["facts"])
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise ModelError(
-            "E505",
-            f"{Path(path).name} does not hold what a part has learnt",
-            "make it with the training functions of `composer.learn.tokens`",
-        ) from error
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
+        raise _none(path) from error
+    finite = all(np.isfinite(each).all() for each in arrays.values() if each.dtype.kind == "f")
+    if not isinstance(facts, dict) or not finite:
+        raise _none(path)
     return State(arrays, facts)
+
+
+def _none(path: Path | str) -> ModelError:
+    said = f"{Path(path).name} does not hold what a part has learnt"
+    return ModelError(
+        "E505", said, "make it with the training functions of `composer.learn.tokens`"
+    )
+
+
+def shaped(state: State, name: str, *sizes: int | None) -> NDArray[Any]:
+    """Return an array of a state; raises ModelError (E507) where it has another shape.
+
+    A size of None may be any.
+    """
+    array = state.arrays.get(name)
+    fits = array is not None and array.ndim == len(sizes)
+    if (
+        array is None
+        or not fits
+        or any(
+            want is not None and want != size for want, size in zip(sizes, array.shape, strict=True)
+        )
+    ):
+        said = f"`{name}` of what was learnt has not the shape that it should have"
+        raise ModelError("E507", said, "teach it again")
+    return array
 
 
 def loaded(taught: Taught | None, part: str) -> State:
@@ -66,7 +93,8 @@ def loaded(taught: Taught | None, part: str) -> State:
 
 def named(state: State, names: Sequence[str], part: str) -> list[int]:
     """Where in a state's rows each member's are; raises ModelError (E507) for one that is new."""
-    known = list(state.facts["names"])
+    told = state.facts.get("names")
+    known = [str(name) for name in told] if isinstance(told, list) else []
     strange = [name for name in names if name not in known]
     if strange:
         said = f"`{part}` learnt about {', '.join(known)}, and now there is {strange[0]}"

@@ -15,7 +15,7 @@ from composer.fusion.align.procrustes import Projection, project
 from composer.fusion.align.space import space_of
 from composer.fusion.align.top import Top
 from composer.fusion.said import Said
-from composer.fusion.taught import loaded
+from composer.fusion.taught import loaded, shaped
 from composer.ports import State
 from composer.ports.errors import ModelError
 
@@ -95,15 +95,22 @@ def mapped(
     refused (E508).
     """
     state = loaded(taught, "mapped")
-    if state.facts["onto"] != sides[0].space.content:
+    if state.facts.get("onto") != sides[0].space.content:
         raise _foreign(f"onto the tokens of {sides[0].name}", sides)
     places = []
     for side in sides[1:]:
-        if side.space.content not in state.facts["from"]:
+        if side.space.content not in (state.facts.get("from") or ()):
             raise _foreign(f"of the tokens of {side.name}", sides)
         places.append(state.facts["from"].index(side.space.content))
-    tokens = [torch.from_numpy(state.arrays[f"tokens.{n}"]).long() for n in places]
-    likeness = [torch.from_numpy(state.arrays[f"likeness.{n}"]) for n in places]
+    tokens: list[Tensor] = []
+    likeness: list[Tensor] = []
+    size = len(sides[0].space)
+    for n, side in zip(places, sides[1:], strict=True):
+        found = shaped(state, f"tokens.{n}", len(side.space), None)
+        if found.dtype.kind != "i" or found.min(initial=-1) < -1 or found.max(initial=-1) >= size:
+            raise _foreign(f"onto the tokens of {sides[0].name}", sides)
+        tokens.append(torch.from_numpy(found).long())
+        likeness.append(torch.from_numpy(shaped(state, f"likeness.{n}", *found.shape)))
     if not normalize:
         return Mapped(sides, device, tokens, likeness, k=k)
     parts = [torch.nn.functional.normalize(each.clamp(min=0), p=1, dim=-1) for each in likeness]

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.fusion.taught import loaded, named
+from composer.fusion.taught import loaded, named, shaped
 from composer.fusion.weigh.base import normalized
-from composer.fusion.weigh.features import features
+from composer.fusion.weigh.features import FEATURES, features
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,8 @@ def learned(sides: Sequence[Side], *, taught: Taught | None = None) -> Weigh:
     """
     state = loaded(taught, "learned")
     order = named(state, [side.name for side in sides], "learned")
-    gate = torch.from_numpy(state.arrays["gate"]).float()[order]
+    rows = len(state.facts["names"])
+    gate = torch.from_numpy(shaped(state, "gate", rows, len(FEATURES) + 1)).float()[order]
 
     def weigh(lined: Lined, shares: Sequence[Share]) -> list[Share]:
         own = [gate[share.place].to(lined.members[0].scores.device) for share in shares]

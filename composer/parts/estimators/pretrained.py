@@ -10,6 +10,7 @@ from pydantic import Field
 
 from composer.heavy import np, scipy, torch, transformers
 from composer.parts.estimators.features import Features
+from composer.parts.estimators.shapes import same_model
 from composer.parts.mistakes import PartError
 from composer.ports import ModelPath, State
 from composer.quiet import quiet
@@ -49,7 +50,7 @@ class Pretrained(Features):
 
     def vectors(self, state: State, queries: Sequence[Asked]) -> Vectors:
         """Encode the queries, shorter ones padded."""
-        folder = str(state.facts["model"])
+        folder = same_model(state, self.model)
         tokenizer, model = _loaded(folder, stamps(Path(folder)))
         texts = [text for text, _ in queries]
         parts = [

@@ -114,10 +114,18 @@ class Sentence(Features):
 
     def vectors(self, state: State, queries: Sequence[Asked]) -> Vectors:
         """Encode all queries at once."""
-        encoder = _encoder(state.facts["model"])
+        encoder = _encoder(same_model(state, self.model))
         texts = [text for text, _ in queries]
         with quiet():
             return scipy.sparse.csr_matrix(encoder.encode(texts, normalize_embeddings=True))
+
+
+def same_model(state: State, model: str) -> str:
+    """Return the model that features were learnt with; a file names no other one to be loaded."""
+    if state.facts.get("model") != model:
+        said = f"what was learnt names another encoder than `{model}`"
+        raise PartError("E507", said, "make it anew: `compose fit RECIPE --data FILE`")
+    return model
 
 
 class _Encoder(Protocol):
