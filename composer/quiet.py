@@ -35,8 +35,11 @@ class _Inside:
     """Stands in a filter of warnings for the pattern of a module, and matches where we are inside.
 
     So one entry serves all threads, each by its own state; to change the filters for a while, as
-    `catch_warnings` does, would change them for everybody.
+    `catch_warnings` does, would change them for everybody. Who copies filters by the text of their
+    pattern, as scikit-learn does for its jobs, copies one that matches nothing.
     """
+
+    pattern = "(?!)"
 
     def match(self, module: str) -> bool:
         """Say whether a warning is raised inside."""
