@@ -121,7 +121,10 @@ def test_a_choice_that_was_not_recorded_is_an_error(by_hand):
         (['{"query": "a", "recorded": []}'], 'line 1: "recorded" does not map models'),
         (['{"query": "a", "recorded": {"A": true}}'], 'line 1: "recorded" does not map models'),
         (['{"query": "a", "recorded": {"A": {"correct": "yes"}}}'], 'labelled "yes"'),
-        (['{"query": "a", "recorded": {"A": {"score": NaN}}}'], "line 1: `NaN` is no number of JSON"),
+        (
+            ['{"query": "a", "recorded": {"A": {"score": NaN}}}'],
+            "line 1: `NaN` is no number of JSON",
+        ),
         (["\n"], "has no rows"),
         ([], "has no rows"),
     ],
