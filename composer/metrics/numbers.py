@@ -17,7 +17,9 @@ _NUMBER = re.compile(
     r"""(?<![\w.])                                     # not inside a word or another number
         (?P<sign>[-+]?)
         (?: (?:US|CA|AU|NZ|HK|[CASR])? [$\u20ac\u00a3\u00a5\u20b9\u20a9] \ ? (?P<inner>[-+]?) )?
-        (?: (?P<body> \d{1,3} (?:(?P<group>[,'\u2019_\u00a0\u2009\u202f])\d{3})
+        (?: (?P<body> \d{1,3} (?P<dot>[.\u00a0\u2009\u202f\u2019'])\d{3} (?:(?P=dot)\d{3})*
+                              ,\d{1,2} (?![\d,]|\.\d)                 # 1.234,56
+                    | \d{1,3} (?:(?P<group>[,'\u2019_\u00a0\u2009\u202f])\d{3})
                               (?:(?P=group)\d{3})* (?!\d) (?:\.\d+)?    # 1,000.5
                     | \d{1,3} (?:\.\d{3}){2,} (?![.\d])                 # 1.000.000
                     | \d{1,3} (?:\ \d{3})*? \ 0\d\d (?!\d|\ \d{3}\b)    # 12 000
@@ -32,7 +34,9 @@ _NUMBER = re.compile(
           | (?P<alone>[\u00bc-\u00be\u2150-\u215e]) )""",
     re.VERBOSE,
 )
-_SIGNS = str.maketrans({"\u2212": "-", "\uff0d": "-", "\ufe63": "-", "\uff0b": "+"})
+_SIGNS = str.maketrans(
+    dict.fromkeys("\u2010\u2011\u2012\u2013\u2212\uff0d\ufe63", "-") | {"\uff0b": "+"}
+)
 _TEX = re.compile(r"[\\{^_]")
 _DRESS = (
     (re.compile(r"(?<=\d)(?:\{,\}|\\!,|,\\!|\\,|\\ |~)(?=\d{3})"), ","),
@@ -44,8 +48,10 @@ _DRESS = (
     (re.compile(r"_\{[^{}]*\}"), ""),
 )
 _WORDS = re.compile(
-    r"(?i:\bnegative\s+|(?:(?<=\bis )|(?<=: )|(?<== )|\A)minus\s+)(?=[$\u20ac\u00a3]?\.?\d)"
+    r"(?:(?<==)|(?<== )|(?<=\u2248 ))- (?=[$\u20ac\u00a3]?\.?\d)"
+    r"|(?i:\bnegative\s+|(?:(?<=\bis )|(?<=: )|(?<== )|\A)minus\s+)(?=[$\u20ac\u00a3]?\.?\d)"
 )
+_CONTINENTAL = re.compile(r"[^\d,]\d{3},\d{1,2}\Z")
 _DATE = re.compile(r"(?<![\d/])\d+(?:/\d+){2,}")
 _BOOKED = re.compile(r"\(\s*([$\u20ac\u00a3\u00a5\u20b9\u20a9][^()]*\d)\s*\)")
 _LONGEST = 300
@@ -129,10 +135,11 @@ def _followed(whole: Decimal, match: re.Match[str]) -> Decimal | Fraction:
 
 
 def _decimal(body: str, power: str | None) -> Decimal | None:
-    grouped = body.count(".") > 1
-    plain = re.sub(
-        r"[,'\u2019_\u00a0\u2009\u202f ]", "", body.replace(".", "") if grouped else body
-    )
+    if _CONTINENTAL.search(body):
+        body = body.replace(".", "").replace(",", ".")
+    elif body.count(".") > 1:
+        body = body.replace(".", "")
+    plain = re.sub(r"[,'\u2019_\u00a0\u2009\u202f ]", "", body)
     raised = re.search(r"[-+]?\d+(?=\}?\Z)", power) if power else None
     try:
         value = Decimal(plain)
