@@ -17,6 +17,7 @@ from composer.models.spelling import THOUGHT
 from composer.ports.errors import ModelError
 from composer.ports.thinking import Thinking
 from composer.sandbox.meter import Limits
+from composer.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,13 +33,16 @@ __all__ = ["ChatTemplate", "Probe"]
 END = "\ufdd2end\ufdd3"
 """Marks where an answer's beginning stops, so that what a template writes after it is cut off."""
 
+_ANSWERING = "add_generation_prompt"
 _PROBING = Limits(steps=100_000, characters=4_000_000, seconds=0.5)
 _ASKING = Limits()
 _SYSTEM = 'Rule 41: "be brief", said Ada & co. <ok> {x}\n  Ünit system.'
 _FIRST = "Earlier question about kestrels?"
 _REPLY = "Earlier reply about linnets."
 _ODD = 'Is 3 < 5 & "7" {{x}} ünïque \\n?\n  Tell me.'
-_LONG = f"{_ODD} {'It was a long story, told in full. ' * 120}Kestrel."
+_STORY = "It was a long story, told in full."
+_LONG = f"{_ODD} {f'{_STORY} ' * 120}Kestrel."
+_ASKS = "Tell me"
 
 
 @dataclass(frozen=True)
@@ -76,6 +80,7 @@ class ChatTemplate:
             **dict(args),
         }
         self._compiled = _compiled(text, name)
+        self._read_by_it(dict(args))
         self.probe = self._probe()
 
     def write(self, messages: Sequence[Message], *, fold_system: bool = False) -> str:
@@ -92,6 +97,18 @@ class ChatTemplate:
         if self.probe.verbatim:
             self._hold(said, text)
         return text
+
+    def _read_by_it(self, args: Mapping[str, object]) -> None:
+        """Refuse a variable whose name is nearly one that the template reads, and is none."""
+        if not args:
+            return
+        from jinja2.meta import find_undeclared_variables
+
+        read = find_undeclared_variables(_environment().parse(self.text))
+        for name in sorted(args.keys() - read):
+            if near := nearest(name, read - args.keys()):
+                text = f"{self.name}'s chat template reads no `{name}`"
+                raise ModelError("E409", text, f"did you mean `{near}`?")
 
     def thinking(self, tags: tuple[str, ...] = ()) -> Thinking | None:
         """Say how thoughts are marked: by given tags, or by those that the template speaks of."""
@@ -136,7 +153,7 @@ class ChatTemplate:
 
         from composer.sandbox.templates import rendered
 
-        values = {**self._variables, "messages": turns, "add_generation_prompt": answering}
+        values = {**self._variables, "messages": turns, _ANSWERING: answering}
         try:
             return rendered(self._compiled, values, limits)
         except TemplateError as error:
@@ -151,9 +168,11 @@ class ChatTemplate:
         """Try the template: first with a question alone, then with more before it."""
         parts, prompt = self._asked()
         asked = _LONG in prompt
-        if not asked and "Kestrel" not in prompt:
+        if not asked and not ("Kestrel" in prompt and _STORY in prompt):
             raise self._loses(
-                "the question" if "told in full" not in prompt else "the end of a long question",
+                "the question, or changes it"
+                if _STORY not in prompt
+                else "the end of a long question",
                 'choose another one: `template = "..."`, `file("chat.jinja")` or `plain`',
             )
         found, losses, refused = set(parts), set(), ""
@@ -210,6 +229,8 @@ class ChatTemplate:
                 prompt = self._filled(turns, _PROBING)
             except ModelError as error:
                 failed = failed or error
+                continue
+            if after and _ASKS not in prompt:
                 continue
             if content in prompt:
                 return frozenset(wanted)

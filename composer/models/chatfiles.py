@@ -43,6 +43,9 @@ def _chat_of(
     folder: Path, chat: Chat, name: str, _stamps: tuple[tuple[str, int], ...]
 ) -> ChatTemplate | None:
     text = chosen(_templates(folder), chat, name)
+    if text is None and chat.args:
+        said = f"{name} has no chat template that would read `template_args`"
+        raise ModelError("E409", said, "leave them out, or choose a template")
     return None if text is None else ChatTemplate(text, name, _tokens(folder), chat.args)
 
 
@@ -92,8 +95,9 @@ def read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except (OSError, ValueError) as problem:
-        said = f"the chat template `{file}` cannot be read: {problem}"
-        raise ModelError("E505", said, "save it as text in UTF-8") from None
+        how = problem.strerror if isinstance(problem, OSError) else None
+        said = f"the chat template `{file}` cannot be read: {how or 'it is not text in UTF-8'}"
+        raise ModelError("E505", said, "name a file that is text in UTF-8") from None
 
 
 def _pair(entry: object) -> tuple[Any, Any] | None:

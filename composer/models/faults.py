@@ -30,6 +30,10 @@ OTHER_TOKENIZERS = ("*.model", "*.tiktoken", "*.spm", "*.vocab", "vocab.*", "tek
 """Files of which transformers can make a tokenizer where there is no tokenizer.json."""
 
 
+WHOLE = ("I8", "U8", "I16", "U16", "I32", "U32", "I64", "U64")
+"""Types of numbers that no weight has unless something says how it was made smaller."""
+
+
 def faults_of(folder: Path) -> tuple[ModelError, ...]:
     """Return what would make a run fail, or answer with other weights than the folder's."""
     return _faults(folder, stamps(folder))
@@ -52,8 +56,23 @@ def _faults(folder: Path, _stamps: Stamps) -> tuple[ModelError, ...]:
     if not found and "quantization_config" not in raw:
         how = unlike(files.kind, raw, stored)
         error = mismatched(folder, *how) if how is not None else None
-        found += [error] if error is not None else []
+        found += [error] if error is not None else _whole(folder, stored)
     return tuple(found)
+
+
+def _whole(folder: Path, stored: Mapping[str, Stored]) -> list[ModelError]:
+    """Return why weights of whole numbers would be misread: nothing says what they stand for."""
+    names = [
+        name
+        for name, each in stored.items()
+        if each.dtype in WHOLE and len(each.shape) > 1 and name.endswith(".weight")
+    ]
+    if not names:
+        return []
+    noun = "a weight" if len(names) == 1 else f"{len(names)} weights"
+    text = f"`{folder}` holds {noun} of whole numbers, such as {min(names)}, and no scale for them"
+    help_ = "name how they were made, as `quantization_config` in config.json, or save real numbers"
+    return [ModelError("E505", text, help_)]
 
 
 def _unread(files: ModelFiles, raw: Mapping[str, Any]) -> Iterator[ModelError]:

@@ -56,6 +56,10 @@ def test_parts_are_given_to_those_roles_alone_whose_text_would_be_lost():
         ("Answer me.", "the question"),
         ("{% for m in messages %}{{ m.content[:900] }}{% endfor %}", "the end of a long question"),
         ("{% for m in messages %}{{ m.text }}{% endfor %}", "the question"),
+        (
+            "{% for m in messages %}{{ m.content | replace(' ', '') }}{% endfor %}",
+            "the question, or changes it",
+        ),
     ],
 )
 def test_a_template_that_leaves_out_the_question_is_an_error(text, what):
@@ -250,3 +254,16 @@ def test_cards_say_what_is_left_out(folder):
     configured(folder, "no question")
     with pytest.raises(ModelError, match="the question"):
         HF(path=str(folder)).card()
+
+
+def test_a_template_that_reads_the_first_message_alone_loses_questions_behind_the_system():
+    assert template("{{ messages[0].content }}").probe.losses == {"system", "turns"}
+    assert template("{{ messages[0].content }}").write(TALK[:2], fold_system=True) == (
+        "Be brief.\n\nHi"
+    )
+
+
+def test_a_variable_that_is_nearly_one_of_the_template_is_refused():
+    with pytest.raises(ModelError, match="reads no `enable_thinkin`") as caught:
+        template(CHATML + "{{ enable_thinking }}", enable_thinkin=False)
+    assert "enable_thinking" in (caught.value.help or "")

@@ -56,6 +56,12 @@ def test_names_under_a_wrapper_are_told_with_the_way_out(folder, prefix):
     assert f"take `{prefix}` off the names" in error.help
 
 
+def test_weights_of_whole_numbers_without_a_scale_are_refused(folder):
+    name = "model.layers.0.mlp.up_proj.weight"
+    reweigh(folder, lambda tensors: tensors | {name: tensors[name].to(torch.int8)})
+    assert f"a weight of whole numbers, such as {name}" in fault(folder).message
+
+
 def test_a_layer_that_is_left_out_is_named(folder):
     reweigh(folder, without("model.layers.3."))
     message = fault(folder).message

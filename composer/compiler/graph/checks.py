@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 
 LOSSES = {
-    "system": "what the system says",
-    "turns": "earlier turns of a conversation",
+    "system": "what the system says, or what comes after it",
+    "turns": "turns of a conversation",
 }
 HELP = {
     "system": "say `fold_system = true` to put it before the first question, or choose a template",
