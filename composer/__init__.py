@@ -8,13 +8,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from composer.words.caches import PACKAGE_VERSION
-
 if TYPE_CHECKING:
     from composer.ports import Query
     from composer.recipe import Recipe, load
     from composer.run import Ensemble, Failure, Result
     from composer.words import Diagnostic, Mistakes
+
+    __version__: str
 
 __all__ = [
     "Diagnostic",
@@ -27,7 +27,6 @@ __all__ = [
     "__version__",
     "load",
 ]
-__version__ = PACKAGE_VERSION
 
 _WHERE = {
     "Diagnostic": "composer.words",
@@ -43,6 +42,10 @@ _WHERE = {
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can be anything
     """Import the public face on first use, so that floors below it import without it."""
+    if name == "__version__":
+        from composer.words.caches import PACKAGE_VERSION
+
+        return PACKAGE_VERSION
     if name in _WHERE:
         return getattr(import_module(_WHERE[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -50,4 +53,4 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can be a
 
 def __dir__() -> list[str]:
     """List the public face too, though nothing of it may be imported yet."""
-    return sorted({*globals(), *_WHERE})
+    return sorted({*globals(), *__all__})

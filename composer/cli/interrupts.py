@@ -16,18 +16,15 @@ import threading
 import time
 from typing import TYPE_CHECKING, Self
 
+from composer.cli import EXIT_INTERRUPTED, heard
+
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
 
-__all__ = ["EXIT_INTERRUPTED", "Interrupts"]
-
-EXIT_INTERRUPTED = 130
-"""The exit status of a command that was interrupted."""
+__all__ = ["Interrupts"]
 
 GRACE = 0.5
 """Seconds that the main thread has to end by itself."""
-
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interrupts:
@@ -40,14 +37,13 @@ class Interrupts:
 
     def __enter__(self) -> Self:
         """Begin to watch, unless this is no main thread, or signals are ignored from outside."""
-        main = threading.current_thread() is threading.main_thread()
-        heard = [each for each in SIGNALS if main and signal.getsignal(each) != signal.SIG_IGN]
-        if os.name != "posix" or not heard:
+        signals = heard()
+        if not signals:
             return self
         self._reads, self._writes = os.pipe()
         os.set_blocking(self._writes, False)
         self._wakes = signal.set_wakeup_fd(self._writes, warn_on_full_buffer=False)
-        self._before = {each: signal.signal(each, self._interrupt) for each in heard}
+        self._before = {each: signal.signal(each, self._interrupt) for each in signals}
         threading.Thread(target=self._watch, name="interrupts", daemon=True).start()
         return self
 

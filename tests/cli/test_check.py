@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from composer.cli import VERBS, main
+from composer.cli import main
+from composer.cli.verbs import VERBS
 from composer.parts import parts
 from composer.steps import STEPS
 from composer.words import CODES

@@ -5,8 +5,9 @@ from importlib import metadata
 import pytest
 from click.testing import CliRunner
 
-from composer.cli import compose, health, timing
+from composer.cli import health, timing
 from composer.cli.health import Health, examine
+from composer.cli.verbs import compose
 from composer.run import Failure
 
 TIMES = {"decode": {"1": 0.004, "2": 0.0025}, "shared_step": 0.0035}

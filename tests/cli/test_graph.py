@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from composer.cli import compose
+from composer.cli.verbs import compose
 from composer.words import Mistakes
 
 RECIPE = """

@@ -151,3 +151,20 @@ def test_an_ensemble_in_a_block_that_is_interrupted_is_left_at_once():
     )
     assert done.stdout == "left\n"
     assert time.perf_counter() - began < 40
+
+
+@pytest.mark.parametrize(
+    "needed", ["click", "composer.words", "composer.cli.verbs", "composer.recipe"]
+)
+def test_an_interruption_while_the_command_is_imported_shows_no_traceback(interrupted, needed):
+    stop = f"""
+        import sys, time
+        class Slow:
+            def find_spec(name, path, target=None):
+                if name == {needed!r}:
+                    print("ready", file=sys.stderr, flush=True)
+                    time.sleep(60)
+        sys.meta_path.insert(0, Slow)
+    """
+    code, _, err, took = interrupted("check", "none.ens", before=stop)
+    assert is_clean(code, err, took)

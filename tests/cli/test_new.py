@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from composer.cli import compose
 from composer.cli.new_ import ORDER, STARTERS
+from composer.cli.verbs import compose
 from composer.recipe import Recipe
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from composer.cli import compose
 from composer.cli.timeline import BAR, bar
+from composer.cli.verbs import compose
 from composer.run import Failure
 from composer.run.telling import clipped
 from composer.run.trace import Asked, Trace

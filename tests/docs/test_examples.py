@@ -21,7 +21,8 @@ from pathlib import Path
 
 import pytest
 
-from composer.cli import VERBS, main
+from composer.cli import main
+from composer.cli.verbs import VERBS
 from composer.recipe import Mistakes, Recipe
 from composer.steps import STEPS
 from composer.words import draw

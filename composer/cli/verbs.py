@@ -1,0 +1,131 @@
+"""The verbs of the command `compose`: one file each, imported when it is called."""
+
+from __future__ import annotations
+
+import gc
+import io
+import os
+import sys
+from contextlib import nullcontext
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import click
+
+from composer.cli import EXIT_INTERRUPTED
+from composer.cli.interrupts import Interrupts
+from composer.cli.say import failed
+from composer.cli.terminal import ReaderGoneError, drain, err, prepare, traced
+from composer.quiet import quiet
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VERBS = {
+    "run": "Answer queries with a recipe.",
+    "check": "Find all mistakes of recipes; no model is touched.",
+    "plan": "Show what would run, where, with which defaults.",
+    "graph": "Draw what would run: as text, Mermaid, dot or SVG.",
+    "explain": "Show what each rule did; or explain a code, a step or a part.",
+    "fmt": "Write recipes in canonical text, or in the other notation.",
+    "ls": "List steps, parts, models or recipes.",
+    "fit": "Teach the parts of a recipe that learn, from a data file.",
+    "eval": "Measure recipes on a data file.",
+    "trace": "Show what happened for each query that was traced.",
+    "new": "Start a recipe from a commented example.",
+    "doctor": "Look at versions, devices, caches and keys.",
+    "lsp": "Serve an editor: mistakes, hover, completion, definitions.",
+    "schema": "Print what editors need: the schema of YAML recipes, or a grammar of colours.",
+}
+
+SELDOM = (20_000, 20, 20)
+"""How many new objects there are between searches for garbage; a row makes hundreds, none kept."""
+
+LASTING = ("run", "fit", "eval", "lsp")
+"""The verbs that may run for long, and so must not keep their garbage."""
+
+
+class Verbs(click.Group):
+    """The verbs by name; the module of one is imported only when it runs."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order of use."""
+        del ctx
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a verb's module."""
+        del ctx
+        if cmd_name not in VERBS:
+            return None
+        if cmd_name in LASTING:
+            gc.enable()
+            gc.set_threshold(*SELDOM)
+        module = import_module(f"composer.cli.{cmd_name}_")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb, or say which one was probably meant."""
+        if args and not args[0].startswith("-") and args[0] not in VERBS:
+            from composer.words import did_you_mean
+
+            raise click.UsageError(f"there is no `{args[0]}`: {did_you_mean(args[0], VERBS)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(VERBS.items()))
+
+
+@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ensemble-composer", prog_name="compose")
+def compose() -> None:
+    """Compose language models into one ensemble: write a recipe, run it as one model."""
+
+
+def execute(arguments: Sequence[str] | None) -> int:
+    """Run the command and return its exit status; no traceback unless it is asked for."""
+    # Searching the installed packages for plugins of pydantic costs a tenth of a short command.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+    # So does looking for garbage in what was imported, on the way and again at the very end.
+    gc.disable()
+    prepare()
+    sys.excepthook = traced
+    with Interrupts() as interrupts:
+        try:
+            return _run(list(sys.argv[1:] if arguments is None else arguments), interrupts)
+        finally:
+            gc.freeze()
+            gc.enable()
+            drain()
+
+
+def _run(argv: list[str], interrupts: Interrupts) -> int:
+    traceback = "--traceback" in argv
+    argv = [each for each in argv if each != "--traceback"]
+    listens = bool(sys.warnoptions)  # who starts Python with `-W` wants to hear all of it
+    try:
+        with nullcontext() if listens else quiet():
+            return compose.main(argv, prog_name="compose", standalone_mode=False) or 0
+    except click.ClickException as error:
+        said = io.StringIO()
+        error.show(said)
+        err(said.getvalue(), end="")
+        return error.exit_code
+    except ReaderGoneError:
+        return 0
+    except (KeyboardInterrupt, click.Abort):
+        interrupts.tell()
+        return EXIT_INTERRUPTED
+    except Exception as error:
+        if interrupts.seen:  # some libraries make another error of the interruption
+            interrupts.tell()
+            return EXIT_INTERRUPTED
+        if traceback:
+            raise
+        return failed(error)
