@@ -56,7 +56,8 @@ async def _within(
             try:
                 yield
             finally:
-                timers[0].cancel()
+                for each in timers:
+                    each.cancel()
     except TimeoutError:
         if not limit.expired():
             raise
