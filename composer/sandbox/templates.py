@@ -36,7 +36,7 @@ _LONGEST = 1_000_000
 _UNREAL = (SyntaxError, RecursionError, MemoryError, ValueError, OverflowError)
 _FAILED = (
     *(TypeError, ValueError, ArithmeticError, LookupError, AttributeError),
-    *(RecursionError, MemoryError, NotImplementedError, AssertionError),
+    *(RuntimeError, MemoryError, AssertionError),
 )
 
 

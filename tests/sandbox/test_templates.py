@@ -63,6 +63,12 @@ LARGE = [
 ]
 
 
+@pytest.mark.parametrize("text", ["{{ cycler() }}", "{{ 1 / 0 }}", "{{ [1, 'a'] | sort }}"])
+def test_an_error_inside_a_template_is_one_of_the_template(text):
+    with pytest.raises(TemplateError):
+        render(text)
+
+
 @pytest.mark.parametrize("text", LARGE)
 def test_what_would_be_too_large_is_refused_before_it_is_made(text):
     before = time.thread_time()
