@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 import click
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from composer.recipe import Recipe
     from composer.run import Rows
 
+_ROW = 'a row is {"id": "q1", "query": "2 + 2?"}'
+
 Left = Callable[[tuple[str, ...]], None]
 """Is told what a row holds that is not asked."""
 
@@ -36,6 +38,7 @@ class Asked:
 
     again: Callable[[Left], Iterable[Query]]
     limit: int | None = None
+    file: Path | None = None
     _left: Counter[str] = field(default_factory=Counter)
 
     @classmethod
@@ -44,8 +47,8 @@ class Asked:
     ) -> Asked:
         """Take the arguments, else the file, else what is piped in, else the example."""
         if not given and input_ is not None and input_.is_file():
-            return cls(partial(_of_file, input_), limit)
-        made = cls(lambda _left: kept, limit)
+            return cls(partial(_of_file, input_), limit, input_)
+        made = cls(lambda _left: kept, limit, None if given else input_)
         kept = list(_once(recipe, given, input_, made.see))
         return made
 
@@ -54,9 +57,18 @@ class Asked:
         return islice(iter(self.again(lambda _: None)), self.limit)
 
     def count(self, rows: Rows | None) -> int:
-        """Count the queries that have no answer yet; raises Failure where one is no query."""
+        """Count the queries that have no answer yet.
+
+        Raises Failure where one is no query, and where a file that was named holds none.
+        """
         found = islice(iter(self.again(self.see)), self.limit)
-        return sum(1 for _ in (found if rows is None else rows.unanswered(found)))
+        first = list(islice(found, 1))
+        if not first and self.file is not None:
+            from composer.run import Failure
+
+            raise Failure("E504", f"`{self.file}` has no rows", _ROW)
+        every = chain(first, found)
+        return sum(1 for _ in (every if rows is None else rows.unanswered(every)))
 
     def see(self, left: tuple[str, ...]) -> None:
         """Count what a row holds that is not asked."""

@@ -47,6 +47,17 @@ def test_files_are_read_as_people_have_them(run, name, content):
     assert run("--input", name) == (0, "one\ntwo\n", "")
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("q.csv", ""), ("q.csv", "id,query\n"), ("q.jsonl", "\n"), ("q.json", "[]")],
+)
+def test_a_file_without_rows_is_no_success(run, name, content):
+    Path(name).write_text(content)
+    for more in ([], ["--output", "o.jsonl"]):
+        code, _, err = run("--input", name, *more)
+        assert (code, f"error[E504]: `{name}` has no rows" in err) == (3, True)
+
+
 def test_what_is_piped_in_is_read_like_a_file(tmp_path):
     (tmp_path / "r.ens").write_text(RECIPE)
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
