@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Appending", "is_stream"]
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
+
 
 def is_stream(path: Path) -> bool:
     """Say whether a path is there and no file: what was written cannot be read from it again."""
@@ -67,6 +69,6 @@ def _stream(path: Path) -> int:
 
 def _line(row: Mapping[str, object]) -> bytes:
     try:
-        return (json.dumps(row, ensure_ascii=False) + "\n").encode()
+        return (_ENCODER.encode(row) + "\n").encode()
     except UnicodeEncodeError:  # half of a character that was cut in two
         return (json.dumps(row) + "\n").encode()

@@ -329,6 +329,8 @@ def _known(made: Completion) -> Completion:
     """
     confidence = finite(made.confidence)
     logprobs = made.logprobs if all(each < math.inf for each in made.logprobs) else ()
+    if confidence is made.confidence and logprobs is made.logprobs:
+        return made
     return replace(made, confidence=confidence, logprobs=logprobs)
 
 

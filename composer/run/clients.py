@@ -37,11 +37,11 @@ class Clients:
 
     async def of(self, model: Model) -> Client:
         """Return what answers for a model; raises ModelError where nothing can."""
+        if isinstance(model, Declared):
+            return self._local if model.is_local else await self._opened(model)
         remote = [leaf for leaf in leaves(model) if not leaf.is_local]
         if not remote:
             return self._local
-        if isinstance(model, Declared):
-            return await self._opened(model)
         if isinstance(model, SpanFuse):
             return SpanClient(model, self, self._prices)
         raise ModelError(
@@ -65,10 +65,11 @@ class Clients:
 
     async def _opened(self, model: Declared) -> Client:
         """Open a client, once however many ask; a failure is not kept."""
-        if model not in self._remote:
+        opening = self._remote.get(model)
+        if opening is None:
             assert isinstance(model.declaration, Remote)
-            self._remote[model] = asyncio.ensure_future(model.declaration.open(model.name))
-        opening = self._remote[model]
+            opening = asyncio.ensure_future(model.declaration.open(model.name))
+            self._remote[model] = opening
         try:
             return opening.result() if opening.done() else await asyncio.shield(opening)
         except Exception:

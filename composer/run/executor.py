@@ -32,7 +32,7 @@ from composer.run.limits import ended, within
 from composer.steps import Role
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from composer.ports import Value
     from composer.run.asking import Means
@@ -48,7 +48,8 @@ Argument: TypeAlias = "Value | Branch | Failed"
 class Program:
     """A graph that is ready to run: node names from the plan, and what is shared by all queries.
 
-    `options` are those of each node, with what its parts keep while the program is open.
+    `options` are those of each node, with what its parts keep while the program is open; `served`
+    are its inputs: what traces call each, which input of the step it serves, and what gives it.
     """
 
     root: Node
@@ -58,9 +59,11 @@ class Program:
     constants: dict[Node, Value] = field(default_factory=dict)
     fixed: frozenset[Node] = frozenset()
     options: Mapping[Node, Mapping[str, object]] = field(init=False, repr=False)
+    served: Mapping[Node, tuple[tuple[str, Input, Node], ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.options = {node: _begun(node) for node in self.ids}
+        self.served = {node: tuple(_served(node, self.ids)) for node in self.ids}
         moving: set[Node] = set()
         for node in topological(self.root):
             if node.op == QUERY or any(each in moving for each in node.inputs):
@@ -119,12 +122,10 @@ class Walk:
         return value
 
     async def _arguments(self, node: Node) -> list[Argument]:
-        gathers = node.step.gathers
-        names = node.get("names") if gathers else (_name(e, self.program.ids) for e in node.inputs)
-        pairs = zip(names, node.paired(), strict=True)
+        gathers, served = node.step.gathers, self.program.served[node]
         if not gathers and sum(map(self._is_open, node.inputs)) <= 1:
-            return [await self._given(name, input_, each) for name, (input_, each) in pairs]
-        given = [self._given(name, input_, each) for name, (input_, each) in pairs]
+            return [await self._given(*each) for each in served]
+        given = [self._given(*each) for each in served]
         if not gathers:
             return await side_by_side(given)
         try:
@@ -231,6 +232,15 @@ def _begun(node: Node) -> dict[str, object]:
     """Return the options of a node, its parts begun."""
     values = node.values().items()
     return {name: each.begin() if isinstance(each, Typed) else each for name, each in values}
+
+
+def _served(node: Node, ids: Mapping[Node, str]) -> Iterator[tuple[str, Input, Node]]:
+    """Yield the inputs of a node as they are named, with the inputs of the step they serve."""
+    if node.op == QUERY:
+        return
+    names = node.get("names") if node.step.gathers else [_name(e, ids) for e in node.inputs]
+    for name, (input_, each) in zip(names, node.paired(), strict=True):
+        yield name, input_, each
 
 
 def _name(node: Node, ids: Mapping[Node, str]) -> str:

@@ -73,6 +73,8 @@ def limit_of(model: Model) -> float | None:
 
     A fuse with a member behind a client has none: each request to a member has that member's.
     """
+    if isinstance(model, Declared):
+        return model.timeout
     members = list(leaves(model))
     if len(members) > 1 and not all(each.is_local for each in members):
         return None

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from composer.models.data import Line
     from composer.ports import Message
 
+_ENCODER = json.JSONEncoder(default=str)
+
 ACCEPTED = 'a text, a row such as {"id": "1", "query": "..."}, or a Query'
 
 BESIDE = frozenset({*JUDGED, *(name for pair in PAIRS for name in pair)})
@@ -115,5 +117,5 @@ def _query(row: Mapping[str, object], default_id: str) -> Query:
 
 def _digest(messages: tuple[Message, ...], fields: Mapping[str, object]) -> str:
     told = [[str(name), fields[name]] for name in sorted(fields, key=str)]
-    text = json.dumps([messages, told], default=str)
+    text = _ENCODER.encode([messages, told])
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

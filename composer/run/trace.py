@@ -6,12 +6,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from composer.ports import Usage
 from composer.run.telling import lines_of
 from composer.words.secrets import starred_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from composer.ports import Usage
 
 
 @dataclass(slots=True)
@@ -68,7 +69,8 @@ class Trace:
 
     def spend(self, name: str, usage: Usage) -> None:
         """Count what a model was asked."""
-        self.usage[name] = self.usage.get(name, Usage()) + usage
+        before = self.usage.get(name)
+        self.usage[name] = usage if before is None else before + usage
 
     def as_dict(self) -> dict[str, object]:
         """Return the object that `--trace FILE` writes, one a line."""

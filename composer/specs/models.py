@@ -176,6 +176,10 @@ def bare(model: Model) -> Model:
 
 def leaves(model: Model) -> Iterator[Checkpoint]:
     """Yield the models that answer for a model, left to right, as often as they occur."""
+    return iter((model,)) if isinstance(model, Checkpoint) else _leaves(model)
+
+
+def _leaves(model: Model) -> Iterator[Checkpoint]:
     waiting = [model]
     while waiting:
         each = waiting.pop()

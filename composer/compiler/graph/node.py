@@ -66,6 +66,8 @@ class Node:
         inputs = self.step.inputs
         for at, node in enumerate(self.given):
             yield inputs[min(at, len(inputs) - 1)], node
+        if not self.holds:
+            return
         holders = {node: option for option, node, _ in self.holders}
         for node in self.held:
             yield Input(holders[node], Role.VALUE, frozenset({Port.MODEL})), node

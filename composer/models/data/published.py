@@ -22,6 +22,7 @@ COST, RESPONSE = "|total_cost", "|model_response"
 """How RouterBench ends the columns of a model, beside the one with its score."""
 
 SPLITS = ("train", "val", "test")
+SCORES = frozenset(f"{split}_score" for split in SPLITS)
 METRIC = "bertscore"
 """The metric of MixInstruct that lies between 0 and 1 and needs no other scale."""
 
@@ -34,8 +35,8 @@ def converted(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield _mixinstruct(row)
     elif isinstance(row.get("examples"), list) and not any(name in row for name in QUESTIONS):
         yield from _examples(row["examples"])
-    elif any(f"{split}_score" in _flat(row) for split in SPLITS):
-        yield from _routereval(_flat(row))
+    elif not SCORES.isdisjoint(flat := _flat(row)):
+        yield from _routereval(flat)
     else:
         yield row
 
@@ -113,6 +114,8 @@ def _mixinstruct(row: dict[str, Any]) -> dict[str, Any]:
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
     """Put what RouterEval keeps under `data` and `prompt` beside the rest."""
     inner = [each for key in ("data", "prompt") if isinstance(each := row.get(key), dict)]
+    if not inner:
+        return row
     return {key: value for one in (row, *inner) for key, value in one.items()}
 
 

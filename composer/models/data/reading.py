@@ -103,7 +103,7 @@ def _turned(lines: Iterator[Line]) -> Iterator[Line]:
                 yield Line(line.number, line.text, row, left)
                 continue
             for row in converted(line.content):
-                yield Line(line.number, line.text, row)
+                yield line if row is line.content else Line(line.number, line.text, row)
         except BadRow as bad:
             yield Line(line.number, line.text, bad)
 
@@ -136,8 +136,8 @@ def _told(line: Line, seen: dict[str, int], forms: set[tuple[str, ...]]) -> Line
             said = f"the id `{name}` is already on line {seen[name]}"
             raise BadRow(said, "give every row its own id, or none of them")
         seen[name] = line.number
-    left = (*line.left_out, *parts_left_out(row.get("messages")))
-    return Line(line.number, line.text, row, left) if left else line
+    left = tuple(parts_left_out(row.get("messages")))
+    return Line(line.number, line.text, row, (*line.left_out, *left)) if left else line
 
 
 _FORMS = 64
