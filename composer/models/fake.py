@@ -48,7 +48,7 @@ class Fake(Remote):
     seed: int = 0
     fails: bool = False
     seconds: float = Field(default=0.0, ge=0)
-    thinking: str | None = None
+    thinking: str | None = Field(default=None, min_length=1)
     price: Price = None
 
     @property

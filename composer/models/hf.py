@@ -6,7 +6,9 @@ import os
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
 
 from composer.models.asked import checked, processing_of, settings_of, unheeded
 from composer.models.chatfiles import chat_of
@@ -59,7 +61,7 @@ class HF(Local):
     template_args: Variables = ()
     fold_system: bool = False
     parse_special: bool = False
-    thinking: bool | str = "auto"
+    thinking: bool | Annotated[str, Field(min_length=1)] = "auto"
     generation_config: bool | None = None
     repetition_penalty: Factor | None = None
     presence_penalty: Extra | None = None

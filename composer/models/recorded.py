@@ -8,6 +8,8 @@ from textwrap import shorten
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from pydantic import Field
+
 from composer.models.data import stand_in
 from composer.models.recording import Recording, recording
 from composer.ports.capability import Capability
@@ -54,7 +56,7 @@ class Recorded(Remote):
 
     file: FilePath
     model: str
-    thinking: str | None = None
+    thinking: str | None = Field(default=None, min_length=1)
     price: Price = None
 
     @property

@@ -65,12 +65,23 @@ def test_the_same_in_yaml(folder):
         ("template_args = [1]", "E401", "expected values by name"),
         ("template_args = [a: 1, a: 2]", "E401", "expected values by name"),
         ("template_args = 3", "E401", "expected values by name"),
+        ("template_args = [a: none]", "E401", "expected `true` or `false` or a"),
+        ("template_args = [shorts: true]", "E409", "reads no `shorts`"),
+        ("template = plain, template_args = [a: 1]", "E409", "no chat template that would read"),
+        ('thinking = ""', "E402", "must not be an empty text"),
     ],
 )
 def test_what_cannot_be_is_refused(folder, options, code, said):
     [(one, message)] = found(folder, f'model A = hf("m", {options})\nA')
     assert one == code
     assert said in message
+
+
+@pytest.mark.parametrize("model", ['fake("x", ', 'recorded("r.jsonl", "m", '])
+def test_a_tag_of_thoughts_without_letters_is_refused(folder, model):
+    (folder / "r.jsonl").write_text('{"query": "q", "recorded": {"m": {"text": "x"}}}\n')
+    text = f'model A = {model}thinking = "")\nA'
+    assert found(folder, text) == [("E402", "`thinking` must not be an empty text")]
 
 
 def test_a_system_text_that_would_be_lost_is_a_mistake(folder):

@@ -57,6 +57,10 @@ def leads_back(expr: tree.Expr) -> Diagnostic:
     return Diagnostic("E205", text, expr.place, "leads back to itself")
 
 
+EMPTY = "string_too_short"
+"""How pydantic calls a text that has too few letters; we ask for one at least."""
+
+
 def describe(expr: tree.Expr) -> str:
     """Name what an expression is."""
     names = {
@@ -92,6 +96,8 @@ def complaint(
     if limits:
         text = f"`{option}` must be {' and '.join(limits)}"
         return Diagnostic("E402", text, place, f"is `{error['input']}`")
+    if error["type"] == EMPTY:
+        return Diagnostic("E402", f"`{option}` must not be an empty text", place, "is empty")
     field = kind.model_fields.get(option)
     wanted = say(field.annotation) if field else "another value"
     return Diagnostic("E401", f"`{option}` must be {wanted}", place, f"should be {wanted}")

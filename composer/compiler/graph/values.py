@@ -25,6 +25,7 @@ from composer.compiler.graph.hints import (
 )
 from composer.compiler.graph.scope import Binding, Scope, unknown
 from composer.compiler.graph.unfit import (
+    EMPTY,
     complaint,
     given_twice,
     leads_back,
@@ -205,7 +206,7 @@ class Values:
             return expr.value
         if isinstance(expr, tree.Call):
             return str(self._plain(expr, str, scope))
-        return self.number(expr, scope)
+        return self.number(expr, scope, bool | float | str)
 
     def _plain(self, expr: tree.Expr, hint: object, scope: Scope) -> object:
         value: str | bool | float
@@ -426,7 +427,13 @@ def build(
     try:
         return kind(**values)
     except ValidationError as error:
-        raise Bad(*(complaint(each, kind, call, given) for each in error.errors())) from None
+        short = {each["loc"][:1] for each in error.errors() if each["type"] == EMPTY}
+        told = [
+            each
+            for each in error.errors()
+            if each["type"] == EMPTY or each["loc"][:1] not in short  # not what else it might be
+        ]
+        raise Bad(*(complaint(each, kind, call, given) for each in told)) from None
 
 
 def _environment(call: tree.Call) -> str:
