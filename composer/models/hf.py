@@ -98,7 +98,8 @@ class HF(Local):
 
     def identity(self) -> str:
         """The folder, or the hub id with its revision, and how the weights are used."""
-        use = (long_name(self.dtype), self.device, repr(self.chat), repr(self.thinking))
+        thinking = () if self.thinking == "auto" else (f"thinking:{self.thinking}",)
+        use = (long_name(self.dtype), self.device, str(self.chat), *thinking)
         return "|".join((f"hf:{self._key}", *use))
 
     def content(self) -> str:

@@ -35,7 +35,13 @@ class Chat:
 
     def content(self) -> str:
         """Name what prompts depend on, wherever a file lies."""
-        own = self.template if self.file is None else f"file:{file_digest(self.file)}"
+        return self._named(None if self.file is None else file_digest(self.file))
+
+    def __str__(self) -> str:
+        return self._named(self.file)
+
+    def _named(self, file: str | None) -> str:
+        own = self.template if file is None else f"file:{file}"
         said = [f"{name}={value!r}" for name, value in self.args]
         flags = [name for name in ("fold_system", "parse_special") if getattr(self, name)]
         return ",".join((own, *said, *flags))

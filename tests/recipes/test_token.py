@@ -200,10 +200,16 @@ def test_critical_tokens(agrees):
 
 
 def test_a_member_that_leaves_is_told_in_the_trace(tmp_path, monkeypatch):
-    from composer.models import local
+    from composer.models.local import LocalModel
 
-    plain = local._context
-    monkeypatch.setattr(local, "_context", lambda c: 3 if c.hidden_size == 160 else plain(c))
+    load = LocalModel.__init__
+
+    def narrow(model, *args):
+        load(model, *args)
+        if model.config.hidden_size == 160:
+            model.context = 3
+
+    monkeypatch.setattr(LocalModel, "__init__", narrow)
     path = tmp_path / "leave.ens"
     models = 'use "zoo.ens" (general, large)\nexample "Add 17 and 25."\n'
     path.write_text(f"{models}token_fuse(general, large, leave = true)\n", encoding="utf-8")

@@ -96,5 +96,5 @@ def test_abilities_go_by_the_names_that_parts_write():
 
 
 def test_a_hook_stays_the_function_that_it_was():
-    (check,) = vote.hooks.checks
-    assert check.__name__ == "as_many_weights_as_answers"
+    names = [check.__name__ for check in vote.hooks.checks]
+    assert "as_many_weights_as_answers" in names
