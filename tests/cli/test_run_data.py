@@ -58,6 +58,14 @@ def test_a_file_without_rows_is_no_success(run, name, content):
         assert (code, f"error[E504]: `{name}` has no rows" in err) == (3, True)
 
 
+@pytest.mark.parametrize("between", [" ", ",,", "\n,\n,\n"])
+def test_rows_of_a_list_have_one_comma_between_them(run, between):
+    Path("q.json").write_text('[{"query": "a"}' + between + '{"query": "b"}]')
+    code, out, err = run("--input", "q.json")
+    assert (code, out) == (3, "")
+    assert "one comma between two rows" in err
+
+
 def test_what_is_piped_in_is_read_like_a_file(tmp_path):
     (tmp_path / "r.ens").write_text(RECIPE)
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

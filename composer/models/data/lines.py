@@ -98,7 +98,13 @@ def json_whole(lines: Counted) -> Iterator[Line]:
         if isinstance(value, BadRow):
             return
         gap = _BETWEEN.match(text, place)
-        place = gap.end() if gap else end
+        place, commas = (gap.end(), gap.group().count(",")) if gap else (end, 0)
+        last = place >= end or text[place] == "]"
+        if listed and commas != 1 and not (last and not commas):
+            number = start + 1 + text.count("\n", 0, place)
+            said = "there is one comma between two rows of a list"
+            yield Line(number, "", BadRow(f"this is not JSON: {said}", ONE_A_LINE))
+            return
     if listed and text[place:].strip() != "]":
         past = _BLANK.match(text, place + 1)
         place = past.end() if past and place < end else len(text.rstrip())
