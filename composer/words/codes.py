@@ -351,8 +351,8 @@ CODES: dict[str, Code] = {
     "E409": Code(
         "a chat template that cannot be used",
         "What writes a conversation as a model was taught to read it would leave out the question, "
-        "what the system says or earlier turns; or there are several templates and none is the "
-        "default; or it cannot be filled in. `template` names another one, "
+        "what the system says or turns of a conversation; or there are several templates and none "
+        "is the default; or it cannot be filled in. `template` names another one, "
         '`template = file("chat.jinja")` a file, `template_args` its variables, and '
         "`fold_system = true` puts what the system says before the first question.",
     ),
@@ -595,9 +595,9 @@ CODES: dict[str, Code] = {
     ),
     "W404": Code(
         "a chat template that leaves something out",
-        "The template was tried with texts of our own: what the system says, or earlier turns, do "
-        "not reach the model. A question that has them is refused (E409). Choose another template, "
-        "or say `fold_system = true`.",
+        "The template was tried with texts of our own: what the system says, or some turns of a "
+        "conversation, do not reach the model. A question that has them is refused (E409). Choose "
+        "another template, or say `fold_system = true`.",
     ),
     "W501": Code(
         "a check that has to wait",

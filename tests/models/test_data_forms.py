@@ -119,7 +119,7 @@ def test_a_byte_that_is_no_text_is_told_with_its_line(tmp_path):
         ('id,query\n1,"a\n2,b\n3,c\n', 2, "never closed"),
         ('id,query\n1,"a\n2,b"x\n', 2, "quote"),
         ("id,query\n1,a\n2,b,c\n", 3, "3 fields"),
-        ("id,query\n1,a\n2\n", 3, "1 fields"),
+        ("id,query\n1,a\n2\n", 3, "1 field,"),
         ("id,query,query\n1,a,b\n", 1, "two columns"),
         ("id,query,,\n1,a,,\n", 1, "two columns"),
         ("id,query,\n1,a,\n", 1, "no name"),

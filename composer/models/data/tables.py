@@ -85,7 +85,8 @@ class _Header:
     def row(self, cells: list[str]) -> dict[str, Any]:
         """Return what the cells hold, without the empty ones and an index without a name."""
         if len(cells) != len(self.names):
-            said = f"this row has {len(cells)} fields, and the first line names {len(self.names)}"
+            here = "1 field" if len(cells) == 1 else f"{len(cells)} fields"
+            said = f"this row has {here}, and the first line names {len(self.names)}"
             raise BadRow(said, QUOTED)
         if any("\0" in cell for cell in cells):
             raise binary()
