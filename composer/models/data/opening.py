@@ -108,7 +108,11 @@ def text_lines(file: io.BufferedReader) -> Iterator[str]:
     head = file.peek(_SEEN)
     named = next((name for mark, name in ENCODINGS if head.startswith(mark)), None)
     if named is not None:
-        yield from io.TextIOWrapper(file, encoding=named, newline="\n")
+        text = io.TextIOWrapper(file, encoding=named, newline="\n")
+        try:
+            yield from text
+        finally:
+            text.detach()  # or the file of whoever opened it would be closed with this
         return
     for line in file:
         yield line.decode()
