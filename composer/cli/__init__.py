@@ -9,17 +9,15 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
+
+from composer.cli.interrupts import EXIT_INTERRUPTED, heard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import FrameType
 
-__all__ = ["EXIT_INTERRUPTED", "heard", "main"]
-
-EXIT_INTERRUPTED = 130
-"""The exit status of a command that was interrupted."""
+__all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -34,13 +32,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if signal.getsignal(each) is _leave:
                 signal.signal(each, handler)
     sys.exit(status)
-
-
-def heard() -> list[signal.Signals]:
-    """Return the signals that end a command: none beside the main thread, nor what is ignored."""
-    is_main = threading.current_thread() is threading.main_thread()
-    both = (signal.SIGINT, signal.SIGTERM) if is_main and os.name == "posix" else ()
-    return [each for each in both if signal.getsignal(each) != signal.SIG_IGN]
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -14,17 +14,26 @@ import signal
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Self
 
-from composer.cli import EXIT_INTERRUPTED, heard
-
+TYPE_CHECKING = False  # that of `typing` takes long to import, and this comes before all else
 if TYPE_CHECKING:
     from types import FrameType, TracebackType
+    from typing import Self
 
-__all__ = ["Interrupts"]
+__all__ = ["EXIT_INTERRUPTED", "Interrupts", "heard"]
+
+EXIT_INTERRUPTED = 130
+"""The exit status of a command that was interrupted."""
 
 GRACE = 0.5
 """Seconds that the main thread has to end by itself."""
+
+
+def heard() -> list[signal.Signals]:
+    """Return the signals that end a command: none beside the main thread, nor what is ignored."""
+    is_main = threading.current_thread() is threading.main_thread()
+    both = (signal.SIGINT, signal.SIGTERM) if is_main and os.name == "posix" else ()
+    return [each for each in both if signal.getsignal(each) != signal.SIG_IGN]
 
 
 class Interrupts:
