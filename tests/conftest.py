@@ -42,6 +42,14 @@ def _beside(name):
     return module
 
 
+@pytest.fixture(autouse=True)
+def _no_secrets_of_other_tests():
+    """Forget what `env(...)` gave: it stays a secret of its process, and stars in all messages."""
+    from composer.words import secrets
+
+    secrets._GIVEN.clear()
+
+
 @pytest.fixture(scope="session")
 def golden():
     """Compare a text with an expected one: `golden(path, actual)`."""
