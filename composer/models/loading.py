@@ -49,8 +49,9 @@ def module_of(files: ModelFiles, weights: Weights, device: torch.device) -> PreT
 
 def _own(module: PreTrainedModel) -> None:
     """Copy tensors that are the file itself, mapped into memory: it may change or be cut off."""
-    with torch.inference_mode(mode=False):  # copies that can be written to, as the weights were
-        for tensor in (*module.parameters(), *module.buffers()):
+    for tensor in (*module.parameters(), *module.buffers()):
+        # A copy is of its tensor's kind: one that can be written to, or one of inference.
+        with torch.inference_mode(mode=tensor.is_inference()):
             tensor.data = tensor.data.clone()
 
 
