@@ -91,10 +91,18 @@ def attend() -> None:
         if _LINES not in handler.filters:
             handler.addFilter(_LINES)
     library: Any = sys.modules.get("transformers.utils.logging")
-    if hasattr(library, "set_tqdm_hook") and library not in _attended:
-        _attended.append(library)
+    if not hasattr(library, "EmptyTqdm") or library in _attended:
+        return
+    _attended.append(library)
+    if hasattr(library, "set_tqdm_hook"):
         before = library.set_tqdm_hook(None)
         library.set_tqdm_hook(_bars(library.EmptyTqdm, before))
+    else:  # of an older transformers
+        kind, bars = type(library.tqdm), type(library.tqdm).__call__
+        silent = _bars(library.EmptyTqdm, None)
+        kind.__call__ = lambda bar, *args, **options: silent(
+            lambda *a, **o: bars(bar, *a, **o), args, options
+        )
 
 
 def _bars(empty: Bar, before: Callable[[Bar, Any, Any], Any] | None) -> Callable[..., Any]:
