@@ -26,7 +26,7 @@ LIBRARIES = (
     *("sentence_transformers", "wordllama", "sklearn", "scipy", "numpy", "pyarrow", "filelock"),
     *("urllib3", "httpx", "httpcore", "requests", "fsspec", "matplotlib"),
 )
-"""Those whose own handlers write log lines to stderr."""
+"""Those whose log lines are ours to hear: by handlers of their own, or handed on to the root's."""
 
 _inside: ContextVar[bool] = ContextVar("inside", default=False)
 
@@ -48,12 +48,11 @@ class _Inside:
 
 
 class _Outside(logging.Filter):
-    """Lets the log lines pass that are written outside."""
+    """Lets log lines pass: those that are written outside, and those of no library of ours."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Say whether a line is written outside."""
-        del record
-        return not _inside.get()
+        """Say whether a line is written outside, or by another than these libraries."""
+        return not _inside.get() or record.name.partition(".")[0] not in LIBRARIES
 
 
 _WARNINGS: Any = ("ignore", None, Warning, _Inside(), 0)
@@ -117,9 +116,13 @@ def _bars(empty: Bar, before: Callable[[Bar, Any, Any], Any] | None) -> Callable
 
 
 def _handlers() -> Iterator[logging.Handler]:
-    """Yield what writes the libraries' lines: their own handlers, and that of last resort."""
+    """Yield what writes the libraries' lines: their own handlers, the root's, that of last resort.
+
+    Some hand their lines on to the root: transformers does where `CI` is set.
+    """
     if logging.lastResort is not None:
         yield logging.lastResort
+    yield from logging.root.handlers
     for name in LIBRARIES:
         logger = logging.root.manager.loggerDict.get(name)
         yield from getattr(logger, "handlers", ())

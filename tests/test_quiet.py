@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import shutil
 import subprocess
 import sys
@@ -37,11 +38,12 @@ def folder(tmp_path):
     return tmp_path
 
 
-def said(folder, *command):
+def said(folder, *command, **environment):
     """Run a command in a process of its own; what stands on stderr."""
     ended = subprocess.run(
         [sys.executable, *command],
         cwd=folder,
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         timeout=240,
@@ -86,8 +88,9 @@ assert (list(logging.root.handlers), logging.root.level) == before
 """
 
 
-def test_the_face_of_python_is_silent_and_leaves_others_alone(folder):
-    lines = said(folder, "-c", FACE).splitlines()
+@pytest.mark.parametrize("handed_on", ["false", "true"], ids=["own handlers", "the root's"])
+def test_the_face_of_python_is_silent_and_leaves_others_alone(folder, handed_on):
+    lines = said(folder, "-c", FACE, CI=handed_on).splitlines()
     assert lines[0] == "mine: a line"
     assert "UserWarning: a warning" in lines[1]
     assert lines[-1].endswith("asked for")
