@@ -14,17 +14,17 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from composer.fusion.engine import Engine
-from composer.models.hf import HF
-from composer.ports import Generate, Query, Sampling
+from composer.backends.hf import HF
+from composer.engine.engine import Engine
 from composer.specs import ByteFuse, Declared
+from composer.values import Generate, Query, Sampling
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from synthetic import SHARPNESS, tokenizer
 
 if TYPE_CHECKING:
-    from composer.ports import Model
+    from composer.values import Model
 
 WORDS, TOKENS, QUESTIONS = 32_000, 16, 6
 

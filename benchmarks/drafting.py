@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import torch
 from synthetic import checkpoint, llama, prompt
 
-from composer.fusion.engine import Engine
-from composer.models.local import LocalModel
-from composer.parts import Mean, Union
-from composer.parts.draft import Speculative
-from composer.ports import Generate, Query, Sampling
+from composer.engine.engine import Engine
+from composer.engine.weights.local import LocalModel
+from composer.methods import Mean, Union
+from composer.methods.draft import Speculative
 from composer.specs import TokenFuse
+from composer.values import Generate, Query, Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

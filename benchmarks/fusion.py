@@ -27,19 +27,19 @@ import gating
 import synthetic
 import torch
 
-from composer.fusion.engine import Engine
-from composer.models.forward import cache_name
-from composer.parts import Mean, Shared, Template, Union
-from composer.parts.align import Edits, Relative, TopK
-from composer.ports import Completion, Generate, Query, Sampling
+from composer.engine.engine import Engine
+from composer.engine.rows.forward import cache_name
+from composer.methods import Mean, Shared, Template, Union
+from composer.methods.align import Edits, Relative, TopK
 from composer.specs import Declared, Prompted, TokenFuse
+from composer.values import Completion, Generate, Query, Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from composer.models.local import LocalModel
-    from composer.ports import Model
+    from composer.engine.weights.local import LocalModel
     from composer.specs.parts import Align
+    from composer.values import Model
 
 Run = Callable[[], object]
 Seconds = dict[str, float]

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.fusion.align.base import Side
-    from composer.fusion.said import Said
+    from composer.engine.align.base import Side
+    from composer.engine.distribution import Said
 
 __all__ = ["Regular", "regular"]
 

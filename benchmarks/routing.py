@@ -22,12 +22,12 @@ import numpy as np
 from composer.evaluate import read_rows
 from composer.evaluate.decisions import decide_only
 from composer.evaluate.sweep import AIQ, GAIN, ZERO_AIQ
-from composer.learn.fit import fit
-from composer.learn.lesson import Lesson
-from composer.learn.ordering import intervals, recovered
+from composer.fit.fitting import fit
+from composer.fit.lesson import Lesson
+from composer.fit.ordering import intervals, recovered
+from composer.methods.estimators.rows import labels
+from composer.methods.estimators.values import Choice
 from composer.metrics import drawn_interval
-from composer.parts.estimators.rows import labels
-from composer.parts.estimators.values import Choice
 from composer.recipe import Recipe
 
 if TYPE_CHECKING:

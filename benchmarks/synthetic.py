@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from composer.models.hf import HF
-from composer.models.local import LocalModel
+from composer.backends.hf import HF
+from composer.engine.weights.local import LocalModel
 from composer.specs import Declared, Weights
 
 SPACE = "Ġ"

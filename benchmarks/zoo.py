@@ -4,7 +4,7 @@
 
 The best member is chosen on the validation items; both are then measured on the test items, with a
 95% paired bootstrap interval of the difference. `--pairs` names a folder with further generalists,
-`general-3` to `general-6`, as `python -m composer.learn.zoo train NAME...` leaves them there.
+`general-3` to `general-6`, as `python -m composer.fit.zoo train NAME...` leaves them there.
 """
 
 from __future__ import annotations

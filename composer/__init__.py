@@ -9,10 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from composer.ports import Query
+    from composer.diagnostics import Diagnostic, Mistakes
     from composer.recipe import Recipe, load
     from composer.run import Ensemble, Failure, Result
-    from composer.words import Diagnostic, Mistakes
+    from composer.values import Query
 
     __version__: str
 
@@ -29,11 +29,11 @@ __all__ = [
 ]
 
 _WHERE = {
-    "Diagnostic": "composer.words",
+    "Diagnostic": "composer.diagnostics",
     "Ensemble": "composer.run",
     "Failure": "composer.run",
-    "Mistakes": "composer.words",
-    "Query": "composer.ports",
+    "Mistakes": "composer.diagnostics",
+    "Query": "composer.values",
     "Recipe": "composer.recipe",
     "Result": "composer.run",
     "load": "composer.recipe",
@@ -43,7 +43,7 @@ _WHERE = {
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute can be anything
     """Import the public face on first use, so that floors below it import without it."""
     if name == "__version__":
-        from composer.words.caches import PACKAGE_VERSION
+        from composer.diagnostics.caches import PACKAGE_VERSION
 
         return PACKAGE_VERSION
     if name in _WHERE:

@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from composer.diagnostics import Place, Source
 from composer.syntax import tree, unparse
 from composer.syntax.kinds import STATEMENTS
-from composer.words import Place, Source
 
 if TYPE_CHECKING:
     from composer.recipe import Recipe
@@ -169,8 +169,8 @@ def model(name: str, declared: Expression) -> Expression:
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - a step, a part, a backend, or a signal
     """Return a word of the language, as a function or, for a signal, as a value."""
-    from composer.models import BACKENDS
-    from composer.parts import TEMPLATES, find_part, parts
+    from composer.backends import BACKENDS
+    from composer.methods import TEMPLATES, find_part, parts
     from composer.steps import STEPS
 
     plain = name.rstrip("_")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import compile_recipe, shipped
-from composer.words import Diagnostic, Mistakes, Source, nearest
+from composer.diagnostics import Diagnostic, Mistakes, Source, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

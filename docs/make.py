@@ -11,11 +11,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from composer.backends import BACKENDS
 from composer.compiler.plan.about import about_backend, about_part, about_step
-from composer.models import BACKENDS
-from composer.parts import TEMPLATES, parts
+from composer.diagnostics import CODES
+from composer.methods import TEMPLATES, parts
 from composer.steps import STEPS
-from composer.words import CODES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

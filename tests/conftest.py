@@ -45,7 +45,7 @@ def _beside(name):
 @pytest.fixture(autouse=True)
 def _no_secrets_of_other_tests():
     """Forget what `env(...)` gave: it stays a secret of its process, and stars in all messages."""
-    from composer.words import secrets
+    from composer.diagnostics import secrets
 
     secrets._GIVEN.clear()
 

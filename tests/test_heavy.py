@@ -10,7 +10,7 @@ import composer
 from composer.heavy import Deferred
 
 HEAVY = {"networkx", "numpy", "scipy", "sklearn", "torch", "transformers"}
-ENGINE = ("composer.fusion.", "composer.models.")
+ENGINE = ("composer.engine.", "composer.backends.")
 COMMAND = "composer.__main__"
 USED = [
     ("numpy", "linalg"),

@@ -73,7 +73,7 @@ def test_a_plan_says_what_would_run(path):
 
 
 def test_loading_and_planning_touch_no_model(path, monkeypatch):
-    from composer.models.fake import Fake
+    from composer.backends.fake import Fake
 
     monkeypatch.setattr(Fake, "open", lambda *_: pytest.fail("a model was made"))
     load(path).plan()

@@ -15,16 +15,16 @@ from typing import TYPE_CHECKING
 import click
 
 from composer.cli.terminal import err, utf8
-from composer.words import Diagnostic
+from composer.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from composer.models.data import Line
-    from composer.ports import Query
+    from composer.data import Line
     from composer.recipe import Recipe
     from composer.run import Rows
+    from composer.values import Query
 
 _ROW = 'a row is {"id": "q1", "query": "2 + 2?"}'
 
@@ -84,13 +84,13 @@ class Asked:
 
 
 def _of_file(path: Path, left: Left) -> Iterator[Query]:
-    from composer.models.data import read
+    from composer.data import read
 
     return _of_lines(partial(read, path), str(path), left)
 
 
 def _of_lines(read: Callable[[], Iterator[Line]], name: str, left: Left) -> Iterator[Query]:
-    from composer.models.data import Unreadable
+    from composer.data import Unreadable
     from composer.run import Failure
     from composer.run.questions import queries_of
 
@@ -106,8 +106,8 @@ def _once(
     input_: Path | None,
     left: Left,
 ) -> Iterable[Query]:
-    from composer.ports import Query
     from composer.run.questions import as_query, told_apart
+    from composer.values import Query
 
     if given:
         return told_apart(
@@ -125,7 +125,7 @@ def _once(
 
 
 def _piped(left: Left) -> Iterator[Query]:
-    from composer.models.data import read_stream
+    from composer.data import read_stream
 
     stdin = os.fdopen(sys.stdin.fileno(), "rb", closefd=False)
     return _of_lines(partial(read_stream, stdin, "stdin"), "stdin", left)

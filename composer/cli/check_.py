@@ -15,7 +15,7 @@ from composer.cli.say import (
     tell,
 )
 from composer.cli.terminal import out
-from composer.words import Diagnostic, Mistakes
+from composer.diagnostics import Diagnostic, Mistakes
 
 
 @click.command()

@@ -73,7 +73,7 @@ def _passes(recipe: Recipe) -> Iterator[str]:
 
 
 def _code(code: str) -> str:
-    from composer.words import explanation
+    from composer.diagnostics import explanation
 
     text = explanation(code)
     if text is None:
@@ -90,15 +90,15 @@ def _steps() -> list[str]:
 
 def _parts() -> set[str]:
     """Return the names of all parts."""
-    from composer.parts import parts
+    from composer.methods import parts
 
     return {name for named in parts().values() for name in named}
 
 
 def _step(name: str) -> str:
     from composer.compiler.plan.about import about_step
+    from composer.diagnostics import did_you_mean
     from composer.steps import STEPS
-    from composer.words import did_you_mean
 
     if name not in STEPS:
         raise click.UsageError(f"there is no step `{name}`: {did_you_mean(name, _steps())}")
@@ -107,8 +107,8 @@ def _step(name: str) -> str:
 
 def _part(name: str) -> str:
     from composer.compiler.plan.about import about_part
-    from composer.parts import parts
-    from composer.words import did_you_mean
+    from composer.diagnostics import did_you_mean
+    from composer.methods import parts
 
     found = [
         (kind, part) for kind, named in parts().items() for n, part in named.items() if n == name

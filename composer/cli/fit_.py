@@ -20,8 +20,8 @@ from composer.cli.terminal import err, out
 
 if TYPE_CHECKING:
     from composer.evaluate import Compare
-    from composer.learn.fit import Done
-    from composer.learn.lesson import Target
+    from composer.fit.fitting import Done
+    from composer.fit.lesson import Target
     from composer.recipe import Recipe
 
 
@@ -30,7 +30,7 @@ def _target(ctx: click.Context, param: click.Parameter, value: str | None) -> Ta
     del ctx, param
     if value is None:
         return None
-    from composer.learn.lesson import Target
+    from composer.fit.lesson import Target
 
     try:
         return Target.read(value)
@@ -80,8 +80,8 @@ def command(
     as_json: bool,
 ) -> None:
     """Teach the parts of a recipe that learn; `run`, `eval` and `plan` use it from then on."""
-    from composer.learn.fit import fit
-    from composer.learn.lesson import Lesson
+    from composer.fit.fitting import fit
+    from composer.fit.lesson import Lesson
 
     loaded = reading.read(recipe, seed=seed).within(timeout)
     lesson = Lesson(
@@ -113,7 +113,7 @@ def _own_data(recipe: Recipe) -> Path:
 
 def _lines(done: Done) -> list[str]:
     from composer.compiler.fits import arrays_path
-    from composer.learn.worth import verdict
+    from composer.fit.worth import verdict
 
     lines = []
     for entry in done.kept.entries:

@@ -11,7 +11,7 @@ import click
 
 from composer.cli.say import EXIT_MISTAKES, as_json, json_option, tell
 from composer.cli.terminal import err, out
-from composer.words import Diagnostic, Mistakes, Source
+from composer.diagnostics import Diagnostic, Mistakes, Source
 
 STDIN = Path("-")
 

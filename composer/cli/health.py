@@ -15,7 +15,7 @@ from composer.heavy import torch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from composer.ports import JSON
+    from composer.values import JSON
 
 VERSION = 1
 
@@ -173,7 +173,7 @@ def zoo(health: Health) -> dict[str, object]:
 
 def caches(health: Health) -> list[dict[str, JSON]]:
     """Return the places that things are kept in, with their sizes and bounds."""
-    from composer.words.caches import ANSWERS, MERGED, NAMES, bound, cache_folder
+    from composer.diagnostics.caches import ANSWERS, MERGED, NAMES, bound, cache_folder
 
     try:
         ours = cache_folder()

@@ -44,7 +44,7 @@ def _steps() -> Iterator[Row]:
 
 
 def _parts() -> Iterator[Row]:
-    from composer.parts import parts
+    from composer.methods import parts
 
     for kind, named in parts().items():
         for part in named.values():
@@ -53,7 +53,7 @@ def _parts() -> Iterator[Row]:
 
 def _models() -> Iterator[Row]:
     from composer import zoo
-    from composer.models import BACKENDS
+    from composer.backends import BACKENDS
 
     for backend in BACKENDS.values():
         yield {"name": f"{backend.name}(...)", "about": backend.summary()}

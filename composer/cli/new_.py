@@ -25,7 +25,7 @@ def command(kind: str | None, file: Path | None) -> None:
         out("\n".join(_listed(known)))
         return
     if kind not in known:
-        from composer.words import did_you_mean
+        from composer.diagnostics import did_you_mean
 
         raise click.UsageError(f"there is no kind `{kind}`: {did_you_mean(kind, known)}")
     target = _target(kind, file)

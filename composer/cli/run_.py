@@ -28,9 +28,9 @@ from composer.cli.terminal import err, is_terminal, out
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from composer.ports import Query
     from composer.recipe import Recipe
     from composer.run import Ensemble, Result, Rows
+    from composer.values import Query
 
 ON_STDERR = "-"
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from composer.cli.terminal import err, is_terminal
-from composer.words import Diagnostic, Mistakes
+from composer.diagnostics import Diagnostic, Mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -113,7 +113,7 @@ def tell(diagnostics: Iterable[Diagnostic]) -> None:
 
 
 def _drawn(diagnostic: Diagnostic) -> str:
-    from composer.words import draw
+    from composer.diagnostics import draw
 
     return draw(diagnostic, color=is_terminal(sys.stderr))
 

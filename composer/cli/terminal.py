@@ -11,8 +11,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from composer.words.cells import STEERING, steady
-from composer.words.secrets import starred
+from composer.diagnostics.cells import STEERING, steady
+from composer.diagnostics.secrets import starred
 
 if TYPE_CHECKING:
     import re

@@ -10,8 +10,8 @@ from rich.text import Text
 from rich.tree import Tree
 
 from composer.cli.terminal import is_terminal, out
+from composer.diagnostics import visible
 from composer.run.telling import clipped, said_of, steps_of
-from composer.words import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

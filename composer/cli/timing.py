@@ -13,16 +13,16 @@ import statistics
 import time
 from typing import TYPE_CHECKING
 
+from composer.diagnostics.caches import cache_folder
 from composer.heavy import torch
 from composer.run.result import Failure
-from composer.words.caches import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from composer.models.rows import Row
-    from composer.models.runner import Runner
+    from composer.engine.rows.row import Row
+    from composer.engine.rows.runner import Runner
 
 VERSION = 1
 
@@ -45,7 +45,7 @@ def timings_file() -> Path:
 
 def measure(tell: Callable[[str], None] = lambda _: None) -> Timings:
     """Time every device; `tell` is called with the name of each before it begins."""
-    from composer.models.pool import devices
+    from composer.engine.pool import devices
 
     found = {}
     for device in devices():
@@ -82,9 +82,9 @@ def _on(device: str) -> Timings:
 
 
 def _runner(name: str, device: str) -> Runner:
-    from composer.models.local import load
-    from composer.models.runner import Runner
-    from composer.models.zoo import Zoo
+    from composer.backends.zoo import Zoo
+    from composer.engine.rows.runner import Runner
+    from composer.engine.weights.local import load
     from composer.specs import Declared
 
     return Runner(load(Declared(name, Zoo(model=name)), device))
@@ -112,7 +112,7 @@ def _shared(first: Runner, second: Runner) -> float:
 
 def _rows(runner: Runner, batch: int) -> list[Row]:
     """Open rows that have read a little."""
-    from composer.models.rows import Feed
+    from composer.engine.rows.row import Feed
 
     rows = [runner.rows.join() for _ in range(batch)]
     runner.step([Feed(row, [1 + at % 8 for at in range(READ)], [READ - 1]) for row in rows])
@@ -120,7 +120,7 @@ def _rows(runner: Runner, batch: int) -> list[Row]:
 
 
 def _step(runner: Runner, rows: list[Row]) -> torch.Tensor:
-    from composer.models.rows import Feed
+    from composer.engine.rows.row import Feed
 
     return runner.step([Feed(row, [1], [0]) for row in rows])
 

@@ -95,7 +95,7 @@ def _chosen(traces: list[dict[str, Any]], ids: tuple[str, ...], file: Path) -> l
     known = {str(each["id"]) for each in traces}
     for each in ids:
         if each not in known:
-            from composer.words import did_you_mean
+            from composer.diagnostics import did_you_mean
 
             raise click.UsageError(f"{file} has no query {each!r}; {did_you_mean(each, known)}")
     return [each for each in traces if not ids or str(each["id"]) in ids]

@@ -69,7 +69,7 @@ class Verbs(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the verb, or say which one was probably meant."""
         if args and not args[0].startswith("-") and args[0] not in VERBS:
-            from composer.words import did_you_mean
+            from composer.diagnostics import did_you_mean
 
             raise click.UsageError(f"there is no `{args[0]}`: {did_you_mean(args[0], VERBS)}", ctx)
         return super().resolve_command(ctx, args)

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from composer.compiler.graph.context import Context
 from composer.compiler.graph.files import Loader, root_of
 from composer.compiler.graph.lower import lowering
+from composer.diagnostics import Place, Source
 from composer.syntax import Use, parse_sound
 from composer.syntax.formatting import notation
 from composer.syntax.grammar import lark
 from composer.syntax.lexemes import Lexeme, lexemes
-from composer.words import Place, Source
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

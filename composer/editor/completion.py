@@ -20,7 +20,7 @@ from composer.editor.items import (
     zoo_models,
 )
 from composer.editor.slots import ANY, BACKEND, MODEL, STEP, TYPE, called, slot
-from composer.parts.template import VARIABLES
+from composer.methods.template import VARIABLES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from composer.compiler.graph import shipped
 from composer.compiler.graph.hints import unwrap
 from composer.compiler.graph.scope import Binding
+from composer.diagnostics import Mistakes, Place, Source
 from composer.editor.cursor import cursor
 from composer.editor.slots import slot
 from composer.editor.subjects import Parameter, subject
 from composer.syntax import read, tree
-from composer.words import Mistakes, Place, Source
 
 if TYPE_CHECKING:
     from composer.editor.buffer import Buffer

@@ -6,6 +6,7 @@ import asyncio
 
 from lsprotocol import types
 
+from composer.diagnostics import Place
 from composer.editor import protocol
 from composer.editor.buffer import position
 from composer.editor.completion import completion
@@ -14,7 +15,6 @@ from composer.editor.hover import hover
 from composer.editor.server import Server, held
 from composer.editor.symbols import symbols
 from composer.editor.tidy import tidied
-from composer.words import Place
 
 PAUSE = 0.2
 """Seconds without a keystroke before a text is checked."""

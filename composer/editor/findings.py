@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from composer.compiler.graph import compile_recipe
 from composer.compiler.graph.files import root_of
+from composer.diagnostics import Diagnostic, Mistakes, Note, Place, explanation, meant
 from composer.editor.definition import used_file
 from composer.syntax import Use
-from composer.words import Diagnostic, Mistakes, Note, Place, explanation, meant
 
 if TYPE_CHECKING:
     from composer.editor.buffer import Buffer

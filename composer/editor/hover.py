@@ -5,21 +5,21 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from composer.backends import BACKENDS, Declaration
 from composer.compiler.graph.scope import Binding
 from composer.compiler.plan.about import About, Option
 from composer.compiler.plan.describe import size_text
 from composer.editor.cursor import cursor
 from composer.editor.subjects import Named, Parameter, subject
-from composer.models import BACKENDS, Declaration
 from composer.syntax import tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from composer.backends import Card
+    from composer.diagnostics import Place
     from composer.editor.buffer import Buffer
     from composer.editor.subjects import Subject
-    from composer.models import Card
-    from composer.words import Place
 
 ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
 

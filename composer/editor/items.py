@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
+from composer.backends import BACKENDS
 from composer.compiler.graph import shipped
 from composer.compiler.graph.hints import is_model, unwrap
 from composer.compiler.plan.about import about_backend, about_part, about_step
 from composer.editor.hover import KINDS, about_text, option_text
 from composer.editor.slots import TYPES, kinds_at
 from composer.editor.subjects import takes
-from composer.models import BACKENDS
-from composer.parts import TEMPLATES, Rule, Template, find_part, parts
+from composer.methods import TEMPLATES, Rule, Template, find_part, parts
 from composer.steps import STEPS
 from composer.syntax import tree
 from composer.syntax.kinds import STATEMENTS

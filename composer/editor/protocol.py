@@ -10,10 +10,10 @@ from pygls.uris import from_fs_path
 from composer.editor.buffer import position
 
 if TYPE_CHECKING:
+    from composer.diagnostics import Note, Place
     from composer.editor.findings import Finding
     from composer.editor.items import Item
     from composer.editor.symbols import Symbol
-    from composer.words import Note, Place
 
 ITEMS = {
     "keyword": types.CompletionItemKind.Keyword,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from composer.backends import BACKENDS
 from composer.compiler.plan.about import about_backend, about_part, about_step
 from composer.editor.shapes import (
     ARGUMENTS,
@@ -14,8 +15,7 @@ from composer.editor.shapes import (
     option,
     refer,
 )
-from composer.models import BACKENDS
-from composer.parts import parts
+from composer.methods import parts
 from composer.steps import STEPS
 from composer.syntax.building import TYPES
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
 from composer.compiler.graph.hints import is_kind, is_union
-from composer.parts import Rule, Template, kind_of
-from composer.ports import Typed
-from composer.ports.typed import Variables
+from composer.methods import Rule, Template, kind_of
+from composer.values import Typed
+from composer.values.typed import Variables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, get_args, get_origin
 
+from composer.backends import BACKENDS
 from composer.compiler.graph.hints import is_kind, required, unwrap
 from composer.compiler.plan.about import About, about_backend, about_part, about_step
-from composer.models import BACKENDS
-from composer.parts import Rule, Signal, find_part, kind_of, kinds_of
+from composer.methods import Rule, Signal, find_part, kind_of, kinds_of
 from composer.steps import STEPS
 from composer.syntax import tree
 

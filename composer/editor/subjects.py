@@ -5,19 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from composer.backends import BACKENDS
 from composer.compiler.graph.values import bound_value
 from composer.compiler.plan.about import About, Option, about_backend
 from composer.editor.slots import BACKEND, called, kinds_at, parts_named, slot, step_named
-from composer.models import BACKENDS
-from composer.parts import TEMPLATES, Template, parts
+from composer.methods import TEMPLATES, Template, parts
 from composer.syntax import tree
 
 if TYPE_CHECKING:
     from composer.compiler.graph.scope import Binding
+    from composer.diagnostics import Place
     from composer.editor.buffer import Buffer
     from composer.editor.cursor import Cursor
     from composer.editor.slots import Slot
-    from composer.words import Place
 
 
 @dataclass(frozen=True, slots=True)

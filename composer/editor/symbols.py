@@ -10,8 +10,8 @@ from composer.syntax import tree, unparse
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from composer.diagnostics import Place
     from composer.editor.buffer import Buffer
-    from composer.words import Place
 
 
 @dataclass(frozen=True, slots=True)

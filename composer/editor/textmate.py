@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.models import BACKENDS
+from composer.backends import BACKENDS
 from composer.steps import STEPS
 from composer.syntax.building import TYPES
 from composer.syntax.kinds import STATEMENTS, WORDS

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from composer.evaluate.members import Known
     from composer.evaluate.report import Report
     from composer.evaluate.rows import Row
-    from composer.ports import JSON
     from composer.recipe import Recipe
     from composer.run import Result
+    from composer.values import JSON
 
 __all__ = ["Comparison", "compare", "render"]
 

@@ -7,16 +7,16 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from composer.data import SHAPE, BadRow, Unreadable, read
+from composer.diagnostics import Diagnostic, Mistakes, Place, Source
 from composer.evaluate.rows import Row, row_of
-from composer.models.data import SHAPE, BadRow, Unreadable, read
 from composer.run.questions import Occurrences
-from composer.words import Diagnostic, Mistakes, Place, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from composer.models.data import Line
+    from composer.data import Line
 
 __all__ = ["divide", "read_rows"]
 
@@ -32,7 +32,7 @@ def read_rows(
     sample: int | None = None,
     seed: int = 0,
 ) -> list[Row]:
-    """Read a data file (see `composer.models.data`); all of its mistakes are reported at once.
+    """Read a data file (see `composer.data`); all of its mistakes are reported at once.
 
     `split` keeps the rows of one split, `limit` the first rows of what is left, and `sample` as
     many of those, drawn by the seed and in the order of the file.

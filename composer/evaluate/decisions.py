@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from composer.evaluate.router import Router
     from composer.evaluate.rows import Row
     from composer.evaluate.slices import Tagged
-    from composer.ports import JSON, Decision
     from composer.recipe import Recipe
+    from composer.values import JSON, Decision
 
 __all__ = ["Decided", "decide_only"]
 

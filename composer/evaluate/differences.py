@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from composer.evaluate.decisions import Decided
     from composer.evaluate.report import Report
     from composer.metrics import Interval
-    from composer.ports import JSON
+    from composer.values import JSON
 
 __all__ = ["Difference", "decided_differences", "differences"]
 

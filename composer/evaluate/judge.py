@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+from composer.data import quality_of, stand_in
 from composer.metrics import contains, exact, number, numeric
-from composer.models.data import quality_of, stand_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from composer.evaluate.rows import Row
-    from composer.ports import JSON
+    from composer.values import JSON
 
 __all__ = ["Compare", "judge", "judgement", "matches"]
 

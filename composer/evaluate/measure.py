@@ -16,8 +16,8 @@ from composer.evaluate.router import study
 from composer.evaluate.seen import foreign_in, foreign_share, seen_of
 from composer.evaluate.slices import tagged
 from composer.metrics import difference_interval, mean_interval
-from composer.ports import Usage
 from composer.run.partial import Partial
+from composer.values import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -12,13 +12,13 @@ from composer.evaluate.recipes import alone, data_names, declarations, options_o
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from composer.backends import Declaration
     from composer.evaluate.heard import Heard
     from composer.evaluate.judge import Compare
     from composer.evaluate.rows import Row
-    from composer.models import Declaration
-    from composer.ports.card import Price
     from composer.recipe import Recipe
     from composer.run import Result
+    from composer.values.card import Price
 
 __all__ = ["Alone", "Judged", "Known", "Members", "best_of", "quality_of", "spent"]
 

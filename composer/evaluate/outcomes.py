@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from composer.evaluate.judge import Compare
     from composer.evaluate.members import Members
     from composer.evaluate.rows import Row
-    from composer.ports import Decision
     from composer.run import Ensemble, Result
+    from composer.values import Decision
 
     Floats = NDArray[np.floating]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from composer.metrics import Interval
-    from composer.ports import JSON
+    from composer.values import JSON
 
 __all__ = ["both", "plain"]
 

@@ -10,10 +10,10 @@ from composer.compiler.graph import GENERATE, topological
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+    from composer.backends import Declaration
     from composer.compiler.graph import Node
-    from composer.models import Declaration
-    from composer.ports.card import Price
     from composer.recipe import Recipe
+    from composer.values.card import Price
 
 __all__ = ["alone", "data_names", "declarations", "options_of", "price_of"]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from composer.evaluate.members import best_of
-from composer.ports.requests import dollars
+from composer.values.requests import dollars
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from composer.evaluate.router import Router
     from composer.evaluate.slices import Tagged
     from composer.metrics import Interval
-    from composer.ports import JSON
+    from composer.values import JSON
 
 __all__ = ["Report"]
 

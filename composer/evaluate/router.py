@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from composer.evaluate.outcomes import Outcomes
     from composer.evaluate.sweep import Curve
-    from composer.ports import JSON
+    from composer.values import JSON
 
     Floats = NDArray[np.floating]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from composer.models.data import (
+from composer.data import (
     JUDGED,
     BadRow,
     id_of,
@@ -19,7 +19,7 @@ from composer.run.questions import as_query
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from composer.ports import JSON, Query
+    from composer.values import JSON, Query
 
 __all__ = ["Row", "row_of"]
 

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
     from composer.compiler.graph import Node
     from composer.evaluate.rows import Row
-    from composer.ports import Trainable
     from composer.recipe import Recipe
     from composer.run import Result
+    from composer.values import Trainable
 
 __all__ = ["FOREIGN", "foreign_in", "foreign_share", "seen_of"]
 
@@ -25,7 +25,7 @@ def seen_of(recipe: Recipe, routes: Iterable[Node], rows: Sequence[Row]) -> int:
 
     Data that are no longer where the fit found them cannot be compared.
     """
-    from composer.parts.estimators.rows import table
+    from composer.methods.estimators.rows import table
 
     learnt: set[str] = set()
     for path in {path for node in routes for path in _files(recipe, node)}:

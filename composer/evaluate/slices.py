@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from composer.metrics import Interval
-    from composer.ports import JSON
+    from composer.values import JSON
 
 __all__ = ["Tagged", "lost", "tagged"]
 

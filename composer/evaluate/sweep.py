@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from composer.evaluate.outcomes import Outcomes
-    from composer.ports import JSON
+    from composer.values import JSON
 
     Floats = NDArray[np.floating]
     Picks = NDArray[np.intp]

@@ -9,7 +9,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from composer.ports import (
+from composer.run.budget import most_tokens
+from composer.run.cache import answer_key, score_key
+from composer.run.contents import Contents
+from composer.run.trace import Asked
+from composer.specs import leaves, thinking_of
+from composer.values import (
     Client,
     Generate,
     Generated,
@@ -19,19 +24,18 @@ from composer.ports import (
     Text,
     Usage,
 )
-from composer.ports.failing import side_by_side
-from composer.ports.numbers import finite
-from composer.ports.thinking import Hider
-from composer.run.budget import most_tokens
-from composer.run.cache import answer_key, score_key
-from composer.run.contents import Contents
-from composer.run.trace import Asked
-from composer.specs import leaves, thinking_of
+from composer.values.failing import side_by_side
+from composer.values.numbers import finite
+from composer.values.thinking import Hider
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from composer.ports import (
+    from composer.run.budget import Budget
+    from composer.run.cache import AnswerCache
+    from composer.run.clients import Clients
+    from composer.run.trace import Event, Trace
+    from composer.values import (
         JSON,
         Completion,
         Distribution,
@@ -45,11 +49,7 @@ if TYPE_CHECKING:
         Score,
         Span,
     )
-    from composer.ports.thinking import Thinking
-    from composer.run.budget import Budget
-    from composer.run.cache import AnswerCache
-    from composer.run.clients import Clients
-    from composer.run.trace import Event, Trace
+    from composer.values.thinking import Thinking
 
 T = TypeVar("T")
 

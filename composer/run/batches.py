@@ -6,7 +6,7 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from composer.models.data import CUSTOM
+from composer.data import CUSTOM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

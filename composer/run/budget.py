@@ -12,7 +12,7 @@ from composer.run.result import Failure
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from composer.ports import Query
+    from composer.values import Query
 
 
 OVERHEAD = 256

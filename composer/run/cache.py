@@ -15,21 +15,21 @@ from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from composer.ports import Completion, Sampling, Score, Span
+from composer.diagnostics.caches import ANSWERS, NAMES, PACKAGE_VERSION, bound, cache_folder
+from composer.diagnostics.secrets import starred_value
 from composer.run.result import as_warning
 from composer.run.store import Store
 from composer.specs import leaves, prompts
 from composer.specs.digest import content_now, digest
-from composer.words.caches import ANSWERS, NAMES, PACKAGE_VERSION, bound, cache_folder
-from composer.words.secrets import starred_value
+from composer.values import Completion, Sampling, Score, Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from composer.ports import Generate, Model, ScoreTexts
+    from composer.diagnostics import Diagnostic
     from composer.specs.digest import Content
-    from composer.words import Diagnostic
+    from composer.values import Generate, Model, ScoreTexts
 
 FIELDS = {each.name for each in dataclasses.fields(Completion)} - {"cached", "usage"}
 """What is kept of an answer."""

@@ -7,18 +7,18 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from composer.ports import Client, Generated, ModelError, Usage
-from composer.ports.failing import side_by_side
 from composer.run.limits import limit_of, within
 from composer.run.spans import SpanClient
 from composer.specs import Declared, Remote, SpanFuse, leaves, member_names
+from composer.values import Client, Generated, ModelError, Usage
+from composer.values.failing import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
-    from composer.fusion.engine import Engine
-    from composer.ports import Completion, Generate, Model, Score, ScoreTexts
+    from composer.engine.engine import Engine
+    from composer.values import Completion, Generate, Model, Score, ScoreTexts
 
 Prices = dict[str, tuple[float, float] | None]
 

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from composer.ports import ModelError
 from composer.specs import Declared, leaves
 from composer.specs.content import stamps
 from composer.specs.declaration import Local
+from composer.values import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

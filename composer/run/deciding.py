@@ -9,21 +9,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import QUERY, topological
-from composer.parts.estimators.base import Learned, asked_of
-from composer.parts.estimators.values import Choice
-from composer.parts.policies.base import Policy
-from composer.ports import Decision, Model, Port, Query
+from composer.methods.estimators.base import Learned, asked_of
+from composer.methods.estimators.values import Choice
+from composer.methods.policies.base import Policy
 from composer.run.asking import RunAsker
 from composer.run.executor import Walk
 from composer.run.result import Failure
 from composer.run.trace import Trace
 from composer.steps.routing import opening
+from composer.values import Decision, Model, Port, Query
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from composer.compiler.graph import Node
-    from composer.parts.estimators.values import Estimates
+    from composer.methods.estimators.values import Estimates
     from composer.run.executor import Program
 
 __all__ = ["decide", "route_of", "routes_of"]

@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from composer.compiler.graph import topological
-from composer.ports import Port
 from composer.run.asking import Means
 from composer.run.budget import Budget
 from composer.run.contents import Contents
@@ -24,6 +23,7 @@ from composer.run.questions import as_queries, as_query
 from composer.run.result import FailedBranch, Failure, Result, closed
 from composer.run.trace import Trace
 from composer.steps import STEPS
+from composer.values import Port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from composer.compiler.graph import Node
     from composer.compiler.plan import Planned
-    from composer.ports import Decision, Query, Score, Text
     from composer.run.cache import AnswerCache
+    from composer.values import Decision, Query, Score, Text
 
 T = TypeVar("T")
 

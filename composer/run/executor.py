@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from composer.compiler.graph import QUERY, Node, topological
 from composer.compiler.graph.site import count_of
-from composer.ports import (
+from composer.run.asking import RunAsker
+from composer.run.limits import ended, within
+from composer.steps import Role
+from composer.values import (
     Candidates,
     Decision,
     Failed,
@@ -26,18 +29,15 @@ from composer.ports import (
     Typed,
     widen,
 )
-from composer.ports.failing import TooFewError, ends_all, enough_of, failures, side_by_side
-from composer.run.asking import RunAsker
-from composer.run.limits import ended, within
-from composer.steps import Role
+from composer.values.failing import TooFewError, ends_all, enough_of, failures, side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from composer.ports import Value
     from composer.run.asking import Means
     from composer.run.trace import Event, Trace
     from composer.steps import Input
+    from composer.values import Value
 
 
 Argument: TypeAlias = "Value | Branch | Failed"

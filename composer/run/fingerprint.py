@@ -6,12 +6,12 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
+from composer.backends import Declaration
 from composer.compiler.graph import topological
-from composer.models import Declaration
-from composer.parts import Rule
-from composer.ports import Trainable
-from composer.ports.typed import Resolve, Typed
+from composer.methods import Rule
 from composer.specs.content import file_digest
+from composer.values import Trainable
+from composer.values.typed import Resolve, Typed
 
 if TYPE_CHECKING:
     from composer.compiler.graph import Node

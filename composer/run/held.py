@@ -13,8 +13,8 @@ from composer.run.result import closed
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from composer.fusion.engine import Engine
-    from composer.models.local import LocalModel
+    from composer.engine.engine import Engine
+    from composer.engine.weights.local import LocalModel
     from composer.run.cache import AnswerCache
     from composer.run.clients import Prices
     from composer.run.contents import Contents
@@ -55,8 +55,8 @@ class Held:
         with self._starting:
             if self._engine is None:
                 with self._loading.of("torch"):
-                    from composer.fusion.engine import Engine
-                    from composer.models.local import load
+                    from composer.engine.engine import Engine
+                    from composer.engine.weights.local import load
 
                     with self._lock:
                         if not self._open:

@@ -10,14 +10,14 @@ import asyncio
 from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
-from composer.ports import ModelError
 from composer.specs import Declared, leaves
+from composer.values import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
 
-    from composer.ports import Model
+    from composer.values import Model
 
 SHORTEST = 0.02
 """Seconds between two looks at a clock that stands still."""

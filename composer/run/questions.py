@@ -8,15 +8,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from composer.models.data import JUDGED, PAIRS, BadRow, id_of, messages_of, parsed, whole
-from composer.ports import Query
+from composer.data import JUDGED, PAIRS, BadRow, id_of, messages_of, parsed, whole
 from composer.run.result import Failure
+from composer.values import Query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from composer.models.data import Line
-    from composer.ports import Message
+    from composer.data import Line
+    from composer.values import Message
 
 _ENCODER = json.JSONEncoder(default=str)
 

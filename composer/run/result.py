@@ -6,17 +6,17 @@ import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from composer.ports.errors import described
+from composer.diagnostics import draw
+from composer.diagnostics.secrets import scrub, starred
 from composer.quiet import aloud
-from composer.words import draw
-from composer.words.secrets import scrub, starred
+from composer.values.errors import described
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from composer.ports import Text, Usage
+    from composer.diagnostics import Diagnostic
     from composer.run.trace import Trace
-    from composer.words import Diagnostic
+    from composer.values import Text, Usage
 
 
 class ComposerWarning(UserWarning):

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
-from composer.models.data import CUSTOM
+from composer.data import CUSTOM
 from composer.run.appending import Appending, is_stream
 from composer.run.batches import batch_row, plain_row
 from composer.run.questions import digest_of
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from composer.ports import Query
     from composer.run.result import Result
+    from composer.values import Query
 
 ELSEWHERE = "give another `--output`, or remove that file"
 LOCK = ".{}.lock"

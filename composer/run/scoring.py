@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import model_of
-from composer.ports import ScoreTexts
 from composer.run.result import Failure
+from composer.values import ScoreTexts
 
 if TYPE_CHECKING:
-    from composer.ports import Query, Score
     from composer.run.executor import Program
+    from composer.values import Query, Score
 
 
 async def score(program: Program, text: str, query: Query | None) -> Score:

@@ -6,19 +6,19 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from composer.fusion.answer import Answer
-from composer.fusion.spans import Candidate, fuse_spans, mean
-from composer.ports import Client, Generate, Generated, ScoreTexts, Usage
-from composer.ports.failing import side_by_side
+from composer.engine.answer import Answer
+from composer.engine.spans import Candidate, fuse_spans, mean
 from composer.run.budget import most_tokens
 from composer.specs import Declared, Prompted, bare, leaves
+from composer.values import Client, Generate, Generated, ScoreTexts, Usage
+from composer.values.failing import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
 
-    from composer.ports import Completion, Model, Query
     from composer.specs import SpanFuse
+    from composer.values import Completion, Model, Query
 
     Limit = Callable[[Model], AbstractAsyncContextManager[None]]
     Prices = Mapping[str, tuple[float, float] | None]

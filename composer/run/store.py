@@ -14,7 +14,7 @@ import zlib
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from composer.words import Diagnostic
+from composer.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
     from collections.abc import Callable

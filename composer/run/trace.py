@@ -6,13 +6,13 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from composer.diagnostics.secrets import starred_value
 from composer.run.telling import lines_of
-from composer.words.secrets import starred_value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from composer.ports import Usage
+    from composer.values import Usage
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from composer.specs.content import file_digest
 
 if TYPE_CHECKING:
-    from composer.ports.typed import Variables
+    from composer.values.typed import Variables
 
 __all__ = ["USUAL", "Chat"]
 

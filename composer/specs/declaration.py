@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from composer.ports.processing import NOTHING, Processing
-from composer.ports.typed import Typed
 from composer.specs.chat import USUAL, Chat
+from composer.values.processing import NOTHING, Processing
+from composer.values.typed import Typed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from composer.ports.card import Card
-    from composer.ports.errors import ModelError
-    from composer.ports.requests import Client
-    from composer.ports.thinking import Thinking
+    from composer.values.card import Card
+    from composer.values.errors import ModelError
+    from composer.values.requests import Client
+    from composer.values.thinking import Thinking
 
 __all__ = ["Declaration", "Local", "Remote", "Weights"]
 

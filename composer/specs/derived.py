@@ -7,21 +7,21 @@ from functools import reduce
 from operator import and_
 from typing import TYPE_CHECKING, ClassVar
 
-from composer.ports.capability import Capability
 from composer.specs.declaration import Weights
 from composer.specs.errors import Problem, SpecError
 from composer.specs.fuses import shares, unusable
 from composer.specs.headers import Stored
 from composer.specs.models import Checkpoint, Prompted
+from composer.values.capability import Capability
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from composer.ports.card import Card
-    from composer.ports.thinking import Thinking
-    from composer.ports.values import Model
     from composer.specs.parts import Edit
+    from composer.values.card import Card
+    from composer.values.ports import Model
+    from composer.values.thinking import Thinking
 
 __all__ = ["Derived", "fitting", "recast"]
 

@@ -13,15 +13,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from composer.ports.learnt import Trainable
-from composer.ports.typed import Resolve, Typed
 from composer.specs.content import file_digest
 from composer.specs.derived import Derived
 from composer.specs.models import Declared
+from composer.values.learnt import Trainable
+from composer.values.typed import Resolve, Typed
 
 if TYPE_CHECKING:
-    from composer.ports.values import JSON
     from composer.specs.declaration import Declaration
+    from composer.values.ports import JSON
 
 __all__ = ["Content", "canonical", "content_now", "digest"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from composer.ports.errors import ModelError
+from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -10,11 +10,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from composer.ports.capability import Capability
-from composer.ports.errors import ModelError
-from composer.ports.values import Model
 from composer.specs.errors import Problem, SpecError
 from composer.specs.models import bare
+from composer.values.capability import Capability
+from composer.values.errors import ModelError
+from composer.values.ports import Model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

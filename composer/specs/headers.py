@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from composer.ports.errors import ModelError
 from composer.specs.reading import damaged, json_in, json_of, regular
+from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from composer.ports.capability import Capability
-from composer.ports.values import Model
+from composer.values.capability import Capability
+from composer.values.ports import Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

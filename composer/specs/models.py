@@ -12,21 +12,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from composer.ports.errors import ModelError
-from composer.ports.thinking import Thinking
-from composer.ports.values import Model
 from composer.specs.declaration import Local
 from composer.specs.headers import tensors_of
+from composer.values.errors import ModelError
+from composer.values.ports import Model
+from composer.values.thinking import Thinking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from composer.ports.capability import Capability
-    from composer.ports.card import Card
-    from composer.ports.values import Message, Query
     from composer.specs.declaration import Declaration, Weights
     from composer.specs.headers import Stored
     from composer.specs.parts import Renders
+    from composer.values.capability import Capability
+    from composer.values.card import Card
+    from composer.values.ports import Message, Query
 
 __all__ = [
     "Checkpoint",

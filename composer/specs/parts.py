@@ -11,14 +11,14 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from composer.ports.typed import FilePath, Typed
+from composer.values.typed import FilePath, Typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from torch import Tensor
 
-    from composer.ports.values import Query
+    from composer.values.ports import Query
 
 __all__ = [
     "Align",

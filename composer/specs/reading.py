@@ -8,7 +8,7 @@ import stat
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from composer.ports.errors import ModelError
+from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,8 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from composer.parts import Template
-from composer.ports import (
+from composer.methods import Template
+from composer.specs import Declaration, Declared, Prompted
+from composer.steps.declare import Seconds, step
+from composer.steps.site import Complaint
+from composer.values import (
     Asker,
     Candidates,
     Enough,
@@ -20,13 +23,10 @@ from composer.ports import (
     Sampling,
     Text,
 )
-from composer.ports.capability import Capability
-from composer.ports.failing import attempts, failures
-from composer.ports.processing import Bias, Extra, Factor, Least
-from composer.ports.values import unique
-from composer.specs import Declaration, Declared, Prompted
-from composer.steps.declare import Seconds, step
-from composer.steps.site import Complaint
+from composer.values.capability import Capability
+from composer.values.failing import attempts, failures
+from composer.values.ports import unique
+from composer.values.processing import Bias, Extra, Factor, Least
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,7 +6,9 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeGuard
 
-from composer.ports import (
+from composer.steps.asking import gathered
+from composer.steps.declare import LONE_SAME, SAME, step
+from composer.values import (
     Asker,
     Candidates,
     Decision,
@@ -17,10 +19,8 @@ from composer.ports import (
     Text,
     Tried,
 )
-from composer.ports.failing import attempts, demand
-from composer.ports.values import unique
-from composer.steps.asking import gathered
-from composer.steps.declare import LONE_SAME, SAME, step
+from composer.values.failing import attempts, demand
+from composer.values.ports import unique
 
 if TYPE_CHECKING:
     from composer.steps.site import Site

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.parts import Confidence, Constant, Operation, Rule, Verdict
-from composer.ports import Asker, Failed, Later, Port, Query, Text, Tried
-from composer.ports.capability import Capability
-from composer.ports.failing import TooFewError, attempt, failures
+from composer.methods import Confidence, Constant, Operation, Rule, Verdict
 from composer.steps.declare import step
 from composer.steps.site import Complaint
+from composer.values import Asker, Failed, Later, Port, Query, Text, Tried
+from composer.values.capability import Capability
+from composer.values.failing import TooFewError, attempt, failures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

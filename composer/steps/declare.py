@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, ParamSpec, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from composer.ports import Port
-from composer.ports.capability import Capability
 from composer.specs import Checkpoint, Fuse, Weighed
 from composer.steps.signature import (
     Input,
@@ -31,6 +29,8 @@ from composer.steps.signature import (
     ports_of,
 )
 from composer.steps.site import Complaint, Site
+from composer.values import Port
+from composer.values.capability import Capability
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

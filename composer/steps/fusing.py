@@ -7,13 +7,24 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from composer.parts import Align, Combine, Doubt, Draft, Gate, Handover, Mean, Shared, Weigh, Words
-from composer.ports import Decision, Model
-from composer.ports.capability import Capability
-from composer.ports.values import unique
+from composer.methods import (
+    Align,
+    Combine,
+    Doubt,
+    Draft,
+    Gate,
+    Handover,
+    Mean,
+    Shared,
+    Weigh,
+    Words,
+)
 from composer.specs import ByteFuse, Handoff, SpanFuse, TokenFuse, Weighed
 from composer.steps.declare import step
 from composer.steps.site import Complaint
+from composer.values import Decision, Model
+from composer.values.capability import Capability
+from composer.values.ports import unique
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from composer.models.dtypes import Dtype, long_name
-from composer.parts import Average, Edit
-from composer.ports import Model
-from composer.ports.values import unique
+from composer.checkpoints.dtypes import Dtype, long_name
+from composer.methods import Average, Edit
 from composer.specs import Derived
 from composer.steps.declare import step
+from composer.values import Model
+from composer.values.ports import unique
 
 
 @step(paper="arXiv:2203.05482", formula=True, hidden=("names",))

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from composer.ports import JSON, Asker, Generate, Model, Query, Sampling, Text
-from composer.ports.capability import Capability
-from composer.ports.numbers import finite, ordered
 from composer.steps.asking import Count, Temperature
 from composer.steps.declare import step
+from composer.values import JSON, Asker, Generate, Model, Query, Sampling, Text
+from composer.values.capability import Capability
+from composer.values.numbers import finite, ordered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.ports import Port
     from composer.steps.site import Complaint
+    from composer.values import Port
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from composer.parts import TEMPLATES, Confident, Judge, Scorer, Template
-from composer.ports import Asker, Candidates, Model, Ranking, Sampling, Text
-from composer.ports.capability import Capability
-from composer.ports.numbers import finite, ordered
+from composer.methods import TEMPLATES, Confident, Judge, Scorer, Template
 from composer.steps.declare import step
 from composer.steps.site import Complaint
+from composer.values import Asker, Candidates, Model, Ranking, Sampling, Text
+from composer.values.capability import Capability
+from composer.values.numbers import finite, ordered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

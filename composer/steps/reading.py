@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from composer.parts import Number, Reader
-from composer.ports import Candidates, Ranking, Text
+from composer.methods import Number, Reader
 from composer.steps.declare import SAME, step
+from composer.values import Candidates, Ranking, Text
 
 if TYPE_CHECKING:
     from composer.steps.site import Site

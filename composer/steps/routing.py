@@ -6,11 +6,11 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from composer.parts import Blend, Choice, Estimator, Judging, One, Perplexity, Policy
-from composer.ports import Asker, Decision, Model, Query
-from composer.ports.capability import Capability
-from composer.ports.numbers import no_number
+from composer.methods import Blend, Choice, Estimator, Judging, One, Perplexity, Policy
 from composer.steps.declare import step
+from composer.values import Asker, Decision, Model, Query
+from composer.values.capability import Capability
+from composer.values.numbers import no_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,7 +9,7 @@ import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from composer.ports import Failed, Later, Port, port_of
+from composer.values import Failed, Later, Port, port_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from composer.ports import ModelError, Port
-    from composer.ports.capability import Capability
+    from composer.values import ModelError, Port
+    from composer.values.capability import Capability
 
 
 class Site(Protocol):

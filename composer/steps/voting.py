@@ -7,13 +7,13 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from composer.parts import Agreement, Count, Exact, PartError, Reduction, Seeded, Ties
-from composer.ports import Asker, Candidates, Port, Text
-from composer.ports.failing import without
-from composer.ports.numbers import no_number
+from composer.methods import Agreement, Count, Exact, PartError, Reduction, Seeded, Ties
 from composer.steps.banks import WEIGHT
 from composer.steps.declare import step
 from composer.steps.site import Complaint
+from composer.values import Asker, Candidates, Port, Text
+from composer.values.failing import without
+from composer.values.numbers import no_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

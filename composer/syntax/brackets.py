@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from composer.diagnostics import Diagnostic, Note
 from composer.syntax.kinds import OPENS
-from composer.words import Diagnostic, Note
 
 if TYPE_CHECKING:
+    from composer.diagnostics import Place
     from composer.syntax.lexemes import Lexeme
-    from composer.words import Place
 
 DEEPEST = 100
 """How many levels an expression may nest."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from composer.diagnostics import Diagnostic, Mistakes, Place, did_you_mean
 from composer.syntax.literals import number, string, template
 from composer.syntax.tree import (
     Answer,
@@ -33,7 +34,6 @@ from composer.syntax.tree import (
     Unary,
     Use,
 )
-from composer.words import Diagnostic, Mistakes, Place, did_you_mean
 
 TYPES = ("int", "float", "bool", "str", "path", "model", "list")
 """The types that a `param` can have."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.words import Place, Source
+from composer.diagnostics import Place, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

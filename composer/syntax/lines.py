@@ -19,8 +19,8 @@ from composer.syntax.kinds import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from composer.diagnostics import Diagnostic, Place
     from composer.syntax.lexemes import Lexeme
-    from composer.words import Diagnostic, Place
 
 SWALLOWED = re.compile(
     r'^(?:(?:let|model)\s+\w+\s*=|param\s+\w+\s*:|def\s+\w+\s*\(|(?:use|example)\s+")', re.MULTILINE

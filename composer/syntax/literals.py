@@ -7,7 +7,7 @@ import re
 from textwrap import dedent
 from typing import TYPE_CHECKING
 
-from composer.words import Diagnostic, Mistakes, Place
+from composer.diagnostics import Diagnostic, Mistakes, Place
 
 if TYPE_CHECKING:
     from composer.syntax.lexemes import Lexeme

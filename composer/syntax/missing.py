@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from composer.diagnostics import Diagnostic, Note, visible
 from composer.syntax.kinds import OPERATORS, ends_operand
-from composer.words import Diagnostic, Note, visible
 
 if TYPE_CHECKING:
     from composer.syntax.lexemes import Lexeme

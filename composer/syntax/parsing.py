@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
+from composer.diagnostics import Diagnostic, Mistakes, Place, Source
 from composer.syntax.brackets import DEEPEST, too_deep
 from composer.syntax.grammar import lark
 from composer.syntax.lexemes import Lexeme, lexemes
 from composer.syntax.lines import Statements
 from composer.syntax.tree import Answer, Example, Expr, Statement, Use
 from composer.syntax.walking import deeper_than
-from composer.words import Diagnostic, Mistakes, Place, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from composer.diagnostics import Diagnostic, Mistakes, Place, Source, nearest
 from composer.syntax.grammar import lark
 from composer.syntax.lexemes import lexemes
 from composer.syntax.parsing import parse_lexemes
 from composer.syntax.tree import File
-from composer.words import Diagnostic, Mistakes, Place, Source, nearest
 
 if TYPE_CHECKING:
     from os import PathLike

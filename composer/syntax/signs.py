@@ -7,7 +7,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from composer.words import Diagnostic, Note, Place, visible
+from composer.diagnostics import Diagnostic, Note, Place, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from composer.diagnostics import Diagnostic, nearest
 from composer.syntax.kinds import STATEMENTS
 from composer.syntax.missing import between, operand, out_of_place, quoted
-from composer.words import Diagnostic, nearest
 
 if TYPE_CHECKING:
     from composer.syntax.lexemes import Lexeme

@@ -12,7 +12,7 @@ import sys
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from composer.words.caches import cache_folder
+from composer.diagnostics.caches import cache_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from composer.words import Place, Source  # noqa: TC001 - the fields' types stay readable at run time
+from composer.diagnostics import Place, Source  # noqa: TC001 - the fields' types stay readable at run time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

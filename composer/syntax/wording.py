@@ -11,8 +11,8 @@ from composer.syntax.spot import END, Spot
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from composer.diagnostics import Diagnostic
     from composer.syntax.lexemes import Lexeme
-    from composer.words import Diagnostic
 
 
 def unexpected(statement: list[Lexeme], at: int) -> Diagnostic:

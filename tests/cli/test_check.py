@@ -9,9 +9,9 @@ import pytest
 
 from composer.cli import main
 from composer.cli.verbs import VERBS
-from composer.parts import parts
+from composer.diagnostics import CODES
+from composer.methods import parts
 from composer.steps import STEPS
-from composer.words import CODES
 
 GOOD = 'model A = fake(says = "a")\nmodel B = fake(says = "b")\nlet x = [[A], B]\nx -> vote()\n'
 BAD = "model A = fake()\n[A, B] -> vote(tise = first())\nlet x = voet()\n"

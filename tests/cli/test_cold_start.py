@@ -6,7 +6,11 @@ import pytest
 RECIPE = 'model A = fake(says = "yes")\nA\n'
 HEAVY = ("torch", "transformers", "numpy", "sklearn", "networkx", "jinja2", "asyncio")
 ABOVE = ("composer.compiler.rules", "composer.compiler.plan", "composer.run", "composer.evaluate")
-UNUSED = ("composer.parts.judging", "composer.parts.estimators.learned", "composer.steps.voting")
+UNUSED = (
+    "composer.methods.judging",
+    "composer.methods.estimators.learned",
+    "composer.steps.voting",
+)
 
 
 def loaded_by(*arguments):
@@ -31,4 +35,4 @@ def test_a_check_loads_only_what_the_recipe_says(tmp_path):
     recipe.write_text(RECIPE)
     loaded = loaded_by("check", str(recipe))
     assert not loaded & {*ABOVE, *UNUSED}
-    assert "composer.models.zoo" not in loaded
+    assert "composer.backends.zoo" not in loaded

@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from composer.cli.verbs import compose
-from composer.words import Mistakes
+from composer.diagnostics import Mistakes
 
 RECIPE = """
 model A = fake(says = "yes")

@@ -67,7 +67,7 @@ def patched(target, body=BLOCKED):
 def test_waiting_for_a_member_ends(interrupted, tmp_path, with_):
     (tmp_path / "r.ens").write_text(MODELS + "[A, endless] -> vote()\n")
     body = "print('ready', file=sys.stderr, flush=True); import asyncio; return asyncio.sleep(60)"
-    before = patched("composer.models.fake:FakeClient._work", body)
+    before = patched("composer.backends.fake:FakeClient._work", body)
     code, _, err, took = interrupted("run", "r.ens", "?", before=before, with_=with_)
     assert is_clean(code, err, took), err
 
@@ -76,17 +76,17 @@ def test_waiting_for_a_member_ends(interrupted, tmp_path, with_):
 @pytest.mark.parametrize(
     ("arguments", "target"),
     [
-        (("run", "local.ens", "?"), "composer.models.runner:Runner.step"),
-        (("run", "local.ens", "?"), "composer.models.local:load"),
-        (("run", "local.ens", "?"), "composer.fusion.engine:Engine.__init__"),
-        (("run", "template.ens", "?"), "composer.parts.template:Template.render"),
-        (("run", "read.ens", "?"), "composer.parts:Number.read"),
+        (("run", "local.ens", "?"), "composer.engine.rows.runner:Runner.step"),
+        (("run", "local.ens", "?"), "composer.engine.weights.local:load"),
+        (("run", "local.ens", "?"), "composer.engine.engine:Engine.__init__"),
+        (("run", "template.ens", "?"), "composer.methods.template:Template.render"),
+        (("run", "read.ens", "?"), "composer.methods:Number.read"),
         (("run", "fake.ens", "?"), "composer.run.cache:AnswerCache.get"),
         (("check", "fake.ens"), "composer.compiler.graph.build:_answer"),
         (("plan", "fake.ens"), "composer.compiler.plan:make_plan"),
-        (("eval", "fake.ens", "--data", "d.jsonl"), "composer.models.fake:FakeClient._draw"),
+        (("eval", "fake.ens", "--data", "d.jsonl"), "composer.backends.fake:FakeClient._draw"),
         (("eval", "fake.ens", "--data", "d.jsonl"), "composer.evaluate.measure:_judged"),
-        (("fit", "route.ens", "--data", "d.jsonl"), "composer.learn.fit:fit"),
+        (("fit", "route.ens", "--data", "d.jsonl"), "composer.fit.fitting:fit"),
     ],
 )
 def test_whatever_it_is_at_it_ends(interrupted, tmp_path, arguments, target):
@@ -132,7 +132,7 @@ def test_what_was_answered_is_in_the_file_and_the_rest_is_answered_later(interru
 def test_an_ensemble_in_a_block_that_is_interrupted_is_left_at_once():
     code = """
         import os, signal, threading, time, composer
-        from composer.models.runner import Runner
+        from composer.engine.rows.runner import Runner
 
         def step(*_, **__):
             threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
@@ -154,7 +154,7 @@ def test_an_ensemble_in_a_block_that_is_interrupted_is_left_at_once():
 
 
 @pytest.mark.parametrize(
-    "needed", ["click", "composer.words", "composer.cli.verbs", "composer.recipe"]
+    "needed", ["click", "composer.diagnostics", "composer.cli.verbs", "composer.recipe"]
 )
 def test_an_interruption_while_the_command_is_imported_shows_no_traceback(interrupted, needed):
     stop = f"""

@@ -37,7 +37,7 @@ def run(tmp_path, monkeypatch, capfd):
         ("q.csv", "\ufeffquestion,answer\none,1\ntwo,2\n".encode()),
         ("q.tsv", b"query\treference\none\t1\ntwo\t2\n"),
         ("q.json", b'[{"query": "one"}, {"query": "two"}]'),
-        ("q.jsonl.gz", gzip.compress(b'{"input": "one"}\n{"input": "two"}\n')),
+        ("q.jsonl.gz", gzip.compress(b'{"input": "one"}\n{"input": "two"}\n', mtime=0)),
         ("q.jsonl", '{"query": "one"}\n{"query": "two"}\n'.encode("utf-16")),
         ("q.txt", b"one\n\ntwo\n"),
     ],
@@ -69,7 +69,7 @@ def test_rows_of_a_list_have_one_comma_between_them(run, between):
 def test_what_is_piped_in_is_read_like_a_file(tmp_path):
     (tmp_path / "r.ens").write_text(RECIPE)
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    for piped in (b"id,query\n1,one\n", gzip.compress(b"one\n"), "\ufeffone\n".encode("utf-16")):
+    for piped in (b"id,query\n1,one\n", gzip.compress(b"one\n", mtime=0), "\ufeffone\n".encode("utf-16")):
         done = subprocess.run(
             [sys.executable, "-m", "composer", "run", "r.ens"],
             input=piped,

@@ -7,8 +7,8 @@ import pytest
 
 from composer import zoo as zoo_models
 from composer.compiler.graph import compile_recipe
+from composer.diagnostics import Mistakes, Source
 from composer.recipe import Recipe
-from composer.words import Mistakes, Source
 
 MODELS = """
 model A = fake(says = "a", confidence = 0.9)

@@ -8,8 +8,8 @@ import pytest
 from wandering import MODELLED, Wanderer
 
 from composer.compiler.graph import compile_recipe
+from composer.diagnostics import Mistakes, Source
 from composer.steps import STEPS
-from composer.words import Mistakes, Source
 
 ROOT = Path(__file__).parents[2]
 MODELS = ("A", "B", "D", "other", "F", "G")

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from composer.compiler.graph import compile_recipe
+from composer.diagnostics import Mistakes, Source
 from composer.syntax import parse
 from composer.syntax.formatting import to_yaml
-from composer.words import Mistakes, Source
 
 GOLDEN = Path(__file__).parent / "golden"
 RECIPES = sorted(path.stem for path in GOLDEN.glob("*.ens"))
@@ -16,9 +16,9 @@ RECIPES = sorted(path.stem for path in GOLDEN.glob("*.ens"))
 @pytest.fixture(autouse=True)
 def elsewhere(monkeypatch):
     """Let `hf("elsewhere")` be a model with a vocabulary of its own."""
-    from composer.models import Capability
-    from composer.models.hf import HF
-    from composer.ports.card import Card
+    from composer.backends import Capability
+    from composer.backends.hf import HF
+    from composer.values.card import Card
 
     able = Capability.TEXT | Capability.LOGITS | Capability.SCORE
     card = Card(able, "elsewhere", vocabulary="another")

@@ -6,7 +6,7 @@ import shutil
 
 import composer
 from composer import zoo
-from composer.models.hf import HF
+from composer.backends.hf import HF
 
 CASCADE = """
 model M = recorded("r.jsonl", "m")

@@ -2,10 +2,10 @@
 
 import pytest
 
-from composer.models import Capability
-from composer.ports import Candidates, Model, Text
+from composer.backends import Capability
 from composer.steps import Complaint, step
 from composer.steps.declare import DECLARED
+from composer.values import Candidates, Model, Text
 
 
 @pytest.fixture

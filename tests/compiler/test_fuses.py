@@ -2,8 +2,8 @@
 
 import pytest
 
+from composer.diagnostics import Mistakes
 from composer.recipe import Recipe
-from composer.words import Mistakes
 
 MODELS = 'use "zoo.ens" (general, maths, text)\n'
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from composer.compiler.graph import compile_recipe
-from composer.words import Mistakes, Source
+from composer.diagnostics import Mistakes, Source
 
 ROOT = Path(__file__).parents[2]
 SEEDS = [

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from composer.compiler.graph import compile_recipe
 from composer.compiler.plan import make_plan
 from composer.compiler.rules import illegal, optimize
-from composer.parts import TEMPLATES, parts
+from composer.diagnostics import CODES, Mistakes, Source, draw
+from composer.methods import TEMPLATES, parts
 from composer.steps import STEPS
-from composer.words import CODES, Mistakes, Source, draw
 
 MODELS = """
 model A = fake(says = "a", confidence = 0.9)
@@ -51,9 +51,9 @@ tokens = st.one_of(
 @pytest.fixture(autouse=True, scope="module")
 def light():
     """Let local models be what they might be, without their files."""
-    from composer.models import Capability
-    from composer.models.hf import HF
-    from composer.ports.card import Card
+    from composer.backends import Capability
+    from composer.backends.hf import HF
+    from composer.values.card import Card
 
     before = HF.card
     HF.card = lambda self: Card(~Capability(0), "test", vocabulary=self.path[:1], bytes=2**20)

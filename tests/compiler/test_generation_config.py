@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from composer import zoo
+from composer.checkpoints.generation import stated_in
 from composer.compiler.graph import topological
 from composer.compiler.plan import describe
-from composer.models.generation import stated_in
+from composer.diagnostics import Mistakes
 from composer.recipe import Recipe
-from composer.words import Mistakes
 
 HEEDED = 'model A = hf("m", generation_config = true)\n'
 QWEN = {

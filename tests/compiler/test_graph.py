@@ -16,8 +16,8 @@ from composer.compiler.graph import (
     shipped,
     topological,
 )
+from composer.diagnostics import Source
 from composer.recipe import Recipe
-from composer.words import Source
 
 MODELS = (
     'model A = fake(says = "a", confidence = 0.9)\nmodel B = fake(says = "b", confidence = 0.4)\n'
@@ -40,7 +40,7 @@ def test_equal_nodes_are_one():
 
 
 def _template(text):
-    from composer.parts import Template
+    from composer.methods import Template
 
     return Template(text=text)
 

@@ -7,12 +7,12 @@ import pytest
 from composer.compiler.graph import model_of
 from composer.compiler.pictures import sketch
 from composer.compiler.rules import illegal, optimize
-from composer.ports import Query, ScoreTexts
+from composer.diagnostics import Source
 from composer.recipe import Recipe
 from composer.run.fingerprint import fingerprint
 from composer.syntax import parse
 from composer.syntax.formatting import to_yaml
-from composer.words import Source
+from composer.values import Query, ScoreTexts
 
 TRUE, FALSE = "From left to right: true and true?", "From left to right: true and false?"
 SAYS = 'template = "{{ query }}", yes = " yes", no = " no"'
@@ -87,7 +87,7 @@ def test_what_it_was_asked_stands_in_the_trace_of_the_cascade(load, models):
 
 
 def test_the_probability_is_that_of_yes_against_no(says, load, models):
-    from composer.fusion.engine import Engine
+    from composer.engine.engine import Engine
 
     model = model_of(load("P", models=models).compiled.models["P"])
     engine = Engine()

@@ -8,8 +8,8 @@ import pytest
 from composer.compiler.graph import compile_recipe
 from composer.compiler.plan import Device, Plan, describe, make_plan
 from composer.compiler.rules import optimize
+from composer.diagnostics import Mistakes, Source
 from composer.recipe import Recipe
-from composer.words import Mistakes, Source
 
 PLANS = Path(__file__).parent / "plans"
 ZOO = """

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from composer.backends.hf import HF
 from composer.compiler.graph import compile_recipe
-from composer.models.hf import HF
-from composer.ports.card import Card
-from composer.words import CODES, Mistakes, Source, draw
+from composer.diagnostics import CODES, Mistakes, Source, draw
+from composer.values.card import Card
 
 GOLDEN = Path(__file__).parent / "golden"
 RECIPES = sorted(path.stem for path in GOLDEN.glob("*.ens"))
@@ -16,7 +16,7 @@ RECIPES = sorted(path.stem for path in GOLDEN.glob("*.ens"))
 @pytest.fixture(autouse=True)
 def elsewhere(monkeypatch):
     """Let `hf("elsewhere")` be a model with a vocabulary of its own."""
-    from composer.models import Capability
+    from composer.backends import Capability
 
     able = Capability.TEXT | Capability.LOGITS | Capability.SCORE
     card = Card(able, "elsewhere", vocabulary="another")

@@ -2,12 +2,12 @@
 
 import pytest
 
+from composer.backends.hf import HF
 from composer.compiler.plan import Device, devices, make_plan, place
 from composer.compiler.rules import optimize
-from composer.models.hf import HF
-from composer.ports.capability import Capability
-from composer.ports.card import Card
-from composer.words import Mistakes
+from composer.diagnostics import Mistakes
+from composer.values.capability import Capability
+from composer.values.card import Card
 
 GIB = 2**30
 

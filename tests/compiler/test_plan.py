@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from composer.backends.hf import HF
 from composer.compiler.graph import compile_recipe
 from composer.compiler.plan import VERSION, Device, Plan, describe, describe_steps, make_plan
 from composer.compiler.rules import optimize
-from composer.models.hf import HF
-from composer.ports.capability import Capability
-from composer.ports.card import Card
-from composer.words import Source
+from composer.diagnostics import Source
+from composer.values.capability import Capability
+from composer.values.card import Card
 
 PLANS = Path(__file__).parent / "plans"
 DEVICES = (Device("cuda:0", 24 * 2**30), Device("cuda:1", 16 * 2**30))

@@ -17,11 +17,11 @@ from wandering import Wanderer
 from composer.compiler.graph import compile_recipe
 from composer.compiler.pictures import FORMATS, sketch
 from composer.compiler.plan import describe_steps, lock_of
+from composer.diagnostics import CODES, Mistakes, Source, draw
 from composer.recipe import Recipe
 from composer.run import Failure
 from composer.syntax import parse
 from composer.syntax.formatting import formatted, same
-from composer.words import CODES, Mistakes, Source, draw
 
 ROOT = Path(__file__).parents[2]
 HEAD = """use "zoo.ens" (A, B, C, D, other)

@@ -23,9 +23,9 @@ import pytest
 
 from composer.cli import main
 from composer.cli.verbs import VERBS
+from composer.diagnostics import draw
 from composer.recipe import Mistakes, Recipe
 from composer.steps import STEPS
-from composer.words import draw
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

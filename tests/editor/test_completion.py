@@ -2,8 +2,8 @@
 
 import pytest
 
+from composer.backends import BACKENDS
 from composer.editor.completion import completion
-from composer.models import BACKENDS
 from composer.steps import STEPS
 
 

@@ -5,10 +5,10 @@ import json
 
 import pytest
 
+from composer.diagnostics import Mistakes
 from composer.evaluate import divide, read_rows
-from composer.parts import PartError
-from composer.parts.estimators.rows import table
-from composer.words import Mistakes
+from composer.methods import PartError
+from composer.methods.estimators.rows import table
 
 
 @pytest.fixture

@@ -104,7 +104,7 @@ def asked(monkeypatch):
     """How often each fake model was asked."""
     from collections import Counter
 
-    from composer.models.fake import FakeClient
+    from composer.backends.fake import FakeClient
 
     counts = Counter()
     generate = FakeClient.generate

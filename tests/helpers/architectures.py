@@ -9,13 +9,13 @@ from fusing import Job, stored
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-from composer.fusion.engine import Engine
-from composer.models.attention import Attention
-from composer.models.local import LocalModel
-from composer.models.rows import Feed
-from composer.models.runner import Runner
-from composer.models.states import States
-from composer.ports import Sampling
+from composer.engine.engine import Engine
+from composer.engine.rows.attention import Attention
+from composer.engine.rows.row import Feed
+from composer.engine.rows.runner import Runner
+from composer.engine.rows.states import States
+from composer.engine.weights.local import LocalModel
+from composer.values import Sampling
 
 KINDS = sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES)
 WINDOW = 40  # wider than the texts that a model is tried with when it is loaded
@@ -344,8 +344,8 @@ share a pass, {apart} row by row.
 - **apart**: each row with a cache of its own; some of these caches take one token at a time, and
   where none is right the whole text is read again at each step.
 
-The page is made by `COMPOSER_ACCEPT=1 pytest -m slow tests/models/test_architectures.py`, which
-can be done in pieces (`-k part0`, to `-k part7`).
+The page is made by `COMPOSER_ACCEPT=1 pytest -m slow tests/checkpoints/test_architectures.py`. It
+can be made in pieces (`-k part0`, to `-k part7`).
 
 | architecture | read | as `generate` | why |
 |---|---|---|---|

@@ -4,14 +4,14 @@ import asyncio
 from dataclasses import replace
 from typing import ClassVar
 
-from composer.fusion.align.sharp import Sharpened
-from composer.models.fake import Fake
-from composer.models.hf import HF
-from composer.parts import Template, parts
-from composer.ports import Fitted, Generate, Query, Sampling, ScoreTexts
+from composer.backends.fake import Fake
+from composer.backends.hf import HF
+from composer.engine.align.sharp import Sharpened
+from composer.methods import Template, parts
 from composer.specs import Declared, Local, Weighed, Weights, bare
 from composer.specs import Prompted as PromptedModel
 from composer.specs import TokenFuse as TokenFuseModel
+from composer.values import Fitted, Generate, Query, Sampling, ScoreTexts
 
 
 def checkpoint(name, folder, **options):
@@ -54,10 +54,10 @@ def Part(where, options=()):  # noqa: N802 - stands for the classes of parts
     return part.bound(Fitted((), 0, lambda: {"state": taught.load()}, digest=taught.digest))
 
 
-MEAN = Part("composer.fusion.combine:mean")
-LOGS = Part("composer.fusion.combine:logs")
-SHARED = Part("composer.fusion.align.shared:shared")
-UNION = Part("composer.fusion.align.union:union")
+MEAN = Part("composer.engine.combine:mean")
+LOGS = Part("composer.engine.combine:logs")
+SHARED = Part("composer.engine.align.shared:shared")
+UNION = Part("composer.engine.align.union:union")
 
 
 def TokenFuse(members, names, weights=None, *given, prior=None, **options):  # noqa: N802

@@ -6,8 +6,8 @@ import json
 import threading
 from typing import ClassVar
 
-from composer.models import Capability, Card, ModelError, Remote
-from composer.ports import Client, Completion, Generated, Score, Usage
+from composer.backends import Capability, Card, ModelError, Remote
+from composer.values import Client, Completion, Generated, Score, Usage
 
 
 class Server:

@@ -8,10 +8,10 @@ from types import UnionType
 
 from pydantic import BaseModel
 
-from composer.parts import TEMPLATES, parts
-from composer.parts.rule import Rule
-from composer.ports import Model, Port
+from composer.methods import TEMPLATES, parts
+from composer.methods.rule import Rule
 from composer.steps import STEPS
+from composer.values import Model, Port
 
 JUNK = ("none", "-1", "1e999", '"x"', "[]", "true", "A", "{a: 1}", "0", "vote()", "confidence")
 RULES = ("confidence >= 0.6", "length > 3", "margin < 0.2 and confidence > 0.1", "0.5", "agreement")

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from composer.parts.table import parts
+from composer.methods.table import parts
 from composer.recipe import Recipe
 
 QUESTION = {"id": "q", "query": "Add 3 and 4.", "hint": "now"}
@@ -142,8 +142,8 @@ def test_the_command_answers_out_of_what_it_kept_and_says_so(tmp_path, compose, 
 PLUGIN = '''
 from typing import ClassVar
 
-from composer.fusion import combine
-from composer.parts import Combine, Mean
+from composer.engine import combine
+from composer.methods import Combine, Mean
 
 
 class Like(Combine):

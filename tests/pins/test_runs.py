@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from composer.ports import Query
 from composer.recipe import Recipe
 from composer.run import Failure
+from composer.values import Query
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]

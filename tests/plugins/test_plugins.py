@@ -11,9 +11,9 @@ MODULE = '''
 from dataclasses import replace
 from typing import ClassVar
 
-from composer.models import Capability, Card, Remote
-from composer.parts import Agreement
-from composer.ports import (
+from composer.backends import Capability, Card, Remote
+from composer.methods import Agreement
+from composer.values import (
     Client,
     Completion,
     Decision,

@@ -9,8 +9,8 @@ import torch
 from fusing import checkpoint
 
 import composer
-from composer.fusion.taught import read
-from composer.models.local import load
+from composer.engine.fitted import read
+from composer.engine.weights.local import load
 
 HERE = Path(__file__).parents[2]
 RECIPES = HERE / "recipes" / "token"
@@ -200,7 +200,7 @@ def test_critical_tokens(agrees):
 
 
 def test_a_member_that_leaves_is_told_in_the_trace(tmp_path, monkeypatch):
-    from composer.models.local import LocalModel
+    from composer.engine.weights.local import LocalModel
 
     load = LocalModel.__init__
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from composer.parts import Paced, Spend
+from composer.methods import Paced, Spend
 
 MODELS = """
 model cheap = fake(says = "cheap", price = [1, 1])

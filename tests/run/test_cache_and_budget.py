@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 import composer
-from composer.models.fake import Fake
-from composer.ports import Completion, Generate, Query, Sampling
+from composer.backends.fake import Fake
 from composer.run import Failure
 from composer.run.cache import AnswerCache, answer_key
 from composer.specs import Declared
+from composer.values import Completion, Generate, Query, Sampling
 
 FAKE = "model A = fake(confidence = 0.9, price = [1000, 1000])\n"
 

@@ -8,7 +8,7 @@ import torch
 from folders import copied, reweigh
 
 import composer
-from composer.models.local import load
+from composer.engine.weights.local import load
 from composer.run import Failure
 
 ONE, TWO = "What is 1 plus 1?", "What is 2 plus 3?"

@@ -2,9 +2,9 @@
 
 import pytest
 
-from composer.parts import PartError
-from composer.ports import ModelError
+from composer.methods import PartError
 from composer.run import Failure, Result
+from composer.values import ModelError
 
 
 def test_a_failing_model_is_a_failure_with_a_code(ready):

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 import composer
-from composer.ports import Completion
 from composer.run.cache import AnswerCache
 from composer.run.result import ComposerWarning
 from composer.run.store import Store
+from composer.values import Completion
 
 ROOT = Path(__file__).parents[2]
 ROWS = 200

@@ -1,8 +1,8 @@
 """Scores are kept on disk like answers."""
 
 import composer
-from composer.ports import Score
 from composer.run.cache import AnswerCache
+from composer.values import Score
 
 ROUTE = """model A = zoo("general-1")
 model B = zoo("maths")

@@ -78,7 +78,7 @@ def test_what_still_runs_when_an_answer_is_there_is_stopped(ready, plain):
 
 
 def test_models_are_made_once_for_all_queries(ready, monkeypatch):
-    from composer.models.fake import Fake
+    from composer.backends.fake import Fake
 
     made = []
     opening = Fake.open

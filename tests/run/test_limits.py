@@ -4,9 +4,9 @@ import time
 
 import pytest
 
+from composer.diagnostics import Mistakes
 from composer.recipe import Recipe
 from composer.run import Failure
-from composer.words import Mistakes
 
 MODELS = """
 model A = fake(says = "a", confidence = 0.9)
@@ -174,11 +174,11 @@ def test_others_are_untouched_by_one_that_took_too_long(ready):
 
 
 def test_loading_a_model_does_not_count(load, monkeypatch):
-    from composer.fusion import engine
+    from composer.engine import engine
 
     load_model = engine.load
     slow = lambda *given: time.sleep(1) or load_model(*given)  # noqa: E731
-    monkeypatch.setattr("composer.models.local.load", slow)
+    monkeypatch.setattr("composer.engine.weights.local.load", slow)
     recipe = load('model Z = zoo("general-1", timeout = 20)\nZ(max_tokens = 2)', models="")
     with recipe.ready(timeout=0.9) as ensemble:
         assert ensemble("What is 1 plus 1?").error is None

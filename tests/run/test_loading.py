@@ -3,10 +3,10 @@
 import time
 
 import composer
-from composer.ports.requests import Usage, dollars
 from composer.run import Result
 from composer.run.loading import Loading
 from composer.run.trace import Trace
+from composer.values.requests import Usage, dollars
 
 ZOO = (
     'model A = zoo("general-1")\nmodel B = zoo("maths")\nA(max_tokens = 4) -> cascade(B, accept = '

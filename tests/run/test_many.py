@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from composer.ports import Query
 from composer.run import Failure
+from composer.values import Query
 
 SLOW = "slow -> cascade(A, accept = true)"
 

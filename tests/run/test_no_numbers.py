@@ -5,11 +5,11 @@ import math
 
 import pytest
 
-from composer.models.fake import FakeClient
-from composer.parts import Count, Exact, Medoid
-from composer.ports import Rewarded, Score
-from composer.ports.numbers import finite, summed
+from composer.backends.fake import FakeClient
+from composer.methods import Count, Exact, Medoid
 from composer.run import Failure
+from composer.values import Rewarded, Score
+from composer.values.numbers import finite, summed
 
 MODELS = """
 model A = fake(says = "a", confidence = 0.9)
@@ -27,7 +27,7 @@ def scored(monkeypatch):
     """Let the scorer `longest` give these scores, by answer."""
 
     def give(**scores):
-        from composer.parts import Longest
+        from composer.methods import Longest
 
         async def score(self, answers, ask, judges):
             return tuple(scores[text.text] for text in answers.texts)
@@ -88,7 +88,7 @@ def test_a_confidence_that_is_no_number_is_not_known(answer, monkeypatch, none):
 
 @pytest.mark.parametrize("none", NONE)
 def test_a_signal_that_is_no_number_is_not_known(answer, monkeypatch, none):
-    from composer.parts import Confidence
+    from composer.methods import Confidence
 
     monkeypatch.setattr(Confidence, "measure", lambda *_: none)
     for rule in [
@@ -107,8 +107,8 @@ def test_arithmetic_of_a_rule_that_gives_no_number_is_not_known(answer):
 
 @pytest.mark.parametrize("none", NONE)
 def test_a_route_refuses_an_estimate_that_is_no_number(answer, monkeypatch, none):
-    from composer.parts import Length
-    from composer.parts.estimators.values import Estimates
+    from composer.methods import Length
+    from composer.methods.estimators.values import Estimates
 
     async def estimate(self, query, choices, ask):
         return Estimates((none,) + (0.5,) * (len(choices) - 1))
@@ -181,7 +181,7 @@ def test_too_few_judges_are_an_error(answer):
 
 @pytest.mark.parametrize("none", NONE)
 def test_a_reward_that_is_no_number_wins_no_search(none):
-    from composer.ports.numbers import ordered
+    from composer.values.numbers import ordered
 
     assert ordered([none, 1.0, none, 2.0], "`R`") == [3, 1, 0, 2]
     assert Rewarded((none,)).values

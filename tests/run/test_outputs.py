@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from composer.ports import Query
 from composer.run import Failure, Result, Rows
 from composer.run.questions import as_queries, as_query
+from composer.values import Query
 
 ROOT = Path(__file__).parents[2]
 

@@ -97,7 +97,7 @@ def test_too_few_are_an_error_that_names_each(fails, text, plain):
 
 
 def test_a_number_of_answers_is_checked_where_it_is_written(load):
-    from composer.words import Mistakes
+    from composer.diagnostics import Mistakes
 
     for text, code in [
         ("default bank(min = 0)", "E402"),
@@ -185,7 +185,7 @@ def test_a_judge_sees_those_that_answered_alone(answer):
 
 
 def test_the_names_of_draws_do_not_move_up(ready, monkeypatch):
-    from composer.models.fake import FakeClient
+    from composer.backends.fake import FakeClient
 
     calls, made = [], FakeClient.generate
 
@@ -241,7 +241,7 @@ def test_a_cascade_whose_attempts_all_fail_names_each(fails):
 
 
 def test_a_rule_that_fails_cannot_be_known(answer, monkeypatch):
-    from composer.parts import Confidence
+    from composer.methods import Confidence
 
     def fails(*_):
         raise RuntimeError("no")

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import composer
-from composer.models.fake import FakeClient
+from composer.backends.fake import FakeClient
 from composer.run import Failure
 from composer.run.asking import RunAsker
 

@@ -6,10 +6,10 @@ import pytest
 from serving import Probe, Server
 
 import composer
-from composer.models import BACKENDS
-from composer.ports import Query
+from composer.backends import BACKENDS
+from composer.diagnostics import Mistakes
 from composer.run import Failure
-from composer.words import Mistakes
+from composer.values import Query
 
 
 @pytest.fixture

@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 
-from composer.models.fake import Fake
-from composer.ports import Generate, NextTokens, Query, Reward, Sampling, ScoreTexts
+from composer.backends.fake import Fake
 from composer.run.asking import Means, RunAsker
 from composer.run.budget import Budget
 from composer.run.cache import open_cache
 from composer.run.clients import Clients
 from composer.run.trace import Trace
 from composer.specs import Declared
+from composer.values import Generate, NextTokens, Query, Reward, Sampling, ScoreTexts
 
 PRICE = (1000.0, 1000.0)
 A = Declared("A", Fake(among=("red", "green", "blue"), price=PRICE))

@@ -8,8 +8,8 @@ from fusing import ask_score
 
 import composer
 from composer import ens
-from composer.fusion.engine import Engine
-from composer.models import ModelError
+from composer.backends import ModelError
+from composer.engine.engine import Engine
 from composer.run import Failure
 from composer.run.budget import Budget
 from composer.specs import Declared
@@ -84,7 +84,7 @@ def test_a_models_name_is_no_reserved_word():
 
 
 def test_half_a_character_leaks_no_row():
-    from composer.models.zoo import Zoo
+    from composer.backends.zoo import Zoo
 
     member = Declared("A", Zoo(model="general-1"))
     prompt = ((("user", "What is 1 plus 1?"),),)

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from composer.ports import Query
 from composer.run import Failure, Result, Rows, read_queries
 from composer.run.questions import as_query
+from composer.values import Query
 
 
 def read(*lines, name="q.txt"):

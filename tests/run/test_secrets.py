@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from composer.diagnostics import Diagnostic
+from composer.diagnostics.secrets import hide, starred
 from composer.run.result import Failure
-from composer.words import Diagnostic
-from composer.words.secrets import hide, starred
 
 ROOT = Path(__file__).parents[2]
 KEY = "p@ss w\\rd/é'\"42"
@@ -18,8 +18,8 @@ MODULE = '''
 from typing import ClassVar
 from urllib.parse import quote
 
-from composer.models import Capability, Card, Remote
-from composer.ports import Client
+from composer.backends import Capability, Card, Remote
+from composer.values import Client
 
 
 class Leaky(Remote):

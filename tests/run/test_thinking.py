@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from composer.models.hf import HF
-from composer.ports.thinking import Hider, Thinking
+from composer.backends.hf import HF
+from composer.values.thinking import Hider, Thinking
 
 ZOO = Path(__file__).parents[2] / "composer" / "zoo" / "models"
 THINK = Thinking(("think",))

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from composer.parts import PartError, Pattern
+from composer.methods import PartError, Pattern
 from composer.sandbox.patterns import PatternError, PatternTimeout, compiled, matches
 
 

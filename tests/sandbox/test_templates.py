@@ -3,7 +3,7 @@ import time
 import pytest
 from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError
 
-from composer.parts import check
+from composer.methods import check
 from composer.sandbox.meter import Limits
 from composer.sandbox.templates import Environment, Generation, compiled, parsed, rendered
 

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import pytest
 
-from composer.models.fake import Fake
-from composer.models.zoo import Zoo
-from composer.parts import Logs, Mean, Shared, Template, Union
-from composer.parts.gate import Critical
-from composer.ports import Fitted, State
+from composer.backends.fake import Fake
+from composer.backends.zoo import Zoo
+from composer.methods import Logs, Mean, Shared, Template, Union
+from composer.methods.gate import Critical
 from composer.specs import Declared, Prompted, SpanFuse, TokenFuse
 from composer.specs.digest import digest
+from composer.values import Fitted, State
 
 A, B = (Declared(name, Fake(says=name)) for name in "AB")
 

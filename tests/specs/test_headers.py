@@ -5,9 +5,9 @@ import os
 import pytest
 from folders import copied, read_weights, restate, write_weights
 
-from composer.ports import ModelError
 from composer.specs.content import folder_digest
 from composer.specs.headers import shards, tensors_of
+from composer.values import ModelError
 
 FIRST = "model.embed_tokens.weight"
 

@@ -2,12 +2,11 @@
 
 import pytest
 
-from composer.models.fake import Fake
-from composer.models.zoo import Zoo
-from composer.parts import Doubt, Logs, Mean, Shared, Template
-from composer.parts.draft import Safe
-from composer.parts.gate import Unsure
-from composer.ports import Capability, Generate, ModelError, Query, Sampling
+from composer.backends.fake import Fake
+from composer.backends.zoo import Zoo
+from composer.methods import Doubt, Logs, Mean, Shared, Template
+from composer.methods.draft import Safe
+from composer.methods.gate import Unsure
 from composer.specs import (
     ByteFuse,
     Declared,
@@ -21,6 +20,7 @@ from composer.specs import (
     member_names,
     prompts,
 )
+from composer.values import Capability, Generate, ModelError, Query, Sampling
 
 A, B, C = (Declared(name, Fake(says=name)) for name in "ABC")
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from composer.models.fake import Fake
-from composer.ports import Candidates, Query, Score, Text
+from composer.backends.fake import Fake
 from composer.specs import Declared
+from composer.values import Candidates, Query, Score, Text
 
 QUERY = Query.of("Why?", id="q1")
 

@@ -2,9 +2,17 @@
 
 import pytest
 
-from composer.models.fake import Fake
-from composer.parts import Confidence, Constant, Length, Longest, Operation, Rule, Several, Template
-from composer.ports import Candidates, Query, Ranking
+from composer.backends.fake import Fake
+from composer.methods import (
+    Confidence,
+    Constant,
+    Length,
+    Longest,
+    Operation,
+    Rule,
+    Several,
+    Template,
+)
 from composer.specs import Declared, prompts
 from composer.steps.asking import generate, prompt, prompted, sample
 from composer.steps.cascading import cascade
@@ -12,6 +20,7 @@ from composer.steps.fusing import byte_fuse
 from composer.steps.ranking import best, rank, regenerate, select, top
 from composer.steps.reading import extract
 from composer.steps.routing import default_policy, route
+from composer.values import Candidates, Query, Ranking
 
 SURE = Rule(Operation(">=", (Confidence(), Constant(0.5))))
 

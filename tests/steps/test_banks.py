@@ -2,8 +2,8 @@
 
 import pytest
 
-from composer.ports import Decision, Ranking
 from composer.steps.banks import bank, choose, choose_many, fallback
+from composer.values import Decision, Ranking
 
 
 def test_candidates_are_spliced_into_a_bank(text, answers):

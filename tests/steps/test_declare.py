@@ -5,11 +5,11 @@ from typing import Annotated
 import pytest
 from pydantic import Field
 
-from composer.parts import Exact, Ties
-from composer.ports import Asker, Candidates, Later, Model, Port, Query, Ranking, Text
-from composer.ports.capability import Capability
+from composer.methods import Exact, Ties
 from composer.steps import STEPS, Role
 from composer.steps.declare import SAME, Step
+from composer.values import Asker, Candidates, Later, Model, Port, Query, Ranking, Text
+from composer.values.capability import Capability
 
 
 def step_of(function, **more):

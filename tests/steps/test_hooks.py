@@ -2,13 +2,13 @@
 
 import pytest
 
-from composer.models import Capability
-from composer.parts import Blend, One
-from composer.ports import Candidates, Model, Port, Query, Text
+from composer.backends import Capability
+from composer.methods import Blend, One
 from composer.steps import STEPS, step
 from composer.steps.declare import DECLARED, LONE_SAME, SAME, Step
 from composer.steps.routing import default_policy, route
 from composer.steps.voting import vote
+from composer.values import Candidates, Model, Port, Query, Text
 
 
 def test_a_step_is_called_like_the_function_it_was_made_from(text):

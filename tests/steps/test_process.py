@@ -2,12 +2,12 @@
 
 import pytest
 
-from composer.models.fake import Fake
-from composer.ports import Completion, Generated, Query, Sampling
+from composer.backends.fake import Fake
+from composer.diagnostics import Mistakes
 from composer.recipe import Recipe
 from composer.specs import Declared
 from composer.steps.process import process_fuse
-from composer.words import Mistakes
+from composer.values import Completion, Generated, Query, Sampling
 
 ZOO = """
 model A = zoo("general-1")

@@ -1,8 +1,8 @@
 """Routes over conversations: a draw for each turn, or one decision for all of them."""
 
-from composer.parts import Chance, Length, Uniform
-from composer.ports import Query
+from composer.methods import Chance, Length, Uniform
 from composer.steps.routing import opening, route
+from composer.values import Query
 
 TURNS = ("Hello", "And then? " * 40, "Why?", "Go on.", "What else?", "More, please.")
 KNOWN = {"names": ("A", "B"), "aliases": ((), ()), "prices": (None, None)}

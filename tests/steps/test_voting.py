@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from composer.parts import First, Medoid, Numeric, PartError, Surest
-from composer.ports import Candidates, Decision
+from composer.methods import First, Medoid, Numeric, PartError, Surest
 from composer.steps.banks import choose_many
 from composer.steps.voting import vote
+from composer.values import Candidates, Decision
 
 
 def test_the_answer_of_most_wins(answers, ask):

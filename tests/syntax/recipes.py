@@ -7,6 +7,7 @@ from textwrap import dedent
 
 from hypothesis import strategies as st
 
+from composer.diagnostics import Source
 from composer.syntax import (
     Answer,
     Call,
@@ -27,7 +28,6 @@ from composer.syntax.building import TYPES
 from composer.syntax.grammar import lark
 from composer.syntax.kinds import CLOSES, CONTINUES, GOES_ON, OPENS
 from composer.syntax.lexemes import lexemes
-from composer.words import Source
 
 _spec = importlib.util.spec_from_file_location("trees", Path(__file__).with_name("trees.py"))
 trees = importlib.util.module_from_spec(_spec)

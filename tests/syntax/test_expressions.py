@@ -1,5 +1,6 @@
 import pytest
 
+from composer.diagnostics import Mistakes
 from composer.syntax import (
     Argument,
     Bank,
@@ -14,7 +15,6 @@ from composer.syntax import (
     Unary,
     parse_expression,
 )
-from composer.words import Mistakes
 
 
 def grouped(node):

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from composer.diagnostics import Source
 from composer.syntax import parse, read
 from composer.syntax.formatting import formatted, notation
-from composer.words import Source
 
 SHIPPED = Path(__file__).parents[2] / "recipes"
 

@@ -5,9 +5,9 @@ from pathlib import Path
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from composer.diagnostics import Source
 from composer.syntax import parse
 from composer.syntax.formatting import formatted
-from composer.words import Source
 
 _spec = importlib.util.spec_from_file_location("recipes", Path(__file__).with_name("recipes.py"))
 recipes = importlib.util.module_from_spec(_spec)

@@ -1,8 +1,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from composer.diagnostics import CODES, Mistakes, Source
 from composer.syntax import parse
-from composer.words import CODES, Mistakes, Source
 
 WORDS = """use model param let def default example and or not true false none as
 -> | = == : , ( ) [ ] + - * / < > A f 3 0.5 "x" \"\"\"y\"\"\" " \"\"\" ' # <<<<<<< @ é"""

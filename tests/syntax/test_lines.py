@@ -1,7 +1,7 @@
 import pytest
 
+from composer.diagnostics import Mistakes, Source
 from composer.syntax import parse, unparse
-from composer.words import Mistakes, Source
 
 
 def answers(text):

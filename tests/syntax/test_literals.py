@@ -1,7 +1,7 @@
 import pytest
 
+from composer.diagnostics import Mistakes
 from composer.syntax import parse_expression
-from composer.words import Mistakes
 
 
 def value(text):

@@ -1,7 +1,7 @@
 import pytest
 
+from composer.diagnostics import Mistakes
 from composer.syntax import parse, read
-from composer.words import Mistakes
 
 
 def refused(path):

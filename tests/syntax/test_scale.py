@@ -4,8 +4,8 @@ import time
 
 import pytest
 
+from composer.diagnostics import Mistakes, Source
 from composer.syntax import parse, parse_expression, unparse
-from composer.words import Mistakes, Source
 
 
 def seconds(text):
@@ -70,7 +70,7 @@ def test_what_nests_just_deep_enough_is_read_and_written(text):
 
 def test_parsing_imports_no_heavy_module():
     code = (
-        "import sys; from composer.syntax import parse; from composer.words import Source\n"
+        "import sys; from composer.syntax import parse; from composer.diagnostics import Source\n"
         "assert 'lark' not in sys.modules\n"
         "parse(Source('r.ens', 'A'))\n"
         "assert not {'torch', 'networkx', 'numpy', 'pydantic'} & set(sys.modules)"

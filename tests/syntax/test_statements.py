@@ -1,5 +1,6 @@
 import pytest
 
+from composer.diagnostics import Source
 from composer.syntax import (
     Answer,
     Def,
@@ -12,7 +13,6 @@ from composer.syntax import (
     parse,
     unparse,
 )
-from composer.words import Source
 
 
 def one(text):

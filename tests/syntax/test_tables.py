@@ -3,9 +3,9 @@ import sys
 
 import pytest
 
+from composer.diagnostics import Source
+from composer.diagnostics.caches import cache_folder
 from composer.syntax import grammar, parse, tables
-from composer.words import Source
-from composer.words.caches import cache_folder
 
 TEXT = 'use "a" (A)\nroute -> [A]'
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from composer.diagnostics import CODES, Mistakes, Source
 from composer.syntax import Bank, Call, Name, Number, String, parse, parse_expression
-from composer.words import CODES, Mistakes, Source
 
 
 def statements(text, name="r.yaml"):
@@ -171,7 +171,7 @@ def test_any_text_gives_a_tree_or_mistakes(text):
 
 def test_reading_the_first_notation_does_not_import_the_second():
     code = (
-        "import sys; from composer.syntax import parse; from composer.words import Source\n"
+        "import sys; from composer.syntax import parse; from composer.diagnostics import Source\n"
         "parse(Source('r.ens', 'A'))\n"
         "assert 'yaml' not in sys.modules\n"
         "parse(Source('r.yaml', 'answer: A'))\n"

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
+from composer.diagnostics import CODES, Mistakes, Source
 from composer.syntax import parse
-from composer.words import CODES, Mistakes, Source
 
 GOLDEN = Path(__file__).parent / "golden" / "yaml"
 RECIPES = sorted(path.stem for path in GOLDEN.glob("*.yaml"))

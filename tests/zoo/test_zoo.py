@@ -8,8 +8,8 @@ from itertools import islice
 import pytest
 
 from composer import zoo
-from composer.learn.zoo.cards import read
-from composer.learn.zoo.skills import HALVES, SKILLS, correct, split, stream
+from composer.fit.zoo.cards import read
+from composer.fit.zoo.skills import HALVES, SKILLS, correct, split, stream
 
 SHIPPED = [
     "general-1",

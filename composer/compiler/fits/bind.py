@@ -12,17 +12,17 @@ from pydantic import ValidationError
 
 from composer.compiler.fits.find import Learner, find, names_of, replaced, specification
 from composer.compiler.fits.kept import arrays_path, fit_path, is_whole, loader, read_fit
-from composer.ports import Fitted
+from composer.diagnostics import Diagnostic, Mistakes
 from composer.specs.content import file_digest
-from composer.words import Diagnostic, Mistakes
+from composer.values import Fitted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from composer.compiler.fits.kept import Calibrated, Entry, Kept
     from composer.compiler.graph import Compiled, Graph, Node
-    from composer.ports import Trainable
-    from composer.ports.typed import Typed
+    from composer.values import Trainable
+    from composer.values.typed import Typed
 
 STALE, FOREIGN = "E507", "E508"
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import topological
-from composer.parts.estimators.base import Learned
-from composer.ports import Trainable
-from composer.ports.typed import Resolve, Typed
+from composer.diagnostics import Diagnostic, Mistakes
+from composer.methods.estimators.base import Learned
 from composer.specs.content import file_digest
-from composer.words import Diagnostic, Mistakes
+from composer.values import Trainable
+from composer.values.typed import Resolve, Typed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from composer.diagnostics import Diagnostic, Mistakes
 from composer.heavy import np
-from composer.parts.mistakes import PartError
-from composer.ports import State
-from composer.words import Diagnostic, Mistakes
+from composer.methods.mistakes import PartError
+from composer.values import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -14,10 +14,10 @@ from composer.compiler.graph.members import declared
 from composer.compiler.graph.overrides import overlay, override
 from composer.compiler.graph.params import check_param
 from composer.compiler.graph.unused import check_unused, warn_unused
-from composer.ports import Port
+from composer.diagnostics import Diagnostic, Mistakes, Place, Source
 from composer.steps import STEPS
 from composer.syntax import tree
-from composer.words import Diagnostic, Mistakes, Place, Source
+from composer.values import Port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from composer.compiler.graph.context import Context
     from composer.compiler.graph.node import Node
     from composer.compiler.graph.scope import Scope
+    from composer.diagnostics import Place
     from composer.steps import Input, Step
     from composer.syntax import tree
-    from composer.words import Place
 
 
 def place_inputs(step: Step, call: tree.Call) -> tuple[list[tuple[Input, tree.Expr]], tree.Call]:

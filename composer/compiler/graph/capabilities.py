@@ -10,8 +10,8 @@ from composer.specs import Checkpoint
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from composer.backends import Capability, Card
     from composer.compiler.graph.node import Graph
-    from composer.models import Capability, Card
 
 
 def checkpoint_of(node: Node) -> Checkpoint:

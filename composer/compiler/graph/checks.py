@@ -5,20 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from composer.backends import ModelError
 from composer.compiler.graph.node import QUERY, Node, topological
 from composer.compiler.graph.site import Facts, NodeSite, UnsoundError
-from composer.models import ModelError
-from composer.ports import Port
+from composer.diagnostics import Diagnostic, Note
 from composer.steps import Complaint
-from composer.words import Diagnostic, Note
+from composer.values import Port
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from composer.compiler.graph.context import Context
+    from composer.diagnostics import Place
     from composer.specs import Problem
     from composer.steps import Site
-    from composer.words import Place
 
 
 LOSSES = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.naming import label
-from composer.ports import Port
+from composer.diagnostics import Diagnostic, Note
 from composer.syntax import tree, unparse
-from composer.words import Diagnostic, Note
+from composer.values import Port
 
 COMPARISONS = frozenset({"<", "<=", ">", ">=", "==", "!="})
 
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from composer.compiler.graph.context import Context
     from composer.compiler.graph.node import Node
     from composer.compiler.graph.scope import Binding
+    from composer.diagnostics import Place
     from composer.specs import Problem
-    from composer.words import Place
 
 
 def fits(ctx: Context, node: Node, accepted: frozenset[Port], taker: str, place: Place) -> bool:
@@ -149,7 +149,7 @@ def not_a_step(ctx: Context, expr: tree.Expr) -> None:
 
 def _step_instead(expr: tree.Expr) -> str:
     """Say what was probably meant by an expression that is no step."""
-    from composer.parts import find_part
+    from composer.methods import find_part
 
     if isinstance(expr, tree.Binary) and expr.op in COMPARISONS:
         left, right = unparse(expr.left), unparse(expr.right)
@@ -247,7 +247,7 @@ def judged_by_models(ctx: Context, estimator: str, branch: tree.Branch) -> None:
 
 def judges_unfit(ctx: Context, route: Node) -> bool:
     """Say that a route's estimator asks no model but is given one, or that it is given none."""
-    from composer.parts import Judging
+    from composer.methods import Judging
 
     by, given = route.get("by"), route.get("judges")
     asks, place = isinstance(by, Judging), ctx.graph.places.get(route)

@@ -11,15 +11,15 @@ from composer import zoo
 from composer.compiler.graph.files import Loader, is_name, shipped
 from composer.compiler.graph.node import Graph, Node
 from composer.compiler.graph.values import Bad, Values
-from composer.words import Diagnostic
+from composer.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from composer.compiler.graph.scope import Binding, Scope
+    from composer.diagnostics import Place
     from composer.syntax import tree
     from composer.trampoline import Work
-    from composer.words import Place
 
 ZOO_ITEMS: dict[str, Literal["validation", "test"]] = {
     "zoo:validation": "validation",

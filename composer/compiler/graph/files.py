@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from composer.compiler.graph.scope import Binding, Scope
 from composer.compiler.graph.secrets import secrets
+from composer.diagnostics import Diagnostic, Mistakes, Source, did_you_mean, nearest
 from composer.syntax import parse, read, tree
-from composer.words import Diagnostic, Mistakes, Source, did_you_mean, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

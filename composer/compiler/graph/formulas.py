@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from composer.compiler.graph.unfit import leads_back
 from composer.compiler.graph.values import Bad, Values, follow, is_number
+from composer.diagnostics import Diagnostic
 from composer.syntax import tree
 from composer.trampoline import deep, run
-from composer.words import Diagnostic
 
 if TYPE_CHECKING:
     from composer.compiler.graph.scope import Scope

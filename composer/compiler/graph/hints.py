@@ -6,9 +6,9 @@ import types
 import typing
 from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
-from composer.parts.table import kind_of
-from composer.ports import Model, Port, port_of
-from composer.ports.typed import Resolve, Typed, Variables
+from composer.methods.table import kind_of
+from composer.values import Model, Port, port_of
+from composer.values.typed import Resolve, Typed, Variables
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo

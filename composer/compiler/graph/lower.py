@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from composer.backends import BACKENDS
 from composer.compiler.graph.calls import defaults_of, heed, options_of
 from composer.compiler.graph.complaints import (
     bank_needs_query,
@@ -32,12 +33,11 @@ from composer.compiler.graph.survey import survey
 from composer.compiler.graph.templates import check_templates
 from composer.compiler.graph.uses import build_node, instance, through
 from composer.compiler.graph.values import bound_value
-from composer.models import BACKENDS
-from composer.ports import Port
-from composer.ports.values import unique
 from composer.steps import STEPS
 from composer.syntax import tree
 from composer.trampoline import deep, run
+from composer.values import Port
+from composer.values.ports import unique
 
 if TYPE_CHECKING:
     from composer.compiler.graph.context import Context, Request

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from composer.backends import BACKENDS
 from composer.compiler.graph.calls import options_of
 from composer.compiler.graph.complaints import (
     formula_with_weights,
@@ -20,13 +21,12 @@ from composer.compiler.graph.scope import Binding, Scope, unknown
 from composer.compiler.graph.unfit import no_value
 from composer.compiler.graph.uses import build_node, instance, through
 from composer.compiler.graph.values import Bad, bound_value, follow
-from composer.models import BACKENDS
-from composer.parts import Logs
-from composer.ports import Port
-from composer.ports.values import unique
+from composer.methods import Logs
 from composer.steps import STEPS, Step
 from composer.syntax import tree
 from composer.trampoline import deep
+from composer.values import Port
+from composer.values.ports import unique
 
 if TYPE_CHECKING:
     from composer.compiler.graph.context import Context
@@ -227,7 +227,7 @@ def _declare(ctx: Context, binding: Binding) -> Node:
 
 def _misdeclared(ctx: Context, statement: tree.Model) -> Node:
     """Let a model whose declaration is a mistake stand, so that what asks it is checked too."""
-    from composer.models.fake import Fake
+    from composer.backends.fake import Fake
 
     options = {"declaration": Fake(), "name": statement.name}
     return ctx.graph.node("model", (), options, statement.place)

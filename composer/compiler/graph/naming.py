@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from composer.ports.values import unique
 from composer.syntax import tree, unparse
+from composer.values.ports import unique
 
 
 def label(expr: tree.Expr) -> str:

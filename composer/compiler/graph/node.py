@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from composer.heavy import nx
-from composer.ports import Model, ModelError, Port
 from composer.specs import Held, Local, SpecError, held_by, with_models
 from composer.steps import STEPS, Input, Role
 from composer.steps.declare import LIMITS
+from composer.values import Model, ModelError, Port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from composer.models import Capability, Card, Declaration
+    from composer.backends import Capability, Card, Declaration
+    from composer.diagnostics import Place
     from composer.specs import Problem
     from composer.steps import Step
-    from composer.words import Place
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from composer.models import BACKENDS
+from composer.backends import BACKENDS
+from composer.diagnostics import Diagnostic, Mistakes, did_you_mean
 from composer.steps import STEPS
 from composer.syntax import parse_expression, tree
-from composer.words import Diagnostic, Mistakes, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from composer.compiler.graph.hints import say
 from composer.compiler.graph.unfit import no_value
 from composer.compiler.graph.values import Bad, bound_value, follow, match
+from composer.diagnostics import Note
 from composer.syntax import tree
-from composer.words import Note
 
 if TYPE_CHECKING:
     from composer.compiler.graph.context import Context

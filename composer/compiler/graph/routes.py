@@ -19,10 +19,10 @@ from composer.compiler.graph.context import AsModel, AsStep, all_sound
 from composer.compiler.graph.naming import branch_names
 from composer.compiler.graph.node import Options
 from composer.compiler.graph.uses import hold, opened, origin
-from composer.parts import Estimator
-from composer.ports import Port
+from composer.methods import Estimator
 from composer.steps import STEPS
 from composer.syntax import tree
+from composer.values import Port
 
 if TYPE_CHECKING:
     from composer.compiler.graph.context import Context

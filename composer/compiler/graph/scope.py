@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from composer.diagnostics import Diagnostic, Note, did_you_mean
 from composer.syntax import tree
-from composer.words import Diagnostic, Note, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from composer.words import Place
+    from composer.diagnostics import Place
 
 Bound = tree.Model | tree.Param | tree.Let | tree.Def | tree.Use | tree.Parameter
 

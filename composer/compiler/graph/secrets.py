@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from composer.words import Diagnostic, Place, Source
-from composer.words.secrets import KEY
+from composer.diagnostics import Diagnostic, Place, Source
+from composer.diagnostics.secrets import KEY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from composer.checkpoints.biases import biased, pieces_of
 from composer.compiler.graph.capabilities import (
     capabilities,
     card_of,
@@ -13,15 +14,14 @@ from composer.compiler.graph.capabilities import (
     checkpoints_in,
 )
 from composer.compiler.graph.node import QUERY, Graph, Node, topological
-from composer.models.biases import biased, pieces_of
-from composer.ports import ModelError, Port
 from composer.specs.declaration import LOGITS
 from composer.steps import Complaint, Site
+from composer.values import ModelError, Port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from composer.models import Capability, Card
+    from composer.backends import Capability, Card
 
 
 class UnsoundError(Exception):

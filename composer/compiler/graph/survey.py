@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+from composer.backends import BACKENDS
 from composer.compiler.graph.calls import fill, place_inputs
 from composer.compiler.graph.complaints import undeclared
 from composer.compiler.graph.scope import unknown
-from composer.models import BACKENDS
-from composer.parts import parts
+from composer.methods import parts
 from composer.steps import STEPS
 from composer.syntax import tree
 
@@ -54,7 +54,7 @@ def _check_name(ctx: Context, at: tree.Call | tree.Name, name: str, visible: set
 @cache
 def _others() -> frozenset[str]:
     """Return the names that stand for no step: of parts, signals and templates."""
-    from composer.parts import TEMPLATES
+    from composer.methods import TEMPLATES
 
     named = (name for kind in parts().values() for name in kind)
     return frozenset({*named, *TEMPLATES, "env"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.parts.template import Template, names_in
+from composer.methods.template import Template, names_in
 
 if TYPE_CHECKING:
     from composer.compiler.graph.context import Context

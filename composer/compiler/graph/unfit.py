@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.hints import say
-from composer.ports import Port
+from composer.diagnostics import Diagnostic, Note, did_you_mean
 from composer.steps import STEPS
 from composer.syntax import tree, unparse
-from composer.words import Diagnostic, Note, did_you_mean
+from composer.values import Port
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -9,11 +9,11 @@ from composer.compiler.graph.complaints import defined_by_itself, gives
 from composer.compiler.graph.context import AsModel, AsStep, all_sound
 from composer.compiler.graph.scope import Binding, Scope
 from composer.compiler.graph.values import Bad, Wanted, follow, match
-from composer.ports import Model, Port
+from composer.diagnostics import Note
 from composer.specs import Held, models_in, with_models
 from composer.steps import Role
 from composer.syntax import tree
-from composer.words import Note
+from composer.values import Model, Port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

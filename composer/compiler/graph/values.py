@@ -37,7 +37,9 @@ from composer.compiler.graph.unfit import (
     unknown_option,
     wrong,
 )
-from composer.parts import (
+from composer.diagnostics import Diagnostic, nearest
+from composer.diagnostics.secrets import hide
+from composer.methods import (
     Constant,
     Operation,
     Rule,
@@ -48,18 +50,16 @@ from composer.parts import (
     kind_of,
     parts,
 )
-from composer.ports import Model
-from composer.ports.typed import Scalar, Typed, Variables
 from composer.syntax import tree
 from composer.trampoline import deep, run
-from composer.words import Diagnostic, nearest
-from composer.words.secrets import hide
+from composer.values import Model
+from composer.values.typed import Scalar, Typed, Variables
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
-    from composer.parts.rule import Expression
-    from composer.words import Place
+    from composer.diagnostics import Place
+    from composer.methods.rule import Expression
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -271,7 +271,7 @@ class Values:
                 raise Bad(wrong(expr, say(hint)))
 
     def _template(self, expr: tree.Expr) -> Template:
-        from composer.parts import TEMPLATES
+        from composer.methods import TEMPLATES
 
         if isinstance(expr, tree.Name):
             if expr.id not in TEMPLATES:

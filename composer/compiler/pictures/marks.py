@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from composer.words import visible
+from composer.diagnostics import visible
 
 
 def number(value: float) -> str:

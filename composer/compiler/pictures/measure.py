@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from composer.words import visible
-from composer.words.cells import columns
+from composer.diagnostics import visible
+from composer.diagnostics.cells import columns
 
 THIN = frozenset("ijlftrI.,:;'|!()[]{} -`")
 BROAD = frozenset("mwMW@%&")

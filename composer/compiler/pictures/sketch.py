@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from composer.compiler.graph import QUERY, Node, topological
 from composer.compiler.pictures.picture import Box, Chip, Edge, Picture
 from composer.compiler.pictures.wording import WEIGHTS, facts, weight
-from composer.ports import Port
 from composer.steps import Role
+from composer.values import Port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composer.compiler.plan.wording import option_text
-from composer.parts import Rule, Template
-from composer.ports import Typed
+from composer.methods import Rule, Template
+from composer.values import Typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from composer.backends import Declaration
     from composer.compiler.graph import Node
-    from composer.models import Declaration
 
 WEIGHTS = "weights"
 """The option of a fuse that its members show."""

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
     from pydantic.fields import FieldInfo
 
-    from composer.models import Declaration
-    from composer.ports import Typed
+    from composer.backends import Declaration
     from composer.steps import Step
+    from composer.values import Typed
 
 SENTENCE = re.compile(r"(?<=[.:])\s+(?=[A-Z`])|\n\n")
 
@@ -123,6 +123,6 @@ def _said_of(name: str, text: str) -> str:
 
 
 def _is_rule(hint: object) -> bool:
-    from composer.parts import Rule
+    from composer.methods import Rule
 
     return isinstance(hint, type) and issubclass(hint, Rule)

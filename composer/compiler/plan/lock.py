@@ -15,17 +15,17 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from composer.compiler.graph import topological
 from composer.compiler.plan.wording import declared_text
-from composer.ports.errors import ModelError
-from composer.ports.typed import Resolve, Typed
+from composer.diagnostics import Diagnostic, Mistakes
+from composer.diagnostics.secrets import starred
 from composer.specs.content import file_digest
-from composer.words import Diagnostic, Mistakes
-from composer.words.secrets import starred
+from composer.values.errors import ModelError
+from composer.values.typed import Resolve, Typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from composer.backends import Declaration
     from composer.compiler.graph import Node
-    from composer.models import Declaration
 
 VERSION = 1
 SUFFIX = ".lock"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from composer.words import Diagnostic, Mistakes
+from composer.diagnostics import Diagnostic, Mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from composer.compiler.plan.devices import Device
-    from composer.words import Place
+    from composer.diagnostics import Place
 
 ROOM = 1.2
 """Bytes that a model takes for each byte of its weights: caches and activations beside them."""

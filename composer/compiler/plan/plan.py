@@ -14,18 +14,18 @@ from composer.compiler.graph.capabilities import card_of, checkpoint_of, checkpo
 from composer.compiler.plan.devices import devices as found_devices
 from composer.compiler.plan.placing import place
 from composer.compiler.plan.wording import declared_text, option_text
-from composer.ports import Port
+from composer.diagnostics.secrets import starred
 from composer.specs import Derived, Local
-from composer.words.secrets import starred
+from composer.values import Port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from composer.backends import Declaration
     from composer.compiler.graph import Compiled, Graph, Node
     from composer.compiler.plan.devices import Device
     from composer.compiler.rules import Fired, Optimized
-    from composer.models import Declaration
-    from composer.words import Place
+    from composer.diagnostics import Place
 
 VERSION = 1
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from composer.parts import Rule, Template
-from composer.ports import Model, Typed
-from composer.words.secrets import starred
+from composer.diagnostics.secrets import starred
+from composer.methods import Rule, Template
+from composer.values import Model, Typed
 
 SHOWN = 48
 """Characters of a long text that a plan shows."""

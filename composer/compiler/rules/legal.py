@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import QUERY, topological
-from composer.ports import Port
+from composer.values import Port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

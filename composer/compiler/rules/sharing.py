@@ -23,7 +23,7 @@ def one_forward(graph: Graph, node: Node, fuse: Node) -> Node | None:
 @rule(pattern("token_fuse", name="fuse"))
 def one_vocabulary(graph: Graph, node: Node, fuse: Node) -> Node | None:
     """Members that share a tokenizer, by content, are fused without any alignment."""
-    from composer.parts import Shared
+    from composer.methods import Shared
 
     del fuse
     if not node.get("align").vanishes or vocabulary(graph, node) is None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from composer.compiler.graph import QUERY, topological
 from composer.compiler.rules.meaning import WIDEST
 from composer.compiler.rules.rewrite import pattern, rule
-from composer.parts import Constant, One, Uniform
-from composer.ports import Port
-from composer.ports.values import unique
+from composer.methods import Constant, One, Uniform
+from composer.values import Port
+from composer.values.ports import unique
 
 if TYPE_CHECKING:
     from composer.compiler.graph import Graph, Node
@@ -99,7 +99,7 @@ def _may_abstain(node: Node) -> bool:
 
 def _linear(vote: Node) -> bool:
     """Say whether a vote counts voices that cannot abstain and are either equal or not."""
-    from composer.parts import Count, Exact, Surest
+    from composer.methods import Count, Exact, Surest
 
     counted = isinstance(vote.get("reduce"), Count) and isinstance(vote.get("by"), Exact)
     if not counted or isinstance(vote.get("ties"), Surest):

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from composer.syntax.formatting.layout import Group, Style
 
 if TYPE_CHECKING:
+    from composer.diagnostics import Place
     from composer.syntax.formatting.layout import Item
-    from composer.words import Place
 
 Path: TypeAlias = "list[tuple[Group, int]]"
 """The groups around a spot from the outside, each with the item that leads on."""

@@ -7,7 +7,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from composer.words import Place
+    from composer.diagnostics import Place
 
 WIDTH = 100
 """Lines are broken where they would be longer, if they can be."""

@@ -23,7 +23,7 @@ from composer.syntax.tree import (
 )
 
 if TYPE_CHECKING:
-    from composer.words import Place
+    from composer.diagnostics import Place
 
 CLOSES = re.compile(r"(?:[\s,(]|#[^\n]*)*\)")
 """From the last parameter of a `def` up to the bracket behind it."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from composer.diagnostics import Diagnostic, Mistakes, Place, Source, did_you_mean
 from composer.syntax.from_yaml.nodes import Document, Mapping, Node, Sequence
 from composer.syntax.from_yaml.refusals import misshapen
 from composer.syntax.from_yaml.shapes import named, shape, twice
@@ -14,7 +15,6 @@ from composer.syntax.parsing import refuse_depth
 from composer.syntax.signs import conflict
 from composer.syntax.stated import ABSENT, ELSEWHERE
 from composer.syntax.tree import File, Statement
-from composer.words import Diagnostic, Mistakes, Place, Source, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

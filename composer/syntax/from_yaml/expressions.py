@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from composer.diagnostics import Diagnostic, Mistakes, Place
 from composer.syntax.from_yaml.nodes import Mapping, Node, Scalar, Sequence
 from composer.syntax.from_yaml.refusals import TEXT_HELP, misshapen
 from composer.syntax.from_yaml.shapes import RESERVED, keyed, named, verbatim
@@ -13,7 +14,6 @@ from composer.syntax.from_yaml.spelling import lexed
 from composer.syntax.parsing import one_expression
 from composer.syntax.scalars import TRAPS
 from composer.syntax.tree import Argument, Bank, Branch, Call, Chain, Expr, String
-from composer.words import Diagnostic, Mistakes, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from composer.diagnostics import Diagnostic, Mistakes, Note, Place, Source
 from composer.syntax.brackets import DEEPEST, too_deep
 from composer.syntax.from_yaml.refusals import SHARED, foreign, no_character, unreadable, unwritten
-from composer.words import Diagnostic, Mistakes, Note, Place, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

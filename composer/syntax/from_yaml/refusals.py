@@ -6,7 +6,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-from composer.words import Diagnostic, Mistakes, Note, Place, Source, visible
+from composer.diagnostics import Diagnostic, Mistakes, Note, Place, Source, visible
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from composer.diagnostics import Diagnostic, Mistakes, Note, Place, did_you_mean
 from composer.syntax.from_yaml.nodes import Mapping, Node, Scalar, Sequence
 from composer.syntax.from_yaml.refusals import SHARED, foreign, misshapen
 from composer.syntax.kinds import STATEMENTS, WORDS
-from composer.words import Diagnostic, Mistakes, Note, Place, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from composer.diagnostics import Place, Source
 from composer.syntax.grammar import lark
 from composer.syntax.lexemes import Lexeme, lexemes
-from composer.words import Place, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from composer.diagnostics import Diagnostic, Mistakes, Place
 from composer.syntax.from_yaml.expressions import Expressions
 from composer.syntax.from_yaml.nodes import Mapping, Node, Scalar, Sequence
 from composer.syntax.from_yaml.refusals import misshapen
@@ -27,7 +28,6 @@ from composer.syntax.tree import (
     Statement,
     Use,
 )
-from composer.words import Diagnostic, Mistakes, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,141 @@
+"""`fake(...)`: a model that is a pure function, for tests and examples."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from composer.specs.declaration import Remote
+from composer.values.capability import Capability
+from composer.values.card import Card, Price, lacking
+from composer.values.errors import ModelError
+from composer.values.requests import Client, Completion, Generated, Rewarded, Sampling, Usage
+from composer.values.thinking import Thinking
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from composer.values.ports import Query
+    from composer.values.requests import Generate, Reward
+
+__all__ = ["Fake"]
+
+WORDS = ("amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron", "inlet", "juniper")
+LENGTH = 4
+
+
+class Fake(Remote):
+    """A model that is a pure function of the prompt, and of the seed when it draws.
+
+    `says` is always its answer. Of `among` greedy asking gives the first and drawing any. `knows`
+    holds pairs: a piece of a question, and the answer to it; they go before the others. Without
+    any, the style decides: `hash` makes words up, `echo` repeats the question. `confidence` is
+    the probability of every token. `thinking` is the tag around thoughts, such as `think`, which
+    are no part of the answer.
+    """
+
+    name: ClassVar[str] = "fake"
+
+    says: str | None = None
+    among: tuple[str, ...] = ()
+    knows: tuple[tuple[str, str], ...] = ()
+    style: Literal["hash", "echo"] = "hash"
+    confidence: float | None = Field(default=None, gt=0, le=1)
+    seed: int = 0
+    fails: bool = False
+    seconds: float = Field(default=0.0, ge=0)
+    thinking: str | None = Field(default=None, min_length=1)
+    price: Price = None
+
+    @property
+    def reasoning(self) -> Thinking | None:
+        """The tag that the recipe names."""
+        return None if self.thinking is None else Thinking((self.thinking,))
+
+    def card(self) -> Card:
+        """It answers in text, and knows log-probabilities when it has a confidence."""
+        able = Capability.TEXT | Capability.REWARD
+        if self.confidence is not None:
+            able |= Capability.LOGPROBS
+        return Card(able, "fake", price=self.price, why=lacking("it is a fake", has=able))
+
+    def identity(self) -> str:
+        """All of its options."""
+        unsaid = {"thinking"} if self.thinking is None else set()
+        return f"fake:{self.model_dump_json(exclude=unsaid)}"
+
+    async def open(self, name: str) -> Client:
+        """Open a client that answers by the declaration alone."""
+        return FakeClient(self, name)
+
+    def answer(self, query: Query, sampling: Sampling) -> str:
+        """Return the answer to a query, whole."""
+        known = next((answer for piece, answer in self.knows if piece in query.text), self.says)
+        if known is not None:
+            return known
+        draw = sampling.seed if sampling.temperature > 0 else None
+        digest = _hash(self.seed, query.messages, draw)
+        if self.among:
+            return self.among[0 if draw is None else digest[0] % len(self.among)]
+        if self.style == "echo":
+            return query.text
+        return " ".join(WORDS[byte % len(WORDS)] for byte in digest[:LENGTH])
+
+
+class FakeClient(Client):
+    """Answers as a declaration says, after its `seconds`, or fails."""
+
+    def __init__(self, fake: Fake, name: str) -> None:
+        self.fake, self.name = fake, name
+
+    async def generate(
+        self, request: Generate, on_text: Callable[[str], None] | None = None
+    ) -> Generated:
+        """Answer once for each seed."""
+        await self._work()
+        draws = tuple(self._draw(request, seed) for seed in request.seeds)
+        if on_text is not None:
+            on_text(draws[0].text)
+        return Generated(draws)
+
+    async def reward(self, request: Reward) -> Rewarded:
+        """Give 1 for a text that holds the fake's own answer, else a number that its hash gives."""
+        await self._work()
+        own = self.fake.answer(request.query, Sampling())
+        hashes = (_hash(self.fake.seed, request.query.messages, text) for text in request.texts)
+        pairs = zip(request.texts, hashes, strict=True)
+        values = (1.0 if own in text else number[0] / 256 for text, number in pairs)
+        return Rewarded(tuple(values), {self.name: Usage(1)})
+
+    async def _work(self) -> None:
+        import asyncio
+
+        await asyncio.sleep(self.fake.seconds)
+        if self.fake.fails:
+            raise ModelError("E701", f"`{self.name}` failed, as its declaration asks")
+
+    def _draw(self, request: Generate, seed: int) -> Completion:
+        fake, how = self.fake, request.sampling
+        if how.temperature > 0:
+            how = replace(how, seed=seed)
+        tokens = _tokens(fake.answer(request.query, how))[: how.max_tokens]
+        logs = (math.log(fake.confidence),) * len(tokens) if fake.confidence else ()
+        read = sum(len(content.split()) for _, content in request.query.messages)
+        price = fake.price or (0.0, 0.0)
+        cost = (read * price[0] + len(tokens) * price[1]) / 1e6
+        usage = {self.name: Usage(1, read, len(tokens), cost)}
+        return Completion("".join(tokens), tuple(tokens), logs, fake.confidence, usage=usage)
+
+
+def _hash(*parts: object) -> bytes:
+    return hashlib.sha256(repr(parts).encode()).digest()
+
+
+def _tokens(text: str) -> list[str]:
+    """Cut a text into words, each with the space before it."""
+    words = text.split(" ")
+    return [words[0], *(f" {word}" for word in words[1:])] if text else []

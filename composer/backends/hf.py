@@ -1,0 +1,198 @@
+"""`hf(...)`: a causal language model in a folder or on a hub, run by transformers."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, ClassVar
+
+from pydantic import Field
+
+from composer.checkpoints.asked import checked, processing_of, settings_of, unheeded
+from composer.checkpoints.chatfiles import chat_of
+from composer.checkpoints.dtypes import Dtype, long_name
+from composer.checkpoints.faults import faults_of
+from composer.checkpoints.folder import LOCAL, card_of
+from composer.specs.chat import Chat
+from composer.specs.content import folder_digest
+from composer.specs.declaration import Local, Weights
+from composer.specs.headers import has_weights
+from composer.specs.parts import ChatFile
+from composer.values.card import Card, Price
+from composer.values.errors import ModelError
+from composer.values.processing import Bias, Extra, Factor, Least
+from composer.values.thinking import Thinking
+from composer.values.typed import ModelPath, Variables
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+__all__ = ["HF"]
+
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
+
+
+class HF(Local):
+    """A language model in a folder or on a hub, run here by transformers.
+
+    A `dtype` of `auto` is that of the stored weights, but float32 on a processor; a `device` of
+    `auto` is the best one here; a `template` of `auto` is the tokenizer's own for chats if it
+    has one, else `plain`: the messages as they are. One of several is chosen by its name, one in a
+    file by `file("chat.jinja")`; `template_args` are variables of the template, such as
+    `[enable_thinking: false]`. `fold_system` puts what the system says before the first question,
+    for templates that leave it out. What stands in a message is text, whatever special token it
+    spells, unless `parse_special` says otherwise. Thoughts are taken out of answers where the
+    template speaks of such a block (`thinking = auto`), always (`true` for `<think>`, or a tag such
+    as `"reasoning"`), or never (`false`). With `generation_config = true` the model is
+    asked as its generation_config.json says, where the recipe says nothing else; `false` says that
+    it is not wanted. `repetition_penalty`, `presence_penalty`, `frequency_penalty`, `logit_bias`
+    and `min_tokens` are those of `generate`, for this model wherever it writes.
+    """
+
+    name: ClassVar[str] = "hf"
+
+    path: ModelPath
+    dtype: Dtype = "auto"
+    device: str = "auto"
+    revision: str | None = None
+    template: ChatFile | str = "auto"
+    template_args: Variables = ()
+    fold_system: bool = False
+    parse_special: bool = False
+    thinking: bool | Annotated[str, Field(min_length=1)] = "auto"
+    generation_config: bool | None = None
+    repetition_penalty: Factor | None = None
+    presence_penalty: Extra | None = None
+    frequency_penalty: Extra | None = None
+    logit_bias: Bias | None = None
+    min_tokens: Least | None = None
+    price: Price = None
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The path, and its last part."""
+        last = self.path.rstrip("/").rpartition("/")[2]
+        return tuple(dict.fromkeys((last, self.path)))
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the model lies on this machine, None for one that is still on the hub."""
+        return locate(self.path, self.revision)
+
+    def card(self) -> Card:
+        """Read config.json, tokenizer.json and the headers of the weights."""
+        folder = self.folder
+        if folder is not None:
+            card = card_of(folder, long_name(self.dtype))
+            card = replace(card, price=self.price, unheeded=unheeded(self, card))
+            card = replace(card, losses=self._losses(folder))
+            return checked(self, card, self.aliases[0])
+        absent = f"`{self.path}` is not on this machine; what it is shows when it is downloaded"
+        return checked(self, Card(LOCAL, price=self.price, deferred=(absent,)), self.aliases[0])
+
+    def faults(self) -> Sequence[ModelError]:
+        """Say which weights are missing, too many or of another shape, from the headers."""
+        return () if self.folder is None else faults_of(self.folder)
+
+    def identity(self) -> str:
+        """The folder, or the hub id with its revision, and how the weights are used."""
+        thinking = () if self.thinking == "auto" else (f"thinking:{self.thinking}",)
+        use = (long_name(self.dtype), self.device, str(self.chat), *thinking)
+        return "|".join((f"hf:{self._key}", *use))
+
+    def content(self) -> str:
+        """The digest of the folder, or the hub id with its revision; dtype and template."""
+        folder = self.folder
+        held = folder_digest(folder) if folder is not None else self._key
+        said = processing_of(self).said
+        done = (f"processing:{sorted(said.items())}",) if said else ()
+        if self.thinking != "auto":
+            done = (*done, f"thinking:{self.thinking}")
+        return "|".join((f"weights:{held}", long_name(self.dtype), self.chat.content(), *done))
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """What its files say of an answer that it writes alone, if they are to be heeded."""
+        return settings_of(self)
+
+    @property
+    def weights(self) -> Weights:
+        """The checkpoint, and how it is used."""
+        return Weights(
+            key=self._key,
+            location=str(self.folder or self.path),
+            revision=self.revision,
+            dtype=long_name(self.dtype),
+            device=self.device,
+            chat=self.chat,
+            processing=processing_of(self),
+        )
+
+    @property
+    def chat(self) -> Chat:
+        """How the model is spoken to."""
+        return Chat(
+            template="chat" if isinstance(self.template, ChatFile) else self.template,
+            file=self.template.path if isinstance(self.template, ChatFile) else None,
+            args=self.template_args,
+            fold_system=self.fold_system,
+            parse_special=self.parse_special,
+        )
+
+    @property
+    def reasoning(self) -> Thinking | None:
+        """The tags that the recipe or the template names, and whether the prompt opens a block."""
+        template = chat_of(self.folder, self.chat, self.path) if self.folder else None
+        if self.thinking is False or (self.thinking == "auto" and template is None):
+            return None
+        named = "think" if self.thinking is True else self.thinking
+        tags = (named,) if isinstance(named, str) and named != "auto" else ()
+        if template is None:
+            return Thinking(tags) if tags else None
+        return template.thinking(tags)
+
+    def _losses(self, folder: Path) -> frozenset[str]:
+        """Say what the template leaves out, found by trying it."""
+        template = chat_of(folder, self.chat, f"`{self.path}`")
+        losses = template.probe.losses if template is not None else frozenset()
+        return losses - {"system"} if self.fold_system else losses
+
+    @property
+    def _key(self) -> str:
+        """The folder itself, or for a model of a hub its id and the commit, where it is known."""
+        folder = self.folder
+        if folder is None:
+            return f"{self.path}@{self.revision or 'main'}"
+        hub = HUB_ID.fullmatch(self.path) and folder.parent.name == "snapshots"
+        return f"{self.path}@{folder.name}" if hub else str(folder.resolve())
+
+
+def locate(path: str, revision: str | None = None) -> Path | None:
+    """Find the folder of a model, here or in the hub's cache; None when it must be downloaded."""
+    folder = Path(os.path.expanduser(path))  # noqa: PTH111 - Path's own raises for an unknown user
+    if os.path.isdir(folder):  # noqa: PTH112 - pathlib raises for a name that is too long
+        return folder
+    if os.path.isfile(folder):  # noqa: PTH113
+        raise ModelError("E505", f"`{path}` is a file", "name the folder that holds config.json")
+    if not HUB_ID.fullmatch(path):
+        raise ModelError(
+            "E501",
+            f"there is no folder `{path}`",
+            "give a path from the recipe's own folder, or the id of a model on a hub",
+        )
+    return _cached(path, revision)
+
+
+def _cached(hub_id: str, revision: str | None) -> Path | None:
+    """The snapshot of a hub model, if all of it is on this machine; asks no network."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(hub_id, "config.json", revision=revision)
+    except HFValidationError as problem:
+        raise ModelError("E501", f"`{hub_id}` is no folder and no hub id") from problem
+    folder = Path(found).parent if isinstance(found, str) else None
+    return folder if folder is not None and has_weights(folder) else None

@@ -1,0 +1,91 @@
+"""`zoo(...)`: one of the tiny models that ship with the package."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from composer.checkpoints.asked import checked, processing_of, settings_of
+from composer.checkpoints.dtypes import Dtype, long_name
+from composer.checkpoints.folder import card_of
+from composer.diagnostics import did_you_mean
+from composer.specs.content import folder_digest
+from composer.specs.declaration import Local, Weights
+from composer.values.card import Price
+from composer.values.errors import ModelError
+from composer.values.processing import Bias, Extra, Factor, Least
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from composer.values.card import Card
+
+__all__ = ["Zoo"]
+
+
+class Zoo(Local):
+    """A tiny model that ships with the package: quick to run, right about small things only.
+
+    `generation_config`, penalties, `logit_bias` and `min_tokens` are as in `hf`.
+    """
+
+    name: ClassVar[str] = "zoo"
+
+    model: str
+    dtype: Dtype = "fp32"
+    device: str = "auto"
+    generation_config: bool | None = None
+    repetition_penalty: Factor | None = None
+    presence_penalty: Extra | None = None
+    frequency_penalty: Extra | None = None
+    logit_bias: Bias | None = None
+    min_tokens: Least | None = None
+    price: Price = None
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The model's name in the zoo."""
+        return (self.model,)
+
+    @property
+    def folder(self) -> Path:
+        """Where the model's files lie."""
+        from composer import zoo
+
+        try:
+            return zoo.folder(self.model)
+        except zoo.UnknownModelError:
+            help_ = did_you_mean(self.model, zoo.names())
+            raise ModelError("E501", f"the zoo has no model `{self.model}`", help_) from None
+
+    def card(self) -> Card:
+        """Read the card from the model's folder."""
+        card = replace(card_of(self.folder, long_name(self.dtype)), price=self.price)
+        return checked(self, card, self.model)
+
+    def identity(self) -> str:
+        """The model's name, and how its weights are used."""
+        return f"zoo:{self.model}|{long_name(self.dtype)}|{self.device}"
+
+    def content(self) -> str:
+        """The digest of the model's files, and the dtype."""
+        said = processing_of(self).said
+        done = f"|processing:{sorted(said.items())}" if said else ""
+        return f"weights:{folder_digest(self.folder)}|{long_name(self.dtype)}|auto{done}"
+
+    @property
+    def settings(self) -> Mapping[str, object]:
+        """What its files say of an answer that it writes alone, if they are to be heeded."""
+        return settings_of(self)
+
+    @property
+    def weights(self) -> Weights:
+        """The model's files, and how they are used."""
+        return Weights(
+            key=f"zoo:{self.model}",
+            location=str(self.folder),
+            dtype=long_name(self.dtype),
+            device=self.device,
+            processing=processing_of(self),
+        )

@@ -1,0 +1,129 @@
+"""The chat templates and special tokens that a model's folder holds, by its light files."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from composer.checkpoints.chat import ChatTemplate
+from composer.diagnostics import did_you_mean
+from composer.specs.reading import json_of
+from composer.values.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from composer.specs.chat import Chat
+
+__all__ = ["chat_of", "chosen", "named"]
+
+_CONFIG = "tokenizer_config.json"
+_OLD = "chat_template.json"
+_FILE = "chat_template.jinja"
+_MORE = "additional_chat_templates"
+
+
+def chat_of(folder: Path, chat: Chat, name: str) -> ChatTemplate | None:
+    """Return the template that a recipe's words choose; None for one that has none.
+
+    Files that are unchanged are read and tried once.
+    """
+    wanted = (_CONFIG, _OLD, _FILE, "special_tokens_map.json", f"{_MORE}/*.jinja")
+    files = sorted(path for pattern in wanted for path in folder.glob(pattern))
+    if chat.file is not None:
+        files.append(Path(chat.file))
+    return _chat_of(
+        folder, chat, name, tuple((str(file), file.stat().st_mtime_ns) for file in files)
+    )
+
+
+@lru_cache(maxsize=256)
+def _chat_of(
+    folder: Path, chat: Chat, name: str, _stamps: tuple[tuple[str, int], ...]
+) -> ChatTemplate | None:
+    text = chosen(_templates(folder), chat, name)
+    if text is None and chat.args:
+        said = f"{name} has no chat template that would read `template_args`"
+        raise ModelError("E409", said, "leave them out, or choose a template")
+    return None if text is None else ChatTemplate(text, name, _tokens(folder), chat.args)
+
+
+def chosen(templates: Mapping[str, str], chat: Chat, name: str) -> str | None:
+    """Return the text of the template that a recipe's words choose among those there are."""
+    if chat.file is not None:
+        return read(Path(chat.file))
+    if chat.plain or (chat.template == "auto" and not templates):
+        return None
+    others = [each for each in templates if each != "default"]
+    if chat.template in ("auto", "chat"):
+        if "default" in templates:
+            return templates["default"]
+        if not templates:
+            raise ModelError(
+                "E402",
+                f"{name} has no chat template",
+                'leave `template` out, or say `template = "plain"`',
+            )
+        listed = ", ".join(f"`{each}`" for each in others)
+        said = f"{name} has several chat templates, and none is its default: {listed}"
+        raise ModelError("E409", said, f'choose one: `template = "{others[0]}"`')
+    if chat.template not in templates:
+        help_ = did_you_mean(chat.template, ["auto", "chat", "plain", *templates])
+        raise ModelError("E409", f"{name} has no chat template `{chat.template}`", help_)
+    return templates[chat.template]
+
+
+def named(found: object, name: str) -> dict[str, str]:
+    """Return templates by name, from what a tokenizer holds: one text, or several with names."""
+    if found is None:
+        return {}
+    if isinstance(found, str):
+        return {"default": found} if found else {}
+    if isinstance(found, list):
+        pairs = [_pair(each) for each in found]
+    else:
+        pairs = list(found.items()) if isinstance(found, dict) else [None]
+    if not all(pair and isinstance(pair[0], str) and isinstance(pair[1], str) for pair in pairs):
+        said = f"{name}'s chat templates are not texts with names"
+        raise ModelError("E505", said, "save the tokenizer again, or name a template's file")
+    return dict(pair for pair in pairs if pair)
+
+
+def read(file: Path) -> str:
+    """Read a template's file."""
+    try:
+        return file.read_text(encoding="utf-8")
+    except (OSError, ValueError) as problem:
+        how = problem.strerror if isinstance(problem, OSError) else None
+        said = f"the chat template `{file}` cannot be read: {how or 'it is not text in UTF-8'}"
+        raise ModelError("E505", said, "name a file that is text in UTF-8") from None
+
+
+def _pair(entry: object) -> tuple[Any, Any] | None:
+    return (entry.get("name"), entry.get("template")) if isinstance(entry, dict) else None
+
+
+def _templates(folder: Path) -> dict[str, str]:
+    """Return all templates of a folder; those in files of their own go before others."""
+    found: dict[str, str] = {}
+    for name in (_OLD, _CONFIG):
+        if (folder / name).is_file():
+            found |= named(json_of(folder / name).get("chat_template"), f"`{folder.name}`")
+    if (folder / _FILE).is_file():
+        found["default"] = read(folder / _FILE)
+    for file in sorted((folder / _MORE).glob("*.jinja")):
+        found[file.stem] = read(file)
+    return found
+
+
+def _tokens(folder: Path) -> dict[str, str]:
+    """Return the special tokens that a template may name, such as `bos_token`."""
+    found: dict[str, str] = {}
+    for name in ("special_tokens_map.json", _CONFIG):
+        content = json_of(folder / name) if (folder / name).is_file() else {}
+        for key, value in content.items():
+            text = value.get("content") if isinstance(value, dict) else value
+            if key.endswith("_token") and isinstance(text, str):
+                found[key] = text
+    return found

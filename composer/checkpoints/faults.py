@@ -1,0 +1,119 @@
+"""What would make a run fail, or answer with other weights than those of a model's folder."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, cast
+
+from composer.checkpoints.expected import loadable, mismatched, unlike
+from composer.checkpoints.fingerprint import readable
+from composer.checkpoints.folder import ModelFiles, files_of
+from composer.checkpoints.installed import mistyped
+from composer.checkpoints.stated import SHOWN
+from composer.specs.content import Stamps, stamps
+from composer.specs.headers import INDEX, SINGLE, tensors_of
+from composer.specs.reading import AGAIN, damaged, json_of
+from composer.values.capability import Capability
+from composer.values.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from composer.checkpoints.spelling import TokenizerFile
+    from composer.specs.headers import Stored
+
+__all__ = ["faults_of", "sound"]
+
+OTHER_TOKENIZERS = ("*.model", "*.tiktoken", "*.spm", "*.vocab", "vocab.*", "tekken.json")
+"""Files of which transformers can make a tokenizer where there is no tokenizer.json."""
+
+
+WHOLE = ("I8", "U8", "I16", "U16", "I32", "U32", "I64", "U64")
+"""Types of numbers that no weight has unless something says how it was made smaller."""
+
+
+def faults_of(folder: Path) -> tuple[ModelError, ...]:
+    """Return what would make a run fail, or answer with other weights than the folder's."""
+    return _faults(folder, stamps(folder))
+
+
+def sound(folder: Path) -> ModelFiles:
+    """Read what a model's files say; raises ModelError for what `check` would refuse."""
+    for fault in faults_of(folder):
+        raise fault
+    return files_of(folder)
+
+
+@lru_cache(maxsize=256)
+def _faults(folder: Path, _stamps: Stamps) -> tuple[ModelError, ...]:
+    files = files_of(folder)
+    if Capability.TEXT not in files.capabilities:
+        return ()
+    raw, stored = json_of(folder / "config.json"), tensors_of(folder)
+    found = [*_unread(files, raw), *_unnamed(folder, stored), *_unspelt(files)]
+    if not found and "quantization_config" not in raw:
+        how = unlike(files.kind, raw, stored)
+        error = mismatched(folder, *how) if how is not None else None
+        found += [error] if error is not None else _whole(folder, stored)
+    return tuple(found)
+
+
+def _whole(folder: Path, stored: Mapping[str, Stored]) -> list[ModelError]:
+    """Return why weights of whole numbers would be misread: nothing says what they stand for."""
+    names = [
+        name
+        for name, each in stored.items()
+        if each.dtype in WHOLE and len(each.shape) > 1 and name.endswith(".weight")
+    ]
+    if not names:
+        return []
+    noun = "a weight" if len(names) == 1 else f"{len(names)} weights"
+    text = f"`{folder}` holds {noun} of whole numbers, such as {min(names)}, and no scale for them"
+    help_ = "name how they were made, as `quantization_config` in config.json, or save real numbers"
+    return [ModelError("E505", text, help_)]
+
+
+def _unread(files: ModelFiles, raw: Mapping[str, Any]) -> Iterator[ModelError]:
+    """Yield why transformers would not read a folder's model, or would read another one."""
+    config = files.folder / "config.json"
+    if not files.kind:
+        yield ModelError("E505", f"`{config}` does not say its `model_type`", AGAIN)
+    elif not loadable(files.kind):
+        text = f"the installed transformers knows no causal language model of type `{files.kind}`"
+        yield ModelError("E505", f"`{config}`: {text}", "install one that does, or correct it")
+    for name in mistyped(files.kind, raw):
+        shown = json.dumps(raw[name])[:SHOWN]
+        yield damaged(config, f"says that `{name}` is {shown}, which it cannot be")
+    if (files.folder / "adapter_config.json").exists():
+        text = f"`{files.folder}` holds an adapter, which belongs to another model's weights"
+        yield ModelError("E505", text, "merge it into that model, and save the whole")
+
+
+def _unnamed(folder: Path, stored: Mapping[str, Stored]) -> Iterator[ModelError]:
+    """Yield why the weights would not be found by their names."""
+    if (folder / SINGLE).exists():
+        return
+    if not (folder / INDEX).exists():
+        text = f"`{folder}` has no {SINGLE}, but files of other names"
+        yield ModelError("E505", text, f"name the file so, or write an index of them: {INDEX}")
+        return
+    index = json_of(folder / INDEX)
+    if not isinstance(index.get("metadata"), dict):
+        yield damaged(folder / INDEX, "has no `metadata`, which the loader asks for")
+    absent = sorted(index["weight_map"].keys() - stored.keys())
+    if absent:
+        text = f"`{folder}`: {INDEX} names tensors that no file holds: {', '.join(absent[:4])}"
+        yield ModelError("E505", text, AGAIN)
+
+
+def _unspelt(files: ModelFiles) -> Iterator[ModelError]:
+    """Yield why texts could not be encoded."""
+    file = files.folder / "tokenizer.json"
+    if files.vocabulary is not None:
+        if not readable(cast("TokenizerFile", json_of(file))):
+            yield damaged(file, "is not a tokenizer that the library `tokenizers` reads")
+    elif not any(any(files.folder.glob(kind)) for kind in OTHER_TOKENIZERS):
+        text = f"`{files.folder}` has no tokenizer: there is no tokenizer.json"
+        yield ModelError("E505", text, "save the model's tokenizer beside its weights")

@@ -1,0 +1,38 @@
+"""Data files of questions and recorded answers, read once for whoever needs them."""
+
+from composer.data.batch import CUSTOM
+from composer.data.messages import messages_of, query_of, whole
+from composer.data.outcomes import quality_of, recorded_of, stand_in
+from composer.data.reading import Line, parsed, read, read_stream
+from composer.data.row import (
+    JUDGED,
+    PAIRS,
+    SHAPE,
+    BadRow,
+    Unreadable,
+    id_of,
+    pair_of,
+    tags_of,
+)
+
+__all__ = [
+    "CUSTOM",
+    "JUDGED",
+    "PAIRS",
+    "SHAPE",
+    "BadRow",
+    "Line",
+    "Unreadable",
+    "id_of",
+    "messages_of",
+    "pair_of",
+    "parsed",
+    "quality_of",
+    "query_of",
+    "read",
+    "read_stream",
+    "recorded_of",
+    "stand_in",
+    "tags_of",
+    "whole",
+]

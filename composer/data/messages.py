@@ -1,0 +1,121 @@
+"""Who said what in a row: a query in text, or a conversation in the shapes that services take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.data.row import BadRow, pair_of
+from composer.diagnostics import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from composer.values.ports import Message
+
+__all__ = ["messages_of", "parts_left_out", "query_of", "whole"]
+
+ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
+"""The roles that a message may have, and what each is called here."""
+
+SPOKEN = ("text", "input_text", "output_text")
+"""The types of content parts that are text."""
+
+CONVERSATION = 'write `"messages": [{"role": "user", "content": "..."}]`'
+
+
+def query_of(row: Mapping[str, object]) -> str:
+    """Return the question of a row: what the user says last in it."""
+    return next(said for role, said in reversed(messages_of(row)) if role == "user")
+
+
+def messages_of(row: Mapping[str, object]) -> tuple[Message, ...]:
+    """Return the conversation of a row: its `messages`, else its question and its `system`.
+
+    Raises BadRow where the row asks nothing in text, or where it says two things at once.
+    """
+    system = _system(row)
+    asked, _ = pair_of(row)
+    given = row.get("messages")
+    if given is None:
+        return (*system, ("user", _question(row, asked)))
+    turns = _conversation(given)
+    last = next((said for role, said in reversed(turns) if role == "user"), "")
+    if not last.strip():
+        raise BadRow("`messages` holds no question: no message of the user with text", CONVERSATION)
+    if row.get("query") is not None and row["query"] != last:
+        raise BadRow("`query` and `messages` ask different things", "leave one of them out")
+    if system and any(role == "system" for role, _ in turns) and system[0] not in turns:
+        raise BadRow("`system` and `messages` hold different system messages", "leave one out")
+    return turns if not system or system[0] in turns else (*system, *turns)
+
+
+def parts_left_out(messages: object) -> Iterator[str]:
+    """Yield what a conversation holds besides text: kinds of content parts, and calls of tools."""
+    for each in messages if isinstance(messages, list) else []:
+        if not isinstance(each, dict):
+            continue
+        content = each.get("content")
+        for part in content if isinstance(content, list) else []:
+            if isinstance(part, dict) and part.get("type") not in SPOKEN:
+                yield f"parts of type `{part.get('type')}`"
+        if each.get("tool_calls"):
+            yield "`tool_calls`"
+
+
+def _system(row: Mapping[str, object]) -> tuple[Message, ...]:
+    given = row.get("system")
+    if given is None or given == "":
+        return ()
+    said = _text(given)
+    if said is None:
+        raise BadRow('"system" is no text')
+    return (("system", said),)
+
+
+def _question(row: Mapping[str, object], asked: str) -> str:
+    said = _text(row.get(asked))
+    if asked == "instruction" and said is not None:
+        more = _text(row.get("input")) or ""
+        said = f"{said}\n{more}" if more.strip() else said
+    if said is None or not said.strip():
+        known = ", ".join(f"`{name}`" for name in row) or "nothing"
+        advice = f"a row is asked by its `query` or `messages`; this one has {known}"
+        raise BadRow('this row has no "query" in text', advice)
+    return said
+
+
+def _conversation(given: object) -> tuple[Message, ...]:
+    if not isinstance(given, list | tuple) or not given:
+        raise BadRow("`messages` is no list of messages", CONVERSATION)
+    return tuple(_message(at, each) for at, each in enumerate(given, 1))
+
+
+def _message(at: int, given: object) -> Message:
+    if not isinstance(given, dict) or not isinstance(given.get("role"), str):
+        raise BadRow(f"message {at} has no `role` and `content`", CONVERSATION)
+    role = ROLES.get(given["role"])
+    if role is None:
+        near = did_you_mean(given["role"], ROLES)
+        raise BadRow(f"message {at} has the unknown role {given['role']!r}", near)
+    said = _text(given.get("content"))
+    if said is None:
+        raise BadRow(f"message {at} has no `content` in text", "leave it out, or write its text")
+    return role, said
+
+
+def _text(given: object) -> str | None:
+    """Return a text, that of content parts, or None where there is none; raises BadRow."""
+    if isinstance(given, list) and given and all(isinstance(each, dict) for each in given):
+        parts = [each["text"] for each in given if each.get("type") in SPOKEN and "text" in each]
+        given = "\n".join(parts) if parts and all(isinstance(each, str) for each in parts) else None
+    return whole(given) if isinstance(given, str) else None
+
+
+def whole(text: str) -> str:
+    """Return a text; raises BadRow where it holds bytes that are none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        said = "the question holds bytes that are no UTF-8"
+        raise BadRow(said, "save or pipe it as UTF-8") from None
+    return text

@@ -1,0 +1,118 @@
+"""Data files as they lie on disk: packed or not, in whatever encoding says of itself what it is."""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import gzip
+import io
+import lzma
+import zlib
+from typing import TYPE_CHECKING
+
+from composer.data.row import Unreadable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+__all__ = ["DAMAGED", "PARQUET", "bare_name", "opened", "text_lines", "unpacked"]
+
+PARQUET = b"PAR1"
+PICKLES = (".pkl", ".pickle")
+PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
+"""How packed files begin."""
+
+ENDINGS = (".gz", ".bz2", ".xz")
+FOREIGN = {
+    b"PK\x03\x04": "a zip archive or a workbook",
+    b"\x28\xb5\x2f\xfd": "packed with zstd",
+    b"ARROW1": "an Arrow file",
+    b"\x89HDF": "an HDF file",
+    b"SQLite format 3": "a database",
+    b"7z\xbc\xaf": "a 7z archive",
+}
+"""How files begin that hold rows which are not read here."""
+
+ENCODINGS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+DAMAGED = (OSError, EOFError, UnicodeError, zlib.error, lzma.LZMAError)
+"""What reading raises where a file is cut off, damaged, or no text."""
+
+CONVERT = (
+    "where you trust who made it, write it anew: `pandas.read_pickle(...)` and then "
+    "`.to_csv(...)`, or for RouterEval `json.dump(...)` with its arrays as lists"
+)
+_SEEN = 64
+
+
+def bare_name(name: str) -> str:
+    """Return the name of a file in small letters, without what says how it is packed."""
+    found = name.lower()
+    for ending in ENDINGS:
+        found = found.removesuffix(ending)
+    return found
+
+
+def opened(path: Path) -> io.BufferedReader:
+    """Open a file; raises Unreadable where there is none (E501) or it may not be read (E503)."""
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        advice = "name a JSONL or CSV file"
+        raise Unreadable("E501", f"there is no file `{path}`", advice) from None
+    except OSError as problem:
+        said = f"`{path}` cannot be read: {problem.strerror}"
+        raise Unreadable("E503", said, "name a file that you may read") from None
+
+
+def unpacked(name: str, file: io.BufferedReader) -> io.BufferedReader:
+    """Return a file's content; raises Unreadable (E504) where that is nothing that is read here.
+
+    Pickles are refused, since reading one may run whatever its author wrote.
+    """
+    try:
+        content = _content(file)
+        head = content.peek(_SEEN)
+    except DAMAGED:
+        said = f"`{name}` is packed, and damaged"
+        raise Unreadable("E504", said, "pack it anew") from None
+    if bare_name(name).endswith(PICKLES) or head.startswith(b"\x80"):
+        said = f"`{name}` is a pickle, which may run any program when it is read, so it is not"
+        raise Unreadable("E504", said, CONVERT)
+    kind = next((what for start, what in FOREIGN.items() if head.startswith(start)), None)
+    if kind is not None:
+        advice = "write the rows as JSON lines, CSV or Parquet, plain or packed with gzip"
+        raise Unreadable("E504", f"`{name}` is {kind}, which is not read here", advice)
+    return content
+
+
+def _content(file: io.BufferedReader) -> io.BufferedReader:
+    """Return what unpacks a file by its first bytes, the file itself where it is not packed."""
+    head = file.peek(_SEEN)
+    if head.startswith(PACKED[0]):
+        return io.BufferedReader(gzip.GzipFile(fileobj=file))
+    if head.startswith(PACKED[1]):
+        return io.BufferedReader(bz2.open(file))
+    if head.startswith(PACKED[2]):
+        return io.BufferedReader(lzma.open(file))
+    return file
+
+
+def text_lines(file: io.BufferedReader) -> Iterator[str]:
+    """Yield the lines of a text in UTF-8, or in the encoding that its first bytes name."""
+    head = file.peek(_SEEN)
+    named = next((name for mark, name in ENCODINGS if head.startswith(mark)), None)
+    if named is not None:
+        text = io.TextIOWrapper(file, encoding=named, newline="\n")
+        try:
+            yield from text
+        finally:
+            text.detach()  # or the file of whoever opened it would be closed with this
+        return
+    for line in file:
+        yield line.decode()

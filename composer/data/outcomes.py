@@ -1,0 +1,158 @@
+"""What a row recorded of each model, every number of it checked."""
+
+from __future__ import annotations
+
+import json
+import math
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from composer.data.row import BadRow
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["quality_of", "recorded_of", "stand_in"]
+
+RIGHT, WRONG, UNKNOWN = "(right)", "(wrong)", "(not recorded)"
+"""What stands for an answer of which only the judgement was recorded, or nothing at all."""
+
+HALF = 0.5
+
+RECORDED = '"recorded": {"model": {"text": "...", "correct": true}}'
+
+ROUNDED = 1e-6
+"""A log-probability of so much above 0 is 0 that was rounded."""
+
+LARGEST = 10**12
+"""No answer has more tokens, takes more seconds or costs more dollars."""
+
+
+def recorded_of(row: Mapping[str, object]) -> Mapping[str, Mapping[str, Any]]:
+    """Return what was recorded of each model, nothing where nothing was; raises BadRow."""
+    given = row.get("recorded")
+    if given is None:
+        return MappingProxyType({})
+    if not isinstance(given, dict) or not all(isinstance(one, dict) for one in given.values()):
+        raise BadRow('"recorded" does not map models to answers', f"write {RECORDED}")
+    for name, outcome in given.items():
+        _check(name, outcome)
+    return given
+
+
+def quality_of(outcome: Mapping[str, Any]) -> float | None:
+    """Return the quality of a recorded answer: its `correct` where it has one, else its `score`."""
+    given = outcome.get("correct")
+    given = outcome.get("score") if given is None else given
+    return None if given is None else float(given)
+
+
+def stand_in(outcome: Mapping[str, Any], reference: object = None) -> str:
+    """Return what stands for an answer without words: for a right one, the reference."""
+    quality = quality_of(outcome)
+    if quality is None:
+        return UNKNOWN
+    if quality < HALF:
+        return WRONG
+    return RIGHT if reference is None else str(reference)
+
+
+def _check(name: str, outcome: Mapping[str, object]) -> None:
+    """Raise BadRow where something that was recorded is not what its name promises."""
+    for key, (right, said, advice) in _FACTS.items():
+        value = outcome.get(key)
+        if value is not None and not right(value):
+            shown = json.dumps(value, ensure_ascii=False, default=str)[:_SHOWN]
+            raise BadRow(said.format(name=name, shown=shown, key=key), advice)
+    tokens, each = outcome.get("tokens"), outcome.get("logprobs")
+    if isinstance(tokens, list) and isinstance(each, list) and len(tokens) != len(each):
+        said = f"`{name}` has {len(tokens)} `tokens` and {len(each)} `logprobs`"
+        raise BadRow(said, "write one log-probability a token")
+
+
+_SHOWN = 60
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Say whether a value is a finite number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and _finite(value)
+
+
+def _finite(value: float) -> bool:
+    return abs(value) <= LARGEST if isinstance(value, int) else math.isfinite(value)
+
+
+def _label(value: object) -> bool:
+    return isinstance(value, bool) or (is_number(value) and 0 <= value <= 1)
+
+
+def _amount(value: object) -> bool:
+    return is_number(value) and 0 <= value <= LARGEST
+
+
+def _count(value: object) -> bool:
+    return is_number(value) and 0 <= value <= LARGEST and float(value).is_integer()
+
+
+def _logprob(value: object) -> bool:
+    return is_number(value) and value <= ROUNDED
+
+
+def _spoken(value: object) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def _each(kind: Callable[[object], bool], *, least: int = 0) -> Callable[[object], bool]:
+    return lambda value: isinstance(value, list) and len(value) >= least and all(map(kind, value))
+
+
+_BETWEEN = (
+    "`{name}` is labelled {shown} in `{key}`, which is not between 0 and 1",
+    "`correct` is true or false, a `score` between 0 and 1",
+)
+_TOKENS = (
+    "`{name}` has {shown} in `{key}`, which is no number of tokens",
+    "write a whole number, 0 or more",
+)
+_FACTS: dict[str, tuple[Callable[[object], bool], str, str]] = {
+    "correct": (_label, *_BETWEEN),
+    "score": (_label, *_BETWEEN),
+    "cost": (
+        _amount,
+        "`{name}` has the cost {shown}, which is no amount of dollars",
+        "a `cost` is 0 or more dollars",
+    ),
+    "seconds": (
+        _amount,
+        "`{name}` has {shown} in `{key}`, which is no time",
+        "write seconds, 0 or more",
+    ),
+    "prompt_tokens": (_count, *_TOKENS),
+    "completion_tokens": (_count, *_TOKENS),
+    "logprob": (
+        _logprob,
+        "`{name}` has the log-probability {shown}",
+        "a log-probability is a number of 0 or less",
+    ),
+    "logprobs": (
+        _each(_logprob),
+        "`{name}` has `logprobs` that are no log-probabilities: {shown}",
+        "write a list of numbers of 0 or less, one a token",
+    ),
+    "tokens": (
+        _each(lambda value: isinstance(value, str)),
+        "`{name}` has `tokens` that are no texts: {shown}",
+        "write a list of texts, as long as `logprobs`",
+    ),
+    "text": (
+        _spoken,
+        "`{name}` has a `text` that is none: {shown}",
+        "write a text, or null where it said nothing that could be read",
+    ),
+    "answers": (
+        _each(lambda value: value is None or _spoken(value)),
+        "`{name}` has `answers` that are no list of texts: {shown}",
+        "write a list of texts, null for one that could not be read",
+    ),
+}
+"""What each fact must be, how it is said that one is not, and the advice."""

@@ -1,0 +1,159 @@
+"""Reading data: JSON lines, JSON, CSV, TSV, Parquet, plain text, published sets, batch files.
+
+Rows come one after the other, so that a file may be larger than the memory. What is wrong with a
+row stands in its line; a file that cannot be read at all is Unreadable.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from composer.data.batch import is_request, request_of
+from composer.data.lines import Counted, Line, json_lines, json_whole, plain_lines
+from composer.data.messages import parts_left_out
+from composer.data.opening import (
+    DAMAGED,
+    PARQUET,
+    bare_name,
+    opened,
+    text_lines,
+    unpacked,
+)
+from composer.data.published import converted
+from composer.data.row import BadRow, Unreadable, id_of, misspelt
+from composer.data.tables import delimited, header_mark, parquet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+__all__ = ["BadRow", "Line", "Unreadable", "parsed", "read", "read_stream"]
+
+OF_ROWS = (".jsonl", ".ndjson")
+TABLES = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+
+
+def read(path: str | Path) -> Iterator[Line]:
+    """Read the rows of a data file, in the form that its name and its first bytes say.
+
+    Raises Unreadable where there is no such file (E501), where it may not be read (E503), or
+    where its content is no data (E504).
+    """
+    return read_stream(opened(Path(path)), str(path))
+
+
+def read_stream(file: io.BufferedReader, name: str) -> Iterator[Line]:
+    """Read the rows of a file that is open; it is closed when the last one was read."""
+    try:
+        return _closing(_rows(file, name), file)
+    except Unreadable:
+        file.close()
+        raise
+
+
+def _rows(file: io.BufferedReader, name: str) -> Iterator[Line]:
+    content = unpacked(name, file)
+    if content.peek(len(PARQUET)).startswith(PARQUET):
+        whole = content if content is file and file.seekable() else io.BytesIO(content.read())
+        return _checked(_turned(parquet(name, whole)))
+    if _is_wide(content):
+        said = f"`{name}` holds NUL bytes, so it is no text in UTF-8"
+        raise Unreadable("E504", said, "save it as UTF-8, or as UTF-16 with its mark")
+    return parsed(text_lines(content), name)
+
+
+def parsed(lines: Iterable[str], name: str) -> Iterator[Line]:
+    """Read the rows of some lines of text, in the form that the name and the first line say."""
+    counted = Counted(iter(lines))
+    try:
+        yield from _checked(_turned(_form(counted, bare_name(name))))
+    except DAMAGED as problem:
+        is_text = not isinstance(problem, UnicodeError)
+        said = "the file is cut off or damaged here" if is_text else "this line is no text in UTF-8"
+        advice = "write it anew" if is_text else "save it as UTF-8"
+        yield Line(counted.number + 1, "", BadRow(said, advice))
+
+
+def _form(lines: Counted, name: str) -> Iterator[Line]:
+    """Read lines by the ending of their file's name; of others, their first line tells."""
+    mark = next((mark for ending, mark in TABLES.items() if name.endswith(ending)), None)
+    if name.endswith(OF_ROWS):
+        return json_lines(lines)
+    if name.endswith(".json"):
+        return json_whole(lines)
+    first = lines.peek()
+    mark = mark or header_mark(first)
+    if mark is not None:
+        return delimited(lines, mark)
+    begins = first.split()
+    is_list = begins and (begins[0].startswith(("[{", '["')) or begins[:2] in (["["], ["[", "{"]))
+    return json_whole(lines) if is_list else plain_lines(lines)
+
+
+def _turned(lines: Iterator[Line]) -> Iterator[Line]:
+    """Turn the rows of published sets and batch files into ours; an object may hold many rows."""
+    for line in lines:
+        if isinstance(line.content, BadRow):
+            yield line
+            continue
+        try:
+            if is_request(line.content):
+                row, left = request_of(line.content)
+                yield Line(line.number, line.text, row, left)
+                continue
+            for row in converted(line.content):
+                yield line if row is line.content else Line(line.number, line.text, row)
+        except BadRow as bad:
+            yield Line(line.number, line.text, bad)
+
+
+def _checked(lines: Iterator[Line]) -> Iterator[Line]:
+    """Refuse ids that stand twice, names that are slips, and requests among other rows."""
+    seen: dict[str, int] = {}
+    forms: set[tuple[str, ...]] = set()
+    for line in lines:
+        try:
+            yield line if isinstance(line.content, BadRow) else _told(line, seen, forms)
+        except BadRow as bad:
+            yield Line(line.number, line.text, bad)
+
+
+def _told(line: Line, seen: dict[str, int], forms: set[tuple[str, ...]]) -> Line:
+    row = line.content
+    assert isinstance(row, dict)
+    names = tuple(row)
+    if names not in forms:
+        slip = misspelt(names)
+        if slip is not None:
+            said = f"this row has the unknown field `{slip[0]}`"
+            raise BadRow(said, f"did you mean `{slip[1]}`?")
+        if len(forms) < _FORMS:
+            forms.add(names)
+    name = id_of(row)
+    if name is not None:
+        if name in seen:
+            said = f"the id `{name}` is already on line {seen[name]}"
+            raise BadRow(said, "give every row its own id, or none of them")
+        seen[name] = line.number
+    left = tuple(parts_left_out(row.get("messages")))
+    return Line(line.number, line.text, row, (*line.left_out, *left)) if left else line
+
+
+_FORMS = 64
+"""How many sets of names are remembered as rightly spelt."""
+
+
+def _closing(lines: Iterator[Line], file: io.BufferedReader) -> Iterator[Line]:
+    with file:
+        yield from lines
+
+
+def _is_wide(content: io.BufferedReader) -> bool:
+    """Say whether a text without a mark is in an encoding of two or four bytes a letter."""
+    head = content.peek(_HEAD)[:_HEAD]
+    marked = head.startswith((b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff"))
+    return not marked and head.count(0) > len(head) // 3
+
+
+_HEAD = 64

@@ -1,0 +1,119 @@
+"""What a row of a data file must hold, and what is wrong with one that does not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.diagnostics import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+__all__ = [
+    "ANSWERS",
+    "JUDGED",
+    "PAIRS",
+    "QUESTIONS",
+    "SHAPE",
+    "BadRow",
+    "Unreadable",
+    "id_of",
+    "misspelt",
+    "pair_of",
+    "tags_of",
+]
+
+SHAPE = '{"id": "q1", "query": "2 + 2?", "reference": "4", "tags": ["sums"]}'
+
+PAIRS = (
+    ("query", "reference"),
+    ("question", "answer"),
+    ("instruction", "output"),
+    ("input", "target"),
+    ("prompt", "completion"),
+)
+"""The names that data sets give to a question and its answer; ours first."""
+
+QUESTIONS = tuple(name for name, _ in PAIRS)
+ANSWERS = tuple(name for _, name in PAIRS)
+
+JUDGED = frozenset({"id", "tags", "split", "recorded", "reference"})
+"""Fields that are no business of the models that are asked."""
+
+_WORDS = (*QUESTIONS, *ANSWERS, "messages", "system", "recorded", "custom_id")
+_ALIKE = (frozenset({*QUESTIONS, "messages"}), frozenset(ANSWERS))
+_LEAST = 5
+"""Shorter names are too easily near another one."""
+_SLIP = 1.6
+"""More than one letter, and room for the two that are swapped."""
+
+
+class Unreadable(Exception):
+    """A file that cannot be read at all: a code, what is wrong, and what to do."""
+
+    def __init__(self, code: str, message: str, advice: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.advice = advice
+
+
+class BadRow(Exception):
+    """A row that cannot be used, in words, with advice."""
+
+    def __init__(self, message: str, advice: str = f"a row is {SHAPE}") -> None:
+        super().__init__(message)
+        self.message = message
+        self.advice = advice
+
+
+def pair_of(row: Mapping[str, object]) -> tuple[str, str]:
+    """Return the names of a row's question and of its answer: of the first pair that is there."""
+    return next((pair for pair in PAIRS if row.get(pair[0]) is not None), PAIRS[0])
+
+
+def id_of(row: Mapping[str, object]) -> str | None:
+    """Return the id of a row, None where it has none; an id is a text or a number."""
+    given = row.get("id")
+    if given is None or given == "":
+        return None
+    if isinstance(given, bool) or not isinstance(given, str | int | float):
+        raise BadRow('"id" is neither a text nor a number', 'write it as `"id": "q1"`')
+    if isinstance(given, float) and given.is_integer():
+        return str(int(given))
+    return str(given)
+
+
+def tags_of(row: Mapping[str, object]) -> tuple[str, ...]:
+    """Return the tags: a list of texts, or one text with semicolons."""
+    given = row.get("tags") or ()
+    if isinstance(given, str):
+        return tuple(tag.strip() for tag in given.split(";") if tag.strip())
+    if isinstance(given, list | tuple) and all(isinstance(tag, str) for tag in given):
+        return tuple(given)
+    raise BadRow('"tags" is not a list of texts')
+
+
+def misspelt(names: Iterable[str]) -> tuple[str, str] | None:
+    """Return a field's name that is a slip of one with a meaning, and that one; None without.
+
+    One letter too many, too few, wrong or swapped is a slip, a plural is not, and neither is a
+    name beside the one that was meant, or beside another name for the same.
+    """
+    given = frozenset(names)
+    for name in sorted(given.difference(_WORDS, JUDGED)):
+        meant = _meant(name)
+        if meant is None or meant in given:
+            continue
+        if not any(meant in group and group & given for group in _ALIKE):
+            return name, meant
+    return None
+
+
+def _meant(name: str) -> str | None:
+    if name.lower() in JUDGED or name.lower() in _WORDS:
+        return name.lower()
+    if len(name) < _LEAST or not name.isalpha():
+        return None
+    near = nearest(name, _WORDS, _SLIP / len(name))
+    return None if near is None or near in (f"{name}s", name.removesuffix("s")) else near

@@ -1,0 +1,65 @@
+"""Tables that follow from the content of vocabularies, kept from run to run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from composer.diagnostics.caches import cache_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+__all__ = ["kept"]
+
+_FORMAT = "1"
+
+
+def kept(kind: str, content: Sequence[str], make: Callable[[], Tensor]) -> Tensor:
+    """The table of a kind that some content determines: out of the user's cache, or made now.
+
+    A file that is damaged is made anew; where nothing can be written, nothing is kept.
+    """
+    name = sha256(chr(0).join((_FORMAT, kind, *content)).encode()).hexdigest()
+    file = f"{kind}-{name[:32]}.safetensors"
+    found = _read(file)
+    if found is None:
+        found = make()
+        _write(file, found)
+    return found
+
+
+def _read(name: str) -> Tensor | None:
+    """What a file holds, if it is what was written."""
+    # Whatever damage raises, the table can be made anew.
+    with contextlib.suppress(Exception), safe_open(_folder() / name, "pt") as file:
+        table: Tensor = file.get_tensor("table")
+        if file.metadata()["sha256"] == _digest(table):
+            return table
+    return None
+
+
+def _folder() -> Path:
+    return cache_folder() / "alignments"
+
+
+def _write(name: str, table: Tensor) -> None:
+    # The library has an error of its own for a full disk.
+    with contextlib.suppress(OSError, SafetensorError):
+        path = _folder() / name
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh = path.with_suffix(f".{os.getpid()}")
+        save_file({"table": table}, fresh, {"sha256": _digest(table)})
+        fresh.replace(path)
+
+
+def _digest(table: Tensor) -> str:
+    return sha256(table.numpy().tobytes()).hexdigest()

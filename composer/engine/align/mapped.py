@@ -1,0 +1,159 @@
+"""Tokens of one vocabulary projected onto those of another, learned beforehand: EVA.
+
+EVA, arXiv:2404.09492: the output embeddings of two models are rotated onto each other along the
+tokens that both have; each token of the one is then a few of the other's, those most like it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from composer.engine.align.pivot import Pivot
+from composer.engine.align.procrustes import Projection, project
+from composer.engine.align.space import space_of
+from composer.engine.align.top import Top
+from composer.engine.distribution import Said
+from composer.engine.fitted import loaded, shaped
+from composer.values import State
+from composer.values.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from composer.engine.align.base import Side
+    from composer.engine.fitted import Taught
+    from composer.engine.weights.local import LocalModel
+
+__all__ = ["Mapped", "learn_mapping", "mapped"]
+
+PROJECTION = Projection()
+"""EVA's options, as its code has them."""
+
+
+def learn_mapping(
+    pivot: LocalModel, others: Sequence[LocalModel], *, how: Projection = PROJECTION
+) -> State:
+    """Learn what the tokens of other models are in the vocabulary of the first member.
+
+    For the other n `tokens.n` [token, near] are the first one's tokens, -1 where there are fewer,
+    and `likeness.n` how alike they are. The facts say which vocabularies these are. Raises
+    ModelError if a model has no output embeddings (E302), or no token in common (E305).
+    """
+    arrays: dict[str, NDArray[Any]] = {}
+    for n, other in enumerate(others):
+        tokens, likeness = _mapping(other, pivot, how)
+        arrays |= {f"tokens.{n}": tokens.int().numpy(), f"likeness.{n}": likeness.numpy()}
+    contents = [space_of(model).content for model in others]
+    return State(arrays, {"part": "mapped", "onto": space_of(pivot).content, "from": contents})
+
+
+def _mapping(own: LocalModel, pivot: LocalModel, how: Projection) -> tuple[Tensor, Tensor]:
+    spaces = space_of(own), space_of(pivot)
+    common = [p for p in spaces[0].ids if p in spaces[1].ids]
+    if not common:
+        raise ModelError(
+            "E305",
+            f"{own.name} and {pivot.name} have no token in common to learn a mapping from",
+            "say `align = union()`",
+        )
+    pairs = torch.tensor([[space.ids[p] for p in common] for space in spaces])
+    words = [torch.tensor(sorted(space.ids.values())) for space in spaces]
+    vectors = _vectors(own, len(spaces[0])), _vectors(pivot, len(spaces[1]))
+    tokens, likeness = project(vectors, pairs, words, how)
+    ends = [sorted(space.ends) for space in spaces]
+    if all(ends):
+        tokens[ends[0], 0], likeness[ends[0], 0] = ends[1][0], 1.0
+    return tokens, likeness
+
+
+def _vectors(model: LocalModel, width: int) -> Tensor:
+    found = model.module.get_output_embeddings()
+    if found is None:
+        raise ModelError("E302", f"{model.name} has no output embeddings to learn a mapping from")
+    vectors: Tensor = found.weight[:width].detach()
+    return vectors
+
+
+def mapped(
+    sides: Sequence[Side],
+    device: torch.device,
+    *,
+    taught: Taught | None = None,
+    k: int = 320,
+    normalize: bool = True,
+) -> Mapped:
+    """Align members to the first one's tokens by what `learn_mapping` learnt of them.
+
+    Of each distribution the `k` likeliest tokens count. With `normalize` a token gives all of its
+    probability to those it is mapped to; else, as in the paper's code, to each as much as it is
+    like it, so that one with many like it counts for more. A mapping of other vocabularies is
+    refused (E508).
+    """
+    state = loaded(taught, "mapped")
+    if state.facts.get("onto") != sides[0].space.content:
+        raise _foreign(f"onto the tokens of {sides[0].name}", sides)
+    places = []
+    for side in sides[1:]:
+        if side.space.content not in (state.facts.get("from") or ()):
+            raise _foreign(f"of the tokens of {side.name}", sides)
+        places.append(state.facts["from"].index(side.space.content))
+    tokens: list[Tensor] = []
+    likeness: list[Tensor] = []
+    size = len(sides[0].space)
+    for n, side in zip(places, sides[1:], strict=True):
+        found = shaped(state, f"tokens.{n}", len(side.space), None)
+        if found.dtype.kind != "i" or found.min(initial=-1) < -1 or found.max(initial=-1) >= size:
+            raise _foreign(f"onto the tokens of {sides[0].name}", sides)
+        tokens.append(torch.from_numpy(found).long())
+        likeness.append(torch.from_numpy(shaped(state, f"likeness.{n}", *found.shape)))
+    if not normalize:
+        return Mapped(sides, device, tokens, likeness, k=k)
+    parts = [torch.nn.functional.normalize(each.clamp(min=0), p=1, dim=-1) for each in likeness]
+    return Mapped(sides, device, tokens, parts, k=k)
+
+
+def _foreign(what: str, sides: Sequence[Side]) -> ModelError:
+    names = ", ".join(side.name for side in sides)
+    return ModelError(
+        "E508",
+        f"what `mapped` is given is no mapping {what}",
+        f"a mapping is learnt for its vocabularies: learn one of {names}, in this order",
+    )
+
+
+class Mapped(Pivot):
+    """An alignment by learnt mappings to the first member's tokens.
+
+    For each other member, `tokens` [token, near] of the first one's, -1 for none, and `parts`
+    [token, near] of its probability that they get.
+    """
+
+    def __init__(
+        self,
+        sides: Sequence[Side],
+        device: torch.device,
+        tokens: Sequence[Tensor],
+        parts: Sequence[Tensor],
+        *,
+        k: int,
+    ) -> None:
+        super().__init__(sides, device)
+        widths = [len(side.space) for side in sides]
+        self._top = [Top(torch.ones(n, dtype=torch.bool, device=device), k) for n in widths]
+        self._tokens = [each.where(each >= 0, widths[0]).to(device) for each in tokens]
+        self._parts = [each.to(device) for each in parts]
+
+    def read(self, member: int, said: Said) -> Said:
+        """What a member's likeliest tokens say of the first one's, as far as they are mapped."""
+        top = self._top[member](said.scores)
+        p = Said(said.scores.gather(1, top), said.linear).probabilities()
+        total = p.new_zeros(len(p), len(self.space) + 1)
+        if member:
+            p = (p[:, :, None] * self._parts[member - 1][top]).flatten(1)
+            top = self._tokens[member - 1][top].flatten(1)
+        return Said(total.scatter_add_(1, top, p)[:, :-1], linear=True)

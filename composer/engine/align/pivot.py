@@ -1,0 +1,67 @@
+"""The first member's vocabulary as the space of a fuse: the others are brought into it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from composer.engine.align.space import Map, lay
+from composer.engine.distribution import Lined, Said
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
+    from composer.engine.align.base import Side
+    from composer.engine.align.space import Space
+
+__all__ = ["Pivot", "onto", "unwritable"]
+
+
+class Pivot:
+    """An alignment into the first member's space; `read` says how a member gets there."""
+
+    leads = True
+    apart = False
+
+    def __init__(self, sides: Sequence[Side], device: torch.device) -> None:
+        self.space, self.maps = onto([side.space for side in sides])
+        self._silent = unwritable(self.space).to(device)
+
+    def line(self, heard: Mapping[int, Said]) -> Lined:
+        """Bring each member over the first one's entries."""
+        members = [self.read(n, said) for n, said in heard.items()]
+        return Lined(members, len(self.space), finish=self._writable)
+
+    def read(self, member: int, said: Said) -> Said:
+        """What a member, by its place, says over the first one's entries."""
+        raise NotImplementedError
+
+    def _writable(self, said: Said) -> Said:
+        """Rule out what not all members can write."""
+        if len(self._silent):
+            missing = 0.0 if said.linear else -torch.inf
+            said.scores.index_fill_(1, self._silent, missing)
+        return said
+
+
+def onto(spaces: Sequence[Space]) -> tuple[Space, tuple[Map, ...]]:
+    """The first space for all, and how each lies in it."""
+    first = spaces[0]
+    lacking = frozenset[int]().union(*(space.lacking for space in spaces))
+    key = ">".join(space.content for space in spaces)
+    whole = replace(first, key=key, lacking=lacking)
+    end = min(first.ends, default=len(first))
+    itself = torch.arange(len(first))
+    others = [lay(space, first.ids, end, len(first)) for space in spaces[1:]]
+    return whole, (Map(itself, itself), *others)
+
+
+def unwritable(space: Space) -> Tensor:
+    """The entries with bytes that some member lacks."""
+    pieces = enumerate(space.pieces) if space.lacking else ()
+    found = [e for e, piece in pieces if piece and not space.lacking.isdisjoint(piece)]
+    return torch.tensor(found, dtype=torch.int64)

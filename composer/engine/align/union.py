@@ -1,0 +1,43 @@
+"""The union of vocabularies: GaC, arXiv:2406.12585, on bytes instead of token strings.
+
+One entry for each byte string that a member has a token for and that all can write, and one for
+the end, which all end tokens map to.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.engine.align.base import Tabled
+from composer.engine.align.shared import alike, shared
+from composer.engine.align.space import Space, lay
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import torch
+
+    from composer.engine.align.base import Side
+    from composer.engine.align.space import Map
+
+__all__ = ["union", "united"]
+
+
+def union(sides: Sequence[Side], device: torch.device) -> Tabled:
+    """Align members over all that any of them can write; one vocabulary stays as it is."""
+    if alike(sides):
+        return shared(sides, device)
+    return Tabled(*united([side.space for side in sides]), device)
+
+
+def united(spaces: Sequence[Space]) -> tuple[Space, list[Map]]:
+    """One space for all, and how each lies in it."""
+    lacking = frozenset[int]().union(*(space.lacking for space in spaces))
+    entries = list(dict.fromkeys(piece for space in spaces for piece in space.ids))
+    if lacking:
+        entries = [piece for piece in entries if lacking.isdisjoint(piece)]
+    end = len(entries)
+    key = "+".join(space.content for space in spaces)
+    whole = Space(key, [*entries, None], frozenset({end}), lacking=lacking)
+    at = {piece: entry for entry, piece in enumerate(entries)}
+    return whole, [lay(space, at, end, len(whole)) for space in spaces]

@@ -1,0 +1,41 @@
+"""What is said of logits that are no numbers: whose they are, and what may help."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.values.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from composer.engine.sequence import Cursor
+
+__all__ = ["drop_faulty"]
+
+
+def drop_faulty(cursor: Cursor, logits: Sequence[Tensor | None], rows: slice) -> ModelError:
+    """Name the member whose logits [position, width] at some positions made the fuse no number.
+
+    It leaves if it may; then the error is `Left`.
+    """
+    for track in cursor.tracks.values():
+        track.count.spoilt = True
+    for n, own in enumerate(logits):
+        if n not in cursor.tracks or own is None:
+            continue
+        if (own[rows].isnan() | own[rows].isposinf()).any():
+            name = cursor.group.leaves[n].name
+            error = ModelError(
+                "E704",
+                f"{name} gave logits that are not numbers",
+                "its number type may be too narrow: try `dtype = float32`",
+            )
+            return cursor.drop(n, error)
+    return ModelError(
+        "E705",
+        "the members rule out each other's every token",
+        "combine them by `mean()`, or lower `plausible`",
+    )

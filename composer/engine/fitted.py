@@ -1,0 +1,100 @@
+"""What a part of a fuse has learnt: where it lies, and what it is known by."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from composer.heavy import np
+from composer.values import State
+from composer.values.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+__all__ = ["Taught", "read", "save", "shaped"]
+
+
+@dataclass(frozen=True)
+class Taught:
+    """Arrays and facts that are read when a fuse is made; equal digests are one content."""
+
+    digest: str
+    load: Callable[[], State] = field(compare=False)
+
+
+def save(path: Path | str, state: State) -> None:
+    """Write a state as safetensors with its facts in the header; nothing is pickled."""
+    from safetensors.numpy import save as packed
+
+    arrays = {name: np.ascontiguousarray(array) for name, array in state.arrays.items()}
+    facts = json.dumps(dict(state.facts), sort_keys=True)
+    Path(path).write_bytes(packed(arrays, metadata={"facts": facts}))
+
+
+def read(path: Path | str) -> State:
+    """Read what `save` wrote; raises ModelError (E505) if it is none of that."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            facts = json.loads((file.metadata() or {})["facts"])
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError, KeyError, ValueError, TypeError, RecursionError) as error:
+        raise _none(path) from error
+    finite = all(np.isfinite(each).all() for each in arrays.values() if each.dtype.kind == "f")
+    if not isinstance(facts, dict) or not finite:
+        raise _none(path)
+    return State(arrays, facts)
+
+
+def _none(path: Path | str) -> ModelError:
+    said = f"{Path(path).name} does not hold what a part has learnt"
+    return ModelError("E505", said, "make it with the training functions of `composer.fit.tokens`")
+
+
+def shaped(state: State, name: str, *sizes: int | None) -> NDArray[Any]:
+    """Return an array of a state; raises ModelError (E507) where it has another shape.
+
+    A size of None may be any.
+    """
+    array = state.arrays.get(name)
+    fits = array is not None and array.ndim == len(sizes)
+    if (
+        array is None
+        or not fits
+        or any(
+            want is not None and want != size for want, size in zip(sizes, array.shape, strict=True)
+        )
+    ):
+        said = f"`{name}` of what was learnt has not the shape that it should have"
+        raise ModelError("E507", said, "teach it again")
+    return array
+
+
+def loaded(taught: Taught | None, part: str) -> State:
+    """What a part has learnt; raises ModelError where it learnt nothing, or another part did."""
+    if taught is None:
+        said = f"`{part}` has not been taught"
+        raise ModelError("E509", said, "name what it learnt, `file = ...`, or `compose fit`")
+    state = taught.load()
+    made: Any = state.facts.get("part")
+    if made != part:
+        said = f"what `{part}` is given was learnt by {f'`{made}`' if made else 'something else'}"
+        raise ModelError("E508", said, f"name a file that `{part}` learnt")
+    return state
+
+
+def named(state: State, names: Sequence[str], part: str) -> list[int]:
+    """Where in a state's rows each member's are; raises ModelError (E507) for one that is new."""
+    told = state.facts.get("names")
+    known = [str(name) for name in told] if isinstance(told, list) else []
+    strange = [name for name in names if name not in known]
+    if strange:
+        said = f"`{part}` learnt about {', '.join(known)}, and now there is {strange[0]}"
+        raise ModelError("E507", said, "teach it again, with the members there are now")
+    return [known.index(name) for name in names]

@@ -1,0 +1,373 @@
+"""A group: models that give one next-token distribution together. One model is a group too."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, cast
+
+import torch
+
+from composer.engine.align.base import Side, opened
+from composer.engine.align.space import space_of
+from composer.engine.combine import plausible
+from composer.engine.distribution import Lined, Said, Share, gathered
+from composer.engine.processors import processor
+from composer.specs import Checkpoint, Prompted, TokenFuse, Weighed, bare
+from composer.values.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from torch import Tensor
+
+    from composer.engine.align.base import Alignment
+    from composer.engine.align.space import Map, Space
+    from composer.engine.combine import Combine
+    from composer.engine.gate import Gate
+    from composer.engine.processors import Process
+    from composer.engine.rows.runner import Runner
+    from composer.engine.weigh.base import Weigh
+    from composer.engine.weights.local import LocalModel
+    from composer.specs.chat import Chat
+    from composer.specs.parts import Renders
+    from composer.values.ports import Model
+    from composer.values.processing import Processing
+
+    Prior = Callable[..., Awaitable[tuple[float, ...]]]
+    """What `sessions.settle` says in full, which stands on cursors, as these do on groups."""
+
+__all__ = ["Fuse", "Group", "Leaf"]
+
+
+@dataclass(frozen=True, eq=False)
+class Leaf:
+    """One model in a group: whose weights, under which prompt of its own, in which pass.
+
+    `processing` is done to its logits, where who asks says nothing else.
+    """
+
+    runner: Runner
+    name: str
+    chat: Chat
+    prompt: Renders | None
+    lane: int
+    processing: Processing
+
+
+@dataclass(frozen=True, eq=False)
+class Fuse:
+    """An inner node: its children's distributions, brought into one space, become one."""
+
+    children: tuple[Node, ...]
+    leaves: range
+    align: Alignment
+    weights: tuple[float, ...]
+    combine: Combine
+    weigh: Weigh | None
+    prior: Prior | None
+    gate: Gate | None
+    leave: bool
+    lazy: bool
+
+    @property
+    def space(self) -> Space:
+        """What the fused distribution ranges over."""
+        return self.align.space
+
+    @property
+    def maps(self) -> tuple[Map, ...] | None:
+        """How the children are fed what was chosen."""
+        return self.align.maps
+
+
+@dataclass(frozen=True, eq=False)
+class Single:
+    """A leaf of the tree: the model's own distribution."""
+
+    space: Space
+    leaves: range
+
+
+Node = Fuse | Single
+
+
+class Group:
+    """A member made ready: its models in order, and the tree that fuses what they say."""
+
+    def __init__(self, model: Model, runners: Mapping[Checkpoint, Runner]) -> None:
+        self.leaves: list[Leaf] = []
+        self._runners = runners
+        self._spaces: dict[Runner, Space] = {}
+        self._processors: dict[Processing, tuple[Process | None, ...]] = {}
+        self.root = self._node(model, "", prompt=None, together=False)
+        self.space = self.root.space
+        self.device = self.leaves[0].runner.model.device
+
+    @cached_property
+    def gate(self) -> Gate | None:
+        """What decides at which tokens the members after the first are asked."""
+        return self.root.gate if isinstance(self.root, Fuse) else None
+
+    @cached_property
+    def lazy(self) -> bool:
+        """Whether members behind a gate read only where it opens."""
+        return isinstance(self.root, Fuse) and self.root.lazy
+
+    @property
+    def prior(self) -> Prior | None:
+        """What finds the members' weights in the prompt."""
+        return self.root.prior if isinstance(self.root, Fuse) else None
+
+    def spared(self, leaf: int, weights: Sequence[float]) -> tuple[float, ...] | None:
+        """Weights without the member that has a leaf, over their sum; None if it cannot leave."""
+        root = self.root
+        if not isinstance(root, Fuse) or not root.leave:
+            return None
+        place = next(n for n, child in enumerate(root.children) if leaf in child.leaves)
+        rest = [0.0 if n == place else weight for n, weight in enumerate(weights)]
+        if root.gate is not None:
+            rest[0] = rest[0] if any(rest) else 1.0
+        total = 0.0 if root.gate is not None and place == 0 else sum(rest)
+        return tuple(weight / total for weight in rest) if total > 0 else None
+
+    def processors(self, asked: Processing) -> tuple[Process | None, ...]:
+        """What is done to each leaf's logits where so much is asked; None where nothing is."""
+        if asked not in self._processors:
+            pairs = ((leaf.runner.model, asked.over(leaf.processing)) for leaf in self.leaves)
+            self._processors[asked] = tuple(processor(*pair) for pair in pairs)
+        return self._processors[asked]
+
+    @cached_property
+    def lead(self) -> list[int]:
+        """The leaves of the first member."""
+        first = self.root.children[0] if isinstance(self.root, Fuse) else self.root
+        return list(first.leaves)
+
+    def led(self, logits: Sequence[Tensor | None]) -> Said:
+        """What the first member says, over its own entries."""
+        first = self.root.children[0] if isinstance(self.root, Fuse) else self.root
+        return self._fuse(first, logits, None)
+
+    def seen(self, logits: Sequence[Tensor | None]) -> Tensor | None:
+        """The last hidden states [row, size] behind the first member's logits, if there are any."""
+        leaf = self.lead[0]
+        said, model = logits[leaf], self.leaves[leaf].runner.model
+        behind = None if said is None else said[:, model.width :]
+        return behind if behind is not None and behind.shape[1] else None
+
+    def aside(
+        self,
+        members: Sequence[int],
+        logits: Sequence[Tensor | None],
+        weights: Sequence[Sequence[float]],
+    ) -> Said:
+        """What some members of the outermost fuse say without the others, a column an entry."""
+        root = self.root
+        if isinstance(root, Fuse) and root.maps is None and len(members) == 1:
+            own = self._dense(root.children[members[0]], logits)
+            return Said(own.scores[:, : len(self.space)], own.linear)
+        return self.fuse(logits, weights).dense(len(self.space))
+
+    @cached_property
+    def tokens(self) -> list[Sequence[int]]:
+        """For each leaf, the token that writes each entry, or -1 where it needs several."""
+        writes = {id(self.root): torch.arange(len(self.space))}
+        for node in self._inner_nodes():
+            own = writes[id(node)]
+            for n, child in enumerate(node.children):
+                lies = None if node.maps is None else node.maps[n].take
+                writes[id(child)] = own if lies is None else lies[own].where(own >= 0, -1)
+        return self._leafwise(writes)
+
+    @cached_property
+    def entries(self) -> list[Sequence[int]]:
+        """For each leaf, the entry that each of its tokens means, or one beyond the last."""
+        beyond = torch.tensor([len(self.space)])
+        means = {id(self.root): torch.arange(len(self.space) + 1)}
+        for node in self._inner_nodes():
+            own = means[id(node)]
+            for n, child in enumerate(node.children):
+                give = None if node.maps is None else node.maps[n].give
+                means[id(child)] = own if give is None else torch.cat([own[give], beyond])
+        return self._leafwise(means)
+
+    def _leafwise(self, tables: Mapping[int, Tensor]) -> list[Sequence[int]]:
+        """The leaves' tables in their order, as numbers of the host."""
+        leaves = {node.leaves.start: node for node in self._nodes() if isinstance(node, Single)}
+        found = [tables[id(leaves[n])] for n in range(len(leaves))]
+        return [array("q", table.numpy().tobytes()) for table in found]
+
+    def _nodes(self) -> list[Node]:
+        """All nodes, parents before their children."""
+        found: list[Node] = [self.root]
+        for node in found:
+            if isinstance(node, Fuse):
+                found.extend(node.children)
+        return found
+
+    def _inner_nodes(self) -> list[Fuse]:
+        return [node for node in self._nodes() if isinstance(node, Fuse)]
+
+    @property
+    def width(self) -> int:
+        """How many members the outermost fuse has; 1 for a lone model."""
+        return len(self.root.children) if isinstance(self.root, Fuse) else 1
+
+    def weights(self, model: Model) -> tuple[float, ...]:
+        """The weights of a model that this group is of, as they are used; 1 for a lone model."""
+        inner = bare(model)
+        return inner.shares() if isinstance(inner, Weighed) else (1.0,)
+
+    def run(self, weights: Sequence[float]) -> list[int]:
+        """The leaves that a job with these weights runs: those that can change something."""
+        if isinstance(self.root, Single):
+            return [0]
+        found: list[int] = [] if self.gate is None else list(self.lead)
+        todo = [self.root.children[n] for n in _asked(self.root, weights)]
+        while todo:
+            node = todo.pop()
+            if isinstance(node, Single):
+                found.extend(node.leaves)
+            else:
+                todo.extend(node.children[n] for n in _asked(node, node.weights))
+        return sorted(set(found))
+
+    def path(self, leaf: int, ids: Sequence[int]) -> list[int]:
+        """Entries that spell one leaf's tokens; special tokens of a union have none."""
+        table = self.entries[leaf]
+        found = [table[token] for token in ids if token < len(table)]
+        return [entry for entry in found if entry < len(self.space)]
+
+    def spell(self, entries: Sequence[int]) -> bytes:
+        """Join the entries' bytes."""
+        return b"".join(self.piece(entry) for entry in entries)
+
+    def piece(self, entry: int) -> bytes:
+        """What one entry stands for; nothing if it ends or is special."""
+        return (None if entry in self.space.ends else self.space.pieces[entry]) or b""
+
+    def fuse(self, logits: Sequence[Tensor | None], weights: Sequence[Sequence[float]]) -> Said:
+        """The group's distribution, a row each.
+
+        `logits[leaf]` is [row, width], None if no row runs the leaf; `weights` is [row][child].
+        """
+        return self._fuse(self.root, logits, weights)
+
+    def _fuse(
+        self, node: Node, logits: Sequence[Tensor | None], weights: Sequence[Sequence[float]] | None
+    ) -> Said:
+        if isinstance(node, Single):
+            said = logits[node.leaves.start]
+            assert said is not None
+            return Said(said[:, : len(node.space)].to(self.device))
+        children = enumerate(node.children)
+        heard = {n: self._dense(c, logits) for n, c in children if self._speaks(c, logits)}
+        rows = weights or (node.weights,)
+        if not node.align.apart:
+            return self._combined(node, heard, rows)
+        parts: list[tuple[Sequence[int], Said]] = []
+        for asked, some in _asked_alike(node, rows).items():
+            own = {n: said for n, said in heard.items() if n in asked}
+            if len(some) < len(rows):
+                own = {n: said.some(some) for n, said in own.items()}
+            parts.append((some, self._combined(node, own, [rows[row] for row in some])))
+        return gathered(parts, len(node.space))
+
+    def _combined(
+        self, node: Fuse, heard: Mapping[int, Said], weights: Sequence[Sequence[float]]
+    ) -> Said:
+        """What children that are heard say together; `weights` is [row][child]."""
+        weighed = [Share([row[n] for row in weights], self.device, n) for n in heard]
+        lined = node.align.line(heard)
+        if node.weigh is not None:
+            weighed = node.weigh(lined, weighed)
+        return lined.finish(node.combine(lined, weighed))
+
+    def lined(self, logits: Sequence[Tensor | None]) -> Lined:
+        """What the members of the outermost fuse say, by themselves, over the same columns."""
+        root = self.root
+        if isinstance(root, Single):
+            return Lined([self._fuse(root, logits, None)], len(self.space))
+        return root.align.line({n: self._dense(c, logits) for n, c in enumerate(root.children)})
+
+    def _dense(self, node: Node, logits: Sequence[Tensor | None]) -> Said:
+        return self._fuse(node, logits, None).dense(len(node.space))
+
+    def _speaks(self, node: Node, logits: Sequence[Tensor | None]) -> bool:
+        return any(logits[leaf] is not None for leaf in node.leaves)
+
+    def _node(self, model: Model, name: str, *, prompt: Renders | None, together: bool) -> Node:
+        match model:
+            case Prompted():
+                return self._node(model.model, name, prompt=model.template, together=together)
+            case Checkpoint():
+                return self._single(model, name, prompt, together=together)
+            case TokenFuse():
+                return self._inner(model, prompt, together=together)
+            case _:
+                text = (
+                    "spans, agreed bytes and hand-overs are text, without a next-token distribution"
+                )
+                raise ModelError("E302", text, "fuse by token inside, by span outside")
+
+    def _single(
+        self, model: Checkpoint, name: str, prompt: Renders | None, *, together: bool
+    ) -> Single:
+        runner = self._runners[model]
+        if runner not in self._spaces:
+            self._spaces[runner] = space_of(runner.model)
+        place = len(self.leaves)
+        lane = 0 if together else sum(leaf.runner is runner for leaf in self.leaves)
+        chat = model.weights.chat
+        leaf = Leaf(runner, name or model.name, chat, prompt, lane, model.weights.processing)
+        self.leaves.append(leaf)
+        return Single(self._spaces[runner], range(place, place + 1))
+
+    def _inner(self, fuse: TokenFuse, prompt: Renders | None, *, together: bool) -> Fuse:
+        start = len(self.leaves)
+        together = together or fuse.together
+        children = tuple(
+            self._node(member, name, prompt=prompt, together=together)
+            for member, name in zip(fuse.members, fuse.names, strict=True)
+        )
+        sides = [
+            Side(name, child.space, self._model(child))
+            for name, child in zip(fuse.names, children, strict=True)
+        ]
+        combine = cast("Combine", fuse.combine.load())
+        weigh, prior = (fuse.weigh, None)
+        if weigh is not None and weigh.once:
+            weigh, prior = None, weigh
+        return Fuse(
+            children,
+            range(start, len(self.leaves)),
+            opened(fuse.align, sides, self.leaves[0].runner.model.device),
+            fuse.shares(),
+            partial(plausible, of=combine, alpha=fuse.plausible) if fuse.plausible else combine,
+            None if weigh is None else cast("Weigh", weigh.load()(sides)),
+            None if prior is None else cast("Prior", prior.load()(sides)),
+            None if fuse.gate is None else cast("Gate", fuse.gate.load()(sides)),
+            fuse.leave,
+            fuse.lazy,
+        )
+
+    def _model(self, node: Node) -> LocalModel | None:
+        """The model of a node that is one."""
+        return self.leaves[node.leaves.start].runner.model if isinstance(node, Single) else None
+
+
+def _asked(fuse: Fuse, weights: Sequence[float]) -> list[int]:
+    """The children that can change something; the first one also where it leads."""
+    return [n for n, weight in enumerate(weights) if weight or (n == 0 and fuse.align.leads)]
+
+
+def _asked_alike(
+    fuse: Fuse, weights: Sequence[Sequence[float]]
+) -> dict[tuple[int, ...], list[int]]:
+    """The rows that ask the same children, by these."""
+    found: dict[tuple[int, ...], list[int]] = {}
+    for row, each in enumerate(weights):
+        found.setdefault(tuple(_asked(fuse, each)), []).append(row)
+    return found

@@ -1,0 +1,146 @@
+"""Logits processors: what penalties, biases and least lengths do to the logits of one model.
+
+They work on a model's own logits, in its own tokens, before anything is fused, gated or drawn, as
+transformers' `generate` does for that model alone; so a member of a fuse is what it is by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from composer.checkpoints.biases import biased
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from torch import Tensor
+
+    from composer.engine.weights.local import LocalModel
+    from composer.values.processing import Processing
+
+    Sequences = Iterable[tuple[Sequence[int], float]]
+
+    Process = Callable[[Tensor, "At"], None]
+    """Changes the logits [token] of one place, in memory of their own."""
+
+__all__ = ["At", "processor"]
+
+
+@dataclass(frozen=True, slots=True)
+class At:
+    """Where logits stand: behind some tokens, of which the answer's begin at `start`.
+
+    `written` is how many tokens the answer has, which in a fuse may be others than the model's.
+    """
+
+    ids: Sequence[int]
+    start: int
+    written: int
+
+
+def processor(model: LocalModel, what: Processing) -> Process | None:
+    """Make what is done to a model's logits; None where nothing is."""
+    steps = [step for step in _steps(model, what) if step is not None]
+    if not steps:
+        return None
+
+    def process(row: Tensor, at: At) -> None:
+        for step in steps:
+            step(row, at)
+
+    return process
+
+
+def _steps(model: LocalModel, what: Processing) -> Iterable[Process | None]:
+    """What is done, in the order of vLLM and of transformers."""
+    ends = sorted(end for end in model.ends if end < model.width)
+    bias = biased(model.vocabulary.pieces[: model.width], what.logit_bias or (), model.name)
+    yield _added([((token,), by) for token, by in bias], model)
+    yield _added(what.sequence_bias or (), model)
+    yield _repetition(what.repetition_penalty)
+    yield _counted(what.frequency_penalty or 0.0, what.presence_penalty or 0.0)
+    yield _ngrams(what.no_repeat_ngram_size or 0)
+    words = [word for word in what.bad_words_ids or () if list(word) not in [[e] for e in ends]]
+    yield _added([(word, -torch.inf) for word in words], model)
+    yield _ruled_out(ends, what.min_length, lambda at: len(at.ids))
+    yield _ruled_out(ends, what.min_tokens, lambda at: at.written)
+    yield _ruled_out(what.suppress_tokens or (), 1, lambda _: 0)
+    yield _ruled_out(what.begin_suppress_tokens or (), 1, lambda at: len(at.ids) - at.start)
+
+
+def _repetition(penalty: float | None) -> Process | None:
+    """Divide positive logits of tokens that are there, and multiply negative ones."""
+    if penalty in (None, 1.0):
+        return None
+
+    def process(row: Tensor, at: At) -> None:
+        there = torch.tensor(at.ids, device=row.device)
+        there = there[there < len(row)]
+        logits = row[there]
+        row[there] = torch.where(logits < 0, logits * penalty, logits / penalty)
+
+    return process
+
+
+def _counted(frequency: float, presence: float) -> Process | None:
+    """Take something for each time that a token stands in the answer, and once if it does."""
+    if not frequency and not presence:
+        return None
+
+    def process(row: Tensor, at: At) -> None:
+        written = torch.tensor(at.ids[at.start :], dtype=torch.int64, device=row.device)
+        times = written[written < len(row)].bincount(minlength=len(row))
+        row -= frequency * times + presence * (times > 0)
+
+    return process
+
+
+def _ngrams(size: int) -> Process | None:
+    """Rule out tokens that would write some tokens in a row for the second time."""
+    if not size:
+        return None
+
+    def process(row: Tensor, at: At) -> None:
+        ids = list(at.ids)
+        last = ids[len(ids) - size + 1 :]
+        starts = range(len(ids) - size + 1)
+        again = [ids[n + size - 1] for n in starts if ids[n : n + size - 1] == last]
+        row[[token for token in again if token < len(row)]] = -torch.inf
+
+    return process
+
+
+def _added(sequences: Sequences, model: LocalModel) -> Process | None:
+    """Add something to the last token of sequences whose other tokens stand at the end."""
+    known = [(list(ids), by) for ids, by in sequences if all(i < model.width for i in ids)]
+    if not known:
+        return None
+    at_once = {ids[0]: by for ids, by in known if len(ids) == 1}
+    longer = [(ids[:-1], ids[-1], by) for ids, by in known if len(ids) > 1]
+    tokens = torch.tensor(list(at_once), dtype=torch.int64, device=model.device)
+    values = torch.tensor(list(at_once.values()), device=model.device)
+
+    def process(row: Tensor, at: At) -> None:
+        row[tokens] += values
+        for before, token, by in longer:
+            if list(at.ids[-len(before) :]) == before:
+                row[token] += by
+
+    return process
+
+
+def _ruled_out(
+    tokens: Sequence[int], least: int | None, count: Callable[[At], int]
+) -> Process | None:
+    """Rule tokens out where there is less of something than there must be."""
+    if not tokens or not least:
+        return None
+
+    def process(row: Tensor, at: At) -> None:
+        if count(at) < least:
+            row[[token for token in tokens if token < len(row)]] = -torch.inf
+
+    return process

@@ -1,0 +1,92 @@
+"""What each model reads for a request, and the logits that its pass gives there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from composer.engine.rows.row import Feed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor
+
+    from composer.engine.rows.runner import Runner
+    from composer.engine.sequence import Track
+
+    Pass = tuple[Runner, int]
+    """A model's forward pass of one engine step, of which fuses of one model may need several."""
+
+__all__ = ["MemberLogits", "Reading"]
+
+_CHUNK = 512  # prompt tokens of one row in one tick: others need not wait for more
+
+
+@dataclass(eq=False, slots=True)
+class Reading:
+    """What one model reads for one request: up to `end`, with logits after `marks` tokens.
+
+    `hidden` says whether last hidden states are wanted behind the logits.
+    """
+
+    leaf: int
+    track: Track
+    marks: Sequence[int]
+    end: int
+    hidden: bool
+    at: int = -1  # where its logits begin in the pass's
+
+    @property
+    def lead(self) -> int:
+        """Tokens to be read before those whose logits are wanted."""
+        return (self.marks[0] - 1 if self.marks else self.end) - self.track.row.length
+
+    @property
+    def late(self) -> bool:
+        """Whether so much is to be read before that another tick is better."""
+        return self.lead > _CHUNK
+
+    @property
+    def by(self) -> Pass:
+        """The pass that reads it."""
+        return self.track.leaf.runner, self.track.leaf.lane
+
+    def rewind(self) -> None:
+        """Cut the row back where logits are wanted of what it has read."""
+        row = self.track.row
+        if self.marks and self.marks[0] <= row.length:
+            self.track.leaf.runner.rows.crop(row, self.marks[0] - 1)
+
+    def feed(self) -> Feed:
+        """All that is to be read."""
+        row = self.track.row
+        keep = [mark - 1 - row.length for mark in self.marks]
+        return Feed(row, self.track.ids[row.length : self.end], keep)
+
+    def chunk(self) -> Feed:
+        """A first part of what is to be read."""
+        start = self.track.row.length
+        return Feed(self.track.row, self.track.ids[start : start + _CHUNK], ())
+
+
+@dataclass(eq=False, slots=True)
+class MemberLogits:
+    """The logits of one request's leaves, where they lie in the step's passes."""
+
+    readings: Sequence[Reading]
+    passes: Mapping[Pass, Tensor | None]
+
+    def start(self, leaf: int) -> int | None:
+        """Where a leaf's logits begin in its pass's; None if it did not read."""
+        return next((reading.at for reading in self.readings if reading.leaf == leaf), None)
+
+    def by_leaf(self) -> dict[int, Tensor]:
+        """Logits [mark, width] of the leaves whose logits are wanted; behind them hidden states."""
+        found: dict[int, Tensor] = {}
+        for reading in self.readings:
+            out = self.passes.get(reading.by)
+            if reading.marks and out is not None:
+                width = None if reading.hidden else reading.track.leaf.runner.model.width
+                found[reading.leaf] = out[reading.at : reading.at + len(reading.marks), :width]
+        return found

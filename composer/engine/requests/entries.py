@@ -1,0 +1,285 @@
+"""What may be asked of the fused distribution: draw an entry, rank some, score those given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Self
+
+import torch
+
+from composer.engine.requests.base import END, Replies, Request
+from composer.engine.requests.fused import Fused, member_logits
+from composer.engine.sample import draw
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from torch import Tensor
+
+    from composer.engine.group import Group
+    from composer.engine.phase import Phase
+    from composer.engine.reading import MemberLogits
+    from composer.engine.requests.fused import Fusion
+    from composer.engine.sequence import Cursor, Track
+    from composer.values.processing import Processing
+    from composer.values.requests import Sampling
+
+__all__ = ["Draw", "Drawn", "Rank", "Ranked", "ReadAhead", "ScoreEntries"]
+
+
+@dataclass(eq=False, slots=True)
+class Drawn:
+    """What was drawn, and its log-probability at temperature 1."""
+
+    entry: int
+    logprob: float
+
+
+@dataclass(eq=False, slots=True)
+class Draw(Fused[Drawn]):
+    """Ask for one entry to be drawn at the cursor.
+
+    Where the group has a gate, `opened` says that it opened here, and `held` keeps the logits
+    [1, width] of the first member's leaves until the others have caught up.
+    """
+
+    cursor: Cursor
+    how: Sampling
+    luck: float
+    phase: Phase | None = None
+    opened: bool = False
+    held: Mapping[int, Tensor] = field(default_factory=dict)
+
+    @property
+    def processing(self) -> Processing | None:
+        """As who writes asks."""
+        return self.how.processing
+
+    @property
+    def hidden(self) -> frozenset[int]:
+        """The first member's, where the gate looks at them."""
+        group = self.cursor.group
+        hidden = group.gate is not None and group.gate.hidden
+        return frozenset(group.lead if hidden else ())
+
+    @property
+    def weights(self) -> Sequence[float]:
+        """The members' weights: all of it the first one's where a gate stays shut."""
+        group, weights = self.cursor.group, self.cursor.weights
+        if group.gate is None or self.opened:
+            return weights
+        return (1.0, *(0.0 for _ in weights[1:]))
+
+    @property
+    def sampling(self) -> Sampling:
+        """How to draw: some gates take the likeliest entry where they open."""
+        gate = self.cursor.group.gate
+        greedy = gate is not None and gate.greedy and self.opened
+        return replace(self.how, temperature=0.0) if greedy else self.how
+
+    def reads(self, leaf: int) -> bool:
+        """Behind a gate, the first member's leaves read, the others if it opens."""
+        group = self.cursor.group
+        return not group.lazy or group.gate is None or (leaf in group.lead) != self.opened
+
+    @classmethod
+    def pass_gate(cls, group: Group, asked: Sequence[tuple[Self, MemberLogits]]) -> set[Self]:
+        """Ask the gate once for each draw; where it opens, the other members may have to read."""
+        fresh = [(request, logits) for request, logits in asked if not request.opened]
+        if group.gate is not None and fresh:
+            logits = member_logits(group, fresh)
+            opens = group.gate(group.led(logits), group.seen(logits)).tolist()
+            for row, ((request, own), opened) in enumerate(zip(fresh, opens, strict=True)):
+                request.opened = opened
+                if request.must_wait(own):
+                    lead = group.lead
+                    request.held = {leaf: _row(group, logits[leaf], leaf, row) for leaf in lead}
+        return {request for request, own in asked if request.must_wait(own)}
+
+    def must_wait(self, own: MemberLogits) -> bool:
+        """Whether the gate opened and nobody but the lead has read."""
+        leading = all(reading.leaf in self.cursor.group.lead for reading in own.readings)
+        return self.opened and leading and 0 < len(own.readings) < len(self.cursor.tracks)
+
+    @classmethod
+    def measure(cls, fusion: Fusion, asked: Sequence[tuple[Self, int]]) -> list[Tensor]:
+        """Draw an entry [n] for each request; and their log-probabilities [n]."""
+        rows = [row for _, row in asked]
+        how, luck = [request.sampling for request, _ in asked], [r.luck for r, _ in asked]
+        entries = draw(fusion.fused, rows, how, luck)
+        own = fusion.fused.at(torch.tensor(rows, device=entries.device), entries)
+        return [entries.double(), own.double()]
+
+    @classmethod
+    def tell(
+        cls,
+        fusion: Fusion,
+        asked: Sequence[tuple[Self, int]],
+        values: Iterator[float],
+        replies: Replies,
+    ) -> None:
+        """Reply what was drawn."""
+        entries = list(islice(values, len(asked)))
+        for (request, row), entry in zip(asked, entries, strict=True):
+            logprob = next(values)
+            fusion.reply(replies, request, row, logprob, Drawn(int(entry), logprob))
+
+
+@dataclass(eq=False, slots=True)
+class Ranked:
+    """Entries, likeliest first, with their log-probabilities.
+
+    `asked` [n] are all entries that were asked about, `scores` [n] what the group gives them: those
+    beyond the likeliest can be had of these, without another forward pass.
+    """
+
+    entries: list[int]
+    logprobs: list[float]
+    asked: Tensor
+    scores: Tensor
+
+    def wider(self, count: int) -> Ranked:
+        """The likeliest `count` of all that were asked about."""
+        count = min(count, len(self.asked))
+        if count <= len(self.entries):
+            return self
+        best = self.scores.topk(count)
+        return replace(
+            self, entries=self.asked[best.indices].tolist(), logprobs=best.values.tolist()
+        )
+
+
+@dataclass(eq=False, slots=True)
+class Rank(Fused[Ranked]):
+    """Ask for the likeliest `count` of some entries [n] at the cursor."""
+
+    cursor: Cursor
+    entries: Tensor
+    count: int
+    how: Sampling | None = None
+    scores: Tensor | None = None
+
+    @property
+    def processing(self) -> Processing | None:
+        """As who writes asks."""
+        return self.how.processing if self.how else None
+
+    @property
+    def found(self) -> int:
+        """How many there are."""
+        return min(self.count, len(self.entries))
+
+    @classmethod
+    def measure(cls, fusion: Fusion, asked: Sequence[tuple[Self, int]]) -> list[Tensor]:
+        """For each request the best log-probabilities [rank], and whose they are [rank]."""
+        whole = fusion.fused.dense(len(fusion.group.space))
+        parts: list[Tensor] = []
+        for request, row in asked:
+            request.scores = whole.logprobs([row])[0, request.entries]
+            best = request.scores.topk(request.found)
+            parts += [best.values.double(), request.entries[best.indices].double()]
+        return parts
+
+    @classmethod
+    def tell(
+        cls,
+        fusion: Fusion,
+        asked: Sequence[tuple[Self, int]],
+        values: Iterator[float],
+        replies: Replies,
+    ) -> None:
+        """Reply what was ranked."""
+        for request, row in asked:
+            logprobs = list(islice(values, request.found))
+            entries = [int(entry) for entry in islice(values, request.found)]
+            assert request.scores is not None
+            ranked = Ranked(entries, logprobs, request.entries, request.scores)
+            fusion.reply(replies, request, row, sum(logprobs[:1]), ranked)
+
+
+@dataclass(eq=False, slots=True)
+class ScoreEntries(Fused[list[float]]):
+    """Ask for the log-probabilities of a cursor's entries from `start` on, at least one.
+
+    `end` also asks for that of the end after them, whichever entry says it. With `how` the entries
+    are judged as they are written, else by what the models say.
+    """
+
+    cursor: Cursor
+    start: int
+    end: bool = False
+    how: Sampling | None = None
+
+    @property
+    def processing(self) -> Processing | None:
+        """As who writes asks."""
+        return self.how.processing if self.how else None
+
+    @property
+    def targets(self) -> list[int]:
+        """Whose log-probabilities are wanted."""
+        return [*self.cursor.entries[self.start :], *([END] if self.end else ())]
+
+    @property
+    def positions(self) -> int:
+        """One before each entry, and one before the end."""
+        return len(self.cursor.entries) - self.start + self.end
+
+    def marks(self, leaf: int, track: Track) -> tuple[Sequence[int], int]:
+        """Logits are wanted before every entry, and before the end."""
+        del leaf
+        wanted = [*track.marks[self.start :], *([len(track.ids)] if self.end else ())]
+        return wanted, wanted[-1]
+
+    @classmethod
+    def measure(cls, fusion: Fusion, asked: Sequence[tuple[Self, int]]) -> list[Tensor]:
+        """Log-probabilities of all entries; the end is what all end entries add up to."""
+        places = [(row + n, t) for r, row in asked for n, t in enumerate(r.targets)]
+        at = torch.tensor(places, device=fusion.group.device)
+        values = fusion.fused.at(at[:, 0], at[:, 1].clamp(min=0))
+        ending = [n for n, (_, target) in enumerate(places) if target == END]
+        if ending:
+            ends = sorted(fusion.group.space.ends)
+            values[ending] = fusion.fused.over(at[ending, 0], ends)
+        return [values.double()]
+
+    @classmethod
+    def tell(
+        cls,
+        fusion: Fusion,
+        asked: Sequence[tuple[Self, int]],
+        values: Iterator[float],
+        replies: Replies,
+    ) -> None:
+        """Reply what was read."""
+        for request, row in asked:
+            own = list(islice(values, request.positions))
+            fusion.reply(replies, request, row, sum(own), own)
+
+
+@dataclass(eq=False, slots=True)
+class ReadAhead(Request[None]):
+    """Ask that all tokens but the last be read, so that what follows reads no more than others."""
+
+    cursor: Cursor
+
+    def marks(self, leaf: int, track: Track) -> tuple[Sequence[int], int]:
+        """No logits are wanted."""
+        del leaf
+        return (), len(track.ids) - 1
+
+    @classmethod
+    def answer(cls, group: Group, asked: Sequence[tuple[Self, MemberLogits]]) -> Replies:
+        """Nothing is to be said."""
+        del group
+        replies = Replies()
+        for request, _ in asked:
+            replies.give(request, None)
+        return replies
+
+
+def _row(group: Group, logits: Tensor | None, leaf: int, row: int) -> Tensor:
+    """One row of a leaf's logits [1, width], without what may stand behind them."""
+    assert logits is not None
+    return logits[row : row + 1, : group.leaves[leaf].runner.model.width]

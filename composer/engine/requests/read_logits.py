@@ -1,0 +1,57 @@
+"""Asking for what models say by themselves, before anything is fused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from composer.engine.fault import drop_faulty
+from composer.engine.requests.base import Replies, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from composer.engine.group import Group
+    from composer.engine.reading import MemberLogits
+    from composer.engine.sequence import Cursor, Track
+
+__all__ = ["ReadLogits"]
+
+
+@dataclass(eq=False)
+class ReadLogits(Request[Mapping[int, Tensor]]):
+    """Ask for the logits of some leaves after some of their own tokens, `at[leaf]` of them.
+
+    The reply has them [mark, width] by leaf. What was read stays read, so that a prompt need not
+    be read again. `hidden` names leaves whose last hidden states are wanted too, which then stand
+    behind the logits.
+    """
+
+    cursor: Cursor
+    at: Mapping[int, Sequence[int]]
+    hidden: frozenset[int] = frozenset()
+
+    def reads(self, leaf: int) -> bool:
+        """Whether a leaf reads for this request."""
+        return bool(self.at.get(leaf))
+
+    def marks(self, leaf: int, track: Track) -> tuple[Sequence[int], int]:
+        """After how many of a leaf's tokens logits are wanted, and up to where it reads."""
+        del track
+        return self.at[leaf], self.at[leaf][-1]
+
+    @classmethod
+    def answer(cls, group: Group, asked: Sequence[tuple[ReadLogits, MemberLogits]]) -> Replies:
+        """Hand the logits over; those that are no numbers are an error."""
+        replies = Replies()
+        for request, own in asked:
+            logits = own.by_leaf()
+            if any(each.isnan().any() for each in logits.values()):
+                heard = [logits.get(leaf) for leaf in range(len(group.leaves))]
+                replies.fail(request, drop_faulty(request.cursor, heard, slice(None)))
+            else:
+                replies.give(request, logits)
+        return replies

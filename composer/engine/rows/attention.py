@@ -1,0 +1,205 @@
+"""Ticks of an attention model: which rows share a forward pass, their positions and mask."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from composer.engine.rows.forward import cache_name, takes_rows_to_keep
+from composer.engine.rows.head import head_of, projecting
+from composer.engine.rows.packed import NotPacked, packed
+from composer.engine.rows.packing import Packing
+from composer.engine.rows.row import GAP, Feed, alike, cut, neighbours
+from composer.engine.rows.slots import WHOLE, Slots
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from torch import Tensor
+
+    from composer.engine.rows.slots import View
+    from composer.engine.weights.local import LocalModel
+
+__all__ = ["Attention"]
+
+_SHORT = 4  # tokens a row up to which padding beats a pass of its own
+_WASTE = 1.3  # padded tokens for each real one, among new rows
+_AT_ONCE = 4096  # tokens in one pass
+
+
+class Attention(Slots):
+    """Slots of one model, and the forward passes that fill them.
+
+    Passes are packed, without padding, where the model's layers take an attention function of
+    ours, and padded elsewhere: `packs` says which.
+    """
+
+    def __init__(self, model: LocalModel, *, packs: bool) -> None:
+        super().__init__(model.device)
+        self.model = model
+        self.packs = packs
+        self._limit = model.context
+        self._shown = torch.zeros((), dtype=model.dtype, device=model.device)
+        self._hidden = torch.full_like(self._shown, torch.finfo(model.dtype).min)
+        types = set(getattr(model.config, "layer_types", None) or ())
+        self._window: int | None = getattr(model.config, "sliding_window", None)
+        self._layered = "sliding_attention" in types
+        if types and not self._layered:
+            self._window = None
+        self._windows = {self._window, None} if "full_attention" in types else {self._window}
+        self._name = cache_name(model.module)
+        self._takes_keep = takes_rows_to_keep(model.module)
+        self._head = head_of(model.module)
+
+    def step(self, feeds: Sequence[Feed]) -> Tensor:
+        """Feed rows, in as few passes as their lengths allow; logits [all kept, vocabulary]."""
+        batches = list(self._batches(feeds))
+        # tokens one by one are in no need of packing, if no crowd of idle rows lies between them
+        packs = self.packs and (len(batches) > 1 or any(len(feed.ids) > 1 for feed in feeds))
+        if packs:
+            batches = list(cut(feeds, _AT_ONCE))
+        before = [(feed.row, feed.row.length) for feed in feeds]
+        try:
+            done = [self._forward(batch, packs=packs) for batch in batches]
+        except BaseException:
+            for row, length in before:
+                row.length = length
+            raise
+        fed = [feed for batch in batches for feed in batch]
+        if all(a is b for a, b in zip(fed, feeds, strict=True)):
+            return done[0] if len(done) == 1 else torch.cat(done)
+        return torch.cat(done)[self._order(feeds, fed)]
+
+    def _order(self, feeds: Sequence[Feed], fed: Sequence[Feed]) -> Tensor:
+        """Where in the passes' logits each of the feeds' lies."""
+        starts: dict[int, int] = {}
+        total = 0
+        for feed in fed:
+            starts[id(feed)] = total
+            total += len(feed.keep)
+        return self._upload([starts[id(feed)] + k for feed in feeds for k in range(len(feed.keep))])
+
+    def _batches(self, feeds: Sequence[Feed]) -> Iterator[list[Feed]]:
+        """Share padded passes among new rows of like length, and neighbours that feed little."""
+        new = [feed for feed in feeds if not feed.row.length and len(feed.ids) > _SHORT]
+        yield from alike(sorted(new, key=lambda feed: len(feed.ids)), _WASTE, _AT_ONCE)
+        old = [feed for feed in feeds if feed.row.length or len(feed.ids) <= _SHORT]
+        short = sorted((f for f in old if len(f.ids) <= _SHORT), key=lambda f: f.row.index)
+        yield from neighbours(short, GAP)
+        yield from ([feed] for feed in old if len(feed.ids) > _SHORT)
+
+    def _forward(self, batch: Sequence[Feed], *, packs: bool) -> Tensor:
+        """One pass; logits [all kept, vocabulary] in the batch's order."""
+        logits = self._packed(batch) if packs else self._padded(batch)
+        for feed in batch:  # at once: the next pass may carry this row along as an idle one
+            feed.row.length += len(feed.ids)
+        return logits
+
+    def _packed(self, batch: Sequence[Feed]) -> Tensor:
+        """A pass without padding: all tokens in one line [1, tokens]."""
+        plan = Packing(batch)
+        values, kept = plan.values(), plan.kept(batch)
+        every = kept == list(range(plan.total))
+        flat = self._upload(values if every else [*values, *kept])
+        ids, positions, rows = plan.bind(flat[: len(values)])[:, None]
+        self.aim(rows, positions, max(group.reach for group in plan.groups), WHOLE)
+        with packed(self.model.config, plan):
+            logits = self._call(ids, positions, None, None if every else flat[len(values) :])
+        if plan.windows != self._windows:
+            raise NotPacked(_missed(plan.windows))
+        return logits[0]
+
+    def _padded(self, batch: Sequence[Feed]) -> Tensor:
+        """A pass of rows of one width, with the idle rows that lie between them."""
+        lines = self._lines(batch)
+        width = max(len(feed.ids) for feed in lines)
+        most = max(1, *(len(feed.keep) for feed in lines))
+        rows = [feed.row for feed in lines]
+        flat = self._upload(
+            [
+                *(token for f in lines for token in (*f.ids, *[0] * (width - len(f.ids)))),
+                *(row.length + n for row in rows for n in range(width)),
+                *(row.index for row in rows),
+                *(k for f in lines for k in (*f.keep, *[0] * (most - len(f.keep)))),
+            ]
+        )
+        count = len(lines) * width
+        ids, positions = flat[: 2 * count].view(2, len(lines), width)
+        index, keep = flat[2 * count : 2 * count + len(lines)], flat[2 * count + len(lines) :]
+        longest = max(row.length for row in rows)
+        view: View = (slice(rows[0].index, rows[-1].index + 1), slice(None), slice(longest + width))
+        self.aim(index[:, None], positions, longest + width, view if longest else None)
+        if self._limit is not None and longest + width > self._limit:
+            positions = positions.clamp(max=self._limit - 1)
+        masks = self._masks(positions, longest + width)
+        logits = self._call(
+            ids, positions, masks, keep.view(len(lines), most) if width > 1 else None
+        )
+        if all(len(feed.keep) == 1 for feed in lines):
+            return logits[:, 0]
+        at = [n * most + c for n, feed in enumerate(lines) for c in range(len(feed.keep))]
+        return logits.flatten(0, 1)[self._upload(at)]
+
+    def _lines(self, batch: Sequence[Feed]) -> list[Feed]:
+        """The batch with the idle rows that lie between its rows."""
+        if not any(feed.row.length for feed in batch):
+            return list(batch)
+        fed = {feed.row.index: feed for feed in batch}
+        return [
+            fed.get(index) or Feed(self.live[index], (), ())
+            for index in range(min(fed), max(fed) + 1)
+        ]
+
+    def _call(
+        self,
+        ids: Tensor,
+        positions: Tensor,
+        mask: Tensor | dict[str, Tensor] | None,
+        keep: Tensor | None,
+    ) -> Tensor:
+        """Logits [line, kept, vocabulary] of tokens [line, token].
+
+        `keep` are places in the line, or [line, n], after which logits are wanted; all by default.
+        """
+        assert self._name is not None
+        inside = keep is not None and self._takes_keep
+        with projecting(self._head):
+            out = self.model.module(
+                input_ids=ids,
+                position_ids=positions,
+                attention_mask=mask,
+                use_cache=True,
+                **{self._name: self},
+                **({"logits_to_keep": keep} if inside else {}),
+            )
+        logits: Tensor = out.logits
+        if inside or keep is None:
+            return logits
+        return logits[:, keep] if keep.ndim == 1 else logits.take_along_dim(keep[..., None], 1)
+
+    def _masks(self, positions: Tensor, reach: int) -> Tensor | dict[str, Tensor]:
+        """What each token may look at: [row, 1, width, reach] floats, per kind of layer."""
+        cells = torch.arange(reach, device=self.device)
+        here = positions[:, None, :, None]
+        seen = cells <= here
+        near = seen & (cells > here - self._window) if self._window else seen
+        # never a boolean: eager attention adds it to the scores
+        if self._layered:
+            full, sliding = (torch.where(part, self._shown, self._hidden) for part in (seen, near))
+            return {"full_attention": full, "sliding_attention": sliding}
+        return torch.where(near, self._shown, self._hidden)
+
+    def _upload(self, values: Sequence[int]) -> Tensor:
+        """Integers on the model's device, without waiting for it."""
+        if self.device.type != "cuda":
+            return torch.tensor(values, dtype=torch.long, device=self.device)
+        pinned = torch.tensor(values, dtype=torch.long, pin_memory=True)
+        return pinned.to(self.device, non_blocking=True)
+
+
+def _missed(windows: set[int | None]) -> str:
+    """Why a pass was not packed, by the windows that layers asked for."""
+    if windows:
+        return "its layers do not ask for the windows that its configuration names"
+    return "its layers do not take an attention function from outside"

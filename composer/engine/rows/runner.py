@@ -1,0 +1,94 @@
+"""A runner owns one set of weights and the rows that it reads, and feeds them together."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+
+from composer.engine.rows.attention import Attention
+from composer.engine.rows.beside import beside
+from composer.engine.rows.forward import keeps_state
+from composer.engine.rows.separate import Separate
+from composer.engine.rows.states import States
+from composer.engine.rows.trial import Trial, trials
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
+
+    from composer.engine.rows.row import Feed, Rows
+    from composer.engine.weights.local import LocalModel
+
+__all__ = ["Runner"]
+
+_LAYERS = {"full_attention", "sliding_attention"}
+
+
+class Runner:
+    """One model's rows.
+
+    `alone` says why they do not share forward passes, if they do not, `padded` why they share
+    only padded ones.
+    """
+
+    def __init__(self, model: LocalModel) -> None:
+        self.model = model
+        self.alone: str | None = None
+        self.padded: str | None = None
+        self.rows: Rows = self._choose()
+
+    @property
+    def idle(self) -> bool:
+        """Whether no row is open."""
+        return not self.rows.live
+
+    def step(self, feeds: Sequence[Feed], *, hidden: bool = False) -> Tensor:
+        """Feed each row its tokens; float logits [all kept, model.width].
+
+        With `hidden` the last hidden states stand behind them [all kept, model.width + size].
+        If it raises, no row holds more than before; one that cannot be cut back holds less.
+        """
+        before = [(feed.row, feed.row.length) for feed in feeds]
+        try:
+            return self._step(feeds, hidden=hidden)
+        except BaseException:
+            for row, length in before:
+                self.rows.crop(row, length)
+            raise
+
+    def _step(self, feeds: Sequence[Feed], *, hidden: bool) -> Tensor:
+        if hidden:
+            logits, states = beside(self.model, self.rows, feeds)
+            return torch.cat((logits[:, : self.model.width], states), 1).float()
+        return self.rows.step(feeds)[:, : self.model.width].float()
+
+    def _choose(self) -> Rows:
+        """The first way of sharing passes by which the model reads rightly, else row by row."""
+        strange = set(getattr(self.model.config, "layer_types", None) or ()) - _LAYERS
+        try:
+            tried = trials(self.model)
+        except Exception as error:  # noqa: BLE001  # whatever it is, nothing is proved
+            self.alone = f"no copy of it can be made with narrow windows ({type(error).__name__})"
+            return Separate(self.model, [Trial(self.model)])
+        if strange:
+            self.alone = f"it has layers of another kind ({', '.join(sorted(strange))})"
+            return Separate(self.model, tried)
+        if self.model.switch is not None:
+            self.alone = f"it reads texts of over {self.model.switch} tokens by other positions"
+            return Separate(self.model, tried)
+        for way in self._ways():
+            self.alone = next((why for each in tried if (why := each.failure(way))), None)
+            if self.alone is None:
+                return way(self.model)
+            self.padded = self.padded or self.alone
+        self.padded = None
+        return Separate(self.model, tried)
+
+    def _ways(self) -> Sequence[Callable[[LocalModel], Rows]]:
+        """Ways of sharing passes, the fastest first."""
+        if keeps_state(self.model.module):
+            return (States,)
+        return tuple(partial(Attention, packs=packs) for packs in (True, False))

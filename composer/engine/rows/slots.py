@@ -1,0 +1,131 @@
+"""Keys and values of many rows, each with a length of its own, for attention models.
+
+An unmodified transformers model takes the table as its cache: it needs `update` and hardly
+anything else, as long as positions and a four-dimensional float mask are passed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.engine.rows.row import Row
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+__all__ = ["WHOLE", "Slots", "View"]
+
+View = tuple[slice, slice, slice] | None
+
+WHOLE = slice(None), slice(None), slice(None)
+"""A view of all cells."""
+
+
+class Slots:
+    """One tensor of keys and one of values a layer, [row, head, position, dim]; live rows first."""
+
+    is_compileable = False  # transformers' word for a cache of one size; some models ask
+
+    def __init__(self, device: torch.device, rows: int = 4, room: int = 64) -> None:
+        self.device = device
+        self.live: list[Row] = []
+        self._rows, self._room = rows, room
+        self._keys: list[Tensor] = []
+        self._values: list[Tensor] = []
+        self._at: tuple[Tensor, slice, Tensor] | None = None
+        self._view: View = None
+        self._before = 0
+
+    def join(self) -> Row:
+        """Open an empty row behind the last."""
+        row = Row(len(self.live))
+        if row.index == self._rows:
+            self._grow(2 * self._rows, self._room)
+        self.live.append(row)
+        return row
+
+    def leave(self, row: Row, *, wipe: bool = False) -> None:
+        """Close a row; the last one moves into its place, so that live rows stay a prefix."""
+        last = self.live.pop()
+        tables = (*self._keys, *self._values)
+        if last is not row:
+            for table in tables:
+                table[row.index, :, : last.length] = table[last.index, :, : last.length]
+            self.live[row.index] = last
+            last.index, row.index = row.index, last.index
+        if wipe:  # 0 * NaN is NaN: garbage of this kind would reach the next tenant
+            for table in tables:
+                table[row.index].zero_()
+                if last is not row:
+                    table[last.index, :, last.length :].zero_()
+
+    def fork(self, row: Row) -> Row:
+        """Open a row with a copy of another one's cells."""
+        copy = self.join()
+        for table in (*self._keys, *self._values):
+            table[copy.index, :, : row.length] = table[row.index, :, : row.length]
+        copy.length = row.length
+        return copy
+
+    def mark(self, row: Row) -> None:
+        """Nothing: any row can be cut back to any length."""
+
+    def crop(self, row: Row, length: int) -> int:
+        """Forget what lies beyond: the cells are overwritten before anyone sees them again."""
+        row.length = min(row.length, length)
+        return row.length
+
+    def aim(self, index: Tensor, positions: Tensor, reach: int, view: View) -> None:
+        """Make ready for a pass whose tokens go to cells `positions` of rows `index`.
+
+        The two have the tokens' shape [line, token], or one that broadcasts to it. `reach` is how
+        many cells are looked at, `view` what layers are shown of the tables; without one, nothing
+        but the new keys, which is all there is to see for rows that were empty.
+        """
+        if reach > self._room:
+            self._grow(self._rows, max(reach, 2 * self._room))
+        self._at = index, slice(None), positions
+        self._view = view
+        self._before = reach - positions.shape[1]
+
+    def update(
+        self,
+        key: Tensor,
+        value: Tensor,
+        layer: int,
+        *_: object,
+        **__: object,
+    ) -> tuple[Tensor, Tensor]:
+        """Write keys and values [line, head, token, dim]; return all that may be looked at."""
+        if layer == len(self._keys):
+            self._keys.append(self._empty(key))
+            self._values.append(self._empty(value))
+        assert self._at is not None
+        keys, values = self._keys[layer], self._values[layer]
+        keys[self._at] = key.transpose(1, 2)
+        values[self._at] = value.transpose(1, 2)
+        return (key, value) if self._view is None else (keys[self._view], values[self._view])
+
+    def get_seq_length(self, layer: int = 0) -> int:
+        """How many cells the pass looks at beside the new ones; a few models make masks of it."""
+        del layer
+        return self._before
+
+    def _empty(self, like: Tensor) -> Tensor:
+        _, heads, _, dim = like.shape
+        return like.new_zeros(self._rows, heads, self._room, dim)
+
+    def _grow(self, rows: int, room: int) -> None:
+        # All or nothing: a device that runs out of memory half-way must leave what there was.
+        keys = [_widened(table, rows, room) for table in self._keys]
+        values = [_widened(table, rows, room) for table in self._values]
+        self._keys, self._values = keys, values
+        self._rows, self._room = rows, room
+
+
+def _widened(table: Tensor, rows: int, room: int) -> Tensor:
+    """Copy a table [rows, heads, room, dim] into a larger one."""
+    wide = table.new_zeros(rows, table.shape[1], room, table.shape[3])
+    wide[: table.shape[0], :, : table.shape[2]] = table
+    return wide

@@ -1,0 +1,160 @@
+"""States of many rows for RWKV, which keeps no history but one state that each token changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from composer.engine.rows.row import Row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from composer.engine.rows.row import Feed
+    from composer.engine.weights.local import LocalModel
+
+__all__ = ["States"]
+
+_SNAPSHOTS = 4
+_MAX_STATE = 4  # the running maximum, which begins at minus infinity
+_SHIFTED = 2  # states that hold the last token's hidden vector
+
+
+class States:
+    """Five tensors [layer, row, hidden], gathered for a forward pass and scattered after it."""
+
+    def __init__(self, model: LocalModel, rows: int = 4) -> None:
+        self.model = model
+        self.live: list[Row] = []
+        self._snapshots: dict[Row, list[tuple[int, list[Tensor]]]] = {}
+        config = model.config
+        widths = [config.hidden_size] * _SHIFTED + [config.attention_hidden_size] * 3
+        self._state = [self._fresh(rows, width, kind) for kind, width in enumerate(widths)]
+
+    def join(self) -> Row:
+        """Open a row in the state of having read nothing."""
+        row = Row(len(self.live))
+        if row.index == self._state[0].shape[1]:
+            self._state = [
+                torch.cat((s, self._fresh(row.index, s.shape[2], kind)), 1)
+                for kind, s in enumerate(self._state)
+            ]
+        self.live.append(row)
+        self._snapshots[row] = []
+        self._reset(row)
+        return row
+
+    def leave(self, row: Row, *, wipe: bool = False) -> None:
+        """Close a row; the last one moves into its place."""
+        del wipe  # join resets
+        last = self.live.pop()
+        if last is not row:
+            for state in self._state:
+                state[:, row.index] = state[:, last.index]
+            self.live[row.index] = last
+            last.index, row.index = row.index, last.index
+        del self._snapshots[row]
+
+    def fork(self, row: Row) -> Row:
+        """Open a row in another one's state, snapshots included."""
+        copy = self.join()
+        for state in self._state:
+            state[:, copy.index] = state[:, row.index]
+        copy.length = row.length
+        self._snapshots[copy] = list(self._snapshots[row])
+        return copy
+
+    def mark(self, row: Row) -> None:
+        """Keep the state as it is now, to come back to; older ones are forgotten."""
+        taken = [state[:, row.index].clone() for state in self._state]
+        self._snapshots[row] = [*self._snapshots[row][1 - _SNAPSHOTS :], (row.length, taken)]
+
+    def crop(self, row: Row, length: int) -> int:
+        """Come back to the last snapshot that is not beyond; the rest is to be read again."""
+        if length >= row.length:
+            return row.length
+        kept = self._snapshots[row] = [s for s in self._snapshots[row] if s[0] <= length]
+        self._reset(row)
+        if kept:
+            row.length, taken = kept[-1]
+            for state, old in zip(self._state, taken, strict=True):
+                state[:, row.index] = old
+        return row.length
+
+    def step(self, feeds: Sequence[Feed]) -> Tensor:
+        """Feed rows of unlike counts: those that still have tokens go on, as far as the next end.
+
+        Returns logits [all kept, vocabulary] in the order of feeds.
+        """
+        order = sorted(range(len(feeds)), key=lambda n: -len(feeds[n].ids))
+        rows = [feeds[n].row for n in order]
+        state, start = self._take(rows), 0
+        kept: dict[tuple[int, int], Tensor] = {}
+        for end in sorted({len(feed.ids) for feed in feeds}):
+            going = [n for n in order if len(feeds[n].ids) >= end]
+            lines = [(n, feeds[n]) for n in going]
+            kept |= self._read(lines, [s[:, : len(going)] for s in state], start, end)
+            start = end
+        self._put(rows, state)
+        for feed in feeds:
+            feed.row.length += len(feed.ids)
+        wanted = [kept[n, k] for n, feed in enumerate(feeds) for k in feed.keep]
+        return torch.stack(wanted) if wanted else self._state[0].new_empty(0, 0)
+
+    def _read(
+        self, lines: Sequence[tuple[int, Feed]], state: list[Tensor], start: int, end: int
+    ) -> dict[tuple[int, int], Tensor]:
+        """Feed tokens start..end of some feeds; logits by feed and position, where wanted."""
+        ids = torch.tensor([feed.ids[start:end] for _, feed in lines], device=self.model.device)
+        views = [_Layers(s, one=end - start == 1 and i < _SHIFTED) for i, s in enumerate(state)]
+        hidden = self.model.module.rwkv(input_ids=ids, state=views, use_cache=True)[0]
+        names = [
+            (n, k, line) for line, (n, f) in enumerate(lines) for k in f.keep if start <= k < end
+        ]
+        if not names:
+            return {}
+        at = torch.tensor([(line, k - start) for _, k, line in names], device=self.model.device)
+        logits = self.model.module.head(hidden[at[:, 0], at[:, 1]])
+        return {(n, k): row for (n, k, _), row in zip(names, logits, strict=True)}
+
+    def _take(self, rows: Sequence[Row]) -> list[Tensor]:
+        index = torch.tensor([row.index for row in rows], device=self.model.device)
+        return [state[:, index] for state in self._state]
+
+    def _put(self, rows: Sequence[Row], taken: list[Tensor]) -> None:
+        index = torch.tensor([row.index for row in rows], device=self.model.device)
+        for state, new in zip(self._state, taken, strict=True):
+            state[:, index] = new
+
+    def _reset(self, row: Row) -> None:
+        for kind, state in enumerate(self._state):
+            state[:, row.index] = -1e30 if kind == _MAX_STATE else 0.0
+        row.length = 0
+
+    def _fresh(self, rows: int, width: int, kind: int) -> Tensor:
+        layers = self.model.config.num_hidden_layers
+        fill = -1e30 if kind == _MAX_STATE else 0.0
+        # rows of float32 whatever the weights: the recurrence is computed in it
+        dtype = self.model.dtype if kind < _SHIFTED else torch.float32
+        return torch.full((layers, rows, width), fill, dtype=dtype, device=self.model.device)
+
+
+class _Layers:
+    """Rows' states as RWKV indexes them, `[:, :, layer]`.
+
+    transformers adds a one-token hidden [row, 1, hidden] to a state [row, hidden], which
+    broadcasts over rows: `one` hands the state over with the missing dimension.
+    """
+
+    def __init__(self, state: Tensor, *, one: bool) -> None:
+        self.state, self.one = state, one
+
+    def __getitem__(self, at: tuple[slice, slice, int]) -> Tensor:
+        found = self.state[at[2]]
+        return found[:, None] if self.one else found
+
+    def __setitem__(self, at: tuple[slice, slice, int], new: Tensor) -> None:
+        self.state[at[2]] = new

@@ -1,0 +1,104 @@
+"""A trial of a way to read rows: whether logits are those of whole texts that are read alone.
+
+What a model of transformers takes and how it attends changes from version to version, so that no
+list of architectures stays right. Each model is tried when it is loaded, with its own weights, and
+so is a small copy with windows that short texts go beyond.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import torch
+
+from composer.engine.rows.packed import NotPacked
+from composer.engine.rows.row import Feed
+from composer.engine.rows.twin import narrowed, plain_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from torch import Tensor
+
+    from composer.engine.rows.row import Row, Rows
+    from composer.engine.weights.local import LocalModel
+
+__all__ = ["Trial", "trials"]
+
+_LONG, _SHORT = 12, 7  # tokens of the texts that a model reads as it is
+_TOLERANCE = {torch.float32: 1e-4}
+_HEAD, _END = 3, 3  # tokens of a text that are read first, and last
+_DETOUR = (1, 2, 5, 3)  # of tokens that are read and taken back
+
+
+def trials(model: LocalModel) -> list[Trial]:
+    """What a way to read a model's rows has to pass; the cheapest first.
+
+    All is tried with a small copy, so that little is left to be seen of the model itself.
+    """
+    return [Trial(*narrowed(model)), Trial(model, back=False)]
+
+
+class Trial:
+    """Texts of unlike length, and what a model says at their ends."""
+
+    def __init__(
+        self, model: LocalModel, lengths: Sequence[int] = (_LONG, _SHORT), *, back: bool = True
+    ) -> None:
+        self.model = model
+        self._back = back
+        limit = max(lengths) if model.context is None else model.context - 1
+        self.texts = [plain_text(model, min(n, limit), 3 + k) for k, n in enumerate(lengths)]
+
+    @torch.inference_mode()
+    def failure(self, way: Callable[[LocalModel], Rows]) -> str | None:
+        """Why rows are not to be read in a way; None if they may be."""
+        try:
+            found, wanted = self._in_pieces(way(self.model)), self._alone
+        except NotPacked as error:
+            return str(error)
+        except Exception as error:  # noqa: BLE001  # whatever it is, this is no way to read rows
+            return f"its forward pass refuses rows of unlike length ({type(error).__name__})"
+        gap = (found - wanted).abs().max().item() / max(1.0, wanted.abs().max().item())
+        bound = _TOLERANCE.get(self.model.dtype, 0.05)
+        return None if gap <= bound else "rows of unlike length change each other's logits"
+
+    @cached_property
+    def _alone(self) -> Tensor:
+        """Logits after the last token but one and the last [2 tokens, texts, vocabulary]."""
+        ends = [self._ending(text) for text in self.texts]
+        return torch.stack([*ends, ends[0]], 1)
+
+    def _ending(self, text: Sequence[int]) -> Tensor:
+        ids = torch.tensor([list(text)], device=self.model.device)
+        logits: Tensor = self.model.module(ids, use_cache=False).logits[0, -2:]
+        return logits
+
+    def _in_pieces(self, table: Rows) -> Tensor:
+        """The same of texts fed in uneven pieces, cut back, and of a copy of the first."""
+        rows = [table.join() for _ in self.texts]
+        pairs = list(zip(rows, self.texts, strict=True))
+        table.step([Feed(row, text[: _HEAD - n % 2], ()) for n, (row, text) in enumerate(pairs)])
+        self._detour(table, rows)
+        table.step([Feed(row, text[row.length : -_END], ()) for row, text in pairs])
+        self._detour(table, rows)
+        pairs = [*pairs, (table.fork(rows[0]), self.texts[0])]
+        logits = []
+        for left in (1, 0):
+            feeds = [Feed(row, text[row.length : len(text) - left], ()) for row, text in pairs]
+            for feed in feeds:
+                feed.keep = [len(feed.ids) - 1]
+            logits.append(table.step(feeds))
+        return torch.stack(logits)
+
+    def _detour(self, table: Rows, rows: Sequence[Row]) -> None:
+        """Read what is no part of the texts, and take it back, if that is to be tried."""
+        if not self._back:
+            return
+        lengths = [row.length for row in rows]
+        for row in rows:
+            table.mark(row)
+        table.step([Feed(row, _DETOUR[n % 2 :], ()) for n, row in enumerate(rows)])
+        for row, length in zip(rows, lengths, strict=True):
+            table.crop(row, length)

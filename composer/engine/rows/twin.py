@@ -1,0 +1,159 @@
+"""A small copy of a model, with windows so narrow that a few tokens go beyond them.
+
+What limits how far a model looks back stands under many names, in the configuration, in layers or
+in a table that a layer makes. So no name is asked: each number of the configuration is lowered, if
+the weights still fit and the model still reads.
+"""
+
+from __future__ import annotations
+
+import copy
+from threading import Lock
+from typing import TYPE_CHECKING
+
+import torch
+
+from composer.engine.rows.shrinking import Knob, depth_of, knobs, lower, shorten
+from composer.heavy import transformers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from torch import Tensor, nn
+    from transformers import PreTrainedConfig, PreTrainedModel
+
+    from composer.engine.weights.local import LocalModel
+
+__all__ = ["narrowed", "plain_text"]
+
+_NARROW, _STEP = 8, 4  # the narrowest window, and how much wider the next one is
+_BEYOND = 9  # tokens by which the longest text goes beyond the widest window
+_WORDS = 128  # tokens that the copy knows
+_FLOATS = 1 << 29  # weights up to which the copy computes in float32, which shows small mistakes
+_BUILDING = Lock()  # transformers' way to leave weights out is one switch for all threads
+
+
+def narrowed(model: LocalModel) -> tuple[LocalModel, Sequence[int]]:
+    """A copy of a few of the model's layers, with its own weights and narrow windows.
+
+    With it come lengths of texts that go beyond all windows, beyond some and beyond none. Raises
+    what the model raises if it cannot be copied.
+    """
+    copies = _Copies(model)
+    low: dict[Knob, int] = {}
+    for knob, value in _values(knobs(model.config, _NARROW, model.context)).items():
+        if copies.reads({**low, knob: value}):
+            low[knob] = value
+    long = _beyond(low)
+    return copies.make(low), (long, 2 * long // 3, _NARROW - 1)
+
+
+def plain_text(model: LocalModel, length: int, start: int = 3) -> list[int]:
+    """Tokens that stand for themselves: none that ends, begins or pads a text."""
+    config = model.config.to_dict().items()
+    special = {n for key, n in config if key.endswith("token_id") and type(n) is int} | model.ends
+    ids = [(7 * n + start) % model.width for n in range(length)]
+    return [next((i for i in range(n, model.width) if i not in special), n) for n in ids]
+
+
+class _Copies:
+    """Copies of one model, as small as it lets them be."""
+
+    def __init__(self, model: LocalModel) -> None:
+        self._model = model
+        self._weights = dict(model.module.named_parameters(remove_duplicate=False))
+        self._stored = model.module.state_dict(keep_vars=True)
+        self._shapes: dict[str, torch.Size] = {}
+        self._small = True
+        try:
+            self._read(self.make({}), _NARROW)
+        except Exception:  # noqa: BLE001  # not every model can be cut short
+            self._small = False
+            self._shapes.clear()
+            self._read(self.make({}), _NARROW)
+
+    def make(self, values: Mapping[Knob, int]) -> LocalModel:
+        """A copy with some numbers lowered."""
+        config = copy.deepcopy(self._model.module.config)
+        text = config.get_text_config()
+        if self._small:
+            shorten(text, depth_of(self._model.module, text), _WORDS)
+        for knob, value in values.items():
+            lower(text, knob, value)
+        made = copy.copy(self._model)
+        made.module = self._dressed(_bare(type(self._model.module), config))
+        made.config = made.module.config.get_text_config()
+        for name in ("width", "dtype"):
+            made.__dict__.pop(name, None)
+        return made
+
+    def reads(self, values: Mapping[Knob, int]) -> bool:
+        """Whether a copy with numbers lowered reads a text that is longer than they are.
+
+        Sizes that do not go together fail, and so does what was a limit of how long a text may be.
+        Whether the text is read otherwise is not asked: a copy is compared with itself, and not
+        every window is the model's own. Masks of ours, too, are made by the configuration.
+        """
+        try:
+            return bool(self._read(self.make(values), _beyond(values)).isfinite().all())
+        except Exception:  # noqa: BLE001  # sizes that do not go together fail in many ways
+            return False
+
+    @torch.inference_mode()
+    def _read(self, model: LocalModel, length: int) -> Tensor:
+        ids = torch.tensor([plain_text(model, length)], device=model.device)
+        logits: Tensor = model.module(ids, use_cache=False).logits
+        return logits
+
+    def _dressed(self, module: PreTrainedModel) -> PreTrainedModel:
+        """Give a bare copy the model's own weights, less the words that it does not know."""
+        own = dict(self._model.module.named_modules(remove_duplicate=False))
+        for name, part in list(module.named_modules(remove_duplicate=False)):
+            if type(part) is not type(own[name]) and not any(part.children()):  # quantized
+                module.set_submodule(name, own[name])
+        for name, weight in list(module.named_parameters(remove_duplicate=False)):
+            if weight is not self._weights.get(name):
+                if self._shapes.setdefault(name, weight.shape) != weight.shape:
+                    raise ValueError(f"{name} has another size")
+                _put(module, name, _cut(self._weights[name], weight))
+        for name, table in list(module.named_buffers(remove_duplicate=False)):
+            if name in self._stored and self._stored[name].shape == table.shape:
+                _put(module, name, self._stored[name])
+        module = module.to(self._model.device).eval()
+        few = sum(weight.numel() for weight in module.parameters()) <= _FLOATS
+        return module.float() if few else module
+
+
+def _values(found: Sequence[Knob]) -> dict[Knob, int]:
+    """What numbers are lowered to: equal ones to equal ones, in their order."""
+    sizes = sorted({knob.value for knob in found})
+    places = {knob: sizes.index(knob.value) for knob in found}
+    return {k: min(_NARROW + _STEP * place, k.value - 1) for k, place in places.items()}
+
+
+def _beyond(values: Mapping[Knob, int]) -> int:
+    """How long a text is that goes beyond windows."""
+    return max(values.values(), default=_NARROW) + _BEYOND
+
+
+def _bare(kind: type[PreTrainedModel], config: PreTrainedConfig) -> PreTrainedModel:
+    """A model with tables that it computes, and memory for weights that nobody has touched."""
+    with _BUILDING, transformers.initialization.no_init_weights():
+        return kind._from_config(config)  # noqa: SLF001  # the public way knows no class
+
+
+def _cut(weight: Tensor, like: Tensor) -> nn.Parameter:
+    """The first of a weight's rows, as another one has; what it holds is shared."""
+    if weight.shape[1:] != like.shape[1:] or len(weight) < len(like):
+        raise ValueError(f"{tuple(like.shape)} does not fit {tuple(weight.shape)}")
+    part = weight.data if len(weight) == len(like) else weight.data[: len(like)]
+    return torch.nn.Parameter(part, requires_grad=False)
+
+
+def _put(module: nn.Module, name: str, value: Tensor) -> None:
+    holder, _, last = name.rpartition(".")
+    part = module.get_submodule(holder)
+    if isinstance(value, torch.nn.Parameter):
+        part._parameters[last] = value  # noqa: SLF001
+    else:
+        part._buffers[last] = value.detach().clone()  # noqa: SLF001

@@ -1,0 +1,270 @@
+"""Where one answer stands: for each model of a group, the tokens it was given and its row."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from composer.values.errors import ModelError
+from composer.values.requests import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from composer.engine.group import Group, Leaf
+    from composer.engine.rows.row import Row
+    from composer.values.ports import Message, Query
+
+__all__ = ["Cursor", "Left", "Track", "messages_of", "opening"]
+
+T = TypeVar("T", bound=Exception)
+
+
+@dataclass(eq=False, slots=True)
+class Count:
+    """What forks of one track share: the prompt's length, and passes made for any of them.
+
+    `spoilt` says that a row of one of them, and so of all, may hold what is not a number.
+    """
+
+    prompt: int = 0
+    calls: int = 0
+    spoilt: bool = False
+
+
+@dataclass(eq=False)
+class Track:
+    """One model's side of the text: `ids` all its tokens, of which `row` holds the first ones.
+
+    `marks[n]` counts the tokens before entry n of the answer, `start` those before the answer.
+    """
+
+    leaf: Leaf
+    row: Row
+    ids: list[int]
+    marks: list[int] = field(default_factory=list)
+    count: Count = field(default_factory=Count)
+    start: int = 0
+
+    @property
+    def room(self) -> int:
+        """How many tokens more the model can be given."""
+        limit = self.leaf.runner.model.context
+        return 1 << 30 if limit is None else limit - len(self.ids)
+
+    def leave(self) -> None:
+        """Give the row back."""
+        self.leaf.runner.rows.leave(self.row, wipe=self.count.spoilt)
+
+
+class Left(ModelError):
+    """No error: a member has left the fuse, and what was asked is asked again of the others."""
+
+
+class Cursor:
+    """A place in a text that a group reads or writes, entry by entry.
+
+    `written` is how many tokens the answer has here; who writes part of it says where that begins.
+    """
+
+    def __init__(self, group: Group, weights: Sequence[float], tracks: dict[int, Track]) -> None:
+        self.group = group
+        self.weights = tuple(weights)
+        self.tracks = tracks
+        self.entries: list[int] = []
+        self.written = 0
+        self.gone: list[Track] = []
+        self.left: dict[str, str] = {}
+
+    @classmethod
+    def open(cls, group: Group, weights: Sequence[float], ids: dict[int, list[int]]) -> Cursor:
+        """Begin after each leaf's tokens; rows are opened here and closed by `close`."""
+        wrong = {leaf: _unreadable(group.leaves[leaf], given) for leaf, given in ids.items()}
+        cursor = cls(group, weights, {})
+        try:
+            for leaf, given in ids.items():
+                if wrong[leaf] is None:
+                    cursor.tracks[leaf] = _begun(group.leaves[leaf], given)
+            for leaf, error in wrong.items():
+                if error is not None:
+                    cursor.drop_or_raise(leaf, error)
+        except BaseException:
+            cursor.close()
+            raise
+        return cursor
+
+    @property
+    def first(self) -> int:
+        """The first leaf that runs: whose tokens a given text is cut into."""
+        return next(iter(self.tracks))
+
+    @property
+    def room(self) -> int:
+        """How many tokens more every model can be given."""
+        return min(track.room for track in self.tracks.values())
+
+    def extend(self, entries: Iterable[int]) -> None:
+        """Go on by some entries."""
+        for entry in entries:
+            self.push(entry)
+
+    def push(self, entry: int) -> None:
+        """Go on by one entry: each model is given its token of it, or the tokens of its bytes."""
+        for leaf, track in self.tracks.items():
+            track.marks.append(len(track.ids))
+            token = self.group.tokens[leaf][entry]
+            if token >= 0:
+                track.ids.append(token)
+            else:
+                vocabulary = track.leaf.runner.model.vocabulary
+                track.ids.extend(vocabulary.extend(self.group.piece(entry)))
+        self.entries.append(entry)
+        self.written += 1
+
+    def cut(self, count: int) -> None:
+        """Go back to the first `count` entries; caches are cut back, not made anew."""
+        for track in self.tracks.values():
+            if count < len(track.marks):
+                del track.ids[track.marks[count] :], track.marks[count:]
+                track.leaf.runner.rows.crop(track.row, len(track.ids))
+        self.written -= len(self.entries[count:])
+        del self.entries[count:]
+
+    def mark(self) -> None:
+        """Make it cheap to come back here for models that cannot be cut back."""
+        for track in self.tracks.values():
+            track.leaf.runner.rows.mark(track.row)
+
+    def fork(self) -> Cursor:
+        """A second cursor at the same place, with rows of its own."""
+        twin = Cursor(self.group, self.weights, {})
+        try:
+            for leaf, track in self.tracks.items():
+                twin.tracks[leaf] = _copy(track)
+        except BaseException:
+            twin.close()
+            raise
+        twin.entries, twin.written = list(self.entries), self.written
+        twin.gone, twin.left = list(self.gone), dict(self.left)
+        return twin
+
+    def reweigh(self, weights: Sequence[float]) -> None:
+        """Go on with other weights; rows of members that have none are given back."""
+        self.weights = tuple(weights)
+        for leaf in set(self.tracks) - set(self.group.run(weights)):
+            track = self.tracks.pop(leaf)
+            track.leave()
+            self.gone.append(track)
+
+    def drop(self, leaf: int, error: T) -> T | Left:
+        """Go on without the member of a leaf that failed, if the fuse says so.
+
+        Returns `Left`; or the error itself, where the member leads or was the last.
+        """
+        weights = self.group.spared(leaf, self.weights)
+        if weights is None:
+            return error
+        name = self.group.leaves[leaf].name
+        self.left[name] = str(error)
+        self.reweigh(weights)
+        return Left("E701", f"{name} has left: {error}")
+
+    def drop_or_raise(self, leaf: int, error: Exception) -> None:
+        """Go on without the member of a leaf, or raise what was wrong with it."""
+        if not isinstance(self.drop(leaf, error), Left):
+            raise error
+
+    def make_room(self) -> bool:
+        """Go on without members that have no room left; say whether there is room then."""
+        for leaf, track in list(self.tracks.items()):
+            if track.room < 0 and leaf in self.tracks:
+                context = track.leaf.runner.model.context
+                self.drop(leaf, ModelError("E703", f"it reads no more than {context} tokens"))
+        return self.room >= 0
+
+    def close(self) -> None:
+        """Give the rows back; the cursor is over."""
+        for track in self.tracks.values():
+            track.leave()
+        self.tracks = {}
+
+    def path(self, text: bytes) -> list[int]:
+        """Entries that go on with a text; raises ModelError if not all models can write it."""
+        models = [track.leaf.runner.model for track in self.tracks.values()]
+        entries = self.group.path(self.first, models[0].vocabulary.extend(text))
+        if self.group.spell(entries) != text:
+            lack = [model.name for model in models if not model.vocabulary.writes(text)]
+            raise ModelError(
+                "E711",
+                f"{', '.join(lack) or 'a member'} cannot write all of {text[:32]!r}",
+                "leave this member out of the fuse, or take one whose tokenizer has every byte",
+            )
+        return entries
+
+    def continuation(self, last: bytes, new: bytes) -> tuple[int, list[int]]:
+        """How many entries stay, and which follow them, to go on with `new` after `last`.
+
+        `last` is the text's end; where the two are tokenized otherwise together, what stays ends
+        where they begin to differ.
+        """
+        before, after = self.path(last), self.path(last + new)
+        same = next(
+            (n for n, (a, b) in enumerate(zip(before, after, strict=False)) if a != b),
+            min(len(before), len(after)),
+        )
+        start = len(self.entries) - len(before)
+        if same < len(before) and self.entries[start:] != before:
+            return len(self.entries), self.path(new)  # these are a model's own tokens: they stay
+        return start + same, after[same:]
+
+    def usage(self) -> dict[str, Usage]:
+        """What each model was given so far; equal names add up."""
+        found: dict[str, Usage] = {}
+        for track in (*self.tracks.values(), *self.gone):
+            written = len(track.ids) - track.count.prompt
+            own = Usage(track.count.calls, track.count.prompt, written)
+            found[track.leaf.name] = found.get(track.leaf.name, Usage()) + own
+        return found
+
+
+def messages_of(leaf: Leaf, query: Query) -> tuple[Message, ...]:
+    """What a leaf reads: the query, or what the leaf's own prompt makes of it."""
+    return query.messages if leaf.prompt is None else (("user", leaf.prompt.render(query)),)
+
+
+def opening(leaf: Leaf, query: Query, prefix: str) -> list[int]:
+    """Tokens of the leaf's prompt and of the answer's beginning."""
+    model = leaf.runner.model
+    ids = model.render(messages_of(leaf, query), leaf.chat)
+    return [*ids, *model.vocabulary.extend(prefix.encode())] if prefix else ids
+
+
+def _unreadable(leaf: Leaf, given: Sequence[int]) -> ModelError | None:
+    """Why a leaf cannot begin with a prompt, if it cannot."""
+    model = leaf.runner.model
+    if not given:
+        return ModelError("E701", f"{model.name} is given nothing to read")
+    if model.context is not None and len(given) > model.context:
+        return ModelError(
+            "E703",
+            f"{model.name} reads {model.context} tokens, but the prompt has {len(given)}",
+            "shorten the prompt, or leave this member out",
+        )
+    if max(given) >= model.rows:
+        return ModelError(
+            "E505",
+            f"{model.name}'s tokenizer makes token {max(given)} of this prompt, and its weights"
+            f" know {model.rows} tokens",
+            "put the tokenizer into its folder that it was trained with",
+        )
+    return None
+
+
+def _begun(leaf: Leaf, given: list[int]) -> Track:
+    row, count = leaf.runner.rows.join(), Count(prompt=len(given))
+    return Track(leaf, row, given, count=count, start=len(given))
+
+
+def _copy(track: Track) -> Track:
+    row = track.leaf.runner.rows.fork(track.row)
+    return Track(track.leaf, row, list(track.ids), list(track.marks), track.count, track.start)

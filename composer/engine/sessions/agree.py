@@ -1,0 +1,233 @@
+"""Writing what members agree on byte by byte, each in tokens of its own.
+
+Agreement-based ensembling, arXiv:2502.21265: members move together as long as what one of them
+writes is a prefix of what the others do. Who is ahead waits, and who is behind may only write
+what the text already says, or more. Nobody's tokens are ever cut anew. Of several hypotheses,
+each with tokens of its own, the `beam` likeliest go on; an answer that is drawn is one hypothesis.
+"""
+
+from __future__ import annotations
+
+import copy
+import random
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from composer.engine.answer import Answer
+from composer.engine.distribution import Said
+from composer.engine.sample import draw
+from composer.engine.sessions.base import all_of, given, left
+from composer.engine.sessions.moves import END, Member, Words, agreements
+from composer.engine.sessions.settle import settle
+from composer.engine.sessions.write import begin
+from composer.values.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from composer.engine.group import Group
+    from composer.engine.requests.entries import Ranked
+    from composer.engine.sessions.moves import Agreement, Bytes
+    from composer.specs import ByteFuse
+    from composer.values.requests import Completion, Generate, Sampling
+
+__all__ = ["agree"]
+
+
+async def agree(
+    fuse: ByteFuse, groups: Sequence[Group], job: Generate, on_text: Callable[[str], None] | None
+) -> Completion:
+    """Write what the members agree on until all of them end."""
+    search = _Search(fuse, job.sampling, on_text)
+    try:
+        first = _Hypothesis([], Answer(job.sampling, None))
+        search.going.append(first)
+        for name, weight, group, part in zip(
+            fuse.names, fuse.shares(), groups, fuse.members, strict=True
+        ):
+            if weight:
+                cursor = begin(group, job, group.weights(part))
+                first.members.append(Member(name, weight, cursor, Words.of(group)))
+                await settle(cursor, job.query)
+        best = await search.run()
+        usage = given((m.name, m.cursor.group, m.cursor.usage()) for m in best.members)
+        return replace(search.answer.close(usage), left=left(m.cursor for m in best.members))
+    finally:
+        search.close()
+
+
+@dataclass(eq=False)
+class _Hypothesis:
+    """One answer on its way: where each member is in it.
+
+    `steps` are what was added, piece by piece, with the log-probability of each; that of tokens
+    that added nothing `waits` for the next. `why` says why nothing can be added.
+    """
+
+    members: list[Member]
+    answer: Answer
+    waits: float = 0.0
+    steps: list[tuple[Bytes, float]] = field(default_factory=list)
+    why: ModelError | None = None
+
+    @property
+    def late(self) -> list[Member]:
+        """Those who are behind the text; all of them where nobody is."""
+        return [member for member in self.members if member.behind] or self.members
+
+    def score(self, way: Agreement | None = None) -> float:
+        """The weighted sum of the mean log-probability of a token, after one more way to go on."""
+        written = {} if way is None else dict(zip(map(id, self.late), way[2], strict=True))
+        return sum(each.weight * each.mean(written.get(id(each))) for each in self.members)
+
+    def fork(self) -> _Hypothesis:
+        """A second one at the same place."""
+        twin = replace(self, members=[], answer=copy.deepcopy(self.answer), steps=[*self.steps])
+        try:
+            for member in self.members:
+                twin.members.append(member.fork())
+        except BaseException:
+            twin.close()
+            raise
+        return twin
+
+    def take(self, way: Agreement) -> None:
+        """Go on in one way: those who are behind write, all others have that much more to write."""
+        value, more, moves = way
+        late = self.late
+        for member, move in zip(late, moves, strict=True):
+            member.take(move, more)
+        for member in self.members:
+            if more and member not in late:
+                member.behind += more
+        self.waits += value
+        if more != b"":
+            self.steps.append((more, self.waits))
+            _add(self.answer, self.steps[-1])
+            self.waits = 0.0
+
+    def close(self) -> None:
+        """Give the rows back."""
+        for member in self.members:
+            member.cursor.close()
+
+
+class _Search:
+    """The hypotheses that go on, those that have ended, and the answer that all of them begin.
+
+    As many as have ended fewer go on, until there are `beam` that have; the likeliest is the
+    answer.
+    """
+
+    def __init__(
+        self, fuse: ByteFuse, how: Sampling, on_text: Callable[[str], None] | None
+    ) -> None:
+        self.going: list[_Hypothesis] = []
+        self.ended: list[_Hypothesis] = []
+        self.answer = Answer(how, on_text)
+        self._top, self._how = fuse.top, how
+        self._beam = 1 if how.temperature > 0 else fuse.beam
+        self._luck = random.Random(how.seed)  # noqa: S311  # not for secrets
+        self._shown = 0
+
+    async def run(self) -> _Hypothesis:
+        """Write until the likeliest answer is known."""
+        while self.going:
+            for each in self.going:
+                if not all(member.cursor.make_room() for member in each.members):
+                    each.answer.finish = "context"
+            self._sort(self.going)
+            if self.going:
+                await self._step()
+            self._show()
+        best = max(self.ended, key=lambda each: each.score())
+        self._finish(best)
+        return best
+
+    def close(self) -> None:
+        """Give all rows back."""
+        for each in (*self.going, *self.ended):
+            each.close()
+
+    async def _step(self) -> None:
+        """Let every hypothesis go on in its likeliest ways, and keep the best of all."""
+        asked = [
+            (each, [member.ask(self._top, each.answer) for member in each.late])
+            for each in self.going
+        ]
+        sound = [[rank for rank in some if rank is not None] for _, some in asked]
+        found = iter(await all_of([rank for some in sound for rank in some]))
+        luck = self._luck.random()
+        grown: list[tuple[_Hypothesis, Agreement]] = []
+        for (each, some), own in zip(asked, sound, strict=True):
+            ranked = [next(found) for _ in own]
+            if len(own) < len(some):
+                each.why = _wordless(each.late[some.index(None)])
+            else:
+                grown += [(each, way) for way in self._ways(each, ranked, luck)]
+        if not grown and not self.ended:
+            raise next(each.why for each in self.going if each.why is not None)
+        best = sorted(grown, key=lambda one: -one[0].score(one[1]))
+        self._grow(best[: self._beam - len(self.ended)])
+
+    def _ways(self, each: _Hypothesis, found: Sequence[Ranked], luck: float) -> Sequence[Agreement]:
+        """How a hypothesis may go on: in its likeliest ways, or in one that is drawn."""
+        try:
+            ways = agreements(each.late, found, self._top, self._beam)
+        except ModelError as error:
+            each.why = error
+            return ()
+        if self._how.temperature > 0:
+            ranked = torch.tensor([[value for value, _, _ in ways]], dtype=torch.float64)
+            return (ways[int(draw(Said(ranked), [0], [self._how], [luck]))],)
+        return ways[: self._beam]
+
+    def _grow(self, children: Sequence[tuple[_Hypothesis, Agreement]]) -> None:
+        """Move on: the first child of a hypothesis takes its place, others are forks of it."""
+        twins: list[_Hypothesis] = []
+        try:
+            for parent, _ in children:
+                twins.append(parent.fork() if parent in twins else parent)
+        except BaseException:
+            for twin in twins:
+                twin.close()
+            raise
+        for each in self.going:
+            if each not in twins:
+                each.close()
+        for twin, (_, way) in zip(twins, children, strict=True):
+            twin.take(way)
+        self._sort(twins)
+
+    def _sort(self, hypotheses: Sequence[_Hypothesis]) -> None:
+        """Tell those that go on from those that have ended."""
+        self.ended += [each for each in hypotheses if each.answer.finish is not None]
+        self.going = [each for each in hypotheses if each.answer.finish is None]
+
+    def _show(self) -> None:
+        """Write what all hypotheses begin with."""
+        every = [*self.going, *self.ended]
+        while all(len(each.steps) > self._shown for each in every):
+            step = every[0].steps[self._shown]
+            if any(each.steps[self._shown] is not step for each in every):
+                return
+            _add(self.answer, step)
+            self._shown += 1
+
+    def _finish(self, best: _Hypothesis) -> None:
+        """Write the rest of the answer."""
+        for step in best.steps[self._shown :]:
+            _add(self.answer, step)
+        self.answer.finish = best.answer.finish
+
+
+def _add(answer: Answer, step: tuple[Bytes, float]) -> None:
+    more, logprob = step
+    answer.add(more or b"", logprob, ends=more is END)
+
+
+def _wordless(member: Member) -> ModelError:
+    said = f"{member.name} has no token that begins like {member.behind!r}"
+    return ModelError("E305", said, "leave it out")

@@ -1,0 +1,57 @@
+"""Which session writes an answer, and the groups that it needs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+from composer.engine.sessions.agree import agree
+from composer.engine.sessions.handoff import hand_off
+from composer.engine.sessions.spans import span_write
+from composer.engine.sessions.write import write
+from composer.specs import ByteFuse, Handoff, Prompted, SpanFuse, TokenFuse
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from composer.engine.group import Group
+    from composer.engine.sessions.base import Session
+    from composer.specs import Fuse
+    from composer.values.ports import Model
+    from composer.values.requests import Completion, Generate
+
+    Start = Callable[[Sequence[Group]], Session[Completion]]
+    Drafted = tuple[TokenFuse, Callable[[Group], Session[Completion]]]
+
+__all__ = ["writing"]
+
+
+def writing(
+    job: Generate, on_text: Callable[[str], None] | None
+) -> tuple[tuple[Model, ...], Start]:
+    """The models that a job needs ready as groups, and how to begin once they are."""
+    inner, outer = _unwrapped(job.model)
+    match inner:
+        case SpanFuse():
+            return _all(inner, outer), lambda groups: span_write(inner, groups, job, on_text)
+        case ByteFuse():
+            return _all(inner, outer), lambda groups: agree(inner, groups, job, on_text)
+        case Handoff():
+            return _all(inner, outer), lambda groups: hand_off(inner, groups, job, on_text)
+        case TokenFuse() if inner.draft is not None:
+            opened = inner.draft.load()(replace(inner, draft=None), job, on_text)
+            fuse, start = cast("Drafted", opened)
+            return (outer(fuse),), lambda groups: start(groups[0])
+    return (job.model,), lambda groups: write(groups[0], job.model, job, on_text)
+
+
+def _all(fuse: Fuse, outer: Callable[[Model], Model]) -> tuple[Model, ...]:
+    return tuple(outer(member) for member in fuse.members)
+
+
+def _unwrapped(model: Model) -> tuple[Model, Callable[[Model], Model]]:
+    """The model without its prompt, and how to give that prompt to others."""
+    if not isinstance(model, Prompted):
+        return model, lambda other: other
+    inner, outer = _unwrapped(model.model)
+    return inner, lambda other: Prompted(outer(other), model.template)

@@ -1,0 +1,87 @@
+"""One member writes until a rule hands the rest of the answer to another."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING, cast
+
+from composer.engine.answer import Answer
+from composer.engine.sessions.base import given
+from composer.engine.sessions.settle import settle
+from composer.engine.sessions.write import begin, go_on, spent
+from composer.values.requests import Span
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from composer.engine.group import Group
+    from composer.engine.handover import When
+    from composer.engine.requests.entries import Draw, Drawn
+    from composer.engine.sequence import Cursor
+    from composer.specs import Handoff
+    from composer.values.ports import Model
+    from composer.values.requests import Completion, Generate, Usage
+
+__all__ = ["hand_off"]
+
+
+async def hand_off(
+    handoff: Handoff, groups: Sequence[Group], job: Generate, on_text: Callable[[str], None] | None
+) -> Completion:
+    """Let the first member write, and whoever it is handed to go on to the end.
+
+    ETR, arXiv:2403.16854. The text goes over, not the tokens, so that any model can take it.
+    """
+    when = cast("When", handoff.when.load()(handoff.names[1:]))
+    answer = Answer(job.sampling, on_text)
+    luck = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
+    parts: list[tuple[str, Group, Mapping[str, Usage]]] = []
+    gone: dict[str, str] = {}
+    spans: list[Span] = []
+    chosen: int | None = 0
+    while chosen is not None:
+        place, written = chosen, len(answer.writer.text)
+        part = replace(job, prefix=job.prefix + answer.writer.text)
+        chosen, cursor, usage = await _stretch(
+            groups[place],
+            part,
+            handoff.members[place],
+            answer,
+            luck,
+            None if place else when,
+        )
+        name = handoff.names[place]
+        parts.append((name, groups[place], usage))
+        gone |= cursor.left
+        spans.append(Span(answer.writer.text[written:], name, {}, {}))
+    return replace(answer.close(given(parts)), spans=tuple(spans), left=gone)
+
+
+async def _stretch(  # noqa: PLR0913  # what one stretch of an answer is made of
+    group: Group,
+    job: Generate,
+    member: Model,
+    answer: Answer,
+    luck: random.Random,
+    when: When | None,
+) -> tuple[int | None, Cursor, dict[str, Usage]]:
+    """One member's part of the answer: who goes on, where it ended, what each model was given."""
+    chosen: int | None = None
+
+    def over(request: Draw, found: Drawn) -> bool:
+        nonlocal chosen
+        if chosen is None and when is not None:
+            expert = when(request, found, answer)
+            chosen = None if expert is None else expert + 1
+        return chosen is not None and answer.writer.whole  # an expert cannot end half a character
+
+    cursor = begin(group, job, group.weights(member))
+    cursor.written = len(answer.tokens)
+    try:
+        await settle(cursor, job.query)
+        await go_on(cursor, answer, luck, over)
+        goes_on = chosen if answer.finish is None else None
+        return goes_on, cursor, spent(cursor, answer)
+    finally:
+        cursor.close()

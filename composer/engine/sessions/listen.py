@@ -1,0 +1,113 @@
+"""What the members of a fuse say while a given answer is read to them: what gates learn from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from composer.engine.distribution import Said
+from composer.engine.requests.read_logits import ReadLogits
+from composer.engine.sequence import Cursor, opening
+from composer.engine.sessions.score import encoded
+from composer.engine.weigh.features import features
+from composer.values.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from torch import Tensor
+
+    from composer.engine.group import Group
+    from composer.values.ports import Query
+
+__all__ = ["Heard", "listen"]
+
+_AT_ONCE = 256  # positions whose logits are held at the same time
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """At each entry of an answer and at its end, what each member said before it.
+
+    `features` [entry, member, 3] of its distribution, `logprobs` [entry, member] in nats of what
+    came, `right` [entry, member] whether that was its likeliest, `hidden` [entry, size] the first
+    member's last hidden states, of size 0 unless they were asked for.
+    """
+
+    features: Tensor
+    logprobs: Tensor
+    right: Tensor
+    hidden: Tensor
+
+    @classmethod
+    def join(cls, heard: Sequence[Heard]) -> Heard:
+        """Put several answers behind each other."""
+        return cls(
+            torch.cat([each.features for each in heard]),
+            torch.cat([each.logprobs for each in heard]),
+            torch.cat([each.right for each in heard]),
+            torch.cat([each.hidden for each in heard]),
+        )
+
+
+async def listen(group: Group, query: Query, text: str, *, hidden: bool = False) -> Heard:
+    """Read an answer to all members of a fuse after their prompts."""
+    weights = (1.0,) * group.width
+    ids = {n: opening(group.leaves[n], query, "") for n in group.run(weights)}
+    cursor = Cursor.open(group, weights, ids)
+    try:
+        return await _listen(cursor, cursor.path(encoded(text)), hidden=hidden)
+    finally:
+        cursor.close()
+
+
+async def _listen(cursor: Cursor, entries: Sequence[int], *, hidden: bool) -> Heard:
+    _complete(cursor)
+    cursor.extend(entries)
+    if cursor.room < 0:
+        raise ModelError("E703", "the text is longer than a member's context")
+    targets = [*entries, None]
+    marks = {n: [*track.marks, len(track.ids)] for n, track in cursor.tracks.items()}
+    lead = frozenset(cursor.group.lead[:1] if hidden else ())
+    found: list[Heard] = []
+    for start in range(0, len(targets), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        at = {n: m[some] for n, m in marks.items()}
+        own = await ReadLogits(cursor, at, lead)
+        _complete(cursor)
+        logits = [own.get(n) for n in range(len(cursor.group.leaves))]
+        found.append(_heard(cursor.group, logits, targets[some], hidden=hidden))
+    return Heard.join(found)
+
+
+def _complete(cursor: Cursor) -> None:
+    """Refuse to go on without members that left."""
+    if cursor.left:
+        said = "; ".join(f"{name}: {why}" for name, why in cursor.left.items())
+        raise ModelError("E701", f"not every member could be listened to: {said}")
+
+
+def _heard(
+    group: Group, logits: Sequence[Tensor | None], targets: Sequence[int | None], *, hidden: bool
+) -> Heard:
+    lined = group.lined(logits)
+    rows = torch.arange(len(targets), device=group.device)
+    every = sorted(group.space.ends)
+    ends = torch.tensor(every, dtype=torch.long, device=group.device)
+    last = torch.tensor([target is None for target in targets], device=group.device)
+    came = torch.tensor([target or 0 for target in targets], device=group.device)
+    logprobs, right = [], []
+    for n in range(len(lined.members)):
+        said = lined.finish(Said(lined.probabilities(n), linear=True))
+        logprobs.append(torch.where(last, said.over(rows, every), said.at(rows, came)))
+        best = said.entries(rows, said.scores.argmax(-1))
+        right.append(torch.where(last, torch.isin(best, ends), best == came))
+    states = group.seen(logits) if hidden else None
+    return Heard(
+        torch.stack([features(each) for each in lined.members], 1).cpu(),
+        torch.stack(logprobs, 1).cpu(),
+        torch.stack(right, 1).cpu(),
+        (torch.zeros(len(targets), 0) if states is None else states).cpu(),
+    )

@@ -1,0 +1,47 @@
+"""What a fuse that weighs by its prompt does before the first token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from composer.values.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from composer.engine.sequence import Cursor
+    from composer.values.ports import Query
+
+__all__ = ["Prior", "settle", "settled"]
+
+
+class Prior(Protocol):
+    """Factors for the members' weights, in their order; a member of factor 0 is not run."""
+
+    def __call__(self, cursor: Cursor, query: Query) -> Awaitable[tuple[float, ...]]:
+        """Find them from the prompts that the members of a cursor read."""
+
+
+async def settle(cursor: Cursor, query: Query) -> None:
+    """Give a cursor at the beginning of its answer the weights that its prompt asks for."""
+    prior: Prior | None = cursor.group.prior
+    if prior is None:
+        return
+    factors = await prior(cursor, query)
+    found = [w * f for w, f in zip(cursor.weights, factors, strict=True)]
+    total = sum(found)
+    if not total > 0:
+        raise ModelError(
+            "E701",
+            "the prompt left no member of the fuse a weight",
+            "give the members weights of your own instead of `weigh`",
+        )
+    cursor.reweigh([each / total for each in found])
+
+
+def settled(cursor: Cursor) -> dict[str, float]:
+    """The weights that a prompt gave, by member; nothing for a fuse that does not ask it."""
+    group = cursor.group
+    if group.prior is None:
+        return {}
+    return {leaf.name: w for leaf, w in zip(group.leaves, cursor.weights, strict=True)}

@@ -1,0 +1,145 @@
+"""Writing an answer span by span in the engine: members are cursors, proposals are forks of them.
+
+A member's own tokens are never thrown away: what is judged is read by a fork of its cursor, and
+the fork of the kept proposal is where it goes on.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from composer.engine.answer import Answer
+from composer.engine.requests.entries import Draw, ReadAhead, ScoreEntries
+from composer.engine.sessions.base import all_of, given, together
+from composer.engine.sessions.settle import settle
+from composer.engine.sessions.write import begin
+from composer.engine.spans import Candidate, fuse_spans, mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from composer.engine.group import Group
+    from composer.engine.requests.entries import Drawn
+    from composer.engine.sequence import Cursor
+    from composer.specs import SpanFuse
+    from composer.values.requests import Completion, Generate, Sampling, Usage
+
+__all__ = ["span_write"]
+
+
+async def span_write(
+    fuse: SpanFuse, groups: Sequence[Group], job: Generate, on_text: Callable[[str], None] | None
+) -> Completion:
+    """Open the members that have a weight, and fuse their spans."""
+    weights = fuse.shares()
+    members: list[LocalMember] = []
+    try:
+        for name, weight, group, part in zip(
+            fuse.names, weights, groups, fuse.members, strict=True
+        ):
+            if weight:
+                cursor = begin(group, job, group.weights(part))
+                members.append(LocalMember(name, weight, cursor, job.sampling))
+                await settle(cursor, job.query)
+        await all_of([ReadAhead(member.cursor) for member in members])
+        answer, most = Answer(job.sampling, on_text), fuse.max_span_tokens
+        return await fuse_spans(members, together, answer, words=fuse.words, max_span_tokens=most)
+    finally:
+        for member in members:
+            member.close()
+
+
+class LocalMember:
+    """A member whose models the engine runs: where its cursor is, and where candidates end.
+
+    A token that was drawn beyond a proposal begins the next one, if that proposal is kept.
+    """
+
+    def __init__(self, name: str, weight: float, cursor: Cursor, how: Sampling) -> None:
+        self.name, self.weight, self.cursor = name, weight, cursor
+        self._how = how
+        processing = replace(how.processing, min_tokens=0)  # who proposed an end was free to
+        self._judging = replace(how, processing=processing)
+        self._written = 0
+        self._luck = random.Random(f"{how.seed}/{name}")  # noqa: S311  # not for secrets
+        self._last = b""
+        self._ahead: Drawn | None = None
+        self._forks: list[Cursor] = []
+        self._ends: dict[Candidate, Cursor] = {}
+        self._own: dict[Candidate, tuple[float | None, Drawn | None]] = {}
+
+    @property
+    def left(self) -> Mapping[str, str]:
+        """Who left on the way, and why."""
+        return self.cursor.left
+
+    def make_room(self) -> bool:
+        """Go on without models that have no room left; say whether there is room then."""
+        return self.cursor.make_room()
+
+    async def propose(self, words: int, most: int) -> Candidate:
+        """Write up to where a word begins after enough words, or to the end."""
+        cursor, ahead = self._fork(), self._ahead
+        tokens: list[str] = []
+        logprobs: list[float] = []
+        text, ended = b"", False
+        while len(tokens) < most and cursor.room >= 0 and not ended:
+            if ahead is None:
+                cursor.mark()
+                ahead = await Draw(cursor, self._how, self._luck.random())
+            piece = cursor.group.piece(ahead.entry)
+            ended = ahead.entry in cursor.group.space.ends
+            if not ended and piece[:1].isspace() and len(text.split()) >= words:
+                break
+            tokens.append(piece.decode(errors="replace"))
+            logprobs.append(ahead.logprob)
+            if not ended:
+                cursor.push(ahead.entry)
+            text, ahead = text + piece, None
+        made = Candidate(text, ended, tuple(tokens))
+        self._ends[made], self._own[made] = cursor, (mean(logprobs), ahead)
+        return made
+
+    async def score(self, candidates: Sequence[Candidate]) -> list[float | None]:
+        """Read every candidate but one's own: mean log-probability of a token."""
+        others = [each for each in candidates if each not in self._own]
+        reads = {each: read for each in others if (read := self._place(each)) is not None}
+        scores = dict(zip(reads, map(mean, await all_of(list(reads.values()))), strict=True))
+        return [self._own[c][0] if c in self._own else scores.get(c) for c in candidates]
+
+    def accept(self, candidate: Candidate) -> None:
+        """Go on where the fork of a candidate ends."""
+        kept = self._ends[candidate]
+        for cursor in (*self._forks, self.cursor):
+            if cursor is not kept:
+                cursor.close()
+        self.cursor, self._last = kept, candidate.text
+        self._written += len(candidate.tokens)
+        kept.written = self._written
+        self._ahead = self._own[candidate][1] if candidate in self._own else None
+        self._forks, self._ends, self._own = [], {}, {}
+
+    def usage(self) -> Mapping[str, Usage]:
+        """What the models were given so far."""
+        return given([(self.name, self.cursor.group, self.cursor.usage())])
+
+    def close(self) -> None:
+        """Give all rows back."""
+        for cursor in (*self._forks, self.cursor):
+            cursor.close()
+
+    def _fork(self) -> Cursor:
+        self._forks.append(self.cursor.fork())
+        return self._forks[-1]
+
+    def _place(self, candidate: Candidate) -> ScoreEntries | None:
+        """Put a fork to where a candidate ends; what reads it there, if anything can."""
+        cursor = self._ends[candidate] = self._fork()
+        start, entries = cursor.continuation(self._last, candidate.text)
+        cursor.cut(start)
+        cursor.extend(entries)
+        end = candidate.ended and bool(cursor.group.space.ends)
+        readable = (entries or end) and cursor.room >= 0
+        return ScoreEntries(cursor, start, end, self._judging) if readable else None

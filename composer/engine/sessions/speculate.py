@@ -1,0 +1,187 @@
+"""Writing an answer with drafts: one side proposes entries, the other judges them in one pass.
+
+Speculative Ensemble, arXiv:2502.01662. The lead drafts; the other members judge all it drafted in
+one pass, and where nothing was refused they propose the next entry, which the lead judges in the
+pass with which it drafts on. What is written is distributed as the fuse (greedy: the same).
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from composer.engine.answer import Answer
+from composer.engine.group import Fuse
+from composer.engine.phase import Phase
+from composer.engine.requests.entries import ReadAhead
+from composer.engine.requests.speculative import Side, SpeculativeStep
+from composer.engine.sessions.write import begin, spent, write
+from composer.values.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from composer.engine.group import Group
+    from composer.engine.requests.speculative import Proposal, StepResult
+    from composer.engine.sequence import Cursor
+    from composer.engine.sessions.base import Session
+    from composer.specs import TokenFuse
+    from composer.values.requests import Completion, Generate
+
+__all__ = ["speculative"]
+
+Lead = Literal["cheapest", "first"]
+_MOST = 8  # beyond, too few of a draft's last entries are accepted
+
+
+def speculative(
+    fuse: TokenFuse,
+    job: Generate,
+    on_text: Callable[[str], None] | None,
+    *,
+    tokens: int | None = None,
+    lead: Lead = "cheapest",
+) -> tuple[TokenFuse, Callable[[Group], Session[Completion]]]:
+    """Draft `tokens` entries at a time by the first member, or the one of fewest parameters.
+
+    By default as many as the others have times its parameters, from 1, where equals take turns.
+    """
+    return fuse, lambda group: _speculate(group, fuse, job, on_text, tokens, lead)
+
+
+async def _speculate(  # noqa: PLR0913  # what one draft is made of
+    group: Group,
+    fuse: TokenFuse,
+    job: Generate,
+    on_text: Callable[[str], None] | None,
+    tokens: int | None,
+    lead: Lead,
+) -> Completion:
+    weights = group.weights(fuse)
+    sides = _sides(group, weights, lead)
+    if len(sides) == 1:  # nobody to draft for
+        return await write(group, fuse, job, on_text)
+    answer, count = Answer(job.sampling, on_text), tokens or _fitting(group, sides)
+    drafting = _Drafting(begin(group, job, weights), answer, sides, count)
+    try:
+        await drafting.run()
+        usage = spent(drafting.cursor, drafting.answer)
+    finally:
+        drafting.cursor.close()
+    return drafting.answer.close(usage)
+
+
+def _sides(group: Group, weights: Sequence[float], lead: Lead) -> tuple[Side, ...]:
+    """The lead and the others, of members that have a weight; raises ModelError."""
+    root = group.root
+    if not isinstance(root, Fuse) or root.maps is not None:
+        names = ", ".join(leaf.name for leaf in group.leaves)
+        raise ModelError("E305", f"{names} do not share one vocabulary", "say `draft = safe()`")
+    run = [n for n, weight in enumerate(weights) if weight]
+    first = min(run, key=lambda n: _size(group, n)) if lead == "cheapest" else run[0]
+    rest = tuple(n for n in run if n != first)
+    return tuple(_side(root, weights, part) for part in ((first,), rest) if part)
+
+
+def _size(group: Group, member: int) -> int:
+    """How many parameters a member has."""
+    assert isinstance(group.root, Fuse)
+    modules = {group.leaves[n].runner.model.module for n in group.root.children[member].leaves}
+    return sum(p.numel() for module in modules for p in module.parameters())
+
+
+def _fitting(group: Group, sides: Sequence[Side]) -> int:
+    """How many entries the lead drafts while the others would have read one."""
+    lead, others = (sum(_size(group, n) for n in side.members) for side in sides)
+    return min(_MOST, max(1, round(others / lead)))
+
+
+def _side(root: Fuse, weights: Sequence[float], members: tuple[int, ...]) -> Side:
+    """Some members; what they propose leans to what all of them say, whatever a weight's sign."""
+    total = sum(abs(weights[n]) for n in members)
+    own = (abs(w) / total if n in members else 0.0 for n, w in enumerate(weights))
+    leaves = frozenset(leaf for n in members for leaf in root.children[n].leaves)
+    return Side(members, leaves, tuple(own))
+
+
+@dataclass(eq=False)
+class _Drafting:
+    """An answer on its way, with proposals `pending` behind the `written` entries."""
+
+    cursor: Cursor
+    answer: Answer
+    sides: tuple[Side, ...]
+    tokens: int
+    written: int = 0
+    pending: list[Proposal] = field(default_factory=list)
+    owner: Side | None = None
+    luck: random.Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.luck = random.Random(self.answer.how.seed)  # noqa: S311  # not for secrets
+
+    async def run(self) -> None:
+        """Cycle after cycle: the lead's turns, then one of the others."""
+        await ReadAhead(self.cursor)
+        while self.answer.finish is None:
+            for phase in range(self.tokens + 1):
+                side = self.sides[phase == self.tokens]
+                if phase in (0, self.tokens):
+                    self._mark(side)
+                step = self._prepare(side, phase)
+                if step is not None and self.answer.finish is None:
+                    self._take(step, (await step))
+        self.cursor.cut(self.written)
+
+    def _mark(self, side: Side) -> None:
+        """All that the side has read is written: models that cannot be cut back come back here."""
+        for leaf, track in self.cursor.tracks.items():
+            if leaf in side.leaves:
+                track.leaf.runner.rows.mark(track.row)
+
+    def _prepare(self, side: Side, phase: int) -> SpeculativeStep | None:
+        """Prepare what a side can do now: judge the other's proposals, and propose."""
+        judged = self.pending if self.owner != side else []
+        more = self._open()
+        if not judged and not more:
+            return None
+        luck = tuple(self.luck.random() for _ in range(len(judged) + 2))
+        at = Phase((self.cursor.group, self.tokens, self.sides[0].members), phase)
+        how = self.answer.how
+        return SpeculativeStep(self.cursor, how, side, self.written, tuple(judged), more, luck, at)
+
+    def _open(self) -> bool:
+        """Whether an entry can follow the last that is pending."""
+        ends = self.pending and self.pending[-1].entry in self.cursor.group.space.ends
+        left = max(1, self.answer.how.max_tokens) - len(self.answer.tokens) - len(self.pending)
+        return not ends and left > 0 and self.cursor.room >= 0
+
+    def _take(self, step: SpeculativeStep, result: StepResult) -> None:
+        """Write what was accepted and what stands instead; keep the proposal."""
+        if step.judged:
+            self.pending = []
+        for drawn in result.accepted:
+            self._write(drawn.entry, drawn.logprob)
+        if result.instead is not None and self.answer.finish is None:
+            self.cursor.cut(self.written)
+            if result.instead.entry not in self.cursor.group.space.ends:
+                self.cursor.push(result.instead.entry)
+            self._write(result.instead.entry, result.instead.logprob)
+        if result.proposal is not None:
+            self._propose(step.side, result.proposal)
+        elif not self.pending and self.answer.finish is None and self.cursor.room < 0:
+            self.answer.finish = "context"
+
+    def _write(self, entry: int, logprob: float) -> None:
+        if self.answer.finish is None:
+            group = self.cursor.group
+            ends = entry in group.space.ends
+            self.written += not ends
+            self.answer.add(group.piece(entry), logprob, ends=ends)
+
+    def _propose(self, side: Side, proposal: Proposal) -> None:
+        self.owner = side
+        self.pending.append(proposal)
+        if proposal.entry not in self.cursor.group.space.ends:
+            self.cursor.push(proposal.entry)

@@ -1,0 +1,289 @@
+"""Writing an answer by one member, which the others only mend: generate, verify, ensemble.
+
+SAFE, arXiv:2510.15346. The first member, the lead, drafts some tokens alone; the others read the
+text of the draft, in tokens of their own, in one pass. At the first token that begins where tokens
+of all members begin, that the lead gave less than one half, that it and another member together
+gave less than one, and where that member's likeliest token is another, the rest of the draft is
+dropped and the fused distribution is drawn from once. All other tokens are the lead's own.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from typing import TYPE_CHECKING, Literal
+
+from composer.engine.align.sharp import Sharpened
+from composer.engine.answer import Answer
+from composer.engine.combine import LogPool
+from composer.engine.group import Fuse, Single
+from composer.engine.phase import Phase
+from composer.engine.requests.base import END
+from composer.engine.requests.entries import Draw, ReadAhead
+from composer.engine.requests.score_tokens import ScoreTokens
+from composer.engine.sequence import Cursor
+from composer.engine.sessions.write import begin, spent, write
+from composer.values.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from composer.engine.group import Group
+    from composer.engine.requests.entries import Drawn
+    from composer.engine.requests.score_tokens import TokenScores
+    from composer.engine.sequence import Track
+    from composer.engine.sessions.base import Session
+    from composer.specs import TokenFuse
+    from composer.values.requests import Completion, Generate
+
+__all__ = ["safe"]
+
+Sharpen = Literal["geometric", "prefixes", "none"]
+_SCORE, _FUSE = 1 << 20, 1 << 21  # phases beyond all drafting, however long drafts are
+_HALF, _WHOLE = 0.5, 1.0  # with more, the token is the likeliest of the mean whatever others say
+
+
+def safe(
+    fuse: TokenFuse,
+    job: Generate,
+    on_text: Callable[[str], None] | None,
+    *,
+    tokens: int = 5,
+    sharpen: Sharpen = "geometric",
+) -> tuple[TokenFuse, Callable[[Group], Session[Completion]]]:
+    """Draft `tokens` tokens at a time; where members fuse, what they say is sharpened.
+
+    `geometric` takes the square root of the product of two probabilities instead of their mean,
+    `prefixes` adds to likely tokens what is given to likely tokens that begin with them.
+    """
+    if sharpen == "geometric" and not fuse.combine.signed:
+        fuse = replace(fuse, combine=LogPool())
+    elif sharpen == "prefixes":
+        fuse = replace(fuse, align=Sharpened(align=fuse.align))
+    return fuse, lambda group: _safe(group, fuse, job, on_text, tokens)
+
+
+async def _safe(
+    group: Group,
+    fuse: TokenFuse,
+    job: Generate,
+    on_text: Callable[[str], None] | None,
+    tokens: int,
+) -> Completion:
+    root = group.root
+    if not isinstance(root, Fuse) or not all(isinstance(c, Single) for c in root.children):
+        raise ModelError(
+            "E302",
+            "a safe draft is read by models, not by fuses of them",
+            "give the models themselves to one `token_fuse`",
+        )
+    weights = group.weights(fuse)
+    lead = weights[0] and sum(map(bool, weights)) > 1
+    if not lead:  # nobody to draft, or nobody to verify
+        return await write(group, fuse, job, on_text)
+    mending = _Mending(begin(group, job, weights), Answer(job.sampling, on_text), tokens)
+    try:
+        await mending.run()
+        usage = spent(mending.cursor, mending.answer)
+    finally:
+        mending.cursor.close()
+    return mending.answer.close(usage)
+
+
+@dataclass(eq=False)
+class _Reader:
+    """A member that verifies: its own tokens after `base` spell `tail`, which may be cut anew."""
+
+    track: Track
+    base: int
+    tail: bytes = b""
+
+    def give(self, text: bytes) -> list[int]:
+        """Its tokens of a text that goes on: those that are new, once the old ones are cut back."""
+        vocabulary = self.track.leaf.runner.model.vocabulary
+        new, old = vocabulary.extend(self.tail + text), self.track.ids[self.base :]
+        pairs = enumerate(zip(old, new, strict=False))
+        same = next((n for n, (a, b) in pairs if a != b), min(len(old), len(new)))
+        _back(self.track, self.base + same)
+        return list(new[same:])
+
+    def places(self) -> dict[int, int]:
+        """Where its tokens begin, in bytes from where the draft does: how many go before."""
+        vocabulary = self.track.leaf.runner.model.vocabulary
+        sizes = [len(vocabulary.piece(token)) for token in self.track.ids[self.base :]]
+        starts = accumulate(sizes, initial=-len(self.tail))
+        return {start: self.base + n for n, start in enumerate(starts)}
+
+    def keep(self, text: bytes) -> None:
+        """The draft stands; only what begins with it may be cut anew together with the next."""
+        places = self.places()
+        start = max(start for start in places if start <= 0)
+        self.base, self.tail = places[start], (self.tail + text)[len(self.tail) + start :]
+
+    def settle(self) -> None:
+        """What was read stays as it is."""
+        self.base, self.tail = len(self.track.ids), b""
+
+
+@dataclass(eq=False)
+class _Drafted:
+    """A token of the lead: what was drawn, and how many tokens of its own go before it."""
+
+    drawn: Drawn
+    before: int
+
+
+class _Mending:
+    """An answer on its way: the lead's tokens, and some of all members."""
+
+    def __init__(self, cursor: Cursor, answer: Answer, tokens: int) -> None:
+        self.cursor, self.answer, self.tokens = cursor, answer, tokens
+        self._luck = random.Random(answer.how.seed)  # noqa: S311  # not for secrets
+        lead, *others = cursor.tracks
+        alone = (1.0, *(0.0 for _ in cursor.weights[1:]))
+        self._lead = Cursor(cursor.group, alone, {lead: cursor.tracks[lead]})
+        self._readers = {n: _Reader(t := cursor.tracks[n], len(t.ids)) for n in others}
+
+    @property
+    def _track(self) -> Track:
+        return self._lead.tracks[self._lead.first]
+
+    async def run(self) -> None:
+        """Draft, verify, and fuse where the others object."""
+        await ReadAhead(self.cursor)
+        while self.answer.finish is None:
+            if self.cursor.room < 0:
+                self.answer.finish = "context"
+                return
+            self.cursor.mark()
+            draft = await self._draft()
+            at = await self._verify(draft)
+            self._write([each.drawn for each in draft[:at]])
+            if at < len(draft) and self.answer.finish is None:
+                await self._fuse()
+
+    async def _draft(self) -> list[_Drafted]:
+        """The lead goes on alone, up to the end, or as far as anyone may."""
+        draft: list[_Drafted] = []
+        done = len(self.answer.tokens)
+        left = max(1, self.answer.how.max_tokens) - done
+        if done < self.answer.how.min_tokens:  # all of a draft may end the answer, or none of it
+            left = min(left, self.answer.how.min_tokens - done)
+        while len(draft) < min(self.tokens, left) and self.cursor.room >= 0:
+            self._lead.written = done + len(draft)
+            found = await self._draw(self._lead, len(draft))
+            draft.append(_Drafted(found, len(self._track.ids)))
+            if found.entry in self.cursor.group.space.ends:
+                break
+            self._lead.push(found.entry)
+        return draft
+
+    def _draw(self, cursor: Cursor, step: int) -> Draw:
+        return Draw(cursor, self.answer.how, self._luck.random(), self._phase(step))
+
+    def _phase(self, step: int) -> Phase:
+        return Phase((self.cursor.group, "safe"), step)
+
+    async def _verify(self, draft: list[_Drafted]) -> int:
+        """Let the others read a draft; where all of them are to go on together, if anywhere."""
+        tokens = self._fit(draft)
+        if tokens is None:
+            _back(self._track, draft[0].before)
+            self.answer.finish = "context"
+            return 0
+        for n, own in tokens.items():
+            self._readers[n].track.ids.extend(token for token in own if token != END)
+        self.cursor.written = len(self.answer.tokens)
+        how = self.answer.how
+        scores = await ScoreTokens(self.cursor, tokens, self._phase(_SCORE), how)
+        at = self._objection(draft, tokens, scores)
+        if at < len(draft):
+            self._go_back(draft, at)
+        else:
+            for reader in self._readers.values():
+                reader.keep(self._text(draft))
+        return at
+
+    def _fit(self, draft: list[_Drafted]) -> dict[int, list[int]] | None:
+        """Cut a draft to what the others have room for; their tokens of it, None if none."""
+        while draft:
+            tokens = {n: reader.give(self._text(draft)) for n, reader in self._readers.items()}
+            if all(r.track.room >= len(tokens[n]) for n, r in self._readers.items()):
+                if draft[-1].drawn.entry in self.cursor.group.space.ends:
+                    return {n: [*given, END] for n, given in tokens.items()}
+                return tokens
+            if len(draft) == 1:
+                return None
+            _back(self._track, draft.pop().before)
+        return None
+
+    def _text(self, draft: Sequence[_Drafted]) -> bytes:
+        return self.cursor.group.spell([each.drawn.entry for each in draft])
+
+    def _objection(
+        self,
+        draft: Sequence[_Drafted],
+        tokens: Mapping[int, Sequence[int]],
+        scores: Mapping[int, TokenScores],
+    ) -> int:
+        """The first token of a draft at which members fuse, or their number."""
+        places = {n: self._places(n, tokens[n]) for n in self._readers}
+        offset = 0
+        for n, each in enumerate(draft):
+            own = math.exp(each.drawn.logprob)
+            if own < _HALF and all(offset in known for known in places.values()):
+                for leaf, seen in scores.items():
+                    at = places[leaf][offset]
+                    if self._objects(leaf, tokens[leaf][at], seen.best[at]) and (
+                        own + math.exp(seen.logprobs[at]) < _WHOLE
+                    ):
+                        return n
+            offset += len(self.cursor.group.piece(each.drawn.entry))
+        return len(draft)
+
+    def _places(self, leaf: int, given: Sequence[int]) -> dict[int, int]:
+        """Where in the draft, in bytes, each of a member's new tokens begins."""
+        reader = self._readers[leaf]
+        start = len(reader.track.ids) - len(given) + (given[-1:] == [END])
+        known = {offset: at - start for offset, at in reader.places().items()}
+        return {offset: at for offset, at in known.items() if 0 <= at < len(given)}
+
+    def _objects(self, leaf: int, token: int, best: int) -> bool:
+        """Whether a member's likeliest token is not its own one of the draft."""
+        ends = self._readers[leaf].track.leaf.runner.model.ends
+        return best not in ends if token == END else best != token
+
+    def _go_back(self, draft: Sequence[_Drafted], at: int) -> None:
+        """All members stand before a token of the draft."""
+        offset = len(self._text(draft[:at]))
+        _back(self._track, draft[at].before)
+        for reader in self._readers.values():
+            _back(reader.track, reader.places()[offset])
+            reader.settle()
+
+    async def _fuse(self) -> None:
+        """One token of all members."""
+        self.cursor.written = len(self.answer.tokens)
+        found = await self._draw(self.cursor, _FUSE)
+        self._write([found])
+        if found.entry not in self.cursor.group.space.ends:
+            self.cursor.push(found.entry)
+        for reader in self._readers.values():
+            reader.settle()
+
+    def _write(self, found: Sequence[Drawn]) -> None:
+        group = self.cursor.group
+        for each in found:
+            if self.answer.finish is None:
+                ends = each.entry in group.space.ends
+                self.answer.add(group.piece(each.entry), each.logprob, ends=ends)
+
+
+def _back(track: Track, count: int) -> None:
+    """Go back to the first tokens of a track."""
+    del track.ids[count:]
+    while track.marks and track.marks[-1] >= count:
+        track.marks.pop()
+    track.leaf.runner.rows.crop(track.row, len(track.ids))

@@ -1,0 +1,86 @@
+"""Writing an answer token by token."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from composer.engine.answer import Answer
+from composer.engine.group import Fuse
+from composer.engine.requests.entries import Draw
+from composer.engine.sequence import Cursor, opening
+from composer.engine.sessions.settle import settle, settled
+from composer.specs import leaves
+from composer.values.requests import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from composer.engine.group import Group
+    from composer.engine.requests.entries import Drawn
+    from composer.values.ports import Model
+    from composer.values.requests import Completion, Generate
+
+__all__ = ["begin", "go_on", "spent", "write"]
+
+
+def begin(group: Group, job: Generate, weights: Sequence[float]) -> Cursor:
+    """Open a cursor where the job's answer begins, or goes on from its prefix."""
+    ids = {leaf: opening(group.leaves[leaf], job.query, job.prefix) for leaf in group.run(weights)}
+    cursor = Cursor.open(group, weights, ids)
+    for track in cursor.tracks.values():  # what is gone on from is of the answer
+        track.start -= len(track.leaf.runner.model.vocabulary.extend(job.prefix.encode()))
+    return cursor
+
+
+async def write(
+    group: Group, model: Model, job: Generate, on_text: Callable[[str], None] | None
+) -> Completion:
+    """Draw until the answer ends, with the weights that the model says."""
+    answer = Answer(job.sampling, on_text)
+    luck = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
+    cursor = begin(group, job, group.weights(model))
+    try:
+        await settle(cursor, job.query)
+        weights = settled(cursor)
+        await go_on(cursor, answer, luck)
+        usage = spent(cursor, answer)
+    finally:
+        cursor.close()
+    if len(group.leaves) == 1 and not isinstance(group.root, Fuse):
+        usage = {next(leaves(model)).name: u for u in usage.values()}
+    return replace(answer.close(usage), left=cursor.left, weights=weights)
+
+
+async def go_on(
+    cursor: Cursor,
+    answer: Answer,
+    luck: random.Random,
+    over: Callable[[Draw, Drawn], bool] | None = None,
+) -> None:
+    """Draw until the answer ends, or until `over` says that somebody else goes on from here.
+
+    What `over` is asked about is not written if it says yes.
+    """
+    while answer.finish is None:
+        if not cursor.make_room():
+            answer.finish = "context"
+            return
+        request = Draw(cursor, answer.how, luck.random())
+        found = await request
+        if over is not None and over(request, found):
+            return
+        ends = found.entry in cursor.group.space.ends
+        answer.add(cursor.group.piece(found.entry), found.logprob, ends=ends)
+        if not ends:
+            cursor.push(found.entry)
+        if answer.finish is None and answer.how.max_length is not None:
+            longest = max(len(track.ids) for track in cursor.tracks.values())
+            answer.finish = "length" if longest >= answer.how.max_length else None
+
+
+def spent(cursor: Cursor, answer: Answer) -> dict[str, Usage]:
+    """What each model was given, and the end that all of them said."""
+    ended = int(answer.finish == "stop" and answer.tokens[-1:] == [""])
+    return {name: u + Usage(0, 0, ended) for name, u in cursor.usage().items()}

@@ -1,0 +1,112 @@
+"""Reading a model's weights and tokenizer by transformers; nothing of a checkpoint is executed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from tokenizers import Tokenizer
+
+from composer.checkpoints.expected import loaded_otherwise
+from composer.checkpoints.fingerprint import spelt
+from composer.heavy import transformers
+from composer.specs.reading import damaged, json_of
+from composer.values.errors import ModelError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+    from composer.checkpoints.folder import ModelFiles
+    from composer.specs import Weights
+
+__all__ = ["module_of", "refused", "tokenizer_of"]
+
+_DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
+
+
+def module_of(files: ModelFiles, weights: Weights, device: torch.device) -> PreTrainedModel:
+    """Read the weights, safetensors only; raises ModelError where some would be drawn at random."""
+    module: PreTrainedModel
+    module, info = transformers.AutoModelForCausalLM.from_pretrained(
+        str(files.folder),
+        local_files_only=True,
+        dtype=_dtype(weights.dtype, device),
+        use_safetensors=True,
+        trust_remote_code=False,
+        generation_config=transformers.GenerationConfig(),  # the file is read by us
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
+    )
+    quantized = _quantization(weights) is not None
+    error = loaded_otherwise(files.folder, type(module).__name__, info, quantized=quantized)
+    if error is not None:
+        raise error
+    if not quantized:
+        _own(module)
+    return module
+
+
+def _own(module: PreTrainedModel) -> None:
+    """Copy tensors that are the file itself, mapped into memory: it may change or be cut off."""
+    for tensor in (*module.parameters(), *module.buffers()):
+        # A copy is of its tensor's kind: one that can be written to, or one of inference.
+        with torch.inference_mode(mode=tensor.is_inference()):
+            tensor.data = tensor.data.clone()
+
+
+def tokenizer_of(files: ModelFiles) -> tuple[Tokenizer, PreTrainedTokenizerFast]:
+    """Return the tokenizer that tokenizer.json is, and what renders its chat template.
+
+    A class of transformers that makes another one of it has no say. Only a model without that
+    file is read as its class does.
+    """
+    folder, file = str(files.folder), files.folder / "tokenizer.json"
+    if files.vocabulary is None:
+        made = transformers.AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+        backend = getattr(made, "backend_tokenizer", None)
+        if backend is None:
+            raise ModelError("E505", "it has no fast tokenizer", "save it as tokenizer.json")
+        return Tokenizer.from_str(backend.to_str()), made
+    written = spelt(file.read_text(encoding="utf-8"))
+    if written is None:
+        raise damaged(file, "is not a tokenizer that the library `tokenizers` reads")
+    try:
+        chats = transformers.PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
+    except Exception as error:
+        text = f"transformers does not take the settings beside `{file}` ({type(error).__name__})"
+        help_ = "save the tokenizer again: tokenizer_config.json, special_tokens_map.json"
+        raise ModelError("E505", text, help_) from error
+    return written, chats
+
+
+def refused(name: str, weights: Weights, error: Exception) -> ModelError:
+    """Say why a checkpoint was not read; of a quantized one, what it would take."""
+    first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    kind = _quantization(weights)
+    if kind is None:
+        text = f"{name} cannot be loaded: transformers stops with {type(error).__name__}: {first}"
+        help_ = "compare config.json with what this type of model states, or save the model again"
+        return ModelError("E505", text, help_)
+    return ModelError(
+        "E505",
+        f"{name} is quantized ({kind}) and cannot be loaded here: {first}",
+        f"install the package that reads {kind}, or use a checkpoint that is not quantized",
+    )
+
+
+def _quantization(weights: Weights) -> str | None:
+    """How a checkpoint in a folder says its weights are quantized, if they are."""
+    path = Path(weights.location) / "config.json"
+    if not path.is_file():
+        return None
+    found: dict[str, Any] | None = json_of(path).get("quantization_config")
+    return None if found is None else str(found.get("quant_method", "in an unknown way"))
+
+
+def _dtype(wish: str, device: torch.device) -> torch.dtype | str:
+    if wish == "auto":
+        return torch.float32 if device.type == "cpu" else "auto"
+    return _DTYPES[wish]

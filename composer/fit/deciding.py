@@ -1,0 +1,61 @@
+"""What a route decides for many queries at once, and what those decisions would have come to."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from composer.heavy import np
+from composer.methods.estimators.values import Estimates
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from composer.methods.estimators.values import Choice, Floats, Labels, Predictions
+    from composer.methods.policies.base import Policy
+
+
+@dataclass(frozen=True, eq=False)
+class Outcomes:
+    """What decisions came to, a value a row: quality, dollars, and whether the strong was asked.
+
+    Values are NaN where the data do not tell.
+    """
+
+    quality: Floats
+    cost: Floats
+    share: Floats
+
+
+def estimates_of(found: Predictions) -> list[Estimates]:
+    """Return predictions as policies take them, a value a query."""
+    mean, spread = found.mean.tolist(), found.spread.tolist()
+    cost = [()] * len(mean) if found.cost is None else found.cost.tolist()
+    rows = zip(mean, spread, cost, strict=True)
+    return [Estimates(tuple(q), "", tuple(s), tuple(c)) for q, s, c in rows]
+
+
+def decide(
+    policy: Policy, estimates: Sequence[Estimates], choices: tuple[Choice, ...], seed: int
+) -> NDArray[np.intp]:
+    """Return the index of the choice that gets most weight, for each query."""
+    rng = random.Random(seed)
+    weights = policy.decide(estimates, choices, rng)
+    chosen: NDArray[np.intp] = np.array(weights).reshape(len(estimates), len(choices)).argmax(1)
+    return chosen
+
+
+def outcomes(chosen: NDArray[np.intp], labels: Labels) -> Outcomes:
+    """Return what choosing so came to, by the labels."""
+    rows = np.arange(len(chosen))
+    strong = (chosen == strongest(labels)).astype(float)
+    return Outcomes(labels.quality[rows, chosen], labels.cost[rows, chosen], strong)
+
+
+def strongest(labels: Labels) -> int:
+    """Return the index of the choice with the best mean label, the last among equals."""
+    means = np.nanmean(labels.quality, 0)
+    return int(len(means) - 1 - np.argmax(means[::-1]))

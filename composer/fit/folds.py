@@ -1,0 +1,65 @@
+"""Cross-validation: predictions for rows that the estimator did not learn from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from composer.fit.lesson import unteachable
+from composer.heavy import np, sklearn
+from composer.methods.estimators.values import Predictions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from composer.methods.estimators.base import Learned
+    from composer.methods.estimators.values import Labels
+
+    Split = tuple[NDArray[np.intp], NDArray[np.intp]]
+
+
+def shuffled(count: int, folds: int, seed: int) -> list[Split]:
+    """Return folds drawn by the seed: pairs of the rows to learn from and those left out."""
+    if count < folds:
+        text = f"{count} rows with outcomes are too few for {folds} folds"
+        raise unteachable(text, "give more rows, or fewer folds: `--folds 2`")
+    return list(
+        sklearn.model_selection.KFold(folds, shuffle=True, random_state=seed).split(np.zeros(count))
+    )
+
+
+def by_tag(tags: Sequence[tuple[str, ...]], folds: int) -> list[Split]:
+    """Return folds that leave whole tags out, none where all rows have the same.
+
+    A row belongs to the rarest of its tags, the last among equals.
+    """
+    count = Counter(tag for each in tags for tag in each)
+    groups = [min(reversed(each), key=count.__getitem__, default="") for each in tags]
+    kinds = len(set(groups))
+    if kinds <= 1:  # one kind cannot be left out
+        return []
+    return list(
+        sklearn.model_selection.GroupKFold(min(folds, kinds)).split(
+            np.zeros(len(tags)), groups=groups
+        )
+    )
+
+
+def out_of_fold(
+    part: Learned,
+    labels: Labels,
+    splits: Sequence[Split],
+    seed: int,
+) -> Predictions:
+    """Return the predictions of all rows, each by an estimator that did not see its fold."""
+    mean = np.full(labels.quality.shape, np.nan)
+    spread, cost = np.full_like(mean, np.nan), np.full_like(mean, np.nan)
+    for learnt, left in splits:
+        state = part.fit(labels.take(learnt), seed)
+        found = part.predict(state, labels.take(left).asked)
+        mean[left], spread[left] = found.mean, found.spread
+        if found.cost is not None:
+            cost[left] = found.cost
+    return Predictions(mean, spread, None if np.isnan(cost).all() else cost)

@@ -1,0 +1,106 @@
+"""What is taught, from what and to what end; and what comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
+
+from composer.diagnostics import Diagnostic, Mistakes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from composer.compiler.fits import Calibrated
+    from composer.evaluate import Compare
+    from composer.recipe import Recipe
+    from composer.values import State, Trainable
+
+T = TypeVar("T")
+
+What = Literal["share", "cost", "quality"]
+
+WHAT: tuple[What, ...] = get_args(What)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a person wants of a route: a share of strong calls, a mean cost, a mean quality.
+
+    The share is that of the queries which go to the best single choice, in [0, 1]; the cost is in
+    dollars an answer; the quality is the mean label.
+    """
+
+    what: What
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.what}={self.value:g}"
+
+    @classmethod
+    def read(cls, text: str) -> Target:
+        """Read `share=0.5`; raises ValueError with what is wrong."""
+        given, sign, value = text.partition("=")
+        what = next((each for each in WHAT if each == given), None)
+        if not sign or what is None:
+            raise ValueError(f"a target is share=0.5, cost=0.001 or quality=0.8, not {text!r}")
+        try:
+            number = float(value)
+        except ValueError:
+            raise ValueError(f"{value!r} is no number") from None
+        if not 0 <= number < float("inf") or (what != "cost" and number > 1):
+            limits = "0 or more" if what == "cost" else "between 0 and 1"
+            raise ValueError(f"a {what} is {limits}, not {value}")
+        return cls(what, number)
+
+
+def _silent(said: str) -> None:
+    del said
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A recipe, the data that it learns from, and how: folds of validation, seed, target.
+
+    `how` is how the answers of choices that have to be asked are compared with references;
+    `shrink` lets estimates of foreign queries shrink towards a safe prior. With `cache`, what
+    choices came to is kept, and not asked again; `tell` is called with what is done, in words.
+    """
+
+    recipe: Recipe
+    data: Path
+    seed: int = 0
+    folds: int = 5
+    target: Target | None = None
+    how: Compare = "auto"
+    shrink: bool = True
+    cache: bool = False
+    tell: Callable[[str], None] = _silent
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What a trainer returns: states by name (the part's own is `state`), and how well it does.
+
+    `notes` are sentences that a person should read.
+    """
+
+    names: tuple[str, ...]
+    rows: int
+    states: Mapping[str, State]
+    report: Mapping[str, Any] = field(default_factory=dict)
+    calibrated: Calibrated | None = None
+    notes: tuple[str, ...] = ()
+
+
+def nearest(table: Mapping[type[Trainable], T], part: Trainable) -> T:
+    """Return what a table has for a part's nearest class; raises Mistakes where it has nothing."""
+    found = next((table[kind] for kind in type(part).__mro__ if kind in table), None)
+    if found is None:
+        raise unteachable(f"nothing teaches `{part.name}`", "leave it out of the recipe")
+    return found
+
+
+def unteachable(text: str, help_: str = "") -> Mistakes:
+    """Return the mistake of a lesson that cannot be given (E509)."""
+    return Mistakes([Diagnostic("E509", text, help=help_)])

@@ -1,0 +1,167 @@
+"""Teaching the parts of a fuse that learn from texts: gates over tokens, and learnt weights.
+
+`hear` reads answers to a fuse's members; the functions named after parts make of that a state,
+which `composer.engine.fitted.save` writes into a file for `file = ...` in a recipe:
+
+    with Engine() as engine:
+        heard = hear(engine, fuse, [("What is 17 plus 25?", " 42"), ...], hidden=True)
+    save("trust.safetensors", routed(heard))
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from composer.fit.lesson import unteachable
+from composer.heavy import np, sklearn, torch
+from composer.values import Query, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from composer.engine.engine import Engine
+    from composer.engine.sessions.listen import Heard
+    from composer.engine.weights.local import LocalModel
+    from composer.methods.estimators.nets import Loss
+    from composer.methods.estimators.values import Floats
+    from composer.specs import TokenFuse
+
+__all__ = ["critical", "hear", "learned", "mapped", "routed"]
+
+_FEWEST = 2  # of each label: below that nothing can be told apart
+
+
+def hear(
+    engine: Engine, fuse: TokenFuse, texts: Iterable[tuple[str, str]], *, hidden: bool = False
+) -> Heard:
+    """Read (question, answer) pairs to all members, whatever gate or weights the fuse has.
+
+    An answer is read as it would be written, with the space that many models begin with.
+    """
+    from composer.engine.sessions.listen import Heard
+
+    bare = replace(fuse, gate=None, weigh=None, draft=None, lazy=False, leave=False)
+    futures = [
+        engine.listen(bare, Query.of(question), answer, hidden=hidden) for question, answer in texts
+    ]
+    if not futures:
+        raise unteachable("there is no text to learn from")
+    return Heard.join([future.result() for future in futures])
+
+
+def mapped(pivot: LocalModel, others: Sequence[LocalModel]) -> State:
+    """Teach `mapped` alignments what the tokens of others are in the first member's vocabulary.
+
+    From the output embeddings alone, with EVA's options (arXiv:2404.09492).
+    """
+    from composer.engine.align.mapped import learn_mapping
+
+    return learn_mapping(pivot, others)
+
+
+def learned(heard: Heard, names: Sequence[str], *, decay: float = 1e-3) -> State:
+    """Teach `learned` weights: the gate whose mean of the members loses least on what came.
+
+    Minimises the mean of -log sum_i g_i p_i, g the softmax of linear functions of each member's
+    features, plus `decay` times the squared coefficients, by L-BFGS from even weights.
+    """
+    features, logprobs = heard.features.clone(), heard.logprobs.clamp(min=-100.0).clone()
+    mean, scale = features.mean((0, 1)), features.std((0, 1)).clamp(min=1e-6)
+    inputs = (features - mean) / scale
+    gate = torch.zeros(inputs.shape[1], inputs.shape[2] + 1, requires_grad=True)
+    optimizer = torch.optim.LBFGS([gate], max_iter=200, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimizer.zero_grad()
+        scores = (inputs * gate[:, :-1]).sum(-1) + gate[:, -1]
+        found = -(scores.log_softmax(-1) + logprobs).logsumexp(-1).mean()
+        found = found + decay * gate.square().sum()
+        found.backward()  # type: ignore[no-untyped-call]
+        return found
+
+    optimizer.step(loss)  # type: ignore[no-untyped-call]
+    slopes = gate.detach()[:, :-1] / scale
+    folded = torch.cat([slopes, gate.detach()[:, -1:] - slopes @ mean[:, None]], 1)
+    return State({"gate": folded.numpy()}, {"part": "learned", "names": list(names)})
+
+
+def critical(heard: Heard) -> State:
+    """Teach the gate `critical`: a logistic classifier of the lead's distribution.
+
+    A token is critical where the lead's likeliest is not what came, and another member's is; both
+    kinds of tokens weigh alike. Tokens that nobody gets right are left out.
+    """
+    known, labels = _labels(heard)
+    inputs = heard.features[:, 0].numpy().astype(np.float64)[known]
+    scaler = sklearn.preprocessing.StandardScaler().fit(inputs)
+    model = sklearn.linear_model.LogisticRegression(class_weight="balanced").fit(
+        scaler.transform(inputs), ~labels
+    )
+    slopes = model.coef_[0] / scaler.scale_
+    arrays = {
+        "w0": slopes[:, None].astype(np.float32),
+        "b0": (model.intercept_ - slopes @ scaler.mean_).astype(np.float32),
+    }
+    return State(arrays, {"part": "critical", "sees": "distribution", **_counts(labels)})
+
+
+def routed(
+    heard: Heard, *, width: int = 0, steps: int = 500, rate: float = 1e-3, seed: int = 0
+) -> State:
+    """Teach the gate `routed`: how far the lead's next token is to be trusted.
+
+    CITER's perceptron over the lead's last hidden states, size to 2 width to width to 1 (`width`
+    0: the states' size), by binary cross-entropy. The label is 1 where the lead's likeliest token
+    is what came, 0 where only another member's is. Left out: labels by rolling the answer out
+    where neither is right (such tokens are not learnt from), batch normalisation and dropout
+    (inputs are standardised instead), and further rounds on answers written with the router.
+    """
+    from composer.methods.estimators.nets import layers, train
+
+    known, labels = _labels(heard)
+    inputs = heard.hidden.numpy().astype(np.float32)[known]
+    if not inputs.shape[1]:
+        raise unteachable("`routed` learns from hidden states", "hear them with `hidden = True`")
+    mean, scale = inputs.mean(0), inputs.std(0).clip(min=1e-6)
+    size = width or inputs.shape[1]
+    weights = layers((inputs.shape[1], 2 * size, size, 1), np.random.default_rng(seed))
+    weights = train(
+        weights,
+        _cross_entropy((inputs - mean) / scale, labels),
+        len(labels),
+        seed=seed,
+        steps=steps,
+        rate=rate,
+    )
+    weights["b0"] = weights["b0"] - (mean / scale) @ weights["w0"]
+    weights["w0"] = weights["w0"] / scale[:, None]
+    facts = {"part": "routed", "sees": "hidden", **_counts(labels)}
+    return State(dict(weights), facts)
+
+
+def _labels(heard: Heard) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Which tokens somebody gets right, and of those, where the lead does."""
+    right: NDArray[np.bool_] = heard.right.numpy()
+    known = np.asarray(right.any(1))
+    labels = right[known, 0]
+    if min(labels.sum(), (~labels).sum()) < _FEWEST:
+        text = "the first member is right wherever another is, or never"
+        raise unteachable(text, "take texts on which the members differ")
+    return known, labels
+
+
+def _counts(labels: NDArray[np.bool_]) -> dict[str, int]:
+    return {"tokens": len(labels), "trusted": int(labels.sum())}
+
+
+def _cross_entropy(inputs: Floats, labels: NDArray[np.bool_]) -> Loss:
+    """The loss of a batch of rows, by a perceptron's weights."""
+    from composer.methods.estimators.nets import forward
+
+    x, y = torch.from_numpy(inputs), torch.from_numpy(labels).float()
+    return lambda weights, rows: torch.nn.functional.binary_cross_entropy_with_logits(
+        forward(weights, x[rows])[:, 0], y[rows]
+    )

@@ -1,0 +1,43 @@
+"""`python -m composer.fit.zoo`: train models of the zoo, write its items and its cards."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from composer import zoo
+from composer.fit.zoo import cards, items
+from composer.fit.zoo.models import RECIPES, SHIPPED
+from composer.fit.zoo.train import train
+
+
+def main() -> None:
+    """Read the command line and do what it asks."""
+    parser = argparse.ArgumentParser(prog="python -m composer.fit.zoo", description=__doc__)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    training = verbs.add_parser("train", help="train models, each on one thread")
+    training.add_argument("names", nargs="+", choices=list(RECIPES), metavar="NAME")
+    writing = verbs.add_parser("items", help="write the items, without recorded answers")
+    judging = verbs.add_parser("cards", help="answer the items; write cards and records")
+    judging.add_argument("names", nargs="*", default=list(SHIPPED), metavar="NAME")
+    for verb in (training, judging):
+        verb.add_argument("--models", type=Path, default=zoo.MODELS, help="folder of models")
+    for verb in (writing, judging):
+        verb.add_argument("--items", type=Path, default=zoo.ITEMS, help="folder of items")
+    _do(parser.parse_args())
+
+
+def _do(given: argparse.Namespace) -> None:
+    if given.verb == "train":
+        for name in given.names:
+            train(name, given.models)
+    elif given.verb == "items":
+        for split in items.QUOTAS:
+            items.write(items.make(split), given.items / f"{split}.jsonl")
+    else:
+        cards.evaluate(given.models, given.items, given.names)
+        print(cards.table(given.models, given.names))  # noqa: T201 - the command's output
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,200 @@
+"""The parts that steps are made of: small typed values, each with the method of a paper.
+
+A part's module is imported when the part is first used, so that a command which needs three parts
+does not wait for forty.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from composer.methods.agreement import F1, Agreement, Bleu, Edits, Exact, Numeric, Rouge
+    from composer.methods.align import Shared, Union
+    from composer.methods.combine import Logs, Mean
+    from composer.methods.estimators.asked import Asked, Judging
+    from composer.methods.estimators.base import Estimator
+    from composer.methods.estimators.features import Features, Tfidf
+    from composer.methods.estimators.learned import Knn, Linear
+    from composer.methods.estimators.simple import Length, Perplexity, Random, Uniform
+    from composer.methods.estimators.values import Choice, Estimates
+    from composer.methods.extraction import (
+        After,
+        Boxed,
+        Line,
+        Number,
+        Option,
+        Pattern,
+        Reader,
+        Whole,
+    )
+    from composer.methods.handover import Doubt
+    from composer.methods.judging import Judge
+    from composer.methods.merging import Average, Edit
+    from composer.methods.mistakes import PartError, TemplateError
+    from composer.methods.policies.base import Policy
+    from composer.methods.policies.budgets import Budget, Paced, Spend
+    from composer.methods.policies.choosing import (
+        Blend,
+        Chance,
+        Cheapest,
+        Gap,
+        One,
+        Several,
+        Threshold,
+    )
+    from composer.methods.policies.exploring import Explore, Optimistic, Thompson
+    from composer.methods.reduction import Count, Medoid, Reduction, Shares
+    from composer.methods.rule import Constant, Operation, Rule, Verdict
+    from composer.methods.scoring import Confident, Consensus, Likelihood, Longest, Scorer, Shortest
+    from composer.methods.signals.base import Signal
+    from composer.methods.signals.measured import Confidence
+    from composer.methods.span import Boundary, Words
+    from composer.methods.table import find_part, kind_of, kinds_of, parts
+    from composer.methods.template import Template, check
+    from composer.methods.templates import TEMPLATES
+    from composer.methods.ties import First, Seeded, Surest, Ties
+    from composer.specs.parts import Align, Combine, Draft, Gate, Handover, Weigh
+    from composer.values import Typed
+
+    PARTS: dict[str, dict[str, type[Typed]]]
+
+__all__ = [
+    "F1",
+    "PARTS",
+    "TEMPLATES",
+    "After",
+    "Agreement",
+    "Align",
+    "Asked",
+    "Average",
+    "Blend",
+    "Bleu",
+    "Boundary",
+    "Boxed",
+    "Budget",
+    "Chance",
+    "Cheapest",
+    "Choice",
+    "Combine",
+    "Confidence",
+    "Confident",
+    "Consensus",
+    "Constant",
+    "Count",
+    "Doubt",
+    "Draft",
+    "Edit",
+    "Edits",
+    "Estimates",
+    "Estimator",
+    "Exact",
+    "Explore",
+    "Features",
+    "First",
+    "Gap",
+    "Gate",
+    "Handover",
+    "Judge",
+    "Judging",
+    "Knn",
+    "Length",
+    "Likelihood",
+    "Line",
+    "Linear",
+    "Logs",
+    "Longest",
+    "Mean",
+    "Medoid",
+    "Number",
+    "Numeric",
+    "One",
+    "Operation",
+    "Optimistic",
+    "Option",
+    "Paced",
+    "PartError",
+    "Pattern",
+    "Perplexity",
+    "Policy",
+    "Random",
+    "Reader",
+    "Reduction",
+    "Rouge",
+    "Rule",
+    "Scorer",
+    "Seeded",
+    "Several",
+    "Shared",
+    "Shares",
+    "Shortest",
+    "Signal",
+    "Spend",
+    "Surest",
+    "Template",
+    "TemplateError",
+    "Tfidf",
+    "Thompson",
+    "Threshold",
+    "Ties",
+    "Uniform",
+    "Union",
+    "Verdict",
+    "Weigh",
+    "Whole",
+    "Words",
+    "check",
+    "find_part",
+    "kind_of",
+    "kinds_of",
+    "parts",
+]
+
+WHERE = {
+    "agreement": ("Agreement", "Bleu", "Edits", "Exact", "F1", "Numeric", "Rouge"),
+    "align": ("Align", "Shared", "Union"),
+    "combine": ("Combine", "Logs", "Mean"),
+    "estimators.asked": ("Asked", "Judging"),
+    "estimators.base": ("Estimator",),
+    "estimators.features": ("Features", "Tfidf"),
+    "estimators.learned": ("Knn", "Linear"),
+    "estimators.simple": ("Length", "Perplexity", "Random", "Uniform"),
+    "estimators.values": ("Choice", "Estimates"),
+    "extraction": ("After", "Boxed", "Line", "Number", "Option", "Pattern", "Reader", "Whole"),
+    "draft": ("Draft",),
+    "gate": ("Gate",),
+    "handover": ("Doubt", "Handover"),
+    "judging": ("Judge",),
+    "merging": ("Average", "Edit"),
+    "mistakes": ("PartError", "TemplateError"),
+    "policies.base": ("Policy",),
+    "policies.budgets": ("Budget", "Paced", "Spend"),
+    "policies.choosing": ("Blend", "Chance", "Cheapest", "Gap", "One", "Several", "Threshold"),
+    "policies.exploring": ("Explore", "Optimistic", "Thompson"),
+    "reduction": ("Count", "Medoid", "Reduction", "Shares"),
+    "rule": ("Constant", "Operation", "Rule", "Verdict"),
+    "scoring": ("Confident", "Consensus", "Likelihood", "Longest", "Scorer", "Shortest"),
+    "signals.base": ("Signal",),
+    "signals.measured": ("Confidence",),
+    "span": ("Boundary", "Words"),
+    "table": ("find_part", "kind_of", "kinds_of", "parts"),
+    "template": ("Template", "check"),
+    "templates": ("TEMPLATES",),
+    "ties": ("First", "Seeded", "Surest", "Ties"),
+    "weigh": ("Weigh",),
+}
+"""In which module of this package each name is made."""
+
+_HOMES = {name: module for module, names in WHERE.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - as modules do
+    """Import what is asked for; make `PARTS` on first use, since looking for plugins takes time."""
+    if name == "PARTS":
+        from composer.methods.table import parts
+
+        return parts()
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

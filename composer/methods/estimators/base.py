@@ -1,0 +1,131 @@
+"""What an estimator is asked and what it gives: the quality that each choice would have."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar
+
+from composer.methods.estimators.values import Asked, Choice, Estimates, Labels, Predictions
+from composer.methods.mistakes import PartError
+from composer.values import Asker, Fitted, MaybeFile, Once, Query, State, Trainable, Typed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class Estimator(Typed):
+    """How good each choice would be for a query.
+
+    `needs` names what every choice's model must be able to do.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    @abstractmethod
+    async def estimate(self, query: Query, choices: tuple[Choice, ...], ask: Asker) -> Estimates:
+        """Estimate the quality of every choice for this query."""
+
+
+class Learned(Estimator, Trainable):
+    """An estimator that learns from recorded outcomes, by `fit`, and keeps what it learnt.
+
+    `compose fit` writes the state beside the recipe; without that, `data` is learnt from once per
+    process, in a thread, when the first query comes.
+    """
+
+    data: MaybeFile = None
+
+    @abstractmethod
+    def fit(self, labels: Labels, seed: int) -> State:
+        """Learn from labels; the same labels and seed give the same state, bit for bit."""
+
+    @abstractmethod
+    def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
+        """Predict for n queries at once; the columns are those of the labels learnt from."""
+
+    async def estimate(self, query: Query, choices: tuple[Choice, ...], ask: Asker) -> Estimates:
+        """Fit if nobody has yet, then estimate the question that the recipe was given."""
+        asked = asked_of(query)
+        return await ask.compute(lambda: self.judge([asked], choices)[0])
+
+    def judge(self, queries: Sequence[Asked], choices: tuple[Choice, ...]) -> list[Estimates]:
+        """Return the estimates of many queries, at once."""
+        fitted = self.ready(choices)
+        found, foreign = self._guarded(fitted, queries)
+        columns = [fitted.names.index(choice.name) for choice in choices]
+        because = self.because(fitted)
+        mean, spread = found.mean[:, columns].tolist(), found.spread[:, columns].tolist()
+        cost = [()] * len(queries) if found.cost is None else found.cost[:, columns].tolist()
+        rows = zip(mean, spread, cost, foreign, strict=True)
+        return [Estimates(tuple(q), because, tuple(s), tuple(c), f) for q, s, c, f in rows]
+
+    def _guarded(
+        self, fitted: Fitted, queries: Sequence[Asked]
+    ) -> tuple[Predictions, list[float | None]]:
+        """Predict; where a guard was fitted, shrink what is said of foreign queries."""
+        found = self.predict(fitted.state, queries)
+        if fitted.guard is None:
+            return found, [None] * len(queries)
+        from composer.methods.estimators.foreign import shrunk
+
+        found, foreign = shrunk(fitted.guard, queries, found)
+        return found, foreign.tolist()
+
+    def because(self, fitted: Fitted) -> str:
+        """Say in words where estimates come from."""
+        return f"`{self.name}` of {fitted.rows} recorded queries"
+
+    def ready(self, choices: tuple[Choice, ...]) -> Fitted:
+        """Return what was learnt about the choices, learning it now if there is only data."""
+        from composer.methods.estimators.rows import labels
+
+        if self._fitted is not None:
+            return self._sound(self._fitted)
+        if self.data is None:
+            raise PartError(
+                "E509",
+                f"`{self.name}` has learnt nothing yet",
+                "run `compose fit RECIPE --data FILE`, or give it `data = FILE`",
+            )
+        found = labels(self.data, choices)
+        return _FITTED.get((self, found.digest, found.names), lambda: self._learn(found))
+
+    def _sound(self, fitted: Fitted) -> Fitted:
+        """Check what was learnt elsewhere, once."""
+        from composer.methods.estimators.sound import check
+
+        def checked() -> Fitted:
+            check(
+                self.name,
+                fitted,
+                lambda probes: self.predict(fitted.state, probes),
+                lambda probes: self._guarded(fitted, probes)[0],
+            )
+            return fitted
+
+        return fitted.sound.get("sound", checked)
+
+    def _learn(self, found: Labels) -> Fitted:
+        return Fitted.of(found.names, len(found.queries), state=self.fit(found, 0))
+
+
+_FITTED: Once[Fitted] = Once()
+
+
+class Online(Learned):
+    """An estimator that goes on learning from the rewards of the choices that were made."""
+
+    @abstractmethod
+    def start(self, names: tuple[str, ...], seed: int) -> State:
+        """Return the state before anything was learnt."""
+
+    @abstractmethod
+    def update(self, state: State, asked: Asked, choice: int, reward: float) -> State:
+        """Return the state after the choice of that index had that reward, in [0, 1]."""
+
+
+def asked_of(query: Query) -> Asked:
+    """Return the question that the recipe was given, as estimators see it."""
+    tags = query.root.fields.get("tags", ())
+    listed = (tags,) if isinstance(tags, str) else tuple(map(str, tags or ()))
+    return query.root.text, listed

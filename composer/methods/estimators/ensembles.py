@@ -1,0 +1,145 @@
+"""Estimators made of many: a forest of random trees, and the mean of other estimators."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field, model_validator
+
+from composer.heavy import np, sklearn
+from composer.methods.estimators.base import Learned
+from composer.methods.estimators.features import Features, Tfidf
+from composer.methods.estimators.latent import Latent
+from composer.methods.estimators.learned import Featured, Knn, Linear
+from composer.methods.estimators.shapes import Shape
+from composer.methods.estimators.values import Predictions
+from composer.values import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from sklearn.tree import ExtraTreeRegressor
+
+    from composer.methods.estimators.features import Vectors
+    from composer.methods.estimators.values import Asked, Floats, Labels
+
+_LEAF = -1
+
+
+class Forest(Featured):
+    """Extremely randomized trees over few features: the mean label of the rows in a leaf.
+
+    `trees` are grown to leaves of at least `leaf` rows, each split the best of thresholds drawn
+    by chance for a `share` of the features. The spread is the standard deviation between trees.
+    Rows without the outcome of some choice are filled with that choice's mean.
+    """
+
+    name: ClassVar[str] = "forest"
+    paper: ClassVar[str] = "doi:10.1007/s10994-006-6226-1"
+
+    features: Features | tuple[Features, ...] = (Latent(of=Tfidf(), dims=64), Shape())
+    trees: int = Field(default=100, ge=1)
+    leaf: int = Field(default=5, ge=1)
+    share: float = Field(default=0.5, gt=0, le=1)
+
+    def fit(self, labels: Labels, seed: int) -> State:
+        """Grow the trees and keep them as arrays, one tree after the other."""
+        features, vectors = self.embed(labels.asked)
+        means = np.nanmean(labels.quality, 0)
+        known = np.where(np.isnan(labels.quality), means, labels.quality)
+        model = sklearn.ensemble.ExtraTreesRegressor(
+            self.trees, min_samples_leaf=self.leaf, max_features=self.share, random_state=seed
+        )
+        model.fit(_dense(vectors), known)
+        return State.join(features=features, trees=_trees(model.estimators_))
+
+    def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
+        """Let every query fall through all trees."""
+        trees = state.part("trees")
+        seen = _dense(self.vectors(state.part("features"), queries))
+        found = trees.arrays["value"][_fallen(trees, seen)]
+        return Predictions(found.mean(1).astype(float), found.std(1).astype(float))
+
+
+class Mix(Learned):
+    """The weighted mean of other estimators, equal weights if none are given.
+
+    Estimators that err differently are better together than the best of them. The spread is
+    that of the mean, with independent errors: sqrt(sum w^2 s^2).
+    """
+
+    name: ClassVar[str] = "mix"
+    paper: ClassVar[str] = "arXiv:0911.0460"
+
+    of: tuple[Learned, ...] = (Linear(), Knn(k=100))
+    weights: tuple[float, ...] = ()
+
+    @model_validator(mode="after")
+    def _match(self) -> Mix:
+        if not self.of:
+            raise ValueError("there must be estimators to mix")
+        if self.weights and len(self.weights) != len(self.of):
+            raise ValueError(f"{len(self.of)} estimators need as many weights")
+        if self.weights and (min(self.weights) < 0 or sum(self.weights) <= 0):
+            raise ValueError("weights are 0 or more, and not all 0")
+        return self
+
+    def fit(self, labels: Labels, seed: int) -> State:
+        """Fit each on all rows."""
+        return State.join(**{f"{at}": each.fit(labels, seed) for at, each in enumerate(self.of)})
+
+    def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
+        """Return the weighted means."""
+        found = [each.predict(state.part(f"{at}"), queries) for at, each in enumerate(self.of)]
+        weights = np.array(self.weights or (1.0,) * len(found))
+        weights = weights / weights.sum()
+        mean = sum(w * each.mean for w, each in zip(weights, found, strict=True))
+        spread = sum((w * each.spread) ** 2 for w, each in zip(weights, found, strict=True))
+        costs = [each.cost for each in found if each.cost is not None]
+        cost = np.mean(costs, axis=0) if costs else None
+        return Predictions(np.asarray(mean), np.sqrt(np.asarray(spread)), cost)
+
+
+def _dense(vectors: Vectors) -> Floats:
+    dense: Floats = np.ascontiguousarray(vectors.toarray(), dtype=np.float32)
+    return dense
+
+
+def _trees(grown: Sequence[ExtraTreeRegressor]) -> State:
+    """Return trees as arrays over all their nodes; a leaf's children are itself."""
+    sizes = [each.tree_.node_count for each in grown]
+    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
+    left, right, feature, threshold, value = [], [], [], [], []
+    for start, each in zip(starts, grown, strict=True):
+        tree = each.tree_
+        own = np.arange(tree.node_count)
+        leaf = tree.children_left == _LEAF
+        left.append(np.where(leaf, own, tree.children_left) + start)
+        right.append(np.where(leaf, own, tree.children_right) + start)
+        feature.append(np.where(leaf, 0, tree.feature))
+        threshold.append(tree.threshold)
+        value.append(tree.value[:, :, 0])
+    return State(
+        {
+            "starts": starts,
+            "left": np.concatenate(left).astype(np.int32),
+            "right": np.concatenate(right).astype(np.int32),
+            "feature": np.concatenate(feature).astype(np.int32),
+            "threshold": np.concatenate(threshold).astype(np.float32),
+            "value": np.concatenate(value).astype(np.float32),
+        }
+    )
+
+
+def _fallen(trees: State, seen: Floats) -> NDArray[np.intp]:
+    """Return the leaf [n, trees] that each row reaches in each tree."""
+    arrays = trees.arrays
+    at = np.broadcast_to(arrays["starts"], (len(seen), len(arrays["starts"])))
+    rows = np.arange(len(seen))[:, None]
+    while True:
+        goes_left = seen[rows, arrays["feature"][at]] <= arrays["threshold"][at]
+        below = np.where(goes_left, arrays["left"][at], arrays["right"][at])
+        if (below == at).all():
+            return at
+        at = below

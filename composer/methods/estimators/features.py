@@ -1,0 +1,169 @@
+"""How a query becomes a vector that estimators compare."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
+
+from pydantic import Field, model_validator
+
+from composer.heavy import np, scipy, sklearn
+from composer.values import State, Typed
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from scipy.sparse import csr_matrix
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    from composer.methods.estimators.values import Asked
+
+    Vectors: TypeAlias = csr_matrix
+    """A sparse matrix (float32) of one row a query."""
+
+_SHORTEST = 2
+
+
+class Features(Typed):
+    """How queries become vectors."""
+
+    @abstractmethod
+    def fit(self, queries: Sequence[Asked]) -> State:
+        """Learn from queries what `vectors` needs, such as the terms that count."""
+
+    @abstractmethod
+    def vectors(self, state: State, queries: Sequence[Asked]) -> Vectors:
+        """Return the vectors of queries, one a row."""
+
+    def embed(self, queries: Sequence[Asked]) -> tuple[State, Vectors]:
+        """Return what `fit` and then `vectors` of the same queries would."""
+        state = self.fit(queries)
+        return state, self.vectors(state, queries)
+
+
+class Tfidf(Features):
+    """TF-IDF of n-grams: tf = 1 + ln count, idf = 1 + ln((1 + N) / (1 + df)), length 1.
+
+    `words` is the longest run of words that counts as a term, `chars` the longest run of letters
+    inside a word (from 2 on); 0 leaves that kind out. With both, each weighs one half.
+    """
+
+    name: ClassVar[str] = "tfidf"
+
+    words: int = Field(default=2, ge=0, le=5)
+    chars: int = Field(default=0, ge=0, le=8)
+
+    @model_validator(mode="after")
+    def _some(self) -> Tfidf:
+        if not self.words and self.chars < _SHORTEST:
+            raise ValueError("there must be terms: `words` of 1 or more, or `chars` of 2 or more")
+        return self
+
+    def fit(self, queries: Sequence[Asked]) -> State:
+        """Keep the terms of each kind, in alphabetical order, and their idf."""
+        return self.embed(queries)[0]
+
+    def embed(self, queries: Sequence[Asked]) -> tuple[State, Vectors]:
+        """Fit and weigh in one pass over the texts."""
+        texts = [text for text, _ in queries]
+        found = {kind: _terms(kind, at, texts) for kind, at in self._kinds()}
+        state = State.join(**{kind: each for kind, (each, _) in found.items()})
+        return state, _weighed([vectors for _, vectors in found.values()])
+
+    def vectors(self, state: State, queries: Sequence[Asked]) -> Vectors:
+        """Return vectors of length 1 each (0 for a text without known terms)."""
+        texts = [text for text, _ in queries]
+        return _weighed([_weigh(kind, at, state.part(kind), texts) for kind, at in self._kinds()])
+
+    def _kinds(self) -> list[tuple[str, tuple[int, int]]]:
+        words = [("words", (1, self.words))] if self.words else []
+        chars = [("chars", (_SHORTEST, self.chars))] if self.chars >= _SHORTEST else []
+        return words + chars
+
+
+_SPLIT = "\n"
+"""What stands between terms where they are kept: no term holds it."""
+
+
+def _terms(kind: str, runs: tuple[int, int], texts: Sequence[str]) -> tuple[State, Vectors]:
+    vectorizer = _vectorizer(kind, runs)
+    try:
+        vectors = vectorizer.fit_transform(texts)
+    except ValueError:  # no text has a term
+        state = State({"terms": np.zeros(0, np.uint8), "idf": np.zeros(0, np.float32)})
+        return state, _weigh(kind, runs, state, texts)
+    joined = _SPLIT.join(vectorizer.get_feature_names_out()).encode()
+    state = State({"terms": np.frombuffer(joined, np.uint8), "idf": vectorizer.idf_})
+    return state, vectors
+
+
+def _weighed(parts: Sequence[Vectors]) -> Vectors:
+    """Put kinds of terms side by side, so that the whole has length 1."""
+    return _beside(parts) * np.float32(1 / math.sqrt(len(parts)))
+
+
+def _weigh(kind: str, runs: tuple[int, int], state: State, texts: Sequence[str]) -> Vectors:
+    if not len(state.arrays["idf"]):
+        return scipy.sparse.csr_matrix((len(texts), 0), dtype=np.float32)
+    made: Weigher = state.live.get("weigher", lambda: Weigher(_vectorizer(kind, runs), state))
+    return made(texts)
+
+
+class Weigher:
+    """Weighs texts by the `terms` and `idf` of a state, quickly where there are few.
+
+    It gives what `transform` of scikit-learn's vectorizer gives, without its checks.
+    """
+
+    def __init__(self, vectorizer: TfidfVectorizer, state: State) -> None:
+        terms = state.arrays["terms"].tobytes().decode().split(_SPLIT)
+        self.analyze = vectorizer.build_analyzer()
+        self.known = {term: at for at, term in enumerate(terms)}
+        self.idf = state.arrays["idf"]
+
+    def __call__(self, texts: Sequence[str]) -> Vectors:
+        """Return a row of length 1 for each text, 0 where it has no known term."""
+        rows = [self._row(text) for text in texts]
+        indices, values = zip(*rows, strict=True) if rows else ((), ())
+        starts = np.cumsum([0, *map(len, indices)])
+        parts = (
+            np.concatenate([np.zeros(0, np.float32), *values]),
+            np.concatenate([np.zeros(0, np.int32), *indices]),
+            starts,
+        )
+        return scipy.sparse.csr_matrix(parts, shape=(len(texts), len(self.known)))
+
+    def _row(self, text: str) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        known = self.known
+        found = [known[term] for term in self.analyze(text) if term in known]
+        indices, counts = np.unique(np.array(found, np.int32), return_counts=True)
+        values = (np.log(counts.astype(np.float32)) + 1) * self.idf[indices]
+        return indices, values / max(float(np.sqrt(values @ values)), 1e-12)
+
+
+def _vectorizer(kind: str, runs: tuple[int, int]) -> TfidfVectorizer:
+    return sklearn.feature_extraction.text.TfidfVectorizer(
+        analyzer="word" if kind == "words" else "char_wb",
+        ngram_range=runs,
+        token_pattern=r"\b\w+\b" if kind == "words" else None,
+        sublinear_tf=True,
+        dtype=np.float32,
+    )
+
+
+def embed_all(some: Sequence[Features], queries: Sequence[Asked]) -> tuple[State, Vectors]:
+    """Fit several features. Return their state, and the queries' vectors side by side."""
+    states, parts = zip(*(each.embed(queries) for each in some), strict=True)
+    state = State.join(**{f"{at}": each for at, each in enumerate(states)})
+    return state, _beside(parts)
+
+
+def all_vectors(some: Sequence[Features], state: State, queries: Sequence[Asked]) -> Vectors:
+    """Return the vectors of several features side by side."""
+    return _beside([each.vectors(state.part(f"{at}"), queries) for at, each in enumerate(some)])
+
+
+def _beside(parts: Sequence[Vectors]) -> Vectors:
+    return parts[0] if len(parts) == 1 else scipy.sparse.hstack(parts, format="csr")

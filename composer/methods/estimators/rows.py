@@ -1,0 +1,175 @@
+"""Recorded outcomes that estimators learn from: JSON lines of queries and who was right.
+
+A row is `{"query": "...", "recorded": {"model": {"correct": true}}}`, or `"score": 0.7`; it may
+have `tags`, and an outcome `cost` in dollars, `prompt_tokens` and `completion_tokens`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from composer.data import (
+    BadRow,
+    Unreadable,
+    quality_of,
+    query_of,
+    read,
+    recorded_of,
+    tags_of,
+)
+from composer.diagnostics import did_you_mean
+from composer.heavy import np
+from composer.methods.estimators.values import Choice, Labels
+from composer.methods.mistakes import PartError
+from composer.specs.content import file_digest
+from composer.values import Once
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from composer.data import Line
+
+_CODE = "E504"
+_SHAPE = 'a row is {"query": "...", "recorded": {"A": {"correct": true}}}'
+
+
+class Outcome(NamedTuple):
+    """What one model did on one query: right or wrong or a score, dollars and tokens."""
+
+    quality: bool | float | None
+    cost: float | None
+    tokens: float | None
+
+
+class Row(NamedTuple):
+    """One query with its tags and the outcomes by model."""
+
+    query: str
+    tags: tuple[str, ...]
+    outcomes: dict[str, Outcome]
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """The rows of a file, and the models that they tell of; `digest` names the content.
+
+    `graded` names the models whose labels are scores, not right or wrong, `silent` those that are
+    recorded without any label.
+    """
+
+    path: str
+    digest: str
+    rows: tuple[Row, ...]
+    models: tuple[str, ...]
+    graded: frozenset[str]
+    silent: frozenset[str] = frozenset()
+
+    def column(self, choice: Choice) -> str:
+        """Return the name under which a choice was recorded."""
+        found = next((name for name in choice.known_as if name in self.models), None)
+        if found is None:
+            raise self._missing(choice)
+        return found
+
+    def _missing(self, choice: Choice) -> PartError:
+        said = f"{self.path} has no recorded outcome of `{choice.name}`"
+        if any(name in self.silent for name in choice.known_as):
+            said += ": what it answered is there, but not whether it was right"
+            return PartError(_CODE, said, f"write `correct` or a `score` with it; {_SHAPE}")
+        record = (
+            f"record outcomes of `{choice.name}`, or leave `recorded` out of rows that have a "
+            "`reference`: then the choices are asked"
+        )
+        advice = did_you_mean(choice.name, self.models)
+        known = f"; if it is there by another name ({advice}), give the branch that name or alias"
+        return PartError(_CODE, said, record + known * bool(advice))
+
+
+_TABLES: Once[Table] = Once()
+_LABELS: Once[Labels] = Once()
+
+
+def labels(path: str, choices: tuple[Choice, ...]) -> Labels:
+    """Return what a file says of some choices, under the choices' own names."""
+    found = table(path)
+    columns = tuple(found.column(choice) for choice in choices)
+    names = tuple(choice.name for choice in choices)
+    prices = tuple(choice.price for choice in choices)
+    return _LABELS.get(
+        (found.digest, columns, names, prices), lambda: _chosen(found, columns, names, prices)
+    )
+
+
+def _chosen(
+    found: Table,
+    columns: tuple[str, ...],
+    names: tuple[str, ...],
+    prices: tuple[float | None, ...],
+) -> Labels:
+    nothing = Outcome(None, None, None)
+    told = [[row.outcomes.get(name, nothing) for name in columns] for row in found.rows]
+    values = np.array(told, dtype=float).reshape(len(told), len(columns), len(Outcome._fields))
+    quality, cost, tokens = np.moveaxis(values, 2, 0)
+    rates = np.array([np.nan if price is None else price / 1e6 for price in prices])
+    known = json.dumps([found.digest, columns, names, prices])
+    return Labels(
+        tuple(row.query for row in found.rows),
+        tuple(row.tags for row in found.rows),
+        names,
+        quality,
+        np.where(np.isnan(cost), tokens * rates, cost),
+        tokens,
+        frozenset(n for n, column in zip(names, columns, strict=True) if column in found.graded),
+        hashlib.sha256(known.encode()).hexdigest(),
+    )
+
+
+def table(path: str) -> Table:
+    """Read a file of recorded outcomes, once as long as it does not change."""
+    try:
+        state = Path(path).stat()
+    except OSError:
+        raise PartError("E501", f"there is no file `{path}`", _SHAPE) from None
+    key = (path, state.st_mtime_ns, state.st_size)
+    return _TABLES.get(key, lambda: _read(path))
+
+
+def _read(path: str) -> Table:
+    try:
+        lines = read(path)
+    except Unreadable as bad:
+        raise PartError(bad.code, bad.message, bad.advice) from bad
+    rows = [_row(path, line) for line in lines]
+    if not rows:
+        raise PartError(_CODE, f"{path} has no rows to learn from", _SHAPE)
+    return _gather(path, file_digest(path), rows)
+
+
+def _gather(path: str, digest: str, rows: list[Row]) -> Table:
+    told = [(name, each.quality) for row in rows for name, each in row.outcomes.items()]
+    models = dict.fromkeys(name for name, value in told if value is not None)
+    graded = {name for name, value in told if value not in (0, 1, None)}
+    silent = {name for name, _ in told} - models.keys()
+    return Table(path, digest, tuple(rows), tuple(models), frozenset(graded), frozenset(silent))
+
+
+def _row(path: str, line: Line) -> Row:
+    try:
+        if isinstance(line.content, BadRow):
+            raise line.content
+        recorded = recorded_of(line.content)
+        found = {name: _outcome(each) for name, each in recorded.items()}
+        return Row(query_of(line.content), tags_of(line.content), found)
+    except BadRow as bad:
+        said = f"{path}, line {line.number}: {bad.message}"
+        raise PartError(_CODE, said, bad.advice) from bad
+
+
+def _outcome(outcome: Mapping[str, Any]) -> Outcome:
+    cost, *counts = (outcome.get(key) for key in ("cost", "prompt_tokens", "completion_tokens"))
+    tokens = [float(count) for count in counts if count is not None]
+    return Outcome(quality_of(outcome), cost, sum(tokens) if tokens else None)

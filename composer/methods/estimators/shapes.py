@@ -1,0 +1,197 @@
+"""Features of a query beside its words: length and shape, tags, a sentence encoder's vector."""
+
+from __future__ import annotations
+
+import re
+from functools import cache, lru_cache
+from importlib import import_module
+from math import log1p
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+from pydantic import Field
+
+from composer.heavy import np, scipy
+from composer.methods.estimators.features import Features
+from composer.methods.mistakes import PartError
+from composer.quiet import quiet
+from composer.values import State
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from composer.methods.estimators.features import Vectors
+    from composer.methods.estimators.values import Asked, Floats
+
+_NUMBER = re.compile(r"\d+")
+_DECIMAL = re.compile(r"\.\d")
+_MARKS = re.compile(r"[=+*/^<>{}()\[\]\\]")
+_NEGATED = re.compile(r"\b(?:not|except|least|false|incorrect)\b", re.IGNORECASE)
+_CODE = re.compile(r"```|\bdef \w+\(|\bclass \w+|[;{}]\s*$|\breturn\b|\bimport \w+", re.MULTILINE)
+
+
+class Lengthy(Features):
+    """The length alone: ln(1 + characters), standardised over the rows that were learnt from.
+
+    The vector is that number times `weight`.
+    """
+
+    name: ClassVar[str] = "length"
+
+    weight: float = Field(default=1.0, gt=0)
+
+    def fit(self, queries: Sequence[Asked]) -> State:
+        """Keep the mean and the standard deviation."""
+        return _standard(_lengths(queries))
+
+    def vectors(self, state: State, queries: Sequence[Asked]) -> Vectors:
+        """Return one number a query."""
+        return _standardised(_lengths(queries), state, self.weight)
+
+
+class Shape(Features):
+    """Length and shape: characters, words, lines, numbers, marks, negations, signs of code.
+
+    Eighteen facts, each standardised over the rows that were learnt from, cut at five standard
+    deviations, and times `weight`.
+    """
+
+    name: ClassVar[str] = "shape"
+
+    weight: float = Field(default=1.0, gt=0)
+
+    def fit(self, queries: Sequence[Asked]) -> State:
+        """Keep the means and the standard deviations."""
+        return _standard(_shapes(queries))
+
+    def vectors(self, state: State, queries: Sequence[Asked]) -> Vectors:
+        """Return one row of numbers a query."""
+        return _standardised(_shapes(queries), state, self.weight)
+
+
+class Tags(Features):
+    """The tags of a query, such as its subject: `weight` for each tag that it has, else 0.
+
+    Tags that were not learnt from count as none.
+    """
+
+    name: ClassVar[str] = "tags"
+
+    weight: float = Field(default=1.0, gt=0)
+
+    def fit(self, queries: Sequence[Asked]) -> State:
+        """Keep the tags, in alphabetical order."""
+        return State(facts={"tags": sorted({tag for _, tags in queries for tag in tags})})
+
+    def vectors(self, state: State, queries: Sequence[Asked]) -> Vectors:
+        """Return one column a tag."""
+        known = {tag: at for at, tag in enumerate(state.facts["tags"])}
+        found = [
+            (row, known[tag])
+            for row, (_, tags) in enumerate(queries)
+            for tag in dict.fromkeys(tags)
+            if tag in known
+        ]
+        rows, columns = zip(*found, strict=True) if found else ((), ())
+        values = np.full(len(found), self.weight, np.float32)
+        return scipy.sparse.csr_matrix((values, (rows, columns)), shape=(len(queries), len(known)))
+
+
+class Sentence(Features):
+    """The vector of a sentence encoder, of length 1 (needs the package sentence-transformers).
+
+    `model` is a folder, or the id of a model on a hub.
+    """
+
+    name: ClassVar[str] = "sentence"
+    paper: ClassVar[str] = "arXiv:1908.10084"
+
+    model: str = "sentence-transformers/all-MiniLM-L6-v2"
+
+    def fit(self, queries: Sequence[Asked]) -> State:
+        """Learn nothing: the encoder is as it is."""
+        del queries
+        return State(facts={"model": self.model})
+
+    def vectors(self, state: State, queries: Sequence[Asked]) -> Vectors:
+        """Encode all queries at once."""
+        encoder = _encoder(same_model(state, self.model))
+        texts = [text for text, _ in queries]
+        with quiet():
+            return scipy.sparse.csr_matrix(encoder.encode(texts, normalize_embeddings=True))
+
+
+def same_model(state: State, model: str) -> str:
+    """Return the model that features were learnt with; a file names no other one to be loaded."""
+    if state.facts.get("model") != model:
+        said = f"what was learnt names another encoder than `{model}`"
+        raise PartError("E507", said, "make it anew: `compose fit RECIPE --data FILE`")
+    return model
+
+
+class _Encoder(Protocol):
+    """What is asked of a model of sentence-transformers, a package that may be missing."""
+
+    def encode(self, texts: list[str], *, normalize_embeddings: bool) -> Floats: ...
+
+
+@cache
+def _encoder(model: str) -> _Encoder:
+    try:
+        package = import_module("sentence_transformers")
+    except ImportError:
+        raise PartError(
+            "E701",
+            "`sentence` needs the package sentence-transformers, which is not installed",
+            "`pip install sentence-transformers`, or use `tfidf()`",
+        ) from None
+    with quiet():
+        encoder: _Encoder = package.SentenceTransformer(model)
+    return encoder
+
+
+def _lengths(queries: Sequence[Asked]) -> Floats:
+    return np.log1p([[len(text)] for text, _ in queries])
+
+
+def _shapes(queries: Sequence[Asked]) -> Floats:
+    return np.array([_shape(text) for text, _ in queries], dtype=float)
+
+
+@lru_cache(maxsize=1 << 16)
+def _shape(text: str) -> tuple[float, ...]:
+    words = text.split()
+    lines = text.split("\n")
+    size, count = max(len(text), 1), max(len(words), 1)
+    logs = (
+        len(text),
+        len(words),
+        len(lines),
+        len(lines[0]),
+        len(_NUMBER.findall(text)),
+        len(_DECIMAL.findall(text)),
+        len(_MARKS.findall(text)),
+        text.count("?"),
+        text.count(","),
+    )
+    shares = (
+        sum(map(str.isdigit, text)) / size,
+        sum(map(str.isupper, text)) / size,
+        sum(not (each.isalnum() or each.isspace()) for each in text) / size,
+        sum(map(len, words)) / count,
+        len({word.lower() for word in words}) / count,
+    )
+    flags = ("$" in text, "%" in text, bool(_NEGATED.search(text)), bool(_CODE.search(text)))
+    return (*map(log1p, logs), *shares, *map(float, flags))
+
+
+_LIMIT = 5.0
+
+
+def _standard(values: Floats) -> State:
+    spread = values.std(0)
+    return State({"mean": values.mean(0), "spread": spread + (spread == 0)})
+
+
+def _standardised(values: Floats, state: State, weight: float) -> Vectors:
+    known = (values - state.arrays["mean"]) / state.arrays["spread"]
+    return scipy.sparse.csr_matrix((np.clip(known, -_LIMIT, _LIMIT) * weight).astype(np.float32))

@@ -1,0 +1,242 @@
+"""What was learnt elsewhere, checked before it decides anything: a file may say whatever it likes.
+
+Arrays that lead into others, such as the indices of a sparse matrix or the children of a tree,
+would end the process or never come to an end where they lead nowhere; the rest is found by two
+predictions.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from composer.heavy import np
+from composer.methods.mistakes import PartError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from composer.methods.estimators.values import Asked, Predictions
+    from composer.values import Fitted, State
+
+    Arrays = Mapping[str, NDArray[Any]]
+    Trial = Callable[[Sequence[Asked]], Predictions]
+
+__all__ = ["check"]
+
+PROBES: tuple[Asked, ...] = (
+    ("What is 17 plus 25?", ("maths",)),
+    ("", ()),
+    ("Spell it.\nThen reverse it.", ("text", "maths")),
+    ("a b c", ()),
+    ("17", ("maths",)),
+)
+SIZES = (3, 5)
+"""Queries at a time: of two sizes, as an array may be as long as one of them by chance."""
+
+UNKNOWN = frozenset({"quality", "cost", "dollars", "rate", "centre"})
+"""Arrays in which a number may be unknown."""
+
+DEEPEST = 1000
+"""Splits between the root of a tree and a leaf."""
+
+MOST_ROWS = 10_000
+"""Rows that a query may be compared with where only a fact says how many there are."""
+
+
+class UnsoundError(Exception):
+    """What is wrong with what was learnt, in words."""
+
+
+def check(part: str, fitted: Fitted, *trials: Trial) -> None:
+    """Raise PartError (E507) where what a part learnt cannot be what training made.
+
+    The trials predict for some queries: by the part alone, and with its guard.
+    """
+    try:
+        for state in fitted.states.values():
+            _check_state(state)
+        for trial in trials:
+            _check_trial(fitted, trial)
+    except UnsoundError as found:
+        raise _refused(part, str(found)) from None
+    except PartError:
+        raise
+    except Exception as error:
+        raise _refused(part, "its numbers do not fit together") from error
+
+
+def _refused(part: str, why: str) -> PartError:
+    said = f"what `{part}` learnt is damaged: {why}"
+    return PartError("E507", said, "make it anew: `compose fit RECIPE --data FILE`")
+
+
+def _check_trial(fitted: Fitted, trial: Trial) -> None:
+    for size in SIZES:
+        with np.errstate(over="raise", divide="raise"):
+            found = trial(PROBES[:size])
+        _check_predictions(found, (size, len(fitted.names)))
+
+
+def _check_predictions(found: Predictions, shape: tuple[int, int]) -> None:
+    for each in (found.mean, found.spread, *([] if found.cost is None else [found.cost])):
+        if each.shape != shape:
+            raise UnsoundError(f"it is about {each.shape[-1]} choices, not {shape[1]}")
+        if np.isinf(each).any():
+            raise UnsoundError("it predicts no number")
+
+
+def _check_state(state: State) -> None:
+    groups: dict[str, dict[str, NDArray[Any]]] = {}
+    for key, array in state.arrays.items():
+        place, _, name = key.rpartition(".")
+        groups.setdefault(place, {})[name] = array
+        _check_numbers(key, name, array)
+    for place, arrays in groups.items():
+        facts = _facts(state.facts, place)
+        for names, look in _LOOKS:
+            if names <= arrays.keys():
+                look(arrays, facts)
+
+
+def _facts(facts: Mapping[str, Any], place: str) -> Mapping[str, Any]:
+    found: Any = facts
+    for step in place.split(".") if place else ():
+        found = found.get(step, {}) if isinstance(found, dict) else {}
+    return found if isinstance(found, dict | type(facts)) else {}
+
+
+def _check_numbers(key: str, name: str, array: NDArray[Any]) -> None:
+    if array.dtype.kind not in "fiub":
+        raise UnsoundError(f"`{key}` holds no numbers")
+    if array.dtype.kind == "f":
+        bad = np.isinf(array) if name in UNKNOWN else ~np.isfinite(array)
+        if bad.any():
+            raise UnsoundError(f"`{key}` holds numbers that are none")
+
+
+def _inside(name: str, array: NDArray[Any], size: int) -> None:
+    if array.dtype.kind not in "iu" or array.ndim != 1:
+        raise UnsoundError(f"`{name}` is no list of whole numbers")
+    if len(array) and not (int(array.min()) >= 0 and int(array.max()) < size):
+        raise UnsoundError(f"`{name}` leads outside of what it counts")
+
+
+def _look_sparse(arrays: Arrays, facts: Mapping[str, Any]) -> None:
+    rows = len(arrays["quality"]) if "quality" in arrays else facts.get("rows")
+    if isinstance(rows, bool) or not isinstance(rows, int) or not 0 <= rows <= _most(arrays):
+        raise UnsoundError("`rows` is no number of rows")
+    data, indices, starts = (arrays[name] for name in ("data", "indices", "indptr"))
+    _inside("indices", indices, rows)
+    _inside("indptr", starts, len(indices) + 1)
+    if data.ndim != 1 or len(data) != len(indices):
+        raise UnsoundError("`data` and `indices` are not as long as each other")
+    ends = len(starts) and (int(starts[0]), int(starts[-1])) == (0, len(indices))
+    if not ends or (np.diff(starts.astype(np.int64)) < 0).any():
+        raise UnsoundError("`indptr` does not go up to the number of indices")
+    if "idf" in arrays and len(starts) != len(arrays["idf"]) + 1:
+        raise UnsoundError("`indptr` and `idf` are of different terms")
+
+
+def _most(arrays: Arrays) -> int:
+    return len(arrays["quality"]) if "quality" in arrays else MOST_ROWS
+
+
+def _look_terms(arrays: Arrays, facts: Mapping[str, Any]) -> None:
+    del facts
+    terms, idf = arrays["terms"], arrays["idf"]
+    if terms.dtype != np.uint8 or terms.ndim != 1 or idf.ndim != 1:
+        raise UnsoundError("`terms` is no text")
+    try:
+        known = terms.tobytes().decode().split("\n") if len(idf) else []
+    except UnicodeDecodeError:
+        raise UnsoundError("`terms` is no text") from None
+    if len(known) != len(idf) or len(set(known)) != len(known):
+        raise UnsoundError("`terms` and `idf` do not belong together")
+
+
+def _look_trees(arrays: Arrays, facts: Mapping[str, Any]) -> None:
+    del facts
+    left, right = arrays["left"], arrays["right"]
+    size = len(left)
+    for name in ("starts", "left", "right"):
+        _inside(name, arrays[name], size)
+    _inside("feature", arrays["feature"], np.iinfo(np.int32).max)
+    if any(len(arrays[name]) != size for name in ("right", "feature", "threshold", "value")):
+        raise UnsoundError("the trees' arrays are not as long as each other")
+    own = np.arange(size)
+    leaf = (left == own) & (right == own)
+    if not (leaf | ((left > own) & (right > own))).all():
+        raise UnsoundError("a node of a tree leads back to where it came from")
+    for _ in _levels(arrays["starts"], left, right, leaf):
+        pass
+
+
+def _levels(
+    at: NDArray[Any], left: NDArray[Any], right: NDArray[Any], leaf: NDArray[np.bool_]
+) -> Iterator[NDArray[Any]]:
+    """Yield the nodes of all trees level by level; a tree that is too deep is refused."""
+    for _ in range(DEEPEST):
+        at = np.unique(at[~leaf[at]])
+        if not len(at):
+            return
+        yield at
+        at = np.concatenate([left[at], right[at]])
+    raise UnsoundError(f"a tree is deeper than {DEEPEST} splits")
+
+
+def _look_curve(arrays: Arrays, facts: Mapping[str, Any]) -> None:
+    del facts
+    similar, weight, usual = (arrays[name] for name in ("similar", "weight", "usual"))
+    if any(each.ndim != 1 or not len(each) for each in (similar, weight, usual)):
+        raise UnsoundError("the curve of a guard is empty")
+    if len(similar) != len(weight) or (np.diff(similar) < 0).any() or (np.diff(usual) < 0).any():
+        raise UnsoundError("the curve of a guard does not go up")
+    if not ((weight >= 0) & (weight <= 1)).all():
+        raise UnsoundError("the weights of a guard are no shares")
+
+
+def _look_columns(arrays: Arrays, facts: Mapping[str, Any]) -> None:
+    del facts
+    _inside("columns", arrays["columns"], np.iinfo(np.int32).max)
+
+
+def _look_inside(arrays: Arrays, facts: Mapping[str, Any]) -> None:
+    del facts
+    if not np.isin(arrays["inside"], (0, 1)).all():
+        raise UnsoundError("`inside` is neither 0 nor 1")
+
+
+def _look_same(*names: str) -> Callable[[Arrays, Mapping[str, Any]], None]:
+    """Return a look at arrays whose last axes are the same choices, or the same units."""
+
+    def look(arrays: Arrays, facts: Mapping[str, Any]) -> None:
+        del facts
+        sizes = {arrays[name].shape[-1:] for name in names}
+        if len(sizes) > 1:
+            raise UnsoundError(f"{' and '.join(f'`{name}`' for name in names)} are not alike")
+
+    return look
+
+
+_LOOKS: tuple[tuple[frozenset[str], Callable[[Arrays, Mapping[str, Any]], None]], ...] = (
+    (frozenset({"data", "indices", "indptr"}), _look_sparse),
+    (frozenset({"terms", "idf"}), _look_terms),
+    (frozenset({"starts", "left", "right", "feature", "threshold", "value"}), _look_trees),
+    (frozenset({"similar", "weight", "usual"}), _look_curve),
+    (frozenset({"columns"}), _look_columns),
+    (frozenset({"inside"}), _look_inside),
+    *(
+        (frozenset(names), _look_same(*names))
+        for names in (
+            ("weights", "bias"),
+            ("overall", "means"),
+            ("mean", "spread"),
+            ("mean", "cost"),
+            ("means", "spread"),
+            *((f"w{layer}", f"b{layer}") for layer in range(4)),
+        )
+    ),
+)
+"""What is looked at, by the names of the arrays that stand together."""

@@ -1,0 +1,45 @@
+"""At which tokens a fuse asks the members after its first. The arithmetic is the fusion core's."""
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from composer.methods.taught import Teachable
+from composer.specs.parts import Gate
+
+
+class Unsure(Gate):
+    """Where the first member's likeliest token has less than the probability `below`."""
+
+    name: ClassVar[str] = "unsure"
+    paper: ClassVar[str] = "arXiv:2406.12585"
+    where: ClassVar[str] = "composer.engine.gate:unsure"
+
+    below: float = Field(default=0.5, gt=0, le=1)
+
+
+class Critical(Gate, Teachable):
+    """Where a classifier of the first member's distribution finds the next token critical (CDS).
+
+    There the likeliest token is taken; `greedy = false` draws as everywhere else.
+    """
+
+    name: ClassVar[str] = "critical"
+    where: ClassVar[str] = "composer.engine.gate:critical"
+
+    above: float = Field(default=0.5, gt=0, le=1)
+    greedy: bool = True
+
+
+class Routed(Gate, Teachable):
+    """Where a network trusts the first member's next token, by its hidden state, less than `below`.
+
+    CITER: with `weights = [0, 1]` such a token is the second member's.
+    """
+
+    name: ClassVar[str] = "routed"
+    paper: ClassVar[str] = "arXiv:2502.01976"
+    where: ClassVar[str] = "composer.engine.gate:routed"
+    hidden: ClassVar[bool] = True
+
+    below: float = Field(default=0.95, gt=0, le=1)

@@ -1,0 +1,80 @@
+"""Policies that sometimes try what does not look best, so that feedback can correct estimates."""
+
+import math
+import random
+from collections.abc import Sequence
+from typing import ClassVar
+
+from pydantic import Field
+
+from composer.methods.estimators.values import Choice, Estimates
+from composer.methods.policies.base import Policy, Weights, best, costs, only
+
+
+class _Exploring(Policy):
+    """`cost` is the quality that one dollar per thousand answers is worth, as in `one`."""
+
+    cost: float = Field(default=0.0, ge=0)
+
+    def _worth(self, estimates: Estimates, choices: tuple[Choice, ...]) -> list[float]:
+        pairs = zip(estimates.quality, costs(estimates, choices), strict=True)
+        return [quality - self.cost * dollars for quality, dollars in pairs]
+
+
+class Explore(_Exploring):
+    """The best choice, but with probability `epsilon` any, each as likely (epsilon-greedy)."""
+
+    name: ClassVar[str] = "explore"
+    paper: ClassVar[str] = "arXiv:2412.12170"
+
+    epsilon: float = Field(default=0.1, ge=0, le=1)
+
+    def weigh(
+        self, estimates: Estimates, choices: tuple[Choice, ...], rng: random.Random
+    ) -> Weights:
+        """Return 1 for the best choice, or for one drawn by chance."""
+        if rng.random() < self.epsilon:
+            return only(rng.randrange(len(choices)), len(choices))
+        return only(best(self._worth(estimates, choices)), len(choices))
+
+
+class Optimistic(_Exploring):
+    """The choice that might be best: argmax of quality + `width` x spread - cost x dollars (UCB).
+
+    The spread is the estimate's standard deviation; where it is not known it counts as 0.
+    """
+
+    name: ClassVar[str] = "optimistic"
+    paper: ClassVar[str] = "arXiv:1003.0146"
+
+    width: float = Field(default=1.0, ge=0)
+
+    def weigh(
+        self, estimates: Estimates, choices: tuple[Choice, ...], rng: random.Random
+    ) -> Weights:
+        """Return 1 for the choice with the greatest upper bound, the first among equals."""
+        del rng
+        pairs = zip(self._worth(estimates, choices), _spread(estimates), strict=True)
+        return only(best([worth + self.width * spread for worth, spread in pairs]), len(choices))
+
+
+class Thompson(_Exploring):
+    """The best choice of one draw of each quality from Normal(quality, spread): Thompson sampling.
+
+    Choices are tried as often as they may be the best; a spread that is not known counts as 0.
+    """
+
+    name: ClassVar[str] = "thompson"
+    paper: ClassVar[str] = "arXiv:1209.3352"
+
+    def weigh(
+        self, estimates: Estimates, choices: tuple[Choice, ...], rng: random.Random
+    ) -> Weights:
+        """Return 1 for the choice that was drawn best."""
+        pairs = zip(self._worth(estimates, choices), _spread(estimates), strict=True)
+        return only(best([rng.gauss(worth, spread) for worth, spread in pairs]), len(choices))
+
+
+def _spread(estimates: Estimates) -> Sequence[float]:
+    known = estimates.spread or (math.nan,) * len(estimates.quality)
+    return [0.0 if math.isnan(each) else each for each in known]

@@ -1,0 +1,171 @@
+"""How `rank` scores candidates: by their own confidence, by models, by each other."""
+
+import math
+from abc import abstractmethod
+from collections.abc import Awaitable, Sequence
+from typing import ClassVar, Literal, TypeVar
+
+from composer.methods.agreement import Agreement, Rouge
+from composer.methods.mistakes import PartError
+from composer.values import Asker, Candidates, Failed, Model, Text, Typed
+from composer.values.failing import attempt, demand, failures, side_by_side
+from composer.values.numbers import summed
+from composer.values.ports import unique
+
+T = TypeVar("T")
+
+
+class Scorer(Typed):
+    """A score for each candidate, greater is better.
+
+    `needs` is what the models that wrote the candidates must be able to do, `judging` what the
+    models that the step was given must; None: it takes none.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+    judging: ClassVar[frozenset[str] | None] = None
+
+    @abstractmethod
+    async def score(
+        self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
+    ) -> tuple[float, ...]:
+        """Return a score for each candidate, in their order."""
+
+
+class Confident(Scorer):
+    """Mean log-probability of a candidate's tokens under the model that wrote it."""
+
+    name: ClassVar[str] = "confident"
+    needs: ClassVar[frozenset[str]] = frozenset({"logprobs"})
+
+    async def score(
+        self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
+    ) -> tuple[float, ...]:
+        """Return (1/T) sum log p(y_t), or the log of the confidence where only that is known."""
+        del ask, judges
+        pairs = zip(answers.names, answers.texts, strict=True)
+        return tuple(_mean_logprob(name, text) for name, text in pairs)
+
+
+class Likelihood(Scorer):
+    """Log-probability of each candidate under all judges, summed over the judges.
+
+    `per` divides it by the judge's tokens, by the candidate's bytes, or, as `answer`, by nothing.
+    """
+
+    name: ClassVar[str] = "likely"
+    paper: ClassVar[str] = "arXiv:2407.19807"
+    judging: ClassVar[frozenset[str] | None] = frozenset({"score"})
+
+    per: Literal["token", "byte", "answer"] = "token"
+
+    async def score(
+        self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
+    ) -> tuple[float, ...]:
+        """Score every candidate under every judge, all at once."""
+        judged(self, judges)
+        asked = [
+            ask.score(judge, answers.query, text.text) for text in answers.texts for judge in judges
+        ]
+        found = await by_judges(judges, asked, ask)
+        return tuple(
+            summed(
+                score.mean if self.per == "token" else score.total / self._length(text)
+                for score in scores
+            )
+            for text, scores in zip(answers.texts, found, strict=True)
+        )
+
+    def _length(self, text: Text) -> int:
+        return max(len(text.text.encode()), 1) if self.per == "byte" else 1
+
+
+class Consensus(Scorer):
+    """Mean agreement of a candidate with all others."""
+
+    name: ClassVar[str] = "consensus"
+    paper: ClassVar[str] = "arXiv:2402.05120"
+
+    by: Agreement = Rouge()
+
+    async def score(
+        self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
+    ) -> tuple[float, ...]:
+        """Return (1/(n-1)) sum over j != i of same(a_i, a_j); abstentions score 0."""
+        del judges
+        texts = [text.answer for text in answers.texts]
+        return await ask.compute(lambda: tuple(self._mean(texts, i) for i in range(len(texts))))
+
+    def _mean(self, texts: Sequence[str | None], index: int) -> float:
+        mine = texts[index]
+        others = [text for j, text in enumerate(texts) if j != index and text is not None]
+        if mine is None or not others:
+            return 0.0
+        return math.fsum(self.by.agreed(mine, other) for other in others) / len(others)
+
+
+class Shortest(Scorer):
+    """The fewest characters: a control, for judges that like length."""
+
+    name: ClassVar[str] = "shortest"
+
+    async def score(
+        self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
+    ) -> tuple[float, ...]:
+        """Return minus the length."""
+        del ask, judges
+        return tuple(-float(len(text.text)) for text in answers.texts)
+
+
+class Longest(Scorer):
+    """The most characters: a control, for judges that like length."""
+
+    name: ClassVar[str] = "longest"
+
+    async def score(
+        self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
+    ) -> tuple[float, ...]:
+        """Return the length."""
+        del ask, judges
+        return tuple(float(len(text.text)) for text in answers.texts)
+
+
+def _mean_logprob(name: str, text: Text) -> float:
+    if text.logprobs:
+        return summed(text.logprobs) / len(text.logprobs)
+    if text.confidence is None:
+        raise PartError(
+            "E302",
+            f"`confident` cannot score the answer of `{name}`: its probabilities are not known",
+            "rank by `consensus()` or `judge()`, or use a model that gives log-probabilities",
+        )
+    return math.log(text.confidence) if text.confidence > 0 else -math.inf
+
+
+async def by_judges(
+    judges: Sequence[Model], work: Sequence[Awaitable[T]], ask: Asker
+) -> list[list[T]]:
+    """Await what all judges are asked, question by question; one that fails anywhere is left out.
+
+    More than half must answer. Returns the answers of those that did, for each question.
+    """
+    names, count = unique(judge.name for judge in judges), len(judges)
+    named = ((names[at % count], each) for at, each in enumerate(work))
+    found = await side_by_side(attempt(name, each) for name, each in named)
+    lost = {at % count: each for at, each in enumerate(found) if isinstance(each, Failed)}
+    ask.note(**failures(list(lost.values())))
+    demand("most", count, list(lost.values()))
+    kept = [at for at in range(count) if at not in lost]
+    asked = range(0, len(found), count)
+    answered = [[found[start + at] for at in kept] for start in asked]
+    return [[each for each in row if not isinstance(each, Failed)] for row in answered]
+
+
+def judged(scorer: Scorer, judges: tuple[Model, ...]) -> None:
+    """Refuse a scorer that asks models where none was given."""
+    if not judges:
+        raise PartError(
+            "E206",
+            f"`{scorer.name}` has no model to ask",
+            f"name one: `rank(M, by = {scorer.name}())`",
+        )

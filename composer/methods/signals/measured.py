@@ -1,0 +1,124 @@
+"""Signals that are read off what a step already has, without asking anybody."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping
+from typing import ClassVar
+
+from composer.methods.signals.base import Signal
+from composer.values import Candidates, Port, Text
+from composer.values.numbers import summed
+
+ANY = frozenset({Port.TEXT, Port.CANDIDATES})
+LOGPROBS = frozenset({"logprobs"})
+
+
+class Confidence(Signal):
+    """Geometric mean probability of the answer's tokens."""
+
+    name: ClassVar[str] = "confidence"
+    needs: ClassVar[frozenset[str]] = LOGPROBS
+
+    def measure(self, answer: Text | Candidates) -> float | None:
+        """Return the answer's own."""
+        return answer.confidence if isinstance(answer, Text) else None
+
+
+class Agreed(Signal):
+    """Share of the votes that the winning answer has; of the commonest answer, before a vote."""
+
+    name: ClassVar[str] = "agreement"
+    ports: ClassVar[frozenset[Port]] = ANY
+    votes: ClassVar[bool] = True
+
+    def measure(self, answer: Text | Candidates) -> float | None:
+        """Return the winner's share."""
+        shares = _shares(answer)
+        if shares is None:
+            return None
+        winner = answer.answer if isinstance(answer, Text) else None
+        return shares.get(winner or "", max(shares.values(), default=0.0))
+
+
+class Margin(Signal):
+    """Distance between the largest share of the votes and the second."""
+
+    name: ClassVar[str] = "margin"
+    ports: ClassVar[frozenset[Port]] = ANY
+    votes: ClassVar[bool] = True
+
+    def measure(self, answer: Text | Candidates) -> float | None:
+        """Return the lead."""
+        shares = _shares(answer)
+        if shares is None:
+            return None
+        first, second, *_ = [*sorted(shares.values(), reverse=True), 0.0, 0.0]
+        return first - second
+
+
+class Entropy(Signal):
+    """Entropy of the shares of the votes, -sum p ln p, in nats."""
+
+    name: ClassVar[str] = "entropy"
+    ports: ClassVar[frozenset[Port]] = ANY
+    votes: ClassVar[bool] = True
+
+    def measure(self, answer: Text | Candidates) -> float | None:
+        """Return the entropy."""
+        shares = _shares(answer)
+        if not shares:
+            return None
+        return max(0.0, -math.fsum(p * math.log(p) for p in shares.values() if p > 0))
+
+
+class Characters(Signal):
+    """Characters of the answer."""
+
+    name: ClassVar[str] = "length"
+
+    def measure(self, answer: Text | Candidates) -> float | None:
+        """Count them."""
+        return float(len(answer.text)) if isinstance(answer, Text) else None
+
+
+class MeanLogprob(Signal):
+    """Mean log-probability of the answer's tokens, in nats (Chow-Average, arXiv:2404.10136)."""
+
+    name: ClassVar[str] = "mean_logprob"
+    needs: ClassVar[frozenset[str]] = LOGPROBS
+
+    def measure(self, answer: Text | Candidates) -> float | None:
+        """Return the mean."""
+        if isinstance(answer, Text) and answer.logprobs:
+            return summed(answer.logprobs) / len(answer.logprobs)
+        return None
+
+
+class MinLogprob(Signal):
+    """Log-probability of the answer's least likely token, in nats (arXiv:2404.10136)."""
+
+    name: ClassVar[str] = "min_logprob"
+    needs: ClassVar[frozenset[str]] = LOGPROBS
+
+    def measure(self, answer: Text | Candidates) -> float | None:
+        """Return the least."""
+        return min(answer.logprobs) if isinstance(answer, Text) and answer.logprobs else None
+
+
+class Answered(Signal):
+    """1 if an answer was read out, 0 if it abstains; of several, the share that answers."""
+
+    name: ClassVar[str] = "answered"
+    ports: ClassVar[frozenset[Port]] = ANY
+
+    def measure(self, answer: Text | Candidates) -> float | None:
+        """Count those that answer."""
+        texts = (answer,) if isinstance(answer, Text) else answer.texts
+        return sum(text.answer is not None for text in texts) / len(texts) if texts else 0.0
+
+
+def _shares(value: Text | Candidates) -> Mapping[str, float] | None:
+    if isinstance(value, Text):
+        return value.tally or None
+    votes = Counter(text.answer for text in value.texts if text.answer is not None)
+    return {answer: count / votes.total() for answer, count in votes.items()}

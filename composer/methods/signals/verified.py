@@ -1,0 +1,33 @@
+"""`verified`: a model is asked whether the answer is right."""
+
+import math
+from typing import Annotated, ClassVar
+
+from composer.methods.signals.base import Signal
+from composer.methods.template import Template
+from composer.methods.templates import TEMPLATES
+from composer.values import Asker, Candidates, Model, ScoreTexts, Text
+from composer.values.capability import Capability
+
+
+class Verified(Signal):
+    """The probability that a model says yes when it is asked whether the answer is right.
+
+    `by` reads the `template`, which shows it the question and the answer; what it makes of `yes`
+    as its reply is compared with what it makes of `no`. Nothing is drawn.
+    """
+
+    name: ClassVar[str] = "verified"
+    paper: ClassVar[str] = "arXiv:2310.12963"
+
+    by: Annotated[Model, Capability.SCORE]
+    template: Template = TEMPLATES["verify"]
+    yes: str = "yes"
+    no: str = "no"
+
+    async def value(self, answer: Text | Candidates, ask: Asker) -> float | None:
+        """Return p(yes) / (p(yes) + p(no)), None where the model can say neither."""
+        query = answer.query.asking(self.template.render(answer), answer)
+        yes, no = await ask.ask(ScoreTexts(self.by, query, (self.yes, self.no)))
+        odds = yes.total - no.total
+        return None if math.isnan(odds) else 0.5 + 0.5 * math.tanh(odds / 2)

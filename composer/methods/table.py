@@ -1,0 +1,209 @@
+"""Every part by its kind and its name: what a recipe may write for an option of a step."""
+
+from __future__ import annotations
+
+import warnings
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, get_args
+
+from composer.quiet import aloud
+from composer.specs.parts import TensorPart
+from composer.values import Typed
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+GROUP = "composer.parts"
+"""The entry-point group through which other packages add parts."""
+
+BUILT_IN: dict[str, dict[str, str]] = {
+    "reader": {
+        "pattern": "extraction.Pattern",
+        "number": "extraction.Number",
+        "boxed": "extraction.Boxed",
+        "choice": "extraction.Option",
+        "line": "extraction.Line",
+        "after": "extraction.After",
+        "whole": "extraction.Whole",
+    },
+    "agreement": {
+        "exact": "agreement.Exact",
+        "numeric": "agreement.Numeric",
+        "bleu": "agreement.Bleu",
+        "rouge": "agreement.Rouge",
+        "f1": "agreement.F1",
+        "edits": "agreement.Edits",
+    },
+    "reduction": {"count": "reduction.Count", "medoid": "reduction.Medoid"},
+    "ties": {"first": "ties.First", "seeded": "ties.Seeded", "confident": "ties.Surest"},
+    "scorer": {
+        "confident": "scoring.Confident",
+        "likely": "scoring.Likelihood",
+        "judge": "judging.Judge",
+        "consensus": "scoring.Consensus",
+        "shortest": "scoring.Shortest",
+        "longest": "scoring.Longest",
+    },
+    "estimator": {
+        "uniform": "estimators.simple.Uniform",
+        "random": "estimators.simple.Random",
+        "length": "estimators.simple.Length",
+        "perplexity": "estimators.simple.Perplexity",
+        "knn": "estimators.learned.Knn",
+        "linear": "estimators.learned.Linear",
+        "forest": "estimators.ensembles.Forest",
+        "mix": "estimators.ensembles.Mix",
+        "asked": "estimators.asked.Asked",
+        "constant": "estimators.means.Constant",
+        "tagged": "estimators.means.Tagged",
+        "head": "estimators.heads.Head",
+        "encoder": "estimators.encoder.Encoder",
+        "hybrid": "estimators.hybrid.Hybrid",
+        "clusters": "estimators.clusters.Clusters",
+        "factors": "estimators.factors.Factors",
+        "irt": "estimators.factors.Irt",
+        "recommend": "estimators.recommend.Recommend",
+        "bradley_terry": "estimators.rankings.BradleyTerry",
+        "elo": "estimators.rankings.Elo",
+        "contrastive": "estimators.contrastive.Contrastive",
+        "meta": "estimators.meta.Meta",
+        "profiles": "estimators.profiles.Profiles",
+        "pool": "estimators.pool.Pool",
+        "linucb": "estimators.bandits.LinUcb",
+        "stateless_q": "estimators.bandits.StatelessQ",
+        "automaton": "estimators.bandits.Automaton",
+    },
+    "features": {
+        "tfidf": "estimators.features.Tfidf",
+        "length": "estimators.shapes.Lengthy",
+        "shape": "estimators.shapes.Shape",
+        "tags": "estimators.shapes.Tags",
+        "sentence": "estimators.shapes.Sentence",
+        "latent": "estimators.latent.Latent",
+        "pretrained": "estimators.pretrained.Pretrained",
+    },
+    "policy": {
+        "one": "policies.choosing.One",
+        "several": "policies.choosing.Several",
+        "blend": "policies.choosing.Blend",
+        "threshold": "policies.choosing.Threshold",
+        "gap": "policies.choosing.Gap",
+        "cheapest": "policies.choosing.Cheapest",
+        "chance": "policies.choosing.Chance",
+        "budget": "policies.budgets.Budget",
+        "paced": "policies.budgets.Paced",
+        "spend": "policies.budgets.Spend",
+        "explore": "policies.exploring.Explore",
+        "optimistic": "policies.exploring.Optimistic",
+        "thompson": "policies.exploring.Thompson",
+    },
+    "align": {
+        "shared": "align.Shared",
+        "union": "align.Union",
+        "topk": "align.TopK",
+        "relative": "align.Relative",
+        "mapped": "align.Mapped",
+        "edits": "align.Edits",
+    },
+    "combine": {
+        "mean": "combine.Mean",
+        "logs": "combine.Logs",
+        "maximum": "combine.Maximum",
+        "minimum": "combine.Minimum",
+    },
+    "weigh": {
+        "entropy": "weigh.Entropy",
+        "consistent": "weigh.Consistent",
+        "agreeing": "weigh.Agreeing",
+        "learned": "weigh.LearnedWeights",
+        "perplexity": "weigh.PromptPerplexity",
+        "search": "weigh.Search",
+    },
+    "handover": {"doubt": "handover.Doubt", "expert_tokens": "handover.ExpertTokens"},
+    "draft": {"speculative": "draft.Speculative", "safe": "draft.Safe"},
+    "gate": {
+        "unsure": "gate.Unsure",
+        "critical": "gate.Critical",
+        "routed": "gate.Routed",
+    },
+    "chatfile": {"file": "chatting.File"},
+    "boundary": {"words": "span.Words"},
+    "edit": {"average": "merging.Average"},
+    "signal": {
+        "confidence": "signals.measured.Confidence",
+        "agreement": "signals.measured.Agreed",
+        "margin": "signals.measured.Margin",
+        "entropy": "signals.measured.Entropy",
+        "length": "signals.measured.Characters",
+        "mean_logprob": "signals.measured.MeanLogprob",
+        "min_logprob": "signals.measured.MinLogprob",
+        "answered": "signals.measured.Answered",
+        "verified": "signals.verified.Verified",
+    },
+}
+"""The parts that come with the project: the module and the class of each, imported on use."""
+
+
+def kind_of(part: type[Typed]) -> str:
+    """Return the name of a part's kind: its base class that is no other's kind."""
+    roots = {Typed, TensorPart}
+    return next(
+        base for base in part.__mro__ if roots.intersection(base.__bases__)
+    ).__name__.lower()
+
+
+def kinds_of(annotation: object) -> tuple[str, ...]:
+    """Return the kinds of parts that an option with this annotation takes, in its order.
+
+    `Agreement | None` takes an `agreement`, `tuple[Reader, ...]` readers, `float` nothing.
+    """
+    if isinstance(annotation, type) and issubclass(annotation, Typed):
+        known = annotation is not Typed and kind_of(annotation) in parts()
+        return (kind_of(annotation),) if known else ()
+    found = (kind for inner in get_args(annotation) for kind in kinds_of(inner))
+    return tuple(dict.fromkeys(found))
+
+
+def find_part(kind: str, name: str) -> type[Typed] | None:
+    """Return a part; the installed packages are searched only for a foreign name."""
+    if name in BUILT_IN.get(kind, {}):
+        return _built_in(kind, name)
+    return parts().get(kind, {}).get(name)
+
+
+@cache
+def parts() -> dict[str, dict[str, type[Typed]]]:
+    """Return the parts by kind and name, those of installed plugins with them."""
+    from importlib.metadata import entry_points
+
+    table = {
+        kind: {name: _built_in(kind, name) for name in named} for kind, named in BUILT_IN.items()
+    }
+    for entry in entry_points(group=GROUP):
+        _add(table, entry)
+    return table
+
+
+def _built_in(kind: str, name: str) -> type[Typed]:
+    module, _, part = BUILT_IN[kind][name].rpartition(".")
+    found: type[Typed] = getattr(import_module(f"composer.methods.{module}"), part)
+    return found
+
+
+def _add(table: dict[str, dict[str, type[Typed]]], entry: EntryPoint) -> None:
+    """Add a plugin's part, or warn and leave it out: one bad plugin must not stop the others."""
+    try:
+        part = entry.load()
+    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
+        _warn(entry, f"it cannot be imported: {error}")
+        return
+    if not (isinstance(part, type) and issubclass(part, Typed) and part.name):
+        _warn(entry, "it is no part: a subclass of a kind, with a name")
+    elif table.setdefault(kind_of(part), {}).setdefault(part.name, part) is not part:
+        _warn(entry, f"there is a `{part.name}` already")
+
+
+def _warn(entry: EntryPoint, why: str) -> None:
+    with aloud():
+        warnings.warn(f"the part `{entry.name}` ({entry.value}) is left out: {why}", stacklevel=2)

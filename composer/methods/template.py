@@ -1,0 +1,222 @@
+"""Templates that make a query out of what reached a `prompt(...)`: Jinja2 in a sandbox."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from composer.methods.mistakes import TemplateError
+from composer.sandbox.meter import Limits, Written
+from composer.values import Candidates, Query, Ranking, Text, Typed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import jinja2
+    from jinja2 import nodes
+
+    from composer.sandbox.templates import Environment
+
+VARIABLES = ("query", "messages", "fields", "answers", "answer")
+"""The names that a template may use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer(Written):
+    """An answer as a template sees it; written out, it is its text."""
+
+    name: str
+    text: str
+    value: str | None = None
+    score: float | None = None
+
+    def __str__(self) -> str:
+        return self.text
+
+    @property
+    def length(self) -> int:
+        """How many characters its text has."""
+        return len(self.text)
+
+
+_LACKS = re.compile(r"has no (element (?P<place>.+)|attribute '(?P<name>.+)')")
+"""How Jinja says what a value has not, after naming the value's class."""
+
+
+class Answers(list[Answer]):
+    """The answers as a template sees them; written out, they are a numbered list."""
+
+    def __str__(self) -> str:
+        return "\n".join(f"{at}. {each}" for at, each in enumerate(self, 1))
+
+
+class Template(Typed):
+    '''A text with places to fill in, such as `"""{{ query }} Think step by step."""`.
+
+    It may name `query` (the question's text), `messages` (role and content of the whole
+    conversation), `fields` (what else the query carries), `answers` (each with `text`, `name`,
+    `value` and `score`; written out, a numbered list) and `answer` (the text of the best of a
+    ranking, of the last otherwise). A text that begins on a new line is read without its
+    indentation.
+    '''
+
+    name: ClassVar[str] = "template"
+
+    text: str
+
+    def render(self, value: Query | Text | Candidates | Ranking) -> str:
+        """Fill in what a value holds, or say which name of the template it does not hold."""
+        import jinja2
+
+        from composer.sandbox.templates import rendered
+
+        try:
+            return rendered(_compiled(self.text), variables(value), Limits())
+        except jinja2.UndefinedError as error:
+            raise TemplateError(_undefined(str(error)), _known(value)) from None
+        except jinja2.TemplateSyntaxError as error:
+            raise TemplateError(f"the template cannot be read: {error.message}") from None
+        except jinja2.TemplateError as error:
+            raise TemplateError(f"the template cannot be filled in: {error}") from None
+
+
+def variables(value: Query | Text | Candidates | Ranking) -> dict[str, Any]:
+    """Return what a template may name.
+
+    For answers, `query` is the question that the recipe was given, not the prompt that was made
+    of it; for a query it is its own text, and the answers are those that it was made from.
+    """
+    query = value if isinstance(value, Query) else value.query.root
+    answers = _answers(value)
+    known: dict[str, Any] = {
+        "query": query.text,
+        "messages": [{"role": role, "content": said} for role, said in query.messages],
+        "fields": dict(query.fields),
+    }
+    if answers:
+        best = answers[0] if isinstance(_source(value), Ranking) else answers[-1]
+        known |= {"answers": answers, "answer": best.text}
+    return known
+
+
+def check(text: str) -> list[tuple[str, int]]:
+    """Return what is wrong with a template: a sentence and its line, counted from 1, for each."""
+    import jinja2
+
+    from composer.sandbox.templates import parsed
+
+    try:
+        tree = parsed(_environment(), text)
+    except jinja2.TemplateSyntaxError as error:
+        return [(_syntax(error.message or "this is no template"), error.lineno)]
+    return sorted(_refused(tree), key=lambda found: found[1])
+
+
+def names_in(text: str) -> frozenset[str]:
+    """Return the names that a template takes from what reaches it."""
+    from jinja2 import meta
+
+    return frozenset(meta.find_undeclared_variables(_environment().parse(text)))
+
+
+def _source(
+    value: Query | Text | Candidates | Ranking | None,
+) -> Text | Candidates | Ranking | None:
+    while isinstance(value, Query):
+        value = value.before
+    return value
+
+
+def _answers(value: Query | Text | Candidates | Ranking) -> Answers:
+    source = _source(value)
+    if source is None:
+        return Answers()
+    if isinstance(source, Text):
+        return Answers([Answer(source.source, source.text, source.answer)])
+    scores: tuple[float | None, ...] = (None,) * len(source.texts)
+    if isinstance(source, Ranking):
+        scores = source.scores
+    names = source.names or tuple(text.source for text in source.texts)
+    return Answers(
+        Answer(name, text.text, text.answer, score)
+        for name, text, score in zip(names, source.texts, scores, strict=True)
+    )
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import StrictUndefined
+
+    from composer.sandbox.templates import Environment
+
+    return Environment(StrictUndefined)
+
+
+@lru_cache(maxsize=256)
+def _compiled(text: str) -> jinja2.Template:
+    from composer.sandbox.templates import compiled
+
+    if text.startswith("\n"):
+        text = textwrap.dedent(text).strip("\n")
+    return compiled(_environment(), text)
+
+
+def _refused(tree: nodes.Template) -> Iterator[tuple[str, int]]:
+    from jinja2 import nodes
+
+    for node in tree.find_all(nodes.Node):
+        for attribute in _reached(node):
+            yield f"a template cannot reach `{attribute}`", node.lineno
+    yield from _unknown(tree)
+
+
+def _reached(node: nodes.Node) -> list[str]:
+    """Return the names inside Python that a node reaches for: by a dot, an index or a filter."""
+    from jinja2 import nodes
+
+    if isinstance(node, nodes.Getattr):
+        return [node.attr] if node.attr.startswith("_") else []
+    said: list[nodes.Expr] = []
+    if isinstance(node, nodes.Getitem):
+        said = [node.arg]
+    elif isinstance(node, nodes.Filter):
+        said = [*node.args, *(pair.value for pair in node.kwargs)]
+    texts = (str(each.value) for each in said if isinstance(each, nodes.Const))
+    return [part for text in texts for part in text.split(".") if part.startswith("__")]
+
+
+def _unknown(tree: nodes.Template) -> Iterator[tuple[str, int]]:
+    from jinja2 import meta, nodes
+
+    from composer.diagnostics import did_you_mean
+
+    strangers = meta.find_undeclared_variables(tree) - {*VARIABLES, *_environment().globals}
+    for stranger in sorted(strangers):
+        lines = (node.lineno for node in tree.find_all(nodes.Name) if node.name == stranger)
+        advice = did_you_mean(stranger, VARIABLES)
+        yield f"a template does not know `{stranger}`: {advice}", next(lines, 1)
+
+
+def _syntax(message: str) -> str:
+    sentence = message.replace("'", "`").rstrip(".")
+    return sentence[:1].lower() + sentence[1:]
+
+
+def _undefined(message: str) -> str:
+    part = _LACKS.search(message)
+    if part is None:
+        lacks = message.replace("'", "`").removesuffix(" is undefined")
+    elif part["place"]:
+        lacks = f"element {part['place']}, counted from 0"
+    else:
+        lacks = f"a field `{part['name']}`"
+    return f"the template names something that is not there: {lacks}"
+
+
+def _known(value: Query | Text | Candidates | Ranking) -> str:
+    known = variables(value)
+    fields = [f"`fields.{name}`" for name in known["fields"]]
+    return "it is given " + ", ".join([*(f"`{name}`" for name in known), *fields])

@@ -1,0 +1,122 @@
+"""The templates that come with the project, by the names that recipes use."""
+
+from __future__ import annotations
+
+from composer.methods.template import Template
+
+_AGGREGATE = """
+You have been given several responses to the question below, written by different language \
+models. Synthesise them into one response of high quality.
+
+Judge what they say critically: some of it may be biased, incomplete or wrong, and an answer that \
+many give is not right for that alone. Do not copy one of them, and do not write about them. Give \
+an accurate, complete and well-ordered answer of your own, in the form that the question asks for.
+
+Responses:
+{% for a in answers %}
+
+{{ loop.index }}. {{ a.text }}
+{% endfor %}
+
+Question:
+{{ query }}
+"""
+
+_MERGE = """
+Instruction:
+{{ query }}
+
+Candidate answers, best first:
+{% for a in answers %}
+
+Candidate {{ loop.index }}:
+{{ a.text }}
+{% endfor %}
+
+Fuse the candidates into one answer to the instruction that is better than each of them. Trust \
+the earlier ones more, keep what is right, mend what is wrong, leave out what repeats. Write only \
+the answer.
+"""
+
+_REFINE = """
+Question:
+{{ query }}
+
+An earlier answer:
+{{ answer }}
+
+Check the earlier answer step by step. If it is right and complete, give it again; if not, give \
+the corrected answer. Write only the answer, in the form that the question asks for.
+"""
+
+_SELECT = """
+I have generated the following responses to the question: {{ query }}
+{% for a in answers %}
+
+Response {{ loop.index }}:
+{{ a.text }}
+{% endfor %}
+
+Evaluate these responses. Select the one that agrees best with the majority of them. Write only \
+its number.
+"""
+
+_JUDGE_PAIR = """
+Compare two answers to one question. Judge whether they are correct first, then whether they do \
+what was asked, then how clear they are. Their order and their length must not matter.
+
+[Question]
+{{ query }}
+
+[Answer A]
+{{ answers[0].text }}
+[End of answer A]
+
+[Answer B]
+{{ answers[1].text }}
+[End of answer B]
+
+Give your reason in one or two sentences. Then end with [[A]] if answer A is better, [[B]] if \
+answer B is better, or [[C]] if they are equally good.
+"""
+
+_JUDGE_SCORE = """
+Judge an answer to a question: whether it is correct first, then whether it does what was asked, \
+then how clear it is. Its length must not matter.
+
+[Question]
+{{ query }}
+
+[Answer]
+{{ answer }}
+[End of the answer]
+
+Give your reason in one or two sentences. Then end with a grade from 1 (worthless) to 10 (could \
+not be better) in double brackets, such as [[5]].
+"""
+
+_VERIFY = """
+Question:
+{{ query }}
+
+Proposed answer:
+{{ answer }}
+
+Is the proposed answer correct? Reply with yes or no.
+"""
+
+TEMPLATES: dict[str, Template] = {
+    "aggregate": Template(text=_AGGREGATE),
+    "judge_pair": Template(text=_JUDGE_PAIR),
+    "judge_score": Template(text=_JUDGE_SCORE),
+    "merge": Template(text=_MERGE),
+    "plain": Template(text="{{ query }}"),
+    "refine": Template(text=_REFINE),
+    "select": Template(text=_SELECT),
+    "verify": Template(text=_VERIFY),
+}
+"""The shipped templates: `aggregate` after Mixture of Agents (arXiv:2406.04692), `merge` after
+LLM-Blender (arXiv:2306.02561), `select` after universal
+self-consistency (arXiv:2311.17311), `refine` after one answer, `judge_pair` and `judge_score` after
+MT-Bench (arXiv:2306.05685), `verify` after AutoMix (arXiv:2310.12963), and `plain`, the question
+itself."""

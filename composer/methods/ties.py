@@ -1,0 +1,61 @@
+"""Who wins when several answers lead with the same share of the votes."""
+
+import random
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+from composer.methods.reduction import Shares
+from composer.values import Text, Typed
+from composer.values.numbers import finite
+
+
+class Ties(Typed):
+    """Which answer wins among equals."""
+
+    @abstractmethod
+    def pick(self, texts: Sequence[Text], shares: Shares, rng: random.Random) -> int:
+        """Return the index of the winner among the candidates that lead the count.
+
+        Where only one answer leads there is no tie, and one candidate that gave it is picked.
+        """
+
+
+class First(Ties):
+    """The answer that was given first."""
+
+    name: ClassVar[str] = "first"
+
+    def pick(self, texts: Sequence[Text], shares: Shares, rng: random.Random) -> int:
+        """Return the first candidate of the first leading answer."""
+        del texts, rng
+        return shares.leaders()[0][0]
+
+
+class Seeded(Ties):
+    """One of the leading answers by chance, the same in every run with one seed."""
+
+    name: ClassVar[str] = "seeded"
+
+    def pick(self, texts: Sequence[Text], shares: Shares, rng: random.Random) -> int:
+        """Draw an answer, each as likely, and return the first candidate that gave it."""
+        del texts
+        leaders = shares.leaders()
+        return rng.choice(leaders)[0] if len(leaders) > 1 else leaders[0][0]
+
+
+class Surest(Ties):
+    """The most confident candidate among those that lead; unknown confidence comes last."""
+
+    name: ClassVar[str] = "confident"
+
+    def pick(self, texts: Sequence[Text], shares: Shares, rng: random.Random) -> int:
+        """Return the candidate with the greatest confidence, the earliest among equals."""
+        del rng
+        everyone = sorted(index for group in shares.leaders() for index in group)
+        return max(everyone, key=lambda index: _confidence(texts[index]))
+
+
+def _confidence(text: Text) -> float:
+    known = finite(text.confidence)
+    return -1.0 if known is None else known

@@ -1,0 +1,70 @@
+"""How steps reach models: what is asked, what comes back, and who is asked.
+
+Steps never touch a model. They are handed an :class:`Asker`, which batches, counts, records and
+seeds; so a step that asks models is still a plain function that a test can call with a fake.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Sequence
+
+    from composer.values.ports import Model, Query, Text
+    from composer.values.requests import Request, Sampling, Score
+
+Result = TypeVar("Result")
+Result_co = TypeVar("Result_co", covariant=True)
+
+
+class Later(Protocol[Result_co]):
+    """A branch of a recipe that runs when it is called, once for each query."""
+
+    name: str
+
+    async def __call__(self) -> Result_co:
+        """Run the branch, or return what it gave before."""
+        ...
+
+
+class Asker(Protocol):
+    """What a step that asks models is given: models, randomness and a place to say what it did."""
+
+    @property
+    def rng(self) -> random.Random:
+        """Randomness of this step for this query: the same in every run with one seed."""
+        ...
+
+    async def ask(self, request: Request[Result]) -> Result:
+        """Ask a model something; what that may be says `composer.values.requests`."""
+        ...
+
+    async def many(self, requests: Sequence[Request[Result]]) -> list[Result]:
+        """Ask several things at once; the results come in the order of the requests."""
+        ...
+
+    async def generate(self, model: Model, query: Query, sampling: Sampling) -> Text:
+        """Let a model, or an ensemble, answer a query."""
+        ...
+
+    async def score(self, model: Model, query: Query | None, text: str) -> Score:
+        """Score `text` as the model's answer to the query, or on its own without one."""
+        ...
+
+    async def perplexity(self, model: Model, query: Query) -> Score:
+        """Score the query's own tokens, as the model's template renders them."""
+        ...
+
+    async def reward(self, model: Model, query: Query, texts: Sequence[str]) -> tuple[float, ...]:
+        """Let a reward model say how good each text is as an answer; greater is better."""
+        ...
+
+    def note(self, **facts: object) -> None:
+        """Record facts about this step in the trace."""
+        ...
+
+    async def compute(self, function: Callable[[], Result]) -> Result:
+        """Run slow arithmetic in a thread, so that other queries go on."""
+        ...

@@ -1,0 +1,193 @@
+"""What fails beside others: a branch without an answer, and when the others go on without it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias, TypeVar
+
+from pydantic import AfterValidator
+
+from composer.values.errors import ModelError, described
+
+if TYPE_CHECKING:
+    from asyncio import Future
+    from collections.abc import Awaitable, Iterable, Sequence
+
+__all__ = [
+    "Enough",
+    "Failed",
+    "TooFewError",
+    "Tried",
+    "attempt",
+    "attempts",
+    "demand",
+    "ends_all",
+    "enough_of",
+    "failures",
+    "side_by_side",
+    "without",
+]
+
+T = TypeVar("T")
+
+
+def _positive(count: int | str) -> int | str:
+    if isinstance(count, int) and count < 1:
+        raise ValueError("at least one must answer")
+    return count
+
+
+Enough: TypeAlias = Annotated[int | Literal["most", "all"], AfterValidator(_positive)]
+"""How many of several must answer: a number, more than half, or all."""
+
+MOMENT = 0.01
+"""Seconds for which others are waited for that may be failing too."""
+
+FINAL = frozenset({"E707", "E709"})
+"""A closed ensemble and a spent budget: no branch of one answer goes on after them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A branch that gave no answer: its name, and why.
+
+    Among all answers those of the branch would have stood from the place `at` on, `count` of them,
+    None where that is not known.
+    """
+
+    name: str
+    error: Exception
+    at: int = 0
+    count: int | None = 1
+
+    def __str__(self) -> str:
+        code, message, _ = described(self.error)
+        return f"[{code}] {message}"
+
+
+Tried: TypeAlias = T | Failed
+"""What a step takes that goes on where what it is given has failed."""
+
+
+def ends_all(error: Exception) -> bool:
+    """Say whether an error is not one of a branch, but ends the whole answer."""
+    return getattr(error, "code", None) in FINAL
+
+
+class TooFewError(ModelError):
+    """Too few of several answered; `failed` are those that did not."""
+
+    def __init__(self, failed: Sequence[Failed], text: str, advice: str) -> None:
+        told = "; ".join(f"`{each.name}`: {each}" for each in failed)
+        super().__init__("E716", f"{text}: {told}", advice)
+        self.failed = tuple(failed)
+
+
+def demand(minimum: Enough, of: int, failed: Sequence[Failed]) -> None:
+    """Raise TooFewError where so many have failed that too few can answer."""
+    needed = {"most": of // 2 + 1, "all": of}.get(str(minimum), minimum)
+    assert isinstance(needed, int)
+    if not failed or of - len(failed) >= min(needed, of):
+        return
+    if of == 1:
+        raise failed[0].error
+    must = {"most": "more than half", "all": "all"}.get(str(minimum), str(min(needed, of)))
+    raise TooFewError(
+        failed,
+        f"{len(failed)} of {of} failed, and {must} must answer",
+        "say how many are enough, as in `default bank(min = 1)`, or add a fallback: `(...) | D`",
+    )
+
+
+def failures(failed: Sequence[Failed]) -> dict[str, dict[str, str]]:
+    """Return what is noted of those that failed; nothing, where none did."""
+    return {"failed": {each.name: str(each) for each in failed}} if failed else {}
+
+
+def without(failed: Iterable[Failed], values: Sequence[T], answers: int) -> tuple[T, ...] | None:
+    """Return the values, one an answer, of those that answered; None where they cannot be told.
+
+    `answers` is how many there are. One branch may have failed of which nobody knows how many
+    answers it would have given: then what is left over is its own.
+    """
+    lost = list(failed)
+    open_ = [each for each in lost if each.count is None]
+    left = len(values) - answers - sum(each.count or 0 for each in lost)
+    if len(open_) > 1 or left < 0 or (left and not open_):
+        return None
+    gone, shift = set[int](), 0
+    for each in sorted(lost, key=lambda one: one.at):
+        count = left if each.count is None else each.count
+        start = each.at + shift
+        gone.update(range(start, start + count))
+        shift += count if each.count is None else 0
+    return tuple(value for at, value in enumerate(values) if at not in gone)
+
+
+async def side_by_side(work: Iterable[Awaitable[T]]) -> list[T]:
+    """Await several things at once; where one fails, the others are cancelled."""
+    import asyncio
+
+    several = list(work)
+    if len(several) == 1:
+        return [await several[0]]
+    tasks = [asyncio.ensure_future(each) for each in several]
+    try:
+        return list(await asyncio.gather(*tasks))
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def attempts(
+    named: Iterable[tuple[str, Awaitable[T]]], minimum: Enough = 1
+) -> list[T | Failed]:
+    """Await several things at once, each under its name; a failed one does not end the others.
+
+    Raises TooFewError, and cancels what still runs, as soon as too few of them can answer.
+    """
+    found = await enough_of([attempt(name, work) for name, work in named], minimum)
+    return [replace(e, at=at) if isinstance(e, Failed) else e for at, e in enumerate(found)]
+
+
+async def enough_of(work: Sequence[Awaitable[T]], minimum: Enough) -> list[T]:
+    """Await what may fail, until all have ended, or so many have failed that it is no use."""
+    import asyncio
+
+    tasks = [asyncio.ensure_future(each) for each in work]
+    waiting = set(tasks)
+    try:
+        while waiting:
+            _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+            if _hopeless(minimum, tasks):
+                if waiting:  # some may be failing for the same reason, and shall be named too
+                    await asyncio.wait(waiting, timeout=MOMENT)
+                demand(minimum, len(tasks), _failed(tasks))
+        return [task.result() for task in tasks]
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def attempt(name: str, work: Awaitable[T]) -> T | Failed:
+    """Await something that may fail; a failure is what comes back then."""
+    try:
+        return await work
+    except Exception as error:
+        if ends_all(error):
+            raise
+        return Failed(name, error)
+
+
+def _hopeless(minimum: Enough, tasks: Sequence[Future[T]]) -> bool:
+    try:
+        demand(minimum, len(tasks), _failed(tasks))
+    except TooFewError:
+        return True
+    return False
+
+
+def _failed(tasks: Sequence[Future[T]]) -> list[Failed]:
+    """Return what has failed so far; an error that ends the whole answer is raised."""
+    ended = (task.result() for task in tasks if task.done())
+    return [each for each in ended if isinstance(each, Failed)]

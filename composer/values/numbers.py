@@ -1,0 +1,53 @@
+"""Numbers that may be none: a score that is NaN or infinite is no score, and wins nothing."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from composer.values.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+__all__ = ["finite", "no_number", "ordered", "summed"]
+
+
+def finite(value: float | None) -> float | None:
+    """Return a number, None for what is none."""
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def summed(values: Iterable[float]) -> float:
+    """Return the exact sum, NaN where infinities or their size leave none."""
+    try:
+        return math.fsum(values)
+    except (ValueError, OverflowError):
+        return math.nan
+
+
+def ordered(scores: Sequence[float], what: str) -> list[int]:
+    """Return the places of scores, the greatest first; those that are none come last, in order.
+
+    Raises E704 where none is a number.
+    """
+    known = [at for at, score in enumerate(scores) if math.isfinite(score)]
+    if scores and not known:
+        raise ModelError(
+            "E704",
+            f"{what}: no score is a number",
+            "the model that scores may need `dtype = float32`; `|` names another way",
+        )
+    unknown = [at for at, score in enumerate(scores) if not math.isfinite(score)]
+    return [*sorted(known, key=lambda at: -scores[at]), *unknown]
+
+
+def no_number(named: Mapping[str, float], what: str) -> None:
+    """Raise E704 where one of some numbers is none, naming it."""
+    for name, value in named.items():
+        if not math.isfinite(value):
+            raise ModelError(
+                "E704",
+                f"{what} `{name}` is {value}, which is no number",
+                "leave that one out, or add a fallback: `(...) | D`",
+            )

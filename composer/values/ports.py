@@ -1,0 +1,191 @@
+"""What flows along a wire. Every value is frozen and carries its query."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from composer.values.capability import Capability
+    from composer.values.failing import Failed
+
+JSON: TypeAlias = str | int | float | bool | list["JSON"] | dict[str, "JSON"] | None
+"""What JSON can hold."""
+
+Message = tuple[str, str]
+"""A role (`system`, `user` or `assistant`) and what it said."""
+
+
+def nothing() -> Mapping[str, Any]:
+    """Return an empty mapping that cannot be written to."""
+    return MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A question: a conversation whose last message is the user's, with an id and fields.
+
+    `before` holds the value that `prompt(...)` made this query from, if it did. `content` names
+    what a row without an id of its own holds: its id is then no more than its place.
+    """
+
+    messages: tuple[Message, ...]
+    id: str = "0"
+    fields: Mapping[str, Any] = field(default_factory=nothing, compare=False)
+    before: Query | Text | Candidates | Ranking | None = field(default=None, compare=False)
+    content: str = field(default="", compare=False)
+
+    @classmethod
+    def of(cls, text: str, *, id: str = "0", **fields: object) -> Query:
+        """Make a query of one user message."""
+        return cls((("user", text),), id, MappingProxyType(fields))
+
+    @property
+    def text(self) -> str:
+        """The user's last message."""
+        return next((said for role, said in reversed(self.messages) if role == "user"), "")
+
+    @property
+    def drawn_by(self) -> str:
+        """What draws depend on: the id, or the content where a row has none, never its place."""
+        return self.content or self.id
+
+    @property
+    def root(self) -> Query:
+        """The query that the recipe was given, before any `prompt(...)`."""
+        query = self
+        while query.before is not None:
+            query = query.before if isinstance(query.before, Query) else query.before.query
+        return query
+
+    def asking(self, text: str, before: Query | Text | Candidates | Ranking) -> Query:
+        """Return a query that asks `text` instead, remembering the value it was made from."""
+        return replace(self, messages=(("user", text),), before=before)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One answer.
+
+    `source` names who wrote it. `logprobs` are natural logarithms, one a token; `confidence` is
+    the geometric mean probability of the tokens, None where it cannot be known. `value` is what
+    `extract` read out of the text; when `extracted` is set and `value` is None, the answer
+    abstains. `tally` holds the share of votes of each answer when a vote chose this one.
+    """
+
+    query: Query
+    text: str
+    source: str = ""
+    tokens: tuple[str, ...] = ()
+    logprobs: tuple[float, ...] = ()
+    confidence: float | None = None
+    value: str | None = None
+    extracted: bool = False
+    tally: Mapping[str, float] = field(default_factory=nothing, compare=False)
+    facts: Mapping[str, Any] = field(default_factory=nothing, compare=False)
+
+    @property
+    def answer(self) -> str | None:
+        """What votes compare: the extracted value if one was sought (None: abstains), else text."""
+        return self.value if self.extracted else self.text.strip()
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Several answers, in order, of branches that are `named`, else named by who wrote them.
+
+    `failed` are the branches that gave none, and where their answers would stand.
+    """
+
+    query: Query
+    texts: tuple[Text, ...]
+    named: tuple[str, ...] = ()
+    failed: tuple[Failed, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the branches, unique."""
+        return self.named or unique(text.source for text in self.texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """Answers with a score each, best first; the `failed` ones would stand behind all others."""
+
+    query: Query
+    texts: tuple[Text, ...]
+    scores: tuple[float, ...]
+    names: tuple[str, ...] = ()
+    failed: tuple[Failed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Weights over names. `many` says whether several may be chosen; a weight of 0 is not chosen.
+
+    `estimates` are the qualities that led to the weights, `because` says in words how. `foreign`,
+    in [0, 1], says how far the query lies from what they were learnt from, None where unknown.
+    """
+
+    query: Query
+    weights: Mapping[str, float]
+    many: bool = False
+    estimates: Mapping[str, float] = field(default_factory=nothing, compare=False)
+    because: str = ""
+    foreign: float | None = field(default=None, compare=False)
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The names with a weight, heaviest first (equal weights in the order of the bank)."""
+        live = [name for name, weight in self.weights.items() if weight > 0]
+        return tuple(sorted(live, key=lambda name: -self.weights[name]))
+
+
+class Model:
+    """A model as a recipe describes it; its kinds are those of `composer.specs`, and no others.
+
+    A model is a frozen value: it says what it is and what it can do, and opens nothing.
+    """
+
+    if TYPE_CHECKING:  # what the kinds have as fields or properties; a field takes no default here
+
+        @property
+        def name(self) -> str:
+            """How answers of the model are signed."""
+
+        @property
+        def members(self) -> tuple[Model, ...]:
+            """The models that it is made of."""
+
+        @property
+        def capabilities(self) -> Capability:
+            """What the model can do, as far as light files tell."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _schema: object, _handler: object) -> dict[str, str]:
+        return {"type": "string", "description": "the name of a model"}
+
+
+Value = Query | Text | Candidates | Ranking | Decision | Model
+
+
+def widen(value: Value) -> Value:
+    """Turn one answer or a ranking into candidates; leave anything else as it is."""
+    if isinstance(value, Text):
+        return Candidates(value.query, (value,))
+    if isinstance(value, Ranking):
+        return Candidates(value.query, value.texts, value.names, value.failed)
+    return value
+
+
+def unique(names: Iterable[str]) -> tuple[str, ...]:
+    """Number the repeats of a name: A, B, A becomes A, B, A#2."""
+    seen: dict[str, int] = {}
+    out = []
+    for name in names:
+        seen[name] = seen.get(name, 0) + 1
+        out.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
+    return tuple(out)

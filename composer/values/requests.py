@@ -1,0 +1,349 @@
+"""What may be asked of a model, and what comes back: one request and one result a verb.
+
+The engine answers for models whose weights are here, a client of its own for every other one; who
+asks cannot tell which of them did.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, ClassVar, Generic, Literal, Self, TypeVar
+
+from composer.values.errors import ModelError
+from composer.values.numbers import summed
+from composer.values.ports import nothing
+from composer.values.processing import NOTHING, Processing
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from composer.values.ports import Model, Query
+
+Result_co = TypeVar("Result_co", covariant=True)
+
+Finish = Literal["stop", "length", "context"]
+"""Why an answer ended: by itself or a stop string, by `max_tokens`, or by a model's context."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are drawn. A temperature of 0 is greedy; `seed` makes a draw repeatable.
+
+    An answer ends before the first of the `stop` strings, or behind it with `keep_stop`. Each
+    model's logits are processed before they are fused. With `max_length` an answer ends where
+    prompt and answer have so many tokens.
+    """
+
+    temperature: float = 0.0
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    max_tokens: int = 512
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+    keep_stop: bool = False
+    processing: Processing = NOTHING
+    max_length: int | None = None
+
+    @property
+    def min_tokens(self) -> int:
+        """How many tokens an answer has before it may end."""
+        return self.processing.min_tokens or 0
+
+
+def dollars(amount: float) -> float:
+    """Round an amount to twelve digits: one writes 0.00001, not 9.999999999999999e-06."""
+    return float(f"{amount:.12g}")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What asking cost: calls, tokens and dollars."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.calls + other.calls,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cost + other.cost,
+        )
+
+    def as_dict(self) -> dict[str, int | float]:
+        """Give the plain values that `--json` prints."""
+        return {
+            "calls": self.calls,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "cost": dollars(self.cost),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Log-probabilities (nats) of the tokens of a text under a model or an ensemble."""
+
+    tokens: tuple[str, ...]
+    logprobs: tuple[float, ...]
+
+    @property
+    def total(self) -> float:
+        """The log-probability of the whole text, in nats."""
+        return summed(self.logprobs)
+
+    @property
+    def mean(self) -> float:
+        """The mean log-probability of a token, in nats; 0 for no tokens."""
+        return self.total / len(self.logprobs) if self.logprobs else 0.0
+
+    @property
+    def perplexity(self) -> float:
+        """exp(-mean)."""
+        try:
+            return math.exp(-self.mean)
+        except OverflowError:
+            return math.inf
+
+    def bits_per_byte(self, text: str) -> float:
+        """Bits that the text costs for each of its UTF-8 bytes."""
+        return -self.total / math.log(2) / max(len(text.encode()), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One round of a span fuse: what each member proposed and what each thought of it."""
+
+    text: str
+    winner: str
+    candidates: Mapping[str, str]
+    scores: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One answer as models made it, before it belongs to a query.
+
+    `tokens` and `logprobs` (nats) include the end's, whose text is empty; `confidence` is the
+    geometric mean probability of the tokens, None where it cannot be known. `usage` counts by the
+    names that fuses give their members. `left` says of members that were dropped why, `weights`
+    what the prompt gave each. `extracted` and `value` are as in `Text`. `cached` says that it was
+    kept from an earlier run and cost nothing now.
+    """
+
+    text: str
+    tokens: tuple[str, ...] = ()
+    logprobs: tuple[float, ...] = ()
+    confidence: float | None = None
+    finish: Finish | None = None
+    usage: Mapping[str, Usage] = field(default_factory=dict)
+    spans: tuple[Span, ...] = ()
+    left: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=nothing)
+    extracted: bool = False
+    value: str | None = None
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What a request to generate comes to: one completion a draw, in the order of the seeds."""
+
+    draws: tuple[Completion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A vector for each text, and what that took."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    usage: Mapping[str, Usage] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rewarded:
+    """How good each text is, greater is better, and what that took."""
+
+    values: tuple[float, ...]
+    usage: Mapping[str, Usage] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Next tokens with their log-probabilities (nats), likeliest first, and what that took."""
+
+    tokens: tuple[tuple[str, float], ...]
+    usage: Mapping[str, Usage] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Request(Generic[Result_co]):
+    """Something that is asked of a model; its type parameter is what comes back."""
+
+    verb: ClassVar[str]
+
+    model: Model
+
+    def put(self, client: Client) -> Awaitable[Result_co]:
+        """Put the request to a client, by its verb."""
+        raise NotImplementedError
+
+    def seeded(self, bits: Callable[[], int]) -> Self:
+        """Return the request with a seed for each draw; one that draws nothing stays as it is."""
+        del bits
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Generate(Request[Generated]):
+    """Answer a query, or go on from `prefix`, a partial answer, which the result does not repeat.
+
+    The prefix follows the rendered prompt, in tokens of each member's own. `seeds` has one for
+    each of `draws` answers; who leaves it out gets the seeds of the step that asks.
+    """
+
+    verb: ClassVar[str] = "generate"
+
+    query: Query
+    sampling: Sampling = field(default_factory=Sampling)
+    prefix: str = ""
+    draws: int = 1
+    seeds: tuple[int, ...] = ()
+
+    def put(self, client: Client) -> Awaitable[Generated]:
+        """Put it to a client."""
+        return client.generate(self)
+
+    def seeded(self, bits: Callable[[], int]) -> Self:
+        """Give each draw a seed of its own, and greedy work 0, so that it can be shared.
+
+        Behind a partial answer the seed depends on it too.
+        """
+        if self.seeds:
+            return self
+        warm = self.sampling.temperature > 0
+        seeds = [_behind(self.prefix, bits()) if warm else 0 for _ in range(self.draws)]
+        return replace(self, seeds=tuple(seeds))
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreTexts(Request[tuple[Score, ...]]):
+    """Give the log-probabilities of texts, each as the answer to the query, behind `prefix`.
+
+    Without a query a text stands on its own, behind the token that begins texts. Without `texts`
+    the query's own tokens are scored, as the model's template renders them.
+    """
+
+    verb: ClassVar[str] = "score"
+
+    query: Query | None
+    texts: tuple[str, ...] | None
+    prefix: str = ""
+
+    def put(self, client: Client) -> Awaitable[tuple[Score, ...]]:
+        """Put it to a client."""
+        return client.score(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Embed(Request[Embedded]):
+    """Give a vector for each text."""
+
+    verb: ClassVar[str] = "embed"
+
+    texts: tuple[str, ...]
+
+    def put(self, client: Client) -> Awaitable[Embedded]:
+        """Put it to a client."""
+        return client.embed(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Reward(Request[Rewarded]):
+    """Say how good each text is as an answer to the query; greater is better."""
+
+    verb: ClassVar[str] = "reward"
+
+    query: Query
+    texts: tuple[str, ...]
+
+    def put(self, client: Client) -> Awaitable[Rewarded]:
+        """Put it to a client."""
+        return client.reward(self)
+
+
+@dataclass(frozen=True, slots=True)
+class NextTokens(Request[Distribution]):
+    """Give next tokens with their log-probabilities (nats), likeliest first.
+
+    The `top` likeliest ones, or those of the given `ids`.
+    """
+
+    verb: ClassVar[str] = "next_tokens"
+
+    query: Query
+    prefix: str = ""
+    top: int = 1
+    ids: tuple[int, ...] = ()
+
+    def put(self, client: Client) -> Awaitable[Distribution]:
+        """Put it to a client."""
+        return client.next_tokens(self)
+
+
+class Client:
+    """What answers for a model. A verb that it does not have says so (E302).
+
+    `keeps` says whether its answers may be kept and given again; a recording has its own.
+    """
+
+    keeps: ClassVar[bool] = True
+
+    async def generate(
+        self, request: Generate, on_text: Callable[[str], None] | None = None
+    ) -> Generated:
+        """Answer a query, once for each seed."""
+        del on_text
+        raise cannot(request)
+
+    async def score(self, request: ScoreTexts) -> tuple[Score, ...]:
+        """Score texts."""
+        raise cannot(request)
+
+    async def embed(self, request: Embed) -> Embedded:
+        """Embed texts."""
+        raise cannot(request)
+
+    async def reward(self, request: Reward) -> Rewarded:
+        """Say how good answers are."""
+        raise cannot(request)
+
+    async def next_tokens(self, request: NextTokens) -> Distribution:
+        """Give next tokens."""
+        raise cannot(request)
+
+    def cost(self, request: Generate) -> float | None:
+        """Return the dollars that a request is booked with, if that is known beforehand."""
+        del request
+        return None
+
+    async def close(self) -> None:
+        """Let go of what was opened."""
+
+
+def _behind(prefix: str, seed: int) -> int:
+    """Return the seed of a draw that goes on from a partial answer."""
+    if not prefix:
+        return seed
+    return int.from_bytes(hashlib.sha256(f"{seed}/{prefix}".encode()).digest()[:8], "big") >> 2
+
+
+def cannot(request: Request[object]) -> ModelError:
+    """Return the mistake of a verb that a model's client does not have."""
+    return ModelError("E302", f"`{request.model.name}` cannot {request.verb}")

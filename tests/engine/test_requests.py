@@ -1,0 +1,189 @@
+"""Requests: plain data, answered a family at a time, as they would be alone."""
+
+import pytest
+import torch
+from fusing import SHARED, Part, TokenFuse
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from composer.engine.phase import Phase
+from composer.engine.requests.base import END
+from composer.engine.requests.entries import Draw, Rank, ReadAhead, ScoreEntries
+from composer.engine.requests.fused import Fused
+from composer.engine.requests.read_logits import ReadLogits
+from composer.engine.requests.score_tokens import ScoreTokens
+from composer.engine.requests.speculative import Side, SpeculativeStep
+from composer.engine.sequence import Cursor
+from composer.engine.step import tick
+from composer.values import Sampling
+
+NAMES = ("a", "b")
+TEXTS = ("Once upon a time", "Lily was so happy", "Tom said: no, I will not go to the park today")
+
+
+@pytest.fixture(scope="module", params=["plain", "gated"])
+def group(engine, model, request):
+    gate = Part("composer.engine.gate:unsure", (("below", 0.5),))
+    options = {"gate": gate, "lazy": True} if request.param == "gated" else {}
+    members = model("stories"), model("shakespeare")
+    return engine._group(TokenFuse(members, NAMES, align=SHARED, **options))
+
+
+def at(group, text):
+    """A cursor behind a text, all but the last three entries of which are its prompt."""
+    ids = list(group.leaves[0].runner.model.vocabulary.encode(text))
+    cursor = Cursor.open(group, group.root.weights, {n: [1, *ids[:-3]] for n in range(2)})
+    cursor.extend(ids[-3:])
+    return cursor
+
+
+def draw(cursor):
+    return Draw(cursor, Sampling(), 0.5)
+
+
+def warm(cursor):
+    return Draw(cursor, Sampling(temperature=1.0, top_p=0.9), 0.7)
+
+
+def rank(cursor):
+    return Rank(cursor, torch.arange(20, 200), 4)
+
+
+def score(cursor):
+    return ScoreEntries(cursor, 0)
+
+
+def score_end(cursor):
+    return ScoreEntries(cursor, 1, end=True)
+
+
+def ahead(cursor):
+    return ReadAhead(cursor)
+
+
+def tokens(cursor):
+    return ScoreTokens(cursor, {0: cursor.tracks[0].ids[-2:], 1: [cursor.tracks[1].ids[-1], END]})
+
+
+def logits(cursor):
+    return ReadLogits(cursor, {0: [1, 2], 1: [len(cursor.tracks[1].ids)]})
+
+
+def step(cursor):
+    side = Side((0,), frozenset({0}), (1.0, 0.0))
+    return SpeculativeStep(
+        cursor, Sampling(), side, 3, (), more=True, luck=(0.5, 0.5), phase=Phase("test", 0)
+    )
+
+
+KINDS = (draw, warm, rank, score, score_end, ahead, tokens, logits, step)
+
+
+def state(cursor):
+    tracks = cursor.tracks.values()
+    return list(cursor.entries), [(list(t.ids), list(t.marks), t.row.length) for t in tracks]
+
+
+def told(reply):
+    """A reply as numbers."""
+    match reply:
+        case None:
+            return []
+        case torch.Tensor():
+            return reply.flatten().tolist()
+        case int() | float():
+            return [reply]
+        case dict():
+            return [number for key in sorted(reply) for number in told(reply[key])]
+        case list():
+            return [number for each in reply for number in told(each)]
+    fields = getattr(reply, "__slots__", None) or vars(reply)
+    return [number for name in fields for number in told(getattr(reply, name))]
+
+
+def answered(requests):
+    """Ask until all have replied: where a gate opens, the others read in a second tick."""
+    found = {}
+    while len(found) < len(requests):
+        replies = tick([each for each in requests if each not in found])
+        assert not replies.errors
+        found |= replies.values
+    return [told(found[each]) for each in requests]
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_request_that_is_made_twice_changes_nothing(group, kind):
+    cursor = at(group, TEXTS[0])
+    before = state(cursor)
+    kind(cursor)
+    again = kind(cursor)
+    assert state(cursor) == before
+    (first,) = answered([again])
+    cursor.close()
+    other = at(group, TEXTS[0])
+    assert answered([kind(other)]) == [pytest.approx(first, abs=1e-4)]
+    other.close()
+
+
+@torch.inference_mode()
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(mixed=st.lists(st.tuples(st.sampled_from(KINDS), st.sampled_from(TEXTS)), max_size=7))
+def test_mixed_families_in_one_tick_get_what_each_gets_alone(group, mixed):
+    alone = []
+    for kind, text in mixed:
+        cursor = at(group, text)
+        alone += answered([kind(cursor)])
+        cursor.close()
+    cursors = [at(group, text) for _, text in mixed]
+    together = answered([kind(c) for (kind, _), c in zip(mixed, cursors, strict=True)])
+    for cursor in cursors:
+        cursor.close()
+    assert together == [pytest.approx(each, abs=1e-4) for each in alone]
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("broken", [Fused, ReadAhead, ReadLogits, ScoreTokens, SpeculativeStep])
+def test_a_failing_family_fails_its_own_requests_only(group, monkeypatch, broken):
+    def fail(*_):
+        raise MemoryError("no room on the device")
+
+    monkeypatch.setattr(broken, "answer", fail)
+    cursors = [at(group, TEXTS[0]) for _ in KINDS]
+    requests = [kind(cursor) for kind, cursor in zip(KINDS, cursors, strict=True)]
+    replies = tick(requests)
+    assert {each.family for each in replies.errors} == {broken}
+    assert broken not in {each.family for each in replies.values}
+    assert len(replies.errors) == sum(each.family is broken for each in requests)
+    assert replies.values
+    with pytest.raises(MemoryError):
+        replies[next(iter(replies.errors))]
+    for cursor in cursors:
+        cursor.close()
+
+
+@torch.inference_mode()
+def test_a_request_that_cannot_say_what_it_reads_fails_alone(group):
+    cursors = [at(group, TEXTS[1]) for _ in range(2)]
+    wrong, right = ScoreEntries(cursors[0], 3), ScoreEntries(cursors[1], 2)
+    replies = tick([wrong, right])
+    assert set(replies.errors) == {wrong}
+    assert len(replies[right]) == 1
+    for cursor in cursors:
+        cursor.close()
+
+
+@torch.inference_mode()
+def test_all_that_the_fused_distribution_answers_comes_to_the_host_at_once(group, monkeypatch):
+    cursors = [at(group, text) for text in TEXTS for _ in range(4)]
+    kinds = (draw, rank, score, score_end) * len(TEXTS)
+    requests = [kind(cursor) for kind, cursor in zip(kinds, cursors, strict=True)]
+    answered(requests[:0])
+    counts = []
+    plain = torch.Tensor.tolist
+    monkeypatch.setattr(torch.Tensor, "tolist", lambda t: counts.append(1) or plain(t))
+    tick(requests)
+    monkeypatch.undo()
+    assert len(counts) == 1 + (group.gate is not None)
+    for cursor in cursors:
+        cursor.close()

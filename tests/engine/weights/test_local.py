@@ -1,0 +1,145 @@
+import importlib.util
+import json
+import shutil
+from pathlib import Path
+
+import fusing
+import pytest
+
+from composer.engine.rows.row import Feed
+from composer.engine.rows.runner import Runner
+from composer.engine.weights.local import load
+from composer.specs import Chat
+from composer.values import ModelError
+
+DATA = Path(__file__).parents[3] / "shared" / "data" / "models"
+ZOO = Path(__file__).parents[2] / "composer" / "zoo" / "models"
+
+
+def checkpoint(folder, **options):
+    return fusing.checkpoint(folder.name, folder, **options)
+
+
+@pytest.fixture
+def stories():
+    if not DATA.is_dir():
+        pytest.skip("the folder shared/data is not beside this checkout")
+    return DATA / "stories260K"
+
+
+def test_names_do_not_tell_weights_apart():
+    one, other = (fusing.stored("k", name, "folder") for name in "AB")
+    assert one.weights == other.weights
+    assert one.weights != fusing.stored("k", "A", "folder", dtype="float16").weights
+
+
+def test_plain_prompts_begin_with_bos(stories):
+    model = load(checkpoint(stories))
+    ids = model.render((("user", "Once upon a time"),))
+    assert ids == [1, *model.vocabulary.encode("Once upon a time")]
+    assert model.raw("Once upon a time") == ids
+
+
+def test_several_turns_without_template_are_paragraphs(stories):
+    model = load(checkpoint(stories))
+    ids = model.render((("system", "Be kind."), ("user", "Hello")))
+    assert model.vocabulary.bytes_of(ids) == b" Be kind.\n\nHello"
+
+
+def test_a_chat_template_is_used_if_there_is_one():
+    if not (ZOO / "maths" / "model.safetensors").is_file():
+        pytest.skip("the zoo has no model maths")
+    model = load(checkpoint(ZOO / "maths"))
+    said = (("user", "What is 1 plus 2?"),)
+    assert model.vocabulary.bytes_of(model.render(said)) == b"Q: What is 1 plus 2?\nA:"
+    assert model.vocabulary.bytes_of(model.render(said, Chat("plain"))) == b"What is 1 plus 2?"
+
+
+def test_chat_without_a_template_is_an_error(stories):
+    with pytest.raises(ModelError, match="no chat template") as caught:
+        load(checkpoint(stories)).render((("user", "Hello"),), Chat("chat"))
+    assert "plain" in caught.value.help
+
+
+def test_a_system_turn_joins_the_users_if_the_template_refuses_it(stories):
+    model = load(checkpoint(stories))
+    model.tokenizer.chat_template = (
+        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}"
+        "{% endif %}[{{ m.content }}]{% endfor %}"
+    )
+    ids = model.render((("system", "Be kind."), ("user", "Hello")))
+    assert model.vocabulary.bytes_of(ids) == b" [Be kind.\n\nHello]"
+
+
+def test_ends_are_those_of_all_files(stories):
+    assert load(checkpoint(stories)).ends == {2}
+
+
+def test_a_missing_folder_is_an_error(tmp_path):
+    with pytest.raises(ModelError, match="there is no folder") as caught:
+        load(checkpoint(tmp_path / "nothing"))
+    assert caught.value.code == "E501"
+
+
+def test_a_folder_without_safetensors_is_an_error(stories, tmp_path):
+    shutil.copy(stories / "config.json", tmp_path)
+    (tmp_path / "pytorch_model.bin").write_bytes(b"never read")
+    with pytest.raises(ModelError, match="holds no safetensors"):
+        load(checkpoint(tmp_path))
+
+
+def test_a_broken_folder_is_an_error(stories, tmp_path):
+    shutil.copy(stories / "model.safetensors", tmp_path)
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load(checkpoint(tmp_path))
+
+
+def test_the_number_type_is_as_asked(stories):
+    import torch
+
+    assert load(checkpoint(stories)).dtype == torch.float32
+    assert load(checkpoint(stories, dtype="bfloat16")).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(
+    ("kind", "names", "options"),
+    [
+        ("gptq", "optimum", {"bits": 4}),
+        ("awq", "gptqmodel", {"bits": 4}),
+        ("bitsandbytes", "accelerate", {"load_in_4bit": True}),
+        ("quanto", "optimum", {"weights": "int8"}),
+        ("torchao", "torchao", {}),
+    ],
+)
+def test_a_quantized_checkpoint_that_cannot_be_read_says_what_it_takes(
+    stories, tmp_path, kind, names, options
+):
+    folder = shutil.copytree(stories, tmp_path / kind)
+    config = json.loads((folder / "config.json").read_text())
+    config["quantization_config"] = {"quant_method": kind, **options}
+    (folder / "config.json").write_text(json.dumps(config))
+    if importlib.util.find_spec(names):
+        pytest.skip(f"{names} is installed")
+    with pytest.raises(ModelError, match=rf"is quantized \({kind}\).*{names}") as caught:
+        load(checkpoint(folder))
+    assert caught.value.code == "E505"
+    assert "install" in caught.value.help
+
+
+def test_a_quantized_checkpoint_shares_passes_like_any_other(stories, tmp_path):
+    torchao = pytest.importorskip("torchao.quantization", reason="torchao is not installed")
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, TorchAoConfig
+
+    how = TorchAoConfig(torchao.Int8WeightOnlyConfig())
+    module = AutoModelForCausalLM.from_pretrained(
+        stories, dtype=torch.float32, quantization_config=how
+    )
+    module.save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(stories).save_pretrained(tmp_path)
+    model = load(checkpoint(tmp_path))
+    rows = Runner(model).rows
+    with torch.inference_mode():
+        found = rows.step([Feed(rows.join(), ids, [len(ids) - 1]) for ids in ([1, 5, 6], [1, 5])])
+        alone = module(torch.tensor([[1, 5, 6]])).logits[0, -1]
+    assert torch.allclose(found[0], alone, atol=1e-4)

@@ -1,0 +1,108 @@
+"""Foreign queries: how far they lie, and estimates that shrink towards a safe prior."""
+
+import numpy as np
+import pytest
+
+from composer.fit.folds import by_tag, shuffled
+from composer.fit.guarding import PRIOR, Seen, guard, held_out
+from composer.methods.estimators.foreign import blended, near, near_state, shrunk
+from composer.methods.estimators.values import Labels, Predictions
+from composer.recipe import Recipe
+from composer.run.foreign import Strangers
+
+
+def test_near_is_one_for_a_known_query_and_nothing_for_an_unlike_one():
+    asked = [(f"What is {a} plus {b}?", ()) for a in range(10) for b in range(10)]
+    state, _ = near_state(asked)
+    same, other = near(state, [asked[7], ("zzzz qqqq", ())])
+    assert same == pytest.approx(1, abs=1e-5)
+    assert other == 0
+
+
+def test_blending_is_between_the_estimate_and_the_prior():
+    ours = Predictions(np.array([[1.0, 0.0]]), np.array([[0.3, 0.0]]))
+    prior = Predictions.of(np.array([[0.5, 0.5]]))
+    found = blended(ours, prior, np.array([0.25]))
+    assert found.mean.tolist() == [[0.625, 0.375]]
+    assert found.spread[0, 0] == pytest.approx((0.25 * 0.09 + 0.25 * 0.75 * 0.25) ** 0.5)
+
+
+def views(count=800):
+    """Return labels where the estimator is right near, and wrong on what lies far."""
+    rng = np.random.default_rng(0)
+    similar = rng.random(count)
+    truth = rng.random((count, 2))
+    wrong = rng.random((count, 2))
+    mean = np.where(similar[:, None] > 0.5, truth, wrong)
+    labels = Labels(
+        tuple(f"q{at}" for at in range(count)), ((),) * count, ("A", "B"), truth, truth, truth
+    )
+    prior = Predictions.of(np.full((count, 2), 0.5))
+    folds = np.arange(count) % 5
+    return labels, Seen(Predictions.of(mean), prior, similar, folds)
+
+
+def test_belief_rises_with_likeness():
+    labels, seen = views()
+    near_, _ = near_state(labels.asked)
+    curve = guard(labels, near_, seen, None, 0).part("curve").arrays
+    assert (np.diff(curve["weight"]) >= 0).all()
+    assert curve["weight"][0] == 0
+    assert curve["weight"][-1] > 0.9
+    assert curve["weight"][2] < 0.3
+
+
+def test_shrinking_helps_where_the_estimator_is_lost():
+    labels, seen = views()
+    found = held_out(labels, seen, None)
+    before = ((seen.found.mean - labels.quality) ** 2).mean()
+    assert ((found.mean - labels.quality) ** 2).mean() < 0.7 * before
+
+
+def test_whole_tags_are_left_out_by_the_rarest():
+    tags = [("all", "a"), ("b", "all"), ("all", "a"), ("all", "c")]
+    for learnt, left in by_tag(tags, 5):
+        kinds = {("a", "b", "a", "c")[row] for row in left}
+        assert not kinds & {("a", "b", "a", "c")[row] for row in learnt}
+    assert by_tag([("all",)] * 4, 5) == []
+
+
+def test_folds_are_drawn_by_the_seed():
+    first, again, other = (shuffled(20, 4, seed) for seed in (0, 0, 1))
+    assert [left.tolist() for _, left in first] == [left.tolist() for _, left in again]
+    assert [left.tolist() for _, left in first] != [left.tolist() for _, left in other]
+
+
+def test_a_run_says_once_that_queries_are_foreign(desk):
+    path = desk.recipe()
+    desk.fit(path)
+    with Recipe.load(path).ready() as ensemble:
+        known, strange = Strangers(), Strangers()
+        list(known.over(ensemble.map([f"add sum {at}" for at in range(20)])))
+        list(strange.over(ensemble.map(["Ojalá lloviera hoy"] * 3)))
+    assert known.warning() is None
+    assert strange.warning().code == "W701"
+    assert "3 of 3 queries are unlike" in strange.warning().message
+
+
+def test_without_shrinking_nothing_is_said_of_likeness(desk):
+    path = desk.recipe()
+    desk.fit(path, shrink=False)
+    with Recipe.load(path).ready() as ensemble:
+        strange = Strangers()
+        list(strange.over(ensemble.map(["Ojalá lloviera hoy"])))
+    assert strange.asked == 0
+
+
+def test_a_bound_estimator_shrinks(desk):
+    path = desk.recipe()
+    desk.fit(path)
+    recipe = Recipe.load(path)
+    route = next(n for n in recipe.taught.graph.places if n.op == "route" and n.get("by").fitted)
+    fitted = route.get("by").fitted
+    asked = [("Ojalá lloviera hoy", ())]
+    raw = route.get("by").predict(fitted.state, asked)
+    found, foreign = shrunk(fitted.guard, asked, raw)
+    prior = PRIOR.predict(fitted.guard.part("prior"), asked)
+    assert foreign[0] > 0.95
+    assert found.mean == pytest.approx(prior.mean, abs=0.05)
