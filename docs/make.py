@@ -106,7 +106,7 @@ def _errors() -> Iterator[str]:
             if code.startswith(prefix):
                 yield from ("", f"### {code}: {entry.title}", "", entry.text)
                 yield from _example("Broken", entry.broken)
-                yield from _example("Mended", entry.mended)
+                yield from _example("Fixed", entry.mended)
 
 
 def _example(title: str, text: str) -> Iterator[str]:

@@ -25,9 +25,9 @@ def test_a_broken_example_comes_with_a_mended_one(code):
 
 def test_an_explanation_shows_title_text_and_examples():
     said = explanation("E203")
-    assert said.startswith("E203: an option that a step does not have\n\n")
+    assert said.startswith("E203: unknown option\n\n")
     assert "Broken:\n\n    default generate(temprature = 0)" in said
-    assert said.endswith("Mended:\n\n    default generate(temperature = 0)")
+    assert said.endswith("Fixed:\n\n    default generate(temperature = 0)")
 
 
 def test_a_code_is_found_in_any_case():
