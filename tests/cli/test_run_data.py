@@ -69,7 +69,11 @@ def test_rows_of_a_list_have_one_comma_between_them(run, between):
 def test_what_is_piped_in_is_read_like_a_file(tmp_path):
     (tmp_path / "r.ens").write_text(RECIPE)
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    for piped in (b"id,query\n1,one\n", gzip.compress(b"one\n", mtime=0), "\ufeffone\n".encode("utf-16")):
+    for piped in (
+        b"id,query\n1,one\n",
+        gzip.compress(b"one\n", mtime=0),
+        "\ufeffone\n".encode("utf-16"),
+    ):
         done = subprocess.run(
             [sys.executable, "-m", "composer", "run", "r.ens"],
             input=piped,
