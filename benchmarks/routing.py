@@ -101,7 +101,7 @@ def _lines(folder: Path, *, quick: bool, only: str | None) -> Iterator[str]:
 
 
 def _pairs(folder: Path, names: list[str], *, quick: bool) -> Iterator[str]:
-    yield "| file | router | rows left out | tags left out | shrunk, rows | shrunk, tags |"
+    yield "| file | router | rows held out | tags held out | shrunk, rows | shrunk, tags |"
     yield "|---|---|---|---|---|---|"
     for name in names:
         yield from _controls(folder, name)
