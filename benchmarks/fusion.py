@@ -413,7 +413,7 @@ def main() -> None:
         parser.error(f"no such measure: {', '.join(sorted(unknown))}")
     torch.set_num_threads(1)
     if options.markdown:
-        print("| measure | goal | seen [interval] | beside our engine unfused | met |")
+        print("| measure | goal | measured [interval] | ratio to our engine unfused | met |")
         print("|---|---|---|---|---|")
     for name in options.measures or MEASURES:
         print(_line(name, MEASURES[name], options.blocks, markdown=options.markdown), flush=True)
