@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.align.base import Side
-    from composer.engine.distribution import Said
+    from composer.engine.align.base import Member
+    from composer.engine.distribution import Distributions
 
 __all__ = ["Regular", "regular"]
 
@@ -38,7 +38,7 @@ class Counting:
         self._every = every
         self._asked = 0
 
-    def __call__(self, lead: Said, hidden: Tensor | None) -> Tensor:
+    def __call__(self, lead: Distributions, hidden: Tensor | None) -> Tensor:
         """Count the rows, and open at those whose turn it is."""
         del hidden
         turns = torch.arange(self._asked, self._asked + len(lead.scores))
@@ -46,7 +46,7 @@ class Counting:
         return turns % self._every == self._every - 1
 
 
-def regular(sides: Sequence[Side], *, every: int) -> Counting:
+def regular(sides: Sequence[Member], *, every: int) -> Counting:
     """Make such a gate for a fuse."""
     del sides
     return Counting(every)

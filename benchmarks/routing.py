@@ -23,7 +23,7 @@ from composer.evaluate import read_rows
 from composer.evaluate.decisions import decide_only
 from composer.evaluate.sweep import AIQ, GAIN, ZERO_AIQ
 from composer.fit.fitting import fit
-from composer.fit.lesson import Lesson
+from composer.fit.lesson import FitSettings
 from composer.fit.ordering import intervals, recovered
 from composer.methods.estimators.rows import labels
 from composer.methods.estimators.values import Choice
@@ -148,7 +148,7 @@ def _report(
 ) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as own:
         recipe = _recipe(Path(own), _file(folder, name), estimator, models, policy)
-        done = fit(Lesson(recipe, _file(folder, name)))
+        done = fit(FitSettings(recipe, _file(folder, name)))
         return done.kept.entries[0].report
 
 
@@ -172,7 +172,7 @@ def _slice(folder: Path, name: str, estimator: str) -> str:
     models = sorted({model for row in rows for model in row.recorded})
     with tempfile.TemporaryDirectory() as own:
         recipe = _recipe(Path(own), train, estimator, models, "one(cost = 0)")
-        fit(Lesson(recipe, train, shrink=False))
+        fit(FitSettings(recipe, train, shrink=False))
         router = decide_only(Recipe.load(Path(own) / "recipe.ens"), rows).router
     assert router is not None
     drawn = router.drawn

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import composer
 from composer import zoo
-from composer.evaluate import Report, Row, evaluate, read_rows
+from composer.evaluate import EvaluationRow, Report, evaluate, read_rows
 from composer.metrics import difference_interval
 
 HEAD = "default generate(max_tokens = 96)\n"
@@ -126,7 +126,7 @@ def _alone(name: str, split: str, pairs: Path | None, limit: int | None) -> Repo
 
 
 @cache
-def _rows(split: str, limit: int | None) -> list[Row]:
+def _rows(split: str, limit: int | None) -> list[EvaluationRow]:
     return read_rows(zoo.items(split), limit=limit)
 
 

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from composer.values.card import Card
 
-__all__ = ["Asked", "checked", "processing_of", "settings_of", "unheeded"]
+__all__ = ["GenerationOptions", "checked", "processing_of", "settings_of", "unheeded"]
 
 
-class Asked(Protocol):
+class GenerationOptions(Protocol):
     """A declaration with options that change logits, and one that heeds what the folder states."""
 
     @property
@@ -55,7 +55,7 @@ class Asked(Protocol):
         """Say what the model can do."""
 
 
-def processing_of(model: Asked) -> Processing:
+def processing_of(model: GenerationOptions) -> Processing:
     """Return what is done to a model's logits: its declaration goes before its files."""
     own = Processing(
         model.repetition_penalty,
@@ -68,14 +68,14 @@ def processing_of(model: Asked) -> Processing:
     return own if stated is None else own.over(stated.processing())
 
 
-def settings_of(model: Asked) -> Mapping[str, Any]:
+def settings_of(model: GenerationOptions) -> Mapping[str, Any]:
     """Return options of `generate` for a model that answers alone."""
     stated = _heeded(model)
     own = {} if model.min_tokens is None else {"min_tokens": model.min_tokens}
     return own if stated is None else stated.settings() | own
 
 
-def checked(model: Asked, card: Card, name: str) -> Card:
+def checked(model: GenerationOptions, card: Card, name: str) -> Card:
     """Return a card, or raise ModelError for what the model cannot honour."""
     folder = model.folder
     if model.generation_config and folder is None:
@@ -95,7 +95,7 @@ def checked(model: Asked, card: Card, name: str) -> Card:
     return card
 
 
-def unheeded(model: Asked, card: Card) -> str:
+def unheeded(model: GenerationOptions, card: Card) -> str:
     """Say what a folder states of how its model is asked, and nobody said whether to heed it."""
     if model.folder is None or model.generation_config is not None:
         return ""
@@ -106,7 +106,7 @@ def unheeded(model: Asked, card: Card) -> str:
     return text and f"its {stated.said_in} says {text}"
 
 
-def _heeded(model: Asked) -> Stated | None:
+def _heeded(model: GenerationOptions) -> Stated | None:
     """Return what a model's folder states, where the declaration asks that it be heeded."""
     if not model.generation_config or model.folder is None:
         return None

@@ -284,9 +284,9 @@ def _compiled(text: str, name: str) -> jinja2.Template:
 def _environment() -> Environment:
     from jinja2 import Undefined
 
-    from composer.sandbox.templates import Environment, Generation
+    from composer.sandbox.templates import Environment, GenerationTag
 
-    environment = Environment(Undefined, Generation, "jinja2.ext.loopcontrols")
+    environment = Environment(Undefined, GenerationTag, "jinja2.ext.loopcontrols")
     environment.add_filter("tojson", _to_json)
     environment.globals |= {"raise_exception": _raise, "strftime_now": _now}
     return environment

@@ -16,7 +16,7 @@ from composer.checkpoints.fingerprint import fingerprint_of
 from composer.checkpoints.positions import context_of
 from composer.checkpoints.stated import (
     Configuration,
-    Generation,
+    GenerationConfig,
     TokenizerSettings,
     TokenizerSpelling,
     state,
@@ -119,7 +119,7 @@ def _read(folder: Path, _stamps: Stamps) -> ModelFiles:
     if config.transformers_weights not in (None, SINGLE, INDEX):
         how = f"says that its weights are in {config.transformers_weights!r:.80}"
         raise damaged(folder / "config.json", how, f"name that file {SINGLE}, and take this out")
-    generation = state(Generation, folder / "generation_config.json")
+    generation = state(GenerationConfig, folder / "generation_config.json")
     marked = [
         state(TokenizerSettings, folder / name)
         for name in ("tokenizer_config.json", "special_tokens_map.json")

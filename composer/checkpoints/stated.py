@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from composer.values.errors import ModelError
 
-__all__ = ["Configuration", "Generation", "TokenizerSettings", "TokenizerSpelling", "state"]
+__all__ = ["Configuration", "GenerationConfig", "TokenizerSettings", "TokenizerSpelling", "state"]
 
 CONTEXT = ("max_position_embeddings", "context_length", "n_positions", "n_ctx", "max_seq_len")
 """The words for how many tokens a model reads; the first that is there counts."""
@@ -74,7 +74,7 @@ class Configuration(_Stated):
         return None if said == -1 else said
 
 
-class Generation(_Stated):
+class GenerationConfig(_Stated):
     """A generation_config.json."""
 
     eos_token_id: Ids | list[Ids] | None = None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from composer.data import Line
     from composer.recipe import Recipe
-    from composer.run import Rows
+    from composer.run import OutputFile
     from composer.values import Query
 
 _ROW = 'a row is {"id": "q1", "query": "2 + 2?"}'
@@ -33,7 +33,7 @@ Left = Callable[[tuple[str, ...]], None]
 
 
 @dataclass(eq=False)
-class Asked:
+class QueryInput:
     """The queries of a run. A file is read twice: once to find what is wrong, once to answer it."""
 
     again: Callable[[Left], Iterable[Query]]
@@ -44,7 +44,7 @@ class Asked:
     @classmethod
     def of(
         cls, recipe: Recipe, given: tuple[str, ...], input_: Path | None, limit: int | None
-    ) -> Asked:
+    ) -> QueryInput:
         """Take the arguments, else the file, else what is piped in, else the example."""
         if not given and input_ is not None and input_.is_file():
             return cls(partial(_of_file, input_), limit, input_)
@@ -56,7 +56,7 @@ class Asked:
         """Yield the queries."""
         return islice(iter(self.again(lambda _: None)), self.limit)
 
-    def count(self, rows: Rows | None) -> int:
+    def count(self, rows: OutputFile | None) -> int:
         """Count the queries that have no answer yet.
 
         Raises Failure where one is no query, and where a file that was named holds none.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
 
-    from composer.evaluate import Compare, Decided, Report, Row
+    from composer.evaluate import Compare, Decided, EvaluationRow, Report
     from composer.recipe import Recipe
 
 
@@ -129,7 +129,7 @@ def command(
 
 def _measure(
     recipes: list[Recipe],
-    rows: list[Row],
+    rows: list[EvaluationRow],
     how: Compare,
     plot: Path | None,
     *,
@@ -159,7 +159,12 @@ def _status(reports: Sequence[Report]) -> int:
 
 
 def _decide(
-    recipes: list[Recipe], rows: list[Row], how: Compare, plot: Path | None, *, as_json: bool
+    recipes: list[Recipe],
+    rows: list[EvaluationRow],
+    how: Compare,
+    plot: Path | None,
+    *,
+    as_json: bool,
 ) -> None:
     from composer.evaluate import decide_only, decided, shown
 

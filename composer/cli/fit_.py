@@ -20,7 +20,7 @@ from composer.cli.terminal import err, out
 
 if TYPE_CHECKING:
     from composer.evaluate import Compare
-    from composer.fit.fitting import Done
+    from composer.fit.fitting import FitOutcome
     from composer.fit.lesson import Target
     from composer.recipe import Recipe
 
@@ -81,10 +81,10 @@ def command(
 ) -> None:
     """Teach the parts of a recipe that learn; `run`, `eval` and `plan` use it from then on."""
     from composer.fit.fitting import fit
-    from composer.fit.lesson import Lesson
+    from composer.fit.lesson import FitSettings
 
     loaded = reading.read(recipe, seed=seed).within(timeout)
-    lesson = Lesson(
+    lesson = FitSettings(
         loaded,
         data or _own_data(loaded),
         seed,
@@ -111,7 +111,7 @@ def _own_data(recipe: Recipe) -> Path:
     return Path(found.pop())
 
 
-def _lines(done: Done) -> list[str]:
+def _lines(done: FitOutcome) -> list[str]:
     from composer.compiler.fits import arrays_path
     from composer.fit.worth import verdict
 

@@ -16,7 +16,7 @@ from composer.diagnostics import Diagnostic, Mistakes, Source
 STDIN = Path("-")
 
 
-class Done(NamedTuple):
+class FormattedFile(NamedTuple):
     """A file as it was and as it should be."""
 
     path: Path
@@ -80,14 +80,14 @@ def command(
 
 def _all(
     files: tuple[Path, ...], own: str | None, to: str | None
-) -> tuple[list[Done], list[Diagnostic]]:
+) -> tuple[list[FormattedFile], list[Diagnostic]]:
     """Format every file that can be read; say what is wrong with the others."""
-    made: list[Done] = []
+    made: list[FormattedFile] = []
     found: list[Diagnostic] = []
     for path in files:
         try:
             source = _source(path, own)
-            made.append(Done(path, source.text, _text(source, to)))
+            made.append(FormattedFile(path, source.text, _text(source, to)))
         except Mistakes as mistakes:
             found += mistakes.diagnostics
     return made, found
@@ -117,7 +117,7 @@ def _text(source: Source, to: str | None) -> str:
     return text
 
 
-def _in_place(made: list[Done]) -> None:
+def _in_place(made: list[FormattedFile]) -> None:
     for done in made:
         if done.path == STDIN:
             out(done.after, end="")
@@ -126,7 +126,7 @@ def _in_place(made: list[Done]) -> None:
             err(f"{done.path}: formatted")
 
 
-def _converted(made: list[Done], to: str, *, write: bool) -> list[Diagnostic]:
+def _converted(made: list[FormattedFile], to: str, *, write: bool) -> list[Diagnostic]:
     """Print the recipes in another notation, or write each beside its file."""
     found: list[Diagnostic] = []
     for done in made:
@@ -151,12 +151,12 @@ def _write(path: Path, text: str) -> None:
         raise Mistakes([Diagnostic("E503", message)]) from None
 
 
-def _diff(done: Done) -> str:
+def _diff(done: FormattedFile) -> str:
     before, after = (text.splitlines(keepends=True) for text in (done.before, done.after))
     rows = unified_diff(before, after, str(done.path), f"{done.path} (formatted)")
     return "".join(row if row.endswith("\n") else f"{row}\n" for row in rows)
 
 
-def _as_json(made: list[Done], found: list[Diagnostic]) -> str:
+def _as_json(made: list[FormattedFile], found: list[Diagnostic]) -> str:
     rows = [{"path": str(done.path), "changes": done.changes} for done in made]
     return as_json({"version": 1, "files": rows, "diagnostics": [each.as_dict() for each in found]})

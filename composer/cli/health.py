@@ -29,7 +29,7 @@ PROBE, QUESTION = "general-1", "What is 17 plus 25?"
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class HealthProblem:
     """Something that will get in the way, and what to do about it."""
 
     what: str
@@ -41,7 +41,7 @@ class Health:
     """All that was found, as `--json` prints it, and the problems among it."""
 
     found: dict[str, object] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[HealthProblem] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, object]:
         """Return the object that `--json` prints."""
@@ -66,7 +66,7 @@ def examine() -> Health:
         except Exception as error:  # noqa: BLE001 - a doctor tells of whatever is broken
             health.found[name] = None
             text = f"{name} cannot be looked at: {type(error).__name__}: {error}"
-            health.problems.append(Problem(text, REINSTALL))
+            health.problems.append(HealthProblem(text, REINSTALL))
     return health
 
 
@@ -79,10 +79,10 @@ def versions(health: Health) -> dict[str, str | None]:
     for name, fits in _needed():
         found[name] = version = _version(name)
         if version is None:
-            health.problems.append(Problem(f"{name} is not installed", f"pip install {name}"))
+            health.problems.append(HealthProblem(f"{name} is not installed", f"pip install {name}"))
         elif not fits(version):
             text = f"{name} {version} is not a version that this package was made for"
-            health.problems.append(Problem(text, f"pip install --upgrade {PACKAGE}"))
+            health.problems.append(HealthProblem(text, f"pip install --upgrade {PACKAGE}"))
     return found
 
 
@@ -117,7 +117,7 @@ def devices(health: Health) -> list[dict[str, JSON]]:
     if seen:
         text = f"the driver shows {', '.join(sorted(seen))}, but torch {torch.__version__} does not"
         remedy = "install a build of torch for this driver: https://pytorch.org/get-started"
-        health.problems.append(Problem(text, remedy))
+        health.problems.append(HealthProblem(text, remedy))
     return found
 
 
@@ -147,7 +147,7 @@ def threads(health: Health) -> dict[str, int]:
     count = torch.get_num_threads()
     if count > cores:
         text = f"torch uses {count} threads on {cores} core{'s' * (cores > 1)}"
-        health.problems.append(Problem(text, f"set OMP_NUM_THREADS={cores}"))
+        health.problems.append(HealthProblem(text, f"set OMP_NUM_THREADS={cores}"))
     return {"cores": cores, "torch": count}
 
 
@@ -166,7 +166,7 @@ def zoo(health: Health) -> dict[str, object]:
     except Exception as error:  # noqa: BLE001 - whatever it is, the zoo does not answer
         answer, said = None, str(error)
     if not (answer or "").strip():
-        health.problems.append(Problem(f"the zoo does not answer: {said}", REINSTALL))
+        health.problems.append(HealthProblem(f"the zoo does not answer: {said}", REINSTALL))
     took = round(time.perf_counter() - began, 2)
     return {"models": names, "asked": PROBE, "answer": answer, "seconds": took}
 
@@ -178,7 +178,7 @@ def caches(health: Health) -> list[dict[str, JSON]]:
     try:
         ours = cache_folder()
     except OSError as error:
-        health.problems.append(Problem(f"nothing can be kept: {error}", OWN))
+        health.problems.append(HealthProblem(f"nothing can be kept: {error}", OWN))
         return []
     home = os.environ.get("HF_HOME")
     places: list[tuple[str, Path, str | None]] = [
@@ -189,7 +189,7 @@ def caches(health: Health) -> list[dict[str, JSON]]:
     ]
     for _, path, _ in places:
         if not _can_be_made(path):
-            health.problems.append(Problem(f"{path} cannot be written to", OWN))
+            health.problems.append(HealthProblem(f"{path} cannot be written to", OWN))
     return [
         {
             "name": name,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from composer.cli.asked import Asked
+from composer.cli.asked import QueryInput
 from composer.cli.eval_ import DataFile
 from composer.cli.say import (
     EXIT_FAILED,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from composer.recipe import Recipe
-    from composer.run import Ensemble, Result, Rows
+    from composer.run import Ensemble, OutputFile, Result
     from composer.values import Query
 
 ON_STDERR = "-"
@@ -101,13 +101,13 @@ def command(
     """
     if stream and (as_json or output is not None):
         raise click.UsageError("--stream prints pieces of text: leave out --json and --output")
-    from composer.run.foreign import Strangers
+    from composer.run.foreign import OutOfDistributionCount
     from composer.run.partial import Partial
 
     loaded = reading.read(recipe, plain=plain, seed=seed)
     loaded.plan()
     _apart(input_, output, trace)
-    asked = Asked.of(loaded, query, input_, limit)
+    asked = QueryInput.of(loaded, query, input_, limit)
     with ExitStack() as stack:
         show = stack.enter_context(Tracing(trace))
         rows = _rows(stack, output, loaded)
@@ -127,7 +127,7 @@ def command(
             warn=lambda each: tell([each]),
         )
         ensemble = stack.enter_context(ready)
-        strangers, partial = Strangers(), Partial()
+        strangers, partial = OutOfDistributionCount(), Partial()
         if stream and rows is None and not as_json:
             results = partial.over(strangers.over(_streamed(ensemble, waiting)))
             status = _report(results, None, show, printed=True)
@@ -150,12 +150,12 @@ def _apart(input_: Path | None, output: Path | None, trace: str | None) -> None:
             raise click.UsageError(f"{name} and {other} are one file: give them different ones")
 
 
-def _rows(stack: ExitStack, output: Path | None, recipe: Recipe) -> Rows | None:
+def _rows(stack: ExitStack, output: Path | None, recipe: Recipe) -> OutputFile | None:
     if output is None:
         return None
-    from composer.run import Rows
+    from composer.run import OutputFile
 
-    return stack.enter_context(Rows(output, recipe.fingerprint, recipe.name))
+    return stack.enter_context(OutputFile(output, recipe.fingerprint, recipe.name))
 
 
 def _tell_loading(model: str) -> None:
@@ -221,7 +221,7 @@ def _streamed(ensemble: Ensemble, queries: Iterable[Query]) -> Iterator[Result]:
 
 def _report(
     results: Iterable[Result],
-    rows: Rows | None,
+    rows: OutputFile | None,
     show: Callable[[Result], None],
     *,
     as_json: bool = False,

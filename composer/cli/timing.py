@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from composer.engine.rows.row import Row
+    from composer.engine.rows.row import CacheRow
     from composer.engine.rows.runner import Runner
 
 VERSION = 1
@@ -110,7 +110,7 @@ def _shared(first: Runner, second: Runner) -> float:
     return _median(step, str(first.model.device))
 
 
-def _rows(runner: Runner, batch: int) -> list[Row]:
+def _rows(runner: Runner, batch: int) -> list[CacheRow]:
     """Open rows that have read a little."""
     from composer.engine.rows.row import Feed
 
@@ -119,7 +119,7 @@ def _rows(runner: Runner, batch: int) -> list[Row]:
     return rows
 
 
-def _step(runner: Runner, rows: list[Row]) -> torch.Tensor:
+def _step(runner: Runner, rows: list[CacheRow]) -> torch.Tensor:
     from composer.engine.rows.row import Feed
 
     return runner.step([Feed(row, [1], [0]) for row in rows])

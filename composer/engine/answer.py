@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from composer.values.requests import Finish, Sampling, Usage
 
-__all__ = ["Answer", "confidence"]
+__all__ = ["GenerationState", "confidence"]
 
 
-class Answer:
+class GenerationState:
     """An answer on its way: its text, its entries' names and log-probabilities, how it ended."""
 
     def __init__(self, how: Sampling, on_text: Callable[[str], None] | None) -> None:

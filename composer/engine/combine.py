@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import torch
 
-from composer.engine.distribution import Said
+from composer.engine.distribution import Distributions
 from composer.specs import parts
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.distribution import Lined, Share
+    from composer.engine.distribution import Aligned, MemberWeight
 
 __all__ = ["Combine", "LogPool", "logs", "maximum", "mean", "minimum", "plausible"]
 
@@ -33,26 +33,26 @@ class LogPool(parts.Combine):
 class Combine(Protocol):
     """Members' distributions, lined up, and their weights, as one over the same columns."""
 
-    def __call__(self, lined: Lined, shares: Sequence[Share]) -> Said:
+    def __call__(self, lined: Aligned, shares: Sequence[MemberWeight]) -> Distributions:
         """Combine them."""
 
 
-def mean(lined: Lined, shares: Sequence[Share]) -> Said:
+def mean(lined: Aligned, shares: Sequence[MemberWeight]) -> Distributions:
     """`sum w_i p_i`: the linear pool (GaC, arXiv:2406.12585)."""
     if lined.tables is None or any(share.wide for share in shares):
         parts = (share.of(lined.probabilities(n)) for n, share in enumerate(shares))
         total = next(parts)
         for part in parts:
             total += part
-        return Said(total, linear=True)
+        return Distributions(total, linear=True)
     first = lined.members[0].scores
     total = first.new_zeros(len(first), lined.width + 1)  # the last: what no column stands for
     for member, share, table in zip(lined.members, shares, lined.tables, strict=True):
         table.add(total, share.of(member.probabilities()))
-    return Said(total[:, : lined.width], linear=True)
+    return Distributions(total[:, : lined.width], linear=True)
 
 
-def logs(lined: Lined, shares: Sequence[Share]) -> Said:
+def logs(lined: Aligned, shares: Sequence[MemberWeight]) -> Distributions:
     """`softmax sum w_i log p_i`: the logarithmic pool, and the algebra of formulas.
 
     DExperts, arXiv:2105.03023; contrastive decoding, arXiv:2210.15097; LMA, arXiv:2311.14479.
@@ -68,20 +68,22 @@ def logs(lined: Lined, shares: Sequence[Share]) -> Said:
             part = part.masked_fill(share.mute(out, value=0), -torch.inf)
         total = part if total is None else total.add_(part)
     assert total is not None
-    return Said(total)
+    return Distributions(total)
 
 
-def maximum(lined: Lined, shares: Sequence[Share]) -> Said:
+def maximum(lined: Aligned, shares: Sequence[MemberWeight]) -> Distributions:
     """`max_i w_i p_i`, normalized: what any member finds likely (LMA's union, arXiv:2311.14479)."""
     return _extreme(lined, shares, torch.maximum, 0.0)
 
 
-def minimum(lined: Lined, shares: Sequence[Share]) -> Said:
+def minimum(lined: Aligned, shares: Sequence[MemberWeight]) -> Distributions:
     """`min_i w_i p_i`, normalized: what all find likely (LMA's intersection, arXiv:2311.14479)."""
     return _extreme(lined, shares, torch.minimum, torch.inf)
 
 
-def plausible(lined: Lined, shares: Sequence[Share], *, of: Combine, alpha: float) -> Said:
+def plausible(
+    lined: Aligned, shares: Sequence[MemberWeight], *, of: Combine, alpha: float
+) -> Distributions:
     """What `of` makes, without what the first member finds implausible.
 
     Ruled out is what has less than `alpha` times the probability of its likeliest entry
@@ -93,15 +95,17 @@ def plausible(lined: Lined, shares: Sequence[Share], *, of: Combine, alpha: floa
         return said
     first = lined.probabilities(0)
     out = (first < alpha * first.amax(-1, keepdim=True)) & shares[0].speaks(first)
-    return Said(said.scores.masked_fill(out, 0.0 if said.linear else -torch.inf), said.linear)
+    return Distributions(
+        said.scores.masked_fill(out, 0.0 if said.linear else -torch.inf), said.linear
+    )
 
 
 def _extreme(
-    lined: Lined,
-    shares: Sequence[Share],
+    lined: Aligned,
+    shares: Sequence[MemberWeight],
     choose: Callable[[Tensor, Tensor], Tensor],
     silence: float,
-) -> Said:
+) -> Distributions:
     """The extreme of weighted probabilities; members without a say in a row are passed over."""
     total: Tensor | None = None
     for n, share in enumerate(shares):
@@ -110,4 +114,4 @@ def _extreme(
             part = share.mute(part, silence)
             total = part if total is None else choose(total, part)
     assert total is not None
-    return Said(total, linear=True)
+    return Distributions(total, linear=True)

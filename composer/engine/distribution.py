@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["Lined", "Said", "Share", "Table", "gathered"]
+__all__ = ["Aligned", "Distributions", "EntryTable", "MemberWeight", "gathered"]
 
 
 @dataclass(eq=False)
-class Said:
+class Distributions:
     """A distribution a row, not normalized until someone needs it.
 
     `scores` [row, column] are logarithms up to a constant, or, if `linear`, probabilities up to
@@ -47,7 +47,7 @@ class Said:
 
     def logprobs(self, rows: Sequence[int]) -> Tensor:
         """Log-probabilities [some rows, column]."""
-        return Said(self.scores[rows], self.linear).logs() - self.constant[rows, None]
+        return Distributions(self.scores[rows], self.linear).logs() - self.constant[rows, None]
 
     def entries(self, rows: Tensor, columns: Tensor) -> Tensor:
         """The entries [n] that columns of rows stand for."""
@@ -71,31 +71,31 @@ class Said:
         each = [self.at(rows, column.expand(len(rows))) for column in columns]
         return torch.stack(each, -1).logsumexp(-1)
 
-    def dense(self, width: int) -> Said:
+    def dense(self, width: int) -> Distributions:
         """The same with a column for each of `width` entries."""
         if self.index is None:
             return self
         missing = 0.0 if self.linear else -torch.inf
         wide = self.scores.new_full((len(self.scores), width + 1), missing)
         wide.scatter_(1, self.index.where(self.index >= 0, width), self.scores)
-        return Said(wide[:, :width], self.linear)
+        return Distributions(wide[:, :width], self.linear)
 
-    def some(self, rows: Sequence[int]) -> Said:
+    def some(self, rows: Sequence[int]) -> Distributions:
         """The same for some of the rows."""
         index = None if self.index is None else self.index[rows]
-        return Said(self.scores[rows], self.linear, index)
+        return Distributions(self.scores[rows], self.linear, index)
 
 
-def gathered(parts: Sequence[tuple[Sequence[int], Said]], width: int) -> Said:
+def gathered(parts: Sequence[tuple[Sequence[int], Distributions]], width: int) -> Distributions:
     """Distributions of some rows each, over `width` entries, as one of all rows."""
     if len(parts) == 1:
         return parts[0][1]
     scores = torch.cat([said.dense(width).logs()[:, :width] for _, said in parts])
     order = torch.tensor([row for rows, _ in parts for row in rows]).argsort()
-    return Said(scores[order.to(scores.device)])
+    return Distributions(scores[order.to(scores.device)])
 
 
-class Share:
+class MemberWeight:
     """One member's weight: a number for all rows, one a row, or one for each row and column.
 
     `place` says which of the fuse's members it is, of which not all need be heard.
@@ -110,13 +110,13 @@ class Share:
         column = torch.tensor(weights, dtype=torch.float32, device=device)[:, None]
         self.value: float | Tensor = weights[0] if alike else column
 
-    def times(self, factor: Tensor) -> Share:
+    def times(self, factor: Tensor) -> MemberWeight:
         """The share multiplied by a factor [row, 1] or [row, column], 0 or more."""
         new = copy(self)
         new.value = factor * self.value
         return new
 
-    def without(self, rows: Tensor) -> Share:
+    def without(self, rows: Tensor) -> MemberWeight:
         """The share with no say in some more rows [row, 1], which are true."""
         new = copy(self)
         new.dropped = rows if self.dropped is None else self.dropped | rows
@@ -150,7 +150,7 @@ def _without(weights: Sequence[float]) -> list[int] | slice:
     return [n for n, weight in enumerate(weights) if not weight] if any(weights) else slice(None)
 
 
-class Table(Protocol):
+class EntryTable(Protocol):
     """How a member's entries lie in a wider space."""
 
     def add(self, total: Tensor, probabilities: Tensor) -> None:
@@ -160,12 +160,12 @@ class Table(Protocol):
         """Logarithms [row, own entry] as [row, entry]; minus infinity where there is none."""
 
 
-def _same(said: Said) -> Said:
+def _same(said: Distributions) -> Distributions:
     return said
 
 
 @dataclass(eq=False)
-class Lined:
+class Aligned:
     """Members' distributions brought over the same `width` columns.
 
     Each member's own entries lie in the columns by its table; without tables they are the columns
@@ -173,10 +173,10 @@ class Lined:
     combined distribution over the columns the one over the entries of the fuse.
     """
 
-    members: Sequence[Said]
+    members: Sequence[Distributions]
     width: int
-    tables: Sequence[Table] | None = None
-    finish: Callable[[Said], Said] = _same
+    tables: Sequence[EntryTable] | None = None
+    finish: Callable[[Distributions], Distributions] = _same
 
     def probabilities(self, member: int) -> Tensor:
         """One member's probabilities [row, column], in memory of their own."""

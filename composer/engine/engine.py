@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar
 import torch
 
 from composer.engine.group import Group
-from composer.engine.pool import Full, Pool
+from composer.engine.pool import ModelPool, PoolFull
 from composer.engine.sessions.choose import writing
 from composer.engine.sessions.listen import listen
 from composer.engine.sessions.score import perplexity, score
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from composer.engine.requests.base import AnyRequest, Batch, Replies
     from composer.engine.rows.runner import Runner
     from composer.engine.sessions.base import Session
-    from composer.engine.sessions.listen import Heard
+    from composer.engine.sessions.listen import MemberReadings
     from composer.engine.weights.local import LocalModel
     from composer.specs.models import Checkpoint
     from composer.values.ports import Model, Query
@@ -72,7 +72,7 @@ class Engine:
         rows: int = 64,
         loader: Callable[[Checkpoint, str], LocalModel] = load,
     ) -> None:
-        self._pool = Pool(devices, loader)
+        self._pool = ModelPool(devices, loader)
         self._rows = rows
         self._groups: dict[Model, Group] = {}
         self._inbox: SimpleQueue[AnyTask | None] = SimpleQueue()
@@ -104,7 +104,7 @@ class Engine:
 
     def listen(
         self, model: Model, query: Query, text: str, *, hidden: bool = False
-    ) -> Future[Heard]:
+    ) -> Future[MemberReadings]:
         """What each member of a fuse says while an answer is read to it; nothing is written."""
         return self._submit(
             (model,), lambda: listen(self._group(model), query, text, hidden=hidden)
@@ -210,7 +210,7 @@ class Engine:
         before = self._pool.runners()
         try:
             return self._pool.get(models)
-        except Full:
+        except PoolFull:
             if self._active:
                 return None
             raise ModelError(

@@ -11,12 +11,12 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.sequence import Cursor
+    from composer.engine.sequence import SequenceState
 
 __all__ = ["drop_faulty"]
 
 
-def drop_faulty(cursor: Cursor, logits: Sequence[Tensor | None], rows: slice) -> ModelError:
+def drop_faulty(cursor: SequenceState, logits: Sequence[Tensor | None], rows: slice) -> ModelError:
     """Name the member whose logits [position, width] at some positions made the fuse no number.
 
     It leaves if it may; then the error is `Left`.

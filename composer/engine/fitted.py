@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["Taught", "read", "save", "shaped"]
+__all__ = ["FittedState", "read", "save", "shaped"]
 
 
 @dataclass(frozen=True)
-class Taught:
+class FittedState:
     """Arrays and facts that are read when a fuse is made; equal digests are one content."""
 
     digest: str
@@ -76,7 +76,7 @@ def shaped(state: State, name: str, *sizes: int | None) -> NDArray[Any]:
     return array
 
 
-def loaded(taught: Taught | None, part: str) -> State:
+def loaded(taught: FittedState | None, part: str) -> State:
     """What a part has learnt; raises ModelError where it learnt nothing, or another part did."""
     if taught is None:
         said = f"`{part}` has not been taught"

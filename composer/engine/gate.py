@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.align.base import Side
-    from composer.engine.distribution import Said
-    from composer.engine.fitted import Taught
+    from composer.engine.align.base import Member
+    from composer.engine.distribution import Distributions
+    from composer.engine.fitted import FittedState
 
 __all__ = ["Gate", "Judge", "Unsure", "critical", "routed", "unsure"]
 
@@ -36,7 +36,7 @@ class Gate(Protocol):
     hidden: bool
     greedy: bool
 
-    def __call__(self, lead: Said, hidden: Tensor | None) -> Tensor:
+    def __call__(self, lead: Distributions, hidden: Tensor | None) -> Tensor:
         """Whether to open [row], by what the lead said and its hidden states [row, size]."""
 
 
@@ -49,7 +49,7 @@ class Unsure:
     def __init__(self, below: float) -> None:
         self.below = below
 
-    def __call__(self, lead: Said, hidden: Tensor | None) -> Tensor:
+    def __call__(self, lead: Distributions, hidden: Tensor | None) -> Tensor:
         """Compare the largest probability [row] with the threshold."""
         del hidden
         return lead.probabilities().amax(-1) < self.below
@@ -76,7 +76,7 @@ class Judge:
         self.hidden, self.greedy = hidden, greedy
         self.above, self.below = above, below
 
-    def __call__(self, lead: Said, hidden: Tensor | None) -> Tensor:
+    def __call__(self, lead: Distributions, hidden: Tensor | None) -> Tensor:
         """Whether to open [row]."""
         chance = self.chance(lead, hidden)
         if self.above is not None:
@@ -84,7 +84,7 @@ class Judge:
         assert self.below is not None
         return chance < self.below
 
-    def chance(self, lead: Said, hidden: Tensor | None) -> Tensor:
+    def chance(self, lead: Distributions, hidden: Tensor | None) -> Tensor:
         """The network's probability [row]."""
         x = features(lead) if hidden is None or not self.hidden else hidden
         wanted = self.layers[0][0].shape[0]
@@ -100,21 +100,27 @@ class Judge:
         return x[:, 0].sigmoid()
 
 
-def unsure(sides: Sequence[Side], *, below: float = 0.5) -> Gate:
+def unsure(sides: Sequence[Member], *, below: float = 0.5) -> Gate:
     """Open where the lead is unsure."""
     del sides
     return Unsure(below)
 
 
 def critical(
-    sides: Sequence[Side], *, taught: Taught | None = None, above: float = 0.5, greedy: bool = True
+    sides: Sequence[Member],
+    *,
+    taught: FittedState | None = None,
+    above: float = 0.5,
+    greedy: bool = True,
 ) -> Gate:
     """Open, and take the likeliest entry, at tokens that a classifier finds critical (CDS)."""
     layers, hidden = _network(sides, taught, "critical")
     return Judge(layers, hidden=hidden, above=above, greedy=greedy)
 
 
-def routed(sides: Sequence[Side], *, taught: Taught | None = None, below: float = 0.95) -> Gate:
+def routed(
+    sides: Sequence[Member], *, taught: FittedState | None = None, below: float = 0.95
+) -> Gate:
     """Open where the lead's token is trusted too little, by its hidden state.
 
     CITER, arXiv:2502.01976; with weights of 0 for the lead and 1 for the other the token is the
@@ -125,7 +131,7 @@ def routed(sides: Sequence[Side], *, taught: Taught | None = None, below: float 
 
 
 def _network(
-    sides: Sequence[Side], taught: Taught | None, part: str
+    sides: Sequence[Member], taught: FittedState | None, part: str
 ) -> tuple[list[tuple[Tensor, Tensor]], bool]:
     """The layers of what a gate learnt, and whether they look at hidden states."""
     state = loaded(taught, part)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
-from composer.engine.align.base import Side, opened
+from composer.engine.align.base import Member, opened
 from composer.engine.align.space import space_of
 from composer.engine.combine import plausible
-from composer.engine.distribution import Lined, Said, Share, gathered
+from composer.engine.distribution import Aligned, Distributions, MemberWeight, gathered
 from composer.engine.processors import processor
 from composer.specs import Checkpoint, Prompted, TokenFuse, Weighed, bare
 from composer.values.errors import ModelError
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     Prior = Callable[..., Awaitable[tuple[float, ...]]]
     """What `sessions.settle` says in full, which stands on cursors, as these do on groups."""
 
-__all__ = ["Fuse", "Group", "Leaf"]
+__all__ = ["FuseNode", "Group", "ModelSlot"]
 
 
 @dataclass(frozen=True, eq=False)
-class Leaf:
+class ModelSlot:
     """One model in a group: whose weights, under which prompt of its own, in which pass.
 
     `processing` is done to its logits, where who asks says nothing else.
@@ -57,7 +57,7 @@ class Leaf:
 
 
 @dataclass(frozen=True, eq=False)
-class Fuse:
+class FuseNode:
     """An inner node: its children's distributions, brought into one space, become one."""
 
     children: tuple[Node, ...]
@@ -83,21 +83,21 @@ class Fuse:
 
 
 @dataclass(frozen=True, eq=False)
-class Single:
+class ModelNode:
     """A leaf of the tree: the model's own distribution."""
 
     space: Space
     leaves: range
 
 
-Node = Fuse | Single
+Node = FuseNode | ModelNode
 
 
 class Group:
     """A member made ready: its models in order, and the tree that fuses what they say."""
 
     def __init__(self, model: Model, runners: Mapping[Checkpoint, Runner]) -> None:
-        self.leaves: list[Leaf] = []
+        self.leaves: list[ModelSlot] = []
         self._runners = runners
         self._spaces: dict[Runner, Space] = {}
         self._processors: dict[Processing, tuple[Process | None, ...]] = {}
@@ -108,22 +108,22 @@ class Group:
     @cached_property
     def gate(self) -> Gate | None:
         """What decides at which tokens the members after the first are asked."""
-        return self.root.gate if isinstance(self.root, Fuse) else None
+        return self.root.gate if isinstance(self.root, FuseNode) else None
 
     @cached_property
     def lazy(self) -> bool:
         """Whether members behind a gate read only where it opens."""
-        return isinstance(self.root, Fuse) and self.root.lazy
+        return isinstance(self.root, FuseNode) and self.root.lazy
 
     @property
     def prior(self) -> Prior | None:
         """What finds the members' weights in the prompt."""
-        return self.root.prior if isinstance(self.root, Fuse) else None
+        return self.root.prior if isinstance(self.root, FuseNode) else None
 
     def spared(self, leaf: int, weights: Sequence[float]) -> tuple[float, ...] | None:
         """Weights without the member that has a leaf, over their sum; None if it cannot leave."""
         root = self.root
-        if not isinstance(root, Fuse) or not root.leave:
+        if not isinstance(root, FuseNode) or not root.leave:
             return None
         place = next(n for n, child in enumerate(root.children) if leaf in child.leaves)
         rest = [0.0 if n == place else weight for n, weight in enumerate(weights)]
@@ -142,12 +142,12 @@ class Group:
     @cached_property
     def lead(self) -> list[int]:
         """The leaves of the first member."""
-        first = self.root.children[0] if isinstance(self.root, Fuse) else self.root
+        first = self.root.children[0] if isinstance(self.root, FuseNode) else self.root
         return list(first.leaves)
 
-    def led(self, logits: Sequence[Tensor | None]) -> Said:
+    def led(self, logits: Sequence[Tensor | None]) -> Distributions:
         """What the first member says, over its own entries."""
-        first = self.root.children[0] if isinstance(self.root, Fuse) else self.root
+        first = self.root.children[0] if isinstance(self.root, FuseNode) else self.root
         return self._fuse(first, logits, None)
 
     def seen(self, logits: Sequence[Tensor | None]) -> Tensor | None:
@@ -162,12 +162,12 @@ class Group:
         members: Sequence[int],
         logits: Sequence[Tensor | None],
         weights: Sequence[Sequence[float]],
-    ) -> Said:
+    ) -> Distributions:
         """What some members of the outermost fuse say without the others, a column an entry."""
         root = self.root
-        if isinstance(root, Fuse) and root.maps is None and len(members) == 1:
+        if isinstance(root, FuseNode) and root.maps is None and len(members) == 1:
             own = self._dense(root.children[members[0]], logits)
-            return Said(own.scores[:, : len(self.space)], own.linear)
+            return Distributions(own.scores[:, : len(self.space)], own.linear)
         return self.fuse(logits, weights).dense(len(self.space))
 
     @cached_property
@@ -195,7 +195,7 @@ class Group:
 
     def _leafwise(self, tables: Mapping[int, Tensor]) -> list[Sequence[int]]:
         """The leaves' tables in their order, as numbers of the host."""
-        leaves = {node.leaves.start: node for node in self._nodes() if isinstance(node, Single)}
+        leaves = {node.leaves.start: node for node in self._nodes() if isinstance(node, ModelNode)}
         found = [tables[id(leaves[n])] for n in range(len(leaves))]
         return [array("q", table.numpy().tobytes()) for table in found]
 
@@ -203,17 +203,17 @@ class Group:
         """All nodes, parents before their children."""
         found: list[Node] = [self.root]
         for node in found:
-            if isinstance(node, Fuse):
+            if isinstance(node, FuseNode):
                 found.extend(node.children)
         return found
 
-    def _inner_nodes(self) -> list[Fuse]:
-        return [node for node in self._nodes() if isinstance(node, Fuse)]
+    def _inner_nodes(self) -> list[FuseNode]:
+        return [node for node in self._nodes() if isinstance(node, FuseNode)]
 
     @property
     def width(self) -> int:
         """How many members the outermost fuse has; 1 for a lone model."""
-        return len(self.root.children) if isinstance(self.root, Fuse) else 1
+        return len(self.root.children) if isinstance(self.root, FuseNode) else 1
 
     def weights(self, model: Model) -> tuple[float, ...]:
         """The weights of a model that this group is of, as they are used; 1 for a lone model."""
@@ -222,13 +222,13 @@ class Group:
 
     def run(self, weights: Sequence[float]) -> list[int]:
         """The leaves that a job with these weights runs: those that can change something."""
-        if isinstance(self.root, Single):
+        if isinstance(self.root, ModelNode):
             return [0]
         found: list[int] = [] if self.gate is None else list(self.lead)
         todo = [self.root.children[n] for n in _asked(self.root, weights)]
         while todo:
             node = todo.pop()
-            if isinstance(node, Single):
+            if isinstance(node, ModelNode):
                 found.extend(node.leaves)
             else:
                 todo.extend(node.children[n] for n in _asked(node, node.weights))
@@ -248,7 +248,9 @@ class Group:
         """What one entry stands for; nothing if it ends or is special."""
         return (None if entry in self.space.ends else self.space.pieces[entry]) or b""
 
-    def fuse(self, logits: Sequence[Tensor | None], weights: Sequence[Sequence[float]]) -> Said:
+    def fuse(
+        self, logits: Sequence[Tensor | None], weights: Sequence[Sequence[float]]
+    ) -> Distributions:
         """The group's distribution, a row each.
 
         `logits[leaf]` is [row, width], None if no row runs the leaf; `weights` is [row][child].
@@ -257,17 +259,17 @@ class Group:
 
     def _fuse(
         self, node: Node, logits: Sequence[Tensor | None], weights: Sequence[Sequence[float]] | None
-    ) -> Said:
-        if isinstance(node, Single):
+    ) -> Distributions:
+        if isinstance(node, ModelNode):
             said = logits[node.leaves.start]
             assert said is not None
-            return Said(said[:, : len(node.space)].to(self.device))
+            return Distributions(said[:, : len(node.space)].to(self.device))
         children = enumerate(node.children)
         heard = {n: self._dense(c, logits) for n, c in children if self._speaks(c, logits)}
         rows = weights or (node.weights,)
         if not node.align.apart:
             return self._combined(node, heard, rows)
-        parts: list[tuple[Sequence[int], Said]] = []
+        parts: list[tuple[Sequence[int], Distributions]] = []
         for asked, some in _asked_alike(node, rows).items():
             own = {n: said for n, said in heard.items() if n in asked}
             if len(some) < len(rows):
@@ -276,23 +278,23 @@ class Group:
         return gathered(parts, len(node.space))
 
     def _combined(
-        self, node: Fuse, heard: Mapping[int, Said], weights: Sequence[Sequence[float]]
-    ) -> Said:
+        self, node: FuseNode, heard: Mapping[int, Distributions], weights: Sequence[Sequence[float]]
+    ) -> Distributions:
         """What children that are heard say together; `weights` is [row][child]."""
-        weighed = [Share([row[n] for row in weights], self.device, n) for n in heard]
+        weighed = [MemberWeight([row[n] for row in weights], self.device, n) for n in heard]
         lined = node.align.line(heard)
         if node.weigh is not None:
             weighed = node.weigh(lined, weighed)
         return lined.finish(node.combine(lined, weighed))
 
-    def lined(self, logits: Sequence[Tensor | None]) -> Lined:
+    def lined(self, logits: Sequence[Tensor | None]) -> Aligned:
         """What the members of the outermost fuse say, by themselves, over the same columns."""
         root = self.root
-        if isinstance(root, Single):
-            return Lined([self._fuse(root, logits, None)], len(self.space))
+        if isinstance(root, ModelNode):
+            return Aligned([self._fuse(root, logits, None)], len(self.space))
         return root.align.line({n: self._dense(c, logits) for n, c in enumerate(root.children)})
 
-    def _dense(self, node: Node, logits: Sequence[Tensor | None]) -> Said:
+    def _dense(self, node: Node, logits: Sequence[Tensor | None]) -> Distributions:
         return self._fuse(node, logits, None).dense(len(node.space))
 
     def _speaks(self, node: Node, logits: Sequence[Tensor | None]) -> bool:
@@ -314,18 +316,18 @@ class Group:
 
     def _single(
         self, model: Checkpoint, name: str, prompt: Renders | None, *, together: bool
-    ) -> Single:
+    ) -> ModelNode:
         runner = self._runners[model]
         if runner not in self._spaces:
             self._spaces[runner] = space_of(runner.model)
         place = len(self.leaves)
         lane = 0 if together else sum(leaf.runner is runner for leaf in self.leaves)
         chat = model.weights.chat
-        leaf = Leaf(runner, name or model.name, chat, prompt, lane, model.weights.processing)
+        leaf = ModelSlot(runner, name or model.name, chat, prompt, lane, model.weights.processing)
         self.leaves.append(leaf)
-        return Single(self._spaces[runner], range(place, place + 1))
+        return ModelNode(self._spaces[runner], range(place, place + 1))
 
-    def _inner(self, fuse: TokenFuse, prompt: Renders | None, *, together: bool) -> Fuse:
+    def _inner(self, fuse: TokenFuse, prompt: Renders | None, *, together: bool) -> FuseNode:
         start = len(self.leaves)
         together = together or fuse.together
         children = tuple(
@@ -333,14 +335,14 @@ class Group:
             for member, name in zip(fuse.members, fuse.names, strict=True)
         )
         sides = [
-            Side(name, child.space, self._model(child))
+            Member(name, child.space, self._model(child))
             for name, child in zip(fuse.names, children, strict=True)
         ]
         combine = cast("Combine", fuse.combine.load())
         weigh, prior = (fuse.weigh, None)
         if weigh is not None and weigh.once:
             weigh, prior = None, weigh
-        return Fuse(
+        return FuseNode(
             children,
             range(start, len(self.leaves)),
             opened(fuse.align, sides, self.leaves[0].runner.model.device),
@@ -355,16 +357,16 @@ class Group:
 
     def _model(self, node: Node) -> LocalModel | None:
         """The model of a node that is one."""
-        return self.leaves[node.leaves.start].runner.model if isinstance(node, Single) else None
+        return self.leaves[node.leaves.start].runner.model if isinstance(node, ModelNode) else None
 
 
-def _asked(fuse: Fuse, weights: Sequence[float]) -> list[int]:
+def _asked(fuse: FuseNode, weights: Sequence[float]) -> list[int]:
     """The children that can change something; the first one also where it leads."""
     return [n for n, weight in enumerate(weights) if weight or (n == 0 and fuse.align.leads)]
 
 
 def _asked_alike(
-    fuse: Fuse, weights: Sequence[Sequence[float]]
+    fuse: FuseNode, weights: Sequence[Sequence[float]]
 ) -> dict[tuple[int, ...], list[int]]:
     """The rows that ask the same children, by these."""
     found: dict[tuple[int, ...], list[int]] = {}

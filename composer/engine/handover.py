@@ -13,7 +13,7 @@ from composer.values.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.engine.answer import Answer
+    from composer.engine.answer import GenerationState
     from composer.engine.group import Group
     from composer.engine.requests.entries import Draw, Drawn
 
@@ -23,7 +23,7 @@ __all__ = ["When", "doubt", "special"]
 class When(Protocol):
     """Who is to go on, by place among the experts, or None for the first member itself."""
 
-    def __call__(self, request: Draw, found: Drawn, answer: Answer) -> int | None:
+    def __call__(self, request: Draw, found: Drawn, answer: GenerationState) -> int | None:
         """Look at what was drawn; it is not written if somebody else goes on."""
 
 
@@ -34,7 +34,7 @@ def doubt(experts: Sequence[str], *, below: float = 0.5, window: int = 4) -> Whe
             "E206", f"`doubt` cannot tell {len(experts)} experts apart", "name one expert"
         )
 
-    def when(request: Draw, found: Drawn, answer: Answer) -> int | None:
+    def when(request: Draw, found: Drawn, answer: GenerationState) -> int | None:
         del request
         last = [*answer.logprobs, found.logprob][-window:]
         return 0 if len(last) == window and math.fsum(last) / window < math.log(below) else None
@@ -51,7 +51,7 @@ def special(experts: Sequence[str], *, tokens: tuple[str, ...]) -> When:
         raise ModelError("E403", f"{len(experts)} experts, but {len(tokens)} tokens")
     known: dict[int, int] = {}
 
-    def when(request: Draw, found: Drawn, answer: Answer) -> int | None:
+    def when(request: Draw, found: Drawn, answer: GenerationState) -> int | None:
         del answer
         if not known:
             known.update(_entries(request.cursor.group, tokens))

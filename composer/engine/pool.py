@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from composer.engine.weights.local import LocalModel
     from composer.specs.models import Checkpoint
 
-__all__ = ["Full", "Pool", "devices", "weight_bytes"]
+__all__ = ["ModelPool", "PoolFull", "devices", "weight_bytes"]
 
 Shared = tuple[str, str, str]
 
@@ -32,11 +32,11 @@ _FORKED: list[int] = []
 os.register_at_fork(after_in_child=lambda: _FORKED.append(os.getpid()))
 
 
-class Full(Exception):
+class PoolFull(Exception):
     """A model does not fit now, but will when a busy one is idle."""
 
 
-class Pool:
+class ModelPool:
     """Runners by weights, within a number of bytes a device."""
 
     def __init__(
@@ -96,7 +96,7 @@ class Pool:
             if self._make_room(device, need, pinned):
                 return device
         if any(need <= self._room[device] for device, need in size.items()):
-            raise Full
+            raise PoolFull
         device, need = next(iter(size.items()))
         raise ModelError(
             "E601",

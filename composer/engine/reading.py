@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from composer.engine.rows.runner import Runner
-    from composer.engine.sequence import Track
+    from composer.engine.sequence import MemberState
 
     Pass = tuple[Runner, int]
     """A model's forward pass of one engine step, of which fuses of one model may need several."""
@@ -31,7 +31,7 @@ class Reading:
     """
 
     leaf: int
-    track: Track
+    track: MemberState
     marks: Sequence[int]
     end: int
     hidden: bool

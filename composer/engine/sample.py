@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.distribution import Said
+    from composer.engine.distribution import Distributions
     from composer.values.requests import Sampling
 
 __all__ = ["draw", "filtered", "likeliest", "pick", "processed"]
@@ -22,7 +22,9 @@ COLDEST = 1e-4
 """Below this a temperature is greedy in all but name, and its quotients leave float32."""
 
 
-def draw(said: Said, rows: Sequence[int], how: Sequence[Sampling], luck: Sequence[float]) -> Tensor:
+def draw(
+    said: Distributions, rows: Sequence[int], how: Sequence[Sampling], luck: Sequence[float]
+) -> Tensor:
     """Draw an entry [row] for each of some rows; `luck` is uniform in [0, 1)."""
     chosen = likeliest(_of(said.scores, rows))  # columns, up to the end
     plain = [n for n, s in enumerate(how) if s.temperature > 0 and not _filters(s)]
@@ -58,7 +60,7 @@ def likeliest(scores: Tensor) -> Tensor:
     return (start + within)[:, 0]
 
 
-def processed(said: Said, rows: Sequence[int], how: Sequence[Sampling]) -> Tensor:
+def processed(said: Distributions, rows: Sequence[int], how: Sequence[Sampling]) -> Tensor:
     """Probabilities [some rows, column], float64, that draws of a temperature above 0 go by."""
     logprobs = _tempered(said, rows, how)
     cut = [n for n, s in enumerate(how) if _filters(s)]
@@ -102,7 +104,7 @@ def _of(scores: Tensor, rows: Sequence[int]) -> Tensor:
     return scores if list(rows) == list(range(len(scores))) else scores[list(rows)]
 
 
-def _tempered(said: Said, rows: Sequence[int], how: Sequence[Sampling]) -> Tensor:
+def _tempered(said: Distributions, rows: Sequence[int], how: Sequence[Sampling]) -> Tensor:
     """Log-probabilities [row, entry] at each row's temperature."""
     logprobs = said.logprobs(rows)
     return (

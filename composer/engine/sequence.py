@@ -11,17 +11,17 @@ from composer.values.requests import Usage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from composer.engine.group import Group, Leaf
-    from composer.engine.rows.row import Row
+    from composer.engine.group import Group, ModelSlot
+    from composer.engine.rows.row import CacheRow
     from composer.values.ports import Message, Query
 
-__all__ = ["Cursor", "Left", "Track", "messages_of", "opening"]
+__all__ = ["MemberDropped", "MemberState", "SequenceState", "messages_of", "opening"]
 
 T = TypeVar("T", bound=Exception)
 
 
 @dataclass(eq=False, slots=True)
-class Count:
+class TokenCount:
     """What forks of one track share: the prompt's length, and passes made for any of them.
 
     `spoilt` says that a row of one of them, and so of all, may hold what is not a number.
@@ -33,17 +33,17 @@ class Count:
 
 
 @dataclass(eq=False)
-class Track:
+class MemberState:
     """One model's side of the text: `ids` all its tokens, of which `row` holds the first ones.
 
     `marks[n]` counts the tokens before entry n of the answer, `start` those before the answer.
     """
 
-    leaf: Leaf
-    row: Row
+    leaf: ModelSlot
+    row: CacheRow
     ids: list[int]
     marks: list[int] = field(default_factory=list)
-    count: Count = field(default_factory=Count)
+    count: TokenCount = field(default_factory=TokenCount)
     start: int = 0
 
     @property
@@ -57,27 +57,31 @@ class Track:
         self.leaf.runner.rows.leave(self.row, wipe=self.count.spoilt)
 
 
-class Left(ModelError):
+class MemberDropped(ModelError):
     """No error: a member has left the fuse, and what was asked is asked again of the others."""
 
 
-class Cursor:
+class SequenceState:
     """A place in a text that a group reads or writes, entry by entry.
 
     `written` is how many tokens the answer has here; who writes part of it says where that begins.
     """
 
-    def __init__(self, group: Group, weights: Sequence[float], tracks: dict[int, Track]) -> None:
+    def __init__(
+        self, group: Group, weights: Sequence[float], tracks: dict[int, MemberState]
+    ) -> None:
         self.group = group
         self.weights = tuple(weights)
         self.tracks = tracks
         self.entries: list[int] = []
         self.written = 0
-        self.gone: list[Track] = []
+        self.gone: list[MemberState] = []
         self.left: dict[str, str] = {}
 
     @classmethod
-    def open(cls, group: Group, weights: Sequence[float], ids: dict[int, list[int]]) -> Cursor:
+    def open(
+        cls, group: Group, weights: Sequence[float], ids: dict[int, list[int]]
+    ) -> SequenceState:
         """Begin after each leaf's tokens; rows are opened here and closed by `close`."""
         wrong = {leaf: _unreadable(group.leaves[leaf], given) for leaf, given in ids.items()}
         cursor = cls(group, weights, {})
@@ -135,9 +139,9 @@ class Cursor:
         for track in self.tracks.values():
             track.leaf.runner.rows.mark(track.row)
 
-    def fork(self) -> Cursor:
+    def fork(self) -> SequenceState:
         """A second cursor at the same place, with rows of its own."""
-        twin = Cursor(self.group, self.weights, {})
+        twin = SequenceState(self.group, self.weights, {})
         try:
             for leaf, track in self.tracks.items():
                 twin.tracks[leaf] = _copy(track)
@@ -156,7 +160,7 @@ class Cursor:
             track.leave()
             self.gone.append(track)
 
-    def drop(self, leaf: int, error: T) -> T | Left:
+    def drop(self, leaf: int, error: T) -> T | MemberDropped:
         """Go on without the member of a leaf that failed, if the fuse says so.
 
         Returns `Left`; or the error itself, where the member leads or was the last.
@@ -167,11 +171,11 @@ class Cursor:
         name = self.group.leaves[leaf].name
         self.left[name] = str(error)
         self.reweigh(weights)
-        return Left("E701", f"{name} has left: {error}")
+        return MemberDropped("E701", f"{name} has left: {error}")
 
     def drop_or_raise(self, leaf: int, error: Exception) -> None:
         """Go on without the member of a leaf, or raise what was wrong with it."""
-        if not isinstance(self.drop(leaf, error), Left):
+        if not isinstance(self.drop(leaf, error), MemberDropped):
             raise error
 
     def make_room(self) -> bool:
@@ -227,19 +231,19 @@ class Cursor:
         return found
 
 
-def messages_of(leaf: Leaf, query: Query) -> tuple[Message, ...]:
+def messages_of(leaf: ModelSlot, query: Query) -> tuple[Message, ...]:
     """What a leaf reads: the query, or what the leaf's own prompt makes of it."""
     return query.messages if leaf.prompt is None else (("user", leaf.prompt.render(query)),)
 
 
-def opening(leaf: Leaf, query: Query, prefix: str) -> list[int]:
+def opening(leaf: ModelSlot, query: Query, prefix: str) -> list[int]:
     """Tokens of the leaf's prompt and of the answer's beginning."""
     model = leaf.runner.model
     ids = model.render(messages_of(leaf, query), leaf.chat)
     return [*ids, *model.vocabulary.extend(prefix.encode())] if prefix else ids
 
 
-def _unreadable(leaf: Leaf, given: Sequence[int]) -> ModelError | None:
+def _unreadable(leaf: ModelSlot, given: Sequence[int]) -> ModelError | None:
     """Why a leaf cannot begin with a prompt, if it cannot."""
     model = leaf.runner.model
     if not given:
@@ -260,11 +264,13 @@ def _unreadable(leaf: Leaf, given: Sequence[int]) -> ModelError | None:
     return None
 
 
-def _begun(leaf: Leaf, given: list[int]) -> Track:
-    row, count = leaf.runner.rows.join(), Count(prompt=len(given))
-    return Track(leaf, row, given, count=count, start=len(given))
+def _begun(leaf: ModelSlot, given: list[int]) -> MemberState:
+    row, count = leaf.runner.rows.join(), TokenCount(prompt=len(given))
+    return MemberState(leaf, row, given, count=count, start=len(given))
 
 
-def _copy(track: Track) -> Track:
+def _copy(track: MemberState) -> MemberState:
     row = track.leaf.runner.rows.fork(track.row)
-    return Track(track.leaf, row, list(track.ids), list(track.marks), track.count, track.start)
+    return MemberState(
+        track.leaf, row, list(track.ids), list(track.marks), track.count, track.start
+    )

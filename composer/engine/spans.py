@@ -18,10 +18,10 @@ from composer.values.requests import Span, Usage
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 
-    from composer.engine.answer import Answer
+    from composer.engine.answer import GenerationState
     from composer.values.requests import Completion
 
-__all__ = ["Candidate", "MemberState", "Together", "fuse_spans", "mean"]
+__all__ = ["Candidate", "SpanMember", "Together", "fuse_spans", "mean"]
 
 T = TypeVar("T")
 
@@ -38,7 +38,7 @@ class Candidate:
     tokens: tuple[str, ...] = field(compare=False)
 
 
-class MemberState(Protocol):
+class SpanMember(Protocol):
     """One member of a span fuse, at the place in the text that all of them have reached.
 
     `left` says who left on the way, and why.
@@ -81,9 +81,9 @@ class Together(Protocol):
 
 
 async def fuse_spans(
-    members: Sequence[MemberState],
+    members: Sequence[SpanMember],
     together: Together,
-    answer: Answer,
+    answer: GenerationState,
     *,
     words: int,
     max_span_tokens: int,
@@ -111,7 +111,7 @@ async def fuse_spans(
 
 
 async def _round(
-    members: Sequence[MemberState], together: Together, words: int, most: int
+    members: Sequence[SpanMember], together: Together, words: int, most: int
 ) -> tuple[Span, Candidate, float]:
     """One span: proposals, scores, and every member moved to where the best one ends."""
     made = await together([member.propose(words, most) for member in members])
@@ -147,7 +147,7 @@ def _hold(name: str, scores: Sequence[float | None]) -> None:
         )
 
 
-def _write(answer: Answer, kept: Candidate, score: float) -> None:
+def _write(answer: GenerationState, kept: Candidate, score: float) -> None:
     """Take a span, whose tokens are all as likely as their mean."""
     answer.tokens += kept.tokens
     answer.logprobs += [score] * len(kept.tokens)
@@ -164,7 +164,7 @@ def mean(logprobs: Sequence[float]) -> float | None:
 
 
 def _total(
-    members: Sequence[MemberState],
+    members: Sequence[SpanMember],
     scores: Sequence[Mapping[Candidate, float | None]],
     choice: Candidate,
 ) -> float:

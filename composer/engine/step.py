@@ -13,7 +13,7 @@ from composer.engine.processors import At
 from composer.engine.reading import MemberLogits
 from composer.engine.requests.base import Replies
 from composer.engine.rows.row import Feed
-from composer.engine.sequence import Left
+from composer.engine.sequence import MemberDropped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +63,7 @@ def tick(requests: Batch) -> Replies:
         asked = [each for each in everyone if each[0] not in replies.errors]
         if asked:
             _answer(group, family, asked, replies)
-    replies.errors = {r: e for r, e in replies.errors.items() if not isinstance(e, Left)}
+    replies.errors = {r: e for r, e in replies.errors.items() if not isinstance(e, MemberDropped)}
     return replies
 
 

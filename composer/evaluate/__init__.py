@@ -7,15 +7,15 @@ from composer.evaluate.judge import Compare, judge, matches
 from composer.evaluate.measure import evaluate
 from composer.evaluate.plot import draw_plot
 from composer.evaluate.report import Report
-from composer.evaluate.rows import Row
+from composer.evaluate.rows import EvaluationRow
 from composer.evaluate.table import decided, shown
 
 __all__ = [
     "Compare",
     "Comparison",
     "Decided",
+    "EvaluationRow",
     "Report",
-    "Row",
     "compare",
     "decide_only",
     "decided",

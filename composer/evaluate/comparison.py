@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from composer.evaluate.judge import Compare
     from composer.evaluate.members import Known
     from composer.evaluate.report import Report
-    from composer.evaluate.rows import Row
+    from composer.evaluate.rows import EvaluationRow
     from composer.recipe import Recipe
     from composer.run import Result
     from composer.values import JSON
@@ -53,7 +53,7 @@ class Comparison:
 
 def compare(
     recipes: Sequence[Recipe],
-    rows: Sequence[Row],
+    rows: Sequence[EvaluationRow],
     *,
     how: Compare = "auto",
     members: bool = True,

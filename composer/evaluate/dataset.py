@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from composer.data import SHAPE, BadRow, Unreadable, read
 from composer.diagnostics import Diagnostic, Mistakes, Place, Source
-from composer.evaluate.rows import Row, row_of
+from composer.evaluate.rows import EvaluationRow, row_of
 from composer.run.questions import Occurrences
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def read_rows(
     limit: int | None = None,
     sample: int | None = None,
     seed: int = 0,
-) -> list[Row]:
+) -> list[EvaluationRow]:
     """Read a data file (see `composer.data`); all of its mistakes are reported at once.
 
     `split` keeps the rows of one split, `limit` the first rows of what is left, and `sample` as
@@ -55,18 +55,20 @@ def read_rows(
     return [kept[at] for at in sorted(drawn)]
 
 
-def divide(rows: Sequence[Row], share: float = 0.8, seed: int = 0) -> tuple[list[Row], list[Row]]:
+def divide(
+    rows: Sequence[EvaluationRow], share: float = 0.8, seed: int = 0
+) -> tuple[list[EvaluationRow], list[EvaluationRow]]:
     """Divide rows in two by a hash of their ids, so that a row stays on its side as others come."""
-    left: list[Row] = []
-    right: list[Row] = []
+    left: list[EvaluationRow] = []
+    right: list[EvaluationRow] = []
     for row in rows:
         digest = hashlib.sha256(f"{seed}:{row.id}".encode()).digest()
         (left if int.from_bytes(digest[:8], "big") < share * 2**64 else right).append(row)
     return left, right
 
 
-def _rows(name: str, lines: Iterable[Line]) -> tuple[list[Row], list[Diagnostic]]:
-    rows: list[Row] = []
+def _rows(name: str, lines: Iterable[Line]) -> tuple[list[EvaluationRow], list[Diagnostic]]:
+    rows: list[EvaluationRow] = []
     mistakes: list[Diagnostic] = []
     taken: dict[str, int] = {}
     told_apart = Occurrences()
@@ -94,7 +96,7 @@ def _mistake(name: str, line: Line, bad: BadRow) -> Diagnostic:
     )
 
 
-def _empty(name: str, rows: Sequence[Row], split: str | None) -> Diagnostic:
+def _empty(name: str, rows: Sequence[EvaluationRow], split: str | None) -> Diagnostic:
     if not rows:
         return Diagnostic("E504", f"`{name}` has no rows", help=f"a row is {SHAPE}")
     splits = ", ".join(sorted({row.split for row in rows} - {""})) or "none"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from composer.evaluate.judge import Compare
     from composer.evaluate.outcomes import Bank, Outcomes
     from composer.evaluate.router import Router
-    from composer.evaluate.rows import Row
+    from composer.evaluate.rows import EvaluationRow
     from composer.evaluate.slices import Tagged
     from composer.recipe import Recipe
     from composer.values import JSON, Decision
@@ -61,7 +61,7 @@ class Decided:
             }
 
 
-def decide_only(recipe: Recipe, rows: Sequence[Row], *, how: Compare = "auto") -> Decided:
+def decide_only(recipe: Recipe, rows: Sequence[EvaluationRow], *, how: Compare = "auto") -> Decided:
     """Decide on every row without answering it, and judge the choices by what was recorded.
 
     Raises Failure (E712) where the recipe has no route, or one that reads answers.
@@ -92,7 +92,7 @@ def decide_only(recipe: Recipe, rows: Sequence[Row], *, how: Compare = "auto") -
 
 def _outcomes(
     bank: Bank,
-    rows: Sequence[Row],
+    rows: Sequence[EvaluationRow],
     decisions: Mapping[str, Decision],
     members: Members,
     how: Compare,

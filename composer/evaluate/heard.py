@@ -9,7 +9,7 @@ from composer.compiler.graph import GENERATE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from composer.evaluate.rows import Row
+    from composer.evaluate.rows import EvaluationRow
     from composer.run import Result
 
 __all__ = ["Heard", "heard"]
@@ -18,7 +18,7 @@ Heard = dict[str, dict[str, tuple[str, float]]]
 """By member and row: the answer, and the dollars that it cost."""
 
 
-def heard(rows: Mapping[str, Row], results: Iterable[Result]) -> Heard:
+def heard(rows: Mapping[str, EvaluationRow], results: Iterable[Result]) -> Heard:
     """Collect the answers of members that were asked the row's own question, and nothing else.
 
     They are what the member would say alone, so it need not be asked again.
@@ -30,7 +30,7 @@ def heard(rows: Mapping[str, Row], results: Iterable[Result]) -> Heard:
     return found
 
 
-def _said(row: Row, result: Result) -> Iterator[tuple[str, str]]:
+def _said(row: EvaluationRow, result: Result) -> Iterator[tuple[str, str]]:
     question = list(row.question().messages)
     for event in result.trace.events if result.trace is not None else ():
         if event.op != GENERATE or event.gave is None or event.error is not None:

@@ -10,7 +10,7 @@ from composer.metrics import contains, exact, number, numeric
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from composer.evaluate.rows import Row
+    from composer.evaluate.rows import EvaluationRow
     from composer.values import JSON
 
 __all__ = ["Compare", "judge", "judgement", "matches"]
@@ -29,7 +29,7 @@ def matches(answer: str, reference: str, how: Compare = "auto") -> bool:
 
 
 def judge(
-    row: Row,
+    row: EvaluationRow,
     answer: str | None,
     writers: Iterable[str] = (),
     how: Compare = "auto",
@@ -54,7 +54,7 @@ def judge(
     return quality_of(written[0]) if replayed and len(written) == 1 else None
 
 
-def judgement(row: Row, names: Iterable[str], how: Compare = "auto") -> float | None:
+def judgement(row: EvaluationRow, names: Iterable[str], how: Compare = "auto") -> float | None:
     """Give the quality of a model's own recorded answer, None where none is known."""
     for name in names:
         kept = row.recorded.get(name)
@@ -66,7 +66,7 @@ def judgement(row: Row, names: Iterable[str], how: Compare = "auto") -> float | 
     return None
 
 
-def _same(kept: Mapping[str, JSON], answer: str, row: Row) -> bool:
+def _same(kept: Mapping[str, JSON], answer: str, row: EvaluationRow) -> bool:
     """Whether an answer is the recorded one, or what stands for one without words."""
     text = kept.get("text")
     if text is not None:

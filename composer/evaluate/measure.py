@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from composer.evaluate.members import Known
     from composer.evaluate.outcomes import Bank
     from composer.evaluate.router import Router
-    from composer.evaluate.rows import Row
+    from composer.evaluate.rows import EvaluationRow
     from composer.metrics import Interval
     from composer.recipe import Recipe
     from composer.run import Result
@@ -36,7 +36,7 @@ __all__ = ["evaluate"]
 
 def evaluate(  # noqa: PLR0913 - what is measured, and how
     recipe: Recipe,
-    rows: Sequence[Row],
+    rows: Sequence[EvaluationRow],
     *,
     how: Compare = "auto",
     members: bool = True,
@@ -110,7 +110,11 @@ def _over(judged: Mapping[str, float], best: Mapping[str, float]) -> Interval | 
 
 
 def _router(
-    bank: Bank, rows: Sequence[Row], results: Iterable[Result], alone: Members, how: Compare
+    bank: Bank,
+    rows: Sequence[EvaluationRow],
+    results: Iterable[Result],
+    alone: Members,
+    how: Compare,
 ) -> Router | None:
     made = {result.id: made_of(bank, result) for result in results}
     kept = {name: one for name, one in made.items() if one is not None}
@@ -126,7 +130,7 @@ def _watched(results: Iterable[Result], seen: Callable[[Result], None]) -> Itera
 
 def _judged(
     recipe: Recipe,
-    rows: Mapping[str, Row],
+    rows: Mapping[str, EvaluationRow],
     results: Iterable[Result],
     how: Compare,
 ) -> dict[str, float]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from composer.backends import Declaration
     from composer.evaluate.heard import Heard
     from composer.evaluate.judge import Compare
-    from composer.evaluate.rows import Row
+    from composer.evaluate.rows import EvaluationRow
     from composer.recipe import Recipe
     from composer.run import Result
     from composer.values.card import Price
@@ -52,7 +52,12 @@ class Members:
 
     @classmethod
     def of(
-        cls, recipe: Recipe, rows: Sequence[Row], how: Compare, spoken: Heard, known: Known
+        cls,
+        recipe: Recipe,
+        rows: Sequence[EvaluationRow],
+        how: Compare,
+        spoken: Heard,
+        known: Known,
     ) -> Members:
         """Judge every model of a recipe alone.
 
@@ -68,7 +73,7 @@ class Members:
         return cls(found)
 
     @classmethod
-    def recorded(cls, recipe: Recipe, rows: Sequence[Row], how: Compare) -> Members:
+    def recorded(cls, recipe: Recipe, rows: Sequence[EvaluationRow], how: Compare) -> Members:
         """Judge every model of a recipe by what was recorded of it, asking none."""
         return cls(
             {
@@ -115,7 +120,7 @@ class Members:
 
 
 def quality_of(
-    models: Mapping[str, Declaration], row: Row, result: Result, how: Compare
+    models: Mapping[str, Declaration], row: EvaluationRow, result: Result, how: Compare
 ) -> float | None:
     """Judge one answer; one that failed is wrong."""
     if result.error is not None or result.answer is None:
@@ -138,7 +143,7 @@ def _carried(result: Result) -> float | None:
 def _alone(
     recipe: Recipe,
     name: str,
-    rows: Sequence[Row],
+    rows: Sequence[EvaluationRow],
     how: Compare,
     spoken: Mapping[str, tuple[str, float]],
 ) -> Judged:
@@ -158,7 +163,9 @@ def _alone(
     return judged | (_asked(recipe, name, left, how) if left else {})
 
 
-def _kept(rows: Sequence[Row], names: tuple[str, ...], price: Price, how: Compare) -> Judged:
+def _kept(
+    rows: Sequence[EvaluationRow], names: tuple[str, ...], price: Price, how: Compare
+) -> Judged:
     """Judge what was recorded under some of a model's names."""
     found = ((row, judgement(row, names, how)) for row in rows)
     return {
@@ -166,7 +173,7 @@ def _kept(rows: Sequence[Row], names: tuple[str, ...], price: Price, how: Compar
     }
 
 
-def spent(row: Row, names: tuple[str, ...], price: Price) -> float:
+def spent(row: EvaluationRow, names: tuple[str, ...], price: Price) -> float:
     """The dollars of a recorded answer: its tokens at a declared price, else as recorded."""
     kept = next((row.recorded[name] for name in names if name in row.recorded), {})
     read, written = (int(kept.get(key) or 0) for key in ("prompt_tokens", "completion_tokens"))
@@ -175,7 +182,7 @@ def spent(row: Row, names: tuple[str, ...], price: Price) -> float:
     return float(kept.get("cost") or 0.0)
 
 
-def _asked(recipe: Recipe, name: str, rows: Sequence[Row], how: Compare) -> Judged:
+def _asked(recipe: Recipe, name: str, rows: Sequence[EvaluationRow], how: Compare) -> Judged:
     single, by_id = alone(recipe, name), {row.id: row for row in rows}
     models = declarations(single)
     judged: Judged = {}

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from composer.compiler.graph import Node
     from composer.evaluate.judge import Compare
     from composer.evaluate.members import Members
-    from composer.evaluate.rows import Row
+    from composer.evaluate.rows import EvaluationRow
     from composer.run import Ensemble, Result
     from composer.values import Decision
 
     Floats = NDArray[np.floating]
 
-__all__ = ["Bank", "Made", "Outcomes", "bank_of", "lacking", "made_of", "outcomes_of"]
+__all__ = ["Bank", "Outcomes", "RouteDecision", "bank_of", "lacking", "made_of", "outcomes_of"]
 
 Told = tuple[float, float]
 """The quality of an answer and its dollars."""
@@ -39,7 +39,7 @@ class Bank:
 
 
 @dataclass(frozen=True)
-class Made:
+class RouteDecision:
     """One decision: which choice, by its place in the bank, and what was expected of each."""
 
     chosen: int
@@ -94,7 +94,7 @@ def _bank(name: str, route: Node) -> Bank:
     return Bank(name, names, route.values().get("aliases", ((),) * len(names)))
 
 
-def made_of(bank: Bank, told: Result | Decision) -> Made | None:
+def made_of(bank: Bank, told: Result | Decision) -> RouteDecision | None:
     """What a route decided in a run, or without one; None where the run never reached it."""
     from composer.run import Result
 
@@ -105,15 +105,17 @@ def made_of(bank: Bank, told: Result | Decision) -> Made | None:
     return _made(bank, notes["weights"], notes["estimates"]) if "weights" in notes else None
 
 
-def _made(bank: Bank, weights: Mapping[str, float], estimates: Mapping[str, float]) -> Made:
+def _made(
+    bank: Bank, weights: Mapping[str, float], estimates: Mapping[str, float]
+) -> RouteDecision:
     each = [weights[name] for name in bank.names]
-    return Made(each.index(max(each)), tuple(estimates[name] for name in bank.names))
+    return RouteDecision(each.index(max(each)), tuple(estimates[name] for name in bank.names))
 
 
 def outcomes_of(
     bank: Bank,
-    rows: Sequence[Row],
-    made: Mapping[str, Made],
+    rows: Sequence[EvaluationRow],
+    made: Mapping[str, RouteDecision],
     members: Members,
     how: Compare,
 ) -> Outcomes | None:
@@ -123,7 +125,7 @@ def outcomes_of(
     recorded under its name.
     """
     looks = [_look(*each, members, how) for each in zip(bank.names, bank.aliases, strict=True)]
-    kept: list[tuple[Row, list[Told]]] = []
+    kept: list[tuple[EvaluationRow, list[Told]]] = []
     for row in rows:
         told = [look(row) for look in looks] if row.id in made else [None]
         known = [each for each in told if each is not None]
@@ -147,7 +149,9 @@ def outcomes_of(
     )
 
 
-def lacking(bank: Bank, rows: Sequence[Row], members: Members, how: Compare) -> tuple[str, ...]:
+def lacking(
+    bank: Bank, rows: Sequence[EvaluationRow], members: Members, how: Compare
+) -> tuple[str, ...]:
     """Name the choices of which some row has no outcome, only those of which none has if any."""
     looks = [_look(*each, members, how) for each in zip(bank.names, bank.aliases, strict=True)]
     told = [sum(look(row) is not None for row in rows) for look in looks]
@@ -158,12 +162,12 @@ def lacking(bank: Bank, rows: Sequence[Row], members: Members, how: Compare) -> 
 
 def _look(
     name: str, aliases: tuple[str, ...], members: Members, how: Compare
-) -> Callable[[Row], Told | None]:
+) -> Callable[[EvaluationRow], Told | None]:
     """Return how a choice's own answer to a row is found."""
     judged = members.judged.get(name, {})
     known = (*aliases, name)
 
-    def look(row: Row) -> Told | None:
+    def look(row: EvaluationRow) -> Told | None:
         if row.id in judged:
             return judged[row.id]
         quality = judgement(row, known, how)

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     from composer.values import JSON, Query
 
-__all__ = ["Row", "row_of"]
+__all__ = ["EvaluationRow", "row_of"]
 
 
 @dataclass(frozen=True)
-class Row:
+class EvaluationRow:
     """A question, the answers that count as right, and what is known of recorded answers.
 
     `content` says what draws depend on where the row has no id of its own.
@@ -50,14 +50,14 @@ class Row:
         return replace(as_query(self.asked()), content=self.content)
 
 
-def row_of(content: dict[str, JSON] | BadRow, index: int) -> Row:
+def row_of(content: dict[str, JSON] | BadRow, index: int) -> EvaluationRow:
     """Make a row of what a line holds; `index` names a row without an id. Raises BadRow."""
     if isinstance(content, BadRow):
         raise content
     asked, answered = pair_of(content)
     given = content.get("reference", content.get(answered))
     name = id_of(content)
-    row = Row(
+    row = EvaluationRow(
         id=str(index) if name is None else name,
         query=query_of(content),
         references=_references(given),

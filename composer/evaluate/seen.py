@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from composer.compiler.graph import Node
-    from composer.evaluate.rows import Row
+    from composer.evaluate.rows import EvaluationRow
     from composer.recipe import Recipe
     from composer.run import Result
     from composer.values import Trainable
@@ -20,7 +20,7 @@ FOREIGN = 0.95
 """A query is foreign that lies further off than so many of those that were learnt from."""
 
 
-def seen_of(recipe: Recipe, routes: Iterable[Node], rows: Sequence[Row]) -> int:
+def seen_of(recipe: Recipe, routes: Iterable[Node], rows: Sequence[EvaluationRow]) -> int:
     """Count the rows whose question is among those that the recipe's routes learnt from.
 
     Data that are no longer where the fit found them cannot be compared.

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from composer.evaluate import Compare, Row
+    from composer.evaluate import Compare, EvaluationRow
     from composer.recipe import Recipe
 
 Told = tuple[float | None, float, float]
 """Quality, dollars and tokens of one answer."""
 
 
-def name_of(branch: Recipe, rows: Sequence[Row], how: Compare) -> str:
+def name_of(branch: Recipe, rows: Sequence[EvaluationRow], how: Compare) -> str:
     """Name the file of a branch's outcomes on some rows: named by a hash of all they depend on.
 
     That is the branch with its models by content and its seed, the questions with their

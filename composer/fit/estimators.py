@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from composer.fit.calibrate import Route, calibrate
 from composer.fit.folds import by_tag, out_of_fold, shuffled
 from composer.fit.guarding import guard, held_out, see
-from composer.fit.lesson import Taught, unteachable
+from composer.fit.lesson import TrainingResult, unteachable
 from composer.fit.outcomes import choices_of, outcomes_of
 from composer.fit.validation import facts, validate
 from composer.fit.worth import losses
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
     from composer.compiler.fits import Calibrated
     from composer.compiler.graph import Node
-    from composer.fit.lesson import Lesson
+    from composer.fit.lesson import FitSettings
     from composer.methods.estimators.base import Learned
     from composer.methods.estimators.values import Labels, Predictions
 
 _SHOWN = 3
 
 
-def train_estimator(part: Learned, node: Node, lesson: Lesson) -> Taught:
+def train_estimator(part: Learned, node: Node, lesson: FitSettings) -> TrainingResult:
     """Teach an estimator of a route's choices, say how well it does, and calibrate the route."""
     if node.port is not Port.DECISION:
         text = f"`{part.name}` can only learn inside of a `route`"
@@ -57,11 +57,11 @@ def train_estimator(part: Learned, node: Node, lesson: Lesson) -> Taught:
     calibrated, reached = _calibrated(node, lesson, labels, found)
     notes += tuple(losses(report))
     rows = len(labels.queries)
-    return Taught(labels.names, rows, states, {**report, **reached}, calibrated, notes)
+    return TrainingResult(labels.names, rows, states, {**report, **reached}, calibrated, notes)
 
 
 def _calibrated(
-    node: Node, lesson: Lesson, labels: Labels, found: Predictions
+    node: Node, lesson: FitSettings, labels: Labels, found: Predictions
 ) -> tuple[Calibrated | None, dict[str, object]]:
     if lesson.target is None:
         return None, {}

@@ -6,7 +6,15 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from composer.compiler.fits import Entry, Kept, Source, find, fit_path, specification, write_fit
+from composer.compiler.fits import (
+    FitManifest,
+    ManifestEntry,
+    Source,
+    find,
+    fit_path,
+    specification,
+    write_fit,
+)
 from composer.compiler.fits.kept import content_of
 from composer.diagnostics import Diagnostic, Mistakes
 from composer.fit.lesson import unteachable
@@ -19,15 +27,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from composer.compiler.fits import Learner
-    from composer.fit.lesson import Lesson, Taught
+    from composer.fit.lesson import FitSettings, TrainingResult
 
 
 @dataclass(frozen=True)
-class Done:
+class FitOutcome:
     """What was learnt and where it was written; `notes` are what a person should read."""
 
     path: Path
-    kept: Kept
+    kept: FitManifest
     notes: tuple[str, ...]
 
     def as_dict(self) -> dict[str, object]:
@@ -46,7 +54,7 @@ class Done:
         }
 
 
-def fit(lesson: Lesson, seen: Callable[[Learner], None] = lambda _: None) -> Done:
+def fit(lesson: FitSettings, seen: Callable[[Learner], None] = lambda _: None) -> FitOutcome:
     """Teach every part of a recipe that can learn, and write what they learnt beside it.
 
     `seen` is called with each part as its turn comes. Raises Mistakes where the recipe lies in no
@@ -65,7 +73,7 @@ def fit(lesson: Lesson, seen: Callable[[Learner], None] = lambda _: None) -> Don
         seen(learner)
         with quiet():
             taught.append(trainer_of(learner.part)(learner.part, learner.node, lesson))
-    kept = Kept(
+    kept = FitManifest(
         recipe=recipe.path.name,
         data=_source(lesson.data, recipe.path),
         seed=lesson.seed,
@@ -73,11 +81,13 @@ def fit(lesson: Lesson, seen: Callable[[Learner], None] = lambda _: None) -> Don
     )
     path = fit_path(recipe.path)
     write_fit(path, kept, [each.states for each in taught])
-    return Done(path, kept, tuple(dict.fromkeys(note for each in taught for note in each.notes)))
+    return FitOutcome(
+        path, kept, tuple(dict.fromkeys(note for each in taught for note in each.notes))
+    )
 
 
-def _entry(learner: Learner, taught: Taught) -> Entry:
-    return Entry(
+def _entry(learner: Learner, taught: TrainingResult) -> ManifestEntry:
+    return ManifestEntry(
         key=learner.key,
         op=learner.node.op,
         option=learner.option,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import model_of
-from composer.fit.lesson import Taught, nearest, unteachable
+from composer.fit.lesson import TrainingResult, nearest, unteachable
 from composer.fit.tokens import critical, hear, learned, routed
 from composer.methods.gate import Critical, Routed
 from composer.methods.weigh import LearnedWeights
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
     from composer.compiler.graph import Node
     from composer.engine.engine import Engine
-    from composer.engine.sessions.listen import Heard
-    from composer.fit.lesson import Lesson
-    from composer.methods.taught import Teachable
+    from composer.engine.sessions.listen import MemberReadings
+    from composer.fit.lesson import FitSettings
+    from composer.methods.taught import TrainableTensorPart
 
 __all__ = ["fuse_of", "train_part"]
 
-Teach = Callable[["Heard", "Sequence[str]", int], State]
+Teach = Callable[["MemberReadings", "Sequence[str]", int], State]
 """Makes a state of what members say of texts, the members' names and a seed."""
 
 TEACHERS: dict[type[Trainable], Teach] = {
@@ -37,7 +37,7 @@ TEACHERS: dict[type[Trainable], Teach] = {
 _TRIED = 16  # answers read with and without a space before them
 
 
-def train_part(part: Teachable, node: Node, lesson: Lesson) -> Taught:
+def train_part(part: TrainableTensorPart, node: Node, lesson: FitSettings) -> TrainingResult:
     """Teach a gate or weights of a fuse by the data's questions and references."""
     from composer.engine.engine import Engine
 
@@ -49,7 +49,7 @@ def train_part(part: Teachable, node: Node, lesson: Lesson) -> Taught:
         texts = _spaced(engine, fuse, _texts(lesson))
         heard = hear(engine, fuse, texts, hidden=part.hidden)
     states = {"state": teach(heard, fuse.names, lesson.seed)}
-    return Taught(fuse.names, len(texts), states, _report(heard, fuse.names))
+    return TrainingResult(fuse.names, len(texts), states, _report(heard, fuse.names))
 
 
 def fuse_of(node: Node) -> TokenFuse:
@@ -59,7 +59,7 @@ def fuse_of(node: Node) -> TokenFuse:
     return fuse
 
 
-def _texts(lesson: Lesson) -> list[tuple[str, str]]:
+def _texts(lesson: FitSettings) -> list[tuple[str, str]]:
     """Questions, and of each the first answer that counts as right."""
     from composer.evaluate import read_rows
 
@@ -80,7 +80,7 @@ def _spaced(
     return variants[totals.index(max(totals))]
 
 
-def _report(heard: Heard, names: Sequence[str]) -> dict[str, object]:
+def _report(heard: MemberReadings, names: Sequence[str]) -> dict[str, object]:
     """How many tokens were read, and which share of them each member had right."""
     shares = heard.right.float().mean(0).tolist()
     right = {name: round(share, 4) for name, share in zip(names, shares, strict=True)}

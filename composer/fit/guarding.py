@@ -32,7 +32,7 @@ USUAL = 200
 
 
 @dataclass(frozen=True, eq=False)
-class Seen:
+class HeldOutPredictions:
     """Predictions of left-out rows: of the estimator, of the prior, and how near the rows lay.
 
     `folds` [n] says in which fold each row was left out.
@@ -46,7 +46,7 @@ class Seen:
 
 def see(
     labels: Labels, vectors: Vectors, found: Predictions, splits: Sequence[Split], seed: int
-) -> Seen:
+) -> HeldOutPredictions:
     """Return what the prior says of the rows that were left out, and how near they lay.
 
     `vectors` are those of all rows (see `near_state`).
@@ -56,10 +56,16 @@ def see(
     for at, (learnt, left) in enumerate(splits):
         similar[left] = nearest(vectors[left], landmarks(vectors[learnt]))
         folds[left] = at
-    return Seen(found, out_of_fold(PRIOR, labels, splits, seed), similar, folds)
+    return HeldOutPredictions(found, out_of_fold(PRIOR, labels, splits, seed), similar, folds)
 
 
-def guard(labels: Labels, near: State, usual: Seen, apart: Seen | None, seed: int) -> State:
+def guard(
+    labels: Labels,
+    near: State,
+    usual: HeldOutPredictions,
+    apart: HeldOutPredictions | None,
+    seed: int,
+) -> State:
     """Return the state of a guard: what is near (`near_state`), the prior, the curve of belief."""
     knots, weights = _curve(labels, [usual, *([apart] if apart else [])])
     steps = np.linspace(0, 1, USUAL + 1)
@@ -71,7 +77,9 @@ def guard(labels: Labels, near: State, usual: Seen, apart: Seen | None, seed: in
     return State.join(near=near, prior=PRIOR.fit(labels, seed), curve=State(curve))
 
 
-def held_out(labels: Labels, seen: Seen, other: Seen | None) -> Predictions:
+def held_out(
+    labels: Labels, seen: HeldOutPredictions, other: HeldOutPredictions | None
+) -> Predictions:
     """Return the shrunk predictions of left-out rows, each by a curve that did not see its fold."""
     weight = np.zeros(len(seen.similar))
     for fold in np.unique(seen.folds):
@@ -82,7 +90,7 @@ def held_out(labels: Labels, seen: Seen, other: Seen | None) -> Predictions:
 
 
 def _curve(
-    labels: Labels, views: Sequence[Seen], without: NDArray[np.bool_] | None = None
+    labels: Labels, views: Sequence[HeldOutPredictions], without: NDArray[np.bool_] | None = None
 ) -> tuple[Floats, Floats]:
     """Return the knots and the weights of a curve: similarity to belief, rising, within [0, 1].
 

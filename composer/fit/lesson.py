@@ -59,7 +59,7 @@ def _silent(said: str) -> None:
 
 
 @dataclass(frozen=True)
-class Lesson:
+class FitSettings:
     """A recipe, the data that it learns from, and how: folds of validation, seed, target.
 
     `how` is how the answers of choices that have to be asked are compared with references;
@@ -79,7 +79,7 @@ class Lesson:
 
 
 @dataclass(frozen=True)
-class Taught:
+class TrainingResult:
     """What a trainer returns: states by name (the part's own is `state`), and how well it does.
 
     `notes` are sentences that a person should read.

@@ -5,20 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.fit.fuses import fuse_of
-from composer.fit.lesson import Taught, unteachable
+from composer.fit.lesson import TrainingResult, unteachable
 from composer.fit.tokens import mapped
 from composer.specs import Checkpoint
 
 if TYPE_CHECKING:
     from composer.compiler.graph import Node
-    from composer.fit.lesson import Lesson
+    from composer.fit.lesson import FitSettings
     from composer.methods.align import Mapped
     from composer.values import State
 
 __all__ = ["train_mapping"]
 
 
-def train_mapping(part: Mapped, node: Node, lesson: Lesson) -> Taught:
+def train_mapping(part: Mapped, node: Node, lesson: FitSettings) -> TrainingResult:
     """Teach a fuse what its other members' tokens are in the first one's; the data are not read."""
     from composer.engine.weights.local import load
 
@@ -31,7 +31,7 @@ def train_mapping(part: Mapped, node: Node, lesson: Lesson) -> Taught:
     pivot, *others = (load(model) for model in models)
     state = mapped(pivot, others)
     report = {"tokens": {name: _found(state, n) for n, name in enumerate(fuse.names[1:])}}
-    return Taught(fuse.names, 0, {"state": state}, report)
+    return TrainingResult(fuse.names, 0, {"state": state}, report)
 
 
 def _found(mapping: State, other: int) -> int:

@@ -16,9 +16,9 @@ from composer.methods.estimators.values import Choice, Labels
 
 if TYPE_CHECKING:
     from composer.compiler.graph import Node
-    from composer.evaluate import Row
+    from composer.evaluate import EvaluationRow
     from composer.fit.answered import Told
-    from composer.fit.lesson import Lesson
+    from composer.fit.lesson import FitSettings
     from composer.recipe import Recipe
     from composer.run import Result
 
@@ -29,7 +29,7 @@ def choices_of(node: Node) -> tuple[Choice, ...]:
     return tuple(Choice(name, aliases, None, price) for name, aliases, price in known)
 
 
-def outcomes_of(node: Node, lesson: Lesson) -> Labels:
+def outcomes_of(node: Node, lesson: FitSettings) -> Labels:
     """Return the labels of a route's choices: recorded in the data file, or made by asking.
 
     Where the file has recorded outcomes, it must have them for every choice; where it has none,
@@ -40,7 +40,7 @@ def outcomes_of(node: Node, lesson: Lesson) -> Labels:
     return labels(path, choices_of(node)) if recorded else _asked(node, lesson)
 
 
-def _asked(node: Node, lesson: Lesson) -> Labels:
+def _asked(node: Node, lesson: FitSettings) -> Labels:
     from composer.evaluate import read_rows
 
     rows = [row for row in read_rows(lesson.data) if row.references]
@@ -74,7 +74,9 @@ def _branches(recipe: Recipe, node: Node) -> dict[str, Recipe]:
     }
 
 
-def _told(name: str, branch: Recipe, rows: list[Row], lesson: Lesson) -> dict[str, Told]:
+def _told(
+    name: str, branch: Recipe, rows: list[EvaluationRow], lesson: FitSettings
+) -> dict[str, Told]:
     """Return what a choice came to on rows: as it was kept, else by asking it."""
     file = name_of(branch, rows, lesson.how)
     kept = recall(file) if lesson.cache else None
@@ -89,7 +91,7 @@ def _told(name: str, branch: Recipe, rows: list[Row], lesson: Lesson) -> dict[st
 
 
 def _answers(
-    name: str, branch: Recipe, rows: list[Row], lesson: Lesson
+    name: str, branch: Recipe, rows: list[EvaluationRow], lesson: FitSettings
 ) -> tuple[dict[str, Told], int]:
     from composer.evaluate import evaluate
 

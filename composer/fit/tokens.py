@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from composer.engine.engine import Engine
-    from composer.engine.sessions.listen import Heard
+    from composer.engine.sessions.listen import MemberReadings
     from composer.engine.weights.local import LocalModel
     from composer.methods.estimators.nets import Loss
     from composer.methods.estimators.values import Floats
@@ -36,12 +36,12 @@ _FEWEST = 2  # of each label: below that nothing can be told apart
 
 def hear(
     engine: Engine, fuse: TokenFuse, texts: Iterable[tuple[str, str]], *, hidden: bool = False
-) -> Heard:
+) -> MemberReadings:
     """Read (question, answer) pairs to all members, whatever gate or weights the fuse has.
 
     An answer is read as it would be written, with the space that many models begin with.
     """
-    from composer.engine.sessions.listen import Heard
+    from composer.engine.sessions.listen import MemberReadings
 
     bare = replace(fuse, gate=None, weigh=None, draft=None, lazy=False, leave=False)
     futures = [
@@ -49,7 +49,7 @@ def hear(
     ]
     if not futures:
         raise unteachable("there is no text to learn from")
-    return Heard.join([future.result() for future in futures])
+    return MemberReadings.join([future.result() for future in futures])
 
 
 def mapped(pivot: LocalModel, others: Sequence[LocalModel]) -> State:
@@ -62,7 +62,7 @@ def mapped(pivot: LocalModel, others: Sequence[LocalModel]) -> State:
     return learn_mapping(pivot, others)
 
 
-def learned(heard: Heard, names: Sequence[str], *, decay: float = 1e-3) -> State:
+def learned(heard: MemberReadings, names: Sequence[str], *, decay: float = 1e-3) -> State:
     """Teach `learned` weights: the gate whose mean of the members loses least on what came.
 
     Minimises the mean of -log sum_i g_i p_i, g the softmax of linear functions of each member's
@@ -88,7 +88,7 @@ def learned(heard: Heard, names: Sequence[str], *, decay: float = 1e-3) -> State
     return State({"gate": folded.numpy()}, {"part": "learned", "names": list(names)})
 
 
-def critical(heard: Heard) -> State:
+def critical(heard: MemberReadings) -> State:
     """Teach the gate `critical`: a logistic classifier of the lead's distribution.
 
     A token is critical where the lead's likeliest is not what came, and another member's is; both
@@ -109,7 +109,7 @@ def critical(heard: Heard) -> State:
 
 
 def routed(
-    heard: Heard, *, width: int = 0, steps: int = 500, rate: float = 1e-3, seed: int = 0
+    heard: MemberReadings, *, width: int = 0, steps: int = 500, rate: float = 1e-3, seed: int = 0
 ) -> State:
     """Teach the gate `routed`: how far the lead's next token is to be trusted.
 
@@ -142,7 +142,7 @@ def routed(
     return State(dict(weights), facts)
 
 
-def _labels(heard: Heard) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _labels(heard: MemberReadings) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which tokens somebody gets right, and of those, where the lead does."""
     right: NDArray[np.bool_] = heard.right.numpy()
     known = np.asarray(right.any(1))

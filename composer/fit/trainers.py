@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 from composer.fit.estimators import train_estimator
 from composer.fit.fuses import train_part
-from composer.fit.lesson import Lesson, Taught, nearest
+from composer.fit.lesson import FitSettings, TrainingResult, nearest
 from composer.fit.mappings import train_mapping
 from composer.methods.align import Mapped
 from composer.methods.estimators.base import Learned
-from composer.methods.taught import Teachable
+from composer.methods.taught import TrainableTensorPart
 
 if TYPE_CHECKING:
     from composer.compiler.graph import Node
     from composer.values import Trainable
 
-Trainer = Callable[[Any, "Node", Lesson], Taught]
+Trainer = Callable[[Any, "Node", FitSettings], TrainingResult]
 """Teaches a part that stands in a node, by a lesson; raises Mistakes where that cannot be done."""
 
 TRAINERS: dict[type[Trainable], Trainer] = {
     Learned: train_estimator,
-    Teachable: train_part,
+    TrainableTensorPart: train_part,
     Mapped: train_mapping,
 }
 """The trainer of each class of parts; a part is taught by that of its nearest class."""

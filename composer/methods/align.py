@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from composer.methods.taught import Teachable
+from composer.methods.taught import TrainableTensorPart
 from composer.specs.parts import Align
 
 
@@ -67,7 +67,7 @@ class Relative(Align):
     embeddings: Literal["input", "output"] = "input"
 
 
-class Mapped(Align, Teachable):
+class Mapped(Align, TrainableTensorPart):
     """Learnt mappings of the other members' tokens onto the first one's.
 
     They are learnt from the models' output embeddings, rotated onto each other. Of each

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from composer.methods.taught import Teachable
+from composer.methods.taught import TrainableTensorPart
 from composer.specs.parts import Gate
 
 
@@ -18,7 +18,7 @@ class Unsure(Gate):
     below: float = Field(default=0.5, gt=0, le=1)
 
 
-class Critical(Gate, Teachable):
+class Critical(Gate, TrainableTensorPart):
     """Where a classifier of the first member's distribution finds the next token critical (CDS).
 
     There the likeliest token is taken; `greedy = false` draws as everywhere else.
@@ -31,7 +31,7 @@ class Critical(Gate, Teachable):
     greedy: bool = True
 
 
-class Routed(Gate, Teachable):
+class Routed(Gate, TrainableTensorPart):
     """Where a network trusts the first member's next token, by its hidden state, less than `below`.
 
     CITER: with `weights = [0, 1]` such a token is the second member's.

@@ -12,10 +12,10 @@ from composer.values import MaybeFile, Trainable
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from composer.engine.fitted import Taught
+    from composer.engine.fitted import FittedState
 
 
-class Teachable(Trainable, TensorPart):
+class TrainableTensorPart(Trainable, TensorPart):
     """A part of a fuse that learns; what it learnt goes to its function as `taught`.
 
     `hidden` says that it learns from the first member's hidden states.
@@ -35,11 +35,11 @@ class Teachable(Trainable, TensorPart):
         options = {name: value for name, value in super().arguments().items() if name != "file"}
         return {**options, "taught": self._taught()}
 
-    def _taught(self) -> Taught | None:
+    def _taught(self) -> FittedState | None:
         """What it learnt, by content: the file's if one is named."""
-        from composer.engine.fitted import Taught, read
+        from composer.engine.fitted import FittedState, read
 
         fitted = self.fitted
         if self.file is not None:
-            return Taught(file_digest(self.file), partial(read, self.file))
-        return None if fitted is None else Taught(fitted.digest, lambda: fitted.state)
+            return FittedState(file_digest(self.file), partial(read, self.file))
+        return None if fitted is None else FittedState(fitted.digest, lambda: fitted.state)

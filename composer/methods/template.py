@@ -25,7 +25,7 @@ VARIABLES = ("query", "messages", "fields", "answers", "answer")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer(Written):
+class TemplateAnswer(Written):
     """An answer as a template sees it; written out, it is its text."""
 
     name: str
@@ -46,7 +46,7 @@ _LACKS = re.compile(r"has no (element (?P<place>.+)|attribute '(?P<name>.+)')")
 """How Jinja says what a value has not, after naming the value's class."""
 
 
-class Answers(list[Answer]):
+class TemplateAnswers(list[TemplateAnswer]):
     """The answers as a template sees them; written out, they are a numbered list."""
 
     def __str__(self) -> str:
@@ -130,18 +130,18 @@ def _source(
     return value
 
 
-def _answers(value: Query | Text | Candidates | Ranking) -> Answers:
+def _answers(value: Query | Text | Candidates | Ranking) -> TemplateAnswers:
     source = _source(value)
     if source is None:
-        return Answers()
+        return TemplateAnswers()
     if isinstance(source, Text):
-        return Answers([Answer(source.source, source.text, source.answer)])
+        return TemplateAnswers([TemplateAnswer(source.source, source.text, source.answer)])
     scores: tuple[float | None, ...] = (None,) * len(source.texts)
     if isinstance(source, Ranking):
         scores = source.scores
     names = source.names or tuple(text.source for text in source.texts)
-    return Answers(
-        Answer(name, text.text, text.answer, score)
+    return TemplateAnswers(
+        TemplateAnswer(name, text.text, text.answer, score)
         for name, text, score in zip(names, source.texts, scores, strict=True)
     )
 

@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from composer.methods.taught import Teachable
+from composer.methods.taught import TrainableTensorPart
 from composer.specs.parts import Weigh
 
 
@@ -39,7 +39,7 @@ class Agreeing(Weigh):
     top: int = Field(default=5, ge=1)
 
 
-class LearnedWeights(Weigh, Teachable):
+class LearnedWeights(Weigh, TrainableTensorPart):
     """A small gate over each member's entropy, largest probability and margin, learnt on texts."""
 
     name: ClassVar[str] = "learned"

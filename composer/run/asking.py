@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from composer.run.budget import most_tokens
 from composer.run.cache import answer_key, score_key
 from composer.run.contents import Contents
-from composer.run.trace import Asked
+from composer.run.trace import TracedCall
 from composer.specs import leaves, thinking_of
 from composer.values import (
     Client,
@@ -31,7 +31,7 @@ from composer.values.thinking import Hider
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from composer.run.budget import Budget
+    from composer.run.budget import RunBudget
     from composer.run.cache import AnswerCache
     from composer.run.clients import Clients
     from composer.run.trace import Event, Trace
@@ -55,13 +55,13 @@ T = TypeVar("T")
 
 
 @dataclass(eq=False)
-class Means:
+class RunContext:
     """What a run asks with: clients, prices by model, answers that are kept, and a budget."""
 
     clients: Clients
     prices: Mapping[str, tuple[float, float] | None]
     cache: AnswerCache | None = None
-    budget: Budget | None = None
+    budget: RunBudget | None = None
     contents: Contents = field(default_factory=Contents)
 
 
@@ -69,7 +69,7 @@ class Means:
 class RunAsker:
     """Asks on behalf of one step for one query."""
 
-    means: Means
+    means: RunContext
     trace: Trace
     event: Event
     seed: str
@@ -147,7 +147,7 @@ def _called(function: Callable[[], T]) -> T:
 class Metered(Client):
     """Hands requests on to the models' clients; keeps answers, holds the budget, records all."""
 
-    def __init__(self, means: Means, trace: Trace, event: Event) -> None:
+    def __init__(self, means: RunContext, trace: Trace, event: Event) -> None:
         self.means, self.trace, self.event = means, trace, event
 
     async def generate(
@@ -205,7 +205,7 @@ class Metered(Client):
         return likely
 
     async def _draw(self, request: Generate, on_text: Callable[[str], None] | None) -> Completion:
-        asked = Asked(request.model.name, "asked", list(request.query.messages))
+        asked = TracedCall(request.model.name, "asked", list(request.query.messages))
         self.event.asked.append(asked)
         began = self.trace.now()
         made = _known(await self._kept_or_made(request, on_text))
@@ -285,7 +285,9 @@ class Metered(Client):
         what = "prompt read by" if request.texts is None else "scored by"
         said = list(request.query.messages) if request.query else []
         count, told = len(score.logprobs), f"{score.mean:.4f} nats a token"
-        self.event.asked.append(Asked(request.model.name, what, said, told, count, cached=cached))
+        self.event.asked.append(
+            TracedCall(request.model.name, what, said, told, count, cached=cached)
+        )
         for name in (leaf.name for leaf in leaves(request.model)):
             read = Usage(1, count, 0, self._cost(name, count, 0))
             self.trace.spend(name, Usage() if cached else read)
@@ -301,7 +303,7 @@ class Metered(Client):
     ) -> None:
         """Record what was asked, and count what it took."""
         said = [] if query is None else list(query.messages)
-        self.event.asked.append(Asked(request.model.name, what, said, told))
+        self.event.asked.append(TracedCall(request.model.name, what, said, told))
         for name, each in usage.items():
             self.trace.spend(name, each)
 

@@ -25,7 +25,7 @@ def most_tokens(query: Query | None, *texts: str) -> int:
     return len((said + "".join(texts)).encode(errors="replace")) + OVERHEAD
 
 
-class Budget:
+class RunBudget:
     """Dollars that may be spent. A call is let through only if its worst case still fits.
 
     What is under way counts with its worst case; a call that does not fit beside it waits, and is

@@ -12,8 +12,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from composer.compiler.graph import topological
-from composer.run.asking import Means
-from composer.run.budget import Budget
+from composer.run.asking import RunContext
+from composer.run.budget import RunBudget
 from composer.run.contents import Contents
 from composer.run.executor import Program, Walk, can_stream
 from composer.run.held import Held
@@ -65,12 +65,12 @@ class Ensemble:
         self._timeout = _seconds(timeout)
         self._lock = threading.Lock()
         self._open = True
-        self.budget = None if budget is None else Budget(budget)
+        self.budget = None if budget is None else RunBudget(budget)
         prices = {model.name: model.price for model in planned.plan.models}
         declared = [node.declaration for node in topological(planned.root)]
         contents = Contents(each for each in declared if each is not None)
         self._held = Held(self._loading, cache, contents, prices)
-        means = Means(self._held.clients, prices, cache, self.budget, contents)
+        means = RunContext(self._held.clients, prices, cache, self.budget, contents)
         self._program = Program(planned.root, planned.ids, means, seed)
         self._loop = LoopThread(self._held.close)
 

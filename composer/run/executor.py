@@ -34,7 +34,7 @@ from composer.values.failing import TooFewError, ends_all, enough_of, failures, 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from composer.run.asking import Means
+    from composer.run.asking import RunContext
     from composer.run.trace import Event, Trace
     from composer.steps import Input
     from composer.values import Value
@@ -54,7 +54,7 @@ class Program:
 
     root: Node
     ids: Mapping[Node, str]
-    means: Means
+    means: RunContext
     seed: int = 0
     constants: dict[Node, Value] = field(default_factory=dict)
     fixed: frozenset[Node] = frozenset()

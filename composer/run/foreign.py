@@ -18,7 +18,7 @@ USUAL = 0.05
 
 
 @dataclass(eq=False)
-class Strangers:
+class OutOfDistributionCount:
     """Counts queries that went through a route, and those that were foreign to it."""
 
     asked: int = 0

@@ -27,7 +27,7 @@ LOCK = ".{}.lock"
 
 
 @dataclass(eq=False)
-class Rows:
+class OutputFile:
     """An output file of one JSON object a line, each written whole before the next.
 
     Opening it drops a last line that was torn off and rows that ended in an error; `done` holds

@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from composer.engine.answer import Answer
+from composer.engine.answer import GenerationState
 from composer.engine.spans import Candidate, fuse_spans, mean
 from composer.run.budget import most_tokens
 from composer.specs import Declared, Prompted, bare, leaves
@@ -28,7 +28,7 @@ __all__ = ["ClientMember", "SpanClient"]
 T = TypeVar("T")
 
 
-class Clients(Protocol):
+class SpanClients(Protocol):
     """What answers for models: the client of each, and how long it may take for one request."""
 
     async def of(self, model: Model) -> Client:
@@ -41,7 +41,7 @@ class Clients(Protocol):
 class SpanClient(Client):
     """Answers for a span fuse with members that others answer for, each within its time limit."""
 
-    def __init__(self, fuse: SpanFuse, clients: Clients, prices: Prices) -> None:
+    def __init__(self, fuse: SpanFuse, clients: SpanClients, prices: Prices) -> None:
         self.fuse, self._clients, self._prices = fuse, clients, prices
 
     def cost(self, request: Generate) -> float:
@@ -79,7 +79,7 @@ class SpanClient(Client):
             for name, weight, member in named
             if weight
         ]
-        answer, most = Answer(request.sampling, on_text), fuse.max_span_tokens
+        answer, most = GenerationState(request.sampling, on_text), fuse.max_span_tokens
         return await fuse_spans(
             members, side_by_side, answer, words=fuse.words, max_span_tokens=most
         )

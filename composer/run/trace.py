@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Asked:
+class TracedCall:
     """One question to one model or ensemble."""
 
     model: str
@@ -38,7 +38,7 @@ class Event:
     start: float
     end: float | None = None
     notes: dict[str, Any] = field(default_factory=dict)
-    asked: list[Asked] = field(default_factory=list)
+    asked: list[TracedCall] = field(default_factory=list)
     gave: str | None = None
     error: str | None = None
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["Environment", "Generation", "compiled", "parsed", "rendered"]
+__all__ = ["Environment", "GenerationTag", "compiled", "parsed", "rendered"]
 
 _LOADING = ("Include", "Import", "FromImport", "Extends")
 _ESCAPING = ("EvalContextModifier", "ScopedEvalContextModifier")
@@ -85,7 +85,7 @@ class Environment(ImmutableSandboxedEnvironment):
         return super().getitem(obj, argument)
 
 
-class Generation(Extension):
+class GenerationTag(Extension):
     """`{% generation %}...{% endgeneration %}`, which marks what an assistant says: no more."""
 
     tags = {"generation"}  # noqa: RUF012 - as jinja2 has it

@@ -286,7 +286,7 @@ DECLARED: dict[str, Step] = {}
 """The steps by name whose files are imported."""
 
 
-class Declared(Step, Generic[P, R]):
+class DeclaredStep(Step, Generic[P, R]):
     """A step that is called like the function it was made from."""
 
     def __call__(self, *args: P.args, **options: P.kwargs) -> R:
@@ -301,11 +301,11 @@ class step(Traits):  # noqa: N801 - a decorator
 
     gives: str = ""
 
-    def __call__(self, function: Callable[P, R]) -> Declared[P, R]:
+    def __call__(self, function: Callable[P, R]) -> DeclaredStep[P, R]:
         """Return the step, under the function's name."""
         name = function.__name__.rstrip("_")
         traits = {each.name: getattr(self, each.name) for each in fields(Traits)}
         same, lone = self.gives == SAME, self.gives == LONE_SAME
-        made = Declared[P, R](name, function, gives_same=same, lone_same=lone, **traits)
+        made = DeclaredStep[P, R](name, function, gives_same=same, lone_same=lone, **traits)
         DECLARED[name] = made
         return made

@@ -9,7 +9,7 @@ from composer.syntax.kinds import OPERATORS, ends_operand
 
 if TYPE_CHECKING:
     from composer.syntax.lexemes import Lexeme
-    from composer.syntax.spot import Spot
+    from composer.syntax.spot import ParseContext
 
 LONGEST = 24
 """A quoted piece of the recipe is cut after this many characters."""
@@ -24,7 +24,7 @@ def quoted(lexeme: Lexeme) -> str:
     return f"`{text}`" if len(text) <= LONGEST else f"`{text[: LONGEST - 3]}...`"
 
 
-def comparison_before(spot: Spot) -> Lexeme | None:
+def comparison_before(spot: ParseContext) -> Lexeme | None:
     """Find the comparison whose result would be compared again."""
     for lexeme in reversed(spot.level):
         if lexeme.type in BINDS_LOOSER:
@@ -34,7 +34,7 @@ def comparison_before(spot: Spot) -> Lexeme | None:
     return None
 
 
-def chained(spot: Spot) -> Diagnostic:
+def chained(spot: ParseContext) -> Diagnostic:
     """Refuse `a < b < c`."""
     first = comparison_before(spot)
     notes = (Note(first.place, "the first comparison"),) if first else ()
@@ -48,7 +48,7 @@ def chained(spot: Spot) -> Diagnostic:
     )
 
 
-def confused(spot: Spot) -> Diagnostic:
+def confused(spot: ParseContext) -> Diagnostic:
     """Sort out `=`, `==` and `:`."""
     if not ends_operand(spot.previous):
         what = f"a name is missing before {quoted(spot.lexeme)}"
@@ -64,7 +64,7 @@ def confused(spot: Spot) -> Diagnostic:
     return _compared(spot)
 
 
-def loose_not(spot: Spot) -> Diagnostic:
+def loose_not(spot: ParseContext) -> Diagnostic:
     """Ask for brackets around a `not` that stands where it binds too loosely."""
     if ends_operand(spot.previous):
         return between(spot)
@@ -77,7 +77,7 @@ def loose_not(spot: Spot) -> Diagnostic:
     )
 
 
-def operand(spot: Spot) -> Diagnostic:
+def operand(spot: ParseContext) -> Diagnostic:
     """Say where an expression is missing."""
     before, found = spot.before, spot.lexeme
     if before is None:
@@ -105,7 +105,7 @@ def operand(spot: Spot) -> Diagnostic:
     return Diagnostic("E102", what, before.place, "nothing follows", help=help_)
 
 
-def between(spot: Spot) -> Diagnostic:
+def between(spot: ParseContext) -> Diagnostic:
     """Say what is missing between two operands in a row."""
     before, found = spot.before, spot.lexeme
     if before is None:
@@ -126,7 +126,7 @@ def between(spot: Spot) -> Diagnostic:
     return Diagnostic("E111", two, found.place, "the second begins here", (note,), help_)
 
 
-def stray_comma(spot: Spot) -> Diagnostic:
+def stray_comma(spot: ParseContext) -> Diagnostic:
     """Refuse a comma where nothing is listed."""
     return Diagnostic(
         "E110",
@@ -136,7 +136,7 @@ def stray_comma(spot: Spot) -> Diagnostic:
     )
 
 
-def out_of_place(spot: Spot) -> Diagnostic:
+def out_of_place(spot: ParseContext) -> Diagnostic:
     """Say at least what cannot stand where."""
     after = f" after {quoted(spot.before)}" if spot.before else ""
     if spot.ended:
@@ -146,12 +146,12 @@ def out_of_place(spot: Spot) -> Diagnostic:
     return Diagnostic("E103", what, spot.lexeme.place)
 
 
-def _begins_item(spot: Spot) -> bool:
+def _begins_item(spot: ParseContext) -> bool:
     """Whether the lexeme before the spot is the first of an argument or a branch."""
     return spot.at - 2 == spot.opening or spot.statement[spot.at - 2].type == "COMMA"
 
 
-def _outside(spot: Spot) -> Diagnostic:
+def _outside(spot: ParseContext) -> Diagnostic:
     """Sort out a `=` or a `:` outside of brackets."""
     first, sign = spot.statement[0], spot.lexeme.text
     if spot.at == 1 and first.type == "NAME":
@@ -165,17 +165,17 @@ def _outside(spot: Spot) -> Diagnostic:
     return _compared(spot)
 
 
-def _compared(spot: Spot) -> Diagnostic:
+def _compared(spot: ParseContext) -> Diagnostic:
     if spot.found == "EQUAL":
         return _confused(spot, "`=` gives a name a value and compares nothing", "compare with `==`")
     return out_of_place(spot)
 
 
-def _confused(spot: Spot, message: str, help_: str) -> Diagnostic:
+def _confused(spot: ParseContext, message: str, help_: str) -> Diagnostic:
     return Diagnostic("E112", message, spot.lexeme.place, help=help_)
 
 
-def _applied(spot: Spot) -> Diagnostic:
+def _applied(spot: ParseContext) -> Diagnostic:
     """Refuse `f(x)(y)` and `a[0]`."""
     before = quoted(spot.before) if spot.before else ""
     if spot.found == "LPAR":

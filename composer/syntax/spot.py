@@ -13,7 +13,7 @@ END = "END"
 """The kind of what is found where a statement ends too early."""
 
 
-class Spot:
+class ParseContext:
     """A lexeme that cannot stand where it stands, and what is around it."""
 
     def __init__(self, statement: list[Lexeme], at: int) -> None:

@@ -10,7 +10,7 @@ from composer.syntax.missing import between, operand, out_of_place, quoted
 
 if TYPE_CHECKING:
     from composer.syntax.lexemes import Lexeme
-    from composer.syntax.spot import Spot
+    from composer.syntax.spot import ParseContext
 
 SHAPES = {
     "USE": '`use "zoo.ens" (A, B)` or `use "moa.ens" as moa`',
@@ -52,7 +52,7 @@ ABSENT = {
 TYPES = {"NUMBER": "float", "STRING": "str", "TRUE": "bool", "FALSE": "bool", "LSQB": "list[str]"}
 
 
-def reserved(spot: Spot) -> Diagnostic:
+def reserved(spot: ParseContext) -> Diagnostic:
     """Refuse a reserved word as a name."""
     taken = spot.lexeme
     if spot.found in ("EQUAL", "COLON") and spot.before:
@@ -83,7 +83,7 @@ def misplaced(lexeme: Lexeme) -> Diagnostic:
     )
 
 
-def unknown(spot: Spot) -> Diagnostic:
+def unknown(spot: ParseContext) -> Diagnostic:
     """Explain a line whose first word begins no statement."""
     first = spot.head
     if first.type != "NAME" or spot.found not in ("NAME", "STRING"):
@@ -98,7 +98,7 @@ def unknown(spot: Spot) -> Diagnostic:
     return Diagnostic("E115", f"`{first.text}` begins no statement", first.place, help=help_)
 
 
-def use(spot: Spot) -> Diagnostic:
+def use(spot: ParseContext) -> Diagnostic:
     """Explain a `use` that is not finished."""
     if spot.at == 1:
         return _file(spot)
@@ -114,7 +114,7 @@ def use(spot: Spot) -> Diagnostic:
     return between(spot)
 
 
-def named(spot: Spot) -> Diagnostic:
+def named(spot: ParseContext) -> Diagnostic:
     """Explain a `let` or a `model` that is not finished."""
     head = spot.head.text
     if spot.at == 1:
@@ -127,7 +127,7 @@ def named(spot: Spot) -> Diagnostic:
     return _no_equal(spot)
 
 
-def param(spot: Spot) -> Diagnostic:
+def param(spot: ParseContext) -> Diagnostic:
     """Explain a `param` that is not finished."""
     if spot.at == 1:
         return _nameless(spot)
@@ -146,7 +146,7 @@ def param(spot: Spot) -> Diagnostic:
     return _no_equal(spot)
 
 
-def define(spot: Spot) -> Diagnostic:
+def define(spot: ParseContext) -> Diagnostic:
     """Explain a `def` that is not finished."""
     if spot.at == 1:
         return _nameless(spot)
@@ -159,24 +159,24 @@ def define(spot: Spot) -> Diagnostic:
     return out_of_place(spot) if spot.within else _no_equal(spot)
 
 
-def example(spot: Spot) -> Diagnostic:
+def example(spot: ParseContext) -> Diagnostic:
     """Explain an `example` that is no text."""
     if spot.at == 1:
         return _shape(spot, "an `example` is a text in quotes")
     return between(spot)
 
 
-def default(spot: Spot) -> Diagnostic:
+def default(spot: ParseContext) -> Diagnostic:
     """Explain a `default` that is no call."""
     return _shape(spot, "a `default` is a step called with its options")
 
 
-def _file(spot: Spot) -> Diagnostic:
+def _file(spot: ParseContext) -> Diagnostic:
     help_ = f'write `use "{spot.lexeme.text}.ens" ...`' if spot.found == "NAME" else ""
     return _shape(spot, "the file to use is named in quotes", help_)
 
 
-def _used(spot: Spot) -> Diagnostic:
+def _used(spot: ParseContext) -> Diagnostic:
     if spot.found == "NAME":
         return between(spot)
     if spot.found in ("COMMA", "RPAR"):
@@ -184,7 +184,7 @@ def _used(spot: Spot) -> Diagnostic:
     return _shape(spot, "between these brackets stand names, each perhaps with `as` and a new one")
 
 
-def _parameter(spot: Spot) -> Diagnostic:
+def _parameter(spot: ParseContext) -> Diagnostic:
     if spot.found == "COLON":
         return _shape(spot, "a parameter has no type", "a default is written `name = value`")
     if spot.found == "NAME":
@@ -194,11 +194,11 @@ def _parameter(spot: Spot) -> Diagnostic:
     return _shape(spot, "a parameter is a name, perhaps with a default")
 
 
-def _nameless(spot: Spot) -> Diagnostic:
+def _nameless(spot: ParseContext) -> Diagnostic:
     return _shape(spot, f"a name is missing after `{spot.head.text}`")
 
 
-def _no_equal(spot: Spot) -> Diagnostic:
+def _no_equal(spot: ParseContext) -> Diagnostic:
     before = quoted(spot.before) if spot.before else "the name"
     return _shape(spot, f"a `=` is missing after {before}")
 
@@ -207,7 +207,7 @@ def _whole(lexeme: Lexeme | None) -> bool:
     return lexeme is not None and lexeme.text.isdigit()
 
 
-def _shape(spot: Spot, message: str, help_: str = "") -> Diagnostic:
+def _shape(spot: ParseContext, message: str, help_: str = "") -> Diagnostic:
     """Say what is wrong, and how the statement looks."""
     help_ = help_ or f"write it like {SHAPES[spot.head.type]}"
     return Diagnostic("E115", message, spot.lexeme.place, help=help_)

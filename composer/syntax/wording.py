@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from composer.syntax import missing, stated
 from composer.syntax.kinds import LITERALS, OPERATORS, STATEMENTS, WORDS, ends_operand
-from composer.syntax.spot import END, Spot
+from composer.syntax.spot import END, ParseContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 def unexpected(statement: list[Lexeme], at: int) -> Diagnostic:
     """Say what is wrong with a statement whose lexeme number `at` does not fit."""
-    spot = Spot(statement, at)
+    spot = ParseContext(statement, at)
     for fits, say in TABLE:
         if fits(spot):
             return say(spot)
     return missing.out_of_place(spot)
 
 
-def _reserved(spot: Spot) -> bool:
+def _reserved(spot: ParseContext) -> bool:
     """A reserved word where only a name can stand: after `let` and the like, or before `=`."""
     if spot.found in ("EQUAL", "COLON"):
         return spot.previous in WORDS and spot.within in ("call", "bank", "parameters")
@@ -35,10 +35,10 @@ def _reserved(spot: Spot) -> bool:
     return spot.found in STATEMENTS or (names and spot.found in WORDS) or inside
 
 
-def _stated(*heads: str) -> Callable[[Spot], bool]:
+def _stated(*heads: str) -> Callable[[ParseContext], bool]:
     """The part of a statement before its expression, where each statement has its own shape."""
 
-    def fits(spot: Spot) -> bool:
+    def fits(spot: ParseContext) -> bool:
         equal = any(lexeme.type == "EQUAL" for lexeme in spot.statement[: spot.at])
         own = "DEF" in heads or not spot.within or spot.within == "type"
         return spot.head.type in heads and own and (not equal or spot.within == "parameters")
@@ -46,22 +46,22 @@ def _stated(*heads: str) -> Callable[[Spot], bool]:
     return fits
 
 
-def _chained(spot: Spot) -> bool:
+def _chained(spot: ParseContext) -> bool:
     return spot.found == "COMPARISON" and missing.comparison_before(spot) is not None
 
 
-def _nothing_after(spot: Spot) -> bool:
+def _nothing_after(spot: ParseContext) -> bool:
     """An operand is due, and the statement or its bracket ends, or a comma comes."""
     due = not ends_operand(spot.previous)
     return due and spot.found in (END, "COMMA", "RPAR", "RSQB", *OPERATORS)
 
 
-def _two_in_a_row(spot: Spot) -> bool:
+def _two_in_a_row(spot: ParseContext) -> bool:
     begins = spot.found in {"NAME", "LPAR", "LSQB", "NOT", "AS", *LITERALS}
     return begins and ends_operand(spot.previous)
 
 
-TABLE: tuple[tuple[Callable[[Spot], bool], Callable[[Spot], Diagnostic]], ...] = (
+TABLE: tuple[tuple[Callable[[ParseContext], bool], Callable[[ParseContext], Diagnostic]], ...] = (
     (_reserved, stated.reserved),
     (lambda spot: spot.head.type == "USE", stated.use),
     (_stated("MODEL", "LET"), stated.named),

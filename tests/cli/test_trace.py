@@ -8,7 +8,7 @@ from composer.cli.timeline import BAR, bar
 from composer.cli.verbs import compose
 from composer.run import Failure
 from composer.run.telling import clipped
-from composer.run.trace import Asked, Trace
+from composer.run.trace import Trace, TracedCall
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -165,7 +165,7 @@ def test_control_characters_do_not_reach_the_terminal(traces):
 def test_a_run_tells_its_trace_in_the_same_words(traces):
     lived = Trace("1", "Why?")
     event = lived.begin("r1", "generate")
-    event.asked.append(Asked("A", "asked", [("user", "Why?")], "because", 2))
+    event.asked.append(TracedCall("A", "asked", [("user", "Why?")], "because", 2))
     event.notes["winner"] = "A"
     event.end = event.start
     told = list(lived.lines())

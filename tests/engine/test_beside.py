@@ -184,12 +184,12 @@ def test_what_would_end_a_thread_ends_one_answer(zoo, error):
 
 
 def test_a_cancelled_answer_whose_end_fails_ends_no_other(zoo, monkeypatch):
-    from composer.engine.sequence import Cursor
+    from composer.engine.sequence import SequenceState
 
     with Engine() as engine:
         member = zoo("general-1")
         long = Job(member, ASKED, Sampling(max_tokens=10**6, stop=("never",)))
-        monkeypatch.setattr(Cursor, "close", lambda _: 1 / 0)
+        monkeypatch.setattr(SequenceState, "close", lambda _: 1 / 0)
         gone = engine.generate(long)
         gone.cancel()
         monkeypatch.undo()

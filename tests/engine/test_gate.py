@@ -7,13 +7,13 @@ import pytest
 import torch
 from fusing import LOGS, UNION, Job, Part, TokenFuse
 
-from composer.engine.distribution import Said
-from composer.engine.fitted import Taught
+from composer.engine.distribution import Distributions
+from composer.engine.fitted import FittedState
 from composer.engine.gate import critical, routed
 from composer.engine.requests.entries import Draw
 from composer.engine.rows.row import Feed
 from composer.engine.rows.separate import Separate
-from composer.engine.sequence import Cursor
+from composer.engine.sequence import SequenceState
 from composer.engine.step import tick
 from composer.values import ModelError, Sampling, State
 
@@ -38,7 +38,7 @@ def network(sizes, seed=0, bias=0.0):
 
 def taught(part, arrays, sees="hidden"):
     state = State(arrays, {"part": part, "sees": sees})
-    return Taught(f"{part}{hash(arrays['w0'].tobytes())}", lambda: state)
+    return FittedState(f"{part}{hash(arrays['w0'].tobytes())}", lambda: state)
 
 
 def gate(part, what, **options):
@@ -61,7 +61,7 @@ def test_routed_opens_where_trust_is_low_by_hand():
     arrays = {"w0": np.array([[1.0], [-1.0]], np.float32), "b0": np.array([0.5], np.float32)}
     opens = routed([Side()], taught=taught("routed", arrays), below=0.8)
     hidden = torch.tensor([[2.0, 0.0], [0.0, 1.0], [1.0, 1.0]])  # trust .924, .378, .622
-    said = Said(torch.zeros(3, 4))
+    said = Distributions(torch.zeros(3, 4))
     assert opens(said, hidden).tolist() == [False, True, True]
     assert opens.hidden
     assert not opens.greedy
@@ -70,7 +70,7 @@ def test_routed_opens_where_trust_is_low_by_hand():
 def test_critical_opens_where_its_classifier_says_so_by_hand():
     arrays = {"w0": np.array([[1.0], [-4.0], [0.0]], np.float32), "b0": np.zeros(1, np.float32)}
     opens = critical([Side()], taught=taught("critical", arrays, sees="distribution"))
-    said = Said(torch.tensor([[0.25] * 4, [0.97, 0.01, 0.01, 0.01]]), linear=True)
+    said = Distributions(torch.tensor([[0.25] * 4, [0.97, 0.01, 0.01, 0.01]]), linear=True)
     assert opens(said, None).tolist() == [True, False]  # 1.386 - 1; .168 - 3.88
     assert opens.greedy
     assert not opens.hidden
@@ -270,7 +270,9 @@ def test_rows_are_read_rightly_beside_one_that_is_refused_hidden_states(
     fuse = TokenFuse(pair, NAMES, (0.0, 1.0), gate=part, lazy=True)
     asked = [(member, engine._group(member)) for member in (pair[0], fuse, pair[0])]
     ids = {0: [1, 5, 7, 9]}
-    cursors = [Cursor.open(group, group.weights(member), dict(ids)) for member, group in asked]
+    cursors = [
+        SequenceState.open(group, group.weights(member), dict(ids)) for member, group in asked
+    ]
     alone, refused, beside = [Draw(each, Sampling(), 0.5) for each in cursors]
     wanted = tick([alone])[alone]
     (runner,) = engine._pool.get([pair[0]])

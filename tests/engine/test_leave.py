@@ -4,7 +4,7 @@ import pytest
 import torch
 from fusing import LOGS, UNION, Job, Part, TokenFuse, ask_members
 
-from composer.engine.sequence import Cursor, opening
+from composer.engine.sequence import SequenceState, opening
 from composer.specs import ByteFuse, Handoff, SpanFuse
 from composer.values import ModelError, Query, Sampling
 
@@ -198,7 +198,7 @@ def test_nothing_to_read_names_the_member(engine, three):
     group = engine._group(TokenFuse(three, NAMES))
     given = {0: opening(group.leaves[0], Query.of(TEXT), ""), 1: []}
     with pytest.raises(ModelError, match="is given nothing to read") as error:
-        Cursor.open(group, (0.5, 0.5, 0.0), given)
+        SequenceState.open(group, (0.5, 0.5, 0.0), given)
     assert error.value.code == "E701"
     assert engine._pool.get([three[0]])[0].idle
 

@@ -5,7 +5,7 @@ import pytest
 from fusing import stored
 
 from composer.engine import pool as pools
-from composer.engine.pool import Full, Pool, weight_bytes
+from composer.engine.pool import ModelPool, PoolFull, weight_bytes
 from composer.values import ModelError
 
 MB = 10**6
@@ -24,7 +24,7 @@ def pool(monkeypatch):
 
     def make(**room):
         devices = {name.replace("_", ":"): size * MB for name, size in room.items()}
-        return Pool(devices, lambda c, device: SimpleNamespace(name=c.name, device=device))
+        return ModelPool(devices, lambda c, device: SimpleNamespace(name=c.name, device=device))
 
     return make
 
@@ -63,14 +63,14 @@ def test_a_job_waits_while_busy_models_leave_no_room(pool):
     made = pool(cpu=100)
     for runner in made.get([model("A"), model("B")]):
         runner.idle = False
-    with pytest.raises(Full):
+    with pytest.raises(PoolFull):
         made.get([model("C")])
     assert held(made) == ["A", "B"]
 
 
 def test_models_of_one_job_do_not_push_each_other_out(pool):
     made = pool(cpu=100)
-    with pytest.raises(Full):
+    with pytest.raises(PoolFull):
         made.get([model("A"), model("B"), model("C")])
 
 

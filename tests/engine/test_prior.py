@@ -25,16 +25,16 @@ def three(model):
 @pytest.fixture
 def weights(engine, monkeypatch):
     """The weights that a fuse settles on: `weights(fuse, text)`."""
-    from composer.engine.sequence import Cursor
+    from composer.engine.sequence import SequenceState
 
     found = []
-    plain = Cursor.reweigh
+    plain = SequenceState.reweigh
 
     def look(cursor, weights):
         plain(cursor, weights)
         found.append(cursor.weights)
 
-    monkeypatch.setattr(Cursor, "reweigh", look)
+    monkeypatch.setattr(SequenceState, "reweigh", look)
 
     def run(fuse, *texts, **how):
         prompts = tuple((("user", text),) for text in texts)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from fusing import TokenFuse, ask_score, checkpoint
 
-from composer.engine.sequence import Cursor
+from composer.engine.sequence import SequenceState
 from composer.specs import ByteFuse
 
 NAMES = ("llama2", "gpt2", "pythia-gpt-neox-20b-original")
@@ -34,7 +34,7 @@ def members(data, tmp_path_factory):
 def given_bytes(monkeypatch):
     """What each member was given before the answer and of it, when it is over."""
     seen = []
-    close = Cursor.close
+    close = SequenceState.close
 
     def look(cursor):
         for track in cursor.tracks.values():
@@ -43,7 +43,7 @@ def given_bytes(monkeypatch):
             seen.append((words.bytes_of(track.ids[:start]), words.bytes_of(track.ids[start:])))
         close(cursor)
 
-    monkeypatch.setattr(Cursor, "close", look)
+    monkeypatch.setattr(SequenceState, "close", look)
     return seen
 
 

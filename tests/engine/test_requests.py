@@ -12,8 +12,8 @@ from composer.engine.requests.entries import Draw, Rank, ReadAhead, ScoreEntries
 from composer.engine.requests.fused import Fused
 from composer.engine.requests.read_logits import ReadLogits
 from composer.engine.requests.score_tokens import ScoreTokens
-from composer.engine.requests.speculative import Side, SpeculativeStep
-from composer.engine.sequence import Cursor
+from composer.engine.requests.speculative import DraftingMembers, SpeculativeStep
+from composer.engine.sequence import SequenceState
 from composer.engine.step import tick
 from composer.values import Sampling
 
@@ -32,7 +32,7 @@ def group(engine, model, request):
 def at(group, text):
     """A cursor behind a text, all but the last three entries of which are its prompt."""
     ids = list(group.leaves[0].runner.model.vocabulary.encode(text))
-    cursor = Cursor.open(group, group.root.weights, {n: [1, *ids[:-3]] for n in range(2)})
+    cursor = SequenceState.open(group, group.root.weights, {n: [1, *ids[:-3]] for n in range(2)})
     cursor.extend(ids[-3:])
     return cursor
 
@@ -70,7 +70,7 @@ def logits(cursor):
 
 
 def step(cursor):
-    side = Side((0,), frozenset({0}), (1.0, 0.0))
+    side = DraftingMembers((0,), frozenset({0}), (1.0, 0.0))
     return SpeculativeStep(
         cursor, Sampling(), side, 3, (), more=True, luck=(0.5, 0.5), phase=Phase("test", 0)
     )

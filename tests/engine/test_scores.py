@@ -5,7 +5,7 @@ import pytest
 import torch
 from fusing import LOGS, MEAN, Prompted, TokenFuse, ask_prompt_score, ask_score
 
-from composer.engine.sequence import Cursor
+from composer.engine.sequence import SequenceState
 from composer.specs import SpanFuse
 from composer.values import ModelError
 
@@ -112,7 +112,7 @@ def broken_path(monkeypatch):
     def fail(cursor, text):
         raise ModelError("E711", f"nobody can write {text!r}")
 
-    monkeypatch.setattr(Cursor, "path", fail)
+    monkeypatch.setattr(SequenceState, "path", fail)
 
 
 @pytest.mark.usefixtures("broken_path")
@@ -131,7 +131,7 @@ def test_rows_that_cannot_all_be_opened_are_given_back(engine, model, monkeypatc
     group = engine._group(TokenFuse(models, ("a", "b")))
     first, second = engine._pool.get(models)
     ids = {0: [1], 1: [1]}
-    held = None if after == "open" else Cursor.open(group, (0.5, 0.5), ids)
+    held = None if after == "open" else SequenceState.open(group, (0.5, 0.5), ids)
 
     def full(*_):
         raise MemoryError
@@ -139,7 +139,7 @@ def test_rows_that_cannot_all_be_opened_are_given_back(engine, model, monkeypatc
     monkeypatch.setattr(second.rows, "join", full)
     before = len(first.rows.live)
     with pytest.raises(MemoryError):
-        Cursor.open(group, (0.5, 0.5), ids) if held is None else held.fork()
+        SequenceState.open(group, (0.5, 0.5), ids) if held is None else held.fork()
     assert len(first.rows.live) == before
     if held is not None:
         held.close()

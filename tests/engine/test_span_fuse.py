@@ -131,13 +131,13 @@ def test_rows_are_given_back(engine, model, write):
 
 
 def test_earlier_tokens_are_cut_back_where_the_text_is_tokenized_anew(engine, model, write):
-    from composer.engine.sequence import Cursor
+    from composer.engine.sequence import SequenceState
 
     group = engine._group(model("stories"))
     words = group.leaves[0].runner.model.vocabulary
     before, after = words.extend(b" th"), words.extend(b" there")
     assert after[: len(before)] != before
-    cursor = Cursor.open(group, (1.0,), {0: [1]})
+    cursor = SequenceState.open(group, (1.0,), {0: [1]})
     for token in before:
         cursor.push(token)
     stay, entries = cursor.continuation(b" th", b"ere")

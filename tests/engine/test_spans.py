@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from composer.engine.answer import Answer
+from composer.engine.answer import GenerationState
 from composer.engine.sessions.base import together
 from composer.engine.spans import Candidate, fuse_spans
 from composer.values.requests import Sampling, Usage
@@ -75,7 +75,7 @@ async def gathered(work):
 
 
 def fused(members, way=gathered, **how):
-    answer = Answer(Sampling(**{"max_tokens": 40, **how}), None)
+    answer = GenerationState(Sampling(**{"max_tokens": 40, **how}), None)
     work = fuse_spans(members, way, answer, words=1, max_span_tokens=8)
     if way is gathered:
         return asyncio.run(work)

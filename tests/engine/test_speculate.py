@@ -5,7 +5,7 @@ import pytest
 import torch
 from fusing import LOGS, Job, Part, Prompted, TokenFuse
 
-from composer.engine.distribution import Said
+from composer.engine.distribution import Distributions
 from composer.engine.sample import filtered, pick, processed
 from composer.values import ModelError, Sampling
 
@@ -212,7 +212,7 @@ def test_the_rule_of_acceptance_gives_exactly_the_target():
 
 def test_processed_is_what_a_draw_goes_by():
     dice = torch.Generator().manual_seed(1)
-    said = Said(torch.randn(3, 40, generator=dice))
+    said = Distributions(torch.randn(3, 40, generator=dice))
     hows = [
         Sampling(temperature=1.0),
         Sampling(temperature=0.5, top_k=5),

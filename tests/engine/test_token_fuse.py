@@ -155,10 +155,10 @@ def test_union_in_the_zoo_equals_by_hand(zoo, plain, write):
 def test_every_member_of_a_union_is_given_the_same_bytes(
     engine, model, write, monkeypatch, temperature
 ):
-    from composer.engine.sequence import Cursor
+    from composer.engine.sequence import SequenceState
 
     seen = []
-    close = Cursor.close
+    close = SequenceState.close
 
     def look(cursor):
         for track in cursor.tracks.values():
@@ -166,7 +166,7 @@ def test_every_member_of_a_union_is_given_the_same_bytes(
             seen.append(words.bytes_of(track.ids[track.count.prompt :]))
         close(cursor)
 
-    monkeypatch.setattr(Cursor, "close", look)
+    monkeypatch.setattr(SequenceState, "close", look)
     fuse = TokenFuse((model("stories"), model("rwkv")), ("a", "b"))
     made = write(fuse, TEXT, temperature=temperature, seed=3, max_tokens=40)
     assert len(seen) == 2

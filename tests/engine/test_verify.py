@@ -6,7 +6,7 @@ from fusing import SHARED, Job, Part, TokenFuse
 
 from composer.engine.requests.base import END
 from composer.engine.requests.score_tokens import ScoreTokens
-from composer.engine.sequence import Cursor
+from composer.engine.sequence import SequenceState
 from composer.engine.step import tick
 from composer.values import ModelError, Sampling
 
@@ -241,7 +241,7 @@ def test_stops_at_a_stop_string(model, write):
 
 def test_every_member_is_given_the_same_bytes(model, write, monkeypatch):
     seen = []
-    close = Cursor.close
+    close = SequenceState.close
 
     def look(cursor):
         for track in cursor.tracks.values():
@@ -249,7 +249,7 @@ def test_every_member_is_given_the_same_bytes(model, write, monkeypatch):
             seen.append(words.bytes_of(track.ids[track.count.prompt :]))
         close(cursor)
 
-    monkeypatch.setattr(Cursor, "close", look)
+    monkeypatch.setattr(SequenceState, "close", look)
     members = model("stories"), model("rwkv")
     made = write(fused(members, drafted()), TEXT, temperature=1.0, seed=5, max_tokens=40)
     assert len(seen) == 2
@@ -291,7 +291,7 @@ def test_scores_of_tokens_tell_what_each_model_makes_of_its_own_tokens(engine, m
     own = [plain(member) for member in members]
     prompts = [each.prompt(TEXT) for each in own]
     with torch.inference_mode():
-        cursor = Cursor.open(
+        cursor = SequenceState.open(
             group, group.weights(fused(members)), dict(enumerate(map(list, prompts)))
         )
         tokens = {n: [*own[n].local.vocabulary.extend(b" was"), END] for n in range(2)}

@@ -8,8 +8,8 @@ import torch
 from fusing import LOGS, UNION, Job, Part, TokenFuse
 
 from composer.engine.combine import logs, maximum, mean, minimum, plausible
-from composer.engine.distribution import Lined, Said, Share
-from composer.engine.fitted import Taught, read, save
+from composer.engine.distribution import Aligned, Distributions, MemberWeight
+from composer.engine.fitted import FittedState, read, save
 from composer.engine.weigh.agreeing import agreeing
 from composer.engine.weigh.consistent import SCORES, consistent
 from composer.engine.weigh.entropy import entropy
@@ -23,13 +23,13 @@ TEXT = "Once upon a time"
 
 def lined(*members):
     """Members' probabilities, each a list of rows, over the same columns."""
-    said = [Said(torch.tensor(rows), linear=True) for rows in members]
-    return Lined(said, said[0].scores.shape[1])
+    said = [Distributions(torch.tensor(rows), linear=True) for rows in members]
+    return Aligned(said, said[0].scores.shape[1])
 
 
 def shares(*weights):
     """Each member's weights, a list of one a row."""
-    return [Share(each, CPU, n) for n, each in enumerate(weights)]
+    return [MemberWeight(each, CPU, n) for n, each in enumerate(weights)]
 
 
 def fused(way, members, weights, combine=mean):
@@ -151,7 +151,7 @@ def test_consistent_leads_with_half():
 
 def gate_of(names, gate):
     state = State({"gate": np.array(gate, np.float32)}, {"part": "learned", "names": list(names)})
-    return Taught("x", lambda: state)
+    return FittedState("x", lambda: state)
 
 
 class Side:
@@ -174,7 +174,7 @@ def test_learned_knows_members_by_name_whatever_their_order():
 
 
 def test_features_by_hand():
-    found = features(Said(torch.tensor(ONE), linear=True))
+    found = features(Distributions(torch.tensor(ONE), linear=True))
     assert found[0].tolist() == pytest.approx([1.5 * math.log(2), 0.5, 0.25])
 
 
@@ -199,7 +199,7 @@ def test_a_row_is_what_it_is_alone_though_its_neighbours_lack_members(name):
     for row in range(4):
         heard = [n for n in range(3) if weights[n][row]]
         over = lined(*([members[n][row]] for n in heard))
-        voices = [Share([weights[n][row]], CPU, n) for n in heard]
+        voices = [MemberWeight([weights[n][row]], CPU, n) for n in heard]
         alone = mean(over, WAYS[name](over, voices)).probabilities()
         assert whole[row].tolist() == pytest.approx(alone[0].tolist(), abs=1e-6)
 
@@ -221,7 +221,7 @@ def test_what_was_not_learnt_is_an_error_in_words(tmp_path):
         learned(sides, taught=gate_of("ab", [[0] * 4] * 2))
     other = State({}, {"part": "routed"})
     with pytest.raises(ModelError, match="was learnt by `routed`"):
-        learned(sides, taught=Taught("x", lambda: other))
+        learned(sides, taught=FittedState("x", lambda: other))
     (tmp_path / "bad.safetensors").write_bytes(b"no")
     with pytest.raises(ModelError, match="does not hold what a part has learnt"):
         read(tmp_path / "bad.safetensors")
@@ -298,7 +298,7 @@ def test_a_weight_of_zero_in_all_rows_stays_one_when_it_is_weighed():
 def test_a_first_member_that_is_not_heard_finds_nothing_implausible():
     members = [[0.9, 0.1]], [[0.2, 0.8]]
     of = mean
-    voices = [Share([0.5], CPU, place) for place in (1, 2)]
+    voices = [MemberWeight([0.5], CPU, place) for place in (1, 2)]
     found = plausible(lined(*members), voices, of=of, alpha=0.5).probabilities()
     assert found[0].tolist() == pytest.approx([0.55, 0.45])
 

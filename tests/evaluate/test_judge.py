@@ -2,7 +2,7 @@
 
 import pytest
 
-from composer.evaluate import Row, judge, matches
+from composer.evaluate import EvaluationRow, judge, matches
 from composer.evaluate.judge import judgement
 
 
@@ -24,7 +24,7 @@ def test_comparisons(answer, reference, compare, right):
 
 
 def row(references=(), **recorded):
-    return Row("1", "q", references, recorded=recorded)
+    return EvaluationRow("1", "q", references, recorded=recorded)
 
 
 def test_any_of_several_references_will_do():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from composer import load
-from composer.evaluate import Row, decide_only, draw_plot, evaluate
+from composer.evaluate import EvaluationRow, decide_only, draw_plot, evaluate
 from composer.evaluate.plot import chart_of, lay_out
 from composer.evaluate.plot.chart import Chart, Series
 from composer.evaluate.plot.layout import HEIGHT, WIDTH, Dot, Label, Line
@@ -19,7 +19,7 @@ from composer.run import Failure
 
 SVG = "{http://www.w3.org/2000/svg}"
 PRICED = 'model A = fake("1", price = [1000, 0])\nmodel B = fake("2", price = [1, 0])\n'
-ROWS = [Row("0", "q <&> 1", ("1",)), Row("1", "q", ("2",))]
+ROWS = [EvaluationRow("0", "q <&> 1", ("1",)), EvaluationRow("1", "q", ("2",))]
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def report():
 @pytest.fixture
 def decided():
     rows = [
-        Row(str(i), "q" * i, recorded={"A": {"correct": i > 3}, "B": {"correct": True}})
+        EvaluationRow(str(i), "q" * i, recorded={"A": {"correct": i > 3}, "B": {"correct": True}})
         for i in range(1, 9)
     ]
     return decide_only(load(PRICED + "route(by = length(threshold = 4)) -> [A, B]"), rows)

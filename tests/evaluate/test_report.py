@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from composer import load
-from composer.evaluate import Comparison, Row, compare, evaluate, render
+from composer.evaluate import Comparison, EvaluationRow, compare, evaluate, render
 
 REFERENCES = ["1", "2", "3", "4"]
 ROWS = [
-    Row(str(i), f"q{i}", (reference,), tags=("even" if i % 2 else "odd", "all"))
+    EvaluationRow(str(i), f"q{i}", (reference,), tags=("even" if i % 2 else "odd", "all"))
     for i, reference in enumerate(REFERENCES)
 ]
 A, B = ["1", "2", "0", "0"], ["1", "0", "3", "4"]
@@ -80,7 +80,9 @@ def test_json_has_the_documented_keys(report):
 
 def test_what_was_recorded_of_a_member_is_not_asked_again():
     rows = [
-        Row(row.id, row.query, row.references, recorded={"A": {"correct": True, "cost": 2}})
+        EvaluationRow(
+            row.id, row.query, row.references, recorded={"A": {"correct": True, "cost": 2}}
+        )
         for row in ROWS
     ]
 
@@ -157,13 +159,13 @@ def test_a_cascade_is_judged_by_its_last_answer():
 
 
 def test_rows_that_nothing_judges_are_left_out():
-    report = evaluate(surest(), [*ROWS, Row("4", "q4")])
+    report = evaluate(surest(), [*ROWS, EvaluationRow("4", "q4")])
 
     assert (report.rows, report.judged, report.accuracy) == (5, 4, 0.5)
 
 
 def test_without_any_judgement_the_accuracy_is_unknown():
-    report = evaluate(surest(), [Row("0", "q")])
+    report = evaluate(surest(), [EvaluationRow("0", "q")])
 
     assert report.accuracy is None
     assert report.as_dict()["interval"] is None

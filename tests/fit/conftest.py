@@ -5,7 +5,7 @@ import json
 import pytest
 
 from composer.fit.fitting import fit
-from composer.fit.lesson import Lesson
+from composer.fit.lesson import FitSettings
 from composer.recipe import Recipe
 
 WORDS = {"maths": ("add", "sum", "times"), "text": ("word", "plural", "spell")}
@@ -55,7 +55,7 @@ class Desk:
         return path
 
     def fit(self, path, **how):
-        return fit(Lesson(Recipe.load(path), self.data, **how))
+        return fit(FitSettings(Recipe.load(path), self.data, **how))
 
 
 @pytest.fixture

@@ -10,10 +10,10 @@ import composer
 from composer.diagnostics import Mistakes
 from composer.fit.fitting import fit
 from composer.fit.fuses import TEACHERS
-from composer.fit.lesson import Lesson, nearest
+from composer.fit.lesson import FitSettings, nearest
 from composer.methods import Gate
 from composer.methods.gate import Critical
-from composer.methods.taught import Teachable
+from composer.methods.taught import TrainableTensorPart
 
 ZOO = Path(__file__).parents[2] / "composer" / "zoo"
 RECIPE = """\
@@ -55,7 +55,7 @@ def test_fit_teaches_and_runs_use_it(written, name):
         pytest.raises(composer.Failure, match=f"`{name}` has not been taught"),
     ):
         ensemble("Add 17 and 25.")
-    done = fit(Lesson(composer.load(path), data))
+    done = fit(FitSettings(composer.load(path), data))
     (entry,) = done.kept.entries
     assert entry.names == ("general", "large")
     assert entry.report["right"]["general"] > 0.5  # read with the space that answers begin with
@@ -66,7 +66,9 @@ def test_fit_teaches_and_runs_use_it(written, name):
 def test_a_mapping_is_taught_by_the_members_alone(written):
     path, data = written("align = mapped()")
     path.write_text(path.read_text(encoding="utf-8").replace('"large"', '"other"'))
-    assert fit(Lesson(composer.load(path), data)).kept.entries[0].report["tokens"]["large"] > 100
+    assert (
+        fit(FitSettings(composer.load(path), data)).kept.entries[0].report["tokens"]["large"] > 100
+    )
     with composer.load(path).ready() as ensemble:
         assert ensemble("Add 17 and 25.").answer
 
@@ -76,18 +78,18 @@ def test_a_part_with_a_file_is_left_as_it_is(written):
     path, data = written('weights = [0, 1], gate = routed(file = "citer.safetensors")')
     (path.parent / "citer.safetensors").write_bytes(shipped.read_bytes())
     with pytest.raises(Mistakes, match="has no part that learns"):
-        fit(Lesson(composer.load(path), data))
+        fit(FitSettings(composer.load(path), data))
 
 
 def test_rows_without_references_teach_nothing(written):
     path, data = written(OPTIONS["critical"])
     data.write_text('{"query": "Add 17 and 25."}\n', encoding="utf-8")
     with pytest.raises(Mistakes, match="has no references"):
-        fit(Lesson(composer.load(path), data))
+        fit(FitSettings(composer.load(path), data))
 
 
 def test_a_part_that_nobody_teaches_is_said():
-    class Rare(Gate, Teachable):
+    class Rare(Gate, TrainableTensorPart):
         """A gate of another package."""
 
         name: ClassVar[str] = "rare"

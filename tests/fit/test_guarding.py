@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from composer.fit.folds import by_tag, shuffled
-from composer.fit.guarding import PRIOR, Seen, guard, held_out
+from composer.fit.guarding import PRIOR, HeldOutPredictions, guard, held_out
 from composer.methods.estimators.foreign import blended, near, near_state, shrunk
 from composer.methods.estimators.values import Labels, Predictions
 from composer.recipe import Recipe
-from composer.run.foreign import Strangers
+from composer.run.foreign import OutOfDistributionCount
 
 
 def test_near_is_one_for_a_known_query_and_nothing_for_an_unlike_one():
@@ -39,7 +39,7 @@ def views(count=800):
     )
     prior = Predictions.of(np.full((count, 2), 0.5))
     folds = np.arange(count) % 5
-    return labels, Seen(Predictions.of(mean), prior, similar, folds)
+    return labels, HeldOutPredictions(Predictions.of(mean), prior, similar, folds)
 
 
 def test_belief_rises_with_likeness():
@@ -77,7 +77,7 @@ def test_a_run_says_once_that_queries_are_foreign(desk):
     path = desk.recipe()
     desk.fit(path)
     with Recipe.load(path).ready() as ensemble:
-        known, strange = Strangers(), Strangers()
+        known, strange = OutOfDistributionCount(), OutOfDistributionCount()
         list(known.over(ensemble.map([f"add sum {at}" for at in range(20)])))
         list(strange.over(ensemble.map(["Ojalá lloviera hoy"] * 3)))
     assert known.warning() is None
@@ -89,7 +89,7 @@ def test_without_shrinking_nothing_is_said_of_likeness(desk):
     path = desk.recipe()
     desk.fit(path, shrink=False)
     with Recipe.load(path).ready() as ensemble:
-        strange = Strangers()
+        strange = OutOfDistributionCount()
         list(strange.over(ensemble.map(["Ojalá lloviera hoy"])))
     assert strange.asked == 0
 

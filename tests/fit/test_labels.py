@@ -4,7 +4,7 @@ import pytest
 
 from composer.diagnostics import Mistakes
 from composer.fit.fitting import fit
-from composer.fit.lesson import Lesson
+from composer.fit.lesson import FitSettings
 from composer.methods import Choice, Linear, PartError
 from composer.recipe import Recipe
 
@@ -27,7 +27,7 @@ def test_a_model_without_any_label_is_an_error(desk, rows):
     recipe = Recipe.load(path)
     desk.rows(without(rows, "beta"))
     with pytest.raises(PartError, match="no recorded outcome of `B`"):
-        fit(Lesson(recipe, desk.data))
+        fit(FitSettings(recipe, desk.data))
 
 
 def test_labels_of_some_rows_are_used_and_noted(desk, rows):
@@ -59,7 +59,7 @@ def test_a_row_with_an_empty_query_is_an_error(desk, rows):
     recipe = Recipe.load(desk.recipe())
     desk.rows([*rows, {**rows[0], "id": "empty", "query": " "}])
     with pytest.raises(PartError, match='line 61: this row has no "query"'):
-        fit(Lesson(recipe, desk.data))
+        fit(FitSettings(recipe, desk.data))
 
 
 def test_an_empty_query_is_judged_by_the_bias_alone(desk):
@@ -78,7 +78,7 @@ def test_rows_with_neither_outcomes_nor_references_are_an_error(desk, rows):
     recipe = Recipe.load(desk.recipe())
     desk.rows([{"query": row["query"]} for row in rows])
     with pytest.raises(Mistakes, match="neither recorded outcomes nor references"):
-        fit(Lesson(recipe, desk.data))
+        fit(FitSettings(recipe, desk.data))
 
 
 def test_choices_are_asked_where_nothing_was_recorded(desk, rows):
@@ -87,7 +87,7 @@ def test_choices_are_asked_where_nothing_was_recorded(desk, rows):
         f'{{"id": "{row["id"]}", "query": "{row["query"]}", "reference": "alpha"}}' for row in rows
     ]
     other.write_text("\n".join(lines))
-    done = fit(Lesson(Recipe.load(desk.recipe()), other, how="exact", shrink=False))
+    done = fit(FitSettings(Recipe.load(desk.recipe()), other, how="exact", shrink=False))
     assert done.kept.entries[0].report["single"] == {"name": "A", "quality": 1.0}
     assert done.kept.data.path == "questions.jsonl"
 
@@ -97,7 +97,7 @@ def test_a_choice_that_is_new_may_be_recorded_or_asked(desk, rows):
     recipe = Recipe.load(path)
     desk.rows(without(rows, "beta"))
     with pytest.raises(PartError) as caught:
-        fit(Lesson(recipe, desk.data))
+        fit(FitSettings(recipe, desk.data))
     assert "record outcomes of `B`, or leave `recorded` out of rows" in caught.value.help
     assert "there is only `alpha`" in caught.value.help
 
@@ -109,5 +109,5 @@ def test_answers_without_a_label_are_told_from_no_answers(desk, rows):
             del outcome["correct"]
     desk.rows(rows)
     with pytest.raises(PartError, match="not whether it was right") as caught:
-        fit(Lesson(recipe, desk.data))
+        fit(FitSettings(recipe, desk.data))
     assert caught.value.help.startswith("write `correct` or a `score` with it")

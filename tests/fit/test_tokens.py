@@ -9,12 +9,12 @@ import torch
 from fusing import UNION, Job, Part, TokenFuse, checkpoint
 
 from composer.diagnostics import Mistakes
-from composer.engine.distribution import Said
+from composer.engine.distribution import Distributions
 from composer.engine.engine import Engine
-from composer.engine.fitted import Taught
+from composer.engine.fitted import FittedState
 from composer.engine.gate import critical as critical_gate
 from composer.engine.gate import routed as routed_gate
-from composer.engine.sessions.listen import Heard
+from composer.engine.sessions.listen import MemberReadings
 from composer.engine.weights.local import load
 from composer.fit.tokens import critical, hear, learned, routed
 from composer.values import Sampling
@@ -100,7 +100,7 @@ def test_learned_weights_find_the_member_that_knows():
     sure = torch.tensor([[0.1, 0.95, 0.9], [2.0, 0.3, 0.1]])
     features = torch.stack([sure, sure.flip(0)]).repeat(50, 1, 1)
     logprobs = torch.tensor([[-0.05, -3.0], [-3.0, -0.05]]).repeat(50, 1)
-    flat = Heard(features, logprobs, logprobs > -1, torch.zeros(100, 0))
+    flat = MemberReadings(features, logprobs, logprobs > -1, torch.zeros(100, 0))
     gate = torch.from_numpy(learned(flat, ("a", "b"), decay=1e-4).arrays["gate"])
     assert loss_of(flat, gate) < 0.1 < loss_of(flat)
 
@@ -112,9 +112,9 @@ class Side:
 
 def test_what_routed_learns_trusts_right_tokens_more(heard):
     state = routed(heard, width=16, steps=300)
-    gate = routed_gate([Side()], taught=Taught("x", lambda: state))
+    gate = routed_gate([Side()], taught=FittedState("x", lambda: state))
     known = heard.right.any(1)
-    trust = gate.chance(Said(torch.zeros(len(known), 2)), heard.hidden)
+    trust = gate.chance(Distributions(torch.zeros(len(known), 2)), heard.hidden)
     right, wrong = trust[heard.right[:, 0]], trust[known & ~heard.right[:, 0]]
     assert state.facts["trusted"] == len(right)
     assert right.mean() > wrong.mean() + 0.2
@@ -122,7 +122,7 @@ def test_what_routed_learns_trusts_right_tokens_more(heard):
 
 def test_what_critical_learns_finds_tokens_that_only_others_know(heard):
     state = critical(heard)
-    gate = critical_gate([Side()], taught=Taught("x", lambda: state))
+    gate = critical_gate([Side()], taught=FittedState("x", lambda: state))
     ((weight, bias),) = gate.layers
     chance = (heard.features[:, 0] @ weight + bias)[:, 0].sigmoid()
     wrong = heard.right.any(1) & ~heard.right[:, 0]
@@ -144,7 +144,7 @@ def test_what_was_learnt_runs(engine, fuse, heard, name):
         "routed": lambda: routed(heard, width=8, steps=50),
     }
     state = states[name]()
-    what = (("taught", Taught(name, lambda: state)),)
+    what = (("taught", FittedState(name, lambda: state)),)
     if name == "learned":
         made = TokenFuse(
             fuse.members, fuse.names, weigh=Part("composer.engine.weigh.learned:learned", what)
@@ -162,11 +162,13 @@ def test_what_was_learnt_runs(engine, fuse, heard, name):
 def test_what_teaches_nothing_is_said_in_words(engine, fuse, heard):
     with pytest.raises(Mistakes, match="no text to learn from"):
         hear(engine, fuse, [])
-    same = Heard(heard.features, heard.logprobs, torch.ones_like(heard.right), heard.hidden)
+    same = MemberReadings(
+        heard.features, heard.logprobs, torch.ones_like(heard.right), heard.hidden
+    )
     for teach in (critical, routed):
         with pytest.raises(Mistakes, match="right wherever another is"):
             teach(same)
-    deaf = Heard(heard.features, heard.logprobs, heard.right, heard.hidden[:, :0])
+    deaf = MemberReadings(heard.features, heard.logprobs, heard.right, heard.hidden[:, :0])
     with pytest.raises(Mistakes, match="learns from hidden states"):
         routed(deaf)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from composer.run import Failure, Result, Rows
+from composer.run import Failure, OutputFile, Result
 from composer.run.questions import as_queries, as_query
 from composer.values import Query
 
@@ -24,7 +24,7 @@ def path(tmp_path):
 
 def answer(path, *given):
     """Answer what is left of some rows; return the ids that were asked."""
-    with Rows(path, "0123456789ab", "r.ens") as rows:
+    with OutputFile(path, "0123456789ab", "r.ens") as rows:
         asked = []
         for query in rows.left(list(as_queries(given))):
             asked.append(query.id)
@@ -78,7 +78,7 @@ BATCH = {"id": "r1", "custom_id": "r1", "query": "q"}
 
 
 def test_requests_of_a_batch_are_answered_in_its_form_and_taken_up(path):
-    with Rows(path, "0123456789ab", "r.ens") as rows:
+    with OutputFile(path, "0123456789ab", "r.ens") as rows:
         (query,) = rows.left([as_query(BATCH)])
         rows.write(Result(query.id, query.text, None, error="[E701] no answer (try it)"))
     (failed,) = map(json.loads, path.read_text().splitlines())
@@ -96,10 +96,10 @@ def test_requests_of_a_batch_are_answered_in_its_form_and_taken_up(path):
 
 
 def test_a_second_run_on_one_output_is_refused_until_the_first_has_ended(path):
-    with Rows(path), pytest.raises(Failure) as caught:
-        Rows(path)
+    with OutputFile(path), pytest.raises(Failure) as caught:
+        OutputFile(path)
     assert caught.value.code == "E714"
-    with Rows(path):
+    with OutputFile(path):
         pass
 
 
@@ -108,9 +108,9 @@ def test_a_link_to_an_output_is_that_output(path, tmp_path):
     link = tmp_path / "link.jsonl"
     link.symlink_to(path)
     path.write_bytes(path.read_bytes() + b'{"torn')
-    with Rows(link):
+    with OutputFile(link):
         with pytest.raises(Failure):
-            Rows(path)
+            OutputFile(path)
         assert link.is_symlink()
     assert len(path.read_text().splitlines()) == 1
 
@@ -131,9 +131,9 @@ def test_a_run_that_was_killed_keeps_nobody_out(path):
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout.readline() == "held\n"
         with pytest.raises(Failure):
-            Rows(path)
+            OutputFile(path)
         child.send_signal(signal.SIGKILL)
-    with Rows(path) as rows:
+    with OutputFile(path) as rows:
         rows.write(Result("1", "q", "a"))
 
 
@@ -145,7 +145,7 @@ def test_a_pipe_is_written_to_and_not_read(tmp_path):
     reader.start()
     for _ in range(500):
         try:
-            rows = Rows(pipe)
+            rows = OutputFile(pipe)
         except Failure:
             threading.Event().wait(0.01)
         else:
@@ -159,30 +159,30 @@ def test_a_pipe_is_written_to_and_not_read(tmp_path):
 def test_a_pipe_that_nobody_reads_from_is_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(Failure, match="nobody reads") as caught:
-        Rows(tmp_path / "pipe")
+        OutputFile(tmp_path / "pipe")
     assert caught.value.code == "E503"
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
 def test_a_full_device_is_told():
-    with Rows(Path("/dev/full")) as rows, pytest.raises(Failure, match="No space") as caught:
+    with OutputFile(Path("/dev/full")) as rows, pytest.raises(Failure, match="No space") as caught:
         rows.write(Result("1", "q", "a"))
     assert caught.value.code == "E503"
 
 
 def test_a_device_takes_all_answers():
-    with Rows(Path(os.devnull)) as rows:
+    with OutputFile(Path(os.devnull)) as rows:
         rows.write(Result("1", "q", "a"))
 
 
 def test_a_folder_is_refused(tmp_path):
     with pytest.raises(Failure) as caught:
-        Rows(tmp_path)
+        OutputFile(tmp_path)
     assert caught.value.code == "E503"
 
 
 def test_half_a_character_is_written_as_what_it_is(path):
-    with Rows(path) as rows:
+    with OutputFile(path) as rows:
         rows.write(Result("1", "q", "\ud83d"))
     assert json.loads(path.read_text())["answer"] == "\ud83d"
 
@@ -191,11 +191,11 @@ def test_half_a_character_is_written_as_what_it_is(path):
 def test_a_file_of_anything_else_is_refused(path, line):
     path.write_bytes(line.encode("latin-1") + b"\n")
     with pytest.raises(Failure) as caught:
-        Rows(path)
+        OutputFile(path)
     assert caught.value.code == "E706"
 
 
 def test_queries_of_one_id_and_other_messages_are_two():
     same = [Query((("user", "q"),), "1"), Query((("system", "s"), ("user", "q")), "1")]
-    with Rows(Path(os.devnull)) as rows, pytest.raises(Failure):
+    with OutputFile(Path(os.devnull)) as rows, pytest.raises(Failure):
         list(rows.left(same))

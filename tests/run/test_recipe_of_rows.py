@@ -5,7 +5,7 @@ import json
 import pytest
 
 from composer.recipe import Recipe
-from composer.run import Failure, Result, Rows
+from composer.run import Failure, OutputFile, Result
 
 MODELS = 'model A = fake("a")\nmodel B = fake("b")\nparam n: int = 3\n'
 
@@ -53,7 +53,7 @@ def test_a_data_file_counts_by_its_content(tmp_path):
 
 
 def write(path, recipe):
-    with Rows(path, recipe, "r.ens") as rows:
+    with OutputFile(path, recipe, "r.ens") as rows:
         rows.write(Result("1", "q", "a"))
 
 
@@ -68,7 +68,7 @@ def test_another_recipe_is_refused_and_nothing_is_lost(tmp_path):
     before = path.read_text() + '{"torn'
     path.write_text(before)
     with pytest.raises(Failure) as caught:
-        Rows(path, "ba9876543210", "r.ens")
+        OutputFile(path, "ba9876543210", "r.ens")
     assert caught.value.code == "E706"
     assert "0123456789ab" in caught.value.message
     assert "`r.ens` is now ba9876543210" in caught.value.message
@@ -79,5 +79,5 @@ def test_rows_that_do_not_say_it_are_accepted(tmp_path):
     path = tmp_path / "a.jsonl"
     write(path, "")
     assert "recipe" not in json.loads(path.read_text())
-    with Rows(path, "0123456789ab", "r.ens") as rows:
+    with OutputFile(path, "0123456789ab", "r.ens") as rows:
         assert rows.done == {"1": "q"}

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from composer.backends.fake import Fake
-from composer.run.asking import Means, RunAsker
-from composer.run.budget import Budget
+from composer.run.asking import RunAsker, RunContext
+from composer.run.budget import RunBudget
 from composer.run.cache import open_cache
 from composer.run.clients import Clients
 from composer.run.trace import Trace
@@ -27,7 +27,7 @@ def asked(tmp_path):
     def run(work, budget=None):
         prices = {"A": PRICE}
         clients = Clients(lambda: pytest.fail("the engine was started"), prices)
-        means = Means(clients, prices, cache, None if budget is None else Budget(budget))
+        means = RunContext(clients, prices, cache, None if budget is None else RunBudget(budget))
         trace = Trace("0", "which?")
         event = trace.begin("r0", "step")
 

@@ -11,7 +11,7 @@ from composer import ens
 from composer.backends import ModelError
 from composer.engine.engine import Engine
 from composer.run import Failure
-from composer.run.budget import Budget
+from composer.run.budget import RunBudget
 from composer.specs import Declared
 from composer.steps.ranking import _number
 
@@ -24,7 +24,7 @@ def recorded(tmp_path, *rows):
 
 def test_a_budget_refuses_after_rounding():
     async def use():
-        budget = Budget(1.0)
+        budget = RunBudget(1.0)
         async with budget.room(0.1), budget.room(0.2):
             pass
         async with budget.room(5.0):

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from composer.run import Failure, Result, Rows, read_queries
+from composer.run import Failure, OutputFile, Result, read_queries
 from composer.run.questions import as_query
 from composer.values import Query
 
@@ -97,20 +97,20 @@ def ids(path):
 
 
 def test_what_is_written_is_in_the_file_at_once(path):
-    with Rows(path) as rows:
+    with OutputFile(path) as rows:
         rows.write(result("1"))
         assert ids(path) == ["1"]
 
 
 def test_what_is_answered_is_not_asked_again(path):
     path.write_text(row("1") + row("3"))
-    with Rows(path) as rows:
+    with OutputFile(path) as rows:
         assert [each.id for each in rows.left(queries("1", "2", "3", "4"))] == ["2", "4"]
 
 
 def test_a_torn_last_line_is_dropped_and_asked_again(path):
     path.write_text(row("1") + row("2")[:20])
-    with Rows(path) as rows:
+    with OutputFile(path) as rows:
         assert [each.id for each in rows.left(queries("1", "2"))] == ["2"]
         rows.write(result("2"))
     assert ids(path) == ["1", "2"]
@@ -118,20 +118,20 @@ def test_a_torn_last_line_is_dropped_and_asked_again(path):
 
 def test_a_last_line_without_its_end_counts_as_torn(path):
     path.write_text((row("1") + row("2")).rstrip("\n"))
-    with Rows(path) as rows:
+    with OutputFile(path) as rows:
         assert list(rows.done) == ["1"]
 
 
 def test_errors_are_dropped_and_asked_again(path):
     path.write_text(row("1", None, error="[E701] x") + row("2") + row("1"))
-    with Rows(path) as rows:
+    with OutputFile(path) as rows:
         assert sorted(rows.done) == ["1", "2"]
     assert ids(path) == ["2", "1"]
 
 
 def test_a_row_that_stands_twice_is_kept_once(path):
     path.write_text(row("1", "first") + row("1", "second"))
-    with Rows(path):
+    with OutputFile(path):
         pass
     assert [json.loads(line)["answer"] for line in path.read_text().splitlines()] == ["first"]
 
@@ -139,7 +139,7 @@ def test_a_row_that_stands_twice_is_kept_once(path):
 def test_a_file_that_is_whole_is_not_written_anew(path):
     path.write_text(row("1"))
     before = path.stat().st_mtime_ns
-    with Rows(path):
+    with OutputFile(path):
         pass
     assert path.stat().st_mtime_ns == before
     assert not list(path.parent.glob("*.tmp"))
@@ -151,30 +151,30 @@ def test_a_file_that_is_whole_is_not_written_anew(path):
 def test_a_file_of_something_else_is_refused_and_left_alone(path, text):
     path.write_text(text)
     with pytest.raises(Failure) as caught:
-        Rows(path)
+        OutputFile(path)
     assert caught.value.code == "E706"
     assert path.read_text() == text
 
 
 def test_a_file_of_other_queries_is_refused(path):
     path.write_text(row("1", query="another"))
-    with Rows(path) as rows, pytest.raises(Failure) as caught:
+    with OutputFile(path) as rows, pytest.raises(Failure) as caught:
         list(rows.left(queries("1")))
     assert caught.value.code == "E706"
 
 
 def test_different_queries_under_one_id_are_refused(path):
-    with Rows(path) as rows, pytest.raises(Failure) as caught:
+    with OutputFile(path) as rows, pytest.raises(Failure) as caught:
         list(rows.left([Query.of("x", id="1"), Query.of("y", id="1")]))
     assert caught.value.code == "E504"
 
 
 def test_a_query_that_is_given_twice_is_asked_once(path):
-    with Rows(path) as rows:
+    with OutputFile(path) as rows:
         assert len(list(rows.left([Query.of("x", id="1"), Query.of("x", id="1")]))) == 1
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path):
     with pytest.raises(Failure) as caught:
-        Rows(tmp_path / "nowhere" / "a.jsonl")
+        OutputFile(tmp_path / "nowhere" / "a.jsonl")
     assert caught.value.code == "E503"

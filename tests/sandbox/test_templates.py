@@ -5,9 +5,9 @@ from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError
 
 from composer.methods import check
 from composer.sandbox.meter import Limits
-from composer.sandbox.templates import Environment, Generation, compiled, parsed, rendered
+from composer.sandbox.templates import Environment, GenerationTag, compiled, parsed, rendered
 
-HERE = Environment(StrictUndefined, Generation)
+HERE = Environment(StrictUndefined, GenerationTag)
 
 
 def render(text, limits=None, **values):

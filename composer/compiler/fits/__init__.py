@@ -4,8 +4,8 @@ from composer.compiler.fits.bind import bind
 from composer.compiler.fits.find import Learner, demand_taught, find, specification
 from composer.compiler.fits.kept import (
     Calibrated,
-    Entry,
-    Kept,
+    FitManifest,
+    ManifestEntry,
     Source,
     arrays_path,
     fit_path,
@@ -15,9 +15,9 @@ from composer.compiler.fits.kept import (
 
 __all__ = [
     "Calibrated",
-    "Entry",
-    "Kept",
+    "FitManifest",
     "Learner",
+    "ManifestEntry",
     "Source",
     "arrays_path",
     "bind",

@@ -19,7 +19,7 @@ from composer.values import Fitted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from composer.compiler.fits.kept import Calibrated, Entry, Kept
+    from composer.compiler.fits.kept import Calibrated, FitManifest, ManifestEntry
     from composer.compiler.graph import Compiled, Graph, Node
     from composer.values import Trainable
     from composer.values.typed import Typed
@@ -58,7 +58,7 @@ def bind(compiled: Compiled, recipe: Path) -> Compiled:
 
 
 def _bound(
-    graph: Graph, fits: Mapping[str, Fitted], entries: Mapping[str, Entry], node: Node
+    graph: Graph, fits: Mapping[str, Fitted], entries: Mapping[str, ManifestEntry], node: Node
 ) -> Node:
     """Return a node whose parts have what they learnt, and whose policy is calibrated."""
     updates: dict[str, object] = {}
@@ -82,7 +82,7 @@ def _calibrated(node: Node, found: Calibrated) -> Typed:
     return policy.model_copy(update={found.option: found.value})
 
 
-def _facts(kept: Kept, entry: Entry) -> dict[str, object]:
+def _facts(kept: FitManifest, entry: ManifestEntry) -> dict[str, object]:
     """Return what a plan says of a fit."""
     found = entry.calibrated
     aim = {} if found is None else found.model_dump(include={"option", "value", "target"})
@@ -90,7 +90,7 @@ def _facts(kept: Kept, entry: Entry) -> dict[str, object]:
 
 
 def _differences(
-    learners: list[Learner], entries: Mapping[str, Entry], kept: Kept, recipe: Path
+    learners: list[Learner], entries: Mapping[str, ManifestEntry], kept: FitManifest, recipe: Path
 ) -> Iterator[Diagnostic]:
     known = [learner for learner in learners if learner.key in entries]
     for learner in learners:
@@ -110,7 +110,7 @@ def _differences(
             yield _refused(STALE, said, kept, recipe)
 
 
-def _why(learner: Learner, entries: list[Entry]) -> str:
+def _why(learner: Learner, entries: list[ManifestEntry]) -> str:
     """Say what differs between a part and the fit that is closest to it."""
     name = learner.part.name
     same = [each for each in entries if (each.op, each.part.get("name")) == (learner.node.op, name)]
@@ -126,7 +126,9 @@ def _why(learner: Learner, entries: list[Entry]) -> str:
     return f"`{name}` has other options: {', '.join(changed)}"
 
 
-def _policy(learner: Learner, entry: Entry, kept: Kept, recipe: Path) -> Iterator[Diagnostic]:
+def _policy(
+    learner: Learner, entry: ManifestEntry, kept: FitManifest, recipe: Path
+) -> Iterator[Diagnostic]:
     found = entry.calibrated
     if found is None:
         return
@@ -152,7 +154,7 @@ def _fits(policy: Typed, found: Calibrated) -> bool:
     return True
 
 
-def _data(kept: Kept, recipe: Path) -> Iterator[Diagnostic]:
+def _data(kept: FitManifest, recipe: Path) -> Iterator[Diagnostic]:
     """Refuse a fit whose data file has changed; one that is gone cannot be compared."""
     path = recipe.parent / kept.data.path
     try:
@@ -165,7 +167,7 @@ def _data(kept: Kept, recipe: Path) -> Iterator[Diagnostic]:
 
 
 def _refused(
-    code: str, said: str, kept: Kept, recipe: Path, *, target: str | None = None
+    code: str, said: str, kept: FitManifest, recipe: Path, *, target: str | None = None
 ) -> Diagnostic:
     targets = [target] if target else _targets(kept)
     aim = "".join(f" --target {each}" for each in targets)
@@ -174,7 +176,7 @@ def _refused(
     return Diagnostic(code, said, help=f"fit it again: `{command}`, or remove {fit_path(recipe)}")
 
 
-def _targets(kept: Kept) -> list[str]:
+def _targets(kept: FitManifest) -> list[str]:
     found = (entry.calibrated for entry in kept.entries)
     return list(dict.fromkeys(each.target for each in found if each is not None))
 

@@ -49,7 +49,7 @@ class Calibrated(_Frozen):
     target: str
 
 
-class Entry(_Frozen):
+class ManifestEntry(_Frozen):
     """What one part learnt: where it stands, what it was, and about whom.
 
     `facts` are those of its states by name, `content` the digest of all its arrays; `report` says
@@ -68,14 +68,14 @@ class Entry(_Frozen):
     calibrated: Calibrated | None = None
 
 
-class Kept(_Frozen):
+class FitManifest(_Frozen):
     """All that was learnt for a recipe."""
 
     version: int = VERSION
     recipe: str
     data: Source
     seed: int
-    entries: tuple[Entry, ...]
+    entries: tuple[ManifestEntry, ...]
 
 
 def fit_path(recipe: Path) -> Path:
@@ -83,10 +83,10 @@ def fit_path(recipe: Path) -> Path:
     return recipe.with_name(recipe.name + SUFFIX)
 
 
-def read_fit(path: Path) -> Kept:
+def read_fit(path: Path) -> FitManifest:
     """Read a fit without its arrays; raises Mistakes (E507) if it is none of this version."""
     try:
-        return Kept.model_validate_json(path.read_bytes())
+        return FitManifest.model_validate_json(path.read_bytes())
     except (ValidationError, ValueError, OSError):
         text = f"{path} is no fit of this version of the project"
         recipe = shlex.quote(str(path).removesuffix(SUFFIX))
@@ -94,7 +94,7 @@ def read_fit(path: Path) -> Kept:
         raise Mistakes([Diagnostic("E507", text, help=help_)]) from None
 
 
-def write_fit(path: Path, kept: Kept, states: Sequence[Mapping[str, State]]) -> None:
+def write_fit(path: Path, kept: FitManifest, states: Sequence[Mapping[str, State]]) -> None:
     """Write a fit; the same content gives the same bytes. What was there is replaced at once."""
     from safetensors.numpy import save
 
@@ -142,12 +142,12 @@ def content_of(states: Mapping[str, State]) -> str:
     return digest.hexdigest()
 
 
-def loader(path: Path, at: int, entry: Entry) -> Callable[[], Mapping[str, State]]:
+def loader(path: Path, at: int, entry: ManifestEntry) -> Callable[[], Mapping[str, State]]:
     """Return what reads an entry's states, when they are needed."""
     return partial(_load, arrays_path(path), at, entry)
 
 
-def _load(path: Path, at: int, entry: Entry) -> Mapping[str, State]:
+def _load(path: Path, at: int, entry: ManifestEntry) -> Mapping[str, State]:
     from safetensors import SafetensorError, safe_open
 
     found: dict[str, dict[str, NDArray[np.generic]]] = {name: {} for name in entry.facts}

@@ -2,6 +2,16 @@
 
 from composer.compiler.rules.legal import illegal
 from composer.compiler.rules.passes import PASSES, Optimized, optimize
-from composer.compiler.rules.rewrite import Fired, Pass, Rule, pattern, rule
+from composer.compiler.rules.rewrite import Fired, Pass, RewriteRule, pattern, rule
 
-__all__ = ["PASSES", "Fired", "Optimized", "Pass", "Rule", "illegal", "optimize", "pattern", "rule"]
+__all__ = [
+    "PASSES",
+    "Fired",
+    "Optimized",
+    "Pass",
+    "RewriteRule",
+    "illegal",
+    "optimize",
+    "pattern",
+    "rule",
+]

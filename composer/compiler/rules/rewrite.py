@@ -23,7 +23,7 @@ SWEEPS = 100
 
 
 @dataclass(frozen=True)
-class Pattern:
+class NodePattern:
     """Nodes of an op, with inputs that match and options that have certain values.
 
     Without inputs, any inputs do; with some, a node must have exactly as many. `op` may be
@@ -32,7 +32,7 @@ class Pattern:
     """
 
     op: str
-    inputs: tuple[Pattern, ...] = ()
+    inputs: tuple[NodePattern, ...] = ()
     name: str = ""
     options: tuple[tuple[str, object], ...] = ()
 
@@ -59,11 +59,11 @@ class Pattern:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RewriteRule:
     """A named rewriting. It returns the better node, or None where it does not apply."""
 
     name: str
-    pattern: Pattern
+    pattern: NodePattern
     rewrite: Callable[..., Node | None]
 
     @property
@@ -82,7 +82,7 @@ class Rule:
 class Fired:
     """One use of a rule: the node as it was and as it became."""
 
-    rule: Rule
+    rule: RewriteRule
     before: Node
     after: Node
 
@@ -96,9 +96,9 @@ class Pass:
     """
 
     name: str
-    rules: tuple[Rule, ...]
+    rules: tuple[RewriteRule, ...]
     meaning: bool = False
-    by_op: dict[str, tuple[Rule, ...]] = field(default_factory=dict, repr=False)
+    by_op: dict[str, tuple[RewriteRule, ...]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
         for op in {op for rule in self.rules for op in rule.pattern.ops}:
@@ -122,15 +122,15 @@ class Pass:
         return node
 
 
-def pattern(op: str, *inputs: Pattern, name: str = "", **options: object) -> Pattern:
+def pattern(op: str, *inputs: NodePattern, name: str = "", **options: object) -> NodePattern:
     """Write a pattern: the op, those of the inputs, and options with the values they must have."""
-    return Pattern(op, inputs, name, tuple(options.items()))
+    return NodePattern(op, inputs, name, tuple(options.items()))
 
 
-def rule(matches: Pattern) -> Callable[[Callable[..., Node | None]], Rule]:
+def rule(matches: NodePattern) -> Callable[[Callable[..., Node | None]], RewriteRule]:
     """Make a function a rule."""
 
-    def declare(rewrite: Callable[..., Node | None]) -> Rule:
-        return Rule(rewrite.__name__, matches, rewrite)
+    def declare(rewrite: Callable[..., Node | None]) -> RewriteRule:
+        return RewriteRule(rewrite.__name__, matches, rewrite)
 
     return declare

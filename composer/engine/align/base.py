@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import torch
 
-from composer.engine.distribution import Lined
+from composer.engine.distribution import Aligned
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from composer.engine.align.space import Map, Space
-    from composer.engine.distribution import Said, Table
+    from composer.engine.distribution import Distributions, EntryTable
     from composer.engine.weights.local import LocalModel
     from composer.specs.parts import Align
 
-__all__ = ["Alignment", "Gather", "Side", "Tabled", "opened"]
+__all__ = ["Alignment", "Gather", "Member", "Tabled", "opened"]
 
 
 @dataclass(frozen=True, eq=False)
-class Side:
+class Member:
     """A member as parts see it; `model` is None where the member is itself a fuse."""
 
     name: str
@@ -47,11 +47,11 @@ class Alignment(Protocol):
     leads: bool
     apart: bool
 
-    def line(self, heard: Mapping[int, Said]) -> Lined:
+    def line(self, heard: Mapping[int, Distributions]) -> Aligned:
         """Bring what some members said, by their place, over the same columns."""
 
 
-def opened(align: Align, sides: Sequence[Side], device: torch.device) -> Alignment:
+def opened(align: Align, sides: Sequence[Member], device: torch.device) -> Alignment:
     """Make the tables of a way to align; raises ModelError if these members cannot be aligned."""
     return cast("Alignment", align.load()(sides, device))
 
@@ -70,21 +70,21 @@ class Tabled:
         space: Space,
         maps: Sequence[Map] | None,
         device: torch.device,
-        tables: Sequence[Table] | None = None,
+        tables: Sequence[EntryTable] | None = None,
     ) -> None:
         self.space = space
         self.maps = None if maps is None else tuple(maps)
-        self._tables: dict[int, Table] = dict(enumerate(tables or ()))
+        self._tables: dict[int, EntryTable] = dict(enumerate(tables or ()))
         self._device = device
 
-    def line(self, heard: Mapping[int, Said]) -> Lined:
+    def line(self, heard: Mapping[int, Distributions]) -> Aligned:
         """Give each member its table."""
         members = list(heard.values())
         if self.maps is None:
-            return Lined(members, len(self.space))
-        return Lined(members, len(self.space), [self.table(n) for n in heard])
+            return Aligned(members, len(self.space))
+        return Aligned(members, len(self.space), [self.table(n) for n in heard])
 
-    def table(self, member: int) -> Table:
+    def table(self, member: int) -> EntryTable:
         """One member's table, made when it is first heard."""
         if member not in self._tables:
             assert self.maps is not None

@@ -14,7 +14,7 @@ from composer.engine.align.distance import nearest
 from composer.engine.align.kept import kept
 from composer.engine.align.pivot import Pivot
 from composer.engine.align.shared import alike, shared
-from composer.engine.distribution import Said
+from composer.engine.distribution import Distributions
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.align.base import Side, Tabled
+    from composer.engine.align.base import Member, Tabled
     from composer.engine.align.space import Space
 
 __all__ = ["Edits", "edits"]
 
 
-def edits(sides: Sequence[Side], device: torch.device) -> Edits | Tabled:
+def edits(sides: Sequence[Member], device: torch.device) -> Edits | Tabled:
     """Align members to the first one's tokens by the fewest edits; one vocabulary stays as it is.
 
     Ends stand for ends. Other tokens without bytes have no likeness: only the first member has a
@@ -47,7 +47,7 @@ def edits(sides: Sequence[Side], device: torch.device) -> Edits | Tabled:
 class Edits(Pivot):
     """An alignment that reads a member's logits at the tokens nearest to the first one's."""
 
-    def __init__(self, sides: Sequence[Side], device: torch.device) -> None:
+    def __init__(self, sides: Sequence[Member], device: torch.device) -> None:
         super().__init__(sides, device)
         first = sides[0].space
         takes = [likest(first, side.space) for side in sides[1:]]
@@ -56,7 +56,7 @@ class Edits(Pivot):
         self._ends = [torch.tensor(sorted(side.space.ends), device=device) for side in sides[1:]]
         self._end = min(first.ends, default=None)
 
-    def read(self, member: int, said: Said) -> Said:
+    def read(self, member: int, said: Distributions) -> Distributions:
         """What a member says of the tokens nearest to the first one's."""
         if not member:
             return said
@@ -66,7 +66,7 @@ class Edits(Pivot):
         if self._end is not None and len(ends):
             own = said.scores.index_select(1, ends)
             scores[:, self._end] = own.sum(-1) if said.linear else own.logsumexp(-1)
-        return Said(scores, said.linear)
+        return Distributions(scores, said.linear)
 
 
 def likest(first: Space, other: Space) -> Tensor:

@@ -14,7 +14,7 @@ from composer.engine.align.pivot import Pivot
 from composer.engine.align.procrustes import Projection, project
 from composer.engine.align.space import space_of
 from composer.engine.align.top import Top
-from composer.engine.distribution import Said
+from composer.engine.distribution import Distributions
 from composer.engine.fitted import loaded, shaped
 from composer.values import State
 from composer.values.errors import ModelError
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from composer.engine.align.base import Side
-    from composer.engine.fitted import Taught
+    from composer.engine.align.base import Member
+    from composer.engine.fitted import FittedState
     from composer.engine.weights.local import LocalModel
 
 __all__ = ["Mapped", "learn_mapping", "mapped"]
@@ -80,10 +80,10 @@ def _vectors(model: LocalModel, width: int) -> Tensor:
 
 
 def mapped(
-    sides: Sequence[Side],
+    sides: Sequence[Member],
     device: torch.device,
     *,
-    taught: Taught | None = None,
+    taught: FittedState | None = None,
     k: int = 320,
     normalize: bool = True,
 ) -> Mapped:
@@ -117,7 +117,7 @@ def mapped(
     return Mapped(sides, device, tokens, parts, k=k)
 
 
-def _foreign(what: str, sides: Sequence[Side]) -> ModelError:
+def _foreign(what: str, sides: Sequence[Member]) -> ModelError:
     names = ", ".join(side.name for side in sides)
     return ModelError(
         "E508",
@@ -135,7 +135,7 @@ class Mapped(Pivot):
 
     def __init__(
         self,
-        sides: Sequence[Side],
+        sides: Sequence[Member],
         device: torch.device,
         tokens: Sequence[Tensor],
         parts: Sequence[Tensor],
@@ -148,12 +148,12 @@ class Mapped(Pivot):
         self._tokens = [each.where(each >= 0, widths[0]).to(device) for each in tokens]
         self._parts = [each.to(device) for each in parts]
 
-    def read(self, member: int, said: Said) -> Said:
+    def read(self, member: int, said: Distributions) -> Distributions:
         """What a member's likeliest tokens say of the first one's, as far as they are mapped."""
         top = self._top[member](said.scores)
-        p = Said(said.scores.gather(1, top), said.linear).probabilities()
+        p = Distributions(said.scores.gather(1, top), said.linear).probabilities()
         total = p.new_zeros(len(p), len(self.space) + 1)
         if member:
             p = (p[:, :, None] * self._parts[member - 1][top]).flatten(1)
             top = self._tokens[member - 1][top].flatten(1)
-        return Said(total.scatter_add_(1, top, p)[:, :-1], linear=True)
+        return Distributions(total.scatter_add_(1, top, p)[:, :-1], linear=True)

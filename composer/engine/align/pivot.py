@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from composer.engine.align.space import Map, lay
-from composer.engine.distribution import Lined, Said
+from composer.engine.distribution import Aligned, Distributions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
-    from composer.engine.align.base import Side
+    from composer.engine.align.base import Member
     from composer.engine.align.space import Space
 
 __all__ = ["Pivot", "onto", "unwritable"]
@@ -27,20 +27,20 @@ class Pivot:
     leads = True
     apart = False
 
-    def __init__(self, sides: Sequence[Side], device: torch.device) -> None:
+    def __init__(self, sides: Sequence[Member], device: torch.device) -> None:
         self.space, self.maps = onto([side.space for side in sides])
         self._silent = unwritable(self.space).to(device)
 
-    def line(self, heard: Mapping[int, Said]) -> Lined:
+    def line(self, heard: Mapping[int, Distributions]) -> Aligned:
         """Bring each member over the first one's entries."""
         members = [self.read(n, said) for n, said in heard.items()]
-        return Lined(members, len(self.space), finish=self._writable)
+        return Aligned(members, len(self.space), finish=self._writable)
 
-    def read(self, member: int, said: Said) -> Said:
+    def read(self, member: int, said: Distributions) -> Distributions:
         """What a member, by its place, says over the first one's entries."""
         raise NotImplementedError
 
-    def _writable(self, said: Said) -> Said:
+    def _writable(self, said: Distributions) -> Distributions:
         """Rule out what not all members can write."""
         if len(self._silent):
             missing = 0.0 if said.linear else -torch.inf

@@ -17,7 +17,7 @@ from composer.engine.align.pivot import onto, unwritable
 from composer.engine.align.rows import Rows
 from composer.engine.align.search import Search
 from composer.engine.align.top import Top
-from composer.engine.distribution import Lined, Said
+from composer.engine.distribution import Aligned, Distributions
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.align.base import Side
+    from composer.engine.align.base import Member
 
 __all__ = ["Relative", "relative"]
 
 
 def relative(  # noqa: PLR0913 - the paper's options
-    sides: Sequence[Side],
+    sides: Sequence[Member],
     device: torch.device,
     *,
     k: int = 10,
@@ -67,7 +67,7 @@ class Relative:
 
     def __init__(
         self,
-        sides: Sequence[Side],
+        sides: Sequence[Member],
         device: torch.device,
         *,
         likeliest: tuple[int, float],
@@ -82,35 +82,37 @@ class Relative:
         self._counts = [some.to(device) for some in counts]
         self._top = [Top(some, count) for some in self._counts]
 
-    def line(self, heard: Mapping[int, Said]) -> Lined:
+    def line(self, heard: Mapping[int, Distributions]) -> Aligned:
         """Bring members over the anchors; the first one, if it is alone, stays as it is."""
         if list(heard) == [0]:
-            return Lined([heard[0]], len(self.space), finish=self._writable)
+            return Aligned([heard[0]], len(self.space), finish=self._writable)
         tops = {n: self._likeliest(n, said) for n, said in heard.items()}
         filled = {n: top.where(top >= 0, top[:, :1]) for n, top in tops.items()}
         rows = {n: self._rows[n].of(top) for n, top in filled.items()}
         logs = {n: _at(said, tops[n]) for n, said in heard.items()}
-        members = [Said(rows[n].mix(logs[n].softmax(-1)), linear=True) for n in heard]
+        members = [Distributions(rows[n].mix(logs[n].softmax(-1)), linear=True) for n in heard]
 
-        def finish(said: Said) -> Said:
-            return Said(self._search(logs[0], rows[0], said.probabilities()), index=tops[0])
+        def finish(said: Distributions) -> Distributions:
+            return Distributions(
+                self._search(logs[0], rows[0], said.probabilities()), index=tops[0]
+            )
 
-        return Lined(members, self._rows[0].width, finish=finish)
+        return Aligned(members, self._rows[0].width, finish=finish)
 
-    def _likeliest(self, member: int, said: Said) -> Tensor:
+    def _likeliest(self, member: int, said: Distributions) -> Tensor:
         """A member's likeliest tokens [row, token]; -1 for those that are too rare."""
         top = self._top[member](said.scores)
         rare = _at(said, top).softmax(-1) < self._floor
         rare[:, 0] = False
         return top.masked_fill(rare | ~self._counts[member][top], -1)
 
-    def _writable(self, said: Said) -> Said:
+    def _writable(self, said: Distributions) -> Distributions:
         """Rule out what not all members can write."""
         missing = 0.0 if said.linear else -torch.inf
-        return Said(said.scores.masked_fill(~self._counts[0], missing), said.linear)
+        return Distributions(said.scores.masked_fill(~self._counts[0], missing), said.linear)
 
 
-def _at(said: Said, index: Tensor) -> Tensor:
+def _at(said: Distributions, index: Tensor) -> Tensor:
     """Logarithms [row, column] of entries, up to a constant; -1 is none."""
     found = said.scores.gather(1, index.clamp(min=0)).float()
     logs = found.log() if said.linear else found
@@ -118,7 +120,7 @@ def _at(said: Said, index: Tensor) -> Tensor:
 
 
 def _rows(
-    sides: Sequence[Side], near: int, temperature: float, which: Literal["input", "output"]
+    sides: Sequence[Member], near: int, temperature: float, which: Literal["input", "output"]
 ) -> list[Rows]:
     """Each member's rows over the anchors, which stand in one order for all."""
     vectors = [_vectors(side, which) for side in sides]
@@ -133,7 +135,7 @@ def _rows(
     return [Rows(v, a, near, temperature) for v, a in zip(vectors, anchors, strict=True)]
 
 
-def _vectors(side: Side, which: Literal["input", "output"]) -> Tensor:
+def _vectors(side: Member, which: Literal["input", "output"]) -> Tensor:
     """A member's embeddings [token, dimension]."""
     if side.model is None:
         raise ModelError(
@@ -149,7 +151,7 @@ def _vectors(side: Side, which: Literal["input", "output"]) -> Tensor:
     return vectors
 
 
-def _anchors(sides: Sequence[Side]) -> list[Tensor]:
+def _anchors(sides: Sequence[Member]) -> list[Tensor]:
     """Each member's tokens of what all members have, ends last, in one order."""
     tables = [side.space.ids for side in sides]
     common = [piece for piece in tables[0] if all(piece in table for table in tables[1:])]

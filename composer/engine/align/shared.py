@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
     import torch
 
-    from composer.engine.align.base import Side
+    from composer.engine.align.base import Member
 
 __all__ = ["alike", "shared"]
 
 
-def alike(sides: Sequence[Side]) -> bool:
+def alike(sides: Sequence[Member]) -> bool:
     """Whether ids mean the same in all spaces, some of which may be padded."""
     return len({side.space.key for side in sides}) == 1
 
 
-def shared(sides: Sequence[Side], device: torch.device) -> Tabled:
+def shared(sides: Sequence[Member], device: torch.device) -> Tabled:
     """Align members that need no alignment; the space is the narrowest of theirs."""
     if not alike(sides):
         raise ModelError(

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from composer.engine.align.base import opened
-from composer.engine.distribution import Said
+from composer.engine.distribution import Distributions
 from composer.specs.parts import Align
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     import torch
 
-    from composer.engine.align.base import Alignment, Side
-    from composer.engine.distribution import Lined
+    from composer.engine.align.base import Alignment, Member
+    from composer.engine.distribution import Aligned
 
 __all__ = ["Sharpened", "sharpened"]
 
@@ -34,7 +34,7 @@ class Sharpened(Align):
 
 
 def sharpened(
-    sides: Sequence[Side], device: torch.device, *, align: Align, count: int
+    sides: Sequence[Member], device: torch.device, *, align: Align, count: int
 ) -> Alignment:
     """Align as another way does; what several members say together is sharpened."""
     return _Sharp(opened(align, sides, device), count)
@@ -49,7 +49,7 @@ class _Sharp:
         self.space, self.maps, self.leads = inner.space, inner.maps, inner.leads
         self._inner, self._count = inner, count
 
-    def line(self, heard: Mapping[int, Said]) -> Lined:
+    def line(self, heard: Mapping[int, Distributions]) -> Aligned:
         """Line up as the inner alignment does; one member alone stays as it is."""
         lined = self._inner.line(heard)
         if len(heard) == 1:
@@ -57,10 +57,10 @@ class _Sharp:
         finish = lined.finish
         return replace(lined, finish=lambda said: self._sharpen(finish(said)))
 
-    def _sharpen(self, said: Said) -> Said:
+    def _sharpen(self, said: Distributions) -> Distributions:
         p = said.probabilities()
         best = p.topk(min(self._count, p.shape[-1]))
-        whole = Said(p, linear=True, index=said.index)
+        whole = Distributions(p, linear=True, index=said.index)
         for row, columns in enumerate(best.indices.tolist()):
             known = whole.entries(best.indices.new_tensor([row]), best.indices[row]).tolist()
             pieces = [self.space.pieces[entry] or b"" for entry in known]

@@ -15,7 +15,7 @@ from composer.engine.align.base import Gather
 from composer.engine.align.kept import kept
 from composer.engine.align.top import Top, distinct
 from composer.engine.align.union import united
-from composer.engine.distribution import Lined, Said
+from composer.engine.distribution import Aligned, Distributions
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.align.base import Side
+    from composer.engine.align.base import Member
     from composer.engine.align.space import Map, Space
 
 __all__ = ["Duplicates", "topk"]
@@ -32,7 +32,7 @@ Duplicates = Literal["drop", "zero", "keep"]
 
 
 def topk(
-    sides: Sequence[Side],
+    sides: Sequence[Member],
     device: torch.device,
     *,
     k: int = 10,
@@ -78,35 +78,35 @@ class TopK:
         self._renormalize = renormalize
         self._duplicates = duplicates
 
-    def line(self, heard: Mapping[int, Said]) -> Lined:
+    def line(self, heard: Mapping[int, Distributions]) -> Aligned:
         """Ask each member what it thinks of everybody's candidates; one alone says all it says."""
         if len(heard) == 1:
             ((n, said),) = heard.items()
-            return Lined([said], len(self.space), [self._readers[n].table])
+            return Aligned([said], len(self.space), [self._readers[n].table])
         asked = [self._readers[n].proposes(said) for n, said in heard.items()]
         index = distinct(torch.cat(asked, 1), len(self.space))
         members = [self._read(self._readers[n], said, index) for n, said in heard.items()]
         count = index.shape[1]
 
-        def finish(said: Said) -> Said:
-            return Said(said.scores[:, :count], said.linear, index)
+        def finish(said: Distributions) -> Distributions:
+            return Distributions(said.scores[:, :count], said.linear, index)
 
-        return Lined(members, members[0].scores.shape[1], finish=finish)
+        return Aligned(members, members[0].scores.shape[1], finish=finish)
 
-    def _read(self, reader: _Reader, said: Said, index: Tensor) -> Said:
+    def _read(self, reader: _Reader, said: Distributions, index: Tensor) -> Distributions:
         """Logarithms of one member; all it gives to other tokens is in a last column."""
         logs = reader.logs(said, index, self._duplicates)
         if self._renormalize:
-            return Said(logs)
+            return Distributions(logs)
         logs = logs - said.constant[:, None]
         rest = (1 - logs.exp().sum(-1, keepdim=True)).clamp(min=0)
-        return Said(torch.cat([logs, rest.log()], 1))
+        return Distributions(torch.cat([logs, rest.log()], 1))
 
 
 class _Reader:
     """How one member proposes candidates, and reads those of others."""
 
-    def __init__(self, side: Side, space: Space, lies: Map, k: int, device: torch.device) -> None:
+    def __init__(self, side: Member, space: Space, lies: Map, k: int, device: torch.device) -> None:
         self._lies, self._device = lies, device
         self._give = lies.give.to(device)
         self._top = Top(self._give < len(space), k)
@@ -126,11 +126,11 @@ class _Reader:
     def _splits(self) -> bool:
         return bool(self._split.any())
 
-    def proposes(self, said: Said) -> Tensor:
+    def proposes(self, said: Distributions) -> Tensor:
         """The entries [row, k] that its likeliest tokens mean."""
         return self._give[self._top(said.scores)]
 
-    def logs(self, said: Said, index: Tensor, duplicates: Duplicates) -> Tensor:
+    def logs(self, said: Distributions, index: Tensor, duplicates: Duplicates) -> Tensor:
         """Its logarithms [row, column] of entries, up to a constant."""
         own = self._own[index]
         found = _at(said, own)
@@ -142,7 +142,7 @@ class _Reader:
         return found
 
 
-def _firsts(side: Side, space: Space, lies: Map) -> Tensor:
+def _firsts(side: Member, space: Space, lies: Map) -> Tensor:
     """The first token [entry] of what a member needs several tokens for; -1 for all others."""
     if side.model is None:
         return torch.full((len(space),), -1)
@@ -166,7 +166,7 @@ def _whole(pairs: Tensor, width: int) -> Tensor:
     return table
 
 
-def _at(said: Said, own: Tensor) -> Tensor:
+def _at(said: Distributions, own: Tensor) -> Tensor:
     """Logarithms [row, column] of tokens; -1 is none."""
     found = said.scores.gather(1, own.clamp(min=0))
     logs = found.log() if said.linear else found

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
     import torch
 
-    from composer.engine.align.base import Side
+    from composer.engine.align.base import Member
     from composer.engine.align.space import Map
 
 __all__ = ["union", "united"]
 
 
-def union(sides: Sequence[Side], device: torch.device) -> Tabled:
+def union(sides: Sequence[Member], device: torch.device) -> Tabled:
     """Align members over all that any of them can write; one vocabulary stays as it is."""
     if alike(sides):
         return shared(sides, device)

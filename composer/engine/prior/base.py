@@ -9,13 +9,13 @@ from composer.values.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.engine.align.base import Side
-    from composer.engine.sequence import Cursor
+    from composer.engine.align.base import Member
+    from composer.engine.sequence import SequenceState
 
 __all__ = ["lone", "weighed"]
 
 
-def lone(sides: Sequence[Side], name: str) -> None:
+def lone(sides: Sequence[Member], name: str) -> None:
     """Refuse members that are fuses themselves: they have no tokens of their own to read by."""
     nested = next((side.name for side in sides if side.model is None), None)
     if nested is not None:
@@ -23,6 +23,6 @@ def lone(sides: Sequence[Side], name: str) -> None:
         raise ModelError("E402", said, "fuse its members directly")
 
 
-def weighed(cursor: Cursor) -> list[int]:
+def weighed(cursor: SequenceState) -> list[int]:
     """The members, each its own leaf, that have a weight: not one that only leads behind a gate."""
     return [n for n in cursor.tracks if cursor.weights[n]]

@@ -14,8 +14,8 @@ from composer.engine.sequence import opening
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.engine.align.base import Side
-    from composer.engine.sequence import Cursor
+    from composer.engine.align.base import Member
+    from composer.engine.sequence import SequenceState
     from composer.engine.sessions.settle import Prior
     from composer.values.ports import Query
 
@@ -25,7 +25,7 @@ _AT_ONCE = 256  # positions of a prompt whose logits are held at the same time
 
 
 def perplexity(
-    sides: Sequence[Side], *, temperature: float = 1.0, per: Literal["token", "byte"] = "token"
+    sides: Sequence[Member], *, temperature: float = 1.0, per: Literal["token", "byte"] = "token"
 ) -> Prior:
     """`softmax(-loss / temperature)` of the prompt's mean loss, in nats, under each member.
 
@@ -34,7 +34,7 @@ def perplexity(
     """
     lone(sides, "perplexity")
 
-    async def prior(cursor: Cursor, query: Query) -> tuple[float, ...]:
+    async def prior(cursor: SequenceState, query: Query) -> tuple[float, ...]:
         losses = await _losses(cursor, query, per)
         if not losses:
             return (1.0,) * len(sides)
@@ -45,7 +45,9 @@ def perplexity(
     return prior
 
 
-async def _losses(cursor: Cursor, query: Query, per: Literal["token", "byte"]) -> dict[int, float]:
+async def _losses(
+    cursor: SequenceState, query: Query, per: Literal["token", "byte"]
+) -> dict[int, float]:
     """The prompt's mean loss by leaf; none if a leaf has nothing to tell."""
     leaves = cursor.group.leaves
     counts = {n: len(opening(leaves[n], query, "")) for n in weighed(cursor)}

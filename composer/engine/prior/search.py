@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from composer.engine import combine
-from composer.engine.distribution import Said, Share
+from composer.engine.distribution import Distributions, MemberWeight
 from composer.engine.prior.base import lone, weighed
 from composer.engine.requests.read_logits import ReadLogits
 from composer.engine.sequence import messages_of, opening
@@ -18,9 +18,9 @@ from composer.values.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from composer.engine.align.base import Side
-    from composer.engine.group import Fuse
-    from composer.engine.sequence import Cursor
+    from composer.engine.align.base import Member
+    from composer.engine.group import FuseNode
+    from composer.engine.sequence import SequenceState
     from composer.engine.sessions.settle import Prior
     from composer.values.ports import Query
 
@@ -32,7 +32,7 @@ __all__ = ["search"]
 _LEAST = -100.0  # nats: what a token counts that a mixture cannot write
 
 
-def search(sides: Sequence[Side], *, steps: int = 21, tokens: int = 256) -> Prior:
+def search(sides: Sequence[Member], *, steps: int = 21, tokens: int = 256) -> Prior:
     """Join members one by one, likeliest first, each with the share that fits the prompt best.
 
     With the mixture so far and the next member at `lambda` and `1 - lambda`, lambda out of `steps`
@@ -41,11 +41,11 @@ def search(sides: Sequence[Side], *, steps: int = 21, tokens: int = 256) -> Prio
     """
     lone(sides, "search")
 
-    async def prior(cursor: Cursor, query: Query) -> tuple[float, ...]:
+    async def prior(cursor: SequenceState, query: Query) -> tuple[float, ...]:
         heard, targets = await _heard(cursor, query, tokens)
         if not targets or not heard:
             return (1.0,) * len(sides)
-        root: Fuse = cursor.group.root  # type: ignore[assignment]
+        root: FuseNode = cursor.group.root  # type: ignore[assignment]
         loss = partial(_loss, root, heard, targets)
         alone = {n: loss({n: 1.0}) for n in heard}
         first, *others = sorted(heard, key=lambda n: alone[n])
@@ -57,14 +57,16 @@ def search(sides: Sequence[Side], *, steps: int = 21, tokens: int = 256) -> Prio
     return prior
 
 
-async def _heard(cursor: Cursor, query: Query, most: int) -> tuple[dict[int, Said], list[int]]:
+async def _heard(
+    cursor: SequenceState, query: Query, most: int
+) -> tuple[dict[int, Distributions], list[int]]:
     """What members say at a prompt's last entries, and those entries.
 
     The prompt as it is rendered, if it is the same tokens for all; its text after BOS if not.
     """
     members = weighed(cursor)
     given = [tuple(opening(cursor.group.leaves[n], query, "")) for n in members]
-    root: Fuse = cursor.group.root  # type: ignore[assignment]
+    root: FuseNode = cursor.group.root  # type: ignore[assignment]
     if root.maps is None and len(set(given)) == 1:
         ids = given[0]
         marks = range(max(1, len(ids) - most), len(ids))
@@ -73,14 +75,14 @@ async def _heard(cursor: Cursor, query: Query, most: int) -> tuple[dict[int, Sai
     else:
         found, targets = await _text(cursor, members, query, most)
     said = {
-        n: Said(logits[:, : len(root.children[n].space)].to(cursor.group.device))
+        n: Distributions(logits[:, : len(root.children[n].space)].to(cursor.group.device))
         for n, logits in found.items()
     }
     return said, targets
 
 
 async def _text(
-    cursor: Cursor, members: Sequence[int], query: Query, most: int
+    cursor: SequenceState, members: Sequence[int], query: Query, most: int
 ) -> tuple[Mapping[int, torch.Tensor], list[int]]:
     """Read a prompt's text as entries of the fuse, by a cursor of its own."""
     group = cursor.group
@@ -104,12 +106,14 @@ async def _text(
     return found, targets
 
 
-def _loss(root: Fuse, heard: Mapping[int, Said], targets: Sequence[int], mix: Mix) -> float:
+def _loss(
+    root: FuseNode, heard: Mapping[int, Distributions], targets: Sequence[int], mix: Mix
+) -> float:
     """Mean loss of entries, in nats, under the fuse of some members at given weights."""
     some = {n: heard[n] for n in sorted(mix) if mix[n] > 0}
     lined = root.align.line(some)
     device = lined.members[0].scores.device
-    shares = [Share([mix[n]] * len(targets), device, n) for n in some]
+    shares = [MemberWeight([mix[n]] * len(targets), device, n) for n in some]
     fused = lined.finish(root.combine(lined, shares))
     rows = torch.arange(len(targets), device=device)
     found = fused.at(rows, torch.tensor(targets, device=device))
@@ -147,6 +151,6 @@ def _valley(cost: Callable[[int], float], steps: int) -> int:
     return low
 
 
-def _convex(root: Fuse) -> bool:
+def _convex(root: FuseNode) -> bool:
     """Whether the loss is convex in lambda: `-log` of a linear pool is, and so is a log pool's."""
     return getattr(root.combine, "func", root.combine) in (combine.mean, combine.logs)

@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from composer.engine.group import Group
     from composer.engine.phase import Phase
     from composer.engine.reading import MemberLogits
-    from composer.engine.sequence import Cursor, Track
+    from composer.engine.sequence import MemberState, SequenceState
     from composer.values.processing import Processing
 
-__all__ = ["END", "AnyRequest", "Batch", "Outcomes", "Replies", "Request"]
+__all__ = ["END", "AnyRequest", "Batch", "Outcomes", "Replies", "StepRequest"]
 
 END = -1  # among tokens whose log-probabilities are wanted: the end, whichever token says it
 
 R = TypeVar("R")
-AnyRequest: TypeAlias = "Request[Any]"
+AnyRequest: TypeAlias = "StepRequest[Any]"
 """A request among others, whatever its reply."""
 Batch: TypeAlias = Sequence[AnyRequest]
 """What a session awaits in one engine step."""
@@ -30,7 +30,7 @@ Outcomes: TypeAlias = Sequence[Any]
 """The replies to a batch in its order, to which each request gives its own type."""
 
 
-class Request(ABC, Generic[R]):
+class StepRequest(ABC, Generic[R]):
     """What is asked at a cursor, as plain data; the reply is of its type parameter.
 
     A family are the requests of the class that says how they are answered, and of classes made
@@ -38,7 +38,7 @@ class Request(ABC, Generic[R]):
     """
 
     __slots__ = ()
-    cursor: Cursor
+    cursor: SequenceState
     phase: Phase | None = None
     family: ClassVar[type[AnyRequest]]
 
@@ -67,7 +67,7 @@ class Request(ABC, Generic[R]):
         return True
 
     @abstractmethod
-    def marks(self, leaf: int, track: Track) -> tuple[Sequence[int], int]:
+    def marks(self, leaf: int, track: MemberState) -> tuple[Sequence[int], int]:
         """After how many of a leaf's tokens logits are wanted, and up to where it reads."""
 
     @classmethod
@@ -95,7 +95,7 @@ class Replies:
         self.values: dict[AnyRequest, Any] = {}
         self.errors: dict[AnyRequest, Exception] = {}
 
-    def give(self, request: Request[R], value: R) -> None:
+    def give(self, request: StepRequest[R], value: R) -> None:
         """Reply to a request."""
         self.values[request] = value
 
@@ -109,7 +109,7 @@ class Replies:
         self.values |= other.values
         self.errors |= other.errors
 
-    def __getitem__(self, request: Request[R]) -> R:
+    def __getitem__(self, request: StepRequest[R]) -> R:
         """Return the reply to a request, or raise what it failed with."""
         if request in self.errors:
             raise self.errors[request]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 
 import torch
 
-from composer.engine.requests.base import END, Replies, Request
+from composer.engine.requests.base import END, Replies, StepRequest
 from composer.engine.requests.fused import Fused, member_logits
 from composer.engine.sample import draw
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from composer.engine.phase import Phase
     from composer.engine.reading import MemberLogits
     from composer.engine.requests.fused import Fusion
-    from composer.engine.sequence import Cursor, Track
+    from composer.engine.sequence import MemberState, SequenceState
     from composer.values.processing import Processing
     from composer.values.requests import Sampling
 
@@ -44,7 +44,7 @@ class Draw(Fused[Drawn]):
     [1, width] of the first member's leaves until the others have caught up.
     """
 
-    cursor: Cursor
+    cursor: SequenceState
     how: Sampling
     luck: float
     phase: Phase | None = None
@@ -154,7 +154,7 @@ class Ranked:
 class Rank(Fused[Ranked]):
     """Ask for the likeliest `count` of some entries [n] at the cursor."""
 
-    cursor: Cursor
+    cursor: SequenceState
     entries: Tensor
     count: int
     how: Sampling | None = None
@@ -206,7 +206,7 @@ class ScoreEntries(Fused[list[float]]):
     are judged as they are written, else by what the models say.
     """
 
-    cursor: Cursor
+    cursor: SequenceState
     start: int
     end: bool = False
     how: Sampling | None = None
@@ -226,7 +226,7 @@ class ScoreEntries(Fused[list[float]]):
         """One before each entry, and one before the end."""
         return len(self.cursor.entries) - self.start + self.end
 
-    def marks(self, leaf: int, track: Track) -> tuple[Sequence[int], int]:
+    def marks(self, leaf: int, track: MemberState) -> tuple[Sequence[int], int]:
         """Logits are wanted before every entry, and before the end."""
         del leaf
         wanted = [*track.marks[self.start :], *([len(track.ids)] if self.end else ())]
@@ -259,12 +259,12 @@ class ScoreEntries(Fused[list[float]]):
 
 
 @dataclass(eq=False, slots=True)
-class ReadAhead(Request[None]):
+class ReadAhead(StepRequest[None]):
     """Ask that all tokens but the last be read, so that what follows reads no more than others."""
 
-    cursor: Cursor
+    cursor: SequenceState
 
-    def marks(self, leaf: int, track: Track) -> tuple[Sequence[int], int]:
+    def marks(self, leaf: int, track: MemberState) -> tuple[Sequence[int], int]:
         """No logits are wanted."""
         del leaf
         return (), len(track.ids) - 1

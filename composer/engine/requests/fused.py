@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 import torch
 
 from composer.engine.fault import drop_faulty
-from composer.engine.requests.base import Replies, Request
+from composer.engine.requests.base import Replies, StepRequest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from torch import Tensor
 
-    from composer.engine.distribution import Said
+    from composer.engine.distribution import Distributions
     from composer.engine.group import Group
     from composer.engine.reading import MemberLogits
-    from composer.engine.sequence import Track
+    from composer.engine.sequence import MemberState
 
     AnyFused: TypeAlias = "Fused[Any]"
     Asked = Sequence[tuple[AnyFused, MemberLogits]]
@@ -39,7 +39,7 @@ class Fusion:
 
     group: Group
     logits: Sequence[Tensor | None]
-    fused: Said
+    fused: Distributions
 
     def reply(
         self, replies: Replies, request: Fused[R], row: int, logprob: float, value: R
@@ -52,7 +52,7 @@ class Fusion:
             replies.give(request, value)
 
 
-class Fused(Request[R]):
+class Fused(StepRequest[R]):
     """A request for something of the fused distribution, at its positions; it has at least one."""
 
     __slots__ = ()
@@ -72,7 +72,7 @@ class Fused(Request[R]):
         """What the members weigh."""
         return self.cursor.weights
 
-    def marks(self, leaf: int, track: Track) -> tuple[Sequence[int], int]:
+    def marks(self, leaf: int, track: MemberState) -> tuple[Sequence[int], int]:
         """Logits are wanted after the last token."""
         del leaf
         whole = len(track.ids)

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from composer.engine.fault import drop_faulty
-from composer.engine.requests.base import Replies, Request
+from composer.engine.requests.base import Replies, StepRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from composer.engine.group import Group
     from composer.engine.reading import MemberLogits
-    from composer.engine.sequence import Cursor, Track
+    from composer.engine.sequence import MemberState, SequenceState
 
 __all__ = ["ReadLogits"]
 
 
 @dataclass(eq=False)
-class ReadLogits(Request[Mapping[int, Tensor]]):
+class ReadLogits(StepRequest[Mapping[int, Tensor]]):
     """Ask for the logits of some leaves after some of their own tokens, `at[leaf]` of them.
 
     The reply has them [mark, width] by leaf. What was read stays read, so that a prompt need not
@@ -30,7 +30,7 @@ class ReadLogits(Request[Mapping[int, Tensor]]):
     behind the logits.
     """
 
-    cursor: Cursor
+    cursor: SequenceState
     at: Mapping[int, Sequence[int]]
     hidden: frozenset[int] = frozenset()
 
@@ -38,7 +38,7 @@ class ReadLogits(Request[Mapping[int, Tensor]]):
         """Whether a leaf reads for this request."""
         return bool(self.at.get(leaf))
 
-    def marks(self, leaf: int, track: Track) -> tuple[Sequence[int], int]:
+    def marks(self, leaf: int, track: MemberState) -> tuple[Sequence[int], int]:
         """After how many of a leaf's tokens logits are wanted, and up to where it reads."""
         del track
         return self.at[leaf], self.at[leaf][-1]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from composer.engine.fault import drop_faulty
-from composer.engine.requests.base import END, Replies, Request
+from composer.engine.requests.base import END, Replies, StepRequest
 from composer.engine.sample import likeliest
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from composer.engine.group import Group
     from composer.engine.phase import Phase
     from composer.engine.reading import MemberLogits
-    from composer.engine.sequence import Cursor, Track
+    from composer.engine.sequence import MemberState, SequenceState
     from composer.values.processing import Processing
     from composer.values.requests import Sampling
 
@@ -37,14 +37,14 @@ class TokenScores:
 
 
 @dataclass(eq=False)
-class ScoreTokens(Request[dict[int, TokenScores]]):
+class ScoreTokens(StepRequest[dict[int, TokenScores]]):
     """Ask leaves for the log-probabilities of the last tokens of their own, which they were given.
 
     `END` as the last one stands for any of the model's end tokens, and is not given. The reply has
     what each leaf says, over its own vocabulary, whatever the group makes of it.
     """
 
-    cursor: Cursor
+    cursor: SequenceState
     tokens: Mapping[int, Sequence[int]]
     phase: Phase | None = None
     how: Sampling | None = None
@@ -58,7 +58,7 @@ class ScoreTokens(Request[dict[int, TokenScores]]):
         """Only leaves that were given something read."""
         return bool(self.tokens.get(leaf))
 
-    def marks(self, leaf: int, track: Track) -> tuple[Sequence[int], int]:
+    def marks(self, leaf: int, track: MemberState) -> tuple[Sequence[int], int]:
         """Logits are wanted before every token."""
         tokens = self.tokens[leaf]
         start = len(track.ids) - len(tokens) + (tokens[-1] == END)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from composer.engine.fault import drop_faulty
-from composer.engine.requests.base import Replies, Request
+from composer.engine.requests.base import Replies, StepRequest
 from composer.engine.requests.entries import Drawn
 from composer.engine.sample import likeliest, pick, processed
 
@@ -24,21 +24,21 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.distribution import Said
+    from composer.engine.distribution import Distributions
     from composer.engine.group import Group
     from composer.engine.phase import Phase
     from composer.engine.reading import MemberLogits
-    from composer.engine.sequence import Cursor, Track
+    from composer.engine.sequence import MemberState, SequenceState
     from composer.values.processing import Processing
     from composer.values.requests import Sampling
 
     Heard = Sequence[tuple["SpeculativeStep", Mapping[int, Tensor]]]
 
-__all__ = ["Proposal", "Side", "SpeculativeStep", "StepResult"]
+__all__ = ["DraftingMembers", "Proposal", "SpeculativeStep", "StepResult"]
 
 
 @dataclass(frozen=True)
-class Side:
+class DraftingMembers:
     """The members of a fuse that take a step together, by their place, and all their leaves.
 
     `weights` has one for each member of the fuse: what they weigh in what the side proposes.
@@ -71,16 +71,16 @@ class StepResult:
 
 
 @dataclass(eq=False)
-class SpeculativeStep(Request[StepResult]):
+class SpeculativeStep(StepRequest[StepResult]):
     """Ask one side to judge proposals that follow the first `start` entries, and to propose.
 
     Each proposal that is judged costs one of `luck`, then the entry instead of one and the new
     proposal one each.
     """
 
-    cursor: Cursor
+    cursor: SequenceState
     how: Sampling
-    side: Side
+    side: DraftingMembers
     start: int
     judged: Sequence[Proposal]
     more: bool
@@ -96,7 +96,7 @@ class SpeculativeStep(Request[StepResult]):
         """Only the side's own leaves read."""
         return leaf in self.side.leaves
 
-    def marks(self, leaf: int, track: Track) -> tuple[Sequence[int], int]:
+    def marks(self, leaf: int, track: MemberState) -> tuple[Sequence[int], int]:
         """Logits are wanted before every proposal that is judged, and after the last entry."""
         del leaf
         whole = len(track.ids)
@@ -129,11 +129,13 @@ class SpeculativeStep(Request[StepResult]):
         return replies
 
 
-def _sides(heard: Heard) -> list[Side]:
+def _sides(heard: Heard) -> list[DraftingMembers]:
     return list(dict.fromkeys(step.side for step, _ in heard))
 
 
-def _offers(group: Group, side: Side, asking: Heard) -> tuple[Heard, Tensor, dict[int, Tensor]]:
+def _offers(
+    group: Group, side: DraftingMembers, asking: Heard
+) -> tuple[Heard, Tensor, dict[int, Tensor]]:
     """What one side proposes for some steps: entries [step], and the chances of those drawn."""
     steps = [(step, own) for step, own in asking if step.side == side]
     logits = [
@@ -234,7 +236,7 @@ class _Warm:
     again: list[float]
 
     @classmethod
-    def of(cls, judging: Heard, starts: Sequence[int], fused: Said) -> _Warm:
+    def of(cls, judging: Heard, starts: Sequence[int], fused: Distributions) -> _Warm:
         """Gather the steps that draw."""
         steps = [
             (start, step)

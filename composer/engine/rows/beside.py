@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.rows.row import Feed, Rows
+    from composer.engine.rows.row import Feed, RowCache
     from composer.engine.weights.local import LocalModel
 
 __all__ = ["beside"]
 
 
-def beside(model: LocalModel, rows: Rows, feeds: Sequence[Feed]) -> tuple[Tensor, Tensor]:
+def beside(model: LocalModel, rows: RowCache, feeds: Sequence[Feed]) -> tuple[Tensor, Tensor]:
     """Feed rows; logits [all kept, vocabulary] and last hidden states [all kept, size].
 
     Whatever a kind of cache does to logits, to order and to choose rows, it does to both; where a

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedConfig
 
-    from composer.engine.rows.packing import Group, Packing
+    from composer.engine.rows.packing import Packing, PassGroup
 
 __all__ = ["NotPacked", "packed", "packed_attention"]
 
@@ -133,7 +133,7 @@ def _capped(
     return scores.softmax(-1, dtype=torch.float32).to(query.dtype) @ values
 
 
-def _pick(group: Group, line: Tensor) -> Tensor:
+def _pick(group: PassGroup, line: Tensor) -> Tensor:
     """The group's queries [row, head, width, dim] of a line [token, head, dim]."""
     count = len(group.picks)
     if group.index is None:
@@ -143,32 +143,32 @@ def _pick(group: Group, line: Tensor) -> Tensor:
     return own.view(count, group.width, *line.shape[1:]).transpose(1, 2)
 
 
-def _put_back(group: Group, found: Tensor) -> Tensor:
+def _put_back(group: PassGroup, found: Tensor) -> Tensor:
     """What the group's tokens found [token, head, dim], of [row, head, width, dim]."""
     flat = found.transpose(1, 2).reshape(-1, found.shape[1], found.shape[3])
     return flat if group.index is None else flat[group.index[1]]
 
 
-def _low(group: Group, window: int | None) -> int:
+def _low(group: PassGroup, window: int | None) -> int:
     """The first cell that any of the group's tokens looks at."""
     if not window or group.idle:
         return 0
     return max(0, min(group.lengths) + 1 - window)
 
 
-def _causal(group: Group, mask: Tensor | None) -> bool:
+def _causal(group: PassGroup, mask: Tensor | None) -> bool:
     """Whether the group reads nothing but its own new tokens, each what lies before it."""
     return mask is None and group.width > 1
 
 
-def _mask(group: Group, window: int | None, low: int, like: Tensor) -> Tensor | None:
+def _mask(group: PassGroup, window: int | None, low: int, like: Tensor) -> Tensor | None:
     """What each token may look at, [row, 1, width, cell] floats; None where order says it all."""
     if window not in group.masks:
         group.masks[window] = _made(group, window, low, like)
     return group.masks[window]
 
 
-def _made(group: Group, window: int | None, low: int, like: Tensor) -> Tensor | None:
+def _made(group: PassGroup, window: int | None, low: int, like: Tensor) -> Tensor | None:
     most = max(group.lengths)
     alike = min(group.lengths) == most and not group.idle
     if alike and (group.width == 1 or (most == 0 and not (window and group.width > window))):

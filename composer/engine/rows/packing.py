@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
     from composer.engine.rows.row import Feed
 
-__all__ = ["Group", "Packing"]
+__all__ = ["Packing", "PassGroup"]
 
 _SHORT = 8  # tokens a row up to which neighbours share an attention call
 
 
 @dataclass(eq=False)
-class Group:
+class PassGroup:
     """Rows first..last of the table, of which some feed `width` tokens each, from `start` on.
 
     `picks` has for every row of the span where its tokens begin in the line, -1 if it is idle;
@@ -66,7 +66,7 @@ class Packing:
     """The order of some feeds' tokens in a line, and the groups whose attention is one call."""
 
     def __init__(self, feeds: Sequence[Feed]) -> None:
-        self.groups: list[Group] = []
+        self.groups: list[PassGroup] = []
         self.order: list[Feed] = []
         self.starts: dict[int, int] = {}
         self.total = 0
@@ -77,7 +77,9 @@ class Packing:
 
     def _add(self, batch: Sequence[Feed], width: int) -> None:
         first, last = batch[0].row.index, batch[-1].row.index
-        group = Group(first, width, self.total, [-1] * (last - first + 1), [0] * (last - first + 1))
+        group = PassGroup(
+            first, width, self.total, [-1] * (last - first + 1), [0] * (last - first + 1)
+        )
         for feed in batch:
             place = feed.row.index - first
             group.picks[place], group.lengths[place] = self.total, feed.row.length

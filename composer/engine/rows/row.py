@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["GAP", "Feed", "Row", "Rows", "alike", "cut", "neighbours"]
+__all__ = ["GAP", "CacheRow", "Feed", "RowCache", "alike", "cut", "neighbours"]
 
 GAP = 4
 """Idle rows that are cheaper to carry along than to go around."""
 
 
 @dataclass(eq=False, slots=True)
-class Row:
+class CacheRow:
     """A stable handle: `index` is where the table keeps the row now, `length` what it holds."""
 
     index: int
@@ -28,29 +28,29 @@ class Row:
 class Feed:
     """Tokens for a row, and after which of them the next token's logits are wanted."""
 
-    row: Row
+    row: CacheRow
     ids: Sequence[int]
     keep: Sequence[int]
 
 
-class Rows(Protocol):
+class RowCache(Protocol):
     """What a kind of cache offers: rows that come, go, are copied, cut back and fed."""
 
-    live: list[Row]
+    live: list[CacheRow]
 
-    def join(self) -> Row:
+    def join(self) -> CacheRow:
         """Open an empty row."""
 
-    def leave(self, row: Row, *, wipe: bool = False) -> None:
+    def leave(self, row: CacheRow, *, wipe: bool = False) -> None:
         """Close a row; `wipe` it if what it holds may be no numbers."""
 
-    def fork(self, row: Row) -> Row:
+    def fork(self, row: CacheRow) -> CacheRow:
         """Open a row that holds what another one does."""
 
-    def mark(self, row: Row) -> None:
+    def mark(self, row: CacheRow) -> None:
         """Make it cheap to cut back to here."""
 
-    def crop(self, row: Row, length: int) -> int:
+    def crop(self, row: CacheRow, length: int) -> int:
         """Cut back to a length, or to one before it where that is impossible; says which."""
 
     def step(self, feeds: Sequence[Feed]) -> Tensor:

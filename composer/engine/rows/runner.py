@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.rows.row import Feed, Rows
+    from composer.engine.rows.row import Feed, RowCache
     from composer.engine.weights.local import LocalModel
 
 __all__ = ["Runner"]
@@ -38,7 +38,7 @@ class Runner:
         self.model = model
         self.alone: str | None = None
         self.padded: str | None = None
-        self.rows: Rows = self._choose()
+        self.rows: RowCache = self._choose()
 
     @property
     def idle(self) -> bool:
@@ -65,7 +65,7 @@ class Runner:
             return torch.cat((logits[:, : self.model.width], states), 1).float()
         return self.rows.step(feeds)[:, : self.model.width].float()
 
-    def _choose(self) -> Rows:
+    def _choose(self) -> RowCache:
         """The first way of sharing passes by which the model reads rightly, else row by row."""
         strange = set(getattr(self.model.config, "layer_types", None) or ()) - _LAYERS
         try:
@@ -87,7 +87,7 @@ class Runner:
         self.padded = None
         return Separate(self.model, tried)
 
-    def _ways(self) -> Sequence[Callable[[LocalModel], Rows]]:
+    def _ways(self) -> Sequence[Callable[[LocalModel], RowCache]]:
         """Ways of sharing passes, the fastest first."""
         if keeps_state(self.model.module):
             return (States,)

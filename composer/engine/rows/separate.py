@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from composer.engine.rows.forward import cache_name
-from composer.engine.rows.row import Row
+from composer.engine.rows.row import CacheRow
 from composer.engine.rows.trial import Trial
 
 if TYPE_CHECKING:
@@ -42,21 +42,21 @@ class Separate:
 
     def __init__(self, model: LocalModel, tried: Sequence[Trial] = ()) -> None:
         self.model = model
-        self.live: list[Row] = []
+        self.live: list[CacheRow] = []
         self._name = cache_name(model.module)
         self.pace = self._find_pace(tried or [Trial(model)])
-        self._read: dict[Row, list[int]] = {}
-        self._caches: dict[Row, Cache | None] = {}
-        self._snapshots: dict[Row, list[tuple[int, Cache | None]]] = {}
+        self._read: dict[CacheRow, list[int]] = {}
+        self._caches: dict[CacheRow, Cache | None] = {}
+        self._snapshots: dict[CacheRow, list[tuple[int, Cache | None]]] = {}
 
-    def join(self) -> Row:
+    def join(self) -> CacheRow:
         """Open an empty row."""
-        row = Row(len(self.live))
+        row = CacheRow(len(self.live))
         self.live.append(row)
         self._read[row], self._caches[row], self._snapshots[row] = [], None, []
         return row
 
-    def leave(self, row: Row, *, wipe: bool = False) -> None:
+    def leave(self, row: CacheRow, *, wipe: bool = False) -> None:
         """Close a row."""
         del wipe
         last = self.live.pop()
@@ -65,7 +65,7 @@ class Separate:
             last.index = row.index
         del self._read[row], self._caches[row], self._snapshots[row]
 
-    def fork(self, row: Row) -> Row:
+    def fork(self, row: CacheRow) -> CacheRow:
         """Open a row that holds what another one does."""
         cache = copy.deepcopy(self._caches[row])  # first: without room for it no row is opened
         other = self.join()
@@ -73,13 +73,13 @@ class Separate:
         other.length = row.length
         return other
 
-    def mark(self, row: Row) -> None:
+    def mark(self, row: CacheRow) -> None:
         """Keep the cache to come back to; older ones are forgotten."""
         if self._caches[row] is not None:
             kept = self._snapshots[row][1 - _SNAPSHOTS :]
             self._snapshots[row] = [*kept, (row.length, copy.deepcopy(self._caches[row]))]
 
-    def crop(self, row: Row, length: int) -> int:
+    def crop(self, row: CacheRow, length: int) -> int:
         """Come back to the last mark that is not beyond: not every cache can be cut back."""
         if length >= row.length:
             return row.length
@@ -100,7 +100,7 @@ class Separate:
                 self._forget(row, length)
             raise
 
-    def _forget(self, row: Row, length: int) -> None:
+    def _forget(self, row: CacheRow, length: int) -> None:
         """Hold the first tokens only; the cache is gone, and they are read again with the next."""
         if row.length > length:
             self._caches[row] = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.engine.rows.row import Row
+from composer.engine.rows.row import CacheRow
 
 if TYPE_CHECKING:
     import torch
@@ -29,7 +29,7 @@ class Slots:
 
     def __init__(self, device: torch.device, rows: int = 4, room: int = 64) -> None:
         self.device = device
-        self.live: list[Row] = []
+        self.live: list[CacheRow] = []
         self._rows, self._room = rows, room
         self._keys: list[Tensor] = []
         self._values: list[Tensor] = []
@@ -37,15 +37,15 @@ class Slots:
         self._view: View = None
         self._before = 0
 
-    def join(self) -> Row:
+    def join(self) -> CacheRow:
         """Open an empty row behind the last."""
-        row = Row(len(self.live))
+        row = CacheRow(len(self.live))
         if row.index == self._rows:
             self._grow(2 * self._rows, self._room)
         self.live.append(row)
         return row
 
-    def leave(self, row: Row, *, wipe: bool = False) -> None:
+    def leave(self, row: CacheRow, *, wipe: bool = False) -> None:
         """Close a row; the last one moves into its place, so that live rows stay a prefix."""
         last = self.live.pop()
         tables = (*self._keys, *self._values)
@@ -60,7 +60,7 @@ class Slots:
                 if last is not row:
                     table[last.index, :, last.length :].zero_()
 
-    def fork(self, row: Row) -> Row:
+    def fork(self, row: CacheRow) -> CacheRow:
         """Open a row with a copy of another one's cells."""
         copy = self.join()
         for table in (*self._keys, *self._values):
@@ -68,10 +68,10 @@ class Slots:
         copy.length = row.length
         return copy
 
-    def mark(self, row: Row) -> None:
+    def mark(self, row: CacheRow) -> None:
         """Nothing: any row can be cut back to any length."""
 
-    def crop(self, row: Row, length: int) -> int:
+    def crop(self, row: CacheRow, length: int) -> int:
         """Forget what lies beyond: the cells are overwritten before anyone sees them again."""
         row.length = min(row.length, length)
         return row.length

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.engine.rows.row import Row
+from composer.engine.rows.row import CacheRow
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,15 +28,15 @@ class States:
 
     def __init__(self, model: LocalModel, rows: int = 4) -> None:
         self.model = model
-        self.live: list[Row] = []
-        self._snapshots: dict[Row, list[tuple[int, list[Tensor]]]] = {}
+        self.live: list[CacheRow] = []
+        self._snapshots: dict[CacheRow, list[tuple[int, list[Tensor]]]] = {}
         config = model.config
         widths = [config.hidden_size] * _SHIFTED + [config.attention_hidden_size] * 3
         self._state = [self._fresh(rows, width, kind) for kind, width in enumerate(widths)]
 
-    def join(self) -> Row:
+    def join(self) -> CacheRow:
         """Open a row in the state of having read nothing."""
-        row = Row(len(self.live))
+        row = CacheRow(len(self.live))
         if row.index == self._state[0].shape[1]:
             self._state = [
                 torch.cat((s, self._fresh(row.index, s.shape[2], kind)), 1)
@@ -47,7 +47,7 @@ class States:
         self._reset(row)
         return row
 
-    def leave(self, row: Row, *, wipe: bool = False) -> None:
+    def leave(self, row: CacheRow, *, wipe: bool = False) -> None:
         """Close a row; the last one moves into its place."""
         del wipe  # join resets
         last = self.live.pop()
@@ -58,7 +58,7 @@ class States:
             last.index, row.index = row.index, last.index
         del self._snapshots[row]
 
-    def fork(self, row: Row) -> Row:
+    def fork(self, row: CacheRow) -> CacheRow:
         """Open a row in another one's state, snapshots included."""
         copy = self.join()
         for state in self._state:
@@ -67,12 +67,12 @@ class States:
         self._snapshots[copy] = list(self._snapshots[row])
         return copy
 
-    def mark(self, row: Row) -> None:
+    def mark(self, row: CacheRow) -> None:
         """Keep the state as it is now, to come back to; older ones are forgotten."""
         taken = [state[:, row.index].clone() for state in self._state]
         self._snapshots[row] = [*self._snapshots[row][1 - _SNAPSHOTS :], (row.length, taken)]
 
-    def crop(self, row: Row, length: int) -> int:
+    def crop(self, row: CacheRow, length: int) -> int:
         """Come back to the last snapshot that is not beyond; the rest is to be read again."""
         if length >= row.length:
             return row.length
@@ -120,16 +120,16 @@ class States:
         logits = self.model.module.head(hidden[at[:, 0], at[:, 1]])
         return {(n, k): row for (n, k, _), row in zip(names, logits, strict=True)}
 
-    def _take(self, rows: Sequence[Row]) -> list[Tensor]:
+    def _take(self, rows: Sequence[CacheRow]) -> list[Tensor]:
         index = torch.tensor([row.index for row in rows], device=self.model.device)
         return [state[:, index] for state in self._state]
 
-    def _put(self, rows: Sequence[Row], taken: list[Tensor]) -> None:
+    def _put(self, rows: Sequence[CacheRow], taken: list[Tensor]) -> None:
         index = torch.tensor([row.index for row in rows], device=self.model.device)
         for state, new in zip(self._state, taken, strict=True):
             state[:, index] = new
 
-    def _reset(self, row: Row) -> None:
+    def _reset(self, row: CacheRow) -> None:
         for kind, state in enumerate(self._state):
             state[:, row.index] = -1e30 if kind == _MAX_STATE else 0.0
         row.length = 0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.rows.row import Row, Rows
+    from composer.engine.rows.row import CacheRow, RowCache
     from composer.engine.weights.local import LocalModel
 
 __all__ = ["Trial", "trials"]
@@ -52,7 +52,7 @@ class Trial:
         self.texts = [plain_text(model, min(n, limit), 3 + k) for k, n in enumerate(lengths)]
 
     @torch.inference_mode()
-    def failure(self, way: Callable[[LocalModel], Rows]) -> str | None:
+    def failure(self, way: Callable[[LocalModel], RowCache]) -> str | None:
         """Why rows are not to be read in a way; None if they may be."""
         try:
             found, wanted = self._in_pieces(way(self.model)), self._alone
@@ -75,7 +75,7 @@ class Trial:
         logits: Tensor = self.model.module(ids, use_cache=False).logits[0, -2:]
         return logits
 
-    def _in_pieces(self, table: Rows) -> Tensor:
+    def _in_pieces(self, table: RowCache) -> Tensor:
         """The same of texts fed in uneven pieces, cut back, and of a copy of the first."""
         rows = [table.join() for _ in self.texts]
         pairs = list(zip(rows, self.texts, strict=True))
@@ -92,7 +92,7 @@ class Trial:
             logits.append(table.step(feeds))
         return torch.stack(logits)
 
-    def _detour(self, table: Rows, rows: Sequence[Row]) -> None:
+    def _detour(self, table: RowCache, rows: Sequence[CacheRow]) -> None:
         """Read what is no part of the texts, and take it back, if that is to be tried."""
         if not self._back:
             return

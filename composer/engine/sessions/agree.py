@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.engine.answer import Answer
-from composer.engine.distribution import Said
+from composer.engine.answer import GenerationState
+from composer.engine.distribution import Distributions
 from composer.engine.sample import draw
 from composer.engine.sessions.base import all_of, given, left
-from composer.engine.sessions.moves import END, Member, Words, agreements
+from composer.engine.sessions.moves import END, ByteMember, EntryIndex, agreements
 from composer.engine.sessions.settle import settle
 from composer.engine.sessions.write import begin
 from composer.values.errors import ModelError
@@ -42,14 +42,14 @@ async def agree(
     """Write what the members agree on until all of them end."""
     search = _Search(fuse, job.sampling, on_text)
     try:
-        first = _Hypothesis([], Answer(job.sampling, None))
+        first = _Hypothesis([], GenerationState(job.sampling, None))
         search.going.append(first)
         for name, weight, group, part in zip(
             fuse.names, fuse.shares(), groups, fuse.members, strict=True
         ):
             if weight:
                 cursor = begin(group, job, group.weights(part))
-                first.members.append(Member(name, weight, cursor, Words.of(group)))
+                first.members.append(ByteMember(name, weight, cursor, EntryIndex.of(group)))
                 await settle(cursor, job.query)
         best = await search.run()
         usage = given((m.name, m.cursor.group, m.cursor.usage()) for m in best.members)
@@ -66,14 +66,14 @@ class _Hypothesis:
     that added nothing `waits` for the next. `why` says why nothing can be added.
     """
 
-    members: list[Member]
-    answer: Answer
+    members: list[ByteMember]
+    answer: GenerationState
     waits: float = 0.0
     steps: list[tuple[Bytes, float]] = field(default_factory=list)
     why: ModelError | None = None
 
     @property
-    def late(self) -> list[Member]:
+    def late(self) -> list[ByteMember]:
         """Those who are behind the text; all of them where nobody is."""
         return [member for member in self.members if member.behind] or self.members
 
@@ -126,7 +126,7 @@ class _Search:
     ) -> None:
         self.going: list[_Hypothesis] = []
         self.ended: list[_Hypothesis] = []
-        self.answer = Answer(how, on_text)
+        self.answer = GenerationState(how, on_text)
         self._top, self._how = fuse.top, how
         self._beam = 1 if how.temperature > 0 else fuse.beam
         self._luck = random.Random(how.seed)  # noqa: S311  # not for secrets
@@ -181,7 +181,7 @@ class _Search:
             return ()
         if self._how.temperature > 0:
             ranked = torch.tensor([[value for value, _, _ in ways]], dtype=torch.float64)
-            return (ways[int(draw(Said(ranked), [0], [self._how], [luck]))],)
+            return (ways[int(draw(Distributions(ranked), [0], [self._how], [luck]))],)
         return ways[: self._beam]
 
     def _grow(self, children: Sequence[tuple[_Hypothesis, Agreement]]) -> None:
@@ -223,11 +223,11 @@ class _Search:
         self.answer.finish = best.answer.finish
 
 
-def _add(answer: Answer, step: tuple[Bytes, float]) -> None:
+def _add(answer: GenerationState, step: tuple[Bytes, float]) -> None:
     more, logprob = step
     answer.add(more or b"", logprob, ends=more is END)
 
 
-def _wordless(member: Member) -> ModelError:
+def _wordless(member: ByteMember) -> ModelError:
     said = f"{member.name} has no token that begins like {member.behind!r}"
     return ModelError("E305", said, "leave it out")

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence
 
     from composer.engine.group import Group
-    from composer.engine.requests.base import Request
-    from composer.engine.sequence import Cursor
+    from composer.engine.requests.base import StepRequest
+    from composer.engine.sequence import SequenceState
 
 __all__ = ["Session", "all_of", "given", "left", "together"]
 
@@ -25,7 +25,7 @@ Session: TypeAlias = Coroutine[Batch, Outcomes | None, T]
 
 
 @coroutine
-def all_of(requests: Sequence[Request[R]]) -> Generator[Batch, Outcomes, list[R]]:
+def all_of(requests: Sequence[StepRequest[R]]) -> Generator[Batch, Outcomes, list[R]]:
     """Await several requests in one engine step."""
     return list((yield requests)) if requests else []
 
@@ -40,7 +40,7 @@ def given(parts: Iterable[tuple[str, Group, Mapping[str, Usage]]]) -> dict[str, 
     return found
 
 
-def left(cursors: Iterable[Cursor]) -> dict[str, str]:
+def left(cursors: Iterable[SequenceState]) -> dict[str, str]:
     """Who left at any of several cursors, and why."""
     return {name: why for cursor in cursors for name, why in cursor.left.items()}
 

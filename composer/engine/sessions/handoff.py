@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from composer.engine.answer import Answer
+from composer.engine.answer import GenerationState
 from composer.engine.sessions.base import given
 from composer.engine.sessions.settle import settle
 from composer.engine.sessions.write import begin, go_on, spent
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from composer.engine.group import Group
     from composer.engine.handover import When
     from composer.engine.requests.entries import Draw, Drawn
-    from composer.engine.sequence import Cursor
+    from composer.engine.sequence import SequenceState
     from composer.specs import Handoff
     from composer.values.ports import Model
     from composer.values.requests import Completion, Generate, Usage
@@ -34,7 +34,7 @@ async def hand_off(
     ETR, arXiv:2403.16854. The text goes over, not the tokens, so that any model can take it.
     """
     when = cast("When", handoff.when.load()(handoff.names[1:]))
-    answer = Answer(job.sampling, on_text)
+    answer = GenerationState(job.sampling, on_text)
     luck = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
     parts: list[tuple[str, Group, Mapping[str, Usage]]] = []
     gone: dict[str, str] = {}
@@ -62,10 +62,10 @@ async def _stretch(  # noqa: PLR0913  # what one stretch of an answer is made of
     group: Group,
     job: Generate,
     member: Model,
-    answer: Answer,
+    answer: GenerationState,
     luck: random.Random,
     when: When | None,
-) -> tuple[int | None, Cursor, dict[str, Usage]]:
+) -> tuple[int | None, SequenceState, dict[str, Usage]]:
     """One member's part of the answer: who goes on, where it ended, what each model was given."""
     chosen: int | None = None
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.engine.distribution import Said
+from composer.engine.distribution import Distributions
 from composer.engine.requests.read_logits import ReadLogits
-from composer.engine.sequence import Cursor, opening
+from composer.engine.sequence import SequenceState, opening
 from composer.engine.sessions.score import encoded
 from composer.engine.weigh.features import features
 from composer.values.errors import ModelError
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from composer.engine.group import Group
     from composer.values.ports import Query
 
-__all__ = ["Heard", "listen"]
+__all__ = ["MemberReadings", "listen"]
 
 _AT_ONCE = 256  # positions whose logits are held at the same time
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
+class MemberReadings:
     """At each entry of an answer and at its end, what each member said before it.
 
     `features` [entry, member, 3] of its distribution, `logprobs` [entry, member] in nats of what
@@ -42,7 +42,7 @@ class Heard:
     hidden: Tensor
 
     @classmethod
-    def join(cls, heard: Sequence[Heard]) -> Heard:
+    def join(cls, heard: Sequence[MemberReadings]) -> MemberReadings:
         """Put several answers behind each other."""
         return cls(
             torch.cat([each.features for each in heard]),
@@ -52,18 +52,18 @@ class Heard:
         )
 
 
-async def listen(group: Group, query: Query, text: str, *, hidden: bool = False) -> Heard:
+async def listen(group: Group, query: Query, text: str, *, hidden: bool = False) -> MemberReadings:
     """Read an answer to all members of a fuse after their prompts."""
     weights = (1.0,) * group.width
     ids = {n: opening(group.leaves[n], query, "") for n in group.run(weights)}
-    cursor = Cursor.open(group, weights, ids)
+    cursor = SequenceState.open(group, weights, ids)
     try:
         return await _listen(cursor, cursor.path(encoded(text)), hidden=hidden)
     finally:
         cursor.close()
 
 
-async def _listen(cursor: Cursor, entries: Sequence[int], *, hidden: bool) -> Heard:
+async def _listen(cursor: SequenceState, entries: Sequence[int], *, hidden: bool) -> MemberReadings:
     _complete(cursor)
     cursor.extend(entries)
     if cursor.room < 0:
@@ -71,7 +71,7 @@ async def _listen(cursor: Cursor, entries: Sequence[int], *, hidden: bool) -> He
     targets = [*entries, None]
     marks = {n: [*track.marks, len(track.ids)] for n, track in cursor.tracks.items()}
     lead = frozenset(cursor.group.lead[:1] if hidden else ())
-    found: list[Heard] = []
+    found: list[MemberReadings] = []
     for start in range(0, len(targets), _AT_ONCE):
         some = slice(start, start + _AT_ONCE)
         at = {n: m[some] for n, m in marks.items()}
@@ -79,10 +79,10 @@ async def _listen(cursor: Cursor, entries: Sequence[int], *, hidden: bool) -> He
         _complete(cursor)
         logits = [own.get(n) for n in range(len(cursor.group.leaves))]
         found.append(_heard(cursor.group, logits, targets[some], hidden=hidden))
-    return Heard.join(found)
+    return MemberReadings.join(found)
 
 
-def _complete(cursor: Cursor) -> None:
+def _complete(cursor: SequenceState) -> None:
     """Refuse to go on without members that left."""
     if cursor.left:
         said = "; ".join(f"{name}: {why}" for name, why in cursor.left.items())
@@ -91,7 +91,7 @@ def _complete(cursor: Cursor) -> None:
 
 def _heard(
     group: Group, logits: Sequence[Tensor | None], targets: Sequence[int | None], *, hidden: bool
-) -> Heard:
+) -> MemberReadings:
     lined = group.lined(logits)
     rows = torch.arange(len(targets), device=group.device)
     every = sorted(group.space.ends)
@@ -100,12 +100,12 @@ def _heard(
     came = torch.tensor([target or 0 for target in targets], device=group.device)
     logprobs, right = [], []
     for n in range(len(lined.members)):
-        said = lined.finish(Said(lined.probabilities(n), linear=True))
+        said = lined.finish(Distributions(lined.probabilities(n), linear=True))
         logprobs.append(torch.where(last, said.over(rows, every), said.at(rows, came)))
         best = said.entries(rows, said.scores.argmax(-1))
         right.append(torch.where(last, torch.isin(best, ends), best == came))
     states = group.seen(logits) if hidden else None
-    return Heard(
+    return MemberReadings(
         torch.stack([features(each) for each in lined.members], 1).cpu(),
         torch.stack(logprobs, 1).cpu(),
         torch.stack(right, 1).cpu(),

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.answer import Answer
+    from composer.engine.answer import GenerationState
     from composer.engine.group import Group
     from composer.engine.requests.entries import Ranked
-    from composer.engine.sequence import Cursor
+    from composer.engine.sequence import SequenceState
 
-__all__ = ["END", "Agreement", "Bytes", "Member", "Move", "Words", "agreements"]
+__all__ = ["END", "Agreement", "ByteMember", "Bytes", "EntryIndex", "Move", "agreements"]
 
 END = None  # in place of bytes: the end of the answer
 Bytes = bytes | None
@@ -40,22 +40,22 @@ _WIDER = 8  # times as many tokens are weighed up where no fewer agree
 
 
 @dataclass(eq=False)
-class Member:
+class ByteMember:
     """One member: where it is in its own tokens, and the bytes of the text it has yet to write."""
 
     name: str
     weight: float
-    cursor: Cursor
-    words: Words
+    cursor: SequenceState
+    words: EntryIndex
     behind: bytes = b""
     total: float = 0.0
     count: int = 0
 
-    def fork(self) -> Member:
+    def fork(self) -> ByteMember:
         """A second one at the same place."""
         return replace(self, cursor=self.cursor.fork())
 
-    def ask(self, top: int, answer: Answer) -> Rank | None:
+    def ask(self, top: int, answer: GenerationState) -> Rank | None:
         """Ask for its likeliest tokens that agree with the answer so far, if there are any."""
         self.cursor.written = len(answer.tokens)
         allowed = self.words.agreeing(self.behind)
@@ -89,17 +89,17 @@ class Member:
         self.cursor.push(entry)
 
 
-class Words:
+class EntryIndex:
     """A group's entries in the order of their bytes, to find those that agree with a text."""
 
-    _made: ClassVar[WeakKeyDictionary[Group, Words]] = WeakKeyDictionary()
+    _made: ClassVar[WeakKeyDictionary[Group, EntryIndex]] = WeakKeyDictionary()
 
     def __init__(self, group: Group) -> None:
         self._space, self._device = group.space, group.device
         self._known: dict[bytes, Tensor] = {}
 
     @classmethod
-    def of(cls, group: Group) -> Words:
+    def of(cls, group: Group) -> EntryIndex:
         """Those of a group, which are put in order once."""
         return cls._made.setdefault(group, cls(group))
 
@@ -128,7 +128,7 @@ class Words:
 
 
 def agreements(
-    late: Sequence[Member], found: Sequence[Ranked], top: int, count: int
+    late: Sequence[ByteMember], found: Sequence[Ranked], top: int, count: int
 ) -> list[Agreement]:
     """The ways in which members that are behind can go on together, likeliest first.
 
@@ -151,7 +151,7 @@ def agreements(
 
 
 def _ways(
-    late: Sequence[Member], moves: Sequence[Mapping[Bytes, Move]], count: int
+    late: Sequence[ByteMember], moves: Sequence[Mapping[Bytes, Move]], count: int
 ) -> Iterator[Agreement]:
     """For all that the text may go on with, the likeliest tokens that write it or begin it."""
     total = sum(member.weight for member in late)

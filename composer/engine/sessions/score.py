@@ -6,7 +6,7 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from composer.engine.requests.entries import ScoreEntries
-from composer.engine.sequence import Cursor, opening
+from composer.engine.sequence import SequenceState, opening
 from composer.engine.sessions.settle import settle
 from composer.values.errors import ModelError
 from composer.values.requests import Score
@@ -32,7 +32,7 @@ async def score(group: Group, asked: ScoreTexts, text: str, *, end: bool) -> Sco
         return await _read(cursor, entries, end=end)
     written = encoded(text)
     ids = {leaf: opening(group.leaves[leaf], asked.query, asked.prefix) for leaf in run}
-    cursor = Cursor.open(group, shares, ids)
+    cursor = SequenceState.open(group, shares, ids)
     try:
         await settle(cursor, asked.query)
         entries = cursor.path(written)
@@ -63,13 +63,13 @@ async def perplexity(group: Group, model: Model, query: Query) -> Score:
         )
     leaf = group.leaves[run[0]]
     first, *rest = leaf.runner.model.render(query.messages, leaf.chat)
-    cursor = Cursor.open(group, shares, {leaf: [first] for leaf in run})
+    cursor = SequenceState.open(group, shares, {leaf: [first] for leaf in run})
     return await _read(cursor, rest, end=False)
 
 
 def open_plain(
     group: Group, shares: Sequence[float], run: Sequence[int], text: str
-) -> tuple[Cursor, Sequence[int]]:
+) -> tuple[SequenceState, Sequence[int]]:
     """Open a cursor after BOS; return it, and the entries of a text that go on from there.
 
     The text's first piece is taken as given by models that have no BOS, and by groups of unlike
@@ -82,9 +82,9 @@ def open_plain(
     alike = len({model.vocabulary.fingerprint for model in models.values()}) == 1
     if alike and all(model.opening for model in models.values()):
         given = {leaf: list(models[leaf].opening) for leaf in run}
-        return Cursor.open(group, shares, given), entries
+        return SequenceState.open(group, shares, given), entries
     start, rest = _head(group, entries, main.vocabulary.dummy, text)
-    return Cursor.open(group, shares, {leaf: models[leaf].raw(start) for leaf in run}), rest
+    return SequenceState.open(group, shares, {leaf: models[leaf].raw(start) for leaf in run}), rest
 
 
 def _head(
@@ -101,7 +101,7 @@ def _head(
     return text, ()
 
 
-async def _read(cursor: Cursor, entries: Sequence[int], *, end: bool) -> Score:
+async def _read(cursor: SequenceState, entries: Sequence[int], *, end: bool) -> Score:
     """Read in stretches that fit in memory."""
     count = len(entries) + end
     stretch = min(256, max(8, _FLOATS // len(cursor.group.space)))

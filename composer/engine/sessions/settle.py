@@ -9,7 +9,7 @@ from composer.values.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from composer.engine.sequence import Cursor
+    from composer.engine.sequence import SequenceState
     from composer.values.ports import Query
 
 __all__ = ["Prior", "settle", "settled"]
@@ -18,11 +18,11 @@ __all__ = ["Prior", "settle", "settled"]
 class Prior(Protocol):
     """Factors for the members' weights, in their order; a member of factor 0 is not run."""
 
-    def __call__(self, cursor: Cursor, query: Query) -> Awaitable[tuple[float, ...]]:
+    def __call__(self, cursor: SequenceState, query: Query) -> Awaitable[tuple[float, ...]]:
         """Find them from the prompts that the members of a cursor read."""
 
 
-async def settle(cursor: Cursor, query: Query) -> None:
+async def settle(cursor: SequenceState, query: Query) -> None:
     """Give a cursor at the beginning of its answer the weights that its prompt asks for."""
     prior: Prior | None = cursor.group.prior
     if prior is None:
@@ -39,7 +39,7 @@ async def settle(cursor: Cursor, query: Query) -> None:
     cursor.reweigh([each / total for each in found])
 
 
-def settled(cursor: Cursor) -> dict[str, float]:
+def settled(cursor: SequenceState) -> dict[str, float]:
     """The weights that a prompt gave, by member; nothing for a fuse that does not ask it."""
     group = cursor.group
     if group.prior is None:

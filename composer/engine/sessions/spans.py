@@ -10,7 +10,7 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from composer.engine.answer import Answer
+from composer.engine.answer import GenerationState
 from composer.engine.requests.entries import Draw, ReadAhead, ScoreEntries
 from composer.engine.sessions.base import all_of, given, together
 from composer.engine.sessions.settle import settle
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from composer.engine.group import Group
     from composer.engine.requests.entries import Drawn
-    from composer.engine.sequence import Cursor
+    from composer.engine.sequence import SequenceState
     from composer.specs import SpanFuse
     from composer.values.requests import Completion, Generate, Sampling, Usage
 
@@ -44,7 +44,7 @@ async def span_write(
                 members.append(LocalMember(name, weight, cursor, job.sampling))
                 await settle(cursor, job.query)
         await all_of([ReadAhead(member.cursor) for member in members])
-        answer, most = Answer(job.sampling, on_text), fuse.max_span_tokens
+        answer, most = GenerationState(job.sampling, on_text), fuse.max_span_tokens
         return await fuse_spans(members, together, answer, words=fuse.words, max_span_tokens=most)
     finally:
         for member in members:
@@ -57,7 +57,7 @@ class LocalMember:
     A token that was drawn beyond a proposal begins the next one, if that proposal is kept.
     """
 
-    def __init__(self, name: str, weight: float, cursor: Cursor, how: Sampling) -> None:
+    def __init__(self, name: str, weight: float, cursor: SequenceState, how: Sampling) -> None:
         self.name, self.weight, self.cursor = name, weight, cursor
         self._how = how
         processing = replace(how.processing, min_tokens=0)  # who proposed an end was free to
@@ -66,8 +66,8 @@ class LocalMember:
         self._luck = random.Random(f"{how.seed}/{name}")  # noqa: S311  # not for secrets
         self._last = b""
         self._ahead: Drawn | None = None
-        self._forks: list[Cursor] = []
-        self._ends: dict[Candidate, Cursor] = {}
+        self._forks: list[SequenceState] = []
+        self._ends: dict[Candidate, SequenceState] = {}
         self._own: dict[Candidate, tuple[float | None, Drawn | None]] = {}
 
     @property
@@ -130,7 +130,7 @@ class LocalMember:
         for cursor in (*self._forks, self.cursor):
             cursor.close()
 
-    def _fork(self) -> Cursor:
+    def _fork(self) -> SequenceState:
         self._forks.append(self.cursor.fork())
         return self._forks[-1]
 

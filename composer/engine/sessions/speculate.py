@@ -11,11 +11,11 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from composer.engine.answer import Answer
-from composer.engine.group import Fuse
+from composer.engine.answer import GenerationState
+from composer.engine.group import FuseNode
 from composer.engine.phase import Phase
 from composer.engine.requests.entries import ReadAhead
-from composer.engine.requests.speculative import Side, SpeculativeStep
+from composer.engine.requests.speculative import DraftingMembers, SpeculativeStep
 from composer.engine.sessions.write import begin, spent, write
 from composer.values.errors import ModelError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from composer.engine.group import Group
     from composer.engine.requests.speculative import Proposal, StepResult
-    from composer.engine.sequence import Cursor
+    from composer.engine.sequence import SequenceState
     from composer.engine.sessions.base import Session
     from composer.specs import TokenFuse
     from composer.values.requests import Completion, Generate
@@ -62,7 +62,7 @@ async def _speculate(  # noqa: PLR0913  # what one draft is made of
     sides = _sides(group, weights, lead)
     if len(sides) == 1:  # nobody to draft for
         return await write(group, fuse, job, on_text)
-    answer, count = Answer(job.sampling, on_text), tokens or _fitting(group, sides)
+    answer, count = GenerationState(job.sampling, on_text), tokens or _fitting(group, sides)
     drafting = _Drafting(begin(group, job, weights), answer, sides, count)
     try:
         await drafting.run()
@@ -72,10 +72,10 @@ async def _speculate(  # noqa: PLR0913  # what one draft is made of
     return drafting.answer.close(usage)
 
 
-def _sides(group: Group, weights: Sequence[float], lead: Lead) -> tuple[Side, ...]:
+def _sides(group: Group, weights: Sequence[float], lead: Lead) -> tuple[DraftingMembers, ...]:
     """The lead and the others, of members that have a weight; raises ModelError."""
     root = group.root
-    if not isinstance(root, Fuse) or root.maps is not None:
+    if not isinstance(root, FuseNode) or root.maps is not None:
         names = ", ".join(leaf.name for leaf in group.leaves)
         raise ModelError("E305", f"{names} do not share one vocabulary", "say `draft = safe()`")
     run = [n for n, weight in enumerate(weights) if weight]
@@ -86,36 +86,36 @@ def _sides(group: Group, weights: Sequence[float], lead: Lead) -> tuple[Side, ..
 
 def _size(group: Group, member: int) -> int:
     """How many parameters a member has."""
-    assert isinstance(group.root, Fuse)
+    assert isinstance(group.root, FuseNode)
     modules = {group.leaves[n].runner.model.module for n in group.root.children[member].leaves}
     return sum(p.numel() for module in modules for p in module.parameters())
 
 
-def _fitting(group: Group, sides: Sequence[Side]) -> int:
+def _fitting(group: Group, sides: Sequence[DraftingMembers]) -> int:
     """How many entries the lead drafts while the others would have read one."""
     lead, others = (sum(_size(group, n) for n in side.members) for side in sides)
     return min(_MOST, max(1, round(others / lead)))
 
 
-def _side(root: Fuse, weights: Sequence[float], members: tuple[int, ...]) -> Side:
+def _side(root: FuseNode, weights: Sequence[float], members: tuple[int, ...]) -> DraftingMembers:
     """Some members; what they propose leans to what all of them say, whatever a weight's sign."""
     total = sum(abs(weights[n]) for n in members)
     own = (abs(w) / total if n in members else 0.0 for n, w in enumerate(weights))
     leaves = frozenset(leaf for n in members for leaf in root.children[n].leaves)
-    return Side(members, leaves, tuple(own))
+    return DraftingMembers(members, leaves, tuple(own))
 
 
 @dataclass(eq=False)
 class _Drafting:
     """An answer on its way, with proposals `pending` behind the `written` entries."""
 
-    cursor: Cursor
-    answer: Answer
-    sides: tuple[Side, ...]
+    cursor: SequenceState
+    answer: GenerationState
+    sides: tuple[DraftingMembers, ...]
     tokens: int
     written: int = 0
     pending: list[Proposal] = field(default_factory=list)
-    owner: Side | None = None
+    owner: DraftingMembers | None = None
     luck: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -134,13 +134,13 @@ class _Drafting:
                     self._take(step, (await step))
         self.cursor.cut(self.written)
 
-    def _mark(self, side: Side) -> None:
+    def _mark(self, side: DraftingMembers) -> None:
         """All that the side has read is written: models that cannot be cut back come back here."""
         for leaf, track in self.cursor.tracks.items():
             if leaf in side.leaves:
                 track.leaf.runner.rows.mark(track.row)
 
-    def _prepare(self, side: Side, phase: int) -> SpeculativeStep | None:
+    def _prepare(self, side: DraftingMembers, phase: int) -> SpeculativeStep | None:
         """Prepare what a side can do now: judge the other's proposals, and propose."""
         judged = self.pending if self.owner != side else []
         more = self._open()
@@ -180,7 +180,7 @@ class _Drafting:
             self.written += not ends
             self.answer.add(group.piece(entry), logprob, ends=ends)
 
-    def _propose(self, side: Side, proposal: Proposal) -> None:
+    def _propose(self, side: DraftingMembers, proposal: Proposal) -> None:
         self.owner = side
         self.pending.append(proposal)
         if proposal.entry not in self.cursor.group.space.ends:

@@ -16,14 +16,14 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Literal
 
 from composer.engine.align.sharp import Sharpened
-from composer.engine.answer import Answer
+from composer.engine.answer import GenerationState
 from composer.engine.combine import LogPool
-from composer.engine.group import Fuse, Single
+from composer.engine.group import FuseNode, ModelNode
 from composer.engine.phase import Phase
 from composer.engine.requests.base import END
 from composer.engine.requests.entries import Draw, ReadAhead
 from composer.engine.requests.score_tokens import ScoreTokens
-from composer.engine.sequence import Cursor
+from composer.engine.sequence import SequenceState
 from composer.engine.sessions.write import begin, spent, write
 from composer.values.errors import ModelError
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from composer.engine.group import Group
     from composer.engine.requests.entries import Drawn
     from composer.engine.requests.score_tokens import TokenScores
-    from composer.engine.sequence import Track
+    from composer.engine.sequence import MemberState
     from composer.engine.sessions.base import Session
     from composer.specs import TokenFuse
     from composer.values.requests import Completion, Generate
@@ -73,7 +73,7 @@ async def _safe(
     tokens: int,
 ) -> Completion:
     root = group.root
-    if not isinstance(root, Fuse) or not all(isinstance(c, Single) for c in root.children):
+    if not isinstance(root, FuseNode) or not all(isinstance(c, ModelNode) for c in root.children):
         raise ModelError(
             "E302",
             "a safe draft is read by models, not by fuses of them",
@@ -83,7 +83,7 @@ async def _safe(
     lead = weights[0] and sum(map(bool, weights)) > 1
     if not lead:  # nobody to draft, or nobody to verify
         return await write(group, fuse, job, on_text)
-    mending = _Mending(begin(group, job, weights), Answer(job.sampling, on_text), tokens)
+    mending = _Mending(begin(group, job, weights), GenerationState(job.sampling, on_text), tokens)
     try:
         await mending.run()
         usage = spent(mending.cursor, mending.answer)
@@ -96,7 +96,7 @@ async def _safe(
 class _Reader:
     """A member that verifies: its own tokens after `base` spell `tail`, which may be cut anew."""
 
-    track: Track
+    track: MemberState
     base: int
     tail: bytes = b""
 
@@ -138,16 +138,16 @@ class _Drafted:
 class _Mending:
     """An answer on its way: the lead's tokens, and some of all members."""
 
-    def __init__(self, cursor: Cursor, answer: Answer, tokens: int) -> None:
+    def __init__(self, cursor: SequenceState, answer: GenerationState, tokens: int) -> None:
         self.cursor, self.answer, self.tokens = cursor, answer, tokens
         self._luck = random.Random(answer.how.seed)  # noqa: S311  # not for secrets
         lead, *others = cursor.tracks
         alone = (1.0, *(0.0 for _ in cursor.weights[1:]))
-        self._lead = Cursor(cursor.group, alone, {lead: cursor.tracks[lead]})
+        self._lead = SequenceState(cursor.group, alone, {lead: cursor.tracks[lead]})
         self._readers = {n: _Reader(t := cursor.tracks[n], len(t.ids)) for n in others}
 
     @property
-    def _track(self) -> Track:
+    def _track(self) -> MemberState:
         return self._lead.tracks[self._lead.first]
 
     async def run(self) -> None:
@@ -180,7 +180,7 @@ class _Mending:
             self._lead.push(found.entry)
         return draft
 
-    def _draw(self, cursor: Cursor, step: int) -> Draw:
+    def _draw(self, cursor: SequenceState, step: int) -> Draw:
         return Draw(cursor, self.answer.how, self._luck.random(), self._phase(step))
 
     def _phase(self, step: int) -> Phase:
@@ -281,7 +281,7 @@ class _Mending:
                 self.answer.add(group.piece(each.entry), each.logprob, ends=ends)
 
 
-def _back(track: Track, count: int) -> None:
+def _back(track: MemberState, count: int) -> None:
     """Go back to the first tokens of a track."""
     del track.ids[count:]
     while track.marks and track.marks[-1] >= count:

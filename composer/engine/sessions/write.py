@@ -6,10 +6,10 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from composer.engine.answer import Answer
-from composer.engine.group import Fuse
+from composer.engine.answer import GenerationState
+from composer.engine.group import FuseNode
 from composer.engine.requests.entries import Draw
-from composer.engine.sequence import Cursor, opening
+from composer.engine.sequence import SequenceState, opening
 from composer.engine.sessions.settle import settle, settled
 from composer.specs import leaves
 from composer.values.requests import Usage
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["begin", "go_on", "spent", "write"]
 
 
-def begin(group: Group, job: Generate, weights: Sequence[float]) -> Cursor:
+def begin(group: Group, job: Generate, weights: Sequence[float]) -> SequenceState:
     """Open a cursor where the job's answer begins, or goes on from its prefix."""
     ids = {leaf: opening(group.leaves[leaf], job.query, job.prefix) for leaf in group.run(weights)}
-    cursor = Cursor.open(group, weights, ids)
+    cursor = SequenceState.open(group, weights, ids)
     for track in cursor.tracks.values():  # what is gone on from is of the answer
         track.start -= len(track.leaf.runner.model.vocabulary.extend(job.prefix.encode()))
     return cursor
@@ -38,7 +38,7 @@ async def write(
     group: Group, model: Model, job: Generate, on_text: Callable[[str], None] | None
 ) -> Completion:
     """Draw until the answer ends, with the weights that the model says."""
-    answer = Answer(job.sampling, on_text)
+    answer = GenerationState(job.sampling, on_text)
     luck = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
     cursor = begin(group, job, group.weights(model))
     try:
@@ -48,14 +48,14 @@ async def write(
         usage = spent(cursor, answer)
     finally:
         cursor.close()
-    if len(group.leaves) == 1 and not isinstance(group.root, Fuse):
+    if len(group.leaves) == 1 and not isinstance(group.root, FuseNode):
         usage = {next(leaves(model)).name: u for u in usage.values()}
     return replace(answer.close(usage), left=cursor.left, weights=weights)
 
 
 async def go_on(
-    cursor: Cursor,
-    answer: Answer,
+    cursor: SequenceState,
+    answer: GenerationState,
     luck: random.Random,
     over: Callable[[Draw, Drawn], bool] | None = None,
 ) -> None:
@@ -80,7 +80,7 @@ async def go_on(
             answer.finish = "length" if longest >= answer.how.max_length else None
 
 
-def spent(cursor: Cursor, answer: Answer) -> dict[str, Usage]:
+def spent(cursor: SequenceState, answer: GenerationState) -> dict[str, Usage]:
     """What each model was given, and the end that all of them said."""
     ended = int(answer.finish == "stop" and answer.tokens[-1:] == [""])
     return {name: u + Usage(0, 0, ended) for name, u in cursor.usage().items()}

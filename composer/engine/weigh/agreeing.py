@@ -11,21 +11,21 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.align.base import Side
-    from composer.engine.distribution import Lined, Share
+    from composer.engine.align.base import Member
+    from composer.engine.distribution import Aligned, MemberWeight
     from composer.engine.weigh.base import Weigh
 
 __all__ = ["agreeing"]
 
 
-def agreeing(sides: Sequence[Side], *, top: int = 5) -> Weigh:
+def agreeing(sides: Sequence[Member], *, top: int = 5) -> Weigh:
     """Keep a member only where its likeliest token is among the `top` of another (EVA).
 
     Where that leaves nobody, all stay. Weights of those kept are divided by their sum.
     """
     del sides
 
-    def weigh(lined: Lined, shares: Sequence[Share]) -> list[Share]:
+    def weigh(lined: Aligned, shares: Sequence[MemberWeight]) -> list[MemberWeight]:
         ranked = [_best(lined.probabilities(n), top) for n in range(len(shares))]
         says = torch.stack([s.speaks(each) for s, each in zip(shares, ranked, strict=True)])
         kept = torch.stack([_backed(n, ranked, says) for n in range(len(shares))]) & says

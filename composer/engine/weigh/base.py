@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.distribution import Lined, Share
+    from composer.engine.distribution import Aligned, MemberWeight
 
 __all__ = ["Weigh", "normalized"]
 
@@ -17,11 +17,11 @@ __all__ = ["Weigh", "normalized"]
 class Weigh(Protocol):
     """New weights for the members that are heard."""
 
-    def __call__(self, lined: Lined, shares: Sequence[Share]) -> list[Share]:
+    def __call__(self, lined: Aligned, shares: Sequence[MemberWeight]) -> list[MemberWeight]:
         """Multiply weights by what the distributions themselves say."""
 
 
-def normalized(raw: Sequence[Tensor], shares: Sequence[Share]) -> list[Share]:
+def normalized(raw: Sequence[Tensor], shares: Sequence[MemberWeight]) -> list[MemberWeight]:
     """Shares times factors [row, 1], the factors divided by their sum over who has a say."""
     heard = [share.of(each.clone()) for each, share in zip(raw, shares, strict=True)]
     total: Tensor = sum(heard[1:], heard[0])

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.align.base import Side
-    from composer.engine.distribution import Lined, Share
+    from composer.engine.align.base import Member
+    from composer.engine.distribution import Aligned, MemberWeight
     from composer.engine.weigh.base import Weigh
 
 __all__ = ["SCORES", "consistent"]
@@ -32,7 +32,7 @@ _EPS = 1e-12
 
 
 def consistent(
-    sides: Sequence[Side],
+    sides: Sequence[Member],
     *,
     score: Score = "rbf",
     sharpness: float | None = None,
@@ -48,7 +48,7 @@ def consistent(
     function, usual = SCORES[score]
     sharp = usual if sharpness is None else sharpness
 
-    def weigh(lined: Lined, shares: Sequence[Share]) -> list[Share]:
+    def weigh(lined: Aligned, shares: Sequence[MemberWeight]) -> list[MemberWeight]:
         p = torch.stack([lined.probabilities(n) for n in range(len(shares))])
         says = torch.stack([share.speaks(p[0]) for share in shares])
         p = torch.where(says, p, 0.0)
@@ -69,7 +69,9 @@ def consistent(
     return weigh
 
 
-def _shared(shares: Sequence[Share], raw: Tensor, first: Tensor, *, lead: bool) -> list[Share]:
+def _shared(
+    shares: Sequence[MemberWeight], raw: Tensor, first: Tensor, *, lead: bool
+) -> list[MemberWeight]:
     """Shares times factors [member, row, 1] over their sum, at least half of it the lead's."""
     heard = torch.stack([share.of(each.clone()) for share, each in zip(shares, raw, strict=True)])
     if lead:

@@ -10,8 +10,8 @@ from composer.engine.weigh.features import entropy_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.engine.align.base import Side
-    from composer.engine.distribution import Lined, Share
+    from composer.engine.align.base import Member
+    from composer.engine.distribution import Aligned, MemberWeight
     from composer.engine.weigh.base import Weigh
 
 __all__ = ["entropy"]
@@ -19,11 +19,11 @@ __all__ = ["entropy"]
 _LEAST = 1e-6  # nats: a member that is quite certain has no infinite weight
 
 
-def entropy(sides: Sequence[Side], *, power: float = 1.0) -> Weigh:
+def entropy(sides: Sequence[Member], *, power: float = 1.0) -> Weigh:
     """`w_i / H(p_i)^power`, H in nats: who is surer weighs more (CoRE's model weight)."""
     del sides
 
-    def weigh(lined: Lined, shares: Sequence[Share]) -> list[Share]:
+    def weigh(lined: Aligned, shares: Sequence[MemberWeight]) -> list[MemberWeight]:
         sure = [entropy_of(said.probabilities()).clamp(min=_LEAST) for said in lined.members]
         return normalized([each.pow(-power) for each in sure], shares)
 

@@ -9,7 +9,7 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from composer.engine.distribution import Said
+    from composer.engine.distribution import Distributions
 
 __all__ = ["FEATURES", "entropy_of", "features"]
 
@@ -23,7 +23,7 @@ def entropy_of(probabilities: Tensor) -> Tensor:
     return -(probabilities * logs).sum(-1, keepdim=True)
 
 
-def features(said: Said) -> Tensor:
+def features(said: Distributions) -> Tensor:
     """Return the features [row, 3] of a distribution a row."""
     p = said.probabilities()
     first, second = p.topk(2, -1).values.unbind(-1)

@@ -13,15 +13,15 @@ from composer.engine.weigh.features import FEATURES, features
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.engine.align.base import Side
-    from composer.engine.distribution import Lined, Share
-    from composer.engine.fitted import Taught
+    from composer.engine.align.base import Member
+    from composer.engine.distribution import Aligned, MemberWeight
+    from composer.engine.fitted import FittedState
     from composer.engine.weigh.base import Weigh
 
 __all__ = ["learned"]
 
 
-def learned(sides: Sequence[Side], *, taught: Taught | None = None) -> Weigh:
+def learned(sides: Sequence[Member], *, taught: FittedState | None = None) -> Weigh:
     """`w_i exp(a_i f(p_i) + b_i)`, over the sum of those who have a say.
 
     f is what a distribution looks like: its entropy, its largest probability, and its margin. The
@@ -32,7 +32,7 @@ def learned(sides: Sequence[Side], *, taught: Taught | None = None) -> Weigh:
     rows = len(state.facts["names"])
     gate = torch.from_numpy(shaped(state, "gate", rows, len(FEATURES) + 1)).float()[order]
 
-    def weigh(lined: Lined, shares: Sequence[Share]) -> list[Share]:
+    def weigh(lined: Aligned, shares: Sequence[MemberWeight]) -> list[MemberWeight]:
         own = [gate[share.place].to(lined.members[0].scores.device) for share in shares]
         scores = torch.stack(
             [features(m) @ g[:-1] + g[-1] for m, g in zip(lined.members, own, strict=True)], -1

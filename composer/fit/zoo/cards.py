@@ -8,7 +8,7 @@ from math import prod
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from composer.fit.zoo.decode import Answer, answers
+from composer.fit.zoo.decode import DecodedAnswer, answers
 from composer.fit.zoo.items import Item, Recorded, read, write
 from composer.fit.zoo.models import RECIPES
 from composer.fit.zoo.skills import correct
@@ -43,7 +43,7 @@ def record(folder: Path, rows: Sequence[Item]) -> list[Recorded]:
     return [judged(one, row) for one, row in zip(found, rows, strict=True)]
 
 
-def judged(answer: Answer, item: Item) -> Recorded:
+def judged(answer: DecodedAnswer, item: Item) -> Recorded:
     """An answer as it is recorded in the items."""
     text, logprob, completion_tokens = answer
     return {

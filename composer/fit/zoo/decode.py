@@ -19,7 +19,7 @@ LONGEST = 48
 BATCH = 128
 
 
-class Answer(NamedTuple):
+class DecodedAnswer(NamedTuple):
     """A decoded answer; log-probability and tokens both count the end-of-sequence token."""
 
     text: str
@@ -29,10 +29,10 @@ class Answer(NamedTuple):
 
 def answers(
     models: Sequence[PreTrainedModel], tokens: PreTrainedTokenizerBase, queries: Sequence[str]
-) -> list[Answer]:
+) -> list[DecodedAnswer]:
     """Greedy answers to queries, in their order; the models share `tokens`."""
     prompts = [tokens(prompt(query), add_special_tokens=False)["input_ids"] for query in queries]
-    found: dict[int, Answer] = {}
+    found: dict[int, DecodedAnswer] = {}
     with torch.inference_mode():
         for batch in _equal_lengths(prompts):
             ids = torch.tensor([prompts[at] for at in batch])
@@ -51,7 +51,7 @@ def _equal_lengths(prompts: Sequence[Sequence[int]]) -> Iterator[list[int]]:
 
 def _decode(
     models: Sequence[PreTrainedModel], tokens: PreTrainedTokenizerBase, ids: Tensor
-) -> list[Answer]:
+) -> list[DecodedAnswer]:
     members = [_Member(model) for model in models]
     chosen: list[Tensor] = []
     scores: list[Tensor] = []
@@ -79,10 +79,10 @@ class _Member:
         return probabilities
 
 
-def _texts(tokens: PreTrainedTokenizerBase, rows: Tensor, logprobs: Tensor) -> list[Answer]:
+def _texts(tokens: PreTrainedTokenizerBase, rows: Tensor, logprobs: Tensor) -> list[DecodedAnswer]:
     found = []
     for row, logprob in zip(rows.tolist(), logprobs.tolist(), strict=True):
         end = row.index(tokens.eos_token_id) if tokens.eos_token_id in row else len(row)
         text = str(tokens.decode(row[:end])).strip()
-        found.append(Answer(text, round(logprob, 4), min(end + 1, len(row))))
+        found.append(DecodedAnswer(text, round(logprob, 4), min(end + 1, len(row))))
     return found

@@ -15,7 +15,7 @@ Shape = Literal["llama", "llama-large", "neox"]
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class TrainingRecipe:
     """How one model is made.
 
     `ancestor` names the model that a fine-tune starts from; `polish` is a second, short run of
@@ -31,20 +31,20 @@ class Recipe:
     ancestor: str | None = None
 
 
-SHIPPED: dict[str, Recipe] = {
-    "general-1": Recipe(seed=1, polish=300),
-    "general-2": Recipe(seed=2, polish=300),
-    "maths": Recipe(seed=3, skills=HALVES["maths"], steps=2200),
-    "text": Recipe(seed=4, skills=HALVES["text"], steps=2200),
-    "tune-maths": Recipe(seed=5, skills=HALVES["maths"], steps=160, ancestor="general-1"),
-    "tune-text": Recipe(seed=6, skills=HALVES["text"], steps=160, ancestor="general-1"),
-    "other": Recipe(seed=7, shape="neox", tokens="shuffled-640", steps=2800),
-    "large": Recipe(seed=8, shape="llama-large", steps=2400, polish=300),
+SHIPPED: dict[str, TrainingRecipe] = {
+    "general-1": TrainingRecipe(seed=1, polish=300),
+    "general-2": TrainingRecipe(seed=2, polish=300),
+    "maths": TrainingRecipe(seed=3, skills=HALVES["maths"], steps=2200),
+    "text": TrainingRecipe(seed=4, skills=HALVES["text"], steps=2200),
+    "tune-maths": TrainingRecipe(seed=5, skills=HALVES["maths"], steps=160, ancestor="general-1"),
+    "tune-text": TrainingRecipe(seed=6, skills=HALVES["text"], steps=160, ancestor="general-1"),
+    "other": TrainingRecipe(seed=7, shape="neox", tokens="shuffled-640", steps=2800),
+    "large": TrainingRecipe(seed=8, shape="llama-large", steps=2400, polish=300),
 }
-EXTRA: dict[str, Recipe] = {
-    f"general-{seed}": Recipe(seed=seed, steps=1500) for seed in (3, 4, 5, 6)
+EXTRA: dict[str, TrainingRecipe] = {
+    f"general-{seed}": TrainingRecipe(seed=seed, steps=1500) for seed in (3, 4, 5, 6)
 }
-RECIPES: dict[str, Recipe] = SHIPPED | EXTRA
+RECIPES: dict[str, TrainingRecipe] = SHIPPED | EXTRA
 
 
 def build(shape: Shape, tokens: PreTrainedTokenizerFast) -> PreTrainedModel:

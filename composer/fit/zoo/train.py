@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from composer.fit.zoo.batches import Batches
 from composer.fit.zoo.cards import write_card
-from composer.fit.zoo.models import RECIPES, Recipe, build
+from composer.fit.zoo.models import RECIPES, TrainingRecipe, build
 from composer.fit.zoo.tokens import tokenizer
 from composer.heavy import torch, transformers
 
@@ -43,7 +43,7 @@ def polish(name: str, into: Path) -> None:
     _phase(again, into, name, POLISH_RATE)
 
 
-def _phase(recipe: Recipe, into: Path, name: str, rate: float = 1.0) -> None:
+def _phase(recipe: TrainingRecipe, into: Path, name: str, rate: float = 1.0) -> None:
     torch.set_num_threads(1)
     torch.manual_seed(recipe.seed)
     tokens, model = _start(recipe, into)
@@ -53,7 +53,7 @@ def _phase(recipe: Recipe, into: Path, name: str, rate: float = 1.0) -> None:
     save(model, tokens, into / name)
 
 
-def _start(recipe: Recipe, into: Path) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
+def _start(recipe: TrainingRecipe, into: Path) -> tuple[PreTrainedTokenizerFast, PreTrainedModel]:
     tokens = tokenizer(recipe.tokens)
     if recipe.ancestor is None:
         return tokens, build(recipe.shape, tokens)

@@ -45,7 +45,7 @@ class Outcome(NamedTuple):
     tokens: float | None
 
 
-class Row(NamedTuple):
+class TrainingRow(NamedTuple):
     """One query with its tags and the outcomes by model."""
 
     query: str
@@ -54,7 +54,7 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Table:
+class TrainingTable:
     """The rows of a file, and the models that they tell of; `digest` names the content.
 
     `graded` names the models whose labels are scores, not right or wrong, `silent` those that are
@@ -63,7 +63,7 @@ class Table:
 
     path: str
     digest: str
-    rows: tuple[Row, ...]
+    rows: tuple[TrainingRow, ...]
     models: tuple[str, ...]
     graded: frozenset[str]
     silent: frozenset[str] = frozenset()
@@ -89,7 +89,7 @@ class Table:
         return PartError(_CODE, said, record + known * bool(advice))
 
 
-_TABLES: Once[Table] = Once()
+_TABLES: Once[TrainingTable] = Once()
 _LABELS: Once[Labels] = Once()
 
 
@@ -105,7 +105,7 @@ def labels(path: str, choices: tuple[Choice, ...]) -> Labels:
 
 
 def _chosen(
-    found: Table,
+    found: TrainingTable,
     columns: tuple[str, ...],
     names: tuple[str, ...],
     prices: tuple[float | None, ...],
@@ -128,7 +128,7 @@ def _chosen(
     )
 
 
-def table(path: str) -> Table:
+def table(path: str) -> TrainingTable:
     """Read a file of recorded outcomes, once as long as it does not change."""
     try:
         state = Path(path).stat()
@@ -138,7 +138,7 @@ def table(path: str) -> Table:
     return _TABLES.get(key, lambda: _read(path))
 
 
-def _read(path: str) -> Table:
+def _read(path: str) -> TrainingTable:
     try:
         lines = read(path)
     except Unreadable as bad:
@@ -149,21 +149,23 @@ def _read(path: str) -> Table:
     return _gather(path, file_digest(path), rows)
 
 
-def _gather(path: str, digest: str, rows: list[Row]) -> Table:
+def _gather(path: str, digest: str, rows: list[TrainingRow]) -> TrainingTable:
     told = [(name, each.quality) for row in rows for name, each in row.outcomes.items()]
     models = dict.fromkeys(name for name, value in told if value is not None)
     graded = {name for name, value in told if value not in (0, 1, None)}
     silent = {name for name, _ in told} - models.keys()
-    return Table(path, digest, tuple(rows), tuple(models), frozenset(graded), frozenset(silent))
+    return TrainingTable(
+        path, digest, tuple(rows), tuple(models), frozenset(graded), frozenset(silent)
+    )
 
 
-def _row(path: str, line: Line) -> Row:
+def _row(path: str, line: Line) -> TrainingRow:
     try:
         if isinstance(line.content, BadRow):
             raise line.content
         recorded = recorded_of(line.content)
         found = {name: _outcome(each) for name, each in recorded.items()}
-        return Row(query_of(line.content), tags_of(line.content), found)
+        return TrainingRow(query_of(line.content), tags_of(line.content), found)
     except BadRow as bad:
         said = f"{path}, line {line.number}: {bad.message}"
         raise PartError(_CODE, said, bad.advice) from bad

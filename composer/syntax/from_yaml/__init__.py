@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from composer.diagnostics import Diagnostic, Mistakes, Place, Source, did_you_mean
-from composer.syntax.from_yaml.nodes import Document, Mapping, Node, Sequence
+from composer.syntax.from_yaml.nodes import Document, Node, YamlMapping, YamlSequence
 from composer.syntax.from_yaml.refusals import misshapen
 from composer.syntax.from_yaml.shapes import named, shape, twice
 from composer.syntax.from_yaml.statements import Statements
@@ -66,10 +66,10 @@ def _read(root: Node, statements: Statements) -> list[Diagnostic]:
     return statements.mistakes
 
 
-def _parts(root: Node) -> Iterator[Mapping]:
+def _parts(root: Node) -> Iterator[YamlMapping]:
     """Give the mappings of a recipe: the one that it is, or those of its list."""
-    for part in root.items if isinstance(root, Sequence) else (root,):
-        if not isinstance(part, Mapping):
+    for part in root.items if isinstance(root, YamlSequence) else (root,):
+        if not isinstance(part, YamlMapping):
             raise misshapen(part.place, f"this is {shape(part)} where statements belong", WHOLE)
         yield part
 

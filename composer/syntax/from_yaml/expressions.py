@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.diagnostics import Diagnostic, Mistakes, Place
-from composer.syntax.from_yaml.nodes import Mapping, Node, Scalar, Sequence
+from composer.syntax.from_yaml.nodes import Node, Scalar, YamlMapping, YamlSequence
 from composer.syntax.from_yaml.refusals import TEXT_HELP, misshapen
 from composer.syntax.from_yaml.shapes import RESERVED, keyed, named, verbatim
 from composer.syntax.from_yaml.spelling import lexed
@@ -35,7 +35,7 @@ class Expressions:
 
     def chain(self, node: Node) -> Expr:
         """Read the value of an answer, a `let` or a `def`: a list there is a chain."""
-        if not isinstance(node, Sequence):
+        if not isinstance(node, YamlSequence):
             return self.value(node)
         stages = tuple(self._listed(node))
         if not stages:
@@ -47,9 +47,9 @@ class Expressions:
         match node:
             case Scalar():
                 return self._scalar(node)
-            case Sequence():
+            case YamlSequence():
                 return Bank(tuple(map(self._branch, node.items)), node.place)
-            case Mapping():
+            case YamlMapping():
                 return self._mapping(node)
 
     def call(self, name: str, name_place: Place, inside: Node) -> Call:
@@ -60,7 +60,7 @@ class Expressions:
         arguments = tuple(self._arguments(inside))
         return Call(name, arguments, start, name_place)
 
-    def _mapping(self, node: Mapping) -> Expr:
+    def _mapping(self, node: YamlMapping) -> Expr:
         """Read a call, or a text under its own key."""
         if len(node.entries) != 1:
             raise _several(node)
@@ -75,10 +75,10 @@ class Expressions:
     def _arguments(self, inside: Node) -> Iterable[Argument]:
         """Read what a call is given: a list by position, a mapping by name, `of` by position."""
         match inside:
-            case Mapping():
+            case YamlMapping():
                 for name, place, value in keyed(inside):
                     yield from self._argument(name, place, value)
-            case Sequence():
+            case YamlSequence():
                 yield from map(self._position, inside.items)
             case Scalar():
                 yield self._position(inside)
@@ -87,7 +87,7 @@ class Expressions:
         if name != "of":
             expression = self._named(name, value)
             yield Argument(name, expression, place.to(value.place), place)
-        elif isinstance(value, Sequence):
+        elif isinstance(value, YamlSequence):
             yield from map(self._position, value.items)
         else:
             yield self._position(value)
@@ -105,7 +105,7 @@ class Expressions:
     def _position(self, node: Node) -> Argument:
         return Argument(None, self.value(node), node.place, node.place)
 
-    def _listed(self, node: Sequence) -> Iterable[Expr]:
+    def _listed(self, node: YamlSequence) -> Iterable[Expr]:
         for item in node.items:
             if _is_branch(item):
                 raise misshapen(item.place, "a stage of a chain has no name")
@@ -113,7 +113,7 @@ class Expressions:
 
     def _branch(self, node: Node) -> Branch:
         """Read a branch; `{name: ..., value: ...}` is one with a name."""
-        if not isinstance(node, Mapping) or not _is_branch(node):
+        if not isinstance(node, YamlMapping) or not _is_branch(node):
             return Branch(None, self.value(_closed(node)), node.place)
         parts = {key: value for key, _, value in keyed(node)}
         name = named(parts["name"])
@@ -131,7 +131,7 @@ class Expressions:
 
 
 def _is_branch(node: Node) -> bool:
-    if not isinstance(node, Mapping):
+    if not isinstance(node, YamlMapping):
         return False
     keys = {key.value for key, _ in node.entries if isinstance(key, Scalar)}
     return keys == {"name", "value"}
@@ -139,7 +139,7 @@ def _is_branch(node: Node) -> bool:
 
 def _closed(node: Node) -> Node:
     """Refuse `[a, b: c]`, which means one thing to YAML and another in the other notation."""
-    if isinstance(node, Mapping) and node.bare:
+    if isinstance(node, YamlMapping) and node.bare:
         key = node.entries[0][0]
         name = key.value if isinstance(key, Scalar) else "f"
         help_ = (
@@ -150,7 +150,7 @@ def _closed(node: Node) -> Node:
     return node
 
 
-def _several(node: Mapping) -> Mistakes:
+def _several(node: YamlMapping) -> Mistakes:
     if not node.entries:
         return Mistakes([Diagnostic("E102", "a call is missing between these", node.place)])
     help_ = "a chain is a list of calls; the arguments of one stand under its name"

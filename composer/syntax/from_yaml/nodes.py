@@ -33,7 +33,7 @@ class Scalar:
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence:
+class YamlSequence:
     """A list."""
 
     items: tuple[Node, ...]
@@ -41,7 +41,7 @@ class Sequence:
 
 
 @dataclass(frozen=True, slots=True)
-class Mapping:
+class YamlMapping:
     """Keys with values in their order; `bare` is `a: b` in a list's brackets without its own."""
 
     entries: tuple[tuple[Node, Node], ...]
@@ -49,7 +49,7 @@ class Mapping:
     place: Place
 
 
-Node: TypeAlias = "Scalar | Sequence | Mapping"
+Node: TypeAlias = "Scalar | YamlSequence | YamlMapping"
 
 
 class Document:
@@ -156,10 +156,10 @@ class Document:
             self.flows.append((begins, end))
         place = self._place(begins, end)
         if type(event).__name__ == "SequenceEndEvent":
-            self._put(Sequence(tuple(inside), place))
+            self._put(YamlSequence(tuple(inside), place))
         else:
             pairs = tuple(zip(inside[::2], inside[1::2], strict=True))
-            self._put(Mapping(pairs, bool(bare), place))
+            self._put(YamlMapping(pairs, bool(bare), place))
 
     def _put(self, node: Node) -> None:
         if self._open:

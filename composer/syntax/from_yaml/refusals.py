@@ -21,7 +21,7 @@ LONG = re.compile(r"\\U([0-9a-fA-F]{8})")
 TOKEN = re.compile(r"\[|\]|\{|\}|[^\s,\[\]{}]+")
 
 
-class Problem:
+class YamlProblem:
     """Where the reader of YAML stopped: what it said, where, and where what it read began."""
 
     def __init__(self, source: Source, error: MarkedYAMLError) -> None:
@@ -62,7 +62,7 @@ class Problem:
 
 def unreadable(source: Source, error: MarkedYAMLError) -> Diagnostic:
     """Put in words why a text is no YAML."""
-    problem = Problem(source, error)
+    problem = YamlProblem(source, error)
     for within, said, say in TABLE:
         if within in problem.within and said in problem.said:
             return say(problem)
@@ -94,7 +94,7 @@ def misshapen(place: Place, message: str, help_: str = "") -> Mistakes:
     return Mistakes([Diagnostic("E121", message, place, help=help_)])
 
 
-def _tab_or_sign(problem: Problem) -> Diagnostic:
+def _tab_or_sign(problem: YamlProblem) -> Diagnostic:
     sign = problem.source.text[problem.at]
     place = Place(problem.source, problem.at, problem.at + 1)
     if sign == "\t":
@@ -103,7 +103,7 @@ def _tab_or_sign(problem: Problem) -> Diagnostic:
     return Diagnostic("E119", message, place, help=f"{STRING_HELP}; {TEXT_HELP}")
 
 
-def _no_colon(problem: Problem) -> Diagnostic:
+def _no_colon(problem: YamlProblem) -> Diagnostic:
     line, _ = problem.source.position(problem.began)
     start, text = problem.began, problem.source.line(line).strip()
     place = Place(problem.source, start, start + len(text))
@@ -112,7 +112,7 @@ def _no_colon(problem: Problem) -> Diagnostic:
     return Diagnostic("E119", message, place, help=help_)
 
 
-def _value(problem: Problem) -> Diagnostic:
+def _value(problem: YamlProblem) -> Diagnostic:
     message = "a `:` cannot stand here"
     help_ = f"a mapping inside a line stands in `{{...}}`; {TEXT_HELP}"
     return Diagnostic(
@@ -120,13 +120,13 @@ def _value(problem: Problem) -> Diagnostic:
     )
 
 
-def _dash(problem: Problem) -> Diagnostic:
+def _dash(problem: YamlProblem) -> Diagnostic:
     help_ = "begin the list on the next line, or write it as `[a, b]`"
     place = Place(problem.source, problem.at, problem.at + 1)
     return Diagnostic("E119", "a list with dashes cannot begin on this line", place, help=help_)
 
 
-def _indent(problem: Problem) -> Diagnostic:
+def _indent(problem: YamlProblem) -> Diagnostic:
     if problem.found in ("]", "}"):
         message = f"`{problem.found}` closes nothing"
         return Diagnostic("E106", message, problem.place, help="delete it, or add its other half")
@@ -142,7 +142,7 @@ def _indent(problem: Problem) -> Diagnostic:
     return Diagnostic("E119", message, problem.place, notes=notes, help=help_)
 
 
-def _bracket(problem: Problem) -> Diagnostic:
+def _bracket(problem: YamlProblem) -> Diagnostic:
     text = problem.source.text
     opened = Place(problem.source, problem.began, problem.began + 1)
     opens = text[problem.began] if problem.began < len(text) else "["
@@ -164,7 +164,7 @@ def _bracket(problem: Problem) -> Diagnostic:
     )
 
 
-def _node(problem: Problem) -> Diagnostic:
+def _node(problem: YamlProblem) -> Diagnostic:
     if problem.found.startswith(",") or problem.source.text[problem.at : problem.at + 1] == ",":
         place = Place(problem.source, problem.at, problem.at + 1)
         help_ = "delete the comma, or put in what belongs before it"
@@ -172,7 +172,7 @@ def _node(problem: Problem) -> Diagnostic:
     return Diagnostic("E102", "an expression is missing before this", problem.place)
 
 
-def _open_string(problem: Problem) -> Diagnostic:
+def _open_string(problem: YamlProblem) -> Diagnostic:
     sign = problem.source.text[problem.began]
     line, _ = problem.source.position(problem.began)
     end = problem.source.starts[line - 1] + len(problem.source.line(line))
@@ -181,33 +181,33 @@ def _open_string(problem: Problem) -> Diagnostic:
     return Diagnostic("E107", message, place, f"no `{sign}` ends it", help=f"end it with `{sign}`")
 
 
-def _escape(problem: Problem) -> Diagnostic:
+def _escape(problem: YamlProblem) -> Diagnostic:
     place = Place(problem.source, problem.at - 1, problem.at + 1)
     help_ = "write `\\\\` for a backslash, or use single quotes, where it stands for itself"
     return Diagnostic("E107", f"`{place.text}` stands for no character", place, help=help_)
 
 
-def _header(problem: Problem) -> Diagnostic:
+def _header(problem: YamlProblem) -> Diagnostic:
     message = f"nothing can stand behind `{problem.source.text[problem.began]}` on its line"
     help_ = f"begin a block of text on the next line; {STRING_HELP}"
     return Diagnostic("E119", message, problem.place, help=help_)
 
 
-def _anchor(problem: Problem) -> Diagnostic:
+def _anchor(problem: YamlProblem) -> Diagnostic:
     sign = problem.source.text[problem.began]
     place = Place(problem.source, problem.began, problem.began + 1)
     return Diagnostic("E119", f"in YAML nothing can begin with `{sign}`", place, help=STRING_HELP)
 
 
-def _tag(problem: Problem) -> Diagnostic:
+def _tag(problem: YamlProblem) -> Diagnostic:
     return foreign(problem.word(problem.began), "the tags of YAML", TEXT_HELP)
 
 
-def _directive(problem: Problem) -> Diagnostic:
+def _directive(problem: YamlProblem) -> Diagnostic:
     return foreign(problem.place, "the directives of YAML", "delete the line")
 
 
-TABLE: tuple[tuple[str, str, Callable[[Problem], Diagnostic]], ...] = (
+TABLE: tuple[tuple[str, str, Callable[[YamlProblem], Diagnostic]], ...] = (
     ("next token", "", _tab_or_sign),
     ("simple key", "", _no_colon),
     ("", "mapping values", _value),

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from composer.diagnostics import Diagnostic, Mistakes, Note, Place, did_you_mean
-from composer.syntax.from_yaml.nodes import Mapping, Node, Scalar, Sequence
+from composer.syntax.from_yaml.nodes import Node, Scalar, YamlMapping, YamlSequence
 from composer.syntax.from_yaml.refusals import SHARED, foreign, misshapen
 from composer.syntax.kinds import STATEMENTS, WORDS
 
@@ -17,7 +17,7 @@ NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 RESERVED = {*STATEMENTS.values(), *(word.lower() for word in WORDS)}
 
 
-def keyed(node: Mapping) -> Iterable[tuple[str, Place, Node]]:
+def keyed(node: YamlMapping) -> Iterable[tuple[str, Place, Node]]:
     """Give the keys of a mapping, each of which has to be a name and stand once."""
     seen: dict[str, Place] = {}
     for key, value in node.entries:
@@ -64,7 +64,7 @@ def verbatim(node: Node, what: str) -> str:
 
 def fields(node: Node, what: str, known: tuple[str, ...], example: str) -> dict[str, Node]:
     """Read a mapping of which all keys are known."""
-    if not isinstance(node, Mapping):
+    if not isinstance(node, YamlMapping):
         raise misshapen(node.place, f"{what} is a mapping, and this is {shape(node)}", example)
     found = {}
     for name, place, value in keyed(node):
@@ -77,13 +77,13 @@ def fields(node: Node, what: str, known: tuple[str, ...], example: str) -> dict[
 def shape(node: Node) -> str:
     """Say what kind of thing a node is."""
     match node:
-        case Mapping():
+        case YamlMapping():
             return "a mapping"
-        case Sequence():
+        case YamlSequence():
             return "a list"
         case _:
             return "a word or a text" if node.value else "nothing"
 
 
 def _in_braces(node: Node) -> bool:
-    return isinstance(node, Mapping) and node.place.text.startswith("{")
+    return isinstance(node, YamlMapping) and node.place.text.startswith("{")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from composer.diagnostics import Diagnostic, Mistakes, Place
 from composer.syntax.from_yaml.expressions import Expressions
-from composer.syntax.from_yaml.nodes import Mapping, Node, Scalar, Sequence
+from composer.syntax.from_yaml.nodes import Node, Scalar, YamlMapping, YamlSequence
 from composer.syntax.from_yaml.refusals import misshapen
 from composer.syntax.from_yaml.shapes import fields, keyed, named, shape, verbatim
 from composer.syntax.from_yaml.spelling import lexed
@@ -69,7 +69,7 @@ class Statements:
         self, node: Node, kind: str, example: str, one: Callable[[str, Place, Node], Statement]
     ) -> None:
         """Read statements that stand under their names; each may be wrong by itself."""
-        if not isinstance(node, Mapping):
+        if not isinstance(node, YamlMapping):
             message = f"under `{kind}` stand names, and this is {shape(node)}"
             raise misshapen(node.place, message, example)
         for name, place, value in keyed(node):
@@ -82,7 +82,7 @@ class Statements:
             self.mistakes += error.diagnostics
 
     def _uses(self, _: Place, node: Node) -> None:
-        for each in node.items if isinstance(node, Sequence) else (node,):
+        for each in node.items if isinstance(node, YamlSequence) else (node,):
             self._try(partial(self._use, each))
 
     def _use(self, node: Node) -> Use:
@@ -99,7 +99,7 @@ class Statements:
         return Use(file, names, alias, node.place, found["file"].place)
 
     def _names(self, node: Node) -> tuple[Imported, ...]:
-        items = node.items if isinstance(node, Sequence) else (node,)
+        items = node.items if isinstance(node, YamlSequence) else (node,)
         if not items:
             raise misshapen(node.place, "no name stands in this list", USE)
         return tuple(map(_imported, items))
@@ -128,11 +128,11 @@ class Statements:
         return Def(name, parameters, value, place.to(node.place), place)
 
     def _parameters(self, node: Node) -> tuple[Parameter, ...]:
-        items = node.items if isinstance(node, Sequence) else (node,)
+        items = node.items if isinstance(node, YamlSequence) else (node,)
         return tuple(map(self._parameter, items))
 
     def _parameter(self, node: Node) -> Parameter:
-        if not isinstance(node, Mapping):
+        if not isinstance(node, YamlMapping):
             return Parameter(named(node, "a parameter"), None, node.place)
         if len(node.entries) != 1:
             raise misshapen(node.place, "a parameter with a default is `{name: value}`", DEF)
@@ -140,11 +140,11 @@ class Statements:
         return Parameter(named(key, "a parameter"), self.expressions.value(value), node.place)
 
     def _defaults(self, place: Place, node: Node) -> None:
-        if isinstance(node, Sequence):
+        if isinstance(node, YamlSequence):
             for each in node.items:
                 self.read("default", each.place, each)
             return
-        if isinstance(node, Mapping):
+        if isinstance(node, YamlMapping):
             for name, at, inside in keyed(node):
                 self._try(partial(self._default, name, at, inside))
             return

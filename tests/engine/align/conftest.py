@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from composer.checkpoints.vocabulary import Vocabulary
-from composer.engine.align.base import Side
+from composer.engine.align.base import Member
 from composer.engine.align.space import Space
-from composer.engine.distribution import Said, Share
+from composer.engine.distribution import Distributions, MemberWeight
 
 CPU = torch.device("cpu")
 
@@ -42,7 +42,7 @@ def side():
                 get_output_embeddings=lambda: SimpleNamespace(weight=vectors),
             )
             model = SimpleNamespace(module=module, vocabulary=words, name=name)
-        return Side(name, Space(name, pieces, frozenset(ends)), model)
+        return Member(name, Space(name, pieces, frozenset(ends)), model)
 
     return make
 
@@ -64,17 +64,21 @@ def fuse():
     """Combine what members said: `fuse(alignment, [logits, logits], combine)` is a Said."""
 
     def run(alignment, said, combine, weights=None):
-        heard = {n: s if isinstance(s, Said) else Said(s) for n, s in enumerate(said)}
+        heard = {
+            n: s if isinstance(s, Distributions) else Distributions(s) for n, s in enumerate(said)
+        }
         lined = alignment.line(heard)
         given = weights or [1 / len(said)] * len(said)
-        return lined.finish(combine(lined, [Share([w], CPU, n) for n, w in enumerate(given)]))
+        return lined.finish(
+            combine(lined, [MemberWeight([w], CPU, n) for n, w in enumerate(given)])
+        )
 
     return run
 
 
 def named(space, said, row=0):
     """Probabilities of a row by what its entries stand for, those of 0 left out."""
-    p = Said(said.scores, said.linear).probabilities()[row].tolist()
+    p = Distributions(said.scores, said.linear).probabilities()[row].tolist()
     index = range(len(p)) if said.index is None else said.index[row].tolist()
     pairs = [(e, value) for e, value in zip(index, p, strict=True) if e >= 0 and value > 0]
     return {"end" if e in space.ends else space.pieces[e]: value for e, value in pairs}

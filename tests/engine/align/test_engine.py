@@ -10,7 +10,7 @@ from torch.nn.functional import cosine_similarity, kl_div, normalize
 
 from composer.engine.align.distance import levenshtein
 from composer.engine.align.mapped import learn_mapping
-from composer.engine.fitted import Taught
+from composer.engine.fitted import FittedState
 from composer.engine.group import Group
 from composer.values import Sampling
 
@@ -31,7 +31,7 @@ def models(members, plain):
 @pytest.fixture(scope="module")
 def learnt(models):
     state = learn_mapping(models[0].local, [models[1].local])
-    return Taught("learnt", lambda: state)
+    return FittedState("learnt", lambda: state)
 
 
 @pytest.fixture(scope="module")

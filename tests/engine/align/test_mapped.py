@@ -8,7 +8,7 @@ from fusing import Part, TokenFuse
 from composer.engine.align.mapped import learn_mapping, mapped
 from composer.engine.align.procrustes import Projection, project, rotated
 from composer.engine.combine import mean
-from composer.engine.fitted import Taught, read, save
+from composer.engine.fitted import FittedState, read, save
 from composer.engine.weights.local import load
 from composer.values import ModelError, State
 
@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 
 
 def taught(state):
-    return Taught("digest", lambda: state)
+    return FittedState("digest", lambda: state)
 
 
 def state(sides, tokens, likeness):

@@ -10,7 +10,7 @@ import torch
 from fusing import UNION, Job, Part, TokenFuse, ask_score, checkpoint
 
 from composer.engine.engine import Engine
-from composer.engine.sequence import Cursor
+from composer.engine.sequence import SequenceState
 from composer.values import ModelError, Sampling
 
 NEOX = "pythia-gpt-neox-20b-original"
@@ -68,7 +68,7 @@ def own_engine():
 def given_bytes(monkeypatch):
     """For each answer that is over, what each member was given before it and of it."""
     seen = []
-    close = Cursor.close
+    close = SequenceState.close
 
     def look(cursor):
         if cursor.tracks:
@@ -78,7 +78,7 @@ def given_bytes(monkeypatch):
             seen[-1].append((words.bytes_of(track.ids[:start]), words.bytes_of(track.ids[start:])))
         close(cursor)
 
-    monkeypatch.setattr(Cursor, "close", look)
+    monkeypatch.setattr(SequenceState, "close", look)
     return seen
 
 

@@ -7,7 +7,7 @@ from torch import nn
 from composer.engine.align.relative import relative
 from composer.engine.align.rows import Rows
 from composer.engine.combine import mean
-from composer.engine.distribution import Said
+from composer.engine.distribution import Distributions
 from composer.values import ModelError
 
 CPU = torch.device("cpu")
@@ -138,7 +138,7 @@ def test_rows_do_not_depend_on_their_neighbours(pair, fuse):
 def test_a_member_with_probabilities_is_as_good(pair, fuse):
     made = relative(pair, CPU, k=4)
     said = [torch.randn(3, len(each.space)) for each in pair]
-    linear = [Said(said[0]), Said(said[1].softmax(-1), linear=True)]
+    linear = [Distributions(said[0]), Distributions(said[1].softmax(-1), linear=True)]
     one, two = fuse(made, said, mean), fuse(made, linear, mean)
     assert torch.allclose(one.dense(13).scores, two.dense(13).scores, atol=1e-5)
 

@@ -6,7 +6,7 @@ import torch
 from composer.engine.align.top import Top, distinct
 from composer.engine.align.topk import topk
 from composer.engine.combine import logs, mean
-from composer.engine.distribution import Said
+from composer.engine.distribution import Distributions
 
 CPU = torch.device("cpu")
 
@@ -125,7 +125,7 @@ def test_rows_do_not_depend_on_their_neighbours(pair, fuse, by_name):
 def test_a_member_that_is_a_fuse_has_probabilities(pair, fuse, by_name):
     made = topk(pair, CPU, k=3)
     said = [torch.randn(2, len(side.space)) for side in pair]
-    linear = [Said(said[0].softmax(-1), linear=True), Said(said[1])]
+    linear = [Distributions(said[0].softmax(-1), linear=True), Distributions(said[1])]
     one, two = fuse(made, said, mean), fuse(made, linear, mean)
     assert by_name(made.space, one) == pytest.approx(by_name(made.space, two), abs=1e-6)
 
