@@ -13,6 +13,7 @@ from composer.cli.say import (
     EXIT_PARTLY,
     Reading,
     json_option,
+    need_extra,
     recipe_options,
     timeout_option,
 )
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from composer.recipe import Recipe
 
 
-PICTURES = (".svg", ".png")
+PICTURES = (".png", ".svg", ".pdf")
 HOW = ("auto", "exact", "numeric", "contains")
 
 
@@ -59,7 +60,10 @@ class Picture(click.Path):
     ) -> str | bytes | PathLike[str]:
         """Return the file's path."""
         if Path(value).suffix.lower() not in PICTURES:
-            self.fail(f"a plot is written as .svg or .png, not as `{value}`", param, ctx)
+            self.fail(f"a plot is written as {', '.join(PICTURES)}, not as `{value}`", param, ctx)
+        if not Path(value).absolute().parent.is_dir():
+            self.fail(f"the folder of `{value}` does not exist", param, ctx)
+        need_extra("a plot", "plot", "matplotlib")
         return super().convert(value, param, ctx)
 
 
@@ -90,7 +94,7 @@ class Picture(click.Path):
     "--plot",
     type=Picture(dir_okay=False, writable=True, path_type=Path),
     metavar="FILE",
-    help="Draw quality over cost into a .svg or .png file.",
+    help="Draw quality over cost into a .png, .svg or .pdf file (extra `plot`).",
 )
 @click.option("--seed", type=int, default=0, help="The seed of the sample and all sampled work.")
 @timeout_option
@@ -139,10 +143,10 @@ def _measure(
     from composer.evaluate import compare, render
 
     comparison = compare(recipes, rows, how=how, members=members)
-    if plot is not None:
-        _draw(plot, comparison.reports)
     text = to_json(comparison.as_dict()) if as_json else render(comparison).removesuffix("\n")
     out(text, as_json=as_json)
+    if plot is not None:
+        _draw(plot, comparison.reports)
     return _status(comparison.reports)
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 import click
 
-EXTRA = "an editor's server needs the extra `editor`: pip install 'ensemble-composer[editor]'"
+from composer.cli.say import need_extra
 
 
 @click.command()
@@ -14,8 +12,7 @@ EXTRA = "an editor's server needs the extra `editor`: pip install 'ensemble-comp
 def command(*, stdio: bool) -> None:
     """Serve an editor over stdin and stdout: mistakes, hover, completion, definitions."""
     del stdio
-    if find_spec("pygls") is None:
-        raise click.UsageError(EXTRA)
+    need_extra("an editor's server", "editor", "pygls")
     from composer.editor.features import serve
 
     serve()

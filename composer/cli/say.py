@@ -6,6 +6,7 @@ import functools
 import json
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -104,6 +105,13 @@ def split_settings(settings: Iterable[str]) -> dict[str, str]:
             raise click.UsageError(f"--set takes PATH=VALUE, not {each!r}")
         out[path.strip()] = value.strip()
     return out
+
+
+def need_extra(what: str, extra: str, package: str) -> None:
+    """Refuse what needs a package of an extra that is not installed, and say how to install it."""
+    if find_spec(package) is None:
+        install = f"pip install 'ensemble-composer[{extra}]'"
+        raise click.UsageError(f"{what} needs the extra `{extra}`: {install}")
 
 
 def tell(diagnostics: Iterable[Diagnostic]) -> None:

@@ -46,6 +46,16 @@ class Decided:
     foreign: float | None
     lacks: tuple[str, ...] = ()
 
+    @property
+    def judged(self) -> int:
+        """How many decisions have a known outcome."""
+        return self.router.rows if self.router is not None else 0
+
+    @property
+    def graded(self) -> bool:
+        """Whether outcomes have scores, not only right or wrong."""
+        return self.router is not None and self.router.graded
+
     def lines(self) -> Iterator[dict[str, JSON]]:
         """Give one row a decision, as `--json` prints them."""
         for name, decision in self.decisions.items():

@@ -71,7 +71,7 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
         errors=sum(result.error is not None for result in results),
         accuracy=fmean(judged.values()) if judged else None,
         interval=mean_interval(list(judged.values())) if judged else None,
-        members=alone.summary(),
+        members=alone.summary,
         random=alone.random(),
         oracle=alone.oracle(),
         seconds=seconds,

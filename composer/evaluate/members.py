@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from composer.evaluate.judge import judge, judgement
 from composer.evaluate.recipes import alone, data_names, declarations, options_of, price_of
+from composer.metrics import mean_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from composer.evaluate.heard import Heard
     from composer.evaluate.judge import Compare
     from composer.evaluate.rows import EvaluationRow
+    from composer.metrics import Interval
     from composer.recipe import Recipe
     from composer.run import Result
     from composer.values.card import Price
@@ -35,6 +38,7 @@ class Alone:
 
     rows: int
     accuracy: float
+    interval: Interval
     cost: float
 
 
@@ -82,22 +86,15 @@ class Members:
             }
         )
 
+    @cached_property
     def summary(self) -> dict[str, Alone]:
-        """Give each member that was judged at all with its accuracy."""
-        return {
-            name: Alone(
-                len(judged),
-                fmean(quality for quality, _ in judged.values()),
-                sum(cost for _, cost in judged.values()),
-            )
-            for name, judged in self.judged.items()
-            if judged
-        }
+        """Each member that was judged at all, with its accuracy."""
+        return {name: _summed(judged) for name, judged in self.judged.items() if judged}
 
     @property
     def best(self) -> str | None:
         """The member that is best alone."""
-        return best_of(self.summary())
+        return best_of(self.summary)
 
     def qualities(self, name: str) -> dict[str, float]:
         """The quality of one member's answers by row id."""
@@ -117,6 +114,11 @@ class Members:
         many = [judged for judged in self.judged.values() if judged]
         shared = set.intersection(*(set(judged) for judged in many)) if many else set()
         return [[judged[name][0] for judged in many] for name in sorted(shared)]
+
+
+def _summed(judged: Judged) -> Alone:
+    qualities, costs = zip(*judged.values(), strict=True)
+    return Alone(len(judged), fmean(qualities), mean_interval(qualities), sum(costs))
 
 
 def quality_of(

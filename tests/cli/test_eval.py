@@ -113,14 +113,34 @@ def test_a_plot_is_drawn_beside_the_report(evaluate, name):
     status, out, _ = evaluate("drawn.ens", "--plot", name)
     assert status == 0
     assert "the route, 3 rows" in out
-    start = b"<svg" if name.endswith("svg") else b"\x89PNG"
+    start = b"<?xml" if name.endswith("svg") else b"\x89PNG"
     assert Path(name).read_bytes().startswith(start)
 
 
 def test_a_plot_of_another_kind_is_refused(evaluate):
-    status, _, err = evaluate("vote.ens", "--plot", "curve.pdf")
-    assert status == 2
-    assert ".svg or .png" in err
+    status, out, err = evaluate("vote.ens", "--plot", "curve.jpg")
+    assert (status, out) == (2, "")
+    assert ".png, .svg, .pdf" in err
+
+
+def test_without_the_extra_nothing_is_evaluated_and_it_says_what_to_install(evaluate, monkeypatch):
+    monkeypatch.setattr("composer.cli.say.find_spec", lambda _: None)
+    status, out, err = evaluate("vote.ens", "--plot", "curve.svg")
+    assert (status, out) == (2, "")
+    assert "ensemble-composer[plot]" in err
+
+
+def test_a_folder_that_is_not_there_is_told_before_anything_is_evaluated(evaluate):
+    status, out, err = evaluate("vote.ens", "--plot", "no/curve.svg")
+    assert (status, out) == (2, "")
+    assert "does not exist" in err
+
+
+def test_a_plot_that_cannot_be_drawn_loses_no_report(evaluate):
+    status, out, err = evaluate("vote.ens", "--plot", "curve.svg")
+    assert status == 3
+    assert "vote.ens" in out
+    assert "error[E712]" in err
 
 
 def test_tables_are_not_cut_where_nobody_watches(evaluate, monkeypatch):
