@@ -328,24 +328,29 @@ def way_of(runner):
 HEAD = """\
 # Architectures
 
-How rows of local models are read is proved when a model is loaded, not looked up in a list: see
-[how it runs](design.md#the-fusion-core). This page is what came of it for every causal
-architecture of transformers {version}: a small one with random weights, windows of {window} tokens
-and rows of {lengths} tokens, which are fed together, cut back and forked, against what
-`generate` writes for each text alone (greedy, float32).
+Does the architecture of your model work here, and can its texts share forward passes? Look it up in
+the table. Nothing has to be configured: each model is tested when it is loaded, and is read in the
+fastest way that gives correct logits ([how it runs](design.md)).
 
-Of {all} architectures {built} could be built and compared, and {equal} of these write the tokens
-of `generate`, with its logits. {packed} are read packed, {padded} padded, {states} as states that
-share a pass, {apart} row by row.
+The table lists every causal architecture of transformers {version}: {built} of {all} could be built
+and compared, and {equal} of these write the tokens of `generate`, with the same logits.
 
-- **packed**: the new tokens of all rows in one line, without padding;
-- **padded**: rows in one pass, filled up to one length;
-- **states**: rows of a recurrent model in one pass;
-- **apart**: each row with a cache of its own; some of these caches take one token at a time, and
-  where none is right the whole text is read again at each step.
+For the test, a small model with random weights and windows of {window} tokens reads rows of
+{lengths} tokens. The rows are fed together, cut back and forked. The result is compared with
+what `generate` writes for each text alone (greedy, float32). In the column "as `generate`", `yes`
+means the same tokens and logits, and `no` means other tokens.
 
-The page is made by `COMPOSER_ACCEPT=1 pytest -m slow tests/checkpoints/test_architectures.py`. It
-can be made in pieces (`-k part0`, to `-k part7`).
+| read | architectures | how rows are read |
+|---|---|---|
+| packed | {packed} | the new tokens of all rows in one line, without padding |
+| padded | {padded} | rows in one pass, padded to one length |
+| states | {states} | rows of a recurrent model in one pass |
+| apart | {apart} | row by row, each with a cache of its own |
+| apart, token by token | | the same, and the cache takes one token at a time |
+| apart, all again | | no cache is correct, so the whole text is read again at each step |
+
+`COMPOSER_ACCEPT=1 pytest -m slow tests/checkpoints/test_architectures.py` makes this page. It can
+be made in pieces (`-k part0`, to `-k part7`).
 
 | architecture | read | as `generate` | why |
 |---|---|---|---|
