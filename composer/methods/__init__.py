@@ -49,11 +49,11 @@ if TYPE_CHECKING:
     from composer.methods.signals.base import Signal
     from composer.methods.signals.measured import Confidence
     from composer.methods.span import Boundary, Words
-    from composer.methods.table import find_part, kind_of, kinds_of, parts
+    from composer.methods.table import find_part, kinds_of, parts
     from composer.methods.template import Template, check
     from composer.methods.templates import TEMPLATES
     from composer.methods.ties import First, Seeded, Surest, Ties
-    from composer.specs.parts import Align, Combine, Draft, Gate, Handover, Weigh
+    from composer.specs.parts import Align, Combine, Draft, Gate, Handover, Weigh, kind_of
     from composer.values import Typed
 
     PARTS: dict[str, dict[str, type[Typed]]]

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, get_args
 
 from composer.quiet import aloud
-from composer.specs.parts import TensorPart
+from composer.specs.parts import kind_of
 from composer.values import Typed
 
 if TYPE_CHECKING:
@@ -143,14 +143,6 @@ BUILT_IN: dict[str, dict[str, str]] = {
     },
 }
 """The parts that come with the project: the module and the class of each, imported on use."""
-
-
-def kind_of(part: type[Typed]) -> str:
-    """Return the name of a part's kind: its base class that is no other's kind."""
-    roots = {Typed, TensorPart}
-    return next(
-        base for base in part.__mro__ if roots.intersection(base.__bases__)
-    ).__name__.lower()
 
 
 def kinds_of(annotation: object) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from composer.specs.content import file_digest
 from composer.specs.derived import Derived
 from composer.specs.models import Declared
+from composer.specs.parts import kind_of
 from composer.values.learnt import Trainable
 from composer.values.typed import Resolve, Typed
 
@@ -72,11 +73,20 @@ def _held(model: Declared | Derived, content: Content) -> JSON:
 
 
 def _part(part: Typed, content: Content) -> JSON:
-    """Write a part by its class, its options, what its files hold and what it has learnt."""
+    """Write a part by its identity, its options, what its files hold and its fitted state."""
     options = {name: _option(part, name, content) for name in type(part).model_fields}
     fitted = part.fitted if isinstance(part, Trainable) else None
-    kind = f"{type(part).__module__}.{type(part).__qualname__}"
-    return [kind, options, None if fitted is None else fitted.digest]
+    return [_identity(type(part)), options, None if fitted is None else fitted.digest]
+
+
+def _identity(part: type[Typed]) -> str:
+    """Name a class of parts: by its kind and name, and by the package that defines it.
+
+    The module is left out, so that answers stay in the cache when a part moves to another file.
+    """
+    if not part.name:
+        return f"{part.__module__}.{part.__qualname__}"
+    return f"{part.__module__.partition('.')[0]}:{kind_of(part)}:{part.name}"
 
 
 def _option(part: Typed, name: str, content: Content) -> JSON:

@@ -31,6 +31,7 @@ __all__ = [
     "Renders",
     "TensorPart",
     "Weigh",
+    "kind_of",
 ]
 
 
@@ -67,6 +68,13 @@ class TensorPart(Typed):
     def arguments(self) -> Mapping[str, object]:
         """Return what the function is given beside the members: the options."""
         return {name: getattr(self, name) for name in type(self).model_fields}
+
+
+def kind_of(part: type[Typed]) -> str:
+    """Return the name of a part's kind: its base class that is no other's kind."""
+    roots = {Typed, TensorPart}
+    kind = next((base for base in part.__mro__ if roots.intersection(base.__bases__)), part)
+    return kind.__name__.lower()
 
 
 class Align(TensorPart):

@@ -6,7 +6,7 @@ import pytest
 
 from composer.backends.fake import Fake
 from composer.backends.zoo import Zoo
-from composer.methods import Logs, Mean, Shared, Template, Union
+from composer.methods import Align, Combine, Logs, Mean, Shared, Template, Union
 from composer.methods.gate import Critical
 from composer.specs import Declared, Prompted, SpanFuse, TokenFuse
 from composer.specs.digest import digest
@@ -54,6 +54,28 @@ def test_what_a_part_has_learnt_matters():
     gate = Critical()
     taught = [gate.bound(Fitted((), 1, lambda: {"state": State()}, digest=d)) for d in "ab"]
     assert len({digest(fuse(A, B, gate=each)) for each in (gate, *taught)}) == 3
+
+
+def test_a_part_keeps_its_digest_when_it_moves_to_another_file(monkeypatch):
+    before = digest(fuse(A, B))
+    for part in (Mean, Shared):
+        monkeypatch.setattr(part, "__module__", f"{part.__module__}_of_another_file")
+    assert digest(fuse(A, B)) == before
+
+
+def test_parts_of_one_name_differ_by_their_kinds_and_packages():
+    class Average(Combine):
+        """A part of another package, or so it says."""
+
+        name = "mean"
+
+    class AlignMean(Align):
+        """A part of another kind."""
+
+        name = "mean"
+
+    digests = {digest(part) for part in (Mean(), Average(), AlignMean())}
+    assert len(digests) == 3
 
 
 def test_what_a_file_holds_matters_and_not_its_name(tmp_path):

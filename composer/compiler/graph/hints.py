@@ -6,7 +6,7 @@ import types
 import typing
 from typing import TYPE_CHECKING, TypeGuard, TypeVar
 
-from composer.methods.table import kind_of
+from composer.specs.parts import kind_of
 from composer.values import Model, Port, port_of
 from composer.values.typed import Resolve, Typed, Variables
 
