@@ -169,8 +169,8 @@ class Recipe:
         from composer.compiler.plan import lock_of, lock_path
 
         if self.path is None:
-            text = "a recipe that lies in no file has no place for a lock"
-            raise Mistakes([Diagnostic("E501", text, help="save it first")])
+            text = "a lock needs a recipe that is saved in a file"
+            raise Mistakes([Diagnostic("E501", text, help="save the recipe first")])
         lock = lock_of(self.optimized.root, self.path.parent)
         path = lock_path(self.path)
         path.write_text(lock.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -197,7 +197,7 @@ class Recipe:
     def _answer(self) -> Node:
         """The graph as it is written, with what its parts have learnt."""
         if self.taught.answer is None:
-            text = f"`{self.name}` has no answer: it is a file for others to use"
+            text = f"`{self.name}` has no answer: it can be used by other recipes, but not run"
             help_ = "end it with an expression, such as `[A, B] -> vote()`"
             raise Mistakes([Diagnostic("E207", text, help=help_)])
         return self.taught.answer
@@ -233,9 +233,9 @@ def _no_such(name: str) -> Diagnostic:
     known = [path.relative_to(shipped()).with_suffix("") for path in shipped().rglob("*.ens")]
     by_end = {path.name: str(path) for path in known} | {str(path): str(path) for path in known}
     near = name if name in by_end else nearest(name, by_end)
-    listed = "`compose ls recipes` lists those of the package"
+    listed = "`compose ls recipes` lists the recipes of the package"
     help_ = f"did you mean `{by_end[near]}`?" if near else listed
-    return Diagnostic("E501", f"there is no recipe `{name}`, and no such file", help=help_)
+    return Diagnostic("E501", f"there is no recipe or file `{name}`", help=help_)
 
 
 def _shipped(path: Path) -> Path | None:

@@ -42,13 +42,13 @@ def test_changed_answers_are_refused(recipe):
     data = recipe.with_name("answers.jsonl")
     data.write_text(data.read_text().replace('"so"', '"no"'), encoding="utf-8")
     codes = refused(recipe)
-    assert ("E506", "the file `answers.jsonl` has changed") in codes
+    assert ("E506", "the file `answers.jsonl` has changed since the lock") in codes
 
 
 def test_changed_weights_are_refused(recipe):
     config = recipe.with_name("model") / "config.json"
     config.write_text(config.read_text() + "\n", encoding="utf-8")
-    text = "the model `L` is not what it was: its weights or configuration have changed"
+    text = "the model `L` has changed since the lock: its weights or configuration are different"
     assert refused(recipe) == [("E506", text)]
 
 
@@ -57,7 +57,7 @@ def test_a_changed_tokenizer_is_named(recipe):
     tokenizer = json.loads(path.read_text(encoding="utf-8"))
     tokenizer["normalizer"] = {"type": "Lowercase"}
     path.write_text(json.dumps(tokenizer), encoding="utf-8")
-    assert refused(recipe)[0][1].endswith("its tokenizer has changed")
+    assert refused(recipe)[0][1].endswith("its tokenizer is different")
 
 
 def test_another_model_is_refused(recipe):

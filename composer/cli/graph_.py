@@ -64,7 +64,7 @@ def command(
     try:
         output.write_text(drawn, encoding="utf-8")
     except OSError as error:
-        raise click.UsageError(f"{output} cannot be written: {error.strerror}") from None
+        raise click.UsageError(f"cannot write {output}: {error.strerror}") from None
     err(f"wrote {output}")
 
 

@@ -78,4 +78,4 @@ def _write(target: Path, text: str) -> None:
     except FileExistsError:
         raise click.UsageError(f"{target} is there already, and stays as it is") from None
     except OSError as error:
-        raise click.UsageError(f"{target} cannot be written: {error.strerror}") from None
+        raise click.UsageError(f"cannot write {target}: {error.strerror}") from None

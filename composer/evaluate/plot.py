@@ -102,7 +102,7 @@ def draw_plot(path: Path, reports: Sequence[Report | Decided]) -> None:
     try:
         path.write_bytes(content.getvalue())
     except OSError as error:
-        message = f"{path} cannot be written: {error.strerror or error}"
+        message = f"cannot write {path}: {error.strerror or error}"
         raise Failure("E503", message, "give another `--plot`") from error
 
 

@@ -62,8 +62,8 @@ def fit(lesson: FitSettings, seen: Callable[[Learner], None] = lambda _: None) -
     """
     recipe = lesson.recipe
     if recipe.path is None:
-        text = "a recipe that lies in no file has no place for what it learns"
-        raise Mistakes([Diagnostic("E501", text, help="save it first")])
+        text = "a fit needs a recipe that is saved in a file"
+        raise Mistakes([Diagnostic("E501", text, help="save the recipe first")])
     learners = find(recipe.compiled.answer) if recipe.compiled.answer is not None else []
     if not learners:
         text = f"`{recipe.name}` has no part that learns"

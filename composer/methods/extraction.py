@@ -48,8 +48,8 @@ class Pattern(Reader):
         try:
             compiled(regex)
         except PatternError as error:
-            where = "" if error.position is None else f" at its character {error.position + 1}"
-            raise ValueError(f"the pattern cannot be read{where}: {error.message}") from None
+            where = "" if error.position is None else f" at character {error.position + 1}"
+            raise ValueError(f"the pattern is not valid{where}: {error.message}") from None
         return regex
 
     @model_validator(mode="after")
@@ -58,7 +58,9 @@ class Pattern(Reader):
 
         groups = compiled(self.regex).groups
         if self.group > max(groups, 1):
-            raise ValueError(f"the pattern has no group {self.group}: it has {groups}")
+            raise ValueError(
+                f"the pattern has no group {self.group}; its number of groups is {groups}"
+            )
         return self
 
     def read(self, text: str) -> str | None:
@@ -71,7 +73,7 @@ class Pattern(Reader):
             raise PartError(
                 "E702",
                 f"the pattern `{self.regex}` takes too long on an answer of {len(text)} characters",
-                "write it so that no two of its repetitions can match the same characters",
+                "change it so that no two of its repetitions can match the same characters",
             ) from None
         if not -len(every) <= self.which < len(every):
             return None

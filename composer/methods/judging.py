@@ -99,6 +99,6 @@ def _complain(asked: int, unread: int, judges: tuple[Model, ...], ask: Asker) ->
         names = ", ".join(f"`{judge.name}`" for judge in judges)
         raise PartError(
             "E701",
-            f"no verdict of {names} could be read",
-            "a judge must end with [[A]], [[B]] or [[C]], or with a grade such as [[7]]",
+            f"no verdict could be read from the replies of {names}",
+            "a judge must end its reply with [[A]], [[B]] or [[C]], or with a grade such as [[7]]",
         )

@@ -63,7 +63,7 @@ class Operation:
 
     def __post_init__(self) -> None:
         if self.op not in _BINDS:
-            raise ValueError(f"`{self.op}` is no operator of a condition")
+            raise ValueError(f"`{self.op}` is not an operator of conditions")
 
 
 Expression = Signal | Constant | Operation
@@ -196,12 +196,12 @@ def _mistake(node: Expression, *, condition: bool) -> str | None:
     if condition and not decides:
         return f"`{_write(node)}` is a value, not a condition: compare it, as in `... >= 0.5`"
     if decides and not condition:
-        return f"`{_write(node)}` is a condition where a value is needed"
+        return f"`{_write(node)}` is a condition, but a value is needed here"
     if not isinstance(node, Operation):
         return None
     texts = (part for part in node.operands if _is_text(part))
     if node.op not in ("==", "!=") and (text := next(texts, None)):
-        return f"`{_write(text)}` is a text where a number is needed"
+        return f"`{_write(text)}` is a text, but a number is needed here"
     inner = (_mistake(part, condition=node.op in _LOGIC) for part in node.operands)
     return next((found for found in inner if found), None)
 

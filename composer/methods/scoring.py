@@ -136,8 +136,9 @@ def _mean_logprob(name: str, text: Text) -> float:
     if text.confidence is None:
         raise PartError(
             "E302",
-            f"`confident` cannot score the answer of `{name}`: its probabilities are not known",
-            "rank by `consensus()` or `judge()`, or use a model that gives log-probabilities",
+            f"`confident` cannot score the answer of `{name}`, because its probabilities are "
+            "unknown",
+            "use `consensus()` or `judge()`, or a model that gives log-probabilities",
         )
     return math.log(text.confidence) if text.confidence > 0 else -math.inf
 
@@ -166,6 +167,6 @@ def judged(scorer: Scorer, judges: tuple[Model, ...]) -> None:
     if not judges:
         raise PartError(
             "E206",
-            f"`{scorer.name}` has no model to ask",
-            f"name one: `rank(M, by = {scorer.name}())`",
+            f"`{scorer.name}` needs a model to ask",
+            f"name the model: `rank(M, by = {scorer.name}())`",
         )

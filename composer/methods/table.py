@@ -191,11 +191,13 @@ def _add(table: dict[str, dict[str, type[Typed]]], entry: EntryPoint) -> None:
         _warn(entry, f"it cannot be imported: {error}")
         return
     if not (isinstance(part, type) and issubclass(part, Typed) and part.name):
-        _warn(entry, "it is no part: a subclass of a kind, with a name")
+        _warn(entry, "it is not a part: a subclass of a kind, with a name")
     elif table.setdefault(kind_of(part), {}).setdefault(part.name, part) is not part:
-        _warn(entry, f"there is a `{part.name}` already")
+        _warn(entry, f"there is already a part `{part.name}`")
 
 
 def _warn(entry: EntryPoint, why: str) -> None:
     with aloud():
-        warnings.warn(f"the part `{entry.name}` ({entry.value}) is left out: {why}", stacklevel=2)
+        warnings.warn(
+            f"the part `{entry.name}` ({entry.value}) of a plugin is ignored: {why}", stacklevel=2
+        )

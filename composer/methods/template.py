@@ -78,9 +78,9 @@ class Template(Typed):
         except jinja2.UndefinedError as error:
             raise TemplateError(_undefined(str(error)), _known(value)) from None
         except jinja2.TemplateSyntaxError as error:
-            raise TemplateError(f"the template cannot be read: {error.message}") from None
+            raise TemplateError(f"the template is not valid: {error.message}") from None
         except jinja2.TemplateError as error:
-            raise TemplateError(f"the template cannot be filled in: {error}") from None
+            raise TemplateError(f"the template cannot be rendered: {error}") from None
 
 
 def variables(value: Query | Text | Candidates | Ranking) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def check(text: str) -> list[tuple[str, int]]:
     try:
         tree = parsed(_environment(), text)
     except jinja2.TemplateSyntaxError as error:
-        return [(_syntax(error.message or "this is no template"), error.lineno)]
+        return [(_syntax(error.message or "this is not a template"), error.lineno)]
     return sorted(_refused(tree), key=lambda found: found[1])
 
 
@@ -169,7 +169,7 @@ def _refused(tree: nodes.Template) -> Iterator[tuple[str, int]]:
 
     for node in tree.find_all(nodes.Node):
         for attribute in _reached(node):
-            yield f"a template cannot reach `{attribute}`", node.lineno
+            yield f"a template may not use `{attribute}`", node.lineno
     yield from _unknown(tree)
 
 
@@ -197,7 +197,7 @@ def _unknown(tree: nodes.Template) -> Iterator[tuple[str, int]]:
     for stranger in sorted(strangers):
         lines = (node.lineno for node in tree.find_all(nodes.Name) if node.name == stranger)
         advice = did_you_mean(stranger, VARIABLES)
-        yield f"a template does not know `{stranger}`: {advice}", next(lines, 1)
+        yield f"unknown variable `{stranger}` in the template: {advice}", next(lines, 1)
 
 
 def _syntax(message: str) -> str:
@@ -210,13 +210,13 @@ def _undefined(message: str) -> str:
     if part is None:
         lacks = message.replace("'", "`").removesuffix(" is undefined")
     elif part["place"]:
-        lacks = f"element {part['place']}, counted from 0"
+        lacks = f"element {part['place']} (counted from 0)"
     else:
-        lacks = f"a field `{part['name']}`"
-    return f"the template names something that is not there: {lacks}"
+        lacks = f"the field `{part['name']}`"
+    return f"the template uses a value that does not exist: {lacks}"
 
 
 def _known(value: Query | Text | Candidates | Ranking) -> str:
     known = variables(value)
     fields = [f"`fields.{name}`" for name in known["fields"]]
-    return "it is given " + ", ".join([*(f"`{name}`" for name in known), *fields])
+    return "it may use " + ", ".join([*(f"`{name}`" for name in known), *fields])

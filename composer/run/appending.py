@@ -41,8 +41,11 @@ class Appending:
             while left:
                 left = left[os.write(self._descriptor, left) :]
         except OSError as error:
-            text = f"{self.path} cannot be written any more: {error.strerror or error}"
-            help_ = "what it holds is kept: make room, and the same call goes on from there"
+            text = f"cannot write to {self.path} any more: {error.strerror or error}"
+            help_ = (
+                "the answers in it are kept; free some space, and run the same command again to "
+                "continue"
+            )
             raise Failure("E503", text, help_) from error
 
     def close(self) -> None:
@@ -61,7 +64,7 @@ def _stream(path: Path) -> int:
         descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
     except OSError as error:
         if error.errno == errno.ENXIO:
-            error.strerror = "nobody reads from this pipe"
+            error.strerror = "the reader of this pipe has stopped"
         raise
     os.set_blocking(descriptor, True)
     return descriptor

@@ -49,8 +49,8 @@ class RunBudget:
                 if not self._running:
                     raise Failure(
                         "E709",
-                        f"the budget of ${self.dollars:g} does not cover this call: "
-                        f"${self.spent:.6f} spent, up to ${worst:.6f} more",
+                        f"the budget of ${self.dollars:g} is too small for this call: "
+                        f"${self.spent:.6f} is spent, and it may cost ${worst:.6f} more",
                         "raise `--budget`, or lower `max_tokens`",
                     )
                 await self._settled.wait()

@@ -46,8 +46,9 @@ class Clients:
             return SpanClient(model, self, self._prices)
         raise ModelError(
             "E302",
-            f"`{model.name}` is written by the engine, which `{remote[0].name}` is not run by",
-            "fuse whole answers instead: `[A, B] -> vote()`, or declare a local model",
+            f"the members of `{model.name}` must run on this machine, and `{remote[0].name}` "
+            "does not",
+            "choose among whole answers instead: `[A, B] -> vote()`, or declare a local model",
         )
 
     def within(self, model: Model) -> AbstractAsyncContextManager[None]:

@@ -67,8 +67,9 @@ class Contents:
             where = model.weights.location if isinstance(model, Local) else ""
             raise ModelError(
                 "E505",
-                f"`{where}` has changed since this ensemble was opened: {', '.join(other[:4])}",
-                "open the ensemble again; write new weights into a folder of their own",
+                f"these files in `{where}` have changed since the ensemble was opened: "
+                f"{', '.join(other[:4])}",
+                "open the ensemble again; save new weights in a new folder",
             )
         return now is not None
 

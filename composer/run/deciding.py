@@ -63,8 +63,8 @@ def route_of(program: Program, named: str | None) -> Node:
     if named in routes:
         return routes[named]
     if named is not None or not routes:
-        said = "this recipe has no route that decides" + (f", `{named}`" if named else "")
-        raise Failure("E712", said, "there is nothing to decide: let it answer instead")
+        said = "this recipe has no route to evaluate" + (f", `{named}`" if named else "")
+        raise Failure("E712", said, "evaluate it without `--route-only`")
     return list(routes.values())[-1]
 
 
@@ -76,7 +76,10 @@ async def decide(program: Program, route: Node, queries: Sequence[Query]) -> lis
     """
     late = next((node for node in topological(route) if node.port in ANSWERS), None)
     if late is not None:
-        said = f"the route {program.ids[route]} decides on an answer, that of {program.ids[late]}"
+        said = (
+            f"the route {program.ids[route]} does not decide from the query alone: it reads the "
+            f"answer of {program.ids[late]}"
+        )
         raise Failure("E712", said, "evaluate the recipe without `--route-only`")
     if route.inputs[0].op != QUERY or not route.step.asks:
         return list(await asyncio.gather(*(_walked(program, route, each) for each in queries)))

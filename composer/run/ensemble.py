@@ -313,7 +313,7 @@ def _failed(trace: Trace) -> tuple[FailedBranch, ...]:
 def _seconds(timeout: float | None) -> float | None:
     """Refuse a time limit that is none."""
     if timeout is not None and not 0 < timeout < math.inf:
-        raise Failure("E402", f"a time limit is a number of seconds above 0, not {timeout}")
+        raise Failure("E402", f"a time limit must be a number of seconds above 0, not {timeout}")
     return timeout
 
 

@@ -169,7 +169,9 @@ class Walk:
             if _is_cancelled():
                 raise
             # Nobody has cancelled this: a member's own trouble must not pass for that.
-            raise ModelError("E701", f"{_who(node)} was cancelled from inside") from error
+            raise ModelError(
+                "E701", f"{_who(node)} was cancelled by the code that it runs"
+            ) from error
         except Exception as error:
             event.error = str(error)
             if isinstance(error, TooFewError):

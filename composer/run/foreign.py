@@ -49,6 +49,8 @@ class OutOfDistributionCount:
         if share <= max(2 * USUAL, chance):
             return None
         who = f"{self.foreign} of {self.asked} queries are" if self.asked > 1 else "the query is"
-        text = f"{who} unlike what the route learnt from ({share:.0%}; {USUAL:.0%} is usual)"
-        help_ = "its estimates lean on a safe prior there; fit on queries like these"
+        text = (
+            f"{who} unlike the data that the route was fitted on ({share:.0%}; usual: {USUAL:.0%})"
+        )
+        help_ = "its estimates are shrunk there; fit on queries like these"
         return Diagnostic("W701", text, help=help_)

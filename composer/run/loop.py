@@ -71,11 +71,14 @@ class LoopThread:
     def demand(self, *, waits: bool) -> None:
         """Raise Failure where asking would never end: in a fork, or where the thread `waits`."""
         if self.is_forked:
-            text = "this ensemble was made ready before the process was forked, and is not in it"
+            text = (
+                "this ensemble was made ready before the process was forked, and cannot be used "
+                "in the new process"
+            )
             raise Failure("E707", text, "make the recipe ready in each process")
         if waits and threading.current_thread() is self._thread:
-            text = "an ensemble was asked, and waited for, in its own thread"
-            raise Failure("E701", text, "use `await ensemble.ask(...)` there")
+            text = "this call waits for an ensemble in the thread that the ensemble runs in"
+            raise Failure("E701", text, "use `await ensemble.ask(...)` instead")
 
     def stop(self) -> None:
         """Let the thread cancel what runs and end; this does not wait for it."""

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
     from composer.run.result import FailedBranch, Result
 
-HELP = "`--json` says it of each answer; `default bank(min = all)` lets no bank go on without all"
+HELP = (
+    "`--json` shows the branches for each answer; with `default bank(min = all)` such a query fails"
+)
 
 NAMED = 5
 """Branches that a warning names."""

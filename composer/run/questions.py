@@ -31,8 +31,8 @@ def as_queries(given: Iterable[str | Query | Mapping[str, object]]) -> Iterator[
     if isinstance(given, str | bytes | Query | Mapping):
         kind = type(given).__name__
         raise TypeError(
-            f"`map` takes several questions, but is given one value of type `{kind}`: "
-            "put it in a list, or ask it alone: `ensemble(question)`"
+            f"`map` takes a list of questions, not one value of type `{kind}`: put it in a list, "
+            "or write `ensemble(question)`"
         )
     return told_apart(as_query(each, default_id=str(at)) for at, each in enumerate(given))
 
@@ -43,7 +43,7 @@ def as_query(given: str | Query | Mapping[str, object], *, default_id: str = "0"
         return given
     if not isinstance(given, str | Mapping):
         kind = type(given).__name__
-        raise TypeError(f"a question is {ACCEPTED}, but this is a value of type `{kind}`")
+        raise TypeError(f"a question must be {ACCEPTED}, not a value of type `{kind}`")
     try:
         if isinstance(given, str):
             messages = (("user", whole(given)),)

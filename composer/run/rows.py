@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from composer.run.result import Result
     from composer.values import Query
 
-ELSEWHERE = "give another `--output`, or remove that file"
+ELSEWHERE = "give another `--output`, or delete that file"
 LOCK = ".{}.lock"
 """The name of the file that is locked while a run writes; it says nothing once that has ended."""
 
@@ -50,7 +50,7 @@ class OutputFile:
             self._file = self._opened()
         except OSError as error:
             self._held.close()
-            text = f"{self.path} cannot be written: {error.strerror or error}"
+            text = f"cannot write {self.path}: {error.strerror or error}"
             raise Failure("E503", text, "give another `--output`") from error
         except BaseException:
             self._held.close()
@@ -86,7 +86,7 @@ class OutputFile:
             again = query.id in seen
             if seen.setdefault(query.id, asked) != asked:
                 text = f"two different queries have the id {query.id!r}"
-                raise Failure("E504", text, "answers are told apart by id: give each its own")
+                raise Failure("E504", text, "give each query its own id")
             if query.content and asked in known:
                 continue
             if query.id in self.done:
@@ -118,11 +118,11 @@ class OutputFile:
         try:
             self._held.enter_context(FileLock(place, timeout=0))
         except Timeout:
-            text = f"another run writes to {self.path}"
-            help_ = "wait until it has ended, or give another `--output`"
+            text = f"another run is writing to {self.path}"
+            help_ = "wait for it to end, or give another `--output`"
             raise Failure("E714", text, help_) from None
         except NotImplementedError:
-            text = f"{self.path} cannot be locked, so two runs might write to it"
+            text = f"cannot lock {self.path}, so two runs could write to it"
             raise Failure("E503", text, "give an `--output` on another disk") from None
 
     def _compare(self, query: Query, asked: str) -> None:
@@ -132,10 +132,12 @@ class OutputFile:
             return
         if before == asked:
             return
-        what = "another query with the id"
+        what = "a different query with the id"
         if self.done[query.id] == query.text:
-            what = "the same question with other messages or fields under the id"
-        raise Failure("E706", f"{self.path} answers {what} {query.id!r}", ELSEWHERE)
+            what = "the same question, but with other messages or fields, with the id"
+        raise Failure(
+            "E706", f"{self.path} already has an answer to {what} {query.id!r}", ELSEWHERE
+        )
 
     def _all_kept(self) -> bool:
         """Remember the answers of the file; say whether it holds nothing else."""
@@ -173,7 +175,7 @@ class OutputFile:
             raise Failure(
                 "E706",
                 f"{self.path}, line {number}, was written by another recipe, or with other "
-                f"settings or another seed: by {made_by}, but `{self.name}` is now {self.recipe}",
+                f"settings or another seed ({made_by}; `{self.name}` is now {self.recipe})",
                 f"{ELSEWHERE}; nothing was overwritten",
             )
 
@@ -187,7 +189,7 @@ class OutputFile:
             return row
         raise Failure(
             "E706",
-            f"{self.path}, line {number}, is no answer of a run",
+            f"{self.path}, line {number}, is not an answer of a run",
             "give another `--output`; nothing was overwritten",
         )
 

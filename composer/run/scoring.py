@@ -20,8 +20,9 @@ async def score(program: Program, text: str, query: Query | None) -> Score:
     if asked is None or asked not in program.fixed:
         raise Failure(
             "E701",
-            "this recipe's answer is not written by one model or fuse, so it scores no text",
-            "let its last step be a model or a fuse, without a route",
+            "this recipe cannot score texts, because its answer is not written by a single model "
+            "or fuse",
+            "end the recipe with a model or a fuse, without a route",
         )
     request = ScoreTexts(model_of(asked), query, (text,))
     (found,) = await (await program.means.clients.of(request.model)).score(request)

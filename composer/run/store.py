@@ -56,7 +56,7 @@ SAID = {
     sqlite3.SQLITE_FULL: "the disk is full",
     sqlite3.SQLITE_IOERR: "the disk cannot be read or written",
     sqlite3.SQLITE_CORRUPT: "it is damaged",
-    sqlite3.SQLITE_NOTADB: "it is damaged, or no file of this program",
+    sqlite3.SQLITE_NOTADB: "it is damaged, or not a file of this program",
 }
 """SQLite's faults in words."""
 
@@ -190,9 +190,9 @@ class Store:
         where = f" in {self._path}" if self._path is not None else ""
         code = _code(error)
         said = SAID.get(code, str(error))
-        help_ = "answers are given all the same; `--no-cache` keeps none, and says nothing"
+        help_ = "the run continues without it; `--no-cache` hides this warning"
         if code in DAMAGED:
-            help_ = "answers are given all the same; removing that file loses nothing but time"
+            help_ = "the run continues without it; you may delete the file, it contains only copies"
         return Diagnostic("W710", f"answers are not kept{where}: {said}", help=help_)
 
 
@@ -224,8 +224,8 @@ def _lay_out(table: sqlite3.Connection) -> None:
     made = dict(table.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
     firsts = {name: FIRST_LAYOUT.format(name) for name in ("answers", "scores")}
     if whose == APPLICATION or (made and made != firsts):
-        other = "was made by another version of the package" if whose == APPLICATION else ""
-        raise OtherFileError(other or "is no file of this program, and is left as it is")
+        other = "it was made by another version of this package" if whose == APPLICATION else ""
+        raise OtherFileError(other or "it is not a file of this program; it was not changed")
     table.executescript(LAYOUT)
     for name in made:
         table.execute(f"DROP TABLE IF EXISTS {name}")

@@ -50,7 +50,7 @@ def said_of(
             yield from ((0, _stage(stage)) for stage in value)
         elif name == "tie":
             settled = step["notes"].get("ties", "chance")
-            yield 0, f"tie: {short(value)} lead alike, settled by `{settled}`"
+            yield 0, f"tie between {short(value)}, broken by `{settled}`"
         elif name != "ties":
             yield 0, f"{name}: {short(value)}"
     if step["error"]:
@@ -66,7 +66,7 @@ def clipped(text: str, most: int | None) -> str:
 
 
 def _asked(asked: Mapping[str, Any]) -> str:
-    kept = ", kept from before" if asked.get("cached") else ""
+    kept = ", from the cache" if asked.get("cached") else ""
     return f"{asked['what']} {asked['model']}: {asked['text']!r}  ({asked['tokens']} tokens{kept})"
 
 
@@ -84,8 +84,8 @@ def _span(span: Mapping[str, Any]) -> str:
 
 def _stage(stage: Mapping[str, Any]) -> str:
     facts = ", ".join(f"{n} = {short(v)}" for n, v in stage["signals"].items())
-    verdict = {True: "holds", False: "does not hold", None: "cannot be known"}[stage["accepted"]]
-    then = f", so {stage['next']} is asked" if stage["next"] else ", so the answer stands"
+    verdict = {True: "holds", False: "does not hold", None: "is unknown"}[stage["accepted"]]
+    then = f", so {stage['next']} is asked" if stage["next"] else ", so the answer is taken"
     return f"{stage['answer']!r} by {stage['by']}: {stage['rule']} {verdict} ({facts}){then}"
 
 

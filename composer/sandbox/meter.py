@@ -51,9 +51,9 @@ class Meter:
         """Count one turn of a loop, one call or one operation."""
         self._steps += 1
         if self._steps > self.limits.steps:
-            raise LimitError(f"it takes more than {self.limits.steps:,} steps")
+            raise LimitError(f"it needs more than {self.limits.steps:,} steps")
         if time.thread_time() > self._until:
-            raise LimitError(f"it works for more than {self.limits.seconds:g} seconds")
+            raise LimitError(f"it runs for more than {self.limits.seconds:g} seconds")
 
     def make(self, size: int) -> None:
         """Count characters that are about to be made, or were."""

@@ -41,7 +41,7 @@ def compiled(pattern: str) -> Pattern[str]:
     if len(pattern) > _LONGEST:
         raise PatternError(f"it has more than {_LONGEST:,} characters")
     if _repeated(pattern) > _LARGEST:
-        raise PatternError("its repetitions, multiplied, are too many")
+        raise PatternError("it has too many nested repetitions")
     try:
         return regex.compile(pattern, regex.VERSION0)
     except regex.error as error:
@@ -49,7 +49,7 @@ def compiled(pattern: str) -> Pattern[str]:
     except ValueError as error:
         raise PatternError(str(error)) from None
     except (RecursionError, MemoryError, OverflowError):
-        raise PatternError("it nests too deep") from None
+        raise PatternError("it is nested too deep") from None
 
 
 def matches(pattern: str, text: str, seconds: float = SECONDS) -> list[Match[str]]:

@@ -45,7 +45,7 @@ def operation(operator: str, left: object, right: object) -> None:
 def formatted(text: str, values: Sequence[object]) -> int:
     """Return how long a text becomes at most when values are put into its places."""
     if _WIDE.search(text):
-        raise LimitError("it formats with a width that is too large or not written out")
+        raise LimitError("it uses a format width that is too large or not a plain number")
     places = text.count("%") + text.count("{")
     widths = sum(int(width) for width in re.findall(r"[0-9]+", text))
     return len(text) + widths + places * (METER.get().weigh(*values) + ITEM)
@@ -73,11 +73,11 @@ def filtered(name: str, value: object, args: Sequence[object], named: Mapping[st
     if name in _FILTERS:
         meter.make(_FILTERS[name](meter, value, values))
     elif name in _SLOW and size > _QUADRATIC:
-        raise LimitError(f"`{name}` is given more than {_QUADRATIC:,} characters")
+        raise LimitError(f"`{name}` is used on more than {_QUADRATIC:,} characters")
     elif name == "round" and _largest(values) > _DIGITS:
         raise LimitError(f"it rounds to more than {_DIGITS} digits")
     elif name == "sum" and not all(isinstance(each, int | float | str) for each in values):
-        raise LimitError("`sum` adds numbers only")
+        raise LimitError("`sum` can only add numbers")
 
 
 def _largest(values: Sequence[object]) -> int:

@@ -100,23 +100,23 @@ class GenerationTag(Extension):
 def parsed(environment: Environment, text: str) -> nodes.Template:
     """Read a template and compile it to nothing; raises TemplateSyntaxError, in words."""
     if len(text) > _LONGEST:
-        raise TemplateSyntaxError(f"a template has at most {_LONGEST:,} characters", 1)
+        raise TemplateSyntaxError(f"a template may have at most {_LONGEST:,} characters", 1)
     try:
         tree = environment.parse(text)
         _code(environment, environment.parse(text))
     except _UNREAL as error:
-        raise TemplateSyntaxError("a template cannot nest brackets so deep", 1) from error
+        raise TemplateSyntaxError("the brackets of the template are nested too deep", 1) from error
     return tree
 
 
 def compiled(environment: Environment, text: str) -> Template:
     """Compile a template, with counting put in; raises TemplateSyntaxError."""
     if len(text) > _LONGEST:
-        raise TemplateSyntaxError(f"a template has at most {_LONGEST:,} characters", 1)
+        raise TemplateSyntaxError(f"a template may have at most {_LONGEST:,} characters", 1)
     try:
         code = _code(environment, environment.parse(text))
     except _UNREAL as error:
-        raise TemplateSyntaxError("a template cannot nest brackets so deep", 1) from error
+        raise TemplateSyntaxError("the brackets of the template are nested too deep", 1) from error
     return environment.template_class.from_code(environment, code, environment.make_globals(None))
 
 
@@ -130,7 +130,7 @@ def rendered(template: Template, values: Mapping[str, object], limits: Limits) -
         raise TemplateError(str(error)) from error
     except _FAILED as error:
         deep = isinstance(error, RecursionError)
-        raise TemplateError("it goes too deep into itself" if deep else str(error)) from error
+        raise TemplateError("it calls itself too often" if deep else str(error)) from error
     finally:
         METER.reset(token)
 
@@ -146,9 +146,9 @@ class _Counting(NodeTransformer):
         """Refuse what reads other files or changes how constants are folded."""
         kind = type(node).__name__
         if kind in _LOADING:
-            raise TemplateSyntaxError("a template cannot load another file", node.lineno)
+            raise TemplateSyntaxError("a template may not load another file", node.lineno)
         if kind in _ESCAPING:
-            raise TemplateSyntaxError("a template cannot switch escaping", node.lineno)
+            raise TemplateSyntaxError("a template may not change escaping", node.lineno)
         return super().visit(node, *args, **kwargs)
 
     def visit_Output(self, node: nodes.Output) -> nodes.Output:  # noqa: N802 - jinja2's name

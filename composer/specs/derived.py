@@ -68,18 +68,18 @@ class Derived(Checkpoint):
     def _weightless(self, place: int) -> Iterator[Problem]:
         donor, needed = self.donors[place], Capability.WEIGHTS
         if isinstance(donor, Prompted):
-            text = f"a prompt is no part of weights, so `{donor.name}` cannot be merged with one"
-            help_ = "ask the whole under the prompt: `prompt(...) -> merge(...)`"
-            yield Problem("E302", text, help_, "under a prompt", "merged here", member=place)
+            text = f"`{donor.name}` has a prompt, and a model with a prompt cannot be merged"
+            help_ = "put the prompt before the merge: `prompt(...) -> merge(...)`"
+            yield Problem("E302", text, help_, "has a prompt", "merged here", member=place)
         elif not (
             isinstance(donor, Checkpoint) and donor.is_local and needed in donor.capabilities
         ):
             reasons = donor.card.why if isinstance(donor, Checkpoint) else {}
             yield Problem(
                 "E302",
-                f"`{self.word}` needs {needed.words}, which `{donor.name}` cannot give",
-                "merge models that are read here; let whole answers of others compete: "
-                "`[A, B] -> vote()`",
+                f"`{self.word}` needs {needed.words}, which `{donor.name}` does not give",
+                "merge models whose weights are on this machine; for others, choose among whole "
+                "answers: `[A, B] -> vote()`",
                 reasons.get(needed, "is several models"),
                 "merged here",
                 member=place,
@@ -202,15 +202,15 @@ def fitting(
         pair = f"`{names[0]}` and `{names[place]}`"
         how = _difference(tensors[0], tensors[place])
         if how and tensors[0] and tensors[place]:
-            text = f"{pair} have unlike weights, so they cannot be merged: {how}"
+            text = f"{pair} cannot be merged, because their weights are different: {how}"
             help_ = (
-                "merge models of one architecture and size; fuse unlike ones while they write: "
+                "merge models of one architecture and size; fuse others while they write: "
                 "`token_fuse(..., align = union())`"
             )
             yield Problem("E306", text, help_, "has other shapes", "merged here", member=place)
         elif len({vocabularies[0], vocabularies[place]} - {None}) > 1:
-            text = f"{pair} have different vocabularies, so they cannot be merged"
-            help_ = "merge models of one tokenizer; fuse others: `token_fuse(..., align = union)`"
+            text = f"{pair} cannot be merged, because their vocabularies are different"
+            help_ = "merge models with one tokenizer; fuse others: `token_fuse(..., align = union)`"
             yield Problem("E306", text, help_, "has other tokens", "merged here", member=place)
 
 

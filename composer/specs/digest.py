@@ -60,7 +60,9 @@ def canonical(value: object, content: Content = content_now) -> JSON:
             inner = {each.name: getattr(value, each.name) for each in fields(value)}
             return [type(value).__name__, canonical(inner, content)]
         case _:
-            raise TypeError(f"a {type(value).__name__} has no digest: {value!r}")
+            raise TypeError(
+                f"no digest can be made of a value of type {type(value).__name__}: {value!r}"
+            )
 
 
 def _held(model: Declared | Derived, content: Content) -> JSON:

@@ -67,13 +67,15 @@ class Fuse(Model):
             yield Problem("E206", "a fuse needs at least one member")
         elif len(self.names) != len(self.members) or len(set(self.names)) != len(self.names):
             count = len(self.members)
-            yield Problem("E204", f"{count} members need as many different names: {self.names}")
+            yield Problem(
+                "E204", f"each of the {count} members needs a different name: {self.names}"
+            )
         for place, inner in self._inner():
             if inner.draft is not None:
                 yield Problem(
                     "E402",
-                    "a draft inside another fuse is never asked",
-                    "leave the `draft` out, or give it to a `token_fuse` outside all others",
+                    "`draft` cannot be used in a fuse inside another fuse",
+                    "leave `draft` out, or give it to the outermost `token_fuse`",
                     "has a `draft`",
                     member=place,
                 )
@@ -166,9 +168,9 @@ class TokenFuse(Weighed):
             for option in (name for name, is_there in there.items() if is_there):
                 yield Problem(
                     "E402",
-                    f"the `{option}` of a fuse inside another fuse is never asked",
+                    f"`{option}` cannot be used in a fuse inside another fuse",
                     f"give `{option}` to the outermost fuse",
-                    "stands inside",
+                    "inside another fuse",
                     member=place,
                 )
 
@@ -177,15 +179,15 @@ class TokenFuse(Weighed):
         if not self.normalize and (self.weigh is not None or self.leave):
             yield Problem(
                 "E402",
-                "a formula stands as it is written: nobody leaves it, and nothing weighs it anew",
+                "`leave` and `weigh` cannot be used with a formula",
                 "leave out `leave` and `weigh`"
-                + ("" if negative else ", or say `normalize = true`"),
+                + ("" if negative else ", or write `normalize = true`"),
                 "a formula",
             )
         elif negative:
             yield Problem(
                 "E402",
-                "what is weighed anew are shares, and none is negative",
+                "`weigh` needs weights of zero or more",
                 "leave out `weigh`, or the negative weights",
                 "has negative weights",
             )
@@ -194,18 +196,24 @@ class TokenFuse(Weighed):
         once = self.weigh is not None and self.weigh.once
         there = {"gate": self.gate is not None, "leave": self.leave, "weigh": once}
         for name in (name for name, is_there in there.items() if is_there):
-            text = f"a fuse has a `draft` or a `{name}`, not both"
+            text = f"`draft` and `{name}` cannot be used together"
             yield Problem("E402", text, "leave one of them out", "has both")
         if draft.alike and not (self.align.alike or self.align.vanishes):
             text = (
-                f"`{draft.name}` needs the members' own tokens, which `{self.align.name}` changes"
+                f"draft `{draft.name}` cannot be used with align `{self.align.name}`: it needs "
+                "the members' own tokens"
             )
-            help_ = "leave `draft` out, or say `draft = safe()`; one vocabulary needs no `align`"
+            help_ = (
+                "leave `draft` out, or write `draft = safe()`; members with one vocabulary need "
+                "no `align`"
+            )
             yield Problem("E402", text, help_, "has both")
         for place, member in enumerate(map(bare, self.members)):
             if draft.lone and isinstance(member, Fuse):
-                text = f"`{draft.name}` needs members that are one model each, not `{member.word}`"
-                help_ = "give the models themselves to one `token_fuse`"
+                text = (
+                    f"every member of `{draft.name}` must be a single model, not a `{member.word}`"
+                )
+                help_ = "put the models themselves into one `token_fuse`"
                 yield Problem("E302", text, help_, "is several models", member=place)
                 return
 
@@ -219,7 +227,7 @@ class _Texts(Weighed):
         yield from super().problems()
         for place, inner in self._inner():
             if inner.gate is not None:
-                text = f"a `{self.word}` weighs all that a fuse says, which a `gate` holds back"
+                text = f"a member of `{self.word}` cannot have a `gate`"
                 yield Problem("E402", text, "leave the `gate` out", "has a `gate`", member=place)
 
 
@@ -259,16 +267,19 @@ class Handoff(Fuse):
         yield from super().problems()
         for place, member in enumerate(map(bare, self.members)):
             if isinstance(member, Fuse) and not isinstance(member, TokenFuse):
-                text = f"`handoff` goes on token by token, which `{member.word}` does not"
-                help_ = "hand over between models, or a `token_fuse` of them"
-                yield Problem("E302", text, help_, "does not write by tokens", member=place)
+                text = (
+                    f"`{member.word}` cannot be a member of `handoff`, which continues token by "
+                    "token"
+                )
+                help_ = "use models, or a `token_fuse` of them"
+                yield Problem("E302", text, help_, "does not write token by token", member=place)
         experts, known = len(self.members) - 1, self.when.experts
         if experts != known:
             yield Problem(
                 "E206",
-                f"`{self.when.name}` hands over to {known}, but {experts} may go on",
-                "name as many experts as the rule knows",
-                "the first member writes, the others are experts",
+                f"`{self.when.name}` chooses among {known} experts, but `handoff` has {experts}",
+                "give one member to write first, and one for each expert of the rule",
+                "the first member writes, the others are the experts",
             )
 
 
@@ -280,24 +291,27 @@ def unusable(
         return
     if len(weights) != count:
         text = f"{count} members, but {len(weights)} weights"
-        help_ = "give one weight a member, in order"
+        help_ = "give one weight for each member, in order"
         note = f"has {count} members"
         yield Problem("E403", text, help_, f"should be {count}", note, field="weights")
     elif why := _useless(weights, signed=signed, normalized=normalized):
         given = ", ".join(f"{weight:g}" for weight in weights)
         word = "weights" if normalized else "coefficients"
         text = f"the {word} {given} cannot be used: {why}"
-        yield Problem("E402", text, label="not usable", field="weights")
+        yield Problem("E402", text, label="cannot be used", field="weights")
 
 
 def _useless(weights: tuple[float, ...], *, signed: bool, normalized: bool) -> str:
     """Say why weights cannot be used, if they cannot."""
     if not any(weights):
-        return "all of them are 0"
+        return "all of them are zero"
     if min(weights) < 0 and not signed:
-        return "one is negative, which only `combine = logs` can mean"
+        return "a weight is negative, which only `combine = logs` allows"
     if normalized and sum(weights) <= 0:
-        return "they are divided by their sum, which is not positive: say `normalize = false`"
+        return (
+            "they are divided by their sum, and the sum is not above zero; write `normalize = "
+            "false`"
+        )
     return ""
 
 
@@ -308,14 +322,15 @@ def shares(
     if len(weights) != count:
         raise ModelError("E403", f"{count} members, but {len(weights)} weights")
     if not any(weights) or (min(weights) < 0 and not signed):
-        raise ModelError("E402", f"weights must not be negative, nor all of them 0: {weights}")
+        raise ModelError("E402", f"weights must be zero or more, and not all zero: {weights}")
     if not normalize:
         return tuple(float(w) for w in weights)
     total = sum(weights)
     if not 0 < total < math.inf:
         raise ModelError(
             "E402",
-            f"coefficients that are divided by their sum need a positive one, not {total:g}",
-            "say `normalize = false`",
+            f"the sum of the coefficients must be above zero, not {total:g}: they are divided by "
+            "it",
+            "write `normalize = false`",
         )
     return tuple(w / total for w in weights)

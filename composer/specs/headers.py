@@ -61,8 +61,10 @@ def tensors_of(folder: Path) -> Mapping[str, Stored]:
         header = _header(file)
         twice = next((name for name in header if name in found), None)
         if twice is not None:
-            text = f"`{folder}` holds `{twice}` in two files, one of which is {file.name}"
-            raise ModelError("E505", text, "remove the file that is not of this model")
+            text = (
+                f"`{folder}` contains the tensor `{twice}` in two files; one of them is {file.name}"
+            )
+            raise ModelError("E505", text, "delete the file that does not belong to this model")
         found |= header
     return found
 
@@ -85,7 +87,9 @@ def shards(folder: Path) -> list[Path]:
     names = _named(index) if index.exists() else []
     absent = [name for name in names if not (folder / name).exists()]
     if absent:
-        missing = f"`{folder}` lacks {len(absent)} of {len(names)} weight files: {absent[0]}"
+        missing = (
+            f"`{folder}`: {len(absent)} of its {len(names)} weight files are missing: {absent[0]}"
+        )
         raise ModelError("E505", missing, "download the model again")
     found = [folder / name for name in names]
     if (folder / SINGLE).exists():
@@ -107,7 +111,7 @@ def _named(index: Path) -> list[str]:
     names: set[str] = set()
     for name in places.values():
         if not isinstance(name, str) or not name.endswith(".safetensors"):
-            text = f"names {name!r:.80} as a file of weights, which is no safetensors file"
+            text = f"names {name!r:.80} as a file of weights, but it is not a safetensors file"
             raise damaged(index, text)
         if Path(name).name != name or "\0" in name:
             text = f"names weights outside of the model's own folder: {name!r:.80}"
@@ -125,20 +129,23 @@ def _inside(file: Path, folder: Path) -> None:
         allowed.append(home.parent.parent / "blobs")
     target = file.resolve()
     if not any(target.is_relative_to(each) for each in allowed):
-        text = f"is a link to weights outside of the model's own folder: {target}"
+        text = f"is a link to a file outside of the model's own folder: {target}"
         raise damaged(file, text, "put the file itself into the model's folder")
 
 
 def _no_weights(folder: Path) -> tuple[str, str]:
     pickled = sorted((*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")))
     if pickled:
-        held = f"holds no safetensors file, only pickled weights ({pickled[0].name})"
+        held = f"contains no safetensors file, only pickled weights ({pickled[0].name})"
         return (
             f"`{folder}` {held}, which can run code when they are read",
-            "load the model with transformers once and `save_pretrained` it as safetensors",
+            (
+                "load the model with transformers once, and save it as safetensors with "
+                "`save_pretrained`"
+            ),
         )
     return (
-        f"`{folder}` has no weights: it holds no safetensors file",
+        f"`{folder}` has no weights: there is no safetensors file",
         "put model.safetensors beside config.json",
     )
 
@@ -151,14 +158,14 @@ def _header(file: Path) -> dict[str, Stored]:
             length = int.from_bytes(stream.read(LENGTH), "little")
             room = size - LENGTH - length
             if room < 0 or length > MOST:
-                raise damaged(file, "is not a safetensors file, or is cut off in its header")
+                raise damaged(file, "is not a safetensors file, or its header is incomplete")
             data = stream.read(length)
     except OSError as problem:
         raise damaged(file, f"cannot be read: {problem.strerror}") from problem
     header = json_in(data, file)
     about = header.pop("__metadata__", {})
     if not isinstance(about, dict) or not all(isinstance(each, str) for each in about.values()):
-        raise damaged(file, "has a `__metadata__` that is not made of texts")
+        raise damaged(file, "has a `__metadata__` with values that are not texts")
     tensors = dict(_tensors(file, header))
     _filled(file, header, room)
     return tensors
@@ -200,5 +207,5 @@ def _filled(file: Path, header: Mapping[str, Any], room: int) -> None:
             raise damaged(file, "has tensors that overlap, or gaps between them")
         end = then
     if end != room:
-        how = "is cut off" if end > room else "goes on behind its last tensor"
-        raise damaged(file, f"{how}: its tensors take {end:,} bytes, and {room:,} are there")
+        how = "is incomplete" if end > room else "has data after its last tensor"
+        raise damaged(file, f"{how}: its tensors need {end:,} bytes, but it has {room:,}")

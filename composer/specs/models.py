@@ -121,7 +121,7 @@ class Declared(Checkpoint):
         """Which weights the engine reads; raises ModelError for a model behind a client."""
         if isinstance(self.declaration, Local):
             return self.declaration.weights
-        raise ModelError("E302", f"`{self.name}` has no weights that can be read here")
+        raise ModelError("E302", f"the weights of `{self.name}` cannot be read on this machine")
 
     @property
     def folder(self) -> Path | None:

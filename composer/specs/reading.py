@@ -38,14 +38,14 @@ def regular(file: Path) -> int:
     except (OSError, ValueError) as problem:
         raise damaged(file, f"cannot be read: {_reason(problem)}") from problem
     if not stat.S_ISREG(found.st_mode):
-        raise damaged(file, "is not a plain file", "put the file itself there")
+        raise damaged(file, "is not a plain file", "replace it by the file itself")
     return found.st_size
 
 
 def json_of(file: Path) -> dict[str, Any]:
     """Read one of a model's JSON files; raises ModelError where it is none."""
     if regular(file) > MOST:
-        raise damaged(file, f"is larger than {MOST >> 20} MB, which no file of its kind is")
+        raise damaged(file, f"is larger than {MOST >> 20} MB, too large for a file of its kind")
     try:
         data = file.read_bytes()
     except OSError as problem:
@@ -64,17 +64,17 @@ def json_in(data: bytes, file: Path) -> dict[str, Any]:
         raise damaged(file, f"is not JSON, from {where} on") from problem
     except _TwiceError as problem:
         advice = "keep one of the two, or download the model again"
-        raise damaged(file, f"says `{problem}` twice", advice) from problem
+        raise damaged(file, f"contains the key `{problem}` twice", advice) from problem
     except RecursionError as problem:
         raise damaged(file, f"is nested deeper than {DEPTH} levels") from problem
     except ValueError as problem:  # an integer of more digits than Python reads
-        raise damaged(file, "holds a number that is too long to be read") from problem
+        raise damaged(file, "contains a number that is too long") from problem
     if not isinstance(content, dict):
         raise damaged(file, "is not a JSON object")
     if _deeper(content):
         raise damaged(file, f"is nested deeper than {DEPTH} levels")
     if HALF.search(data) and not _writable(content):
-        raise damaged(file, "holds half a character: a surrogate without its pair")
+        raise damaged(file, "contains half a character (a lone surrogate)")
     return content
 
 
@@ -113,4 +113,4 @@ def _inner(value: object) -> Iterable[object]:
 
 
 def _reason(problem: Exception) -> str:
-    return getattr(problem, "strerror", None) or "its name cannot be one"
+    return getattr(problem, "strerror", None) or "its name is not a valid file name"

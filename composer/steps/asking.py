@@ -163,9 +163,12 @@ def the_system_text_is_read(site: Site) -> Iterator[Complaint]:
         return
     for leaf in (leaf for model in site.models for leaf in model.leaves):
         if "system" in leaf.losses:
-            text = f"the chat template of `{leaf.name}` leaves out what the system says"
-            help_ = "say `fold_system = true` where it is declared, or write it into the template"
-            yield Complaint("E409", text, "would lose it", help_)
+            text = f"the chat template of `{leaf.name}` leaves out the system message"
+            help_ = (
+                "write `fold_system = true` in the declaration of the model, or put the text "
+                "into the template of the prompt"
+            )
+            yield Complaint("E409", text, "loses the system message", help_)
 
 
 PROCESSED = (
@@ -187,16 +190,19 @@ def its_models_honour_what_is_asked(site: Site) -> Iterator[Complaint]:
             if option not in leaf.honours:
                 yield Complaint(
                     "E407",
-                    f"`{leaf.name}` cannot honour `{option}`: it is not run here",
-                    "not for this model",
-                    f"give it to the models that are run here: `M({option} = ...)`",
+                    f"`{leaf.name}` does not support `{option}`, because it does not run on this "
+                    "machine",
+                    "not supported by this model",
+                    f"give the option only to models that run on this machine: `M({option} = ...)`",
                     option,
                     ((leaf, "declared here"),),
                 )
     least, most = site.get("min_tokens"), site.get("max_tokens")
     if least is not None and least > most:
-        text = f"`min_tokens` is {least}, more than `max_tokens`, which is {most}"
-        yield Complaint("E402", text, "too many", "raise `max_tokens`", "min_tokens")
+        text = f"`min_tokens` ({least}) must not be more than `max_tokens` ({most})"
+        yield Complaint(
+            "E402", text, "too many", "raise `max_tokens`, or lower `min_tokens`", "min_tokens"
+        )
 
 
 @generate.check
@@ -210,10 +216,10 @@ def its_bias_means_tokens_of_every_model(site: Site) -> Iterator[Complaint]:
     if ids and len(known - {None}) > 1:
         yield Complaint(
             "E407",
-            f"the id {ids[0]} is another token in each of {_listed(leaves)}",
-            "means one token here, another there",
-            "name tokens by their text, or give each model its own: "
-            "`model M = hf(..., logit_bias = [...])`",
+            f"the id {ids[0]} names a different token in each of {_listed(leaves)}",
+            "names different tokens",
+            "name tokens by their text, or give each model its own bias: `model M = hf(..., "
+            "logit_bias = [...])`",
             "logit_bias",
             tuple((leaf, "declared here") for leaf in leaves),
         )
@@ -223,7 +229,7 @@ def its_bias_means_tokens_of_every_model(site: Site) -> Iterator[Complaint]:
         if wrong is not None:
             notes = ((leaf, "declared here"),)
             yield Complaint(
-                wrong.code, wrong.message, "no token", wrong.help or "", "logit_bias", notes
+                wrong.code, wrong.message, "no such token", wrong.help or "", "logit_bias", notes
             )
             return
 

@@ -80,9 +80,10 @@ def one_to_answer_and_one_to_ask_in_doubt(given: Sequence[Port]) -> Complaint | 
     if wire is Port.QUERY and not stages[1:]:
         return Complaint(
             "E206",
-            "given a query, `cascade` needs two models: one to answer, and one to ask in doubt",
-            "has nothing to fall back on",
-            "name another one, or let an answer come first: `A -> cascade(D)`",
+            "`cascade` needs two models when it is given a query: one to answer first, and one "
+            "to ask next",
+            "has only one model",
+            "add a model, or put an answer before it: `A -> cascade(D)`",
         )
     return cascade.without(cascade.inputs[1]) if not stages else None
 
@@ -99,13 +100,18 @@ def its_rule_can_be_known(site: Site) -> Iterator[Complaint]:
         lost = {s for s in signals if Capability.named(s.needs) & ~model.capabilities}
         if lost and site.get("accept").never_known(lost | unvoted):
             leaf, name = model.leaves[0], min(each.name for each in lost)
-            text = f"the {name} of `{leaf.name}` cannot be known, so the next stage is always"
+            text = (
+                f"the rule of this cascade uses the {name} of `{leaf.name}`, which is never "
+                "known, so it always"
+            )
             notes = ((leaf, "gives no log-probabilities"),)
-            yield Complaint("W301", f"{text} asked", "its rule needs it", notes=notes)
+            yield Complaint(
+                "W301", f"{text} asks the next stage", "uses it in its rule", notes=notes
+            )
     if unvoted and site.get("accept").never_known(unvoted):
         yield Complaint(
             "W301",
-            "no vote comes before this cascade, so its rule is never known",
-            "asks the next stage every time",
+            "the rule of this cascade needs a vote before it, so it always asks the next stage",
+            "always asks the next stage",
             "vote first: `sample(A, 5) -> vote() -> cascade(D, accept = agreement >= 0.6)`",
         )

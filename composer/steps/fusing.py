@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from composer.steps.site import Site
 
 
-WHOLE_ANSWERS = "fuse whole answers instead: `[{name}, ...] -> vote()`, or declare a local model"
+WHOLE_ANSWERS = (
+    "choose among whole answers instead: `[{name}, ...] -> vote()`, or declare a local model"
+)
 
 
 @step(
@@ -103,10 +105,10 @@ def its_members_tokens_are_the_same(site: Site) -> Iterator[Complaint]:
     yield Complaint(
         "E305",
         f"`{first.name}` and `{other.name}` have different vocabularies",
-        "fuses them token by token",
-        "say `draft = safe()` and `align = union()`, or only `align = union()` and no `draft`"
+        "fuses tokens",
+        "write `draft = safe()` and `align = union()`, or `align = union()` without a `draft`"
         if drafted
-        else "say how they meet: `align = union()`, or fuse bytes or spans: `byte_fuse(...)`",
+        else "add `align = union()`, or fuse bytes or spans: `byte_fuse(...)`, `span_fuse(...)`",
         notes=((first, "declared here"), (other, "declared here")),
     )
 
@@ -114,7 +116,7 @@ def its_members_tokens_are_the_same(site: Site) -> Iterator[Complaint]:
 @step(
     paper="arXiv:2407.19807",
     needs=Capability.TEXT | Capability.SCORE,
-    instead="let whole answers compete: `[{name}, ...] -> rank(by = consensus()) -> best()`",
+    instead="choose among whole answers: `[{name}, ...] -> rank(by = consensus()) -> best()`",
     hidden=("names",),
 )
 def span_fuse(

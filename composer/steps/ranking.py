@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @step(
     paper="arXiv:2306.02561",
     chooses=True,
-    instead="order them by something else: `rank(by = consensus())` or `rank(D, by = judge())`",
+    instead="use another score: `rank(by = consensus())` or `rank(D, by = judge())`",
 )
 async def rank(
     answers: Candidates, *judges: Model, by: Scorer | None = None, ask: Asker
@@ -67,11 +67,15 @@ def it_can_know_what_it_scores_by(site: Site) -> Iterator[Complaint]:
     judges, writers = site.models, site.inputs[0].writers
     scorer = site.get("by") or default_scorer(judges=bool(judges))
     if scorer.judging is None and judges:
-        text = f"`{scorer.name}` asks no model, but `rank` is given one"
-        yield Complaint("E206", text, "takes no judge", "leave it out, or `by = judge()`")
+        text = f"`{scorer.name}` does not ask a model, but `rank` is given one"
+        yield Complaint(
+            "E206", text, "asks no model", "leave the model out, or write `by = judge()`"
+        )
     if scorer.judging is not None and not judges:
-        text = f"`{scorer.name}` needs a model that judges"
-        yield Complaint("E206", text, "no judge given", f"`rank(D, by = {scorer.name}())`")
+        text = f"`{scorer.name}` needs a model to ask"
+        yield Complaint(
+            "E206", text, "no model given", f"name the model: `rank(D, by = {scorer.name}())`"
+        )
     for model in judges:
         yield from site.lacks(model, Capability.named(scorer.judging or ()))
     for model in writers:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 @step(
     paper="arXiv:2404.11531",
-    instead="estimate from the query alone: `route(by = knn(...))` or `route(by = uniform())`",
+    instead="use an estimator that reads only the query: `route(by = knn(...))` or `route(by = "
+    "uniform())`",
     hidden=("names", "aliases", "prices", "fused", "judges"),
     shown=("by",),
 )
@@ -54,7 +55,7 @@ async def route(
         estimates = await by.consult(read, choices, judging, ask)
     else:
         estimates = await by.estimate(read, choices, ask)
-    no_number(dict(zip(names, estimates.quality, strict=True)), f"what `{by.name}` says of")
+    no_number(dict(zip(names, estimates.quality, strict=True)), f"the estimate by `{by.name}` of")
     weights = policy.weigh(estimates, choices, _draws(query, ask, sticky=sticky))
     no_number(dict(zip(names, weights, strict=True)), "the weight of")
     decision = Decision(

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from composer.steps.site import Site
 
 _ROUTE_BEFORE = (
-    "route to the bank before: `route(policy = several(k = 2)) -> [A, B, C] -> vote(routed = true)`"
+    "put a route before the bank: `route(policy = several(k = 2)) -> [A, B, C] -> vote(routed = "
+    "true)`"
 )
 BALLOTS = "ballots"
 """The fact under which a soft vote's winner keeps who voted for what, with the share of each."""
@@ -55,8 +56,9 @@ def vote(
     if all(voice is None for voice in voices):
         raise PartError(
             "E705",
-            "no answer votes: all abstained",
-            "let `extract` read what the models write, or add a fallback: `([A, B] -> vote()) | D`",
+            "there is nothing to vote on: every answer abstained",
+            "check what `extract` reads from the answers, or add a fallback: `([A, B] -> vote()) "
+            "| D`",
         )
     shares = reduce.shares(voices, [weight for _, weight in ballots], by)
     no_number(dict(zip(map(str, voices), shares.shares, strict=False)), "the share of")
@@ -81,12 +83,12 @@ def as_many_weights_as_answers(site: Site) -> Iterator[Complaint]:
         return
     if answers is not None and answers != len(weights):
         text = f"{answers} answers, but {len(weights)} weights"
-        help_ = "give one weight an answer, in order"
-        yield Complaint("E403", text, "votes with them", help_)
+        help_ = "give one weight for each answer, in order"
+        yield Complaint("E403", text, "uses these weights", help_)
     elif min(weights, default=0) < 0 or not any(weights):
-        why = "a negative weight means nothing" if any(weights) else "all of them are 0"
-        text = f"nobody can vote with these weights: {why}"
-        yield Complaint("E402", text, "votes with them")
+        why = "one of them is negative" if any(weights) else "all of them are zero"
+        text = f"these `weights` cannot be used: {why}"
+        yield Complaint("E402", text, "uses these weights")
 
 
 @vote.check
@@ -102,8 +104,8 @@ def a_routed_vote_follows_a_route(site: Site) -> Iterator[Complaint]:
             seen.add(each)
             waiting.extend(each.inputs)
     if site.get("routed"):
-        text = "a `routed` vote counts by the weights of a route, and no route goes before it"
-        yield Complaint("E403", text, "votes with them", _ROUTE_BEFORE)
+        text = "`routed = true` needs a route before the vote"
+        yield Complaint("E403", text, "no route before it", _ROUTE_BEFORE)
 
 
 def _routed(text: Text) -> float:
@@ -111,7 +113,7 @@ def _routed(text: Text) -> float:
     if WEIGHT not in text.facts:
         raise PartError(
             "E403",
-            f"the answer of `{text.source}` has no weight of a route",
+            f"the answer of `{text.source}` has no routing weight",
             _ROUTE_BEFORE,
         )
     return float(text.facts[WEIGHT])
@@ -122,11 +124,11 @@ def _of_those_that_answered(weights: tuple[float, ...], answers: Candidates) -> 
     kept = without(answers.failed, weights, len(answers.texts))
     if kept is None:
         failed = ", ".join(f"`{each.name}`" for each in answers.failed)
-        beside = f", beside what failed ({failed})" if failed else ""
+        beside = f", and these branches failed: {failed}" if failed else ""
         raise PartError(
             "E403",
-            f"{len(answers.texts)} answers{beside} came to a vote that has {len(weights)} weights",
-            "give one weight an answer, in order",
+            f"`vote` has {len(weights)} weights for {len(answers.texts)} answers{beside}",
+            "give one weight for each answer, in order",
         )
     return kept
 

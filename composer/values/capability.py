@@ -49,10 +49,10 @@ _WORDS = {
     Capability.LOGPROBS: "log-probabilities of its tokens",
     Capability.LOGITS: "next-token logits",
     Capability.SCORE: "scores of a given text",
-    Capability.CONTINUE: "going on from a partial answer",
+    Capability.CONTINUE: "continuing a partial answer",
     Capability.HIDDEN: "hidden states",
-    Capability.WEIGHTS: "weights that can be read",
+    Capability.WEIGHTS: "weights on this machine",
     Capability.EMBED: "embeddings of a text",
     Capability.REWARD: "a reward for an answer",
-    Capability.CROP: "a cache that can be cut back",
+    Capability.CROP: "a cache that can be shortened",
 }

@@ -94,8 +94,9 @@ def demand(minimum: Enough, of: int, failed: Sequence[Failed]) -> None:
     must = {"most": "more than half", "all": "all"}.get(str(minimum), str(min(needed, of)))
     raise TooFewError(
         failed,
-        f"{len(failed)} of {of} failed, and {must} must answer",
-        "say how many are enough, as in `default bank(min = 1)`, or add a fallback: `(...) | D`",
+        f"{len(failed)} of {of} branches failed, but {must} must answer",
+        "lower the number that must answer: `default bank(min = 1)`, or add a fallback: `(...) | "
+        "D`",
     )
 
 

@@ -35,8 +35,8 @@ def ordered(scores: Sequence[float], what: str) -> list[int]:
     if scores and not known:
         raise ModelError(
             "E704",
-            f"{what}: no score is a number",
-            "the model that scores may need `dtype = float32`; `|` names another way",
+            f"{what}: none of the scores is a number",
+            "try `dtype = float32` for the model that scores, or add a fallback: `(...) | D`",
         )
     unknown = [at for at, score in enumerate(scores) if not math.isfinite(score)]
     return [*sorted(known, key=lambda at: -scores[at]), *unknown]
@@ -48,6 +48,6 @@ def no_number(named: Mapping[str, float], what: str) -> None:
         if not math.isfinite(value):
             raise ModelError(
                 "E704",
-                f"{what} `{name}` is {value}, which is no number",
-                "leave that one out, or add a fallback: `(...) | D`",
+                f"{what} `{name}` is {value}, which is not a number",
+                "leave it out, or add a fallback: `(...) | D`",
             )

@@ -15,9 +15,11 @@ def _usable(bias: tuple[tuple[int | str, float], ...]) -> tuple[tuple[int | str,
     seen: set[int | str] = set()
     for token, _ in bias:
         if token == "" or (isinstance(token, int) and token < 0):
-            raise ValueError(f"a token has an id from 0 on, or a text, not {token!r}")
+            raise ValueError(
+                f"a token is given by an id of 0 or more, or by a text, not by {token!r}"
+            )
         if token in seen:
-            raise ValueError(f"{token!r} stands in it twice")
+            raise ValueError(f"it contains {token!r} twice")
         seen.add(token)
     return bias
 

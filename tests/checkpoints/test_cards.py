@@ -93,7 +93,9 @@ def test_a_missing_shard_is_named(folder):
     index = {"weight_map": {"a": "model-1-of-2.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))
 
-    with pytest.raises(ModelError, match=r"lacks 1 of 1 weight files: model-1-of-2") as caught:
+    with pytest.raises(
+        ModelError, match=r"1 of its 1 weight files are missing: model-1-of-2"
+    ) as caught:
         card_of(folder)
 
     assert caught.value.code == "E505"
@@ -165,7 +167,7 @@ def test_a_changed_folder_is_read_again(folder):
 def test_every_ability_has_words():
     assert all(flag.words != "nothing" for flag in Capability)
     assert (Capability.TEXT | Capability.CROP).words == (
-        "answers in text and a cache that can be cut back"
+        "answers in text and a cache that can be shortened"
     )
 
 

@@ -160,11 +160,11 @@ def test_a_value_that_cannot_be_is_told_with_its_file_and_name(folder, file, sta
     [
         (b"[" * 100_000, "nested deeper than 64 levels"),
         (b'{"a":' * 70 + b"1" + b"}" * 70, "nested deeper than 64 levels"),
-        (b'{"model_type": "llama", "model_type": "gpt2"}', "says `model_type` twice"),
+        (b'{"model_type": "llama", "model_type": "gpt2"}', "contains the key `model_type` twice"),
         (b'{"model_type": "ll\xff"}', "is not UTF-8 text, from byte 19 on"),
         (b'{"model_type": "llama",\n  oops}', "is not JSON, from line 2, column 3 on"),
-        (b'{"vocab_size": ' + b"9" * 5000 + b"}", "holds a number that is too long"),
-        (b'{"model_type": "\\ud800"}', "holds half a character"),
+        (b'{"vocab_size": ' + b"9" * 5000 + b"}", "contains a number that is too long"),
+        (b'{"model_type": "\\ud800"}', "contains half a character"),
     ],
 )
 def test_a_file_that_is_no_plain_json_is_told_in_our_words(folder, content, told):

@@ -71,7 +71,7 @@ def test_what_a_model_lacks_is_said_at_the_step(check, mistakes):
     (found,) = mistakes("[A, B] -> judged(A, n = 2)")
     assert (found.code, found.message) == (
         "E302",
-        "`judged` needs scores of a given text, which `A` cannot give",
+        "`judged` needs scores of a given text, which `A` does not give",
     )
 
 

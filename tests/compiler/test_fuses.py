@@ -25,7 +25,7 @@ def test_inside_another_fuse(tmp_path, inner):
     option = inner.split(" ")[0]
     ((code, message),) = codes(tmp_path, f"token_fuse(token_fuse(general, maths, {inner}), text)")
     assert code == "E402"
-    assert message == f"the `{option}` of a fuse inside another fuse is never asked"
+    assert message == f"`{option}` cannot be used in a fuse inside another fuse"
     assert not codes(tmp_path, f"token_fuse(general, maths, {inner})")
 
 
@@ -38,7 +38,7 @@ def test_a_gate_inside_a_fuse_of_text(tmp_path, outer):
     gated = "token_fuse(general, maths, gate = unsure())"
     ((code, message),) = codes(tmp_path, f"{outer}({gated}, text)")
     assert code == "E402"
-    assert message == f"a `{outer}` weighs all that a fuse says, which a `gate` holds back"
+    assert message == f"a member of `{outer}` cannot have a `gate`"
     assert not codes(tmp_path, f"handoff({gated}, text, when = doubt())")
 
 
@@ -48,7 +48,7 @@ def test_a_draft_of_tokens_that_are_aligned(tmp_path, align):
         tmp_path, f"token_fuse(general, maths, align = {align}, draft = speculative())"
     )
     assert code == "E402"
-    assert message.endswith(f"which `{align[:-2]}` changes")
+    assert message.startswith(f"draft `speculative` cannot be used with align `{align[:-2]}`")
     assert not codes(tmp_path, f"token_fuse(general, maths, align = {align}, draft = safe())")
     assert not codes(tmp_path, "token_fuse(general, maths, align = union(), draft = speculative())")
 
@@ -56,14 +56,14 @@ def test_a_draft_of_tokens_that_are_aligned(tmp_path, align):
 @pytest.mark.parametrize("option", ["weigh = search()", "weigh = entropy()", "leave = true"])
 def test_in_a_formula(tmp_path, option):
     ((code, message),) = codes(tmp_path, f"token_fuse(general + maths - text, {option})")
-    assert (code, message.split(":")[0]) == ("E402", "a formula stands as it is written")
+    assert (code, message) == ("E402", "`leave` and `weigh` cannot be used with a formula")
 
 
 def test_negative_shares_are_not_weighed_anew(tmp_path):
     fuse = "token_fuse(2 * general - text, normalize = true, weigh = {}())"
     for part in ("entropy", "search"):
         ((code, message),) = codes(tmp_path, fuse.format(part))
-        assert (code, message.split(",")[0]) == ("E402", "what is weighed anew are shares")
+        assert (code, message) == ("E402", "`weigh` needs weights of zero or more")
 
 
 def test_what_is_plausible_is_a_part_of_one(tmp_path):

@@ -1,4 +1,4 @@
-"""What stands inside of a fuse: members, formulas, prompts, lists."""
+"""What inside another fuse of a fuse: members, formulas, prompts, lists."""
 
 import pytest
 

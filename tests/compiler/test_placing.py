@@ -66,7 +66,7 @@ def test_what_fits_nowhere_is_refused_all_at_once():
         place(sizes(a=40, b=80, c=1), gpus(24, 24))
     found = caught.value.diagnostics
     assert [each.code for each in found] == ["E601", "E601"]
-    assert found[0].message == "`b` needs 96.0 GiB, more than there is"
+    assert found[0].message == "`b` needs 96.0 GiB, more than any device has free"
     assert found[0].help == "cuda:0 has 24.0 GiB free; use a smaller `dtype`, or `device = cpu`"
 
 

@@ -54,7 +54,7 @@ def test_a_param_refuses_values_of_another_type(codes, type_, wrong):
 def test_a_wrong_setting_is_told_once_and_at_the_setting(mistakes):
     recipe = "param doubt: float = 0.5\nB -> cascade(A, accept = confidence > doubt)"
     (found,) = mistakes(recipe, settings={"doubt": '"x"'})
-    assert (found.message, found.place.source.name) == ("`doubt` should be a number", "--set doubt")
+    assert (found.message, found.place.source.name) == ("`doubt` must be a number", "--set doubt")
 
 
 def test_a_param_without_a_value_has_to_be_set(mistakes, calls):
@@ -183,7 +183,7 @@ def test_what_only_the_compiler_sets_cannot_be_set(codes):
 
 def test_a_text_without_quotes_is_told_how_to_quote(mistakes):
     (found,) = mistakes("A", settings={"model.A.says": "two words"})
-    assert found.help == "a text stands in quotes: `--set 'model.A.says=\"two words\"'`"
+    assert found.help == "put a text in quotes: `--set 'model.A.says=\"two words\"'`"
 
 
 def test_two_wrong_settings_are_both_told(codes):

@@ -24,13 +24,13 @@ def test_a_model_given_text_does_not_hide_the_rest():
 
 def test_a_comparison_for_an_arrow_is_seen():
     assert mistakes("[A, B] > vote()") == [
-        ("E405", "a value is handed on by an arrow: `[A, B] -> vote()`")
+        ("E405", "pass a value on with an arrow: `[A, B] -> vote()`")
     ]
 
 
 def test_a_condition_without_its_name_is_seen():
     found = mistakes("cascade(A, D, confidence >= 0.5)")
-    advice = "a condition is an option: `cascade(..., accept = confidence >= 0.5)`"
+    advice = "use a condition as an option: `cascade(..., accept = confidence >= 0.5)`"
     assert ("E405", advice) in found
 
 

@@ -23,7 +23,7 @@ CASCADE = Diagnostic(
     at(RECIPE, "cascade"),
     "takes a query or one answer",
     (Note(at(RECIPE, "[A, B]"), "gives several answers"),),
-    "settle on one answer first: `vote()`, `rank(...) -> best()` or `regenerate(M)`",
+    "choose one answer first: `vote()`, `rank(...) -> best()` or `regenerate(M)`",
 )
 
 
@@ -35,7 +35,7 @@ def test_a_diagnostic_is_drawn_as_the_design_shows():
         "4 | [A, B] -> cascade(B, acept = confidence >= 0.6)\n"
         "  | ------ gives several answers\n"
         "  |           ^^^^^^^ takes a query or one answer\n"
-        "  = help: settle on one answer first: `vote()`, `rank(...) -> best()` or `regenerate(M)`"
+        "  = help: choose one answer first: `vote()`, `rank(...) -> best()` or `regenerate(M)`"
     )
 
 

@@ -51,7 +51,7 @@ def test_a_broken_statement_leaves_the_others_alone(put):
 def test_findings_are_those_of_check(used):
     (found,) = findings(used("[A, B]")[0])
     assert (found.code, found.severity, found.place.text) == ("E304", "error", "[A, B]")
-    assert "help: settle on one" in found.message
+    assert "help: choose one" in found.message
     assert found.explanation
 
 

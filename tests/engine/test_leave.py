@@ -190,7 +190,7 @@ def test_weights_at_every_token_are_of_those_who_stayed(three, write, broken, we
 
 
 def test_a_formula_has_no_member_to_spare(three):
-    with pytest.raises(ModelError, match="nobody leaves it"):
+    with pytest.raises(ModelError, match="cannot be used with a formula"):
         TokenFuse(three, NAMES, (1.0, 1.0, -1.0), LOGS, normalize=False, leave=True)
 
 

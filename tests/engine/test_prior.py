@@ -250,9 +250,9 @@ def test_senseless_fuses_are_refused_in_words(three, write):
     with pytest.raises(ModelError, match="is itself a fuse"):
         write(TokenFuse((inner, three[2]), ("ab", "c"), prior=SEARCH), TEXT)
     weighed = TokenFuse(three[:2], NAMES[:2], prior=SEARCH)
-    with pytest.raises(ModelError, match="the `weigh` of a fuse inside another fuse"):
+    with pytest.raises(ModelError, match="`weigh` cannot be used in a fuse inside another fuse"):
         TokenFuse((weighed, three[2]), ("ab", "c"))
-    with pytest.raises(ModelError, match="a formula stands as it is written"):
+    with pytest.raises(ModelError, match="cannot be used with a formula"):
         TokenFuse(three, NAMES, (1.0, 1.0, -1.0), LOGS, normalize=False, prior=SEARCH)
 
 

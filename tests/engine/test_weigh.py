@@ -324,5 +324,5 @@ def test_a_job_gives_no_negative_weights_to_what_weighs_shares(model, write):
     pair = model("stories"), model("shakespeare")
     by = Part("composer.engine.weigh.entropy:entropy")
     fuse = TokenFuse(pair, ("a", "b"), combine=LOGS, weigh=by)
-    with pytest.raises(ModelError, match="none is negative"):
+    with pytest.raises(ModelError, match="needs weights of zero or more"):
         write(fuse, TEXT, weights=(1.8, -0.8))

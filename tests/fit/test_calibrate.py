@@ -79,7 +79,7 @@ def test_a_policy_without_a_lever_is_an_error(known):
 
 
 def test_prices_that_are_all_the_same_leave_nothing_to_set(known):
-    with pytest.raises(Mistakes, match="no choice is dearer than another") as caught:
+    with pytest.raises(Mistakes, match="all choices have the same price") as caught:
         calibrated(known, One(), "share=0.5", (Choice("weak"), Choice("strong")))
     assert [each.code for each in caught.value.diagnostics] == ["E509"]
 

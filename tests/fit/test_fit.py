@@ -41,7 +41,7 @@ def test_a_fit_is_used_without_being_told(desk, rows):
 def test_without_data_and_fit_a_part_says_how_to_teach_it(desk):
     path = desk.recipe()
     found = refused(Recipe.load(path).ready)
-    assert (found.code, found.message) == ("E509", f"`linear` of `{path}` has learnt nothing yet")
+    assert (found.code, found.message) == ("E509", f"`linear` in `{path}` is not fitted yet")
     assert f"run `compose fit {path} --data FILE`" in found.help
 
 
@@ -60,7 +60,7 @@ def test_a_part_that_was_changed_since_is_refused(desk):
     desk.fit(desk.recipe())
     found = refused(planned, desk.recipe(by="linear(c = 2)"))
     assert found.code == "E507"
-    assert "`linear` has other options: c" in found.message
+    assert "these options of `linear` have changed: c" in found.message
     assert "compose fit" in found.help
 
 
@@ -70,7 +70,7 @@ def test_choices_that_were_changed_since_are_refused(desk):
     desk.recipe().write_text(text)
     found = refused(planned, desk.folder / "r.ens")
     assert found.code == "E507"
-    assert "learnt about A, B, and now there are A, C" in found.message
+    assert "was fitted with the choices A, B; now they are A, C" in found.message
 
 
 def test_data_that_were_changed_since_are_refused(desk, rows):
@@ -93,7 +93,7 @@ def test_a_fit_of_another_recipe_is_refused(desk):
     fit_path(path).write_bytes(fit_path(other).read_bytes())
     found = refused(planned, path)
     assert found.code == "E508"
-    assert "made for another recipe, other.ens" in found.message
+    assert "made for another recipe: other.ens" in found.message
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"version": 99}', "[1"])
@@ -164,7 +164,7 @@ def test_arrays_that_are_missing_or_torn_are_found_before_anything_runs(desk, le
     arrays.unlink()
     if left is not None:
         arrays.write_bytes(content[: len(content) - left])
-    with pytest.raises(Mistakes, match=r"safetensors, which belongs to the fit, is") as caught:
+    with pytest.raises(Mistakes, match=r"safetensors of the fit is missing") as caught:
         Recipe.load(path).plan()
     (one,) = caught.value.diagnostics
     assert one.code == "E507"

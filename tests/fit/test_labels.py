@@ -98,7 +98,7 @@ def test_a_choice_that_is_new_may_be_recorded_or_asked(desk, rows):
     desk.rows(without(rows, "beta"))
     with pytest.raises(PartError) as caught:
         fit(FitSettings(recipe, desk.data))
-    assert "record outcomes of `B`, or leave `recorded` out of rows" in caught.value.help
+    assert "record outcomes of `B`, or remove `recorded` from rows" in caught.value.help
     assert "there is only `alpha`" in caught.value.help
 
 
@@ -108,6 +108,6 @@ def test_answers_without_a_label_are_told_from_no_answers(desk, rows):
         for outcome in row["recorded"].values():
             del outcome["correct"]
     desk.rows(rows)
-    with pytest.raises(PartError, match="not whether it was right") as caught:
+    with pytest.raises(PartError, match="not whether they are right") as caught:
         fit(FitSettings(recipe, desk.data))
-    assert caught.value.help.startswith("write `correct` or a `score` with it")
+    assert caught.value.help.startswith("add `correct` or a `score` to each answer")

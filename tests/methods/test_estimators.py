@@ -34,7 +34,7 @@ def test_perplexity_is_minus_the_mean_nats(script, logs):
 
 
 def test_perplexity_needs_models(script):
-    with pytest.raises(PartError, match="`C`: it is not one model"):
+    with pytest.raises(PartError, match="`C` is not one"):
         estimate(Perplexity(), script(), choices=(A, Choice("C")))
 
 

@@ -30,11 +30,11 @@ def test_a_group_that_took_no_part_abstains():
 def test_an_invalid_pattern_is_refused_in_words():
     with pytest.raises(ValidationError) as caught:
         Pattern(regex="(a")
-    assert "the pattern cannot be read at its character 1: missing )" in str(caught.value)
+    assert "the pattern is not valid at character 1: missing )" in str(caught.value)
 
 
 def test_a_group_that_is_not_there_is_refused():
-    with pytest.raises(ValidationError, match="no group 2: it has 1"):
+    with pytest.raises(ValidationError, match="no group 2; its number of groups is 1"):
         Pattern(regex="(a)", group=2)
 
 

@@ -206,7 +206,7 @@ def test_words_and_letters_may_both_be_terms(by_hand):
 
 
 def test_terms_of_no_kind_are_refused():
-    with pytest.raises(ValidationError, match="there must be terms"):
+    with pytest.raises(ValidationError, match="`words` must be 1 or more"):
         Tfidf(words=0)
 
 

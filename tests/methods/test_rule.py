@@ -158,12 +158,12 @@ def test_a_number_is_no_condition():
 
 
 def test_a_condition_is_no_number():
-    assert "where a value is needed" in Rule(Operation(">", (SURE, Constant(1)))).mistake()
+    assert "but a value is needed here" in Rule(Operation(">", (SURE, Constant(1)))).mistake()
 
 
 def test_a_text_is_no_number():
     rule = Rule(Operation(">", (Confidence(), Constant("high"))))
-    assert rule.mistake() == '`"high"` is a text where a number is needed'
+    assert rule.mistake() == '`"high"` is a text, but a number is needed here'
     assert judge(rule.expression, Text(QUERY, "", confidence=0.5)).holds is None
 
 

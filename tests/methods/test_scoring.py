@@ -66,7 +66,7 @@ def test_likely_may_count_by_bytes_or_answers(several, script, logs):
 def test_likely_without_a_judge_is_an_error(several, script):
     with pytest.raises(PartError) as caught:
         score(Likelihood(), several("x"), script())
-    assert caught.value.help == "name one: `rank(M, by = likely())`"
+    assert caught.value.help == "name the model: `rank(M, by = likely())`"
 
 
 def test_consensus_is_the_mean_agreement_with_the_others(several, script):
@@ -134,7 +134,7 @@ def test_a_verdict_that_cannot_be_read_is_noted(several, script):
 
 
 def test_a_judge_that_gives_no_verdict_is_an_error(several, script):
-    with pytest.raises(PartError, match="no verdict of `J`"):
+    with pytest.raises(PartError, match="no verdict could be read from the replies of `J`"):
         score(Judge(), several("x", "y"), script(), (J,))
 
 

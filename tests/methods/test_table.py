@@ -111,14 +111,14 @@ def test_a_plugin_adds_a_part(loaded):
 
 def test_a_plugin_does_not_replace_a_part(loaded):
     table = {"agreement": {"mine": Exact}}
-    with pytest.warns(UserWarning, match="there is a `mine` already"):
+    with pytest.warns(UserWarning, match="there is already a part `mine`"):
         _add(table, loaded(Mine))
     assert table == {"agreement": {"mine": Exact}}
 
 
 @pytest.mark.parametrize("wrong", [int, Agreement, 3])
 def test_a_plugin_must_be_a_part(loaded, wrong):
-    with pytest.warns(UserWarning, match="it is no part"):
+    with pytest.warns(UserWarning, match="it is not a part"):
         _add({}, loaded(wrong))
 
 

@@ -72,7 +72,7 @@ def test_a_budget_lets_through_what_it_did_before(name, run, golden):
     while status:
         status, text = run(RECIPES[name], budget)
         said.append(text)
-        if short := re.search(r"\$([\d.]+) spent, up to \$([\d.]+) more", text):
+        if short := re.search(r"\$([\d.]+) is spent, and it may cost \$([\d.]+) more", text):
             budget = sum(map(float, short.groups()))
     golden(HERE / "golden" / "budgets" / f"{name}.txt", "\n".join(said))
 

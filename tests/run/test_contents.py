@@ -56,7 +56,9 @@ def test_an_answer_is_kept_under_what_was_loaded_and_not_what_lies_there_now(fol
 def test_a_model_that_changed_before_it_was_loaded_is_refused(folder, ready):
     with ready(cache=False) as ensemble:
         other_weights(folder)
-        with pytest.raises(Failure, match=r"has changed since .* opened: model\.safetensors") as no:
+        with pytest.raises(
+            Failure, match=r"have changed since .* opened: model\.safetensors"
+        ) as no:
             ensemble(ONE)
     assert no.value.code == "E505"
     with ready(cache=False) as ensemble:
@@ -66,7 +68,7 @@ def test_a_model_that_changed_before_it_was_loaded_is_refused(folder, ready):
 def test_a_key_is_not_made_of_a_file_that_changed(folder, ready):
     with ready() as ensemble:
         other_weights(folder)
-        with pytest.raises(Failure, match="has changed"):
+        with pytest.raises(Failure, match="have changed"):
             ensemble(ONE)
 
 

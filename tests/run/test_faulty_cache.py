@@ -98,7 +98,7 @@ FAULTS = {
     a_folder: "cannot be opened",
     below_a_file: "",
     no_database: "damaged",
-    of_another_program: "left as it is",
+    of_another_program: "was not changed",
     of_a_later_version: "another version",
     of_another_layout: "",
     cut_in_half: "damaged",

@@ -118,8 +118,8 @@ def test_a_link_to_an_output_is_that_output(path, tmp_path):
 HOLD = """
 import sys, time
 from pathlib import Path
-from composer.run import Rows
-with Rows(Path(sys.argv[1])):
+from composer.run import OutputFile
+with OutputFile(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -158,7 +158,7 @@ def test_a_pipe_is_written_to_and_not_read(tmp_path):
 
 def test_a_pipe_that_nobody_reads_from_is_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(Failure, match="nobody reads") as caught:
+    with pytest.raises(Failure, match="the reader of this pipe has stopped") as caught:
         OutputFile(tmp_path / "pipe")
     assert caught.value.code == "E503"
 

@@ -87,6 +87,6 @@ def test_a_verb_that_a_model_lacks_says_so(asked, request_):
 
 
 def test_a_budget_holds_for_each_draw(asked):
-    with pytest.raises(Exception, match="does not cover") as caught:
+    with pytest.raises(Exception, match="is too small for") as caught:
         asked(lambda ask: ask.ask(Generate(A, QUERY, WARM, draws=2)), budget=0.01)
     assert caught.value.code == "E709"

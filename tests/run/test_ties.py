@@ -11,7 +11,7 @@ def test_a_tie_is_noted_with_what_settled_it(ready):
     result = ready("[A, B] -> vote()")("Why?")
     (vote,) = (event for event in result.trace.events if event.op == "vote")
     assert (vote.notes["tie"], vote.notes["ties"]) == (["a", "b"], "seeded")
-    assert "tie: a, b lead alike, settled by `seeded`" in told(result)
+    assert "tie between a, b, broken by `seeded`" in told(result)
 
 
 def test_a_vote_that_is_won_tells_no_tie(ready):

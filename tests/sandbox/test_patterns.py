@@ -33,7 +33,7 @@ def _never(*_):
         ("((a{1000}){1000}){1000}", "repetitions"),
         ("(?:a{9999}){,9999}", "repetitions"),
         ("(?:a|b){99999}", "repetitions"),
-        ("(" * 2000 + "a" + ")*" * 2000, "nests too deep"),
+        ("(" * 2000 + "a" + ")*" * 2000, "nested too deep"),
         ("a" * 10_001, "more than 10,000"),
         ("(?V1)[a--b]", "flags"),
         ("(a", r"missing \)"),

@@ -70,13 +70,13 @@ def test_tensors_that_overlap_are_refused(folder):
 def test_a_file_that_is_cut_off_says_how_much_is_there(folder):
     file = folder / "model.safetensors"
     file.write_bytes(file.read_bytes()[:-100])
-    refused(folder, "is cut off: its tensors take")
+    refused(folder, "is incomplete: its tensors need")
 
 
 def test_a_file_that_goes_on_is_refused(folder):
     file = folder / "model.safetensors"
     file.write_bytes(file.read_bytes() + b"more")
-    refused(folder, "goes on behind its last tensor")
+    refused(folder, "has data after its last tensor")
 
 
 @pytest.mark.parametrize("data", [b"", b"1234567", b"\xff" * 8, (1 << 40).to_bytes(8, "little")])
@@ -115,7 +115,7 @@ def test_weights_that_are_a_link_out_of_the_folder_are_refused(folder):
     file = folder / "model.safetensors"
     file.rename(folder.parent / "elsewhere")
     file.symlink_to(folder.parent / "elsewhere")
-    refused(folder, "is a link to weights outside of the model's own folder")
+    refused(folder, "is a link to a file outside of the model's own folder")
 
 
 def test_a_link_inside_the_folder_is_followed(folder):

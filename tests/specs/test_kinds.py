@@ -72,7 +72,7 @@ def test_members_go_by_the_models_behind_their_names():
 
 def test_a_model_behind_a_client_has_no_weights_here():
     assert Declared("Z", Zoo(model="general-1")).weights.local
-    with pytest.raises(ModelError, match="`A` has no weights"):
+    with pytest.raises(ModelError, match="the weights of `A` cannot be read"):
         _ = A.weights
 
 

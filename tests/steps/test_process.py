@@ -168,11 +168,11 @@ def test_equal_seeds_draw_equal_answers(load):
 @pytest.mark.parametrize(
     ("text", "code", "said"),
     [
-        ("process_fuse(R, reward = R)", "E302", "going on from a partial answer"),
+        ("process_fuse(R, reward = R)", "E302", "continuing a partial answer"),
         ("process_fuse(A, reward = B)", "E302", "a reward for an answer"),
         ("process_fuse(A)", "E206", "`process_fuse` needs `reward`"),
         ("process_fuse(reward = R)", "E206", "`process_fuse` needs `writers`"),
-        ("process_fuse(A, reward = vote())", "E301", "a model is wanted here"),
+        ("process_fuse(A, reward = vote())", "E301", "a model is needed here"),
     ],
 )
 def test_what_cannot_search_is_refused_with_the_reason(load, text, code, said):

@@ -106,6 +106,6 @@ def test_a_routed_vote_counts_by_the_route(run, ask, branch, query, text):
 
 
 def test_a_routed_vote_needs_a_route(answers, ask):
-    with pytest.raises(PartError, match="has no weight of a route") as caught:
+    with pytest.raises(PartError, match="has no routing weight") as caught:
         vote(answers("a", "b"), routed=True, ask=ask)
     assert caught.value.code == "E403"

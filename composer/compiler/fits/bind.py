@@ -43,7 +43,7 @@ def bind(compiled: Compiled, recipe: Path) -> Compiled:
     entries = {entry.key: entry for entry in kept.entries}
     mistakes = [*_differences(learners, entries, kept, recipe), *_data(kept, recipe)]
     if not mistakes and not is_whole(path):
-        said = f"{arrays_path(path)}, which belongs to the fit, is missing or damaged"
+        said = f"the file {arrays_path(path)} of the fit is missing or damaged"
         mistakes = [_refused(STALE, said, kept, recipe)]
     if mistakes:
         raise Mistakes(mistakes)
@@ -98,10 +98,13 @@ def _differences(
         if entry is not None:
             yield from _policy(learner, entry, kept, recipe)
             if (entry.op, entry.names) != (learner.node.op, learner.names):
-                said = f"the fit of {recipe.name} does not say of itself what it was made for"
+                said = (
+                    f"the fit of {recipe.name} is damaged: the step and the choices in it do not "
+                    "match its key"
+                )
                 yield _refused(STALE, said, kept, recipe)
         elif not known and kept.recipe != recipe.name:
-            said = f"the fit beside {recipe.name} was made for another recipe, {kept.recipe}"
+            said = f"the fit beside {recipe.name} was made for another recipe: {kept.recipe}"
             yield _refused(FOREIGN, said, kept, recipe)
             return
         else:
@@ -115,15 +118,15 @@ def _why(learner: Learner, entries: list[ManifestEntry]) -> str:
     name = learner.part.name
     same = [each for each in entries if (each.op, each.part.get("name")) == (learner.node.op, name)]
     if not same:
-        return f"it has nothing that `{name}` has learnt"
+        return f"it contains nothing for `{name}`"
     now, then = specification(learner.part), same[0].part
     changed = [each for each in now if now[each] != then.get(each)]
     if same[0].names != learner.names:
         before, after = ", ".join(same[0].names), ", ".join(names_of(learner.node))
-        return f"`{name}` learnt about {before}, and now there are {after}"
+        return f"`{name}` was fitted with the choices {before}; now they are {after}"
     if changed == ["data"]:
         return f"the data of `{name}` have changed"
-    return f"`{name}` has other options: {', '.join(changed)}"
+    return f"these options of `{name}` have changed: {', '.join(changed)}"
 
 
 def _policy(
@@ -135,10 +138,13 @@ def _policy(
     policy = learner.node.values().get("policy")
     now = None if policy is None else specification(policy)
     if now != found.policy:
-        said = f"the fit of {recipe.name} was calibrated for another policy than there is now"
+        said = f"the fit of {recipe.name} was calibrated for another policy"
         yield _refused(STALE, said, kept, recipe, target=found.target)
     elif not _fits(learner.node.settled("policy"), found):
-        said = f"the fit of {recipe.name} sets `{found.option}` to {found.value:g}, which cannot be"
+        said = (
+            f"the fit of {recipe.name} sets `{found.option}` to {found.value:g}, which is not "
+            "allowed"
+        )
         yield _refused(STALE, said, kept, recipe)
 
 
@@ -173,7 +179,7 @@ def _refused(
     aim = "".join(f" --target {each}" for each in targets)
     data = "FILE" if code == FOREIGN else shlex.quote(str(_from_here(recipe, kept.data.path)))
     command = f"compose fit {shlex.quote(str(recipe))} --data {data}{aim}"
-    return Diagnostic(code, said, help=f"fit it again: `{command}`, or remove {fit_path(recipe)}")
+    return Diagnostic(code, said, help=f"fit again: `{command}`, or delete {fit_path(recipe)}")
 
 
 def _targets(kept: FitManifest) -> list[str]:

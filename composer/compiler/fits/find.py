@@ -67,8 +67,8 @@ def demand_taught(root: Node, name: str, path: Path | None) -> None:
         part = learner.part
         if isinstance(part, Learned) and part.fitted is None and part.data is None:
             recipe = "RECIPE" if path is None else shlex.quote(str(path))
-            said = f"`{part.name}` of `{name}` has learnt nothing yet"
-            help_ = f"run `compose fit {recipe} --data FILE`, or give it `data = FILE`"
+            said = f"`{part.name}` in `{name}` is not fitted yet"
+            help_ = f"run `compose fit {recipe} --data FILE`, or give the part `data = FILE`"
             raise Mistakes([Diagnostic("E509", said, help=help_)])
 
 

@@ -88,9 +88,9 @@ def read_fit(path: Path) -> FitManifest:
     try:
         return FitManifest.model_validate_json(path.read_bytes())
     except (ValidationError, ValueError, OSError):
-        text = f"{path} is no fit of this version of the project"
+        text = f"{path} is not a fit, or was written by another version of the project"
         recipe = shlex.quote(str(path).removesuffix(SUFFIX))
-        help_ = f"make it anew: `compose fit {recipe} --data FILE`, or remove it"
+        help_ = f"fit again: `compose fit {recipe} --data FILE`, or delete the file"
         raise Mistakes([Diagnostic("E507", text, help=help_)]) from None
 
 
@@ -109,8 +109,8 @@ def write_fit(path: Path, kept: FitManifest, states: Sequence[Mapping[str, State
         _replace(arrays_path(path), save(arrays))
         _replace(path, f"{text}\n".encode())
     except OSError as error:
-        said = f"the fit cannot be written to {path}: {error.strerror}"
-        help_ = "copy the recipe to a folder of your own, and fit it there"
+        said = f"cannot write the fit to {path}: {error.strerror}"
+        help_ = "copy the recipe to a folder where you may write, and fit it there"
         raise Mistakes([Diagnostic("E503", said, help=help_)]) from None
 
 
@@ -161,14 +161,14 @@ def _load(path: Path, at: int, entry: ManifestEntry) -> Mapping[str, State]:
         raise _damaged(path, "is missing or damaged") from None
     states = {name: State(found[name], facts) for name, facts in entry.facts.items()}
     if content_of(states) != entry.content:
-        raise _damaged(path, "holds other numbers than the fit says")
+        raise _damaged(path, "does not contain the numbers that were fitted")
     return states
 
 
 def _damaged(path: Path, said: str) -> PartError:
     recipe = shlex.quote(str(path).removesuffix(ARRAYS))
-    help_ = f"make it anew: `compose fit {recipe} --data FILE`"
-    return PartError("E507", f"{path}, which belongs to the fit, {said}", help_)
+    help_ = f"fit again: `compose fit {recipe} --data FILE`"
+    return PartError("E507", f"the file {path} of the fit {said}", help_)
 
 
 def arrays_path(path: Path) -> Path:

@@ -108,7 +108,11 @@ def _answer(ctx: Context, scope: Scope) -> Node | None:
     recipe_like = scope.example is not None or not scope.names
     if not ctx.mistakes:
         code = "E207" if recipe_like else "W202"
-        text = "this recipe has no answer" if recipe_like else "no answer: a file for others to use"
+        text = (
+            "this recipe has no answer"
+            if recipe_like
+            else ("no answer: this file can be used, but not run")
+        )
         help_ = "end it with an expression, such as `[A, B] -> vote()`" if recipe_like else ""
         ctx.say(code, text, None, help=help_)
     return None
@@ -117,13 +121,13 @@ def _answer(ctx: Context, scope: Scope) -> Node | None:
 def _unsettled(ctx: Context, answer: Node, statement: tree.Answer) -> None:
     """Refuse a recipe that ends with anything but one answer."""
     several = answer.port in (Port.CANDIDATES, Port.RANKING)
-    settle = "settle on one: `vote()`, `rank(...) -> best()` or `regenerate(M)`"
+    settle = "choose one answer: `vote()`, `rank(...) -> best()` or `regenerate(M)`"
     ctx.say(
         "E304",
-        f"the recipe ends with {answer.port.value}, not with one answer",
+        f"the recipe must end with one answer, but ends with {answer.port.value}",
         statement.place,
         f"gives {answer.port.value}",
-        help=settle if several else "end with a model, or with what chooses among answers",
+        help=settle if several else "end with a model, or with a step that chooses one answer",
     )
 
 

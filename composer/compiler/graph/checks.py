@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 
 LOSSES = {
-    "system": "what the system says, or what comes after it",
-    "turns": "turns of a conversation",
+    "system": "the system message, or the messages after it",
+    "turns": "earlier turns of a conversation",
 }
 HELP = {
-    "system": "say `fold_system = true` to put it before the first question, or choose a template",
-    "turns": "choose another template: a conversation of several turns is refused (E409)",
+    "system": "write `fold_system = true` to put it before the first question, or choose another "
+    "template",
+    "turns": "choose another template: a conversation of several turns will fail (E409)",
 }
 
 
@@ -64,9 +65,9 @@ def _readable(ctx: Context, node: Node) -> bool:
     for what in card.deferred:
         ctx.say("W501", f"`{node.title}`: {what}", ctx.declared[node], "not checked yet")
     if card.unheeded:
-        help_ = "`generation_config = true` asks it so; `false` says that this is not wanted"
-        text = f"`{node.title}`: {card.unheeded}, which is not used"
-        ctx.say("W402", text, ctx.declared[node], "asked otherwise", help=help_)
+        help_ = "`generation_config = true` uses these settings; `false` hides this warning"
+        text = f"`{node.title}`: {card.unheeded}, but this is not used"
+        ctx.say("W402", text, ctx.declared[node], "settings not used", help=help_)
     for loss in sorted(card.losses):
         text = f"the chat template of `{node.title}` leaves out {LOSSES[loss]}"
         help_ = HELP[loss]
@@ -95,11 +96,11 @@ def _unused(site: NodeSite) -> Iterator[Complaint]:
             said = {n: v for n, v in leaf.node.settings.items() if n not in own}
             if said:
                 given = ", ".join(f"{name} = {value:g}" for name, value in said.items())
-                text = f"`{leaf.name}` does not write this answer alone, so of its"
-                text += f" generation_config.json is not used: {given}"
-                help_ = "give these options where the answer is asked for, if you want them"
+                text = f"`{leaf.name}` does not write this answer alone, so these settings of its"
+                text += f" generation_config.json are not used: {given}"
+                help_ = "to use them, set these options on the step or the fuse"
                 notes = ((leaf, "declared here"),)
-                yield Complaint("W403", text, "drawn otherwise", help_, notes=notes)
+                yield Complaint("W403", text, "settings not used", help_, notes=notes)
 
 
 def _elsewhere(site: NodeSite, model: NodeSite) -> Iterator[Complaint]:
@@ -107,8 +108,8 @@ def _elsewhere(site: NodeSite, model: NodeSite) -> Iterator[Complaint]:
     for leaf in (each for each in model.leaves if not each.local):
         yield Complaint(
             "E302",
-            f"`{site.name}` fuses what the engine computes, and `{leaf.name}` is behind a client",
-            "needs models whose weights are read here",
+            f"`{site.name}` needs models that run on this machine, and `{leaf.name}` does not",
+            "needs models that run on this machine",
             site.node.step.instead.format(name=leaf.name),
             notes=((leaf, f"`{leaf.name}` is declared here"),),
         )

@@ -43,7 +43,7 @@ def gives(ctx: Context, node: Node, wanted: frozenset[Port], who: str, place: Pl
         return True
     several = Port.CANDIDATES in wanted
     words = "answers" if several else " or ".join(sorted(port.value for port in wanted))
-    text = f"{who} gives {words}, but this one gives {node.port.value}"
+    text = f"{who} must give {words}, but this one gives {node.port.value}"
     help_ = _advice(node.port, wanted)
     ctx.say("E301", text, place, f"gives {node.port.value}", help=help_)
     return False
@@ -52,15 +52,15 @@ def gives(ctx: Context, node: Node, wanted: frozenset[Port], who: str, place: Pl
 def _advice(port: Port, accepted: frozenset[Port]) -> str:
     several = port in (Port.CANDIDATES, Port.RANKING)
     if several and Port.TEXT in accepted:
-        return "settle on one answer first: `vote()`, `rank(...) -> best()` or `regenerate(M)`"
+        return "choose one answer first: `vote()`, `rank(...) -> best()` or `regenerate(M)`"
     if port is Port.CANDIDATES and accepted == {Port.RANKING}:
         return "order them first: `rank(...)`"
     if port is Port.TEXT and accepted == {Port.RANKING}:
-        return "ask several and order them first: `[A, B] -> rank(...)`"
+        return "ask several models and order their answers first: `[A, B] -> rank(...)`"
     if port is Port.QUERY:
         return "ask models first: `[A, B] -> ...`"
     if Port.QUERY in accepted:
-        return 'make a question of it first: `prompt("""...""")`'
+        return 'write a new query from it first: `prompt("""...""")`'
     return ""
 
 
@@ -74,8 +74,8 @@ def model_needs_query(ctx: Context, expr: tree.Expr, wire: Node) -> None:
             expr.place,
             "takes a query",
             notes=(Note(before, f"gives {wire.port.value}"),) if before else (),
-            help=f'say what it is asked: `prompt("""...""") -> {label(expr)}`'
-            f" or `regenerate({label(expr)})`",
+            help=f'write a query for it: `prompt("""...""") -> {label(expr)}` or '
+            f"`regenerate({label(expr)})`",
         )
     )
 
@@ -89,7 +89,7 @@ def bank_needs_query(ctx: Context, bank: tree.Bank, wire: Node) -> None:
         bank.place,
         "takes a query",
         notes=(Note(before, f"gives {wire.port.value}"),) if before else (),
-        help="say what its branches are asked: `prompt(aggregate) -> [...]`",
+        help="write a query for its branches: `prompt(aggregate) -> [...]`",
     )
 
 
@@ -97,16 +97,16 @@ def lonely_route(ctx: Context, at: tree.Expr) -> None:
     """Say that a route needs something to choose among."""
     ctx.say(
         "E304",
-        "`route` decides among the branches of a bank, but feeds none",
+        "`route` needs a bank or a fuse after it",
         at.place,
-        "feeds nothing that it could choose among",
-        help="follow it with a bank or a fuse: `route -> [A, B]`",
+        "nothing to choose among",
+        help="add one: `route -> [A, B]`",
     )
 
 
 def nothing_to_decide(ctx: Context, route: tree.Expr, branch: tree.Branch) -> None:
     """Warn of a route that feeds one branch."""
-    text = "this route has nothing to decide: it feeds one branch"
+    text = "this route has nothing to decide: the bank after it has one branch"
     notes = (Note(branch.place, "the only branch"),)
     ctx.say("W302", text, route.place, "always takes that branch", notes=notes)
 
@@ -115,10 +115,10 @@ def routed_fallback(ctx: Context, route: tree.Expr, fallback: tree.Fallback) -> 
     """Say that a route feeds a fallback, where its bank was probably meant."""
     ctx.say(
         "E301",
-        "this route feeds a fallback, not a bank: `|` binds closer than `->`",
+        "this route is followed by a fallback, not by a bank: `|` binds tighter than `->`",
         route.place,
-        "decides among the branches of a bank",
-        notes=(Note(fallback.place, "one fallback"),),
+        "needs a bank after it",
+        notes=(Note(fallback.place, "the fallback"),),
         help=f"put brackets around the route and its bank: `(... -> {unparse(fallback.choices[0])})"
         f" | {unparse(fallback.choices[-1])}`",
     )
@@ -128,9 +128,9 @@ def undeclared(ctx: Context, call: tree.Call) -> None:
     """Say that a backend declares a model, and is no step."""
     ctx.say(
         "E202",
-        f"`{call.function}` declares a model, and is no step",
+        f"`{call.function}` declares a model and is not a step",
         call.function_place,
-        "stands where a step is wanted",
+        "a step is needed here",
         help=f"give the model a name first: `model M = {unparse(call)}`",
     )
 
@@ -140,9 +140,9 @@ def not_a_step(ctx: Context, expr: tree.Expr) -> None:
     formula = isinstance(expr, tree.Binary | tree.Unary)
     ctx.say(
         "E405" if formula else "E301",
-        "a formula is no step" if formula else f"`{unparse(expr)}` is no step",
+        "a formula is not a step" if formula else f"`{unparse(expr)}` is not a step",
         expr.place,
-        "cannot be asked",
+        "not a step",
         help=_step_instead(expr),
     )
 
@@ -154,10 +154,10 @@ def _step_instead(expr: tree.Expr) -> str:
     if isinstance(expr, tree.Binary) and expr.op in COMPARISONS:
         left, right = unparse(expr.left), unparse(expr.right)
         if isinstance(expr.left, tree.Name) and find_part("signal", expr.left.id):
-            return f"a condition is an option: `cascade(..., accept = {unparse(expr)})`"
-        return f"a value is handed on by an arrow: `{left} -> {right}`"
+            return f"use a condition as an option: `cascade(..., accept = {unparse(expr)})`"
+        return f"pass a value on with an arrow: `{left} -> {right}`"
     if isinstance(expr, tree.Binary | tree.Unary):
-        return f"fuse it: `token_fuse({unparse(expr)})`"
+        return f"put it into a fuse: `token_fuse({unparse(expr)})`"
     return "a step is a model, a call such as `vote()`, a bank, or a chain of them"
 
 
@@ -166,10 +166,10 @@ def not_a_model(ctx: Context, expr: tree.Expr) -> None:
     formula = isinstance(expr, tree.Binary | tree.Unary)
     ctx.say(
         "E301",
-        f"a model is wanted here, but `{label(expr)}` is none",
+        f"`{label(expr)}` is not a model, and a model is needed here",
         expr.place,
         "not a model",
-        help=_step_instead(expr) if formula else "name a model, a fuse, or `prompt(...) -> M`",
+        help=_step_instead(expr) if formula else "write a model, a fuse, or `prompt(...) -> M`",
     )
 
 
@@ -177,7 +177,7 @@ def no_prompt(ctx: Context, stage: tree.Expr, last: tree.Expr) -> None:
     """Say that a member is one model, with prompts alone before it."""
     ctx.say(
         "E301",
-        f"only `prompt(...)` can stand before a member, not `{unparse(stage)}`",
+        f"only `prompt(...)` may be written before a member, not `{unparse(stage)}`",
         stage.place,
         "not a prompt",
         help=f'give the member a prompt of its own: `prompt("""...""") -> {label(last)}`',
@@ -188,11 +188,11 @@ def member_with_options(ctx: Context, call: tree.Call) -> None:
     """Say that a member is named, not asked."""
     ctx.say(
         "E203",
-        f"`{call.function}` is a member here, and members take no options of their own",
+        f"`{call.function}` is a member here, and a member cannot have options",
         call.place,
-        "asked, not named",
-        help=f"name it: `{call.function}`; options go where the whole is asked: "
-        "`let fused = ...`, `fused(temperature = 0.5)`",
+        "has options",
+        help=f"write `{call.function}` alone, and give the options to the whole fuse: `let fused = "
+        "...`, `fused(temperature = 0.5)`",
     )
 
 
@@ -200,7 +200,7 @@ def formula_with_weights(ctx: Context, argument: tree.Argument) -> None:
     """Say that a formula is a sum of log-probabilities with coefficients of its own."""
     ctx.say(
         "E405",
-        f"a formula says itself how its members are summed, so it takes no `{argument.name}`",
+        f"`{argument.name}` cannot be used with a formula, which has coefficients instead",
         argument.place,
         "one too many",
         help="write the coefficients into the formula: `base + 0.8 * (expert - novice)`",
@@ -238,10 +238,12 @@ def judged_by_models(ctx: Context, estimator: str, branch: tree.Branch) -> None:
     """Say that an estimator which asks models is given a branch that is more than one model."""
     ctx.say(
         "E302",
-        f"`{estimator}` asks each branch's model, but `{label(branch.value)}` is not one model",
+        f"`{estimator}` asks the model of each branch, but `{label(branch.value)}` is not a "
+        "single model",
         branch.place,
-        "more than a model",
-        help="estimate from the query alone: `route(by = knn(...))` or `route(by = uniform())`",
+        "not a single model",
+        help="use an estimator that reads only the query: `route(by = knn(...))` or `route(by = "
+        "uniform())`",
     )
 
 
@@ -252,16 +254,28 @@ def judges_unfit(ctx: Context, route: Node) -> bool:
     by, given = route.get("by"), route.get("judges")
     asks, place = isinstance(by, Judging), ctx.graph.places.get(route)
     if given and not asks:
-        text = f"`{by.name}` asks no model, but `route` is given one"
-        ctx.say("E206", text, place, "takes no judge", help="leave it out, or `by = asked()`")
+        text = f"`{by.name}` does not ask a model, but `route` is given one"
+        ctx.say(
+            "E206",
+            text,
+            place,
+            "asks no model",
+            help="leave the model out, or write `by = asked()`",
+        )
     elif asks and not given:
         text = f"`{by.name}` needs a model to ask"
-        ctx.say("E206", text, place, "no model given", help=f"`route(M, by = {by.name}())`")
+        ctx.say(
+            "E206",
+            text,
+            place,
+            "no model given",
+            help=f"name the model: `route(M, by = {by.name}())`",
+        )
     return asks != bool(given)
 
 
 def defined_by_itself(ctx: Context, binding: Binding, at: tree.Expr) -> None:
     """Say that a name leads back to itself."""
-    text = f"`{binding.name}` is defined by itself"
+    text = f"the definition of `{binding.name}` uses itself"
     notes = (Note(binding.place, "defined here"),)
-    ctx.say("E205", text, at.place, "leads back to itself", notes=notes)
+    ctx.say("E205", text, at.place, "uses itself", notes=notes)

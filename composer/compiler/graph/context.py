@@ -98,8 +98,8 @@ class Context:
         self.depths[model] = inner + 1
         if inner < DEEPEST:
             return True
-        text = f"more than {DEEPEST} fuses or prompts stand one inside the other here"
-        self.say("E116", text, place, "too deep", help="fuse the members side by side")
+        text = f"more than {DEEPEST} fuses or prompts are nested here"
+        self.say("E116", text, place, "too deep", help="put the members side by side into one fuse")
         return False
 
     def draw(self, expr: tree.Expr, scope: Scope) -> int:
@@ -121,8 +121,8 @@ class Context:
                     "E501",
                     f"there is no file `{name}`",
                     place,
-                    "looked for beside this recipe and among the shipped ones",
-                    help=f"paths are read from the recipe's own folder, {scope.folder}",
+                    "not beside this recipe, and not in the package",
+                    help=f"paths start at the folder of the recipe, {scope.folder}",
                 )
             )
         return name

@@ -93,10 +93,10 @@ class Loader:
             self.mistakes.append(
                 Diagnostic(
                     "E208",
-                    "a recipe has one example, but a second one stands here",
+                    "a recipe has only one example, and this is a second one",
                     statement.place,
                     "the second example",
-                    help="keep one of them; other questions go on the command line or in a file",
+                    help="keep one of them; give other questions on the command line or in a file",
                 )
             )
         scope.example = statement.text
@@ -106,11 +106,11 @@ class Loader:
             self.mistakes.append(
                 Diagnostic(
                     "E208",
-                    "a recipe has one answer, but a second one stands here",
+                    "a recipe has only one answer, and this is a second one",
                     statement.place,
                     "the second answer",
-                    help="a chain goes on in a line that begins with `->`; or give the first one "
-                    "a name: `let first = ...`",
+                    help="to continue a chain, begin the line with `->`; or name the first "
+                    "expression: `let first = ...`",
                 )
             )
             scope.several = True
@@ -124,7 +124,12 @@ class Loader:
         if path in trail:
             names = " -> ".join(each.name for each in (*trail, path))
             self.mistakes.append(
-                Diagnostic("E205", f"files use each other: {names}", use.file_place, "a cycle")
+                Diagnostic(
+                    "E205",
+                    f"these files use each other in a circle: {names}",
+                    use.file_place,
+                    "a circle",
+                )
             )
             return
         used = self.scope(path, trail=trail)
@@ -177,21 +182,21 @@ class Loader:
                 self.mistakes.append(
                     Diagnostic(
                         "E502",
-                        f"`{use.file}` lies outside the project's root, {self.root}",
+                        f"`{use.file}` is outside of the project's root, {self.root}",
                         use.file_place,
                         "not read",
-                        help="move it inside, or name a wider root: `--root FOLDER`",
+                        help="move it inside, or set a higher root: `--root FOLDER`",
                     )
                 )
                 return None
         near = nearest(use.file, _recipes_near(folder))
-        advice = f"paths are read from the recipe's own folder, {folder}"
+        advice = f"paths start at the folder of the recipe, {folder}"
         self.mistakes.append(
             Diagnostic(
                 "E501",
                 f"there is no file `{use.file}`",
                 use.file_place,
-                "looked for beside this recipe and among the shipped ones",
+                "not beside this recipe, and not in the package",
                 help=f"did you mean `{near}`?" if near else advice,
             )
         )

@@ -79,11 +79,11 @@ def _scaled(values: Values, expr: tree.Binary, scope: Scope) -> tuple[tree.Expr,
 def _check_member(expr: tree.Expr) -> None:
     """Refuse what can be no member of a formula, whatever names stand for."""
     if isinstance(expr, tree.Number):
-        text = "a number alone adds nothing to a distribution"
+        text = "a number cannot be a term of a formula of models"
         raise Bad(Diagnostic("E405", text, expr.place, "not a model"))
     if isinstance(expr, tree.Binary | tree.Unary | tree.Boolean | tree.String | tree.Null):
-        text = "a formula adds, subtracts and scales models"
-        raise Bad(Diagnostic("E405", text, expr.place, "does something else"))
+        text = "a formula can only add and subtract models, and multiply them by numbers"
+        raise Bad(Diagnostic("E405", text, expr.place, "not allowed in a formula"))
 
 
 def _product(expr: tree.Binary) -> Diagnostic:

@@ -130,7 +130,7 @@ async def _fallback(ctx: Context, expr: tree.Fallback, wire: Node, scope: Scope)
     if nodes is None:
         return None
     for node, choice in zip(nodes[1:], expr.choices[1:], strict=True):
-        who = "a fallback gives what its first choice gives, which"
+        who = "every choice of this fallback"
         if not gives(ctx, node, frozenset({nodes[0].port}), who, choice.place):
             return None
     names = unique(label(choice) for choice in expr.choices)
@@ -224,7 +224,12 @@ async def _used(
     if used is None:
         return None
     if used.answer is None:
-        ctx.say("E207", f"`{binding.name}` has no answer, so it is no step", call.place, "here")
+        ctx.say(
+            "E207",
+            f"`{binding.name}` has no answer, so it cannot be used as a step",
+            call.place,
+            "here",
+        )
         return None
     inner = given_params(ctx, call, binding, scope)
     if inner is None:

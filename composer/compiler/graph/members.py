@@ -187,8 +187,8 @@ def _is_prompt(ctx: Context, stage: tree.Call) -> bool:
     """Say whether a stage is a prompt; that of a member is a template and nothing else."""
     system = next((each for each in stage.arguments if each.name == "system"), None)
     if stage.function == "prompt" and system is not None:
-        text = "the prompt of a member has no system message"
-        help_ = "write what it should say into the template"
+        text = "the prompt of a member cannot have a system message"
+        help_ = "put its text into the template"
         ctx.say("E203", text, system.place, "not used here", help=help_)
     return stage.function == "prompt"
 

@@ -27,11 +27,11 @@ def override(scope: Scope, settings: Mapping[str, str]) -> list[Diagnostic]:
         try:
             value = parse_expression(text, f"--set {path}")
         except Mistakes as error:
-            quoted = "" if '"' in text else f"a text stands in quotes: `--set '{path}=\"{text}\"'`"
+            quoted = "" if '"' in text else f"put a text in quotes: `--set '{path}=\"{text}\"'`"
             mistakes += [replace(each, help=quoted or each.help) for each in error.diagnostics]
             continue
         if not _apply(scope, path, value):
-            said = f"there is nothing to set at `{path}`"
+            said = f"unknown setting `{path}`"
             mistakes.append(Diagnostic("E404", said, help=_advice(scope, path)))
     return mistakes
 
@@ -48,8 +48,8 @@ def overlay(scope: Scope, other: Scope) -> list[Diagnostic]:
     scope.example = other.example or scope.example
     mistakes = [_replaced(scope, binding) for binding in other.names.values()]
     if other.answer is not None:
-        text = "a file given by `--with` changes a recipe and has no answer of its own"
-        mistakes.append(Diagnostic("E208", text, other.answer.place, "a second answer"))
+        text = "a file given with `--with` cannot have an answer"
+        mistakes.append(Diagnostic("E208", text, other.answer.place, "delete this answer"))
     return [each for each in mistakes if each is not None]
 
 
@@ -58,7 +58,7 @@ def _replaced(scope: Scope, binding: Binding) -> Diagnostic | None:
     if before is None or type(before.statement) is not type(binding.statement):
         kinds = [n for n, b in scope.names.items() if type(b.statement) is type(binding.statement)]
         word = type(binding.statement).__name__.lower()
-        text = f"the recipe has no {word} `{binding.name}` to change"
+        text = f"the recipe has no {word} `{binding.name}` that could be replaced"
         help_ = did_you_mean(binding.name, kinds)
         return Diagnostic("E404", text, binding.place, "not in the recipe", help=help_)
     if isinstance(binding.statement, tree.Param):

@@ -39,7 +39,7 @@ def check_param(ctx: Context, binding: Binding, *, needed: bool = True) -> bool:
         inner, _ = follow(value, binding.scope)
         for each in bad.diagnostics:
             retyped = each.code == "E401"
-            text = f"`{param.name}` should be {say(hint)}" if retyped else each.message
+            text = f"`{param.name}` must be {say(hint)}" if retyped else each.message
             place = inner.place if retyped else each.place
             ctx.say(each.code, text, place, each.label, help=each.help)
         binding.value = None
@@ -60,7 +60,7 @@ def given_params(ctx: Context, call: tree.Call, binding: Binding, scope: Scope) 
     missing = next((name for name in params if bound_value(inner.names[name]) is None), None)
     if missing is not None:
         text = f"`{binding.name}` needs `{missing}`"
-        notes = (Note(inner.names[missing].place, "has no value of its own"),)
+        notes = (Note(inner.names[missing].place, "has no default"),)
         ctx.say("E206", text, call.place, f"`{missing}` is missing", notes=notes)
         return None
     sound = [check_param(ctx, inner.names[name]) for name in given]

@@ -78,7 +78,7 @@ async def decided(
     if branches is None or not named_once(ctx, bank):
         return None
     texts = zip(branches, bank.branches, strict=True)
-    who, text = "a branch that is routed to", frozenset({Port.TEXT})
+    who, text = "a branch after a route", frozenset({Port.TEXT})
     if not all(gives(ctx, node, text, who, branch.place) for node, branch in texts):
         return None
     names = branch_names(bank)

@@ -122,5 +122,5 @@ def unknown(name: str, place: Place, among: list[str], what: str = "name") -> Di
     """Return the mistake of a name that stands for nothing."""
     code = {"name": "E201", "step": "E202", "part": "E209", "backend": "E210"}[what]
     return Diagnostic(
-        code, f"unknown {what} `{name}`", place, "not known here", help=did_you_mean(name, among)
+        code, f"unknown {what} `{name}`", place, "unknown", help=did_you_mean(name, among)
     )

@@ -21,8 +21,8 @@ def secrets(source: Source) -> Iterator[Diagnostic]:
     for key in found:
         yield Diagnostic(
             "E406",
-            "a secret stands in this recipe",
+            "this recipe contains a secret",
             Place(masked, key.start(), key.end()),
-            "can be read by whoever reads the file",
-            help='take it from the environment, `env("NAME")`, and have a new one made',
+            "everybody who reads the file can read it",
+            help='write `env("NAME")` instead, and replace the secret at the service',
         )

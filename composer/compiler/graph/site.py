@@ -200,7 +200,7 @@ class NodeSite(Site):
             plain = f"`{name}` is declared here" if leaf == model else f"a member of `{name}`"
             yield Complaint(
                 "E302",
-                f"`{self.name}` needs {lack.words}, which `{name}` cannot give",
+                f"`{self.name}` needs {lack.words}, which `{name}` does not give",
                 f"needs {lack.words}",
                 help=self.node.step.instead.format(name=name),
                 notes=((leaf, _card(leaf).why.get(lack, plain)),),

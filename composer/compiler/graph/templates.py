@@ -23,8 +23,9 @@ def check_templates(ctx: Context, node: Node) -> None:
             continue
         ctx.say(
             "E402",
-            f"this template names `{missing[0]}`, but only a question reaches it",
+            f"this template uses `{missing[0]}`, but only a query comes before it",
             ctx.graph.places.get(node),
-            "is given no answers",
-            help="ask first: `[A, B] -> prompt(...)`, or name `query`, `messages` or `fields` only",
+            "has no answers",
+            help="ask models first: `[A, B] -> prompt(...)`, or use only `query`, `messages` and "
+            "`fields`",
         )

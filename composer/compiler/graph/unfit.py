@@ -22,14 +22,14 @@ def unknown_option(function: str, argument: tree.Argument, known: list[str]) -> 
     step = STEPS.get(function)
     fuse = step is not None and step.gives is Port.MODEL
     asking = fuse and argument.name in STEPS["generate"].public_options
-    where = "options of asking go where the fuse is asked: `let fused = ...`, `fused({} = ...)`"
+    where = "give this option to the whole fuse: `let fused = ...`, `fused({} = ...)`"
     help_ = where.format(argument.name) if asking else did_you_mean(argument.name or "", known)
     return Diagnostic(
         "E203",
         f"`{function}` has no option `{argument.name}`",
         argument.name_place,
         "unknown option",
-        help=help_ or "it takes none",
+        help=help_ or "it has no options",
     )
 
 
@@ -47,14 +47,14 @@ def wrong(expr: tree.Expr, wanted: str, among: Iterable[str] = (), help_: str = 
 
 def named_value(branch: tree.Branch) -> Diagnostic:
     """Return the mistake of a list whose values have names."""
-    text = "the values of a list have no names"
-    return Diagnostic("E401", text, branch.place, "named", help="give them in order, alone")
+    text = "the values of a list cannot have names"
+    return Diagnostic("E401", text, branch.place, "named", help="write the values alone, in order")
 
 
 def leads_back(expr: tree.Expr) -> Diagnostic:
     """Return the mistake of a value that is made of itself."""
-    text = f"`{unparse(expr)}` is defined by itself"
-    return Diagnostic("E205", text, expr.place, "leads back to itself")
+    text = f"the definition of `{unparse(expr)}` uses itself"
+    return Diagnostic("E205", text, expr.place, "uses itself")
 
 
 EMPTY = "string_too_short"
@@ -92,7 +92,7 @@ def complaint(
     limits = [f"{w} {error['ctx'][k]:g}" for k, w in bounds.items() if k in error.get("ctx", {})]
     if error["type"] == "value_error":
         why = str(error["ctx"]["error"])
-        return Diagnostic("E402", f"`{option}`: {why}" if option else why, place, "not usable")
+        return Diagnostic("E402", f"`{option}`: {why}" if option else why, place, "cannot be used")
     if limits:
         text = f"`{option}` must be {' and '.join(limits)}"
         return Diagnostic("E402", text, place, f"is `{error['input']}`")
@@ -110,14 +110,14 @@ def too_many(
     values = "value" if room == 1 else "values"
     takes = f"at most {room} {values} without a name" if room else "no value without a name"
     options = ", ".join(f"`{name}`" for name in known)
-    help_ = f"give it by name: {options}" if options else f"write `{call.function}()`"
+    help_ = f"use a name: {options}" if options else f"write `{call.function}()`"
     text = f"`{call.function}` takes {takes}"
     return Diagnostic("E206", text, argument.place, "one too many", help=help_)
 
 
 def no_value(param: tree.Param) -> Diagnostic:
     """Return the mistake of a parameter that has no value."""
-    help_ = f"set it: `--set {param.name}=...`, or give it a value here: `= ...`"
+    help_ = f"set it: `--set {param.name}=...`, or write a value here: `= ...`"
     text = f"`{param.name}` has no value"
     return Diagnostic("E404", text, param.place, "declared without one", help=help_)
 
@@ -147,7 +147,7 @@ def no_rule(expr: tree.Expr) -> Diagnostic:
     """Return the mistake of an expression that is no condition."""
     return Diagnostic(
         "E405",
-        f"expected a rule over signals, found {describe(expr)}",
+        f"expected a rule about signals, found {describe(expr)}",
         expr.place,
         "not a rule",
         help="write a comparison: `confidence >= 0.6`, `agreement > 0.5 and length < 200`",

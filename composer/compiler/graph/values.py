@@ -231,7 +231,7 @@ class Values:
         except OverflowError:
             finite = False
         if not finite:
-            raise Bad(Diagnostic("E402", "this number is too large", expr.place, "not usable"))
+            raise Bad(Diagnostic("E402", "this number is too large", expr.place, "cannot be used"))
         return found
 
     @deep
@@ -263,7 +263,7 @@ class Values:
                     return ARITHMETIC[op](a, b)
                 except OverflowError:
                     text = "this number is too large"
-                    raise Bad(Diagnostic("E402", text, expr.place, "not usable")) from None
+                    raise Bad(Diagnostic("E402", text, expr.place, "cannot be used")) from None
             case tree.Name(id=name) if scope.find(name) is None:
                 near = nearest(name, scope.visible())
                 raise Bad(wrong(expr, say(hint), help_=f"did you mean `{near}`?" if near else ""))
@@ -278,9 +278,9 @@ class Values:
                 raise Bad(unknown(expr.id, expr.place, list(TEMPLATES), "part"))
             return TEMPLATES[expr.id]
         if not isinstance(expr, tree.String):
-            raise Bad(wrong(expr, 'a template: """...""" or a name of one', among=TEMPLATES))
+            raise Bad(wrong(expr, 'a template, """...""" or a name', among=TEMPLATES))
         for message, line in check(expr.value):
-            label = f"in line {line} of it" if "\n" in expr.value else "not usable"
+            label = f"in its line {line}" if "\n" in expr.value else "cannot be used"
             raise Bad(Diagnostic("E402", message, expr.place, label))
         return Template(text=expr.value)
 
@@ -288,7 +288,7 @@ class Values:
         rule = Rule(run(self._rule(expr, scope, ())))
         mistake = rule.mistake()
         if mistake:
-            raise Bad(Diagnostic("E405", mistake, expr.place, "no condition"))
+            raise Bad(Diagnostic("E405", mistake, expr.place, "not a condition"))
         return rule
 
     @deep
@@ -297,7 +297,7 @@ class Values:
         if id(expr) in trail:
             raise Bad(leads_back(written))
         if len(trail) > DEEPEST:
-            text = "this rule is made of too many others, one inside the other"
+            text = "this rule is nested too deep in other rules"
             raise Bad(Diagnostic("E116", text, written.place, "too deep"))
         trail = trail if expr is written else (*trail, id(expr))
         if isinstance(expr, tree.Binary | tree.Unary) and is_number(expr, scope):
@@ -330,7 +330,7 @@ class Values:
                 "E405",
                 f"unknown signal `{call.function}`",
                 call.function_place,
-                "not a signal, and not a parameter",
+                "not a signal or a parameter",
                 help=f"did you mean `{near}`?" if near else f"signals: {', '.join(known)}",
             )
         )

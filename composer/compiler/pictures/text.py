@@ -40,7 +40,7 @@ def text(picture: Picture) -> str:
 
 def _note(picture: Picture) -> str:
     maybe = any(edge.maybe for edge in picture.edges)
-    return "   (what hangs on \N{BOX DRAWINGS LIGHT TRIPLE DASH HORIZONTAL} may not run)" * maybe
+    return "   (boxes behind ┄ may not run)" * maybe
 
 
 @dataclass(eq=False)

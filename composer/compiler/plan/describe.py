@@ -41,14 +41,14 @@ def _lines(plan: Plan, *, origins: bool) -> Iterator[str]:
         yield "builds"
         yield from _table([_build(build) for build in plan.builds])
     yield ""
-    maybe = "   (what is marked ? may not run)" if any(s.maybe for s in plan.steps) else ""
+    maybe = "   (those marked ? may not run)" if any(s.maybe for s in plan.steps) else ""
     yield f"steps{maybe}"
     for step in plan.steps:
         yield from _step(step, origins=origins)
     yield f"  answer := {plan.answer}"
     if plan.fits:
         yield ""
-        yield "learnt"
+        yield "fits"
         yield from (f"  {_fit(each)}" for each in plan.fits)
     if plan.rules:
         yield ""

@@ -96,8 +96,8 @@ def read_lock(path: Path) -> Lock:
     try:
         return Lock.model_validate_json(path.read_bytes())
     except (ValidationError, ValueError, OSError):
-        text = f"{path} is no lock of this version"
-        help_ = "write it anew: `compose plan RECIPE --lock`"
+        text = f"{path} is not a lock, or was written by another version"
+        help_ = "write it again: `compose plan RECIPE --lock`"
         raise Mistakes([Diagnostic("E504", text, help=help_)]) from None
 
 
@@ -115,15 +115,15 @@ def _models(lock: Lock, now: Lock) -> Iterator[Diagnostic]:
         if before is None:
             yield _differs(f"the model `{name}` is not in the lock")
         elif before.content != pin.content:
-            yield _differs(f"the model `{name}` is not what it was: {_what(before, pin)}")
+            yield _differs(f"the model `{name}` has changed since the lock: {_what(before, pin)}")
 
 
 def _what(before: Pin, pin: Pin) -> str:
     if before.declared != pin.declared:
-        return f"{before.declared} became {pin.declared}"
+        return f"{before.declared} is now {pin.declared}"
     if before.vocabulary != pin.vocabulary:
-        return "its tokenizer has changed"
-    return "its weights or configuration have changed"
+        return "its tokenizer is different"
+    return "its weights or configuration are different"
 
 
 def _changed_files(lock: Lock, now: Lock) -> Iterator[Diagnostic]:
@@ -131,11 +131,11 @@ def _changed_files(lock: Lock, now: Lock) -> Iterator[Diagnostic]:
         if path not in lock.files:
             yield _differs(f"the file `{path}` is not in the lock")
         elif lock.files[path] != digest:
-            yield _differs(f"the file `{path}` has changed")
+            yield _differs(f"the file `{path}` has changed since the lock")
 
 
 def _differs(text: str) -> Diagnostic:
-    help_ = "put it back, or accept it: `compose plan RECIPE --lock`"
+    help_ = "restore it, or accept the change: `compose plan RECIPE --lock`"
     return Diagnostic("E506", text, help=help_)
 
 

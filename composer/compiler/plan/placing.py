@@ -75,14 +75,14 @@ def _room(free: int | None) -> float:
 
 def _absent(name: str, wanted: str, devices: tuple[Device, ...]) -> Diagnostic:
     known = dict.fromkeys([*(device.name for device in devices), "cpu"])
-    text = f"`{name}` asks for the device `{wanted}`, which is not here"
-    return Diagnostic("E602", text, help=f"devices: {', '.join(known)}, or `device = auto`")
+    text = f"`{name}` asks for the device `{wanted}`, which this machine does not have"
+    return Diagnostic("E602", text, help=f"use one of: {', '.join(known)}, or `device = auto`")
 
 
 def _too_large(name: str, need: int, largest: Device) -> Diagnostic:
     return Diagnostic(
         "E601",
-        f"`{name}` needs {need / 2**30:.1f} GiB, more than there is",
+        f"`{name}` needs {need / 2**30:.1f} GiB, more than any device has free",
         help=f"{largest.name} has {(largest.free or 0) / 2**30:.1f} GiB free; "
         "use a smaller `dtype`, or `device = cpu`",
     )

@@ -77,7 +77,7 @@ async def _safe(
         raise ModelError(
             "E302",
             "a safe draft is read by models, not by fuses of them",
-            "give the models themselves to one `token_fuse`",
+            "put the models themselves into one `token_fuse`",
         )
     weights = group.weights(fuse)
     lead = weights[0] and sum(map(bool, weights)) > 1

@@ -50,8 +50,8 @@ class Judging(Estimator):
         del query, choices, ask
         raise PartError(
             "E206",
-            f"`{self.name}` has no model to ask",
-            f"name one: `route(M, by = {self.name}())`",
+            f"`{self.name}` needs a model to ask",
+            f"name the model: `route(M, by = {self.name}())`",
         )
 
 
@@ -100,8 +100,9 @@ class Asked(Judging):
         if not grades:
             raise PartError(
                 "E701",
-                f"no grade of `{judge.name}` could be read",
-                "it must write a grade such as [[3]]; `read = scores` needs no answer",
+                f"no grade could be read from the reply of `{judge.name}`",
+                "the model must write a grade such as [[3]]; or use `read = scores`, which needs "
+                "no reply",
             )
         return (int(grades[-1]) - 1) / (len(GRADES) - 1)
 

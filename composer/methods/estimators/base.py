@@ -73,7 +73,7 @@ class Learned(Estimator, Trainable):
 
     def because(self, fitted: Fitted) -> str:
         """Say in words where estimates come from."""
-        return f"`{self.name}` of {fitted.rows} recorded queries"
+        return f"`{self.name}` from {fitted.rows} recorded queries"
 
     def ready(self, choices: tuple[Choice, ...]) -> Fitted:
         """Return what was learnt about the choices, learning it now if there is only data."""
@@ -84,8 +84,8 @@ class Learned(Estimator, Trainable):
         if self.data is None:
             raise PartError(
                 "E509",
-                f"`{self.name}` has learnt nothing yet",
-                "run `compose fit RECIPE --data FILE`, or give it `data = FILE`",
+                f"`{self.name}` is not fitted yet",
+                "run `compose fit RECIPE --data FILE`, or give the part `data = FILE`",
             )
         found = labels(self.data, choices)
         return _FITTED.get((self, found.digest, found.names), lambda: self._learn(found))

@@ -78,11 +78,11 @@ class Mix(Learned):
     @model_validator(mode="after")
     def _match(self) -> Mix:
         if not self.of:
-            raise ValueError("there must be estimators to mix")
+            raise ValueError("give at least one estimator")
         if self.weights and len(self.weights) != len(self.of):
-            raise ValueError(f"{len(self.of)} estimators need as many weights")
+            raise ValueError(f"give one weight for each of the {len(self.of)} estimators")
         if self.weights and (min(self.weights) < 0 or sum(self.weights) <= 0):
-            raise ValueError("weights are 0 or more, and not all 0")
+            raise ValueError("weights must be zero or more, and not all zero")
         return self
 
     def fit(self, labels: Labels, seed: int) -> State:

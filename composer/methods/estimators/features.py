@@ -58,7 +58,7 @@ class Tfidf(Features):
     @model_validator(mode="after")
     def _some(self) -> Tfidf:
         if not self.words and self.chars < _SHORTEST:
-            raise ValueError("there must be terms: `words` of 1 or more, or `chars` of 2 or more")
+            raise ValueError("`words` must be 1 or more, or `chars` 2 or more")
         return self
 
     def fit(self, queries: Sequence[Asked]) -> State:

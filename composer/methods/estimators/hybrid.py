@@ -45,8 +45,9 @@ class Hybrid(Dense):
             count = len(labels.names)
             raise PartError(
                 "E504",
-                f"`hybrid` decides between a small and a large choice, but there are {count}",
-                "route between two branches, or use `head(...)`, which takes any number",
+                "`hybrid` needs exactly two choices, a small and a large one, but there are "
+                f"{count}",
+                "give two branches, or use `head(...)`, which takes any number",
             )
         known = np.flatnonzero(~np.isnan(labels.quality).any(axis=1))
         rows = labels.take(known)

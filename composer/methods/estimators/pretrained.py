@@ -73,7 +73,7 @@ def _loaded(folder: str, _stamps: Stamps) -> tuple[PreTrainedTokenizerBase, PreT
         raise PartError(
             "E505",
             f"`pretrained` cannot load `{folder}`: {said}",
-            "name a folder with config.json, the weights and a tokenizer",
+            "give a folder with config.json, weights and a tokenizer",
         ) from None
     return tokenizer, model.eval()
 

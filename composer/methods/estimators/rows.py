@@ -78,14 +78,16 @@ class TrainingTable:
     def _missing(self, choice: Choice) -> PartError:
         said = f"{self.path} has no recorded outcome of `{choice.name}`"
         if any(name in self.silent for name in choice.known_as):
-            said += ": what it answered is there, but not whether it was right"
-            return PartError(_CODE, said, f"write `correct` or a `score` with it; {_SHAPE}")
+            said += ": its answers are recorded, but not whether they are right"
+            return PartError(_CODE, said, f"add `correct` or a `score` to each answer; {_SHAPE}")
         record = (
-            f"record outcomes of `{choice.name}`, or leave `recorded` out of rows that have a "
+            f"record outcomes of `{choice.name}`, or remove `recorded` from rows with a "
             "`reference`: then the choices are asked"
         )
         advice = did_you_mean(choice.name, self.models)
-        known = f"; if it is there by another name ({advice}), give the branch that name or alias"
+        known = (
+            f"; if it is recorded under another name ({advice}), give the branch that name or alias"
+        )
         return PartError(_CODE, said, record + known * bool(advice))
 
 
@@ -145,7 +147,7 @@ def _read(path: str) -> TrainingTable:
         raise PartError(bad.code, bad.message, bad.advice) from bad
     rows = [_row(path, line) for line in lines]
     if not rows:
-        raise PartError(_CODE, f"{path} has no rows to learn from", _SHAPE)
+        raise PartError(_CODE, f"{path} has no rows", _SHAPE)
     return _gather(path, file_digest(path), rows)
 
 

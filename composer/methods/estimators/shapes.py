@@ -123,8 +123,8 @@ class Sentence(Features):
 def same_model(state: State, model: str) -> str:
     """Return the model that features were learnt with; a file names no other one to be loaded."""
     if state.facts.get("model") != model:
-        said = f"what was learnt names another encoder than `{model}`"
-        raise PartError("E507", said, "make it anew: `compose fit RECIPE --data FILE`")
+        said = f"the fit was made with another encoder than `{model}`"
+        raise PartError("E507", said, "fit again: `compose fit RECIPE --data FILE`")
     return model
 
 

@@ -21,7 +21,7 @@ class Uniform(Estimator):
     async def estimate(self, query: Query, choices: tuple[Choice, ...], ask: Asker) -> Estimates:
         """Return 0.5 for each."""
         del query, ask
-        return Estimates((_HALF,) * len(choices), "all choices count the same")
+        return Estimates((_HALF,) * len(choices), "all choices have the same quality")
 
 
 class Random(Estimator):
@@ -32,7 +32,7 @@ class Random(Estimator):
     async def estimate(self, query: Query, choices: tuple[Choice, ...], ask: Asker) -> Estimates:
         """Draw one quality for each choice from the step's own randomness."""
         del query
-        return Estimates(tuple(ask.rng.random() for _ in choices), "drawn by chance")
+        return Estimates(tuple(ask.rng.random() for _ in choices), "random qualities")
 
 
 class Length(Estimator):
@@ -81,7 +81,8 @@ def _model(choice: Choice) -> Model:
     if choice.model is None:
         raise PartError(
             "E302",
-            f"`perplexity` cannot judge `{choice.name}`: it is not one model",
-            "route with `knn(...)` or `linear(...)`, which judge branches by recorded answers",
+            f"`perplexity` needs single models, and `{choice.name}` is not one",
+            "use an estimator from recorded outcomes: `route(by = knn(...))` or `route(by = "
+            "linear(...))`",
         )
     return choice.model

@@ -64,12 +64,12 @@ def check(part: str, fitted: Fitted, *trials: Trial) -> None:
     except PartError:
         raise
     except Exception as error:
-        raise _refused(part, "its numbers do not fit together") from error
+        raise _refused(part, "its arrays do not fit together") from error
 
 
 def _refused(part: str, why: str) -> PartError:
-    said = f"what `{part}` learnt is damaged: {why}"
-    return PartError("E507", said, "make it anew: `compose fit RECIPE --data FILE`")
+    said = f"the fit of `{part}` is damaged: {why}"
+    return PartError("E507", said, "fit again: `compose fit RECIPE --data FILE`")
 
 
 def _check_trial(fitted: Fitted, trial: Trial) -> None:
@@ -82,9 +82,9 @@ def _check_trial(fitted: Fitted, trial: Trial) -> None:
 def _check_predictions(found: Predictions, shape: tuple[int, int]) -> None:
     for each in (found.mean, found.spread, *([] if found.cost is None else [found.cost])):
         if each.shape != shape:
-            raise UnsoundError(f"it is about {each.shape[-1]} choices, not {shape[1]}")
+            raise UnsoundError(f"it has {each.shape[-1]} choices instead of {shape[1]}")
         if np.isinf(each).any():
-            raise UnsoundError("it predicts no number")
+            raise UnsoundError("it predicts values that are not numbers")
 
 
 def _check_state(state: State) -> None:
@@ -109,34 +109,34 @@ def _facts(facts: Mapping[str, Any], place: str) -> Mapping[str, Any]:
 
 def _check_numbers(key: str, name: str, array: NDArray[Any]) -> None:
     if array.dtype.kind not in "fiub":
-        raise UnsoundError(f"`{key}` holds no numbers")
+        raise UnsoundError(f"`{key}` does not contain numbers")
     if array.dtype.kind == "f":
         bad = np.isinf(array) if name in UNKNOWN else ~np.isfinite(array)
         if bad.any():
-            raise UnsoundError(f"`{key}` holds numbers that are none")
+            raise UnsoundError(f"`{key}` contains values that are not numbers")
 
 
 def _inside(name: str, array: NDArray[Any], size: int) -> None:
     if array.dtype.kind not in "iu" or array.ndim != 1:
-        raise UnsoundError(f"`{name}` is no list of whole numbers")
+        raise UnsoundError(f"`{name}` is not a list of whole numbers")
     if len(array) and not (int(array.min()) >= 0 and int(array.max()) < size):
-        raise UnsoundError(f"`{name}` leads outside of what it counts")
+        raise UnsoundError(f"`{name}` has an index out of range")
 
 
 def _look_sparse(arrays: Arrays, facts: Mapping[str, Any]) -> None:
     rows = len(arrays["quality"]) if "quality" in arrays else facts.get("rows")
     if isinstance(rows, bool) or not isinstance(rows, int) or not 0 <= rows <= _most(arrays):
-        raise UnsoundError("`rows` is no number of rows")
+        raise UnsoundError("`rows` is not a number of rows")
     data, indices, starts = (arrays[name] for name in ("data", "indices", "indptr"))
     _inside("indices", indices, rows)
     _inside("indptr", starts, len(indices) + 1)
     if data.ndim != 1 or len(data) != len(indices):
-        raise UnsoundError("`data` and `indices` are not as long as each other")
+        raise UnsoundError("`data` and `indices` have different lengths")
     ends = len(starts) and (int(starts[0]), int(starts[-1])) == (0, len(indices))
     if not ends or (np.diff(starts.astype(np.int64)) < 0).any():
-        raise UnsoundError("`indptr` does not go up to the number of indices")
+        raise UnsoundError("`indptr` does not increase to the number of indices")
     if "idf" in arrays and len(starts) != len(arrays["idf"]) + 1:
-        raise UnsoundError("`indptr` and `idf` are of different terms")
+        raise UnsoundError("`indptr` and `idf` have different numbers of terms")
 
 
 def _most(arrays: Arrays) -> int:
@@ -147,13 +147,13 @@ def _look_terms(arrays: Arrays, facts: Mapping[str, Any]) -> None:
     del facts
     terms, idf = arrays["terms"], arrays["idf"]
     if terms.dtype != np.uint8 or terms.ndim != 1 or idf.ndim != 1:
-        raise UnsoundError("`terms` is no text")
+        raise UnsoundError("`terms` is not text")
     try:
         known = terms.tobytes().decode().split("\n") if len(idf) else []
     except UnicodeDecodeError:
-        raise UnsoundError("`terms` is no text") from None
+        raise UnsoundError("`terms` is not text") from None
     if len(known) != len(idf) or len(set(known)) != len(known):
-        raise UnsoundError("`terms` and `idf` do not belong together")
+        raise UnsoundError("`terms` and `idf` have different numbers of terms")
 
 
 def _look_trees(arrays: Arrays, facts: Mapping[str, Any]) -> None:
@@ -164,11 +164,11 @@ def _look_trees(arrays: Arrays, facts: Mapping[str, Any]) -> None:
         _inside(name, arrays[name], size)
     _inside("feature", arrays["feature"], np.iinfo(np.int32).max)
     if any(len(arrays[name]) != size for name in ("right", "feature", "threshold", "value")):
-        raise UnsoundError("the trees' arrays are not as long as each other")
+        raise UnsoundError("the arrays of the trees have different lengths")
     own = np.arange(size)
     leaf = (left == own) & (right == own)
     if not (leaf | ((left > own) & (right > own))).all():
-        raise UnsoundError("a node of a tree leads back to where it came from")
+        raise UnsoundError("a node of a tree leads back to an earlier node")
     for _ in _levels(arrays["starts"], left, right, leaf):
         pass
 
@@ -190,11 +190,11 @@ def _look_curve(arrays: Arrays, facts: Mapping[str, Any]) -> None:
     del facts
     similar, weight, usual = (arrays[name] for name in ("similar", "weight", "usual"))
     if any(each.ndim != 1 or not len(each) for each in (similar, weight, usual)):
-        raise UnsoundError("the curve of a guard is empty")
+        raise UnsoundError("the shrinkage curve is empty")
     if len(similar) != len(weight) or (np.diff(similar) < 0).any() or (np.diff(usual) < 0).any():
-        raise UnsoundError("the curve of a guard does not go up")
+        raise UnsoundError("the shrinkage curve does not increase")
     if not ((weight >= 0) & (weight <= 1)).all():
-        raise UnsoundError("the weights of a guard are no shares")
+        raise UnsoundError("the shrinkage weights are not between 0 and 1")
 
 
 def _look_columns(arrays: Arrays, facts: Mapping[str, Any]) -> None:
@@ -215,7 +215,9 @@ def _look_same(*names: str) -> Callable[[Arrays, Mapping[str, Any]], None]:
         del facts
         sizes = {arrays[name].shape[-1:] for name in names}
         if len(sizes) > 1:
-            raise UnsoundError(f"{' and '.join(f'`{name}`' for name in names)} are not alike")
+            raise UnsoundError(
+                f"{' and '.join(f'`{name}`' for name in names)} have different shapes"
+            )
 
     return look
 

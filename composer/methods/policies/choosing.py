@@ -61,8 +61,8 @@ class One(Policy):
         if not len(rates):
             raise PartError(
                 "E509",
-                "`one` weighs quality against price, and no choice is dearer than another",
-                "declare the models' `price`, or use `policy = gap()`",
+                "`one` weighs quality against price, but all choices have the same price",
+                "declare the `price` of the models, or use `policy = gap()`",
             )
         return around(rates, least=0.0)
 

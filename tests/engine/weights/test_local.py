@@ -84,7 +84,7 @@ def test_a_missing_folder_is_an_error(tmp_path):
 def test_a_folder_without_safetensors_is_an_error(stories, tmp_path):
     shutil.copy(stories / "config.json", tmp_path)
     (tmp_path / "pytorch_model.bin").write_bytes(b"never read")
-    with pytest.raises(ModelError, match="holds no safetensors"):
+    with pytest.raises(ModelError, match="contains no safetensors"):
         load(checkpoint(tmp_path))
 
 

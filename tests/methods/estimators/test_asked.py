@@ -65,13 +65,13 @@ def test_several_judges_count_the_same():
 
 
 def test_a_grade_that_cannot_be_read_is_an_error():
-    with pytest.raises(PartError, match="no grade of `J`") as caught:
+    with pytest.raises(PartError, match="no grade could be read from the reply of `J`") as caught:
         consult(Asked(read="answer"), Judge("hard"))
     assert caught.value.code == "E701"
 
 
 def test_there_must_be_a_judge():
-    with pytest.raises(PartError, match="no model to ask"):
+    with pytest.raises(PartError, match="needs a model to ask"):
         asyncio.run(Asked().estimate(Query.of("Why?"), CHOICES, Judge()))
 
 

@@ -101,5 +101,5 @@ def test_a_new_query_is_recommended_what_its_likes_got(labels, letters):
 
 
 def test_parts_learn_nothing_without_data():
-    with pytest.raises(PartError, match="has learnt nothing yet"):
+    with pytest.raises(PartError, match="is not fitted yet"):
         Clusters().ready(())
