@@ -8,11 +8,11 @@ sizes, and of a step that two members share. Plans read what was saved and never
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import time
 from typing import TYPE_CHECKING
 
+from composer.atomic import write_atomically
 from composer.diagnostics.caches import cache_folder
 from composer.heavy import torch
 from composer.run.result import Failure
@@ -65,9 +65,7 @@ def save(timings: Timings) -> Path:
     try:
         path = timings_file()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = path.with_suffix(f".{os.getpid()}")
-        fresh.write_text(json.dumps(timings, indent=2) + "\n", encoding="utf-8")
-        fresh.replace(path)
+        write_atomically(path, f"{json.dumps(timings, indent=2)}\n".encode())
     except OSError as error:
         text = f"the times cannot be saved in the user's cache: {error}"
         raise Failure("E503", text, "make room there, or set XDG_CACHE_HOME") from error

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from typing import TYPE_CHECKING
 
+from composer.atomic import write_atomically
 from composer.diagnostics.caches import PACKAGE_VERSION, cache_folder
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ def keep(name: str, told: dict[str, Told]) -> None:
     """Keep outcomes by row id; where nothing can be written, they are asked for again."""
     try:
         place = _folder() / name
-        part = place.with_suffix(f".{os.getpid()}")
         place.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(told), encoding="utf-8")
-        part.replace(place)
+        write_atomically(place, json.dumps(told).encode())
     except OSError:
         return

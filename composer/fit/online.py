@@ -7,11 +7,11 @@ the state before an update or after it.
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from composer.atomic import write_atomically
 from composer.compiler.fits import find, specification
 from composer.compiler.fits.find import names_of, replaced
 from composer.diagnostics import Diagnostic, Mistakes
@@ -103,12 +103,7 @@ class Journal:
 
         about = {**self._about(), "updates": self.updates, "facts": dict(self.state.facts)}
         content = save(dict(self.state.arrays), {"composer": json.dumps(about, sort_keys=True)})
-        part = self.path.with_name(f"{self.path.name}.part")
-        with part.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(self.path)
+        write_atomically(self.path, content, durable=True)
 
     def _read(self) -> tuple[State, int]:
         from safetensors import SafetensorError, safe_open

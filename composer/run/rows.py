@@ -6,8 +6,10 @@ import json
 import stat
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from composer.atomic import atomic_file
 from composer.data import CUSTOM
 from composer.run.appending import Appending, is_stream
 from composer.run.batches import batch_row, plain_row
@@ -16,7 +18,6 @@ from composer.run.result import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from composer.run.result import Result
     from composer.values import Query
@@ -155,16 +156,14 @@ class OutputFile:
 
     def _keep(self, place: Path) -> None:
         """Write the file anew with the answers alone; whoever reads it finds one or the other."""
-        fresh = place.with_name(place.name + ".tmp")
         kept: set[str] = set()
-        with fresh.open("wb") as file:
+        with atomic_file(place, durable=True) as file:
+            Path(file.name).chmod(stat.S_IMODE(place.stat().st_mode))
             for number, line in enumerate(_lines(self.path), 1):
                 row = self._row(line, number) if line.endswith(b"\n") else {"error": "torn"}
                 if row.get("error") is None and str(row["id"]) not in kept:
                     kept.add(str(row["id"]))
                     file.write(line)
-        fresh.chmod(stat.S_IMODE(place.stat().st_mode))
-        fresh.replace(place)
 
     def _wanted(self, row: dict[str, object]) -> bool:
         return row.get("error") is None and str(row["id"]) not in self.done

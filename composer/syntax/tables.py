@@ -12,6 +12,7 @@ import sys
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+from composer.atomic import atomic_file
 from composer.diagnostics.caches import cache_folder
 
 if TYPE_CHECKING:
@@ -32,11 +33,8 @@ def kept(make: Callable[[], Lark], *content: str) -> Lark:
     with contextlib.suppress(Exception), table.open("rb") as file:
         return Lark.load(file)
     made = make()
-    with contextlib.suppress(OSError):
-        fresh = table.with_suffix(f".{os.getpid()}")
-        with fresh.open("wb") as file:
-            made.save(file)
-        fresh.replace(table)
+    with contextlib.suppress(OSError), atomic_file(table) as file:
+        made.save(file)
     return made
 
 

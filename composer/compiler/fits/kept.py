@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from composer.atomic import write_atomically
 from composer.diagnostics import Diagnostic, Mistakes
 from composer.heavy import np
 from composer.methods.mistakes import PartError
@@ -106,8 +107,8 @@ def write_fit(path: Path, kept: FitManifest, states: Sequence[Mapping[str, State
     }
     text = json.dumps(kept.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False)
     try:
-        _replace(arrays_path(path), save(arrays))
-        _replace(path, f"{text}\n".encode())
+        write_atomically(arrays_path(path), save(arrays), durable=True)
+        write_atomically(path, f"{text}\n".encode(), durable=True)
     except OSError as error:
         said = f"cannot write the fit to {path}: {error.strerror}"
         help_ = "copy the recipe to a folder where you may write, and fit it there"
@@ -174,10 +175,3 @@ def _damaged(path: Path, said: str) -> PartError:
 def arrays_path(path: Path) -> Path:
     """Return where the arrays of a fit lie."""
     return path.with_name(path.name.removesuffix(SUFFIX) + ARRAYS)
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file so that whoever reads it finds the old content or the new one."""
-    part = path.with_name(f"{path.name}.part")
-    part.write_bytes(content)
-    part.replace(path)

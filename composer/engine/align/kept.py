@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors import safe_open
+from safetensors.torch import save
 
+from composer.atomic import write_atomically
 from composer.diagnostics.caches import cache_folder
 
 if TYPE_CHECKING:
@@ -52,13 +52,10 @@ def _folder() -> Path:
 
 
 def _write(name: str, table: Tensor) -> None:
-    # The library has an error of its own for a full disk.
-    with contextlib.suppress(OSError, SafetensorError):
+    with contextlib.suppress(OSError):
         path = _folder() / name
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fresh = path.with_suffix(f".{os.getpid()}")
-        save_file({"table": table}, fresh, {"sha256": _digest(table)})
-        fresh.replace(path)
+        write_atomically(path, save({"table": table}, {"sha256": _digest(table)}))
 
 
 def _digest(table: Tensor) -> str:
