@@ -19,7 +19,7 @@ from composer.values.thinking import Thinking
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from composer.values.ports import Query
+    from composer.values.flow import Query
     from composer.values.requests import Generate, Reward
 
 __all__ = ["Fake"]

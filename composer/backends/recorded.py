@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from composer.backends.recording import RecordedAnswer
-    from composer.values.ports import Query
+    from composer.values.flow import Query
     from composer.values.requests import Generate, Sampling
 
 __all__ = ["Recorded", "Replay"]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from composer.data import Line
-    from composer.values.ports import Query
+    from composer.values.flow import Query
 
 __all__ = ["RecordedAnswer", "Recording", "recording"]
 

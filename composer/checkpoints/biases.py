@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from composer.checkpoints.spelling import spelling_of
-from composer.specs.reading import json_of
+from composer.specs.json_files import json_of
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:

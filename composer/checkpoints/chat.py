@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import jinja2
 
     from composer.sandbox.templates import Environment
-    from composer.values.ports import Message
+    from composer.values.flow import Message
     from composer.values.typed import Variables
 
 __all__ = ["ChatTemplate", "Probe"]

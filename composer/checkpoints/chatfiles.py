@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from composer.checkpoints.chat import ChatTemplate
 from composer.diagnostics import did_you_mean
-from composer.specs.reading import json_of
+from composer.specs.json_files import json_of
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:

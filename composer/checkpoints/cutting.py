@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     from composer.checkpoints.spelling import Spelling, TokenizerFile
-    from composer.values.ports import JSON
+    from composer.values.flow import JSON
 
 __all__ = ["Middle", "cover"]
 

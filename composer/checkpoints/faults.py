@@ -13,7 +13,7 @@ from composer.checkpoints.installed import mistyped
 from composer.checkpoints.stated import SHOWN
 from composer.specs.content import Stamps, stamps
 from composer.specs.headers import INDEX, SINGLE, tensors_of
-from composer.specs.reading import AGAIN, damaged, json_of
+from composer.specs.json_files import AGAIN, damaged, json_of
 from composer.values.capability import Capability
 from composer.values.errors import ModelError
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     from composer.checkpoints.spelling import AddedToken, TokenizerFile, TokenModel
-    from composer.values.ports import JSON
+    from composer.values.flow import JSON
 
 __all__ = ["fingerprint", "fingerprint_of", "readable", "spelt"]
 

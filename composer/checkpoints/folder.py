@@ -23,7 +23,7 @@ from composer.checkpoints.stated import (
 )
 from composer.specs.content import Stamps, plain_files, stamps
 from composer.specs.headers import INDEX, SINGLE, tensors_of
-from composer.specs.reading import damaged, json_of
+from composer.specs.json_files import damaged, json_of
 from composer.values.capability import Capability
 from composer.values.card import Card, lacking
 from composer.values.errors import ModelError

@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from composer.specs.reading import json_of
+from composer.specs.json_files import json_of
 from composer.values.errors import ModelError
 from composer.values.processing import Processing
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import NotRequired
 
-    from composer.values.ports import JSON
+    from composer.values.flow import JSON
 
 __all__ = ["ALPHABET", "METASPACE", "Spelling", "TokenModel", "TokenizerFile", "spelling_of"]
 

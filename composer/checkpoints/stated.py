@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from composer.specs.reading import damaged, json_of
+from composer.specs.json_files import damaged, json_of
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from composer.cli.say import (
+from composer.cli.common import (
     EXIT_MISTAKES,
     Reading,
     as_json,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from composer.cli.say import (
+from composer.cli.common import (
     EXIT_FAILED,
     EXIT_PARTLY,
     Reading,
@@ -17,7 +17,7 @@ from composer.cli.say import (
     recipe_options,
     timeout_option,
 )
-from composer.cli.say import as_json as to_json
+from composer.cli.common import as_json as to_json
 from composer.cli.terminal import err, out
 
 if TYPE_CHECKING:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from composer.cli.eval_ import HOW, DataFile
-from composer.cli.say import (
+from composer.cli.common import (
     Reading,
     json_option,
     recipe_argument,
     recipe_options,
     timeout_option,
 )
-from composer.cli.say import as_json as to_json
+from composer.cli.common import as_json as to_json
+from composer.cli.eval_ import HOW, DataFile
 from composer.cli.terminal import err, out
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import click
 
-from composer.cli.say import EXIT_MISTAKES, as_json, json_option, tell
+from composer.cli.common import EXIT_MISTAKES, as_json, json_option, tell
 from composer.cli.terminal import err, out
 from composer.diagnostics import Diagnostic, Mistakes, Source
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from composer.cli.say import as_json as to_json
-from composer.cli.say import json_option
+from composer.cli.common import as_json as to_json
+from composer.cli.common import json_option
 from composer.cli.terminal import out
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from composer.cli.say import need_extra
+from composer.cli.common import need_extra
 
 
 @click.command()

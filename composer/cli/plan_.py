@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from composer.cli.say import Reading, json_option, recipe_argument, recipe_options
+from composer.cli.common import Reading, json_option, recipe_argument, recipe_options
 from composer.cli.terminal import err, out
 
 if TYPE_CHECKING:

@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from composer.cli.asked import QueryInput
-from composer.cli.eval_ import DataFile
-from composer.cli.say import (
+from composer.cli.common import (
     EXIT_FAILED,
     EXIT_PARTLY,
     Reading,
@@ -23,6 +21,8 @@ from composer.cli.say import (
     tell,
     timeout_option,
 )
+from composer.cli.eval_ import DataFile
+from composer.cli.query_input import QueryInput
 from composer.cli.terminal import err, is_terminal, out
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class Tracing:
             return lambda _result: None
         if self.target == ON_STDERR:
             return self._words
-        from composer.run.appending import Appending
+        from composer.run.jsonl import Appending
 
         try:
             self.file = Appending(Path(self.target))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from composer.cli.say import as_json
+from composer.cli.common import as_json
 from composer.cli.terminal import out
 
 

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from composer.diagnostics.cells import STEERING, steady
+from composer.diagnostics.printable import STEERING, steady
 from composer.diagnostics.secrets import starred
 
 if TYPE_CHECKING:

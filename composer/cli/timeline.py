@@ -11,7 +11,7 @@ from rich.tree import Tree
 
 from composer.cli.terminal import is_terminal, out
 from composer.diagnostics import visible
-from composer.run.telling import clipped, said_of, steps_of
+from composer.run.trace_text import clipped, said_of, steps_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from composer.cli.common import failed
 from composer.cli.interrupts import EXIT_INTERRUPTED, Interrupts
-from composer.cli.say import failed
 from composer.cli.terminal import ReaderGoneError, drain, err, prepare, traced
 from composer.quiet import quiet
 

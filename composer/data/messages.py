@@ -10,7 +10,7 @@ from composer.diagnostics import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from composer.values.ports import Message
+    from composer.values.flow import Message
 
 __all__ = ["messages_of", "parts_left_out", "query_of", "whole"]
 

@@ -6,11 +6,11 @@ What only an explanation needs is imported when the first one is given.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from composer.diagnostics.cells import visible
 from composer.diagnostics.diagnostics import Diagnostic, Note
 from composer.diagnostics.drawing import Mistakes, draw
-from composer.diagnostics.nearest import did_you_mean, meant, nearest
+from composer.diagnostics.near_names import did_you_mean, meant, nearest
 from composer.diagnostics.places import Place, Source
+from composer.diagnostics.printable import visible
 
 if TYPE_CHECKING:
     from composer.diagnostics.codes import CODES, explanation

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from composer.diagnostics.cells import columns, shown, visible
+from composer.diagnostics.printable import columns, shown, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

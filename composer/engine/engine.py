@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from composer.engine.sessions.listen import MemberReadings
     from composer.engine.weights.local import LocalModel
     from composer.specs.models import Checkpoint
-    from composer.values.ports import Model, Query
+    from composer.values.flow import Model, Query
     from composer.values.requests import Completion, Generate, Score, ScoreTexts
 
 __all__ = ["Engine"]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from composer.engine.weights.local import LocalModel
     from composer.specs.chat import Chat
     from composer.specs.parts import Renders
-    from composer.values.ports import Model
+    from composer.values.flow import Model
     from composer.values.processing import Processing
 
     Prior = Callable[..., Awaitable[tuple[float, ...]]]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from composer.engine.group import Group, ModelSlot
     from composer.engine.rows.row import CacheRow
-    from composer.values.ports import Message, Query
+    from composer.values.flow import Message, Query
 
 __all__ = ["MemberDropped", "MemberState", "SequenceState", "messages_of", "opening"]
 

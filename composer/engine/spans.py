@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from composer.values.errors import ModelError
-from composer.values.numbers import summed
+from composer.values.finite import summed
 from composer.values.requests import Span, Usage
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from composer.data import SHAPE, BadRow, Unreadable, read
 from composer.diagnostics import Diagnostic, Mistakes, Place, Source
 from composer.evaluate.rows import EvaluationRow, row_of
-from composer.run.questions import Occurrences
+from composer.run.queries import Occurrences
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -14,7 +14,7 @@ from composer.data import (
     recorded_of,
     tags_of,
 )
-from composer.run.questions import as_query
+from composer.run.queries import as_query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

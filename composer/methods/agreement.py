@@ -7,7 +7,7 @@ from pydantic import Field
 
 from composer import metrics
 from composer.values import Typed
-from composer.values.numbers import finite
+from composer.values.finite import finite
 
 
 class Agreement(Typed):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import core_schema
 
 from composer.methods.signals.base import Signal
-from composer.values.numbers import finite
+from composer.values.finite import finite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping

@@ -8,9 +8,9 @@ from typing import ClassVar, Literal, TypeVar
 from composer.methods.agreement import Agreement, Rouge
 from composer.methods.mistakes import PartError
 from composer.values import Asker, Candidates, Failed, Model, Text, Typed
-from composer.values.failing import attempt, demand, failures, side_by_side
-from composer.values.numbers import summed
-from composer.values.ports import unique
+from composer.values.finite import summed
+from composer.values.flow import unique
+from composer.values.gather import attempt, demand, failures, side_by_side
 
 T = TypeVar("T")
 

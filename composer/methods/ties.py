@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from composer.methods.reduction import Shares
 from composer.values import Text, Typed
-from composer.values.numbers import finite
+from composer.values.finite import finite
 
 
 class Ties(Typed):

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from composer.diagnostics.caches import ANSWERS, NAMES, PACKAGE_VERSION, bound, cache_folder
 from composer.diagnostics.secrets import starred_value
 from composer.run.result import as_warning
-from composer.run.store import Store
+from composer.run.sqlite_store import Store
 from composer.specs import leaves, prompts
 from composer.specs.digest import content_now, digest
 from composer.values import Completion, Sampling, Score, Span

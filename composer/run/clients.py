@@ -7,11 +7,11 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from composer.run.limits import limit_of, within
-from composer.run.spans import SpanClient
+from composer.run.span_client import SpanClient
+from composer.run.timeouts import limit_of, within
 from composer.specs import Declared, Remote, SpanFuse, leaves, member_names
 from composer.values import Client, Generated, ModelError, Usage
-from composer.values.failing import side_by_side
+from composer.values.gather import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable

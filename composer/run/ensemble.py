@@ -12,16 +12,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from composer.compiler.graph import topological
-from composer.run.asking import RunContext
+from composer.run.asker import RunContext
 from composer.run.budget import RunBudget
-from composer.run.contents import Contents
-from composer.run.executor import Program, Walk, can_stream
 from composer.run.held import Held
 from composer.run.loading import Loading
-from composer.run.loop import LoopThread
-from composer.run.questions import as_queries, as_query
+from composer.run.loop_thread import LoopThread
+from composer.run.model_digests import Contents
+from composer.run.queries import as_queries, as_query
 from composer.run.result import FailedBranch, Failure, Result, closed
 from composer.run.trace import Trace
+from composer.run.walk import Program, Walk, can_stream
 from composer.steps import STEPS
 from composer.values import Port
 
@@ -161,7 +161,7 @@ class Ensemble:
     @property
     def routes(self) -> dict[str, Node]:
         """The routes of the recipe by their ids in the plan and in traces, inputs first."""
-        from composer.run.deciding import routes_of
+        from composer.run.decisions import routes_of
 
         return routes_of(self._program)
 
@@ -173,7 +173,7 @@ class Ensemble:
         No branch is asked. Raises Failure where there is no such route (E712), or where it cannot
         decide before something was answered.
         """
-        from composer.run.deciding import decide, route_of
+        from composer.run.decisions import decide, route_of
 
         node = route_of(self._program, route)
         asked = list(as_queries(queries))

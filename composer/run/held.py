@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from composer.engine.weights.local import LocalModel
     from composer.run.cache import AnswerCache
     from composer.run.clients import Prices
-    from composer.run.contents import Contents
     from composer.run.loading import Loading
+    from composer.run.model_digests import Contents
     from composer.specs.models import Checkpoint
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from composer.diagnostics.secrets import starred_value
-from composer.run.telling import lines_of
+from composer.run.trace_text import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

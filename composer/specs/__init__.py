@@ -3,9 +3,7 @@
 from composer.specs.chat import Chat
 from composer.specs.declaration import Declaration, Local, Remote, Weights
 from composer.specs.derived import Derived
-from composer.specs.errors import Problem, SpecError
 from composer.specs.fuses import ByteFuse, Fuse, Handoff, SpanFuse, TokenFuse, Weighed
-from composer.specs.held import Held, held_by, models_in, with_models
 from composer.specs.models import (
     Checkpoint,
     Declared,
@@ -17,6 +15,8 @@ from composer.specs.models import (
     thinking_of,
     vocabulary,
 )
+from composer.specs.option_models import Held, held_by, models_in, with_models
+from composer.specs.problems import Problem, SpecError
 
 __all__ = [
     "ByteFuse",

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
-from composer.specs.reading import damaged, regular
+from composer.specs.json_files import damaged, regular
 
 MATTERS = (
     *("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"),

@@ -8,10 +8,10 @@ from operator import and_
 from typing import TYPE_CHECKING, ClassVar
 
 from composer.specs.declaration import Weights
-from composer.specs.errors import Problem, SpecError
 from composer.specs.fuses import shares, unusable
 from composer.specs.headers import Stored
 from composer.specs.models import Checkpoint, Prompted
+from composer.specs.problems import Problem, SpecError
 from composer.values.capability import Capability
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from composer.specs.parts import Edit
     from composer.values.card import Card
-    from composer.values.ports import Model
+    from composer.values.flow import Model
     from composer.values.thinking import Thinking
 
 __all__ = ["Derived", "fitting", "recast"]

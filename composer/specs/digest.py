@@ -17,12 +17,12 @@ from composer.specs.content import file_digest
 from composer.specs.derived import Derived
 from composer.specs.models import Declared
 from composer.specs.parts import kind_of
-from composer.values.learnt import Trainable
+from composer.values.fitted import Trainable
 from composer.values.typed import Resolve, Typed
 
 if TYPE_CHECKING:
     from composer.specs.declaration import Declaration
-    from composer.values.ports import JSON
+    from composer.values.flow import JSON
 
 __all__ = ["Content", "canonical", "content_now", "digest"]
 

@@ -10,11 +10,11 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from composer.specs.errors import Problem, SpecError
 from composer.specs.models import bare
+from composer.specs.problems import Problem, SpecError
 from composer.values.capability import Capability
 from composer.values.errors import ModelError
-from composer.values.ports import Model
+from composer.values.flow import Model
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

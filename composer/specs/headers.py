@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from composer.specs.reading import damaged, json_in, json_of, regular
+from composer.specs.json_files import damaged, json_in, json_of, regular
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from composer.specs.declaration import Local
 from composer.specs.headers import tensors_of
 from composer.values.errors import ModelError
-from composer.values.ports import Model
+from composer.values.flow import Model
 from composer.values.thinking import Thinking
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from composer.specs.parts import Renders
     from composer.values.capability import Capability
     from composer.values.card import Card
-    from composer.values.ports import Message, Query
+    from composer.values.flow import Message, Query
 
 __all__ = [
     "Checkpoint",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.values.ports import Query
+    from composer.values.flow import Query
 
 __all__ = [
     "Align",

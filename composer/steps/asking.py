@@ -24,8 +24,8 @@ from composer.values import (
     Text,
 )
 from composer.values.capability import Capability
-from composer.values.failing import attempts, failures
-from composer.values.ports import unique
+from composer.values.flow import unique
+from composer.values.gather import attempts, failures
 from composer.values.processing import Bias, Extra, Factor, Least
 
 if TYPE_CHECKING:

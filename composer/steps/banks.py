@@ -19,8 +19,8 @@ from composer.values import (
     Text,
     Tried,
 )
-from composer.values.failing import attempts, demand
-from composer.values.ports import unique
+from composer.values.flow import unique
+from composer.values.gather import attempts, demand
 
 if TYPE_CHECKING:
     from composer.steps.site import Site

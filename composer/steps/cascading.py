@@ -9,7 +9,7 @@ from composer.steps.declare import step
 from composer.steps.site import Complaint
 from composer.values import Asker, Failed, Later, Port, Query, Text, Tried
 from composer.values.capability import Capability
-from composer.values.failing import TooFewError, attempt, failures
+from composer.values.gather import TooFewError, attempt, failures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

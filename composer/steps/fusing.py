@@ -24,7 +24,7 @@ from composer.steps.declare import step
 from composer.steps.site import Complaint
 from composer.values import Decision, Model
 from composer.values.capability import Capability
-from composer.values.ports import unique
+from composer.values.flow import unique
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

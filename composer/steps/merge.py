@@ -7,7 +7,7 @@ from composer.methods import Average, Edit
 from composer.specs import Derived
 from composer.steps.declare import step
 from composer.values import Model
-from composer.values.ports import unique
+from composer.values.flow import unique
 
 
 @step(paper="arXiv:2203.05482", formula=True, hidden=("names",))

@@ -11,7 +11,7 @@ from composer.steps.asking import Count, Temperature
 from composer.steps.declare import step
 from composer.values import JSON, Asker, Generate, Model, Query, Sampling, Text
 from composer.values.capability import Capability
-from composer.values.numbers import finite, ordered
+from composer.values.finite import finite, ordered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,7 +14,7 @@ from composer.steps.declare import step
 from composer.steps.site import Complaint
 from composer.values import Asker, Candidates, Model, Ranking, Sampling, Text
 from composer.values.capability import Capability
-from composer.values.numbers import finite, ordered
+from composer.values.finite import finite, ordered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

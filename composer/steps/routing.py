@@ -10,7 +10,7 @@ from composer.methods import Blend, Choice, Estimator, Judging, One, Perplexity,
 from composer.steps.declare import step
 from composer.values import Asker, Decision, Model, Query
 from composer.values.capability import Capability
-from composer.values.numbers import no_number
+from composer.values.finite import no_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

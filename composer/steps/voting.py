@@ -12,8 +12,8 @@ from composer.steps.banks import WEIGHT
 from composer.steps.declare import step
 from composer.steps.site import Complaint
 from composer.values import Asker, Candidates, Port, Text
-from composer.values.failing import without
-from composer.values.numbers import no_number
+from composer.values.finite import no_number
+from composer.values.gather import without
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

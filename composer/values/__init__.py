@@ -3,15 +3,12 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from composer.values.asking import Asker, Later
+from composer.values.asker import Asker, Later
 from composer.values.capability import Capability
 from composer.values.card import Card
 from composer.values.errors import ModelError
-from composer.values.failing import Enough, Failed, Tried
-from composer.values.kinds import Port, port_of
-from composer.values.learnt import Fitted, State, Trainable
-from composer.values.once import Once
-from composer.values.ports import (
+from composer.values.fitted import Fitted, State, Trainable
+from composer.values.flow import (
     JSON,
     Candidates,
     Decision,
@@ -23,6 +20,9 @@ from composer.values.ports import (
     Value,
     widen,
 )
+from composer.values.gather import Enough, Failed, Tried
+from composer.values.kinds import Port, port_of
+from composer.values.once_cache import Once
 from composer.values.processing import Processing
 from composer.values.typed import FilePath, MaybeFile, ModelPath, Typed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-from composer.values.ports import Candidates, Decision, Model, Query, Ranking, Text
+from composer.values.flow import Candidates, Decision, Model, Query, Ranking, Text
 
 
 class Port(enum.Enum):

@@ -12,14 +12,14 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Generic, Literal, Self, TypeVar
 
 from composer.values.errors import ModelError
-from composer.values.numbers import summed
-from composer.values.ports import nothing
+from composer.values.finite import summed
+from composer.values.flow import nothing
 from composer.values.processing import NOTHING, Processing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from composer.values.ports import Model, Query
+    from composer.values.flow import Model, Query
 
 Result_co = TypeVar("Result_co", covariant=True)
 

@@ -124,7 +124,7 @@ def test_a_plot_of_another_kind_is_refused(evaluate):
 
 
 def test_without_the_extra_nothing_is_evaluated_and_it_says_what_to_install(evaluate, monkeypatch):
-    monkeypatch.setattr("composer.cli.say.find_spec", lambda _: None)
+    monkeypatch.setattr("composer.cli.common.find_spec", lambda _: None)
     status, out, err = evaluate("vote.ens", "--plot", "curve.svg")
     assert (status, out) == (2, "")
     assert "ensemble-composer[plot]" in err

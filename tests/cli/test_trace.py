@@ -7,8 +7,8 @@ from click.testing import CliRunner
 from composer.cli.timeline import BAR, bar
 from composer.cli.verbs import compose
 from composer.run import Failure
-from composer.run.telling import clipped
 from composer.run.trace import Trace, TracedCall
+from composer.run.trace_text import clipped
 
 GOLDEN = Path(__file__).parent / "golden"
 

@@ -133,7 +133,7 @@ def test_the_outline_is_given(client):
 
 
 def test_without_the_extra_the_command_says_what_to_install(monkeypatch, capsys):
-    monkeypatch.setattr("composer.cli.say.find_spec", lambda _: None)
+    monkeypatch.setattr("composer.cli.common.find_spec", lambda _: None)
     with pytest.raises(SystemExit) as left:
         main(["lsp"])
     assert left.value.code == 2

@@ -15,7 +15,7 @@ import pytest
 import composer
 from composer.run.cache import AnswerCache
 from composer.run.result import ComposerWarning
-from composer.run.store import Store
+from composer.run.sqlite_store import Store
 from composer.values import Completion
 
 ROOT = Path(__file__).parents[2]

@@ -9,7 +9,7 @@ from composer.backends.fake import FakeClient
 from composer.methods import Count, Exact, Medoid
 from composer.run import Failure
 from composer.values import Rewarded, Score
-from composer.values.numbers import finite, summed
+from composer.values.finite import finite, summed
 
 MODELS = """
 model A = fake(says = "a", confidence = 0.9)
@@ -181,7 +181,7 @@ def test_too_few_judges_are_an_error(answer):
 
 @pytest.mark.parametrize("none", NONE)
 def test_a_reward_that_is_no_number_wins_no_search(none):
-    from composer.values.numbers import ordered
+    from composer.values.finite import ordered
 
     assert ordered([none, 1.0, none, 2.0], "`R`") == [3, 1, 0, 2]
     assert Rewarded((none,)).values

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from composer.run import Failure, OutputFile, Result
-from composer.run.questions import as_queries, as_query
+from composer.run.queries import as_queries, as_query
 from composer.values import Query
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ import pytest
 import composer
 from composer.backends.fake import FakeClient
 from composer.run import Failure
-from composer.run.asking import RunAsker
+from composer.run.asker import RunAsker
 
 ROOT = Path(__file__).parents[2]
 FAKE = 'model A = fake(says = "yes")\nA'

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from composer.backends.fake import Fake
-from composer.run.asking import RunAsker, RunContext
+from composer.run.asker import RunAsker, RunContext
 from composer.run.budget import RunBudget
 from composer.run.cache import open_cache
 from composer.run.clients import Clients

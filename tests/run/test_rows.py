@@ -5,7 +5,7 @@ import json
 import pytest
 
 from composer.run import Failure, OutputFile, Result, read_queries
-from composer.run.questions import as_query
+from composer.run.queries import as_query
 from composer.values import Query
 
 

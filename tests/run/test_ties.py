@@ -1,6 +1,6 @@
 """A vote that chance settled is told as a tie."""
 
-from composer.run.telling import lines_of
+from composer.run.trace_text import lines_of
 
 
 def told(result):

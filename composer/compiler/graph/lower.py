@@ -37,7 +37,7 @@ from composer.steps import STEPS
 from composer.syntax import tree
 from composer.trampoline import deep, run
 from composer.values import Port
-from composer.values.ports import unique
+from composer.values.flow import unique
 
 if TYPE_CHECKING:
     from composer.compiler.graph.context import Context, Request

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from composer.syntax import tree, unparse
-from composer.values.ports import unique
+from composer.values.flow import unique
 
 
 def label(expr: tree.Expr) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from composer.diagnostics import visible
-from composer.diagnostics.cells import columns
+from composer.diagnostics.printable import columns
 
 THIN = frozenset("ijlftrI.,:;'|!()[]{} -`")
 BROAD = frozenset("mwMW@%&")

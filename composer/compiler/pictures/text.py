@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from composer.compiler.pictures.measure import one_line
-from composer.diagnostics.cells import columns
+from composer.diagnostics.printable import columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

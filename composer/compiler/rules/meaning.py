@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from composer.compiler.graph.routes import choices
 from composer.compiler.rules.rewrite import pattern, rule
-from composer.values.ports import unique
+from composer.values.flow import unique
 
 if TYPE_CHECKING:
     from composer.compiler.graph import Graph, Node

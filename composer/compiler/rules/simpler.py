@@ -9,7 +9,7 @@ from composer.compiler.rules.meaning import WIDEST
 from composer.compiler.rules.rewrite import pattern, rule
 from composer.methods import Constant, One, Uniform
 from composer.values import Port
-from composer.values.ports import unique
+from composer.values.flow import unique
 
 if TYPE_CHECKING:
     from composer.compiler.graph import Graph, Node

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from composer.engine.align.base import Member
     from composer.engine.sequence import SequenceState
     from composer.engine.sessions.settle import Prior
-    from composer.values.ports import Query
+    from composer.values.flow import Query
 
 __all__ = ["perplexity"]
 

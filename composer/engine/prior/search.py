@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from composer.engine.group import FuseNode
     from composer.engine.sequence import SequenceState
     from composer.engine.sessions.settle import Prior
-    from composer.values.ports import Query
+    from composer.values.flow import Query
 
     Mix = Mapping[int, float]
     Loss = Callable[[Mix], float]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from composer.engine.group import Group
     from composer.engine.sessions.base import Session
     from composer.specs import Fuse
-    from composer.values.ports import Model
+    from composer.values.flow import Model
     from composer.values.requests import Completion, Generate
 
     Start = Callable[[Sequence[Group]], Session[Completion]]

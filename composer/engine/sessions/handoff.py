@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from composer.engine.requests.entries import Draw, Drawn
     from composer.engine.sequence import SequenceState
     from composer.specs import Handoff
-    from composer.values.ports import Model
+    from composer.values.flow import Model
     from composer.values.requests import Completion, Generate, Usage
 
 __all__ = ["hand_off"]

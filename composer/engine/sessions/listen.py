@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from composer.engine.group import Group
-    from composer.values.ports import Query
+    from composer.values.flow import Query
 
 __all__ = ["MemberReadings", "listen"]
 

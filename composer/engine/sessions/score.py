@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from composer.engine.group import Group
-    from composer.values.ports import Model, Query
+    from composer.values.flow import Model, Query
     from composer.values.requests import ScoreTexts
 
 __all__ = ["open_plain", "perplexity", "score"]

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from composer.engine.sequence import SequenceState
-    from composer.values.ports import Query
+    from composer.values.flow import Query
 
 __all__ = ["Prior", "settle", "settled"]
 

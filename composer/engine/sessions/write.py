@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from composer.engine.group import Group
     from composer.engine.requests.entries import Drawn
-    from composer.values.ports import Model
+    from composer.values.flow import Model
     from composer.values.requests import Completion, Generate
 
 __all__ = ["begin", "go_on", "spent", "write"]

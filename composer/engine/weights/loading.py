@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from composer.checkpoints.expected import loaded_otherwise
 from composer.checkpoints.fingerprint import spelt
 from composer.heavy import transformers
-from composer.specs.reading import damaged, json_of
+from composer.specs.json_files import damaged, json_of
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:

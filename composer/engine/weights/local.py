@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from composer.checkpoints.folder import ModelFiles
     from composer.specs import Checkpoint
-    from composer.values.ports import Message
+    from composer.values.flow import Message
     from composer.values.typed import Variables
 
 __all__ = ["LocalModel", "load"]

@@ -15,7 +15,7 @@ from composer.methods.mistakes import PartError
 from composer.methods.scoring import by_judges
 from composer.methods.template import Template
 from composer.values import Asker, Model, Query, Sampling
-from composer.values.failing import side_by_side
+from composer.values.gather import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,7 +8,7 @@ from composer.methods.estimators.base import Estimator
 from composer.methods.estimators.values import Choice, Estimates
 from composer.methods.mistakes import PartError
 from composer.values import Asker, Model, Query
-from composer.values.failing import side_by_side
+from composer.values.gather import side_by_side
 
 _HALF = 0.5
 

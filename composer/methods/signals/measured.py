@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from composer.methods.signals.base import Signal
 from composer.values import Candidates, Port, Text
-from composer.values.numbers import summed
+from composer.values.finite import summed
 
 ANY = frozenset({Port.TEXT, Port.CANDIDATES})
 LOGPROBS = frozenset({"logprobs"})

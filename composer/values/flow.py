@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from composer.values.capability import Capability
-    from composer.values.failing import Failed
+    from composer.values.gather import Failed
 
 JSON: TypeAlias = str | int | float | bool | list["JSON"] | dict[str, "JSON"] | None
 """What JSON can hold."""

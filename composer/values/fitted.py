@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import PrivateAttr
 
-from composer.values.once import Once
+from composer.values.once_cache import Once
 from composer.values.typed import Typed
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from composer.values.capability import Capability
-from composer.values.ports import Model
+from composer.values.flow import Model
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

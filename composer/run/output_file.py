@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Self
 
 from composer.atomic import atomic_file
 from composer.data import CUSTOM
-from composer.run.appending import Appending, is_stream
 from composer.run.batches import batch_row, plain_row
-from composer.run.questions import digest_of
+from composer.run.jsonl import Appending, is_stream
+from composer.run.queries import digest_of
 from composer.run.result import Failure
 
 if TYPE_CHECKING:

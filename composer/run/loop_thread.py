@@ -17,8 +17,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet, finalize
 
-from composer.run.limits import ended
 from composer.run.result import Failure
+from composer.run.timeouts import ended
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine

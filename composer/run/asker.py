@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from composer.run.budget import most_tokens
 from composer.run.cache import answer_key, score_key
-from composer.run.contents import Contents
+from composer.run.model_digests import Contents
 from composer.run.trace import TracedCall
 from composer.specs import leaves, thinking_of
 from composer.values import (
@@ -24,8 +24,8 @@ from composer.values import (
     Text,
     Usage,
 )
-from composer.values.failing import side_by_side
-from composer.values.numbers import finite
+from composer.values.finite import finite
+from composer.values.gather import side_by_side
 from composer.values.thinking import Hider
 
 if TYPE_CHECKING:

@@ -92,7 +92,7 @@ def _of_file(path: Path, left: Left) -> Iterator[Query]:
 def _of_lines(read: Callable[[], Iterator[Line]], name: str, left: Left) -> Iterator[Query]:
     from composer.data import Unreadable
     from composer.run import Failure
-    from composer.run.questions import queries_of
+    from composer.run.queries import queries_of
 
     try:
         return queries_of(read(), name, left)
@@ -106,7 +106,7 @@ def _once(
     input_: Path | None,
     left: Left,
 ) -> Iterable[Query]:
-    from composer.run.questions import as_query, told_apart
+    from composer.run.queries import as_query, told_apart
     from composer.values import Query
 
     if given:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Sequence
 
-    from composer.values.ports import Model, Query, Text
+    from composer.values.flow import Model, Query, Text
     from composer.values.requests import Request, Sampling, Score
 
 Result = TypeVar("Result")

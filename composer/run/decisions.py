@@ -12,10 +12,10 @@ from composer.compiler.graph import QUERY, topological
 from composer.methods.estimators.base import Learned, asked_of
 from composer.methods.estimators.values import Choice
 from composer.methods.policies.base import Policy
-from composer.run.asking import RunAsker
-from composer.run.executor import Walk
+from composer.run.asker import RunAsker
 from composer.run.result import Failure
 from composer.run.trace import Trace
+from composer.run.walk import Walk
 from composer.steps.routing import opening
 from composer.values import Decision, Model, Port, Query
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from composer.compiler.graph import Node
     from composer.methods.estimators.values import Estimates
-    from composer.run.executor import Program
+    from composer.run.walk import Program
 
 __all__ = ["decide", "route_of", "routes_of"]
 

@@ -11,7 +11,7 @@ from composer.engine.spans import Candidate, fuse_spans, mean
 from composer.run.budget import most_tokens
 from composer.specs import Declared, Prompted, bare, leaves
 from composer.values import Client, Generate, Generated, ScoreTexts, Usage
-from composer.values.failing import side_by_side
+from composer.values.gather import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from composer.compiler.graph import QUERY, Node, topological
 from composer.compiler.graph.site import count_of
-from composer.run.asking import RunAsker
-from composer.run.limits import ended, within
+from composer.run.asker import RunAsker
+from composer.run.timeouts import ended, within
 from composer.steps import Role
 from composer.values import (
     Candidates,
@@ -29,12 +29,12 @@ from composer.values import (
     Typed,
     widen,
 )
-from composer.values.failing import TooFewError, ends_all, enough_of, failures, side_by_side
+from composer.values.gather import TooFewError, ends_all, enough_of, failures, side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from composer.run.asking import RunContext
+    from composer.run.asker import RunContext
     from composer.run.trace import Event, Trace
     from composer.steps import Input
     from composer.values import Value
