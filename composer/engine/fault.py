@@ -16,24 +16,26 @@ if TYPE_CHECKING:
 __all__ = ["drop_faulty"]
 
 
-def drop_faulty(cursor: SequenceState, logits: Sequence[Tensor | None], rows: slice) -> ModelError:
+def drop_faulty(
+    sequence: SequenceState, logits: Sequence[Tensor | None], rows: slice
+) -> ModelError:
     """Name the member whose logits [position, width] at some positions made the fuse no number.
 
-    It leaves if it may; then the error is `Left`.
+    It leaves if it may; then the error is `MemberDropped`.
     """
-    for track in cursor.tracks.values():
-        track.count.spoilt = True
+    for state in sequence.states.values():
+        state.count.spoilt = True
     for n, own in enumerate(logits):
-        if n not in cursor.tracks or own is None:
+        if n not in sequence.states or own is None:
             continue
         if (own[rows].isnan() | own[rows].isposinf()).any():
-            name = cursor.group.leaves[n].name
+            name = sequence.group.slots[n].name
             error = ModelError(
                 "E704",
                 f"{name} gave logits that are not numbers",
                 "its number type may be too narrow: try `dtype = float32`",
             )
-            return cursor.drop(n, error)
+            return sequence.drop(n, error)
     return ModelError(
         "E705",
         "the members rule out each other's every token",

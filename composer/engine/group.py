@@ -52,7 +52,7 @@ class ModelSlot:
     name: str
     chat: Chat
     prompt: Renders | None
-    lane: int
+    pass_index: int
     processing: Processing
 
 
@@ -61,7 +61,7 @@ class FuseNode:
     """An inner node: its children's distributions, brought into one space, become one."""
 
     children: tuple[Node, ...]
-    leaves: range
+    slots: range
     align: Alignment
     weights: tuple[float, ...]
     combine: Combine
@@ -87,7 +87,7 @@ class ModelNode:
     """A leaf of the tree: the model's own distribution."""
 
     space: Space
-    leaves: range
+    slots: range
 
 
 Node = FuseNode | ModelNode
@@ -97,13 +97,13 @@ class Group:
     """A member made ready: its models in order, and the tree that fuses what they say."""
 
     def __init__(self, model: Model, runners: Mapping[Checkpoint, Runner]) -> None:
-        self.leaves: list[ModelSlot] = []
+        self.slots: list[ModelSlot] = []
         self._runners = runners
         self._spaces: dict[Runner, Space] = {}
         self._processors: dict[Processing, tuple[Process | None, ...]] = {}
         self.root = self._node(model, "", prompt=None, together=False)
         self.space = self.root.space
-        self.device = self.leaves[0].runner.model.device
+        self.device = self.slots[0].runner.model.device
 
     @cached_property
     def gate(self) -> Gate | None:
@@ -120,12 +120,12 @@ class Group:
         """What finds the members' weights in the prompt."""
         return self.root.prior if isinstance(self.root, FuseNode) else None
 
-    def spared(self, leaf: int, weights: Sequence[float]) -> tuple[float, ...] | None:
+    def spared(self, slot: int, weights: Sequence[float]) -> tuple[float, ...] | None:
         """Weights without the member that has a leaf, over their sum; None if it cannot leave."""
         root = self.root
         if not isinstance(root, FuseNode) or not root.leave:
             return None
-        place = next(n for n, child in enumerate(root.children) if leaf in child.leaves)
+        place = next(n for n, child in enumerate(root.children) if slot in child.slots)
         rest = [0.0 if n == place else weight for n, weight in enumerate(weights)]
         if root.gate is not None:
             rest[0] = rest[0] if any(rest) else 1.0
@@ -135,7 +135,7 @@ class Group:
     def processors(self, asked: Processing) -> tuple[Process | None, ...]:
         """What is done to each leaf's logits where so much is asked; None where nothing is."""
         if asked not in self._processors:
-            pairs = ((leaf.runner.model, asked.over(leaf.processing)) for leaf in self.leaves)
+            pairs = ((slot.runner.model, asked.over(slot.processing)) for slot in self.slots)
             self._processors[asked] = tuple(processor(*pair) for pair in pairs)
         return self._processors[asked]
 
@@ -143,7 +143,7 @@ class Group:
     def lead(self) -> list[int]:
         """The leaves of the first member."""
         first = self.root.children[0] if isinstance(self.root, FuseNode) else self.root
-        return list(first.leaves)
+        return list(first.slots)
 
     def led(self, logits: Sequence[Tensor | None]) -> Distributions:
         """What the first member says, over its own entries."""
@@ -152,8 +152,8 @@ class Group:
 
     def seen(self, logits: Sequence[Tensor | None]) -> Tensor | None:
         """The last hidden states [row, size] behind the first member's logits, if there are any."""
-        leaf = self.lead[0]
-        said, model = logits[leaf], self.leaves[leaf].runner.model
+        slot = self.lead[0]
+        said, model = logits[slot], self.slots[slot].runner.model
         behind = None if said is None else said[:, model.width :]
         return behind if behind is not None and behind.shape[1] else None
 
@@ -195,8 +195,8 @@ class Group:
 
     def _leafwise(self, tables: Mapping[int, Tensor]) -> list[Sequence[int]]:
         """The leaves' tables in their order, as numbers of the host."""
-        leaves = {node.leaves.start: node for node in self._nodes() if isinstance(node, ModelNode)}
-        found = [tables[id(leaves[n])] for n in range(len(leaves))]
+        slots = {node.slots.start: node for node in self._nodes() if isinstance(node, ModelNode)}
+        found = [tables[id(slots[n])] for n in range(len(slots))]
         return [array("q", table.numpy().tobytes()) for table in found]
 
     def _nodes(self) -> list[Node]:
@@ -229,14 +229,14 @@ class Group:
         while todo:
             node = todo.pop()
             if isinstance(node, ModelNode):
-                found.extend(node.leaves)
+                found.extend(node.slots)
             else:
                 todo.extend(node.children[n] for n in _asked(node, node.weights))
         return sorted(set(found))
 
-    def path(self, leaf: int, ids: Sequence[int]) -> list[int]:
+    def path(self, slot: int, ids: Sequence[int]) -> list[int]:
         """Entries that spell one leaf's tokens; special tokens of a union have none."""
-        table = self.entries[leaf]
+        table = self.entries[slot]
         found = [table[token] for token in ids if token < len(table)]
         return [entry for entry in found if entry < len(self.space)]
 
@@ -261,7 +261,7 @@ class Group:
         self, node: Node, logits: Sequence[Tensor | None], weights: Sequence[Sequence[float]] | None
     ) -> Distributions:
         if isinstance(node, ModelNode):
-            said = logits[node.leaves.start]
+            said = logits[node.slots.start]
             assert said is not None
             return Distributions(said[:, : len(node.space)].to(self.device))
         children = enumerate(node.children)
@@ -298,7 +298,7 @@ class Group:
         return self._fuse(node, logits, None).dense(len(node.space))
 
     def _speaks(self, node: Node, logits: Sequence[Tensor | None]) -> bool:
-        return any(logits[leaf] is not None for leaf in node.leaves)
+        return any(logits[slot] is not None for slot in node.slots)
 
     def _node(self, model: Model, name: str, *, prompt: Renders | None, together: bool) -> Node:
         match model:
@@ -320,15 +320,17 @@ class Group:
         runner = self._runners[model]
         if runner not in self._spaces:
             self._spaces[runner] = space_of(runner.model)
-        place = len(self.leaves)
-        lane = 0 if together else sum(leaf.runner is runner for leaf in self.leaves)
+        place = len(self.slots)
+        pass_index = 0 if together else sum(slot.runner is runner for slot in self.slots)
         chat = model.weights.chat
-        leaf = ModelSlot(runner, name or model.name, chat, prompt, lane, model.weights.processing)
-        self.leaves.append(leaf)
+        slot = ModelSlot(
+            runner, name or model.name, chat, prompt, pass_index, model.weights.processing
+        )
+        self.slots.append(slot)
         return ModelNode(self._spaces[runner], range(place, place + 1))
 
     def _inner(self, fuse: TokenFuse, prompt: Renders | None, *, together: bool) -> FuseNode:
-        start = len(self.leaves)
+        start = len(self.slots)
         together = together or fuse.together
         children = tuple(
             self._node(member, name, prompt=prompt, together=together)
@@ -344,8 +346,8 @@ class Group:
             weigh, prior = None, weigh
         return FuseNode(
             children,
-            range(start, len(self.leaves)),
-            opened(fuse.align, sides, self.leaves[0].runner.model.device),
+            range(start, len(self.slots)),
+            opened(fuse.align, sides, self.slots[0].runner.model.device),
             fuse.shares(),
             partial(plausible, of=combine, alpha=fuse.plausible) if fuse.plausible else combine,
             None if weigh is None else cast("Weigh", weigh.load()(sides)),
@@ -357,7 +359,7 @@ class Group:
 
     def _model(self, node: Node) -> LocalModel | None:
         """The model of a node that is one."""
-        return self.leaves[node.leaves.start].runner.model if isinstance(node, ModelNode) else None
+        return self.slots[node.slots.start].runner.model if isinstance(node, ModelNode) else None
 
 
 def _asked(fuse: FuseNode, weights: Sequence[float]) -> list[int]:

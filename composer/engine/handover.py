@@ -54,7 +54,7 @@ def special(experts: Sequence[str], *, tokens: tuple[str, ...]) -> When:
     def when(request: Draw, found: Drawn, answer: GenerationState) -> int | None:
         del answer
         if not known:
-            known.update(_entries(request.cursor.group, tokens))
+            known.update(_entries(request.sequence.group, tokens))
         return known.get(found.entry)
 
     return when
@@ -62,21 +62,21 @@ def special(experts: Sequence[str], *, tokens: tuple[str, ...]) -> When:
 
 def _entries(group: Group, tokens: Sequence[str]) -> dict[int, int]:
     """The entries that a group's first model means by tokens, and their places."""
-    leaf, means = group.leaves[0], group.entries[0]
-    ids = leaf.runner.model.vocabulary.names()
+    slot, means = group.slots[0], group.entries[0]
+    ids = slot.runner.model.vocabulary.names()
     found: dict[int, int] = {}
     for place, name in enumerate(tokens):
         if name not in ids:
             raise ModelError(
                 "E402",
-                f"{leaf.name} has no token `{name}` to hand over by",
+                f"{slot.name} has no token `{name}` to hand over by",
                 "name tokens that its tokenizer was given",
             )
         entry = means[ids[name]] if ids[name] < len(means) else len(group.space)
         if entry == len(group.space):
             raise ModelError(
                 "E402",
-                f"the first member never writes {leaf.name}'s token `{name}`",
+                f"the first member never writes {slot.name}'s token `{name}`",
                 "let one model write first, or name a token that all members can write",
             )
         found[entry] = place

@@ -51,7 +51,7 @@ class ModelPool:
         self._held: dict[Shared, tuple[str, int, Runner]] = {}
 
     def get(self, models: Iterable[Checkpoint]) -> list[Runner]:
-        """Runners that are in memory together, loaded if need be; raises Full, or ModelError."""
+        """Runners in memory together, loaded if need be; raises PoolFull or ModelError."""
         wanted = list(models)
         pinned = {model.weights.shared for model in wanted}
         return [self._get(model, pinned) for model in wanted]

@@ -30,8 +30,8 @@ class Reading:
     `hidden` says whether last hidden states are wanted behind the logits.
     """
 
-    leaf: int
-    track: MemberState
+    slot: int
+    state: MemberState
     marks: Sequence[int]
     end: int
     hidden: bool
@@ -40,7 +40,7 @@ class Reading:
     @property
     def lead(self) -> int:
         """Tokens to be read before those whose logits are wanted."""
-        return (self.marks[0] - 1 if self.marks else self.end) - self.track.row.length
+        return (self.marks[0] - 1 if self.marks else self.end) - self.state.row.length
 
     @property
     def late(self) -> bool:
@@ -50,24 +50,24 @@ class Reading:
     @property
     def by(self) -> Pass:
         """The pass that reads it."""
-        return self.track.leaf.runner, self.track.leaf.lane
+        return self.state.slot.runner, self.state.slot.pass_index
 
     def rewind(self) -> None:
         """Cut the row back where logits are wanted of what it has read."""
-        row = self.track.row
+        row = self.state.row
         if self.marks and self.marks[0] <= row.length:
-            self.track.leaf.runner.rows.crop(row, self.marks[0] - 1)
+            self.state.slot.runner.rows.crop(row, self.marks[0] - 1)
 
     def feed(self) -> Feed:
         """All that is to be read."""
-        row = self.track.row
+        row = self.state.row
         keep = [mark - 1 - row.length for mark in self.marks]
-        return Feed(row, self.track.ids[row.length : self.end], keep)
+        return Feed(row, self.state.ids[row.length : self.end], keep)
 
     def chunk(self) -> Feed:
         """A first part of what is to be read."""
-        start = self.track.row.length
-        return Feed(self.track.row, self.track.ids[start : start + _CHUNK], ())
+        start = self.state.row.length
+        return Feed(self.state.row, self.state.ids[start : start + _CHUNK], ())
 
 
 @dataclass(eq=False, slots=True)
@@ -77,9 +77,9 @@ class MemberLogits:
     readings: Sequence[Reading]
     passes: Mapping[Pass, Tensor | None]
 
-    def start(self, leaf: int) -> int | None:
+    def start(self, slot: int) -> int | None:
         """Where a leaf's logits begin in its pass's; None if it did not read."""
-        return next((reading.at for reading in self.readings if reading.leaf == leaf), None)
+        return next((reading.at for reading in self.readings if reading.slot == slot), None)
 
     def by_leaf(self) -> dict[int, Tensor]:
         """Logits [mark, width] of the leaves whose logits are wanted; behind them hidden states."""
@@ -87,6 +87,6 @@ class MemberLogits:
         for reading in self.readings:
             out = self.passes.get(reading.by)
             if reading.marks and out is not None:
-                width = None if reading.hidden else reading.track.leaf.runner.model.width
-                found[reading.leaf] = out[reading.at : reading.at + len(reading.marks), :width]
+                width = None if reading.hidden else reading.state.slot.runner.model.width
+                found[reading.slot] = out[reading.at : reading.at + len(reading.marks), :width]
         return found

@@ -39,7 +39,7 @@ class MemberState:
     `marks[n]` counts the tokens before entry n of the answer, `start` those before the answer.
     """
 
-    leaf: ModelSlot
+    slot: ModelSlot
     row: CacheRow
     ids: list[int]
     marks: list[int] = field(default_factory=list)
@@ -49,12 +49,12 @@ class MemberState:
     @property
     def room(self) -> int:
         """How many tokens more the model can be given."""
-        limit = self.leaf.runner.model.context
+        limit = self.slot.runner.model.context
         return 1 << 30 if limit is None else limit - len(self.ids)
 
     def leave(self) -> None:
         """Give the row back."""
-        self.leaf.runner.rows.leave(self.row, wipe=self.count.spoilt)
+        self.slot.runner.rows.leave(self.row, wipe=self.count.spoilt)
 
 
 class MemberDropped(ModelError):
@@ -68,11 +68,11 @@ class SequenceState:
     """
 
     def __init__(
-        self, group: Group, weights: Sequence[float], tracks: dict[int, MemberState]
+        self, group: Group, weights: Sequence[float], states: dict[int, MemberState]
     ) -> None:
         self.group = group
         self.weights = tuple(weights)
-        self.tracks = tracks
+        self.states = states
         self.entries: list[int] = []
         self.written = 0
         self.gone: list[MemberState] = []
@@ -83,29 +83,29 @@ class SequenceState:
         cls, group: Group, weights: Sequence[float], ids: dict[int, list[int]]
     ) -> SequenceState:
         """Begin after each leaf's tokens; rows are opened here and closed by `close`."""
-        wrong = {leaf: _unreadable(group.leaves[leaf], given) for leaf, given in ids.items()}
-        cursor = cls(group, weights, {})
+        wrong = {slot: _unreadable(group.slots[slot], given) for slot, given in ids.items()}
+        sequence = cls(group, weights, {})
         try:
-            for leaf, given in ids.items():
-                if wrong[leaf] is None:
-                    cursor.tracks[leaf] = _begun(group.leaves[leaf], given)
-            for leaf, error in wrong.items():
+            for slot, given in ids.items():
+                if wrong[slot] is None:
+                    sequence.states[slot] = _begun(group.slots[slot], given)
+            for slot, error in wrong.items():
                 if error is not None:
-                    cursor.drop_or_raise(leaf, error)
+                    sequence.drop_or_raise(slot, error)
         except BaseException:
-            cursor.close()
+            sequence.close()
             raise
-        return cursor
+        return sequence
 
     @property
     def first(self) -> int:
         """The first leaf that runs: whose tokens a given text is cut into."""
-        return next(iter(self.tracks))
+        return next(iter(self.states))
 
     @property
     def room(self) -> int:
         """How many tokens more every model can be given."""
-        return min(track.room for track in self.tracks.values())
+        return min(state.room for state in self.states.values())
 
     def extend(self, entries: Iterable[int]) -> None:
         """Go on by some entries."""
@@ -114,37 +114,37 @@ class SequenceState:
 
     def push(self, entry: int) -> None:
         """Go on by one entry: each model is given its token of it, or the tokens of its bytes."""
-        for leaf, track in self.tracks.items():
-            track.marks.append(len(track.ids))
-            token = self.group.tokens[leaf][entry]
+        for slot, state in self.states.items():
+            state.marks.append(len(state.ids))
+            token = self.group.tokens[slot][entry]
             if token >= 0:
-                track.ids.append(token)
+                state.ids.append(token)
             else:
-                vocabulary = track.leaf.runner.model.vocabulary
-                track.ids.extend(vocabulary.extend(self.group.piece(entry)))
+                vocabulary = state.slot.runner.model.vocabulary
+                state.ids.extend(vocabulary.extend(self.group.piece(entry)))
         self.entries.append(entry)
         self.written += 1
 
     def cut(self, count: int) -> None:
         """Go back to the first `count` entries; caches are cut back, not made anew."""
-        for track in self.tracks.values():
-            if count < len(track.marks):
-                del track.ids[track.marks[count] :], track.marks[count:]
-                track.leaf.runner.rows.crop(track.row, len(track.ids))
+        for state in self.states.values():
+            if count < len(state.marks):
+                del state.ids[state.marks[count] :], state.marks[count:]
+                state.slot.runner.rows.crop(state.row, len(state.ids))
         self.written -= len(self.entries[count:])
         del self.entries[count:]
 
     def mark(self) -> None:
         """Make it cheap to come back here for models that cannot be cut back."""
-        for track in self.tracks.values():
-            track.leaf.runner.rows.mark(track.row)
+        for state in self.states.values():
+            state.slot.runner.rows.mark(state.row)
 
     def fork(self) -> SequenceState:
         """A second cursor at the same place, with rows of its own."""
         twin = SequenceState(self.group, self.weights, {})
         try:
-            for leaf, track in self.tracks.items():
-                twin.tracks[leaf] = _copy(track)
+            for slot, state in self.states.items():
+                twin.states[slot] = _copy(state)
         except BaseException:
             twin.close()
             raise
@@ -155,46 +155,46 @@ class SequenceState:
     def reweigh(self, weights: Sequence[float]) -> None:
         """Go on with other weights; rows of members that have none are given back."""
         self.weights = tuple(weights)
-        for leaf in set(self.tracks) - set(self.group.run(weights)):
-            track = self.tracks.pop(leaf)
-            track.leave()
-            self.gone.append(track)
+        for slot in set(self.states) - set(self.group.run(weights)):
+            state = self.states.pop(slot)
+            state.leave()
+            self.gone.append(state)
 
-    def drop(self, leaf: int, error: T) -> T | MemberDropped:
+    def drop(self, slot: int, error: T) -> T | MemberDropped:
         """Go on without the member of a leaf that failed, if the fuse says so.
 
-        Returns `Left`; or the error itself, where the member leads or was the last.
+        Returns `MemberDropped`; or the error itself, where the member leads or was the last.
         """
-        weights = self.group.spared(leaf, self.weights)
+        weights = self.group.spared(slot, self.weights)
         if weights is None:
             return error
-        name = self.group.leaves[leaf].name
+        name = self.group.slots[slot].name
         self.left[name] = str(error)
         self.reweigh(weights)
         return MemberDropped("E701", f"{name} has left: {error}")
 
-    def drop_or_raise(self, leaf: int, error: Exception) -> None:
+    def drop_or_raise(self, slot: int, error: Exception) -> None:
         """Go on without the member of a leaf, or raise what was wrong with it."""
-        if not isinstance(self.drop(leaf, error), MemberDropped):
+        if not isinstance(self.drop(slot, error), MemberDropped):
             raise error
 
     def make_room(self) -> bool:
         """Go on without members that have no room left; say whether there is room then."""
-        for leaf, track in list(self.tracks.items()):
-            if track.room < 0 and leaf in self.tracks:
-                context = track.leaf.runner.model.context
-                self.drop(leaf, ModelError("E703", f"it reads no more than {context} tokens"))
+        for slot, state in list(self.states.items()):
+            if state.room < 0 and slot in self.states:
+                context = state.slot.runner.model.context
+                self.drop(slot, ModelError("E703", f"it reads no more than {context} tokens"))
         return self.room >= 0
 
     def close(self) -> None:
         """Give the rows back; the cursor is over."""
-        for track in self.tracks.values():
-            track.leave()
-        self.tracks = {}
+        for state in self.states.values():
+            state.leave()
+        self.states = {}
 
     def path(self, text: bytes) -> list[int]:
         """Entries that go on with a text; raises ModelError if not all models can write it."""
-        models = [track.leaf.runner.model for track in self.tracks.values()]
+        models = [state.slot.runner.model for state in self.states.values()]
         entries = self.group.path(self.first, models[0].vocabulary.extend(text))
         if self.group.spell(entries) != text:
             lack = [model.name for model in models if not model.vocabulary.writes(text)]
@@ -224,28 +224,28 @@ class SequenceState:
     def usage(self) -> dict[str, Usage]:
         """What each model was given so far; equal names add up."""
         found: dict[str, Usage] = {}
-        for track in (*self.tracks.values(), *self.gone):
-            written = len(track.ids) - track.count.prompt
-            own = Usage(track.count.calls, track.count.prompt, written)
-            found[track.leaf.name] = found.get(track.leaf.name, Usage()) + own
+        for state in (*self.states.values(), *self.gone):
+            written = len(state.ids) - state.count.prompt
+            own = Usage(state.count.calls, state.count.prompt, written)
+            found[state.slot.name] = found.get(state.slot.name, Usage()) + own
         return found
 
 
-def messages_of(leaf: ModelSlot, query: Query) -> tuple[Message, ...]:
+def messages_of(slot: ModelSlot, query: Query) -> tuple[Message, ...]:
     """What a leaf reads: the query, or what the leaf's own prompt makes of it."""
-    return query.messages if leaf.prompt is None else (("user", leaf.prompt.render(query)),)
+    return query.messages if slot.prompt is None else (("user", slot.prompt.render(query)),)
 
 
-def opening(leaf: ModelSlot, query: Query, prefix: str) -> list[int]:
+def opening(slot: ModelSlot, query: Query, prefix: str) -> list[int]:
     """Tokens of the leaf's prompt and of the answer's beginning."""
-    model = leaf.runner.model
-    ids = model.render(messages_of(leaf, query), leaf.chat)
+    model = slot.runner.model
+    ids = model.render(messages_of(slot, query), slot.chat)
     return [*ids, *model.vocabulary.extend(prefix.encode())] if prefix else ids
 
 
-def _unreadable(leaf: ModelSlot, given: Sequence[int]) -> ModelError | None:
+def _unreadable(slot: ModelSlot, given: Sequence[int]) -> ModelError | None:
     """Why a leaf cannot begin with a prompt, if it cannot."""
-    model = leaf.runner.model
+    model = slot.runner.model
     if not given:
         return ModelError("E701", f"{model.name} is given nothing to read")
     if model.context is not None and len(given) > model.context:
@@ -264,13 +264,13 @@ def _unreadable(leaf: ModelSlot, given: Sequence[int]) -> ModelError | None:
     return None
 
 
-def _begun(leaf: ModelSlot, given: list[int]) -> MemberState:
-    row, count = leaf.runner.rows.join(), TokenCount(prompt=len(given))
-    return MemberState(leaf, row, given, count=count, start=len(given))
+def _begun(slot: ModelSlot, given: list[int]) -> MemberState:
+    row, count = slot.runner.rows.join(), TokenCount(prompt=len(given))
+    return MemberState(slot, row, given, count=count, start=len(given))
 
 
-def _copy(track: MemberState) -> MemberState:
-    row = track.leaf.runner.rows.fork(track.row)
+def _copy(state: MemberState) -> MemberState:
+    row = state.slot.runner.rows.fork(state.row)
     return MemberState(
-        track.leaf, row, list(track.ids), list(track.marks), track.count, track.start
+        state.slot, row, list(state.ids), list(state.marks), state.count, state.start
     )

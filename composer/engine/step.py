@@ -49,7 +49,7 @@ def tick(requests: Batch) -> Replies:
                 if feed.ids:
                     lines.setdefault(reading.by, []).append((request, reading, feed))
             if not late:
-                key = request.cursor.group, request.family
+                key = request.sequence.group, request.family
                 families.setdefault(key, []).append((request, MemberLogits(readings, passes)))
     for at, some in lines.items():
         with _Failing(replies, [request for request, _, _ in some]):
@@ -69,15 +69,15 @@ def tick(requests: Batch) -> Replies:
 
 def _process(request: AnyRequest, processing: Processing, logits: MemberLogits) -> None:
     """Do to the logits of those who write what is asked, or what their models' own files say."""
-    cursor = request.cursor
-    processors = cursor.group.processors(processing)
+    sequence = request.sequence
+    processors = sequence.group.processors(processing)
     for reading in logits.readings:
-        process, out = processors[reading.leaf], logits.passes.get(reading.by)
+        process, out = processors[reading.slot], logits.passes.get(reading.by)
         if process is not None and out is not None:
-            track, width = reading.track, reading.track.leaf.runner.model.width
+            state, width = reading.state, reading.state.slot.runner.model.width
             for n, mark in enumerate(reading.marks):
-                behind = len(track.marks) - bisect_left(track.marks, mark)
-                at = At(track.ids[:mark], track.start, cursor.written - behind)
+                behind = len(state.marks) - bisect_left(state.marks, mark)
+                at = At(state.ids[:mark], state.start, sequence.written - behind)
                 process(out[reading.at + n, :width], at)
 
 
@@ -123,14 +123,14 @@ class _Failing:
 def _step(runner: Runner, lines: Sequence[Line], replies: Replies) -> Tensor | None:
     """One pass; if it fails, one for each row, so that only those concerned fail."""
     out: Tensor | None
-    before = [reading.track.row.length for _, reading, _ in lines]
+    before = [reading.state.row.length for _, reading, _ in lines]
     try:
         hidden = any(reading.hidden for _, reading, _ in lines)
         out = runner.step([feed for _, _, feed in lines], hidden=hidden)
     except Exception as error:  # noqa: BLE001  # it belongs to the jobs, not the loop
         if len(lines) == 1:
             request, reading, _ = lines[0]
-            replies.fail(request, request.cursor.drop(reading.leaf, error))
+            replies.fail(request, request.sequence.drop(reading.slot, error))
             return None
         lines = [_again(*line, length) for line, length in zip(lines, before, strict=True)]
         parts = [_step(runner, [line], replies) for line in lines]
@@ -139,15 +139,15 @@ def _step(runner: Runner, lines: Sequence[Line], replies: Replies) -> Tensor | N
     start = 0
     for _, reading, feed in lines:
         reading.at = start
-        reading.track.count.calls += 1
+        reading.state.count.calls += 1
         start += len(feed.keep)
     return out
 
 
 def _again(request: AnyRequest, reading: Reading, feed: Feed, before: int) -> Line:
     """The same to be read by a row that a failed pass may have cut back."""
-    row = reading.track.row
-    lost = reading.track.ids[row.length : before]
+    row = reading.state.row
+    lost = reading.state.ids[row.length : before]
     return request, reading, Feed(row, [*lost, *feed.ids], [len(lost) + at for at in feed.keep])
 
 

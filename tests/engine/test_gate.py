@@ -270,10 +270,10 @@ def test_rows_are_read_rightly_beside_one_that_is_refused_hidden_states(
     fuse = TokenFuse(pair, NAMES, (0.0, 1.0), gate=part, lazy=True)
     asked = [(member, engine._group(member)) for member in (pair[0], fuse, pair[0])]
     ids = {0: [1, 5, 7, 9]}
-    cursors = [
+    sequences = [
         SequenceState.open(group, group.weights(member), dict(ids)) for member, group in asked
     ]
-    alone, refused, beside = [Draw(each, Sampling(), 0.5) for each in cursors]
+    alone, refused, beside = [Draw(each, Sampling(), 0.5) for each in sequences]
     wanted = tick([alone])[alone]
     (runner,) = engine._pool.get([pair[0]])
     monkeypatch.setattr(runner.model.config, "final_logit_softcapping", 30.0, raising=False)
@@ -281,8 +281,8 @@ def test_rows_are_read_rightly_beside_one_that_is_refused_hidden_states(
     assert found.errors[refused].code == "E302"
     assert found[beside].entry == wanted.entry
     assert found[beside].logprob == pytest.approx(wanted.logprob, abs=1e-4)
-    assert [each.tracks[0].row.length for each in cursors] == [4, 0, 4]
-    for each in cursors:
+    assert [each.states[0].row.length for each in sequences] == [4, 0, 4]
+    for each in sequences:
         each.close()
 
 

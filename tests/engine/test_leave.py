@@ -196,7 +196,7 @@ def test_a_formula_has_no_member_to_spare(three):
 
 def test_nothing_to_read_names_the_member(engine, three):
     group = engine._group(TokenFuse(three, NAMES))
-    given = {0: opening(group.leaves[0], Query.of(TEXT), ""), 1: []}
+    given = {0: opening(group.slots[0], Query.of(TEXT), ""), 1: []}
     with pytest.raises(ModelError, match="is given nothing to read") as error:
         SequenceState.open(group, (0.5, 0.5, 0.0), given)
     assert error.value.code == "E701"

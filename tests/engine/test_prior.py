@@ -30,9 +30,9 @@ def weights(engine, monkeypatch):
     found = []
     plain = SequenceState.reweigh
 
-    def look(cursor, weights):
-        plain(cursor, weights)
-        found.append(cursor.weights)
+    def look(sequence, weights):
+        plain(sequence, weights)
+        found.append(sequence.weights)
 
     monkeypatch.setattr(SequenceState, "reweigh", look)
 
@@ -289,8 +289,8 @@ def test_a_lead_without_weight_is_not_weighed(three, weights, prior, order, alig
 
 
 def test_a_prompt_that_leaves_nobody_a_weight_is_an_error():
-    async def nobody(cursor, prompts):
-        del cursor, prompts
+    async def nobody(sequence, prompts):
+        del sequence, prompts
         return (0.0, 0.0)
 
     group = SimpleNamespace(prior=nobody)

@@ -36,12 +36,12 @@ def given_bytes(monkeypatch):
     seen = []
     close = SequenceState.close
 
-    def look(cursor):
-        for track in cursor.tracks.values():
-            words = track.leaf.runner.model.vocabulary
-            start = track.count.prompt
-            seen.append((words.bytes_of(track.ids[:start]), words.bytes_of(track.ids[start:])))
-        close(cursor)
+    def look(sequence):
+        for state in sequence.states.values():
+            words = state.slot.runner.model.vocabulary
+            start = state.count.prompt
+            seen.append((words.bytes_of(state.ids[:start]), words.bytes_of(state.ids[start:])))
+        close(sequence)
 
     monkeypatch.setattr(SequenceState, "close", look)
     return seen

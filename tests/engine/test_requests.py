@@ -31,57 +31,59 @@ def group(engine, model, request):
 
 def at(group, text):
     """A cursor behind a text, all but the last three entries of which are its prompt."""
-    ids = list(group.leaves[0].runner.model.vocabulary.encode(text))
-    cursor = SequenceState.open(group, group.root.weights, {n: [1, *ids[:-3]] for n in range(2)})
-    cursor.extend(ids[-3:])
-    return cursor
+    ids = list(group.slots[0].runner.model.vocabulary.encode(text))
+    sequence = SequenceState.open(group, group.root.weights, {n: [1, *ids[:-3]] for n in range(2)})
+    sequence.extend(ids[-3:])
+    return sequence
 
 
-def draw(cursor):
-    return Draw(cursor, Sampling(), 0.5)
+def draw(sequence):
+    return Draw(sequence, Sampling(), 0.5)
 
 
-def warm(cursor):
-    return Draw(cursor, Sampling(temperature=1.0, top_p=0.9), 0.7)
+def warm(sequence):
+    return Draw(sequence, Sampling(temperature=1.0, top_p=0.9), 0.7)
 
 
-def rank(cursor):
-    return Rank(cursor, torch.arange(20, 200), 4)
+def rank(sequence):
+    return Rank(sequence, torch.arange(20, 200), 4)
 
 
-def score(cursor):
-    return ScoreEntries(cursor, 0)
+def score(sequence):
+    return ScoreEntries(sequence, 0)
 
 
-def score_end(cursor):
-    return ScoreEntries(cursor, 1, end=True)
+def score_end(sequence):
+    return ScoreEntries(sequence, 1, end=True)
 
 
-def ahead(cursor):
-    return ReadAhead(cursor)
+def ahead(sequence):
+    return ReadAhead(sequence)
 
 
-def tokens(cursor):
-    return ScoreTokens(cursor, {0: cursor.tracks[0].ids[-2:], 1: [cursor.tracks[1].ids[-1], END]})
+def tokens(sequence):
+    return ScoreTokens(
+        sequence, {0: sequence.states[0].ids[-2:], 1: [sequence.states[1].ids[-1], END]}
+    )
 
 
-def logits(cursor):
-    return ReadLogits(cursor, {0: [1, 2], 1: [len(cursor.tracks[1].ids)]})
+def logits(sequence):
+    return ReadLogits(sequence, {0: [1, 2], 1: [len(sequence.states[1].ids)]})
 
 
-def step(cursor):
+def step(sequence):
     side = DraftingMembers((0,), frozenset({0}), (1.0, 0.0))
     return SpeculativeStep(
-        cursor, Sampling(), side, 3, (), more=True, luck=(0.5, 0.5), phase=Phase("test", 0)
+        sequence, Sampling(), side, 3, (), more=True, luck=(0.5, 0.5), phase=Phase("test", 0)
     )
 
 
 KINDS = (draw, warm, rank, score, score_end, ahead, tokens, logits, step)
 
 
-def state(cursor):
-    tracks = cursor.tracks.values()
-    return list(cursor.entries), [(list(t.ids), list(t.marks), t.row.length) for t in tracks]
+def state(sequence):
+    states = sequence.states.values()
+    return list(sequence.entries), [(list(t.ids), list(t.marks), t.row.length) for t in states]
 
 
 def told(reply):
@@ -114,13 +116,13 @@ def answered(requests):
 @torch.inference_mode()
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_request_that_is_made_twice_changes_nothing(group, kind):
-    cursor = at(group, TEXTS[0])
-    before = state(cursor)
-    kind(cursor)
-    again = kind(cursor)
-    assert state(cursor) == before
+    sequence = at(group, TEXTS[0])
+    before = state(sequence)
+    kind(sequence)
+    again = kind(sequence)
+    assert state(sequence) == before
     (first,) = answered([again])
-    cursor.close()
+    sequence.close()
     other = at(group, TEXTS[0])
     assert answered([kind(other)]) == [pytest.approx(first, abs=1e-4)]
     other.close()
@@ -132,13 +134,13 @@ def test_a_request_that_is_made_twice_changes_nothing(group, kind):
 def test_mixed_families_in_one_tick_get_what_each_gets_alone(group, mixed):
     alone = []
     for kind, text in mixed:
-        cursor = at(group, text)
-        alone += answered([kind(cursor)])
-        cursor.close()
-    cursors = [at(group, text) for _, text in mixed]
-    together = answered([kind(c) for (kind, _), c in zip(mixed, cursors, strict=True)])
-    for cursor in cursors:
-        cursor.close()
+        sequence = at(group, text)
+        alone += answered([kind(sequence)])
+        sequence.close()
+    sequences = [at(group, text) for _, text in mixed]
+    together = answered([kind(c) for (kind, _), c in zip(mixed, sequences, strict=True)])
+    for sequence in sequences:
+        sequence.close()
     assert together == [pytest.approx(each, abs=1e-4) for each in alone]
 
 
@@ -149,8 +151,8 @@ def test_a_failing_family_fails_its_own_requests_only(group, monkeypatch, broken
         raise MemoryError("no room on the device")
 
     monkeypatch.setattr(broken, "answer", fail)
-    cursors = [at(group, TEXTS[0]) for _ in KINDS]
-    requests = [kind(cursor) for kind, cursor in zip(KINDS, cursors, strict=True)]
+    sequences = [at(group, TEXTS[0]) for _ in KINDS]
+    requests = [kind(sequence) for kind, sequence in zip(KINDS, sequences, strict=True)]
     replies = tick(requests)
     assert {each.family for each in replies.errors} == {broken}
     assert broken not in {each.family for each in replies.values}
@@ -158,26 +160,26 @@ def test_a_failing_family_fails_its_own_requests_only(group, monkeypatch, broken
     assert replies.values
     with pytest.raises(MemoryError):
         replies[next(iter(replies.errors))]
-    for cursor in cursors:
-        cursor.close()
+    for sequence in sequences:
+        sequence.close()
 
 
 @torch.inference_mode()
 def test_a_request_that_cannot_say_what_it_reads_fails_alone(group):
-    cursors = [at(group, TEXTS[1]) for _ in range(2)]
-    wrong, right = ScoreEntries(cursors[0], 3), ScoreEntries(cursors[1], 2)
+    sequences = [at(group, TEXTS[1]) for _ in range(2)]
+    wrong, right = ScoreEntries(sequences[0], 3), ScoreEntries(sequences[1], 2)
     replies = tick([wrong, right])
     assert set(replies.errors) == {wrong}
     assert len(replies[right]) == 1
-    for cursor in cursors:
-        cursor.close()
+    for sequence in sequences:
+        sequence.close()
 
 
 @torch.inference_mode()
 def test_all_that_the_fused_distribution_answers_comes_to_the_host_at_once(group, monkeypatch):
-    cursors = [at(group, text) for text in TEXTS for _ in range(4)]
+    sequences = [at(group, text) for text in TEXTS for _ in range(4)]
     kinds = (draw, rank, score, score_end) * len(TEXTS)
-    requests = [kind(cursor) for kind, cursor in zip(kinds, cursors, strict=True)]
+    requests = [kind(sequence) for kind, sequence in zip(kinds, sequences, strict=True)]
     answered(requests[:0])
     counts = []
     plain = torch.Tensor.tolist
@@ -185,5 +187,5 @@ def test_all_that_the_fused_distribution_answers_comes_to_the_host_at_once(group
     tick(requests)
     monkeypatch.undo()
     assert len(counts) == 1 + (group.gate is not None)
-    for cursor in cursors:
-        cursor.close()
+    for sequence in sequences:
+        sequence.close()

@@ -109,7 +109,7 @@ def test_a_span_fuse_has_no_distribution(engine, model):
 def broken_path(monkeypatch):
     """No member can write the text."""
 
-    def fail(cursor, text):
+    def fail(sequence, text):
         raise ModelError("E711", f"nobody can write {text!r}")
 
     monkeypatch.setattr(SequenceState, "path", fail)

@@ -134,18 +134,18 @@ def test_earlier_tokens_are_cut_back_where_the_text_is_tokenized_anew(engine, mo
     from composer.engine.sequence import SequenceState
 
     group = engine._group(model("stories"))
-    words = group.leaves[0].runner.model.vocabulary
+    words = group.slots[0].runner.model.vocabulary
     before, after = words.extend(b" th"), words.extend(b" there")
     assert after[: len(before)] != before
-    cursor = SequenceState.open(group, (1.0,), {0: [1]})
+    sequence = SequenceState.open(group, (1.0,), {0: [1]})
     for token in before:
-        cursor.push(token)
-    stay, entries = cursor.continuation(b" th", b"ere")
+        sequence.push(token)
+    stay, entries = sequence.continuation(b" th", b"ere")
     assert tuple(entries) == after
-    assert len(cursor.entries) == len(before)
-    cursor.cut(stay)
-    assert cursor.tracks[0].ids == [1]
-    cursor.close()
+    assert len(sequence.entries) == len(before)
+    sequence.cut(stay)
+    assert sequence.states[0].ids == [1]
+    sequence.close()
 
 
 @pytest.mark.parametrize("outer", [SpanFuse, ByteFuse])

@@ -160,11 +160,11 @@ def test_every_member_of_a_union_is_given_the_same_bytes(
     seen = []
     close = SequenceState.close
 
-    def look(cursor):
-        for track in cursor.tracks.values():
-            words = track.leaf.runner.model.vocabulary
-            seen.append(words.bytes_of(track.ids[track.count.prompt :]))
-        close(cursor)
+    def look(sequence):
+        for state in sequence.states.values():
+            words = state.slot.runner.model.vocabulary
+            seen.append(words.bytes_of(state.ids[state.count.prompt :]))
+        close(sequence)
 
     monkeypatch.setattr(SequenceState, "close", look)
     fuse = TokenFuse((model("stories"), model("rwkv")), ("a", "b"))
@@ -215,16 +215,16 @@ def test_entries_and_tokens_of_a_nested_union_spell_the_same_bytes(engine, model
     made = write(nested, TEXT, max_tokens=10)
     assert set(made.usage) == {"a", "b", "c", "d"}
     group = engine._group(nested)
-    for leaf, entries, tokens in zip(group.leaves, group.entries, group.tokens, strict=True):
-        words = leaf.runner.model.vocabulary
-        for token in range(leaf.runner.model.width):
+    for slot, entries, tokens in zip(group.slots, group.entries, group.tokens, strict=True):
+        words = slot.runner.model.vocabulary
+        for token in range(slot.runner.model.width):
             entry = entries[token]
             if words.piece(token):
                 assert group.piece(entry) == words.piece(token)
                 assert words.piece(tokens[entry]) == words.piece(token)
-    for leaf in range(len(group.leaves)):
-        ids = group.leaves[leaf].runner.model.vocabulary.extend(" naïve 5!".encode())
-        assert group.spell(group.path(leaf, ids)) == " naïve 5!".encode()
+    for slot in range(len(group.slots)):
+        ids = group.slots[slot].runner.model.vocabulary.extend(" naïve 5!".encode())
+        assert group.spell(group.path(slot, ids)) == " naïve 5!".encode()
 
 
 def test_a_gate_that_never_opens_leaves_the_first_member_alone(pair, write):

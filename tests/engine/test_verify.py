@@ -243,11 +243,11 @@ def test_every_member_is_given_the_same_bytes(model, write, monkeypatch):
     seen = []
     close = SequenceState.close
 
-    def look(cursor):
-        for track in cursor.tracks.values():
-            words = track.leaf.runner.model.vocabulary
-            seen.append(words.bytes_of(track.ids[track.count.prompt :]))
-        close(cursor)
+    def look(sequence):
+        for state in sequence.states.values():
+            words = state.slot.runner.model.vocabulary
+            seen.append(words.bytes_of(state.ids[state.count.prompt :]))
+        close(sequence)
 
     monkeypatch.setattr(SequenceState, "close", look)
     members = model("stories"), model("rwkv")
@@ -291,15 +291,15 @@ def test_scores_of_tokens_tell_what_each_model_makes_of_its_own_tokens(engine, m
     own = [plain(member) for member in members]
     prompts = [each.prompt(TEXT) for each in own]
     with torch.inference_mode():
-        cursor = SequenceState.open(
+        sequence = SequenceState.open(
             group, group.weights(fused(members)), dict(enumerate(map(list, prompts)))
         )
         tokens = {n: [*own[n].local.vocabulary.extend(b" was"), END] for n in range(2)}
         for n, own_tokens in tokens.items():
-            cursor.tracks[n].ids += own_tokens[:-1]
-        scoring = ScoreTokens(cursor, tokens)
+            sequence.states[n].ids += own_tokens[:-1]
+        scoring = ScoreTokens(sequence, tokens)
         answer = tick([scoring])[scoring]
-        cursor.close()
+        sequence.close()
     for n, model_ in enumerate(own):
         *given, end = tokens[n]
         assert end == END

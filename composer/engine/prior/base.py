@@ -23,6 +23,6 @@ def lone(sides: Sequence[Member], name: str) -> None:
         raise ModelError("E402", said, "fuse its members directly")
 
 
-def weighed(cursor: SequenceState) -> list[int]:
+def weighed(sequence: SequenceState) -> list[int]:
     """The members, each its own leaf, that have a weight: not one that only leads behind a gate."""
-    return [n for n in cursor.tracks if cursor.weights[n]]
+    return [n for n in sequence.states if sequence.weights[n]]

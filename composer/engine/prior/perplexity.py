@@ -34,8 +34,8 @@ def perplexity(
     """
     lone(sides, "perplexity")
 
-    async def prior(cursor: SequenceState, query: Query) -> tuple[float, ...]:
-        losses = await _losses(cursor, query, per)
+    async def prior(sequence: SequenceState, query: Query) -> tuple[float, ...]:
+        losses = await _losses(sequence, query, per)
         if not losses:
             return (1.0,) * len(sides)
         least = min(losses.values())
@@ -46,24 +46,24 @@ def perplexity(
 
 
 async def _losses(
-    cursor: SequenceState, query: Query, per: Literal["token", "byte"]
+    sequence: SequenceState, query: Query, per: Literal["token", "byte"]
 ) -> dict[int, float]:
     """The prompt's mean loss by leaf; none if a leaf has nothing to tell."""
-    leaves = cursor.group.leaves
-    counts = {n: len(opening(leaves[n], query, "")) for n in weighed(cursor)}
+    slots = sequence.group.slots
+    counts = {n: len(opening(slots[n], query, "")) for n in weighed(sequence)}
     if min(counts.values()) <= 1:
         return {}
-    ids = {n: cursor.tracks[n].ids for n in counts}
+    ids = {n: sequence.states[n].ids for n in counts}
     totals = dict.fromkeys(counts, 0.0)
     for start in range(1, max(counts.values()), _AT_ONCE):
         at = {n: list(range(start, min(c, start + _AT_ONCE))) for n, c in counts.items()}
-        for n, logits in (await ReadLogits(cursor, at)).items():
-            said = logits[:, : leaves[n].runner.model.width].log_softmax(-1)
+        for n, logits in (await ReadLogits(sequence, at)).items():
+            said = logits[:, : slots[n].runner.model.width].log_softmax(-1)
             wanted = torch.tensor([ids[n][mark] for mark in at[n]], device=said.device)
             totals[n] -= said.gather(1, wanted[:, None]).sum().item()
-    words = {n: leaves[n].runner.model.vocabulary for n in counts}
+    words = {n: slots[n].runner.model.vocabulary for n in counts}
     sizes = {
         n: count - 1 if per == "token" else len(words[n].bytes_of(ids[n][1:count]))
         for n, count in counts.items()
     }
-    return {n: totals[n] / max(sizes[n], 1) for n in counts if n in cursor.tracks}
+    return {n: totals[n] / max(sizes[n], 1) for n in counts if n in sequence.states}

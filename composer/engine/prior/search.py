@@ -41,11 +41,11 @@ def search(sides: Sequence[Member], *, steps: int = 21, tokens: int = 256) -> Pr
     """
     lone(sides, "search")
 
-    async def prior(cursor: SequenceState, query: Query) -> tuple[float, ...]:
-        heard, targets = await _heard(cursor, query, tokens)
+    async def prior(sequence: SequenceState, query: Query) -> tuple[float, ...]:
+        heard, targets = await _heard(sequence, query, tokens)
         if not targets or not heard:
             return (1.0,) * len(sides)
-        root: FuseNode = cursor.group.root  # type: ignore[assignment]
+        root: FuseNode = sequence.group.root  # type: ignore[assignment]
         loss = partial(_loss, root, heard, targets)
         alone = {n: loss({n: 1.0}) for n in heard}
         first, *others = sorted(heard, key=lambda n: alone[n])
@@ -58,51 +58,51 @@ def search(sides: Sequence[Member], *, steps: int = 21, tokens: int = 256) -> Pr
 
 
 async def _heard(
-    cursor: SequenceState, query: Query, most: int
+    sequence: SequenceState, query: Query, most: int
 ) -> tuple[dict[int, Distributions], list[int]]:
     """What members say at a prompt's last entries, and those entries.
 
     The prompt as it is rendered, if it is the same tokens for all; its text after BOS if not.
     """
-    members = weighed(cursor)
-    given = [tuple(opening(cursor.group.leaves[n], query, "")) for n in members]
-    root: FuseNode = cursor.group.root  # type: ignore[assignment]
+    members = weighed(sequence)
+    given = [tuple(opening(sequence.group.slots[n], query, "")) for n in members]
+    root: FuseNode = sequence.group.root  # type: ignore[assignment]
     if root.maps is None and len(set(given)) == 1:
         ids = given[0]
         marks = range(max(1, len(ids) - most), len(ids))
         targets = [ids[mark] for mark in marks]
-        found = await ReadLogits(cursor, {n: list(marks) for n in members})
+        found = await ReadLogits(sequence, {n: list(marks) for n in members})
     else:
-        found, targets = await _text(cursor, members, query, most)
+        found, targets = await _text(sequence, members, query, most)
     said = {
-        n: Distributions(logits[:, : len(root.children[n].space)].to(cursor.group.device))
+        n: Distributions(logits[:, : len(root.children[n].space)].to(sequence.group.device))
         for n, logits in found.items()
     }
     return said, targets
 
 
 async def _text(
-    cursor: SequenceState, members: Sequence[int], query: Query, most: int
+    sequence: SequenceState, members: Sequence[int], query: Query, most: int
 ) -> tuple[Mapping[int, torch.Tensor], list[int]]:
     """Read a prompt's text as entries of the fuse, by a cursor of its own."""
-    group = cursor.group
-    read = {messages_of(group.leaves[n], query) for n in members}
+    group = sequence.group
+    read = {messages_of(group.slots[n], query) for n in members}
     if len(read) > 1:
         said = "`search` mixes what members say of one prompt, but these read several"
         raise ModelError("E402", said, "weigh by `perplexity()`, or let them read the same")
     text = "\n\n".join(content for _, content in read.pop())
-    other, entries = open_plain(group, cursor.weights, members, text)
+    other, entries = open_plain(group, sequence.weights, members, text)
     try:
         other.extend(entries)
         if other.room < 0:
             raise ModelError("E703", "the prompt is longer than a member's context")
         targets = list(entries[-most:])
         first = len(entries) - len(targets)
-        at = {n: track.marks[first:] for n, track in other.tracks.items()}
+        at = {n: state.marks[first:] for n, state in other.states.items()}
         found = (await ReadLogits(other, at)) if targets else {}
     finally:
         other.close()
-    cursor.left.update(other.left)
+    sequence.left.update(other.left)
     return found, targets
 
 

@@ -38,7 +38,7 @@ class StepRequest(ABC, Generic[R]):
     """
 
     __slots__ = ()
-    cursor: SequenceState
+    sequence: SequenceState
     phase: Phase | None = None
     family: ClassVar[type[AnyRequest]]
 
@@ -62,12 +62,12 @@ class StepRequest(ABC, Generic[R]):
         """Leaves whose last hidden states [mark, size] are wanted too, behind the logits."""
         return frozenset()
 
-    def reads(self, leaf: int) -> bool:  # noqa: ARG002  # others tell leaves apart
+    def reads(self, slot: int) -> bool:  # noqa: ARG002  # others tell leaves apart
         """Whether a leaf reads for this request."""
         return True
 
     @abstractmethod
-    def marks(self, leaf: int, track: MemberState) -> tuple[Sequence[int], int]:
+    def marks(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
         """After how many of a leaf's tokens logits are wanted, and up to where it reads."""
 
     @classmethod
@@ -82,9 +82,9 @@ class StepRequest(ABC, Generic[R]):
         """What the models of the cursor read."""
         hidden = self.hidden
         return [
-            Reading(leaf, track, *self.marks(leaf, track), leaf in hidden)
-            for leaf, track in self.cursor.tracks.items()
-            if self.reads(leaf)
+            Reading(slot, state, *self.marks(slot, state), slot in hidden)
+            for slot, state in self.sequence.states.items()
+            if self.reads(slot)
         ]
 
 

@@ -44,7 +44,7 @@ class Draw(Fused[Drawn]):
     [1, width] of the first member's leaves until the others have caught up.
     """
 
-    cursor: SequenceState
+    sequence: SequenceState
     how: Sampling
     luck: float
     phase: Phase | None = None
@@ -59,14 +59,14 @@ class Draw(Fused[Drawn]):
     @property
     def hidden(self) -> frozenset[int]:
         """The first member's, where the gate looks at them."""
-        group = self.cursor.group
+        group = self.sequence.group
         hidden = group.gate is not None and group.gate.hidden
         return frozenset(group.lead if hidden else ())
 
     @property
     def weights(self) -> Sequence[float]:
         """The members' weights: all of it the first one's where a gate stays shut."""
-        group, weights = self.cursor.group, self.cursor.weights
+        group, weights = self.sequence.group, self.sequence.weights
         if group.gate is None or self.opened:
             return weights
         return (1.0, *(0.0 for _ in weights[1:]))
@@ -74,14 +74,14 @@ class Draw(Fused[Drawn]):
     @property
     def sampling(self) -> Sampling:
         """How to draw: some gates take the likeliest entry where they open."""
-        gate = self.cursor.group.gate
+        gate = self.sequence.group.gate
         greedy = gate is not None and gate.greedy and self.opened
         return replace(self.how, temperature=0.0) if greedy else self.how
 
-    def reads(self, leaf: int) -> bool:
+    def reads(self, slot: int) -> bool:
         """Behind a gate, the first member's leaves read, the others if it opens."""
-        group = self.cursor.group
-        return not group.lazy or group.gate is None or (leaf in group.lead) != self.opened
+        group = self.sequence.group
+        return not group.lazy or group.gate is None or (slot in group.lead) != self.opened
 
     @classmethod
     def pass_gate(cls, group: Group, asked: Sequence[tuple[Self, MemberLogits]]) -> set[Self]:
@@ -94,13 +94,13 @@ class Draw(Fused[Drawn]):
                 request.opened = opened
                 if request.must_wait(own):
                     lead = group.lead
-                    request.held = {leaf: _row(group, logits[leaf], leaf, row) for leaf in lead}
+                    request.held = {slot: _row(group, logits[slot], slot, row) for slot in lead}
         return {request for request, own in asked if request.must_wait(own)}
 
     def must_wait(self, own: MemberLogits) -> bool:
         """Whether the gate opened and nobody but the lead has read."""
-        leading = all(reading.leaf in self.cursor.group.lead for reading in own.readings)
-        return self.opened and leading and 0 < len(own.readings) < len(self.cursor.tracks)
+        leading = all(reading.slot in self.sequence.group.lead for reading in own.readings)
+        return self.opened and leading and 0 < len(own.readings) < len(self.sequence.states)
 
     @classmethod
     def measure(cls, fusion: Fusion, asked: Sequence[tuple[Self, int]]) -> list[Tensor]:
@@ -154,7 +154,7 @@ class Ranked:
 class Rank(Fused[Ranked]):
     """Ask for the likeliest `count` of some entries [n] at the cursor."""
 
-    cursor: SequenceState
+    sequence: SequenceState
     entries: Tensor
     count: int
     how: Sampling | None = None
@@ -206,7 +206,7 @@ class ScoreEntries(Fused[list[float]]):
     are judged as they are written, else by what the models say.
     """
 
-    cursor: SequenceState
+    sequence: SequenceState
     start: int
     end: bool = False
     how: Sampling | None = None
@@ -219,17 +219,17 @@ class ScoreEntries(Fused[list[float]]):
     @property
     def targets(self) -> list[int]:
         """Whose log-probabilities are wanted."""
-        return [*self.cursor.entries[self.start :], *([END] if self.end else ())]
+        return [*self.sequence.entries[self.start :], *([END] if self.end else ())]
 
     @property
     def positions(self) -> int:
         """One before each entry, and one before the end."""
-        return len(self.cursor.entries) - self.start + self.end
+        return len(self.sequence.entries) - self.start + self.end
 
-    def marks(self, leaf: int, track: MemberState) -> tuple[Sequence[int], int]:
+    def marks(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
         """Logits are wanted before every entry, and before the end."""
-        del leaf
-        wanted = [*track.marks[self.start :], *([len(track.ids)] if self.end else ())]
+        del slot
+        wanted = [*state.marks[self.start :], *([len(state.ids)] if self.end else ())]
         return wanted, wanted[-1]
 
     @classmethod
@@ -262,12 +262,12 @@ class ScoreEntries(Fused[list[float]]):
 class ReadAhead(StepRequest[None]):
     """Ask that all tokens but the last be read, so that what follows reads no more than others."""
 
-    cursor: SequenceState
+    sequence: SequenceState
 
-    def marks(self, leaf: int, track: MemberState) -> tuple[Sequence[int], int]:
+    def marks(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
         """No logits are wanted."""
-        del leaf
-        return (), len(track.ids) - 1
+        del slot
+        return (), len(state.ids) - 1
 
     @classmethod
     def answer(cls, group: Group, asked: Sequence[tuple[Self, MemberLogits]]) -> Replies:
@@ -279,7 +279,7 @@ class ReadAhead(StepRequest[None]):
         return replies
 
 
-def _row(group: Group, logits: Tensor | None, leaf: int, row: int) -> Tensor:
+def _row(group: Group, logits: Tensor | None, slot: int, row: int) -> Tensor:
     """One row of a leaf's logits [1, width], without what may stand behind them."""
     assert logits is not None
-    return logits[row : row + 1, : group.leaves[leaf].runner.model.width]
+    return logits[row : row + 1, : group.slots[slot].runner.model.width]

@@ -47,7 +47,7 @@ class Fusion:
         """Reply, unless a log-probability at the request's positions is no number."""
         if math.isnan(logprob):
             rows = slice(row, row + request.positions)
-            replies.fail(request, drop_faulty(request.cursor, self.logits, rows))
+            replies.fail(request, drop_faulty(request.sequence, self.logits, rows))
         else:
             replies.give(request, value)
 
@@ -70,12 +70,12 @@ class Fused(StepRequest[R]):
     @property
     def weights(self) -> Sequence[float]:
         """What the members weigh."""
-        return self.cursor.weights
+        return self.sequence.weights
 
-    def marks(self, leaf: int, track: MemberState) -> tuple[Sequence[int], int]:
+    def marks(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
         """Logits are wanted after the last token."""
-        del leaf
-        whole = len(track.ids)
+        del slot
+        whole = len(state.ids)
         return (whole,), whole
 
     @classmethod
@@ -139,17 +139,17 @@ def _admitted(group: Group, asked: Asked) -> Asked:
 
 def member_logits(group: Group, asked: Asked) -> list[Tensor | None]:
     """For each leaf its logits [position, width]; positions that do not run it hold any."""
-    return [_of_leaf(group, n, asked) for n in range(len(group.leaves))]
+    return [_of_leaf(group, n, asked) for n in range(len(group.slots))]
 
 
-def _of_leaf(group: Group, leaf: int, asked: Asked) -> Tensor | None:
+def _of_leaf(group: Group, slot: int, asked: Asked) -> Tensor | None:
     """One leaf's logits [position, width]: out of its pass, or held since the gate opened."""
     places: list[int] = []
     held: list[Tensor] = []
     runs = False
     for request, logits in asked:
         count = request.positions
-        kept, start = request.held.get(leaf), logits.start(leaf)
+        kept, start = request.held.get(slot), logits.start(slot)
         if kept is not None:
             held.append(kept)
             places.append(-len(held))
@@ -158,7 +158,7 @@ def _of_leaf(group: Group, leaf: int, asked: Asked) -> Tensor | None:
         runs |= start is not None or kept is not None
     if not runs:
         return None
-    out = asked[0][1].passes.get((group.leaves[leaf].runner, group.leaves[leaf].lane))
+    out = asked[0][1].passes.get((group.slots[slot].runner, group.slots[slot].pass_index))
     if held:
         fresh = [] if out is None else [out[:, : held[0].shape[1]]]
         out = torch.cat([*fresh, *reversed(held)])

@@ -30,18 +30,18 @@ class ReadLogits(StepRequest[Mapping[int, Tensor]]):
     behind the logits.
     """
 
-    cursor: SequenceState
+    sequence: SequenceState
     at: Mapping[int, Sequence[int]]
     hidden: frozenset[int] = frozenset()
 
-    def reads(self, leaf: int) -> bool:
+    def reads(self, slot: int) -> bool:
         """Whether a leaf reads for this request."""
-        return bool(self.at.get(leaf))
+        return bool(self.at.get(slot))
 
-    def marks(self, leaf: int, track: MemberState) -> tuple[Sequence[int], int]:
+    def marks(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
         """After how many of a leaf's tokens logits are wanted, and up to where it reads."""
-        del track
-        return self.at[leaf], self.at[leaf][-1]
+        del state
+        return self.at[slot], self.at[slot][-1]
 
     @classmethod
     def answer(cls, group: Group, asked: Sequence[tuple[ReadLogits, MemberLogits]]) -> Replies:
@@ -50,8 +50,8 @@ class ReadLogits(StepRequest[Mapping[int, Tensor]]):
         for request, own in asked:
             logits = own.by_leaf()
             if any(each.isnan().any() for each in logits.values()):
-                heard = [logits.get(leaf) for leaf in range(len(group.leaves))]
-                replies.fail(request, drop_faulty(request.cursor, heard, slice(None)))
+                heard = [logits.get(slot) for slot in range(len(group.slots))]
+                replies.fail(request, drop_faulty(request.sequence, heard, slice(None)))
             else:
                 replies.give(request, logits)
         return replies

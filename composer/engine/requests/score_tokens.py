@@ -44,7 +44,7 @@ class ScoreTokens(StepRequest[dict[int, TokenScores]]):
     what each leaf says, over its own vocabulary, whatever the group makes of it.
     """
 
-    cursor: SequenceState
+    sequence: SequenceState
     tokens: Mapping[int, Sequence[int]]
     phase: Phase | None = None
     how: Sampling | None = None
@@ -54,29 +54,29 @@ class ScoreTokens(StepRequest[dict[int, TokenScores]]):
         """As who writes asks."""
         return self.how.processing if self.how else None
 
-    def reads(self, leaf: int) -> bool:
+    def reads(self, slot: int) -> bool:
         """Only leaves that were given something read."""
-        return bool(self.tokens.get(leaf))
+        return bool(self.tokens.get(slot))
 
-    def marks(self, leaf: int, track: MemberState) -> tuple[Sequence[int], int]:
+    def marks(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
         """Logits are wanted before every token."""
-        tokens = self.tokens[leaf]
-        start = len(track.ids) - len(tokens) + (tokens[-1] == END)
+        tokens = self.tokens[slot]
+        start = len(state.ids) - len(tokens) + (tokens[-1] == END)
         return range(start, start + len(tokens)), start + len(tokens) - 1
 
     @classmethod
     def answer(cls, group: Group, asked: Sequence[tuple[ScoreTokens, MemberLogits]]) -> Replies:
         """Answer all of them with one transfer to the host."""
         own = [(request, logits.by_leaf()) for request, logits in asked]
-        lines = [(r, leaf, logits[leaf]) for r, logits in own for leaf in sorted(logits)]
+        lines = [(r, slot, logits[slot]) for r, logits in own for slot in sorted(logits)]
         parts = [part for line in lines for part in _scored(group, *line)]
         values = iter(torch.cat(parts).tolist() if parts else ())
         replies = Replies()
         for request, logits in own:
-            scores = {leaf: _told(request.tokens[leaf], values) for leaf in sorted(logits)}
+            scores = {slot: _told(request.tokens[slot], values) for slot in sorted(logits)}
             if any(math.isnan(sum(each.logprobs)) for each in scores.values()):
-                heard = [logits.get(n) for n in range(len(group.leaves))]
-                replies.fail(request, drop_faulty(request.cursor, heard, slice(None)))
+                heard = [logits.get(n) for n in range(len(group.slots))]
+                replies.fail(request, drop_faulty(request.sequence, heard, slice(None)))
             else:
                 replies.give(request, scores)
         return replies
@@ -88,13 +88,13 @@ def _told(tokens: Sequence[int], values: Iterator[float]) -> TokenScores:
     return TokenScores(logprobs, [int(each) for each in islice(values, len(tokens))])
 
 
-def _scored(group: Group, request: ScoreTokens, leaf: int, logits: Tensor) -> tuple[Tensor, Tensor]:
+def _scored(group: Group, request: ScoreTokens, slot: int, logits: Tensor) -> tuple[Tensor, Tensor]:
     """Log-probabilities [token] of what a leaf was given, and its likeliest tokens [token]."""
-    given = torch.tensor(request.tokens[leaf], device=logits.device)
+    given = torch.tensor(request.tokens[slot], device=logits.device)
     whole = logits.logsumexp(-1)
     at = logits.gather(1, given.clamp(min=0)[:, None])[:, 0]
-    if request.tokens[leaf][-1] == END:
-        ends = sorted(e for e in group.leaves[leaf].runner.model.ends if e < logits.shape[1])
+    if request.tokens[slot][-1] == END:
+        ends = sorted(e for e in group.slots[slot].runner.model.ends if e < logits.shape[1])
         at[-1] = logits[-1, ends].logsumexp(-1)
     parts = ((at - whole).double(), likeliest(logits).double())
     return parts[0].to(group.device), parts[1].to(group.device)

@@ -45,7 +45,7 @@ class DraftingMembers:
     """
 
     members: tuple[int, ...]
-    leaves: frozenset[int]
+    slots: frozenset[int]
     weights: tuple[float, ...]
 
 
@@ -78,7 +78,7 @@ class SpeculativeStep(StepRequest[StepResult]):
     proposal one each.
     """
 
-    cursor: SequenceState
+    sequence: SequenceState
     how: Sampling
     side: DraftingMembers
     start: int
@@ -92,15 +92,15 @@ class SpeculativeStep(StepRequest[StepResult]):
         """As who writes asks."""
         return self.how.processing
 
-    def reads(self, leaf: int) -> bool:
+    def reads(self, slot: int) -> bool:
         """Only the side's own leaves read."""
-        return leaf in self.side.leaves
+        return slot in self.side.slots
 
-    def marks(self, leaf: int, track: MemberState) -> tuple[Sequence[int], int]:
+    def marks(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
         """Logits are wanted before every proposal that is judged, and after the last entry."""
-        del leaf
-        whole = len(track.ids)
-        before = track.marks[self.start : self.start + len(self.judged)]
+        del slot
+        whole = len(state.ids)
+        before = state.marks[self.start : self.start + len(self.judged)]
         before += [whole] * (len(self.judged) - len(before))  # the end is proposed, never read
         wanted = [*before, whole] if self.more else before
         return wanted, wanted[-1]
@@ -119,7 +119,7 @@ class SpeculativeStep(StepRequest[StepResult]):
         entries = iter(values[len(values) - sum(len(steps) for steps, _, _ in offers) :])
         for steps, _, chances in offers:
             for n, (step, own) in enumerate(steps):
-                last = {leaf: logits[-1:] for leaf, logits in own.items()}
+                last = {slot: logits[-1:] for slot, logits in own.items()}
                 results[step].proposal = Proposal(int(next(entries)), last, chances.get(n))
         replies = Replies()
         for step, result in results.items():
@@ -139,8 +139,8 @@ def _offers(
     """What one side proposes for some steps: entries [step], and the chances of those drawn."""
     steps = [(step, own) for step, own in asking if step.side == side]
     logits = [
-        _stacked([own[leaf][-1:] if leaf in own else None for _, own in steps])
-        for leaf in range(len(group.leaves))
+        _stacked([own[slot][-1:] if slot in own else None for _, own in steps])
+        for slot in range(len(group.slots))
     ]
     said = group.aside(side.members, logits, [side.weights] * len(steps))
     entries = likeliest(said.scores)
@@ -168,8 +168,8 @@ class _Verdict:
         self._judging = judging
         counts = [len(step.judged) for step, _ in judging]
         self._starts = [sum(counts[:n]) for n in range(len(judging))]
-        self._said = [_both(judging, leaf) for leaf in range(len(group.leaves))]
-        weights = [step.cursor.weights for step, _ in judging for _ in step.judged]
+        self._said = [_both(judging, slot) for slot in range(len(group.slots))]
+        weights = [step.sequence.weights for step, _ in judging for _ in step.judged]
         self._fused = group.fuse(self._said, weights).dense(len(group.space))
         device = self._fused.scores.device
         targets = [proposal.entry for step, _ in judging for proposal in step.judged]
@@ -207,17 +207,17 @@ class _Verdict:
             if stop < end:
                 result.instead, result.proposal = Drawn(int(instead[stop]), other[stop]), None
             if any(map(math.isnan, (*own[start:stop], *other[stop : min(stop + 1, end)]))):
-                replies.fail(step, drop_faulty(step.cursor, self._said, slice(start, end)))
+                replies.fail(step, drop_faulty(step.sequence, self._said, slice(start, end)))
 
 
-def _both(judging: Heard, leaf: int) -> Tensor | None:
+def _both(judging: Heard, slot: int) -> Tensor | None:
     """One leaf's logits [position, width]: heard now, or kept since it proposed."""
     parts: list[Tensor | None] = []
     for step, own in judging:
-        if leaf in own:
-            parts.append(own[leaf][: len(step.judged)])
+        if slot in own:
+            parts.append(own[slot][: len(step.judged)])
         else:
-            parts.extend(proposal.logits.get(leaf) for proposal in step.judged)
+            parts.extend(proposal.logits.get(slot) for proposal in step.judged)
     return _stacked(parts)
 
 

@@ -48,12 +48,12 @@ async def agree(
             fuse.names, fuse.shares(), groups, fuse.members, strict=True
         ):
             if weight:
-                cursor = begin(group, job, group.weights(part))
-                first.members.append(ByteMember(name, weight, cursor, EntryIndex.of(group)))
-                await settle(cursor, job.query)
+                sequence = begin(group, job, group.weights(part))
+                first.members.append(ByteMember(name, weight, sequence, EntryIndex.of(group)))
+                await settle(sequence, job.query)
         best = await search.run()
-        usage = given((m.name, m.cursor.group, m.cursor.usage()) for m in best.members)
-        return replace(search.answer.close(usage), left=left(m.cursor for m in best.members))
+        usage = given((m.name, m.sequence.group, m.sequence.usage()) for m in best.members)
+        return replace(search.answer.close(usage), left=left(m.sequence for m in best.members))
     finally:
         search.close()
 
@@ -111,7 +111,7 @@ class _Hypothesis:
     def close(self) -> None:
         """Give the rows back."""
         for member in self.members:
-            member.cursor.close()
+            member.sequence.close()
 
 
 class _Search:
@@ -136,7 +136,7 @@ class _Search:
         """Write until the likeliest answer is known."""
         while self.going:
             for each in self.going:
-                if not all(member.cursor.make_room() for member in each.members):
+                if not all(member.sequence.make_room() for member in each.members):
                     each.answer.finish = "context"
             self._sort(self.going)
             if self.going:

@@ -35,14 +35,14 @@ def given(parts: Iterable[tuple[str, Group, Mapping[str, Usage]]]) -> dict[str, 
     found: dict[str, Usage] = {}
     for member, group, usage in parts:
         for model, each in usage.items():
-            key = member if len(group.leaves) == 1 else model
+            key = member if len(group.slots) == 1 else model
             found[key] = found.get(key, Usage()) + each
     return found
 
 
-def left(cursors: Iterable[SequenceState]) -> dict[str, str]:
+def left(sequences: Iterable[SequenceState]) -> dict[str, str]:
     """Who left at any of several cursors, and why."""
-    return {name: why for cursor in cursors for name, why in cursor.left.items()}
+    return {name: why for sequence in sequences for name, why in sequence.left.items()}
 
 
 @coroutine

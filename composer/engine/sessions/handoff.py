@@ -43,7 +43,7 @@ async def hand_off(
     while chosen is not None:
         place, written = chosen, len(answer.writer.text)
         part = replace(job, prefix=job.prefix + answer.writer.text)
-        chosen, cursor, usage = await _stretch(
+        chosen, sequence, usage = await _stretch(
             groups[place],
             part,
             handoff.members[place],
@@ -53,7 +53,7 @@ async def hand_off(
         )
         name = handoff.names[place]
         parts.append((name, groups[place], usage))
-        gone |= cursor.left
+        gone |= sequence.left
         spans.append(Span(answer.writer.text[written:], name, {}, {}))
     return replace(answer.close(given(parts)), spans=tuple(spans), left=gone)
 
@@ -76,12 +76,12 @@ async def _stretch(  # noqa: PLR0913  # what one stretch of an answer is made of
             chosen = None if expert is None else expert + 1
         return chosen is not None and answer.writer.whole  # an expert cannot end half a character
 
-    cursor = begin(group, job, group.weights(member))
-    cursor.written = len(answer.tokens)
+    sequence = begin(group, job, group.weights(member))
+    sequence.written = len(answer.tokens)
     try:
-        await settle(cursor, job.query)
-        await go_on(cursor, answer, luck, over)
+        await settle(sequence, job.query)
+        await go_on(sequence, answer, luck, over)
         goes_on = chosen if answer.finish is None else None
-        return goes_on, cursor, spent(cursor, answer)
+        return goes_on, sequence, spent(sequence, answer)
     finally:
-        cursor.close()
+        sequence.close()

@@ -55,37 +55,39 @@ class MemberReadings:
 async def listen(group: Group, query: Query, text: str, *, hidden: bool = False) -> MemberReadings:
     """Read an answer to all members of a fuse after their prompts."""
     weights = (1.0,) * group.width
-    ids = {n: opening(group.leaves[n], query, "") for n in group.run(weights)}
-    cursor = SequenceState.open(group, weights, ids)
+    ids = {n: opening(group.slots[n], query, "") for n in group.run(weights)}
+    sequence = SequenceState.open(group, weights, ids)
     try:
-        return await _listen(cursor, cursor.path(encoded(text)), hidden=hidden)
+        return await _listen(sequence, sequence.path(encoded(text)), hidden=hidden)
     finally:
-        cursor.close()
+        sequence.close()
 
 
-async def _listen(cursor: SequenceState, entries: Sequence[int], *, hidden: bool) -> MemberReadings:
-    _complete(cursor)
-    cursor.extend(entries)
-    if cursor.room < 0:
+async def _listen(
+    sequence: SequenceState, entries: Sequence[int], *, hidden: bool
+) -> MemberReadings:
+    _complete(sequence)
+    sequence.extend(entries)
+    if sequence.room < 0:
         raise ModelError("E703", "the text is longer than a member's context")
     targets = [*entries, None]
-    marks = {n: [*track.marks, len(track.ids)] for n, track in cursor.tracks.items()}
-    lead = frozenset(cursor.group.lead[:1] if hidden else ())
+    marks = {n: [*state.marks, len(state.ids)] for n, state in sequence.states.items()}
+    lead = frozenset(sequence.group.lead[:1] if hidden else ())
     found: list[MemberReadings] = []
     for start in range(0, len(targets), _AT_ONCE):
         some = slice(start, start + _AT_ONCE)
         at = {n: m[some] for n, m in marks.items()}
-        own = await ReadLogits(cursor, at, lead)
-        _complete(cursor)
-        logits = [own.get(n) for n in range(len(cursor.group.leaves))]
-        found.append(_heard(cursor.group, logits, targets[some], hidden=hidden))
+        own = await ReadLogits(sequence, at, lead)
+        _complete(sequence)
+        logits = [own.get(n) for n in range(len(sequence.group.slots))]
+        found.append(_heard(sequence.group, logits, targets[some], hidden=hidden))
     return MemberReadings.join(found)
 
 
-def _complete(cursor: SequenceState) -> None:
+def _complete(sequence: SequenceState) -> None:
     """Refuse to go on without members that left."""
-    if cursor.left:
-        said = "; ".join(f"{name}: {why}" for name, why in cursor.left.items())
+    if sequence.left:
+        said = "; ".join(f"{name}: {why}" for name, why in sequence.left.items())
         raise ModelError("E701", f"not every member could be listened to: {said}")
 
 

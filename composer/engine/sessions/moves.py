@@ -45,7 +45,7 @@ class ByteMember:
 
     name: str
     weight: float
-    cursor: SequenceState
+    sequence: SequenceState
     words: EntryIndex
     behind: bytes = b""
     total: float = 0.0
@@ -53,20 +53,20 @@ class ByteMember:
 
     def fork(self) -> ByteMember:
         """A second one at the same place."""
-        return replace(self, cursor=self.cursor.fork())
+        return replace(self, sequence=self.sequence.fork())
 
     def ask(self, top: int, answer: GenerationState) -> Rank | None:
         """Ask for its likeliest tokens that agree with the answer so far, if there are any."""
-        self.cursor.written = len(answer.tokens)
+        self.sequence.written = len(answer.tokens)
         allowed = self.words.agreeing(self.behind)
-        return Rank(self.cursor, allowed, top, answer.how) if len(allowed) else None
+        return Rank(self.sequence, allowed, top, answer.how) if len(allowed) else None
 
     def moves(self, found: Ranked) -> dict[Bytes, Move]:
         """What it would add to the text: by those bytes, the likeliest token and how likely."""
         moves: dict[Bytes, Move] = {}
         for entry, logprob in zip(found.entries, found.logprobs, strict=True):
-            ends = entry in self.cursor.group.space.ends
-            more = END if ends else self.cursor.group.piece(entry)[len(self.behind) :]
+            ends = entry in self.sequence.group.space.ends
+            more = END if ends else self.sequence.group.piece(entry)[len(self.behind) :]
             if more not in moves and logprob > -math.inf:
                 moves[more] = logprob, entry
         return moves
@@ -85,8 +85,8 @@ class ByteMember:
         if more is END:
             return
         said = self.behind + more
-        self.behind = said[len(self.cursor.group.piece(entry)) :]
-        self.cursor.push(entry)
+        self.behind = said[len(self.sequence.group.piece(entry)) :]
+        self.sequence.push(entry)
 
 
 class EntryIndex:

@@ -28,18 +28,18 @@ async def score(group: Group, asked: ScoreTexts, text: str, *, end: bool) -> Sco
     shares = group.weights(asked.model)
     run = group.run(shares)
     if asked.query is None:
-        cursor, entries = open_plain(group, shares, run, text)
-        return await _read(cursor, entries, end=end)
+        sequence, entries = open_plain(group, shares, run, text)
+        return await _read(sequence, entries, end=end)
     written = encoded(text)
-    ids = {leaf: opening(group.leaves[leaf], asked.query, asked.prefix) for leaf in run}
-    cursor = SequenceState.open(group, shares, ids)
+    ids = {slot: opening(group.slots[slot], asked.query, asked.prefix) for slot in run}
+    sequence = SequenceState.open(group, shares, ids)
     try:
-        await settle(cursor, asked.query)
-        entries = cursor.path(written)
+        await settle(sequence, asked.query)
+        entries = sequence.path(written)
     except BaseException:
-        cursor.close()
+        sequence.close()
         raise
-    return await _read(cursor, entries, end=end)
+    return await _read(sequence, entries, end=end)
 
 
 def encoded(text: str) -> bytes:
@@ -55,16 +55,16 @@ async def perplexity(group: Group, model: Model, query: Query) -> Score:
     """Log-probabilities of a query's own tokens, as each model is given them."""
     shares = group.weights(model)
     run = group.run(shares)
-    if len({group.leaves[leaf].runner.model.vocabulary.fingerprint for leaf in run}) > 1:
+    if len({group.slots[slot].runner.model.vocabulary.fingerprint for slot in run}) > 1:
         raise ModelError(
             "E305",
             "a prompt as rendered has no tokens in common between unlike vocabularies",
             "ask for the prompt perplexity of each member",
         )
-    leaf = group.leaves[run[0]]
-    first, *rest = leaf.runner.model.render(query.messages, leaf.chat)
-    cursor = SequenceState.open(group, shares, {leaf: [first] for leaf in run})
-    return await _read(cursor, rest, end=False)
+    slot = group.slots[run[0]]
+    first, *rest = slot.runner.model.render(query.messages, slot.chat)
+    sequence = SequenceState.open(group, shares, {slot: [first] for slot in run})
+    return await _read(sequence, rest, end=False)
 
 
 def open_plain(
@@ -75,16 +75,16 @@ def open_plain(
     The text's first piece is taken as given by models that have no BOS, and by groups of unlike
     vocabularies, some of which put a space before a text.
     """
-    models = {leaf: group.leaves[leaf].runner.model for leaf in run}
+    models = {slot: group.slots[slot].runner.model for slot in run}
     main = models[run[0]]
     encoded(text)
     entries = group.path(run[0], main.vocabulary.begin(text))
     alike = len({model.vocabulary.fingerprint for model in models.values()}) == 1
     if alike and all(model.opening for model in models.values()):
-        given = {leaf: list(models[leaf].opening) for leaf in run}
+        given = {slot: list(models[slot].opening) for slot in run}
         return SequenceState.open(group, shares, given), entries
     start, rest = _head(group, entries, main.vocabulary.dummy, text)
-    return SequenceState.open(group, shares, {leaf: models[leaf].raw(start) for leaf in run}), rest
+    return SequenceState.open(group, shares, {slot: models[slot].raw(start) for slot in run}), rest
 
 
 def _head(
@@ -101,19 +101,19 @@ def _head(
     return text, ()
 
 
-async def _read(cursor: SequenceState, entries: Sequence[int], *, end: bool) -> Score:
+async def _read(sequence: SequenceState, entries: Sequence[int], *, end: bool) -> Score:
     """Read in stretches that fit in memory."""
     count = len(entries) + end
-    stretch = min(256, max(8, _FLOATS // len(cursor.group.space)))
+    stretch = min(256, max(8, _FLOATS // len(sequence.group.space)))
     found: list[float] = []
     try:
         for start in range(0, count, stretch):
-            cursor.extend(entries[start : start + stretch])
-            if cursor.room < 0:
+            sequence.extend(entries[start : start + stretch])
+            if sequence.room < 0:
                 raise ModelError("E703", "the text is longer than a member's context")
             last = end and start + stretch >= count
-            found += await ScoreEntries(cursor, start, last)
+            found += await ScoreEntries(sequence, start, last)
     finally:
-        cursor.close()
-    names = [cursor.group.piece(entry).decode(errors="replace") for entry in entries]
+        sequence.close()
+    names = [sequence.group.piece(entry).decode(errors="replace") for entry in entries]
     return Score((*names, *("",) * end), tuple(found))

@@ -18,17 +18,17 @@ __all__ = ["Prior", "settle", "settled"]
 class Prior(Protocol):
     """Factors for the members' weights, in their order; a member of factor 0 is not run."""
 
-    def __call__(self, cursor: SequenceState, query: Query) -> Awaitable[tuple[float, ...]]:
+    def __call__(self, sequence: SequenceState, query: Query) -> Awaitable[tuple[float, ...]]:
         """Find them from the prompts that the members of a cursor read."""
 
 
-async def settle(cursor: SequenceState, query: Query) -> None:
+async def settle(sequence: SequenceState, query: Query) -> None:
     """Give a cursor at the beginning of its answer the weights that its prompt asks for."""
-    prior: Prior | None = cursor.group.prior
+    prior: Prior | None = sequence.group.prior
     if prior is None:
         return
-    factors = await prior(cursor, query)
-    found = [w * f for w, f in zip(cursor.weights, factors, strict=True)]
+    factors = await prior(sequence, query)
+    found = [w * f for w, f in zip(sequence.weights, factors, strict=True)]
     total = sum(found)
     if not total > 0:
         raise ModelError(
@@ -36,12 +36,12 @@ async def settle(cursor: SequenceState, query: Query) -> None:
             "the prompt left no member of the fuse a weight",
             "give the members weights of your own instead of `weigh`",
         )
-    cursor.reweigh([each / total for each in found])
+    sequence.reweigh([each / total for each in found])
 
 
-def settled(cursor: SequenceState) -> dict[str, float]:
+def settled(sequence: SequenceState) -> dict[str, float]:
     """The weights that a prompt gave, by member; nothing for a fuse that does not ask it."""
-    group = cursor.group
+    group = sequence.group
     if group.prior is None:
         return {}
-    return {leaf.name: w for leaf, w in zip(group.leaves, cursor.weights, strict=True)}
+    return {slot.name: w for slot, w in zip(group.slots, sequence.weights, strict=True)}

@@ -40,10 +40,10 @@ async def span_write(
             fuse.names, weights, groups, fuse.members, strict=True
         ):
             if weight:
-                cursor = begin(group, job, group.weights(part))
-                members.append(LocalMember(name, weight, cursor, job.sampling))
-                await settle(cursor, job.query)
-        await all_of([ReadAhead(member.cursor) for member in members])
+                sequence = begin(group, job, group.weights(part))
+                members.append(LocalMember(name, weight, sequence, job.sampling))
+                await settle(sequence, job.query)
+        await all_of([ReadAhead(member.sequence) for member in members])
         answer, most = GenerationState(job.sampling, on_text), fuse.max_span_tokens
         return await fuse_spans(members, together, answer, words=fuse.words, max_span_tokens=most)
     finally:
@@ -57,8 +57,8 @@ class LocalMember:
     A token that was drawn beyond a proposal begins the next one, if that proposal is kept.
     """
 
-    def __init__(self, name: str, weight: float, cursor: SequenceState, how: Sampling) -> None:
-        self.name, self.weight, self.cursor = name, weight, cursor
+    def __init__(self, name: str, weight: float, sequence: SequenceState, how: Sampling) -> None:
+        self.name, self.weight, self.sequence = name, weight, sequence
         self._how = how
         processing = replace(how.processing, min_tokens=0)  # who proposed an end was free to
         self._judging = replace(how, processing=processing)
@@ -73,33 +73,33 @@ class LocalMember:
     @property
     def left(self) -> Mapping[str, str]:
         """Who left on the way, and why."""
-        return self.cursor.left
+        return self.sequence.left
 
     def make_room(self) -> bool:
         """Go on without models that have no room left; say whether there is room then."""
-        return self.cursor.make_room()
+        return self.sequence.make_room()
 
     async def propose(self, words: int, most: int) -> Candidate:
         """Write up to where a word begins after enough words, or to the end."""
-        cursor, ahead = self._fork(), self._ahead
+        sequence, ahead = self._fork(), self._ahead
         tokens: list[str] = []
         logprobs: list[float] = []
         text, ended = b"", False
-        while len(tokens) < most and cursor.room >= 0 and not ended:
+        while len(tokens) < most and sequence.room >= 0 and not ended:
             if ahead is None:
-                cursor.mark()
-                ahead = await Draw(cursor, self._how, self._luck.random())
-            piece = cursor.group.piece(ahead.entry)
-            ended = ahead.entry in cursor.group.space.ends
+                sequence.mark()
+                ahead = await Draw(sequence, self._how, self._luck.random())
+            piece = sequence.group.piece(ahead.entry)
+            ended = ahead.entry in sequence.group.space.ends
             if not ended and piece[:1].isspace() and len(text.split()) >= words:
                 break
             tokens.append(piece.decode(errors="replace"))
             logprobs.append(ahead.logprob)
             if not ended:
-                cursor.push(ahead.entry)
+                sequence.push(ahead.entry)
             text, ahead = text + piece, None
         made = Candidate(text, ended, tuple(tokens))
-        self._ends[made], self._own[made] = cursor, (mean(logprobs), ahead)
+        self._ends[made], self._own[made] = sequence, (mean(logprobs), ahead)
         return made
 
     async def score(self, candidates: Sequence[Candidate]) -> list[float | None]:
@@ -112,10 +112,10 @@ class LocalMember:
     def accept(self, candidate: Candidate) -> None:
         """Go on where the fork of a candidate ends."""
         kept = self._ends[candidate]
-        for cursor in (*self._forks, self.cursor):
-            if cursor is not kept:
-                cursor.close()
-        self.cursor, self._last = kept, candidate.text
+        for sequence in (*self._forks, self.sequence):
+            if sequence is not kept:
+                sequence.close()
+        self.sequence, self._last = kept, candidate.text
         self._written += len(candidate.tokens)
         kept.written = self._written
         self._ahead = self._own[candidate][1] if candidate in self._own else None
@@ -123,23 +123,23 @@ class LocalMember:
 
     def usage(self) -> Mapping[str, Usage]:
         """What the models were given so far."""
-        return given([(self.name, self.cursor.group, self.cursor.usage())])
+        return given([(self.name, self.sequence.group, self.sequence.usage())])
 
     def close(self) -> None:
         """Give all rows back."""
-        for cursor in (*self._forks, self.cursor):
-            cursor.close()
+        for sequence in (*self._forks, self.sequence):
+            sequence.close()
 
     def _fork(self) -> SequenceState:
-        self._forks.append(self.cursor.fork())
+        self._forks.append(self.sequence.fork())
         return self._forks[-1]
 
     def _place(self, candidate: Candidate) -> ScoreEntries | None:
         """Put a fork to where a candidate ends; what reads it there, if anything can."""
-        cursor = self._ends[candidate] = self._fork()
-        start, entries = cursor.continuation(self._last, candidate.text)
-        cursor.cut(start)
-        cursor.extend(entries)
-        end = candidate.ended and bool(cursor.group.space.ends)
-        readable = (entries or end) and cursor.room >= 0
-        return ScoreEntries(cursor, start, end, self._judging) if readable else None
+        sequence = self._ends[candidate] = self._fork()
+        start, entries = sequence.continuation(self._last, candidate.text)
+        sequence.cut(start)
+        sequence.extend(entries)
+        end = candidate.ended and bool(sequence.group.space.ends)
+        readable = (entries or end) and sequence.room >= 0
+        return ScoreEntries(sequence, start, end, self._judging) if readable else None

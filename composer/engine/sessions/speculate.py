@@ -66,9 +66,9 @@ async def _speculate(  # noqa: PLR0913  # what one draft is made of
     drafting = _Drafting(begin(group, job, weights), answer, sides, count)
     try:
         await drafting.run()
-        usage = spent(drafting.cursor, drafting.answer)
+        usage = spent(drafting.sequence, drafting.answer)
     finally:
-        drafting.cursor.close()
+        drafting.sequence.close()
     return drafting.answer.close(usage)
 
 
@@ -76,7 +76,7 @@ def _sides(group: Group, weights: Sequence[float], lead: Lead) -> tuple[Drafting
     """The lead and the others, of members that have a weight; raises ModelError."""
     root = group.root
     if not isinstance(root, FuseNode) or root.maps is not None:
-        names = ", ".join(leaf.name for leaf in group.leaves)
+        names = ", ".join(slot.name for slot in group.slots)
         raise ModelError("E305", f"{names} do not share one vocabulary", "say `draft = safe()`")
     run = [n for n, weight in enumerate(weights) if weight]
     first = min(run, key=lambda n: _size(group, n)) if lead == "cheapest" else run[0]
@@ -87,7 +87,7 @@ def _sides(group: Group, weights: Sequence[float], lead: Lead) -> tuple[Drafting
 def _size(group: Group, member: int) -> int:
     """How many parameters a member has."""
     assert isinstance(group.root, FuseNode)
-    modules = {group.leaves[n].runner.model.module for n in group.root.children[member].leaves}
+    modules = {group.slots[n].runner.model.module for n in group.root.children[member].slots}
     return sum(p.numel() for module in modules for p in module.parameters())
 
 
@@ -101,15 +101,15 @@ def _side(root: FuseNode, weights: Sequence[float], members: tuple[int, ...]) ->
     """Some members; what they propose leans to what all of them say, whatever a weight's sign."""
     total = sum(abs(weights[n]) for n in members)
     own = (abs(w) / total if n in members else 0.0 for n, w in enumerate(weights))
-    leaves = frozenset(leaf for n in members for leaf in root.children[n].leaves)
-    return DraftingMembers(members, leaves, tuple(own))
+    slots = frozenset(slot for n in members for slot in root.children[n].slots)
+    return DraftingMembers(members, slots, tuple(own))
 
 
 @dataclass(eq=False)
 class _Drafting:
     """An answer on its way, with proposals `pending` behind the `written` entries."""
 
-    cursor: SequenceState
+    sequence: SequenceState
     answer: GenerationState
     sides: tuple[DraftingMembers, ...]
     tokens: int
@@ -123,7 +123,7 @@ class _Drafting:
 
     async def run(self) -> None:
         """Cycle after cycle: the lead's turns, then one of the others."""
-        await ReadAhead(self.cursor)
+        await ReadAhead(self.sequence)
         while self.answer.finish is None:
             for phase in range(self.tokens + 1):
                 side = self.sides[phase == self.tokens]
@@ -132,13 +132,13 @@ class _Drafting:
                 step = self._prepare(side, phase)
                 if step is not None and self.answer.finish is None:
                     self._take(step, (await step))
-        self.cursor.cut(self.written)
+        self.sequence.cut(self.written)
 
     def _mark(self, side: DraftingMembers) -> None:
         """All that the side has read is written: models that cannot be cut back come back here."""
-        for leaf, track in self.cursor.tracks.items():
-            if leaf in side.leaves:
-                track.leaf.runner.rows.mark(track.row)
+        for slot, state in self.sequence.states.items():
+            if slot in side.slots:
+                state.slot.runner.rows.mark(state.row)
 
     def _prepare(self, side: DraftingMembers, phase: int) -> SpeculativeStep | None:
         """Prepare what a side can do now: judge the other's proposals, and propose."""
@@ -147,15 +147,17 @@ class _Drafting:
         if not judged and not more:
             return None
         luck = tuple(self.luck.random() for _ in range(len(judged) + 2))
-        at = Phase((self.cursor.group, self.tokens, self.sides[0].members), phase)
+        at = Phase((self.sequence.group, self.tokens, self.sides[0].members), phase)
         how = self.answer.how
-        return SpeculativeStep(self.cursor, how, side, self.written, tuple(judged), more, luck, at)
+        return SpeculativeStep(
+            self.sequence, how, side, self.written, tuple(judged), more, luck, at
+        )
 
     def _open(self) -> bool:
         """Whether an entry can follow the last that is pending."""
-        ends = self.pending and self.pending[-1].entry in self.cursor.group.space.ends
+        ends = self.pending and self.pending[-1].entry in self.sequence.group.space.ends
         left = max(1, self.answer.how.max_tokens) - len(self.answer.tokens) - len(self.pending)
-        return not ends and left > 0 and self.cursor.room >= 0
+        return not ends and left > 0 and self.sequence.room >= 0
 
     def _take(self, step: SpeculativeStep, result: StepResult) -> None:
         """Write what was accepted and what stands instead; keep the proposal."""
@@ -164,18 +166,18 @@ class _Drafting:
         for drawn in result.accepted:
             self._write(drawn.entry, drawn.logprob)
         if result.instead is not None and self.answer.finish is None:
-            self.cursor.cut(self.written)
-            if result.instead.entry not in self.cursor.group.space.ends:
-                self.cursor.push(result.instead.entry)
+            self.sequence.cut(self.written)
+            if result.instead.entry not in self.sequence.group.space.ends:
+                self.sequence.push(result.instead.entry)
             self._write(result.instead.entry, result.instead.logprob)
         if result.proposal is not None:
             self._propose(step.side, result.proposal)
-        elif not self.pending and self.answer.finish is None and self.cursor.room < 0:
+        elif not self.pending and self.answer.finish is None and self.sequence.room < 0:
             self.answer.finish = "context"
 
     def _write(self, entry: int, logprob: float) -> None:
         if self.answer.finish is None:
-            group = self.cursor.group
+            group = self.sequence.group
             ends = entry in group.space.ends
             self.written += not ends
             self.answer.add(group.piece(entry), logprob, ends=ends)
@@ -183,5 +185,5 @@ class _Drafting:
     def _propose(self, side: DraftingMembers, proposal: Proposal) -> None:
         self.owner = side
         self.pending.append(proposal)
-        if proposal.entry not in self.cursor.group.space.ends:
-            self.cursor.push(proposal.entry)
+        if proposal.entry not in self.sequence.group.space.ends:
+            self.sequence.push(proposal.entry)

@@ -86,9 +86,9 @@ async def _safe(
     mending = _Mending(begin(group, job, weights), GenerationState(job.sampling, on_text), tokens)
     try:
         await mending.run()
-        usage = spent(mending.cursor, mending.answer)
+        usage = spent(mending.sequence, mending.answer)
     finally:
-        mending.cursor.close()
+        mending.sequence.close()
     return mending.answer.close(usage)
 
 
@@ -96,23 +96,23 @@ async def _safe(
 class _Reader:
     """A member that verifies: its own tokens after `base` spell `tail`, which may be cut anew."""
 
-    track: MemberState
+    state: MemberState
     base: int
     tail: bytes = b""
 
     def give(self, text: bytes) -> list[int]:
         """Its tokens of a text that goes on: those that are new, once the old ones are cut back."""
-        vocabulary = self.track.leaf.runner.model.vocabulary
-        new, old = vocabulary.extend(self.tail + text), self.track.ids[self.base :]
+        vocabulary = self.state.slot.runner.model.vocabulary
+        new, old = vocabulary.extend(self.tail + text), self.state.ids[self.base :]
         pairs = enumerate(zip(old, new, strict=False))
         same = next((n for n, (a, b) in pairs if a != b), min(len(old), len(new)))
-        _back(self.track, self.base + same)
+        _back(self.state, self.base + same)
         return list(new[same:])
 
     def places(self) -> dict[int, int]:
         """Where its tokens begin, in bytes from where the draft does: how many go before."""
-        vocabulary = self.track.leaf.runner.model.vocabulary
-        sizes = [len(vocabulary.piece(token)) for token in self.track.ids[self.base :]]
+        vocabulary = self.state.slot.runner.model.vocabulary
+        sizes = [len(vocabulary.piece(token)) for token in self.state.ids[self.base :]]
         starts = accumulate(sizes, initial=-len(self.tail))
         return {start: self.base + n for n, start in enumerate(starts)}
 
@@ -124,7 +124,7 @@ class _Reader:
 
     def settle(self) -> None:
         """What was read stays as it is."""
-        self.base, self.tail = len(self.track.ids), b""
+        self.base, self.tail = len(self.state.ids), b""
 
 
 @dataclass(eq=False)
@@ -138,26 +138,26 @@ class _Drafted:
 class _Mending:
     """An answer on its way: the lead's tokens, and some of all members."""
 
-    def __init__(self, cursor: SequenceState, answer: GenerationState, tokens: int) -> None:
-        self.cursor, self.answer, self.tokens = cursor, answer, tokens
+    def __init__(self, sequence: SequenceState, answer: GenerationState, tokens: int) -> None:
+        self.sequence, self.answer, self.tokens = sequence, answer, tokens
         self._luck = random.Random(answer.how.seed)  # noqa: S311  # not for secrets
-        lead, *others = cursor.tracks
-        alone = (1.0, *(0.0 for _ in cursor.weights[1:]))
-        self._lead = SequenceState(cursor.group, alone, {lead: cursor.tracks[lead]})
-        self._readers = {n: _Reader(t := cursor.tracks[n], len(t.ids)) for n in others}
+        lead, *others = sequence.states
+        alone = (1.0, *(0.0 for _ in sequence.weights[1:]))
+        self._lead = SequenceState(sequence.group, alone, {lead: sequence.states[lead]})
+        self._readers = {n: _Reader(t := sequence.states[n], len(t.ids)) for n in others}
 
     @property
     def _track(self) -> MemberState:
-        return self._lead.tracks[self._lead.first]
+        return self._lead.states[self._lead.first]
 
     async def run(self) -> None:
         """Draft, verify, and fuse where the others object."""
-        await ReadAhead(self.cursor)
+        await ReadAhead(self.sequence)
         while self.answer.finish is None:
-            if self.cursor.room < 0:
+            if self.sequence.room < 0:
                 self.answer.finish = "context"
                 return
-            self.cursor.mark()
+            self.sequence.mark()
             draft = await self._draft()
             at = await self._verify(draft)
             self._write([each.drawn for each in draft[:at]])
@@ -171,20 +171,20 @@ class _Mending:
         left = max(1, self.answer.how.max_tokens) - done
         if done < self.answer.how.min_tokens:  # all of a draft may end the answer, or none of it
             left = min(left, self.answer.how.min_tokens - done)
-        while len(draft) < min(self.tokens, left) and self.cursor.room >= 0:
+        while len(draft) < min(self.tokens, left) and self.sequence.room >= 0:
             self._lead.written = done + len(draft)
             found = await self._draw(self._lead, len(draft))
             draft.append(_Drafted(found, len(self._track.ids)))
-            if found.entry in self.cursor.group.space.ends:
+            if found.entry in self.sequence.group.space.ends:
                 break
             self._lead.push(found.entry)
         return draft
 
-    def _draw(self, cursor: SequenceState, step: int) -> Draw:
-        return Draw(cursor, self.answer.how, self._luck.random(), self._phase(step))
+    def _draw(self, sequence: SequenceState, step: int) -> Draw:
+        return Draw(sequence, self.answer.how, self._luck.random(), self._phase(step))
 
     def _phase(self, step: int) -> Phase:
-        return Phase((self.cursor.group, "safe"), step)
+        return Phase((self.sequence.group, "safe"), step)
 
     async def _verify(self, draft: list[_Drafted]) -> int:
         """Let the others read a draft; where all of them are to go on together, if anywhere."""
@@ -194,10 +194,10 @@ class _Mending:
             self.answer.finish = "context"
             return 0
         for n, own in tokens.items():
-            self._readers[n].track.ids.extend(token for token in own if token != END)
-        self.cursor.written = len(self.answer.tokens)
+            self._readers[n].state.ids.extend(token for token in own if token != END)
+        self.sequence.written = len(self.answer.tokens)
         how = self.answer.how
-        scores = await ScoreTokens(self.cursor, tokens, self._phase(_SCORE), how)
+        scores = await ScoreTokens(self.sequence, tokens, self._phase(_SCORE), how)
         at = self._objection(draft, tokens, scores)
         if at < len(draft):
             self._go_back(draft, at)
@@ -210,8 +210,8 @@ class _Mending:
         """Cut a draft to what the others have room for; their tokens of it, None if none."""
         while draft:
             tokens = {n: reader.give(self._text(draft)) for n, reader in self._readers.items()}
-            if all(r.track.room >= len(tokens[n]) for n, r in self._readers.items()):
-                if draft[-1].drawn.entry in self.cursor.group.space.ends:
+            if all(r.state.room >= len(tokens[n]) for n, r in self._readers.items()):
+                if draft[-1].drawn.entry in self.sequence.group.space.ends:
                     return {n: [*given, END] for n, given in tokens.items()}
                 return tokens
             if len(draft) == 1:
@@ -220,7 +220,7 @@ class _Mending:
         return None
 
     def _text(self, draft: Sequence[_Drafted]) -> bytes:
-        return self.cursor.group.spell([each.drawn.entry for each in draft])
+        return self.sequence.group.spell([each.drawn.entry for each in draft])
 
     def _objection(
         self,
@@ -234,25 +234,25 @@ class _Mending:
         for n, each in enumerate(draft):
             own = math.exp(each.drawn.logprob)
             if own < _HALF and all(offset in known for known in places.values()):
-                for leaf, seen in scores.items():
-                    at = places[leaf][offset]
-                    if self._objects(leaf, tokens[leaf][at], seen.best[at]) and (
+                for slot, seen in scores.items():
+                    at = places[slot][offset]
+                    if self._objects(slot, tokens[slot][at], seen.best[at]) and (
                         own + math.exp(seen.logprobs[at]) < _WHOLE
                     ):
                         return n
-            offset += len(self.cursor.group.piece(each.drawn.entry))
+            offset += len(self.sequence.group.piece(each.drawn.entry))
         return len(draft)
 
-    def _places(self, leaf: int, given: Sequence[int]) -> dict[int, int]:
+    def _places(self, slot: int, given: Sequence[int]) -> dict[int, int]:
         """Where in the draft, in bytes, each of a member's new tokens begins."""
-        reader = self._readers[leaf]
-        start = len(reader.track.ids) - len(given) + (given[-1:] == [END])
+        reader = self._readers[slot]
+        start = len(reader.state.ids) - len(given) + (given[-1:] == [END])
         known = {offset: at - start for offset, at in reader.places().items()}
         return {offset: at for offset, at in known.items() if 0 <= at < len(given)}
 
-    def _objects(self, leaf: int, token: int, best: int) -> bool:
+    def _objects(self, slot: int, token: int, best: int) -> bool:
         """Whether a member's likeliest token is not its own one of the draft."""
-        ends = self._readers[leaf].track.leaf.runner.model.ends
+        ends = self._readers[slot].state.slot.runner.model.ends
         return best not in ends if token == END else best != token
 
     def _go_back(self, draft: Sequence[_Drafted], at: int) -> None:
@@ -260,30 +260,30 @@ class _Mending:
         offset = len(self._text(draft[:at]))
         _back(self._track, draft[at].before)
         for reader in self._readers.values():
-            _back(reader.track, reader.places()[offset])
+            _back(reader.state, reader.places()[offset])
             reader.settle()
 
     async def _fuse(self) -> None:
         """One token of all members."""
-        self.cursor.written = len(self.answer.tokens)
-        found = await self._draw(self.cursor, _FUSE)
+        self.sequence.written = len(self.answer.tokens)
+        found = await self._draw(self.sequence, _FUSE)
         self._write([found])
-        if found.entry not in self.cursor.group.space.ends:
-            self.cursor.push(found.entry)
+        if found.entry not in self.sequence.group.space.ends:
+            self.sequence.push(found.entry)
         for reader in self._readers.values():
             reader.settle()
 
     def _write(self, found: Sequence[Drawn]) -> None:
-        group = self.cursor.group
+        group = self.sequence.group
         for each in found:
             if self.answer.finish is None:
                 ends = each.entry in group.space.ends
                 self.answer.add(group.piece(each.entry), each.logprob, ends=ends)
 
 
-def _back(track: MemberState, count: int) -> None:
+def _back(state: MemberState, count: int) -> None:
     """Go back to the first tokens of a track."""
-    del track.ids[count:]
-    while track.marks and track.marks[-1] >= count:
-        track.marks.pop()
-    track.leaf.runner.rows.crop(track.row, len(track.ids))
+    del state.ids[count:]
+    while state.marks and state.marks[-1] >= count:
+        state.marks.pop()
+    state.slot.runner.rows.crop(state.row, len(state.ids))

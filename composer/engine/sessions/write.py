@@ -27,11 +27,11 @@ __all__ = ["begin", "go_on", "spent", "write"]
 
 def begin(group: Group, job: Generate, weights: Sequence[float]) -> SequenceState:
     """Open a cursor where the job's answer begins, or goes on from its prefix."""
-    ids = {leaf: opening(group.leaves[leaf], job.query, job.prefix) for leaf in group.run(weights)}
-    cursor = SequenceState.open(group, weights, ids)
-    for track in cursor.tracks.values():  # what is gone on from is of the answer
-        track.start -= len(track.leaf.runner.model.vocabulary.extend(job.prefix.encode()))
-    return cursor
+    ids = {slot: opening(group.slots[slot], job.query, job.prefix) for slot in group.run(weights)}
+    sequence = SequenceState.open(group, weights, ids)
+    for state in sequence.states.values():  # what is gone on from is of the answer
+        state.start -= len(state.slot.runner.model.vocabulary.extend(job.prefix.encode()))
+    return sequence
 
 
 async def write(
@@ -40,21 +40,21 @@ async def write(
     """Draw until the answer ends, with the weights that the model says."""
     answer = GenerationState(job.sampling, on_text)
     luck = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
-    cursor = begin(group, job, group.weights(model))
+    sequence = begin(group, job, group.weights(model))
     try:
-        await settle(cursor, job.query)
-        weights = settled(cursor)
-        await go_on(cursor, answer, luck)
-        usage = spent(cursor, answer)
+        await settle(sequence, job.query)
+        weights = settled(sequence)
+        await go_on(sequence, answer, luck)
+        usage = spent(sequence, answer)
     finally:
-        cursor.close()
-    if len(group.leaves) == 1 and not isinstance(group.root, FuseNode):
+        sequence.close()
+    if len(group.slots) == 1 and not isinstance(group.root, FuseNode):
         usage = {next(leaves(model)).name: u for u in usage.values()}
-    return replace(answer.close(usage), left=cursor.left, weights=weights)
+    return replace(answer.close(usage), left=sequence.left, weights=weights)
 
 
 async def go_on(
-    cursor: SequenceState,
+    sequence: SequenceState,
     answer: GenerationState,
     luck: random.Random,
     over: Callable[[Draw, Drawn], bool] | None = None,
@@ -64,23 +64,23 @@ async def go_on(
     What `over` is asked about is not written if it says yes.
     """
     while answer.finish is None:
-        if not cursor.make_room():
+        if not sequence.make_room():
             answer.finish = "context"
             return
-        request = Draw(cursor, answer.how, luck.random())
+        request = Draw(sequence, answer.how, luck.random())
         found = await request
         if over is not None and over(request, found):
             return
-        ends = found.entry in cursor.group.space.ends
-        answer.add(cursor.group.piece(found.entry), found.logprob, ends=ends)
+        ends = found.entry in sequence.group.space.ends
+        answer.add(sequence.group.piece(found.entry), found.logprob, ends=ends)
         if not ends:
-            cursor.push(found.entry)
+            sequence.push(found.entry)
         if answer.finish is None and answer.how.max_length is not None:
-            longest = max(len(track.ids) for track in cursor.tracks.values())
+            longest = max(len(state.ids) for state in sequence.states.values())
             answer.finish = "length" if longest >= answer.how.max_length else None
 
 
-def spent(cursor: SequenceState, answer: GenerationState) -> dict[str, Usage]:
+def spent(sequence: SequenceState, answer: GenerationState) -> dict[str, Usage]:
     """What each model was given, and the end that all of them said."""
     ended = int(answer.finish == "stop" and answer.tokens[-1:] == [""])
-    return {name: u + Usage(0, 0, ended) for name, u in cursor.usage().items()}
+    return {name: u + Usage(0, 0, ended) for name, u in sequence.usage().items()}

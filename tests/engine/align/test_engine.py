@@ -229,7 +229,7 @@ def test_what_a_row_says_does_not_depend_on_who_is_asked_in_others(engine, zoo, 
     models = list(members)
     group = Group(fuse, dict(zip(models, engine._pool.get(models), strict=True)))
     dice = torch.Generator().manual_seed(0)
-    widths = [leaf.runner.model.width for leaf in group.leaves]
+    widths = [slot.runner.model.width for slot in group.slots]
     logits = [3 * torch.randn(5, width, generator=dice) for width in widths]
     weights = [[0.5, 0.5, 0.0], [1.0, 0.0, 0.0], [0.2, 0.3, 0.5], [0.0, 1.0, 0.0], [0.0, 0.5, 0.5]]
     together = group.fuse(logits, weights).dense(len(group.space)).probabilities()

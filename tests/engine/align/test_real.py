@@ -70,13 +70,13 @@ def given_bytes(monkeypatch):
     seen = []
     close = SequenceState.close
 
-    def look(cursor):
-        if cursor.tracks:
+    def look(sequence):
+        if sequence.states:
             seen.append([])
-        for track in cursor.tracks.values():
-            words, start = track.leaf.runner.model.vocabulary, track.count.prompt
-            seen[-1].append((words.bytes_of(track.ids[:start]), words.bytes_of(track.ids[start:])))
-        close(cursor)
+        for state in sequence.states.values():
+            words, start = state.slot.runner.model.vocabulary, state.count.prompt
+            seen[-1].append((words.bytes_of(state.ids[:start]), words.bytes_of(state.ids[start:])))
+        close(sequence)
 
     monkeypatch.setattr(SequenceState, "close", look)
     return seen
