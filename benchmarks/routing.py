@@ -23,8 +23,8 @@ from composer.evaluate import read_rows
 from composer.evaluate.decisions import decide_only
 from composer.evaluate.sweep import AIQ, GAIN, ZERO_AIQ
 from composer.fit.fitting import fit
-from composer.fit.lesson import FitSettings
-from composer.fit.ordering import intervals, recovered
+from composer.fit.settings import FitSettings
+from composer.fit.validation import intervals, recovered
 from composer.methods.estimators.rows import labels
 from composer.methods.estimators.values import Choice
 from composer.metrics import drawn_interval

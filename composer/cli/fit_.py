@@ -21,7 +21,7 @@ from composer.cli.terminal import err, out
 if TYPE_CHECKING:
     from composer.evaluate import Compare
     from composer.fit.fitting import FitOutcome
-    from composer.fit.lesson import Target
+    from composer.fit.settings import Target
     from composer.recipe import Recipe
 
 
@@ -30,7 +30,7 @@ def _target(ctx: click.Context, param: click.Parameter, value: str | None) -> Ta
     del ctx, param
     if value is None:
         return None
-    from composer.fit.lesson import Target
+    from composer.fit.settings import Target
 
     try:
         return Target.read(value)
@@ -81,7 +81,7 @@ def command(
 ) -> None:
     """Teach the parts of a recipe that learn; `run`, `eval` and `plan` use it from then on."""
     from composer.fit.fitting import fit
-    from composer.fit.lesson import FitSettings
+    from composer.fit.settings import FitSettings
 
     loaded = reading.read(recipe, seed=seed).within(timeout)
     lesson = FitSettings(
@@ -113,10 +113,10 @@ def _own_data(recipe: Recipe) -> Path:
 
 def _lines(done: FitOutcome) -> list[str]:
     from composer.compiler.fits import arrays_path
-    from composer.fit.worth import verdict
+    from composer.fit.gains import verdict
 
     lines = []
-    for entry in done.kept.entries:
+    for entry in done.manifest.entries:
         about = ", ".join(entry.names)
         lines.append(f"`{entry.part['name']}` learnt from {entry.rows} rows about {about}")
         lines += [f"  {line}" for line in _report(entry.report)]

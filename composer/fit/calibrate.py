@@ -8,9 +8,9 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from composer.compiler.fits import Calibrated, specification
-from composer.fit.deciding import decide, estimates_of, outcomes
-from composer.fit.lesson import Target, unteachable
-from composer.fit.worth import worth
+from composer.fit.decisions import decide, outcomes, to_estimates
+from composer.fit.gains import gains
+from composer.fit.settings import Target, not_trainable
 from composer.heavy import np
 from composer.methods import parts
 from composer.methods.estimators.values import Predictions
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from composer.diagnostics import Mistakes
-    from composer.fit.deciding import Outcomes
+    from composer.fit.decisions import RoutedOutcomes
     from composer.methods.estimators.values import Choice, Estimates, Floats, Labels
 
 STEPS = 24
@@ -36,108 +36,108 @@ class Route:
     policy: Policy
     choices: tuple[Choice, ...]
     labels: Labels
-    found: Predictions
+    predictions: Predictions
     seed: int
 
     @cached_property
     def estimates(self) -> list[Estimates]:
         """The predictions as policies take them."""
-        return estimates_of(self.found)
+        return to_estimates(self.predictions)
 
-    def outcomes(self, policy: Policy) -> Outcomes:
+    def outcomes(self, policy: Policy) -> RoutedOutcomes:
         """Return what a policy's decisions come to on the route's rows."""
         return outcomes(decide(policy, self.estimates, self.choices, self.seed), self.labels)
 
     def take(self, rows: NDArray[np.intp]) -> Route:
         """Return the route over some of the rows."""
-        cost = None if self.found.cost is None else self.found.cost[rows]
-        found = Predictions(self.found.mean[rows], self.found.spread[rows], cost)
-        return replace(self, labels=self.labels.take(rows), found=found)
+        cost = None if self.predictions.cost is None else self.predictions.cost[rows]
+        predictions = Predictions(self.predictions.mean[rows], self.predictions.spread[rows], cost)
+        return replace(self, labels=self.labels.take(rows), predictions=predictions)
 
 
 def calibrate(
     route: Route, written: Policy | None, target: Target
 ) -> tuple[Calibrated, dict[str, object]]:
-    """Set the policy's lever so that decisions on left-out predictions meet a target.
+    """Set the policy's tunable option so that decisions on left-out predictions meet a target.
 
-    Returns the setting from all rows, and what was reached: the lever is set on one half of the
+    Returns the setting from all rows, and what was reached: the option is set on one half of the
     rows and checked on the other, both ways, with a bootstrap interval; so is `at_target`, what
     the decisions are worth there (see `worth`). Raises Mistakes (E509) where the policy has no
-    lever or no setting meets the target.
+    tunable option or no setting meets the target.
     """
-    lever = _lever(route.policy)
-    _known(route, target)
-    value = _setting(route, lever, target)
-    order = np.random.default_rng(route.seed).permutation(len(route.found.mean))
+    option = _tunable_option(route.policy)
+    _check_costs(route, target)
+    value = _setting(route, option, target)
+    order = np.random.default_rng(route.seed).permutation(len(route.predictions.mean))
     halves = np.array_split(order, 2)
     checked, quality, share = np.full((3, len(order)), np.nan)
-    for learnt, left in (halves, halves[::-1]):
-        half = _setting(route.take(learnt), lever, target, strict=False)
-        tried = route.take(left).outcomes(_set(route.policy, lever, half))
-        checked[left] = getattr(tried, target.what)
-        quality[left], share[left] = tried.quality, tried.share
+    for training, held_out in (halves, halves[::-1]):
+        half = _setting(route.take(training), option, target, strict=False)
+        outcomes = route.take(held_out).outcomes(_with_option(route.policy, option, half))
+        checked[held_out] = getattr(outcomes, target.what)
+        quality[held_out], share[held_out] = outcomes.quality, outcomes.share
     reached = mean_interval(checked[~np.isnan(checked)].tolist(), seed=route.seed)
     specified = None if written is None else specification(written)
-    calibrated = Calibrated(policy=specified, option=lever, value=value, target=str(target))
-    at_target = worth(route.labels, quality, share, halves, route.seed)
-    told: dict[str, object] = {
+    calibrated = Calibrated(policy=specified, option=option, value=value, target=str(target))
+    at_target = gains(route.labels, quality, share, halves, route.seed)
+    report: dict[str, object] = {
         "reached": [reached.mean, reached.low, reached.high],
         "at_target": at_target,
     }
-    return calibrated, told
+    return calibrated, report
 
 
-def _lever(policy: Policy) -> str:
-    if not policy.lever:
+def _tunable_option(policy: Policy) -> str:
+    if not policy.tunable:
         named = (kind for kind in parts()["policy"].values() if issubclass(kind, Policy))
-        known = sorted((kind for kind in named if kind.lever), key=attrgetter("lever"))
+        known = sorted((kind for kind in named if kind.tunable), key=attrgetter("tunable"))
         text = f"the policy `{policy.name}` has nothing that could be set to reach a target"
         these = ", ".join(f"`{kind.name}`" for kind in known)
-        raise unteachable(text, f"these can be: {these}")
-    return policy.lever
+        raise not_trainable(text, f"these can be: {these}")
+    return policy.tunable
 
 
-def _known(route: Route, target: Target) -> None:
+def _check_costs(route: Route, target: Target) -> None:
     """Refuse a target of cost where the data know no cost."""
     if target.what == "cost" and np.isnan(route.labels.cost).all():
         text = "a target of cost needs costs, and the data have none"
-        raise unteachable(text, "record `cost`, or declare the models' `price` and record tokens")
+        raise not_trainable(text, "record `cost`, or declare the models' `price` and record tokens")
 
 
-def _setting(route: Route, lever: str, target: Target, *, strict: bool = True) -> float:
-    """Return the best setting of a lever, tried on a grid and again around the best."""
-    tried: dict[float, tuple[float, float]] = {}
+def _setting(route: Route, option: str, target: Target, *, strict: bool = True) -> float:
+    """Return the best setting of an option, tried on a grid and again around the best."""
+    ratings: dict[float, tuple[float, float]] = {}
     values = _settings(route)
     places = np.linspace(0, len(values) - 1, STEPS)
     for _ in range(2):
         at = np.unique(places.round().astype(int))
         for value in values[at].tolist():
-            if value not in tried:
-                done = route.outcomes(_set(route.policy, lever, value))
-                tried[value] = _rated(done, target)
-        best = min(tried, key=lambda value: (*tried[value], value))
+            if value not in ratings:
+                outcomes = route.outcomes(_with_option(route.policy, option, value))
+                ratings[value] = _rating(outcomes, target)
+        best = min(ratings, key=lambda value: (*ratings[value], value))
         middle = int(np.searchsorted(values, best))
         reach = max(1, len(values) // STEPS)
         places = np.linspace(max(0, middle - reach), min(len(values) - 1, middle + reach), STEPS)
-    if strict and tried[best][0] > _allowed(target, len(route.found.mean)):
-        raise _unreached(route, lever, target, np.array([*tried, values[0], values[-1]]))
+    if strict and ratings[best][0] > _allowed(target, len(route.predictions.mean)):
+        raise _unreached(route, option, target, np.array([*ratings, values[0], values[-1]]))
     return float(best)
 
 
-def _rated(done: Outcomes, target: Target) -> tuple[float, float]:
+def _rating(outcomes: RoutedOutcomes, target: Target) -> tuple[float, float]:
     """Return how far decisions miss a target, and what they cost beside, both the less the better.
 
     A share is to be met; a cost not exceeded, with the best quality; a quality reached, for the
     least money (or, where that is not known, the fewest strong calls).
     """
-    got = float(np.nanmean(getattr(done, target.what)))
-    quality = float(np.nanmean(done.quality))
+    reached = float(np.nanmean(getattr(outcomes, target.what)))
+    quality = float(np.nanmean(outcomes.quality))
     if target.what == "share":
-        return abs(got - target.value), -quality
+        return abs(reached - target.value), -quality
     if target.what == "cost":
-        return max(0.0, got - target.value), -quality
-    spent = done.share if np.isnan(done.cost).all() else done.cost
-    return max(0.0, target.value - got), float(np.nanmean(spent))
+        return max(0.0, reached - target.value), -quality
+    spent = outcomes.share if np.isnan(outcomes.cost).all() else outcomes.cost
+    return max(0.0, target.value - reached), float(np.nanmean(spent))
 
 
 def _allowed(target: Target, rows: int) -> float:
@@ -149,28 +149,34 @@ def _settings(route: Route) -> Floats:
     """Return the settings to try, in order; raises Mistakes where none makes a difference."""
     dollars = np.array([costs(each, route.choices) for each in route.estimates])
     try:
-        return route.policy.settings(route.found.mean, dollars)
+        return route.policy.settings(route.predictions.mean, dollars)
     except PartError as error:
-        raise unteachable(error.message, error.help) from None
+        raise not_trainable(error.message, error.help) from None
 
 
-def _set(policy: Policy, lever: str, value: float) -> Policy:
-    return policy.model_copy(update={lever: value})
+def _with_option(policy: Policy, option: str, value: float) -> Policy:
+    return policy.model_copy(update={option: value})
 
 
-def _unreached(route: Route, lever: str, target: Target, values: Floats) -> Mistakes:
+def _unreached(route: Route, option: str, target: Target, values: Floats) -> Mistakes:
     """Say what the settings that were tried reach, and where queries are too alike to part."""
-    ends = [
-        float(np.nanmean(getattr(route.outcomes(_set(route.policy, lever, each)), target.what)))
+    reached = [
+        float(
+            np.nanmean(
+                getattr(route.outcomes(_with_option(route.policy, option, each)), target.what)
+            )
+        )
         for each in values.tolist()
     ]
     text = f"no setting of `{route.policy.name}` reaches {target}"
-    if min(ends) < target.value < max(ends):
-        below = max(each for each in ends if each < target.value)
-        above = min(each for each in ends if each > target.value)
-        alike = round((above - below) * len(route.found.mean))
-        text += f": {alike} of {len(route.found.mean)} rows have equal estimates and go together"
+    if min(reached) < target.value < max(reached):
+        below = max(each for each in reached if each < target.value)
+        above = min(each for each in reached if each > target.value)
+        alike = round((above - below) * len(route.predictions.mean))
+        text += (
+            f": {alike} of {len(route.predictions.mean)} rows have equal estimates and go together"
+        )
         aim = f"ask for {target.what}={below:.4g} or {above:.4g}"
-        return unteachable(text, f"{aim}, or give the estimator features that tell rows apart")
-    reach = f"from {min(ends):.4g} to {max(ends):.4g}"
-    return unteachable(text, f"on data that it did not learn from, it goes {reach}")
+        return not_trainable(text, f"{aim}, or give the estimator features that tell rows apart")
+    reach = f"from {min(reached):.4g} to {max(reached):.4g}"
+    return not_trainable(text, f"on data that it did not learn from, it goes {reach}")

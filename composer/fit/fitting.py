@@ -1,10 +1,11 @@
-"""`compose fit`: find what can learn in a recipe, teach it, and keep that beside the recipe."""
+"""`compose fit`: find the trainable parts of a recipe, train them, write the fit file beside it."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from composer.compiler.fits import (
     FitManifest,
@@ -17,17 +18,37 @@ from composer.compiler.fits import (
 )
 from composer.compiler.fits.kept import content_of
 from composer.diagnostics import Diagnostic, Mistakes
-from composer.fit.lesson import unteachable
-from composer.fit.trainers import trainer_of
+from composer.fit.estimators import train_estimator
+from composer.fit.fuses import train_mapping, train_part
+from composer.fit.settings import FitSettings, TrainingResult, nearest, not_trainable
+from composer.methods.align import Mapped
+from composer.methods.estimators.base import Learned
+from composer.methods.taught import TrainableTensorPart
 from composer.quiet import quiet
 from composer.specs.content import file_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from composer.compiler.fits import Learner
-    from composer.fit.lesson import FitSettings, TrainingResult
+    from composer.compiler.graph import Node
+    from composer.values import Trainable
+
+
+Trainer = Callable[[Any, "Node", FitSettings], TrainingResult]
+"""Teaches a part that stands in a node, by a lesson; raises Mistakes where that cannot be done."""
+
+TRAINERS: dict[type[Trainable], Trainer] = {
+    Learned: train_estimator,
+    TrainableTensorPart: train_part,
+    Mapped: train_mapping,
+}
+"""The trainer of each class of parts; a part is taught by that of its nearest class."""
+
+
+def trainer_of(part: Trainable) -> Trainer:
+    """Return the trainer of a part; raises Mistakes where nobody teaches its kind."""
+    return nearest(TRAINERS, part)
 
 
 @dataclass(frozen=True)
@@ -35,69 +56,70 @@ class FitOutcome:
     """What was learnt and where it was written; `notes` are what a person should read."""
 
     path: Path
-    kept: FitManifest
+    manifest: FitManifest
     notes: tuple[str, ...]
 
     def as_dict(self) -> dict[str, object]:
         """Give the plain values that `--json` prints."""
         entries = [
-            entry.model_dump(mode="json", exclude={"facts", "key"}) for entry in self.kept.entries
+            entry.model_dump(mode="json", exclude={"facts", "key"})
+            for entry in self.manifest.entries
         ]
         return {
-            "version": self.kept.version,
+            "version": self.manifest.version,
             "fit": str(self.path),
-            "recipe": self.kept.recipe,
-            "data": self.kept.data.model_dump(),
-            "seed": self.kept.seed,
+            "recipe": self.manifest.recipe,
+            "data": self.manifest.data.model_dump(),
+            "seed": self.manifest.seed,
             "entries": entries,
             "notes": list(self.notes),
         }
 
 
-def fit(lesson: FitSettings, seen: Callable[[Learner], None] = lambda _: None) -> FitOutcome:
+def fit(settings: FitSettings, on_part: Callable[[Learner], None] = lambda _: None) -> FitOutcome:
     """Teach every part of a recipe that can learn, and write what they learnt beside it.
 
     `seen` is called with each part as its turn comes. Raises Mistakes where the recipe lies in no
     file (E501), has nothing to teach, or the data do not say enough (E509).
     """
-    recipe = lesson.recipe
+    recipe = settings.recipe
     if recipe.path is None:
         text = "a fit needs a recipe that is saved in a file"
         raise Mistakes([Diagnostic("E501", text, help="save the recipe first")])
     learners = find(recipe.compiled.answer) if recipe.compiled.answer is not None else []
     if not learners:
         text = f"`{recipe.name}` has no part that learns"
-        raise unteachable(text, "route by one that does: `route(by = linear()) -> [a, b]`")
-    taught = []
+        raise not_trainable(text, "route by one that does: `route(by = linear()) -> [a, b]`")
+    results = []
     for learner in learners:
-        seen(learner)
+        on_part(learner)
         with quiet():
-            taught.append(trainer_of(learner.part)(learner.part, learner.node, lesson))
-    kept = FitManifest(
+            results.append(trainer_of(learner.part)(learner.part, learner.node, settings))
+    manifest = FitManifest(
         recipe=recipe.path.name,
-        data=_source(lesson.data, recipe.path),
-        seed=lesson.seed,
-        entries=tuple(map(_entry, learners, taught)),
+        data=_source(settings.data, recipe.path),
+        seed=settings.seed,
+        entries=tuple(map(_entry, learners, results)),
     )
     path = fit_path(recipe.path)
-    write_fit(path, kept, [each.states for each in taught])
+    write_fit(path, manifest, [result.states for result in results])
     return FitOutcome(
-        path, kept, tuple(dict.fromkeys(note for each in taught for note in each.notes))
+        path, manifest, tuple(dict.fromkeys(note for result in results for note in result.notes))
     )
 
 
-def _entry(learner: Learner, taught: TrainingResult) -> ManifestEntry:
+def _entry(learner: Learner, result: TrainingResult) -> ManifestEntry:
     return ManifestEntry(
         key=learner.key,
         op=learner.node.op,
         option=learner.option,
         part=specification(learner.part),
-        names=taught.names,
-        rows=taught.rows,
-        content=content_of(taught.states),
-        facts={name: dict(state.facts) for name, state in taught.states.items()},
-        report=dict(taught.report),
-        calibrated=taught.calibrated,
+        names=result.names,
+        rows=result.rows,
+        content=content_of(result.states),
+        facts={name: dict(state.facts) for name, state in result.states.items()},
+        report=dict(result.report),
+        calibrated=result.calibrated,
     )
 
 

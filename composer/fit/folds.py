@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from composer.fit.lesson import unteachable
+from composer.fit.settings import not_trainable
 from composer.heavy import np, sklearn
 from composer.methods.estimators.values import Predictions
 
@@ -24,7 +24,7 @@ def shuffled(count: int, folds: int, seed: int) -> list[Split]:
     """Return folds drawn by the seed: pairs of the rows to learn from and those left out."""
     if count < folds:
         text = f"{count} rows with outcomes are too few for {folds} folds"
-        raise unteachable(text, "give more rows, or fewer folds: `--folds 2`")
+        raise not_trainable(text, "give more rows, or fewer folds: `--folds 2`")
     return list(
         sklearn.model_selection.KFold(folds, shuffle=True, random_state=seed).split(np.zeros(count))
     )
@@ -35,8 +35,8 @@ def by_tag(tags: Sequence[tuple[str, ...]], folds: int) -> list[Split]:
 
     A row belongs to the rarest of its tags, the last among equals.
     """
-    count = Counter(tag for each in tags for tag in each)
-    groups = [min(reversed(each), key=count.__getitem__, default="") for each in tags]
+    count = Counter(tag for row_tags in tags for tag in row_tags)
+    groups = [min(reversed(row_tags), key=count.__getitem__, default="") for row_tags in tags]
     kinds = len(set(groups))
     if kinds <= 1:  # one kind cannot be left out
         return []
@@ -56,10 +56,10 @@ def out_of_fold(
     """Return the predictions of all rows, each by an estimator that did not see its fold."""
     mean = np.full(labels.quality.shape, np.nan)
     spread, cost = np.full_like(mean, np.nan), np.full_like(mean, np.nan)
-    for learnt, left in splits:
-        state = part.fit(labels.take(learnt), seed)
-        found = part.predict(state, labels.take(left).asked)
-        mean[left], spread[left] = found.mean, found.spread
-        if found.cost is not None:
-            cost[left] = found.cost
+    for training, held_out in splits:
+        state = part.fit(labels.take(training), seed)
+        predictions = part.predict(state, labels.take(held_out).asked)
+        mean[held_out], spread[held_out] = predictions.mean, predictions.spread
+        if predictions.cost is not None:
+            cost[held_out] = predictions.cost
     return Predictions(mean, spread, None if np.isnan(cost).all() else cost)

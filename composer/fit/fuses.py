@@ -6,11 +6,17 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import model_of
-from composer.fit.lesson import TrainingResult, nearest, unteachable
-from composer.fit.tokens import critical, hear, learned, routed
+from composer.fit.settings import TrainingResult, nearest, not_trainable
+from composer.fit.tokens import (
+    read_members,
+    train_critical,
+    train_learned,
+    train_mapped,
+    train_routed,
+)
 from composer.methods.gate import Critical, Routed
 from composer.methods.weigh import LearnedWeights
-from composer.specs import TokenFuse
+from composer.specs import Checkpoint, TokenFuse
 from composer.values import State, Trainable
 
 if TYPE_CHECKING:
@@ -19,37 +25,38 @@ if TYPE_CHECKING:
     from composer.compiler.graph import Node
     from composer.engine.engine import Engine
     from composer.engine.sessions.listen import MemberReadings
-    from composer.fit.lesson import FitSettings
+    from composer.fit.settings import FitSettings
+    from composer.methods.align import Mapped
     from composer.methods.taught import TrainableTensorPart
 
-__all__ = ["fuse_of", "train_part"]
+__all__ = ["fuse_of", "train_mapping", "train_part"]
 
 Teach = Callable[["MemberReadings", "Sequence[str]", int], State]
 """Makes a state of what members say of texts, the members' names and a seed."""
 
 TEACHERS: dict[type[Trainable], Teach] = {
-    LearnedWeights: lambda heard, names, _: learned(heard, names),
-    Critical: lambda heard, _, __: critical(heard),
-    Routed: lambda heard, _, seed: routed(heard, seed=seed),
+    LearnedWeights: lambda heard, names, _: train_learned(heard, names),
+    Critical: lambda heard, _, __: train_critical(heard),
+    Routed: lambda heard, _, seed: train_routed(heard, seed=seed),
 }
 """What teaches each class of parts; a part is taught by that of its nearest class."""
 
 _TRIED = 16  # answers read with and without a space before them
 
 
-def train_part(part: TrainableTensorPart, node: Node, lesson: FitSettings) -> TrainingResult:
+def train_part(part: TrainableTensorPart, node: Node, settings: FitSettings) -> TrainingResult:
     """Teach a gate or weights of a fuse by the data's questions and references."""
     from composer.engine.engine import Engine
 
     if node.step.fuses is not TokenFuse:
         text = f"`{part.name}` can only learn inside of a `token_fuse`"
-        raise unteachable(text, "give it to a fuse as its `gate` or `weigh`")
+        raise not_trainable(text, "give it to a fuse as its `gate` or `weigh`")
     teach, fuse = nearest(TEACHERS, part), fuse_of(node)
     with Engine() as engine:
-        texts = _spaced(engine, fuse, _texts(lesson))
-        heard = hear(engine, fuse, texts, hidden=part.hidden)
-    states = {"state": teach(heard, fuse.names, lesson.seed)}
-    return TrainingResult(fuse.names, len(texts), states, _report(heard, fuse.names))
+        texts = _spaced(engine, fuse, _texts(settings))
+        readings = read_members(engine, fuse, texts, hidden=part.hidden)
+    states = {"state": teach(readings, fuse.names, settings.seed)}
+    return TrainingResult(fuse.names, len(texts), states, _report(readings, fuse.names))
 
 
 def fuse_of(node: Node) -> TokenFuse:
@@ -59,14 +66,14 @@ def fuse_of(node: Node) -> TokenFuse:
     return fuse
 
 
-def _texts(lesson: FitSettings) -> list[tuple[str, str]]:
+def _texts(settings: FitSettings) -> list[tuple[str, str]]:
     """Questions, and of each the first answer that counts as right."""
     from composer.evaluate import read_rows
 
-    rows = [row for row in read_rows(lesson.data) if row.references]
+    rows = [row for row in read_rows(settings.data) if row.references]
     if not rows:
-        text = f"{lesson.data} has no references, the answers that a fuse's parts learn from"
-        raise unteachable(text, 'give rows a "reference"')
+        text = f"{settings.data} has no references, the answers that a fuse's parts learn from"
+        raise not_trainable(text, 'give rows a "reference"')
     return [(row.query, row.references[0]) for row in rows]
 
 
@@ -75,13 +82,34 @@ def _spaced(
 ) -> list[tuple[str, str]]:
     """The answers with a space before them, if the members find that likelier than without."""
     variants = [[(query, space + answer) for query, answer in texts] for space in ("", " ")]
-    heard = [hear(engine, fuse, each[:_TRIED]) for each in variants]
-    totals = [each.logprobs.clamp(min=-100).sum().item() for each in heard]
+    readings = [read_members(engine, fuse, reading[:_TRIED]) for reading in variants]
+    totals = [reading.logprobs.clamp(min=-100).sum().item() for reading in readings]
     return variants[totals.index(max(totals))]
 
 
-def _report(heard: MemberReadings, names: Sequence[str]) -> dict[str, object]:
+def _report(readings: MemberReadings, names: Sequence[str]) -> dict[str, object]:
     """How many tokens were read, and which share of them each member had right."""
-    shares = heard.right.float().mean(0).tolist()
-    right = {name: round(share, 4) for name, share in zip(names, shares, strict=True)}
-    return {"tokens": len(heard.right), "right": right}
+    accuracies = readings.right.float().mean(0).tolist()
+    right = {name: round(accuracy, 4) for name, accuracy in zip(names, accuracies, strict=True)}
+    return {"tokens": len(readings.right), "right": right}
+
+
+def train_mapping(part: Mapped, node: Node, settings: FitSettings) -> TrainingResult:
+    """Teach a fuse what its other members' tokens are in the first one's; the data are not read."""
+    from composer.engine.weights.local import load
+
+    del settings
+    fuse = fuse_of(node)
+    models = [member for member in fuse.members if isinstance(member, Checkpoint)]
+    if len(models) < len(fuse.members):
+        text = f"`{part.name}` learns from the embeddings of single models"
+        raise not_trainable(text, "fuse models, not prompts or fuses of them")
+    pivot, *others = (load(model) for model in models)
+    state = train_mapped(pivot, others)
+    report = {"tokens": {name: _found(state, n) for n, name in enumerate(fuse.names[1:])}}
+    return TrainingResult(fuse.names, 0, {"state": state}, report)
+
+
+def _found(mapping: State, other: int) -> int:
+    """How many of a member's tokens are mapped to any."""
+    return int((mapping.arrays[f"tokens.{other}"] >= 0).any(-1).sum())

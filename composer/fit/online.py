@@ -40,12 +40,14 @@ def open_journal(recipe: Recipe) -> Journal:
     """
     answer = recipe.taught.answer
     learners = find(answer) if answer is not None else []
-    found = [(one.part, one.names) for one in learners if isinstance(one.part, Online)]
-    if recipe.path is None or len(found) != 1:
-        text = f"`{recipe.name}` has {len(found)} estimators that learn online, not one in a file"
+    online = [
+        (learner.part, learner.names) for learner in learners if isinstance(learner.part, Online)
+    ]
+    if recipe.path is None or len(online) != 1:
+        text = f"`{recipe.name}` has {len(online)} estimators that learn online, not one in a file"
         raise Mistakes([Diagnostic("E509", text)])
     path = recipe.path.with_name(recipe.path.name + SUFFIX)
-    return Journal(path, *found[0], recipe.seed)
+    return Journal(path, *online[0], recipe.seed)
 
 
 @dataclass(eq=False)

@@ -1,4 +1,9 @@
-"""The outcomes that an estimator learns from: recorded in the data, else the choices are asked."""
+"""The outcomes that an estimator learns from: recorded in the data, else the choices are asked.
+
+What choices came to when they were asked is cached, so that a second fit asks nobody. The answers
+of `composer.run.cache` do not say what they cost, and a label needs that too: so quality, dollars
+and tokens are kept together, by all that they depend on.
+"""
 
 from __future__ import annotations
 
@@ -7,53 +12,62 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from composer.atomic import write_atomically
 from composer.compiler.graph import topological
-from composer.fit.answered import keep, name_of, recall
-from composer.fit.lesson import unteachable
+from composer.diagnostics.caches import PACKAGE_VERSION, cache_folder
+from composer.fit.settings import not_trainable
 from composer.heavy import np
 from composer.methods.estimators.rows import labels, table
 from composer.methods.estimators.values import Choice, Labels
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
     from composer.compiler.graph import Node
-    from composer.evaluate import EvaluationRow
-    from composer.fit.answered import Told
-    from composer.fit.lesson import FitSettings
+    from composer.evaluate import Compare, EvaluationRow
+    from composer.fit.settings import FitSettings
     from composer.recipe import Recipe
     from composer.run import Result
 
 
+OutcomeTuple = tuple[float | None, float, float]
+"""Quality, dollars and tokens of one answer."""
+
+
 def choices_of(node: Node) -> tuple[Choice, ...]:
     """Return the choices of a route's node, without their models."""
-    known = zip(node.get("names"), node.get("aliases"), node.get("prices"), strict=True)
-    return tuple(Choice(name, aliases, None, price) for name, aliases, price in known)
+    columns = zip(node.get("names"), node.get("aliases"), node.get("prices"), strict=True)
+    return tuple(Choice(name, aliases, None, price) for name, aliases, price in columns)
 
 
-def outcomes_of(node: Node, lesson: FitSettings) -> Labels:
+def outcomes_of(node: Node, settings: FitSettings) -> Labels:
     """Return the labels of a route's choices: recorded in the data file, or made by asking.
 
     Where the file has recorded outcomes, it must have them for every choice; where it has none,
     every branch answers the rows that have a reference.
     """
-    path = str(lesson.data)
+    path = str(settings.data)
     recorded = any(row.outcomes for row in table(path).rows)
-    return labels(path, choices_of(node)) if recorded else _asked(node, lesson)
+    return labels(path, choices_of(node)) if recorded else _asked(node, settings)
 
 
-def _asked(node: Node, lesson: FitSettings) -> Labels:
+def _asked(node: Node, settings: FitSettings) -> Labels:
     from composer.evaluate import read_rows
 
-    rows = [row for row in read_rows(lesson.data) if row.references]
+    rows = [row for row in read_rows(settings.data) if row.references]
     if not rows:
-        text = f"{lesson.data} has neither recorded outcomes nor references"
-        raise unteachable(text, 'a row needs "recorded" outcomes, or a "reference" to compare with')
+        text = f"{settings.data} has neither recorded outcomes nor references"
+        raise not_trainable(
+            text, 'a row needs "recorded" outcomes, or a "reference" to compare with'
+        )
     names = node.get("names")
-    branches = _branches(lesson.recipe, node)
-    told = [_told(name, branches[name], rows, lesson) for name in names]
-    values = np.array([[each[row.id] for each in told] for row in rows], dtype=float)
+    branches = _branches(settings.recipe, node)
+    outcomes = [_told(name, branches[name], rows, settings) for name in names]
+    values = np.array([[of_choice[row.id] for of_choice in outcomes] for row in rows], dtype=float)
     quality, cost, tokens = np.moveaxis(values, 2, 0)
-    known = json.dumps([names, [row.id for row in rows]])
-    digest = hashlib.sha256(known.encode() + values.tobytes()).hexdigest()
+    identity = json.dumps([names, [row.id for row in rows]])
+    digest = hashlib.sha256(identity.encode() + values.tobytes()).hexdigest()
     queries, tags = (tuple(row.query for row in rows), tuple(row.tags for row in rows))
     return Labels(queries, tags, names, quality, cost, tokens, frozenset(), digest)
 
@@ -67,7 +81,7 @@ def _branches(recipe: Recipe, node: Node) -> dict[str, Recipe]:
     names = node.get("names")
     if node.get("fused"):
         return {name: alone(recipe, name) for name in names}
-    chooser = next(each for each in topological(answer) if node in each.inputs[:1])
+    chooser = next(candidate for candidate in topological(answer) if node in candidate.inputs[:1])
     return {
         name: replace(recipe, compiled=replace(recipe.compiled, answer=branch))
         for name, branch in zip(names, chooser.inputs[1:], strict=True)
@@ -75,36 +89,70 @@ def _branches(recipe: Recipe, node: Node) -> dict[str, Recipe]:
 
 
 def _told(
-    name: str, branch: Recipe, rows: list[EvaluationRow], lesson: FitSettings
-) -> dict[str, Told]:
+    name: str, branch: Recipe, rows: list[EvaluationRow], settings: FitSettings
+) -> dict[str, OutcomeTuple]:
     """Return what a choice came to on rows: as it was kept, else by asking it."""
-    file = name_of(branch, rows, lesson.how)
-    kept = recall(file) if lesson.cache else None
-    if kept is not None:
-        lesson.tell(f"`{name}` answered these {len(rows):,} questions before, as was kept")
-        return kept
-    lesson.tell(f"asking `{name}` {len(rows):,} questions")
-    told, lacking = _answers(name, branch, rows, lesson)
-    if lesson.cache and not lacking:
-        keep(file, told)
-    return told
+    file = outcome_file_name(branch, rows, settings.how)
+    cached = read_outcomes(file) if settings.cache else None
+    if cached is not None:
+        settings.tell(f"`{name}` answered these {len(rows):,} questions before, as was kept")
+        return cached
+    settings.tell(f"asking `{name}` {len(rows):,} questions")
+    outcomes, failures = _answers(name, branch, rows, settings)
+    if settings.cache and not failures:
+        write_outcomes(file, outcomes)
+    return outcomes
 
 
 def _answers(
-    name: str, branch: Recipe, rows: list[EvaluationRow], lesson: FitSettings
-) -> tuple[dict[str, Told], int]:
+    name: str, branch: Recipe, rows: list[EvaluationRow], settings: FitSettings
+) -> tuple[dict[str, OutcomeTuple], int]:
     from composer.evaluate import evaluate
 
     spent: dict[str, tuple[float, float]] = {}
 
-    def seen(result: Result) -> None:
-        used = result.members.values()
-        tokens = sum(each.prompt_tokens + each.completion_tokens for each in used)
+    def on_result(result: Result) -> None:
+        usages = result.members.values()
+        tokens = sum(usage.prompt_tokens + usage.completion_tokens for usage in usages)
         spent[result.id] = (result.cost, float(tokens))
 
-    report = evaluate(branch, rows, how=lesson.how, members=False, seen=seen)
+    report = evaluate(branch, rows, how=settings.how, members=False, seen=on_result)
     if report.errors == len(rows):
-        said = f"every answer of `{name}` failed, first {report.failure}"
-        raise unteachable(said, "try it with `compose run`")
-    told = {row.id: (report.qualities.get(row.id), *spent[row.id]) for row in rows}
-    return told, report.errors + report.partial
+        text = f"every answer of `{name}` failed, first {report.failure}"
+        raise not_trainable(text, "try it with `compose run`")
+    outcomes = {row.id: (report.qualities.get(row.id), *spent[row.id]) for row in rows}
+    return outcomes, report.errors + report.partial
+
+
+def outcome_file_name(branch: Recipe, rows: Sequence[EvaluationRow], how: Compare) -> str:
+    """Name the file of a branch's outcomes on some rows: named by a hash of all they depend on.
+
+    That is the branch with its models by content and its seed, the questions with their
+    references, how both are compared, and the version of the package.
+    """
+    questions = [[row.asked(), row.references] for row in rows]
+    content = json.dumps([PACKAGE_VERSION, branch.fingerprint, how, questions], sort_keys=True)
+    return f"{hashlib.sha256(content.encode()).hexdigest()}.json"
+
+
+def read_outcomes(name: str) -> dict[str, OutcomeTuple] | None:
+    """Return kept outcomes by row id, None where there are none that can be read."""
+    try:
+        outcomes = json.loads((_folder() / name).read_text(encoding="utf-8"))
+        return {id_: (quality, cost, tokens) for id_, (quality, cost, tokens) in outcomes.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return None
+
+
+def _folder() -> Path:
+    return cache_folder() / "outcomes"
+
+
+def write_outcomes(name: str, outcomes: dict[str, OutcomeTuple]) -> None:
+    """Keep outcomes by row id; where nothing can be written, they are asked for again."""
+    try:
+        path = _folder() / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, json.dumps(outcomes).encode())
+    except OSError:
+        return

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from composer.fit.lesson import unteachable
+from composer.fit.settings import not_trainable
 from composer.heavy import np, sklearn, torch
 from composer.values import Query, State
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from composer.methods.estimators.values import Floats
     from composer.specs import TokenFuse
 
-__all__ = ["critical", "hear", "learned", "mapped", "routed"]
+__all__ = ["read_members", "train_critical", "train_learned", "train_mapped", "train_routed"]
 
 _FEWEST = 2  # of each label: below that nothing can be told apart
 
 
-def hear(
+def read_members(
     engine: Engine, fuse: TokenFuse, texts: Iterable[tuple[str, str]], *, hidden: bool = False
 ) -> MemberReadings:
     """Read (question, answer) pairs to all members, whatever gate or weights the fuse has.
@@ -43,16 +43,17 @@ def hear(
     """
     from composer.engine.sessions.listen import MemberReadings
 
-    bare = replace(fuse, gate=None, weigh=None, draft=None, lazy=False, leave=False)
+    ungated = replace(fuse, gate=None, weigh=None, draft=None, lazy=False, leave=False)
     futures = [
-        engine.listen(bare, Query.of(question), answer, hidden=hidden) for question, answer in texts
+        engine.listen(ungated, Query.of(question), answer, hidden=hidden)
+        for question, answer in texts
     ]
     if not futures:
-        raise unteachable("there is no text to learn from")
+        raise not_trainable("there is no text to learn from")
     return MemberReadings.join([future.result() for future in futures])
 
 
-def mapped(pivot: LocalModel, others: Sequence[LocalModel]) -> State:
+def train_mapped(pivot: LocalModel, others: Sequence[LocalModel]) -> State:
     """Teach `mapped` alignments what the tokens of others are in the first member's vocabulary.
 
     From the output embeddings alone, with EVA's options (arXiv:2404.09492).
@@ -62,13 +63,13 @@ def mapped(pivot: LocalModel, others: Sequence[LocalModel]) -> State:
     return learn_mapping(pivot, others)
 
 
-def learned(heard: MemberReadings, names: Sequence[str], *, decay: float = 1e-3) -> State:
+def train_learned(readings: MemberReadings, names: Sequence[str], *, decay: float = 1e-3) -> State:
     """Teach `learned` weights: the gate whose mean of the members loses least on what came.
 
     Minimises the mean of -log sum_i g_i p_i, g the softmax of linear functions of each member's
     features, plus `decay` times the squared coefficients, by L-BFGS from even weights.
     """
-    features, logprobs = heard.features.clone(), heard.logprobs.clamp(min=-100.0).clone()
+    features, logprobs = readings.features.clone(), readings.logprobs.clamp(min=-100.0).clone()
     mean, scale = features.mean((0, 1)), features.std((0, 1)).clamp(min=1e-6)
     inputs = (features - mean) / scale
     gate = torch.zeros(inputs.shape[1], inputs.shape[2] + 1, requires_grad=True)
@@ -77,10 +78,10 @@ def learned(heard: MemberReadings, names: Sequence[str], *, decay: float = 1e-3)
     def loss() -> torch.Tensor:
         optimizer.zero_grad()
         scores = (inputs * gate[:, :-1]).sum(-1) + gate[:, -1]
-        found = -(scores.log_softmax(-1) + logprobs).logsumexp(-1).mean()
-        found = found + decay * gate.square().sum()
-        found.backward()  # type: ignore[no-untyped-call]
-        return found
+        nats = -(scores.log_softmax(-1) + logprobs).logsumexp(-1).mean()
+        nats = nats + decay * gate.square().sum()
+        nats.backward()  # type: ignore[no-untyped-call]
+        return nats
 
     optimizer.step(loss)  # type: ignore[no-untyped-call]
     slopes = gate.detach()[:, :-1] / scale
@@ -88,14 +89,14 @@ def learned(heard: MemberReadings, names: Sequence[str], *, decay: float = 1e-3)
     return State({"gate": folded.numpy()}, {"part": "learned", "names": list(names)})
 
 
-def critical(heard: MemberReadings) -> State:
+def train_critical(readings: MemberReadings) -> State:
     """Teach the gate `critical`: a logistic classifier of the lead's distribution.
 
     A token is critical where the lead's likeliest is not what came, and another member's is; both
     kinds of tokens weigh alike. Tokens that nobody gets right are left out.
     """
-    known, labels = _labels(heard)
-    inputs = heard.features[:, 0].numpy().astype(np.float64)[known]
+    decided, labels = _labels(readings)
+    inputs = readings.features[:, 0].numpy().astype(np.float64)[decided]
     scaler = sklearn.preprocessing.StandardScaler().fit(inputs)
     model = sklearn.linear_model.LogisticRegression(class_weight="balanced").fit(
         scaler.transform(inputs), ~labels
@@ -108,8 +109,8 @@ def critical(heard: MemberReadings) -> State:
     return State(arrays, {"part": "critical", "sees": "distribution", **_counts(labels)})
 
 
-def routed(
-    heard: MemberReadings, *, width: int = 0, steps: int = 500, rate: float = 1e-3, seed: int = 0
+def train_routed(
+    readings: MemberReadings, *, width: int = 0, steps: int = 500, rate: float = 1e-3, seed: int = 0
 ) -> State:
     """Teach the gate `routed`: how far the lead's next token is to be trusted.
 
@@ -121,10 +122,10 @@ def routed(
     """
     from composer.methods.estimators.nets import layers, train
 
-    known, labels = _labels(heard)
-    inputs = heard.hidden.numpy().astype(np.float32)[known]
+    decided, labels = _labels(readings)
+    inputs = readings.hidden.numpy().astype(np.float32)[decided]
     if not inputs.shape[1]:
-        raise unteachable("`routed` learns from hidden states", "hear them with `hidden = True`")
+        raise not_trainable("`routed` learns from hidden states", "hear them with `hidden = True`")
     mean, scale = inputs.mean(0), inputs.std(0).clip(min=1e-6)
     size = width or inputs.shape[1]
     weights = layers((inputs.shape[1], 2 * size, size, 1), np.random.default_rng(seed))
@@ -142,15 +143,15 @@ def routed(
     return State(dict(weights), facts)
 
 
-def _labels(heard: MemberReadings) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+def _labels(readings: MemberReadings) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which tokens somebody gets right, and of those, where the lead does."""
-    right: NDArray[np.bool_] = heard.right.numpy()
-    known = np.asarray(right.any(1))
-    labels = right[known, 0]
+    right: NDArray[np.bool_] = readings.right.numpy()
+    decided = np.asarray(right.any(1))
+    labels = right[decided, 0]
     if min(labels.sum(), (~labels).sum()) < _FEWEST:
         text = "the first member is right wherever another is, or never"
-        raise unteachable(text, "take texts on which the members differ")
-    return known, labels
+        raise not_trainable(text, "take texts on which the members differ")
+    return decided, labels
 
 
 def _counts(labels: NDArray[np.bool_]) -> dict[str, int]:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.fit.deciding import strongest
-from composer.fit.ordering import intervals
+from composer.fit.decisions import strongest
 from composer.heavy import np
 from composer.metrics import difference_interval, mean_interval
+from composer.metrics.curves import apgr, threshold_picks
+from composer.metrics.intervals import Interval
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from composer.methods.estimators.values import Floats, Labels, Predictions
-    from composer.metrics.intervals import Interval
-
 
 _PAIR = 2  # a weak and a strong choice
+
+DRAWS = 200
+"""Bootstrap draws."""
 
 LEAST = 0.05
 """The gap between two choices below which its recovered share says nothing."""
@@ -25,15 +29,18 @@ LEAST = 0.05
 def facts(labels: Labels) -> dict[str, object]:
     """Return how many rows have every outcome, and the best single choice with its quality."""
     rows = _complete(labels)
-    some = labels.take(rows)
+    complete_labels = labels.take(rows)
     if not len(rows):
         return {"complete": 0}
-    single = strongest(some)
-    quality = float(some.quality[:, single].mean())
-    return {"complete": len(rows), "single": {"name": some.names[single], "quality": quality}}
+    single = strongest(complete_labels)
+    quality = float(complete_labels.quality[:, single].mean())
+    return {
+        "complete": len(rows),
+        "single": {"name": complete_labels.names[single], "quality": quality},
+    }
 
 
-def validate(labels: Labels, found: Predictions, seed: int) -> dict[str, list[float]]:
+def validate(labels: Labels, predictions: Predictions, seed: int) -> dict[str, list[float]]:
     """Return how well predictions of left-out rows do, each value with its 95% interval.
 
     That is the quality of the best estimated choice and its gain over the best single one; of two
@@ -43,16 +50,16 @@ def validate(labels: Labels, found: Predictions, seed: int) -> dict[str, list[fl
     complete = _complete(labels)
     if not len(complete):
         return {}
-    some, mean = labels.take(complete), found.mean[complete]
-    best = some.quality[np.arange(len(mean)), mean.argmax(1)]
-    single = some.quality[:, strongest(some)]
-    out = {
+    complete_labels, mean = labels.take(complete), predictions.mean[complete]
+    best = complete_labels.quality[np.arange(len(mean)), mean.argmax(1)]
+    single = complete_labels.quality[:, strongest(complete_labels)]
+    report = {
         "quality": _triple(mean_interval(best.tolist(), seed=seed)),
         "gain": _triple(difference_interval(best.tolist(), single.tolist(), seed=seed)),
     }
-    if len(some.names) == _PAIR:
-        out |= _two(some, mean, seed)
-    return out
+    if len(complete_labels.names) == _PAIR:
+        report |= _two(complete_labels, mean, seed)
+    return report
 
 
 def _complete(labels: Labels) -> NDArray[np.intp]:
@@ -68,10 +75,43 @@ def _two(labels: Labels, mean: Floats, seed: int) -> dict[str, list[float]]:
         return {}
     score = mean[:, strong] - mean[:, weak]
     length = np.array([len(query) for query in labels.queries], dtype=float)
-    found = intervals([score, length], *pair, seed)
-    return dict(zip(("apgr", "length", "over_length"), map(_triple, found), strict=True))
+    values = intervals([score, length], *pair, seed)
+    return dict(zip(("apgr", "length", "over_length"), map(_triple, values), strict=True))
 
 
-def _triple(found: Interval) -> list[float]:
+def _triple(interval: Interval) -> list[float]:
     """Return a mean and its interval with as many digits as mean something."""
-    return [round(value, 6) for value in (found.mean, found.low, found.high)]
+    return [round(value, 6) for value in (interval.mean, interval.low, interval.high)]
+
+
+def recovered(score: Floats, weak: Floats, strong: Floats) -> float:
+    """Return the APGR of a score [n], NaN where strong and weak are equally good.
+
+    It says how well a router orders queries (RouteLLM, arXiv:2406.18665): the part of the gap
+    between weak and strong that it recovers, see `composer.metrics.curves`. Chance recovers half.
+
+    `weak` and `strong` are the qualities of the two choices; the greater the score, the sooner
+    the strong one is asked.
+    """
+    asked = threshold_picks(score)
+    quality = np.where(asked, strong, weak).mean(1)
+    return apgr(asked.mean(1), quality, float(weak.mean()), float(strong.mean()))
+
+
+def intervals(scores: Sequence[Floats], weak: Floats, strong: Floats, seed: int) -> list[Interval]:
+    """Return the APGR of each of several scores with its bootstrap interval over rows.
+
+    After those comes, for each score but the first, the paired gain of the first over it.
+    """
+
+    def values(rows: NDArray[np.intp] | slice) -> list[float]:
+        recoveries = [recovered(score[rows], weak[rows], strong[rows]) for score in scores]
+        return recoveries + [recoveries[0] - other for other in recoveries[1:]]
+
+    rng = np.random.default_rng(seed)
+    draws = [values(rng.integers(len(weak), size=len(weak))) for _ in range(DRAWS)]
+    low, high = np.nanquantile(draws, (0.025, 0.975), axis=0)
+    return [
+        Interval(*map(float, estimate))
+        for estimate in zip(values(slice(None)), low, high, strict=True)
+    ]

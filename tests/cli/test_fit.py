@@ -69,7 +69,7 @@ def test_a_bad_target_is_refused(recipe, capsys):
     assert "a share is between 0 and 1" in err
 
 
-def test_a_policy_without_a_lever_is_a_mistake(recipe, capsys):
+def test_a_policy_without_a_tunable_option_is_a_mistake(recipe, capsys):
     recipe.write_text(recipe.read_text().replace("gap()", "chance()"))
     status, _, err = run(capsys, "r.ens", "--data", "rows.jsonl", "--target", "share=0.5")
     assert status == 1

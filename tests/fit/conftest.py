@@ -5,7 +5,7 @@ import json
 import pytest
 
 from composer.fit.fitting import fit
-from composer.fit.lesson import FitSettings
+from composer.fit.settings import FitSettings
 from composer.recipe import Recipe
 
 WORDS = {"maths": ("add", "sum", "times"), "text": ("word", "plural", "spell")}

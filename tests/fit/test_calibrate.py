@@ -5,8 +5,8 @@ import pytest
 
 from composer.diagnostics import Mistakes
 from composer.fit.calibrate import Route, calibrate
-from composer.fit.lesson import Target
-from composer.fit.worth import losses, verdict, worth
+from composer.fit.gains import foreign_losses, gains, verdict
+from composer.fit.settings import Target
 from composer.methods import Choice, Gap, One, Several, Threshold
 from composer.methods.estimators.values import Labels, Predictions
 from composer.recipe import Recipe
@@ -72,7 +72,7 @@ def test_ties_are_named_where_they_keep_a_share_from_being_met(known):
     assert "ask for share=0.1 or 1" in str(caught.value)
 
 
-def test_a_policy_without_a_lever_is_an_error(known):
+def test_a_policy_without_a_tunable_option_is_an_error(known):
     with pytest.raises(Mistakes, match="`several` has nothing that could be set") as caught:
         calibrated(known, Several(), "share=0.5")
     assert "these can be: `threshold`, `gap`, `cheapest`, `one`" in str(caught.value)
@@ -95,7 +95,7 @@ def test_a_target_that_is_none_is_refused(text):
 def test_a_calibrated_policy_is_used_and_planned(desk):
     path = desk.recipe()
     done = desk.fit(path, target=Target.read("share=0.5"))
-    value = done.kept.entries[0].calibrated.value
+    value = done.manifest.entries[0].calibrated.value
     plan = Recipe.load(path).plan()
     assert plan.fits[0].calibrated == {"option": "at", "value": value, "target": "share=0.5"}
     route = next(step for step in plan.steps if step.op == "route")
@@ -120,7 +120,7 @@ def test_a_default_policy_can_be_calibrated_too(desk):
 
 
 def test_what_a_setting_is_worth_is_told_beside_what_is_plain(desk):
-    (entry,) = desk.fit(desk.recipe(), target=Target.read("share=0.5")).kept.entries
+    (entry,) = desk.fit(desk.recipe(), target=Target.read("share=0.5")).manifest.entries
     found = entry.report["at_target"]
     assert found["quality"][0] > 0.85
     assert found["over_single"][0] == pytest.approx(
@@ -144,13 +144,13 @@ def test_length_is_given_as_many_strong_calls_in_each_half():
         ("a", "aaaa", "aaa", "aa"), ((),) * 4, ("weak", "strong"), quality, quality, quality
     )
     ours, share = np.array([1.0, 1.0, 0.0, 1.0]), np.array([0.0, 1.0, 0.0, 1.0])
-    found = worth(labels, ours, share, [np.array([0, 1]), np.array([2, 3])], 0)
+    found = gains(labels, ours, share, [np.array([0, 1]), np.array([2, 3])], 0)
     assert found["over_single"][0] == 0
     assert found["over_length"][0] == 0
 
 
 def test_a_loss_on_tags_left_out_is_a_warning():
     report = {"single": {"name": "B"}, "foreign": {"gain": [-0.1, -0.2, 0.0]}}
-    (said,) = losses(report)
+    (said,) = foreign_losses(report)
     assert "falls behind always B: -0.100 (-0.200 to +0.000)" in said
-    assert not list(losses({**report, "foreign_shrunk": {"gain": [0.0, 0.0, 0.0]}}))
+    assert not list(foreign_losses({**report, "foreign_shrunk": {"gain": [0.0, 0.0, 0.0]}}))

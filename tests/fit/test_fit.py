@@ -130,7 +130,7 @@ def test_a_recipe_without_anything_to_teach_is_refused(desk):
 
 
 def test_the_report_holds_both_kinds_of_folds(desk):
-    report = desk.fit(desk.recipe()).kept.entries[0].report
+    report = desk.fit(desk.recipe()).manifest.entries[0].report
     assert report["shuffled"]["apgr"][0] > 0.6
     assert set(report) >= {"shuffled", "foreign", "shuffled_shrunk", "foreign_shrunk", "single"}
     low, high = report["shuffled"]["apgr"][1:]

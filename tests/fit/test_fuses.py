@@ -10,7 +10,7 @@ import composer
 from composer.diagnostics import Mistakes
 from composer.fit.fitting import fit
 from composer.fit.fuses import TEACHERS
-from composer.fit.lesson import FitSettings, nearest
+from composer.fit.settings import FitSettings, nearest
 from composer.methods import Gate
 from composer.methods.gate import Critical
 from composer.methods.taught import TrainableTensorPart
@@ -56,7 +56,7 @@ def test_fit_teaches_and_runs_use_it(written, name):
     ):
         ensemble("Add 17 and 25.")
     done = fit(FitSettings(composer.load(path), data))
-    (entry,) = done.kept.entries
+    (entry,) = done.manifest.entries
     assert entry.names == ("general", "large")
     assert entry.report["right"]["general"] > 0.5  # read with the space that answers begin with
     with composer.load(path).ready() as ensemble:
@@ -67,7 +67,8 @@ def test_a_mapping_is_taught_by_the_members_alone(written):
     path, data = written("align = mapped()")
     path.write_text(path.read_text(encoding="utf-8").replace('"large"', '"other"'))
     assert (
-        fit(FitSettings(composer.load(path), data)).kept.entries[0].report["tokens"]["large"] > 100
+        fit(FitSettings(composer.load(path), data)).manifest.entries[0].report["tokens"]["large"]
+        > 100
     )
     with composer.load(path).ready() as ensemble:
         assert ensemble("Add 17 and 25.").answer

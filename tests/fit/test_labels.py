@@ -4,7 +4,7 @@ import pytest
 
 from composer.diagnostics import Mistakes
 from composer.fit.fitting import fit
-from composer.fit.lesson import FitSettings
+from composer.fit.settings import FitSettings
 from composer.methods import Choice, Linear, PartError
 from composer.recipe import Recipe
 
@@ -34,7 +34,7 @@ def test_labels_of_some_rows_are_used_and_noted(desk, rows):
     desk.rows(without(rows, "beta", keep=40))
     done = desk.fit(desk.recipe(), shrink=False)
     assert "B has outcomes for 40 of 60 rows" in done.notes
-    assert done.kept.entries[0].report["complete"] == 40
+    assert done.manifest.entries[0].report["complete"] == 40
 
 
 def test_one_class_only_is_a_constant_and_noted(desk, rows):
@@ -50,7 +50,7 @@ def test_ties_everywhere_are_noted_and_the_first_choice_is_taken(desk, rows):
     path = desk.recipe(policy="one()")
     done = desk.fit(path)
     assert any("no route can gain anything" in note for note in done.notes)
-    assert "apgr" not in done.kept.entries[0].report["shuffled"]
+    assert "apgr" not in done.manifest.entries[0].report["shuffled"]
     with Recipe.load(path).ready() as ensemble:
         assert ensemble(rows[2]["query"]).decision == {"A": 1.0, "B": 0.0}
 
@@ -88,8 +88,8 @@ def test_choices_are_asked_where_nothing_was_recorded(desk, rows):
     ]
     other.write_text("\n".join(lines))
     done = fit(FitSettings(Recipe.load(desk.recipe()), other, how="exact", shrink=False))
-    assert done.kept.entries[0].report["single"] == {"name": "A", "quality": 1.0}
-    assert done.kept.data.path == "questions.jsonl"
+    assert done.manifest.entries[0].report["single"] == {"name": "A", "quality": 1.0}
+    assert done.manifest.data.path == "questions.jsonl"
 
 
 def test_a_choice_that_is_new_may_be_recorded_or_asked(desk, rows):

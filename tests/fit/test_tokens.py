@@ -16,7 +16,7 @@ from composer.engine.gate import critical as critical_gate
 from composer.engine.gate import routed as routed_gate
 from composer.engine.sessions.listen import MemberReadings
 from composer.engine.weights.local import load
-from composer.fit.tokens import critical, hear, learned, routed
+from composer.fit.tokens import read_members, train_critical, train_learned, train_routed
 from composer.values import Sampling
 
 ZOO = Path(__file__).parents[2] / "composer" / "zoo"
@@ -50,13 +50,13 @@ def fuse():
 
 @pytest.fixture(scope="module")
 def heard(engine, fuse, texts):
-    return hear(engine, fuse, texts, hidden=True)
+    return read_members(engine, fuse, texts, hidden=True)
 
 
 @torch.inference_mode()
 def test_hears_what_uncached_models_say(engine, fuse, texts):
     question, answer = texts[0]
-    found = hear(engine, fuse, [(question, answer)], hidden=True)
+    found = read_members(engine, fuse, [(question, answer)], hidden=True)
     for n, member in enumerate(fuse.members):
         local = load(member)
         prompt = local.render((("user", question),))
@@ -76,7 +76,7 @@ def test_hears_what_uncached_models_say(engine, fuse, texts):
 
 def test_hears_unlike_vocabularies_by_the_entries_of_the_fuse(engine, texts):
     fuse = TokenFuse((zoo("general-1"), zoo("other")), ("general", "other"), align=UNION)
-    found = hear(engine, fuse, texts[:5])
+    found = read_members(engine, fuse, texts[:5])
     assert found.features.shape == (len(found.right), 2, 3)
     assert found.hidden.shape == (len(found.right), 0)
     assert found.right.float().mean(0).tolist()[1] > 0.3
@@ -90,7 +90,7 @@ def loss_of(heard, gate=None):
 
 
 def test_learned_weights_lose_less_than_even_ones(heard):
-    state = learned(heard, ("general", "large"))
+    state = train_learned(heard, ("general", "large"))
     gate = torch.from_numpy(state.arrays["gate"])
     assert gate.shape == (2, 4)
     assert loss_of(heard, gate) < loss_of(heard) - 1e-3
@@ -101,7 +101,7 @@ def test_learned_weights_find_the_member_that_knows():
     features = torch.stack([sure, sure.flip(0)]).repeat(50, 1, 1)
     logprobs = torch.tensor([[-0.05, -3.0], [-3.0, -0.05]]).repeat(50, 1)
     flat = MemberReadings(features, logprobs, logprobs > -1, torch.zeros(100, 0))
-    gate = torch.from_numpy(learned(flat, ("a", "b"), decay=1e-4).arrays["gate"])
+    gate = torch.from_numpy(train_learned(flat, ("a", "b"), decay=1e-4).arrays["gate"])
     assert loss_of(flat, gate) < 0.1 < loss_of(flat)
 
 
@@ -111,7 +111,7 @@ class Side:
 
 
 def test_what_routed_learns_trusts_right_tokens_more(heard):
-    state = routed(heard, width=16, steps=300)
+    state = train_routed(heard, width=16, steps=300)
     gate = routed_gate([Side()], taught=FittedState("x", lambda: state))
     known = heard.right.any(1)
     trust = gate.chance(Distributions(torch.zeros(len(known), 2)), heard.hidden)
@@ -121,7 +121,7 @@ def test_what_routed_learns_trusts_right_tokens_more(heard):
 
 
 def test_what_critical_learns_finds_tokens_that_only_others_know(heard):
-    state = critical(heard)
+    state = train_critical(heard)
     gate = critical_gate([Side()], taught=FittedState("x", lambda: state))
     ((weight, bias),) = gate.layers
     chance = (heard.features[:, 0] @ weight + bias)[:, 0].sigmoid()
@@ -131,7 +131,7 @@ def test_what_critical_learns_finds_tokens_that_only_others_know(heard):
 
 
 def test_teaching_is_the_same_twice(heard):
-    for teach in (critical, lambda h: routed(h, width=8, steps=20)):
+    for teach in (train_critical, lambda h: train_routed(h, width=8, steps=20)):
         one, two = (teach(heard).arrays for _ in range(2))
         assert all((one[name] == two[name]).all() for name in one)
 
@@ -139,9 +139,9 @@ def test_teaching_is_the_same_twice(heard):
 @pytest.mark.parametrize("name", ["learned", "critical", "routed"])
 def test_what_was_learnt_runs(engine, fuse, heard, name):
     states = {
-        "learned": lambda: learned(heard, ("general", "large")),
-        "critical": lambda: critical(heard),
-        "routed": lambda: routed(heard, width=8, steps=50),
+        "learned": lambda: train_learned(heard, ("general", "large")),
+        "critical": lambda: train_critical(heard),
+        "routed": lambda: train_routed(heard, width=8, steps=50),
     }
     state = states[name]()
     what = (("taught", FittedState(name, lambda: state)),)
@@ -161,23 +161,23 @@ def test_what_was_learnt_runs(engine, fuse, heard, name):
 
 def test_what_teaches_nothing_is_said_in_words(engine, fuse, heard):
     with pytest.raises(Mistakes, match="no text to learn from"):
-        hear(engine, fuse, [])
+        read_members(engine, fuse, [])
     same = MemberReadings(
         heard.features, heard.logprobs, torch.ones_like(heard.right), heard.hidden
     )
-    for teach in (critical, routed):
+    for teach in (train_critical, train_routed):
         with pytest.raises(Mistakes, match="right wherever another is"):
             teach(same)
     deaf = MemberReadings(heard.features, heard.logprobs, heard.right, heard.hidden[:, :0])
     with pytest.raises(Mistakes, match="learns from hidden states"):
-        routed(deaf)
+        train_routed(deaf)
 
 
 def test_a_long_answer_is_heard_in_stretches(engine, fuse, texts, monkeypatch):
     from composer.engine.sessions import listen
 
-    whole = hear(engine, fuse, texts[:3], hidden=True)
+    whole = read_members(engine, fuse, texts[:3], hidden=True)
     monkeypatch.setattr(listen, "_AT_ONCE", 2)
-    pieces = hear(engine, fuse, texts[:3], hidden=True)
+    pieces = read_members(engine, fuse, texts[:3], hidden=True)
     assert torch.allclose(whole.logprobs, pieces.logprobs, atol=1e-4)
     assert torch.allclose(whole.hidden, pieces.hidden, atol=1e-4)

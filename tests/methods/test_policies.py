@@ -320,14 +320,14 @@ def test_a_budget_does_not_go_to_what_is_not_known():
 
 
 @pytest.mark.parametrize("policy", [One(cost=1.0), Threshold(), Gap(), Cheapest()])
-def test_a_lever_is_an_option_with_settings_that_decide_differently(policy):
+def test_a_tunable_option_is_one_with_settings_that_decide_differently(policy):
     quality, dollars = np.array([[0.2, 0.9], [0.6, 0.7], [0.5, 0.1]]), np.array([[1.0, 5.0]] * 3)
     settings = policy.settings(quality, dollars)
     assert list(settings) == sorted(settings)
     choices = (Choice("a", price=1.0), Choice("b", price=5.0))
     asked = [Estimates(tuple(row)) for row in quality.tolist()]
     decided = [
-        policy.model_copy(update={policy.lever: each}).decide(asked, choices, random.Random(0))
+        policy.model_copy(update={policy.tunable: each}).decide(asked, choices, random.Random(0))
         for each in settings.tolist()
     ]
     assert any(each != decided[0] for each in decided)

@@ -35,12 +35,12 @@ class Weigher(Protocol):
 class Policy(Typed):
     """How estimates become weights. `many` says whether several choices may run.
 
-    It holds nothing but its options; one that keeps accounts opens them in `begin`. `lever` names
+    It holds nothing but its options; one that keeps accounts opens them in `begin`. `tunable` names
     the option that moves queries from one choice to another, for calibration to set.
     """
 
     many: ClassVar[bool] = False
-    lever: ClassVar[str] = ""
+    tunable: ClassVar[str] = ""
 
     @abstractmethod
     def weigh(
@@ -60,7 +60,7 @@ class Policy(Typed):
         return [begun.weigh(each, choices, rng) for each in estimates]
 
     def settings(self, quality: Floats, dollars: Floats) -> Floats:
-        """Return the settings of the lever between which decisions on n queries turn, in order.
+        """Return the values of the tunable option at which decisions on n queries change, in order.
 
         `quality` and `dollars` (per thousand answers) are [n, m], for m choices. Raises PartError
         where no setting makes a difference.

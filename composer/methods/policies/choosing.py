@@ -38,7 +38,7 @@ class One(Policy):
 
     name: ClassVar[str] = "one"
     paper: ClassVar[str] = "arXiv:2403.12031"
-    lever: ClassVar[str] = "cost"
+    tunable: ClassVar[str] = "cost"
 
     cost: float = Field(default=0.0, ge=0)
 
@@ -120,7 +120,7 @@ class Threshold(Policy):
 
     name: ClassVar[str] = "threshold"
     paper: ClassVar[str] = "arXiv:2308.06077"
-    lever: ClassVar[str] = "at"
+    tunable: ClassVar[str] = "at"
 
     at: float = 0.5
 
@@ -143,7 +143,7 @@ class Gap(Policy):
 
     name: ClassVar[str] = "gap"
     paper: ClassVar[str] = "arXiv:2406.18665"
-    lever: ClassVar[str] = "at"
+    tunable: ClassVar[str] = "at"
 
     at: float = 0.0
 
@@ -175,7 +175,7 @@ class Cheapest(Policy):
 
     name: ClassVar[str] = "cheapest"
     paper: ClassVar[str] = "arXiv:2308.06077"
-    lever: ClassVar[str] = "at"
+    tunable: ClassVar[str] = "at"
 
     at: float = 0.5
     otherwise: Literal["best", "dearest", "cheapest"] = "best"

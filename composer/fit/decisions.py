@@ -1,4 +1,4 @@
-"""What a route decides for many queries at once, and what those decisions would have come to."""
+"""A route's decisions for many queries at once, and the outcomes of these decisions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False)
-class Outcomes:
+class RoutedOutcomes:
     """What decisions came to, a value a row: quality, dollars, and whether the strong was asked.
 
     Values are NaN where the data do not tell.
@@ -30,10 +30,10 @@ class Outcomes:
     share: Floats
 
 
-def estimates_of(found: Predictions) -> list[Estimates]:
+def to_estimates(predictions: Predictions) -> list[Estimates]:
     """Return predictions as policies take them, a value a query."""
-    mean, spread = found.mean.tolist(), found.spread.tolist()
-    cost = [()] * len(mean) if found.cost is None else found.cost.tolist()
+    mean, spread = predictions.mean.tolist(), predictions.spread.tolist()
+    cost = [()] * len(mean) if predictions.cost is None else predictions.cost.tolist()
     rows = zip(mean, spread, cost, strict=True)
     return [Estimates(tuple(q), "", tuple(s), tuple(c)) for q, s, c in rows]
 
@@ -48,11 +48,11 @@ def decide(
     return chosen
 
 
-def outcomes(chosen: NDArray[np.intp], labels: Labels) -> Outcomes:
+def outcomes(chosen: NDArray[np.intp], labels: Labels) -> RoutedOutcomes:
     """Return what choosing so came to, by the labels."""
     rows = np.arange(len(chosen))
     strong = (chosen == strongest(labels)).astype(float)
-    return Outcomes(labels.quality[rows, chosen], labels.cost[rows, chosen], strong)
+    return RoutedOutcomes(labels.quality[rows, chosen], labels.cost[rows, chosen], strong)
 
 
 def strongest(labels: Labels) -> int:

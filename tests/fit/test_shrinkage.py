@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from composer.fit.folds import by_tag, shuffled
-from composer.fit.guarding import PRIOR, HeldOutPredictions, guard, held_out
+from composer.fit.shrinkage import PRIOR, HeldOutPredictions, shrink_predictions, shrinkage_state
 from composer.methods.estimators.foreign import blended, near, near_state, shrunk
 from composer.methods.estimators.values import Labels, Predictions
 from composer.recipe import Recipe
@@ -45,7 +45,7 @@ def views(count=800):
 def test_belief_rises_with_likeness():
     labels, seen = views()
     near_, _ = near_state(labels.asked)
-    curve = guard(labels, near_, seen, None, 0).part("curve").arrays
+    curve = shrinkage_state(labels, near_, seen, None, 0).part("curve").arrays
     assert (np.diff(curve["weight"]) >= 0).all()
     assert curve["weight"][0] == 0
     assert curve["weight"][-1] > 0.9
@@ -54,8 +54,8 @@ def test_belief_rises_with_likeness():
 
 def test_shrinking_helps_where_the_estimator_is_lost():
     labels, seen = views()
-    found = held_out(labels, seen, None)
-    before = ((seen.found.mean - labels.quality) ** 2).mean()
+    found = shrink_predictions(labels, seen, None)
+    before = ((seen.predictions.mean - labels.quality) ** 2).mean()
     assert ((found.mean - labels.quality) ** 2).mean() < 0.7 * before
 
 

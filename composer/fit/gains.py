@@ -1,10 +1,10 @@
-"""What a calibrated route is worth on rows left out: beside the best single choice, and length."""
+"""What a calibrated route gains on left-out rows over the best single choice and over length."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from composer.fit.deciding import strongest
+from composer.fit.decisions import strongest
 from composer.heavy import np
 from composer.metrics import difference_interval, mean_interval
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 PAIR = 2
 
 
-def worth(
+def gains(
     labels: Labels, quality: Floats, share: Floats, halves: Iterable[NDArray[np.intp]], seed: int
 ) -> dict[str, list[float]]:
     """Return the quality of decisions on rows left out, and by how much it exceeds what is plain.
@@ -34,32 +34,33 @@ def worth(
         return {}
     ours = quality[rows].tolist()
     best = labels.quality[rows, strongest(labels)].tolist()
-    found = {
+    results = {
         "quality": mean_interval(ours, seed=seed),
         "over_single": difference_interval(ours, best, seed=seed),
     }
     if len(labels.names) == PAIR:
         length = _by_length(labels, share, halves)[rows].tolist()
-        found["over_length"] = difference_interval(ours, length, seed=seed)
-    return {name: _triple(each) for name, each in found.items()}
+        results["over_length"] = difference_interval(ours, length, seed=seed)
+    return {name: _triple(each) for name, each in results.items()}
 
 
 def verdict(report: Mapping[str, Any]) -> Iterator[str]:
     """Say whether the calibrated route beats the best single choice and length, in a sentence."""
-    found = report.get("at_target", {})
-    if "over_single" in found:
-        said = f"at this setting it {_verb(found['over_single'])} always {report['single']['name']}"
-        if "over_length" in found:
+    differences = report.get("at_target", {})
+    if "over_single" in differences:
+        single = report["single"]["name"]
+        sentence = f"at this setting it {_verb(differences['over_single'])} always {single}"
+        if "over_length" in differences:
             length = "prompt length with the same shares"
-            said += f", and it {_verb(found['over_length'])} {length}"
-        yield said
+            sentence += f", and it {_verb(differences['over_length'])} {length}"
+        yield sentence
 
 
-def losses(report: Mapping[str, Any]) -> Iterator[str]:
+def foreign_losses(report: Mapping[str, Any]) -> Iterator[str]:
     """Warn where the route falls behind the best single choice once whole tags are left out."""
-    found = report.get("foreign_shrunk", report.get("foreign", {}))
-    if "gain" in found and found["gain"][0] < 0:
-        mean, low, high = found["gain"]
+    foreign = report.get("foreign_shrunk", report.get("foreign", {}))
+    if "gain" in foreign and foreign["gain"][0] < 0:
+        mean, low, high = foreign["gain"]
         yield (
             f"with whole tags left out it falls behind always {report['single']['name']}: "
             f"{mean:+.3f} ({low:+.3f} to {high:+.3f}); on subjects unlike the data expect a loss"
@@ -70,12 +71,12 @@ def _by_length(labels: Labels, share: Floats, halves: Iterable[NDArray[np.intp]]
     """Return the labels [n] of sending the longest prompts of each half to the strong choice."""
     strong = strongest(labels)
     lengths = np.array([len(query) for query in labels.queries])
-    found = labels.quality[:, 1 - strong].copy()
+    quality = labels.quality[:, 1 - strong].copy()
     for rows in halves:
         count = int(share[rows].sum())
         longest = rows[np.argsort(-lengths[rows], kind="stable")[:count]]
-        found[longest] = labels.quality[longest, strong]
-    return found
+        quality[longest] = labels.quality[longest, strong]
+    return quality
 
 
 def _verb(difference: Sequence[float]) -> str:
@@ -85,5 +86,5 @@ def _verb(difference: Sequence[float]) -> str:
     return "is worse than" if high < 0 else "does not beat"
 
 
-def _triple(found: Interval) -> list[float]:
-    return [round(value, 6) for value in (found.mean, found.low, found.high)]
+def _triple(interval: Interval) -> list[float]:
+    return [round(value, 6) for value in (interval.mean, interval.low, interval.high)]

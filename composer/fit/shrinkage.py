@@ -1,4 +1,4 @@
-"""Teaching a guard: how much an estimator is believed on queries unlike those it learnt from."""
+"""Shrinkage: how far an estimator is trusted on queries unlike those it was fitted on."""
 
 from __future__ import annotations
 
@@ -33,60 +33,64 @@ USUAL = 200
 
 @dataclass(frozen=True, eq=False)
 class HeldOutPredictions:
-    """Predictions of left-out rows: of the estimator, of the prior, and how near the rows lay.
+    """Predictions of left-out rows, by the estimator and by the prior, and the rows' similarity.
 
     `folds` [n] says in which fold each row was left out.
     """
 
-    found: Predictions
+    predictions: Predictions
     prior: Predictions
-    similar: Floats
+    similarity: Floats
     folds: NDArray[np.intp]
 
 
-def see(
-    labels: Labels, vectors: Vectors, found: Predictions, splits: Sequence[Split], seed: int
+def predict_held_out(
+    labels: Labels, vectors: Vectors, predictions: Predictions, splits: Sequence[Split], seed: int
 ) -> HeldOutPredictions:
-    """Return what the prior says of the rows that were left out, and how near they lay.
+    """Return the prior's predictions of left-out rows, and their similarity to the other rows.
 
     `vectors` are those of all rows (see `near_state`).
     """
-    similar = np.zeros(len(labels.queries))
+    similarity = np.zeros(len(labels.queries))
     folds = np.zeros(len(labels.queries), dtype=np.intp)
-    for at, (learnt, left) in enumerate(splits):
-        similar[left] = nearest(vectors[left], landmarks(vectors[learnt]))
-        folds[left] = at
-    return HeldOutPredictions(found, out_of_fold(PRIOR, labels, splits, seed), similar, folds)
+    for fold, (training, held_out) in enumerate(splits):
+        similarity[held_out] = nearest(vectors[held_out], landmarks(vectors[training]))
+        folds[held_out] = fold
+    return HeldOutPredictions(
+        predictions, out_of_fold(PRIOR, labels, splits, seed), similarity, folds
+    )
 
 
-def guard(
+def shrinkage_state(
     labels: Labels,
     near: State,
-    usual: HeldOutPredictions,
-    apart: HeldOutPredictions | None,
+    in_distribution: HeldOutPredictions,
+    out_of_distribution: HeldOutPredictions | None,
     seed: int,
 ) -> State:
-    """Return the state of a guard: what is near (`near_state`), the prior, the curve of belief."""
-    knots, weights = _curve(labels, [usual, *([apart] if apart else [])])
+    """Return the shrinkage state: the nearest rows (`near_state`), the prior, the trust curve."""
+    knots, weights = _curve(
+        labels, [in_distribution, *([out_of_distribution] if out_of_distribution else [])]
+    )
     steps = np.linspace(0, 1, USUAL + 1)
     curve = {
         "similar": knots,
         "weight": weights,
-        "usual": np.quantile(usual.similar, steps),
+        "usual": np.quantile(in_distribution.similarity, steps),
     }
     return State.join(near=near, prior=PRIOR.fit(labels, seed), curve=State(curve))
 
 
-def held_out(
-    labels: Labels, seen: HeldOutPredictions, other: HeldOutPredictions | None
+def shrink_predictions(
+    labels: Labels, held_out: HeldOutPredictions, other: HeldOutPredictions | None
 ) -> Predictions:
     """Return the shrunk predictions of left-out rows, each by a curve that did not see its fold."""
-    weight = np.zeros(len(seen.similar))
-    for fold in np.unique(seen.folds):
-        left = seen.folds == fold
-        knots, weights = _curve(labels, [seen, *([other] if other else [])], without=left)
-        weight[left] = np.interp(seen.similar[left], knots, weights)
-    return blended(seen.found, seen.prior, weight)
+    weight = np.zeros(len(held_out.similarity))
+    for fold in np.unique(held_out.folds):
+        in_fold = held_out.folds == fold
+        knots, weights = _curve(labels, [held_out, *([other] if other else [])], without=in_fold)
+        weight[in_fold] = np.interp(held_out.similarity[in_fold], knots, weights)
+    return blended(held_out.predictions, held_out.prior, weight)
 
 
 def _curve(
@@ -98,15 +102,17 @@ def _curve(
     the estimator m against the prior p, of qualities less their mean over the choices; isotonic
     regression makes the weights rise. What resembles nothing is left to the prior.
     """
-    known = ~np.isnan(labels.quality).any(1)
+    complete = ~np.isnan(labels.quality).any(1)
     if without is not None:
-        known = known & ~without
-    similar = np.concatenate([view.similar[known] for view in views])
-    ahead = np.vstack([_centred(view.found.mean - view.prior.mean)[known] for view in views])
-    wanted = np.vstack([_centred(labels.quality - view.prior.mean)[known] for view in views])
-    bins = int(np.clip(len(similar) // ENOUGH, 1, BINS))
-    edges = np.quantile(similar, np.linspace(0, 1, bins + 1)) if len(similar) else np.zeros(2)
-    inside = np.searchsorted(edges[1:-1], similar, side="right")
+        complete = complete & ~without
+    similarity = np.concatenate([view.similarity[complete] for view in views])
+    ahead = np.vstack(
+        [_centred(view.predictions.mean - view.prior.mean)[complete] for view in views]
+    )
+    wanted = np.vstack([_centred(labels.quality - view.prior.mean)[complete] for view in views])
+    bins = int(np.clip(len(similarity) // ENOUGH, 1, BINS))
+    edges = np.quantile(similarity, np.linspace(0, 1, bins + 1)) if len(similarity) else np.zeros(2)
+    inside = np.searchsorted(edges[1:-1], similarity, side="right")
     above = np.bincount(inside, (ahead * wanted).sum(1), minlength=bins)
     below = np.bincount(inside, (ahead**2).sum(1), minlength=bins)
     raw = np.clip(np.divide(above, below, out=np.ones(bins), where=below > 0), 0, 1)

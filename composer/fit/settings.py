@@ -1,4 +1,4 @@
-"""What is taught, from what and to what end; and what comes of it."""
+"""Settings of a fit, its target, and the result of one trainer."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class Target:
     @classmethod
     def read(cls, text: str) -> Target:
         """Read `share=0.5`; raises ValueError with what is wrong."""
-        given, sign, value = text.partition("=")
-        what = next((each for each in WHAT if each == given), None)
+        name, sign, value = text.partition("=")
+        what = next((each for each in WHAT if each == name), None)
         if not sign or what is None:
             raise ValueError(f"a target is share=0.5, cost=0.001 or quality=0.8, not {text!r}")
         try:
@@ -54,8 +54,8 @@ class Target:
         return cls(what, number)
 
 
-def _silent(said: str) -> None:
-    del said
+def _silent(message: str) -> None:
+    del message
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,12 @@ class TrainingResult:
 
 def nearest(table: Mapping[type[Trainable], T], part: Trainable) -> T:
     """Return what a table has for a part's nearest class; raises Mistakes where it has nothing."""
-    found = next((table[kind] for kind in type(part).__mro__ if kind in table), None)
-    if found is None:
-        raise unteachable(f"nothing teaches `{part.name}`", "leave it out of the recipe")
-    return found
+    entry = next((table[kind] for kind in type(part).__mro__ if kind in table), None)
+    if entry is None:
+        raise not_trainable(f"nothing teaches `{part.name}`", "leave it out of the recipe")
+    return entry
 
 
-def unteachable(text: str, help_: str = "") -> Mistakes:
-    """Return the mistake of a lesson that cannot be given (E509)."""
+def not_trainable(text: str, help_: str = "") -> Mistakes:
+    """Return the mistake of a part that cannot be trained (E509)."""
     return Mistakes([Diagnostic("E509", text, help=help_)])
