@@ -51,7 +51,7 @@ TRIALS = (
     ),
     Trial("token fusion, mean of logs", PAIRS[0], "token_fuse(A, B, combine = logs)"),
     Trial(
-        "token fusion, unlike tokenizers",
+        "token fusion, different tokenizers",
         ("general-1", "other"),
         "token_fuse(A, B, align = union())",
     ),
