@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composer.backends import BACKENDS
-from composer.compiler.plan.about import about_backend, about_part, about_step
+from composer.compiler.plan.explain import about_backend, about_part, about_step
 from composer.diagnostics import CODES
 from composer.methods import TEMPLATES, parts
 from composer.steps import STEPS
@@ -20,7 +20,7 @@ from composer.steps import STEPS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from composer.compiler.plan.about import About
+    from composer.compiler.plan.explain import About
 
 HERE = Path(__file__).parent
 GROUPS = {

@@ -96,7 +96,7 @@ def _parts() -> set[str]:
 
 
 def _step(name: str) -> str:
-    from composer.compiler.plan.about import about_step
+    from composer.compiler.plan.explain import about_step
     from composer.diagnostics import did_you_mean
     from composer.steps import STEPS
 
@@ -106,7 +106,7 @@ def _step(name: str) -> str:
 
 
 def _part(name: str) -> str:
-    from composer.compiler.plan.about import about_part
+    from composer.compiler.plan.explain import about_part
     from composer.diagnostics import did_you_mean
     from composer.methods import parts
 

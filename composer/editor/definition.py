@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import shipped
-from composer.compiler.graph.hints import unwrap
+from composer.compiler.graph.option_types import unwrap
 from composer.compiler.graph.scope import Binding
 from composer.diagnostics import Mistakes, Place, Source
 from composer.editor.cursor import cursor

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from composer.backends import BACKENDS, Declaration
 from composer.compiler.graph.scope import Binding
-from composer.compiler.plan.about import About, Option
 from composer.compiler.plan.describe import size_text
+from composer.compiler.plan.explain import About, Option
 from composer.editor.cursor import cursor
 from composer.editor.subjects import Named, Parameter, subject
 from composer.syntax import tree

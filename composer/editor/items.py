@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
 from composer.backends import BACKENDS
 from composer.compiler.graph import shipped
-from composer.compiler.graph.hints import is_model, unwrap
-from composer.compiler.plan.about import about_backend, about_part, about_step
+from composer.compiler.graph.option_types import is_model, unwrap
+from composer.compiler.plan.explain import about_backend, about_part, about_step
 from composer.editor.hover import KINDS, about_text, option_text
 from composer.editor.slots import TYPES, kinds_at
 from composer.editor.subjects import takes

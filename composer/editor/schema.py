@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from composer.backends import BACKENDS
-from composer.compiler.plan.about import about_backend, about_part, about_step
+from composer.compiler.plan.explain import about_backend, about_part, about_step
 from composer.editor.shapes import (
     ARGUMENTS,
     Shape,
@@ -20,7 +20,7 @@ from composer.steps import STEPS
 from composer.syntax.building import TYPES
 
 if TYPE_CHECKING:
-    from composer.compiler.plan.about import About
+    from composer.compiler.plan.explain import About
 
 NAME = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
 WORD = {"type": "string", "pattern": r"^\s*\w+(\s+as\s+\w+)?\s*$"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 
-from composer.compiler.graph.hints import is_kind, is_union
+from composer.compiler.graph.option_types import is_kind, is_union
 from composer.methods import Rule, Template, kind_of
 from composer.values import Typed
 from composer.values.typed import Variables
@@ -12,7 +12,7 @@ from composer.values.typed import Variables
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from composer.compiler.plan.about import Option
+    from composer.compiler.plan.explain import Option
 
 Shape = dict[str, Any]
 

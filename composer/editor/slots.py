@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, get_args, get_origin
 
 from composer.backends import BACKENDS
-from composer.compiler.graph.hints import is_kind, required, unwrap
-from composer.compiler.plan.about import About, about_backend, about_part, about_step
+from composer.compiler.graph.option_types import is_kind, required, unwrap
+from composer.compiler.plan.explain import About, about_backend, about_part, about_step
 from composer.methods import Rule, Signal, find_part, kind_of, kinds_of
 from composer.steps import STEPS
 from composer.syntax import tree

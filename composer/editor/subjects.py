@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from composer.backends import BACKENDS
 from composer.compiler.graph.values import bound_value
-from composer.compiler.plan.about import About, Option, about_backend
+from composer.compiler.plan.explain import About, Option, about_backend
 from composer.editor.slots import BACKEND, called, kinds_at, parts_named, slot, step_named
 from composer.methods import TEMPLATES, Template, parts
 from composer.syntax import tree

@@ -16,7 +16,7 @@ from composer.compiler.fits import (
     specification,
     write_fit,
 )
-from composer.compiler.fits.kept import content_of
+from composer.compiler.fits.manifest import content_of
 from composer.diagnostics import Diagnostic, Mistakes
 from composer.fit.estimators import train_estimator
 from composer.fit.fuses import train_mapping, train_part

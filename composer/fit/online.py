@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from composer.atomic import write_atomically
 from composer.compiler.fits import find, specification
-from composer.compiler.fits.find import names_of, replaced
+from composer.compiler.fits.learners import names_of, replaced
 from composer.diagnostics import Diagnostic, Mistakes
 from composer.methods.estimators.base import Online
 from composer.values import Fitted, State

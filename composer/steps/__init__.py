@@ -21,11 +21,11 @@ __all__ = ["STEPS", "Complaint", "Input", "Role", "Site", "Step", "step"]
 
 WHERE = {
     "asking": ("model", "generate", "sample", "prompt", "prompted"),
-    "banks": ("bank", "choose", "choose_many", "fallback"),
+    "branching": ("bank", "choose", "choose_many", "fallback"),
     "cascading": ("cascade",),
     "fusing": ("token_fuse", "byte_fuse", "span_fuse", "handoff", "weigh"),
     "merge": ("merge",),
-    "process": ("process_fuse",),
+    "searching": ("process_fuse",),
     "ranking": ("rank", "top", "best", "select", "regenerate"),
     "reading": ("extract",),
     "routing": ("route",),

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from composer.methods import Agreement, Count, Exact, PartError, Reduction, Seeded, Ties
-from composer.steps.banks import WEIGHT
+from composer.steps.branching import WEIGHT
 from composer.steps.declare import step
 from composer.steps.site import Complaint
 from composer.values import Asker, Candidates, Port, Text

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from composer.diagnostics import Diagnostic, Mistakes, Place, Source
-from composer.syntax.brackets import DEEPEST, too_deep
 from composer.syntax.grammar import lark
 from composer.syntax.lexemes import Lexeme, lexemes
-from composer.syntax.lines import Statements
+from composer.syntax.mistakes.brackets import DEEPEST, too_deep
+from composer.syntax.splitting import Statements
 from composer.syntax.tree import Answer, Example, Expr, Statement, Use
 from composer.syntax.walking import deeper_than
 
@@ -76,7 +76,7 @@ def _statement(lexed: list[Lexeme]) -> Statement:
             at += 1
         statement = cast("Statement", parser.feed_eof())  # type: ignore[no-untyped-call]
     except UnexpectedToken:
-        from composer.syntax.wording import unexpected
+        from composer.syntax.mistakes.unexpected import unexpected
 
         raise Mistakes([unexpected(lexed, at)]) from None
     if len(lexed) > DEEPEST:

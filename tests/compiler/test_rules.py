@@ -3,7 +3,7 @@
 import pytest
 
 from composer.compiler.rules import PASSES, Pass, illegal, optimize, pattern, rule
-from composer.compiler.rules.simpler import WIDEST
+from composer.compiler.rules.flatten import WIDEST
 
 UNIFORM = "route(by = uniform())"
 ALL = "default bank(min = all)\n"

@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import load, save
 
 from composer.compiler.fits import arrays_path, fit_path
-from composer.compiler.fits.kept import content_of
+from composer.compiler.fits.manifest import content_of
 from composer.diagnostics import Mistakes
 from composer.methods import parts
 from composer.methods.estimators.base import Learned

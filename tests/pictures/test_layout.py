@@ -5,11 +5,11 @@ from itertools import pairwise
 import pytest
 
 from composer.compiler.pictures import FORMATS
-from composer.compiler.pictures.across import _rising
+from composer.compiler.pictures.coordinates import _rising
 from composer.compiler.pictures.layers import in_layers
 from composer.compiler.pictures.layout import Layout
-from composer.compiler.pictures.measure import mono_clipped, mono_width, sans_clipped, sans_width
 from composer.compiler.pictures.order import _crossings, _inversions, in_order
+from composer.compiler.pictures.text_width import mono_clipped, mono_width, sans_clipped, sans_width
 
 
 def scattered(count, reach, seed=0):

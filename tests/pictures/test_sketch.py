@@ -1,7 +1,7 @@
 import pytest
 
 from composer.compiler.pictures import Chip
-from composer.compiler.pictures.wording import weight
+from composer.compiler.pictures.box_text import weight
 
 
 def boxes(picture):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from composer.methods import First, Medoid, Numeric, PartError, Surest
-from composer.steps.banks import choose_many
+from composer.steps.branching import choose_many
 from composer.steps.voting import vote
 from composer.values import Candidates, Decision
 

@@ -1,8 +1,8 @@
 """Fits: what the parts of a recipe learnt, kept beside it and bound to it when it is planned."""
 
 from composer.compiler.fits.bind import bind
-from composer.compiler.fits.find import Learner, demand_taught, find, specification
-from composer.compiler.fits.kept import (
+from composer.compiler.fits.learners import Learner, demand_taught, find, specification
+from composer.compiler.fits.manifest import (
     Calibrated,
     FitManifest,
     ManifestEntry,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from composer.compiler.fits.find import Learner, find, names_of, replaced, specification
-from composer.compiler.fits.kept import arrays_path, fit_path, is_whole, loader, read_fit
+from composer.compiler.fits.learners import Learner, find, names_of, replaced, specification
+from composer.compiler.fits.manifest import arrays_path, fit_path, is_whole, loader, read_fit
 from composer.diagnostics import Diagnostic, Mistakes
 from composer.specs.content import file_digest
 from composer.values import Fitted
@@ -19,7 +19,7 @@ from composer.values import Fitted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from composer.compiler.fits.kept import Calibrated, FitManifest, ManifestEntry
+    from composer.compiler.fits.manifest import Calibrated, FitManifest, ManifestEntry
     from composer.compiler.graph import Compiled, Graph, Node
     from composer.values import Trainable
     from composer.values.typed import Typed

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.calls import check_default
 from composer.compiler.graph.checks import check_steps
 from composer.compiler.graph.context import Context
 from composer.compiler.graph.files import Loader, root_of
 from composer.compiler.graph.lower import lower, lowering
 from composer.compiler.graph.members import declared
+from composer.compiler.graph.options import check_default
 from composer.compiler.graph.overrides import overlay, override
 from composer.compiler.graph.params import check_param
 from composer.compiler.graph.unused import check_unused, warn_unused

@@ -1,148 +1,188 @@
-"""Calls: which argument is an input, which an option, and what `default` statements add."""
+"""Using what is defined: a step with its inputs and options, a name, an instance of a `def`."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.hints import hint_of
-from composer.compiler.graph.node import Options
-from composer.compiler.graph.scope import unknown
-from composer.compiler.graph.values import Bad, build, follow, match
+from composer.compiler.graph.context import AsModel, AsStep, all_sound
+from composer.compiler.graph.options import fill, heed, place_inputs
+from composer.compiler.graph.scope import Binding, Scope
+from composer.compiler.graph.step_mistakes import defined_by_itself, gives
+from composer.compiler.graph.values import Bad, Wanted, follow, match
+from composer.diagnostics import Note
+from composer.specs import Held, models_in, with_models
+from composer.steps import Role
+from composer.syntax import tree
+from composer.values import Model, Port
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from composer.compiler.graph.context import Context
-    from composer.compiler.graph.node import Node
-    from composer.compiler.graph.scope import Scope
-    from composer.diagnostics import Place
-    from composer.steps import Input, Step
-    from composer.syntax import tree
+    from composer.compiler.graph.context import Context, Request
+    from composer.compiler.graph.node import Node, Options
+    from composer.steps import Step
 
 
-def place_inputs(step: Step, call: tree.Call) -> tuple[list[tuple[Input, tree.Expr]], tree.Call]:
-    """Split a call into the inputs that are written without a name, and the rest."""
-    inputs = step.arguments
-    variadic = bool(inputs) and inputs[-1].variadic
-    placed: list[tuple[Input, tree.Expr]] = []
-    rest: list[tree.Argument] = []
-    for argument in call.arguments:
-        room = variadic or len(placed) < len(inputs)
-        if argument.name is None and room and inputs:
-            placed.append((inputs[min(len(placed), len(inputs) - 1)], argument.value))
-        else:
-            rest.append(argument)
-    return placed, replace(call, arguments=tuple(rest))
-
-
-def options_of(
-    ctx: Context, step: Step, call: tree.Call, scope: Scope, hidden: Mapping[str, object]
-) -> Options | None:
-    """Return the options of a call that has no inputs in brackets."""
-    return fill(ctx, step, call, scope, call, hidden)
-
-
-def fill(  # noqa: PLR0913 - a step, its call and what is known beside it
+async def build_node(  # noqa: PLR0913 - a call, where it stands and what reaches it
     ctx: Context,
     step: Step,
-    rest: tree.Call,
-    scope: Scope,
     call: tree.Call,
-    hidden: Mapping[str, object],
-) -> Options | None:
-    """Return the options that are set: by `default`, by the call, by the compiler."""
-    known = step.public_options
+    wire: Node | None,
+    scope: Scope,
+    at: tree.Expr,
+    homes: Mapping[int, Scope] | None = None,
+    **hidden: object,
+) -> Node | None:
+    """Lower a call of a step: its inputs, then its options.
+
+    `homes` says in which scope an input is read that comes from elsewhere than the call.
+    """
     try:
-        given = match(rest, [n for n in step.positional if n in known], known)
+        written, rest = place_inputs(step, call)
     except Bad as bad:
         ctx.catch(bad)
         return None
-    options = defaults_of(ctx, step, scope)
-    options.values.update(hidden)
-    sound = True
-    for name, argument in given.items():
-        try:
-            options.values[name] = ctx.values.read(argument.value, hint_of(known[name]), scope)
-            options.places[name] = _written(argument, scope)
-        except Bad as bad:
-            ctx.catch(bad)
-            sound = False
-    if not sound:
+    lowered = []
+    for input_, expr in written:
+        if input_.role is Role.LATER:
+            lowered.append(await branch(ctx, step, expr, wire, scope, input_.ports))
+        else:
+            home = (homes or {}).get(id(expr), scope)
+            lowered.append(await ctx.lower(AsModel(expr, home)))
+    if step.options.model_fields.get("draw"):
+        hidden["draw"] = ctx.draw(at, scope)
+    options = fill(ctx, step, rest, scope, call, hidden)
+    held = None if options is None else await hold(ctx, options)
+    nodes = all_sound(lowered)
+    if options is None or held is None or nodes is None:
         return None
+    inputs = (wire, *nodes) if step.wire and wire else nodes
+    if not _enough(ctx, step, call, inputs):
+        return None
+    heed(ctx, step, inputs, options)
+    return ctx.graph.written(step.name, inputs, options, at.place, held)
+
+
+async def hold(ctx: Context, options: Options) -> tuple[Node, ...] | None:
+    """Lower the models that options hold, and let each option say which of them it means."""
+    found = [each for value in options.values.values() for each, _ in models_in(value)]
+    wanted = [each for each in found if isinstance(each, Wanted)]
+    lowered = [await ctx.lower(AsModel(each.expr, each.scope)) for each in wanted]
+    nodes = all_sound(lowered)
+    if nodes is None:
+        return None
+    held = tuple(dict.fromkeys(nodes))
+    places: dict[Model, Model] = {
+        each: Held(node.title, held.index(node)) for each, node in zip(wanted, nodes, strict=True)
+    }
+    for name, value in options.values.items():
+        options.values[name] = with_models(value, places.__getitem__)
+    return held
+
+
+async def branch(  # noqa: PLR0913 - a branch, where it stands and what it may give
+    ctx: Context,
+    step: Step,
+    expr: tree.Expr,
+    wire: Node | None,
+    scope: Scope,
+    ports: frozenset[Port],
+) -> Node | None:
+    """Lower a branch that a step may run: it is asked the query that the wire belongs to."""
+    query = origin(wire) if wire is not None else None
+    if query is None:
+        return None
+    node = await ctx.lower(AsStep(expr, query, scope))
+    if node is not None and not gives(ctx, node, ports, f"a stage of `{step.name}`", expr.place):
+        return None
+    return node
+
+
+def _enough(ctx: Context, step: Step, call: tree.Call, inputs: tuple[Node, ...]) -> bool:
+    """Check that no input is missing."""
+    lacking = step.lacking([each.port for each in inputs])
+    if lacking is not None:
+        ctx.say(lacking.code, lacking.text, call.place, lacking.label, help=lacking.help)
+    return lacking is None
+
+
+def instance(ctx: Context, call: tree.Call, binding: Binding, scope: Scope) -> Scope | None:
+    """Return the scope of one use of a `def`: its parameters bound to what is given."""
+    definition = binding.statement
+    assert isinstance(definition, tree.Def)
+    names = [parameter.name for parameter in definition.parameters]
     try:
-        build(step.options, options.values, call, given)
+        given = match(call, names, names)
     except Bad as bad:
         ctx.catch(bad)
         return None
-    return options
+    if scope.within(definition):
+        defined_by_itself(ctx, binding, call)
+        return None
+    inner = Scope(binding.scope.folder, parent=binding.scope)
+    inner.definition, inner.caller = definition, scope
+    for parameter in definition.parameters:
+        if parameter.name not in given and parameter.default is None:
+            text = f"`{definition.name}` needs `{parameter.name}`"
+            notes = (Note(definition.name_place, "defined here"),)
+            ctx.say("E206", text, call.place, f"`{parameter.name}` is missing", notes=notes)
+            return None
+        written = given.get(parameter.name)
+        value, home = (written.value, scope) if written else (parameter.default, inner)
+        bound = Binding(parameter.name, parameter, home, parameter.place, value)
+        inner.names[parameter.name] = bound
+    return inner
 
 
-def heed(ctx: Context, step: Step, inputs: tuple[Node, ...], options: Options) -> None:
-    """Let a lone model's own files say what nobody else does, where a step asks it."""
-    for model in inputs if step.alone else ():
-        for name, value in model.settings.items():
-            stronger = "max_tokens" if name == "max_length" else name
-            if stronger not in options.values:
-                options.values[name] = value
-                options.places[name] = ctx.declared[model.bare]
+def opened(
+    ctx: Context, expr: tree.Expr, scope: Scope, wanted: Callable[[tree.Expr, Scope], bool]
+) -> tuple[tree.Expr, Scope]:
+    """Follow names, and uses of a `def`, as long as they lead to something that is wanted."""
+    found, home = follow(expr, scope)
+    while (binding := _definition(found, home)) is not None and _leads(binding, wanted):
+        assert isinstance(found, tree.Call)
+        inner = instance(ctx, found, binding, home)
+        if inner is None:
+            break
+        found, home = follow(_body(binding), inner)
+    return found, home
 
 
-def _written(argument: tree.Argument, scope: Scope) -> Place:
-    """Return where a value stands: behind a parameter's name, what the parameter was given."""
-    return follow(argument.value, scope)[0].place
+def _leads(binding: Binding, wanted: Callable[[tree.Expr, Scope], bool]) -> bool:
+    """Say whether the body of a `def` is what is wanted, or uses another one whose body is."""
+    seen: set[Binding] = set()
+    following: Binding | None = binding
+    while following is not None and following not in seen:
+        seen.add(following)
+        body, home = follow(_body(following), following.scope)
+        if wanted(body, home):
+            return True
+        following = _definition(body, home)
+    return False
 
 
-def defaults_of(ctx: Context, step: Step, scope: Scope) -> Options:
-    """Return what `default` statements say about a step, the weaker ones overridden."""
-    known = step.public_options
-    options = Options({}, {})
-    for home, default in scope.all_defaults():
-        if default.value.function != step.name:
-            continue
-        for argument in default.value.arguments:
-            if argument.name in known:
-                try:
-                    value = _default(ctx, step, argument, default, home)
-                    options.values[argument.name] = value
-                    options.places[argument.name] = _written(argument, home)
-                except Bad as bad:
-                    ctx.catch(bad)
-    return options
+def _definition(expr: tree.Expr, scope: Scope) -> Binding | None:
+    """Return the `def` that an expression is a use of."""
+    binding = scope.find(expr.function) if isinstance(expr, tree.Call) else None
+    return binding if binding is not None and isinstance(binding.statement, tree.Def) else None
 
 
-def check_default(
-    ctx: Context, default: tree.Default, steps: Mapping[str, Step], scope: Scope
-) -> None:
-    """Check a `default` statement: the step, its options, and their values."""
-    step = steps.get(default.value.function)
-    if step is None or not step.named:
-        public = [name for name, each in steps.items() if each.named]
-        place = default.value.function_place
-        ctx.mistakes.append(unknown(default.value.function, place, public, "step"))
-        return
-    try:
-        given = match(default.value, [], step.public_options)
-    except Bad as bad:
-        ctx.catch(bad)
-        return
-    for argument in given.values():
-        try:
-            _default(ctx, step, argument, default, scope)
-        except Bad as bad:
-            ctx.catch(bad)
+def _body(binding: Binding) -> tree.Expr:
+    assert isinstance(binding.statement, tree.Def)
+    return binding.statement.value
 
 
-def _default(
-    ctx: Context, step: Step, argument: tree.Argument, default: tree.Default, scope: Scope
-) -> object:
-    """Return the value that a `default` statement gives one option, or raise Bad."""
-    name = argument.name or ""
-    value = ctx.values.read(argument.value, hint_of(step.public_options[name]), scope)
-    try:
-        build(step.options, {name: value}, default.value, {name: argument})
-    except Bad as bad:
-        missing = "E206"  # the other options are none of this statement's business
-        if wrong := [each for each in bad.diagnostics if each.code != missing]:
-            raise Bad(*wrong) from None
-    return value
+async def through(ctx: Context, binding: Binding, request: Request, at: tree.Expr) -> Node | None:
+    """Lower what a name stands for, unless it stands for itself."""
+    if binding in ctx.active:
+        defined_by_itself(ctx, binding, at)
+        return None
+    ctx.active.add(binding)
+    result = await ctx.lower(request)
+    ctx.active.discard(binding)
+    return result
+
+
+def origin(wire: Node) -> Node | None:
+    """Return the query that a wire's value belongs to."""
+    return wire if wire.port is Port.QUERY else wire.origin

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.unfit import leads_back
+from composer.compiler.graph.value_mistakes import leads_back
 from composer.compiler.graph.values import Bad, Values, follow, is_number
 from composer.diagnostics import Diagnostic
 from composer.syntax import tree

@@ -12,8 +12,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.backends import BACKENDS
-from composer.compiler.graph.calls import defaults_of, heed, options_of
-from composer.compiler.graph.complaints import (
+from composer.compiler.graph.calls import build_node, instance, through
+from composer.compiler.graph.context import AsModel, AsStep, all_sound
+from composer.compiler.graph.members import member
+from composer.compiler.graph.naming import branch_names, label
+from composer.compiler.graph.options import defaults_of, heed, options_of
+from composer.compiler.graph.params import given_params
+from composer.compiler.graph.routes import as_route, branches_of, decided
+from composer.compiler.graph.scope import Binding, Scope, unknown
+from composer.compiler.graph.step_mistakes import (
     bank_needs_query,
     fits,
     gives,
@@ -23,15 +30,8 @@ from composer.compiler.graph.complaints import (
     not_a_step,
     undeclared,
 )
-from composer.compiler.graph.context import AsModel, AsStep, all_sound
-from composer.compiler.graph.members import member
-from composer.compiler.graph.naming import branch_names, label
-from composer.compiler.graph.params import given_params
-from composer.compiler.graph.routes import as_route, branches_of, decided
-from composer.compiler.graph.scope import Binding, Scope, unknown
-from composer.compiler.graph.survey import survey
 from composer.compiler.graph.templates import check_templates
-from composer.compiler.graph.uses import build_node, instance, through
+from composer.compiler.graph.unreached import survey
 from composer.compiler.graph.values import bound_value
 from composer.steps import STEPS
 from composer.syntax import tree

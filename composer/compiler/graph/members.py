@@ -6,20 +6,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.backends import BACKENDS
-from composer.compiler.graph.calls import options_of
-from composer.compiler.graph.complaints import (
+from composer.compiler.graph.calls import build_node, instance, through
+from composer.compiler.graph.context import AsModel
+from composer.compiler.graph.formulas import is_formula, terms
+from composer.compiler.graph.naming import label
+from composer.compiler.graph.options import options_of
+from composer.compiler.graph.scope import Binding, Scope, unknown
+from composer.compiler.graph.step_mistakes import (
     formula_with_weights,
     member_with_options,
     no_prompt,
     not_a_model,
     unusable_option,
 )
-from composer.compiler.graph.context import AsModel
-from composer.compiler.graph.formulas import is_formula, terms
-from composer.compiler.graph.naming import label
-from composer.compiler.graph.scope import Binding, Scope, unknown
-from composer.compiler.graph.unfit import no_value
-from composer.compiler.graph.uses import build_node, instance, through
+from composer.compiler.graph.value_mistakes import no_value
 from composer.compiler.graph.values import Bad, bound_value, follow
 from composer.methods import Logs
 from composer.steps import STEPS, Step

@@ -5,8 +5,8 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.hints import say
-from composer.compiler.graph.unfit import no_value
+from composer.compiler.graph.option_types import say
+from composer.compiler.graph.value_mistakes import no_value
 from composer.compiler.graph.values import Bad, bound_value, follow, match
 from composer.diagnostics import Note
 from composer.syntax import tree

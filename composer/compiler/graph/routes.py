@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.calls import defaults_of, options_of, place_inputs
-from composer.compiler.graph.complaints import (
+from composer.compiler.graph.calls import hold, opened, origin
+from composer.compiler.graph.context import AsModel, AsStep, all_sound
+from composer.compiler.graph.naming import branch_names
+from composer.compiler.graph.node import Options
+from composer.compiler.graph.options import defaults_of, options_of, place_inputs
+from composer.compiler.graph.step_mistakes import (
     fits,
     gives,
     judged_by_models,
@@ -15,10 +19,6 @@ from composer.compiler.graph.complaints import (
     nothing_to_decide,
     routed_fallback,
 )
-from composer.compiler.graph.context import AsModel, AsStep, all_sound
-from composer.compiler.graph.naming import branch_names
-from composer.compiler.graph.node import Options
-from composer.compiler.graph.uses import hold, opened, origin
 from composer.methods import Estimator
 from composer.steps import STEPS
 from composer.syntax import tree

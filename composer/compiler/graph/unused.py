@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.survey import survey
+from composer.compiler.graph.unreached import survey
 from composer.syntax import tree
 
 if TYPE_CHECKING:

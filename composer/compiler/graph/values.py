@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from composer.compiler.graph.hints import (
+from composer.compiler.graph.option_types import (
     hint_of,
     is_kind,
     is_model,
@@ -24,7 +24,7 @@ from composer.compiler.graph.hints import (
     unwrap,
 )
 from composer.compiler.graph.scope import Binding, Scope, unknown
-from composer.compiler.graph.unfit import (
+from composer.compiler.graph.value_mistakes import (
     EMPTY,
     complaint,
     given_twice,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from composer.compiler.pictures.measure import one_line
 from composer.compiler.pictures.picture import FILL, GREY
+from composer.compiler.pictures.text_width import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,11 +6,11 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from composer.compiler.pictures.across import spread
-from composer.compiler.pictures.face import Face, face
+from composer.compiler.pictures.coordinates import spread
 from composer.compiler.pictures.layers import in_layers
-from composer.compiler.pictures.measure import sans_width
 from composer.compiler.pictures.order import in_order
+from composer.compiler.pictures.svg_box import Face, face
+from composer.compiler.pictures.text_width import sans_width
 
 if TYPE_CHECKING:
     from composer.compiler.pictures.layers import Hop, Layers

@@ -7,8 +7,8 @@ from itertools import zip_longest
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import QUERY, Node, topological
+from composer.compiler.pictures.box_text import WEIGHTS, facts, weight
 from composer.compiler.pictures.picture import Box, Chip, Edge, Picture
-from composer.compiler.pictures.wording import WEIGHTS, facts, weight
 from composer.steps import Role
 from composer.values import Port
 

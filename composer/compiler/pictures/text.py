@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from composer.compiler.pictures.measure import one_line
+from composer.compiler.pictures.text_width import one_line
 from composer.diagnostics.printable import columns
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from composer.compiler.plan.describe import describe, describe_steps
 from composer.compiler.plan.devices import Device, devices
 from composer.compiler.plan.lock import Lock, hold, lock_of, lock_path, read_lock
-from composer.compiler.plan.placing import place
+from composer.compiler.plan.placement import place
 from composer.compiler.plan.plan import (
     VERSION,
     Plan,

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from composer.compiler.graph import topological
-from composer.compiler.plan.wording import declared_text
+from composer.compiler.plan.option_text import declared_text
 from composer.diagnostics import Diagnostic, Mistakes
 from composer.diagnostics.secrets import starred
 from composer.specs.content import file_digest

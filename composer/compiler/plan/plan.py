@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
-from composer.compiler.fits.find import learners_of
+from composer.compiler.fits.learners import learners_of
 from composer.compiler.graph import QUERY, topological
 from composer.compiler.graph.capabilities import card_of, checkpoint_of, checkpoints_in
 from composer.compiler.plan.devices import devices as found_devices
-from composer.compiler.plan.placing import place
-from composer.compiler.plan.wording import declared_text, option_text
+from composer.compiler.plan.option_text import declared_text, option_text
+from composer.compiler.plan.placement import place
 from composer.diagnostics.secrets import starred
 from composer.specs import Derived, Local
 from composer.values import Port

@@ -5,6 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from composer.compiler.rules.flatten import (
+    flat_fuses,
+    flat_votes,
+    never_chosen,
+    settled_cascade,
+    weightless_members,
+)
 from composer.compiler.rules.meaning import (
     flat_banks,
     lone_branch,
@@ -12,14 +19,7 @@ from composer.compiler.rules.meaning import (
     route_into_members,
 )
 from composer.compiler.rules.rewrite import Fired, Pass
-from composer.compiler.rules.sharing import greedy_once, lazy_members, one_forward, one_vocabulary
-from composer.compiler.rules.simpler import (
-    flat_fuses,
-    flat_votes,
-    never_chosen,
-    settled_cascade,
-    weightless_members,
-)
+from composer.compiler.rules.share import greedy_once, lazy_members, one_forward, one_vocabulary
 
 if TYPE_CHECKING:
     from composer.compiler.graph import Graph, Node

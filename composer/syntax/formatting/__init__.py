@@ -30,8 +30,8 @@ def formatted(file: File, to: str | None = None) -> str:
 
 def to_ens(file: File) -> str:
     """Write a recipe as canonical `.ens` text."""
-    from composer.syntax.formatting.ens import write
-    from composer.syntax.formatting.statements import Statements
+    from composer.syntax.formatting.ens_statements import Statements
+    from composer.syntax.formatting.ens_text import write
 
     as_written = notation(file.source.name) == "ens"
     made = page(file, Statements(as_written=as_written).item)

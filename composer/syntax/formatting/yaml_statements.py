@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from composer.syntax.formatting.ens_statements import type_text
 from composer.syntax.formatting.layout import Group, Item, Style, Value, span
-from composer.syntax.formatting.statements import type_text
-from composer.syntax.formatting.yaml_values import arguments, chain, expression, written
-from composer.syntax.scalars import block, plain, quoted
+from composer.syntax.formatting.yaml_expressions import arguments, chain, expression, written
 from composer.syntax.tree import (
     Answer,
     Call,
@@ -20,6 +19,7 @@ from composer.syntax.tree import (
     Statement,
     Use,
 )
+from composer.syntax.yaml_scalars import block, plain, quoted
 
 
 def kind(statement: Statement) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from composer.syntax.formatting.layout import WIDTH, Group, Item, Style, flat
 from composer.syntax.formatting.yaml_statements import kind, name
-from composer.syntax.scalars import comment
+from composer.syntax.yaml_scalars import comment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,14 +6,14 @@ import re
 from typing import TYPE_CHECKING
 
 from composer.diagnostics import Diagnostic, Mistakes, Place, Source, did_you_mean
+from composer.syntax.from_yaml.mistakes import misshapen
 from composer.syntax.from_yaml.nodes import Document, Node, YamlMapping, YamlSequence
-from composer.syntax.from_yaml.refusals import misshapen
 from composer.syntax.from_yaml.shapes import named, shape, twice
 from composer.syntax.from_yaml.statements import Statements
 from composer.syntax.lexemes import Lexeme
+from composer.syntax.mistakes.characters import conflict
+from composer.syntax.mistakes.statements import ABSENT, ELSEWHERE
 from composer.syntax.parsing import refuse_depth
-from composer.syntax.signs import conflict
-from composer.syntax.stated import ABSENT, ELSEWHERE
 from composer.syntax.tree import File, Statement
 
 if TYPE_CHECKING:

@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.diagnostics import Diagnostic, Mistakes, Place
+from composer.syntax.from_yaml.mistakes import TEXT_HELP, misshapen
 from composer.syntax.from_yaml.nodes import Node, Scalar, YamlMapping, YamlSequence
-from composer.syntax.from_yaml.refusals import TEXT_HELP, misshapen
+from composer.syntax.from_yaml.scalar_lexemes import lexed
 from composer.syntax.from_yaml.shapes import RESERVED, keyed, named, verbatim
-from composer.syntax.from_yaml.spelling import lexed
 from composer.syntax.parsing import one_expression
-from composer.syntax.scalars import TRAPS
 from composer.syntax.tree import Argument, Bank, Branch, Call, Chain, Expr, String
+from composer.syntax.yaml_scalars import TRAPS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from composer.diagnostics import Diagnostic, Mistakes, Note, Place, Source
-from composer.syntax.brackets import DEEPEST, too_deep
-from composer.syntax.from_yaml.refusals import SHARED, foreign, no_character, unreadable, unwritten
+from composer.syntax.from_yaml.mistakes import SHARED, foreign, no_character, unreadable, unwritten
+from composer.syntax.mistakes.brackets import DEEPEST, too_deep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from composer.diagnostics import Diagnostic, Mistakes, Note, Place, did_you_mean
+from composer.syntax.from_yaml.mistakes import SHARED, foreign, misshapen
 from composer.syntax.from_yaml.nodes import Node, Scalar, YamlMapping, YamlSequence
-from composer.syntax.from_yaml.refusals import SHARED, foreign, misshapen
 from composer.syntax.kinds import STATEMENTS, WORDS
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from composer.diagnostics import Diagnostic, Mistakes, Place
 from composer.syntax.from_yaml.expressions import Expressions
+from composer.syntax.from_yaml.mistakes import misshapen
 from composer.syntax.from_yaml.nodes import Node, Scalar, YamlMapping, YamlSequence
-from composer.syntax.from_yaml.refusals import misshapen
+from composer.syntax.from_yaml.scalar_lexemes import lexed
 from composer.syntax.from_yaml.shapes import fields, keyed, named, shape, verbatim
-from composer.syntax.from_yaml.spelling import lexed
 from composer.syntax.lexemes import Lexeme
 from composer.syntax.parsing import parse_lexemes
 from composer.syntax.tree import (

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from composer.compiler.pictures.marks import attribute, mark, words
-from composer.compiler.pictures.measure import (
+from composer.compiler.pictures.picture import FILL, GREY
+from composer.compiler.pictures.svg_elements import attribute, mark, words
+from composer.compiler.pictures.text_width import (
     mono_clipped,
     mono_width,
     one_line,
     sans_clipped,
     sans_width,
 )
-from composer.compiler.pictures.picture import FILL, GREY
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

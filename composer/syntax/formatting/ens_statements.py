@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from composer.syntax.formatting.expressions import Expressions, after, template
+from composer.syntax.formatting.ens_expressions import Expressions, after, template
 from composer.syntax.formatting.layout import Group, Item, Style, Value, span
 from composer.syntax.literals import quoted
 from composer.syntax.tree import (

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.hints import hint_of, say, with_article
-from composer.compiler.plan.wording import option_text
+from composer.compiler.graph.option_types import hint_of, say, with_article
+from composer.compiler.plan.option_text import option_text
 from composer.steps import STEPS
 
 if TYPE_CHECKING:

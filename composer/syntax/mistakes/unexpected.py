@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.syntax import missing, stated
 from composer.syntax.kinds import LITERALS, OPERATORS, STATEMENTS, WORDS, ends_operand
-from composer.syntax.spot import END, ParseContext
+from composer.syntax.mistakes import expressions, statements
+from composer.syntax.mistakes.context import END, ParseContext
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ def unexpected(statement: list[Lexeme], at: int) -> Diagnostic:
     for fits, say in TABLE:
         if fits(spot):
             return say(spot)
-    return missing.out_of_place(spot)
+    return expressions.out_of_place(spot)
 
 
 def _reserved(spot: ParseContext) -> bool:
@@ -47,7 +47,7 @@ def _stated(*heads: str) -> Callable[[ParseContext], bool]:
 
 
 def _chained(spot: ParseContext) -> bool:
-    return spot.found == "COMPARISON" and missing.comparison_before(spot) is not None
+    return spot.found == "COMPARISON" and expressions.comparison_before(spot) is not None
 
 
 def _nothing_after(spot: ParseContext) -> bool:
@@ -62,19 +62,19 @@ def _two_in_a_row(spot: ParseContext) -> bool:
 
 
 TABLE: tuple[tuple[Callable[[ParseContext], bool], Callable[[ParseContext], Diagnostic]], ...] = (
-    (_reserved, stated.reserved),
-    (lambda spot: spot.head.type == "USE", stated.use),
-    (_stated("MODEL", "LET"), stated.named),
-    (_stated("PARAM"), stated.param),
-    (_stated("DEF"), stated.define),
-    (_stated("EXAMPLE"), stated.example),
-    (lambda spot: spot.head.type == "DEFAULT" and spot.at < 3, stated.default),
-    (_chained, missing.chained),
-    (lambda spot: spot.found in ("EQUAL", "COLON"), missing.confused),
-    (lambda spot: spot.found == "NOT", missing.loose_not),
-    (_nothing_after, missing.operand),
-    (lambda spot: spot.at == 1 and _two_in_a_row(spot), stated.unknown),
-    (_two_in_a_row, missing.between),
-    (lambda spot: spot.found == "COMMA", missing.stray_comma),
+    (_reserved, statements.reserved),
+    (lambda spot: spot.head.type == "USE", statements.use),
+    (_stated("MODEL", "LET"), statements.named),
+    (_stated("PARAM"), statements.param),
+    (_stated("DEF"), statements.define),
+    (_stated("EXAMPLE"), statements.example),
+    (lambda spot: spot.head.type == "DEFAULT" and spot.at < 3, statements.default),
+    (_chained, expressions.chained),
+    (lambda spot: spot.found in ("EQUAL", "COLON"), expressions.confused),
+    (lambda spot: spot.found == "NOT", expressions.loose_not),
+    (_nothing_after, expressions.operand),
+    (lambda spot: spot.at == 1 and _two_in_a_row(spot), statements.unknown),
+    (_two_in_a_row, expressions.between),
+    (lambda spot: spot.found == "COMMA", expressions.stray_comma),
 )
 """The first row that fits a spot words it."""

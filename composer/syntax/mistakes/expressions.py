@@ -9,7 +9,7 @@ from composer.syntax.kinds import OPERATORS, ends_operand
 
 if TYPE_CHECKING:
     from composer.syntax.lexemes import Lexeme
-    from composer.syntax.spot import ParseContext
+    from composer.syntax.mistakes.context import ParseContext
 
 LONGEST = 24
 """A quoted piece of the recipe is cut after this many characters."""

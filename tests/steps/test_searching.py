@@ -6,7 +6,7 @@ from composer.backends.fake import Fake
 from composer.diagnostics import Mistakes
 from composer.recipe import Recipe
 from composer.specs import Declared
-from composer.steps.process import process_fuse
+from composer.steps.searching import process_fuse
 from composer.values import Completion, Generated, Query, Sampling
 
 ZOO = """

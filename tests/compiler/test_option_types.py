@@ -2,7 +2,7 @@
 
 import pytest
 
-from composer.compiler.graph.hints import say
+from composer.compiler.graph.option_types import say
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.syntax.formatting.layout import Group, Item, Style, Value, span
-from composer.syntax.scalars import TRAPS, block, operator, plain, quoted
 from composer.syntax.tree import (
     Bank,
     Boolean,
@@ -19,6 +18,7 @@ from composer.syntax.tree import (
     String,
 )
 from composer.syntax.unparse import unparse
+from composer.syntax.yaml_scalars import TRAPS, block, operator, plain, quoted
 
 if TYPE_CHECKING:
     from composer.syntax.tree import Argument

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from composer.syntax.brackets import DEEPEST, mismatched, too_deep, unclosed, unopened
 from composer.syntax.kinds import (
     CLOSES,
     CONTINUES,
@@ -15,6 +14,7 @@ from composer.syntax.kinds import (
     UNREADABLE,
     ends_operand,
 )
+from composer.syntax.mistakes.brackets import DEEPEST, mismatched, too_deep, unclosed, unopened
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,7 +61,7 @@ class Statements:
             self._take(held, None)
         self._end()
         if self._markers:
-            from composer.syntax.signs import conflict
+            from composer.syntax.mistakes.characters import conflict
 
             self.mistakes.append(conflict(self._markers))
 
@@ -96,7 +96,7 @@ class Statements:
             if self._fresh and (heads or not self._open):
                 return True
             if heads and not self._open and ends_operand(self._current[-1].type):
-                from composer.syntax.stated import misplaced
+                from composer.syntax.mistakes.statements import misplaced
 
                 self._refuse(misplaced(lexeme))
                 return True
@@ -130,7 +130,7 @@ class Statements:
 
     def _unreadable(self, lexeme: Lexeme) -> None:
         """Refuse what is no lexeme; a string without an end has taken in closing brackets."""
-        from composer.syntax.signs import unopened, unreadable
+        from composer.syntax.mistakes.characters import unopened, unreadable
 
         if self._current[0].type in QUOTING and self._current[1].type in ("NAME", "NUMBER"):
             self._refuse(unopened(self._current[1].place.to(lexeme.place)))
@@ -145,7 +145,7 @@ class Statements:
 
     def _turned_round(self, suspect: Lexeme, left_over: Lexeme) -> None:
         """Blame the template whose end was forgotten, and nothing that was misread after it."""
-        from composer.syntax.signs import unended
+        from composer.syntax.mistakes.characters import unended
 
         start = suspect.place.start
         self.whole = [one for one in self.whole if one[0].place.start < start]

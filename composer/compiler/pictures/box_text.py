@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from composer.compiler.plan.wording import option_text
+from composer.compiler.plan.option_text import option_text
 from composer.methods import Rule, Template
 from composer.values import Typed
 

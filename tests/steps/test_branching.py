@@ -2,7 +2,7 @@
 
 import pytest
 
-from composer.steps.banks import bank, choose, choose_many, fallback
+from composer.steps.branching import bank, choose, choose_many, fallback
 from composer.values import Decision, Ranking
 
 

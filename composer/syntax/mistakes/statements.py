@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from composer.diagnostics import Diagnostic, nearest
 from composer.syntax.kinds import STATEMENTS
-from composer.syntax.missing import between, operand, out_of_place, quoted
+from composer.syntax.mistakes.expressions import between, operand, out_of_place, quoted
 
 if TYPE_CHECKING:
     from composer.syntax.lexemes import Lexeme
-    from composer.syntax.spot import ParseContext
+    from composer.syntax.mistakes.context import ParseContext
 
 SHAPES = {
     "USE": '`use "zoo.ens" (A, B)` or `use "moa.ens" as moa`',

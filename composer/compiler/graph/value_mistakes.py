@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.hints import say
+from composer.compiler.graph.option_types import say
 from composer.diagnostics import Diagnostic, Note, did_you_mean
 from composer.steps import STEPS
 from composer.syntax import tree, unparse

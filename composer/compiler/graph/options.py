@@ -1,0 +1,148 @@
+"""Calls: which argument is an input, which an option, and what `default` statements add."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from composer.compiler.graph.node import Options
+from composer.compiler.graph.option_types import hint_of
+from composer.compiler.graph.scope import unknown
+from composer.compiler.graph.values import Bad, build, follow, match
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from composer.compiler.graph.context import Context
+    from composer.compiler.graph.node import Node
+    from composer.compiler.graph.scope import Scope
+    from composer.diagnostics import Place
+    from composer.steps import Input, Step
+    from composer.syntax import tree
+
+
+def place_inputs(step: Step, call: tree.Call) -> tuple[list[tuple[Input, tree.Expr]], tree.Call]:
+    """Split a call into the inputs that are written without a name, and the rest."""
+    inputs = step.arguments
+    variadic = bool(inputs) and inputs[-1].variadic
+    placed: list[tuple[Input, tree.Expr]] = []
+    rest: list[tree.Argument] = []
+    for argument in call.arguments:
+        room = variadic or len(placed) < len(inputs)
+        if argument.name is None and room and inputs:
+            placed.append((inputs[min(len(placed), len(inputs) - 1)], argument.value))
+        else:
+            rest.append(argument)
+    return placed, replace(call, arguments=tuple(rest))
+
+
+def options_of(
+    ctx: Context, step: Step, call: tree.Call, scope: Scope, hidden: Mapping[str, object]
+) -> Options | None:
+    """Return the options of a call that has no inputs in brackets."""
+    return fill(ctx, step, call, scope, call, hidden)
+
+
+def fill(  # noqa: PLR0913 - a step, its call and what is known beside it
+    ctx: Context,
+    step: Step,
+    rest: tree.Call,
+    scope: Scope,
+    call: tree.Call,
+    hidden: Mapping[str, object],
+) -> Options | None:
+    """Return the options that are set: by `default`, by the call, by the compiler."""
+    known = step.public_options
+    try:
+        given = match(rest, [n for n in step.positional if n in known], known)
+    except Bad as bad:
+        ctx.catch(bad)
+        return None
+    options = defaults_of(ctx, step, scope)
+    options.values.update(hidden)
+    sound = True
+    for name, argument in given.items():
+        try:
+            options.values[name] = ctx.values.read(argument.value, hint_of(known[name]), scope)
+            options.places[name] = _written(argument, scope)
+        except Bad as bad:
+            ctx.catch(bad)
+            sound = False
+    if not sound:
+        return None
+    try:
+        build(step.options, options.values, call, given)
+    except Bad as bad:
+        ctx.catch(bad)
+        return None
+    return options
+
+
+def heed(ctx: Context, step: Step, inputs: tuple[Node, ...], options: Options) -> None:
+    """Let a lone model's own files say what nobody else does, where a step asks it."""
+    for model in inputs if step.alone else ():
+        for name, value in model.settings.items():
+            stronger = "max_tokens" if name == "max_length" else name
+            if stronger not in options.values:
+                options.values[name] = value
+                options.places[name] = ctx.declared[model.bare]
+
+
+def _written(argument: tree.Argument, scope: Scope) -> Place:
+    """Return where a value stands: behind a parameter's name, what the parameter was given."""
+    return follow(argument.value, scope)[0].place
+
+
+def defaults_of(ctx: Context, step: Step, scope: Scope) -> Options:
+    """Return what `default` statements say about a step, the weaker ones overridden."""
+    known = step.public_options
+    options = Options({}, {})
+    for home, default in scope.all_defaults():
+        if default.value.function != step.name:
+            continue
+        for argument in default.value.arguments:
+            if argument.name in known:
+                try:
+                    value = _default(ctx, step, argument, default, home)
+                    options.values[argument.name] = value
+                    options.places[argument.name] = _written(argument, home)
+                except Bad as bad:
+                    ctx.catch(bad)
+    return options
+
+
+def check_default(
+    ctx: Context, default: tree.Default, steps: Mapping[str, Step], scope: Scope
+) -> None:
+    """Check a `default` statement: the step, its options, and their values."""
+    step = steps.get(default.value.function)
+    if step is None or not step.named:
+        public = [name for name, each in steps.items() if each.named]
+        place = default.value.function_place
+        ctx.mistakes.append(unknown(default.value.function, place, public, "step"))
+        return
+    try:
+        given = match(default.value, [], step.public_options)
+    except Bad as bad:
+        ctx.catch(bad)
+        return
+    for argument in given.values():
+        try:
+            _default(ctx, step, argument, default, scope)
+        except Bad as bad:
+            ctx.catch(bad)
+
+
+def _default(
+    ctx: Context, step: Step, argument: tree.Argument, default: tree.Default, scope: Scope
+) -> object:
+    """Return the value that a `default` statement gives one option, or raise Bad."""
+    name = argument.name or ""
+    value = ctx.values.read(argument.value, hint_of(step.public_options[name]), scope)
+    try:
+        build(step.options, {name: value}, default.value, {name: argument})
+    except Bad as bad:
+        missing = "E206"  # the other options are none of this statement's business
+        if wrong := [each for each in bad.diagnostics if each.code != missing]:
+            raise Bad(*wrong) from None
+    return value

@@ -1,0 +1,1 @@
+"""What a recipe's text got wrong, put in words: one file a kind of mistake."""
