@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from composer.diagnostics import Place, Source
 from composer.syntax import tree, unparse
-from composer.syntax.kinds import STATEMENTS
+from composer.syntax.lexemes import STATEMENTS
 
 if TYPE_CHECKING:
     from composer.recipe import Recipe

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from composer.syntax.kinds import CLOSES, CONTINUES, GOES_ON, OPENS, STATEMENTS
+from composer.syntax.lexemes import CLOSES, CONTINUES, GOES_ON, OPENS, STATEMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from composer.editor.around import Opened, opened, parameters, statement_after, statement_before
-from composer.syntax.kinds import STATEMENTS
+from composer.syntax.lexemes import STATEMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

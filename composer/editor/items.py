@@ -15,7 +15,7 @@ from composer.editor.subjects import takes
 from composer.methods import TEMPLATES, Rule, Template, find_part, parts
 from composer.steps import STEPS
 from composer.syntax import tree
-from composer.syntax.kinds import STATEMENTS
+from composer.syntax.lexemes import STATEMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -20,7 +20,7 @@ from pygments.token import (
 )
 
 from composer.syntax.building import TYPES
-from composer.syntax.kinds import STATEMENTS, WORDS
+from composer.syntax.lexemes import STATEMENTS, WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from composer.backends import BACKENDS
 from composer.steps import STEPS
 from composer.syntax.building import TYPES
-from composer.syntax.kinds import STATEMENTS, WORDS
+from composer.syntax.lexemes import STATEMENTS, WORDS
 
 NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 OPERATING = ("and", "not", "or")

@@ -23,13 +23,11 @@ WHERE = {
     "asking": ("model", "generate", "sample", "prompt", "prompted"),
     "branching": ("bank", "choose", "choose_many", "fallback"),
     "cascading": ("cascade",),
-    "fusing": ("token_fuse", "byte_fuse", "span_fuse", "handoff", "weigh"),
-    "merge": ("merge",),
+    "fusing": ("token_fuse", "byte_fuse", "span_fuse", "handoff", "weigh", "merge"),
     "searching": ("process_fuse",),
     "ranking": ("rank", "top", "best", "select", "regenerate"),
-    "reading": ("extract",),
     "routing": ("route",),
-    "voting": ("vote",),
+    "voting": ("extract", "vote"),
 }
 """In which file each step is declared."""
 

@@ -1,4 +1,4 @@
-"""Fusing models while they write: next-token distributions, bytes, spans, and handing over."""
+"""Models made of models: fused while they write, or merged into one set of weights."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
+from composer.checkpoints.dtypes import Dtype, long_name
 from composer.methods import (
     Align,
+    Average,
     Combine,
     Doubt,
     Draft,
+    Edit,
     Gate,
     Handover,
     Mean,
@@ -19,7 +22,7 @@ from composer.methods import (
     Weigh,
     Words,
 )
-from composer.specs import ByteFuse, Handoff, SpanFuse, TokenFuse, Weighed
+from composer.specs import ByteFuse, Derived, Handoff, SpanFuse, TokenFuse, Weighed
 from composer.steps.declare import step
 from composer.steps.site import Complaint
 from composer.values import Decision, Model
@@ -184,6 +187,30 @@ def handoff(
     The text goes over, not the tokens: the members may have unlike vocabularies.
     """
     return Handoff(members, names or _names(members), when)
+
+
+@step(paper="arXiv:2203.05482", formula=True, hidden=("names",))
+def merge(
+    *members: Model,
+    weights: tuple[float, ...] | None = None,
+    edit: Edit = Average(),
+    normalize: bool = True,
+    dtype: Dtype = "auto",
+    device: str = "auto",
+    names: tuple[str, ...] = (),
+) -> Derived:
+    """Make one model out of the weights of several that were tuned from one base.
+
+    With `weights`, or none of them, it is their mean, a model soup; a formula such as
+    `base + 0.6 * (maths - base)` is task arithmetic (arXiv:2212.04089), not divided by the sum of
+    its coefficients unless `normalize = true`. The members need the same shapes and the same
+    tokenizer; everything but the weights comes from the first. The merge is built when it is
+    first asked, and kept in the user's cache: `dtype` is how it is stored, by default as the first
+    member is.
+    """
+    return Derived(
+        members, names or _names(members), weights, edit, normalize, long_name(dtype), device
+    )
 
 
 @step(sign="`route -> fuse`", absorbs="fuse", labels={"decision": "weights"})

@@ -1,4 +1,4 @@
-"""Voting: the answer that most of the others agree with."""
+"""Voting: values are read out of answers, and the answer that most agree with is kept."""
 
 from __future__ import annotations
 
@@ -7,11 +7,21 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from composer.methods import Agreement, Count, Exact, PartError, Reduction, Seeded, Ties
+from composer.methods import (
+    Agreement,
+    Count,
+    Exact,
+    Number,
+    PartError,
+    Reader,
+    Reduction,
+    Seeded,
+    Ties,
+)
 from composer.steps.branching import WEIGHT
-from composer.steps.declare import step
+from composer.steps.declare import SAME, step
 from composer.steps.site import Complaint
-from composer.values import Asker, Candidates, Port, Text
+from composer.values import Asker, Candidates, Port, Ranking, Text
 from composer.values.finite import no_number
 from composer.values.gather import without
 
@@ -26,6 +36,27 @@ _ROUTE_BEFORE = (
 )
 BALLOTS = "ballots"
 """The fact under which a soft vote's winner keeps who voted for what, with the share of each."""
+
+
+@step(gives=SAME, may_abstain=True)
+def extract(
+    given: Text | Candidates | Ranking,
+    by: Reader = Number(),
+) -> Text | Candidates | Ranking:
+    """Read a value out of each answer; an answer without one abstains from votes."""
+    if isinstance(given, Text):
+        return _read(given, by)
+    return replace(given, texts=tuple(_read(text, by) for text in given.texts))
+
+
+@extract.counts
+def all_of_them(site: Site) -> int | None:
+    """As many as it is given."""
+    return site.inputs[0].count
+
+
+def _read(text: Text, by: Reader) -> Text:
+    return replace(text, value=by.read(text.text), extracted=True)
 
 
 @step(paper="arXiv:2402.05120", votes=True)

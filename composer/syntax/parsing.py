@@ -9,8 +9,19 @@ from composer.syntax.grammar import lark
 from composer.syntax.lexemes import Lexeme, lexemes
 from composer.syntax.mistakes.brackets import DEEPEST, too_deep
 from composer.syntax.splitting import Statements
-from composer.syntax.tree import Answer, Example, Expr, Statement, Use
-from composer.syntax.walking import deeper_than
+from composer.syntax.tree import (
+    Answer,
+    Bank,
+    Binary,
+    Call,
+    Chain,
+    Example,
+    Expr,
+    Fallback,
+    Statement,
+    Unary,
+    Use,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -87,6 +98,35 @@ def _statement(lexed: list[Lexeme]) -> Statement:
 def refuse_depth(statement: Statement) -> None:
     """Refuse what nests without brackets, such as a sum of very many terms."""
     value: Expr | None = None if isinstance(statement, Use | Example) else statement.value
-    deep = deeper_than(value, DEEPEST) if value else None
+    deep = _deeper_than(value, DEEPEST) if value else None
     if deep:
         raise Mistakes([too_deep(deep.place)])
+
+
+def _children(node: Expr) -> tuple[Expr, ...]:
+    """Give the expressions that an expression is made of, from left to right."""
+    match node:
+        case Chain():
+            return node.stages
+        case Fallback():
+            return node.choices
+        case Bank():
+            return tuple(branch.value for branch in node.branches)
+        case Call():
+            return tuple(argument.value for argument in node.arguments)
+        case Binary():
+            return (node.left, node.right)
+        case Unary():
+            return (node.operand,)
+        case _:
+            return ()
+
+
+def _deeper_than(node: Expr, limit: int) -> Expr | None:
+    """Find an expression nested more than so many levels deep, if there is one."""
+    level = [node]
+    for _ in range(limit):
+        level = [child for parent in level for child in _children(parent)]
+        if not level:
+            return None
+    return level[0]

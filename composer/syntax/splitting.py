@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from composer.syntax.kinds import (
+from composer.syntax.lexemes import (
     CLOSES,
     CONTINUES,
     GOES_ON,

@@ -14,7 +14,7 @@ from composer.editor.textmate import textmate
 from composer.steps import STEPS
 from composer.syntax.building import TYPES
 from composer.syntax.grammar import grammar
-from composer.syntax.kinds import STATEMENTS
+from composer.syntax.lexemes import STATEMENTS
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "recipes").rglob("*.ens"))

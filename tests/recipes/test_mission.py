@@ -6,7 +6,7 @@ import pytest
 
 import composer
 from composer.compiler.plan import describe, make_plan
-from composer.compiler.plan.devices import Device
+from composer.compiler.plan.placement import Device
 
 HERE = Path(__file__).parent
 MISSION = HERE.parents[1] / "recipes" / "mission.ens"

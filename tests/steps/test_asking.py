@@ -18,8 +18,8 @@ from composer.steps.asking import generate, prompt, prompted, sample
 from composer.steps.cascading import cascade
 from composer.steps.fusing import byte_fuse
 from composer.steps.ranking import best, rank, regenerate, select, top
-from composer.steps.reading import extract
 from composer.steps.routing import default_policy, route
+from composer.steps.voting import extract
 from composer.values import Candidates, Query, Ranking
 
 SURE = Rule(Operation(">=", (Confidence(), Constant(0.5))))

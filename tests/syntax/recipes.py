@@ -26,8 +26,7 @@ from composer.syntax import (
 )
 from composer.syntax.building import TYPES
 from composer.syntax.grammar import lark
-from composer.syntax.kinds import CLOSES, CONTINUES, GOES_ON, OPENS
-from composer.syntax.lexemes import lexemes
+from composer.syntax.lexemes import CLOSES, CONTINUES, GOES_ON, OPENS, lexemes
 
 _spec = importlib.util.spec_from_file_location("trees", Path(__file__).with_name("trees.py"))
 trees = importlib.util.module_from_spec(_spec)

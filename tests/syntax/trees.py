@@ -17,7 +17,7 @@ from composer.syntax import (
     String,
     Unary,
 )
-from composer.syntax.kinds import STATEMENTS, WORDS
+from composer.syntax.lexemes import STATEMENTS, WORDS
 
 RESERVED = {*STATEMENTS.values(), *(word.lower() for word in WORDS)}
 OPERATORS = ["or", "and", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/"]

@@ -13,7 +13,7 @@ from composer.compiler.graph.members import declared
 from composer.compiler.graph.options import check_default
 from composer.compiler.graph.overrides import overlay, override
 from composer.compiler.graph.params import check_param
-from composer.compiler.graph.unused import check_unused, warn_unused
+from composer.compiler.graph.unreached import check_unused, warn_unused
 from composer.diagnostics import Diagnostic, Mistakes, Place, Source
 from composer.steps import STEPS
 from composer.syntax import tree

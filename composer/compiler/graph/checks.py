@@ -9,6 +9,7 @@ from composer.backends import ModelError
 from composer.compiler.graph.node import QUERY, Node, topological
 from composer.compiler.graph.site import Facts, NodeSite, UnsoundError
 from composer.diagnostics import Diagnostic, Note
+from composer.methods.template import Template, names_in
 from composer.steps import Complaint
 from composer.values import Port
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from composer.specs import Problem
     from composer.steps import Site
 
+ANSWERS = ("answers", "answer")
+"""What a template can name only where answers reach it."""
 
 LOSSES = {
     "system": "the system message, or the messages after it",
@@ -154,3 +157,20 @@ def _stands(ctx: Context, site: Site) -> Place | None:
     """Return where a step stands, or where the name of a declared model does."""
     assert isinstance(site, NodeSite)
     return ctx.declared.get(site.node) or ctx.graph.places.get(site.node)
+
+
+def check_templates(ctx: Context, node: Node) -> None:
+    """Refuse answers in the templates of a step that only a question reaches."""
+    for template in node.values().values():
+        named = names_in(template.text) if isinstance(template, Template) else ()
+        missing = [name for name in ANSWERS if name in named]
+        if not missing:
+            continue
+        ctx.say(
+            "E402",
+            f"this template uses `{missing[0]}`, but only a query comes before it",
+            ctx.graph.places.get(node),
+            "has no answers",
+            help="ask models first: `[A, B] -> prompt(...)`, or use only `query`, `messages` and "
+            "`fields`",
+        )

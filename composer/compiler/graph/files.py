@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.scope import Binding, Scope
-from composer.compiler.graph.secrets import secrets
-from composer.diagnostics import Diagnostic, Mistakes, Source, did_you_mean, nearest
+from composer.diagnostics import Diagnostic, Mistakes, Place, Source, did_you_mean, nearest
+from composer.diagnostics.secrets import KEY
 from composer.syntax import parse, read, tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 LONGEST = 1024
 ROOT_MARKS = ("pyproject.toml", ".git")
@@ -68,7 +68,7 @@ class Loader:
             self._files[path] = None
             try:
                 text = source or _named(read(path), path)
-                self.mistakes += secrets(text)
+                self.mistakes += _secrets(text)
                 self._files[path] = parse(text)
             except Mistakes as mistakes:
                 self.mistakes += mistakes.diagnostics
@@ -220,3 +220,19 @@ def _recipes_near(folder: Path) -> Iterable[str]:
         found = (path for path in base.glob("**/*") if path.suffix in (".ens", ".yaml", ".yml"))
         for path in sorted(found)[:500]:
             yield str(path.relative_to(base))
+
+
+def _secrets(source: Source) -> Iterator[Diagnostic]:
+    """Yield a mistake for each secret in a file; what is drawn of it shows stars."""
+    found = list(KEY.finditer(source.text))
+    if not found:
+        return
+    masked = replace(source, text=KEY.sub(lambda key: "*" * len(key.group()), source.text))
+    for key in found:
+        yield Diagnostic(
+            "E406",
+            "this recipe contains a secret",
+            Place(masked, key.start(), key.end()),
+            "everybody who reads the file can read it",
+            help='write `env("NAME")` instead, and replace the secret at the service',
+        )

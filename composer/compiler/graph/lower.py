@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 
 from composer.backends import BACKENDS
 from composer.compiler.graph.calls import build_node, instance, through
+from composer.compiler.graph.checks import check_templates
 from composer.compiler.graph.context import AsModel, AsStep, all_sound
 from composer.compiler.graph.members import member
-from composer.compiler.graph.naming import branch_names, label
 from composer.compiler.graph.options import defaults_of, heed, options_of
 from composer.compiler.graph.params import given_params
 from composer.compiler.graph.routes import as_route, branches_of, decided
-from composer.compiler.graph.scope import Binding, Scope, unknown
+from composer.compiler.graph.scope import Binding, Scope, branch_names, label, unknown
 from composer.compiler.graph.step_mistakes import (
     bank_needs_query,
     fits,
@@ -30,7 +30,6 @@ from composer.compiler.graph.step_mistakes import (
     not_a_step,
     undeclared,
 )
-from composer.compiler.graph.templates import check_templates
 from composer.compiler.graph.unreached import survey
 from composer.compiler.graph.values import bound_value
 from composer.steps import STEPS

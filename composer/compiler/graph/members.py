@@ -9,9 +9,8 @@ from composer.backends import BACKENDS
 from composer.compiler.graph.calls import build_node, instance, through
 from composer.compiler.graph.context import AsModel
 from composer.compiler.graph.formulas import is_formula, terms
-from composer.compiler.graph.naming import label
 from composer.compiler.graph.options import options_of
-from composer.compiler.graph.scope import Binding, Scope, unknown
+from composer.compiler.graph.scope import Binding, Scope, label, unknown
 from composer.compiler.graph.step_mistakes import (
     formula_with_weights,
     member_with_options,

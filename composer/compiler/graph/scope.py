@@ -1,4 +1,4 @@
-"""Names: what each name of a file stands for, and what overrides it from outside."""
+"""Names: what each name of a file stands for, and names for branches that have none."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from composer.diagnostics import Diagnostic, Note, did_you_mean
-from composer.syntax import tree
+from composer.syntax import tree, unparse
+from composer.values.flow import unique
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -124,3 +125,24 @@ def unknown(name: str, place: Place, among: list[str], what: str = "name") -> Di
     return Diagnostic(
         code, f"unknown {what} `{name}`", place, "unknown", help=did_you_mean(name, among)
     )
+
+
+def label(expr: tree.Expr) -> str:
+    """Name a branch or a member by what it is."""
+    match expr:
+        case tree.Name(id=name):
+            return name
+        case tree.Chain(stages=stages):
+            return label(stages[-1])
+        case tree.Bank(branches=(branch,)):
+            return branch.name or label(branch.value)
+        case tree.Call(function=name, arguments=arguments):
+            names = [label(a.value) for a in arguments if isinstance(a.value, tree.Name)]
+            return f"{name}({', '.join(names)})" if names else name
+        case _:
+            return unparse(expr)
+
+
+def branch_names(bank: tree.Bank) -> tuple[str, ...]:
+    """Return the names of a bank's branches: those written, else what each branch is."""
+    return unique(branch.name or label(branch.value) for branch in bank.branches)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.naming import label
+from composer.compiler.graph.scope import label
 from composer.diagnostics import Diagnostic, Note
 from composer.syntax import tree, unparse
 from composer.values import Port

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.pictures.picture import FILL, GREY
-from composer.compiler.pictures.svg_box import text_mark
-from composer.compiler.pictures.svg_elements import mark
+from composer.compiler.pictures.svg_elements import mark, text_mark
 from composer.compiler.pictures.text_width import sans_width
 
 if TYPE_CHECKING:

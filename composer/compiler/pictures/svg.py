@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from composer.compiler.pictures.layout import LABEL, LONGEST, Layout
 from composer.compiler.pictures.legend import legend
 from composer.compiler.pictures.picture import GREY
-from composer.compiler.pictures.svg_box import draw_face, text_mark
-from composer.compiler.pictures.svg_elements import attribute, mark, number, words
+from composer.compiler.pictures.svg_box import draw_face
+from composer.compiler.pictures.svg_elements import attribute, mark, number, text_mark, words
 from composer.compiler.pictures.text_width import one_line, sans_clipped, sans_width
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from composer.compiler.pictures.picture import FILL, GREY
-from composer.compiler.pictures.svg_elements import attribute, mark, words
+from composer.compiler.pictures.picture import FILL
+from composer.compiler.pictures.svg_elements import mark, text_mark, words
 from composer.compiler.pictures.text_width import (
     mono_clipped,
     mono_width,
@@ -90,28 +90,6 @@ def draw_face(shown: Face, x: float, y: float, width: float) -> Iterator[str]:
         at += LINE
         yield text_mark(fact, x + PAD, at - 4, SMALL, "#3d444d", mono=True)
     yield "</g>"
-
-
-def text_mark(  # noqa: PLR0913 - what SVG wants to know of a text
-    text: str,
-    x: float,
-    y: float,
-    size: float,
-    fill: str = GREY,
-    *,
-    mono: bool = False,
-    weight: int | None = None,
-    anchor: str | None = None,
-) -> str:
-    """Write a line of text."""
-    said = attribute(
-        x=x, y=y, font_size=size, fill=fill, font_weight=weight, text_anchor=anchor,
-        font_family=MONO if mono else None, xml__space="preserve" if "  " in text else None,
-    )  # fmt: skip
-    return f"<text{said}>{words(text)}</text>"
-
-
-MONO = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 
 
 def _draw_row(row: Row, x: float, y: float) -> Iterator[str]:

@@ -1,10 +1,13 @@
-"""The marks that an SVG is made of, with everything in them escaped."""
+"""The elements that an SVG is made of, with everything in them escaped."""
 
 from __future__ import annotations
 
 from html import escape
 
+from composer.compiler.pictures.picture import GREY
 from composer.diagnostics import visible
+
+MONO = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 
 
 def number(value: float) -> str:
@@ -29,6 +32,25 @@ def attribute(**values: float | str | None) -> str:
 def mark(name: str, **values: float | str | None) -> str:
     """Write a mark without anything in it."""
     return f"<{name}{attribute(**values)}/>"
+
+
+def text_mark(  # noqa: PLR0913 - what SVG wants to know of a text
+    text: str,
+    x: float,
+    y: float,
+    size: float,
+    fill: str = GREY,
+    *,
+    mono: bool = False,
+    weight: int | None = None,
+    anchor: str | None = None,
+) -> str:
+    """Write a line of text."""
+    said = attribute(
+        x=x, y=y, font_size=size, fill=fill, font_weight=weight, text_anchor=anchor,
+        font_family=MONO if mono else None, xml__space="preserve" if "  " in text else None,
+    )  # fmt: skip
+    return f"<text{said}>{words(text)}</text>"
 
 
 def _value(value: float | str) -> str:

@@ -1,8 +1,14 @@
-"""Placement: which model goes to which device."""
+"""Placement: which devices there are, and which model goes to which.
+
+Devices are found without torch, so that a plan is quick.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import shutil
+import subprocess
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 from composer.diagnostics import Diagnostic, Mistakes
@@ -10,11 +16,42 @@ from composer.diagnostics import Diagnostic, Mistakes
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from composer.compiler.plan.devices import Device
     from composer.diagnostics import Place
+
+DRIVER_QUERY = ("--query-gpu=index,memory.free", "--format=csv,noheader,nounits")
 
 ROOM = 1.2
 """Bytes that a model takes for each byte of its weights: caches and activations beside them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A place for weights: its name as torch knows it, and its free bytes (None: not limited)."""
+
+    name: str
+    free: int | None = None
+
+
+@cache
+def devices() -> tuple[Device, ...]:
+    """Return the GPUs with their free memory, else the CPU."""
+    found = tuple(Device(f"cuda:{index}", free) for index, free in _gpus())
+    return found or (Device("cpu"),)
+
+
+def _gpus() -> list[tuple[int, int]]:
+    """Ask the driver's own tool, which every machine with such a GPU has."""
+    tool = shutil.which("nvidia-smi")
+    if tool is None:
+        return []
+    try:
+        done = subprocess.run(  # noqa: S603 - a fixed command found on the path
+            (tool, *DRIVER_QUERY), capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    rows = [line.split(",") for line in done.stdout.splitlines() if "," in line]
+    return [(int(index), int(free) << 20) for index, free in rows if free.strip().isdigit()]
 
 
 def place(

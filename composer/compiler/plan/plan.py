@@ -11,8 +11,8 @@ from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model
 from composer.compiler.fits.learners import learners_of
 from composer.compiler.graph import QUERY, topological
 from composer.compiler.graph.capabilities import card_of, checkpoint_of, checkpoints_in
-from composer.compiler.plan.devices import devices as found_devices
 from composer.compiler.plan.option_text import declared_text, option_text
+from composer.compiler.plan.placement import devices as found_devices
 from composer.compiler.plan.placement import place
 from composer.diagnostics.secrets import starred
 from composer.specs import Derived, Local
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from composer.backends import Declaration
     from composer.compiler.graph import Compiled, Graph, Node
-    from composer.compiler.plan.devices import Device
+    from composer.compiler.plan.placement import Device
     from composer.compiler.rules import Fired, Optimized
     from composer.diagnostics import Place
 

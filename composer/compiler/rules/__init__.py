@@ -1,7 +1,6 @@
 """The optimizer: named rules, each a pattern and a rewriting, run to a fixed point and logged."""
 
-from composer.compiler.rules.legal import illegal
-from composer.compiler.rules.passes import PASSES, Optimized, optimize
+from composer.compiler.rules.passes import PASSES, Optimized, illegal, optimize
 from composer.compiler.rules.rewrite import Fired, Pass, RewriteRule, pattern, rule
 
 __all__ = [

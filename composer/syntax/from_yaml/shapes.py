@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from composer.diagnostics import Diagnostic, Mistakes, Note, Place, did_you_mean
 from composer.syntax.from_yaml.mistakes import SHARED, foreign, misshapen
 from composer.syntax.from_yaml.nodes import Node, Scalar, YamlMapping, YamlSequence
-from composer.syntax.kinds import STATEMENTS, WORDS
+from composer.syntax.lexemes import STATEMENTS, WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.diagnostics import Diagnostic, Note
-from composer.syntax.kinds import OPENS
+from composer.syntax.lexemes import OPENS
 
 if TYPE_CHECKING:
     from composer.diagnostics import Place

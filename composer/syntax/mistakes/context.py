@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.syntax.kinds import CLOSES, OPENS
+from composer.syntax.lexemes import CLOSES, OPENS
 
 if TYPE_CHECKING:
     from composer.syntax.lexemes import Lexeme

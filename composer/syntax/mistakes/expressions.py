@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.diagnostics import Diagnostic, Note, visible
-from composer.syntax.kinds import OPERATORS, ends_operand
+from composer.syntax.lexemes import OPERATORS, ends_operand
 
 if TYPE_CHECKING:
     from composer.syntax.lexemes import Lexeme

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.diagnostics import Diagnostic, nearest
-from composer.syntax.kinds import STATEMENTS
+from composer.syntax.lexemes import STATEMENTS
 from composer.syntax.mistakes.expressions import between, operand, out_of_place, quoted
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.syntax.kinds import LITERALS, OPERATORS, STATEMENTS, WORDS, ends_operand
+from composer.syntax.lexemes import LITERALS, OPERATORS, STATEMENTS, WORDS, ends_operand
 from composer.syntax.mistakes import expressions, statements
 from composer.syntax.mistakes.context import END, ParseContext
 

@@ -5,7 +5,7 @@ import pytest
 
 from composer.diagnostics import Source
 from composer.diagnostics.caches import cache_folder
-from composer.syntax import grammar, parse, tables
+from composer.syntax import grammar, parse
 
 TEXT = 'use "a" (A)\nroute -> [A]'
 
@@ -61,6 +61,6 @@ def test_a_folder_of_another_user_is_not_trusted(caches, monkeypatch):
 
 
 def test_another_grammar_has_other_tables(caches):
-    one, two = tables._table("a"), tables._table("b")
+    one, two = grammar._table("a"), grammar._table("b")
     assert one != two
     assert one.parent == caches
