@@ -19,6 +19,7 @@ from composer.fit.settings import not_trainable
 from composer.heavy import np
 from composer.methods.estimators.rows import labels, table
 from composer.methods.estimators.values import Choice, Labels
+from composer.specs.content import json_digest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,8 +132,7 @@ def outcome_file_name(branch: Recipe, rows: Sequence[EvaluationRow], how: Compar
     references, how both are compared, and the version of the package.
     """
     questions = [[row.asked(), row.references] for row in rows]
-    content = json.dumps([PACKAGE_VERSION, branch.fingerprint, how, questions], sort_keys=True)
-    return f"{hashlib.sha256(content.encode()).hexdigest()}.json"
+    return f"{json_digest([PACKAGE_VERSION, branch.fingerprint, how, questions])}.json"
 
 
 def read_outcomes(name: str) -> dict[str, OutcomeTuple] | None:

@@ -8,7 +8,6 @@ anew, since its arithmetic may differ.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from contextlib import suppress
 from functools import lru_cache
@@ -20,6 +19,7 @@ from composer.diagnostics.secrets import starred_value
 from composer.run.result import as_warning
 from composer.run.sqlite_store import Store
 from composer.specs import leaves, prompts
+from composer.specs.content import json_digest
 from composer.specs.digest import content_now, digest
 from composer.values import Completion, Sampling, Score, Span
 
@@ -122,8 +122,7 @@ def score_key(request: ScoreTexts, text: str | None, content: Content = content_
 
 def _key(model: str, *asked: object) -> str:
     """Hash what is asked of a model: texts, numbers and lists of them."""
-    text = json.dumps([PACKAGE_VERSION, model, *asked])
-    return hashlib.sha256(text.encode()).hexdigest()
+    return json_digest([PACKAGE_VERSION, model, *asked])
 
 
 _DRAWN = attrgetter(*(each.name for each in dataclasses.fields(Sampling) if each.name != "seed"))

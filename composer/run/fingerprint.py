@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from typing import TYPE_CHECKING
 
 from composer.backends import Declaration
 from composer.compiler.graph import topological
 from composer.methods import Rule
-from composer.specs.content import file_digest
+from composer.specs.content import file_digest, json_digest
 from composer.values import Trainable
-from composer.values.typed import Resolve, Typed
+from composer.values.typed import Typed, file_of
 
 if TYPE_CHECKING:
     from composer.compiler.graph import Node
@@ -31,8 +29,7 @@ def fingerprint(root: Node, seed: int) -> str:
     order = topological(root)
     numbers = {node: at for at, node in enumerate(order)}
     nodes = [[node.op, [numbers[each] for each in node.inputs], _said(node)] for node in order]
-    text = json.dumps([seed, nodes], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
+    return json_digest([seed, nodes])[:DIGITS]
 
 
 def _said(node: Node) -> object:
@@ -70,7 +67,5 @@ def _rule(rule: Rule) -> object:
 
 
 def _field(part: Typed, name: str) -> object:
-    value = getattr(part, name)
-    marks = type(part).model_fields[name].metadata
-    a_file = any(isinstance(mark, Resolve) and mark.must_exist for mark in marks)
-    return file_digest(value) if a_file and isinstance(value, str) else _plain(value)
+    path = file_of(part, name)
+    return _plain(getattr(part, name)) if path is None else file_digest(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
@@ -15,8 +16,15 @@ MATTERS = (
 )
 """The files of a model's folder that its answers depend on."""
 
+_CANONICAL = json.JSONEncoder(sort_keys=True)
+
 Stamp: TypeAlias = tuple[int, int, int, int]
 Stamps: TypeAlias = tuple[tuple[str, Stamp | None], ...]
+
+
+def json_digest(value: object) -> str:
+    """Return the SHA-256 of a value as JSON, with the keys of its objects in order."""
+    return hashlib.sha256(_CANONICAL.encode(value).encode()).hexdigest()
 
 
 def file_digest(path: str | Path) -> str:

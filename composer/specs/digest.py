@@ -7,18 +7,16 @@ here is refused, for what is left out of a digest would let two models share kep
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from composer.specs.content import file_digest
+from composer.specs.content import file_digest, json_digest
 from composer.specs.derived import Derived
 from composer.specs.models import Declared
 from composer.specs.parts import kind_of
 from composer.values.fitted import Trainable
-from composer.values.typed import Resolve, Typed
+from composer.values.typed import Typed, file_of
 
 if TYPE_CHECKING:
     from composer.specs.declaration import Declaration
@@ -39,8 +37,7 @@ def digest(value: object, content: Content = content_now) -> str:
 
     `content` says what a declared model is by content.
     """
-    text = json.dumps(canonical(value, content), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return json_digest(canonical(value, content))
 
 
 def canonical(value: object, content: Content = content_now) -> JSON:
@@ -92,7 +89,5 @@ def _identity(part: type[Typed]) -> str:
 
 
 def _option(part: Typed, name: str, content: Content) -> JSON:
-    value = getattr(part, name)
-    marks = (mark for mark in type(part).model_fields[name].metadata if isinstance(mark, Resolve))
-    a_file = any(mark.must_exist for mark in marks) and isinstance(value, str)
-    return file_digest(value) if a_file else canonical(value, content)
+    path = file_of(part, name)
+    return canonical(getattr(part, name), content) if path is None else file_digest(path)

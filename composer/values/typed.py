@@ -55,3 +55,11 @@ class Typed(BaseModel):
     def summary(cls) -> str:
         """Return the first sentence of the docstring."""
         return (cls.__doc__ or "").strip().split("\n")[0]
+
+
+def file_of(value: Typed, option: str) -> str | None:
+    """Return the path in an option that names a file which must exist; None for other options."""
+    path = getattr(value, option)
+    marks = type(value).model_fields[option].metadata
+    named = any(isinstance(mark, Resolve) and mark.must_exist for mark in marks)
+    return path if named and isinstance(path, str) else None

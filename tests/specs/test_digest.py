@@ -9,10 +9,18 @@ from composer.backends.zoo import Zoo
 from composer.methods import Align, Combine, Logs, Mean, Shared, Template, Union
 from composer.methods.gate import Critical
 from composer.specs import Declared, Prompted, SpanFuse, TokenFuse
+from composer.specs.content import json_digest
 from composer.specs.digest import digest
 from composer.values import Fitted, State
 
 A, B = (Declared(name, Fake(says=name)) for name in "AB")
+
+
+def test_the_digest_of_json_never_changes_since_files_of_users_are_named_by_it():
+    kept = "c9d79c00bdf3d06497582df02a47ec62de6b3ed045e414ef3931f579ce9c2815"
+
+    assert json_digest({"b": [1, None, "é"], "a": 0.5}) == kept
+    assert json_digest({"a": 0.5, "b": [1, None, "é"]}) == kept
 
 
 def fuse(*members, combine=None, **options):

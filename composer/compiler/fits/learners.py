@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,9 +9,9 @@ from typing import TYPE_CHECKING
 from composer.compiler.graph import topological
 from composer.diagnostics import Diagnostic, Mistakes
 from composer.methods.estimators.base import Learned
-from composer.specs.content import file_digest
+from composer.specs.content import file_digest, json_digest
 from composer.values import Trainable
-from composer.values.typed import Resolve, Typed
+from composer.values.typed import Typed, file_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +37,7 @@ class Learner:
     def key(self) -> str:
         """What a fit of it is known by: the step, the part with its options, the names."""
         content = [self.node.op, self.option, specification(self.part), self.names]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return json_digest(content)
 
 
 def find(root: Node) -> list[Learner]:
@@ -117,11 +115,8 @@ def _parts(value: object) -> Iterator[Trainable]:
 
 
 def _plain(part: Typed, name: str) -> object:
-    value = getattr(part, name)
-    marks = type(part).model_fields[name].metadata
-    if isinstance(value, str) and any(isinstance(m, Resolve) and m.must_exist for m in marks):
-        return f"sha256:{file_digest(value)}"
-    return _json(value)
+    path = file_of(part, name)
+    return _json(getattr(part, name)) if path is None else f"sha256:{file_digest(path)}"
 
 
 def _json(value: object) -> object:

@@ -19,7 +19,7 @@ from composer.diagnostics import Diagnostic, Mistakes
 from composer.diagnostics.secrets import starred
 from composer.specs.content import file_digest
 from composer.values.errors import ModelError
-from composer.values.typed import Resolve, Typed
+from composer.values.typed import Typed, file_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -145,13 +145,12 @@ def _files(values: object) -> Iterator[str]:
     while todo:
         value = todo.pop()
         if isinstance(value, Typed):
-            for name, field in type(value).model_fields.items():
-                inner = getattr(value, name)
-                marks = [mark for mark in field.metadata if isinstance(mark, Resolve)]
-                if marks and marks[0].must_exist and isinstance(inner, str):
-                    yield inner
+            for name in type(value).model_fields:
+                path = file_of(value, name)
+                if path is None:
+                    todo.append(getattr(value, name))
                 else:
-                    todo.append(inner)
+                    yield path
         elif isinstance(value, str | bytes):
             continue
         elif hasattr(value, "__iter__"):

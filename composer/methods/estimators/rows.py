@@ -6,8 +6,6 @@ have `tags`, and an outcome `cost` in dollars, `prompt_tokens` and `completion_t
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,7 +23,7 @@ from composer.diagnostics import did_you_mean
 from composer.heavy import np
 from composer.methods.estimators.values import Choice, Labels
 from composer.methods.mistakes import PartError
-from composer.specs.content import file_digest
+from composer.specs.content import file_digest, json_digest
 from composer.values import Once
 
 if TYPE_CHECKING:
@@ -117,7 +115,6 @@ def _chosen(
     values = np.array(told, dtype=float).reshape(len(told), len(columns), len(Outcome._fields))
     quality, cost, tokens = np.moveaxis(values, 2, 0)
     rates = np.array([np.nan if price is None else price / 1e6 for price in prices])
-    known = json.dumps([found.digest, columns, names, prices])
     return Labels(
         tuple(row.query for row in found.rows),
         tuple(row.tags for row in found.rows),
@@ -126,7 +123,7 @@ def _chosen(
         np.where(np.isnan(cost), tokens * rates, cost),
         tokens,
         frozenset(n for n, column in zip(names, columns, strict=True) if column in found.graded),
-        hashlib.sha256(known.encode()).hexdigest(),
+        json_digest([found.digest, columns, names, prices]),
     )
 
 
