@@ -1,4 +1,11 @@
-"""Data sets, judging, and reports on how good, dear and slow a recipe is."""
+"""Evaluation: how good, how expensive and how slow a recipe is on a data set.
+
+`dataset` reads the rows, `measure` runs a recipe on them, `judge` compares answers with
+references, `members` does the same for each member alone. `report` holds the figures and `table`
+and `sentences` print them. For recipes with a route, `outcomes` gathers what each choice would
+have given, `router` and `baselines` compare the route with simple ones, and `decisions` judges a
+route without asking any model. `comparison` sets several recipes side by side, `plot` draws.
+"""
 
 from composer.evaluate.comparison import Comparison, compare, render
 from composer.evaluate.dataset import divide, read_rows

@@ -40,15 +40,15 @@ def baselines(outcomes: Outcomes) -> dict[str, tuple[Floats, Floats]]:
     choices at the router's mean cost. The oracle takes the best, and of those the cheapest.
     """
     shares = np.bincount(outcomes.chosen, minlength=len(outcomes.names)) / len(outcomes.ids)
-    found = {
+    values = {
         CHANCE: _mixed(outcomes, shares),
         LENGTH: outcomes.of(by_length(outcomes)),
     }
     if outcomes.cost is not None:
         spent = float(outcomes.of(outcomes.chosen)[1].mean())
         means = outcomes.cost.mean(axis=0), outcomes.quality.mean(axis=0)
-        found[ZERO] = _mixed(outcomes, mixture(*means, spent))
-    return found | {ORACLE: outcomes.of(_oracle(outcomes))}
+        values[ZERO] = _mixed(outcomes, mixture(*means, spent))
+    return values | {ORACLE: outcomes.of(_oracle(outcomes))}
 
 
 def by_length(outcomes: Outcomes) -> Picks:

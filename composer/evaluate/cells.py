@@ -1,7 +1,8 @@
-"""Tables for people, and the numbers in their cells."""
+"""Numbers as people and as JSON read them: table cells, and values that JSON can hold."""
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -9,8 +10,9 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from composer.metrics import Interval
+    from composer.values import JSON
 
-__all__ = ["percent", "spread", "table"]
+__all__ = ["ends", "interval_text", "percent", "plain", "table"]
 
 
 def table(first: str, *columns: str) -> Table:
@@ -22,7 +24,7 @@ def table(first: str, *columns: str) -> Table:
     return drawn
 
 
-def spread(one: Interval | None) -> str:
+def interval_text(one: Interval | None) -> str:
     """Write the ends of an interval as shares of a hundred."""
     return f"{100 * one.low:.1f} to {100 * one.high:.1f}" if one is not None else ""
 
@@ -30,3 +32,13 @@ def spread(one: Interval | None) -> str:
 def percent(share: float | None) -> str:
     """Write a share of a hundred."""
     return "unknown" if share is None else f"{100 * share:.1f} %"
+
+
+def plain(value: float) -> float | None:
+    """Return a number, nothing for what is undefined or never reached."""
+    return value if math.isfinite(value) else None
+
+
+def ends(interval: Interval) -> list[JSON]:
+    """Return the ends of an interval."""
+    return [plain(interval.low), plain(interval.high)]

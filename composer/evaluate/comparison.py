@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from composer.evaluate.differences import Difference
     from composer.evaluate.judge import Compare
-    from composer.evaluate.members import Known
+    from composer.evaluate.members import JudgedCache
     from composer.evaluate.report import Report
     from composer.evaluate.rows import EvaluationRow
     from composer.recipe import Recipe
@@ -57,12 +57,12 @@ def compare(
     *,
     how: Compare = "auto",
     members: bool = True,
-    seen: Callable[[Result], None] = lambda _: None,
+    on_result: Callable[[Result], None] = lambda _: None,
 ) -> Comparison:
     """Evaluate recipes one after the other on the same rows; rich prints what comes back."""
-    known: Known = {}
+    cache: JudgedCache = {}
     reports = (
-        evaluate(recipe, rows, how=how, members=members, seen=seen, known=known)
+        evaluate(recipe, rows, how=how, members=members, on_result=on_result, cache=cache)
         for recipe in recipes
     )
     return Comparison(tuple(reports))

@@ -7,16 +7,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from composer.evaluate.members import Members
-from composer.evaluate.outcomes import bank_of, lacking, made_of, outcomes_of
+from composer.evaluate.outcomes import (
+    outcomes_of,
+    route_decision_of,
+    routed_bank_of,
+    unjudged_choices,
+)
+from composer.evaluate.overlap import foreign_share, training_overlap
 from composer.evaluate.router import study
-from composer.evaluate.seen import foreign_share, seen_of
 from composer.evaluate.slices import tagged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from composer.evaluate.judge import Compare
-    from composer.evaluate.outcomes import Bank, Outcomes
+    from composer.evaluate.outcomes import Outcomes, RoutedBank
     from composer.evaluate.router import Router
     from composer.evaluate.rows import EvaluationRow
     from composer.evaluate.slices import Tagged
@@ -42,7 +47,7 @@ class Decided:
     seconds: float
     router: Router | None
     tags: Mapping[str, Tagged]
-    seen: int
+    overlap: int
     foreign: float | None
     lacks: tuple[str, ...] = ()
 
@@ -77,13 +82,13 @@ def decide_only(recipe: Recipe, rows: Sequence[EvaluationRow], *, how: Compare =
     Raises Failure (E712) where the recipe has no route, or one that reads answers.
     """
     with recipe.ready() as ensemble:
-        bank = bank_of(ensemble)
-        begun = time.perf_counter()
+        bank = routed_bank_of(ensemble)
+        start = time.perf_counter()
         named = None if bank is None else bank.route
         decisions = ensemble.decide([row.question() for row in rows], named)
-        seconds = time.perf_counter() - begun - ensemble.loading_seconds
-        seen = seen_of(recipe, ensemble.routes.values(), rows)
-    by_id = {row.id: one for row, one in zip(rows, decisions, strict=True)}
+        seconds = time.perf_counter() - start - ensemble.loading_seconds
+        overlap = training_overlap(recipe, ensemble.routes.values(), rows)
+    by_id = {row.id: decision for row, decision in zip(rows, decisions, strict=True)}
     members = Members.recorded(recipe, rows, how)
     outcomes = None if bank is None else _outcomes(bank, rows, by_id, members, how)
     router = None if outcomes is None else study(outcomes)
@@ -94,27 +99,31 @@ def decide_only(recipe: Recipe, rows: Sequence[EvaluationRow], *, how: Compare =
         seconds=seconds,
         router=router,
         tags=_tags(outcomes, router) if outcomes is not None and router is not None else {},
-        seen=seen,
-        foreign=foreign_share(one.foreign for one in decisions),
-        lacks=lacking(bank, rows, members, how) if bank is not None and router is None else (),
+        overlap=overlap,
+        foreign=foreign_share(decision.foreign for decision in decisions),
+        lacks=unjudged_choices(bank, rows, members, how)
+        if bank is not None and router is None
+        else (),
     )
 
 
 def _outcomes(
-    bank: Bank,
+    bank: RoutedBank,
     rows: Sequence[EvaluationRow],
     decisions: Mapping[str, Decision],
     members: Members,
     how: Compare,
 ) -> Outcomes | None:
-    made = {name: made_of(bank, one) for name, one in decisions.items()}
-    kept = {name: one for name, one in made.items() if one is not None}
-    return outcomes_of(bank, rows, kept, members, how)
+    chosen = {name: route_decision_of(bank, decision) for name, decision in decisions.items()}
+    judged = {name: decision for name, decision in chosen.items() if decision is not None}
+    return outcomes_of(bank, rows, judged, members, how)
 
 
 def _shares(decisions: Sequence[Decision]) -> dict[str, float]:
-    names = dict.fromkeys(name for one in decisions for name in one.weights)
-    count = {name: sum(one.weights.get(name, 0) > 0 for one in decisions) for name in names}
+    names = dict.fromkeys(name for decision in decisions for name in decision.weights)
+    count = {
+        name: sum(decision.weights.get(name, 0) > 0 for decision in decisions) for name in names
+    }
     return {name: count[name] / len(decisions) for name in names}
 
 

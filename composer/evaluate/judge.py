@@ -45,10 +45,10 @@ def judge(
     if answer is None:
         return 0.0
     written = [row.recorded[name] for name in dict.fromkeys(writers) if name in row.recorded]
-    same = [quality_of(kept) for kept in written if _same(kept, answer, row)]
-    known = [quality for quality in same if quality is not None]
-    if known:
-        return known[0]
+    same = [quality_of(outcome) for outcome in written if _same(outcome, answer, row)]
+    qualities = [quality for quality in same if quality is not None]
+    if qualities:
+        return qualities[0]
     if row.references:
         return float(any(matches(answer, one, how) for one in row.references))
     return quality_of(written[0]) if replayed and len(written) == 1 else None
@@ -57,19 +57,19 @@ def judge(
 def judgement(row: EvaluationRow, names: Iterable[str], how: Compare = "auto") -> float | None:
     """Give the quality of a model's own recorded answer, None where none is known."""
     for name in names:
-        kept = row.recorded.get(name)
-        if kept is not None:
-            quality = quality_of(kept)
-            if quality is None and kept.get("text") is not None:
-                return judge(row, str(kept["text"]), (), how)
+        outcome = row.recorded.get(name)
+        if outcome is not None:
+            quality = quality_of(outcome)
+            if quality is None and outcome.get("text") is not None:
+                return judge(row, str(outcome["text"]), (), how)
             return quality
     return None
 
 
-def _same(kept: Mapping[str, JSON], answer: str, row: EvaluationRow) -> bool:
+def _same(outcome: Mapping[str, JSON], answer: str, row: EvaluationRow) -> bool:
     """Whether an answer is the recorded one, or what stands for one without words."""
-    text = kept.get("text")
+    text = outcome.get("text")
     if text is not None:
         return exact(str(text), answer)
-    stands = {stand_in(kept), *(stand_in(kept, one) for one in row.references)}
+    stands = {stand_in(outcome), *(stand_in(outcome, one) for one in row.references)}
     return any(exact(one, answer) for one in stands)

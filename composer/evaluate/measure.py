@@ -7,13 +7,13 @@ from collections import Counter
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from composer.evaluate.heard import heard
+from composer.evaluate.member_answers import member_answers
 from composer.evaluate.members import Members, quality_of
-from composer.evaluate.outcomes import bank_of, made_of, outcomes_of
+from composer.evaluate.outcomes import outcomes_of, route_decision_of, routed_bank_of
+from composer.evaluate.overlap import foreign_scores, foreign_share, training_overlap
 from composer.evaluate.recipes import declarations
 from composer.evaluate.report import Report
 from composer.evaluate.router import study
-from composer.evaluate.seen import foreign_in, foreign_share, seen_of
 from composer.evaluate.slices import tagged
 from composer.metrics import difference_interval, mean_interval
 from composer.run.partial import Partial
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from composer.evaluate.judge import Compare
-    from composer.evaluate.members import Known
-    from composer.evaluate.outcomes import Bank
+    from composer.evaluate.members import JudgedCache
+    from composer.evaluate.outcomes import RoutedBank
     from composer.evaluate.router import Router
     from composer.evaluate.rows import EvaluationRow
     from composer.metrics import Interval
@@ -40,26 +40,29 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
     *,
     how: Compare = "auto",
     members: bool = True,
-    seen: Callable[[Result], None] = lambda _: None,
-    known: Known | None = None,
+    on_result: Callable[[Result], None] = lambda _: None,
+    cache: JudgedCache | None = None,
 ) -> Report:
     """Answer every row with a recipe, judge the answers, and set the members alone beside it.
 
     A row that fails counts as wrong; a row that nothing can judge is left out of the accuracy.
-    `seen` is called with each answer as it comes; `known` keeps what is found of members, so
+    `on_result` is called with each answer as it comes; `cache` keeps the judgements of members, so
     that other recipes over the same rows and models need not ask them again.
     """
     begun = time.perf_counter()
     with recipe.ready() as ensemble:
-        results = list(_watched(ensemble.map([row.question() for row in rows]), seen))
+        results = list(_watched(ensemble.map([row.question() for row in rows]), on_result))
         seconds = time.perf_counter() - begun - ensemble.loading_seconds
-        bank, learnt = bank_of(ensemble), seen_of(recipe, ensemble.routes.values(), rows)
+        bank, overlap = (
+            routed_bank_of(ensemble),
+            training_overlap(recipe, ensemble.routes.values(), rows),
+        )
     by_id = {row.id: row for row in rows}
     judged = _judged(recipe, by_id, results, how)
     alone = Members({})
     if members:
-        spoken = heard(by_id, results)
-        alone = Members.of(recipe, rows, how, spoken, {} if known is None else known)
+        answers = member_answers(by_id, results)
+        alone = Members.of(recipe, rows, how, answers, {} if cache is None else cache)
     single = _best(alone)
     calls, total = _spent(results)
     partial = Partial()
@@ -79,8 +82,8 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
         qualities=judged,
         over_best=_over(judged, single),
         router=_router(bank, rows, results, alone, how) if members and bank else None,
-        seen=learnt,
-        foreign=foreign_share(foreign_in(results)),
+        overlap=overlap,
+        foreign=foreign_share(foreign_scores(results)),
         failure=_failure(results),
         partial=partial.partial,
         failed_branches=partial.counts,
@@ -110,21 +113,21 @@ def _over(judged: Mapping[str, float], best: Mapping[str, float]) -> Interval | 
 
 
 def _router(
-    bank: Bank,
+    bank: RoutedBank,
     rows: Sequence[EvaluationRow],
     results: Iterable[Result],
     alone: Members,
     how: Compare,
 ) -> Router | None:
-    made = {result.id: made_of(bank, result) for result in results}
-    kept = {name: one for name, one in made.items() if one is not None}
-    outcomes = outcomes_of(bank, rows, kept, alone, how)
+    chosen = {result.id: route_decision_of(bank, result) for result in results}
+    judged = {name: decision for name, decision in chosen.items() if decision is not None}
+    outcomes = outcomes_of(bank, rows, judged, alone, how)
     return None if outcomes is None else study(outcomes)
 
 
-def _watched(results: Iterable[Result], seen: Callable[[Result], None]) -> Iterator[Result]:
+def _watched(results: Iterable[Result], on_result: Callable[[Result], None]) -> Iterator[Result]:
     for result in results:
-        seen(result)
+        on_result(result)
         yield result
 
 

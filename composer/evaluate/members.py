@@ -15,25 +15,33 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from composer.backends import Declaration
-    from composer.evaluate.heard import Heard
     from composer.evaluate.judge import Compare
+    from composer.evaluate.member_answers import MemberAnswers
     from composer.evaluate.rows import EvaluationRow
     from composer.metrics import Interval
     from composer.recipe import Recipe
     from composer.run import Result
     from composer.values.card import Price
 
-__all__ = ["Alone", "Judged", "Known", "Members", "best_of", "quality_of", "spent"]
+__all__ = [
+    "Judged",
+    "JudgedCache",
+    "MemberSummary",
+    "Members",
+    "best_of",
+    "quality_of",
+    "recorded_cost",
+]
 
 Judged = dict[str, tuple[float, float]]
 """By row: the quality of the answer, and the dollars that it cost."""
 
-Known = dict[tuple[str, ...], Judged]
+JudgedCache = dict[tuple[str, ...], Judged]
 """What was found of members before."""
 
 
 @dataclass(frozen=True)
-class Alone:
+class MemberSummary:
     """One member on its own: the rows it was judged on, how often it was right, what it cost."""
 
     rows: int
@@ -42,7 +50,7 @@ class Alone:
     cost: float
 
 
-def best_of(members: Mapping[str, Alone]) -> str | None:
+def best_of(members: Mapping[str, MemberSummary]) -> str | None:
     """The member that is right most often alone; among equals the cheapest, then the first."""
     ranked = sorted(members, key=lambda name: (-members[name].accuracy, members[name].cost))
     return ranked[0] if ranked else None
@@ -60,21 +68,21 @@ class Members:
         recipe: Recipe,
         rows: Sequence[EvaluationRow],
         how: Compare,
-        spoken: Heard,
-        known: Known,
+        answers: MemberAnswers,
+        cache: JudgedCache,
     ) -> Members:
         """Judge every model of a recipe alone.
 
-        A row counts as it was recorded; else by what the member said while the recipe ran; else
-        the member is asked. `known` keeps what is found, for other recipes over the same rows.
+        A row counts as it was recorded; else by the member's answer while the recipe ran; else
+        the member is asked. `cache` keeps the judgements for other recipes over the same rows.
         """
-        found = {}
+        judged = {}
         for name, declaration in declarations(recipe).items():
             key = (name, declaration.identity(), options_of(recipe, name), how)
-            if key not in known:
-                known[key] = _alone(recipe, name, rows, how, spoken.get(name, {}))
-            found[name] = known[key]
-        return cls(found)
+            if key not in cache:
+                cache[key] = _alone(recipe, name, rows, how, answers.get(name, {}))
+            judged[name] = cache[key]
+        return cls(judged)
 
     @classmethod
     def recorded(cls, recipe: Recipe, rows: Sequence[EvaluationRow], how: Compare) -> Members:
@@ -87,7 +95,7 @@ class Members:
         )
 
     @cached_property
-    def summary(self) -> dict[str, Alone]:
+    def summary(self) -> dict[str, MemberSummary]:
         """Each member that was judged at all, with its accuracy."""
         return {name: _summed(judged) for name, judged in self.judged.items() if judged}
 
@@ -116,9 +124,9 @@ class Members:
         return [[judged[name][0] for judged in many] for name in sorted(shared)]
 
 
-def _summed(judged: Judged) -> Alone:
+def _summed(judged: Judged) -> MemberSummary:
     qualities, costs = zip(*judged.values(), strict=True)
-    return Alone(len(judged), fmean(qualities), mean_interval(qualities), sum(costs))
+    return MemberSummary(len(judged), fmean(qualities), mean_interval(qualities), sum(costs))
 
 
 def quality_of(
@@ -127,11 +135,11 @@ def quality_of(
     """Judge one answer; one that failed is wrong."""
     if result.error is not None or result.answer is None:
         return 0.0
-    asked = [name for name in result.members if name in models]
-    if result.text is not None and result.text.source in asked:
-        asked = [result.text.source]
-    writers = [alias for name in asked for alias in data_names(name, models[name])]
-    replayed = all(models[name].name == "recorded" for name in asked)
+    names = [name for name in result.members if name in models]
+    if result.text is not None and result.text.source in names:
+        names = [result.text.source]
+    writers = [alias for name in names for alias in data_names(name, models[name])]
+    replayed = all(models[name].name == "recorded" for name in names)
     quality = judge(row, result.answer, writers, how, replayed=replayed)
     return _carried(result) if quality is None else quality
 
@@ -147,41 +155,43 @@ def _alone(
     name: str,
     rows: Sequence[EvaluationRow],
     how: Compare,
-    spoken: Mapping[str, tuple[str, float]],
+    answers: Mapping[str, tuple[str, float]],
 ) -> Judged:
     declaration = declarations(recipe)[name]
     names = data_names(name, declaration)
     judged = _kept(rows, names, price_of(declaration), how)
-    left = []
+    unjudged = []
     for row in rows:
         if row.id in judged:
             continue
-        text, spent = spoken.get(row.id, ("", 0.0))
-        quality = judge(row, text, names, how, replayed=False) if row.id in spoken else None
+        text, dollars = answers.get(row.id, ("", 0.0))
+        quality = judge(row, text, names, how, replayed=False) if row.id in answers else None
         if quality is None:
-            left.append(row)
+            unjudged.append(row)
         else:
-            judged[row.id] = (quality, spent)
-    return judged | (_asked(recipe, name, left, how) if left else {})
+            judged[row.id] = (quality, dollars)
+    return judged | (_asked(recipe, name, unjudged, how) if unjudged else {})
 
 
 def _kept(
     rows: Sequence[EvaluationRow], names: tuple[str, ...], price: Price, how: Compare
 ) -> Judged:
     """Judge what was recorded under some of a model's names."""
-    found = ((row, judgement(row, names, how)) for row in rows)
+    judgements = ((row, judgement(row, names, how)) for row in rows)
     return {
-        row.id: (quality, spent(row, names, price)) for row, quality in found if quality is not None
+        row.id: (quality, recorded_cost(row, names, price))
+        for row, quality in judgements
+        if quality is not None
     }
 
 
-def spent(row: EvaluationRow, names: tuple[str, ...], price: Price) -> float:
+def recorded_cost(row: EvaluationRow, names: tuple[str, ...], price: Price) -> float:
     """The dollars of a recorded answer: its tokens at a declared price, else as recorded."""
-    kept = next((row.recorded[name] for name in names if name in row.recorded), {})
-    read, written = (int(kept.get(key) or 0) for key in ("prompt_tokens", "completion_tokens"))
+    answer = next((row.recorded[name] for name in names if name in row.recorded), {})
+    read, written = (int(answer.get(key) or 0) for key in ("prompt_tokens", "completion_tokens"))
     if price and read + written:
         return (read * price[0] + written * price[1]) / 1e6
-    return float(kept.get("cost") or 0.0)
+    return float(answer.get("cost") or 0.0)
 
 
 def _asked(recipe: Recipe, name: str, rows: Sequence[EvaluationRow], how: Compare) -> Judged:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from composer.evaluate.judge import judgement
-from composer.evaluate.members import spent
+from composer.evaluate.members import recorded_cost
 from composer.heavy import np
 
 if TYPE_CHECKING:
@@ -23,14 +23,22 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.floating]
 
-__all__ = ["Bank", "Outcomes", "RouteDecision", "bank_of", "lacking", "made_of", "outcomes_of"]
+__all__ = [
+    "Outcomes",
+    "RouteDecision",
+    "RoutedBank",
+    "outcomes_of",
+    "route_decision_of",
+    "routed_bank_of",
+    "unjudged_choices",
+]
 
-Told = tuple[float, float]
+JudgedAnswer = tuple[float, float]
 """The quality of an answer and its dollars."""
 
 
 @dataclass(frozen=True)
-class Bank:
+class RoutedBank:
     """A route that chooses one of several branches; `route` is its id in the plan."""
 
     route: str
@@ -77,7 +85,7 @@ class Outcomes:
         return self.quality[at, picks], cost[at, picks]
 
 
-def bank_of(ensemble: Ensemble) -> Bank | None:
+def routed_bank_of(ensemble: Ensemble) -> RoutedBank | None:
     """The last route of a recipe that chooses one branch of a bank, None where there is none."""
     chosen = [_bank(name, node) for name, node in ensemble.routes.items() if _one(node)]
     return chosen[-1] if chosen else None
@@ -89,33 +97,35 @@ def _one(route: Node) -> bool:
     return not options.get("fused") and not (policy is not None and policy.many)
 
 
-def _bank(name: str, route: Node) -> Bank:
+def _bank(name: str, route: Node) -> RoutedBank:
     names = route.get("names")
-    return Bank(name, names, route.values().get("aliases", ((),) * len(names)))
+    return RoutedBank(name, names, route.values().get("aliases", ((),) * len(names)))
 
 
-def made_of(bank: Bank, told: Result | Decision) -> RouteDecision | None:
+def route_decision_of(bank: RoutedBank, result: Result | Decision) -> RouteDecision | None:
     """What a route decided in a run, or without one; None where the run never reached it."""
     from composer.run import Result
 
-    if not isinstance(told, Result):
-        return _made(bank, told.weights, told.estimates)
-    events = told.trace.events if told.trace is not None else ()
-    notes = next((each.notes for each in events if each.id == bank.route), {})
+    if not isinstance(result, Result):
+        return _made(bank, result.weights, result.estimates)
+    events = result.trace.events if result.trace is not None else ()
+    notes = next((event.notes for event in events if event.id == bank.route), {})
     return _made(bank, notes["weights"], notes["estimates"]) if "weights" in notes else None
 
 
 def _made(
-    bank: Bank, weights: Mapping[str, float], estimates: Mapping[str, float]
+    bank: RoutedBank, weights: Mapping[str, float], estimates: Mapping[str, float]
 ) -> RouteDecision:
-    each = [weights[name] for name in bank.names]
-    return RouteDecision(each.index(max(each)), tuple(estimates[name] for name in bank.names))
+    chosen_weights = [weights[name] for name in bank.names]
+    return RouteDecision(
+        chosen_weights.index(max(chosen_weights)), tuple(estimates[name] for name in bank.names)
+    )
 
 
 def outcomes_of(
-    bank: Bank,
+    bank: RoutedBank,
     rows: Sequence[EvaluationRow],
-    made: Mapping[str, RouteDecision],
+    decisions: Mapping[str, RouteDecision],
     members: Members,
     how: Compare,
 ) -> Outcomes | None:
@@ -124,54 +134,54 @@ def outcomes_of(
     A choice that is one model is judged as that member alone is; any other branch by what was
     recorded under its name.
     """
-    looks = [_look(*each, members, how) for each in zip(bank.names, bank.aliases, strict=True)]
-    kept: list[tuple[EvaluationRow, list[Told]]] = []
+    lookups = [_look(*each, members, how) for each in zip(bank.names, bank.aliases, strict=True)]
+    complete: list[tuple[EvaluationRow, list[JudgedAnswer]]] = []
     for row in rows:
-        told = [look(row) for look in looks] if row.id in made else [None]
-        known = [each for each in told if each is not None]
-        if len(known) == len(told):
-            kept.append((row, known))
-    if not kept:
+        answers = [look(row) for look in lookups] if row.id in decisions else [None]
+        judged = [each for each in answers if each is not None]
+        if len(judged) == len(answers):
+            complete.append((row, judged))
+    if not complete:
         return None
-    values = np.array([told for _, told in kept], dtype=np.float64)
-    decided = [made[row.id] for row, _ in kept]
+    values = np.array([answers for _, answers in complete], dtype=np.float64)
+    decided = [decisions[row.id] for row, _ in complete]
     cost, unit = _costs(values[..., 0], values[..., 1])
     return Outcomes(
-        ids=tuple(row.id for row, _ in kept),
+        ids=tuple(row.id for row, _ in complete),
         names=bank.names,
         quality=values[..., 0],
         cost=cost,
         unit=unit,
         estimates=np.array([each.estimates for each in decided], dtype=np.float64),
         chosen=np.array([each.chosen for each in decided]),
-        lengths=np.array([len(row.query) for row, _ in kept]),
-        tags=tuple(row.tags for row, _ in kept),
+        lengths=np.array([len(row.query) for row, _ in complete]),
+        tags=tuple(row.tags for row, _ in complete),
     )
 
 
-def lacking(
-    bank: Bank, rows: Sequence[EvaluationRow], members: Members, how: Compare
+def unjudged_choices(
+    bank: RoutedBank, rows: Sequence[EvaluationRow], members: Members, how: Compare
 ) -> tuple[str, ...]:
     """Name the choices of which some row has no outcome, only those of which none has if any."""
-    looks = [_look(*each, members, how) for each in zip(bank.names, bank.aliases, strict=True)]
-    told = [sum(look(row) is not None for row in rows) for look in looks]
-    few = [name for name, count in zip(bank.names, told, strict=True) if count < len(rows)]
-    none = [name for name, count in zip(bank.names, told, strict=True) if not count]
-    return tuple(none or few)
+    lookups = [_look(*each, members, how) for each in zip(bank.names, bank.aliases, strict=True)]
+    counts = [sum(look(row) is not None for row in rows) for look in lookups]
+    incomplete = [name for name, count in zip(bank.names, counts, strict=True) if count < len(rows)]
+    empty = [name for name, count in zip(bank.names, counts, strict=True) if not count]
+    return tuple(empty or incomplete)
 
 
 def _look(
     name: str, aliases: tuple[str, ...], members: Members, how: Compare
-) -> Callable[[EvaluationRow], Told | None]:
+) -> Callable[[EvaluationRow], JudgedAnswer | None]:
     """Return how a choice's own answer to a row is found."""
     judged = members.judged.get(name, {})
-    known = (*aliases, name)
+    names = (*aliases, name)
 
-    def look(row: EvaluationRow) -> Told | None:
+    def look(row: EvaluationRow) -> JudgedAnswer | None:
         if row.id in judged:
             return judged[row.id]
-        quality = judgement(row, known, how)
-        return None if quality is None else (quality, spent(row, known, None))
+        quality = judgement(row, names, how)
+        return None if quality is None else (quality, recorded_cost(row, names, None))
 
     return look
 

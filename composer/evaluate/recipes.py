@@ -20,8 +20,8 @@ __all__ = ["alone", "data_names", "declarations", "options_of", "price_of"]
 
 def declarations(recipe: Recipe) -> dict[str, Declaration]:
     """The models that the recipe's answer can reach, by name, in the order of their declaration."""
-    found = ((name, node.declaration) for name, node in _models(recipe).items())
-    return {name: each for name, each in found if each is not None}
+    declared = ((name, node.declaration) for name, node in _models(recipe).items())
+    return {name: each for name, each in declared if each is not None}
 
 
 def data_names(name: str, declaration: Declaration) -> tuple[str, ...]:

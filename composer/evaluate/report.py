@@ -11,7 +11,7 @@ from composer.values.requests import dollars
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from composer.evaluate.members import Alone
+    from composer.evaluate.members import MemberSummary
     from composer.evaluate.router import Router
     from composer.evaluate.slices import Tagged
     from composer.metrics import Interval
@@ -27,10 +27,10 @@ class Report:
     `random` is what choosing a member by chance would reach, `oracle` what always choosing one
     that is right would. `over_best` is the difference to the best member over the rows judged for
     both. `router` is there where a route chose among branches whose outcomes are known, and
-    `seen` counts the rows whose questions it learnt from, `foreign` is the share of those far from
-    all that it learnt from. `qualities` holds the judged rows by id:
-    1 for a right answer. `failure` says which row failed first, and why; `partial` counts the rows
-    that were answered without branches that failed, and `failed_branches` how often each did.
+    `overlap` counts the rows whose questions it was fitted on, `foreign` is the share of rows far
+    from all of these. `qualities` holds the judged rows by id: 1 for a right answer.
+    `failure` says which row failed first, and why. `partial` counts the rows that were answered
+    without branches that failed, and `failed_branches` how often each did.
     """
 
     recipe: str
@@ -38,7 +38,7 @@ class Report:
     errors: int
     accuracy: float | None
     interval: Interval | None
-    members: Mapping[str, Alone]
+    members: Mapping[str, MemberSummary]
     random: float | None
     oracle: float | None
     cost: float
@@ -50,7 +50,7 @@ class Report:
     qualities: Mapping[str, float] = field(repr=False)
     over_best: Interval | None = None
     router: Router | None = None
-    seen: int = 0
+    overlap: int = 0
     foreign: float | None = None
     failure: str | None = None
     partial: int = 0
@@ -102,7 +102,7 @@ class Report:
             "tags": {tag: one.as_dict() for tag, one in self.tags.items()},
             "over_best_member": _plain(self.over_best),
             "router": self.router.as_dict() if self.router is not None else None,
-            "rows_learnt_from": self.seen,
+            "rows_learnt_from": self.overlap,
             "foreign": self.foreign,
         }
 

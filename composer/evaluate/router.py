@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from composer.evaluate.baselines import CHANCE, LENGTH, ORACLE, ZERO, baselines, best_single
-from composer.evaluate.plain import both, plain
+from composer.evaluate.cells import ends, plain
 from composer.evaluate.sweep import APGR, GAIN, LENGTH_APGR, sweep
 from composer.heavy import np
 from composer.metrics import Interval, drawn_interval, resampled_means
@@ -38,7 +38,7 @@ class Standing:
 
     def as_dict(self) -> dict[str, JSON]:
         """Give the plain values that `--json` prints."""
-        return {"accuracy": self.accuracy.mean, "interval": both(self.accuracy), "cost": self.cost}
+        return {"accuracy": self.accuracy.mean, "interval": ends(self.accuracy), "cost": self.cost}
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Against:
             "than": self.than,
             "measure": self.measure,
             "difference": plain(self.difference.mean),
-            "interval": both(self.difference),
+            "interval": ends(self.difference),
             "settled": self.difference.settled,
         }
 
@@ -100,7 +100,7 @@ class Router:
             "baselines": {name: one.as_dict() for name, one in self.baselines.items()},
             "against": [one.as_dict() for one in self.against],
             "figures": {
-                name: {"value": plain(one.mean), "interval": both(one)}
+                name: {"value": plain(one.mean), "interval": ends(one)}
                 for name, one in self.figures.items()
             },
             "curve": self.curve.as_dict() if self.curve is not None else None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from composer.evaluate.baselines import ORACLE, ZERO
-from composer.evaluate.cells import percent, spread, table
+from composer.evaluate.cells import interval_text, percent, table
 from composer.evaluate.sweep import AIQ, APGR, EQUAL, LENGTH_APGR, ZERO_AIQ
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def router_tables(router: Router, *, alone: bool) -> Iterator[RenderableType]:
 
 def _stand(drawn: Table, name: str, one: Standing, unit: str, style: str | None = None) -> None:
     cost = {"$": f"${one.cost:.3g}", "calls": percent(one.cost)}.get(unit, "")
-    drawn.add_row(name, percent(one.accuracy.mean), spread(one.accuracy), cost, style=style)
+    drawn.add_row(name, percent(one.accuracy.mean), interval_text(one.accuracy), cost, style=style)
 
 
 def _figures(figures: Mapping[str, Interval]) -> Table:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from composer.evaluate.baselines import LENGTH, ORACLE, ZERO
 from composer.evaluate.decisions import Decided
-from composer.evaluate.words import unjudged
+from composer.evaluate.sentences import unjudged
 from composer.heavy import np
 from composer.metrics import hull
 from composer.run import Failure

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from composer.evaluate.baselines import ranked
-from composer.evaluate.plain import plain
+from composer.evaluate.cells import plain
 from composer.heavy import np
 from composer.metrics import (
     aiq,

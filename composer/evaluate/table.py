@@ -11,10 +11,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from composer.evaluate.cells import percent, spread, table
+from composer.evaluate.cells import interval_text, percent, table
 from composer.evaluate.differences import decided_differences
 from composer.evaluate.router_table import FIGURES, router_tables
-from composer.evaluate.words import between, decided_remarks, remarks, unjudged
+from composer.evaluate.sentences import between, decided_remarks, remarks, unjudged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -102,7 +102,7 @@ def _main(report: Report) -> Table:
     rows.add_row(
         report.recipe,
         percent(report.accuracy),
-        spread(report.interval),
+        interval_text(report.interval),
         _dollars(report.cost),
         f"{report.tokens:,}",
         f"{report.seconds:.1f}",

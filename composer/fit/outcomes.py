@@ -117,7 +117,7 @@ def _answers(
         tokens = sum(usage.prompt_tokens + usage.completion_tokens for usage in usages)
         spent[result.id] = (result.cost, float(tokens))
 
-    report = evaluate(branch, rows, how=settings.how, members=False, seen=on_result)
+    report = evaluate(branch, rows, how=settings.how, members=False, on_result=on_result)
     if report.errors == len(rows):
         text = f"every answer of `{name}` failed, first {report.failure}"
         raise not_trainable(text, "try it with `compose run`")

@@ -174,7 +174,7 @@ def test_without_any_judgement_the_accuracy_is_unknown():
 def test_answers_are_seen_as_they_come():
     seen = []
 
-    evaluate(surest(), ROWS, members=False, seen=lambda result: seen.append(result.id))
+    evaluate(surest(), ROWS, members=False, on_result=lambda result: seen.append(result.id))
 
     assert seen == ["0", "1", "2", "3"]
 

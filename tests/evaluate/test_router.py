@@ -122,9 +122,9 @@ def test_rows_that_it_learnt_from_are_counted(data):
 
     only = decide_only(recipe(data, by=f'knn("{data}")'), rows)
 
-    assert only.seen == SIZE
+    assert only.overlap == SIZE
     assert f"{SIZE} of the rows are among those that the route learnt from" in text(only)
-    assert decide_only(recipe(data), rows).seen == 0
+    assert decide_only(recipe(data), rows).overlap == 0
 
 
 def text(*several):
@@ -300,7 +300,7 @@ def test_routerbench_is_routed_as_it_is_published(tmp_path):
     assert report.router.singles["B"].accuracy.mean == 1.0
     assert report.router.decided.accuracy.mean == report.accuracy == 1.0
     assert report.router.decided.cost == pytest.approx(report.cost / 8)
-    assert report.seen == 8
+    assert report.overlap == 8
 
 
 def test_the_data_of_a_fit_are_known_again(data, tmp_path):
@@ -311,7 +311,7 @@ def test_the_data_of_a_fit_are_known_again(data, tmp_path):
 
     only = decide_only(load(file, root="/"), read_rows(data))
 
-    assert only.seen == SIZE
+    assert only.overlap == SIZE
     assert only.router.decided.accuracy.mean > 0.7
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.evaluate.baselines import CHANCE, LENGTH, ZERO
-from composer.evaluate.seen import FOREIGN
+from composer.evaluate.overlap import FOREIGN
 from composer.evaluate.slices import lost
 from composer.evaluate.sweep import APGR, GAIN
 
@@ -72,10 +72,11 @@ def unjudged(one: Decided) -> str:
 
 def _origin(one: Report | Decided) -> Iterator[str]:
     """Say that a route is measured on what it learnt from, or on what it knows nothing of."""
-    if one.seen:
+    if one.overlap:
         yield (
-            f"{one.seen:,} of the rows are among those that the route learnt from, which flatters "
-            "it here: measure it on others, or go by the cross-validation of `compose fit`."
+            f"{one.overlap:,} of the rows are among those that the route learnt from, which "
+            "flatters it here. Measure it on others, or use the cross-validation of "
+            "`compose fit`."
         )
     if one.foreign is not None and one.foreign > MANY:
         yield (
