@@ -39,8 +39,8 @@ class Combine(Protocol):
 
 def mean(lined: Aligned, shares: Sequence[MemberWeight]) -> Distributions:
     """`sum w_i p_i`: the linear pool (GaC, arXiv:2406.12585)."""
-    if lined.tables is None or any(share.wide for share in shares):
-        parts = (share.of(lined.probabilities(n)) for n, share in enumerate(shares))
+    if lined.tables is None or any(share.per_column for share in shares):
+        parts = (share.multiply_(lined.probabilities(n)) for n, share in enumerate(shares))
         total = next(parts)
         for part in parts:
             total += part
@@ -48,7 +48,7 @@ def mean(lined: Aligned, shares: Sequence[MemberWeight]) -> Distributions:
     first = lined.members[0].scores
     total = first.new_zeros(len(first), lined.width + 1)  # the last: what no column stands for
     for member, share, table in zip(lined.members, shares, lined.tables, strict=True):
-        table.add(total, share.of(member.probabilities()))
+        table.add(total, share.multiply_(member.probabilities()))
     return Distributions(total[:, : lined.width], linear=True)
 
 
@@ -61,11 +61,11 @@ def logs(lined: Aligned, shares: Sequence[MemberWeight]) -> Distributions:
     """
     total: Tensor | None = None
     for n, share in enumerate(shares):
-        wide = lined.logs(n)
-        out = wide.isneginf() if share.least < 0 else None
-        part = share.of(wide)
+        wide = lined.log_scores(n)
+        out = wide.isneginf() if share.minimum < 0 else None
+        part = share.multiply_(wide)
         if out is not None:
-            part = part.masked_fill(share.mute(out, value=0), -torch.inf)
+            part = part.masked_fill(share.fill_masked_(out, value=0), -torch.inf)
         total = part if total is None else total.add_(part)
     assert total is not None
     return Distributions(total)
@@ -91,10 +91,10 @@ def plausible(
     member has no say, nothing is ruled out.
     """
     said = of(lined, shares)
-    if shares[0].place != 0:
+    if shares[0].member != 0:
         return said
     first = lined.probabilities(0)
-    out = (first < alpha * first.amax(-1, keepdim=True)) & shares[0].speaks(first)
+    out = (first < alpha * first.amax(-1, keepdim=True)) & shares[0].nonzero_rows(first)
     return Distributions(
         said.scores.masked_fill(out, 0.0 if said.linear else -torch.inf), said.linear
     )
@@ -109,9 +109,9 @@ def _extreme(
     """The extreme of weighted probabilities; members without a say in a row are passed over."""
     total: Tensor | None = None
     for n, share in enumerate(shares):
-        part = share.of(lined.probabilities(n))
+        part = share.multiply_(lined.probabilities(n))
         if isinstance(share.value, torch.Tensor) or share.value:
-            part = share.mute(part, silence)
+            part = share.fill_masked_(part, silence)
             total = part if total is None else choose(total, part)
     assert total is not None
     return Distributions(total, linear=True)

@@ -31,7 +31,7 @@ class Distributions:
     index: Tensor | None = None
 
     @cached_property
-    def constant(self) -> Tensor:
+    def log_normalizer(self) -> Tensor:
         """What to take from logarithms [row] to make them log-probabilities."""
         return self.scores.sum(-1).log() if self.linear else self.scores.logsumexp(-1)
 
@@ -41,19 +41,22 @@ class Distributions:
             return self.scores / self.scores.sum(-1, keepdim=True)
         return self.scores.softmax(-1)
 
-    def logs(self) -> Tensor:
+    def log_scores(self) -> Tensor:
         """Logarithms [row, column], up to a constant a row."""
         return self.scores.log() if self.linear else self.scores
 
     def logprobs(self, rows: Sequence[int]) -> Tensor:
         """Log-probabilities [some rows, column]."""
-        return Distributions(self.scores[rows], self.linear).logs() - self.constant[rows, None]
+        return (
+            Distributions(self.scores[rows], self.linear).log_scores()
+            - self.log_normalizer[rows, None]
+        )
 
-    def entries(self, rows: Tensor, columns: Tensor) -> Tensor:
+    def entries_at(self, rows: Tensor, columns: Tensor) -> Tensor:
         """The entries [n] that columns of rows stand for."""
         return columns if self.index is None else self.index[rows, columns]
 
-    def at(self, rows: Tensor, entries: Tensor) -> Tensor:
+    def logprobs_of(self, rows: Tensor, entries: Tensor) -> Tensor:
         """Log-probabilities [n] of entries in rows."""
         if self.index is None:
             found = self.scores[rows, entries]
@@ -61,17 +64,17 @@ class Distributions:
             there = self.index[rows] == entries[:, None]
             missing = 0.0 if self.linear else -torch.inf
             found = self.scores[rows].masked_fill(~there, missing).amax(-1)
-        return (found.log() if self.linear else found) - self.constant[rows]
+        return (found.log() if self.linear else found) - self.log_normalizer[rows]
 
-    def over(self, rows: Tensor, entries: Sequence[int]) -> Tensor:
+    def logprob_of_any(self, rows: Tensor, entries: Sequence[int]) -> Tensor:
         """Log-probabilities [row] of any of some entries; without any, minus infinity."""
         if not entries:
-            return self.constant.new_full((len(rows),), -torch.inf)
+            return self.log_normalizer.new_full((len(rows),), -torch.inf)
         columns = torch.tensor(entries, device=rows.device)
-        each = [self.at(rows, column.expand(len(rows))) for column in columns]
+        each = [self.logprobs_of(rows, column.expand(len(rows))) for column in columns]
         return torch.stack(each, -1).logsumexp(-1)
 
-    def dense(self, width: int) -> Distributions:
+    def to_dense(self, width: int) -> Distributions:
         """The same with a column for each of `width` entries."""
         if self.index is None:
             return self
@@ -80,7 +83,7 @@ class Distributions:
         wide.scatter_(1, self.index.where(self.index >= 0, width), self.scores)
         return Distributions(wide[:, :width], self.linear)
 
-    def some(self, rows: Sequence[int]) -> Distributions:
+    def select(self, rows: Sequence[int]) -> Distributions:
         """The same for some of the rows."""
         index = None if self.index is None else self.index[rows]
         return Distributions(self.scores[rows], self.linear, index)
@@ -90,7 +93,7 @@ def gathered(parts: Sequence[tuple[Sequence[int], Distributions]], width: int) -
     """Distributions of some rows each, over `width` entries, as one of all rows."""
     if len(parts) == 1:
         return parts[0][1]
-    scores = torch.cat([said.dense(width).logs()[:, :width] for _, said in parts])
+    scores = torch.cat([said.to_dense(width).log_scores()[:, :width] for _, said in parts])
     order = torch.tensor([row for rows, _ in parts for row in rows]).argsort()
     return Distributions(scores[order.to(scores.device)])
 
@@ -103,46 +106,46 @@ class MemberWeight:
 
     def __init__(self, weights: Sequence[float], device: torch.device, place: int = 0) -> None:
         alike = len(set(weights)) == 1
-        self.place = place
-        self.least = min(weights)
-        self.silent = _without(weights)
-        self.dropped: Tensor | None = None
+        self.member = place
+        self.minimum = min(weights)
+        self.zero_rows = _without(weights)
+        self.masked_rows: Tensor | None = None
         column = torch.tensor(weights, dtype=torch.float32, device=device)[:, None]
         self.value: float | Tensor = weights[0] if alike else column
 
-    def times(self, factor: Tensor) -> MemberWeight:
+    def scaled(self, factor: Tensor) -> MemberWeight:
         """The share multiplied by a factor [row, 1] or [row, column], 0 or more."""
         new = copy(self)
         new.value = factor * self.value
         return new
 
-    def without(self, rows: Tensor) -> MemberWeight:
+    def masked(self, rows: Tensor) -> MemberWeight:
         """The share with no say in some more rows [row, 1], which are true."""
         new = copy(self)
-        new.dropped = rows if self.dropped is None else self.dropped | rows
+        new.masked_rows = rows if self.masked_rows is None else self.masked_rows | rows
         return new
 
     @property
-    def wide(self) -> bool:
+    def per_column(self) -> bool:
         """Whether columns weigh unlike."""
         return isinstance(self.value, torch.Tensor) and self.value.shape[1] > 1
 
-    def speaks(self, like: Tensor) -> Tensor:
+    def nonzero_rows(self, like: Tensor) -> Tensor:
         """Whether the member has a say [row, 1], for as many rows as another tensor has."""
         weighs = torch.as_tensor(self.value, device=like.device) != 0
         there = weighs.any(-1, keepdim=True) if weighs.ndim else weighs
         there = there.expand(len(like), 1).clone()
-        return self.mute(there, 0.0)
+        return self.fill_masked_(there, 0.0)
 
-    def of(self, scores: Tensor) -> Tensor:
+    def multiply_(self, scores: Tensor) -> Tensor:
         """Multiply scores [row, column] in place; rows without a say become 0."""
-        return self.mute(scores.mul_(self.value), 0.0)
+        return self.fill_masked_(scores.mul_(self.value), 0.0)
 
-    def mute(self, scores: Tensor, value: float) -> Tensor:
+    def fill_masked_(self, scores: Tensor, value: float) -> Tensor:
         """Put a value into the rows without a say, in place, whatever stands there."""
-        if self.silent:
-            scores[self.silent] = value
-        return scores if self.dropped is None else scores.masked_fill_(self.dropped, value)
+        if self.zero_rows:
+            scores[self.zero_rows] = value
+        return scores if self.masked_rows is None else scores.masked_fill_(self.masked_rows, value)
 
 
 def _without(weights: Sequence[float]) -> list[int] | slice:
@@ -156,7 +159,7 @@ class EntryTable(Protocol):
     def add(self, total: Tensor, probabilities: Tensor) -> None:
         """Add probabilities [row, own entry] to those of what they mean [row, entry + 1]."""
 
-    def logs(self, logs: Tensor) -> Tensor:
+    def log_scores(self, logs: Tensor) -> Tensor:
         """Logarithms [row, own entry] as [row, entry]; minus infinity where there is none."""
 
 
@@ -176,7 +179,7 @@ class Aligned:
     members: Sequence[Distributions]
     width: int
     tables: Sequence[EntryTable] | None = None
-    finish: Callable[[Distributions], Distributions] = _same
+    to_entries: Callable[[Distributions], Distributions] = _same
 
     def probabilities(self, member: int) -> Tensor:
         """One member's probabilities [row, column], in memory of their own."""
@@ -187,7 +190,7 @@ class Aligned:
         self.tables[member].add(total, own)
         return total[:, : self.width]
 
-    def logs(self, member: int) -> Tensor:
+    def log_scores(self, member: int) -> Tensor:
         """One member's logarithms [row, column], in memory of their own, up to a constant."""
-        own = self.members[member].logs()
-        return self.tables[member].logs(own) if self.tables else own[:, : self.width].clone()
+        own = self.members[member].log_scores()
+        return self.tables[member].log_scores(own) if self.tables else own[:, : self.width].clone()

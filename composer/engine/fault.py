@@ -24,7 +24,7 @@ def drop_faulty(
     It leaves if it may; then the error is `MemberDropped`.
     """
     for state in sequence.states.values():
-        state.count.spoilt = True
+        state.counts.may_hold_nan = True
     for n, own in enumerate(logits):
         if n not in sequence.states or own is None:
             continue

@@ -66,7 +66,7 @@ class FuseNode:
     weights: tuple[float, ...]
     combine: Combine
     weigh: Weigh | None
-    prior: Prior | None
+    prompt_weights: Prior | None
     gate: Gate | None
     leave: bool
     lazy: bool
@@ -116,11 +116,11 @@ class Group:
         return isinstance(self.root, FuseNode) and self.root.lazy
 
     @property
-    def prior(self) -> Prior | None:
+    def prompt_weights(self) -> Prior | None:
         """What finds the members' weights in the prompt."""
-        return self.root.prior if isinstance(self.root, FuseNode) else None
+        return self.root.prompt_weights if isinstance(self.root, FuseNode) else None
 
-    def spared(self, slot: int, weights: Sequence[float]) -> tuple[float, ...] | None:
+    def weights_without(self, slot: int, weights: Sequence[float]) -> tuple[float, ...] | None:
         """Weights without the member that has a leaf, over their sum; None if it cannot leave."""
         root = self.root
         if not isinstance(root, FuseNode) or not root.leave:
@@ -140,24 +140,24 @@ class Group:
         return self._processors[asked]
 
     @cached_property
-    def lead(self) -> list[int]:
+    def first_slots(self) -> list[int]:
         """The leaves of the first member."""
         first = self.root.children[0] if isinstance(self.root, FuseNode) else self.root
         return list(first.slots)
 
-    def led(self, logits: Sequence[Tensor | None]) -> Distributions:
+    def first_distributions(self, logits: Sequence[Tensor | None]) -> Distributions:
         """What the first member says, over its own entries."""
         first = self.root.children[0] if isinstance(self.root, FuseNode) else self.root
         return self._fuse(first, logits, None)
 
-    def seen(self, logits: Sequence[Tensor | None]) -> Tensor | None:
+    def first_hidden_states(self, logits: Sequence[Tensor | None]) -> Tensor | None:
         """The last hidden states [row, size] behind the first member's logits, if there are any."""
-        slot = self.lead[0]
+        slot = self.first_slots[0]
         said, model = logits[slot], self.slots[slot].runner.model
         behind = None if said is None else said[:, model.width :]
         return behind if behind is not None and behind.shape[1] else None
 
-    def aside(
+    def fuse_members(
         self,
         members: Sequence[int],
         logits: Sequence[Tensor | None],
@@ -168,10 +168,10 @@ class Group:
         if isinstance(root, FuseNode) and root.maps is None and len(members) == 1:
             own = self._dense(root.children[members[0]], logits)
             return Distributions(own.scores[:, : len(self.space)], own.linear)
-        return self.fuse(logits, weights).dense(len(self.space))
+        return self.fuse(logits, weights).to_dense(len(self.space))
 
     @cached_property
-    def tokens(self) -> list[Sequence[int]]:
+    def token_of(self) -> list[Sequence[int]]:
         """For each leaf, the token that writes each entry, or -1 where it needs several."""
         writes = {id(self.root): torch.arange(len(self.space))}
         for node in self._inner_nodes():
@@ -182,7 +182,7 @@ class Group:
         return self._leafwise(writes)
 
     @cached_property
-    def entries(self) -> list[Sequence[int]]:
+    def entry_of(self) -> list[Sequence[int]]:
         """For each leaf, the entry that each of its tokens means, or one beyond the last."""
         beyond = torch.tensor([len(self.space)])
         means = {id(self.root): torch.arange(len(self.space) + 1)}
@@ -211,7 +211,7 @@ class Group:
         return [node for node in self._nodes() if isinstance(node, FuseNode)]
 
     @property
-    def width(self) -> int:
+    def member_count(self) -> int:
         """How many members the outermost fuse has; 1 for a lone model."""
         return len(self.root.children) if isinstance(self.root, FuseNode) else 1
 
@@ -220,11 +220,11 @@ class Group:
         inner = bare(model)
         return inner.shares() if isinstance(inner, Weighed) else (1.0,)
 
-    def run(self, weights: Sequence[float]) -> list[int]:
+    def running_slots(self, weights: Sequence[float]) -> list[int]:
         """The leaves that a job with these weights runs: those that can change something."""
         if isinstance(self.root, ModelNode):
             return [0]
-        found: list[int] = [] if self.gate is None else list(self.lead)
+        found: list[int] = [] if self.gate is None else list(self.first_slots)
         todo = [self.root.children[n] for n in _asked(self.root, weights)]
         while todo:
             node = todo.pop()
@@ -234,13 +234,13 @@ class Group:
                 todo.extend(node.children[n] for n in _asked(node, node.weights))
         return sorted(set(found))
 
-    def path(self, slot: int, ids: Sequence[int]) -> list[int]:
+    def entries_of(self, slot: int, ids: Sequence[int]) -> list[int]:
         """Entries that spell one leaf's tokens; special tokens of a union have none."""
-        table = self.entries[slot]
+        table = self.entry_of[slot]
         found = [table[token] for token in ids if token < len(table)]
         return [entry for entry in found if entry < len(self.space)]
 
-    def spell(self, entries: Sequence[int]) -> bytes:
+    def bytes_of(self, entries: Sequence[int]) -> bytes:
         """Join the entries' bytes."""
         return b"".join(self.piece(entry) for entry in entries)
 
@@ -273,7 +273,7 @@ class Group:
         for asked, some in _asked_alike(node, rows).items():
             own = {n: said for n, said in heard.items() if n in asked}
             if len(some) < len(rows):
-                own = {n: said.some(some) for n, said in own.items()}
+                own = {n: said.select(some) for n, said in own.items()}
             parts.append((some, self._combined(node, own, [rows[row] for row in some])))
         return gathered(parts, len(node.space))
 
@@ -282,20 +282,20 @@ class Group:
     ) -> Distributions:
         """What children that are heard say together; `weights` is [row][child]."""
         weighed = [MemberWeight([row[n] for row in weights], self.device, n) for n in heard]
-        lined = node.align.line(heard)
+        lined = node.align.align(heard)
         if node.weigh is not None:
             weighed = node.weigh(lined, weighed)
-        return lined.finish(node.combine(lined, weighed))
+        return lined.to_entries(node.combine(lined, weighed))
 
-    def lined(self, logits: Sequence[Tensor | None]) -> Aligned:
+    def aligned(self, logits: Sequence[Tensor | None]) -> Aligned:
         """What the members of the outermost fuse say, by themselves, over the same columns."""
         root = self.root
         if isinstance(root, ModelNode):
             return Aligned([self._fuse(root, logits, None)], len(self.space))
-        return root.align.line({n: self._dense(c, logits) for n, c in enumerate(root.children)})
+        return root.align.align({n: self._dense(c, logits) for n, c in enumerate(root.children)})
 
     def _dense(self, node: Node, logits: Sequence[Tensor | None]) -> Distributions:
-        return self._fuse(node, logits, None).dense(len(node.space))
+        return self._fuse(node, logits, None).to_dense(len(node.space))
 
     def _speaks(self, node: Node, logits: Sequence[Tensor | None]) -> bool:
         return any(logits[slot] is not None for slot in node.slots)

@@ -62,7 +62,7 @@ def special(experts: Sequence[str], *, tokens: tuple[str, ...]) -> When:
 
 def _entries(group: Group, tokens: Sequence[str]) -> dict[int, int]:
     """The entries that a group's first model means by tokens, and their places."""
-    slot, means = group.slots[0], group.entries[0]
+    slot, means = group.slots[0], group.entry_of[0]
     ids = slot.runner.model.vocabulary.names()
     found: dict[int, int] = {}
     for place, name in enumerate(tokens):

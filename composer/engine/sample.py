@@ -38,7 +38,7 @@ def draw(
         ranked, entries = logprobs.sort(dim=-1, descending=True, stable=True)
         place = _pick(filtered(ranked, some), luck, cut)
         chosen[cut] = entries.gather(-1, place[:, None])[:, 0]
-    return said.entries(torch.tensor(list(rows), device=chosen.device), chosen)
+    return said.entries_at(torch.tensor(list(rows), device=chosen.device), chosen)
 
 
 def likeliest(scores: Tensor) -> Tensor:

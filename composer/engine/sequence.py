@@ -29,7 +29,7 @@ class TokenCount:
 
     prompt: int = 0
     calls: int = 0
-    spoilt: bool = False
+    may_hold_nan: bool = False
 
 
 @dataclass(eq=False)
@@ -42,19 +42,19 @@ class MemberState:
     slot: ModelSlot
     row: CacheRow
     ids: list[int]
-    marks: list[int] = field(default_factory=list)
-    count: TokenCount = field(default_factory=TokenCount)
-    start: int = 0
+    entry_starts: list[int] = field(default_factory=list)
+    counts: TokenCount = field(default_factory=TokenCount)
+    answer_start: int = 0
 
     @property
-    def room(self) -> int:
+    def remaining_context(self) -> int:
         """How many tokens more the model can be given."""
         limit = self.slot.runner.model.context
         return 1 << 30 if limit is None else limit - len(self.ids)
 
-    def leave(self) -> None:
+    def close(self) -> None:
         """Give the row back."""
-        self.slot.runner.rows.leave(self.row, wipe=self.count.spoilt)
+        self.slot.runner.rows.leave(self.row, wipe=self.counts.may_hold_nan)
 
 
 class MemberDropped(ModelError):
@@ -74,9 +74,9 @@ class SequenceState:
         self.weights = tuple(weights)
         self.states = states
         self.entries: list[int] = []
-        self.written = 0
-        self.gone: list[MemberState] = []
-        self.left: dict[str, str] = {}
+        self.answer_length = 0
+        self.dropped_states: list[MemberState] = []
+        self.dropped: dict[str, str] = {}
 
     @classmethod
     def open(
@@ -98,43 +98,43 @@ class SequenceState:
         return sequence
 
     @property
-    def first(self) -> int:
+    def first_slot(self) -> int:
         """The first leaf that runs: whose tokens a given text is cut into."""
         return next(iter(self.states))
 
     @property
-    def room(self) -> int:
+    def remaining_context(self) -> int:
         """How many tokens more every model can be given."""
-        return min(state.room for state in self.states.values())
+        return min(state.remaining_context for state in self.states.values())
 
     def extend(self, entries: Iterable[int]) -> None:
         """Go on by some entries."""
         for entry in entries:
-            self.push(entry)
+            self.append(entry)
 
-    def push(self, entry: int) -> None:
+    def append(self, entry: int) -> None:
         """Go on by one entry: each model is given its token of it, or the tokens of its bytes."""
         for slot, state in self.states.items():
-            state.marks.append(len(state.ids))
-            token = self.group.tokens[slot][entry]
+            state.entry_starts.append(len(state.ids))
+            token = self.group.token_of[slot][entry]
             if token >= 0:
                 state.ids.append(token)
             else:
                 vocabulary = state.slot.runner.model.vocabulary
                 state.ids.extend(vocabulary.extend(self.group.piece(entry)))
         self.entries.append(entry)
-        self.written += 1
+        self.answer_length += 1
 
-    def cut(self, count: int) -> None:
+    def truncate(self, count: int) -> None:
         """Go back to the first `count` entries; caches are cut back, not made anew."""
         for state in self.states.values():
-            if count < len(state.marks):
-                del state.ids[state.marks[count] :], state.marks[count:]
+            if count < len(state.entry_starts):
+                del state.ids[state.entry_starts[count] :], state.entry_starts[count:]
                 state.slot.runner.rows.crop(state.row, len(state.ids))
-        self.written -= len(self.entries[count:])
+        self.answer_length -= len(self.entries[count:])
         del self.entries[count:]
 
-    def mark(self) -> None:
+    def snapshot(self) -> None:
         """Make it cheap to come back here for models that cannot be cut back."""
         for state in self.states.values():
             state.slot.runner.rows.mark(state.row)
@@ -148,29 +148,29 @@ class SequenceState:
         except BaseException:
             twin.close()
             raise
-        twin.entries, twin.written = list(self.entries), self.written
-        twin.gone, twin.left = list(self.gone), dict(self.left)
+        twin.entries, twin.answer_length = list(self.entries), self.answer_length
+        twin.dropped_states, twin.dropped = list(self.dropped_states), dict(self.dropped)
         return twin
 
-    def reweigh(self, weights: Sequence[float]) -> None:
+    def set_weights(self, weights: Sequence[float]) -> None:
         """Go on with other weights; rows of members that have none are given back."""
         self.weights = tuple(weights)
-        for slot in set(self.states) - set(self.group.run(weights)):
+        for slot in set(self.states) - set(self.group.running_slots(weights)):
             state = self.states.pop(slot)
-            state.leave()
-            self.gone.append(state)
+            state.close()
+            self.dropped_states.append(state)
 
     def drop(self, slot: int, error: T) -> T | MemberDropped:
         """Go on without the member of a leaf that failed, if the fuse says so.
 
         Returns `MemberDropped`; or the error itself, where the member leads or was the last.
         """
-        weights = self.group.spared(slot, self.weights)
+        weights = self.group.weights_without(slot, self.weights)
         if weights is None:
             return error
         name = self.group.slots[slot].name
-        self.left[name] = str(error)
-        self.reweigh(weights)
+        self.dropped[name] = str(error)
+        self.set_weights(weights)
         return MemberDropped("E701", f"{name} has left: {error}")
 
     def drop_or_raise(self, slot: int, error: Exception) -> None:
@@ -178,25 +178,25 @@ class SequenceState:
         if not isinstance(self.drop(slot, error), MemberDropped):
             raise error
 
-    def make_room(self) -> bool:
+    def drop_full_members(self) -> bool:
         """Go on without members that have no room left; say whether there is room then."""
         for slot, state in list(self.states.items()):
-            if state.room < 0 and slot in self.states:
+            if state.remaining_context < 0 and slot in self.states:
                 context = state.slot.runner.model.context
                 self.drop(slot, ModelError("E703", f"it reads no more than {context} tokens"))
-        return self.room >= 0
+        return self.remaining_context >= 0
 
     def close(self) -> None:
         """Give the rows back; the cursor is over."""
         for state in self.states.values():
-            state.leave()
+            state.close()
         self.states = {}
 
-    def path(self, text: bytes) -> list[int]:
+    def encode(self, text: bytes) -> list[int]:
         """Entries that go on with a text; raises ModelError if not all models can write it."""
         models = [state.slot.runner.model for state in self.states.values()]
-        entries = self.group.path(self.first, models[0].vocabulary.extend(text))
-        if self.group.spell(entries) != text:
+        entries = self.group.entries_of(self.first_slot, models[0].vocabulary.extend(text))
+        if self.group.bytes_of(entries) != text:
             lack = [model.name for model in models if not model.vocabulary.writes(text)]
             raise ModelError(
                 "E711",
@@ -211,22 +211,22 @@ class SequenceState:
         `last` is the text's end; where the two are tokenized otherwise together, what stays ends
         where they begin to differ.
         """
-        before, after = self.path(last), self.path(last + new)
+        before, after = self.encode(last), self.encode(last + new)
         same = next(
             (n for n, (a, b) in enumerate(zip(before, after, strict=False)) if a != b),
             min(len(before), len(after)),
         )
         start = len(self.entries) - len(before)
         if same < len(before) and self.entries[start:] != before:
-            return len(self.entries), self.path(new)  # these are a model's own tokens: they stay
+            return len(self.entries), self.encode(new)  # these are a model's own tokens: they stay
         return start + same, after[same:]
 
     def usage(self) -> dict[str, Usage]:
         """What each model was given so far; equal names add up."""
         found: dict[str, Usage] = {}
-        for state in (*self.states.values(), *self.gone):
-            written = len(state.ids) - state.count.prompt
-            own = Usage(state.count.calls, state.count.prompt, written)
+        for state in (*self.states.values(), *self.dropped_states):
+            written = len(state.ids) - state.counts.prompt
+            own = Usage(state.counts.calls, state.counts.prompt, written)
             found[state.slot.name] = found.get(state.slot.name, Usage()) + own
         return found
 
@@ -266,11 +266,11 @@ def _unreadable(slot: ModelSlot, given: Sequence[int]) -> ModelError | None:
 
 def _begun(slot: ModelSlot, given: list[int]) -> MemberState:
     row, count = slot.runner.rows.join(), TokenCount(prompt=len(given))
-    return MemberState(slot, row, given, count=count, start=len(given))
+    return MemberState(slot, row, given, counts=count, answer_start=len(given))
 
 
 def _copy(state: MemberState) -> MemberState:
     row = state.slot.runner.rows.fork(state.row)
     return MemberState(
-        state.slot, row, list(state.ids), list(state.marks), state.count, state.start
+        state.slot, row, list(state.ids), list(state.entry_starts), state.counts, state.answer_start
     )

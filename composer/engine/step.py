@@ -76,8 +76,8 @@ def _process(request: AnyRequest, processing: Processing, logits: MemberLogits) 
         if process is not None and out is not None:
             state, width = reading.state, reading.state.slot.runner.model.width
             for n, mark in enumerate(reading.marks):
-                behind = len(state.marks) - bisect_left(state.marks, mark)
-                at = At(state.ids[:mark], state.start, sequence.written - behind)
+                behind = len(state.entry_starts) - bisect_left(state.entry_starts, mark)
+                at = At(state.ids[:mark], state.answer_start, sequence.answer_length - behind)
                 process(out[reading.at + n, :width], at)
 
 
@@ -139,7 +139,7 @@ def _step(runner: Runner, lines: Sequence[Line], replies: Replies) -> Tensor | N
     start = 0
     for _, reading, feed in lines:
         reading.at = start
-        reading.state.count.calls += 1
+        reading.state.counts.calls += 1
         start += len(feed.keep)
     return out
 

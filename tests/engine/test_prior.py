@@ -28,13 +28,13 @@ def weights(engine, monkeypatch):
     from composer.engine.sequence import SequenceState
 
     found = []
-    plain = SequenceState.reweigh
+    plain = SequenceState.set_weights
 
     def look(sequence, weights):
         plain(sequence, weights)
         found.append(sequence.weights)
 
-    monkeypatch.setattr(SequenceState, "reweigh", look)
+    monkeypatch.setattr(SequenceState, "set_weights", look)
 
     def run(fuse, *texts, **how):
         prompts = tuple((("user", text),) for text in texts)

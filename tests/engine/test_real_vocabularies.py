@@ -39,7 +39,7 @@ def given_bytes(monkeypatch):
     def look(sequence):
         for state in sequence.states.values():
             words = state.slot.runner.model.vocabulary
-            start = state.count.prompt
+            start = state.counts.prompt
             seen.append((words.bytes_of(state.ids[:start]), words.bytes_of(state.ids[start:])))
         close(sequence)
 

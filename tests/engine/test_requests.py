@@ -83,7 +83,9 @@ KINDS = (draw, warm, rank, score, score_end, ahead, tokens, logits, step)
 
 def state(sequence):
     states = sequence.states.values()
-    return list(sequence.entries), [(list(t.ids), list(t.marks), t.row.length) for t in states]
+    return list(sequence.entries), [
+        (list(t.ids), list(t.entry_starts), t.row.length) for t in states
+    ]
 
 
 def told(reply):

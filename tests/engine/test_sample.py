@@ -87,7 +87,7 @@ def test_mean_and_logs_by_their_formulas():
     rows = torch.tensor([0, 1])
     for combine, expected in ((mean, linear.log()), (logs, log)):
         said = combine(Aligned(members, 5), shares(*given))
-        assert torch.allclose(said.at(rows, rows), expected[rows, rows], atol=1e-6)
+        assert torch.allclose(said.logprobs_of(rows, rows), expected[rows, rows], atol=1e-6)
         assert torch.allclose(said.logprobs([1, 0]), expected[[1, 0]], atol=1e-6)
 
 
@@ -121,11 +121,11 @@ def test_the_likeliest_is_the_first_of_the_largest(width):
 
 
 def test_a_member_whose_columns_weigh_unlike_speaks_where_any_of_them_does():
-    share = MemberWeight([1.0, 1.0], torch.device("cpu")).times(
+    share = MemberWeight([1.0, 1.0], torch.device("cpu")).scaled(
         torch.tensor([[0.5, 0.0], [0.0, 0.0]])
     )
-    assert share.speaks(torch.zeros(2, 2)).tolist() == [[True], [False]]
-    assert MemberWeight([1.0], torch.device("cpu")).speaks(torch.zeros(2, 2)).tolist() == [
+    assert share.nonzero_rows(torch.zeros(2, 2)).tolist() == [[True], [False]]
+    assert MemberWeight([1.0], torch.device("cpu")).nonzero_rows(torch.zeros(2, 2)).tolist() == [
         [True],
         [True],
     ]

@@ -112,7 +112,7 @@ def broken_path(monkeypatch):
     def fail(sequence, text):
         raise ModelError("E711", f"nobody can write {text!r}")
 
-    monkeypatch.setattr(SequenceState, "path", fail)
+    monkeypatch.setattr(SequenceState, "encode", fail)
 
 
 @pytest.mark.usefixtures("broken_path")

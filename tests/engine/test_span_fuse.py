@@ -139,11 +139,11 @@ def test_earlier_tokens_are_cut_back_where_the_text_is_tokenized_anew(engine, mo
     assert after[: len(before)] != before
     sequence = SequenceState.open(group, (1.0,), {0: [1]})
     for token in before:
-        sequence.push(token)
+        sequence.append(token)
     stay, entries = sequence.continuation(b" th", b"ere")
     assert tuple(entries) == after
     assert len(sequence.entries) == len(before)
-    sequence.cut(stay)
+    sequence.truncate(stay)
     assert sequence.states[0].ids == [1]
     sequence.close()
 

@@ -163,7 +163,7 @@ def test_every_member_of_a_union_is_given_the_same_bytes(
     def look(sequence):
         for state in sequence.states.values():
             words = state.slot.runner.model.vocabulary
-            seen.append(words.bytes_of(state.ids[state.count.prompt :]))
+            seen.append(words.bytes_of(state.ids[state.counts.prompt :]))
         close(sequence)
 
     monkeypatch.setattr(SequenceState, "close", look)
@@ -205,7 +205,7 @@ def test_duplicate_meanings_add_up():
     said = torch.tensor([[0.1, 0.2, 0.3, 0.15, 0.25]])
     total = torch.zeros(1, len(whole) + 1)
     table.add(total, said)
-    assert table.logs(said.log()).exp()[0].tolist() == pytest.approx([0.4, 0.2, 0.0, 0.4])
+    assert table.log_scores(said.log()).exp()[0].tolist() == pytest.approx([0.4, 0.2, 0.0, 0.4])
     assert total[0, : len(whole)].tolist() == pytest.approx([0.4, 0.2, 0.0, 0.4])
 
 
@@ -215,7 +215,7 @@ def test_entries_and_tokens_of_a_nested_union_spell_the_same_bytes(engine, model
     made = write(nested, TEXT, max_tokens=10)
     assert set(made.usage) == {"a", "b", "c", "d"}
     group = engine._group(nested)
-    for slot, entries, tokens in zip(group.slots, group.entries, group.tokens, strict=True):
+    for slot, entries, tokens in zip(group.slots, group.entry_of, group.token_of, strict=True):
         words = slot.runner.model.vocabulary
         for token in range(slot.runner.model.width):
             entry = entries[token]
@@ -224,7 +224,7 @@ def test_entries_and_tokens_of_a_nested_union_spell_the_same_bytes(engine, model
                 assert words.piece(tokens[entry]) == words.piece(token)
     for slot in range(len(group.slots)):
         ids = group.slots[slot].runner.model.vocabulary.extend(" naïve 5!".encode())
-        assert group.spell(group.path(slot, ids)) == " naïve 5!".encode()
+        assert group.bytes_of(group.entries_of(slot, ids)) == " naïve 5!".encode()
 
 
 def test_a_gate_that_never_opens_leaves_the_first_member_alone(pair, write):

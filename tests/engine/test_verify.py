@@ -246,7 +246,7 @@ def test_every_member_is_given_the_same_bytes(model, write, monkeypatch):
     def look(sequence):
         for state in sequence.states.values():
             words = state.slot.runner.model.vocabulary
-            seen.append(words.bytes_of(state.ids[state.count.prompt :]))
+            seen.append(words.bytes_of(state.ids[state.counts.prompt :]))
         close(sequence)
 
     monkeypatch.setattr(SequenceState, "close", look)

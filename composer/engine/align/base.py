@@ -47,7 +47,7 @@ class Alignment(Protocol):
     leads: bool
     apart: bool
 
-    def line(self, heard: Mapping[int, Distributions]) -> Aligned:
+    def align(self, heard: Mapping[int, Distributions]) -> Aligned:
         """Bring what some members said, by their place, over the same columns."""
 
 
@@ -77,7 +77,7 @@ class Tabled:
         self._tables: dict[int, EntryTable] = dict(enumerate(tables or ()))
         self._device = device
 
-    def line(self, heard: Mapping[int, Distributions]) -> Aligned:
+    def align(self, heard: Mapping[int, Distributions]) -> Aligned:
         """Give each member its table."""
         members = list(heard.values())
         if self.maps is None:
@@ -106,7 +106,7 @@ class Gather:
         """Add probabilities [row, own entry] to those of what they mean [row, entry + 1]."""
         total.index_add_(1, self.give, probabilities)
 
-    def logs(self, logs: Tensor) -> Tensor:
+    def log_scores(self, logs: Tensor) -> Tensor:
         """Logarithms [row, own entry] as [row, entry]; equal meanings add up as probabilities."""
         wide = logs.index_select(1, self.take).masked_fill_(self.absent, -torch.inf)
         for wider, own in self.also:

@@ -31,10 +31,10 @@ class Pivot:
         self.space, self.maps = onto([side.space for side in sides])
         self._silent = unwritable(self.space).to(device)
 
-    def line(self, heard: Mapping[int, Distributions]) -> Aligned:
+    def align(self, heard: Mapping[int, Distributions]) -> Aligned:
         """Bring each member over the first one's entries."""
         members = [self.read(n, said) for n, said in heard.items()]
-        return Aligned(members, len(self.space), finish=self._writable)
+        return Aligned(members, len(self.space), to_entries=self._writable)
 
     def read(self, member: int, said: Distributions) -> Distributions:
         """What a member, by its place, says over the first one's entries."""

@@ -82,10 +82,10 @@ class Relative:
         self._counts = [some.to(device) for some in counts]
         self._top = [Top(some, count) for some in self._counts]
 
-    def line(self, heard: Mapping[int, Distributions]) -> Aligned:
+    def align(self, heard: Mapping[int, Distributions]) -> Aligned:
         """Bring members over the anchors; the first one, if it is alone, stays as it is."""
         if list(heard) == [0]:
-            return Aligned([heard[0]], len(self.space), finish=self._writable)
+            return Aligned([heard[0]], len(self.space), to_entries=self._writable)
         tops = {n: self._likeliest(n, said) for n, said in heard.items()}
         filled = {n: top.where(top >= 0, top[:, :1]) for n, top in tops.items()}
         rows = {n: self._rows[n].of(top) for n, top in filled.items()}
@@ -97,7 +97,7 @@ class Relative:
                 self._search(logs[0], rows[0], said.probabilities()), index=tops[0]
             )
 
-        return Aligned(members, self._rows[0].width, finish=finish)
+        return Aligned(members, self._rows[0].width, to_entries=finish)
 
     def _likeliest(self, member: int, said: Distributions) -> Tensor:
         """A member's likeliest tokens [row, token]; -1 for those that are too rare."""

@@ -49,20 +49,20 @@ class _Sharp:
         self.space, self.maps, self.leads = inner.space, inner.maps, inner.leads
         self._inner, self._count = inner, count
 
-    def line(self, heard: Mapping[int, Distributions]) -> Aligned:
+    def align(self, heard: Mapping[int, Distributions]) -> Aligned:
         """Line up as the inner alignment does; one member alone stays as it is."""
-        lined = self._inner.line(heard)
+        lined = self._inner.align(heard)
         if len(heard) == 1:
             return lined
-        finish = lined.finish
-        return replace(lined, finish=lambda said: self._sharpen(finish(said)))
+        to_entries = lined.to_entries
+        return replace(lined, to_entries=lambda said: self._sharpen(to_entries(said)))
 
     def _sharpen(self, said: Distributions) -> Distributions:
         p = said.probabilities()
         best = p.topk(min(self._count, p.shape[-1]))
         whole = Distributions(p, linear=True, index=said.index)
         for row, columns in enumerate(best.indices.tolist()):
-            known = whole.entries(best.indices.new_tensor([row]), best.indices[row]).tolist()
+            known = whole.entries_at(best.indices.new_tensor([row]), best.indices[row]).tolist()
             pieces = [self.space.pieces[entry] or b"" for entry in known]
             more = [
                 [other for other, piece in zip(columns, pieces, strict=True) if _begins(own, piece)]

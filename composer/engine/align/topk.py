@@ -78,7 +78,7 @@ class TopK:
         self._renormalize = renormalize
         self._duplicates = duplicates
 
-    def line(self, heard: Mapping[int, Distributions]) -> Aligned:
+    def align(self, heard: Mapping[int, Distributions]) -> Aligned:
         """Ask each member what it thinks of everybody's candidates; one alone says all it says."""
         if len(heard) == 1:
             ((n, said),) = heard.items()
@@ -91,14 +91,14 @@ class TopK:
         def finish(said: Distributions) -> Distributions:
             return Distributions(said.scores[:, :count], said.linear, index)
 
-        return Aligned(members, members[0].scores.shape[1], finish=finish)
+        return Aligned(members, members[0].scores.shape[1], to_entries=finish)
 
     def _read(self, reader: _Reader, said: Distributions, index: Tensor) -> Distributions:
         """Logarithms of one member; all it gives to other tokens is in a last column."""
         logs = reader.logs(said, index, self._duplicates)
         if self._renormalize:
             return Distributions(logs)
-        logs = logs - said.constant[:, None]
+        logs = logs - said.log_normalizer[:, None]
         rest = (1 - logs.exp().sum(-1, keepdim=True)).clamp(min=0)
         return Distributions(torch.cat([logs, rest.log()], 1))
 

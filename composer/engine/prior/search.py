@@ -94,15 +94,15 @@ async def _text(
     other, entries = open_plain(group, sequence.weights, members, text)
     try:
         other.extend(entries)
-        if other.room < 0:
+        if other.remaining_context < 0:
             raise ModelError("E703", "the prompt is longer than a member's context")
         targets = list(entries[-most:])
         first = len(entries) - len(targets)
-        at = {n: state.marks[first:] for n, state in other.states.items()}
+        at = {n: state.entry_starts[first:] for n, state in other.states.items()}
         found = (await ReadLogits(other, at)) if targets else {}
     finally:
         other.close()
-    sequence.left.update(other.left)
+    sequence.dropped.update(other.dropped)
     return found, targets
 
 
@@ -111,12 +111,12 @@ def _loss(
 ) -> float:
     """Mean loss of entries, in nats, under the fuse of some members at given weights."""
     some = {n: heard[n] for n in sorted(mix) if mix[n] > 0}
-    lined = root.align.line(some)
+    lined = root.align.align(some)
     device = lined.members[0].scores.device
     shares = [MemberWeight([mix[n]] * len(targets), device, n) for n in some]
-    fused = lined.finish(root.combine(lined, shares))
+    fused = lined.to_entries(root.combine(lined, shares))
     rows = torch.arange(len(targets), device=device)
-    found = fused.at(rows, torch.tensor(targets, device=device))
+    found = fused.logprobs_of(rows, torch.tensor(targets, device=device))
     return -found.nan_to_num(nan=_LEAST).clamp(min=_LEAST).mean().item()
 
 

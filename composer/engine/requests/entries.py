@@ -61,7 +61,7 @@ class Draw(Fused[Drawn]):
         """The first member's, where the gate looks at them."""
         group = self.sequence.group
         hidden = group.gate is not None and group.gate.hidden
-        return frozenset(group.lead if hidden else ())
+        return frozenset(group.first_slots if hidden else ())
 
     @property
     def weights(self) -> Sequence[float]:
@@ -81,7 +81,7 @@ class Draw(Fused[Drawn]):
     def reads(self, slot: int) -> bool:
         """Behind a gate, the first member's leaves read, the others if it opens."""
         group = self.sequence.group
-        return not group.lazy or group.gate is None or (slot in group.lead) != self.opened
+        return not group.lazy or group.gate is None or (slot in group.first_slots) != self.opened
 
     @classmethod
     def pass_gate(cls, group: Group, asked: Sequence[tuple[Self, MemberLogits]]) -> set[Self]:
@@ -89,17 +89,19 @@ class Draw(Fused[Drawn]):
         fresh = [(request, logits) for request, logits in asked if not request.opened]
         if group.gate is not None and fresh:
             logits = member_logits(group, fresh)
-            opens = group.gate(group.led(logits), group.seen(logits)).tolist()
+            opens = group.gate(
+                group.first_distributions(logits), group.first_hidden_states(logits)
+            ).tolist()
             for row, ((request, own), opened) in enumerate(zip(fresh, opens, strict=True)):
                 request.opened = opened
                 if request.must_wait(own):
-                    lead = group.lead
+                    lead = group.first_slots
                     request.held = {slot: _row(group, logits[slot], slot, row) for slot in lead}
         return {request for request, own in asked if request.must_wait(own)}
 
     def must_wait(self, own: MemberLogits) -> bool:
         """Whether the gate opened and nobody but the lead has read."""
-        leading = all(reading.slot in self.sequence.group.lead for reading in own.readings)
+        leading = all(reading.slot in self.sequence.group.first_slots for reading in own.readings)
         return self.opened and leading and 0 < len(own.readings) < len(self.sequence.states)
 
     @classmethod
@@ -108,7 +110,7 @@ class Draw(Fused[Drawn]):
         rows = [row for _, row in asked]
         how, luck = [request.sampling for request, _ in asked], [r.luck for r, _ in asked]
         entries = draw(fusion.fused, rows, how, luck)
-        own = fusion.fused.at(torch.tensor(rows, device=entries.device), entries)
+        own = fusion.fused.logprobs_of(torch.tensor(rows, device=entries.device), entries)
         return [entries.double(), own.double()]
 
     @classmethod
@@ -173,7 +175,7 @@ class Rank(Fused[Ranked]):
     @classmethod
     def measure(cls, fusion: Fusion, asked: Sequence[tuple[Self, int]]) -> list[Tensor]:
         """For each request the best log-probabilities [rank], and whose they are [rank]."""
-        whole = fusion.fused.dense(len(fusion.group.space))
+        whole = fusion.fused.to_dense(len(fusion.group.space))
         parts: list[Tensor] = []
         for request, row in asked:
             request.scores = whole.logprobs([row])[0, request.entries]
@@ -229,7 +231,7 @@ class ScoreEntries(Fused[list[float]]):
     def marks(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
         """Logits are wanted before every entry, and before the end."""
         del slot
-        wanted = [*state.marks[self.start :], *([len(state.ids)] if self.end else ())]
+        wanted = [*state.entry_starts[self.start :], *([len(state.ids)] if self.end else ())]
         return wanted, wanted[-1]
 
     @classmethod
@@ -237,11 +239,11 @@ class ScoreEntries(Fused[list[float]]):
         """Log-probabilities of all entries; the end is what all end entries add up to."""
         places = [(row + n, t) for r, row in asked for n, t in enumerate(r.targets)]
         at = torch.tensor(places, device=fusion.group.device)
-        values = fusion.fused.at(at[:, 0], at[:, 1].clamp(min=0))
+        values = fusion.fused.logprobs_of(at[:, 0], at[:, 1].clamp(min=0))
         ending = [n for n, (_, target) in enumerate(places) if target == END]
         if ending:
             ends = sorted(fusion.group.space.ends)
-            values[ending] = fusion.fused.over(at[ending, 0], ends)
+            values[ending] = fusion.fused.logprob_of_any(at[ending, 0], ends)
         return [values.double()]
 
     @classmethod

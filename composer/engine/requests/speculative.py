@@ -100,7 +100,7 @@ class SpeculativeStep(StepRequest[StepResult]):
         """Logits are wanted before every proposal that is judged, and after the last entry."""
         del slot
         whole = len(state.ids)
-        before = state.marks[self.start : self.start + len(self.judged)]
+        before = state.entry_starts[self.start : self.start + len(self.judged)]
         before += [whole] * (len(self.judged) - len(before))  # the end is proposed, never read
         wanted = [*before, whole] if self.more else before
         return wanted, wanted[-1]
@@ -142,7 +142,7 @@ def _offers(
         _stacked([own[slot][-1:] if slot in own else None for _, own in steps])
         for slot in range(len(group.slots))
     ]
-    said = group.aside(side.members, logits, [side.weights] * len(steps))
+    said = group.fuse_members(side.members, logits, [side.weights] * len(steps))
     entries = likeliest(said.scores)
     warm = [n for n, (step, _) in enumerate(steps) if step.how.temperature > 0]
     chances: dict[int, Tensor] = {}
@@ -170,7 +170,7 @@ class _Verdict:
         self._starts = [sum(counts[:n]) for n in range(len(judging))]
         self._said = [_both(judging, slot) for slot in range(len(group.slots))]
         weights = [step.sequence.weights for step, _ in judging for _ in step.judged]
-        self._fused = group.fuse(self._said, weights).dense(len(group.space))
+        self._fused = group.fuse(self._said, weights).to_dense(len(group.space))
         device = self._fused.scores.device
         targets = [proposal.entry for step, _ in judging for proposal in step.judged]
         self._targets = torch.tensor(targets, device=device)
@@ -185,7 +185,7 @@ class _Verdict:
             good[warm.places] = warm.accepts(self._targets)
             instead[warm.places] = warm.instead()
         twice = torch.arange(len(good), device=good.device).repeat(2)
-        logprobs = self._fused.at(twice, torch.cat((self._targets, instead)))
+        logprobs = self._fused.logprobs_of(twice, torch.cat((self._targets, instead)))
         return [good.double(), instead.double(), logprobs.double()]
 
     def tell(

@@ -136,7 +136,7 @@ class _Search:
         """Write until the likeliest answer is known."""
         while self.going:
             for each in self.going:
-                if not all(member.sequence.make_room() for member in each.members):
+                if not all(member.sequence.drop_full_members() for member in each.members):
                     each.answer.finish = "context"
             self._sort(self.going)
             if self.going:

@@ -42,7 +42,7 @@ def given(parts: Iterable[tuple[str, Group, Mapping[str, Usage]]]) -> dict[str, 
 
 def left(sequences: Iterable[SequenceState]) -> dict[str, str]:
     """Who left at any of several cursors, and why."""
-    return {name: why for sequence in sequences for name, why in sequence.left.items()}
+    return {name: why for sequence in sequences for name, why in sequence.dropped.items()}
 
 
 @coroutine

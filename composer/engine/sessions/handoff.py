@@ -53,7 +53,7 @@ async def hand_off(
         )
         name = handoff.names[place]
         parts.append((name, groups[place], usage))
-        gone |= sequence.left
+        gone |= sequence.dropped
         spans.append(Span(answer.writer.text[written:], name, {}, {}))
     return replace(answer.close(given(parts)), spans=tuple(spans), left=gone)
 
@@ -77,7 +77,7 @@ async def _stretch(  # noqa: PLR0913  # what one stretch of an answer is made of
         return chosen is not None and answer.writer.whole  # an expert cannot end half a character
 
     sequence = begin(group, job, group.weights(member))
-    sequence.written = len(answer.tokens)
+    sequence.answer_length = len(answer.tokens)
     try:
         await settle(sequence, job.query)
         await go_on(sequence, answer, luck, over)

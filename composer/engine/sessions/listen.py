@@ -54,11 +54,11 @@ class MemberReadings:
 
 async def listen(group: Group, query: Query, text: str, *, hidden: bool = False) -> MemberReadings:
     """Read an answer to all members of a fuse after their prompts."""
-    weights = (1.0,) * group.width
-    ids = {n: opening(group.slots[n], query, "") for n in group.run(weights)}
+    weights = (1.0,) * group.member_count
+    ids = {n: opening(group.slots[n], query, "") for n in group.running_slots(weights)}
     sequence = SequenceState.open(group, weights, ids)
     try:
-        return await _listen(sequence, sequence.path(encoded(text)), hidden=hidden)
+        return await _listen(sequence, sequence.encode(encoded(text)), hidden=hidden)
     finally:
         sequence.close()
 
@@ -68,11 +68,11 @@ async def _listen(
 ) -> MemberReadings:
     _complete(sequence)
     sequence.extend(entries)
-    if sequence.room < 0:
+    if sequence.remaining_context < 0:
         raise ModelError("E703", "the text is longer than a member's context")
     targets = [*entries, None]
-    marks = {n: [*state.marks, len(state.ids)] for n, state in sequence.states.items()}
-    lead = frozenset(sequence.group.lead[:1] if hidden else ())
+    marks = {n: [*state.entry_starts, len(state.ids)] for n, state in sequence.states.items()}
+    lead = frozenset(sequence.group.first_slots[:1] if hidden else ())
     found: list[MemberReadings] = []
     for start in range(0, len(targets), _AT_ONCE):
         some = slice(start, start + _AT_ONCE)
@@ -86,15 +86,15 @@ async def _listen(
 
 def _complete(sequence: SequenceState) -> None:
     """Refuse to go on without members that left."""
-    if sequence.left:
-        said = "; ".join(f"{name}: {why}" for name, why in sequence.left.items())
+    if sequence.dropped:
+        said = "; ".join(f"{name}: {why}" for name, why in sequence.dropped.items())
         raise ModelError("E701", f"not every member could be listened to: {said}")
 
 
 def _heard(
     group: Group, logits: Sequence[Tensor | None], targets: Sequence[int | None], *, hidden: bool
 ) -> MemberReadings:
-    lined = group.lined(logits)
+    lined = group.aligned(logits)
     rows = torch.arange(len(targets), device=group.device)
     every = sorted(group.space.ends)
     ends = torch.tensor(every, dtype=torch.long, device=group.device)
@@ -102,11 +102,13 @@ def _heard(
     came = torch.tensor([target or 0 for target in targets], device=group.device)
     logprobs, right = [], []
     for n in range(len(lined.members)):
-        said = lined.finish(Distributions(lined.probabilities(n), linear=True))
-        logprobs.append(torch.where(last, said.over(rows, every), said.at(rows, came)))
-        best = said.entries(rows, said.scores.argmax(-1))
+        said = lined.to_entries(Distributions(lined.probabilities(n), linear=True))
+        logprobs.append(
+            torch.where(last, said.logprob_of_any(rows, every), said.logprobs_of(rows, came))
+        )
+        best = said.entries_at(rows, said.scores.argmax(-1))
         right.append(torch.where(last, torch.isin(best, ends), best == came))
-    states = group.seen(logits) if hidden else None
+    states = group.first_hidden_states(logits) if hidden else None
     return MemberReadings(
         torch.stack([features(each) for each in lined.members], 1).cpu(),
         torch.stack(logprobs, 1).cpu(),

@@ -57,7 +57,7 @@ class ByteMember:
 
     def ask(self, top: int, answer: GenerationState) -> Rank | None:
         """Ask for its likeliest tokens that agree with the answer so far, if there are any."""
-        self.sequence.written = len(answer.tokens)
+        self.sequence.answer_length = len(answer.tokens)
         allowed = self.words.agreeing(self.behind)
         return Rank(self.sequence, allowed, top, answer.how) if len(allowed) else None
 
@@ -86,7 +86,7 @@ class ByteMember:
             return
         said = self.behind + more
         self.behind = said[len(self.sequence.group.piece(entry)) :]
-        self.sequence.push(entry)
+        self.sequence.append(entry)
 
 
 class EntryIndex:

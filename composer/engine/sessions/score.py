@@ -26,7 +26,7 @@ _FLOATS = 1 << 21  # of one row in one tick: positions times vocabulary
 async def score(group: Group, asked: ScoreTexts, text: str, *, end: bool) -> Score:
     """Log-probabilities of a text after prompts; or of one that begins after BOS."""
     shares = group.weights(asked.model)
-    run = group.run(shares)
+    run = group.running_slots(shares)
     if asked.query is None:
         sequence, entries = open_plain(group, shares, run, text)
         return await _read(sequence, entries, end=end)
@@ -35,7 +35,7 @@ async def score(group: Group, asked: ScoreTexts, text: str, *, end: bool) -> Sco
     sequence = SequenceState.open(group, shares, ids)
     try:
         await settle(sequence, asked.query)
-        entries = sequence.path(written)
+        entries = sequence.encode(written)
     except BaseException:
         sequence.close()
         raise
@@ -54,7 +54,7 @@ def encoded(text: str) -> bytes:
 async def perplexity(group: Group, model: Model, query: Query) -> Score:
     """Log-probabilities of a query's own tokens, as each model is given them."""
     shares = group.weights(model)
-    run = group.run(shares)
+    run = group.running_slots(shares)
     if len({group.slots[slot].runner.model.vocabulary.fingerprint for slot in run}) > 1:
         raise ModelError(
             "E305",
@@ -78,7 +78,7 @@ def open_plain(
     models = {slot: group.slots[slot].runner.model for slot in run}
     main = models[run[0]]
     encoded(text)
-    entries = group.path(run[0], main.vocabulary.begin(text))
+    entries = group.entries_of(run[0], main.vocabulary.begin(text))
     alike = len({model.vocabulary.fingerprint for model in models.values()}) == 1
     if alike and all(model.opening for model in models.values()):
         given = {slot: list(models[slot].opening) for slot in run}
@@ -96,7 +96,7 @@ def _head(
     """
     for count in range(1, len(entries) + 1):
         with contextlib.suppress(UnicodeDecodeError):
-            if head := group.spell(entries[:count]).removeprefix(dummy).decode():
+            if head := group.bytes_of(entries[:count]).removeprefix(dummy).decode():
                 return head, entries[count:]
     return text, ()
 
@@ -109,7 +109,7 @@ async def _read(sequence: SequenceState, entries: Sequence[int], *, end: bool) -
     try:
         for start in range(0, count, stretch):
             sequence.extend(entries[start : start + stretch])
-            if sequence.room < 0:
+            if sequence.remaining_context < 0:
                 raise ModelError("E703", "the text is longer than a member's context")
             last = end and start + stretch >= count
             found += await ScoreEntries(sequence, start, last)

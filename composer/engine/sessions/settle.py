@@ -24,7 +24,7 @@ class Prior(Protocol):
 
 async def settle(sequence: SequenceState, query: Query) -> None:
     """Give a cursor at the beginning of its answer the weights that its prompt asks for."""
-    prior: Prior | None = sequence.group.prior
+    prior: Prior | None = sequence.group.prompt_weights
     if prior is None:
         return
     factors = await prior(sequence, query)
@@ -36,12 +36,12 @@ async def settle(sequence: SequenceState, query: Query) -> None:
             "the prompt left no member of the fuse a weight",
             "give the members weights of your own instead of `weigh`",
         )
-    sequence.reweigh([each / total for each in found])
+    sequence.set_weights([each / total for each in found])
 
 
 def settled(sequence: SequenceState) -> dict[str, float]:
     """The weights that a prompt gave, by member; nothing for a fuse that does not ask it."""
     group = sequence.group
-    if group.prior is None:
+    if group.prompt_weights is None:
         return {}
     return {slot.name: w for slot, w in zip(group.slots, sequence.weights, strict=True)}

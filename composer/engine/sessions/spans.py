@@ -73,11 +73,11 @@ class LocalMember:
     @property
     def left(self) -> Mapping[str, str]:
         """Who left on the way, and why."""
-        return self.sequence.left
+        return self.sequence.dropped
 
     def make_room(self) -> bool:
         """Go on without models that have no room left; say whether there is room then."""
-        return self.sequence.make_room()
+        return self.sequence.drop_full_members()
 
     async def propose(self, words: int, most: int) -> Candidate:
         """Write up to where a word begins after enough words, or to the end."""
@@ -85,9 +85,9 @@ class LocalMember:
         tokens: list[str] = []
         logprobs: list[float] = []
         text, ended = b"", False
-        while len(tokens) < most and sequence.room >= 0 and not ended:
+        while len(tokens) < most and sequence.remaining_context >= 0 and not ended:
             if ahead is None:
-                sequence.mark()
+                sequence.snapshot()
                 ahead = await Draw(sequence, self._how, self._luck.random())
             piece = sequence.group.piece(ahead.entry)
             ended = ahead.entry in sequence.group.space.ends
@@ -96,7 +96,7 @@ class LocalMember:
             tokens.append(piece.decode(errors="replace"))
             logprobs.append(ahead.logprob)
             if not ended:
-                sequence.push(ahead.entry)
+                sequence.append(ahead.entry)
             text, ahead = text + piece, None
         made = Candidate(text, ended, tuple(tokens))
         self._ends[made], self._own[made] = sequence, (mean(logprobs), ahead)
@@ -117,7 +117,7 @@ class LocalMember:
                 sequence.close()
         self.sequence, self._last = kept, candidate.text
         self._written += len(candidate.tokens)
-        kept.written = self._written
+        kept.answer_length = self._written
         self._ahead = self._own[candidate][1] if candidate in self._own else None
         self._forks, self._ends, self._own = [], {}, {}
 
@@ -138,8 +138,8 @@ class LocalMember:
         """Put a fork to where a candidate ends; what reads it there, if anything can."""
         sequence = self._ends[candidate] = self._fork()
         start, entries = sequence.continuation(self._last, candidate.text)
-        sequence.cut(start)
+        sequence.truncate(start)
         sequence.extend(entries)
         end = candidate.ended and bool(sequence.group.space.ends)
-        readable = (entries or end) and sequence.room >= 0
+        readable = (entries or end) and sequence.remaining_context >= 0
         return ScoreEntries(sequence, start, end, self._judging) if readable else None

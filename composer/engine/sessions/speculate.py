@@ -132,7 +132,7 @@ class _Drafting:
                 step = self._prepare(side, phase)
                 if step is not None and self.answer.finish is None:
                     self._take(step, (await step))
-        self.sequence.cut(self.written)
+        self.sequence.truncate(self.written)
 
     def _mark(self, side: DraftingMembers) -> None:
         """All that the side has read is written: models that cannot be cut back come back here."""
@@ -157,7 +157,7 @@ class _Drafting:
         """Whether an entry can follow the last that is pending."""
         ends = self.pending and self.pending[-1].entry in self.sequence.group.space.ends
         left = max(1, self.answer.how.max_tokens) - len(self.answer.tokens) - len(self.pending)
-        return not ends and left > 0 and self.sequence.room >= 0
+        return not ends and left > 0 and self.sequence.remaining_context >= 0
 
     def _take(self, step: SpeculativeStep, result: StepResult) -> None:
         """Write what was accepted and what stands instead; keep the proposal."""
@@ -166,13 +166,15 @@ class _Drafting:
         for drawn in result.accepted:
             self._write(drawn.entry, drawn.logprob)
         if result.instead is not None and self.answer.finish is None:
-            self.sequence.cut(self.written)
+            self.sequence.truncate(self.written)
             if result.instead.entry not in self.sequence.group.space.ends:
-                self.sequence.push(result.instead.entry)
+                self.sequence.append(result.instead.entry)
             self._write(result.instead.entry, result.instead.logprob)
         if result.proposal is not None:
             self._propose(step.side, result.proposal)
-        elif not self.pending and self.answer.finish is None and self.sequence.room < 0:
+        elif (
+            not self.pending and self.answer.finish is None and self.sequence.remaining_context < 0
+        ):
             self.answer.finish = "context"
 
     def _write(self, entry: int, logprob: float) -> None:
@@ -186,4 +188,4 @@ class _Drafting:
         self.owner = side
         self.pending.append(proposal)
         if proposal.entry not in self.sequence.group.space.ends:
-            self.sequence.push(proposal.entry)
+            self.sequence.append(proposal.entry)

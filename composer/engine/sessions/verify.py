@@ -148,16 +148,16 @@ class _Mending:
 
     @property
     def _track(self) -> MemberState:
-        return self._lead.states[self._lead.first]
+        return self._lead.states[self._lead.first_slot]
 
     async def run(self) -> None:
         """Draft, verify, and fuse where the others object."""
         await ReadAhead(self.sequence)
         while self.answer.finish is None:
-            if self.sequence.room < 0:
+            if self.sequence.remaining_context < 0:
                 self.answer.finish = "context"
                 return
-            self.sequence.mark()
+            self.sequence.snapshot()
             draft = await self._draft()
             at = await self._verify(draft)
             self._write([each.drawn for each in draft[:at]])
@@ -171,13 +171,13 @@ class _Mending:
         left = max(1, self.answer.how.max_tokens) - done
         if done < self.answer.how.min_tokens:  # all of a draft may end the answer, or none of it
             left = min(left, self.answer.how.min_tokens - done)
-        while len(draft) < min(self.tokens, left) and self.sequence.room >= 0:
-            self._lead.written = done + len(draft)
+        while len(draft) < min(self.tokens, left) and self.sequence.remaining_context >= 0:
+            self._lead.answer_length = done + len(draft)
             found = await self._draw(self._lead, len(draft))
             draft.append(_Drafted(found, len(self._track.ids)))
             if found.entry in self.sequence.group.space.ends:
                 break
-            self._lead.push(found.entry)
+            self._lead.append(found.entry)
         return draft
 
     def _draw(self, sequence: SequenceState, step: int) -> Draw:
@@ -195,7 +195,7 @@ class _Mending:
             return 0
         for n, own in tokens.items():
             self._readers[n].state.ids.extend(token for token in own if token != END)
-        self.sequence.written = len(self.answer.tokens)
+        self.sequence.answer_length = len(self.answer.tokens)
         how = self.answer.how
         scores = await ScoreTokens(self.sequence, tokens, self._phase(_SCORE), how)
         at = self._objection(draft, tokens, scores)
@@ -210,7 +210,7 @@ class _Mending:
         """Cut a draft to what the others have room for; their tokens of it, None if none."""
         while draft:
             tokens = {n: reader.give(self._text(draft)) for n, reader in self._readers.items()}
-            if all(r.state.room >= len(tokens[n]) for n, r in self._readers.items()):
+            if all(r.state.remaining_context >= len(tokens[n]) for n, r in self._readers.items()):
                 if draft[-1].drawn.entry in self.sequence.group.space.ends:
                     return {n: [*given, END] for n, given in tokens.items()}
                 return tokens
@@ -220,7 +220,7 @@ class _Mending:
         return None
 
     def _text(self, draft: Sequence[_Drafted]) -> bytes:
-        return self.sequence.group.spell([each.drawn.entry for each in draft])
+        return self.sequence.group.bytes_of([each.drawn.entry for each in draft])
 
     def _objection(
         self,
@@ -265,11 +265,11 @@ class _Mending:
 
     async def _fuse(self) -> None:
         """One token of all members."""
-        self.sequence.written = len(self.answer.tokens)
+        self.sequence.answer_length = len(self.answer.tokens)
         found = await self._draw(self.sequence, _FUSE)
         self._write([found])
         if found.entry not in self.sequence.group.space.ends:
-            self.sequence.push(found.entry)
+            self.sequence.append(found.entry)
         for reader in self._readers.values():
             reader.settle()
 
@@ -284,6 +284,6 @@ class _Mending:
 def _back(state: MemberState, count: int) -> None:
     """Go back to the first tokens of a track."""
     del state.ids[count:]
-    while state.marks and state.marks[-1] >= count:
-        state.marks.pop()
+    while state.entry_starts and state.entry_starts[-1] >= count:
+        state.entry_starts.pop()
     state.slot.runner.rows.crop(state.row, len(state.ids))

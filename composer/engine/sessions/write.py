@@ -27,10 +27,13 @@ __all__ = ["begin", "go_on", "spent", "write"]
 
 def begin(group: Group, job: Generate, weights: Sequence[float]) -> SequenceState:
     """Open a cursor where the job's answer begins, or goes on from its prefix."""
-    ids = {slot: opening(group.slots[slot], job.query, job.prefix) for slot in group.run(weights)}
+    ids = {
+        slot: opening(group.slots[slot], job.query, job.prefix)
+        for slot in group.running_slots(weights)
+    }
     sequence = SequenceState.open(group, weights, ids)
     for state in sequence.states.values():  # what is gone on from is of the answer
-        state.start -= len(state.slot.runner.model.vocabulary.extend(job.prefix.encode()))
+        state.answer_start -= len(state.slot.runner.model.vocabulary.extend(job.prefix.encode()))
     return sequence
 
 
@@ -50,7 +53,7 @@ async def write(
         sequence.close()
     if len(group.slots) == 1 and not isinstance(group.root, FuseNode):
         usage = {next(leaves(model)).name: u for u in usage.values()}
-    return replace(answer.close(usage), left=sequence.left, weights=weights)
+    return replace(answer.close(usage), left=sequence.dropped, weights=weights)
 
 
 async def go_on(
@@ -64,7 +67,7 @@ async def go_on(
     What `over` is asked about is not written if it says yes.
     """
     while answer.finish is None:
-        if not sequence.make_room():
+        if not sequence.drop_full_members():
             answer.finish = "context"
             return
         request = Draw(sequence, answer.how, luck.random())
@@ -74,7 +77,7 @@ async def go_on(
         ends = found.entry in sequence.group.space.ends
         answer.add(sequence.group.piece(found.entry), found.logprob, ends=ends)
         if not ends:
-            sequence.push(found.entry)
+            sequence.append(found.entry)
         if answer.finish is None and answer.how.max_length is not None:
             longest = max(len(state.ids) for state in sequence.states.values())
             answer.finish = "length" if longest >= answer.how.max_length else None

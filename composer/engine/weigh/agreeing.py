@@ -27,12 +27,14 @@ def agreeing(sides: Sequence[Member], *, top: int = 5) -> Weigh:
 
     def weigh(lined: Aligned, shares: Sequence[MemberWeight]) -> list[MemberWeight]:
         ranked = [_best(lined.probabilities(n), top) for n in range(len(shares))]
-        says = torch.stack([s.speaks(each) for s, each in zip(shares, ranked, strict=True)])
+        says = torch.stack([s.nonzero_rows(each) for s, each in zip(shares, ranked, strict=True)])
         kept = torch.stack([_backed(n, ranked, says) for n in range(len(shares))]) & says
         kept = torch.where(kept.any(0), kept, says)
-        voices = [s.without(~k) for s, k in zip(shares, kept, strict=True)]
-        total = torch.stack([s.of(k.float()) for s, k in zip(voices, kept, strict=True)]).sum(0)
-        return [s.times(1 / total) for s in voices]
+        voices = [s.masked(~k) for s, k in zip(shares, kept, strict=True)]
+        total = torch.stack(
+            [s.multiply_(k.float()) for s, k in zip(voices, kept, strict=True)]
+        ).sum(0)
+        return [s.scaled(1 / total) for s in voices]
 
     return weigh
 

@@ -23,6 +23,6 @@ class Weigh(Protocol):
 
 def normalized(raw: Sequence[Tensor], shares: Sequence[MemberWeight]) -> list[MemberWeight]:
     """Shares times factors [row, 1], the factors divided by their sum over who has a say."""
-    heard = [share.of(each.clone()) for each, share in zip(raw, shares, strict=True)]
+    heard = [share.multiply_(each.clone()) for each, share in zip(raw, shares, strict=True)]
     total: Tensor = sum(heard[1:], heard[0])
-    return [share.times(each / total) for each, share in zip(raw, shares, strict=True)]
+    return [share.scaled(each / total) for each, share in zip(raw, shares, strict=True)]

@@ -50,7 +50,7 @@ def consistent(
 
     def weigh(lined: Aligned, shares: Sequence[MemberWeight]) -> list[MemberWeight]:
         p = torch.stack([lined.probabilities(n) for n in range(len(shares))])
-        says = torch.stack([share.speaks(p[0]) for share in shares])
+        says = torch.stack([share.nonzero_rows(p[0]) for share in shares])
         p = torch.where(says, p, 0.0)
         first = says & (says.cumsum(0) == 1)
         sure = 1 / (entropy_of(p) + _EPS)
@@ -64,7 +64,7 @@ def consistent(
         alike = scores / total.clamp(min=_EPS) * (scores != 0).sum(-1, keepdim=True)
         found = _shared(shares, total * sure, first, lead=lead)
         each = zip(found, torch.where(first, 1.0, alike), strict=True)
-        return [share.times(factor) for share, factor in each]
+        return [share.scaled(factor) for share, factor in each]
 
     return weigh
 
@@ -73,13 +73,15 @@ def _shared(
     shares: Sequence[MemberWeight], raw: Tensor, first: Tensor, *, lead: bool
 ) -> list[MemberWeight]:
     """Shares times factors [member, row, 1] over their sum, at least half of it the lead's."""
-    heard = torch.stack([share.of(each.clone()) for share, each in zip(shares, raw, strict=True)])
+    heard = torch.stack(
+        [share.multiply_(each.clone()) for share, each in zip(shares, raw, strict=True)]
+    )
     if lead:
         others = heard.sum(0) - (heard * first).sum(0)
         heard_lead = torch.maximum(heard, others)
         raw = torch.where(first, raw * heard_lead / heard.clamp(min=_EPS), raw)
         heard = torch.where(first, heard_lead, heard)
-    return [share.times(each) for share, each in zip(shares, raw / heard.sum(0), strict=True)]
+    return [share.scaled(each) for share, each in zip(shares, raw / heard.sum(0), strict=True)]
 
 
 def _rbf(gap: Tensor, sharp: float) -> Tensor:

@@ -33,11 +33,11 @@ def learned(sides: Sequence[Member], *, taught: FittedState | None = None) -> We
     gate = torch.from_numpy(shaped(state, "gate", rows, len(FEATURES) + 1)).float()[order]
 
     def weigh(lined: Aligned, shares: Sequence[MemberWeight]) -> list[MemberWeight]:
-        own = [gate[share.place].to(lined.members[0].scores.device) for share in shares]
+        own = [gate[share.member].to(lined.members[0].scores.device) for share in shares]
         scores = torch.stack(
             [features(m) @ g[:-1] + g[-1] for m, g in zip(lined.members, own, strict=True)], -1
         )
-        says = torch.stack([share.speaks(scores)[:, 0] for share in shares], -1)
+        says = torch.stack([share.nonzero_rows(scores)[:, 0] for share in shares], -1)
         p = scores.masked_fill(~says, -torch.inf).softmax(-1)
         return normalized([p[:, n, None] for n in range(len(shares))], shares)
 

@@ -67,9 +67,9 @@ def fuse():
         heard = {
             n: s if isinstance(s, Distributions) else Distributions(s) for n, s in enumerate(said)
         }
-        lined = alignment.line(heard)
+        lined = alignment.align(heard)
         given = weights or [1 / len(said)] * len(said)
-        return lined.finish(
+        return lined.to_entries(
             combine(lined, [MemberWeight([w], CPU, n) for n, w in enumerate(given)])
         )
 

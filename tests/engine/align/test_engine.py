@@ -232,14 +232,14 @@ def test_what_a_row_says_does_not_depend_on_who_is_asked_in_others(engine, zoo, 
     widths = [slot.runner.model.width for slot in group.slots]
     logits = [3 * torch.randn(5, width, generator=dice) for width in widths]
     weights = [[0.5, 0.5, 0.0], [1.0, 0.0, 0.0], [0.2, 0.3, 0.5], [0.0, 1.0, 0.0], [0.0, 0.5, 0.5]]
-    together = group.fuse(logits, weights).dense(len(group.space)).probabilities()
+    together = group.fuse(logits, weights).to_dense(len(group.space)).probabilities()
     for row, each in enumerate(weights):
         leads = group.root.align.leads
         own = [
             out[row : row + 1] if weight or (leads and not n) else None
             for n, (out, weight) in enumerate(zip(logits, each, strict=True))
         ]
-        alone = group.fuse(own, [each]).dense(len(group.space)).probabilities()
+        alone = group.fuse(own, [each]).to_dense(len(group.space)).probabilities()
         assert torch.allclose(together[row], alone[0], atol=1e-6)
 
 

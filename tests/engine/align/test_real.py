@@ -74,7 +74,7 @@ def given_bytes(monkeypatch):
         if sequence.states:
             seen.append([])
         for state in sequence.states.values():
-            words, start = state.slot.runner.model.vocabulary, state.count.prompt
+            words, start = state.slot.runner.model.vocabulary, state.counts.prompt
             seen[-1].append((words.bytes_of(state.ids[:start]), words.bytes_of(state.ids[start:])))
         close(sequence)
 

@@ -60,7 +60,7 @@ def test_with_all_tokens_and_anchors_it_is_the_papers(pair, fuse, weights):
         p, q = (each[row : row + 1] for each in said)
         target = weights[0] * p.softmax(-1) @ first + weights[1] * q.softmax(-1) @ second
         expected = reference(p, first, target)[0]
-        found = fused.dense(13).scores[row]
+        found = fused.to_dense(13).scores[row]
         assert (found - expected).abs().max() < 1e-3
         assert (expected - p[0]).abs().max() > 0.3
 
@@ -110,14 +110,14 @@ def test_a_member_who_agrees_changes_next_to_nothing(pair, fuse):
     one = pair[0]
     said = [torch.randn(4, 13)] * 2
     fused = fuse(relative((one, one), CPU, k=13, floor=0.0, nearest=9), said, mean)
-    assert torch.allclose(fused.dense(13).scores, said[0], atol=0.15)
+    assert torch.allclose(fused.to_dense(13).scores, said[0], atol=0.15)
 
 
 def test_few_of_the_tokens_do_as_well_as_all(pair, fuse):
     torch.manual_seed(8)
     said = [4 * torch.randn(50, len(each.space)) for each in pair]
-    whole = fuse(relative(pair, CPU, k=13, floor=0.0, nearest=8), said, mean).dense(13)
-    few = fuse(relative(pair, CPU, k=5, nearest=5), said, mean).dense(13)
+    whole = fuse(relative(pair, CPU, k=13, floor=0.0, nearest=8), said, mean).to_dense(13)
+    few = fuse(relative(pair, CPU, k=5, nearest=5), said, mean).to_dense(13)
     same = whole.scores.argmax(-1) == few.scores.argmax(-1)
     assert same.float().mean() > 0.9
 
@@ -130,8 +130,8 @@ def test_the_first_member_alone_is_itself(pair, fuse):
 def test_rows_do_not_depend_on_their_neighbours(pair, fuse):
     made = relative(pair, CPU, k=4)
     said = [torch.randn(5, len(each.space)) for each in pair]
-    whole = fuse(made, said, mean).dense(13).scores
-    alone = [fuse(made, [s[n : n + 1] for s in said], mean).dense(13).scores for n in range(5)]
+    whole = fuse(made, said, mean).to_dense(13).scores
+    alone = [fuse(made, [s[n : n + 1] for s in said], mean).to_dense(13).scores for n in range(5)]
     assert torch.allclose(whole, torch.cat(alone), atol=1e-5)
 
 
@@ -140,7 +140,7 @@ def test_a_member_with_probabilities_is_as_good(pair, fuse):
     said = [torch.randn(3, len(each.space)) for each in pair]
     linear = [Distributions(said[0]), Distributions(said[1].softmax(-1), linear=True)]
     one, two = fuse(made, said, mean), fuse(made, linear, mean)
-    assert torch.allclose(one.dense(13).scores, two.dense(13).scores, atol=1e-5)
+    assert torch.allclose(one.to_dense(13).scores, two.to_dense(13).scores, atol=1e-5)
 
 
 def test_members_without_a_common_token_are_named(side):
