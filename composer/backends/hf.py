@@ -22,7 +22,7 @@ from composer.specs.headers import has_weights
 from composer.specs.parts import ChatFile
 from composer.values.card import Card, Price
 from composer.values.errors import ModelError
-from composer.values.processing import Bias, Extra, Factor, Least
+from composer.values.processing import LogitBias, MinTokens, RepetitionPenalty, TokenPenalty
 from composer.values.thinking import Thinking
 from composer.values.typed import ModelPath, Variables
 
@@ -63,11 +63,11 @@ class HF(Local):
     parse_special: bool = False
     thinking: bool | Annotated[str, Field(min_length=1)] = "auto"
     generation_config: bool | None = None
-    repetition_penalty: Factor | None = None
-    presence_penalty: Extra | None = None
-    frequency_penalty: Extra | None = None
-    logit_bias: Bias | None = None
-    min_tokens: Least | None = None
+    repetition_penalty: RepetitionPenalty | None = None
+    presence_penalty: TokenPenalty | None = None
+    frequency_penalty: TokenPenalty | None = None
+    logit_bias: LogitBias | None = None
+    min_tokens: MinTokens | None = None
     price: Price = None
 
     @property

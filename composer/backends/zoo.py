@@ -13,7 +13,7 @@ from composer.specs.content import folder_digest
 from composer.specs.declaration import Local, Weights
 from composer.values.card import Price
 from composer.values.errors import ModelError
-from composer.values.processing import Bias, Extra, Factor, Least
+from composer.values.processing import LogitBias, MinTokens, RepetitionPenalty, TokenPenalty
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,11 +36,11 @@ class Zoo(Local):
     dtype: Dtype = "fp32"
     device: str = "auto"
     generation_config: bool | None = None
-    repetition_penalty: Factor | None = None
-    presence_penalty: Extra | None = None
-    frequency_penalty: Extra | None = None
-    logit_bias: Bias | None = None
-    min_tokens: Least | None = None
+    repetition_penalty: RepetitionPenalty | None = None
+    presence_penalty: TokenPenalty | None = None
+    frequency_penalty: TokenPenalty | None = None
+    logit_bias: LogitBias | None = None
+    min_tokens: MinTokens | None = None
     price: Price = None
 
     @property

@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from composer.checkpoints.spelling import spelling_of
-from composer.specs.json_files import json_of
+from composer.specs.json_files import read_json
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def pieces_of(folder: Path) -> Pieces | None:
 
 @lru_cache(maxsize=64)
 def _pieces(file: Path, _changed: int) -> Pieces:
-    return spelling_of(cast("TokenizerFile", json_of(file)), file.parent.name).pieces
+    return spelling_of(cast("TokenizerFile", read_json(file)), file.parent.name).pieces
 
 
 def _no_token(text: str, pieces: Pieces, name: str) -> ModelError:

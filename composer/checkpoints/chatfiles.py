@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from composer.checkpoints.chat import ChatTemplate
 from composer.diagnostics import did_you_mean
-from composer.specs.json_files import json_of
+from composer.specs.json_files import read_json
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _templates(folder: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in (_OLD, _CONFIG):
         if (folder / name).is_file():
-            found |= named(json_of(folder / name).get("chat_template"), f"`{folder.name}`")
+            found |= named(read_json(folder / name).get("chat_template"), f"`{folder.name}`")
     if (folder / _FILE).is_file():
         found["default"] = read(folder / _FILE)
     for file in sorted((folder / _MORE).glob("*.jinja")):
@@ -121,7 +121,7 @@ def _tokens(folder: Path) -> dict[str, str]:
     """Return the special tokens that a template may name, such as `bos_token`."""
     found: dict[str, str] = {}
     for name in ("special_tokens_map.json", _CONFIG):
-        content = json_of(folder / name) if (folder / name).is_file() else {}
+        content = read_json(folder / name) if (folder / name).is_file() else {}
         for key, value in content.items():
             text = value.get("content") if isinstance(value, dict) else value
             if key.endswith("_token") and isinstance(text, str):

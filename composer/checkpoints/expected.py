@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
-    from composer.specs.headers import Stored
+    from composer.specs.headers import TensorHeader
 
 __all__ = ["loadable", "loaded_otherwise", "mismatched", "unlike"]
 
@@ -64,7 +64,7 @@ def loaded_otherwise(
 
 
 def unlike(
-    kind: str, config: Mapping[str, object], stored: Mapping[str, Stored]
+    kind: str, config: Mapping[str, object], stored: Mapping[str, TensorHeader]
 ) -> tuple[str, list[str], list[str], list[str]] | None:
     """Return the class, and which tensors are missing, unexpected, and of another shape.
 

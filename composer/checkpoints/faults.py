@@ -13,7 +13,7 @@ from composer.checkpoints.installed import mistyped
 from composer.checkpoints.stated import SHOWN
 from composer.specs.content import Stamps, stamps
 from composer.specs.headers import INDEX, SINGLE, tensors_of
-from composer.specs.json_files import AGAIN, damaged, json_of
+from composer.specs.json_files import AGAIN, damaged_file, read_json
 from composer.values.capability import Capability
 from composer.values.errors import ModelError
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from composer.checkpoints.spelling import TokenizerFile
-    from composer.specs.headers import Stored
+    from composer.specs.headers import TensorHeader
 
 __all__ = ["faults_of", "sound"]
 
@@ -51,7 +51,7 @@ def _faults(folder: Path, _stamps: Stamps) -> tuple[ModelError, ...]:
     files = files_of(folder)
     if Capability.TEXT not in files.capabilities:
         return ()
-    raw, stored = json_of(folder / "config.json"), tensors_of(folder)
+    raw, stored = read_json(folder / "config.json"), tensors_of(folder)
     found = [*_unread(files, raw), *_unnamed(folder, stored), *_unspelt(files)]
     if not found and "quantization_config" not in raw:
         how = unlike(files.kind, raw, stored)
@@ -60,7 +60,7 @@ def _faults(folder: Path, _stamps: Stamps) -> tuple[ModelError, ...]:
     return tuple(found)
 
 
-def _whole(folder: Path, stored: Mapping[str, Stored]) -> list[ModelError]:
+def _whole(folder: Path, stored: Mapping[str, TensorHeader]) -> list[ModelError]:
     """Return why weights of whole numbers would be misread: nothing says what they stand for."""
     names = [
         name
@@ -85,13 +85,13 @@ def _unread(files: ModelFiles, raw: Mapping[str, Any]) -> Iterator[ModelError]:
         yield ModelError("E505", f"`{config}`: {text}", "install one that does, or correct it")
     for name in mistyped(files.kind, raw):
         shown = json.dumps(raw[name])[:SHOWN]
-        yield damaged(config, f"says that `{name}` is {shown}, which it cannot be")
+        yield damaged_file(config, f"says that `{name}` is {shown}, which it cannot be")
     if (files.folder / "adapter_config.json").exists():
         text = f"`{files.folder}` holds an adapter, which belongs to another model's weights"
         yield ModelError("E505", text, "merge it into that model, and save the whole")
 
 
-def _unnamed(folder: Path, stored: Mapping[str, Stored]) -> Iterator[ModelError]:
+def _unnamed(folder: Path, stored: Mapping[str, TensorHeader]) -> Iterator[ModelError]:
     """Yield why the weights would not be found by their names."""
     if (folder / SINGLE).exists():
         return
@@ -99,9 +99,9 @@ def _unnamed(folder: Path, stored: Mapping[str, Stored]) -> Iterator[ModelError]
         text = f"`{folder}` has no {SINGLE}, but files of other names"
         yield ModelError("E505", text, f"name the file so, or write an index of them: {INDEX}")
         return
-    index = json_of(folder / INDEX)
+    index = read_json(folder / INDEX)
     if not isinstance(index.get("metadata"), dict):
-        yield damaged(folder / INDEX, "has no `metadata`, which the loader asks for")
+        yield damaged_file(folder / INDEX, "has no `metadata`, which the loader asks for")
     absent = sorted(index["weight_map"].keys() - stored.keys())
     if absent:
         text = f"`{folder}`: {INDEX} names tensors that no file holds: {', '.join(absent[:4])}"
@@ -112,8 +112,8 @@ def _unspelt(files: ModelFiles) -> Iterator[ModelError]:
     """Yield why texts could not be encoded."""
     file = files.folder / "tokenizer.json"
     if files.vocabulary is not None:
-        if not readable(cast("TokenizerFile", json_of(file))):
-            yield damaged(file, "is not a tokenizer that the library `tokenizers` reads")
+        if not readable(cast("TokenizerFile", read_json(file))):
+            yield damaged_file(file, "is not a tokenizer that the library `tokenizers` reads")
     elif not any(any(files.folder.glob(kind)) for kind in OTHER_TOKENIZERS):
         text = f"`{files.folder}` has no tokenizer: there is no tokenizer.json"
         yield ModelError("E505", text, "save the model's tokenizer beside its weights")

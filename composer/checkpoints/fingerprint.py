@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from composer.specs.headers import json_of
+from composer.specs.headers import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +35,7 @@ def fingerprint(folder: Path) -> str:
     """Hash what changes ids or text in a tokenizer: equal means that ids can be exchanged."""
     path = Path(folder)
     path = path if path.is_file() else path / "tokenizer.json"
-    return fingerprint_of(cast("TokenizerFile", json_of(path)))
+    return fingerprint_of(cast("TokenizerFile", read_json(path)))
 
 
 def spelt(text: str) -> Tokenizer | None:

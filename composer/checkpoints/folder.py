@@ -23,7 +23,7 @@ from composer.checkpoints.stated import (
 )
 from composer.specs.content import Stamps, plain_files, stamps
 from composer.specs.headers import INDEX, SINGLE, tensors_of
-from composer.specs.json_files import damaged, json_of
+from composer.specs.json_files import damaged_file, read_json
 from composer.values.capability import Capability
 from composer.values.card import Card, lacking
 from composer.values.errors import ModelError
@@ -118,7 +118,9 @@ def _read(folder: Path, _stamps: Stamps) -> ModelFiles:
     text = state(Configuration, folder / "config.json", raw | (config.text_config or {}))
     if config.transformers_weights not in (None, SINGLE, INDEX):
         how = f"says that its weights are in {config.transformers_weights!r:.80}"
-        raise damaged(folder / "config.json", how, f"name that file {SINGLE}, and take this out")
+        raise damaged_file(
+            folder / "config.json", how, f"name that file {SINGLE}, and take this out"
+        )
     generation = state(GenerationConfig, folder / "generation_config.json")
     marked = [
         state(TokenizerSettings, folder / name)
@@ -153,7 +155,7 @@ def _vocabulary(file: Path) -> str | None:
     """Return the fingerprint of a tokenizer.json, None where there is none."""
     if not file.exists() and not file.is_symlink():
         return None
-    content = json_of(file)
+    content = read_json(file)
     state(TokenizerSpelling, file, content)
     return fingerprint_of(cast("TokenizerFile", content))
 
@@ -179,7 +181,7 @@ def _config(folder: Path) -> dict[str, Any]:
         if any(folder.glob("*.gguf")):
             advice = "GGUF files are served by llama.cpp's server: use an endpoint"
         raise ModelError("E505", f"`{folder}` has no config.json", advice)
-    config = json_of(folder / "config.json")
+    config = read_json(folder / "config.json")
     if "auto_map" in config and not _known(str(config.get("model_type", ""))):
         raise ModelError(
             "E505",

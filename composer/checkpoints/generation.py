@@ -11,7 +11,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from composer.specs.json_files import json_of
+from composer.specs.json_files import read_json
 from composer.values.errors import ModelError
 from composer.values.processing import Processing
 
@@ -116,7 +116,7 @@ class Stated:
 def stated_in(folder: Path, context: int | None) -> Stated:
     """Read what a folder states; a configuration of before holds it itself."""
     said_in = FILE if (folder / FILE).is_file() else BEFORE
-    content = json_of(folder / said_in)
+    content = read_json(folder / said_in)
     drawn = ("do_sample", *DRAWS, *DRAWN_OTHERWISE) if content.get("do_sample") is True else ()
     names = {*LOGITS, *LENGTHS, *drawn, *REFUSED}
     values = {n: value for n, value in content.items() if n in names and _matters(n, value)}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
     from composer.checkpoints.stated import Configuration
-    from composer.specs.headers import Stored
+    from composer.specs.headers import TensorHeader
 
 __all__ = ["context_of", "switch_of"]
 
@@ -25,7 +25,7 @@ POSITIONS = ("wpe.weight", "position_embeddings.weight", "embed_positions.weight
 
 
 def context_of(
-    config: Configuration, kind: str, tensors: Mapping[str, Stored] = MappingProxyType({})
+    config: Configuration, kind: str, tensors: Mapping[str, TensorHeader] = MappingProxyType({})
 ) -> int | None:
     """Return how many tokens a model reads: what it says, but no more than it has positions for.
 

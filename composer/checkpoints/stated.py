@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from composer.specs.json_files import damaged, json_of
+from composer.specs.json_files import damaged_file, read_json
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
@@ -140,9 +140,9 @@ class TokenizerSpelling(_Stated):
 def state(kind: type[Known], file: Path, content: Mapping[str, Any] | None = None) -> Known:
     """Check a file, or a part of it that is already read; one that is not there states nothing."""
     if content is None:
-        content = json_of(file) if file.exists() or file.is_symlink() else {}
+        content = read_json(file) if file.exists() or file.is_symlink() else {}
     for name in _unbounded(content):
-        raise damaged(file, f"says that `{name}` is not a finite number")
+        raise damaged_file(file, f"says that `{name}` is not a finite number")
     try:
         return kind.model_validate(content)
     except ValidationError as problem:
@@ -159,9 +159,9 @@ def _wrong(file: Path, problem: ValidationError, content: Mapping[str, Any]) -> 
             words.append(str(step))
             value = value[step]
     if first["type"] == "missing":
-        return damaged(file, f"does not say `{'.'.join([*words, str(first['loc'][-1])])}`")
+        return damaged_file(file, f"does not say `{'.'.join([*words, str(first['loc'][-1])])}`")
     shown = _short(json.dumps(value))
-    return damaged(file, f"says that `{'.'.join(words)}` is {shown}, which it cannot be")
+    return damaged_file(file, f"says that `{'.'.join(words)}` is {shown}, which it cannot be")
 
 
 def _places(value: object) -> Container[object]:

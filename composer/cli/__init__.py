@@ -10,7 +10,7 @@ import os
 import signal
 import sys
 
-from composer.cli.interrupts import EXIT_INTERRUPTED, heard
+from composer.cli.interrupts import EXIT_INTERRUPTED, ending_signals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and leave with its exit status."""
-    before = {each: signal.signal(each, _leave) for each in heard()}
+    before = {each: signal.signal(each, _leave) for each in ending_signals()}
     try:
         from composer.cli.verbs import execute
 

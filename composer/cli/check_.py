@@ -8,11 +8,11 @@ import click
 
 from composer.cli.common import (
     EXIT_MISTAKES,
-    Reading,
+    RecipeReader,
     as_json,
     json_option,
     recipe_options,
-    tell,
+    show_diagnostics,
 )
 from composer.cli.terminal import out
 from composer.diagnostics import Diagnostic, Mistakes
@@ -23,7 +23,9 @@ from composer.diagnostics import Diagnostic, Mistakes
 @recipe_options
 @click.option("--github", is_flag=True, help="Print annotations for a workflow of GitHub.")
 @json_option
-def command(recipes: tuple[Path, ...], reading: Reading, *, github: bool, as_json: bool) -> int:
+def command(
+    recipes: tuple[Path, ...], reading: RecipeReader, *, github: bool, as_json: bool
+) -> int:
     """Find all mistakes of recipes; no model is touched."""
     found = {path: _check(path, reading) for path in recipes}
     if as_json:
@@ -32,13 +34,13 @@ def command(recipes: tuple[Path, ...], reading: Reading, *, github: bool, as_jso
         out("\n".join(_annotation(d) for each in found.values() for d in each))
     else:
         for path, diagnostics in found.items():
-            tell(diagnostics)
+            show_diagnostics(diagnostics)
             out(f"{path}: {_verdict(diagnostics)}")
     wrong = any(each.severity == "error" for each in sum(found.values(), ()))
     return EXIT_MISTAKES if wrong else 0
 
 
-def _check(path: Path, reading: Reading) -> tuple[Diagnostic, ...]:
+def _check(path: Path, reading: RecipeReader) -> tuple[Diagnostic, ...]:
     try:
         return reading.load(path).check()
     except Mistakes as mistakes:

@@ -33,7 +33,7 @@ timeout_option = click.option(
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class RecipeReader:
     """How recipes are read: what overrides them, and the folder that bounds them."""
 
     settings: tuple[str, ...]
@@ -52,7 +52,7 @@ class Reading:
     def read(self, path: Path, *, plain: bool = False, seed: int = 0) -> Recipe:
         """Read a recipe and tell its warnings on stderr; raises Mistakes."""
         recipe = self.load(path, plain=plain, seed=seed)
-        tell(recipe.check())
+        show_diagnostics(recipe.check())
         return recipe
 
 
@@ -67,7 +67,7 @@ def recipe_options(function: Callable[..., object]) -> Callable[..., object]:
         root: Path | None,
         **rest: object,
     ) -> object:
-        return function(reading=Reading(settings, overlays, root), **rest)
+        return function(reading=RecipeReader(settings, overlays, root), **rest)
 
     for option in _READING:
         command = option(command)
@@ -114,7 +114,7 @@ def need_extra(what: str, extra: str, package: str) -> None:
         raise click.UsageError(f"{what} needs the extra `{extra}`: {install}")
 
 
-def tell(diagnostics: Iterable[Diagnostic]) -> None:
+def show_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
     """Draw diagnostics on stderr."""
     for each in diagnostics:
         err(_drawn(each) + "\n", drawn=True)
@@ -131,15 +131,15 @@ def as_json(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-def failed(error: Exception) -> int:
+def show_failure(error: Exception) -> int:
     """Tell what went wrong; return the exit status that says so."""
     if isinstance(error, Mistakes):
-        tell(error.diagnostics)
+        show_diagnostics(error.diagnostics)
         count = sum(each.severity == "error" for each in error.diagnostics)
         err(f"{count} mistake{'s' if count > 1 else ''}")
         return EXIT_MISTAKES
     from composer.run.result import Failure
 
     failure = Failure.of(error)
-    tell([Diagnostic(failure.code, failure.message, help=failure.help)])
+    show_diagnostics([Diagnostic(failure.code, failure.message, help=failure.help)])
     return EXIT_FAILED

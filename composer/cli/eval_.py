@@ -11,7 +11,7 @@ import click
 from composer.cli.common import (
     EXIT_FAILED,
     EXIT_PARTLY,
-    Reading,
+    RecipeReader,
     json_option,
     need_extra,
     recipe_options,
@@ -109,7 +109,7 @@ def command(
     how: Compare,
     seed: int,
     timeout: float | None,
-    reading: Reading,
+    reading: RecipeReader,
     plot: Path | None,
     *,
     no_members: bool,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from composer.cli.common import Reading, recipe_options
+from composer.cli.common import RecipeReader, recipe_options
 from composer.cli.terminal import out
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ CODE = re.compile(r"[EW]\d{3}", re.IGNORECASE)
 @click.command()
 @click.argument("what", nargs=-1, required=True)
 @recipe_options
-def command(what: tuple[str, ...], reading: Reading) -> None:
+def command(what: tuple[str, ...], reading: RecipeReader) -> None:
     """Show what each rule did to a recipe; or explain a code, a step or a part.
 
     \b

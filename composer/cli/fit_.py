@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from composer.cli.common import (
-    Reading,
+    RecipeReader,
     json_option,
     recipe_argument,
     recipe_options,
@@ -67,7 +67,7 @@ def _target(ctx: click.Context, param: click.Parameter, value: str | None) -> Ta
 @json_option
 def command(
     recipe: Path,
-    reading: Reading,
+    reading: RecipeReader,
     data: Path | None,
     target: Target | None,
     folds: int,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import click
 
-from composer.cli.common import EXIT_MISTAKES, as_json, json_option, tell
+from composer.cli.common import EXIT_MISTAKES, as_json, json_option, show_diagnostics
 from composer.cli.terminal import err, out
 from composer.diagnostics import Diagnostic, Mistakes, Source
 
@@ -61,7 +61,7 @@ def command(
     if write and not to:
         raise click.UsageError("--write goes with --to; without it files are written in place")
     made, found = _all(files, own, to)
-    tell(found)
+    show_diagnostics(found)
     changed = [done for done in made if done.changes]
     if as_json:
         out(_as_json(made, found), as_json=True)
@@ -139,7 +139,7 @@ def _converted(made: list[FormattedFile], to: str, *, write: bool) -> list[Diagn
         else:
             _write(path, done.after)
             err(f"{path}: written")
-    tell(found)
+    show_diagnostics(found)
     return found
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from composer.cli.common import Reading, recipe_argument, recipe_options
+from composer.cli.common import RecipeReader, recipe_argument, recipe_options
 from composer.cli.terminal import err, out
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ BY_ENDING = {
 )
 def command(
     recipe: Path,
-    reading: Reading,
+    reading: RecipeReader,
     format_: str | None,
     output: Path | None,
     *,

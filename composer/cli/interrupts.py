@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
     from typing import Self
 
-__all__ = ["EXIT_INTERRUPTED", "Interrupts", "heard"]
+__all__ = ["EXIT_INTERRUPTED", "Interrupts", "ending_signals"]
 
 EXIT_INTERRUPTED = 130
 """The exit status of a command that was interrupted."""
@@ -29,7 +29,7 @@ GRACE = 0.5
 """Seconds that the main thread has to end by itself."""
 
 
-def heard() -> list[signal.Signals]:
+def ending_signals() -> list[signal.Signals]:
     """Return the signals that end a command: none beside the main thread, nor what is ignored."""
     is_main = threading.current_thread() is threading.main_thread()
     both = (signal.SIGINT, signal.SIGTERM) if is_main and os.name == "posix" else ()
@@ -46,7 +46,7 @@ class Interrupts:
 
     def __enter__(self) -> Self:
         """Begin to watch, unless this is no main thread, or signals are ignored from outside."""
-        signals = heard()
+        signals = ending_signals()
         if not signals:
             return self
         self._reads, self._writes = os.pipe()

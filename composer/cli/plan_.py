@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from composer.cli.common import Reading, json_option, recipe_argument, recipe_options
+from composer.cli.common import RecipeReader, json_option, recipe_argument, recipe_options
 from composer.cli.terminal import err, out
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @json_option
 def command(
     recipe: Path,
-    reading: Reading,
+    reading: RecipeReader,
     *,
     plain: bool,
     origin: bool,

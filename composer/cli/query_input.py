@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _ROW = 'a row is {"id": "q1", "query": "2 + 2?"}'
 
-Left = Callable[[tuple[str, ...]], None]
+UnusedFields = Callable[[tuple[str, ...]], None]
 """Is told what a row holds that is not asked."""
 
 
@@ -36,7 +36,7 @@ Left = Callable[[tuple[str, ...]], None]
 class QueryInput:
     """The queries of a run. A file is read twice: once to find what is wrong, once to answer it."""
 
-    again: Callable[[Left], Iterable[Query]]
+    again: Callable[[UnusedFields], Iterable[Query]]
     limit: int | None = None
     file: Path | None = None
     _left: Counter[str] = field(default_factory=Counter)
@@ -83,13 +83,13 @@ class QueryInput:
             yield Diagnostic("W508", text, help=help_)
 
 
-def _of_file(path: Path, left: Left) -> Iterator[Query]:
+def _of_file(path: Path, left: UnusedFields) -> Iterator[Query]:
     from composer.data import read
 
     return _of_lines(partial(read, path), str(path), left)
 
 
-def _of_lines(read: Callable[[], Iterator[Line]], name: str, left: Left) -> Iterator[Query]:
+def _of_lines(read: Callable[[], Iterator[Line]], name: str, left: UnusedFields) -> Iterator[Query]:
     from composer.data import Unreadable
     from composer.run import Failure
     from composer.run.queries import queries_of
@@ -104,13 +104,13 @@ def _once(
     recipe: Recipe,
     given: tuple[str, ...],
     input_: Path | None,
-    left: Left,
+    left: UnusedFields,
 ) -> Iterable[Query]:
-    from composer.run.queries import as_query, told_apart
+    from composer.run.queries import as_query, number_repeats
     from composer.values import Query
 
     if given:
-        return told_apart(
+        return number_repeats(
             as_query(utf8(text), default_id=str(at)) for at, text in enumerate(given, 1)
         )
     if input_ is not None:
@@ -124,7 +124,7 @@ def _once(
     return [Query.of(recipe.example, id="example")]
 
 
-def _piped(left: Left) -> Iterator[Query]:
+def _piped(left: UnusedFields) -> Iterator[Query]:
     from composer.data import read_stream
 
     stdin = os.fdopen(sys.stdin.fileno(), "rb", closefd=False)

@@ -14,11 +14,11 @@ import click
 from composer.cli.common import (
     EXIT_FAILED,
     EXIT_PARTLY,
-    Reading,
+    RecipeReader,
     json_option,
     recipe_argument,
     recipe_options,
-    tell,
+    show_diagnostics,
     timeout_option,
 )
 from composer.cli.eval_ import DataFile
@@ -81,7 +81,7 @@ def _trace_target(ctx: click.Context, param: click.Parameter, value: str | None)
 def command(
     recipe: Path,
     query: tuple[str, ...],
-    reading: Reading,
+    reading: RecipeReader,
     input_: Path | None,
     output: Path | None,
     limit: int | None,
@@ -102,17 +102,17 @@ def command(
     if stream and (as_json or output is not None):
         raise click.UsageError("--stream prints pieces of text: leave out --json and --output")
     from composer.run.foreign import OutOfDistributionCount
-    from composer.run.partial import Partial
+    from composer.run.partial import PartialAnswerCount
 
     loaded = reading.read(recipe, plain=plain, seed=seed)
     loaded.plan()
     _apart(input_, output, trace)
     asked = QueryInput.of(loaded, query, input_, limit)
     with ExitStack() as stack:
-        show = stack.enter_context(Tracing(trace))
+        show = stack.enter_context(TraceOutput(trace))
         rows = _rows(stack, output, loaded)
         count = asked.count(rows)
-        tell(asked.left_out())
+        show_diagnostics(asked.left_out())
         if rows is not None:
             before = f"{len(rows.done)} answered before, " if rows.done else ""
             err(f"{before}{count} to go")
@@ -124,10 +124,10 @@ def command(
             budget=budget,
             timeout=timeout,
             loading=_tell_loading,
-            warn=lambda each: tell([each]),
+            warn=lambda each: show_diagnostics([each]),
         )
         ensemble = stack.enter_context(ready)
-        strangers, partial = OutOfDistributionCount(), Partial()
+        strangers, partial = OutOfDistributionCount(), PartialAnswerCount()
         if stream and rows is None and not as_json:
             results = partial.over(strangers.over(_streamed(ensemble, waiting)))
             status = _report(results, None, show, printed=True)
@@ -135,7 +135,7 @@ def command(
             results = ensemble.as_they_come(waiting) if rows else ensemble.map(waiting)
             counted = partial.over(strangers.over(_bar(results, count)))
             status = _report(counted, rows, show, as_json=as_json)
-        tell(filter(None, (strangers.warning(), partial.warning())))
+        show_diagnostics(filter(None, (strangers.warning(), partial.warning())))
         if ensemble.budget is not None:
             err(f"spent ${ensemble.budget.spent:.6f} of ${budget:g}")
         return status
@@ -164,7 +164,7 @@ def _tell_loading(model: str) -> None:
         err(f"loading {model}")
 
 
-class Tracing:
+class TraceOutput:
     """Where traces go: nowhere, in words to stderr, or as JSON lines to a file."""
 
     def __init__(self, target: str | None) -> None:
@@ -175,10 +175,10 @@ class Tracing:
             return lambda _result: None
         if self.target == ON_STDERR:
             return self._words
-        from composer.run.jsonl import Appending
+        from composer.run.jsonl import JsonlWriter
 
         try:
-            self.file = Appending(Path(self.target))
+            self.file = JsonlWriter(Path(self.target))
         except OSError as error:
             from composer.run import Failure
 

@@ -11,7 +11,7 @@ from rich.tree import Tree
 
 from composer.cli.terminal import is_terminal, out
 from composer.diagnostics import visible
-from composer.run.trace_text import clipped, said_of, steps_of
+from composer.run.trace_text import clipped, shown_steps, step_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -42,7 +42,7 @@ def show(traces: Sequence[Mapping[str, Any]], *, full: bool) -> None:
 
 def _tree(trace: Mapping[str, Any], *, full: bool) -> Tree:
     """Draw the steps of one query."""
-    steps = steps_of(trace)
+    steps = shown_steps(trace)
     total = max((step["start"] + step["seconds"] for step in trace["steps"]), default=0.0)
     tree = Tree(_headline(trace, steps, total, full=full), guide_style="bright_black")
     named = max((len(step["step"]) for step in steps), default=0)
@@ -93,7 +93,7 @@ def _hang(branch: Tree, said: Iterable[tuple[int, str]]) -> None:
 
 def _said(step: Mapping[str, Any], query: str, *, full: bool) -> Iterator[tuple[int, str]]:
     """Tell a step as everywhere; what it gave comes last, where nobody has said it yet."""
-    yield from said_of(step, prompts=None if full else PROMPT, query=None if full else query)
+    yield from step_lines(step, prompts=None if full else PROMPT, query=None if full else query)
     gave = step["gave"]
     if gave is not None and gave not in [asked["text"] for asked in step["asked"]]:
         yield 0, f"gave {clipped(gave, None if full else ANSWER)!r}"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from composer.cli.common import failed
+from composer.cli.common import show_failure
 from composer.cli.interrupts import EXIT_INTERRUPTED, Interrupts
 from composer.cli.terminal import ReaderGoneError, drain, err, prepare, traced
 from composer.quiet import quiet
@@ -127,4 +127,4 @@ def _run(argv: list[str], interrupts: Interrupts) -> int:
             return EXIT_INTERRUPTED
         if traceback:
             raise
-        return failed(error)
+        return show_failure(error)

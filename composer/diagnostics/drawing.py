@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from composer.diagnostics.printable import columns, shown, visible
+from composer.diagnostics.printable import columns, printable, visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -94,7 +94,7 @@ class _Page:
         source, before = labels[0].place.source, 0
         for line in sorted({label.line for label in labels}):
             if before and line == before + 2:
-                yield self._numbered(line - 1, shown(source.line(line - 1))[:WIDTH])
+                yield self._numbered(line - 1, printable(source.line(line - 1))[:WIDTH])
             elif before and line > before + 1:
                 yield CUT
             before = line
@@ -105,7 +105,7 @@ class _Page:
         """Give a line and, below it, one row for each of its labels."""
         start, end = _window(len(text), labels)
         lead, tail = CUT if start else "", CUT if end < len(text) else ""
-        yield self._numbered(labels[0].line, lead + shown(text[start:end]) + tail)
+        yield self._numbered(labels[0].line, lead + printable(text[start:end]) + tail)
         stops = [len(lead) + column for column in columns(text[start:end])]
         for label in labels:
             first = stops[min(label.start - start, len(stops) - 1)]

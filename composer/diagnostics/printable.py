@@ -28,7 +28,7 @@ def columns(text: str) -> list[int]:
     return found
 
 
-def shown(text: str) -> str:
+def printable(text: str) -> str:
     """Give a line of text as it can be printed: tabs as spaces, no control characters."""
     if text.isascii() and text.isprintable():
         return text

@@ -14,7 +14,7 @@ from composer.engine.align.space import space_of
 from composer.engine.combine import plausible
 from composer.engine.distribution import Aligned, Distributions, MemberWeight, gathered
 from composer.engine.processors import processor
-from composer.specs import Checkpoint, Prompted, TokenFuse, Weighed, bare
+from composer.specs import Checkpoint, Prompted, TokenFuse, WeightedFuse, bare
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -218,7 +218,7 @@ class Group:
     def weights(self, model: Model) -> tuple[float, ...]:
         """The weights of a model that this group is of, as they are used; 1 for a lone model."""
         inner = bare(model)
-        return inner.shares() if isinstance(inner, Weighed) else (1.0,)
+        return inner.normalized_weights() if isinstance(inner, WeightedFuse) else (1.0,)
 
     def running_slots(self, weights: Sequence[float]) -> list[int]:
         """The leaves that a job with these weights runs: those that can change something."""
@@ -348,7 +348,7 @@ class Group:
             children,
             range(start, len(self.slots)),
             opened(fuse.align, sides, self.slots[0].runner.model.device),
-            fuse.shares(),
+            fuse.normalized_weights(),
             partial(plausible, of=combine, alpha=fuse.plausible) if fuse.plausible else combine,
             None if weigh is None else cast("Weigh", weigh.load()(sides)),
             None if prior is None else cast("Prior", prior.load()(sides)),

@@ -16,7 +16,7 @@ from composer.evaluate.report import Report
 from composer.evaluate.router import study
 from composer.evaluate.slices import tagged
 from composer.metrics import difference_interval, mean_interval
-from composer.run.partial import Partial
+from composer.run.partial import PartialAnswerCount
 from composer.values import Usage
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
         alone = Members.of(recipe, rows, how, answers, {} if cache is None else cache)
     single = _best(alone)
     calls, total = _spent(results)
-    partial = Partial()
+    partial = PartialAnswerCount()
     for each in results:
         partial.see(each)
     return Report(

@@ -7,10 +7,10 @@ from typing import ClassVar, Literal, TypeVar
 
 from composer.methods.agreement import Agreement, Rouge
 from composer.methods.mistakes import PartError
-from composer.values import Asker, Candidates, Failed, Model, Text, Typed
+from composer.values import Asker, Candidates, MissingAnswer, Model, Text, Typed
 from composer.values.finite import summed
 from composer.values.flow import unique
-from composer.values.gather import attempt, demand, failures, side_by_side
+from composer.values.gather import attempt, failure_notes, require_quorum, side_by_side
 
 T = TypeVar("T")
 
@@ -153,13 +153,13 @@ async def by_judges(
     names, count = unique(judge.name for judge in judges), len(judges)
     named = ((names[at % count], each) for at, each in enumerate(work))
     found = await side_by_side(attempt(name, each) for name, each in named)
-    lost = {at % count: each for at, each in enumerate(found) if isinstance(each, Failed)}
-    ask.note(**failures(list(lost.values())))
-    demand("most", count, list(lost.values()))
+    lost = {at % count: each for at, each in enumerate(found) if isinstance(each, MissingAnswer)}
+    ask.note(**failure_notes(list(lost.values())))
+    require_quorum("most", count, list(lost.values()))
     kept = [at for at in range(count) if at not in lost]
     asked = range(0, len(found), count)
     answered = [[found[start + at] for at in kept] for start in asked]
-    return [[each for each in row if not isinstance(each, Failed)] for row in answered]
+    return [[each for each in row if not isinstance(each, MissingAnswer)] for row in answered]
 
 
 def judged(scorer: Scorer, judges: tuple[Model, ...]) -> None:

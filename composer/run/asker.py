@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from composer.run.budget import most_tokens
 from composer.run.cache import answer_key, score_key
-from composer.run.model_digests import Contents
+from composer.run.model_digests import ModelDigests
 from composer.run.trace import TracedCall
 from composer.specs import leaves, thinking_of
 from composer.values import (
@@ -26,15 +26,15 @@ from composer.values import (
 )
 from composer.values.finite import finite
 from composer.values.gather import side_by_side
-from composer.values.thinking import Hider
+from composer.values.thinking import ThoughtFilter
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from composer.run.budget import RunBudget
     from composer.run.cache import AnswerCache
-    from composer.run.clients import Clients
-    from composer.run.trace import Event, Trace
+    from composer.run.clients import ModelClients
+    from composer.run.trace import StepEvent, Trace
     from composer.values import (
         JSON,
         Completion,
@@ -58,11 +58,11 @@ T = TypeVar("T")
 class RunContext:
     """What a run asks with: clients, prices by model, answers that are kept, and a budget."""
 
-    clients: Clients
+    clients: ModelClients
     prices: Mapping[str, tuple[float, float] | None]
     cache: AnswerCache | None = None
     budget: RunBudget | None = None
-    contents: Contents = field(default_factory=Contents)
+    contents: ModelDigests = field(default_factory=ModelDigests)
 
 
 @dataclass(eq=False)
@@ -71,7 +71,7 @@ class RunAsker:
 
     means: RunContext
     trace: Trace
-    event: Event
+    event: StepEvent
     seed: str
     on_text: Callable[[str], None] | None = None
 
@@ -101,7 +101,7 @@ class RunAsker:
         """Let a model, or an ensemble, answer a query."""
         request = Generate(model, query, sampling, seeds=(sampling.seed,))
         thinking = thinking_of(model)
-        hider = Hider(thinking, self.on_text) if thinking and self.on_text else None
+        hider = ThoughtFilter(thinking, self.on_text) if thinking and self.on_text else None
         (made,) = (await self._metered.generate(request, hider or self.on_text)).draws
         if hider is not None:
             hider.close()
@@ -129,8 +129,8 @@ class RunAsker:
         return rewarded.values
 
     @cached_property
-    def _metered(self) -> Metered:
-        return Metered(self.means, self.trace, self.event)
+    def _metered(self) -> MeteredClient:
+        return MeteredClient(self.means, self.trace, self.event)
 
     def _bits(self) -> int:
         return self.rng.getrandbits(62)
@@ -144,10 +144,10 @@ def _called(function: Callable[[], T]) -> T:
         raise RuntimeError("StopIteration") from error
 
 
-class Metered(Client):
+class MeteredClient(Client):
     """Hands requests on to the models' clients; keeps answers, holds the budget, records all."""
 
-    def __init__(self, means: RunContext, trace: Trace, event: Event) -> None:
+    def __init__(self, means: RunContext, trace: Trace, event: StepEvent) -> None:
         self.means, self.trace, self.event = means, trace, event
 
     async def generate(

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from composer.diagnostics.caches import ANSWERS, NAMES, PACKAGE_VERSION, bound, cache_folder
 from composer.diagnostics.secrets import starred_value
 from composer.run.result import as_warning
-from composer.run.sqlite_store import Store
+from composer.run.sqlite_store import TextStore
 from composer.specs import leaves, prompts
 from composer.specs.content import json_digest
 from composer.specs.digest import content_now, digest
@@ -44,7 +44,9 @@ class AnswerCache:
         limit: int | None = None,
         warn: Callable[[Diagnostic], None] = as_warning,
     ) -> None:
-        self._store = Store(path or cache_path, bound(ANSWERS) if limit is None else limit, warn)
+        self._store = TextStore(
+            path or cache_path, bound(ANSWERS) if limit is None else limit, warn
+        )
 
     def get(self, key: str) -> Completion | None:
         """Return a kept answer."""

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 Prices = dict[str, tuple[float, float] | None]
 
 
-class Clients:
+class ModelClients:
     """Clients by model, each opened when it is first asked, and closed with the ensemble."""
 
     def __init__(

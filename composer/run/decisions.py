@@ -32,7 +32,7 @@ ANSWERS = frozenset({Port.TEXT, Port.CANDIDATES, Port.RANKING})
 
 
 @dataclass(frozen=True)
-class _Known:
+class KnownEstimate:
     """Stands for an estimator, and a policy, that have already said what they say of a query.
 
     `name` is the estimator's, for errors.
@@ -101,9 +101,11 @@ async def _known(
     asked = [asked_of(read(each)) for each in queries]
     estimates = await asyncio.to_thread(by.judge, asked, choices)
     if policy is None or type(policy).decide is Policy.decide:
-        return [{"by": _Known(by.name, each)} for each in estimates]
+        return [{"by": KnownEstimate(by.name, each)} for each in estimates]
     weights = policy.decide(estimates, choices, random.Random(program.seed))
-    known = (_Known(by.name, *pair, policy.many) for pair in zip(estimates, weights, strict=True))
+    known = (
+        KnownEstimate(by.name, *pair, policy.many) for pair in zip(estimates, weights, strict=True)
+    )
     return [{"by": each, "policy": each} for each in known]
 
 

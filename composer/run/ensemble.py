@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from composer.compiler.graph import topological
 from composer.run.asker import RunContext
 from composer.run.budget import RunBudget
-from composer.run.held import Held
-from composer.run.loading import Loading
+from composer.run.held import Resources
+from composer.run.loading import LoadingTimer
 from composer.run.loop_thread import LoopThread
-from composer.run.model_digests import Contents
+from composer.run.model_digests import ModelDigests
 from composer.run.queries import as_queries, as_query
 from composer.run.result import FailedBranch, Failure, Result, closed
 from composer.run.trace import Trace
@@ -61,15 +61,15 @@ class Ensemble:
         timeout: float | None = None,
         loading: Callable[[str], None] | None = None,
     ) -> None:
-        self._loading = Loading(loading)
+        self._loading = LoadingTimer(loading)
         self._timeout = _seconds(timeout)
         self._lock = threading.Lock()
         self._open = True
         self.budget = None if budget is None else RunBudget(budget)
         prices = {model.name: model.price for model in planned.plan.models}
         declared = [node.declaration for node in topological(planned.root)]
-        contents = Contents(each for each in declared if each is not None)
-        self._held = Held(self._loading, cache, contents, prices)
+        contents = ModelDigests(each for each in declared if each is not None)
+        self._held = Resources(self._loading, cache, contents, prices)
         means = RunContext(self._held.clients, prices, cache, self.budget, contents)
         self._program = Program(planned.root, planned.ids, means, seed)
         self._loop = LoopThread(self._held.close)

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
-from composer.run.clients import Clients
+from composer.run.clients import ModelClients
 from composer.run.result import closed
 
 if TYPE_CHECKING:
@@ -17,22 +17,26 @@ if TYPE_CHECKING:
     from composer.engine.weights.local import LocalModel
     from composer.run.cache import AnswerCache
     from composer.run.clients import Prices
-    from composer.run.loading import Loading
-    from composer.run.model_digests import Contents
+    from composer.run.loading import LoadingTimer
+    from composer.run.model_digests import ModelDigests
     from composer.specs.models import Checkpoint
 
 
-class Held:
+class Resources:
     """What is given back in the end; it does not know the ensemble, which may be dropped."""
 
     def __init__(
-        self, loading: Loading, cache: AnswerCache | None, contents: Contents, prices: Prices
+        self,
+        loading: LoadingTimer,
+        cache: AnswerCache | None,
+        contents: ModelDigests,
+        prices: Prices,
     ) -> None:
         self._loading, self._cache, self._contents = loading, cache, contents
         self._engine: Engine | None = None
         self._open = True
         self._lock, self._starting = threading.Lock(), threading.Lock()
-        self.clients = Clients(self._started, prices, loading.clock)
+        self.clients = ModelClients(self._started, prices, loading.clock)
 
     async def close(self) -> None:
         """Close the clients, the engine and the file of kept answers, whatever the others raise."""

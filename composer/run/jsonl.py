@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-__all__ = ["Appending", "is_stream"]
+__all__ = ["JsonlWriter", "is_stream"]
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
@@ -23,7 +23,7 @@ def is_stream(path: Path) -> bool:
     return path.exists() and not path.is_file()
 
 
-class Appending:
+class JsonlWriter:
     """Writes one JSON object a line, without a buffer: what was written is in the file.
 
     Opening raises OSError; a pipe that nobody reads from is refused, since that would wait for

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-class Loading:
+class LoadingTimer:
     """Counts the seconds of loading. `tell` is called with the name of what begins to load.
 
     One thing loads at a time: first the library, then models in the engine's one thread, in

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from composer.specs import Checkpoint, Declaration
     from composer.specs.content import Stamps
 
-__all__ = ["Contents"]
+__all__ = ["ModelDigests"]
 
 
-class Contents:
+class ModelDigests:
     """The contents of models, from when an ensemble is opened until it is closed."""
 
     def __init__(self, models: Iterable[Declaration] = ()) -> None:

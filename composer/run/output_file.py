@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self
 from composer.atomic import atomic_file
 from composer.data import CUSTOM
 from composer.run.batches import batch_row, plain_row
-from composer.run.jsonl import Appending, is_stream
+from composer.run.jsonl import JsonlWriter, is_stream
 from composer.run.queries import digest_of
 from composer.run.result import Failure
 
@@ -102,16 +102,16 @@ class OutputFile:
         row |= {name: said for name, said in (("recipe", self.recipe), ("asked", asked)) if said}
         self._file.write(row)
 
-    def _opened(self) -> Appending:
+    def _opened(self) -> JsonlWriter:
         """Open the file, take up what it holds, and keep others from it."""
         if is_stream(self.path):
-            return Appending(self.path)
+            return JsonlWriter(self.path)
         place = self.path.resolve()
         place.parent.stat()  # a lock would make the folder
         self._lock(place.with_name(LOCK.format(place.name)))
         if place.exists() and not self._all_kept():
             self._keep(place)
-        return Appending(self.path)
+        return JsonlWriter(self.path)
 
     def _lock(self, place: Path) -> None:
         from filelock import FileLock, Timeout

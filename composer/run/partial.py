@@ -21,7 +21,7 @@ NAMED = 5
 
 
 @dataclass(eq=False)
-class Partial:
+class PartialAnswerCount:
     """Counts the answers that branches failed to join: each with how often, and why at first.
 
     An answer that failed as a whole says so itself, and is not counted.

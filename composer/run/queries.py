@@ -34,7 +34,7 @@ def as_queries(given: Iterable[str | Query | Mapping[str, object]]) -> Iterator[
             f"`map` takes a list of questions, not one value of type `{kind}`: put it in a list, "
             "or write `ensemble(question)`"
         )
-    return told_apart(as_query(each, default_id=str(at)) for at, each in enumerate(given))
+    return number_repeats(as_query(each, default_id=str(at)) for at, each in enumerate(given))
 
 
 def as_query(given: str | Query | Mapping[str, object], *, default_id: str = "0") -> Query:
@@ -53,7 +53,7 @@ def as_query(given: str | Query | Mapping[str, object], *, default_id: str = "0"
         raise Failure("E504", bad.message, bad.advice) from None
 
 
-def told_apart(queries: Iterable[Query]) -> Iterator[Query]:
+def number_repeats(queries: Iterable[Query]) -> Iterator[Query]:
     """Number the queries without an id that ask the same, so that each has draws of its own."""
     name = Occurrences()
     return (replace(each, content=name(each.content)) if each.content else each for each in queries)
@@ -83,7 +83,7 @@ def queries_of(
 
     A row without an id is named by its line. `left` is told what a row holds that is not asked.
     """
-    return told_apart(_each(rows, name, left))
+    return number_repeats(_each(rows, name, left))
 
 
 def digest_of(query: Query) -> str:

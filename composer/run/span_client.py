@@ -28,7 +28,7 @@ __all__ = ["ClientMember", "SpanClient"]
 T = TypeVar("T")
 
 
-class SpanClients(Protocol):
+class ClientSource(Protocol):
     """What answers for models: the client of each, and how long it may take for one request."""
 
     async def of(self, model: Model) -> Client:
@@ -41,7 +41,7 @@ class SpanClients(Protocol):
 class SpanClient(Client):
     """Answers for a span fuse with members that others answer for, each within its time limit."""
 
-    def __init__(self, fuse: SpanFuse, clients: SpanClients, prices: Prices) -> None:
+    def __init__(self, fuse: SpanFuse, clients: ClientSource, prices: Prices) -> None:
         self.fuse, self._clients, self._prices = fuse, clients, prices
 
     def cost(self, request: Generate) -> float:
@@ -64,7 +64,7 @@ class SpanClient(Client):
         return Generated(tuple(await side_by_side(self._write(a, on_text) for a in asked)))
 
     async def _write(self, request: Generate, on_text: Callable[[str], None] | None) -> Completion:
-        fuse, shares = self.fuse, self.fuse.shares()
+        fuse, shares = self.fuse, self.fuse.normalized_weights()
         named = zip(fuse.names, shares, fuse.members, strict=True)
         members = [
             ClientMember(

@@ -67,7 +67,7 @@ class OtherFileError(Exception):
     """The file is another program's, or another version's."""
 
 
-class Store:
+class TextStore:
     """Texts by key, the most recently used ones within a number of bytes."""
 
     def __init__(

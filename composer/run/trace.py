@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from composer.diagnostics.secrets import starred_value
-from composer.run.trace_text import lines_of
+from composer.run.trace_text import trace_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ class TracedCall:
 
 
 @dataclass(slots=True)
-class Event:
+class StepEvent:
     """One step that ran for a query. Times are seconds since the query began."""
 
     id: str
@@ -49,7 +49,7 @@ class Trace:
 
     id: str
     query: str
-    events: list[Event] = field(default_factory=list)
+    events: list[StepEvent] = field(default_factory=list)
     usage: dict[str, Usage] = field(default_factory=dict)
     clock: Callable[[], float] = time.perf_counter
     began: float = field(init=False)
@@ -61,9 +61,9 @@ class Trace:
         """Return the seconds since the query began."""
         return self.clock() - self.began
 
-    def begin(self, id: str, op: str) -> Event:  # noqa: A002 - the id of a step in the plan
+    def begin(self, id: str, op: str) -> StepEvent:  # noqa: A002 - the id of a step in the plan
         """Record that a step starts."""
-        event = Event(id, op, self.now())
+        event = StepEvent(id, op, self.now())
         self.events.append(event)
         return event
 
@@ -86,10 +86,10 @@ class Trace:
 
     def lines(self) -> Iterator[str]:
         """Tell in words what happened, for `--trace -`."""
-        return lines_of(self.as_dict())
+        return trace_lines(self.as_dict())
 
 
-def _plain(event: Event) -> dict[str, object]:
+def _plain(event: StepEvent) -> dict[str, object]:
     return {
         "step": event.id,
         "op": event.op,

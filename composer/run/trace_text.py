@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-Said = tuple[int, str]
+TraceLine = tuple[int, str]
 """A line, and how far it is indented below its step."""
 
 QUIET = ("model", "query")
@@ -20,21 +20,21 @@ CUT = " [...] "
 """What stands for the middle of a long text."""
 
 
-def steps_of(trace: Mapping[str, Any]) -> list[dict[str, Any]]:
+def shown_steps(trace: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the steps of a trace that are worth telling, in the order in which they began."""
     return [step for step in trace["steps"] if step["op"] not in QUIET]
 
 
-def lines_of(trace: Mapping[str, Any]) -> Iterator[str]:
+def trace_lines(trace: Mapping[str, Any]) -> Iterator[str]:
     """Tell a whole trace, one line after the other."""
-    for step in steps_of(trace):
+    for step in shown_steps(trace):
         yield f"{step['step']} {step['op']}  ({step['seconds']:.3f} s)"
-        yield from (f"    {'  ' * depth}{line}" for depth, line in said_of(step))
+        yield from (f"    {'  ' * depth}{line}" for depth, line in step_lines(step))
 
 
-def said_of(
+def step_lines(
     step: Mapping[str, Any], *, prompts: int | None = 0, query: str | None = None
-) -> Iterator[Said]:
+) -> Iterator[TraceLine]:
     """Tell a step: whom it asked, what it noted, how it failed.
 
     `prompts` is how many characters of each prompt are told; None tells all of them. A prompt

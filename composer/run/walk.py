@@ -20,7 +20,7 @@ from composer.steps import Role
 from composer.values import (
     Candidates,
     Decision,
-    Failed,
+    MissingAnswer,
     ModelError,
     Port,
     Query,
@@ -29,18 +29,18 @@ from composer.values import (
     Typed,
     widen,
 )
-from composer.values.gather import TooFewError, ends_all, enough_of, failures, side_by_side
+from composer.values.gather import TooFewError, ends_all, failure_notes, gather_quorum, side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from composer.run.asker import RunContext
-    from composer.run.trace import Event, Trace
+    from composer.run.trace import StepEvent, Trace
     from composer.steps import Input
     from composer.values import Value
 
 
-Argument: TypeAlias = "Value | Branch | Failed"
+Argument: TypeAlias = "Value | GraphBranch | MissingAnswer"
 """What a step is given for an input: its value, a branch to run, or how it failed."""
 
 
@@ -79,7 +79,7 @@ class Walk:
     query: Query
     trace: Trace
     on_text: Callable[[str], None] | None = None
-    _works: dict[Node, _Work] = field(default_factory=dict)
+    _works: dict[Node, NodeTask] = field(default_factory=dict)
     _given_up: list[asyncio.Task[Value]] = field(default_factory=list)
 
     async def answer(self, limit: float | None = None) -> Text:
@@ -103,7 +103,7 @@ class Walk:
             return self.program.constants[node]
         work = self._works.get(node)
         if work is None:
-            work = self._works[node] = _Work(asyncio.create_task(self._run(node)))
+            work = self._works[node] = NodeTask(asyncio.create_task(self._run(node)))
         work.waiting += 1
         try:
             return await asyncio.shield(work.task)
@@ -129,10 +129,10 @@ class Walk:
         if not gathers:
             return await side_by_side(given)
         try:
-            return await enough_of(given, node.get("min"))
+            return await gather_quorum(given, node.get("min"))
         except TooFewError as error:
             event = self.trace.begin(self.program.ids[node], node.op)
-            event.notes.update(failures(error.failed))
+            event.notes.update(failure_notes(error.failed))
             event.error, event.end = str(error), event.start
             raise
 
@@ -142,19 +142,19 @@ class Walk:
 
     async def _given(self, name: str, input_: Input, node: Node) -> Argument:
         if input_.role is Role.LATER:
-            return Branch(self, node, name)
+            return GraphBranch(self, node, name)
         try:
             value = await self.value(node)
         except Exception as error:
             if not input_.tried or ends_all(error):
                 raise
-            return Failed(name, error, count=1 if node.port is Port.TEXT else count_of(node))
+            return MissingAnswer(name, error, count=1 if node.port is Port.TEXT else count_of(node))
         takes = node.port in input_.ports
         return value if takes else widen(value)
 
     async def _call(self, node: Node, arguments: list[Argument]) -> Value:
         event = self.trace.begin(self.program.ids[node], node.op)
-        event.notes.update(failures([e for e in arguments if isinstance(e, Failed)]))
+        event.notes.update(failure_notes([e for e in arguments if isinstance(e, MissingAnswer)]))
         given, options = node.call(arguments, self.program.options[node])
         if node.step.asks:
             options["ask"] = self._asker(node, event)
@@ -175,7 +175,7 @@ class Walk:
         except Exception as error:
             event.error = str(error)
             if isinstance(error, TooFewError):
-                event.notes.update(failures(error.failed))
+                event.notes.update(failure_notes(error.failed))
             raise
         finally:
             event.end = self.trace.now()
@@ -189,7 +189,7 @@ class Walk:
         names = ", ".join(f"`{name}`" for name in dict.fromkeys(waited))
         return f"the query, which waited for {names}," if names else "the query"
 
-    def _asker(self, node: Node, event: Event) -> RunAsker:
+    def _asker(self, node: Node, event: StepEvent) -> RunAsker:
         draw = getattr(node.options, "draw", 0)
         program = self.program
         seed = f"{program.seed}/{self.query.root.drawn_by}/{node.op}/{draw}"
@@ -198,7 +198,7 @@ class Walk:
 
 
 @dataclass(eq=False, slots=True)
-class _Work:
+class NodeTask:
     """The work on one node's value, and how many wait for it."""
 
     task: asyncio.Task[Value]
@@ -206,7 +206,7 @@ class _Work:
 
 
 @dataclass(eq=False, slots=True)
-class Branch:
+class GraphBranch:
     """A branch that a step may run: `await branch()` runs it, once."""
 
     walk: Walk

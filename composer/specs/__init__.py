@@ -3,7 +3,7 @@
 from composer.specs.chat import Chat
 from composer.specs.declaration import Declaration, Local, Remote, Weights
 from composer.specs.derived import Derived
-from composer.specs.fuses import ByteFuse, Fuse, Handoff, SpanFuse, TokenFuse, Weighed
+from composer.specs.fuses import ByteFuse, Fuse, Handoff, SpanFuse, TokenFuse, WeightedFuse
 from composer.specs.models import (
     Checkpoint,
     Declared,
@@ -15,8 +15,8 @@ from composer.specs.models import (
     thinking_of,
     vocabulary,
 )
-from composer.specs.option_models import Held, held_by, models_in, with_models
-from composer.specs.problems import Problem, SpecError
+from composer.specs.option_models import OptionModel, models_in, option_models, with_models
+from composer.specs.problems import SpecError, SpecProblem
 
 __all__ = [
     "ByteFuse",
@@ -27,21 +27,21 @@ __all__ = [
     "Derived",
     "Fuse",
     "Handoff",
-    "Held",
     "Local",
-    "Problem",
+    "OptionModel",
     "Prompted",
     "Remote",
     "SpanFuse",
     "SpecError",
+    "SpecProblem",
     "TokenFuse",
-    "Weighed",
+    "WeightedFuse",
     "Weights",
     "bare",
-    "held_by",
     "leaves",
     "member_names",
     "models_in",
+    "option_models",
     "prompts",
     "thinking_of",
     "vocabulary",

@@ -10,7 +10,7 @@ from composer.specs.content import file_digest
 if TYPE_CHECKING:
     from composer.values.typed import Variables
 
-__all__ = ["USUAL", "Chat"]
+__all__ = ["DEFAULT_CHAT", "Chat"]
 
 
 @dataclass(frozen=True)
@@ -47,5 +47,5 @@ class Chat:
         return ",".join((own, *said, *flags))
 
 
-USUAL = Chat()
+DEFAULT_CHAT = Chat()
 """How a model is spoken to of which a recipe says nothing."""

@@ -8,7 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeAlias
 
-from composer.specs.json_files import damaged, regular
+from composer.specs.json_files import damaged_file, file_size
 
 MATTERS = (
     *("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"),
@@ -43,7 +43,7 @@ def folder_digest(folder: str | Path) -> str:
         try:
             digest = file_digest(path)
         except OSError as problem:
-            raise damaged(path, f"cannot be read: {problem.strerror}") from problem
+            raise damaged_file(path, f"cannot be read: {problem.strerror}") from problem
         whole.update(f"{path.relative_to(folder).as_posix()}\0{digest}\0".encode())
     return whole.hexdigest()
 
@@ -52,7 +52,7 @@ def plain_files(folder: Path) -> list[Path]:
     """Return the files of a model's folder that matter; raises ModelError for what is none."""
     paths = _files(folder)
     for path in paths:
-        regular(path)
+        file_size(path)
     return paths
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from composer.specs.chat import USUAL, Chat
-from composer.values.processing import NOTHING, Processing
+from composer.specs.chat import DEFAULT_CHAT, Chat
+from composer.values.processing import NO_PROCESSING, Processing
 from composer.values.typed import Typed
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ class Weights:
     revision: str | None = None
     dtype: str = "auto"
     device: str = "auto"
-    chat: Chat = USUAL
-    processing: Processing = NOTHING
+    chat: Chat = DEFAULT_CHAT
+    processing: Processing = NO_PROCESSING
 
     @property
     def shared(self) -> tuple[str, str, str]:

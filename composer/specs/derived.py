@@ -8,10 +8,10 @@ from operator import and_
 from typing import TYPE_CHECKING, ClassVar
 
 from composer.specs.declaration import Weights
-from composer.specs.fuses import shares, unusable
-from composer.specs.headers import Stored
+from composer.specs.fuses import normalized_weights, weight_problems
+from composer.specs.headers import TensorHeader
 from composer.specs.models import Checkpoint, Prompted
-from composer.specs.problems import Problem, SpecError
+from composer.specs.problems import SpecError, SpecProblem
 from composer.values.capability import Capability
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from composer.values.flow import Model
     from composer.values.thinking import Thinking
 
-__all__ = ["Derived", "fitting", "recast"]
+__all__ = ["Derived", "merge_problems", "recast"]
 
 SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
 """The types of numbers that are reckoned with, and the bytes of one; others stay what they are."""
@@ -55,27 +55,27 @@ class Derived(Checkpoint):
         if problems:
             raise SpecError(problems)
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SpecProblem]:
         """Yield all that is wrong: weights, then donors without any, then unlike ones."""
         if not self.donors:
-            yield Problem("E206", "a merge needs at least one member")
+            yield SpecProblem("E206", "a merge needs at least one member")
             return
         count = len(self.donors)
-        wrong = [*unusable(self.factors, count, signed=True, normalized=self.normalize)]
+        wrong = [*weight_problems(self.factors, count, signed=True, normalized=self.normalize)]
         wrong += (problem for place in range(count) for problem in self._weightless(place))
         yield from wrong or self._unlike()
 
-    def _weightless(self, place: int) -> Iterator[Problem]:
+    def _weightless(self, place: int) -> Iterator[SpecProblem]:
         donor, needed = self.donors[place], Capability.WEIGHTS
         if isinstance(donor, Prompted):
             text = f"`{donor.name}` has a prompt, and a model with a prompt cannot be merged"
             help_ = "put the prompt before the merge: `prompt(...) -> merge(...)`"
-            yield Problem("E302", text, help_, "has a prompt", "merged here", member=place)
+            yield SpecProblem("E302", text, help_, "has a prompt", "merged here", member=place)
         elif not (
             isinstance(donor, Checkpoint) and donor.is_local and needed in donor.capabilities
         ):
             reasons = donor.card.why if isinstance(donor, Checkpoint) else {}
-            yield Problem(
+            yield SpecProblem(
                 "E302",
                 f"`{self.word}` needs {needed.words}, which `{donor.name}` does not give",
                 "merge models whose weights are on this machine; for others, choose among whole "
@@ -85,10 +85,10 @@ class Derived(Checkpoint):
                 member=place,
             )
 
-    def _unlike(self) -> Iterator[Problem]:
+    def _unlike(self) -> Iterator[SpecProblem]:
         vocabularies = [each.card.vocabulary for each in self.sources]
         tensors = [each.tensors for each in self.sources]
-        yield from fitting(self.labels, tensors, vocabularies)
+        yield from merge_problems(self.labels, tensors, vocabularies)
 
     @property
     def sources(self) -> tuple[Checkpoint, ...]:
@@ -104,7 +104,9 @@ class Derived(Checkpoint):
     def coefficients(self) -> tuple[float, ...]:
         """What the donors' tensors are multiplied by."""
         count = len(self.donors)
-        return shares(self.factors or (1.0,) * count, count, normalize=self.normalize, signed=True)
+        return normalized_weights(
+            self.factors or (1.0,) * count, count, normalize=self.normalize, signed=True
+        )
 
     def formula(self, names: Sequence[str]) -> str:
         """Write the sum that the weights are, with names for the donors."""
@@ -164,7 +166,7 @@ class Derived(Checkpoint):
         return self.sources[0].thinking
 
     @property
-    def tensors(self) -> Mapping[str, Stored]:
+    def tensors(self) -> Mapping[str, TensorHeader]:
         """What the headers of the donors' files say of the weights that there will be."""
         return recast(self.sources[0].tensors, self.dtype)
 
@@ -178,22 +180,22 @@ class Derived(Checkpoint):
         return (len(self.donors) + 1) * largest * SIZES["F32"]
 
 
-def recast(tensors: Mapping[str, Stored], dtype: str) -> dict[str, Stored]:
+def recast(tensors: Mapping[str, TensorHeader], dtype: str) -> dict[str, TensorHeader]:
     """Return tensors as they are in another type of numbers; `auto` leaves each in its own."""
     kind = NAMES.get(dtype)
     return {
         name: each
         if kind is None or each.dtype not in SIZES
-        else Stored(kind, each.shape, each.count * SIZES[kind])
+        else TensorHeader(kind, each.shape, each.count * SIZES[kind])
         for name, each in tensors.items()
     }
 
 
-def fitting(
+def merge_problems(
     names: tuple[str, ...],
-    tensors: list[Mapping[str, Stored]],
+    tensors: list[Mapping[str, TensorHeader]],
     vocabularies: list[str | None],
-) -> Iterator[Problem]:
+) -> Iterator[SpecProblem]:
     """Yield which donors are unlike the first: in their tensors, else in their tokenizer.
 
     What is not on this machine yet is passed over: it is looked at when it is opened.
@@ -207,14 +209,14 @@ def fitting(
                 "merge models of one architecture and size; fuse others while they write: "
                 "`token_fuse(..., align = union())`"
             )
-            yield Problem("E306", text, help_, "has other shapes", "merged here", member=place)
+            yield SpecProblem("E306", text, help_, "has other shapes", "merged here", member=place)
         elif len({vocabularies[0], vocabularies[place]} - {None}) > 1:
             text = f"{pair} cannot be merged, because their vocabularies are different"
             help_ = "merge models with one tokenizer; fuse others: `token_fuse(..., align = union)`"
-            yield Problem("E306", text, help_, "has other tokens", "merged here", member=place)
+            yield SpecProblem("E306", text, help_, "has other tokens", "merged here", member=place)
 
 
-def _difference(first: Mapping[str, Stored], other: Mapping[str, Stored]) -> str:
+def _difference(first: Mapping[str, TensorHeader], other: Mapping[str, TensorHeader]) -> str:
     """Say in which tensor two models differ, if they do in any."""
     for name in (name for name in first if name in other):
         if first[name].shape != other[name].shape:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from composer.specs.models import bare
-from composer.specs.problems import Problem, SpecError
+from composer.specs.problems import SpecError, SpecProblem
 from composer.values.capability import Capability
 from composer.values.errors import ModelError
 from composer.values.flow import Model
@@ -21,7 +21,16 @@ if TYPE_CHECKING:
 
     from composer.specs.parts import Align, Combine, Draft, Gate, Handover, Weigh
 
-__all__ = ["ByteFuse", "Fuse", "Handoff", "SpanFuse", "TokenFuse", "Weighed", "shares", "unusable"]
+__all__ = [
+    "ByteFuse",
+    "Fuse",
+    "Handoff",
+    "SpanFuse",
+    "TokenFuse",
+    "WeightedFuse",
+    "normalized_weights",
+    "weight_problems",
+]
 
 TOKENS = (
     Capability.TEXT
@@ -61,18 +70,18 @@ class Fuse(Model):
         """What a fuse of this kind can do, whatever its members can beside."""
         return self.able
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SpecProblem]:
         """Yield all that is wrong with the fuse."""
         if not self.members:
-            yield Problem("E206", "a fuse needs at least one member")
+            yield SpecProblem("E206", "a fuse needs at least one member")
         elif len(self.names) != len(self.members) or len(set(self.names)) != len(self.names):
             count = len(self.members)
-            yield Problem(
+            yield SpecProblem(
                 "E204", f"each of the {count} members needs a different name: {self.names}"
             )
         for place, inner in self._inner():
             if inner.draft is not None:
-                yield Problem(
+                yield SpecProblem(
                     "E402",
                     "`draft` cannot be used in a fuse inside another fuse",
                     "leave `draft` out, or give it to the outermost `token_fuse`",
@@ -88,15 +97,15 @@ class Fuse(Model):
 
 
 @dataclass(frozen=True)
-class Weighed(Fuse):
+class WeightedFuse(Fuse):
     """A fuse whose members have weights, which a route may multiply; None: all weigh alike."""
 
     weights: tuple[float, ...] | None = None
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SpecProblem]:
         """Check the weights."""
         yield from super().problems()
-        yield from unusable(
+        yield from weight_problems(
             self.weights, len(self.members), signed=self.signed, normalized=self.normalized
         )
 
@@ -110,14 +119,16 @@ class Weighed(Fuse):
         """Whether weights are divided by their sum."""
         return True
 
-    def shares(self) -> tuple[float, ...]:
+    def normalized_weights(self) -> tuple[float, ...]:
         """Return the weights as they are used; without any, all members weigh alike."""
         given = self.weights or (1.0,) * len(self.members)
-        return shares(given, len(self.members), normalize=self.normalized, signed=self.signed)
+        return normalized_weights(
+            given, len(self.members), normalize=self.normalized, signed=self.signed
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
-class TokenFuse(Weighed):
+class TokenFuse(WeightedFuse):
     """Members whose next-token distributions become one.
 
     Weights are divided by their sum when `normalize`. A formula has the coefficients as weights,
@@ -153,7 +164,7 @@ class TokenFuse(Weighed):
         """Whether weights are divided by their sum."""
         return self.normalize
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SpecProblem]:
         """Check options against each other, and against those of the members."""
         yield from super().problems()
         yield from self._unheeded()
@@ -161,12 +172,12 @@ class TokenFuse(Weighed):
         if self.draft is not None:
             yield from self._drafted(self.draft)
 
-    def _unheeded(self) -> Iterator[Problem]:
+    def _unheeded(self) -> Iterator[SpecProblem]:
         for place, inner in self._inner():
             once = inner.weigh is not None and inner.weigh.once
             there = {"gate": inner.gate is not None, "weigh": once, "leave": inner.leave}
             for option in (name for name, is_there in there.items() if is_there):
-                yield Problem(
+                yield SpecProblem(
                     "E402",
                     f"`{option}` cannot be used in a fuse inside another fuse",
                     f"give `{option}` to the outermost fuse",
@@ -174,10 +185,10 @@ class TokenFuse(Weighed):
                     member=place,
                 )
 
-    def _formula(self) -> Iterator[Problem]:
+    def _formula(self) -> Iterator[SpecProblem]:
         negative = self.weigh is not None and min(self.weights or (0,)) < 0
         if not self.normalize and (self.weigh is not None or self.leave):
-            yield Problem(
+            yield SpecProblem(
                 "E402",
                 "`leave` and `weigh` cannot be used with a formula",
                 "leave out `leave` and `weigh`"
@@ -185,19 +196,19 @@ class TokenFuse(Weighed):
                 "a formula",
             )
         elif negative:
-            yield Problem(
+            yield SpecProblem(
                 "E402",
                 "`weigh` needs weights of zero or more",
                 "leave out `weigh`, or the negative weights",
                 "has negative weights",
             )
 
-    def _drafted(self, draft: Draft) -> Iterator[Problem]:
+    def _drafted(self, draft: Draft) -> Iterator[SpecProblem]:
         once = self.weigh is not None and self.weigh.once
         there = {"gate": self.gate is not None, "leave": self.leave, "weigh": once}
         for name in (name for name, is_there in there.items() if is_there):
             text = f"`draft` and `{name}` cannot be used together"
-            yield Problem("E402", text, "leave one of them out", "has both")
+            yield SpecProblem("E402", text, "leave one of them out", "has both")
         if draft.alike and not (self.align.alike or self.align.vanishes):
             text = (
                 f"draft `{draft.name}` cannot be used with align `{self.align.name}`: it needs "
@@ -207,32 +218,34 @@ class TokenFuse(Weighed):
                 "leave `draft` out, or write `draft = safe()`; members with one vocabulary need "
                 "no `align`"
             )
-            yield Problem("E402", text, help_, "has both")
+            yield SpecProblem("E402", text, help_, "has both")
         for place, member in enumerate(map(bare, self.members)):
             if draft.lone and isinstance(member, Fuse):
                 text = (
                     f"every member of `{draft.name}` must be a single model, not a `{member.word}`"
                 )
                 help_ = "put the models themselves into one `token_fuse`"
-                yield Problem("E302", text, help_, "is several models", member=place)
+                yield SpecProblem("E302", text, help_, "is several models", member=place)
                 return
 
 
 @dataclass(frozen=True)
-class _Texts(Weighed):
+class _TextFuse(WeightedFuse):
     """A fuse that weighs text of members, each by all that it says: no member has a gate."""
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SpecProblem]:
         """Refuse gates, which would be asked for some of what is weighed and not for the rest."""
         yield from super().problems()
         for place, inner in self._inner():
             if inner.gate is not None:
                 text = f"a member of `{self.word}` cannot have a `gate`"
-                yield Problem("E402", text, "leave the `gate` out", "has a `gate`", member=place)
+                yield SpecProblem(
+                    "E402", text, "leave the `gate` out", "has a `gate`", member=place
+                )
 
 
 @dataclass(frozen=True)
-class SpanFuse(_Texts):
+class SpanFuse(_TextFuse):
     """Members that propose a span of `words` each; the one that all find likeliest is kept."""
 
     word: ClassVar[str] = "span_fuse"
@@ -242,7 +255,7 @@ class SpanFuse(_Texts):
 
 
 @dataclass(frozen=True)
-class ByteFuse(_Texts):
+class ByteFuse(_TextFuse):
     """Members that agree on bytes, each with tokens of its own; `top` of them are weighed up.
 
     More are where none of these agree. The `beam` likeliest hypotheses go on.
@@ -262,7 +275,7 @@ class Handoff(Fuse):
 
     when: Handover
 
-    def problems(self) -> Iterator[Problem]:
+    def problems(self) -> Iterator[SpecProblem]:
         """Check that the members write token by token, and that the rule tells experts apart."""
         yield from super().problems()
         for place, member in enumerate(map(bare, self.members)):
@@ -272,10 +285,12 @@ class Handoff(Fuse):
                     "token"
                 )
                 help_ = "use models, or a `token_fuse` of them"
-                yield Problem("E302", text, help_, "does not write token by token", member=place)
+                yield SpecProblem(
+                    "E302", text, help_, "does not write token by token", member=place
+                )
         experts, known = len(self.members) - 1, self.when.experts
         if experts != known:
-            yield Problem(
+            yield SpecProblem(
                 "E206",
                 f"`{self.when.name}` chooses among {known} experts, but `handoff` has {experts}",
                 "give one member to write first, and one for each expert of the rule",
@@ -283,9 +298,9 @@ class Handoff(Fuse):
             )
 
 
-def unusable(
+def weight_problems(
     weights: tuple[float, ...] | None, count: int, *, signed: bool, normalized: bool
-) -> Iterator[Problem]:
+) -> Iterator[SpecProblem]:
     """Yield why weights of so many members cannot be used, if they cannot."""
     if weights is None:
         return
@@ -293,12 +308,12 @@ def unusable(
         text = f"{count} members, but {len(weights)} weights"
         help_ = "give one weight for each member, in order"
         note = f"has {count} members"
-        yield Problem("E403", text, help_, f"should be {count}", note, field="weights")
+        yield SpecProblem("E403", text, help_, f"should be {count}", note, field="weights")
     elif why := _useless(weights, signed=signed, normalized=normalized):
         given = ", ".join(f"{weight:g}" for weight in weights)
         word = "weights" if normalized else "coefficients"
         text = f"the {word} {given} cannot be used: {why}"
-        yield Problem("E402", text, label="cannot be used", field="weights")
+        yield SpecProblem("E402", text, label="cannot be used", field="weights")
 
 
 def _useless(weights: tuple[float, ...], *, signed: bool, normalized: bool) -> str:
@@ -315,7 +330,7 @@ def _useless(weights: tuple[float, ...], *, signed: bool, normalized: bool) -> s
     return ""
 
 
-def shares(
+def normalized_weights(
     weights: Sequence[float], count: int, *, normalize: bool = True, signed: bool = False
 ) -> tuple[float, ...]:
     """Return weights as they are used: divided by their sum, unless they are taken as they are."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
-from composer.specs.json_files import damaged, json_in, json_of, regular
+from composer.specs.json_files import damaged_file, file_size, parse_json, read_json
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-__all__ = ["Stored", "has_weights", "json_of", "shards", "size_of", "tensors_of"]
+__all__ = ["TensorHeader", "has_weights", "read_json", "shards", "size_of", "tensors_of"]
 
 LENGTH = 8
 """A safetensors file begins with the length of its header, in so many bytes."""
@@ -35,7 +35,7 @@ SINGLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class TensorHeader:
     """A tensor as a file of weights holds it: its type of numbers as safetensors names it."""
 
     dtype: str
@@ -54,9 +54,9 @@ def size_of(folder: Path) -> tuple[int, int]:
     return sum(one.count for one in tensors), sum(one.bytes for one in tensors)
 
 
-def tensors_of(folder: Path) -> Mapping[str, Stored]:
+def tensors_of(folder: Path) -> Mapping[str, TensorHeader]:
     """Return the tensors of a model folder by name, from the headers alone."""
-    found: dict[str, Stored] = {}
+    found: dict[str, TensorHeader] = {}
     for file in shards(folder):
         header = _header(file)
         twice = next((name for name in header if name in found), None)
@@ -105,24 +105,24 @@ def shards(folder: Path) -> list[Path]:
 
 def _named(index: Path) -> list[str]:
     """Return the files that an index names; raises ModelError for a name that leads elsewhere."""
-    places = json_of(index).get("weight_map")
+    places = read_json(index).get("weight_map")
     if not isinstance(places, dict) or not places:
-        raise damaged(index, "has no `weight_map` from tensors to files")
+        raise damaged_file(index, "has no `weight_map` from tensors to files")
     names: set[str] = set()
     for name in places.values():
         if not isinstance(name, str) or not name.endswith(".safetensors"):
             text = f"names {name!r:.80} as a file of weights, but it is not a safetensors file"
-            raise damaged(index, text)
+            raise damaged_file(index, text)
         if Path(name).name != name or "\0" in name:
             text = f"names weights outside of the model's own folder: {name!r:.80}"
-            raise damaged(index, text, "put all files of the weights into the model's folder")
+            raise damaged_file(index, text, "put all files of the weights into the model's folder")
         names.add(name)
     return sorted(names)
 
 
 def _inside(file: Path, folder: Path) -> None:
     """Refuse a link out of the folder; a hub's cache keeps its files beside its snapshots."""
-    regular(file)
+    file_size(file)
     home = folder.resolve()
     allowed = [home]
     if home.parent.name == "snapshots":
@@ -130,7 +130,7 @@ def _inside(file: Path, folder: Path) -> None:
     target = file.resolve()
     if not any(target.is_relative_to(each) for each in allowed):
         text = f"is a link to a file outside of the model's own folder: {target}"
-        raise damaged(file, text, "put the file itself into the model's folder")
+        raise damaged_file(file, text, "put the file itself into the model's folder")
 
 
 def _no_weights(folder: Path) -> tuple[str, str]:
@@ -150,36 +150,36 @@ def _no_weights(folder: Path) -> tuple[str, str]:
     )
 
 
-def _header(file: Path) -> dict[str, Stored]:
+def _header(file: Path) -> dict[str, TensorHeader]:
     """Every tensor that a safetensors file holds."""
-    size = regular(file)
+    size = file_size(file)
     try:
         with file.open("rb") as stream:
             length = int.from_bytes(stream.read(LENGTH), "little")
             room = size - LENGTH - length
             if room < 0 or length > MOST:
-                raise damaged(file, "is not a safetensors file, or its header is incomplete")
+                raise damaged_file(file, "is not a safetensors file, or its header is incomplete")
             data = stream.read(length)
     except OSError as problem:
-        raise damaged(file, f"cannot be read: {problem.strerror}") from problem
-    header = json_in(data, file)
+        raise damaged_file(file, f"cannot be read: {problem.strerror}") from problem
+    header = parse_json(data, file)
     about = header.pop("__metadata__", {})
     if not isinstance(about, dict) or not all(isinstance(each, str) for each in about.values()):
-        raise damaged(file, "has a `__metadata__` with values that are not texts")
+        raise damaged_file(file, "has a `__metadata__` with values that are not texts")
     tensors = dict(_tensors(file, header))
     _filled(file, header, room)
     return tensors
 
 
-def _tensors(file: Path, header: Mapping[str, Any]) -> Iterator[tuple[str, Stored]]:
+def _tensors(file: Path, header: Mapping[str, Any]) -> Iterator[tuple[str, TensorHeader]]:
     for name, one in header.items():
         stored = _stored(one)
         if stored is None:
-            raise damaged(file, f"describes its tensor {name!r:.80} wrongly in its header")
+            raise damaged_file(file, f"describes its tensor {name!r:.80} wrongly in its header")
         yield name, stored
 
 
-def _stored(one: object) -> Stored | None:
+def _stored(one: object) -> TensorHeader | None:
     """Read an entry of a header; None where its type, its shape and its place do not agree."""
     if not isinstance(one, dict):
         return None
@@ -188,7 +188,7 @@ def _stored(one: object) -> Stored | None:
         return None
     match place:
         case [begin, end] if begin <= end:
-            stored, bits = Stored(dtype, tuple(shape), end - begin), BITS[dtype]
+            stored, bits = TensorHeader(dtype, tuple(shape), end - begin), BITS[dtype]
             return stored if bits is None or stored.count * bits == stored.bytes * 8 else None
         case _:
             return None
@@ -204,8 +204,8 @@ def _filled(file: Path, header: Mapping[str, Any], room: int) -> None:
     end = 0
     for begin, then in sorted(tuple(one["data_offsets"]) for one in header.values()):
         if begin != end:
-            raise damaged(file, "has tensors that overlap, or gaps between them")
+            raise damaged_file(file, "has tensors that overlap, or gaps between them")
         end = then
     if end != room:
         how = "is incomplete" if end > room else "has data after its last tensor"
-        raise damaged(file, f"{how}: its tensors need {end:,} bytes, but it has {room:,}")
+        raise damaged_file(file, f"{how}: its tensors need {end:,} bytes, but it has {room:,}")

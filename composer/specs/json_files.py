@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-__all__ = ["MOST", "damaged", "json_in", "json_of", "regular"]
+__all__ = ["MOST", "damaged_file", "file_size", "parse_json", "read_json"]
 
 MOST = 256 << 20
 """The bytes of a JSON file up to which it is read: the largest tokenizers have a tenth of that."""
@@ -26,55 +26,59 @@ HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 AGAIN = "download or save the model again"
 
 
-def damaged(file: Path, how: str, advice: str = AGAIN) -> ModelError:
+def damaged_file(file: Path, how: str, advice: str = AGAIN) -> ModelError:
     """Return the error of a file that cannot be used, and how it is damaged."""
     return ModelError("E505", f"`{file}` {how}", advice)
 
 
-def regular(file: Path) -> int:
+def file_size(file: Path) -> int:
     """Return the size of a file; raises ModelError for what is none, such as a folder or a pipe."""
     try:
         found = file.stat()
     except (OSError, ValueError) as problem:
-        raise damaged(file, f"cannot be read: {_reason(problem)}") from problem
+        raise damaged_file(file, f"cannot be read: {_reason(problem)}") from problem
     if not stat.S_ISREG(found.st_mode):
-        raise damaged(file, "is not a plain file", "replace it by the file itself")
+        raise damaged_file(file, "is not a plain file", "replace it by the file itself")
     return found.st_size
 
 
-def json_of(file: Path) -> dict[str, Any]:
+def read_json(file: Path) -> dict[str, Any]:
     """Read one of a model's JSON files; raises ModelError where it is none."""
-    if regular(file) > MOST:
-        raise damaged(file, f"is larger than {MOST >> 20} MB, too large for a file of its kind")
+    if file_size(file) > MOST:
+        raise damaged_file(
+            file, f"is larger than {MOST >> 20} MB, too large for a file of its kind"
+        )
     try:
         data = file.read_bytes()
     except OSError as problem:
-        raise damaged(file, f"cannot be read: {_reason(problem)}") from problem
-    return json_in(data, file)
+        raise damaged_file(file, f"cannot be read: {_reason(problem)}") from problem
+    return parse_json(data, file)
 
 
-def json_in(data: bytes, file: Path) -> dict[str, Any]:
+def parse_json(data: bytes, file: Path) -> dict[str, Any]:
     """Read a JSON object out of a file's bytes: no key twice, not too deep."""
     try:
         content = json.loads(data.decode("utf-8"), object_pairs_hook=_once)
     except UnicodeDecodeError as problem:
-        raise damaged(file, f"is not UTF-8 text, from byte {problem.start + 1} on") from problem
+        raise damaged_file(
+            file, f"is not UTF-8 text, from byte {problem.start + 1} on"
+        ) from problem
     except json.JSONDecodeError as problem:
         where = f"line {problem.lineno}, column {problem.colno}"
-        raise damaged(file, f"is not JSON, from {where} on") from problem
+        raise damaged_file(file, f"is not JSON, from {where} on") from problem
     except _TwiceError as problem:
         advice = "keep one of the two, or download the model again"
-        raise damaged(file, f"contains the key `{problem}` twice", advice) from problem
+        raise damaged_file(file, f"contains the key `{problem}` twice", advice) from problem
     except RecursionError as problem:
-        raise damaged(file, f"is nested deeper than {DEPTH} levels") from problem
+        raise damaged_file(file, f"is nested deeper than {DEPTH} levels") from problem
     except ValueError as problem:  # an integer of more digits than Python reads
-        raise damaged(file, "contains a number that is too long") from problem
+        raise damaged_file(file, "contains a number that is too long") from problem
     if not isinstance(content, dict):
-        raise damaged(file, "is not a JSON object")
+        raise damaged_file(file, "is not a JSON object")
     if _deeper(content):
-        raise damaged(file, f"is nested deeper than {DEPTH} levels")
+        raise damaged_file(file, f"is nested deeper than {DEPTH} levels")
     if HALF.search(data) and not _writable(content):
-        raise damaged(file, "contains half a character (a lone surrogate)")
+        raise damaged_file(file, "contains half a character (a lone surrogate)")
     return content
 
 

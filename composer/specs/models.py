@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from composer.specs.declaration import Declaration, Weights
-    from composer.specs.headers import Stored
+    from composer.specs.headers import TensorHeader
     from composer.specs.parts import Renders
     from composer.values.capability import Capability
     from composer.values.card import Card
@@ -71,7 +71,7 @@ class Checkpoint(Model):
 
     @property
     @abstractmethod
-    def tensors(self) -> Mapping[str, Stored]:
+    def tensors(self) -> Mapping[str, TensorHeader]:
         """Its weights as they are stored; none, where they are not on this machine."""
 
     @property
@@ -135,7 +135,7 @@ class Declared(Checkpoint):
         return self.declaration.reasoning
 
     @property
-    def tensors(self) -> Mapping[str, Stored]:
+    def tensors(self) -> Mapping[str, TensorHeader]:
         """What the headers of its files say."""
         weights = self.weights
         return tensors_of(Path(weights.location)) if weights.local else {}

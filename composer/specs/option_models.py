@@ -13,37 +13,39 @@ from composer.values.flow import Model
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-__all__ = ["Held", "held_by", "models_in", "with_models"]
+__all__ = ["OptionModel", "models_in", "option_models", "with_models"]
 
-NOTHING = Capability(0)
+NO_CAPABILITY = Capability(0)
 
 
 @dataclass(frozen=True, slots=True)
-class Held(Model):
+class OptionModel(Model):
     """The place of a model among the options of a step: which of the models it holds it is."""
 
     name: str = field()
     at: int
 
 
-def held_by(options: BaseModel) -> Iterator[tuple[str, Model, Capability]]:
+def option_models(options: BaseModel) -> Iterator[tuple[str, Model, Capability]]:
     """Yield the models that options hold, each with what it must be able to do.
 
     That is said where the model is wanted: `by: Annotated[Model, Capability.SCORE]`.
     """
     for name, info in type(options).model_fields.items():
         marks = (mark for mark in info.metadata if isinstance(mark, Capability))
-        for model, needed in models_in(getattr(options, name), next(marks, NOTHING)):
+        for model, needed in models_in(getattr(options, name), next(marks, NO_CAPABILITY)):
             yield name, model, needed
 
 
-def models_in(value: object, needed: Capability = NOTHING) -> Iterator[tuple[Model, Capability]]:
+def models_in(
+    value: object, needed: Capability = NO_CAPABILITY
+) -> Iterator[tuple[Model, Capability]]:
     """Yield the models in an option's value, each with what it must be able to do."""
     match value:
         case Model():
             yield value, needed
         case BaseModel():
-            yield from ((model, own) for _, model, own in held_by(value))
+            yield from ((model, own) for _, model, own in option_models(value))
         case tuple():
             for each in value:
                 yield from models_in(each, needed)

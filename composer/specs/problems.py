@@ -10,11 +10,11 @@ from composer.values.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Problem", "SpecError"]
+__all__ = ["SpecError", "SpecProblem"]
 
 
 @dataclass(frozen=True)
-class Problem:
+class SpecProblem:
     """One thing that is wrong.
 
     `field` is the option that it is about, `member` the place of the member; with neither it is
@@ -34,7 +34,7 @@ class Problem:
 class SpecError(ModelError):
     """A model that cannot be; `problems` has everything that is wrong, the first one is told."""
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[SpecProblem]) -> None:
         first = problems[0]
         super().__init__(first.code, first.message, first.help or None)
         self.problems = tuple(problems)

@@ -14,19 +14,19 @@ from composer.steps.site import Complaint
 from composer.values import (
     Asker,
     Candidates,
-    Enough,
-    Failed,
+    MissingAnswer,
     Model,
     Processing,
     Query,
+    Quorum,
     Ranking,
     Sampling,
     Text,
 )
 from composer.values.capability import Capability
 from composer.values.flow import unique
-from composer.values.gather import attempts, failures
-from composer.values.processing import Bias, Extra, Factor, Least
+from composer.values.gather import attempts, failure_notes
+from composer.values.processing import LogitBias, MinTokens, RepetitionPenalty, TokenPenalty
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -66,11 +66,11 @@ async def generate(
     min_p: Annotated[float, Field(ge=0, le=1)] = 0.0,
     max_tokens: Count = 512,
     stop: tuple[str, ...] = (),
-    repetition_penalty: Factor | None = None,
-    presence_penalty: Extra | None = None,
-    frequency_penalty: Extra | None = None,
-    logit_bias: Bias | None = None,
-    min_tokens: Least | None = None,
+    repetition_penalty: RepetitionPenalty | None = None,
+    presence_penalty: TokenPenalty | None = None,
+    frequency_penalty: TokenPenalty | None = None,
+    logit_bias: LogitBias | None = None,
+    min_tokens: MinTokens | None = None,
     max_length: Count | None = None,
     draw: int = 0,  # noqa: ARG001 - makes separate occurrences of sampled work separate nodes
     ask: Asker,
@@ -115,13 +115,13 @@ async def sample(
     min_p: Annotated[float, Field(ge=0, le=1)] = 0.0,
     max_tokens: Count = 512,
     stop: tuple[str, ...] = (),
-    repetition_penalty: Factor | None = None,
-    presence_penalty: Extra | None = None,
-    frequency_penalty: Extra | None = None,
-    logit_bias: Bias | None = None,
-    min_tokens: Least | None = None,
+    repetition_penalty: RepetitionPenalty | None = None,
+    presence_penalty: TokenPenalty | None = None,
+    frequency_penalty: TokenPenalty | None = None,
+    logit_bias: LogitBias | None = None,
+    min_tokens: MinTokens | None = None,
     max_length: Count | None = None,
-    min: Enough = "most",  # noqa: A002 - the word of the language
+    min: Quorum = "most",  # noqa: A002 - the word of the language
     draw: int = 0,  # noqa: ARG001 - as in `generate`
     ask: Asker,
 ) -> Candidates:
@@ -145,11 +145,11 @@ async def sample(
 
 
 def gathered(
-    query: Query, names: Sequence[str], found: Sequence[Text | Failed], ask: Asker
+    query: Query, names: Sequence[str], found: Sequence[Text | MissingAnswer], ask: Asker
 ) -> Candidates:
     """Return the answers of those that answered, under their names."""
-    failed = tuple(each for each in found if isinstance(each, Failed))
-    ask.note(**failures(failed))
+    failed = tuple(each for each in found if isinstance(each, MissingAnswer))
+    ask.note(**failure_notes(failed))
     pairs = [(n, each) for n, each in zip(names, found, strict=True) if isinstance(each, Text)]
     kept, texts = tuple(name for name, _ in pairs), tuple(text for _, text in pairs)
     return Candidates(query, texts, kept, failed)

@@ -12,15 +12,15 @@ from composer.values import (
     Asker,
     Candidates,
     Decision,
-    Enough,
-    Failed,
-    Later,
+    LazyBranch,
+    MaybeMissing,
+    MissingAnswer,
+    Quorum,
     Ranking,
     Text,
-    Tried,
 )
 from composer.values.flow import unique
-from composer.values.gather import attempts, demand
+from composer.values.gather import attempts, require_quorum
 
 if TYPE_CHECKING:
     from composer.steps.site import Site
@@ -31,9 +31,9 @@ WEIGHT = "weight"
 
 @step(sign="`[a, b]`", gives=LONE_SAME, hidden=("names",), lines=True, defaulted=True)
 def bank(
-    *branches: Tried[Text | Candidates | Ranking],
+    *branches: MaybeMissing[Text | Candidates | Ranking],
     names: tuple[str, ...],
-    min: Enough = "most",  # noqa: A002 - the word of the language
+    min: Quorum = "most",  # noqa: A002 - the word of the language
 ) -> Candidates:
     """Gather the answers of all branches; candidates among them are spliced in.
 
@@ -41,9 +41,9 @@ def bank(
     says: a number, or all. A bank with fewer branches than that needs all of them.
     """
     lost = [replace(e, name=n) for n, e in zip(names, branches, strict=True) if _is_lost(e)]
-    demand(min, len(branches), lost)
+    require_quorum(min, len(branches), lost)
     slots: list[tuple[str, Text | None]] = []
-    failed: list[Failed] = []
+    failed: list[MissingAnswer] = []
     at = 0
     for name, branch in zip(names, branches, strict=True):
         inside, missing = _spread(name, branch, at)
@@ -55,15 +55,15 @@ def bank(
     return Candidates(texts[0].query, texts, tuple(name for name, _ in kept), tuple(failed))
 
 
-def _is_lost(branch: Tried[Text | Candidates | Ranking]) -> TypeGuard[Failed]:
-    return isinstance(branch, Failed)
+def _is_lost(branch: MaybeMissing[Text | Candidates | Ranking]) -> TypeGuard[MissingAnswer]:
+    return isinstance(branch, MissingAnswer)
 
 
 def _spread(
-    name: str, branch: Tried[Text | Candidates | Ranking], at: int
-) -> tuple[list[tuple[str, Text | None]], list[Failed]]:
+    name: str, branch: MaybeMissing[Text | Candidates | Ranking], at: int
+) -> tuple[list[tuple[str, Text | None]], list[MissingAnswer]]:
     """Return the answers of a branch under their names, and what failed, from a place on."""
-    if isinstance(branch, Failed):
+    if isinstance(branch, MissingAnswer):
         return [(name, None)], [replace(branch, name=name, at=at)]
     if isinstance(branch, Text):
         return [(name, branch)], []
@@ -81,7 +81,7 @@ def those_of_all_branches(site: Site) -> int | None:
 
 @step(sign="`route -> [a, b]`", hidden=("names",))
 async def choose(
-    decision: Decision, *branches: Later[Text], names: tuple[str, ...], ask: Asker
+    decision: Decision, *branches: LazyBranch[Text], names: tuple[str, ...], ask: Asker
 ) -> Text:
     """Ask only the branch that the decision chose."""
     chosen = decision.chosen[0]
@@ -92,9 +92,9 @@ async def choose(
 @step(sign="`route(policy = ...) -> [a, b]`", hidden=("names", "min"))
 async def choose_many(
     decision: Decision,
-    *branches: Later[Text],
+    *branches: LazyBranch[Text],
     names: tuple[str, ...],
-    min: Enough = "most",  # noqa: A002 - as in `bank`
+    min: Quorum = "most",  # noqa: A002 - as in `bank`
     ask: Asker,
 ) -> Candidates:
     """Ask only the branches that the decision chose; several answers, even when one comes.
@@ -118,7 +118,7 @@ def _weighed(text: Text, weight: float) -> Text:
 
 @step(sign="`a | b`", gives=SAME, hidden=("names",), tries_first=True)
 async def fallback(
-    *choices: Later[Text | Candidates | Ranking], names: tuple[str, ...], ask: Asker
+    *choices: LazyBranch[Text | Candidates | Ranking], names: tuple[str, ...], ask: Asker
 ) -> Text | Candidates | Ranking:
     """Run the next choice when one fails; never because its answer is poor."""
     failures: dict[str, str] = {}
@@ -126,6 +126,6 @@ async def fallback(
         try:
             return await choice()
         except Exception as failure:  # noqa: BLE001 - whatever went wrong, the next one is asked
-            failures[name] = str(Failed(name, failure))
+            failures[name] = str(MissingAnswer(name, failure))
             ask.note(failed=dict(failures))
     return await choices[-1]()

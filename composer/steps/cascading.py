@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from composer.methods import Confidence, Constant, Operation, Rule, Verdict
 from composer.steps.declare import step
 from composer.steps.site import Complaint
-from composer.values import Asker, Failed, Later, Port, Query, Text, Tried
+from composer.values import Asker, LazyBranch, MaybeMissing, MissingAnswer, Port, Query, Text
 from composer.values.capability import Capability
-from composer.values.gather import TooFewError, attempt, failures
+from composer.values.gather import TooFewError, attempt, failure_notes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +21,7 @@ SURE = Rule(Operation(">=", (Confidence(), Constant(0.6))))
 
 @step(paper="arXiv:2305.05176", tries_first=True, shown=("accept",))
 async def cascade(
-    first: Tried[Query | Text], *stages: Later[Text], accept: Rule = SURE, ask: Asker
+    first: MaybeMissing[Query | Text], *stages: LazyBranch[Text], accept: Rule = SURE, ask: Asker
 ) -> Text:
     """Take the first answer that `accept` holds for, asking the next stage until one does.
 
@@ -31,11 +31,11 @@ async def cascade(
     last ones fail, the answer of the one before stands.
     """
     answer = first if isinstance(first, Text) else None
-    failed = [first] if isinstance(first, Failed) else []
+    failed = [first] if isinstance(first, MissingAnswer) else []
     asked: list[dict[str, object]] = []
     judged: Text | None = None
     for stage in stages:
-        ask.note(**failures(failed))
+        ask.note(**failure_notes(failed))
         if answer is not None and answer is not judged:
             judged = answer
             verdict = await _verdict(accept, answer, ask, failed)
@@ -57,19 +57,19 @@ async def cascade(
             answer = found
         else:
             failed.append(found)
-    ask.note(**failures(failed))
+    ask.note(**failure_notes(failed))
     if answer is None:
         raise TooFewError(failed, "every attempt failed", "add a fallback: `cascade(A, B) | C`")
     return answer
 
 
-async def _verdict(accept: Rule, answer: Text, ask: Asker, failed: list[Failed]) -> Verdict:
+async def _verdict(accept: Rule, answer: Text, ask: Asker, failed: list[MissingAnswer]) -> Verdict:
     """Decide over an answer; where what decides fails, that cannot be known."""
     found = await attempt("accept", accept.holds(answer, ask))
     if isinstance(found, Verdict):
         return found
     failed.append(found)
-    ask.note(**failures(failed))
+    ask.note(**failure_notes(failed))
     return Verdict(None, {})
 
 

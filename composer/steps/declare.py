@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, ParamSpec, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from composer.specs import Checkpoint, Fuse, Weighed
+from composer.specs import Checkpoint, Fuse, WeightedFuse
 from composer.steps.signature import (
     Input,
     Parameters,
@@ -228,7 +228,7 @@ class Step(Traits):
     @property
     def weighed(self) -> bool:
         """Whether the members of what it makes have weights, which a route can multiply."""
-        return self.fuses is not None and issubclass(self.fuses, Weighed)
+        return self.fuses is not None and issubclass(self.fuses, WeightedFuse)
 
     def check(self, hook: Check) -> Check:
         """Register what is wrong with a use of the step, as soon as all of it is known."""

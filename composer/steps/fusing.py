@@ -22,7 +22,7 @@ from composer.methods import (
     Weigh,
     Words,
 )
-from composer.specs import ByteFuse, Derived, Handoff, SpanFuse, TokenFuse, Weighed
+from composer.specs import ByteFuse, Derived, Handoff, SpanFuse, TokenFuse, WeightedFuse
 from composer.steps.declare import step
 from composer.steps.site import Complaint
 from composer.values import Decision, Model
@@ -216,7 +216,7 @@ def merge(
 @step(sign="`route -> fuse`", absorbs="fuse", labels={"decision": "weights"})
 def weigh(fuse: Model, decision: Decision) -> Model:
     """Multiply the weights of a fuse's members by a decision's; a weight of 0 is not run."""
-    assert isinstance(fuse, Weighed)
+    assert isinstance(fuse, WeightedFuse)
     own = fuse.weights or (1.0,) * len(fuse.names)
     weights = tuple(w * decision.weights.get(n, 0.0) for n, w in zip(fuse.names, own, strict=True))
     return replace(fuse, weights=weights)

@@ -14,7 +14,7 @@ from composer.steps.declare import step
 from composer.steps.site import Complaint
 from composer.values import Asker, Candidates, Model, Ranking, Sampling, Text
 from composer.values.capability import Capability
-from composer.values.finite import finite, ordered
+from composer.values.finite import descending, finite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ async def rank(
     """
     scorer = by or default_scorer(judges=bool(judges))
     scores = await scorer.score(answers, ask, judges)
-    order = ordered(scores, f"`{scorer.name}`")
+    order = descending(scores, f"`{scorer.name}`")
     known = {answers.names[at]: finite(scores[at]) for at in order}
     unscored = [name for name, score in known.items() if score is None]
     ask.note(scores=known, **({"unscored": unscored} if unscored else {}))

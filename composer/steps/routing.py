@@ -10,7 +10,7 @@ from composer.methods import Blend, Choice, Estimator, Judging, One, Perplexity,
 from composer.steps.declare import step
 from composer.values import Asker, Decision, Model, Query
 from composer.values.capability import Capability
-from composer.values.finite import no_number
+from composer.values.finite import require_finite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,9 +55,11 @@ async def route(
         estimates = await by.consult(read, choices, judging, ask)
     else:
         estimates = await by.estimate(read, choices, ask)
-    no_number(dict(zip(names, estimates.quality, strict=True)), f"the estimate by `{by.name}` of")
+    require_finite(
+        dict(zip(names, estimates.quality, strict=True)), f"the estimate by `{by.name}` of"
+    )
     weights = policy.weigh(estimates, choices, _draws(query, ask, sticky=sticky))
-    no_number(dict(zip(names, weights, strict=True)), "the weight of")
+    require_finite(dict(zip(names, weights, strict=True)), "the weight of")
     decision = Decision(
         query,
         dict(zip(names, weights, strict=True)),

@@ -11,7 +11,7 @@ from composer.steps.asking import Count, Temperature
 from composer.steps.declare import step
 from composer.values import JSON, Asker, Generate, Model, Query, Sampling, Text
 from composer.values.capability import Capability
-from composer.values.finite import finite, ordered
+from composer.values.finite import descending, finite
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,7 +69,7 @@ async def process_fuse(
         rewards = await ask.reward(reward, query, [each.text for each in steps])
         known = [replace(each, reward=r) for each, r in zip(steps, rewards, strict=True)]
         known += [each for each in kept if each.over]
-        order = ordered([each.reward for each in known], f"`{reward.name}`")
+        order = descending([each.reward for each in known], f"`{reward.name}`")
         kept = [known[at] for at in order[:width]]
         levels.append([{"text": e.text, "by": e.by, "reward": finite(e.reward)} for e in kept])
     ask.note(levels=levels)

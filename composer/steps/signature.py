@@ -9,7 +9,7 @@ import typing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from composer.values import Failed, Later, Port, port_of
+from composer.values import LazyBranch, MissingAnswer, Port, port_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,13 +56,13 @@ def inputs_of(parameters: Parameters) -> Iterator[Input]:
     for parameter, hint in parameters:
         if parameter.name == "ask" or parameter.kind is parameter.KEYWORD_ONLY:
             continue
-        later = typing.get_origin(hint) is Later
+        later = typing.get_origin(hint) is LazyBranch
         ports = ports_of(typing.get_args(hint)[0] if later else hint)
         if ports:
             role = Role.LATER if later else Role.VALUE
             variadic = parameter.kind is parameter.VAR_POSITIONAL
             optional = parameter.default is not parameter.empty
-            tried = Failed in typing.get_args(hint)
+            tried = MissingAnswer in typing.get_args(hint)
             yield Input(parameter.name, role, ports, variadic, optional, tried)
 
 
@@ -71,12 +71,12 @@ def is_option(parameter: inspect.Parameter, hint: object) -> bool:
     if parameter.name == "ask" or parameter.kind is parameter.VAR_POSITIONAL:
         return False
     named = parameter.kind is parameter.KEYWORD_ONLY and ports_of(hint) == {Port.MODEL}
-    return named or not (typing.get_origin(hint) is Later or ports_of(hint))
+    return named or not (typing.get_origin(hint) is LazyBranch or ports_of(hint))
 
 
 def ports_of(hint: object) -> frozenset[Port]:
     """Return the ports of the values that an annotation names; none, where it names another."""
     union = typing.get_origin(hint) in (typing.Union, types.UnionType)
     kinds = typing.get_args(hint) if union else (hint,)
-    ports = [port_of(kind) for kind in kinds if kind not in (type(None), Failed)]
+    ports = [port_of(kind) for kind in kinds if kind not in (type(None), MissingAnswer)]
     return frozenset(port for port in ports if port) if all(ports) else frozenset()

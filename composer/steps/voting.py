@@ -22,8 +22,8 @@ from composer.steps.branching import WEIGHT
 from composer.steps.declare import SAME, step
 from composer.steps.site import Complaint
 from composer.values import Asker, Candidates, Port, Ranking, Text
-from composer.values.finite import no_number
-from composer.values.gather import without
+from composer.values.finite import require_finite
+from composer.values.gather import drop_missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,7 +92,7 @@ def vote(
             "| D`",
         )
     shares = reduce.shares(voices, [weight for _, weight in ballots], by)
-    no_number(dict(zip(map(str, voices), shares.shares, strict=False)), "the share of")
+    require_finite(dict(zip(map(str, voices), shares.shares, strict=False)), "the share of")
     winner = texts[ties.pick(texts, shares, ask.rng)]
     tally = shares.tally(voices)
     ask.note(tally=tally, winner=winner.source)
@@ -152,7 +152,7 @@ def _routed(text: Text) -> float:
 
 def _of_those_that_answered(weights: tuple[float, ...], answers: Candidates) -> tuple[float, ...]:
     """Return the weights of the answers that are there."""
-    kept = without(answers.failed, weights, len(answers.texts))
+    kept = drop_missing(answers.failed, weights, len(answers.texts))
     if kept is None:
         failed = ", ".join(f"`{each.name}`" for each in answers.failed)
         beside = f", and these branches failed: {failed}" if failed else ""

@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from composer.values.asker import Asker, Later
+from composer.values.asker import Asker, LazyBranch
 from composer.values.capability import Capability
 from composer.values.card import Card
 from composer.values.errors import ModelError
@@ -20,9 +20,9 @@ from composer.values.flow import (
     Value,
     widen,
 )
-from composer.values.gather import Enough, Failed, Tried
+from composer.values.gather import MaybeMissing, MissingAnswer, Quorum
 from composer.values.kinds import Port, port_of
-from composer.values.once_cache import Once
+from composer.values.once_cache import OnceCache
 from composer.values.processing import Processing
 from composer.values.typed import FilePath, MaybeFile, ModelPath, Typed
 
@@ -58,23 +58,24 @@ __all__ = [
     "Distribution",
     "Embed",
     "Embedded",
-    "Enough",
-    "Failed",
     "FilePath",
     "Fitted",
     "Generate",
     "Generated",
-    "Later",
+    "LazyBranch",
     "MaybeFile",
+    "MaybeMissing",
     "Message",
+    "MissingAnswer",
     "Model",
     "ModelError",
     "ModelPath",
     "NextTokens",
-    "Once",
+    "OnceCache",
     "Port",
     "Processing",
     "Query",
+    "Quorum",
     "Ranking",
     "Request",
     "Reward",
@@ -86,7 +87,6 @@ __all__ = [
     "State",
     "Text",
     "Trainable",
-    "Tried",
     "Typed",
     "Usage",
     "Value",

@@ -19,7 +19,7 @@ Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
 
 
-class Later(Protocol[Result_co]):
+class LazyBranch(Protocol[Result_co]):
     """A branch of a recipe that runs when it is called, once for each query."""
 
     name: str

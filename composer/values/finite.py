@@ -10,7 +10,7 @@ from composer.values.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["finite", "no_number", "ordered", "summed"]
+__all__ = ["descending", "finite", "require_finite", "summed"]
 
 
 def finite(value: float | None) -> float | None:
@@ -26,7 +26,7 @@ def summed(values: Iterable[float]) -> float:
         return math.nan
 
 
-def ordered(scores: Sequence[float], what: str) -> list[int]:
+def descending(scores: Sequence[float], what: str) -> list[int]:
     """Return the places of scores, the greatest first; those that are none come last, in order.
 
     Raises E704 where none is a number.
@@ -42,7 +42,7 @@ def ordered(scores: Sequence[float], what: str) -> list[int]:
     return [*sorted(known, key=lambda at: -scores[at]), *unknown]
 
 
-def no_number(named: Mapping[str, float], what: str) -> None:
+def require_finite(named: Mapping[str, float], what: str) -> None:
     """Raise E704 where one of some numbers is none, naming it."""
     for name, value in named.items():
         if not math.isfinite(value):

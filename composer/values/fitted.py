@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import PrivateAttr
 
-from composer.values.once_cache import Once
+from composer.values.once_cache import OnceCache
 from composer.values.typed import Typed
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class State:
 
     arrays: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
-    live: Once[Any] = field(default_factory=Once, repr=False)
+    live: OnceCache[Any] = field(default_factory=OnceCache, repr=False)
 
     @classmethod
     def join(cls, **parts: State) -> State:
@@ -70,7 +70,7 @@ class Fitted:
     load: Callable[[], Mapping[str, State]]
     facts: Mapping[str, Any] = field(default_factory=dict)
     digest: str = ""
-    sound: Once[Fitted] = field(default_factory=Once, repr=False)
+    sound: OnceCache[Fitted] = field(default_factory=OnceCache, repr=False)
 
     @classmethod
     def of(cls, names: tuple[str, ...], rows: int, **states: State) -> Fitted:

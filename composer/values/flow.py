@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from composer.values.capability import Capability
-    from composer.values.gather import Failed
+    from composer.values.gather import MissingAnswer
 
 JSON: TypeAlias = str | int | float | bool | list["JSON"] | dict[str, "JSON"] | None
 """What JSON can hold."""
@@ -103,7 +103,7 @@ class Candidates:
     query: Query
     texts: tuple[Text, ...]
     named: tuple[str, ...] = ()
-    failed: tuple[Failed, ...] = ()
+    failed: tuple[MissingAnswer, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -119,7 +119,7 @@ class Ranking:
     texts: tuple[Text, ...]
     scores: tuple[float, ...]
     names: tuple[str, ...] = ()
-    failed: tuple[Failed, ...] = ()
+    failed: tuple[MissingAnswer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

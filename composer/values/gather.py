@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
 
 __all__ = [
-    "Enough",
-    "Failed",
+    "MaybeMissing",
+    "MissingAnswer",
+    "Quorum",
     "TooFewError",
-    "Tried",
     "attempt",
     "attempts",
-    "demand",
+    "drop_missing",
     "ends_all",
-    "enough_of",
-    "failures",
+    "failure_notes",
+    "gather_quorum",
+    "require_quorum",
     "side_by_side",
-    "without",
 ]
 
 T = TypeVar("T")
@@ -37,7 +37,7 @@ def _positive(count: int | str) -> int | str:
     return count
 
 
-Enough: TypeAlias = Annotated[int | Literal["most", "all"], AfterValidator(_positive)]
+Quorum: TypeAlias = Annotated[int | Literal["most", "all"], AfterValidator(_positive)]
 """How many of several must answer: a number, more than half, or all."""
 
 MOMENT = 0.01
@@ -48,7 +48,7 @@ FINAL = frozenset({"E707", "E709"})
 
 
 @dataclass(frozen=True, slots=True)
-class Failed:
+class MissingAnswer:
     """A branch that gave no answer: its name, and why.
 
     Among all answers those of the branch would have stood from the place `at` on, `count` of them,
@@ -65,7 +65,7 @@ class Failed:
         return f"[{code}] {message}"
 
 
-Tried: TypeAlias = T | Failed
+MaybeMissing: TypeAlias = T | MissingAnswer
 """What a step takes that goes on where what it is given has failed."""
 
 
@@ -77,13 +77,13 @@ def ends_all(error: Exception) -> bool:
 class TooFewError(ModelError):
     """Too few of several answered; `failed` are those that did not."""
 
-    def __init__(self, failed: Sequence[Failed], text: str, advice: str) -> None:
+    def __init__(self, failed: Sequence[MissingAnswer], text: str, advice: str) -> None:
         told = "; ".join(f"`{each.name}`: {each}" for each in failed)
         super().__init__("E716", f"{text}: {told}", advice)
         self.failed = tuple(failed)
 
 
-def demand(minimum: Enough, of: int, failed: Sequence[Failed]) -> None:
+def require_quorum(minimum: Quorum, of: int, failed: Sequence[MissingAnswer]) -> None:
     """Raise TooFewError where so many have failed that too few can answer."""
     needed = {"most": of // 2 + 1, "all": of}.get(str(minimum), minimum)
     assert isinstance(needed, int)
@@ -100,12 +100,14 @@ def demand(minimum: Enough, of: int, failed: Sequence[Failed]) -> None:
     )
 
 
-def failures(failed: Sequence[Failed]) -> dict[str, dict[str, str]]:
+def failure_notes(failed: Sequence[MissingAnswer]) -> dict[str, dict[str, str]]:
     """Return what is noted of those that failed; nothing, where none did."""
     return {"failed": {each.name: str(each) for each in failed}} if failed else {}
 
 
-def without(failed: Iterable[Failed], values: Sequence[T], answers: int) -> tuple[T, ...] | None:
+def drop_missing(
+    failed: Iterable[MissingAnswer], values: Sequence[T], answers: int
+) -> tuple[T, ...] | None:
     """Return the values, one an answer, of those that answered; None where they cannot be told.
 
     `answers` is how many there are. One branch may have failed of which nobody knows how many
@@ -141,17 +143,17 @@ async def side_by_side(work: Iterable[Awaitable[T]]) -> list[T]:
 
 
 async def attempts(
-    named: Iterable[tuple[str, Awaitable[T]]], minimum: Enough = 1
-) -> list[T | Failed]:
+    named: Iterable[tuple[str, Awaitable[T]]], minimum: Quorum = 1
+) -> list[T | MissingAnswer]:
     """Await several things at once, each under its name; a failed one does not end the others.
 
     Raises TooFewError, and cancels what still runs, as soon as too few of them can answer.
     """
-    found = await enough_of([attempt(name, work) for name, work in named], minimum)
-    return [replace(e, at=at) if isinstance(e, Failed) else e for at, e in enumerate(found)]
+    found = await gather_quorum([attempt(name, work) for name, work in named], minimum)
+    return [replace(e, at=at) if isinstance(e, MissingAnswer) else e for at, e in enumerate(found)]
 
 
-async def enough_of(work: Sequence[Awaitable[T]], minimum: Enough) -> list[T]:
+async def gather_quorum(work: Sequence[Awaitable[T]], minimum: Quorum) -> list[T]:
     """Await what may fail, until all have ended, or so many have failed that it is no use."""
     import asyncio
 
@@ -163,32 +165,32 @@ async def enough_of(work: Sequence[Awaitable[T]], minimum: Enough) -> list[T]:
             if _hopeless(minimum, tasks):
                 if waiting:  # some may be failing for the same reason, and shall be named too
                     await asyncio.wait(waiting, timeout=MOMENT)
-                demand(minimum, len(tasks), _failed(tasks))
+                require_quorum(minimum, len(tasks), _failed(tasks))
         return [task.result() for task in tasks]
     finally:
         for task in tasks:
             task.cancel()
 
 
-async def attempt(name: str, work: Awaitable[T]) -> T | Failed:
+async def attempt(name: str, work: Awaitable[T]) -> T | MissingAnswer:
     """Await something that may fail; a failure is what comes back then."""
     try:
         return await work
     except Exception as error:
         if ends_all(error):
             raise
-        return Failed(name, error)
+        return MissingAnswer(name, error)
 
 
-def _hopeless(minimum: Enough, tasks: Sequence[Future[T]]) -> bool:
+def _hopeless(minimum: Quorum, tasks: Sequence[Future[T]]) -> bool:
     try:
-        demand(minimum, len(tasks), _failed(tasks))
+        require_quorum(minimum, len(tasks), _failed(tasks))
     except TooFewError:
         return True
     return False
 
 
-def _failed(tasks: Sequence[Future[T]]) -> list[Failed]:
+def _failed(tasks: Sequence[Future[T]]) -> list[MissingAnswer]:
     """Return what has failed so far; an error that ends the whole answer is raised."""
     ended = (task.result() for task in tasks if task.done())
-    return [each for each in ended if isinstance(each, Failed)]
+    return [each for each in ended if isinstance(each, MissingAnswer)]

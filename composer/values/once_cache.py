@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 
-class Once(Generic[Result]):
+class OnceCache(Generic[Result]):
     """Results by key. The first thread to ask works, the others wait; a failure is not kept."""
 
     def __init__(self) -> None:

@@ -7,7 +7,14 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-__all__ = ["NOTHING", "Bias", "Extra", "Factor", "Least", "Processing"]
+__all__ = [
+    "NO_PROCESSING",
+    "LogitBias",
+    "MinTokens",
+    "Processing",
+    "RepetitionPenalty",
+    "TokenPenalty",
+]
 
 
 def _usable(bias: tuple[tuple[int | str, float], ...]) -> tuple[tuple[int | str, float], ...]:
@@ -24,16 +31,16 @@ def _usable(bias: tuple[tuple[int | str, float], ...]) -> tuple[tuple[int | str,
     return bias
 
 
-Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+RepetitionPenalty = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 """By what the logit of a token that was there already is divided, or multiplied below zero."""
 
-Extra = Annotated[float, Field(ge=-2, le=2)]
+TokenPenalty = Annotated[float, Field(ge=-2, le=2)]
 """What is taken from the logit of a token that was written already."""
 
-Least = Annotated[int, Field(ge=0)]
+MinTokens = Annotated[int, Field(ge=0)]
 """How many tokens an answer has at least."""
 
-Bias = Annotated[
+LogitBias = Annotated[
     tuple[tuple[int | str, Annotated[float, Field(ge=-100, le=100)]], ...], AfterValidator(_usable)
 ]
 """What is added to the logits of tokens: each by its id, or by a text that is one token."""
@@ -72,5 +79,5 @@ class Processing:
         return replace(weaker, **self.said) if self.said else weaker
 
 
-NOTHING = Processing()
+NO_PROCESSING = Processing()
 """What nobody has said anything of: the logits stay as they are."""

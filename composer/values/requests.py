@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, Literal, Self, TypeVar
 from composer.values.errors import ModelError
 from composer.values.finite import summed
 from composer.values.flow import nothing
-from composer.values.processing import NOTHING, Processing
+from composer.values.processing import NO_PROCESSING, Processing
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -44,7 +44,7 @@ class Sampling:
     stop: tuple[str, ...] = ()
     seed: int = 0
     keep_stop: bool = False
-    processing: Processing = NOTHING
+    processing: Processing = NO_PROCESSING
     max_length: int | None = None
 
     @property

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Hider", "Thinking"]
+__all__ = ["Thinking", "ThoughtFilter"]
 
 _WORD = re.compile(r"[\w:.-]+")
 
@@ -60,7 +60,7 @@ class Thinking:
         return (None if inside else "".join(answer).strip()), said
 
 
-class Hider:
+class ThoughtFilter:
     """Hands a stream on without the thoughts in it."""
 
     def __init__(self, thinking: Thinking, emit: Callable[[str], None]) -> None:

@@ -13,7 +13,7 @@ import composer
 from composer.checkpoints.expected import unlike
 from composer.checkpoints.faults import faults_of
 from composer.engine.weights.local import load
-from composer.specs.headers import Stored, tensors_of
+from composer.specs.headers import TensorHeader, tensors_of
 from composer.values import ModelError
 
 RECIPE = 'model M = hf("model")\nM\n'
@@ -207,7 +207,7 @@ def test_experts_that_are_stacked_when_loaded_are_no_fault(folder):
     config = {"num_hidden_layers": 1, "vocab_size": 9, "hidden_size": 4, "num_local_experts": 2}
     made = [f"model.layers.0.block_sparse_moe.experts.{n}.w1.weight" for n in range(2)]
     sides = [f"model.layers.0.self_attn.{side}_proj.weight" for side in "qkvo"]
-    stored = {name: Stored("F32", (), 4) for name in (*made, *sides)}
+    stored = {name: TensorHeader("F32", (), 4) for name in (*made, *sides)}
     kind, missing, odd, _ = unlike("mixtral", config, stored)
     assert (kind, odd) == ("MixtralForCausalLM", [])
     assert missing == ["model.embed_tokens.weight", "model.norm.weight", "lm_head.weight"]

@@ -8,7 +8,7 @@ from composer.backends.fake import Fake
 from composer.backends.hf import HF
 from composer.engine.align.sharp import Sharpened
 from composer.methods import Template, parts
-from composer.specs import Declared, Local, Weighed, Weights, bare
+from composer.specs import Declared, Local, WeightedFuse, Weights, bare
 from composer.specs import Prompted as PromptedModel
 from composer.specs import TokenFuse as TokenFuseModel
 from composer.values import Fitted, Generate, Query, Sampling, ScoreTexts
@@ -80,7 +80,7 @@ def reweighed(model, weights):
         return model
     if isinstance(model, PromptedModel):
         return replace(model, model=reweighed(model.model, weights))
-    assert isinstance(bare(model), Weighed)
+    assert isinstance(bare(model), WeightedFuse)
     return replace(model, weights=tuple(weights))
 
 

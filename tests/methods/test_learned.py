@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from composer.methods import Choice, Features, Knn, Linear, PartError, Tfidf
-from composer.values import Once, Query, State
+from composer.values import OnceCache, Query, State
 
 A, B = Choice("A"), Choice("B")
 RECORDED = Path(__file__).parents[3] / "shared" / "data" / "recorded"
@@ -223,7 +223,7 @@ def test_an_estimate_is_worked_out_in_a_thread(by_hand, script):
 
 
 def test_work_is_done_once_however_many_ask():
-    once, made = Once(), []
+    once, made = OnceCache(), []
 
     def work():
         time.sleep(0.01)
@@ -240,7 +240,7 @@ def test_work_is_done_once_however_many_ask():
 
 
 def test_a_failure_is_tried_again():
-    once = Once()
+    once = OnceCache()
     with pytest.raises(ZeroDivisionError):
         once.get("key", lambda: 1 / 0)
     assert once.get("key", lambda: 2) == 2

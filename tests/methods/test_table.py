@@ -8,7 +8,7 @@ import pytest
 from composer import methods as package
 from composer.methods import PARTS, Agreement, Exact, Reader, find_part, kind_of, kinds_of
 from composer.methods.table import BUILT_IN, _add
-from composer.specs import Held
+from composer.specs import OptionModel
 from composer.values import Model, Typed
 
 
@@ -91,7 +91,7 @@ def _value(annotation):
     if get_origin(annotation) is tuple:
         return ("x",)
     if annotation is Model:
-        return Held("M", 0)
+        return OptionModel("M", 0)
     return 1.0 if annotation is float else "x"
 
 

@@ -15,7 +15,7 @@ import pytest
 import composer
 from composer.run.cache import AnswerCache
 from composer.run.result import ComposerWarning
-from composer.run.sqlite_store import Store
+from composer.run.sqlite_store import TextStore
 from composer.values import Completion
 
 ROOT = Path(__file__).parents[2]
@@ -245,11 +245,11 @@ def test_what_was_used_longest_ago_makes_room(file, monkeypatch):
     limit = 400_000
     for n in range(120):
         now += 4000
-        store = Store(file, limit, pytest.fail)
+        store = TextStore(file, limit, pytest.fail)
         store.put(f"key {n}", "x" * 5000)
         assert n == 0 or store.get("key 0") is not None
         store.close()
-    store = Store(file, limit, pytest.fail)
+    store = TextStore(file, limit, pytest.fail)
     held = [n for n in range(120) if store.get(f"key {n}") is not None]
     store.close()
     assert held[0] == 0
@@ -259,13 +259,13 @@ def test_what_was_used_longest_ago_makes_room(file, monkeypatch):
 
 
 def test_a_bound_that_was_lowered_shrinks_the_file(file):
-    store = Store(file, 10**9, pytest.fail)
+    store = TextStore(file, 10**9, pytest.fail)
     for n in range(2000):
         store.put(f"key {n}", "x" * 1000)
     store.close()
     before = file.stat().st_size
     for n in range(12):
-        store = Store(file, 100_000, pytest.fail)
+        store = TextStore(file, 100_000, pytest.fail)
         store.put(f"other {n}", "x")
         store.close()
     assert file.stat().st_size < before / 4

@@ -4,7 +4,7 @@ import time
 
 import composer
 from composer.run import Result
-from composer.run.loading import Loading
+from composer.run.loading import LoadingTimer
 from composer.run.trace import Trace
 from composer.values.requests import Usage, dollars
 
@@ -15,7 +15,7 @@ ZOO = (
 
 def test_the_clock_stands_still_while_something_loads():
     told = []
-    loading = Loading(told.append)
+    loading = LoadingTimer(told.append)
     trace = Trace("1", "q", clock=loading.clock)
     with loading.of("A"):
         before = trace.now()

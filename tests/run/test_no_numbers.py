@@ -181,7 +181,7 @@ def test_too_few_judges_are_an_error(answer):
 
 @pytest.mark.parametrize("none", NONE)
 def test_a_reward_that_is_no_number_wins_no_search(none):
-    from composer.values.finite import ordered
+    from composer.values.finite import descending
 
-    assert ordered([none, 1.0, none, 2.0], "`R`") == [3, 1, 0, 2]
+    assert descending([none, 1.0, none, 2.0], "`R`") == [3, 1, 0, 2]
     assert Rewarded((none,)).values

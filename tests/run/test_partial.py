@@ -3,7 +3,7 @@
 import pytest
 
 from composer.run import Failure
-from composer.run.partial import Partial
+from composer.run.partial import PartialAnswerCount
 
 MODELS = """
 model A = fake(says = "a", confidence = 0.9)
@@ -136,14 +136,14 @@ def test_it_is_said_who_failed_and_why(answer):
 
 def test_it_is_counted_and_told_once(ready):
     ensemble = ready("[A, broken, B] -> vote()", models=MODELS)
-    partial = Partial()
+    partial = PartialAnswerCount()
     list(partial.over(ensemble.map(["1", "2", "3"])))
     assert (partial.partial, partial.counts) == (3, {"broken": 3})
     warning = partial.warning()
     assert warning.code == "W702"
     assert "3 of 3 answers" in warning.message
     assert "`broken`, 3 times, first: [E701]" in warning.message
-    assert Partial().warning() is None
+    assert PartialAnswerCount().warning() is None
 
 
 @pytest.mark.parametrize("plain", [True, False])

@@ -8,7 +8,7 @@ from composer.backends.fake import Fake
 from composer.run.asker import RunAsker, RunContext
 from composer.run.budget import RunBudget
 from composer.run.cache import open_cache
-from composer.run.clients import Clients
+from composer.run.clients import ModelClients
 from composer.run.trace import Trace
 from composer.specs import Declared
 from composer.values import Generate, NextTokens, Query, Reward, Sampling, ScoreTexts
@@ -26,7 +26,7 @@ def asked(tmp_path):
 
     def run(work, budget=None):
         prices = {"A": PRICE}
-        clients = Clients(lambda: pytest.fail("the engine was started"), prices)
+        clients = ModelClients(lambda: pytest.fail("the engine was started"), prices)
         means = RunContext(clients, prices, cache, None if budget is None else RunBudget(budget))
         trace = Trace("0", "which?")
         event = trace.begin("r0", "step")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from composer.backends.hf import HF
-from composer.values.thinking import Hider, Thinking
+from composer.values.thinking import Thinking, ThoughtFilter
 
 ZOO = Path(__file__).parents[2] / "composer" / "zoo" / "models"
 THINK = Thinking(("think",))
@@ -47,7 +47,7 @@ def test_thoughts_are_split_from_the_answer(thinking, text, answer, thoughts):
 )
 def test_a_stream_holds_thoughts_back(thinking, text, shown, size):
     seen = []
-    hider = Hider(thinking, seen.append)
+    hider = ThoughtFilter(thinking, seen.append)
     for at in range(0, len(text), size):
         hider(text[at : at + size])
     hider.close()

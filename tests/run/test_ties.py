@@ -1,10 +1,10 @@
 """A vote that chance settled is told as a tie."""
 
-from composer.run.trace_text import lines_of
+from composer.run.trace_text import trace_lines
 
 
 def told(result):
-    return "\n".join(lines_of(result.trace.as_dict()))
+    return "\n".join(trace_lines(result.trace.as_dict()))
 
 
 def test_a_tie_is_noted_with_what_settled_it(ready):

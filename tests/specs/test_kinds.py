@@ -85,7 +85,7 @@ def test_weights_are_as_many_as_members_and_can_be_used():
     assert problems(lambda: fuse(A, B, weights=(1.0,))) == [("E403", "weights", None)]
     assert problems(lambda: fuse(A, B, weights=(0.0, 0.0))) == [("E402", "weights", None)]
     assert problems(lambda: fuse(A, B, weights=(2.0, -1.0))) == [("E402", "weights", None)]
-    assert fuse(A, B, combine=Logs(), weights=(2.0, -1.0)).shares() == (2.0, -1.0)
+    assert fuse(A, B, combine=Logs(), weights=(2.0, -1.0)).normalized_weights() == (2.0, -1.0)
 
 
 def test_what_only_the_outermost_fuse_heeds_is_told_at_the_member():

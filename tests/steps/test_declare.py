@@ -8,7 +8,7 @@ from pydantic import Field
 from composer.methods import Exact, Ties
 from composer.steps import STEPS, Role
 from composer.steps.declare import SAME, Step
-from composer.values import Asker, Candidates, Later, Model, Port, Query, Ranking, Text
+from composer.values import Asker, Candidates, LazyBranch, Model, Port, Query, Ranking, Text
 from composer.values.capability import Capability
 
 
@@ -19,7 +19,7 @@ def step_of(function, **more):
 async def example(
     given: Query | Text,
     judge: Model,
-    *stages: Later[Text],
+    *stages: LazyBranch[Text],
     by: Exact = Exact(),  # noqa: B008 - as steps are written
     n: Annotated[int, Field(ge=1)],
     ask: Asker,

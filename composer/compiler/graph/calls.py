@@ -10,7 +10,7 @@ from composer.compiler.graph.scope import Binding, Scope
 from composer.compiler.graph.step_mistakes import defined_by_itself, gives
 from composer.compiler.graph.values import Bad, Wanted, follow, match
 from composer.diagnostics import Note
-from composer.specs import Held, models_in, with_models
+from composer.specs import OptionModel, models_in, with_models
 from composer.steps import Role
 from composer.syntax import tree
 from composer.values import Model, Port
@@ -73,7 +73,8 @@ async def hold(ctx: Context, options: Options) -> tuple[Node, ...] | None:
         return None
     held = tuple(dict.fromkeys(nodes))
     places: dict[Model, Model] = {
-        each: Held(node.title, held.index(node)) for each, node in zip(wanted, nodes, strict=True)
+        each: OptionModel(node.title, held.index(node))
+        for each, node in zip(wanted, nodes, strict=True)
     }
     for name, value in options.values.items():
         options.values[name] = with_models(value, places.__getitem__)

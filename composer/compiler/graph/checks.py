@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from composer.compiler.graph.context import Context
     from composer.diagnostics import Place
-    from composer.specs import Problem
+    from composer.specs import SpecProblem
     from composer.steps import Site
 
 ANSWERS = ("answers", "answer")
@@ -131,7 +131,7 @@ def _say(ctx: Context, node: Node, complaints: Iterable[Complaint]) -> None:
         )
 
 
-def _say_problem(ctx: Context, node: Node, problem: Problem) -> None:
+def _say_problem(ctx: Context, node: Node, problem: SpecProblem) -> None:
     """Record what is wrong with a model: at the member that it is about, or at the model."""
     place = named = ctx.graph.places.get(node)
     if problem.member is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 
 from composer.heavy import nx
-from composer.specs import Held, Local, SpecError, held_by, with_models
+from composer.specs import Local, OptionModel, SpecError, option_models, with_models
 from composer.steps import STEPS, Input, Role
 from composer.steps.declare import LIMITS
 from composer.values import Model, ModelError, Port
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from composer.backends import Capability, Card, Declaration
     from composer.diagnostics import Place
-    from composer.specs import Problem
+    from composer.specs import SpecProblem
     from composer.steps import Step
 
 
@@ -29,7 +29,7 @@ class Node:
     Nodes are made by :meth:`Graph.node` alone, which returns the same node for the same step,
     inputs and options; so two nodes are equal only if they are one. `origin` is the query that
     the node's value belongs to. The last `holds` inputs are models inside the options, in which
-    a `Held` stands for each.
+    an `OptionModel` stands for each.
     """
 
     op: str
@@ -76,7 +76,7 @@ class Node:
     def holders(self) -> Iterator[tuple[str, Node, Capability]]:
         """The options that hold models, with each model and what it must be able to do."""
         if self.options is not None and self.holds:
-            for option, model, needed in held_by(self.options):
+            for option, model, needed in option_models(self.options):
                 yield option, self.held[_place(model)], needed
 
     def call(
@@ -261,7 +261,7 @@ class Graph:
             self._cards[declaration] = declaration.card()
         return self._cards[declaration]
 
-    def problems(self, node: Node) -> tuple[Problem, ...]:
+    def problems(self, node: Node) -> tuple[SpecProblem, ...]:
         """Return what is wrong with the value of a model; nothing for any other node.
 
         Of a model with a member that cannot be, only the member is spoken of.
@@ -348,7 +348,7 @@ def as_networkx(root: Node) -> nx.DiGraph[Node]:
 
 def _place(model: Model) -> int:
     """Return which of the models that a node holds stands here."""
-    assert isinstance(model, Held)
+    assert isinstance(model, OptionModel)
     return model.at
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from composer.compiler.graph.node import Node
     from composer.compiler.graph.scope import Binding
     from composer.diagnostics import Place
-    from composer.specs import Problem
+    from composer.specs import SpecProblem
 
 
 def fits(ctx: Context, node: Node, accepted: frozenset[Port], taker: str, place: Place) -> bool:
@@ -207,7 +207,7 @@ def formula_with_weights(ctx: Context, argument: tree.Argument) -> None:
     )
 
 
-def unusable_option(ctx: Context, call: tree.Call, problem: Problem) -> None:
+def unusable_option(ctx: Context, call: tree.Call, problem: SpecProblem) -> None:
     """Say what is wrong with an option of a fuse, where it is written."""
     argument = next((a for a in call.arguments if a.name == problem.field), None)
     ctx.say(

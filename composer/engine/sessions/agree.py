@@ -45,7 +45,7 @@ async def agree(
         first = _Hypothesis([], GenerationState(job.sampling, None))
         search.going.append(first)
         for name, weight, group, part in zip(
-            fuse.names, fuse.shares(), groups, fuse.members, strict=True
+            fuse.names, fuse.normalized_weights(), groups, fuse.members, strict=True
         ):
             if weight:
                 sequence = begin(group, job, group.weights(part))

@@ -33,7 +33,7 @@ async def span_write(
     fuse: SpanFuse, groups: Sequence[Group], job: Generate, on_text: Callable[[str], None] | None
 ) -> Completion:
     """Open the members that have a weight, and fuse their spans."""
-    weights = fuse.shares()
+    weights = fuse.normalized_weights()
     members: list[LocalMember] = []
     try:
         for name, weight, group, part in zip(

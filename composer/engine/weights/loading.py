@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from composer.checkpoints.expected import loaded_otherwise
 from composer.checkpoints.fingerprint import spelt
 from composer.heavy import transformers
-from composer.specs.json_files import damaged, json_of
+from composer.specs.json_files import damaged_file, read_json
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def tokenizer_of(files: ModelFiles) -> tuple[Tokenizer, PreTrainedTokenizerFast]
         return Tokenizer.from_str(backend.to_str()), made
     written = spelt(file.read_text(encoding="utf-8"))
     if written is None:
-        raise damaged(file, "is not a tokenizer that the library `tokenizers` reads")
+        raise damaged_file(file, "is not a tokenizer that the library `tokenizers` reads")
     try:
         chats = transformers.PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
     except Exception as error:
@@ -102,7 +102,7 @@ def _quantization(weights: Weights) -> str | None:
     path = Path(weights.location) / "config.json"
     if not path.is_file():
         return None
-    found: dict[str, Any] | None = json_of(path).get("quantization_config")
+    found: dict[str, Any] | None = read_json(path).get("quantization_config")
     return None if found is None else str(found.get("quant_method", "in an unknown way"))
 
 

@@ -17,7 +17,7 @@ from composer.checkpoints.vocabulary import Vocabulary
 from composer.engine.weights.loading import module_of, refused, tokenizer_of
 from composer.engine.weights.merging import fetched, opened
 from composer.quiet import quiet
-from composer.specs.chat import USUAL, Chat
+from composer.specs.chat import DEFAULT_CHAT, Chat
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ class LocalModel:
         dtype: torch.dtype = self.module.dtype
         return dtype
 
-    def render(self, messages: Sequence[Message], chat: Chat = USUAL) -> list[int]:
+    def render(self, messages: Sequence[Message], chat: Chat = DEFAULT_CHAT) -> list[int]:
         """Write the conversation as the model was taught to read it, up to where it answers.
 
         Where the last message is the assistant's, the model goes on from it.

@@ -24,9 +24,9 @@ from composer.engine.weights.room import make_room, used
 from composer.quiet import quiet
 from composer.specs import Derived, SpecError
 from composer.specs.content import MATTERS, folder_digest
-from composer.specs.derived import fitting, recast
+from composer.specs.derived import merge_problems, recast
 from composer.specs.digest import digest
-from composer.specs.headers import LENGTH, json_of, shards, tensors_of
+from composer.specs.headers import LENGTH, read_json, shards, tensors_of
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from composer.specs import Checkpoint, Weights
-    from composer.specs.headers import Stored
+    from composer.specs.headers import TensorHeader
 
 __all__ = ["built", "fetched", "opened"]
 
@@ -127,11 +127,11 @@ def _build(model: Derived, donors: Sequence[Path], entry: Path) -> None:
 def _check(model: Derived, donors: Sequence[Path]) -> None:
     """Refuse donors that turn out to be unlike, or whose numbers are not the weights."""
     tensors = [tensors_of(each) for each in donors]
-    problems = list(fitting(model.labels, tensors, list(map(_vocabulary, donors))))
+    problems = list(merge_problems(model.labels, tensors, list(map(_vocabulary, donors))))
     if problems:
         raise SpecError(problems)
     for name, folder in zip(model.labels, donors, strict=True):
-        if "quantization_config" in json_of(folder / "config.json"):
+        if "quantization_config" in read_json(folder / "config.json"):
             text = f"{name} is quantized, so its weights cannot be merged as they are stored"
             raise ModelError("E505", text, "merge the checkpoint that it was made from")
 
@@ -148,7 +148,7 @@ def _copy(donor: Path, made: Path, dtype: str) -> None:
             copy.parent.mkdir(exist_ok=True)
             shutil.copyfile(file, copy)
     if dtype != "auto":
-        config = json_of(made / "config.json")
+        config = read_json(made / "config.json")
         config |= {name: dtype for name in ("dtype", "torch_dtype") if name in config}
         (made / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
@@ -166,7 +166,7 @@ def _write(stream: BinaryIO, model: Derived, donors: Sequence[Path]) -> None:
             stream.write(fitted.reshape(-1).view(torch.uint8).numpy().data)
 
 
-def _header(tensors: Mapping[str, Stored]) -> bytes:
+def _header(tensors: Mapping[str, TensorHeader]) -> bytes:
     """Return the header of a safetensors file, filled up to whole words."""
     entries: dict[str, object] = {"__metadata__": {"format": "pt"}}
     end = 0

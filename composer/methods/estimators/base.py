@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from composer.methods.estimators.values import Asked, Choice, Estimates, Labels, Predictions
 from composer.methods.mistakes import PartError
-from composer.values import Asker, Fitted, MaybeFile, Once, Query, State, Trainable, Typed
+from composer.values import Asker, Fitted, MaybeFile, OnceCache, Query, State, Trainable, Typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -109,7 +109,7 @@ class Learned(Estimator, Trainable):
         return Fitted.of(found.names, len(found.queries), state=self.fit(found, 0))
 
 
-_FITTED: Once[Fitted] = Once()
+_FITTED: OnceCache[Fitted] = OnceCache()
 
 
 class Online(Learned):

@@ -24,7 +24,7 @@ from composer.heavy import np
 from composer.methods.estimators.values import Choice, Labels
 from composer.methods.mistakes import PartError
 from composer.specs.content import file_digest, json_digest
-from composer.values import Once
+from composer.values import OnceCache
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,8 +89,8 @@ class TrainingTable:
         return PartError(_CODE, said, record + known * bool(advice))
 
 
-_TABLES: Once[TrainingTable] = Once()
-_LABELS: Once[Labels] = Once()
+_TABLES: OnceCache[TrainingTable] = OnceCache()
+_LABELS: OnceCache[Labels] = OnceCache()
 
 
 def labels(path: str, choices: tuple[Choice, ...]) -> Labels:
