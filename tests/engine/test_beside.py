@@ -28,17 +28,17 @@ NAMES = ("a", "b")
 TEXTS = ("What is 17 plus 25?", "Reverse the word star, please.")
 ASKED = ((("user", TEXTS[0]),),)
 PARTS = {
-    "topk": {"align": Part("composer.engine.align.topk:topk", {"k": 5})},
+    "topk": {"align": Part("align.topk", {"k": 5})},
     "logs": {"combine": LOGS},
-    "entropy": {"weigh": Part("composer.engine.weigh.entropy:entropy")},
-    "agreeing": {"weigh": Part("composer.engine.weigh.agreeing:agreeing")},
-    "prompt": {"weigh": Part("composer.engine.prior.perplexity:perplexity")},
-    "gate": {"gate": Part("composer.engine.gate:unsure", {"below": 0.9})},
-    "lazy": {"gate": Part("composer.engine.gate:unsure", {"below": 0.9}), "lazy": True},
-    "safe": {"draft": Part("composer.engine.sessions.verify:safe", {"tokens": 3})},
+    "entropy": {"weigh": Part("weigh.entropy")},
+    "agreeing": {"weigh": Part("weigh.agreeing")},
+    "prompt": {"weigh": Part("weigh.perplexity")},
+    "gate": {"gate": Part("gate.unsure", {"below": 0.9})},
+    "lazy": {"gate": Part("gate.unsure", {"below": 0.9}), "lazy": True},
+    "safe": {"draft": Part("draft.safe", {"tokens": 3})},
 }
-DRAFTED = {"draft": Part("composer.engine.sessions.speculate:speculative")}
-DOUBT = Part("composer.engine.handover:doubt", {"below": 0.9})
+DRAFTED = {"draft": Part("draft.speculative")}
+DOUBT = Part("handover.doubt", {"below": 0.9})
 
 
 def kinds(members, *, alike):

@@ -42,7 +42,7 @@ def taught(part, arrays, sees="hidden"):
 
 
 def gate(part, what, **options):
-    return Part(f"composer.engine.gate:{part}", (*options.items(), ("taught", what)))
+    return Part(f"gate.{part}", (*options.items(), ("taught", what)))
 
 
 def run_network(arrays, x):
@@ -186,7 +186,7 @@ def test_batch_equals_single_and_streamed_equals_whole(  # noqa: PLR0913
         "critical": lambda: gate("critical", trained("critical", "distribution", (3, 4, 1))),
     }[kind]()
     fuse = TokenFuse(pair, NAMES, gate=what, lazy=lazy)
-    plain = TokenFuse(pair, NAMES, gate=Part("composer.engine.gate:unsure"), lazy=True)
+    plain = TokenFuse(pair, NAMES, gate=Part("gate.unsure"), lazy=True)
     texts = [TEXT, "Tom was sad.", "The sun", "Lily"]
     jobs = [Job(fuse, ((("user", text),),), Sampling(max_tokens=12)) for text in texts]
     others = [Job(plain, ((("user", text),),), Sampling(max_tokens=12)) for text in texts]
@@ -225,7 +225,7 @@ def test_what_does_not_fit_is_said_in_words(pair, write, size):
     with pytest.raises(ModelError, match="itself a fuse"):
         write(TokenFuse((inner, pair[0]), ("ab", "c"), gate=right), TEXT)
     with pytest.raises(ModelError, match="`critical` has not been taught"):
-        write(TokenFuse(pair, NAMES, gate=Part("composer.engine.gate:critical")), TEXT)
+        write(TokenFuse(pair, NAMES, gate=Part("gate.critical")), TEXT)
 
 
 def test_a_failed_pass_is_made_again_for_routed_and_plain_rows_alike(
@@ -289,7 +289,7 @@ def test_rows_are_read_rightly_beside_one_that_is_refused_hidden_states(
 @pytest.mark.parametrize("weights", [None, (0.0, 1.0)])
 def test_over_logarithms_it_is_all_one_whether_the_others_read_along(model, write, weights):
     members = model("stories"), model("rwkv")
-    unsure = Part("composer.engine.gate:unsure", (("below", 0.5),))
+    unsure = Part("gate.unsure", (("below", 0.5),))
     made = [
         write(
             TokenFuse(members, NAMES, weights, LOGS, align=UNION, gate=unsure, lazy=lazy),

@@ -12,7 +12,7 @@ TEXT = "Once upon a time"
 
 
 def doubt(**options):
-    return Part("composer.engine.handover:doubt", tuple(options.items()))
+    return Part("handover.doubt", tuple(options.items()))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_special_tokens_name_the_expert(pair, plain, write):
     names = {i: name for name, i in vocabulary.items()}
     alone = write(pair[0], TEXT)
     ids = plain(pair[0]).local.vocabulary.extend(alone.text.encode())
-    when = Part("composer.engine.handover:special", (("tokens", (names[ids[5]],)),))
+    when = Part("handover.expert_tokens", (("tokens", (names[ids[5]],)),))
     made = write(Handoff(pair, ("a", "b"), when), TEXT)
     first = plain(pair[0]).local.vocabulary.bytes_of(ids[: ids.index(ids[5])])
     assert made.spans[0].text.encode() == first
@@ -70,13 +70,13 @@ def test_special_tokens_name_the_expert(pair, plain, write):
 
 
 def test_a_token_that_is_not_there_is_an_error(pair, write):
-    when = Part("composer.engine.handover:special", (("tokens", ("<maths>",)),))
+    when = Part("handover.expert_tokens", (("tokens", ("<maths>",)),))
     with pytest.raises(ModelError, match="<maths>"):
         write(Handoff(pair, ("a", "b"), when), TEXT)
 
 
 def handing_over_by(token):
-    return Part("composer.engine.handover:special", (("tokens", (token,)),))
+    return Part("handover.expert_tokens", (("tokens", (token,)),))
 
 
 def test_a_fuse_that_writes_first_hands_over_at_the_entry_its_token_means(model, plain, write):

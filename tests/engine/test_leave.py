@@ -99,7 +99,7 @@ def test_the_last_member_cannot_leave(three, write, broken):
 
 
 def test_a_lead_cannot_leave_and_its_follower_can(three, write, broken):
-    gate = Part("composer.engine.gate:unsure", (("below", 0.9),))
+    gate = Part("gate.unsure", (("below", 0.9),))
     fuse = TokenFuse(three[:2], NAMES[:2], (0.0, 1.0), gate=gate, lazy=True, leave=True)
     alone = write(three[0], TEXT)
     broken(three[1], 0)
@@ -169,12 +169,8 @@ def test_leaving_over_unlike_vocabularies(model, write, broken):
 def test_a_member_that_leaves_while_it_is_weighed(three, write, broken):
     broken(three[1], 0)
     for prior in ("perplexity", "search"):
-        fuse = TokenFuse(
-            three, NAMES, prior=Part(f"composer.engine.prior.{prior}:{prior}"), leave=True
-        )
-        with_two = TokenFuse(
-            (three[0], three[2]), ("a", "c"), prior=Part(f"composer.engine.prior.{prior}:{prior}")
-        )
+        fuse = TokenFuse(three, NAMES, prior=Part(f"weigh.{prior}"), leave=True)
+        with_two = TokenFuse((three[0], three[2]), ("a", "c"), prior=Part(f"weigh.{prior}"))
         made = write(fuse, TEXT)
         assert made.text == write(with_two, TEXT).text
         assert set(made.left) == {"b"}
@@ -182,7 +178,7 @@ def test_a_member_that_leaves_while_it_is_weighed(three, write, broken):
 
 @pytest.mark.parametrize("weigh", ["entropy", "agreeing", "consistent"])
 def test_weights_at_every_token_are_of_those_who_stayed(three, write, broken, weigh):
-    part = Part(f"composer.engine.weigh.{weigh}:{weigh}")
+    part = Part(f"weigh.{weigh}")
     fuse = TokenFuse(three, NAMES, weigh=part, leave=True)
     broken(three[1], 0)
     rest = TokenFuse((three[0], three[2]), ("a", "c"), weigh=part)
@@ -240,7 +236,7 @@ def test_listening_to_a_fuse_that_gives_a_member_no_weight(engine, three):
     assert torch.allclose(heard.logprobs, alone.logprobs, atol=1e-4)
 
 
-WITHOUT_DOUBT = Part("composer.engine.handover:doubt", (("below", 1e-9),))
+WITHOUT_DOUBT = Part("handover.doubt", (("below", 1e-9),))
 TEXTUAL = {
     "bytes": lambda members: ByteFuse(members, ("p", "q")),
     "spans": lambda members: SpanFuse(members, ("p", "q")),

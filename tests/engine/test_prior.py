@@ -12,8 +12,8 @@ from composer.engine.sessions.settle import settle
 from composer.values import ModelError, Sampling
 
 TEXT = "Once upon a time there was a little girl named Lily."
-PERPLEXITY = Part("composer.engine.prior.perplexity:perplexity")
-SEARCH = Part("composer.engine.prior.search:search")
+PERPLEXITY = Part("weigh.perplexity")
+SEARCH = Part("weigh.search")
 NAMES = ("stories", "shakespeare", "maths")
 
 
@@ -95,7 +95,7 @@ def test_perplexity_is_a_softmax_of_the_prompts_mean_loss(three, plain, weights)
 
 @torch.inference_mode()
 def test_perplexity_multiplies_given_weights_and_heats_up(three, plain, weights):
-    prior = Part("composer.engine.prior.perplexity:perplexity", (("temperature", 0.5),))
+    prior = Part("weigh.perplexity", (("temperature", 0.5),))
     found = weights(TokenFuse(three, NAMES, (1.0, 2.0, 0.0), prior=prior), TEXT)
     one, two, _ = [math.exp(-each / 0.5) for each in losses(*read(plain, three, TEXT))]
     assert found == pytest.approx([one / (one + 2 * two), 2 * two / (one + 2 * two), 0], abs=1e-4)
@@ -187,13 +187,13 @@ def test_search_over_a_union_of_one_vocabulary_is_the_same(three, weights):
     """Read as text after BOS, which is how this prompt is rendered, too."""
     like, unlike = (
         weights(TokenFuse(three, NAMES, align=align, prior=SEARCH), TEXT)
-        for align in (Part("composer.engine.align.shared:shared"), UNION)
+        for align in (Part("align.shared"), UNION)
     )
     assert like == pytest.approx(unlike, abs=1e-6)
 
 
 def test_loss_per_byte(model, plain, weights):
-    prior = Part("composer.engine.prior.perplexity:perplexity", (("per", "byte"),))
+    prior = Part("weigh.perplexity", (("per", "byte"),))
     members = model("stories"), model("shakespeare")
     found = weights(TokenFuse(members, ("a", "b"), prior=prior), TEXT)
     logits, ids = read(plain, members, TEXT)
@@ -276,12 +276,12 @@ def test_a_fuse_inside_spans_settles_too(three, write, weights):
 
 
 @pytest.mark.parametrize(
-    "prior", [SEARCH, PERPLEXITY, Part(PERPLEXITY.where, (("temperature", 0.001),))]
+    "prior", [SEARCH, PERPLEXITY, Part("weigh.perplexity", (("temperature", 0.001),))]
 )
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 @pytest.mark.parametrize("align", ["shared", "union"])
 def test_a_lead_without_weight_is_not_weighed(three, weights, prior, order, align):
-    gate = Part("composer.engine.gate:unsure")
+    gate = Part("gate.unsure")
     pair = tuple(three[n] for n in order)
     options = {"align": UNION} if align == "union" else {}
     fuse = TokenFuse(pair, ("a", "b"), (0.0, 1.0), prior=prior, gate=gate, **options)
@@ -309,7 +309,7 @@ def test_who_leads_stays_though_all_others_leave_while_they_are_weighed(
         raise MemoryError("no room on the device")
 
     monkeypatch.setattr(runner.rows, "step", fail)
-    gate = Part("composer.engine.gate:unsure")
+    gate = Part("gate.unsure")
     fuse = TokenFuse(three[:2], ("a", "b"), (0.0, 1.0), prior=prior, gate=gate, leave=True)
     made = write(fuse, TEXT)
     assert made.text == write(three[0], TEXT).text

@@ -140,7 +140,7 @@ def test_penalties_that_count_are_those_of_openai(model, plain, greedy, answer):
 def test_members_of_a_token_fuse_are_processed_before_they_are_fused(pair, plain, greedy, answer):
     how = Sampling(max_tokens=LONG, processing=WHAT)
     expected = by_hand(plain, greedy, pair, WHAT, mean)
-    for align in (Part("composer.engine.align.shared:shared"), UNION):
+    for align in (Part("align.shared"), UNION):
         made = answer(TokenFuse(pair, ("a", "b"), align=align), how).text
         assert len(expected) > 20
         assert made.startswith(expected)
@@ -188,7 +188,7 @@ def test_each_member_is_processed_as_its_own_declaration_says(data, plain, greed
 @pytest.mark.parametrize("tokens", [1, 4])
 @pytest.mark.parametrize("temperature", [0.0, 0.8])
 def test_drafted_answers_are_distributed_as_undrafted_ones(pair, answer, tokens, temperature):
-    draft = Part("composer.engine.sessions.speculate:speculative", (("tokens", tokens),))
+    draft = Part("draft.speculative", (("tokens", tokens),))
     how = Sampling(temperature, top_k=1, max_tokens=40, processing=replace(WHAT, min_tokens=35))
     made = answer(TokenFuse(pair, ("a", "b"), draft=draft), how)
     undrafted = answer(TokenFuse(pair, ("a", "b")), how)
@@ -197,7 +197,7 @@ def test_drafted_answers_are_distributed_as_undrafted_ones(pair, answer, tokens,
 
 
 def test_a_gate_that_opens_everywhere_changes_nothing(pair, answer):
-    gate = Part("composer.engine.gate:unsure", (("below", 1.1),))
+    gate = Part("gate.unsure", (("below", 1.1),))
     how = Sampling(max_tokens=LONG, processing=WHAT)
     for lazy in (False, True):
         gated = answer(TokenFuse(pair, ("a", "b"), gate=gate, lazy=lazy), how)
@@ -207,7 +207,7 @@ def test_a_gate_that_opens_everywhere_changes_nothing(pair, answer):
 def alone(kind, members):
     names = tuple("ab"[: len(members)])
     if kind is Handoff:
-        return Handoff(members, names, when=Part("composer.engine.handover:doubt"))
+        return Handoff(members, names, when=Part("handover.doubt"))
     return kind(members, names)
 
 
@@ -229,7 +229,7 @@ def test_no_fuse_ends_before_it_has_enough_tokens(zoo, answer, kind):
 
 
 def test_a_safe_draft_ends_no_sooner_either(zoo, answer):
-    draft = Part("composer.engine.sessions.verify:safe")
+    draft = Part("draft.safe")
     fuse = TokenFuse((zoo("maths"), zoo("general-1")), ("a", "b"), draft=draft)
     how = Sampling(max_tokens=30, processing=Processing(min_tokens=20))
     assert len(answer(fuse, how, "What is 12 plus 30?").tokens) > 20
@@ -246,7 +246,7 @@ def test_forbidden_tokens_are_written_by_no_fuse(pair, answer):
 
 def test_a_handed_over_answer_counts_what_was_written_before(model, answer):
     pair = model("stories"), model("stories")
-    handoff = Handoff(pair, ("a", "b"), when=Part("composer.engine.handover:doubt"))
+    handoff = Handoff(pair, ("a", "b"), when=Part("handover.doubt"))
     how = Sampling(max_tokens=LONG, processing=replace(WHAT, logit_bias=None))
     made = answer(handoff, how)
     assert len(made.spans) == 2

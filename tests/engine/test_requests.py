@@ -23,7 +23,7 @@ TEXTS = ("Once upon a time", "Lily was so happy", "Tom said: no, I will not go t
 
 @pytest.fixture(scope="module", params=["plain", "gated"])
 def group(engine, model, request):
-    gate = Part("composer.engine.gate:unsure", (("below", 0.5),))
+    gate = Part("gate.unsure", (("below", 0.5),))
     options = {"gate": gate, "lazy": True} if request.param == "gated" else {}
     members = model("stories"), model("shakespeare")
     return engine._group(TokenFuse(members, NAMES, align=SHARED, **options))

@@ -148,8 +148,8 @@ def test_what_raises_in_on_text_fails_its_own_job_only(engine, model, write):
 def test_rows_that_were_no_numbers_are_wiped_however_they_were_used(engine, model, write, kind):
     pair = model("stories"), model("shakespeare")
     drafts = {
-        "safe": Part("composer.engine.sessions.verify:safe"),
-        "speculative": Part("composer.engine.sessions.speculate:speculative"),
+        "safe": Part("draft.safe"),
+        "speculative": Part("draft.speculative"),
     }
     fuse = TokenFuse(pair, ("a", "b"), draft=drafts.get(kind))
     member = SpanFuse(pair, ("a", "b")) if kind == "span" else fuse

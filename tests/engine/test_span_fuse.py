@@ -151,7 +151,7 @@ def test_earlier_tokens_are_cut_back_where_the_text_is_tokenized_anew(engine, mo
 @pytest.mark.parametrize("outer", [SpanFuse, ByteFuse])
 def test_what_is_weighed_as_text_has_no_gate(model, outer):
     pair = model("stories"), model("shakespeare")
-    gated = TokenFuse(pair, ("a", "b"), gate=Part("composer.engine.gate:unsure"))
+    gated = TokenFuse(pair, ("a", "b"), gate=Part("gate.unsure"))
     with pytest.raises(ModelError, match="cannot have a `gate`") as error:
         outer((gated, model("rwkv")), ("ab", "r"))
     assert error.value.code == "E402"

@@ -14,8 +14,7 @@ CHANCE = 1e-3  # a test that draws at random fails so rarely with other seeds
 
 
 def drafted(tokens=3, **options):
-    where = "composer.engine.sessions.speculate:speculative"
-    return Part(where, (("tokens", tokens), *options.items()))
+    return Part("draft.speculative", (("tokens", tokens), *options.items()))
 
 
 def fused(members, draft=None, **options):
@@ -237,7 +236,7 @@ def test_a_draft_stands_outermost_and_without_a_gate(pair):
     with pytest.raises(ModelError, match="inside another fuse"):
         TokenFuse((inner, pair[0]), ("ab", "c"))
     with pytest.raises(ModelError, match="not both"):
-        fused(pair, drafted(), gate=Part("composer.engine.gate:unsure"))
+        fused(pair, drafted(), gate=Part("gate.unsure"))
 
 
 def test_numbers_that_are_none_name_their_member(engine, pair, monkeypatch):
@@ -284,9 +283,9 @@ def test_a_draft_is_as_long_as_the_lead_is_smaller(zoo, write):
 @pytest.mark.parametrize(
     "options",
     [
-        {"combine": Part("composer.engine.combine:maximum")},
+        {"combine": Part("combine.maximum")},
         {"combine": LOGS, "weights": (3.0, 1.0)},
-        {"weigh": Part("composer.engine.weigh.entropy:entropy")},
+        {"weigh": Part("weigh.entropy")},
     ],
 )
 def test_any_way_to_weigh_and_combine_is_drafted_for(pair, write, options):
@@ -304,7 +303,7 @@ def test_a_fuse_within_the_fuse_drafts_or_judges_as_one(three, write):
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
 def test_fuses_of_candidates_within_the_fuse_are_drafted_for(three, write, temperature):
-    align = Part("composer.engine.align.topk:topk")
+    align = Part("align.topk")
     inner = [TokenFuse(three[:2], ("x", "y"), weights, align=align) for weights in ((1, 1), (1, 3))]
     nested = TokenFuse(tuple(inner), ("a", "b"))
     made = write(replace(nested, draft=drafted(2)), TEXT, temperature=temperature, seed=1)

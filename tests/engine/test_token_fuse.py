@@ -228,7 +228,7 @@ def test_entries_and_tokens_of_a_nested_union_spell_the_same_bytes(engine, model
 
 
 def test_a_gate_that_never_opens_leaves_the_first_member_alone(pair, write):
-    shut = TokenFuse(pair, ("a", "b"), gate=Part("composer.engine.gate:unsure", (("below", 0.0),)))
+    shut = TokenFuse(pair, ("a", "b"), gate=Part("gate.unsure", (("below", 0.0),)))
     alone = write(pair[0], TEXT)
     made = write(replace(shut, lazy=True), TEXT)
     assert made.text == write(shut, TEXT).text == alone.text
@@ -236,12 +236,12 @@ def test_a_gate_that_never_opens_leaves_the_first_member_alone(pair, write):
 
 
 def test_a_gate_that_always_opens_is_the_plain_fuse(pair, write):
-    ajar = TokenFuse(pair, ("a", "b"), gate=Part("composer.engine.gate:unsure", (("below", 1.1),)))
+    ajar = TokenFuse(pair, ("a", "b"), gate=Part("gate.unsure", (("below", 1.1),)))
     assert write(ajar, TEXT).text == write(TokenFuse(pair, ("a", "b")), TEXT).text
 
 
 def test_a_gate_opens_where_the_first_member_is_unsure(pair, write, plain, greedy):
-    gate = Part("composer.engine.gate:unsure", (("below", 0.5),))
+    gate = Part("gate.unsure", (("below", 0.5),))
 
     def combine(said):
         lead, other = said

@@ -15,8 +15,7 @@ NEAR = 1e-3  # decisions nearer than this may fall otherwise where rows share a 
 
 
 def drafted(tokens=5, sharpen="geometric"):
-    where = "composer.engine.sessions.verify:safe"
-    return Part(where, (("tokens", tokens), ("sharpen", sharpen)))
+    return Part("draft.safe", (("tokens", tokens), ("sharpen", sharpen)))
 
 
 def fused(members, draft=None, **options):

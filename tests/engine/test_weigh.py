@@ -228,9 +228,9 @@ def test_what_was_not_learnt_is_an_error_in_words(tmp_path):
 
 
 PARTS = {
-    "entropy": Part("composer.engine.weigh.entropy:entropy"),
-    "agreeing": Part("composer.engine.weigh.agreeing:agreeing", (("top", 2),)),
-    "consistent": Part("composer.engine.weigh.consistent:consistent"),
+    "entropy": Part("weigh.entropy"),
+    "agreeing": Part("weigh.agreeing", (("top", 2),)),
+    "consistent": Part("weigh.consistent"),
 }
 
 
@@ -314,7 +314,7 @@ def test_who_does_not_run_finds_nothing_implausible():
 @pytest.mark.parametrize("normalize", [True, False])
 def test_a_formula_is_not_weighed_at_every_token(model, normalize):
     pair = model("stories"), model("shakespeare")
-    by = Part("composer.engine.weigh.entropy:entropy")
+    by = Part("weigh.entropy")
     with pytest.raises(ModelError, match="weigh") as error:
         TokenFuse(pair, ("a", "b"), (1.8, -0.8), LOGS, normalize=normalize, weigh=by)
     assert error.value.code == "E402"
@@ -322,7 +322,7 @@ def test_a_formula_is_not_weighed_at_every_token(model, normalize):
 
 def test_a_job_gives_no_negative_weights_to_what_weighs_shares(model, write):
     pair = model("stories"), model("shakespeare")
-    by = Part("composer.engine.weigh.entropy:entropy")
+    by = Part("weigh.entropy")
     fuse = TokenFuse(pair, ("a", "b"), combine=LOGS, weigh=by)
     with pytest.raises(ModelError, match="needs weights of zero or more"):
         write(fuse, TEXT, weights=(1.8, -0.8))

@@ -146,13 +146,9 @@ def test_what_was_learnt_runs(engine, fuse, heard, name):
     state = states[name]()
     what = (("taught", FittedState(name, lambda: state)),)
     if name == "learned":
-        made = TokenFuse(
-            fuse.members, fuse.names, weigh=Part("composer.engine.weigh.learned:learned", what)
-        )
+        made = TokenFuse(fuse.members, fuse.names, weigh=Part("weigh.learned", what))
     else:
-        made = TokenFuse(
-            fuse.members, fuse.names, (0.0, 1.0), gate=Part(f"composer.engine.gate:{name}", what)
-        )
+        made = TokenFuse(fuse.members, fuse.names, (0.0, 1.0), gate=Part(f"gate.{name}", what))
     prompt = ((("user", "Add 17 and 25."),),)
     found = engine.generate(Job(made, prompt, Sampling(max_tokens=8))).result(60)
     assert found.text.strip() == "42"

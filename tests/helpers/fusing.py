@@ -42,22 +42,22 @@ def stored(key, name, location, **options):
     return Declared(name, Stored(key=key, location=location, **options))
 
 
-def Part(where, options=()):  # noqa: N802 - stands for the classes of parts
-    """Return the part that a function of the fusion core opens, whatever its options may be."""
-    named = [part for table in parts().values() for part in table.values()]
-    kind = next(part for part in (*named, Sharpened) if getattr(part, "where", "") == where)
+def Part(path, options=()):  # noqa: N802 - stands for the classes of parts
+    """Return a part by its kind and name, such as `weigh.entropy`, with unchecked options."""
+    kind, name = path.split(".")
+    part = Sharpened if name == "sharpened" else parts()[kind][name]
     given = dict(options)
     taught = given.pop("taught", None)
-    part = kind.model_construct(**given)
+    value = part.model_construct(**given)
     if taught is None:
-        return part
-    return part.bound(Fitted((), 0, lambda: {"state": taught.load()}, digest=taught.digest))
+        return value
+    return value.bound(Fitted((), 0, lambda: {"state": taught.load()}, digest=taught.digest))
 
 
-MEAN = Part("composer.engine.combine:mean")
-LOGS = Part("composer.engine.combine:logs")
-SHARED = Part("composer.engine.align.shared:shared")
-UNION = Part("composer.engine.align.union:union")
+MEAN = Part("combine.mean")
+LOGS = Part("combine.logs")
+SHARED = Part("align.shared")
+UNION = Part("align.union")
 
 
 def TokenFuse(members, names, weights=None, *given, prior=None, **options):  # noqa: N802

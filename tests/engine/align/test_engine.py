@@ -15,7 +15,6 @@ from composer.engine.group import Group
 from composer.values import Sampling
 
 QUESTIONS = ["What is 12 plus 30?", "Reverse the word star.", "What number is XVII?"]
-ALIGN = "composer.engine.align"
 
 
 @pytest.fixture(scope="module")
@@ -38,17 +37,17 @@ def learnt(models):
 def fused(members, learnt):
     """A fuse aligned in some way."""
     options = {
-        "topk": ("topk:topk", {}),
-        "all": ("topk:topk", {"k": 7, "renormalize": False}),
-        "edits": ("edits:edits", {}),
-        "relative": ("relative:relative", {}),
-        "dense": ("relative:relative", {"k": 384, "nearest": 400, "floor": 0.0}),
-        "mapped": ("mapped:mapped", {"taught": learnt, "k": 20}),
+        "topk": ("topk", {}),
+        "all": ("topk", {"k": 7, "renormalize": False}),
+        "edits": ("edits", {}),
+        "relative": ("relative", {}),
+        "dense": ("relative", {"k": 384, "nearest": 400, "floor": 0.0}),
+        "mapped": ("mapped", {"taught": learnt, "k": 20}),
     }
 
     def make(way):
-        where, chosen = options[way]
-        return TokenFuse(members, ("a", "b"), align=Part(f"{ALIGN}.{where}", tuple(chosen.items())))
+        name, chosen = options[way]
+        return TokenFuse(members, ("a", "b"), align=Part(f"align.{name}", tuple(chosen.items())))
 
     return make
 
@@ -219,13 +218,11 @@ def test_draws_are_as_likely_as_a_reading_says(way, engine, fused, write):
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize(
-    "where", ["topk:topk", "relative:relative", "edits:edits", "union:union", "sharp:sharpened"]
-)
-def test_what_a_row_says_does_not_depend_on_who_is_asked_in_others(engine, zoo, where):
+@pytest.mark.parametrize("name", ["topk", "relative", "edits", "union", "sharpened"])
+def test_what_a_row_says_does_not_depend_on_who_is_asked_in_others(engine, zoo, name):
     members = zoo("general-1"), zoo("other"), zoo("general-2")
-    options = (("align", UNION), ("count", 100)) if where.startswith("sharp") else ()
-    fuse = TokenFuse(members, ("a", "b", "c"), align=Part(f"{ALIGN}.{where}", options))
+    options = (("align", UNION), ("count", 100)) if name == "sharpened" else ()
+    fuse = TokenFuse(members, ("a", "b", "c"), align=Part(f"align.{name}", options))
     models = list(members)
     group = Group(fuse, dict(zip(models, engine._pool.get(models), strict=True)))
     dice = torch.Generator().manual_seed(0)
@@ -244,9 +241,9 @@ def test_what_a_row_says_does_not_depend_on_who_is_asked_in_others(engine, zoo, 
 
 
 def test_a_shut_gate_lets_the_first_member_say_all_it_says(members, write):
-    shut = Part("composer.engine.gate:unsure", (("below", 1e-9),))
+    shut = Part("gate.unsure", (("below", 1e-9),))
     how = {"temperature": 3.0, "max_tokens": 12, "seed": 2}
-    narrow = Part(f"{ALIGN}.topk:topk", (("k", 1),))
+    narrow = Part("align.topk", (("k", 1),))
     for lazy in (True, False):
         made = [
             write(

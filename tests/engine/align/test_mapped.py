@@ -159,7 +159,7 @@ def test_learnt_of_models_kept_and_used(models, zoo, model, write, tmp_path):
     )
     assert right > len(common) / 4
 
-    part = Part("composer.engine.align.mapped:mapped", (("taught", taught(again)),))
+    part = Part("align.mapped", (("taught", taught(again)),))
     fuse = TokenFuse((model("stories"), zoo("general-1")), ("a", "b"), align=part)
     made = write(fuse, "Once upon a time", max_tokens=12)
     assert set(made.usage) == {"a", "b"}

@@ -29,9 +29,9 @@ WIDTHS = {  # as the models have them: most are padded
 QUICK = [("llama2", "gpt2"), ("starcoder2", "phi-3"), ("mpt", "deepseek-coder")]
 COVER = [*QUICK, (NEOX, "mistral-v1"), ("qwen2", "llama3")]
 PARTS = {
-    "topk": Part("composer.engine.align.topk:topk"),
-    "edits": Part("composer.engine.align.edits:edits"),
-    "relative": Part("composer.engine.align.relative:relative"),
+    "topk": Part("align.topk"),
+    "edits": Part("align.edits"),
+    "relative": Part("align.relative"),
 }
 PIECES = ["  ", "\n\n", "\t", "\r\n", "\u3000", "\0", "\ufeff", " the", "'re", "12345", " naïve"]
 PIECES += ["e\u0301", "ﬁ", "가", "你好", "नमस्ते", "مرحبا", "👩\u200d👩\u200d👧", "½", "\U0001d518"]
