@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.align.base import Member
     from composer.engine.distribution import Distributions
+    from composer.engine.parts import Member
 
 __all__ = ["Regular", "regular"]
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
+from composer.engine.features import FEATURES, features
 from composer.engine.fitted import loaded, shaped
-from composer.engine.weigh.features import FEATURES, features
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.align.base import Member
     from composer.engine.distribution import Distributions
     from composer.engine.fitted import FittedState
+    from composer.engine.parts import Member
 
 __all__ = ["Gate", "Judge", "Unsure", "critical", "routed", "unsure"]
 

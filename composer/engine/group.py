@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, cast
 
 import torch
 
-from composer.engine.align.base import Member, opened
-from composer.engine.align.space import space_of
 from composer.engine.combine import plausible
 from composer.engine.distribution import Aligned, Distributions, MemberWeight, gathered
+from composer.engine.parts import Member, opened
 from composer.engine.processors import processor
+from composer.engine.space import space_of
 from composer.specs import Checkpoint, Prompted, TokenFuse, WeightedFuse, bare
 from composer.values.errors import ModelError
 
@@ -22,13 +22,12 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.align.base import Alignment
-    from composer.engine.align.space import Map, Space
     from composer.engine.combine import Combine
     from composer.engine.gate import Gate
+    from composer.engine.parts import Alignment, Weigh
     from composer.engine.processors import Process
     from composer.engine.rows.runner import Runner
-    from composer.engine.weigh.base import Weigh
+    from composer.engine.space import Map, Space
     from composer.engine.weights.local import LocalModel
     from composer.specs.chat import Chat
     from composer.specs.parts import Renders

@@ -58,7 +58,7 @@ def train_mapped(pivot: LocalModel, others: Sequence[LocalModel]) -> State:
 
     From the output embeddings alone, with EVA's options (arXiv:2404.09492).
     """
-    from composer.engine.align.mapped import learn_mapping
+    from composer.methods.align.mapped import learn_mapping
 
     return learn_mapping(pivot, others)
 

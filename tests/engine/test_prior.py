@@ -127,7 +127,7 @@ def _as_good(found, expected, logits, ids, combine):
 
 
 def test_a_mixture_of_two_by_hand():
-    from composer.engine.prior.search import _joined
+    from composer.methods.weigh.search import _joined
 
     # two tokens: A gives them .8 and .2, B .2 and .5; -log is least where the derivative is 0
     def loss(mix):
@@ -141,7 +141,7 @@ def test_a_mixture_of_two_by_hand():
 
 
 def test_a_cost_that_jumps_at_its_end_is_searched_to_the_end():
-    from composer.engine.prior.search import _joined
+    from composer.methods.weigh.search import _joined
 
     costs = [3.0, *[100.0] * 19, 2.0]  # what one member cannot write, no mixture can
     found = _joined({0: 1.0}, 1, lambda mix: costs[round(mix[0] * 20)], 21, convex=True)

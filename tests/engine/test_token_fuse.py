@@ -193,9 +193,9 @@ def test_senseless_weights_are_an_error(pair, write, weights):
 
 
 def test_duplicate_meanings_add_up():
-    from composer.engine.align.base import Gather
-    from composer.engine.align.space import Space
-    from composer.engine.align.union import united
+    from composer.engine.space import Space
+    from composer.methods.align.tables import Gather
+    from composer.methods.align.union import united
 
     one = Space("one", [b"a", b"b", b"a", None, None], frozenset({3, 4}))
     two = Space("two", [b"b", None, b"c"], frozenset({1}))

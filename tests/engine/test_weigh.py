@@ -9,12 +9,12 @@ from fusing import LOGS, UNION, Job, Part, TokenFuse
 
 from composer.engine.combine import logs, maximum, mean, minimum, plausible
 from composer.engine.distribution import Aligned, Distributions, MemberWeight
+from composer.engine.features import features
 from composer.engine.fitted import FittedState, read, save
-from composer.engine.weigh.agreeing import agreeing
-from composer.engine.weigh.consistent import SCORES, consistent
-from composer.engine.weigh.entropy import entropy
-from composer.engine.weigh.features import features
-from composer.engine.weigh.learned import learned
+from composer.methods.weigh.agreeing import agreeing
+from composer.methods.weigh.consistent import SCORES, consistent
+from composer.methods.weigh.entropy import entropy
+from composer.methods.weigh.learned import learned
 from composer.values import ModelError, Sampling, State
 
 CPU = torch.device("cpu")

@@ -6,8 +6,8 @@ from typing import ClassVar
 
 from composer.backends.fake import Fake
 from composer.backends.hf import HF
-from composer.engine.align.sharp import Sharpened
 from composer.methods import Template, parts
+from composer.methods.draft.sharpened import Sharpened
 from composer.specs import Declared, Local, WeightedFuse, Weights, bare
 from composer.specs import Prompted as PromptedModel
 from composer.specs import TokenFuse as TokenFuseModel

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from composer.engine.distribution import Distributions
+from composer.engine.features import features
 from composer.engine.requests.read_logits import ReadLogits
 from composer.engine.sequence import SequenceState, opening
 from composer.engine.sessions.score import encoded
-from composer.engine.weigh.features import features
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from composer.checkpoints.vocabulary import Vocabulary
-from composer.engine.align.base import Member
-from composer.engine.align.space import Space
 from composer.engine.distribution import Distributions, MemberWeight
+from composer.engine.parts import Member
+from composer.engine.space import Space
 
 CPU = torch.device("cpu")
 

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from composer.engine.align import distance, kept
-from composer.engine.align.base import Tabled
-from composer.engine.align.distance import levenshtein, nearest
-from composer.engine.align.edits import edits
 from composer.engine.combine import logs, mean
+from composer.methods.align import distance, kept
+from composer.methods.align.distance import levenshtein, nearest
+from composer.methods.align.edits import edits
+from composer.methods.align.tables import Tabled
 from composer.values import ModelError
 
 CPU = torch.device("cpu")

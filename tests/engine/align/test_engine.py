@@ -8,10 +8,10 @@ import torch
 from fusing import UNION, Job, Part, TokenFuse, ask_score
 from torch.nn.functional import cosine_similarity, kl_div, normalize
 
-from composer.engine.align.distance import levenshtein
-from composer.engine.align.mapped import learn_mapping
 from composer.engine.fitted import FittedState
 from composer.engine.group import Group
+from composer.methods.align.distance import levenshtein
+from composer.methods.align.mapped import learn_mapping
 from composer.values import Sampling
 
 QUESTIONS = ["What is 12 plus 30?", "Reverse the word star.", "What number is XVII?"]

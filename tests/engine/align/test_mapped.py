@@ -5,11 +5,11 @@ import pytest
 import torch
 from fusing import Part, TokenFuse
 
-from composer.engine.align.mapped import learn_mapping, mapped
-from composer.engine.align.procrustes import Projection, project, rotated
 from composer.engine.combine import mean
 from composer.engine.fitted import FittedState, read, save
 from composer.engine.weights.local import load
+from composer.methods.align.mapped import learn_mapping, mapped
+from composer.methods.align.procrustes import Projection, project, rotated
 from composer.values import ModelError, State
 
 CPU = torch.device("cpu")

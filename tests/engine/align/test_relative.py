@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from composer.engine.align.relative import relative
-from composer.engine.align.rows import Rows
 from composer.engine.combine import mean
 from composer.engine.distribution import Distributions
+from composer.methods.align.relative import relative
+from composer.methods.align.rows import Rows
 from composer.values import ModelError
 
 CPU = torch.device("cpu")

@@ -3,10 +3,10 @@ import math
 import pytest
 import torch
 
-from composer.engine.align.top import Top, distinct
-from composer.engine.align.topk import topk
 from composer.engine.combine import logs, mean
 from composer.engine.distribution import Distributions
+from composer.methods.align.top import Top, distinct
+from composer.methods.align.topk import topk
 
 CPU = torch.device("cpu")
 

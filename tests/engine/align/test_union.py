@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from composer.checkpoints.vocabulary import Vocabulary
-from composer.engine.align.distance import nearest
-from composer.engine.align.pivot import onto, unwritable
-from composer.engine.align.space import Space, lay
-from composer.engine.align.union import union, united
 from composer.engine.combine import mean
+from composer.engine.space import Space, lay
+from composer.methods.align.distance import nearest
+from composer.methods.align.pivot import onto, unwritable
+from composer.methods.align.union import union, united
 
 CPU = torch.device("cpu")
 

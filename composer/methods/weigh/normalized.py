@@ -1,24 +1,17 @@
-"""What a way to weigh is: made once for a fuse, `entropy(sides, ...)`, called at every step."""
+"""Weights that are divided by their sum."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import Tensor
 
-    from composer.engine.distribution import Aligned, MemberWeight
+    from composer.engine.distribution import MemberWeight
 
-__all__ = ["Weigh", "normalized"]
-
-
-class Weigh(Protocol):
-    """New weights for the members that are heard."""
-
-    def __call__(self, lined: Aligned, shares: Sequence[MemberWeight]) -> list[MemberWeight]:
-        """Multiply weights by what the distributions themselves say."""
+__all__ = ["normalized"]
 
 
 def normalized(raw: Sequence[Tensor], shares: Sequence[MemberWeight]) -> list[MemberWeight]:

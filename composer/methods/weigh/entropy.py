@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.engine.weigh.base import normalized
-from composer.engine.weigh.features import entropy_of
+from composer.engine.features import entropy_of
+from composer.methods.weigh.normalized import normalized
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.engine.align.base import Member
     from composer.engine.distribution import Aligned, MemberWeight
-    from composer.engine.weigh.base import Weigh
+    from composer.engine.parts import Member, Weigh
 
 __all__ = ["entropy"]
 

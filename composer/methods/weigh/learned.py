@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from composer.engine.features import FEATURES, features
 from composer.engine.fitted import loaded, named, shaped
-from composer.engine.weigh.base import normalized
-from composer.engine.weigh.features import FEATURES, features
+from composer.methods.weigh.normalized import normalized
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.engine.align.base import Member
     from composer.engine.distribution import Aligned, MemberWeight
     from composer.engine.fitted import FittedState
-    from composer.engine.weigh.base import Weigh
+    from composer.engine.parts import Member, Weigh
 
 __all__ = ["learned"]
 

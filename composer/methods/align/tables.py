@@ -1,9 +1,8 @@
-"""What an alignment is: a space for the fuse, and how each member's distribution gets there."""
+"""Alignments by tables: where each entry of a member lies in the space of the fuse."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -14,46 +13,10 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.align.space import Map, Space
     from composer.engine.distribution import Distributions, EntryTable
-    from composer.engine.weights.local import LocalModel
-    from composer.specs.parts import Align
+    from composer.engine.space import Map, Space
 
-__all__ = ["Alignment", "Gather", "Member", "Tabled", "opened"]
-
-
-@dataclass(frozen=True, eq=False)
-class Member:
-    """A member as parts see it; `model` is None where the member is itself a fuse."""
-
-    name: str
-    space: Space
-    model: LocalModel | None
-
-
-class Alignment(Protocol):
-    """A space for a fuse, made once for its members.
-
-    `maps` says how members are fed: which of a member's entries writes an entry of the space, and
-    what its own entries mean there; None where ids mean the same in all members. The maps go by
-    bytes, whatever the distributions do. `leads` says that the first member is asked even where
-    its weight is 0, because the others are brought into its space. `apart` says that what one
-    member says changes how others are lined up, or that it has a way of its own when alone: then
-    only rows that ask the same members are lined up together.
-    """
-
-    space: Space
-    maps: tuple[Map, ...] | None
-    leads: bool
-    apart: bool
-
-    def align(self, heard: Mapping[int, Distributions]) -> Aligned:
-        """Bring what some members said, by their place, over the same columns."""
-
-
-def opened(align: Align, sides: Sequence[Member], device: torch.device) -> Alignment:
-    """Make the tables of a way to align; raises ModelError if these members cannot be aligned."""
-    return cast("Alignment", align.load()(sides, device))
+__all__ = ["Gather", "Tabled"]
 
 
 class Tabled:

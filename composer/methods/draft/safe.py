@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Literal
 
-from composer.engine.align.sharp import Sharpened
 from composer.engine.answer import GenerationState
 from composer.engine.combine import LogPool
 from composer.engine.group import FuseNode, ModelNode
@@ -25,6 +24,7 @@ from composer.engine.requests.entries import Draw, ReadAhead
 from composer.engine.requests.score_tokens import ScoreTokens
 from composer.engine.sequence import SequenceState
 from composer.engine.sessions.write import begin, spent, write
+from composer.methods.draft.sharpened import Sharpened
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:

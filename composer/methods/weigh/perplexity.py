@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from composer.engine.prior.base import lone, weighed
 from composer.engine.requests.read_logits import ReadLogits
 from composer.engine.sequence import opening
+from composer.methods.weigh.prompts import lone, weighed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.engine.align.base import Member
+    from composer.engine.parts import Member
     from composer.engine.sequence import SequenceState
     from composer.engine.sessions.settle import Prior
     from composer.values.flow import Query

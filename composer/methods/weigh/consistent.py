@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from composer.engine.weigh.features import entropy_of
+from composer.engine.features import entropy_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from torch import Tensor
 
-    from composer.engine.align.base import Member
     from composer.engine.distribution import Aligned, MemberWeight
-    from composer.engine.weigh.base import Weigh
+    from composer.engine.parts import Member, Weigh
 
 __all__ = ["SCORES", "consistent"]
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from composer.engine.align.pivot import Pivot
-from composer.engine.align.procrustes import Projection, project
-from composer.engine.align.space import space_of
-from composer.engine.align.top import Top
 from composer.engine.distribution import Distributions
 from composer.engine.fitted import loaded, shaped
+from composer.engine.space import space_of
+from composer.methods.align.pivot import Pivot
+from composer.methods.align.procrustes import Projection, project
+from composer.methods.align.top import Top
 from composer.values import State
 from composer.values.errors import ModelError
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from composer.engine.align.base import Member
     from composer.engine.fitted import FittedState
+    from composer.engine.parts import Member
     from composer.engine.weights.local import LocalModel
 
 __all__ = ["Mapped", "learn_mapping", "mapped"]

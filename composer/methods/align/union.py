@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.engine.align.base import Tabled
-from composer.engine.align.shared import alike, shared
-from composer.engine.align.space import Space, lay
+from composer.engine.space import Space, lay
+from composer.methods.align.shared import alike, shared
+from composer.methods.align.tables import Tabled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import torch
 
-    from composer.engine.align.base import Member
-    from composer.engine.align.space import Map
+    from composer.engine.parts import Member
+    from composer.engine.space import Map
 
 __all__ = ["union", "united"]
 

@@ -9,7 +9,7 @@ from composer.values.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.engine.align.base import Member
+    from composer.engine.parts import Member
     from composer.engine.sequence import SequenceState
 
 __all__ = ["lone", "weighed"]

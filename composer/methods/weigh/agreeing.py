@@ -11,9 +11,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.align.base import Member
     from composer.engine.distribution import Aligned, MemberWeight
-    from composer.engine.weigh.base import Weigh
+    from composer.engine.parts import Member, Weigh
 
 __all__ = ["agreeing"]
 

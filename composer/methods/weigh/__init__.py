@@ -12,7 +12,7 @@ class Entropy(Weigh):
     """Who is surer weighs more: w_m / H(p_m)^power, H the entropy in nats."""
 
     name: ClassVar[str] = "entropy"
-    where: ClassVar[str] = "composer.engine.weigh.entropy:entropy"
+    where: ClassVar[str] = "composer.methods.weigh.entropy:entropy"
 
     power: float = Field(default=1.0, ge=0)
 
@@ -21,7 +21,7 @@ class Consistent(Weigh):
     """Tokens and members far from what all say on average weigh less (CoRE, EACL 2026)."""
 
     name: ClassVar[str] = "consistent"
-    where: ClassVar[str] = "composer.engine.weigh.consistent:consistent"
+    where: ClassVar[str] = "composer.methods.weigh.consistent:consistent"
 
     score: Literal["rbf", "power", "linear", "rec", "sig"] = "rbf"
     sharpness: Annotated[float, Field(gt=0)] | None = None
@@ -34,7 +34,7 @@ class Agreeing(Weigh):
 
     name: ClassVar[str] = "agreeing"
     paper: ClassVar[str] = "arXiv:2404.09492"
-    where: ClassVar[str] = "composer.engine.weigh.agreeing:agreeing"
+    where: ClassVar[str] = "composer.methods.weigh.agreeing:agreeing"
 
     top: int = Field(default=5, ge=1)
 
@@ -43,7 +43,7 @@ class LearnedWeights(Weigh, TrainableTensorPart):
     """A small gate over each member's entropy, largest probability and margin, learnt on texts."""
 
     name: ClassVar[str] = "learned"
-    where: ClassVar[str] = "composer.engine.weigh.learned:learned"
+    where: ClassVar[str] = "composer.methods.weigh.learned:learned"
 
 
 class PromptPerplexity(Weigh):
@@ -54,7 +54,7 @@ class PromptPerplexity(Weigh):
 
     name: ClassVar[str] = "perplexity"
     paper: ClassVar[str] = "arXiv:2404.11531"
-    where: ClassVar[str] = "composer.engine.prior.perplexity:perplexity"
+    where: ClassVar[str] = "composer.methods.weigh.perplexity:perplexity"
     once: ClassVar[bool] = True
 
     temperature: float = Field(default=1.0, gt=0)
@@ -66,7 +66,7 @@ class Search(Weigh):
 
     name: ClassVar[str] = "search"
     paper: ClassVar[str] = "arXiv:2404.11531"
-    where: ClassVar[str] = "composer.engine.prior.search:search"
+    where: ClassVar[str] = "composer.methods.weigh.search:search"
     once: ClassVar[bool] = True
 
     steps: int = Field(default=21, ge=2)

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from composer.engine.align.pivot import onto, unwritable
-from composer.engine.align.rows import Rows
-from composer.engine.align.search import Search
-from composer.engine.align.top import Top
 from composer.engine.distribution import Aligned, Distributions
+from composer.methods.align.pivot import onto, unwritable
+from composer.methods.align.rows import Rows
+from composer.methods.align.search import Search
+from composer.methods.align.top import Top
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.align.base import Member
+    from composer.engine.parts import Member
 
 __all__ = ["Relative", "relative"]
 

@@ -18,7 +18,7 @@ class Speculative(Draft):
 
     name: ClassVar[str] = "speculative"
     paper: ClassVar[str] = "arXiv:2502.01662"
-    where: ClassVar[str] = "composer.engine.sessions.speculate:speculative"
+    where: ClassVar[str] = "composer.methods.draft.speculative:speculative"
     alike: ClassVar[bool] = True
 
     tokens: int | None = Field(default=None, ge=1, le=64)
@@ -35,7 +35,7 @@ class Safe(Draft):
 
     name: ClassVar[str] = "safe"
     paper: ClassVar[str] = "arXiv:2510.15346"
-    where: ClassVar[str] = "composer.engine.sessions.verify:safe"
+    where: ClassVar[str] = "composer.methods.draft.safe:safe"
     lone: ClassVar[bool] = True
 
     tokens: int = Field(default=5, ge=1, le=64)

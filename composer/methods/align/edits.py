@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.engine.align.distance import nearest
-from composer.engine.align.kept import kept
-from composer.engine.align.pivot import Pivot
-from composer.engine.align.shared import alike, shared
 from composer.engine.distribution import Distributions
+from composer.methods.align.distance import nearest
+from composer.methods.align.kept import kept
+from composer.methods.align.pivot import Pivot
+from composer.methods.align.shared import alike, shared
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.align.base import Member, Tabled
-    from composer.engine.align.space import Space
+    from composer.engine.parts import Member
+    from composer.engine.space import Space
+    from composer.methods.align.tables import Tabled
 
 __all__ = ["Edits", "edits"]
 

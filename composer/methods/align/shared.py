@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from composer.engine.align.base import Tabled
+from composer.methods.align.tables import Tabled
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from composer.engine.align.base import Member
+    from composer.engine.parts import Member
 
 __all__ = ["alike", "shared"]
 

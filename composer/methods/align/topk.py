@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from composer.engine.align.base import Gather
-from composer.engine.align.kept import kept
-from composer.engine.align.top import Top, distinct
-from composer.engine.align.union import united
 from composer.engine.distribution import Aligned, Distributions
+from composer.methods.align.kept import kept
+from composer.methods.align.tables import Gather
+from composer.methods.align.top import Top, distinct
+from composer.methods.align.union import united
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.align.base import Member
-    from composer.engine.align.space import Map, Space
+    from composer.engine.parts import Member
+    from composer.engine.space import Map, Space
 
 __all__ = ["Duplicates", "topk"]
 

@@ -12,7 +12,7 @@ class Shared(Align):
     """The members' tokenizers are the same: nothing is aligned."""
 
     name: ClassVar[str] = "shared"
-    where: ClassVar[str] = "composer.engine.align.shared:shared"
+    where: ClassVar[str] = "composer.methods.align.shared:shared"
     alike: ClassVar[bool] = True
     whole: ClassVar[bool] = True
 
@@ -22,7 +22,7 @@ class Union(Align):
 
     name: ClassVar[str] = "union"
     paper: ClassVar[str] = "arXiv:2406.12585"
-    where: ClassVar[str] = "composer.engine.align.union:union"
+    where: ClassVar[str] = "composer.methods.align.union:union"
     vanishes: ClassVar[bool] = True
     whole: ClassVar[bool] = True
 
@@ -38,7 +38,7 @@ class TopK(Align):
 
     name: ClassVar[str] = "topk"
     paper: ClassVar[str] = "arXiv:2410.03777"
-    where: ClassVar[str] = "composer.engine.align.topk:topk"
+    where: ClassVar[str] = "composer.methods.align.topk:topk"
 
     k: int = Field(default=10, ge=1, le=1000)
     renormalize: bool = True
@@ -56,7 +56,7 @@ class Relative(Align):
 
     name: ClassVar[str] = "relative"
     paper: ClassVar[str] = "arXiv:2404.12715"
-    where: ClassVar[str] = "composer.engine.align.relative:relative"
+    where: ClassVar[str] = "composer.methods.align.relative:relative"
 
     k: int = Field(default=10, ge=1, le=1000)
     floor: float = Field(default=0.01, ge=0, lt=1)
@@ -77,7 +77,7 @@ class Mapped(Align, TrainableTensorPart):
 
     name: ClassVar[str] = "mapped"
     paper: ClassVar[str] = "arXiv:2404.09492"
-    where: ClassVar[str] = "composer.engine.align.mapped:mapped"
+    where: ClassVar[str] = "composer.methods.align.mapped:mapped"
 
     k: int = Field(default=320, ge=1)
     normalize: bool = True
@@ -88,5 +88,5 @@ class Edits(Align):
 
     name: ClassVar[str] = "edits"
     paper: ClassVar[str] = "arXiv:2404.11531"
-    where: ClassVar[str] = "composer.engine.align.edits:edits"
+    where: ClassVar[str] = "composer.methods.align.edits:edits"
     vanishes: ClassVar[bool] = True

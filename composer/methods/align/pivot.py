@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.engine.align.space import Map, lay
 from composer.engine.distribution import Aligned, Distributions
+from composer.engine.space import Map, lay
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from torch import Tensor
 
-    from composer.engine.align.base import Member
-    from composer.engine.align.space import Space
+    from composer.engine.parts import Member
+    from composer.engine.space import Space
 
 __all__ = ["Pivot", "onto", "unwritable"]
 

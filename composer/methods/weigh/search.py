@@ -9,17 +9,17 @@ import torch
 
 from composer.engine import combine
 from composer.engine.distribution import Distributions, MemberWeight
-from composer.engine.prior.base import lone, weighed
 from composer.engine.requests.read_logits import ReadLogits
 from composer.engine.sequence import messages_of, opening
 from composer.engine.sessions.score import open_plain
+from composer.methods.weigh.prompts import lone, weighed
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from composer.engine.align.base import Member
     from composer.engine.group import FuseNode
+    from composer.engine.parts import Member
     from composer.engine.sequence import SequenceState
     from composer.engine.sessions.settle import Prior
     from composer.values.flow import Query

@@ -11,7 +11,7 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from composer.engine.align.rows import Described
+    from composer.methods.align.rows import Described
 
 __all__ = ["Search"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from composer.engine.align.base import opened
 from composer.engine.distribution import Distributions
+from composer.engine.parts import opened
 from composer.specs.parts import Align
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
     import torch
 
-    from composer.engine.align.base import Alignment, Member
     from composer.engine.distribution import Aligned
+    from composer.engine.parts import Alignment, Member
 
 __all__ = ["Sharpened", "sharpened"]
 
@@ -27,7 +27,7 @@ __all__ = ["Sharpened", "sharpened"]
 class Sharpened(Align):
     """Align as `align` does; what several members say together is sharpened."""
 
-    where: ClassVar[str] = "composer.engine.align.sharp:sharpened"
+    where: ClassVar[str] = "composer.methods.draft.sharpened:sharpened"
 
     align: Align
     count: int = 10

@@ -1,1 +1,0 @@
-"""How distributions over unlike vocabularies are brought together, one file a way."""
