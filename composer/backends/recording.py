@@ -96,13 +96,13 @@ def _rows(path: str) -> Iterator[Row]:
     try:
         lines = read(path)
     except Unreadable as bad:
-        raise ModelError(bad.code, bad.message, bad.advice) from bad
+        raise ModelError(bad.code, bad.message, bad.help) from bad
     for at, line in enumerate(lines):
         try:
             yield _row(line, at)
         except BadRow as bad:
             said = f"{path}:{line.number}: {bad.message}"
-            raise ModelError("E504", said, bad.advice) from bad
+            raise ModelError("E504", said, bad.help) from bad
 
 
 def _row(line: Line, index: int) -> Row:

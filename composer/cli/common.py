@@ -140,6 +140,5 @@ def show_failure(error: Exception) -> int:
         return EXIT_MISTAKES
     from composer.run.result import Failure
 
-    failure = Failure.of(error)
-    show_diagnostics([Diagnostic(failure.code, failure.message, help=failure.help)])
+    show_diagnostics([Failure.of(error).diagnostic()])
     return EXIT_FAILED

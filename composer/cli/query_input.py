@@ -97,7 +97,7 @@ def _of_lines(read: Callable[[], Iterator[Line]], name: str, left: UnusedFields)
     try:
         return queries_of(read(), name, left)
     except Unreadable as bad:
-        raise Failure(bad.code, bad.message, bad.advice) from None
+        raise Failure(bad.code, bad.message, bad.help) from None
 
 
 def _once(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.diagnostics import nearest
+from composer.diagnostics.errors import CodedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -48,23 +49,15 @@ _SLIP = 1.6
 """More than one letter, and room for the two that are swapped."""
 
 
-class Unreadable(Exception):
-    """A file that cannot be read at all: a code, what is wrong, and what to do."""
-
-    def __init__(self, code: str, message: str, advice: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.advice = advice
+class Unreadable(CodedError):
+    """A file that cannot be read at all."""
 
 
-class BadRow(Exception):
-    """A row that cannot be used, in words, with advice."""
+class BadRow(CodedError):
+    """A row that cannot be used; its reader adds the place."""
 
     def __init__(self, message: str, advice: str = f"a row is {SHAPE}") -> None:
-        super().__init__(message)
-        self.message = message
-        self.advice = advice
+        super().__init__("E504", message, advice)
 
 
 def pair_of(row: Mapping[str, object]) -> tuple[str, str]:

@@ -41,7 +41,7 @@ def read_rows(
     try:
         lines = read(path)
     except Unreadable as bad:
-        raise Mistakes([Diagnostic(bad.code, bad.message, help=bad.advice)]) from bad
+        raise Mistakes([bad.diagnostic()]) from bad
     rows, mistakes = _rows(name, lines)
     if mistakes:
         raise Mistakes(mistakes[:SHOWN_MISTAKES])
@@ -91,9 +91,7 @@ def _mistake(name: str, line: Line, bad: BadRow) -> Diagnostic:
     shown = line.text[:SHOWN_LINE]
     source = Source(name, "\n" * (line.number - 1) + shown)
     start = source.starts[line.number - 1]
-    return Diagnostic(
-        "E504", bad.message, Place(source, start, start + len(shown)), help=bad.advice
-    )
+    return Diagnostic("E504", bad.message, Place(source, start, start + len(shown)), help=bad.help)
 
 
 def _empty(name: str, rows: Sequence[EvaluationRow], split: str | None) -> Diagnostic:

@@ -1,14 +1,12 @@
-"""The mistake that a part reports when it cannot do its work."""
+"""The exceptions of parts."""
+
+from __future__ import annotations
+
+from composer.diagnostics.errors import CodedError
 
 
-class PartError(Exception):
-    """What went wrong in a part, said for a person: a code, a sentence, and what to do."""
-
-    def __init__(self, code: str, message: str, help: str = "") -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.help = help
+class PartError(CodedError):
+    """What went wrong in a part."""
 
     def __str__(self) -> str:
         return f"{self.message} ({self.help})" if self.help else self.message

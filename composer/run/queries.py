@@ -50,7 +50,7 @@ def as_query(given: str | Query | Mapping[str, object], *, default_id: str = "0"
             return Query(messages, default_id, content=_digest(messages, {}))
         return _query(given, default_id)
     except BadRow as bad:
-        raise Failure("E504", bad.message, bad.advice) from None
+        raise Failure("E504", bad.message, bad.help) from None
 
 
 def number_repeats(queries: Iterable[Query]) -> Iterator[Query]:
@@ -101,7 +101,7 @@ def _each(
             yield _query(row.content, str(row.number))
         except BadRow as bad:
             said = f"{name}, line {row.number}: {bad.message}"
-            raise Failure("E504", said, bad.advice) from None
+            raise Failure("E504", said, bad.help) from None
         if row.left_out:
             left(row.left_out)
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from composer.diagnostics import draw
-from composer.diagnostics.secrets import scrub, starred
+from composer.diagnostics.errors import CodedError
+from composer.diagnostics.secrets import scrub
 from composer.quiet import aloud
 from composer.values.errors import described
 
@@ -29,19 +30,13 @@ def as_warning(diagnostic: Diagnostic) -> None:
         warnings.warn(draw(diagnostic), ComposerWarning, stacklevel=2)
 
 
-class Failure(Exception):  # noqa: N818 - what a run ends in; the word users read
+class Failure(CodedError):  # noqa: N818 - what a run ends in; the word users read
     """A run that could not answer: a code, what happened, and what to do.
 
     `result` holds what was spent until then.
     """
 
     result: Result | None = None
-
-    def __init__(self, code: str, message: str, help: str = "") -> None:  # noqa: A002
-        self.code = code
-        self.message = starred(message)
-        self.help = starred(help)
-        super().__init__(self.message)
 
     def __str__(self) -> str:
         text = f"[{self.code}] {self.message}"

@@ -36,5 +36,5 @@ class SpecError(ModelError):
 
     def __init__(self, problems: Sequence[SpecProblem]) -> None:
         first = problems[0]
-        super().__init__(first.code, first.message, first.help or None)
+        super().__init__(first.code, first.message, first.help)
         self.problems = tuple(problems)

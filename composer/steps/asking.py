@@ -229,7 +229,7 @@ def its_bias_means_tokens_of_every_model(site: Site) -> Iterator[Complaint]:
         if wrong is not None:
             notes = ((leaf, "declared here"),)
             yield Complaint(
-                wrong.code, wrong.message, "no such token", wrong.help or "", "logit_bias", notes
+                wrong.code, wrong.message, "no such token", wrong.help, "logit_bias", notes
             )
             return
 

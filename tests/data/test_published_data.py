@@ -171,7 +171,7 @@ def test_pickles_are_refused_unread(tmp_path, name):
         read(path)
 
     assert caught.value.code == "E504"
-    assert "to_csv" in caught.value.advice
+    assert "to_csv" in caught.value.help
 
 
 def test_parquet_needs_its_package(tmp_path, monkeypatch):

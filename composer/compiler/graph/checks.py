@@ -62,7 +62,7 @@ def _readable(ctx: Context, node: Node) -> bool:
         faults = (error,)
     for fault in faults:
         where = ctx.declared[node]
-        ctx.say(fault.code, fault.message, where, "declared here", help=fault.help or "")
+        ctx.say(fault.code, fault.message, where, "declared here", help=fault.help)
     if faults:
         return False
     for what in card.deferred:

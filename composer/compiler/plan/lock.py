@@ -64,7 +64,7 @@ def lock_of(root: Node, folder: Path) -> Lock:
     try:
         return _lock_of(root, folder)
     except ModelError as error:
-        raise Mistakes([Diagnostic(error.code, error.message, help=error.help or "")]) from error
+        raise Mistakes([error.diagnostic()]) from error
 
 
 def _lock_of(root: Node, folder: Path) -> Lock:

@@ -141,7 +141,7 @@ def _read(path: str) -> TrainingTable:
     try:
         lines = read(path)
     except Unreadable as bad:
-        raise PartError(bad.code, bad.message, bad.advice) from bad
+        raise PartError(bad.code, bad.message, bad.help) from bad
     rows = [_row(path, line) for line in lines]
     if not rows:
         raise PartError(_CODE, f"{path} has no rows", _SHAPE)
@@ -167,7 +167,7 @@ def _row(path: str, line: Line) -> TrainingRow:
         return TrainingRow(query_of(line.content), tags_of(line.content), found)
     except BadRow as bad:
         said = f"{path}, line {line.number}: {bad.message}"
-        raise PartError(_CODE, said, bad.advice) from bad
+        raise PartError(_CODE, said, bad.help) from bad
 
 
 def _outcome(outcome: Mapping[str, Any]) -> Outcome:
