@@ -25,7 +25,7 @@ from composer.evaluate.sweep import AIQ, GAIN, ZERO_AIQ
 from composer.fit.fitting import fit
 from composer.fit.settings import FitSettings
 from composer.fit.validation import intervals, recovered
-from composer.methods.estimators.rows import labels
+from composer.methods.estimators.training_rows import labels
 from composer.methods.estimators.values import Choice
 from composer.metrics import drawn_interval
 from composer.recipe import Recipe

@@ -25,7 +25,7 @@ def training_overlap(recipe: Recipe, routes: Iterable[Node], rows: Sequence[Eval
 
     Data that are no longer where the fit found them cannot be compared.
     """
-    from composer.methods.estimators.rows import table
+    from composer.methods.estimators.training_rows import table
 
     training_queries: set[str] = set()
     for path in {path for node in routes for path in _files(recipe, node)}:

@@ -12,7 +12,7 @@ from composer.fit.settings import TrainingResult, not_trainable
 from composer.fit.shrinkage import predict_held_out, shrink_predictions, shrinkage_state
 from composer.fit.validation import facts, validate
 from composer.heavy import np
-from composer.methods.estimators.foreign import near_state
+from composer.methods.estimators.shrinkage import near_state
 from composer.values import Port
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from composer.compiler.graph import topological
 from composer.diagnostics.caches import PACKAGE_VERSION, cache_folder
 from composer.fit.settings import not_trainable
 from composer.heavy import np
-from composer.methods.estimators.rows import labels, table
+from composer.methods.estimators.training_rows import labels, table
 from composer.methods.estimators.values import Choice, Labels
 from composer.specs.content import json_digest
 

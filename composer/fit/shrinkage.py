@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from composer.fit.folds import out_of_fold
 from composer.heavy import np, sklearn
-from composer.methods.estimators.foreign import SEEN, blended, landmarks, nearest
 from composer.methods.estimators.learned import Linear
+from composer.methods.estimators.shrinkage import SEEN, blended, landmarks, nearest
 from composer.values import State
 
 if TYPE_CHECKING:

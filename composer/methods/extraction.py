@@ -77,8 +77,8 @@ class Pattern(Reader):
             ) from None
         if not -len(every) <= self.which < len(every):
             return None
-        found = every[self.which].group(min(self.group, compiled(self.regex).groups))
-        return found.strip() if found else None
+        group = every[self.which].group(min(self.group, compiled(self.regex).groups))
+        return group.strip() if group else None
 
 
 class Number(Reader):
@@ -128,9 +128,9 @@ class Option(Reader):
         if len(bare) == 1:
             return self._spelled(bare)
         for pattern in _letters(self.options):
-            found = pattern.findall(text)
-            if found:
-                return self._spelled(str(found[-1]))
+            numbers = pattern.findall(text)
+            if numbers:
+                return self._spelled(str(numbers[-1]))
         return None
 
     def _spelled(self, letter: str) -> str | None:
@@ -166,10 +166,10 @@ class After(Reader):
         """
         edges = r"(?<!\w)" if self.marker[0].isalnum() else ""
         ends = r"(?!\w)" if self.marker[-1].isalnum() else ""
-        found = list(re.finditer(edges + re.escape(self.marker) + ends, text, re.IGNORECASE))
-        if not found:
+        markers = list(re.finditer(edges + re.escape(self.marker) + ends, text, re.IGNORECASE))
+        if not markers:
             return None
-        rest = re.sub(r"\A(?:[\s:=*]|is\b)+", "", text[found[-1].end() :])
+        rest = re.sub(r"\A(?:[\s:=*]|is\b)+", "", text[markers[-1].end() :])
         lines = rest.splitlines()
         return (_ENDS.sub("", lines[0].strip().lstrip("*`")) or None) if lines else None
 
@@ -187,15 +187,15 @@ class Whole(Reader):
 def _boxes(text: str) -> dict[int, str]:
     """Return what stands in each box that is closed, by where it begins; one pass over a text."""
     starts = {match.end() for match in re.finditer(r"\\f?boxed\s*\{", text)}
-    found, open_ = {}, []
+    contents, open_ = {}, []
     for match in _BRACES.finditer(text):
         if match[0] == "{":
             open_.append(match.end())
         elif match[0] == "}" and open_:
             start = open_.pop()
             if start in starts:
-                found[start] = text[start : match.start()].strip()
-    return found
+                contents[start] = text[start : match.start()].strip()
+    return contents
 
 
 @lru_cache(maxsize=64)

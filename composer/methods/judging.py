@@ -49,10 +49,10 @@ class Judge(Scorer):
     ) -> tuple[float, ...]:
         count = len(answers.texts)
         pairs: list[tuple[int, ...]] = [*itertools.permutations(range(count), 2)]
-        found = await self._ask(answers, pairs, ask, judges, _BETTER)
+        letters_of_judges = await self._ask(answers, pairs, ask, judges, _BETTER)
         won = [0.0] * count
         games = 0
-        for (first, second), letters in zip(pairs, found, strict=True):
+        for (first, second), letters in zip(pairs, letters_of_judges, strict=True):
             games = 2 * (count - 1) * len(letters)
             for letter in letters:
                 share = _WINS[letter.upper()] if letter else _TIE
@@ -64,8 +64,10 @@ class Judge(Scorer):
         self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
     ) -> tuple[float, ...]:
         each: list[tuple[int, ...]] = [(index,) for index in range(len(answers.texts))]
-        found = await self._ask(answers, each, ask, judges, _GRADE)
-        numbers = ([float(grade) if grade else 0.0 for grade in grades] for grades in found)
+        grades_of_judges = await self._ask(answers, each, ask, judges, _GRADE)
+        numbers = (
+            [float(grade) if grade else 0.0 for grade in grades] for grades in grades_of_judges
+        )
         return tuple(sum(grades) / len(grades) for grades in numbers)
 
     async def _ask(
@@ -79,23 +81,23 @@ class Judge(Scorer):
         """Put each group of candidates to each judge; None where no verdict can be read."""
         template = self.template or TEMPLATES[_SHIPPED[self.how]]
         sampling = Sampling(max_tokens=self.max_tokens)
-        asked = []
+        requests = []
         for group in groups:
             shown = Candidates(answers.query, tuple(answers.texts[index] for index in group))
             query = answers.query.asking(template.render(shown), shown)
-            asked += [ask.generate(judge, query, sampling) for judge in judges]
-        replies = await by_judges(judges, asked, ask)
+            requests += [ask.generate(judge, query, sampling) for judge in judges]
+        replies = await by_judges(judges, requests, ask)
         read = [[verdict.findall(reply.text) for reply in each] for each in replies]
         every = [found for each in read for found in each]
         _complain(len(every), sum(not found for found in every), judges, ask)
         return [[found[-1] if found else None for found in each] for each in read]
 
 
-def _complain(asked: int, unread: int, judges: tuple[Model, ...], ask: Asker) -> None:
+def _complain(count: int, unread: int, judges: tuple[Model, ...], ask: Asker) -> None:
     """Record verdicts that could not be read; when there is no other, that is a mistake."""
     if unread:
         ask.note(unread_verdicts=unread)
-    if asked and unread == asked:
+    if count and unread == count:
         names = ", ".join(f"`{judge.name}`" for judge in judges)
         raise PartError(
             "E701",

@@ -38,8 +38,8 @@ class Shares:
     def tally(self, answers: Answers) -> dict[str, float]:
         """Return each different answer's part of the votes, as first written, the largest first."""
         each = zip(self.groups, self.masses, strict=True)
-        found = [(str(answers[group[0]]), mass) for group, mass in each]
-        return dict(sorted(found, key=lambda item: -item[1]))
+        masses = [(str(answers[group[0]]), mass) for group, mass in each]
+        return dict(sorted(masses, key=lambda item: -item[1]))
 
 
 class Reduction(Typed):

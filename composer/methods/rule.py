@@ -86,9 +86,9 @@ class Rule:
     async def holds(self, answer: Text | Candidates, ask: Asker) -> Verdict:
         """Decide over an answer."""
         reading = _Reading(answer, ask)
-        found = await reading.of(self.expression)
+        value = await reading.of(self.expression)
         facts = {str(signal): value for signal, value in reading.seen.items()}
-        return Verdict(None if found is None else bool(found), facts)
+        return Verdict(None if value is None else bool(value), facts)
 
     def signals(self) -> frozenset[Signal]:
         """Return all signals that the rule mentions."""
@@ -144,10 +144,10 @@ class _Reading:
         settles = node.op == "or"
         unknown = False
         for operand in node.operands:
-            found = await self.of(operand)
-            if found is None:
+            value = await self.of(operand)
+            if value is None:
                 unknown = True
-            elif bool(found) is settles:
+            elif bool(value) is settles:
                 return settles
         return None if unknown else not settles
 
@@ -160,10 +160,10 @@ def _computed(op: str, values: list[Any]) -> Known:
         return float(-values[0])
     apply = _COMPARISONS.get(op) or _ARITHMETIC[op]
     try:
-        found = apply(*values)
+        value = apply(*values)
     except (ZeroDivisionError, OverflowError, TypeError):
         return None
-    return found if isinstance(found, bool) else finite(found)
+    return value if isinstance(value, bool) else finite(value)
 
 
 def _outcomes(node: Expression, unknown: Collection[Signal]) -> set[bool | None]:
@@ -178,9 +178,9 @@ def _outcomes(node: Expression, unknown: Collection[Signal]) -> set[bool | None]
     if node.op not in _LOGIC:
         return {None} if {None} in sides else {True, False}
     settles = node.op == "or"
-    found: set[bool | None] = {settles} if any(settles in side for side in sides) else set()
-    found |= {None} if any(None in side for side in sides) else set()
-    return found | ({not settles} if all(settles not in side for side in sides) else set())
+    outcomes: set[bool | None] = {settles} if any(settles in side for side in sides) else set()
+    outcomes |= {None} if any(None in side for side in sides) else set()
+    return outcomes | ({not settles} if all(settles not in side for side in sides) else set())
 
 
 def _walk(node: Expression) -> Iterator[Expression]:
@@ -203,7 +203,7 @@ def _mistake(node: Expression, *, condition: bool) -> str | None:
     if node.op not in ("==", "!=") and (text := next(texts, None)):
         return f"`{_write(text)}` is a text, but a number is needed here"
     inner = (_mistake(part, condition=node.op in _LOGIC) for part in node.operands)
-    return next((found for found in inner if found), None)
+    return next((signal for signal in inner if signal), None)
 
 
 def _is_text(node: Expression) -> bool:

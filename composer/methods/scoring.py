@@ -64,16 +64,16 @@ class Likelihood(Scorer):
     ) -> tuple[float, ...]:
         """Score every candidate under every judge, all at once."""
         judged(self, judges)
-        asked = [
+        requests = [
             ask.score(judge, answers.query, text.text) for text in answers.texts for judge in judges
         ]
-        found = await by_judges(judges, asked, ask)
+        replies = await by_judges(judges, requests, ask)
         return tuple(
             summed(
                 score.mean if self.per == "token" else score.total / self._length(text)
                 for score in scores
             )
-            for text, scores in zip(answers.texts, found, strict=True)
+            for text, scores in zip(answers.texts, replies, strict=True)
         )
 
     def _length(self, text: Text) -> int:

@@ -151,10 +151,10 @@ def kinds_of(annotation: object) -> tuple[str, ...]:
     `Agreement | None` takes an `agreement`, `tuple[Reader, ...]` readers, `float` nothing.
     """
     if isinstance(annotation, type) and issubclass(annotation, Typed):
-        known = annotation is not Typed and kind_of(annotation) in parts()
-        return (kind_of(annotation),) if known else ()
-    found = (kind for inner in get_args(annotation) for kind in kinds_of(inner))
-    return tuple(dict.fromkeys(found))
+        is_kind = annotation is not Typed and kind_of(annotation) in parts()
+        return (kind_of(annotation),) if is_kind else ()
+    kinds = (kind for inner in get_args(annotation) for kind in kinds_of(inner))
+    return tuple(dict.fromkeys(kinds))
 
 
 def find_part(kind: str, name: str) -> type[Typed] | None:
@@ -179,8 +179,8 @@ def parts() -> dict[str, dict[str, type[Typed]]]:
 
 def _built_in(kind: str, name: str) -> type[Typed]:
     module, _, part = BUILT_IN[kind][name].rpartition(".")
-    found: type[Typed] = getattr(import_module(f"composer.methods.{module}"), part)
-    return found
+    part_type: type[Typed] = getattr(import_module(f"composer.methods.{module}"), part)
+    return part_type
 
 
 def _add(table: dict[str, dict[str, type[Typed]]], entry: EntryPoint) -> None:

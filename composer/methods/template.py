@@ -91,15 +91,15 @@ def variables(value: Query | Text | Candidates | Ranking) -> dict[str, Any]:
     """
     query = value if isinstance(value, Query) else value.query.root
     answers = _answers(value)
-    known: dict[str, Any] = {
+    names: dict[str, Any] = {
         "query": query.text,
         "messages": [{"role": role, "content": said} for role, said in query.messages],
         "fields": dict(query.fields),
     }
     if answers:
         best = answers[0] if isinstance(_source(value), Ranking) else answers[-1]
-        known |= {"answers": answers, "answer": best.text}
-    return known
+        names |= {"answers": answers, "answer": best.text}
+    return names
 
 
 def check(text: str) -> list[tuple[str, int]]:
@@ -112,7 +112,7 @@ def check(text: str) -> list[tuple[str, int]]:
         tree = parsed(_environment(), text)
     except jinja2.TemplateSyntaxError as error:
         return [(_syntax(error.message or "this is not a template"), error.lineno)]
-    return sorted(_refused(tree), key=lambda found: found[1])
+    return sorted(_refused(tree), key=lambda refusal: refusal[1])
 
 
 def names_in(text: str) -> frozenset[str]:
@@ -179,12 +179,12 @@ def _reached(node: nodes.Node) -> list[str]:
 
     if isinstance(node, nodes.Getattr):
         return [node.attr] if node.attr.startswith("_") else []
-    said: list[nodes.Expr] = []
+    arguments: list[nodes.Expr] = []
     if isinstance(node, nodes.Getitem):
-        said = [node.arg]
+        arguments = [node.arg]
     elif isinstance(node, nodes.Filter):
-        said = [*node.args, *(pair.value for pair in node.kwargs)]
-    texts = (str(each.value) for each in said if isinstance(each, nodes.Const))
+        arguments = [*node.args, *(pair.value for pair in node.kwargs)]
+    texts = (str(each.value) for each in arguments if isinstance(each, nodes.Const))
     return [part for text in texts for part in text.split(".") if part.startswith("__")]
 
 
@@ -217,6 +217,6 @@ def _undefined(message: str) -> str:
 
 
 def _known(value: Query | Text | Candidates | Ranking) -> str:
-    known = variables(value)
-    fields = [f"`fields.{name}`" for name in known["fields"]]
-    return "it may use " + ", ".join([*(f"`{name}`" for name in known), *fields])
+    names = variables(value)
+    fields = [f"`fields.{name}`" for name in names["fields"]]
+    return "it may use " + ", ".join([*(f"`{name}`" for name in names), *fields])

@@ -57,5 +57,5 @@ class Surest(Ties):
 
 
 def _confidence(text: Text) -> float:
-    known = finite(text.confidence)
-    return -1.0 if known is None else known
+    confidence = finite(text.confidence)
+    return -1.0 if confidence is None else confidence

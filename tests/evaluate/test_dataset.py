@@ -8,7 +8,7 @@ import pytest
 from composer.diagnostics import Mistakes
 from composer.evaluate import divide, read_rows
 from composer.methods import PartError
-from composer.methods.estimators.rows import table
+from composer.methods.estimators.training_rows import table
 
 
 @pytest.fixture

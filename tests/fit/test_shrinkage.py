@@ -5,7 +5,7 @@ import pytest
 
 from composer.fit.folds import by_tag, shuffled
 from composer.fit.shrinkage import PRIOR, HeldOutPredictions, shrink_predictions, shrinkage_state
-from composer.methods.estimators.foreign import blended, near, near_state, shrunk
+from composer.methods.estimators.shrinkage import blended, near, near_state, shrunk
 from composer.methods.estimators.values import Labels, Predictions
 from composer.recipe import Recipe
 from composer.run.foreign import OutOfDistributionCount

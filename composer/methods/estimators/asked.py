@@ -82,10 +82,10 @@ class Asked(Judging):
     ) -> Estimates:
         """Ask all judges at once."""
         root = query.root
-        asked = root.asking((self.template or _QUESTION).render(root), root)
+        request = root.asking((self.template or _QUESTION).render(root), root)
         read = self._scored if self.read == "scores" else self._written
-        (found,) = await by_judges(judges, [read(judge, asked, ask) for judge in judges], ask)
-        chance = math.fsum(found) / len(found)
+        (chances,) = await by_judges(judges, [read(judge, request, ask) for judge in judges], ask)
+        chance = math.fsum(chances) / len(chances)
         names = ", ".join(f"`{judge.name}`" for judge in judges)
         return Estimates(between(chance, len(choices)), f"graded {chance:.3g} by {names}")
 

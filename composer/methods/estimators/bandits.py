@@ -57,10 +57,12 @@ class LinUcb(Online):
         x, reward = self._see(labels.asked), reward_of(labels, self.cost)
         inverses, sums = [], []
         for column in range(len(labels.names)):
-            known = ~np.isnan(reward[:, column])
-            some = x[known]
-            inverses.append(np.linalg.inv(self.ridge * np.eye(x.shape[1]) + some.T @ some))
-            sums.append(some.T @ reward[known, column])
+            observed = ~np.isnan(reward[:, column])
+            observed_x = x[observed]
+            inverses.append(
+                np.linalg.inv(self.ridge * np.eye(x.shape[1]) + observed_x.T @ observed_x)
+            )
+            sums.append(observed_x.T @ reward[observed, column])
         return State({"inverse": np.stack(inverses), "b": np.stack(sums)})
 
     def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:

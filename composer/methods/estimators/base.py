@@ -45,17 +45,24 @@ class Learned(Estimator, Trainable):
 
     async def estimate(self, query: Query, choices: tuple[Choice, ...], ask: Asker) -> Estimates:
         """Fit if nobody has yet, then estimate the question that the recipe was given."""
-        asked = asked_of(query)
-        return await ask.compute(lambda: self.judge([asked], choices)[0])
+        request = asked_of(query)
+        return await ask.compute(lambda: self.judge([request], choices)[0])
 
     def judge(self, queries: Sequence[Asked], choices: tuple[Choice, ...]) -> list[Estimates]:
         """Return the estimates of many queries, at once."""
         fitted = self.ready(choices)
-        found, foreign = self._guarded(fitted, queries)
+        predictions, foreign = self._guarded(fitted, queries)
         columns = [fitted.names.index(choice.name) for choice in choices]
         because = self.because(fitted)
-        mean, spread = found.mean[:, columns].tolist(), found.spread[:, columns].tolist()
-        cost = [()] * len(queries) if found.cost is None else found.cost[:, columns].tolist()
+        mean, spread = (
+            predictions.mean[:, columns].tolist(),
+            predictions.spread[:, columns].tolist(),
+        )
+        cost = (
+            [()] * len(queries)
+            if predictions.cost is None
+            else predictions.cost[:, columns].tolist()
+        )
         rows = zip(mean, spread, cost, foreign, strict=True)
         return [Estimates(tuple(q), because, tuple(s), tuple(c), f) for q, s, c, f in rows]
 
@@ -63,13 +70,13 @@ class Learned(Estimator, Trainable):
         self, fitted: Fitted, queries: Sequence[Asked]
     ) -> tuple[Predictions, list[float | None]]:
         """Predict; where a guard was fitted, shrink what is said of foreign queries."""
-        found = self.predict(fitted.state, queries)
+        predictions = self.predict(fitted.state, queries)
         if fitted.guard is None:
-            return found, [None] * len(queries)
-        from composer.methods.estimators.foreign import shrunk
+            return predictions, [None] * len(queries)
+        from composer.methods.estimators.shrinkage import shrunk
 
-        found, foreign = shrunk(fitted.guard, queries, found)
-        return found, foreign.tolist()
+        predictions, foreign = shrunk(fitted.guard, queries, predictions)
+        return predictions, foreign.tolist()
 
     def because(self, fitted: Fitted) -> str:
         """Say in words where estimates come from."""
@@ -77,7 +84,7 @@ class Learned(Estimator, Trainable):
 
     def ready(self, choices: tuple[Choice, ...]) -> Fitted:
         """Return what was learnt about the choices, learning it now if there is only data."""
-        from composer.methods.estimators.rows import labels
+        from composer.methods.estimators.training_rows import labels
 
         if self._fitted is not None:
             return self._sound(self._fitted)
@@ -87,12 +94,12 @@ class Learned(Estimator, Trainable):
                 f"`{self.name}` is not fitted yet",
                 "run `compose fit RECIPE --data FILE`, or give the part `data = FILE`",
             )
-        found = labels(self.data, choices)
-        return _FITTED.get((self, found.digest, found.names), lambda: self._learn(found))
+        labelled = labels(self.data, choices)
+        return _FITTED.get((self, labelled.digest, labelled.names), lambda: self._learn(labelled))
 
     def _sound(self, fitted: Fitted) -> Fitted:
         """Check what was learnt elsewhere, once."""
-        from composer.methods.estimators.sound import check
+        from composer.methods.estimators.soundness import check
 
         def checked() -> Fitted:
             check(
@@ -105,8 +112,8 @@ class Learned(Estimator, Trainable):
 
         return fitted.sound.get("sound", checked)
 
-    def _learn(self, found: Labels) -> Fitted:
-        return Fitted.of(found.names, len(found.queries), state=self.fit(found, 0))
+    def _learn(self, labelled: Labels) -> Fitted:
+        return Fitted.of(labelled.names, len(labelled.queries), state=self.fit(labelled, 0))
 
 
 _FITTED: OnceCache[Fitted] = OnceCache()

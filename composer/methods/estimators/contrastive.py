@@ -83,16 +83,16 @@ class Contrastive(Dense):
     def _sorted(self, similar: Tensor, outcomes: Tensor) -> Tensor:
         """Return the first loss: the mean over the positives of a batch."""
         scores = similar / self.temperature
-        known = ~outcomes.isnan()
+        observed = ~outcomes.isnan()
         filled = outcomes.nan_to_num()
-        high = torch.where(known, filled, _FAR).topk(min(self.best, scores.shape[1])).indices
-        low = torch.where(known, filled, -_FAR).topk(
+        high = torch.where(observed, filled, _FAR).topk(min(self.best, scores.shape[1])).indices
+        low = torch.where(observed, filled, -_FAR).topk(
             min(self.worst, scores.shape[1]), largest=False
         )
-        is_low = known.gather(1, low.indices) & (filled.gather(1, low.indices) <= _WRONG)
+        is_low = observed.gather(1, low.indices) & (filled.gather(1, low.indices) <= _WRONG)
         against = torch.where(is_low, scores.gather(1, low.indices), _FAR)
         positive = scores.gather(1, high)
-        is_high = known.gather(1, high) & (filled.gather(1, high) > 0)
+        is_high = observed.gather(1, high) & (filled.gather(1, high) > 0)
         twice = (high[:, :, None] == low.indices[:, None, :]) & is_low[:, None, :]
         counted = is_high & ~twice.any(dim=2)
         among = torch.logaddexp(positive, against.logsumexp(dim=1, keepdim=True))

@@ -47,19 +47,19 @@ class Forest(Featured):
         """Grow the trees and keep them as arrays, one tree after the other."""
         features, vectors = self.embed(labels.asked)
         means = np.nanmean(labels.quality, 0)
-        known = np.where(np.isnan(labels.quality), means, labels.quality)
+        filled = np.where(np.isnan(labels.quality), means, labels.quality)
         model = sklearn.ensemble.ExtraTreesRegressor(
             self.trees, min_samples_leaf=self.leaf, max_features=self.share, random_state=seed
         )
-        model.fit(_dense(vectors), known)
+        model.fit(_dense(vectors), filled)
         return State.join(features=features, trees=_trees(model.estimators_))
 
     def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
         """Let every query fall through all trees."""
         trees = state.part("trees")
-        seen = _dense(self.vectors(state.part("features"), queries))
-        found = trees.arrays["value"][_fallen(trees, seen)]
-        return Predictions(found.mean(1).astype(float), found.std(1).astype(float))
+        vectors = _dense(self.vectors(state.part("features"), queries))
+        leaves = trees.arrays["value"][_fallen(trees, vectors)]
+        return Predictions(leaves.mean(1).astype(float), leaves.std(1).astype(float))
 
 
 class Mix(Learned):
@@ -91,12 +91,14 @@ class Mix(Learned):
 
     def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
         """Return the weighted means."""
-        found = [each.predict(state.part(f"{at}"), queries) for at, each in enumerate(self.of)]
-        weights = np.array(self.weights or (1.0,) * len(found))
+        predictions = [
+            each.predict(state.part(f"{at}"), queries) for at, each in enumerate(self.of)
+        ]
+        weights = np.array(self.weights or (1.0,) * len(predictions))
         weights = weights / weights.sum()
-        mean = sum(w * each.mean for w, each in zip(weights, found, strict=True))
-        spread = sum((w * each.spread) ** 2 for w, each in zip(weights, found, strict=True))
-        costs = [each.cost for each in found if each.cost is not None]
+        mean = sum(w * each.mean for w, each in zip(weights, predictions, strict=True))
+        spread = sum((w * each.spread) ** 2 for w, each in zip(weights, predictions, strict=True))
+        costs = [each.cost for each in predictions if each.cost is not None]
         cost = np.mean(costs, axis=0) if costs else None
         return Predictions(np.asarray(mean), np.sqrt(np.asarray(spread)), cost)
 
@@ -132,13 +134,13 @@ def _trees(grown: Sequence[ExtraTreeRegressor]) -> State:
     )
 
 
-def _fallen(trees: State, seen: Floats) -> NDArray[np.intp]:
+def _fallen(trees: State, vectors: Floats) -> NDArray[np.intp]:
     """Return the leaf [n, trees] that each row reaches in each tree."""
     arrays = trees.arrays
-    at = np.broadcast_to(arrays["starts"], (len(seen), len(arrays["starts"])))
-    rows = np.arange(len(seen))[:, None]
+    at = np.broadcast_to(arrays["starts"], (len(vectors), len(arrays["starts"])))
+    rows = np.arange(len(vectors))[:, None]
     while True:
-        goes_left = seen[rows, arrays["feature"][at]] <= arrays["threshold"][at]
+        goes_left = vectors[rows, arrays["feature"][at]] <= arrays["threshold"][at]
         below = np.where(goes_left, arrays["left"][at], arrays["right"][at])
         if (below == at).all():
             return at

@@ -136,19 +136,19 @@ def _compared(scores: Tensor, outcomes: Tensor) -> Tensor:
     """Return the mean loss of all comparisons of two known outcomes of a row."""
     first, second = torch.triu_indices(scores.shape[1], scores.shape[1], 1)
     wanted = (1 + outcomes[:, first] - outcomes[:, second]) / 2
-    known = ~wanted.isnan()
+    observed = ~wanted.isnan()
     each = torch.nn.functional.binary_cross_entropy_with_logits(
         scores[:, first] - scores[:, second], wanted.nan_to_num(), reduction="none"
     )
-    return (each * known).sum() / known.sum().clip(min=1)
+    return (each * observed).sum() / observed.sum().clip(min=1)
 
 
 def _likelihood(scores: Tensor, outcomes: Tensor) -> Tensor:
-    known = ~outcomes.isnan()
+    observed = ~outcomes.isnan()
     each = torch.nn.functional.binary_cross_entropy_with_logits(
         scores, outcomes.nan_to_num(), reduction="none"
     )
-    return (each * known).sum() / known.sum().clip(min=1)
+    return (each * observed).sum() / observed.sum().clip(min=1)
 
 
 def _divergence(tensors: dict[str, Tensor]) -> Tensor:

@@ -68,9 +68,9 @@ class Tfidf(Features):
     def embed(self, queries: Sequence[Asked]) -> tuple[State, Vectors]:
         """Fit and weigh in one pass over the texts."""
         texts = [text for text, _ in queries]
-        found = {kind: _terms(kind, at, texts) for kind, at in self._kinds()}
-        state = State.join(**{kind: each for kind, (each, _) in found.items()})
-        return state, _weighed([vectors for _, vectors in found.values()])
+        states = {kind: _terms(kind, at, texts) for kind, at in self._kinds()}
+        state = State.join(**{kind: each for kind, (each, _) in states.items()})
+        return state, _weighed([vectors for _, vectors in states.values()])
 
     def vectors(self, state: State, queries: Sequence[Asked]) -> Vectors:
         """Return vectors of length 1 each (0 for a text without known terms)."""
@@ -107,8 +107,8 @@ def _weighed(parts: Sequence[Vectors]) -> Vectors:
 def _weigh(kind: str, runs: tuple[int, int], state: State, texts: Sequence[str]) -> Vectors:
     if not len(state.arrays["idf"]):
         return scipy.sparse.csr_matrix((len(texts), 0), dtype=np.float32)
-    made: Weigher = state.live.get("weigher", lambda: Weigher(_vectorizer(kind, runs), state))
-    return made(texts)
+    weigher: Weigher = state.live.get("weigher", lambda: Weigher(_vectorizer(kind, runs), state))
+    return weigher(texts)
 
 
 class Weigher:
@@ -136,9 +136,9 @@ class Weigher:
         return scipy.sparse.csr_matrix(parts, shape=(len(texts), len(self.known)))
 
     def _row(self, text: str) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        known = self.known
-        found = [known[term] for term in self.analyze(text) if term in known]
-        indices, counts = np.unique(np.array(found, np.int32), return_counts=True)
+        columns = self.known
+        indices_of_terms = [columns[term] for term in self.analyze(text) if term in columns]
+        indices, counts = np.unique(np.array(indices_of_terms, np.int32), return_counts=True)
         values = (np.log(counts.astype(np.float32)) + 1) * self.idf[indices]
         return indices, values / max(float(np.sqrt(values @ values)), 1e-12)
 

@@ -64,8 +64,8 @@ def estimates(goal: Goal, scores: Floats) -> Floats:
     """Return what scores mean under a goal [n, m]."""
     if goal == "score":
         return scores.astype(float)
-    found: Floats = sigmoid(scores) if goal == "right" else softmax(scores)
-    return found
+    chances: Floats = sigmoid(scores) if goal == "right" else softmax(scores)
+    return chances
 
 
 def fit_scores(
@@ -87,9 +87,9 @@ def fit_scores(
 
 def positives(outcomes: Tensor) -> Tensor:
     """Return wrong / right of each column [m], 1 where either is missing."""
-    known = ~outcomes.isnan()
+    observed = ~outcomes.isnan()
     right = outcomes.nan_to_num().sum(0)
-    wrong = known.sum(0) - right
+    wrong = observed.sum(0) - right
     ratio = wrong / right.clip(min=1)
     ratio[(right < 1) | (wrong < 1)] = 1
     return ratio

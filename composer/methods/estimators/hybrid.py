@@ -49,8 +49,8 @@ class Hybrid(Dense):
                 f"{count}",
                 "give two branches, or use `head(...)`, which takes any number",
             )
-        known = np.flatnonzero(~np.isnan(labels.quality).any(axis=1))
-        rows = labels.take(known)
+        observed_rows = np.flatnonzero(~np.isnan(labels.quality).any(axis=1))
+        rows = labels.take(observed_rows)
         shift, wanted = gap_labels(rows.quality, self.gap)
         space, x = self.reduce(rows.asked, seed)
         sizes = (x.shape[1], *([self.hidden] if self.hidden else []), 1)

@@ -54,13 +54,13 @@ class Compared(Featured):
         features, vectors = self.embed(labels.asked)
         index = unit(vectors).T.tocsr()
         index.sort_indices()
-        kept = {
+        arrays = {
             "data": index.data,
             "indices": index.indices.astype(np.int32),
             "indptr": index.indptr.astype(np.int32),
             "quality": labels.quality,
         }
-        return State.join(features=features, rows=State(kept))
+        return State.join(features=features, rows=State(arrays))
 
     def similar(self, state: State, queries: Sequence[Asked]) -> Iterator[Floats]:
         """Yield the cosines [some queries, rows] of queries with the recorded ones, in order."""
@@ -106,10 +106,10 @@ class Knn(Compared):
             return _weighted(similar, quality, self.k, whole)
         each = []
         for column in quality.T:
-            known = np.flatnonzero(~np.isnan(column))
-            labels = column[known, None]
-            whole = (labels.mean(0), labels.std(0)) if len(known) else None
-            each.append(_weighted(similar[:, known], labels, self.k, whole))
+            observed_rows = np.flatnonzero(~np.isnan(column))
+            labels = column[observed_rows, None]
+            whole = (labels.mean(0), labels.std(0)) if len(observed_rows) else None
+            each.append(_weighted(similar[:, observed_rows], labels, self.k, whole))
         mean, spread = zip(*each, strict=True)
         return np.hstack(mean), np.hstack(spread)
 
@@ -143,11 +143,11 @@ def _weighted(
         return nothing, nothing
     nearest = _largest(similar, min(k, len(quality)))
     weights = np.maximum(np.take_along_axis(similar, nearest, 1), 0).astype(float)[:, :, None]
-    found = quality[nearest]
+    outcomes = quality[nearest]
     total = weights.sum(1)
     some = np.where(total > 0, total, 1)
-    mean = np.where(total > 0, (weights * found).sum(1) / some, whole[0])
-    apart = weights * (found - mean[:, None])
+    mean = np.where(total > 0, (weights * outcomes).sum(1) / some, whole[0])
+    apart = weights * (outcomes - mean[:, None])
     spread = np.where(total > 0, np.sqrt((apart**2).sum(1)) / some, whole[1])
     return mean, spread
 

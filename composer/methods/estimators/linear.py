@@ -35,14 +35,14 @@ def predicted(models: State, vectors: Vectors) -> Predictions:
 
 def _fit(vectors: Vectors, labels: Floats, c: float, *, graded: bool) -> tuple[Floats, float]:
     """Return the weights [terms] and the bias of one choice's model."""
-    known = np.flatnonzero(~np.isnan(labels))
-    outcomes, some = labels[known], vectors[known]
+    observed_rows = np.flatnonzero(~np.isnan(labels))
+    outcomes, observed_vectors = labels[observed_rows], vectors[observed_rows]
     if graded:
-        return _ridge(some, outcomes, c)
-    if not len(known) or outcomes.min() == outcomes.max():
+        return _ridge(observed_vectors, outcomes, c)
+    if not len(observed_rows) or outcomes.min() == outcomes.max():
         share = (outcomes.sum() + 1) / (len(outcomes) + 2)
         return np.zeros(vectors.shape[1]), float(np.log(share / (1 - share)))
-    return _logistic(some, outcomes, c)
+    return _logistic(observed_vectors, outcomes, c)
 
 
 def _ridge(vectors: Vectors, outcomes: Floats, c: float) -> tuple[Floats, float]:

@@ -53,15 +53,15 @@ def targets(goal: Goal, reward: Floats, temperature: float) -> Floats:
 
     if goal in ("right", "score"):
         return reward
-    known = np.where(np.isnan(reward), -np.inf, reward)
-    some = np.isfinite(known).any(axis=1)
-    known[~some] = 0
+    rewards = np.where(np.isnan(reward), -np.inf, reward)
+    has_reward = np.isfinite(rewards).any(axis=1)
+    rewards[~has_reward] = 0
     if goal == "soft":
-        shares = softmax(known, temperature)
+        shares = softmax(rewards, temperature)
     else:
-        won = known >= known.max(axis=1, keepdims=True) - _CLOSE
+        won = rewards >= rewards.max(axis=1, keepdims=True) - _CLOSE
         shares = won / won.sum(axis=1, keepdims=True)
-    shares[~some] = np.nan
+    shares[~has_reward] = np.nan
     out: Floats = shares
     return out
 
@@ -72,7 +72,7 @@ def loss(goal: Goal, scores: Tensor, target: Tensor, weight: Tensor | None = Non
     `right` is binary cross-entropy, `score` squared error, `best` and `soft` are KL(target ||
     softmax of the scores), less the target's entropy, over the choices whose outcome is known.
     """
-    known = ~target.isnan()
+    observed = ~target.isnan()
     filled = target.nan_to_num()
     if goal == "right":
         each = torch.nn.functional.binary_cross_entropy_with_logits(
@@ -81,8 +81,10 @@ def loss(goal: Goal, scores: Tensor, target: Tensor, weight: Tensor | None = Non
     elif goal == "score":
         each = (scores - filled) ** 2
     else:
-        rows = known.any(dim=1)
-        seen = torch.where(known & (filled > 0) | known, scores, torch.full_like(scores, -1e9))
-        logs = torch.nn.functional.log_softmax(seen, dim=1)
+        rows = observed.any(dim=1)
+        masked = torch.where(
+            observed & (filled > 0) | observed, scores, torch.full_like(scores, -1e9)
+        )
+        logs = torch.nn.functional.log_softmax(masked, dim=1)
         return -(filled * logs).sum(dim=1)[rows].sum() / rows.sum().clip(min=1)
-    return (each * known).sum() / known.sum().clip(min=1)
+    return (each * observed).sum() / observed.sum().clip(min=1)

@@ -73,35 +73,35 @@ class Tagged(Learned):
         means, overall = state.arrays["means"], state.arrays["overall"]
         out = np.empty((len(queries), len(overall)))
         for row, (_, tags) in enumerate(queries):
-            known = [places[tag] for tag in tags if tag in places]
-            out[row] = means[known].mean(0) if known else overall
+            positions = [places[tag] for tag in tags if tag in places]
+            out[row] = means[positions].mean(0) if positions else overall
         return Predictions.of(out)
 
 
 def prior(values: Floats) -> Floats:
     """Return the mean of each column [m]; one without values has the mean of all, else 1/2."""
-    known = ~np.isnan(values)
-    count = known.sum(0)
-    everything = values[known].mean() if known.any() else _HALF
-    total = np.where(known, values, 0).sum(0)
+    observed = ~np.isnan(values)
+    count = observed.sum(0)
+    everything = values[observed].mean() if observed.any() else _HALF
+    total = np.where(observed, values, 0).sum(0)
     out: Floats = np.where(count > 0, total / np.maximum(count, 1), everything)
     return out
 
 
 def dollars(labels: Labels) -> Floats:
     """Return each choice's mean cost [m] in dollars, NaN where none was recorded."""
-    known = ~np.isnan(labels.cost)
-    count = known.sum(0)
-    total = np.where(known, labels.cost, 0).sum(0)
+    observed = ~np.isnan(labels.cost)
+    count = observed.sum(0)
+    total = np.where(observed, labels.cost, 0).sum(0)
     out: Floats = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     return out
 
 
 def error(values: Floats) -> Floats:
     """Return the standard error of each column's mean [m]; 1/2 where nothing is known."""
-    known = ~np.isnan(values)
-    count = known.sum(0)
-    apart = np.where(known, values - prior(values), 0)
+    observed = ~np.isnan(values)
+    count = observed.sum(0)
+    apart = np.where(observed, values - prior(values), 0)
     spread = np.sqrt((apart**2).sum(0) / np.maximum(count, 1) / np.maximum(count, 1))
     out: Floats = np.where(count > 0, spread, _HALF)
     return out
@@ -121,9 +121,9 @@ def shrunk(member: Floats, quality: Floats, overall: Floats, weight: float) -> F
 
     `member` [n, groups] says which row is in which group.
     """
-    known = ~np.isnan(quality)
-    count = member.T @ known
-    total = member.T @ np.where(known, quality, 0)
+    observed = ~np.isnan(quality)
+    count = member.T @ observed
+    total = member.T @ np.where(observed, quality, 0)
     some = count + weight
     out: Floats = np.where(
         some > 0, (total + weight * overall) / np.where(some > 0, some, 1), overall

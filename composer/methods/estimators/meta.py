@@ -62,10 +62,12 @@ class Meta(Dense):
         x = self.reduced(state.part("space"), queries)
         net, costs = state.part("net").arrays, state.part("costs").arrays
         parts = [_scores(net, x[at : at + _AT_ONCE]) for at in range(0, len(x), _AT_ONCE)]
-        found = np.concatenate([np.zeros((0, len(costs["rate"]), 2)), *parts])
-        spent = np.exp(np.clip(found[:, :, 1] + costs["centre"], 0, 20)) * costs["rate"]
+        predicted = np.concatenate([np.zeros((0, len(costs["rate"]), 2)), *parts])
+        spent = np.exp(np.clip(predicted[:, :, 1] + costs["centre"], 0, 20)) * costs["rate"]
         cost = np.where(np.isnan(spent), costs["dollars"], spent)
-        return Predictions.of(sigmoid(found[:, :, 0]), cost=None if np.isnan(cost).all() else cost)
+        return Predictions.of(
+            sigmoid(predicted[:, :, 0]), cost=None if np.isnan(cost).all() else cost
+        )
 
     def _weights(self, dims: int, choices: int, seed: int) -> Weights:
         rng = np.random.default_rng(seed)
@@ -109,7 +111,7 @@ def _rate(labels: Labels) -> Floats:
 
 def _mean(values: Floats, nothing: float) -> Floats:
     """Return the mean of each column [m], `nothing` where it has no values."""
-    known = ~np.isnan(values)
-    total = np.where(known, values, 0).sum(0)
-    mean: Floats = np.where(known.any(0), total / np.maximum(known.sum(0), 1), nothing)
+    observed = ~np.isnan(values)
+    total = np.where(observed, values, 0).sum(0)
+    mean: Floats = np.where(observed.any(0), total / np.maximum(observed.sum(0), 1), nothing)
     return mean

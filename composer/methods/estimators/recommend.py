@@ -39,10 +39,10 @@ class Recommend(Dense):
     def fit(self, labels: Labels, seed: int) -> State:
         """Factorise the table, then learn a query's side from its features."""
         space, x = self.reduce(labels.asked, seed)
-        known = ~np.isnan(labels.quality)
-        mean = float(labels.quality[known].mean()) if known.any() else 0.5
-        rest = np.where(known, labels.quality - mean, 0)
-        users, items = factorise(rest, known, self.rank, self.ridge, self.rounds, seed)
+        observed = ~np.isnan(labels.quality)
+        mean = float(labels.quality[observed].mean()) if observed.any() else 0.5
+        rest = np.where(observed, labels.quality - mean, 0)
+        users, items = factorise(rest, observed, self.rank, self.ridge, self.rounds, seed)
         wide = np.hstack([x, np.ones((len(x), 1))]).astype(float)
         penalty = np.diag([self.cold] * x.shape[1] + [1e-6])
         start = np.linalg.solve(wide.T @ wide + penalty, wide.T @ users)
@@ -59,7 +59,7 @@ class Recommend(Dense):
 
 def factorise(  # noqa: PLR0913 - the table, and how it is factorised
     rest: Floats,
-    known: NDArray[np.bool_],
+    observed: NDArray[np.bool_],
     rank: int,
     ridge: float,
     rounds: int,
@@ -75,20 +75,20 @@ def factorise(  # noqa: PLR0913 - the table, and how it is factorised
     items: Floats = np.hstack([np.zeros((size, 1)), rng.normal(size=(size, rank)) * 0.1])
     users: Floats = np.zeros((count, 1 + rank))
     for _ in range(rounds):
-        users = _solve(rest - items[:, 0], known, items[:, 1:], ridge)
-        items = _solve((rest - users[:, :1]).T, known.T, users[:, 1:], ridge)
+        users = _solve(rest - items[:, 0], observed, items[:, 1:], ridge)
+        items = _solve((rest - users[:, :1]).T, observed.T, users[:, 1:], ridge)
     return users, items
 
 
-def _solve(rest: Floats, known: NDArray[np.bool_], factors: Floats, ridge: float) -> Floats:
+def _solve(rest: Floats, observed: NDArray[np.bool_], factors: Floats, ridge: float) -> Floats:
     """Return each row's bias and factors by ridge regression on the other side's factors."""
     wide = np.hstack([np.ones((len(factors), 1)), factors])
     outer = (wide[:, :, None] * wide[:, None, :]).reshape(len(wide), -1)
     size = wide.shape[1]
-    normal = (known.astype(float) @ outer).reshape(-1, size, size) + ridge * np.eye(size)
-    right = np.where(known, rest, 0) @ wide
-    found: Floats = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
-    return found
+    normal = (observed.astype(float) @ outer).reshape(-1, size, size) + ridge * np.eye(size)
+    right = np.where(observed, rest, 0) @ wide
+    solution: Floats = np.linalg.solve(normal, right[:, :, None])[:, :, 0]
+    return solution
 
 
 def _product(users: Floats, items: Floats) -> Floats:

@@ -84,16 +84,18 @@ class Tags(Features):
 
     def vectors(self, state: State, queries: Sequence[Asked]) -> Vectors:
         """Return one column a tag."""
-        known = {tag: at for at, tag in enumerate(state.facts["tags"])}
-        found = [
-            (row, known[tag])
+        columns_of_tags = {tag: at for at, tag in enumerate(state.facts["tags"])}
+        cells = [
+            (row, columns_of_tags[tag])
             for row, (_, tags) in enumerate(queries)
             for tag in dict.fromkeys(tags)
-            if tag in known
+            if tag in columns_of_tags
         ]
-        rows, columns = zip(*found, strict=True) if found else ((), ())
-        values = np.full(len(found), self.weight, np.float32)
-        return scipy.sparse.csr_matrix((values, (rows, columns)), shape=(len(queries), len(known)))
+        rows, columns = zip(*cells, strict=True) if cells else ((), ())
+        values = np.full(len(cells), self.weight, np.float32)
+        return scipy.sparse.csr_matrix(
+            (values, (rows, columns)), shape=(len(queries), len(columns_of_tags))
+        )
 
 
 class Sentence(Features):
@@ -123,8 +125,8 @@ class Sentence(Features):
 def same_model(state: State, model: str) -> str:
     """Return the model that features were learnt with; a file names no other one to be loaded."""
     if state.facts.get("model") != model:
-        said = f"the fit was made with another encoder than `{model}`"
-        raise PartError("E507", said, "fit again: `compose fit RECIPE --data FILE`")
+        message = f"the fit was made with another encoder than `{model}`"
+        raise PartError("E507", message, "fit again: `compose fit RECIPE --data FILE`")
     return model
 
 
@@ -193,5 +195,5 @@ def _standard(values: Floats) -> State:
 
 
 def _standardised(values: Floats, state: State, weight: float) -> Vectors:
-    known = (values - state.arrays["mean"]) / state.arrays["spread"]
-    return scipy.sparse.csr_matrix((np.clip(known, -_LIMIT, _LIMIT) * weight).astype(np.float32))
+    scaled = (values - state.arrays["mean"]) / state.arrays["spread"]
+    return scipy.sparse.csr_matrix((np.clip(scaled, -_LIMIT, _LIMIT) * weight).astype(np.float32))

@@ -70,11 +70,13 @@ class Perplexity(Estimator):
         """Score the prompt under all models at once."""
         models = [_model(choice) for choice in choices]
         scores = await side_by_side(ask.perplexity(model, query) for model in models)
-        said = ", ".join(
+        figures = ", ".join(
             f"{choice.name} {score.perplexity:.4g}"
             for choice, score in zip(choices, scores, strict=True)
         )
-        return Estimates(tuple(score.mean for score in scores), f"perplexity of the prompt: {said}")
+        return Estimates(
+            tuple(score.mean for score in scores), f"perplexity of the prompt: {figures}"
+        )
 
 
 def _model(choice: Choice) -> Model:

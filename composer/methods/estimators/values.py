@@ -1,4 +1,4 @@
-"""What estimators are asked, what they learn from and what they give."""
+"""The inputs of estimators, their training labels, and their predictions."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def _program(quality: Floats, cost: Floats, budget: float) -> NDArray[np.intp]:
     each = scipy.sparse.kron(
         scipy.sparse.eye(count, format="csr"), np.ones((1, choices)), format="csr"
     )
-    found = scipy.optimize.milp(
+    solution = scipy.optimize.milp(
         -quality.ravel(),
         integrality=np.ones(count * choices),
         bounds=scipy.optimize.Bounds(0, 1),
@@ -74,9 +74,9 @@ def _program(quality: Floats, cost: Floats, budget: float) -> NDArray[np.intp]:
         ],
         options={"mip_rel_gap": 1e-6, "time_limit": 60.0},
     )
-    if found.x is None:
-        raise ArithmeticError(found.message)
-    chosen: NDArray[np.intp] = found.x.reshape(count, choices).argmax(axis=1)
+    if solution.x is None:
+        raise ArithmeticError(solution.message)
+    chosen: NDArray[np.intp] = solution.x.reshape(count, choices).argmax(axis=1)
     return chosen
 
 

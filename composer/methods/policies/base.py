@@ -90,8 +90,8 @@ def costs(estimates: Estimates, choices: tuple[Choice, ...]) -> tuple[float, ...
     That is 1,000 times the estimated cost; where there is none, an answer counts as 1,000 tokens,
     so it is the price per million tokens. A choice without either counts as free.
     """
-    known = estimates.cost or (math.nan,) * len(choices)
-    pairs = zip(known, choices, strict=True)
+    dollars = estimates.cost or (math.nan,) * len(choices)
+    pairs = zip(dollars, choices, strict=True)
     return tuple((choice.price or 0.0) if math.isnan(c) else 1000 * c for c, choice in pairs)
 
 

@@ -76,5 +76,5 @@ class Thompson(_Exploring):
 
 
 def _spread(estimates: Estimates) -> Sequence[float]:
-    known = estimates.spread or (math.nan,) * len(estimates.quality)
-    return [0.0 if math.isnan(each) else each for each in known]
+    spread = estimates.spread or (math.nan,) * len(estimates.quality)
+    return [0.0 if math.isnan(each) else each for each in spread]

@@ -30,8 +30,8 @@ class Signal(Typed):
     def __str__(self) -> str:
         """Write it as a rule does: a bare name, or with the options that are set."""
         named = [name for name in type(self).model_fields if name in self.model_fields_set]
-        given = ", ".join(f"{name} = {_written(getattr(self, name))}" for name in named)
-        return f"{self.name}({given})" if given else self.name
+        options = ", ".join(f"{name} = {_written(getattr(self, name))}" for name in named)
+        return f"{self.name}({options})" if options else self.name
 
 
 def _written(value: object) -> str:

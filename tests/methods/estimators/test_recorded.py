@@ -7,7 +7,7 @@ import pytest
 
 from composer.methods import PARTS, Choice
 from composer.methods.estimators.base import Learned
-from composer.methods.estimators.rows import labels, table
+from composer.methods.estimators.training_rows import labels, table
 
 RECORDED = Path(__file__).parents[4] / "shared" / "data" / "recorded"
 PAIR = {"hybrid"}

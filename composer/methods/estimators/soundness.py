@@ -1,4 +1,4 @@
-"""What was learnt elsewhere, checked before it decides anything: a file may say whatever it likes.
+"""Checks of fitted states before they decide anything: a fit file may hold anything.
 
 Arrays that lead into others, such as the indices of a sparse matrix or the children of a tree,
 would end the process or never come to an end where they lead nowhere; the rest is found by two
@@ -59,8 +59,8 @@ def check(part: str, fitted: Fitted, *trials: Trial) -> None:
             _check_state(state)
         for trial in trials:
             _check_trial(fitted, trial)
-    except UnsoundError as found:
-        raise _refused(part, str(found)) from None
+    except UnsoundError as error:
+        raise _refused(part, str(error)) from None
     except PartError:
         raise
     except Exception as error:
@@ -68,19 +68,23 @@ def check(part: str, fitted: Fitted, *trials: Trial) -> None:
 
 
 def _refused(part: str, why: str) -> PartError:
-    said = f"the fit of `{part}` is damaged: {why}"
-    return PartError("E507", said, "fit again: `compose fit RECIPE --data FILE`")
+    message = f"the fit of `{part}` is damaged: {why}"
+    return PartError("E507", message, "fit again: `compose fit RECIPE --data FILE`")
 
 
 def _check_trial(fitted: Fitted, trial: Trial) -> None:
     for size in SIZES:
         with np.errstate(over="raise", divide="raise"):
-            found = trial(PROBES[:size])
-        _check_predictions(found, (size, len(fitted.names)))
+            predictions = trial(PROBES[:size])
+        _check_predictions(predictions, (size, len(fitted.names)))
 
 
-def _check_predictions(found: Predictions, shape: tuple[int, int]) -> None:
-    for each in (found.mean, found.spread, *([] if found.cost is None else [found.cost])):
+def _check_predictions(predictions: Predictions, shape: tuple[int, int]) -> None:
+    for each in (
+        predictions.mean,
+        predictions.spread,
+        *([] if predictions.cost is None else [predictions.cost]),
+    ):
         if each.shape != shape:
             raise UnsoundError(f"it has {each.shape[-1]} choices instead of {shape[1]}")
         if np.isinf(each).any():
@@ -101,10 +105,10 @@ def _check_state(state: State) -> None:
 
 
 def _facts(facts: Mapping[str, Any], place: str) -> Mapping[str, Any]:
-    found: Any = facts
+    values: Any = facts
     for step in place.split(".") if place else ():
-        found = found.get(step, {}) if isinstance(found, dict) else {}
-    return found if isinstance(found, dict | type(facts)) else {}
+        values = values.get(step, {}) if isinstance(values, dict) else {}
+    return values if isinstance(values, dict | type(facts)) else {}
 
 
 def _check_numbers(key: str, name: str, array: NDArray[Any]) -> None:
@@ -149,10 +153,10 @@ def _look_terms(arrays: Arrays, facts: Mapping[str, Any]) -> None:
     if terms.dtype != np.uint8 or terms.ndim != 1 or idf.ndim != 1:
         raise UnsoundError("`terms` is not text")
     try:
-        known = terms.tobytes().decode().split("\n") if len(idf) else []
+        vocabulary = terms.tobytes().decode().split("\n") if len(idf) else []
     except UnicodeDecodeError:
         raise UnsoundError("`terms` is not text") from None
-    if len(known) != len(idf) or len(set(known)) != len(known):
+    if len(vocabulary) != len(idf) or len(set(vocabulary)) != len(vocabulary):
         raise UnsoundError("`terms` and `idf` have different numbers of terms")
 
 

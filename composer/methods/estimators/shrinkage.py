@@ -1,4 +1,4 @@
-"""Queries unlike what was learnt from: how far they lie, and estimates that shrink towards safety.
+"""Out-of-distribution queries: how far they lie from the training rows, and shrunk estimates.
 
 A learned router can fall below chance on subjects that it never saw. So what it says of a query
 counts only as much as the query resembles what it learnt from; the rest is a safe prior, a linear
@@ -70,15 +70,15 @@ def near(state: State, queries: Sequence[Asked]) -> Floats:
 
 def nearest(vectors: Vectors, index: Vectors) -> Floats:
     """Return the greatest product [n] of each row of `vectors` with any column of `index`."""
-    found = [
+    similarities = [
         (vectors[at : at + _AT_ONCE] @ index).toarray().max(1, initial=0)
         for at in range(0, vectors.shape[0], _AT_ONCE)
     ]
-    return np.concatenate([np.zeros(0, np.float32), *found])
+    return np.concatenate([np.zeros(0, np.float32), *similarities])
 
 
 def shrunk(
-    state: State, queries: Sequence[Asked], found: Predictions
+    state: State, queries: Sequence[Asked], predictions: Predictions
 ) -> tuple[Predictions, Floats]:
     """Return predictions shrunk towards the prior, and how foreign each query is, in [0, 1].
 
@@ -88,19 +88,19 @@ def shrunk(
     similar = near(state.part("near"), queries)
     curve = state.part("curve").arrays
     weight = np.interp(similar, curve["similar"], curve["weight"])
-    known = state.part("prior")
-    vectors = all_vectors(SEEN, known.part("features"), queries)
-    prior = predicted(known.part("models"), vectors)
+    prior_state = state.part("prior")
+    vectors = all_vectors(SEEN, prior_state.part("features"), queries)
+    prior = predicted(prior_state.part("models"), vectors)
     foreign = 1 - np.searchsorted(curve["usual"], similar, side="right") / len(curve["usual"])
-    return blended(found, prior, weight), foreign
+    return blended(predictions, prior, weight), foreign
 
 
-def blended(found: Predictions, prior: Predictions, weight: Floats) -> Predictions:
+def blended(predictions: Predictions, prior: Predictions, weight: Floats) -> Predictions:
     """Return w m + (1 - w) prior for weights [n]; the spread grows by what the two differ."""
     share = weight[:, None]
-    mean = share * found.mean + (1 - share) * prior.mean
-    apart = share * (1 - share) * (found.mean - prior.mean) ** 2
-    return Predictions(mean, np.sqrt(share * found.spread**2 + apart), found.cost)
+    mean = share * predictions.mean + (1 - share) * prior.mean
+    apart = share * (1 - share) * (predictions.mean - prior.mean) ** 2
+    return Predictions(mean, np.sqrt(share * predictions.spread**2 + apart), predictions.cost)
 
 
 def _index(state: State) -> tuple[Weigher, Vectors]:

@@ -1,4 +1,4 @@
-"""Recorded outcomes that estimators learn from: JSON lines of queries and who was right.
+"""Recorded outcomes that estimators are trained on: JSON lines of queries and their outcomes.
 
 A row is `{"query": "...", "recorded": {"model": {"correct": true}}}`, or `"score": 0.7`; it may
 have `tags`, and an outcome `cost` in dollars, `prompt_tokens` and `completion_tokens`.
@@ -68,25 +68,25 @@ class TrainingTable:
 
     def column(self, choice: Choice) -> str:
         """Return the name under which a choice was recorded."""
-        found = next((name for name in choice.known_as if name in self.models), None)
-        if found is None:
+        column = next((name for name in choice.known_as if name in self.models), None)
+        if column is None:
             raise self._missing(choice)
-        return found
+        return column
 
     def _missing(self, choice: Choice) -> PartError:
-        said = f"{self.path} has no recorded outcome of `{choice.name}`"
+        message = f"{self.path} has no recorded outcome of `{choice.name}`"
         if any(name in self.silent for name in choice.known_as):
-            said += ": its answers are recorded, but not whether they are right"
-            return PartError(_CODE, said, f"add `correct` or a `score` to each answer; {_SHAPE}")
+            message += ": its answers are recorded, but not whether they are right"
+            return PartError(_CODE, message, f"add `correct` or a `score` to each answer; {_SHAPE}")
         record = (
             f"record outcomes of `{choice.name}`, or remove `recorded` from rows with a "
             "`reference`: then the choices are asked"
         )
         advice = did_you_mean(choice.name, self.models)
-        known = (
+        advice_for_names = (
             f"; if it is recorded under another name ({advice}), give the branch that name or alias"
         )
-        return PartError(_CODE, said, record + known * bool(advice))
+        return PartError(_CODE, message, record + advice_for_names * bool(advice))
 
 
 _TABLES: OnceCache[TrainingTable] = OnceCache()
@@ -95,35 +95,42 @@ _LABELS: OnceCache[Labels] = OnceCache()
 
 def labels(path: str, choices: tuple[Choice, ...]) -> Labels:
     """Return what a file says of some choices, under the choices' own names."""
-    found = table(path)
-    columns = tuple(found.column(choice) for choice in choices)
+    training_table = table(path)
+    columns = tuple(training_table.column(choice) for choice in choices)
     names = tuple(choice.name for choice in choices)
     prices = tuple(choice.price for choice in choices)
     return _LABELS.get(
-        (found.digest, columns, names, prices), lambda: _chosen(found, columns, names, prices)
+        (training_table.digest, columns, names, prices),
+        lambda: _chosen(training_table, columns, names, prices),
     )
 
 
 def _chosen(
-    found: TrainingTable,
+    training_table: TrainingTable,
     columns: tuple[str, ...],
     names: tuple[str, ...],
     prices: tuple[float | None, ...],
 ) -> Labels:
     nothing = Outcome(None, None, None)
-    told = [[row.outcomes.get(name, nothing) for name in columns] for row in found.rows]
-    values = np.array(told, dtype=float).reshape(len(told), len(columns), len(Outcome._fields))
+    outcomes = [
+        [row.outcomes.get(name, nothing) for name in columns] for row in training_table.rows
+    ]
+    values = np.array(outcomes, dtype=float).reshape(
+        len(outcomes), len(columns), len(Outcome._fields)
+    )
     quality, cost, tokens = np.moveaxis(values, 2, 0)
     rates = np.array([np.nan if price is None else price / 1e6 for price in prices])
     return Labels(
-        tuple(row.query for row in found.rows),
-        tuple(row.tags for row in found.rows),
+        tuple(row.query for row in training_table.rows),
+        tuple(row.tags for row in training_table.rows),
         names,
         quality,
         np.where(np.isnan(cost), tokens * rates, cost),
         tokens,
-        frozenset(n for n, column in zip(names, columns, strict=True) if column in found.graded),
-        json_digest([found.digest, columns, names, prices]),
+        frozenset(
+            n for n, column in zip(names, columns, strict=True) if column in training_table.graded
+        ),
+        json_digest([training_table.digest, columns, names, prices]),
     )
 
 
@@ -149,12 +156,12 @@ def _read(path: str) -> TrainingTable:
 
 
 def _gather(path: str, digest: str, rows: list[TrainingRow]) -> TrainingTable:
-    told = [(name, each.quality) for row in rows for name, each in row.outcomes.items()]
-    models = dict.fromkeys(name for name, value in told if value is not None)
-    graded = {name for name, value in told if value not in (0, 1, None)}
-    silent = {name for name, _ in told} - models.keys()
+    qualities = [(name, each.quality) for row in rows for name, each in row.outcomes.items()]
+    models = dict.fromkeys(name for name, value in qualities if value is not None)
+    graded = {name for name, value in qualities if value not in (0, 1, None)}
+    unjudged = {name for name, _ in qualities} - models.keys()
     return TrainingTable(
-        path, digest, tuple(rows), tuple(models), frozenset(graded), frozenset(silent)
+        path, digest, tuple(rows), tuple(models), frozenset(graded), frozenset(unjudged)
     )
 
 
@@ -163,8 +170,8 @@ def _row(path: str, line: Line) -> TrainingRow:
         if isinstance(line.content, BadRow):
             raise line.content
         recorded = recorded_of(line.content)
-        found = {name: _outcome(each) for name, each in recorded.items()}
-        return TrainingRow(query_of(line.content), tags_of(line.content), found)
+        outcomes = {name: _outcome(each) for name, each in recorded.items()}
+        return TrainingRow(query_of(line.content), tags_of(line.content), outcomes)
     except BadRow as bad:
         said = f"{path}, line {line.number}: {bad.message}"
         raise PartError(_CODE, said, bad.help) from bad
