@@ -152,13 +152,15 @@ async def by_judges(
     """
     names, count = unique(judge.name for judge in judges), len(judges)
     named = ((names[at % count], each) for at, each in enumerate(work))
-    found = await side_by_side(attempt(name, each) for name, each in named)
-    lost = {at % count: each for at, each in enumerate(found) if isinstance(each, MissingAnswer)}
-    ask.note(**failure_notes(list(lost.values())))
-    require_quorum("most", count, list(lost.values()))
-    kept = [at for at in range(count) if at not in lost]
-    asked = range(0, len(found), count)
-    answered = [[found[start + at] for at in kept] for start in asked]
+    attempts = await side_by_side(attempt(name, each) for name, each in named)
+    failed = {
+        at % count: each for at, each in enumerate(attempts) if isinstance(each, MissingAnswer)
+    }
+    ask.note(**failure_notes(list(failed.values())))
+    require_quorum("most", count, list(failed.values()))
+    judges_left = [at for at in range(count) if at not in failed]
+    starts = range(0, len(attempts), count)
+    answered = [[attempts[start + at] for at in judges_left] for start in starts]
     return [[each for each in row if not isinstance(each, MissingAnswer)] for row in answered]
 
 
