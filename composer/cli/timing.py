@@ -93,7 +93,7 @@ def _decode(runner: Runner, batch: int) -> float:
     rows = _rows(runner, batch)
     took = _median(lambda: _step(runner, rows), str(runner.model.device))
     for row in rows:
-        runner.rows.leave(row)
+        runner.rows.free(row)
     return took
 
 
@@ -112,15 +112,15 @@ def _rows(runner: Runner, batch: int) -> list[CacheRow]:
     """Open rows that have read a little."""
     from composer.engine.rows.row import Feed
 
-    rows = [runner.rows.join() for _ in range(batch)]
-    runner.step([Feed(row, [1 + at % 8 for at in range(READ)], [READ - 1]) for row in rows])
+    rows = [runner.rows.allocate() for _ in range(batch)]
+    runner.forward([Feed(row, [1 + at % 8 for at in range(READ)], [READ - 1]) for row in rows])
     return rows
 
 
 def _step(runner: Runner, rows: list[CacheRow]) -> torch.Tensor:
     from composer.engine.rows.row import Feed
 
-    return runner.step([Feed(row, [1], [0]) for row in rows])
+    return runner.forward([Feed(row, [1], [0]) for row in rows])
 
 
 def _median(step: Callable[[], object], device: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from composer.engine.text import Writer
+from composer.engine.text import TextStream
 from composer.values.requests import Completion
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ class GenerationState:
     """An answer on its way: its text, its entries' names and log-probabilities, how it ended."""
 
     def __init__(self, how: Sampling, on_text: Callable[[str], None] | None) -> None:
-        self.how = how
-        self.writer = Writer(how.stop, on_text, keep_stop=how.keep_stop)
+        self.sampling = how
+        self.writer = TextStream(how.stop, on_text, keep_stop=how.keep_stop)
         self.tokens: list[str] = []
         self.logprobs: list[float] = []
         self.finish: Finish | None = None
@@ -30,10 +30,10 @@ class GenerationState:
         """Take a token; the end, a stop string or enough tokens finish the answer."""
         self.tokens.append(piece.decode(errors="replace"))
         self.logprobs.append(logprob)
-        self.writer.add(piece, free=len(self.tokens) <= self.how.min_tokens)
+        self.writer.add(piece, free=len(self.tokens) <= self.sampling.min_tokens)
         if ends or self.writer.stopped:
             self.finish = "stop"
-        elif len(self.tokens) >= self.how.max_tokens:
+        elif len(self.tokens) >= self.sampling.max_tokens:
             self.finish = "length"
 
     def close(self, usage: Mapping[str, Usage]) -> Completion:

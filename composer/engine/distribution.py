@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["Aligned", "Distributions", "EntryTable", "MemberWeight", "gathered"]
+__all__ = ["Aligned", "Distributions", "EntryTable", "MemberWeight", "gather_rows"]
 
 
 @dataclass(eq=False)
@@ -89,7 +89,7 @@ class Distributions:
         return Distributions(self.scores[rows], self.linear, index)
 
 
-def gathered(parts: Sequence[tuple[Sequence[int], Distributions]], width: int) -> Distributions:
+def gather_rows(parts: Sequence[tuple[Sequence[int], Distributions]], width: int) -> Distributions:
     """Distributions of some rows each, over `width` entries, as one of all rows."""
     if len(parts) == 1:
         return parts[0][1]

@@ -15,10 +15,10 @@ import torch
 
 from composer.engine.group import Group
 from composer.engine.pool import ModelPool, PoolFull
-from composer.engine.sessions.choose import writing
-from composer.engine.sessions.listen import listen
+from composer.engine.sessions.choose import choose_session
+from composer.engine.sessions.listen import teacher_force
 from composer.engine.sessions.score import perplexity, score
-from composer.engine.step import tick
+from composer.engine.step import engine_step
 from composer.engine.weights.local import load
 from composer.quiet import quiet
 from composer.specs import Prompted, TokenFuse, leaves
@@ -50,7 +50,7 @@ class _Task(Generic[T]):
     start: Callable[[], Session[T]]
     future: Future[T]
     session: Session[T] | None = None
-    waits: Batch = ()
+    pending: Batch = ()
     replies: dict[AnyRequest, object] = field(default_factory=dict)
 
 
@@ -87,7 +87,7 @@ class Engine:
         self, job: Generate, on_text: Callable[[str], None] | None = None
     ) -> Future[Completion]:
         """Write an answer; `on_text` is called in the engine's thread, with whole characters."""
-        parts, start = writing(job, on_text)
+        parts, start = choose_session(job, on_text)
         return self._submit(parts, lambda: start([self._group(part) for part in parts]))
 
     def score(self, asked: ScoreTexts, text: str, *, end: bool = False) -> Future[Score]:
@@ -102,12 +102,12 @@ class Engine:
         """Log-probabilities of a query's own tokens, as it is rendered for the model."""
         return self._submit((model,), lambda: perplexity(self._group(model), model, query))
 
-    def listen(
+    def teacher_force(
         self, model: Model, query: Query, text: str, *, hidden: bool = False
     ) -> Future[MemberReadings]:
         """What each member of a fuse says while an answer is read to it; nothing is written."""
         return self._submit(
-            (model,), lambda: listen(self._group(model), query, text, hidden=hidden)
+            (model,), lambda: teacher_force(self._group(model), query, text, hidden=hidden)
         )
 
     def close(self, patience: float | None = None) -> None:
@@ -234,32 +234,32 @@ class Engine:
         for task in [task for task in self._active if task.future.cancelled()]:
             self._active.remove(task)
             _end(task)
-        requests = [r for task in self._active for r in task.waits if r not in task.replies]
+        requests = [r for task in self._active for r in task.pending if r not in task.replies]
         if requests:
             with quiet():
-                replies = tick(requests)
+                replies = engine_step(requests)
             for task in list(self._active):
                 self._take(task, replies)
 
     def _take(self, task: AnyTask, replies: Replies) -> None:
         """Hand a job its replies once it has all of them, or the first error of one."""
         assert task.session is not None
-        error = next((replies.errors[r] for r in task.waits if r in replies.errors), None)
+        error = next((replies.errors[r] for r in task.pending if r in replies.errors), None)
         if error is not None:
             self._go_on(task, partial(task.session.throw, error))
             return
-        for request in task.waits:
+        for request in task.pending:
             if request in replies.values:
                 task.replies[request] = replies.values[request]
-        if len(task.replies) == len(task.waits):
-            outcomes = [task.replies[request] for request in task.waits]
+        if len(task.replies) == len(task.pending):
+            outcomes = [task.replies[request] for request in task.pending]
             self._go_on(task, partial(task.session.send, outcomes))
 
     def _go_on(self, task: AnyTask, advance: Callable[[], Batch]) -> None:
         """Let a job's session advance to what it awaits next."""
         task.replies.clear()
         try:
-            task.waits = advance()
+            task.pending = advance()
         except StopIteration as end:
             self._active.remove(task)
             _settle(task.future, end.value)

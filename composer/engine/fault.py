@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from composer.engine.sequence import SequenceState
 
-__all__ = ["drop_faulty"]
+__all__ = ["drop_nan_member"]
 
 
-def drop_faulty(
+def drop_nan_member(
     sequence: SequenceState, logits: Sequence[Tensor | None], rows: slice
 ) -> ModelError:
     """Name the member whose logits [position, width] at some positions made the fuse no number.

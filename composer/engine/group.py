@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import torch
 
 from composer.engine.combine import plausible
-from composer.engine.distribution import Aligned, Distributions, MemberWeight, gathered
+from composer.engine.distribution import Aligned, Distributions, MemberWeight, gather_rows
 from composer.engine.parts import Member, opened
 from composer.engine.processors import processor
 from composer.engine.space import space_of
@@ -274,7 +274,7 @@ class Group:
             if len(some) < len(rows):
                 own = {n: said.select(some) for n, said in own.items()}
             parts.append((some, self._combined(node, own, [rows[row] for row in some])))
-        return gathered(parts, len(node.space))
+        return gather_rows(parts, len(node.space))
 
     def _combined(
         self, node: FuseNode, heard: Mapping[int, Distributions], weights: Sequence[Sequence[float]]

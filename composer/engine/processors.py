@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 
     Sequences = Iterable[tuple[Sequence[int], float]]
 
-    Process = Callable[[Tensor, "At"], None]
+    Process = Callable[[Tensor, "LogitContext"], None]
     """Changes the logits [token] of one place, in memory of their own."""
 
-__all__ = ["At", "processor"]
+__all__ = ["LogitContext", "processor"]
 
 
 @dataclass(frozen=True, slots=True)
-class At:
+class LogitContext:
     """Where logits stand: behind some tokens, of which the answer's begin at `start`.
 
     `written` is how many tokens the answer has, which in a fuse may be others than the model's.
     """
 
     ids: Sequence[int]
-    start: int
-    written: int
+    answer_start: int
+    answer_length: int
 
 
 def processor(model: LocalModel, what: Processing) -> Process | None:
@@ -47,7 +47,7 @@ def processor(model: LocalModel, what: Processing) -> Process | None:
     if not steps:
         return None
 
-    def process(row: Tensor, at: At) -> None:
+    def process(row: Tensor, at: LogitContext) -> None:
         for step in steps:
             step(row, at)
 
@@ -66,9 +66,9 @@ def _steps(model: LocalModel, what: Processing) -> Iterable[Process | None]:
     words = [word for word in what.bad_words_ids or () if list(word) not in [[e] for e in ends]]
     yield _added([(word, -torch.inf) for word in words], model)
     yield _ruled_out(ends, what.min_length, lambda at: len(at.ids))
-    yield _ruled_out(ends, what.min_tokens, lambda at: at.written)
+    yield _ruled_out(ends, what.min_tokens, lambda at: at.answer_length)
     yield _ruled_out(what.suppress_tokens or (), 1, lambda _: 0)
-    yield _ruled_out(what.begin_suppress_tokens or (), 1, lambda at: len(at.ids) - at.start)
+    yield _ruled_out(what.begin_suppress_tokens or (), 1, lambda at: len(at.ids) - at.answer_start)
 
 
 def _repetition(penalty: float | None) -> Process | None:
@@ -76,7 +76,7 @@ def _repetition(penalty: float | None) -> Process | None:
     if penalty in (None, 1.0):
         return None
 
-    def process(row: Tensor, at: At) -> None:
+    def process(row: Tensor, at: LogitContext) -> None:
         there = torch.tensor(at.ids, device=row.device)
         there = there[there < len(row)]
         logits = row[there]
@@ -90,8 +90,8 @@ def _counted(frequency: float, presence: float) -> Process | None:
     if not frequency and not presence:
         return None
 
-    def process(row: Tensor, at: At) -> None:
-        written = torch.tensor(at.ids[at.start :], dtype=torch.int64, device=row.device)
+    def process(row: Tensor, at: LogitContext) -> None:
+        written = torch.tensor(at.ids[at.answer_start :], dtype=torch.int64, device=row.device)
         times = written[written < len(row)].bincount(minlength=len(row))
         row -= frequency * times + presence * (times > 0)
 
@@ -103,7 +103,7 @@ def _ngrams(size: int) -> Process | None:
     if not size:
         return None
 
-    def process(row: Tensor, at: At) -> None:
+    def process(row: Tensor, at: LogitContext) -> None:
         ids = list(at.ids)
         last = ids[len(ids) - size + 1 :]
         starts = range(len(ids) - size + 1)
@@ -123,7 +123,7 @@ def _added(sequences: Sequences, model: LocalModel) -> Process | None:
     tokens = torch.tensor(list(at_once), dtype=torch.int64, device=model.device)
     values = torch.tensor(list(at_once.values()), device=model.device)
 
-    def process(row: Tensor, at: At) -> None:
+    def process(row: Tensor, at: LogitContext) -> None:
         row[tokens] += values
         for before, token, by in longer:
             if list(at.ids[-len(before) :]) == before:
@@ -133,13 +133,13 @@ def _added(sequences: Sequences, model: LocalModel) -> Process | None:
 
 
 def _ruled_out(
-    tokens: Sequence[int], least: int | None, count: Callable[[At], int]
+    tokens: Sequence[int], least: int | None, count: Callable[[LogitContext], int]
 ) -> Process | None:
     """Rule tokens out where there is less of something than there must be."""
     if not tokens or not least:
         return None
 
-    def process(row: Tensor, at: At) -> None:
+    def process(row: Tensor, at: LogitContext) -> None:
         if count(at) < least:
             row[[token for token in tokens if token < len(row)]] = -torch.inf
 

@@ -32,36 +32,36 @@ class Reading:
 
     slot: int
     state: MemberState
-    marks: Sequence[int]
+    positions: Sequence[int]
     end: int
     hidden: bool
-    at: int = -1  # where its logits begin in the pass's
+    first_row: int = -1  # where its logits begin in the pass's
 
     @property
-    def lead(self) -> int:
+    def tokens_before(self) -> int:
         """Tokens to be read before those whose logits are wanted."""
-        return (self.marks[0] - 1 if self.marks else self.end) - self.state.row.length
+        return (self.positions[0] - 1 if self.positions else self.end) - self.state.row.length
 
     @property
-    def late(self) -> bool:
+    def needs_chunks(self) -> bool:
         """Whether so much is to be read before that another tick is better."""
-        return self.lead > _CHUNK
+        return self.tokens_before > _CHUNK
 
     @property
-    def by(self) -> Pass:
+    def forward_pass(self) -> Pass:
         """The pass that reads it."""
         return self.state.slot.runner, self.state.slot.pass_index
 
     def rewind(self) -> None:
         """Cut the row back where logits are wanted of what it has read."""
         row = self.state.row
-        if self.marks and self.marks[0] <= row.length:
-            self.state.slot.runner.rows.crop(row, self.marks[0] - 1)
+        if self.positions and self.positions[0] <= row.length:
+            self.state.slot.runner.rows.crop(row, self.positions[0] - 1)
 
     def feed(self) -> Feed:
         """All that is to be read."""
         row = self.state.row
-        keep = [mark - 1 - row.length for mark in self.marks]
+        keep = [mark - 1 - row.length for mark in self.positions]
         return Feed(row, self.state.ids[row.length : self.end], keep)
 
     def chunk(self) -> Feed:
@@ -77,16 +77,18 @@ class MemberLogits:
     readings: Sequence[Reading]
     passes: Mapping[Pass, Tensor | None]
 
-    def start(self, slot: int) -> int | None:
+    def first_row(self, slot: int) -> int | None:
         """Where a leaf's logits begin in its pass's; None if it did not read."""
-        return next((reading.at for reading in self.readings if reading.slot == slot), None)
+        return next((reading.first_row for reading in self.readings if reading.slot == slot), None)
 
-    def by_leaf(self) -> dict[int, Tensor]:
+    def by_slot(self) -> dict[int, Tensor]:
         """Logits [mark, width] of the leaves whose logits are wanted; behind them hidden states."""
         found: dict[int, Tensor] = {}
         for reading in self.readings:
-            out = self.passes.get(reading.by)
-            if reading.marks and out is not None:
+            out = self.passes.get(reading.forward_pass)
+            if reading.positions and out is not None:
                 width = None if reading.hidden else reading.state.slot.runner.model.width
-                found[reading.slot] = out[reading.at : reading.at + len(reading.marks), :width]
+                found[reading.slot] = out[
+                    reading.first_row : reading.first_row + len(reading.positions), :width
+                ]
         return found

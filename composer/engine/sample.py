@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from composer.engine.distribution import Distributions
     from composer.values.requests import Sampling
 
-__all__ = ["draw", "filtered", "likeliest", "pick", "processed"]
+__all__ = ["draw", "draw_column", "filtered", "likeliest", "sampling_probabilities"]
 
 
 _BLOCK = 256  # columns; near the root of a usual vocabulary's size
@@ -60,7 +60,9 @@ def likeliest(scores: Tensor) -> Tensor:
     return (start + within)[:, 0]
 
 
-def processed(said: Distributions, rows: Sequence[int], how: Sequence[Sampling]) -> Tensor:
+def sampling_probabilities(
+    said: Distributions, rows: Sequence[int], how: Sequence[Sampling]
+) -> Tensor:
     """Probabilities [some rows, column], float64, that draws of a temperature above 0 go by."""
     logprobs = _tempered(said, rows, how)
     cut = [n for n, s in enumerate(how) if _filters(s)]
@@ -71,7 +73,7 @@ def processed(said: Distributions, rows: Sequence[int], how: Sequence[Sampling])
     return logprobs.double().softmax(-1)
 
 
-def pick(weights: Tensor, luck: Sequence[float]) -> Tensor:
+def draw_column(weights: Tensor, luck: Sequence[float]) -> Tensor:
     """Draw a column [row] by weights [row, column] that need not add up to 1."""
     reached = weights.cumsum(-1)
     bound = _column(luck, weights) * reached[:, -1:]
@@ -114,7 +116,7 @@ def _tempered(said: Distributions, rows: Sequence[int], how: Sequence[Sampling])
 
 def _pick(logprobs: Tensor, luck: Sequence[float], rows: Sequence[int]) -> Tensor:
     """Where the cumulated probability [row, entry] passes the row's luck."""
-    return pick(logprobs.double().exp(), [luck[n] for n in rows])
+    return draw_column(logprobs.double().exp(), [luck[n] for n in rows])
 
 
 def _column(values: Sequence[float], like: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from composer.engine.rows.row import CacheRow
     from composer.values.flow import Message, Query
 
-__all__ = ["MemberDropped", "MemberState", "SequenceState", "messages_of", "opening"]
+__all__ = ["MemberDropped", "MemberState", "SequenceState", "messages_for", "prompt_tokens"]
 
 T = TypeVar("T", bound=Exception)
 
@@ -54,7 +54,7 @@ class MemberState:
 
     def close(self) -> None:
         """Give the row back."""
-        self.slot.runner.rows.leave(self.row, wipe=self.counts.may_hold_nan)
+        self.slot.runner.rows.free(self.row, wipe=self.counts.may_hold_nan)
 
 
 class MemberDropped(ModelError):
@@ -137,7 +137,7 @@ class SequenceState:
     def snapshot(self) -> None:
         """Make it cheap to come back here for models that cannot be cut back."""
         for state in self.states.values():
-            state.slot.runner.rows.mark(state.row)
+            state.slot.runner.rows.snapshot(state.row)
 
     def fork(self) -> SequenceState:
         """A second cursor at the same place, with rows of its own."""
@@ -231,15 +231,15 @@ class SequenceState:
         return found
 
 
-def messages_of(slot: ModelSlot, query: Query) -> tuple[Message, ...]:
+def messages_for(slot: ModelSlot, query: Query) -> tuple[Message, ...]:
     """What a leaf reads: the query, or what the leaf's own prompt makes of it."""
     return query.messages if slot.prompt is None else (("user", slot.prompt.render(query)),)
 
 
-def opening(slot: ModelSlot, query: Query, prefix: str) -> list[int]:
+def prompt_tokens(slot: ModelSlot, query: Query, prefix: str) -> list[int]:
     """Tokens of the leaf's prompt and of the answer's beginning."""
     model = slot.runner.model
-    ids = model.render(messages_of(slot, query), slot.chat)
+    ids = model.render(messages_for(slot, query), slot.chat)
     return [*ids, *model.vocabulary.extend(prefix.encode())] if prefix else ids
 
 
@@ -265,7 +265,7 @@ def _unreadable(slot: ModelSlot, given: Sequence[int]) -> ModelError | None:
 
 
 def _begun(slot: ModelSlot, given: list[int]) -> MemberState:
-    row, count = slot.runner.rows.join(), TokenCount(prompt=len(given))
+    row, count = slot.runner.rows.allocate(), TokenCount(prompt=len(given))
     return MemberState(slot, row, given, counts=count, answer_start=len(given))
 
 

@@ -94,7 +94,7 @@ async def fuse_spans(
     """
     spans: list[Span] = []
     while answer.finish is None:
-        most = min(max_span_tokens, answer.how.max_tokens - len(answer.tokens))
+        most = min(max_span_tokens, answer.sampling.max_tokens - len(answer.tokens))
         if most <= 0:
             answer.finish = "length"
         elif not all(member.make_room() for member in members):
@@ -151,7 +151,7 @@ def _write(answer: GenerationState, kept: Candidate, score: float) -> None:
     """Take a span, whose tokens are all as likely as their mean."""
     answer.tokens += kept.tokens
     answer.logprobs += [score] * len(kept.tokens)
-    answer.writer.add(kept.text, free=len(answer.tokens) <= answer.how.min_tokens)
+    answer.writer.add(kept.text, free=len(answer.tokens) <= answer.sampling.min_tokens)
     if kept.ended or answer.writer.stopped:
         answer.finish = "stop"
     elif not kept.tokens:

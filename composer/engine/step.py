@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import pad
 
 from composer.engine.phase import ready
-from composer.engine.processors import At
+from composer.engine.processors import LogitContext
 from composer.engine.reading import MemberLogits
 from composer.engine.requests.base import Replies
 from composer.engine.rows.row import Feed
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     Line = tuple[AnyRequest, Reading, Feed]
     Asked = tuple[AnyRequest, MemberLogits]
 
-__all__ = ["tick"]
+__all__ = ["engine_step"]
 
 
-def tick(requests: Batch) -> Replies:
+def engine_step(requests: Batch) -> Replies:
     """Answer the requests that can be after one pass of each model; the others stay as they are."""
     replies = Replies()
     lines: dict[Pass, list[Line]] = {}
@@ -42,12 +42,12 @@ def tick(requests: Batch) -> Replies:
     for request in ready(requests):
         with _Failing(replies, (request,)):
             readings = request.readings()
-            late = [reading for reading in readings if reading.late]
+            late = [reading for reading in readings if reading.needs_chunks]
             for reading in late or readings:
                 reading.rewind()
                 feed = reading.chunk() if late else reading.feed()
                 if feed.ids:
-                    lines.setdefault(reading.by, []).append((request, reading, feed))
+                    lines.setdefault(reading.forward_pass, []).append((request, reading, feed))
             if not late:
                 key = request.sequence.group, request.family
                 families.setdefault(key, []).append((request, MemberLogits(readings, passes)))
@@ -72,13 +72,15 @@ def _process(request: AnyRequest, processing: Processing, logits: MemberLogits) 
     sequence = request.sequence
     processors = sequence.group.processors(processing)
     for reading in logits.readings:
-        process, out = processors[reading.slot], logits.passes.get(reading.by)
+        process, out = processors[reading.slot], logits.passes.get(reading.forward_pass)
         if process is not None and out is not None:
             state, width = reading.state, reading.state.slot.runner.model.width
-            for n, mark in enumerate(reading.marks):
+            for n, mark in enumerate(reading.positions):
                 behind = len(state.entry_starts) - bisect_left(state.entry_starts, mark)
-                at = At(state.ids[:mark], state.answer_start, sequence.answer_length - behind)
-                process(out[reading.at + n, :width], at)
+                at = LogitContext(
+                    state.ids[:mark], state.answer_start, sequence.answer_length - behind
+                )
+                process(out[reading.first_row + n, :width], at)
 
 
 def _answer(
@@ -126,7 +128,7 @@ def _step(runner: Runner, lines: Sequence[Line], replies: Replies) -> Tensor | N
     before = [reading.state.row.length for _, reading, _ in lines]
     try:
         hidden = any(reading.hidden for _, reading, _ in lines)
-        out = runner.step([feed for _, _, feed in lines], hidden=hidden)
+        out = runner.forward([feed for _, _, feed in lines], hidden=hidden)
     except Exception as error:  # noqa: BLE001  # it belongs to the jobs, not the loop
         if len(lines) == 1:
             request, reading, _ = lines[0]
@@ -138,7 +140,7 @@ def _step(runner: Runner, lines: Sequence[Line], replies: Replies) -> Tensor | N
         out = _stacked([out for out in parts if out is not None]) if lines else None
     start = 0
     for _, reading, feed in lines:
-        reading.at = start
+        reading.first_row = start
         reading.state.counts.calls += 1
         start += len(feed.keep)
     return out

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-__all__ = ["Writer"]
+__all__ = ["TextStream"]
 
 
-class Writer:
+class TextStream:
     """Collects an answer's bytes; what it has emitted is never taken back.
 
     The text ends before a stop string, or behind it with `keep_stop`.

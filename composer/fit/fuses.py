@@ -89,9 +89,9 @@ def _spaced(
 
 def _report(readings: MemberReadings, names: Sequence[str]) -> dict[str, object]:
     """How many tokens were read, and which share of them each member had right."""
-    accuracies = readings.right.float().mean(0).tolist()
+    accuracies = readings.correct.float().mean(0).tolist()
     right = {name: round(accuracy, 4) for name, accuracy in zip(names, accuracies, strict=True)}
-    return {"tokens": len(readings.right), "right": right}
+    return {"tokens": len(readings.correct), "right": right}
 
 
 def train_mapping(part: Mapped, node: Node, settings: FitSettings) -> TrainingResult:

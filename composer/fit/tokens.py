@@ -45,7 +45,7 @@ def read_members(
 
     ungated = replace(fuse, gate=None, weigh=None, draft=None, lazy=False, leave=False)
     futures = [
-        engine.listen(ungated, Query.of(question), answer, hidden=hidden)
+        engine.teacher_force(ungated, Query.of(question), answer, hidden=hidden)
         for question, answer in texts
     ]
     if not futures:
@@ -145,7 +145,7 @@ def train_routed(
 
 def _labels(readings: MemberReadings) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Which tokens somebody gets right, and of those, where the lead does."""
-    right: NDArray[np.bool_] = readings.right.numpy()
+    right: NDArray[np.bool_] = readings.correct.numpy()
     decided = np.asarray(right.any(1))
     labels = right[decided, 0]
     if min(labels.sum(), (~labels).sum()) < _FEWEST:

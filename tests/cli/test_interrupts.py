@@ -76,7 +76,7 @@ def test_waiting_for_a_member_ends(interrupted, tmp_path, with_):
 @pytest.mark.parametrize(
     ("arguments", "target"),
     [
-        (("run", "local.ens", "?"), "composer.engine.rows.runner:Runner.step"),
+        (("run", "local.ens", "?"), "composer.engine.rows.runner:Runner.forward"),
         (("run", "local.ens", "?"), "composer.engine.weights.local:load"),
         (("run", "local.ens", "?"), "composer.engine.engine:Engine.__init__"),
         (("run", "template.ens", "?"), "composer.methods.template:Template.render"),
@@ -138,7 +138,7 @@ def test_an_ensemble_in_a_block_that_is_interrupted_is_left_at_once():
             threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
             time.sleep(60)
 
-        Runner.step = step
+        Runner.forward = step
         try:
             with composer.load('model Z = zoo("general-1")\\nZ').ready() as ensemble:
                 ensemble("?")

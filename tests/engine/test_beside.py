@@ -129,14 +129,14 @@ def test_every_pair_of_kinds_answers_as_each_does_alone(every):
             every.hold([(one, TEXTS[0]), (other, TEXTS[1])])
 
 
-@pytest.mark.parametrize("way", ["measure", "tell"])
+@pytest.mark.parametrize("way", ["device_values", "reply_values"])
 def test_what_one_request_of_a_family_raises_fails_no_other(zoo, engine, monkeypatch, way):
     member = zoo("general-1")
     text, logprobs = said(_write(member, engine, TEXTS[1]))
     plain = getattr(Draw, way)
 
     def spoilt(fusion, asked, *rest):
-        if any(request.how.seed == 13 for request, _ in asked):
+        if any(request.sampling.seed == 13 for request, _ in asked):
             raise RuntimeError("torch.cat(): expected a non-empty list of Tensors")
         return plain(fusion, asked, *rest)
 
@@ -155,7 +155,7 @@ def test_a_gate_that_is_asked_again_opens_as_it_did(zoo, engine, monkeypatch):
     members = zoo("general-1"), zoo("maths")
     fuse = TokenFuse(members, NAMES, align=SHARED, **PARTS["lazy"])
     alone = [_write(fuse, engine, text).result(60).text for text in TEXTS]
-    plain, failed = Draw.measure, []
+    plain, failed = Draw.device_values, []
 
     def spoilt(fusion, asked):
         if len(asked) > 1:
@@ -163,7 +163,7 @@ def test_a_gate_that_is_asked_again_opens_as_it_did(zoo, engine, monkeypatch):
             raise torch.OutOfMemoryError("too many at once")
         return plain(fusion, asked)
 
-    monkeypatch.setattr(Draw, "measure", spoilt)
+    monkeypatch.setattr(Draw, "device_values", spoilt)
     asked = [_write(fuse, engine, text) for text in TEXTS]
     assert [future.result(60).text for future in asked] == alone
     assert failed

@@ -81,7 +81,7 @@ def test_a_model_that_is_not_there_fails_its_own_job_only(model, engine):
 def test_a_failing_pass_fails_only_the_rows_that_fail_alone(engine, model, write, monkeypatch):
     write(model("stories"), "Lily", max_tokens=1)
     runner = next(r for r in engine._pool.runners() if r.model.name == "stories")
-    step = runner.step
+    step = runner.forward
     bad = runner.model.vocabulary.encode("Zebra")[-1]
 
     def fail(feeds, **how):
@@ -89,7 +89,7 @@ def test_a_failing_pass_fails_only_the_rows_that_fail_alone(engine, model, write
             raise RuntimeError("out of memory")
         return step(feeds, **how)
 
-    monkeypatch.setattr(runner, "step", fail)
+    monkeypatch.setattr(runner, "forward", fail)
     many = [engine.generate(job(model("stories"), p)) for p in ("Lily", "Zebra", "Tom")]
     wait(many)
     assert [future.exception() is None for future in many] == [True, False, True]

@@ -12,9 +12,9 @@ from composer.engine.fitted import FittedState
 from composer.engine.gate import critical, routed
 from composer.engine.requests.entries import Draw
 from composer.engine.rows.row import Feed
-from composer.engine.rows.separate import Separate
+from composer.engine.rows.separate import SeparateCaches
 from composer.engine.sequence import SequenceState
-from composer.engine.step import tick
+from composer.engine.step import engine_step
 from composer.values import ModelError, Sampling, State
 
 TEXT = "Once upon a time"
@@ -84,21 +84,21 @@ def test_hidden_states_go_through_the_head_to_the_logits(engine, model, monkeypa
     if alone:
         if name == "rwkv":
             pytest.skip("a recurrent model has a table of states of its own")
-        monkeypatch.setattr(runner, "rows", Separate(runner.model))
-    rows = [runner.rows.join() for _ in range(3)]
+        monkeypatch.setattr(runner, "rows", SeparateCaches(runner.model))
+    rows = [runner.rows.allocate() for _ in range(3)]
     texts = [[5, 6, 7, 8], [9], [4, 3, 2, 9, 8, 7, 6, 5, 4]]
     keeps = [[1, 3], [0], [8]]
     feeds = [Feed(row, t, k) for row, t, k in zip(rows, texts, keeps, strict=True)]
-    both = runner.step(feeds, hidden=True)
+    both = runner.forward(feeds, hidden=True)
     width = runner.model.width
     logits, hidden = both[:, :width], both[:, width:]
     again = runner.model.module.get_output_embeddings()(hidden)[:, :width]
     assert torch.allclose(again, logits, atol=1e-4)
     more = [Feed(row, [11], [0]) for row in reversed(rows)]
-    assert runner.step(more, hidden=True).shape == (3, both.shape[1])
-    assert runner.step([Feed(rows[0], [12], [0])]).shape == (1, width)
+    assert runner.forward(more, hidden=True).shape == (3, both.shape[1])
+    assert runner.forward([Feed(rows[0], [12], [0])]).shape == (1, width)
     for row in rows:
-        runner.rows.leave(row)
+        runner.rows.free(row)
     assert not runner.model.module.get_output_embeddings()._forward_hooks
 
 
@@ -106,12 +106,12 @@ def test_hidden_states_go_through_the_head_to_the_logits(engine, model, monkeypa
 def test_a_model_that_gives_none_says_so(engine, model, monkeypatch):
     (runner,) = engine._pool.get([model("stories")])
     monkeypatch.setattr(runner.model.module, "get_output_embeddings", lambda: None)
-    row = runner.rows.join()
+    row = runner.rows.allocate()
     with pytest.raises(ModelError, match="does not give hidden states") as error:
-        runner.step([Feed(row, [5, 6], [1])], hidden=True)
+        runner.forward([Feed(row, [5, 6], [1])], hidden=True)
     assert error.value.code == "E302"
     assert row.length == 0
-    runner.rows.leave(row)
+    runner.rows.free(row)
 
 
 @pytest.fixture
@@ -237,14 +237,14 @@ def test_a_failed_pass_is_made_again_for_routed_and_plain_rows_alike(
     members = fuse, pair[0], fuse, pair[0]
     alone = {member: write(member, TEXT, max_tokens=8).text for member in members}
     (runner,) = engine._pool.get([pair[0]])
-    whole = runner.rows.step
+    whole = runner.rows.forward
 
     def step(feeds):
         if len(feeds) > 1:
             raise RuntimeError("no room on the device")
         return whole(feeds)
 
-    monkeypatch.setattr(runner.rows, "step", step)
+    monkeypatch.setattr(runner.rows, "forward", step)
     jobs = [Job(member, ((("user", TEXT),),), Sampling(max_tokens=8)) for member in members]
     made = [future.result(60).text for future in [engine.generate(job) for job in jobs]]
     assert made == [alone[member] for member in members]
@@ -274,10 +274,10 @@ def test_rows_are_read_rightly_beside_one_that_is_refused_hidden_states(
         SequenceState.open(group, group.weights(member), dict(ids)) for member, group in asked
     ]
     alone, refused, beside = [Draw(each, Sampling(), 0.5) for each in sequences]
-    wanted = tick([alone])[alone]
+    wanted = engine_step([alone])[alone]
     (runner,) = engine._pool.get([pair[0]])
     monkeypatch.setattr(runner.model.config, "final_logit_softcapping", 30.0, raising=False)
-    found = tick([refused, beside])
+    found = engine_step([refused, beside])
     assert found.errors[refused].code == "E302"
     assert found[beside].entry == wanted.entry
     assert found[beside].logprob == pytest.approx(wanted.logprob, abs=1e-4)

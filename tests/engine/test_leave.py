@@ -4,7 +4,7 @@ import pytest
 import torch
 from fusing import LOGS, UNION, Job, Part, TokenFuse, ask_members
 
-from composer.engine.sequence import SequenceState, opening
+from composer.engine.sequence import SequenceState, prompt_tokens
 from composer.specs import ByteFuse, Handoff, SpanFuse
 from composer.values import ModelError, Query, Sampling
 
@@ -23,7 +23,7 @@ def broken(engine, monkeypatch):
 
     def spoil(solo, after, error=None):
         (runner,) = engine._pool.get([solo])
-        plain = runner.rows.step
+        plain = runner.rows.forward
 
         def step(feeds):
             out = plain(feeds)
@@ -35,7 +35,7 @@ def broken(engine, monkeypatch):
                 out[torch.tensor(late)] = torch.nan
             return out
 
-        monkeypatch.setattr(runner.rows, "step", step)
+        monkeypatch.setattr(runner.rows, "forward", step)
 
     return spoil
 
@@ -192,7 +192,7 @@ def test_a_formula_has_no_member_to_spare(three):
 
 def test_nothing_to_read_names_the_member(engine, three):
     group = engine._group(TokenFuse(three, NAMES))
-    given = {0: opening(group.slots[0], Query.of(TEXT), ""), 1: []}
+    given = {0: prompt_tokens(group.slots[0], Query.of(TEXT), ""), 1: []}
     with pytest.raises(ModelError, match="is given nothing to read") as error:
         SequenceState.open(group, (0.5, 0.5, 0.0), given)
     assert error.value.code == "E701"

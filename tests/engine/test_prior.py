@@ -8,7 +8,7 @@ import pytest
 import torch
 from fusing import LOGS, MEAN, UNION, Job, Part, Prompted, TokenFuse, ask_score
 
-from composer.engine.sessions.settle import settle
+from composer.engine.sessions.settle import set_prompt_weights
 from composer.values import ModelError, Sampling
 
 TEXT = "Once upon a time there was a little girl named Lily."
@@ -295,7 +295,7 @@ def test_a_prompt_that_leaves_nobody_a_weight_is_an_error():
 
     group = SimpleNamespace(prior=nobody)
     with pytest.raises(ModelError, match="left no member") as error:
-        settle(SimpleNamespace(group=group, weights=(0.5, 0.5)), ()).send(None)
+        set_prompt_weights(SimpleNamespace(group=group, weights=(0.5, 0.5)), ()).send(None)
     assert error.value.code == "E701"
 
 
@@ -308,7 +308,7 @@ def test_who_leads_stays_though_all_others_leave_while_they_are_weighed(
     def fail(feeds):
         raise MemoryError("no room on the device")
 
-    monkeypatch.setattr(runner.rows, "step", fail)
+    monkeypatch.setattr(runner.rows, "forward", fail)
     gate = Part("gate.unsure")
     fuse = TokenFuse(three[:2], ("a", "b"), (0.0, 1.0), prior=prior, gate=gate, leave=True)
     made = write(fuse, TEXT)

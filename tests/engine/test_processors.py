@@ -7,7 +7,7 @@ import pytest
 import torch
 from fusing import LOGS, UNION, Job, Part, TokenFuse, checkpoint
 
-from composer.engine.text import Writer
+from composer.engine.text import TextStream
 from composer.specs import ByteFuse, Handoff, SpanFuse
 from composer.values import ModelError, Processing, Sampling
 
@@ -274,7 +274,7 @@ def test_no_stop_string_ends_an_answer_that_is_too_short(model, answer):
 
 
 def test_a_stop_string_that_ends_later_is_found_though_it_began_sooner():
-    writer = Writer(("bcd",))
+    writer = TextStream(("bcd",))
     writer.add(b"abc", free=True)
     writer.add(b"d bcd")
     assert (writer.stopped, writer.text) == (True, "a")

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 
 from composer.engine.phase import Phase
 from composer.engine.requests.base import END
-from composer.engine.requests.entries import Draw, Rank, ReadAhead, ScoreEntries
-from composer.engine.requests.fused import Fused
+from composer.engine.requests.entries import Draw, Prefill, Rank, ScoreEntries
+from composer.engine.requests.fused import FusedRequest
 from composer.engine.requests.read_logits import ReadLogits
 from composer.engine.requests.score_tokens import ScoreTokens
 from composer.engine.requests.speculative import DraftingMembers, SpeculativeStep
 from composer.engine.sequence import SequenceState
-from composer.engine.step import tick
+from composer.engine.step import engine_step
 from composer.values import Sampling
 
 NAMES = ("a", "b")
@@ -58,7 +58,7 @@ def score_end(sequence):
 
 
 def ahead(sequence):
-    return ReadAhead(sequence)
+    return Prefill(sequence)
 
 
 def tokens(sequence):
@@ -74,7 +74,7 @@ def logits(sequence):
 def step(sequence):
     side = DraftingMembers((0,), frozenset({0}), (1.0, 0.0))
     return SpeculativeStep(
-        sequence, Sampling(), side, 3, (), more=True, luck=(0.5, 0.5), phase=Phase("test", 0)
+        sequence, Sampling(), side, 3, (), propose=True, uniforms=(0.5, 0.5), phase=Phase("test", 0)
     )
 
 
@@ -109,7 +109,7 @@ def answered(requests):
     """Ask until all have replied: where a gate opens, the others read in a second tick."""
     found = {}
     while len(found) < len(requests):
-        replies = tick([each for each in requests if each not in found])
+        replies = engine_step([each for each in requests if each not in found])
         assert not replies.errors
         found |= replies.values
     return [told(found[each]) for each in requests]
@@ -147,7 +147,9 @@ def test_mixed_families_in_one_tick_get_what_each_gets_alone(group, mixed):
 
 
 @torch.inference_mode()
-@pytest.mark.parametrize("broken", [Fused, ReadAhead, ReadLogits, ScoreTokens, SpeculativeStep])
+@pytest.mark.parametrize(
+    "broken", [FusedRequest, Prefill, ReadLogits, ScoreTokens, SpeculativeStep]
+)
 def test_a_failing_family_fails_its_own_requests_only(group, monkeypatch, broken):
     def fail(*_):
         raise MemoryError("no room on the device")
@@ -155,7 +157,7 @@ def test_a_failing_family_fails_its_own_requests_only(group, monkeypatch, broken
     monkeypatch.setattr(broken, "answer", fail)
     sequences = [at(group, TEXTS[0]) for _ in KINDS]
     requests = [kind(sequence) for kind, sequence in zip(KINDS, sequences, strict=True)]
-    replies = tick(requests)
+    replies = engine_step(requests)
     assert {each.family for each in replies.errors} == {broken}
     assert broken not in {each.family for each in replies.values}
     assert len(replies.errors) == sum(each.family is broken for each in requests)
@@ -170,7 +172,7 @@ def test_a_failing_family_fails_its_own_requests_only(group, monkeypatch, broken
 def test_a_request_that_cannot_say_what_it_reads_fails_alone(group):
     sequences = [at(group, TEXTS[1]) for _ in range(2)]
     wrong, right = ScoreEntries(sequences[0], 3), ScoreEntries(sequences[1], 2)
-    replies = tick([wrong, right])
+    replies = engine_step([wrong, right])
     assert set(replies.errors) == {wrong}
     assert len(replies[right]) == 1
     for sequence in sequences:
@@ -186,7 +188,7 @@ def test_all_that_the_fused_distribution_answers_comes_to_the_host_at_once(group
     counts = []
     plain = torch.Tensor.tolist
     monkeypatch.setattr(torch.Tensor, "tolist", lambda t: counts.append(1) or plain(t))
-    tick(requests)
+    engine_step(requests)
     monkeypatch.undo()
     assert len(counts) == 1 + (group.gate is not None)
     for sequence in sequences:

@@ -136,7 +136,7 @@ def test_rows_that_cannot_all_be_opened_are_given_back(engine, model, monkeypatc
     def full(*_):
         raise MemoryError
 
-    monkeypatch.setattr(second.rows, "join", full)
+    monkeypatch.setattr(second.rows, "allocate", full)
     before = len(first.rows.live)
     with pytest.raises(MemoryError):
         SequenceState.open(group, (0.5, 0.5), ids) if held is None else held.fork()

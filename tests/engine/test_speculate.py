@@ -6,7 +6,7 @@ import torch
 from fusing import LOGS, Job, Part, Prompted, TokenFuse
 
 from composer.engine.distribution import Distributions
-from composer.engine.sample import filtered, pick, processed
+from composer.engine.sample import draw_column, filtered, sampling_probabilities
 from composer.values import ModelError, Sampling
 
 TEXT = "Once upon a time"
@@ -134,13 +134,13 @@ def test_rows_of_one_cycle_take_their_turns_together(engine, pair, monkeypatch):
     from composer.engine.rows.runner import Runner
 
     widths = []
-    step = Runner.step
+    step = Runner.forward
 
     def count(runner, feeds, *rest, **more):
         widths.append(len(feeds))
         return step(runner, feeds, *rest, **more)
 
-    monkeypatch.setattr(Runner, "step", count)
+    monkeypatch.setattr(Runner, "forward", count)
     fuse = fused(pair, drafted(1))
     texts = [TEXT, "Tom was sad.", "The king", "Lily saw a big dog and"]
     jobs = [Job(fuse, ((("user", text),),), Sampling(max_tokens=24)) for text in texts]
@@ -201,7 +201,7 @@ def test_the_rule_of_acceptance_gives_exactly_the_target():
     grid = [(n + 0.5) / 400 for n in range(400)]
     total = torch.zeros(5, dtype=torch.float64)
     rest = (p - q).clamp(min=0)
-    redrawn = torch.bincount(pick(rest.expand(400, 5), grid), minlength=5) / 400
+    redrawn = torch.bincount(draw_column(rest.expand(400, 5), grid), minlength=5) / 400
     for entry in range(5):
         kept = min(1.0, float(p[entry] / q[entry]))
         total[entry] += q[entry] * kept
@@ -217,7 +217,7 @@ def test_processed_is_what_a_draw_goes_by():
         Sampling(temperature=0.5, top_k=5),
         Sampling(temperature=1.2, top_p=0.6, min_p=0.02),
     ]
-    found = processed(said, [0, 1, 2], hows)
+    found = sampling_probabilities(said, [0, 1, 2], hows)
     for row, how in enumerate(hows):
         ranked, order = (said.scores[row] / how.temperature).log_softmax(-1).sort(descending=True)
         kept = filtered(ranked[None], [how])[0].double().softmax(-1)
@@ -242,7 +242,7 @@ def test_a_draft_stands_outermost_and_without_a_gate(pair):
 def test_numbers_that_are_none_name_their_member(engine, pair, monkeypatch):
     from composer.engine.rows.runner import Runner
 
-    step = Runner.step
+    step = Runner.forward
 
     def broken(runner, feeds, *rest, **more):
         out = step(runner, feeds, *rest, **more)
@@ -251,7 +251,7 @@ def test_numbers_that_are_none_name_their_member(engine, pair, monkeypatch):
             logits[:] = torch.nan
         return out
 
-    monkeypatch.setattr(Runner, "step", broken)
+    monkeypatch.setattr(Runner, "forward", broken)
     job = Job(fused(pair, drafted()), ((("user", TEXT),),), Sampling(max_tokens=8))
     with pytest.raises(ModelError, match="b gave logits that are not numbers"):
         engine.generate(job).result(60)

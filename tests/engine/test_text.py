@@ -1,11 +1,11 @@
 import pytest
 
-from composer.engine.text import Writer
+from composer.engine.text import TextStream
 
 
 def written(pieces, stop=(), **how):
     said = []
-    writer = Writer(stop, said.append, **how)
+    writer = TextStream(stop, said.append, **how)
     for piece in pieces:
         writer.add(piece)
     return said, writer
@@ -68,7 +68,7 @@ def test_bytes_after_a_stop_string_are_ignored():
 
 
 def test_half_a_character_is_no_whole_text():
-    writer = Writer()
+    writer = TextStream()
     assert writer.whole
     writer.add("é".encode()[:1])
     assert not writer.whole

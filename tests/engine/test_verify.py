@@ -7,7 +7,7 @@ from fusing import SHARED, Job, Part, TokenFuse
 from composer.engine.requests.base import END
 from composer.engine.requests.score_tokens import ScoreTokens
 from composer.engine.sequence import SequenceState
-from composer.engine.step import tick
+from composer.engine.step import engine_step
 from composer.values import ModelError, Sampling
 
 TEXT = "Once upon a time"
@@ -297,7 +297,7 @@ def test_scores_of_tokens_tell_what_each_model_makes_of_its_own_tokens(engine, m
         for n, own_tokens in tokens.items():
             sequence.states[n].ids += own_tokens[:-1]
         scoring = ScoreTokens(sequence, tokens)
-        answer = tick([scoring])[scoring]
+        answer = engine_step([scoring])[scoring]
         sequence.close()
     for n, model_ in enumerate(own):
         *given, end = tokens[n]
@@ -306,4 +306,4 @@ def test_scores_of_tokens_tell_what_each_model_makes_of_its_own_tokens(engine, m
         ends = said[-1][sorted(model_.local.ends)].logsumexp(-1).item()
         expected = [p[t].item() for p, t in zip(said, given, strict=False)] + [ends]
         assert answer[n].logprobs == pytest.approx(expected, abs=1e-4)
-        assert answer[n].best == [int(p.argmax()) for p in said]
+        assert answer[n].likeliest == [int(p.argmax()) for p in said]

@@ -65,7 +65,7 @@ def test_hears_what_uncached_models_say(engine, fuse, texts):
         said = out.logits[0, len(prompt) - 1 : -1, : local.width].log_softmax(-1)
         came = said[range(len(ids)), ids]
         assert found.logprobs[:, n].tolist() == pytest.approx(came.tolist(), abs=1e-3)
-        assert found.right[:, n].tolist() == (said.argmax(-1) == torch.tensor(ids)).tolist()
+        assert found.correct[:, n].tolist() == (said.argmax(-1) == torch.tensor(ids)).tolist()
         assert found.features[:, n, 1].tolist() == pytest.approx(
             said.amax(-1).exp().tolist(), abs=1e-3
         )
@@ -77,9 +77,9 @@ def test_hears_what_uncached_models_say(engine, fuse, texts):
 def test_hears_unlike_vocabularies_by_the_entries_of_the_fuse(engine, texts):
     fuse = TokenFuse((zoo("general-1"), zoo("other")), ("general", "other"), align=UNION)
     found = read_members(engine, fuse, texts[:5])
-    assert found.features.shape == (len(found.right), 2, 3)
-    assert found.hidden.shape == (len(found.right), 0)
-    assert found.right.float().mean(0).tolist()[1] > 0.3
+    assert found.features.shape == (len(found.correct), 2, 3)
+    assert found.hidden.shape == (len(found.correct), 0)
+    assert found.correct.float().mean(0).tolist()[1] > 0.3
 
 
 def loss_of(heard, gate=None):
@@ -113,9 +113,9 @@ class Side:
 def test_what_routed_learns_trusts_right_tokens_more(heard):
     state = train_routed(heard, width=16, steps=300)
     gate = routed_gate([Side()], taught=FittedState("x", lambda: state))
-    known = heard.right.any(1)
+    known = heard.correct.any(1)
     trust = gate.chance(Distributions(torch.zeros(len(known), 2)), heard.hidden)
-    right, wrong = trust[heard.right[:, 0]], trust[known & ~heard.right[:, 0]]
+    right, wrong = trust[heard.correct[:, 0]], trust[known & ~heard.correct[:, 0]]
     assert state.facts["trusted"] == len(right)
     assert right.mean() > wrong.mean() + 0.2
 
@@ -125,9 +125,9 @@ def test_what_critical_learns_finds_tokens_that_only_others_know(heard):
     gate = critical_gate([Side()], taught=FittedState("x", lambda: state))
     ((weight, bias),) = gate.layers
     chance = (heard.features[:, 0] @ weight + bias)[:, 0].sigmoid()
-    wrong = heard.right.any(1) & ~heard.right[:, 0]
+    wrong = heard.correct.any(1) & ~heard.correct[:, 0]
     assert chance[wrong].mean() > 0.6
-    assert chance[heard.right[:, 0]].mean() < 0.4
+    assert chance[heard.correct[:, 0]].mean() < 0.4
 
 
 def test_teaching_is_the_same_twice(heard):
@@ -159,12 +159,12 @@ def test_what_teaches_nothing_is_said_in_words(engine, fuse, heard):
     with pytest.raises(Mistakes, match="no text to learn from"):
         read_members(engine, fuse, [])
     same = MemberReadings(
-        heard.features, heard.logprobs, torch.ones_like(heard.right), heard.hidden
+        heard.features, heard.logprobs, torch.ones_like(heard.correct), heard.hidden
     )
     for teach in (train_critical, train_routed):
         with pytest.raises(Mistakes, match="right wherever another is"):
             teach(same)
-    deaf = MemberReadings(heard.features, heard.logprobs, heard.right, heard.hidden[:, :0])
+    deaf = MemberReadings(heard.features, heard.logprobs, heard.correct, heard.hidden[:, :0])
     with pytest.raises(Mistakes, match="learns from hidden states"):
         train_routed(deaf)
 

@@ -10,10 +10,10 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from composer.engine.engine import Engine
-from composer.engine.rows.attention import Attention
+from composer.engine.rows.attention import BatchedAttention
 from composer.engine.rows.row import Feed
 from composer.engine.rows.runner import Runner
-from composer.engine.rows.states import States
+from composer.engine.rows.states import RecurrentStates
 from composer.engine.weights.local import LocalModel
 from composer.values import Sampling
 
@@ -282,8 +282,8 @@ def said(ids):
 
 def unlike(runner, texts, wanted):
     """How far logits are from those of `generate` when rows are cut back and forked."""
-    rows = [runner.rows.join() for _ in texts]
-    runner.step([Feed(row, text[:3], ()) for row, text in zip(rows, texts, strict=True)])
+    rows = [runner.rows.allocate() for _ in texts]
+    runner.forward([Feed(row, text[:3], ()) for row, text in zip(rows, texts, strict=True)])
     whole = [[*text, *ids] for text, (ids, _) in zip(texts, wanted, strict=True)]
     logits = [each for _, each in wanted]
     worst = 0.0
@@ -299,7 +299,7 @@ def unlike(runner, texts, wanted):
         ]
         for feed in feeds:
             feed.keep = [len(feed.ids) - 1]
-        for found, each in zip(runner.step(feeds), logits, strict=True):
+        for found, each in zip(runner.forward(feeds), logits, strict=True):
             gap = (found - each[n]).abs().max() / each[n].abs().max()
             worst = max(worst, float(gap))
     return worst
@@ -308,9 +308,9 @@ def unlike(runner, texts, wanted):
 def detour(runner, rows):
     """Read what is no part of the texts, and take it back with some of what was."""
     for row in rows:
-        runner.rows.mark(row)
+        runner.rows.snapshot(row)
     lengths = [row.length for row in rows]
-    runner.step([Feed(row, [5, 6, 7, 8, 9][k:], ()) for k, row in enumerate(rows)])
+    runner.forward([Feed(row, [5, 6, 7, 8, 9][k:], ()) for k, row in enumerate(rows)])
     for k, (row, length) in enumerate(zip(rows, lengths, strict=True)):
         runner.rows.crop(row, length - k % 2)
 
@@ -318,9 +318,9 @@ def detour(runner, rows):
 def way_of(runner):
     """How rows are read."""
     rows = runner.rows
-    if isinstance(rows, Attention):
+    if isinstance(rows, BatchedAttention):
         return "packed" if rows.packs else "padded"
-    if isinstance(rows, States):
+    if isinstance(rows, RecurrentStates):
         return "states"
     return {None: "apart", 1: "apart, token by token", 0: "apart, all again"}[rows.pace]
 

@@ -111,7 +111,7 @@ def ask_prompt_score(engine, model, prompt):
 
 def ask_members(engine, model, prompts, text, **options):
     """Ask what each member says of an answer."""
-    return engine.listen(model, asking(prompts), text, **options)
+    return engine.teacher_force(model, asking(prompts), text, **options)
 
 
 def opened(declaration):

@@ -58,7 +58,7 @@ class StepRequest(ABC, Generic[R]):
         return None
 
     @property
-    def hidden(self) -> frozenset[int]:
+    def hidden_slots(self) -> frozenset[int]:
         """Leaves whose last hidden states [mark, size] are wanted too, behind the logits."""
         return frozenset()
 
@@ -67,7 +67,7 @@ class StepRequest(ABC, Generic[R]):
         return True
 
     @abstractmethod
-    def marks(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
+    def logit_positions(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
         """After how many of a leaf's tokens logits are wanted, and up to where it reads."""
 
     @classmethod
@@ -80,9 +80,9 @@ class StepRequest(ABC, Generic[R]):
 
     def readings(self) -> list[Reading]:
         """What the models of the cursor read."""
-        hidden = self.hidden
+        hidden = self.hidden_slots
         return [
-            Reading(slot, state, *self.marks(slot, state), slot in hidden)
+            Reading(slot, state, *self.logit_positions(slot, state), slot in hidden)
             for slot, state in self.sequence.states.items()
             if self.reads(slot)
         ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 import torch
 
 from composer.engine.requests.base import END, Replies, StepRequest
-from composer.engine.requests.fused import Fused, member_logits
+from composer.engine.requests.fused import FusedRequest, member_logits
 from composer.engine.sample import draw
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from composer.engine.group import Group
     from composer.engine.phase import Phase
     from composer.engine.reading import MemberLogits
-    from composer.engine.requests.fused import Fusion
+    from composer.engine.requests.fused import FusedBatch
     from composer.engine.sequence import MemberState, SequenceState
     from composer.values.processing import Processing
     from composer.values.requests import Sampling
 
-__all__ = ["Draw", "Drawn", "Rank", "Ranked", "ReadAhead", "ScoreEntries"]
+__all__ = ["Draw", "Drawn", "Prefill", "Rank", "Ranked", "ScoreEntries"]
 
 
 @dataclass(eq=False, slots=True)
@@ -37,7 +37,7 @@ class Drawn:
 
 
 @dataclass(eq=False, slots=True)
-class Draw(Fused[Drawn]):
+class Draw(FusedRequest[Drawn]):
     """Ask for one entry to be drawn at the cursor.
 
     Where the group has a gate, `opened` says that it opened here, and `held` keeps the logits
@@ -45,19 +45,19 @@ class Draw(Fused[Drawn]):
     """
 
     sequence: SequenceState
-    how: Sampling
-    luck: float
+    sampling: Sampling
+    uniform: float
     phase: Phase | None = None
-    opened: bool = False
-    held: Mapping[int, Tensor] = field(default_factory=dict)
+    gate_open: bool = False
+    earlier_logits: Mapping[int, Tensor] = field(default_factory=dict)
 
     @property
     def processing(self) -> Processing | None:
         """As who writes asks."""
-        return self.how.processing
+        return self.sampling.processing
 
     @property
-    def hidden(self) -> frozenset[int]:
+    def hidden_slots(self) -> frozenset[int]:
         """The first member's, where the gate looks at them."""
         group = self.sequence.group
         hidden = group.gate is not None and group.gate.hidden
@@ -67,56 +67,61 @@ class Draw(Fused[Drawn]):
     def weights(self) -> Sequence[float]:
         """The members' weights: all of it the first one's where a gate stays shut."""
         group, weights = self.sequence.group, self.sequence.weights
-        if group.gate is None or self.opened:
+        if group.gate is None or self.gate_open:
             return weights
         return (1.0, *(0.0 for _ in weights[1:]))
 
     @property
-    def sampling(self) -> Sampling:
+    def effective_sampling(self) -> Sampling:
         """How to draw: some gates take the likeliest entry where they open."""
         gate = self.sequence.group.gate
-        greedy = gate is not None and gate.greedy and self.opened
-        return replace(self.how, temperature=0.0) if greedy else self.how
+        greedy = gate is not None and gate.greedy and self.gate_open
+        return replace(self.sampling, temperature=0.0) if greedy else self.sampling
 
     def reads(self, slot: int) -> bool:
         """Behind a gate, the first member's leaves read, the others if it opens."""
         group = self.sequence.group
-        return not group.lazy or group.gate is None or (slot in group.first_slots) != self.opened
+        return not group.lazy or group.gate is None or (slot in group.first_slots) != self.gate_open
 
     @classmethod
     def pass_gate(cls, group: Group, asked: Sequence[tuple[Self, MemberLogits]]) -> set[Self]:
         """Ask the gate once for each draw; where it opens, the other members may have to read."""
-        fresh = [(request, logits) for request, logits in asked if not request.opened]
+        fresh = [(request, logits) for request, logits in asked if not request.gate_open]
         if group.gate is not None and fresh:
             logits = member_logits(group, fresh)
             opens = group.gate(
                 group.first_distributions(logits), group.first_hidden_states(logits)
             ).tolist()
             for row, ((request, own), opened) in enumerate(zip(fresh, opens, strict=True)):
-                request.opened = opened
-                if request.must_wait(own):
+                request.gate_open = opened
+                if request.waits_for_members(own):
                     lead = group.first_slots
-                    request.held = {slot: _row(group, logits[slot], slot, row) for slot in lead}
-        return {request for request, own in asked if request.must_wait(own)}
+                    request.earlier_logits = {
+                        slot: _row(group, logits[slot], slot, row) for slot in lead
+                    }
+        return {request for request, own in asked if request.waits_for_members(own)}
 
-    def must_wait(self, own: MemberLogits) -> bool:
+    def waits_for_members(self, own: MemberLogits) -> bool:
         """Whether the gate opened and nobody but the lead has read."""
         leading = all(reading.slot in self.sequence.group.first_slots for reading in own.readings)
-        return self.opened and leading and 0 < len(own.readings) < len(self.sequence.states)
+        return self.gate_open and leading and 0 < len(own.readings) < len(self.sequence.states)
 
     @classmethod
-    def measure(cls, fusion: Fusion, asked: Sequence[tuple[Self, int]]) -> list[Tensor]:
+    def device_values(cls, fusion: FusedBatch, asked: Sequence[tuple[Self, int]]) -> list[Tensor]:
         """Draw an entry [n] for each request; and their log-probabilities [n]."""
         rows = [row for _, row in asked]
-        how, luck = [request.sampling for request, _ in asked], [r.luck for r, _ in asked]
+        how, luck = (
+            [request.effective_sampling for request, _ in asked],
+            [r.uniform for r, _ in asked],
+        )
         entries = draw(fusion.fused, rows, how, luck)
         own = fusion.fused.logprobs_of(torch.tensor(rows, device=entries.device), entries)
         return [entries.double(), own.double()]
 
     @classmethod
-    def tell(
+    def reply_values(
         cls,
-        fusion: Fusion,
+        fusion: FusedBatch,
         asked: Sequence[tuple[Self, int]],
         values: Iterator[float],
         replies: Replies,
@@ -138,70 +143,70 @@ class Ranked:
 
     entries: list[int]
     logprobs: list[float]
-    asked: Tensor
+    candidates: Tensor
     scores: Tensor
 
-    def wider(self, count: int) -> Ranked:
+    def top(self, count: int) -> Ranked:
         """The likeliest `count` of all that were asked about."""
-        count = min(count, len(self.asked))
+        count = min(count, len(self.candidates))
         if count <= len(self.entries):
             return self
         best = self.scores.topk(count)
         return replace(
-            self, entries=self.asked[best.indices].tolist(), logprobs=best.values.tolist()
+            self, entries=self.candidates[best.indices].tolist(), logprobs=best.values.tolist()
         )
 
 
 @dataclass(eq=False, slots=True)
-class Rank(Fused[Ranked]):
+class Rank(FusedRequest[Ranked]):
     """Ask for the likeliest `count` of some entries [n] at the cursor."""
 
     sequence: SequenceState
     entries: Tensor
     count: int
-    how: Sampling | None = None
+    sampling: Sampling | None = None
     scores: Tensor | None = None
 
     @property
     def processing(self) -> Processing | None:
         """As who writes asks."""
-        return self.how.processing if self.how else None
+        return self.sampling.processing if self.sampling else None
 
     @property
-    def found(self) -> int:
+    def result_count(self) -> int:
         """How many there are."""
         return min(self.count, len(self.entries))
 
     @classmethod
-    def measure(cls, fusion: Fusion, asked: Sequence[tuple[Self, int]]) -> list[Tensor]:
+    def device_values(cls, fusion: FusedBatch, asked: Sequence[tuple[Self, int]]) -> list[Tensor]:
         """For each request the best log-probabilities [rank], and whose they are [rank]."""
         whole = fusion.fused.to_dense(len(fusion.group.space))
         parts: list[Tensor] = []
         for request, row in asked:
             request.scores = whole.logprobs([row])[0, request.entries]
-            best = request.scores.topk(request.found)
+            best = request.scores.topk(request.result_count)
             parts += [best.values.double(), request.entries[best.indices].double()]
         return parts
 
     @classmethod
-    def tell(
+    def reply_values(
         cls,
-        fusion: Fusion,
+        fusion: FusedBatch,
         asked: Sequence[tuple[Self, int]],
         values: Iterator[float],
         replies: Replies,
     ) -> None:
         """Reply what was ranked."""
         for request, row in asked:
-            logprobs = list(islice(values, request.found))
-            entries = [int(entry) for entry in islice(values, request.found)]
+            logprobs = list(islice(values, request.result_count))
+            entries = [int(entry) for entry in islice(values, request.result_count)]
             assert request.scores is not None
             ranked = Ranked(entries, logprobs, request.entries, request.scores)
             fusion.reply(replies, request, row, sum(logprobs[:1]), ranked)
 
 
 @dataclass(eq=False, slots=True)
-class ScoreEntries(Fused[list[float]]):
+class ScoreEntries(FusedRequest[list[float]]):
     """Ask for the log-probabilities of a cursor's entries from `start` on, at least one.
 
     `end` also asks for that of the end after them, whichever entry says it. With `how` the entries
@@ -211,12 +216,12 @@ class ScoreEntries(Fused[list[float]]):
     sequence: SequenceState
     start: int
     end: bool = False
-    how: Sampling | None = None
+    sampling: Sampling | None = None
 
     @property
     def processing(self) -> Processing | None:
         """As who writes asks."""
-        return self.how.processing if self.how else None
+        return self.sampling.processing if self.sampling else None
 
     @property
     def targets(self) -> list[int]:
@@ -224,18 +229,18 @@ class ScoreEntries(Fused[list[float]]):
         return [*self.sequence.entries[self.start :], *([END] if self.end else ())]
 
     @property
-    def positions(self) -> int:
+    def position_count(self) -> int:
         """One before each entry, and one before the end."""
         return len(self.sequence.entries) - self.start + self.end
 
-    def marks(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
+    def logit_positions(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
         """Logits are wanted before every entry, and before the end."""
         del slot
         wanted = [*state.entry_starts[self.start :], *([len(state.ids)] if self.end else ())]
         return wanted, wanted[-1]
 
     @classmethod
-    def measure(cls, fusion: Fusion, asked: Sequence[tuple[Self, int]]) -> list[Tensor]:
+    def device_values(cls, fusion: FusedBatch, asked: Sequence[tuple[Self, int]]) -> list[Tensor]:
         """Log-probabilities of all entries; the end is what all end entries add up to."""
         places = [(row + n, t) for r, row in asked for n, t in enumerate(r.targets)]
         at = torch.tensor(places, device=fusion.group.device)
@@ -247,26 +252,26 @@ class ScoreEntries(Fused[list[float]]):
         return [values.double()]
 
     @classmethod
-    def tell(
+    def reply_values(
         cls,
-        fusion: Fusion,
+        fusion: FusedBatch,
         asked: Sequence[tuple[Self, int]],
         values: Iterator[float],
         replies: Replies,
     ) -> None:
         """Reply what was read."""
         for request, row in asked:
-            own = list(islice(values, request.positions))
+            own = list(islice(values, request.position_count))
             fusion.reply(replies, request, row, sum(own), own)
 
 
 @dataclass(eq=False, slots=True)
-class ReadAhead(StepRequest[None]):
+class Prefill(StepRequest[None]):
     """Ask that all tokens but the last be read, so that what follows reads no more than others."""
 
     sequence: SequenceState
 
-    def marks(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
+    def logit_positions(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
         """No logits are wanted."""
         del slot
         return (), len(state.ids) - 1

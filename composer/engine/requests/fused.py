@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 import torch
 
-from composer.engine.fault import drop_faulty
+from composer.engine.fault import drop_nan_member
 from composer.engine.requests.base import Replies, StepRequest
 
 if TYPE_CHECKING:
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
     from composer.engine.reading import MemberLogits
     from composer.engine.sequence import MemberState
 
-    AnyFused: TypeAlias = "Fused[Any]"
+    AnyFused: TypeAlias = "FusedRequest[Any]"
     Asked = Sequence[tuple[AnyFused, MemberLogits]]
 
-__all__ = ["Fused", "Fusion", "member_logits"]
+__all__ = ["FusedBatch", "FusedRequest", "member_logits"]
 
 R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
-class Fusion:
+class FusedBatch:
     """The fused distribution at all positions of some requests, and what it was made of.
 
     `logits` [position, width] are each leaf's, None for one that no position runs.
@@ -42,28 +42,28 @@ class Fusion:
     fused: Distributions
 
     def reply(
-        self, replies: Replies, request: Fused[R], row: int, logprob: float, value: R
+        self, replies: Replies, request: FusedRequest[R], row: int, logprob: float, value: R
     ) -> None:
         """Reply, unless a log-probability at the request's positions is no number."""
         if math.isnan(logprob):
-            rows = slice(row, row + request.positions)
-            replies.fail(request, drop_faulty(request.sequence, self.logits, rows))
+            rows = slice(row, row + request.position_count)
+            replies.fail(request, drop_nan_member(request.sequence, self.logits, rows))
         else:
             replies.give(request, value)
 
 
-class Fused(StepRequest[R]):
+class FusedRequest(StepRequest[R]):
     """A request for something of the fused distribution, at its positions; it has at least one."""
 
     __slots__ = ()
 
     @property
-    def positions(self) -> int:
+    def position_count(self) -> int:
         """At how many positions the distribution is wanted."""
         return 1
 
     @property
-    def held(self) -> Mapping[int, Tensor]:
+    def earlier_logits(self) -> Mapping[int, Tensor]:
         """Logits [position, width] of leaves that read in a step before."""
         return {}
 
@@ -72,7 +72,7 @@ class Fused(StepRequest[R]):
         """What the members weigh."""
         return self.sequence.weights
 
-    def marks(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
+    def logit_positions(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
         """Logits are wanted after the last token."""
         del slot
         whole = len(state.ids)
@@ -86,14 +86,14 @@ class Fused(StepRequest[R]):
 
     @classmethod
     @abstractmethod
-    def measure(cls, fusion: Fusion, asked: Sequence[tuple[Self, int]]) -> list[Tensor]:
+    def device_values(cls, fusion: FusedBatch, asked: Sequence[tuple[Self, int]]) -> list[Tensor]:
         """Numbers [n] that requests of this class want on the host; each with its first row."""
 
     @classmethod
     @abstractmethod
-    def tell(
+    def reply_values(
         cls,
-        fusion: Fusion,
+        fusion: FusedBatch,
         asked: Sequence[tuple[Self, int]],
         values: Iterator[float],
         replies: Replies,
@@ -108,23 +108,23 @@ class Fused(StepRequest[R]):
             asked = _admitted(group, asked)
         if not asked:
             return replies
-        counts = [request.positions for request, _ in asked]
+        counts = [request.position_count for request, _ in asked]
         weights = [
             request.weights
             for (request, _), count in zip(asked, counts, strict=True)
             for _ in range(count)
         ]
         logits = member_logits(group, asked)
-        fusion = Fusion(group, logits, group.fuse(logits, weights))
+        fusion = FusedBatch(group, logits, group.fuse(logits, weights))
         kinds: dict[type[AnyFused], list[tuple[AnyFused, int]]] = {}
         row = 0
         for (request, _), count in zip(asked, counts, strict=True):
             kinds.setdefault(type(request), []).append((request, row))
             row += count
-        parts = [part for kind, some in kinds.items() for part in kind.measure(fusion, some)]
+        parts = [part for kind, some in kinds.items() for part in kind.device_values(fusion, some)]
         values = iter(torch.cat(parts).tolist())
         for kind, some in kinds.items():
-            kind.tell(fusion, some, values, replies)
+            kind.reply_values(fusion, some, values, replies)
         return replies
 
 
@@ -148,8 +148,8 @@ def _of_leaf(group: Group, slot: int, asked: Asked) -> Tensor | None:
     held: list[Tensor] = []
     runs = False
     for request, logits in asked:
-        count = request.positions
-        kept, start = request.held.get(slot), logits.start(slot)
+        count = request.position_count
+        kept, start = request.earlier_logits.get(slot), logits.first_row(slot)
         if kept is not None:
             held.append(kept)
             places.append(-len(held))

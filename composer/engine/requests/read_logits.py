@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from composer.engine.fault import drop_faulty
+from composer.engine.fault import drop_nan_member
 from composer.engine.requests.base import Replies, StepRequest
 
 if TYPE_CHECKING:
@@ -32,13 +32,13 @@ class ReadLogits(StepRequest[Mapping[int, Tensor]]):
 
     sequence: SequenceState
     at: Mapping[int, Sequence[int]]
-    hidden: frozenset[int] = frozenset()
+    hidden_slots: frozenset[int] = frozenset()
 
     def reads(self, slot: int) -> bool:
         """Whether a leaf reads for this request."""
         return bool(self.at.get(slot))
 
-    def marks(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
+    def logit_positions(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
         """After how many of a leaf's tokens logits are wanted, and up to where it reads."""
         del state
         return self.at[slot], self.at[slot][-1]
@@ -48,10 +48,10 @@ class ReadLogits(StepRequest[Mapping[int, Tensor]]):
         """Hand the logits over; those that are no numbers are an error."""
         replies = Replies()
         for request, own in asked:
-            logits = own.by_leaf()
+            logits = own.by_slot()
             if any(each.isnan().any() for each in logits.values()):
                 heard = [logits.get(slot) for slot in range(len(group.slots))]
-                replies.fail(request, drop_faulty(request.sequence, heard, slice(None)))
+                replies.fail(request, drop_nan_member(request.sequence, heard, slice(None)))
             else:
                 replies.give(request, logits)
         return replies

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.engine.fault import drop_faulty
+from composer.engine.fault import drop_nan_member
 from composer.engine.requests.base import END, Replies, StepRequest
 from composer.engine.sample import likeliest
 
@@ -33,7 +33,7 @@ class TokenScores:
     """For each token its log-probability under the model itself, and the likeliest token there."""
 
     logprobs: list[float]
-    best: list[int]
+    likeliest: list[int]
 
 
 @dataclass(eq=False)
@@ -47,18 +47,18 @@ class ScoreTokens(StepRequest[dict[int, TokenScores]]):
     sequence: SequenceState
     tokens: Mapping[int, Sequence[int]]
     phase: Phase | None = None
-    how: Sampling | None = None
+    sampling: Sampling | None = None
 
     @property
     def processing(self) -> Processing | None:
         """As who writes asks."""
-        return self.how.processing if self.how else None
+        return self.sampling.processing if self.sampling else None
 
     def reads(self, slot: int) -> bool:
         """Only leaves that were given something read."""
         return bool(self.tokens.get(slot))
 
-    def marks(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
+    def logit_positions(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
         """Logits are wanted before every token."""
         tokens = self.tokens[slot]
         start = len(state.ids) - len(tokens) + (tokens[-1] == END)
@@ -67,7 +67,7 @@ class ScoreTokens(StepRequest[dict[int, TokenScores]]):
     @classmethod
     def answer(cls, group: Group, asked: Sequence[tuple[ScoreTokens, MemberLogits]]) -> Replies:
         """Answer all of them with one transfer to the host."""
-        own = [(request, logits.by_leaf()) for request, logits in asked]
+        own = [(request, logits.by_slot()) for request, logits in asked]
         lines = [(r, slot, logits[slot]) for r, logits in own for slot in sorted(logits)]
         parts = [part for line in lines for part in _scored(group, *line)]
         values = iter(torch.cat(parts).tolist() if parts else ())
@@ -76,7 +76,7 @@ class ScoreTokens(StepRequest[dict[int, TokenScores]]):
             scores = {slot: _told(request.tokens[slot], values) for slot in sorted(logits)}
             if any(math.isnan(sum(each.logprobs)) for each in scores.values()):
                 heard = [logits.get(n) for n in range(len(group.slots))]
-                replies.fail(request, drop_faulty(request.sequence, heard, slice(None)))
+                replies.fail(request, drop_nan_member(request.sequence, heard, slice(None)))
             else:
                 replies.give(request, scores)
         return replies

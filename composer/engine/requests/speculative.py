@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.engine.fault import drop_faulty
+from composer.engine.fault import drop_nan_member
 from composer.engine.requests.base import Replies, StepRequest
 from composer.engine.requests.entries import Drawn
-from composer.engine.sample import likeliest, pick, processed
+from composer.engine.sample import draw_column, likeliest, sampling_probabilities
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -58,7 +58,7 @@ class Proposal:
 
     entry: int
     logits: Mapping[int, Tensor]
-    chances: Tensor | None
+    probabilities: Tensor | None
 
 
 @dataclass(eq=False)
@@ -66,7 +66,7 @@ class StepResult:
     """What a step came to: proposals accepted, the entry instead of the first that was not."""
 
     accepted: list[Drawn] = field(default_factory=list)
-    instead: Drawn | None = None
+    replacement: Drawn | None = None
     proposal: Proposal | None = None
 
 
@@ -79,38 +79,38 @@ class SpeculativeStep(StepRequest[StepResult]):
     """
 
     sequence: SequenceState
-    how: Sampling
-    side: DraftingMembers
+    sampling: Sampling
+    drafters: DraftingMembers
     start: int
-    judged: Sequence[Proposal]
-    more: bool
-    luck: Sequence[float]
+    proposals: Sequence[Proposal]
+    propose: bool
+    uniforms: Sequence[float]
     phase: Phase
 
     @property
     def processing(self) -> Processing | None:
         """As who writes asks."""
-        return self.how.processing
+        return self.sampling.processing
 
     def reads(self, slot: int) -> bool:
         """Only the side's own leaves read."""
-        return slot in self.side.slots
+        return slot in self.drafters.slots
 
-    def marks(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
+    def logit_positions(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
         """Logits are wanted before every proposal that is judged, and after the last entry."""
         del slot
         whole = len(state.ids)
-        before = state.entry_starts[self.start : self.start + len(self.judged)]
-        before += [whole] * (len(self.judged) - len(before))  # the end is proposed, never read
-        wanted = [*before, whole] if self.more else before
+        before = state.entry_starts[self.start : self.start + len(self.proposals)]
+        before += [whole] * (len(self.proposals) - len(before))  # the end is proposed, never read
+        wanted = [*before, whole] if self.propose else before
         return wanted, wanted[-1]
 
     @classmethod
     def answer(cls, group: Group, asked: Sequence[tuple[SpeculativeStep, MemberLogits]]) -> Replies:
         """Answer steps of any sides; one transfer to the host."""
-        heard = [(step, logits.by_leaf()) for step, logits in asked]
-        judging = [(step, own) for step, own in heard if step.judged]
-        asking = [(step, own) for step, own in heard if step.more]
+        heard = [(step, logits.by_slot()) for step, logits in asked]
+        judging = [(step, own) for step, own in heard if step.proposals]
+        asking = [(step, own) for step, own in heard if step.propose]
         verdict = _Verdict(group, judging) if judging else None
         offers = [_offers(group, side, asking) for side in _sides(asking)]
         parts = [*(verdict.parts if verdict else ()), *(entry.double() for _, entry, _ in offers)]
@@ -130,25 +130,25 @@ class SpeculativeStep(StepRequest[StepResult]):
 
 
 def _sides(heard: Heard) -> list[DraftingMembers]:
-    return list(dict.fromkeys(step.side for step, _ in heard))
+    return list(dict.fromkeys(step.drafters for step, _ in heard))
 
 
 def _offers(
     group: Group, side: DraftingMembers, asking: Heard
 ) -> tuple[Heard, Tensor, dict[int, Tensor]]:
     """What one side proposes for some steps: entries [step], and the chances of those drawn."""
-    steps = [(step, own) for step, own in asking if step.side == side]
+    steps = [(step, own) for step, own in asking if step.drafters == side]
     logits = [
         _stacked([own[slot][-1:] if slot in own else None for _, own in steps])
         for slot in range(len(group.slots))
     ]
     said = group.fuse_members(side.members, logits, [side.weights] * len(steps))
     entries = likeliest(said.scores)
-    warm = [n for n, (step, _) in enumerate(steps) if step.how.temperature > 0]
+    warm = [n for n, (step, _) in enumerate(steps) if step.sampling.temperature > 0]
     chances: dict[int, Tensor] = {}
     if warm:
-        p = processed(said, warm, [steps[n][0].how for n in warm])
-        entries[warm] = pick(p, [steps[n][0].luck[-1] for n in warm])
+        p = sampling_probabilities(said, warm, [steps[n][0].sampling for n in warm])
+        entries[warm] = draw_column(p, [steps[n][0].uniforms[-1] for n in warm])
         chances = dict(zip(warm, p, strict=True))
     return steps, entries, chances
 
@@ -166,13 +166,13 @@ class _Verdict:
 
     def __init__(self, group: Group, judging: Heard) -> None:
         self._judging = judging
-        counts = [len(step.judged) for step, _ in judging]
+        counts = [len(step.proposals) for step, _ in judging]
         self._starts = [sum(counts[:n]) for n in range(len(judging))]
         self._said = [_both(judging, slot) for slot in range(len(group.slots))]
-        weights = [step.sequence.weights for step, _ in judging for _ in step.judged]
+        weights = [step.sequence.weights for step, _ in judging for _ in step.proposals]
         self._fused = group.fuse(self._said, weights).to_dense(len(group.space))
         device = self._fused.scores.device
-        targets = [proposal.entry for step, _ in judging for proposal in step.judged]
+        targets = [proposal.entry for step, _ in judging for proposal in step.proposals]
         self._targets = torch.tensor(targets, device=device)
         self.parts = self._judge()
 
@@ -180,7 +180,7 @@ class _Verdict:
         """For each position whether it is accepted, what stands there if not, and logarithms."""
         instead = likeliest(self._fused.scores)
         good = instead == self._targets
-        if any(step.how.temperature > 0 for step, _ in self._judging):
+        if any(step.sampling.temperature > 0 for step, _ in self._judging):
             warm = _Warm.of(self._judging, self._starts, self._fused)
             good[warm.places] = warm.accepts(self._targets)
             instead[warm.places] = warm.instead()
@@ -198,16 +198,16 @@ class _Verdict:
         places = len(self._targets)
         good, instead, own, other = (values[n * places : (n + 1) * places] for n in range(4))
         for start, (step, _) in zip(self._starts, self._judging, strict=True):
-            result, end = results[step], start + len(step.judged)
+            result, end = results[step], start + len(step.proposals)
             stop = next((at for at in range(start, end) if not good[at]), end)
             result.accepted = [
                 Drawn(proposal.entry, logprob)
-                for proposal, logprob in zip(step.judged, own[start:stop], strict=False)
+                for proposal, logprob in zip(step.proposals, own[start:stop], strict=False)
             ]
             if stop < end:
-                result.instead, result.proposal = Drawn(int(instead[stop]), other[stop]), None
+                result.replacement, result.proposal = Drawn(int(instead[stop]), other[stop]), None
             if any(map(math.isnan, (*own[start:stop], *other[stop : min(stop + 1, end)]))):
-                replies.fail(step, drop_faulty(step.sequence, self._said, slice(start, end)))
+                replies.fail(step, drop_nan_member(step.sequence, self._said, slice(start, end)))
 
 
 def _both(judging: Heard, slot: int) -> Tensor | None:
@@ -215,9 +215,9 @@ def _both(judging: Heard, slot: int) -> Tensor | None:
     parts: list[Tensor | None] = []
     for step, own in judging:
         if slot in own:
-            parts.append(own[slot][: len(step.judged)])
+            parts.append(own[slot][: len(step.proposals)])
         else:
-            parts.extend(proposal.logits.get(slot) for proposal in step.judged)
+            parts.extend(proposal.logits.get(slot) for proposal in step.proposals)
     return _stacked(parts)
 
 
@@ -241,17 +241,17 @@ class _Warm:
         steps = [
             (start, step)
             for start, (step, _) in zip(starts, judging, strict=True)
-            if step.how.temperature > 0
+            if step.sampling.temperature > 0
         ]
-        places = [start + n for start, step in steps for n in range(len(step.judged))]
-        how = [step.how for _, step in steps for _ in step.judged]
-        drawn = [proposal.chances for _, step in steps for proposal in step.judged]
+        places = [start + n for start, step in steps for n in range(len(step.proposals))]
+        how = [step.sampling for _, step in steps for _ in step.proposals]
+        drawn = [proposal.probabilities for _, step in steps for proposal in step.proposals]
         return cls(
             places,
-            processed(fused, places, how),
+            sampling_probabilities(fused, places, how),
             torch.stack([chances for chances in drawn if chances is not None]),
-            [u for _, step in steps for u in step.luck[: len(step.judged)]],
-            [step.luck[-2] for _, step in steps for _ in step.judged],
+            [u for _, step in steps for u in step.uniforms[: len(step.proposals)]],
+            [step.uniforms[-2] for _, step in steps for _ in step.proposals],
         )
 
     def accepts(self, targets: Tensor) -> Tensor:
@@ -264,4 +264,4 @@ class _Warm:
         """Draw from `max(p - q, 0)` at each place; from `p` where rounding leaves nothing."""
         rest = (self.p - self.q).clamp(min=0.0)
         some = rest.sum(-1, keepdim=True) > 0
-        return pick(torch.where(some, rest, self.p), self.again)
+        return draw_column(torch.where(some, rest, self.p), self.again)

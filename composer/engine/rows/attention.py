@@ -10,8 +10,8 @@ from composer.engine.rows.forward import cache_name, takes_rows_to_keep
 from composer.engine.rows.head import head_of, projecting
 from composer.engine.rows.packed import NotPacked, packed
 from composer.engine.rows.packing import Packing
-from composer.engine.rows.row import GAP, Feed, alike, cut, neighbours
-from composer.engine.rows.slots import WHOLE, Slots
+from composer.engine.rows.row import GAP, Feed, group_adjacent, group_by_length, split_by_tokens
+from composer.engine.rows.slots import WHOLE, KeyValueCache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from composer.engine.rows.slots import View
     from composer.engine.weights.local import LocalModel
 
-__all__ = ["Attention"]
+__all__ = ["BatchedAttention"]
 
 _SHORT = 4  # tokens a row up to which padding beats a pass of its own
 _WASTE = 1.3  # padded tokens for each real one, among new rows
 _AT_ONCE = 4096  # tokens in one pass
 
 
-class Attention(Slots):
+class BatchedAttention(KeyValueCache):
     """Slots of one model, and the forward passes that fill them.
 
     Passes are packed, without padding, where the model's layers take an attention function of
@@ -52,13 +52,13 @@ class Attention(Slots):
         self._takes_keep = takes_rows_to_keep(model.module)
         self._head = head_of(model.module)
 
-    def step(self, feeds: Sequence[Feed]) -> Tensor:
+    def forward(self, feeds: Sequence[Feed]) -> Tensor:
         """Feed rows, in as few passes as their lengths allow; logits [all kept, vocabulary]."""
         batches = list(self._batches(feeds))
         # tokens one by one are in no need of packing, if no crowd of idle rows lies between them
         packs = self.packs and (len(batches) > 1 or any(len(feed.ids) > 1 for feed in feeds))
         if packs:
-            batches = list(cut(feeds, _AT_ONCE))
+            batches = list(split_by_tokens(feeds, _AT_ONCE))
         before = [(feed.row, feed.row.length) for feed in feeds]
         try:
             done = [self._forward(batch, packs=packs) for batch in batches]
@@ -83,10 +83,10 @@ class Attention(Slots):
     def _batches(self, feeds: Sequence[Feed]) -> Iterator[list[Feed]]:
         """Share padded passes among new rows of like length, and neighbours that feed little."""
         new = [feed for feed in feeds if not feed.row.length and len(feed.ids) > _SHORT]
-        yield from alike(sorted(new, key=lambda feed: len(feed.ids)), _WASTE, _AT_ONCE)
+        yield from group_by_length(sorted(new, key=lambda feed: len(feed.ids)), _WASTE, _AT_ONCE)
         old = [feed for feed in feeds if feed.row.length or len(feed.ids) <= _SHORT]
         short = sorted((f for f in old if len(f.ids) <= _SHORT), key=lambda f: f.row.index)
-        yield from neighbours(short, GAP)
+        yield from group_adjacent(short, GAP)
         yield from ([feed] for feed in old if len(feed.ids) > _SHORT)
 
     def _forward(self, batch: Sequence[Feed], *, packs: bool) -> Tensor:

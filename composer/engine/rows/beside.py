@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from composer.engine.rows.row import Feed, RowCache
     from composer.engine.weights.local import LocalModel
 
-__all__ = ["beside"]
+__all__ = ["logits_and_hidden"]
 
 
-def beside(model: LocalModel, rows: RowCache, feeds: Sequence[Feed]) -> tuple[Tensor, Tensor]:
+def logits_and_hidden(
+    model: LocalModel, rows: RowCache, feeds: Sequence[Feed]
+) -> tuple[Tensor, Tensor]:
     """Feed rows; logits [all kept, vocabulary] and last hidden states [all kept, size].
 
     Whatever a kind of cache does to logits, to order and to choose rows, it does to both; where a
@@ -32,7 +34,7 @@ def beside(model: LocalModel, rows: RowCache, feeds: Sequence[Feed]) -> tuple[Te
         raise _refused(model)
     sizes: set[tuple[int, int]] = set()
     with _joined(head, sizes):
-        both = rows.step(feeds)
+        both = rows.forward(feeds)
     vocabulary, size = sizes.pop() if len(sizes) == 1 else (0, 0)
     if len(both) and both.shape[1] != vocabulary + size:
         raise _refused(model)

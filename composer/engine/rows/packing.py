@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from composer.engine.rows.row import GAP, neighbours
+from composer.engine.rows.row import GAP, group_adjacent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -72,7 +72,7 @@ class Packing:
         self.total = 0
         ranked = sorted(feeds, key=lambda feed: (len(feed.ids), feed.row.index))
         for width, alike in groupby(ranked, key=lambda feed: len(feed.ids)):
-            for batch in neighbours(list(alike), 0 if width > _SHORT else GAP):
+            for batch in group_adjacent(list(alike), 0 if width > _SHORT else GAP):
                 self._add(batch, width)
 
     def _add(self, batch: Sequence[Feed], width: int) -> None:

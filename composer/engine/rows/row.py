@@ -10,7 +10,15 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["GAP", "CacheRow", "Feed", "RowCache", "alike", "cut", "neighbours"]
+__all__ = [
+    "GAP",
+    "CacheRow",
+    "Feed",
+    "RowCache",
+    "group_adjacent",
+    "group_by_length",
+    "split_by_tokens",
+]
 
 GAP = 4
 """Idle rows that are cheaper to carry along than to go around."""
@@ -38,26 +46,26 @@ class RowCache(Protocol):
 
     live: list[CacheRow]
 
-    def join(self) -> CacheRow:
+    def allocate(self) -> CacheRow:
         """Open an empty row."""
 
-    def leave(self, row: CacheRow, *, wipe: bool = False) -> None:
+    def free(self, row: CacheRow, *, wipe: bool = False) -> None:
         """Close a row; `wipe` it if what it holds may be no numbers."""
 
     def fork(self, row: CacheRow) -> CacheRow:
         """Open a row that holds what another one does."""
 
-    def mark(self, row: CacheRow) -> None:
+    def snapshot(self, row: CacheRow) -> None:
         """Make it cheap to cut back to here."""
 
     def crop(self, row: CacheRow, length: int) -> int:
         """Cut back to a length, or to one before it where that is impossible; says which."""
 
-    def step(self, feeds: Sequence[Feed]) -> Tensor:
+    def forward(self, feeds: Sequence[Feed]) -> Tensor:
         """Feed rows, each at most once; logits [all kept, vocabulary] in the feeds' order."""
 
 
-def neighbours(feeds: Sequence[Feed], gap: int) -> Iterator[list[Feed]]:
+def group_adjacent(feeds: Sequence[Feed], gap: int) -> Iterator[list[Feed]]:
     """Cut feeds, sorted by place, where two rows lie more than `gap` places apart."""
     batch: list[Feed] = []
     for feed in feeds:
@@ -69,7 +77,7 @@ def neighbours(feeds: Sequence[Feed], gap: int) -> Iterator[list[Feed]]:
         yield batch
 
 
-def cut(feeds: Sequence[Feed], most: int) -> Iterator[list[Feed]]:
+def split_by_tokens(feeds: Sequence[Feed], most: int) -> Iterator[list[Feed]]:
     """Cut feeds where there would be more than `most` tokens in a pass."""
     batch: list[Feed] = []
     count = 0
@@ -83,7 +91,7 @@ def cut(feeds: Sequence[Feed], most: int) -> Iterator[list[Feed]]:
         yield batch
 
 
-def alike(feeds: Sequence[Feed], waste: float, most: int) -> Iterator[list[Feed]]:
+def group_by_length(feeds: Sequence[Feed], waste: float, most: int) -> Iterator[list[Feed]]:
     """Cut feeds, shortest first, where a longer one would pad too much.
 
     `waste` is how many padded tokens there may be for each real one, `most` how many in a pass.

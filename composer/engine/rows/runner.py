@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.engine.rows.attention import Attention
-from composer.engine.rows.beside import beside
+from composer.engine.rows.attention import BatchedAttention
+from composer.engine.rows.beside import logits_and_hidden
 from composer.engine.rows.forward import keeps_state
-from composer.engine.rows.separate import Separate
-from composer.engine.rows.states import States
+from composer.engine.rows.separate import SeparateCaches
+from composer.engine.rows.states import RecurrentStates
 from composer.engine.rows.trial import Trial, trials
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Runner:
         """Whether no row is open."""
         return not self.rows.live
 
-    def step(self, feeds: Sequence[Feed], *, hidden: bool = False) -> Tensor:
+    def forward(self, feeds: Sequence[Feed], *, hidden: bool = False) -> Tensor:
         """Feed each row its tokens; float logits [all kept, model.width].
 
         With `hidden` the last hidden states stand behind them [all kept, model.width + size].
@@ -61,9 +61,9 @@ class Runner:
 
     def _step(self, feeds: Sequence[Feed], *, hidden: bool) -> Tensor:
         if hidden:
-            logits, states = beside(self.model, self.rows, feeds)
+            logits, states = logits_and_hidden(self.model, self.rows, feeds)
             return torch.cat((logits[:, : self.model.width], states), 1).float()
-        return self.rows.step(feeds)[:, : self.model.width].float()
+        return self.rows.forward(feeds)[:, : self.model.width].float()
 
     def _choose(self) -> RowCache:
         """The first way of sharing passes by which the model reads rightly, else row by row."""
@@ -72,23 +72,23 @@ class Runner:
             tried = trials(self.model)
         except Exception as error:  # noqa: BLE001  # whatever it is, nothing is proved
             self.alone = f"no copy of it can be made with narrow windows ({type(error).__name__})"
-            return Separate(self.model, [Trial(self.model)])
+            return SeparateCaches(self.model, [Trial(self.model)])
         if strange:
             self.alone = f"it has layers of another kind ({', '.join(sorted(strange))})"
-            return Separate(self.model, tried)
+            return SeparateCaches(self.model, tried)
         if self.model.switch is not None:
             self.alone = f"it reads texts of over {self.model.switch} tokens by other positions"
-            return Separate(self.model, tried)
+            return SeparateCaches(self.model, tried)
         for way in self._ways():
             self.alone = next((why for each in tried if (why := each.failure(way))), None)
             if self.alone is None:
                 return way(self.model)
             self.padded = self.padded or self.alone
         self.padded = None
-        return Separate(self.model, tried)
+        return SeparateCaches(self.model, tried)
 
     def _ways(self) -> Sequence[Callable[[LocalModel], RowCache]]:
         """Ways of sharing passes, the fastest first."""
         if keeps_state(self.model.module):
-            return (States,)
-        return tuple(partial(Attention, packs=packs) for packs in (True, False))
+            return (RecurrentStates,)
+        return tuple(partial(BatchedAttention, packs=packs) for packs in (True, False))

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from composer.engine.rows.row import Feed
     from composer.engine.weights.local import LocalModel
 
-__all__ = ["Separate"]
+__all__ = ["SeparateCaches"]
 
 _SNAPSHOTS = 2
 _CUTS = 2, 6, 7, -4, -2, -1  # where texts are cut to find out how a cache is fed
 _TOLERANCE = {torch.float32: 1e-4}
 
 
-class Separate:
+class SeparateCaches:
     """A cache of transformers a row; the whole text again where no cache works.
 
     `pace` is how many tokens a cache that holds something is fed at once: None for any number,
@@ -49,14 +49,14 @@ class Separate:
         self._caches: dict[CacheRow, Cache | None] = {}
         self._snapshots: dict[CacheRow, list[tuple[int, Cache | None]]] = {}
 
-    def join(self) -> CacheRow:
+    def allocate(self) -> CacheRow:
         """Open an empty row."""
         row = CacheRow(len(self.live))
         self.live.append(row)
         self._read[row], self._caches[row], self._snapshots[row] = [], None, []
         return row
 
-    def leave(self, row: CacheRow, *, wipe: bool = False) -> None:
+    def free(self, row: CacheRow, *, wipe: bool = False) -> None:
         """Close a row."""
         del wipe
         last = self.live.pop()
@@ -68,12 +68,12 @@ class Separate:
     def fork(self, row: CacheRow) -> CacheRow:
         """Open a row that holds what another one does."""
         cache = copy.deepcopy(self._caches[row])  # first: without room for it no row is opened
-        other = self.join()
+        other = self.allocate()
         self._read[other], self._caches[other] = list(self._read[row]), cache
         other.length = row.length
         return other
 
-    def mark(self, row: CacheRow) -> None:
+    def snapshot(self, row: CacheRow) -> None:
         """Keep the cache to come back to; older ones are forgotten."""
         if self._caches[row] is not None:
             kept = self._snapshots[row][1 - _SNAPSHOTS :]
@@ -90,7 +90,7 @@ class Separate:
         row.length = back
         return back
 
-    def step(self, feeds: Sequence[Feed]) -> Tensor:
+    def forward(self, feeds: Sequence[Feed]) -> Tensor:
         """Feed rows one after another; logits [all kept, vocabulary]."""
         before = [(feed.row, feed.row.length) for feed in feeds]
         try:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = ["WHOLE", "Slots", "View"]
+__all__ = ["WHOLE", "KeyValueCache", "View"]
 
 View = tuple[slice, slice, slice] | None
 
@@ -22,7 +22,7 @@ WHOLE = slice(None), slice(None), slice(None)
 """A view of all cells."""
 
 
-class Slots:
+class KeyValueCache:
     """One tensor of keys and one of values a layer, [row, head, position, dim]; live rows first."""
 
     is_compileable = False  # transformers' word for a cache of one size; some models ask
@@ -37,7 +37,7 @@ class Slots:
         self._view: View = None
         self._before = 0
 
-    def join(self) -> CacheRow:
+    def allocate(self) -> CacheRow:
         """Open an empty row behind the last."""
         row = CacheRow(len(self.live))
         if row.index == self._rows:
@@ -45,7 +45,7 @@ class Slots:
         self.live.append(row)
         return row
 
-    def leave(self, row: CacheRow, *, wipe: bool = False) -> None:
+    def free(self, row: CacheRow, *, wipe: bool = False) -> None:
         """Close a row; the last one moves into its place, so that live rows stay a prefix."""
         last = self.live.pop()
         tables = (*self._keys, *self._values)
@@ -62,13 +62,13 @@ class Slots:
 
     def fork(self, row: CacheRow) -> CacheRow:
         """Open a row with a copy of another one's cells."""
-        copy = self.join()
+        copy = self.allocate()
         for table in (*self._keys, *self._values):
             table[copy.index, :, : row.length] = table[row.index, :, : row.length]
         copy.length = row.length
         return copy
 
-    def mark(self, row: CacheRow) -> None:
+    def snapshot(self, row: CacheRow) -> None:
         """Nothing: any row can be cut back to any length."""
 
     def crop(self, row: CacheRow, length: int) -> int:

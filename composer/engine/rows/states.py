@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from composer.engine.rows.row import Feed
     from composer.engine.weights.local import LocalModel
 
-__all__ = ["States"]
+__all__ = ["RecurrentStates"]
 
 _SNAPSHOTS = 4
 _MAX_STATE = 4  # the running maximum, which begins at minus infinity
 _SHIFTED = 2  # states that hold the last token's hidden vector
 
 
-class States:
+class RecurrentStates:
     """Five tensors [layer, row, hidden], gathered for a forward pass and scattered after it."""
 
     def __init__(self, model: LocalModel, rows: int = 4) -> None:
@@ -34,7 +34,7 @@ class States:
         widths = [config.hidden_size] * _SHIFTED + [config.attention_hidden_size] * 3
         self._state = [self._fresh(rows, width, kind) for kind, width in enumerate(widths)]
 
-    def join(self) -> CacheRow:
+    def allocate(self) -> CacheRow:
         """Open a row in the state of having read nothing."""
         row = CacheRow(len(self.live))
         if row.index == self._state[0].shape[1]:
@@ -47,7 +47,7 @@ class States:
         self._reset(row)
         return row
 
-    def leave(self, row: CacheRow, *, wipe: bool = False) -> None:
+    def free(self, row: CacheRow, *, wipe: bool = False) -> None:
         """Close a row; the last one moves into its place."""
         del wipe  # join resets
         last = self.live.pop()
@@ -60,14 +60,14 @@ class States:
 
     def fork(self, row: CacheRow) -> CacheRow:
         """Open a row in another one's state, snapshots included."""
-        copy = self.join()
+        copy = self.allocate()
         for state in self._state:
             state[:, copy.index] = state[:, row.index]
         copy.length = row.length
         self._snapshots[copy] = list(self._snapshots[row])
         return copy
 
-    def mark(self, row: CacheRow) -> None:
+    def snapshot(self, row: CacheRow) -> None:
         """Keep the state as it is now, to come back to; older ones are forgotten."""
         taken = [state[:, row.index].clone() for state in self._state]
         self._snapshots[row] = [*self._snapshots[row][1 - _SNAPSHOTS :], (row.length, taken)]
@@ -84,7 +84,7 @@ class States:
                 state[:, row.index] = old
         return row.length
 
-    def step(self, feeds: Sequence[Feed]) -> Tensor:
+    def forward(self, feeds: Sequence[Feed]) -> Tensor:
         """Feed rows of unlike counts: those that still have tokens go on, as far as the next end.
 
         Returns logits [all kept, vocabulary] in the order of feeds.

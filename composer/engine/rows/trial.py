@@ -77,11 +77,11 @@ class Trial:
 
     def _in_pieces(self, table: RowCache) -> Tensor:
         """The same of texts fed in uneven pieces, cut back, and of a copy of the first."""
-        rows = [table.join() for _ in self.texts]
+        rows = [table.allocate() for _ in self.texts]
         pairs = list(zip(rows, self.texts, strict=True))
-        table.step([Feed(row, text[: _HEAD - n % 2], ()) for n, (row, text) in enumerate(pairs)])
+        table.forward([Feed(row, text[: _HEAD - n % 2], ()) for n, (row, text) in enumerate(pairs)])
         self._detour(table, rows)
-        table.step([Feed(row, text[row.length : -_END], ()) for row, text in pairs])
+        table.forward([Feed(row, text[row.length : -_END], ()) for row, text in pairs])
         self._detour(table, rows)
         pairs = [*pairs, (table.fork(rows[0]), self.texts[0])]
         logits = []
@@ -89,7 +89,7 @@ class Trial:
             feeds = [Feed(row, text[row.length : len(text) - left], ()) for row, text in pairs]
             for feed in feeds:
                 feed.keep = [len(feed.ids) - 1]
-            logits.append(table.step(feeds))
+            logits.append(table.forward(feeds))
         return torch.stack(logits)
 
     def _detour(self, table: RowCache, rows: Sequence[CacheRow]) -> None:
@@ -98,7 +98,7 @@ class Trial:
             return
         lengths = [row.length for row in rows]
         for row in rows:
-            table.mark(row)
-        table.step([Feed(row, _DETOUR[n % 2 :], ()) for n, row in enumerate(rows)])
+            table.snapshot(row)
+        table.forward([Feed(row, _DETOUR[n % 2 :], ()) for n, row in enumerate(rows)])
         for row, length in zip(rows, lengths, strict=True):
             table.crop(row, length)

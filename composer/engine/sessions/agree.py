@@ -18,10 +18,10 @@ import torch
 from composer.engine.answer import GenerationState
 from composer.engine.distribution import Distributions
 from composer.engine.sample import draw
-from composer.engine.sessions.base import all_of, given, left
+from composer.engine.sessions.base import all_of, dropped_members, usage_by_member
 from composer.engine.sessions.moves import END, ByteMember, EntryIndex, agreements
-from composer.engine.sessions.settle import settle
-from composer.engine.sessions.write import begin
+from composer.engine.sessions.settle import set_prompt_weights
+from composer.engine.sessions.write import open_sequence
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -33,27 +33,31 @@ if TYPE_CHECKING:
     from composer.specs import ByteFuse
     from composer.values.requests import Completion, Generate, Sampling
 
-__all__ = ["agree"]
+__all__ = ["byte_fuse"]
 
 
-async def agree(
+async def byte_fuse(
     fuse: ByteFuse, groups: Sequence[Group], job: Generate, on_text: Callable[[str], None] | None
 ) -> Completion:
     """Write what the members agree on until all of them end."""
     search = _Search(fuse, job.sampling, on_text)
     try:
         first = _Hypothesis([], GenerationState(job.sampling, None))
-        search.going.append(first)
+        search.active.append(first)
         for name, weight, group, part in zip(
             fuse.names, fuse.normalized_weights(), groups, fuse.members, strict=True
         ):
             if weight:
-                sequence = begin(group, job, group.weights(part))
+                sequence = open_sequence(group, job, group.weights(part))
                 first.members.append(ByteMember(name, weight, sequence, EntryIndex.of(group)))
-                await settle(sequence, job.query)
+                await set_prompt_weights(sequence, job.query)
         best = await search.run()
-        usage = given((m.name, m.sequence.group, m.sequence.usage()) for m in best.members)
-        return replace(search.answer.close(usage), left=left(m.sequence for m in best.members))
+        usage = usage_by_member(
+            (m.name, m.sequence.group, m.sequence.usage()) for m in best.members
+        )
+        return replace(
+            search.answer.close(usage), left=dropped_members(m.sequence for m in best.members)
+        )
     finally:
         search.close()
 
@@ -68,19 +72,19 @@ class _Hypothesis:
 
     members: list[ByteMember]
     answer: GenerationState
-    waits: float = 0.0
+    pending_logprob: float = 0.0
     steps: list[tuple[Bytes, float]] = field(default_factory=list)
-    why: ModelError | None = None
+    error: ModelError | None = None
 
     @property
-    def late(self) -> list[ByteMember]:
+    def behind(self) -> list[ByteMember]:
         """Those who are behind the text; all of them where nobody is."""
-        return [member for member in self.members if member.behind] or self.members
+        return [member for member in self.members if member.unwritten] or self.members
 
     def score(self, way: Agreement | None = None) -> float:
         """The weighted sum of the mean log-probability of a token, after one more way to go on."""
-        written = {} if way is None else dict(zip(map(id, self.late), way[2], strict=True))
-        return sum(each.weight * each.mean(written.get(id(each))) for each in self.members)
+        written = {} if way is None else dict(zip(map(id, self.behind), way[2], strict=True))
+        return sum(each.weight * each.mean_logprob(written.get(id(each))) for each in self.members)
 
     def fork(self) -> _Hypothesis:
         """A second one at the same place."""
@@ -93,20 +97,20 @@ class _Hypothesis:
             raise
         return twin
 
-    def take(self, way: Agreement) -> None:
+    def accept(self, way: Agreement) -> None:
         """Go on in one way: those who are behind write, all others have that much more to write."""
         value, more, moves = way
-        late = self.late
+        late = self.behind
         for member, move in zip(late, moves, strict=True):
-            member.take(move, more)
+            member.accept(move, more)
         for member in self.members:
             if more and member not in late:
-                member.behind += more
-        self.waits += value
+                member.unwritten += more
+        self.pending_logprob += value
         if more != b"":
-            self.steps.append((more, self.waits))
+            self.steps.append((more, self.pending_logprob))
             _add(self.answer, self.steps[-1])
-            self.waits = 0.0
+            self.pending_logprob = 0.0
 
     def close(self) -> None:
         """Give the rows back."""
@@ -124,60 +128,60 @@ class _Search:
     def __init__(
         self, fuse: ByteFuse, how: Sampling, on_text: Callable[[str], None] | None
     ) -> None:
-        self.going: list[_Hypothesis] = []
-        self.ended: list[_Hypothesis] = []
+        self.active: list[_Hypothesis] = []
+        self.finished: list[_Hypothesis] = []
         self.answer = GenerationState(how, on_text)
         self._top, self._how = fuse.top, how
         self._beam = 1 if how.temperature > 0 else fuse.beam
-        self._luck = random.Random(how.seed)  # noqa: S311  # not for secrets
+        self._random = random.Random(how.seed)  # noqa: S311  # not for secrets
         self._shown = 0
 
     async def run(self) -> _Hypothesis:
         """Write until the likeliest answer is known."""
-        while self.going:
-            for each in self.going:
+        while self.active:
+            for each in self.active:
                 if not all(member.sequence.drop_full_members() for member in each.members):
                     each.answer.finish = "context"
-            self._sort(self.going)
-            if self.going:
+            self._sort(self.active)
+            if self.active:
                 await self._step()
             self._show()
-        best = max(self.ended, key=lambda each: each.score())
+        best = max(self.finished, key=lambda each: each.score())
         self._finish(best)
         return best
 
     def close(self) -> None:
         """Give all rows back."""
-        for each in (*self.going, *self.ended):
+        for each in (*self.active, *self.finished):
             each.close()
 
     async def _step(self) -> None:
         """Let every hypothesis go on in its likeliest ways, and keep the best of all."""
         asked = [
-            (each, [member.ask(self._top, each.answer) for member in each.late])
-            for each in self.going
+            (each, [member.request(self._top, each.answer) for member in each.behind])
+            for each in self.active
         ]
         sound = [[rank for rank in some if rank is not None] for _, some in asked]
         found = iter(await all_of([rank for some in sound for rank in some]))
-        luck = self._luck.random()
+        luck = self._random.random()
         grown: list[tuple[_Hypothesis, Agreement]] = []
         for (each, some), own in zip(asked, sound, strict=True):
             ranked = [next(found) for _ in own]
             if len(own) < len(some):
-                each.why = _wordless(each.late[some.index(None)])
+                each.error = _wordless(each.behind[some.index(None)])
             else:
                 grown += [(each, way) for way in self._ways(each, ranked, luck)]
-        if not grown and not self.ended:
-            raise next(each.why for each in self.going if each.why is not None)
+        if not grown and not self.finished:
+            raise next(each.error for each in self.active if each.error is not None)
         best = sorted(grown, key=lambda one: -one[0].score(one[1]))
-        self._grow(best[: self._beam - len(self.ended)])
+        self._grow(best[: self._beam - len(self.finished)])
 
     def _ways(self, each: _Hypothesis, found: Sequence[Ranked], luck: float) -> Sequence[Agreement]:
         """How a hypothesis may go on: in its likeliest ways, or in one that is drawn."""
         try:
-            ways = agreements(each.late, found, self._top, self._beam)
+            ways = agreements(each.behind, found, self._top, self._beam)
         except ModelError as error:
-            each.why = error
+            each.error = error
             return ()
         if self._how.temperature > 0:
             ranked = torch.tensor([[value for value, _, _ in ways]], dtype=torch.float64)
@@ -194,21 +198,21 @@ class _Search:
             for twin in twins:
                 twin.close()
             raise
-        for each in self.going:
+        for each in self.active:
             if each not in twins:
                 each.close()
         for twin, (_, way) in zip(twins, children, strict=True):
-            twin.take(way)
+            twin.accept(way)
         self._sort(twins)
 
     def _sort(self, hypotheses: Sequence[_Hypothesis]) -> None:
         """Tell those that go on from those that have ended."""
-        self.ended += [each for each in hypotheses if each.answer.finish is not None]
-        self.going = [each for each in hypotheses if each.answer.finish is None]
+        self.finished += [each for each in hypotheses if each.answer.finish is not None]
+        self.active = [each for each in hypotheses if each.answer.finish is None]
 
     def _show(self) -> None:
         """Write what all hypotheses begin with."""
-        every = [*self.going, *self.ended]
+        every = [*self.active, *self.finished]
         while all(len(each.steps) > self._shown for each in every):
             step = every[0].steps[self._shown]
             if any(each.steps[self._shown] is not step for each in every):
@@ -229,5 +233,5 @@ def _add(answer: GenerationState, step: tuple[Bytes, float]) -> None:
 
 
 def _wordless(member: ByteMember) -> ModelError:
-    said = f"{member.name} has no token that begins like {member.behind!r}"
+    said = f"{member.name} has no token that begins like {member.unwritten!r}"
     return ModelError("E305", said, "leave it out")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from composer.engine.requests.base import StepRequest
     from composer.engine.sequence import SequenceState
 
-__all__ = ["Session", "all_of", "given", "left", "together"]
+__all__ = ["Session", "all_of", "dropped_members", "together", "usage_by_member"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -30,7 +30,7 @@ def all_of(requests: Sequence[StepRequest[R]]) -> Generator[Batch, Outcomes, lis
     return list((yield requests)) if requests else []
 
 
-def given(parts: Iterable[tuple[str, Group, Mapping[str, Usage]]]) -> dict[str, Usage]:
+def usage_by_member(parts: Iterable[tuple[str, Group, Mapping[str, Usage]]]) -> dict[str, Usage]:
     """What models of several members were given; a member that is one model goes by its name."""
     found: dict[str, Usage] = {}
     for member, group, usage in parts:
@@ -40,7 +40,7 @@ def given(parts: Iterable[tuple[str, Group, Mapping[str, Usage]]]) -> dict[str, 
     return found
 
 
-def left(sequences: Iterable[SequenceState]) -> dict[str, str]:
+def dropped_members(sequences: Iterable[SequenceState]) -> dict[str, str]:
     """Who left at any of several cursors, and why."""
     return {name: why for sequence in sequences for name, why in sequence.dropped.items()}
 

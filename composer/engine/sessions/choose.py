@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from composer.engine.sessions.agree import agree
+from composer.engine.sessions.agree import byte_fuse
 from composer.engine.sessions.handoff import hand_off
-from composer.engine.sessions.spans import span_write
-from composer.engine.sessions.write import write
+from composer.engine.sessions.spans import span_fuse
+from composer.engine.sessions.write import generate
 from composer.specs import ByteFuse, Handoff, Prompted, SpanFuse, TokenFuse
 
 if TYPE_CHECKING:
@@ -23,26 +23,26 @@ if TYPE_CHECKING:
     Start = Callable[[Sequence[Group]], Session[Completion]]
     Drafted = tuple[TokenFuse, Callable[[Group], Session[Completion]]]
 
-__all__ = ["writing"]
+__all__ = ["choose_session"]
 
 
-def writing(
+def choose_session(
     job: Generate, on_text: Callable[[str], None] | None
 ) -> tuple[tuple[Model, ...], Start]:
     """The models that a job needs ready as groups, and how to begin once they are."""
     inner, outer = _unwrapped(job.model)
     match inner:
         case SpanFuse():
-            return _all(inner, outer), lambda groups: span_write(inner, groups, job, on_text)
+            return _all(inner, outer), lambda groups: span_fuse(inner, groups, job, on_text)
         case ByteFuse():
-            return _all(inner, outer), lambda groups: agree(inner, groups, job, on_text)
+            return _all(inner, outer), lambda groups: byte_fuse(inner, groups, job, on_text)
         case Handoff():
             return _all(inner, outer), lambda groups: hand_off(inner, groups, job, on_text)
         case TokenFuse() if inner.draft is not None:
             opened = inner.draft.load()(replace(inner, draft=None), job, on_text)
             fuse, start = cast("Drafted", opened)
             return (outer(fuse),), lambda groups: start(groups[0])
-    return (job.model,), lambda groups: write(groups[0], job.model, job, on_text)
+    return (job.model,), lambda groups: generate(groups[0], job.model, job, on_text)
 
 
 def _all(fuse: Fuse, outer: Callable[[Model], Model]) -> tuple[Model, ...]:

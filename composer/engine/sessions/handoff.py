@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from composer.engine.answer import GenerationState
-from composer.engine.sessions.base import given
-from composer.engine.sessions.settle import settle
-from composer.engine.sessions.write import begin, go_on, spent
+from composer.engine.sessions.base import usage_by_member
+from composer.engine.sessions.settle import set_prompt_weights
+from composer.engine.sessions.write import draw_until_end, open_sequence, total_usage
 from composer.values.requests import Span
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ async def hand_off(
         parts.append((name, groups[place], usage))
         gone |= sequence.dropped
         spans.append(Span(answer.writer.text[written:], name, {}, {}))
-    return replace(answer.close(given(parts)), spans=tuple(spans), left=gone)
+    return replace(answer.close(usage_by_member(parts)), spans=tuple(spans), left=gone)
 
 
 async def _stretch(  # noqa: PLR0913  # what one stretch of an answer is made of
@@ -76,12 +76,12 @@ async def _stretch(  # noqa: PLR0913  # what one stretch of an answer is made of
             chosen = None if expert is None else expert + 1
         return chosen is not None and answer.writer.whole  # an expert cannot end half a character
 
-    sequence = begin(group, job, group.weights(member))
+    sequence = open_sequence(group, job, group.weights(member))
     sequence.answer_length = len(answer.tokens)
     try:
-        await settle(sequence, job.query)
-        await go_on(sequence, answer, luck, over)
+        await set_prompt_weights(sequence, job.query)
+        await draw_until_end(sequence, answer, luck, over)
         goes_on = chosen if answer.finish is None else None
-        return goes_on, sequence, spent(sequence, answer)
+        return goes_on, sequence, total_usage(sequence, answer)
     finally:
         sequence.close()

@@ -10,7 +10,7 @@ import torch
 from composer.engine.distribution import Distributions
 from composer.engine.features import features
 from composer.engine.requests.read_logits import ReadLogits
-from composer.engine.sequence import SequenceState, opening
+from composer.engine.sequence import SequenceState, prompt_tokens
 from composer.engine.sessions.score import encoded
 from composer.values.errors import ModelError
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from composer.engine.group import Group
     from composer.values.flow import Query
 
-__all__ = ["MemberReadings", "listen"]
+__all__ = ["MemberReadings", "teacher_force"]
 
 _AT_ONCE = 256  # positions whose logits are held at the same time
 
@@ -38,7 +38,7 @@ class MemberReadings:
 
     features: Tensor
     logprobs: Tensor
-    right: Tensor
+    correct: Tensor
     hidden: Tensor
 
     @classmethod
@@ -47,23 +47,25 @@ class MemberReadings:
         return cls(
             torch.cat([each.features for each in heard]),
             torch.cat([each.logprobs for each in heard]),
-            torch.cat([each.right for each in heard]),
+            torch.cat([each.correct for each in heard]),
             torch.cat([each.hidden for each in heard]),
         )
 
 
-async def listen(group: Group, query: Query, text: str, *, hidden: bool = False) -> MemberReadings:
+async def teacher_force(
+    group: Group, query: Query, text: str, *, hidden: bool = False
+) -> MemberReadings:
     """Read an answer to all members of a fuse after their prompts."""
     weights = (1.0,) * group.member_count
-    ids = {n: opening(group.slots[n], query, "") for n in group.running_slots(weights)}
+    ids = {n: prompt_tokens(group.slots[n], query, "") for n in group.running_slots(weights)}
     sequence = SequenceState.open(group, weights, ids)
     try:
-        return await _listen(sequence, sequence.encode(encoded(text)), hidden=hidden)
+        return await _teacher_force(sequence, sequence.encode(encoded(text)), hidden=hidden)
     finally:
         sequence.close()
 
 
-async def _listen(
+async def _teacher_force(
     sequence: SequenceState, entries: Sequence[int], *, hidden: bool
 ) -> MemberReadings:
     _complete(sequence)

@@ -46,46 +46,46 @@ class ByteMember:
     name: str
     weight: float
     sequence: SequenceState
-    words: EntryIndex
-    behind: bytes = b""
-    total: float = 0.0
-    count: int = 0
+    entry_index: EntryIndex
+    unwritten: bytes = b""
+    logprob_sum: float = 0.0
+    token_count: int = 0
 
     def fork(self) -> ByteMember:
         """A second one at the same place."""
         return replace(self, sequence=self.sequence.fork())
 
-    def ask(self, top: int, answer: GenerationState) -> Rank | None:
+    def request(self, top: int, answer: GenerationState) -> Rank | None:
         """Ask for its likeliest tokens that agree with the answer so far, if there are any."""
         self.sequence.answer_length = len(answer.tokens)
-        allowed = self.words.agreeing(self.behind)
-        return Rank(self.sequence, allowed, top, answer.how) if len(allowed) else None
+        allowed = self.entry_index.agreeing(self.unwritten)
+        return Rank(self.sequence, allowed, top, answer.sampling) if len(allowed) else None
 
     def moves(self, found: Ranked) -> dict[Bytes, Move]:
         """What it would add to the text: by those bytes, the likeliest token and how likely."""
         moves: dict[Bytes, Move] = {}
         for entry, logprob in zip(found.entries, found.logprobs, strict=True):
             ends = entry in self.sequence.group.space.ends
-            more = END if ends else self.sequence.group.piece(entry)[len(self.behind) :]
+            more = END if ends else self.sequence.group.piece(entry)[len(self.unwritten) :]
             if more not in moves and logprob > -math.inf:
                 moves[more] = logprob, entry
         return moves
 
-    def mean(self, move: Move | None = None) -> float:
+    def mean_logprob(self, move: Move | None = None) -> float:
         """The mean log-probability of its own tokens so far, and of one more."""
-        total, count = self.total, self.count
+        total, count = self.logprob_sum, self.token_count
         if move is not None:
             total, count = total + move[0], count + 1
         return total / count if count else 0.0
 
-    def take(self, move: Move, more: Bytes) -> None:
+    def accept(self, move: Move, more: Bytes) -> None:
         """Write one's own token of what the text now goes on with."""
         logprob, entry = move
-        self.total, self.count = self.total + logprob, self.count + 1
+        self.logprob_sum, self.token_count = self.logprob_sum + logprob, self.token_count + 1
         if more is END:
             return
-        said = self.behind + more
-        self.behind = said[len(self.sequence.group.piece(entry)) :]
+        said = self.unwritten + more
+        self.unwritten = said[len(self.sequence.group.piece(entry)) :]
         self.sequence.append(entry)
 
 
@@ -139,7 +139,7 @@ def agreements(
     """
     most = max(len(each.scores) for each in found)
     while True:
-        moves = [m.moves(ranked.wider(top)) for m, ranked in zip(late, found, strict=True)]
+        moves = [m.moves(ranked.top(top)) for m, ranked in zip(late, found, strict=True)]
         ways = sorted(_ways(late, moves, count), key=lambda way: (-way[0], way[1] or b""))
         if ways:
             return ways

@@ -6,8 +6,8 @@ import contextlib
 from typing import TYPE_CHECKING
 
 from composer.engine.requests.entries import ScoreEntries
-from composer.engine.sequence import SequenceState, opening
-from composer.engine.sessions.settle import settle
+from composer.engine.sequence import SequenceState, prompt_tokens
+from composer.engine.sessions.settle import set_prompt_weights
 from composer.values.errors import ModelError
 from composer.values.requests import Score
 
@@ -31,10 +31,10 @@ async def score(group: Group, asked: ScoreTexts, text: str, *, end: bool) -> Sco
         sequence, entries = open_plain(group, shares, run, text)
         return await _read(sequence, entries, end=end)
     written = encoded(text)
-    ids = {slot: opening(group.slots[slot], asked.query, asked.prefix) for slot in run}
+    ids = {slot: prompt_tokens(group.slots[slot], asked.query, asked.prefix) for slot in run}
     sequence = SequenceState.open(group, shares, ids)
     try:
-        await settle(sequence, asked.query)
+        await set_prompt_weights(sequence, asked.query)
         entries = sequence.encode(written)
     except BaseException:
         sequence.close()

@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from composer.engine.sequence import SequenceState
     from composer.values.flow import Query
 
-__all__ = ["Prior", "settle", "settled"]
+__all__ = ["PromptWeights", "prompt_weights_of", "set_prompt_weights"]
 
 
-class Prior(Protocol):
+class PromptWeights(Protocol):
     """Factors for the members' weights, in their order; a member of factor 0 is not run."""
 
     def __call__(self, sequence: SequenceState, query: Query) -> Awaitable[tuple[float, ...]]:
         """Find them from the prompts that the members of a cursor read."""
 
 
-async def settle(sequence: SequenceState, query: Query) -> None:
+async def set_prompt_weights(sequence: SequenceState, query: Query) -> None:
     """Give a cursor at the beginning of its answer the weights that its prompt asks for."""
-    prior: Prior | None = sequence.group.prompt_weights
+    prior: PromptWeights | None = sequence.group.prompt_weights
     if prior is None:
         return
     factors = await prior(sequence, query)
@@ -39,7 +39,7 @@ async def settle(sequence: SequenceState, query: Query) -> None:
     sequence.set_weights([each / total for each in found])
 
 
-def settled(sequence: SequenceState) -> dict[str, float]:
+def prompt_weights_of(sequence: SequenceState) -> dict[str, float]:
     """The weights that a prompt gave, by member; nothing for a fuse that does not ask it."""
     group = sequence.group
     if group.prompt_weights is None:

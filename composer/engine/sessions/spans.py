@@ -11,10 +11,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.engine.answer import GenerationState
-from composer.engine.requests.entries import Draw, ReadAhead, ScoreEntries
-from composer.engine.sessions.base import all_of, given, together
-from composer.engine.sessions.settle import settle
-from composer.engine.sessions.write import begin
+from composer.engine.requests.entries import Draw, Prefill, ScoreEntries
+from composer.engine.sessions.base import all_of, together, usage_by_member
+from composer.engine.sessions.settle import set_prompt_weights
+from composer.engine.sessions.write import open_sequence
 from composer.engine.spans import Candidate, fuse_spans, mean
 
 if TYPE_CHECKING:
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from composer.specs import SpanFuse
     from composer.values.requests import Completion, Generate, Sampling, Usage
 
-__all__ = ["span_write"]
+__all__ = ["span_fuse"]
 
 
-async def span_write(
+async def span_fuse(
     fuse: SpanFuse, groups: Sequence[Group], job: Generate, on_text: Callable[[str], None] | None
 ) -> Completion:
     """Open the members that have a weight, and fuse their spans."""
@@ -40,10 +40,10 @@ async def span_write(
             fuse.names, weights, groups, fuse.members, strict=True
         ):
             if weight:
-                sequence = begin(group, job, group.weights(part))
+                sequence = open_sequence(group, job, group.weights(part))
                 members.append(LocalMember(name, weight, sequence, job.sampling))
-                await settle(sequence, job.query)
-        await all_of([ReadAhead(member.sequence) for member in members])
+                await set_prompt_weights(sequence, job.query)
+        await all_of([Prefill(member.sequence) for member in members])
         answer, most = GenerationState(job.sampling, on_text), fuse.max_span_tokens
         return await fuse_spans(members, together, answer, words=fuse.words, max_span_tokens=most)
     finally:
@@ -123,7 +123,7 @@ class LocalMember:
 
     def usage(self) -> Mapping[str, Usage]:
         """What the models were given so far."""
-        return given([(self.name, self.sequence.group, self.sequence.usage())])
+        return usage_by_member([(self.name, self.sequence.group, self.sequence.usage())])
 
     def close(self) -> None:
         """Give all rows back."""

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from composer.engine.answer import GenerationState
 from composer.engine.group import FuseNode
 from composer.engine.requests.entries import Draw
-from composer.engine.sequence import SequenceState, opening
-from composer.engine.sessions.settle import settle, settled
+from composer.engine.sequence import SequenceState, prompt_tokens
+from composer.engine.sessions.settle import prompt_weights_of, set_prompt_weights
 from composer.specs import leaves
 from composer.values.requests import Usage
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
     from composer.values.flow import Model
     from composer.values.requests import Completion, Generate
 
-__all__ = ["begin", "go_on", "spent", "write"]
+__all__ = ["draw_until_end", "generate", "open_sequence", "total_usage"]
 
 
-def begin(group: Group, job: Generate, weights: Sequence[float]) -> SequenceState:
+def open_sequence(group: Group, job: Generate, weights: Sequence[float]) -> SequenceState:
     """Open a cursor where the job's answer begins, or goes on from its prefix."""
     ids = {
-        slot: opening(group.slots[slot], job.query, job.prefix)
+        slot: prompt_tokens(group.slots[slot], job.query, job.prefix)
         for slot in group.running_slots(weights)
     }
     sequence = SequenceState.open(group, weights, ids)
@@ -37,18 +37,18 @@ def begin(group: Group, job: Generate, weights: Sequence[float]) -> SequenceStat
     return sequence
 
 
-async def write(
+async def generate(
     group: Group, model: Model, job: Generate, on_text: Callable[[str], None] | None
 ) -> Completion:
     """Draw until the answer ends, with the weights that the model says."""
     answer = GenerationState(job.sampling, on_text)
     luck = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
-    sequence = begin(group, job, group.weights(model))
+    sequence = open_sequence(group, job, group.weights(model))
     try:
-        await settle(sequence, job.query)
-        weights = settled(sequence)
-        await go_on(sequence, answer, luck)
-        usage = spent(sequence, answer)
+        await set_prompt_weights(sequence, job.query)
+        weights = prompt_weights_of(sequence)
+        await draw_until_end(sequence, answer, luck)
+        usage = total_usage(sequence, answer)
     finally:
         sequence.close()
     if len(group.slots) == 1 and not isinstance(group.root, FuseNode):
@@ -56,7 +56,7 @@ async def write(
     return replace(answer.close(usage), left=sequence.dropped, weights=weights)
 
 
-async def go_on(
+async def draw_until_end(
     sequence: SequenceState,
     answer: GenerationState,
     luck: random.Random,
@@ -70,7 +70,7 @@ async def go_on(
         if not sequence.drop_full_members():
             answer.finish = "context"
             return
-        request = Draw(sequence, answer.how, luck.random())
+        request = Draw(sequence, answer.sampling, luck.random())
         found = await request
         if over is not None and over(request, found):
             return
@@ -78,12 +78,12 @@ async def go_on(
         answer.add(sequence.group.piece(found.entry), found.logprob, ends=ends)
         if not ends:
             sequence.append(found.entry)
-        if answer.finish is None and answer.how.max_length is not None:
+        if answer.finish is None and answer.sampling.max_length is not None:
             longest = max(len(state.ids) for state in sequence.states.values())
-            answer.finish = "length" if longest >= answer.how.max_length else None
+            answer.finish = "length" if longest >= answer.sampling.max_length else None
 
 
-def spent(sequence: SequenceState, answer: GenerationState) -> dict[str, Usage]:
+def total_usage(sequence: SequenceState, answer: GenerationState) -> dict[str, Usage]:
     """What each model was given, and the end that all of them said."""
     ended = int(answer.finish == "stop" and answer.tokens[-1:] == [""])
     return {name: u + Usage(0, 0, ended) for name, u in sequence.usage().items()}

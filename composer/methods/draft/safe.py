@@ -20,10 +20,10 @@ from composer.engine.combine import LogPool
 from composer.engine.group import FuseNode, ModelNode
 from composer.engine.phase import Phase
 from composer.engine.requests.base import END
-from composer.engine.requests.entries import Draw, ReadAhead
+from composer.engine.requests.entries import Draw, Prefill
 from composer.engine.requests.score_tokens import ScoreTokens
 from composer.engine.sequence import SequenceState
-from composer.engine.sessions.write import begin, spent, write
+from composer.engine.sessions.write import generate, open_sequence, total_usage
 from composer.methods.draft.sharpened import Sharpened
 from composer.values.errors import ModelError
 
@@ -82,11 +82,13 @@ async def _safe(
     weights = group.weights(fuse)
     lead = weights[0] and sum(map(bool, weights)) > 1
     if not lead:  # nobody to draft, or nobody to verify
-        return await write(group, fuse, job, on_text)
-    mending = _Mending(begin(group, job, weights), GenerationState(job.sampling, on_text), tokens)
+        return await generate(group, fuse, job, on_text)
+    mending = _Mending(
+        open_sequence(group, job, weights), GenerationState(job.sampling, on_text), tokens
+    )
     try:
         await mending.run()
-        usage = spent(mending.sequence, mending.answer)
+        usage = total_usage(mending.sequence, mending.answer)
     finally:
         mending.sequence.close()
     return mending.answer.close(usage)
@@ -140,7 +142,7 @@ class _Mending:
 
     def __init__(self, sequence: SequenceState, answer: GenerationState, tokens: int) -> None:
         self.sequence, self.answer, self.tokens = sequence, answer, tokens
-        self._luck = random.Random(answer.how.seed)  # noqa: S311  # not for secrets
+        self._luck = random.Random(answer.sampling.seed)  # noqa: S311  # not for secrets
         lead, *others = sequence.states
         alone = (1.0, *(0.0 for _ in sequence.weights[1:]))
         self._lead = SequenceState(sequence.group, alone, {lead: sequence.states[lead]})
@@ -152,7 +154,7 @@ class _Mending:
 
     async def run(self) -> None:
         """Draft, verify, and fuse where the others object."""
-        await ReadAhead(self.sequence)
+        await Prefill(self.sequence)
         while self.answer.finish is None:
             if self.sequence.remaining_context < 0:
                 self.answer.finish = "context"
@@ -168,9 +170,11 @@ class _Mending:
         """The lead goes on alone, up to the end, or as far as anyone may."""
         draft: list[_Drafted] = []
         done = len(self.answer.tokens)
-        left = max(1, self.answer.how.max_tokens) - done
-        if done < self.answer.how.min_tokens:  # all of a draft may end the answer, or none of it
-            left = min(left, self.answer.how.min_tokens - done)
+        left = max(1, self.answer.sampling.max_tokens) - done
+        if (
+            done < self.answer.sampling.min_tokens
+        ):  # all of a draft may end the answer, or none of it
+            left = min(left, self.answer.sampling.min_tokens - done)
         while len(draft) < min(self.tokens, left) and self.sequence.remaining_context >= 0:
             self._lead.answer_length = done + len(draft)
             found = await self._draw(self._lead, len(draft))
@@ -181,7 +185,7 @@ class _Mending:
         return draft
 
     def _draw(self, sequence: SequenceState, step: int) -> Draw:
-        return Draw(sequence, self.answer.how, self._luck.random(), self._phase(step))
+        return Draw(sequence, self.answer.sampling, self._luck.random(), self._phase(step))
 
     def _phase(self, step: int) -> Phase:
         return Phase((self.sequence.group, "safe"), step)
@@ -196,7 +200,7 @@ class _Mending:
         for n, own in tokens.items():
             self._readers[n].state.ids.extend(token for token in own if token != END)
         self.sequence.answer_length = len(self.answer.tokens)
-        how = self.answer.how
+        how = self.answer.sampling
         scores = await ScoreTokens(self.sequence, tokens, self._phase(_SCORE), how)
         at = self._objection(draft, tokens, scores)
         if at < len(draft):
@@ -236,7 +240,7 @@ class _Mending:
             if own < _HALF and all(offset in known for known in places.values()):
                 for slot, seen in scores.items():
                     at = places[slot][offset]
-                    if self._objects(slot, tokens[slot][at], seen.best[at]) and (
+                    if self._objects(slot, tokens[slot][at], seen.likeliest[at]) and (
                         own + math.exp(seen.logprobs[at]) < _WHOLE
                     ):
                         return n

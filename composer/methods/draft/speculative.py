@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Literal
 from composer.engine.answer import GenerationState
 from composer.engine.group import FuseNode
 from composer.engine.phase import Phase
-from composer.engine.requests.entries import ReadAhead
+from composer.engine.requests.entries import Prefill
 from composer.engine.requests.speculative import DraftingMembers, SpeculativeStep
-from composer.engine.sessions.write import begin, spent, write
+from composer.engine.sessions.write import generate, open_sequence, total_usage
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -61,12 +61,12 @@ async def _speculate(  # noqa: PLR0913  # what one draft is made of
     weights = group.weights(fuse)
     sides = _sides(group, weights, lead)
     if len(sides) == 1:  # nobody to draft for
-        return await write(group, fuse, job, on_text)
+        return await generate(group, fuse, job, on_text)
     answer, count = GenerationState(job.sampling, on_text), tokens or _fitting(group, sides)
-    drafting = _Drafting(begin(group, job, weights), answer, sides, count)
+    drafting = _Drafting(open_sequence(group, job, weights), answer, sides, count)
     try:
         await drafting.run()
-        usage = spent(drafting.sequence, drafting.answer)
+        usage = total_usage(drafting.sequence, drafting.answer)
     finally:
         drafting.sequence.close()
     return drafting.answer.close(usage)
@@ -119,11 +119,11 @@ class _Drafting:
     luck: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
-        self.luck = random.Random(self.answer.how.seed)  # noqa: S311  # not for secrets
+        self.luck = random.Random(self.answer.sampling.seed)  # noqa: S311  # not for secrets
 
     async def run(self) -> None:
         """Cycle after cycle: the lead's turns, then one of the others."""
-        await ReadAhead(self.sequence)
+        await Prefill(self.sequence)
         while self.answer.finish is None:
             for phase in range(self.tokens + 1):
                 side = self.sides[phase == self.tokens]
@@ -138,7 +138,7 @@ class _Drafting:
         """All that the side has read is written: models that cannot be cut back come back here."""
         for slot, state in self.sequence.states.items():
             if slot in side.slots:
-                state.slot.runner.rows.mark(state.row)
+                state.slot.runner.rows.snapshot(state.row)
 
     def _prepare(self, side: DraftingMembers, phase: int) -> SpeculativeStep | None:
         """Prepare what a side can do now: judge the other's proposals, and propose."""
@@ -148,7 +148,7 @@ class _Drafting:
             return None
         luck = tuple(self.luck.random() for _ in range(len(judged) + 2))
         at = Phase((self.sequence.group, self.tokens, self.sides[0].members), phase)
-        how = self.answer.how
+        how = self.answer.sampling
         return SpeculativeStep(
             self.sequence, how, side, self.written, tuple(judged), more, luck, at
         )
@@ -156,22 +156,22 @@ class _Drafting:
     def _open(self) -> bool:
         """Whether an entry can follow the last that is pending."""
         ends = self.pending and self.pending[-1].entry in self.sequence.group.space.ends
-        left = max(1, self.answer.how.max_tokens) - len(self.answer.tokens) - len(self.pending)
+        left = max(1, self.answer.sampling.max_tokens) - len(self.answer.tokens) - len(self.pending)
         return not ends and left > 0 and self.sequence.remaining_context >= 0
 
     def _take(self, step: SpeculativeStep, result: StepResult) -> None:
         """Write what was accepted and what stands instead; keep the proposal."""
-        if step.judged:
+        if step.proposals:
             self.pending = []
         for drawn in result.accepted:
             self._write(drawn.entry, drawn.logprob)
-        if result.instead is not None and self.answer.finish is None:
+        if result.replacement is not None and self.answer.finish is None:
             self.sequence.truncate(self.written)
-            if result.instead.entry not in self.sequence.group.space.ends:
-                self.sequence.append(result.instead.entry)
-            self._write(result.instead.entry, result.instead.logprob)
+            if result.replacement.entry not in self.sequence.group.space.ends:
+                self.sequence.append(result.replacement.entry)
+            self._write(result.replacement.entry, result.replacement.logprob)
         if result.proposal is not None:
-            self._propose(step.side, result.proposal)
+            self._propose(step.drafters, result.proposal)
         elif (
             not self.pending and self.answer.finish is None and self.sequence.remaining_context < 0
         ):

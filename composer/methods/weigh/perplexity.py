@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from composer.engine.requests.read_logits import ReadLogits
-from composer.engine.sequence import opening
+from composer.engine.sequence import prompt_tokens
 from composer.methods.weigh.prompts import lone, weighed
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from composer.engine.parts import Member
     from composer.engine.sequence import SequenceState
-    from composer.engine.sessions.settle import Prior
+    from composer.engine.sessions.settle import PromptWeights
     from composer.values.flow import Query
 
 __all__ = ["perplexity"]
@@ -26,7 +26,7 @@ _AT_ONCE = 256  # positions of a prompt whose logits are held at the same time
 
 def perplexity(
     sides: Sequence[Member], *, temperature: float = 1.0, per: Literal["token", "byte"] = "token"
-) -> Prior:
+) -> PromptWeights:
     """`softmax(-loss / temperature)` of the prompt's mean loss, in nats, under each member.
 
     Each reads the prompt as it is rendered for it, in its own tokens. Where a prompt is a single
@@ -50,7 +50,7 @@ async def _losses(
 ) -> dict[int, float]:
     """The prompt's mean loss by leaf; none if a leaf has nothing to tell."""
     slots = sequence.group.slots
-    counts = {n: len(opening(slots[n], query, "")) for n in weighed(sequence)}
+    counts = {n: len(prompt_tokens(slots[n], query, "")) for n in weighed(sequence)}
     if min(counts.values()) <= 1:
         return {}
     ids = {n: sequence.states[n].ids for n in counts}

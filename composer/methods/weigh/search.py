@@ -10,7 +10,7 @@ import torch
 from composer.engine import combine
 from composer.engine.distribution import Distributions, MemberWeight
 from composer.engine.requests.read_logits import ReadLogits
-from composer.engine.sequence import messages_of, opening
+from composer.engine.sequence import messages_for, prompt_tokens
 from composer.engine.sessions.score import open_plain
 from composer.methods.weigh.prompts import lone, weighed
 from composer.values.errors import ModelError
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from composer.engine.group import FuseNode
     from composer.engine.parts import Member
     from composer.engine.sequence import SequenceState
-    from composer.engine.sessions.settle import Prior
+    from composer.engine.sessions.settle import PromptWeights
     from composer.values.flow import Query
 
     Mix = Mapping[int, float]
@@ -32,7 +32,7 @@ __all__ = ["search"]
 _LEAST = -100.0  # nats: what a token counts that a mixture cannot write
 
 
-def search(sides: Sequence[Member], *, steps: int = 21, tokens: int = 256) -> Prior:
+def search(sides: Sequence[Member], *, steps: int = 21, tokens: int = 256) -> PromptWeights:
     """Join members one by one, likeliest first, each with the share that fits the prompt best.
 
     With the mixture so far and the next member at `lambda` and `1 - lambda`, lambda out of `steps`
@@ -65,7 +65,7 @@ async def _heard(
     The prompt as it is rendered, if it is the same tokens for all; its text after BOS if not.
     """
     members = weighed(sequence)
-    given = [tuple(opening(sequence.group.slots[n], query, "")) for n in members]
+    given = [tuple(prompt_tokens(sequence.group.slots[n], query, "")) for n in members]
     root: FuseNode = sequence.group.root  # type: ignore[assignment]
     if root.maps is None and len(set(given)) == 1:
         ids = given[0]
@@ -86,7 +86,7 @@ async def _text(
 ) -> tuple[Mapping[int, torch.Tensor], list[int]]:
     """Read a prompt's text as entries of the fuse, by a cursor of its own."""
     group = sequence.group
-    read = {messages_of(group.slots[n], query) for n in members}
+    read = {messages_for(group.slots[n], query) for n in members}
     if len(read) > 1:
         said = "`search` mixes what members say of one prompt, but these read several"
         raise ModelError("E402", said, "weigh by `perplexity()`, or let them read the same")

@@ -72,11 +72,11 @@ class Schedule:
 
     def join(self):
         if len(self.texts) < 9:
-            self.texts[self.rows.join()] = []
+            self.texts[self.rows.allocate()] = []
 
     def leave(self):
         row = self.pick()
-        self.rows.leave(row, wipe=self.dice.random() < 0.3)
+        self.rows.free(row, wipe=self.dice.random() < 0.3)
         del self.texts[row]
 
     def crop(self):
@@ -99,8 +99,8 @@ class Schedule:
             return
         for row in some:
             if self.dice.random() < 0.3:
-                self.rows.mark(row)
-        found = iter(self.rows.step(feeds))
+                self.rows.snapshot(row)
+        found = iter(self.rows.forward(feeds))
         for feed in feeds:
             self.texts[feed.row] = [*self.texts[feed.row], *feed.ids]
             assert feed.row.length == len(self.texts[feed.row])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from composer.engine.rows.attention import Attention
+from composer.engine.rows.attention import BatchedAttention
 from composer.engine.rows.row import Feed
 from composer.engine.rows.runner import Runner
 
@@ -57,7 +57,7 @@ OTHERS = {
 def test_rows_of_unlike_length_read_as_if_alone(kind, packs, small, schedule):
     model = small(kind.split(",")[0], **KINDS[kind])
     assert Runner(model).rows.packs
-    assert schedule(Attention(model, packs=packs), model, 1).run(60) < CLOSE
+    assert schedule(BatchedAttention(model, packs=packs), model, 1).run(60) < CLOSE
 
 
 @pytest.mark.parametrize("kind", OTHERS)
@@ -85,12 +85,12 @@ def test_layers_that_do_not_ask_for_their_window_are_not_packed(small):
 @torch.inference_mode()
 def test_the_module_is_left_as_it_was(small):
     model = small("Llama", attn_implementation="eager")
-    table = Attention(model, packs=True)
-    row = table.join()
-    table.step([Feed(row, [5, 6, 7], [2])])
+    table = BatchedAttention(model, packs=True)
+    row = table.allocate()
+    table.forward([Feed(row, [5, 6, 7], [2])])
     assert model.config._attn_implementation == "eager"
     with pytest.raises(IndexError):
-        table.step([Feed(row, [10**6, 4], [1])])
+        table.forward([Feed(row, [10**6, 4], [1])])
     assert model.config._attn_implementation == "eager"
     assert row.length == 3
 
@@ -98,27 +98,31 @@ def test_the_module_is_left_as_it_was(small):
 @torch.inference_mode()
 def test_new_prompts_and_rows_that_go_on_share_one_pass(small, monkeypatch):
     model = small("Llama")
-    table = Attention(model, packs=True)
-    old = [table.join() for _ in range(8)]
-    table.step([Feed(row, [5, 6, 7], ()) for row in old])
+    table = BatchedAttention(model, packs=True)
+    old = [table.allocate() for _ in range(8)]
+    table.forward([Feed(row, [5, 6, 7], ()) for row in old])
     passes = []
     forward = type(model.module).forward
     monkeypatch.setattr(
         type(model.module), "forward", lambda *a, **k: passes.append(k) or forward(*a, **k)
     )
-    new = table.join()
-    table.step([Feed(old[0], [8], [0]), Feed(new, range(3, 60), [56]), Feed(old[7], [8, 9], [1])])
+    new = table.allocate()
+    table.forward(
+        [Feed(old[0], [8], [0]), Feed(new, range(3, 60), [56]), Feed(old[7], [8, 9], [1])]
+    )
     assert [given["input_ids"].shape for given in passes] == [(1, 60)]
 
 
 @torch.inference_mode()
 def test_a_pass_takes_one_upload(small, monkeypatch):
-    table = Attention(small("Mistral", **KINDS["Mistral"]), packs=True)
-    rows = [table.join() for _ in range(9)]
-    table.step([Feed(row, range(3, 5 + n), ()) for n, row in enumerate(rows)])
+    table = BatchedAttention(small("Mistral", **KINDS["Mistral"]), packs=True)
+    rows = [table.allocate() for _ in range(9)]
+    table.forward([Feed(row, range(3, 5 + n), ()) for n, row in enumerate(rows)])
     sent = []
-    upload = Attention._upload
-    monkeypatch.setattr(Attention, "_upload", lambda *a: sent.append(a) or upload(*a))
+    upload = BatchedAttention._upload
+    monkeypatch.setattr(BatchedAttention, "_upload", lambda *a: sent.append(a) or upload(*a))
     monkeypatch.setattr(torch, "tensor", lambda *a, **k: sent.append(a) or torch.as_tensor(*a, **k))
-    table.step([Feed(rows[n], [7] * (n + 1), [n]) for n in (0, 3, 5)] + [Feed(rows[2], [7], [0])])
+    table.forward(
+        [Feed(rows[n], [7] * (n + 1), [n]) for n in (0, 3, 5)] + [Feed(rows[2], [7], [0])]
+    )
     assert len(sent) == 2  # the call, and the tensor that it makes

@@ -4,11 +4,11 @@ import pytest
 import torch
 from fusing import checkpoint
 
-from composer.engine.rows.attention import Attention
+from composer.engine.rows.attention import BatchedAttention
 from composer.engine.rows.row import Feed
 from composer.engine.rows.runner import Runner
-from composer.engine.rows.separate import Separate
-from composer.engine.rows.states import States
+from composer.engine.rows.separate import SeparateCaches
+from composer.engine.rows.states import RecurrentStates
 from composer.engine.weights.local import LocalModel, load
 
 MODELS = Path(__file__).parents[3] / "shared" / "data" / "models"
@@ -32,15 +32,17 @@ def random_model(kind, tokenizer, **options):
 
 
 def test_attention_models_share_passes(stories):
-    assert isinstance(Runner(stories).rows, Attention)
+    assert isinstance(Runner(stories).rows, BatchedAttention)
 
 
 def test_rwkv_keeps_states(stories):
-    assert isinstance(Runner(load(checkpoint("r", MODELS / "rwkv4-660K-bytes"))).rows, States)
+    assert isinstance(
+        Runner(load(checkpoint("r", MODELS / "rwkv4-660K-bytes"))).rows, RecurrentStates
+    )
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"), [("stories260K", Attention), ("rwkv4-660K-bytes", States)]
+    ("name", "kind"), [("stories260K", BatchedAttention), ("rwkv4-660K-bytes", RecurrentStates)]
 )
 def test_no_architecture_is_known_by_its_name(stories, monkeypatch, name, kind):
     model = load(checkpoint(name, MODELS / name))
@@ -80,10 +82,10 @@ def test_a_model_that_fails_the_trial_runs_row_by_row(stories, kind, options, wh
     model = random_model(kind, stories.tokenizer, **options)
     made = Runner(model)
     assert why in made.alone
-    assert isinstance(made.rows, Separate)
-    one, two = made.rows.join(), made.rows.join()
-    made.step([Feed(one, [5, 6, 7], ()), Feed(two, [9], ())])
-    got = made.step([Feed(one, [8], [0]), Feed(two, [4, 3], [1])])
+    assert isinstance(made.rows, SeparateCaches)
+    one, two = made.rows.allocate(), made.rows.allocate()
+    made.forward([Feed(one, [5, 6, 7], ()), Feed(two, [9], ())])
+    got = made.forward([Feed(one, [8], [0]), Feed(two, [4, 3], [1])])
     for row, text in zip(got, ([5, 6, 7, 8], [9, 4, 3]), strict=True):
         alone = model.module(torch.tensor([text]), use_cache=False).logits[0, -1]
         assert torch.allclose(row, alone, atol=1e-4)
@@ -93,7 +95,7 @@ def test_layers_of_another_kind_run_row_by_row(stories, monkeypatch):
     monkeypatch.setattr(stories.config, "layer_types", ["chunked_attention"] * 5, raising=False)
     made = Runner(stories)
     assert "chunked_attention" in made.alone
-    assert isinstance(made.rows, Separate)
+    assert isinstance(made.rows, SeparateCaches)
 
 
 @torch.inference_mode()
@@ -109,5 +111,5 @@ def test_padding_of_the_vocabulary_is_no_token(stories):
     model.config.vocab_size = 512
     model.module.resize_token_embeddings(600)
     made = Runner(model)
-    row = made.rows.join()
-    assert made.step([Feed(row, [5], [0])]).shape == (1, 512)
+    row = made.rows.allocate()
+    assert made.forward([Feed(row, [5], [0])]).shape == (1, 512)

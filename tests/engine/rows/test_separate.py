@@ -8,7 +8,7 @@ import torch
 from composer.engine.rows.forward import cache_name
 from composer.engine.rows.row import Feed
 from composer.engine.rows.runner import Runner
-from composer.engine.rows.separate import Separate
+from composer.engine.rows.separate import SeparateCaches
 
 STATE = {"num_key_value_heads": 2, "intermediate_size": 48}
 PARALLEL = {"mamba_n_heads": 8, "mamba_d_head": 8, "mamba_n_groups": 1, "mamba_d_state": 8}
@@ -36,7 +36,7 @@ KINDS = {
 @torch.inference_mode()
 def test_rows_read_as_whole_texts_do(kind, small, schedule):
     made = Runner(small(kind, **KINDS[kind]))
-    assert isinstance(made.rows, Separate)
+    assert isinstance(made.rows, SeparateCaches)
     assert schedule(made.rows, made.model, 1).run(25) < 2e-4
 
 
@@ -47,7 +47,7 @@ def test_rows_read_as_whole_texts_do(kind, small, schedule):
 def test_a_cache_is_fed_as_it_reads_rightly(small, schedule, monkeypatch, wrong, pace):
     model = small("Llama")
     spoil(model, wrong, monkeypatch)
-    rows = Separate(model)
+    rows = SeparateCaches(model)
     assert rows.pace == pace
     assert schedule(rows, model, 1).run(25) < 2e-4
 
@@ -68,45 +68,45 @@ def spoil(model, wrong, monkeypatch):
 
 @torch.inference_mode()
 def test_what_a_cache_holds_is_not_read_again(small, monkeypatch):
-    rows = Separate(small("Bloom", **KINDS["Bloom"]))
-    row = rows.join()
-    rows.step([Feed(row, [5, 6, 7], ())])
+    rows = SeparateCaches(small("Bloom", **KINDS["Bloom"]))
+    row = rows.allocate()
+    rows.forward([Feed(row, [5, 6, 7], ())])
     forward, widths = rows.model.module.forward, []
     monkeypatch.setattr(
         rows.model.module,
         "forward",
         lambda ids, **k: widths.append(ids.shape[1]) or forward(ids, **k),
     )
-    rows.step([Feed(row, [8, 9], [1])])
+    rows.forward([Feed(row, [8, 9], [1])])
     assert widths == [2]
 
 
 @torch.inference_mode()
 def test_a_mark_saves_reading_again(small):
-    rows = Separate(small("Bloom", **KINDS["Bloom"]))
-    row = rows.join()
-    rows.step([Feed(row, [5, 6, 7], ())])
-    rows.mark(row)
-    rows.step([Feed(row, [8, 9], ())])
+    rows = SeparateCaches(small("Bloom", **KINDS["Bloom"]))
+    row = rows.allocate()
+    rows.forward([Feed(row, [5, 6, 7], ())])
+    rows.snapshot(row)
+    rows.forward([Feed(row, [8, 9], ())])
     assert rows.crop(row, 4) == 3
     assert rows.crop(row, 2) == 0
 
 
 @torch.inference_mode()
 def test_without_a_cache_any_length_can_be_come_back_to(small):
-    rows = Separate(small("Mamba", state_size=4))
+    rows = SeparateCaches(small("Mamba", state_size=4))
     rows.pace = 0
-    row = rows.join()
-    rows.step([Feed(row, [5, 6, 7], ())])
+    row = rows.allocate()
+    rows.forward([Feed(row, [5, 6, 7], ())])
     assert rows.crop(row, 2) == 2
 
 
 @torch.inference_mode()
 def test_a_failed_step_leaves_rows_as_they_were(small, monkeypatch):
-    rows = Separate(small("Mamba", state_size=4))
-    plain = Separate(rows.model)
-    (first, second), alone = (rows.join(), rows.join()), plain.join()
-    rows.step([Feed(first, [5, 6], ()), Feed(second, [7], ())])
+    rows = SeparateCaches(small("Mamba", state_size=4))
+    plain = SeparateCaches(rows.model)
+    (first, second), alone = (rows.allocate(), rows.allocate()), plain.join()
+    rows.forward([Feed(first, [5, 6], ()), Feed(second, [7], ())])
     feed = rows._feed
 
     def fail(asked):
@@ -117,25 +117,25 @@ def test_a_failed_step_leaves_rows_as_they_were(small, monkeypatch):
     monkeypatch.setattr(rows, "_feed", fail)
     more = Feed(first, [8, 9, 10], [2])
     with pytest.raises(MemoryError):
-        rows.step([more, Feed(second, [8], [0])])
+        rows.forward([more, Feed(second, [8], [0])])
     assert first.length == 2
-    wanted = plain.step([Feed(alone, [5, 6, 8, 9, 10], [4])])
-    assert torch.allclose(rows.step([more]), wanted, atol=1e-4)
+    wanted = plain.forward([Feed(alone, [5, 6, 8, 9, 10], [4])])
+    assert torch.allclose(rows.forward([more]), wanted, atol=1e-4)
     assert first.length == 5
 
 
 @torch.inference_mode()
 def test_what_fails_after_a_step_cuts_its_rows_back(small, monkeypatch):
     made = Runner(small("Bloom", **KINDS["Bloom"]))
-    row = made.rows.join()
-    made.step([Feed(row, [5, 6], [1])])
-    step = made.rows.step
+    row = made.rows.allocate()
+    made.forward([Feed(row, [5, 6], [1])])
+    step = made.rows.forward
 
     def late(feeds):
         step(feeds)
         raise MemoryError
 
-    monkeypatch.setattr(made.rows, "step", late)
+    monkeypatch.setattr(made.rows, "forward", late)
     with pytest.raises(MemoryError):
-        made.step([Feed(row, [7], [0])])
+        made.forward([Feed(row, [7], [0])])
     assert row.length == 0  # this cache cannot be cut back

@@ -6,11 +6,11 @@ import pytest
 import torch
 from fusing import checkpoint
 
-from composer.engine.rows.attention import Attention
+from composer.engine.rows.attention import BatchedAttention
 from composer.engine.rows.row import Feed
-from composer.engine.rows.separate import Separate
-from composer.engine.rows.slots import Slots
-from composer.engine.rows.states import States
+from composer.engine.rows.separate import SeparateCaches
+from composer.engine.rows.slots import KeyValueCache
+from composer.engine.rows.states import RecurrentStates
 from composer.engine.weights.local import load
 
 MODELS = Path(__file__).parents[3] / "shared" / "data" / "models"
@@ -40,51 +40,54 @@ def local():
 @torch.inference_mode()
 def test_rows_of_unlike_length_read_as_if_alone(local, schedule, seed):
     model = local("stories260K")
-    assert schedule(Attention(model, packs=True), model, seed).run(150) < CLOSE
+    assert schedule(BatchedAttention(model, packs=True), model, seed).run(150) < CLOSE
 
 
 @pytest.mark.parametrize("seed", range(3))
 @torch.inference_mode()
 def test_states_read_as_if_alone(local, schedule, seed):
     model = local("rwkv4-660K-bytes")
-    assert schedule(States(model), model, seed).run(100) < CLOSE
+    assert schedule(RecurrentStates(model), model, seed).run(100) < CLOSE
 
 
 @torch.inference_mode()
 def test_separate_rows_read_as_if_alone(local, schedule):
     model = local("stories260K")
-    assert schedule(Separate(model), model, 0).run(60) < CLOSE
+    assert schedule(SeparateCaches(model), model, 0).run(60) < CLOSE
 
 
 @torch.inference_mode()
 def test_states_come_back_to_a_mark_and_no_further(local):
-    states = States(local("rwkv4-660K-bytes"))
-    row = states.join()
-    states.step([Feed(row, [5, 6, 7], ())])
-    states.mark(row)
-    states.step([Feed(row, [8, 9], ())])
+    states = RecurrentStates(local("rwkv4-660K-bytes"))
+    row = states.allocate()
+    states.forward([Feed(row, [5, 6, 7], ())])
+    states.snapshot(row)
+    states.forward([Feed(row, [8, 9], ())])
     assert states.crop(row, 4) == 3
     assert states.crop(row, 2) == 0
 
 
 @torch.inference_mode()
 def test_a_failed_step_changes_nothing(local):
-    for table in (Attention(local("stories260K"), packs=True), States(local("rwkv4-660K-bytes"))):
-        one, two = table.join(), table.join()
-        table.step([Feed(one, [5, 6, 7], ()), Feed(two, [5], ())])
+    for table in (
+        BatchedAttention(local("stories260K"), packs=True),
+        RecurrentStates(local("rwkv4-660K-bytes")),
+    ):
+        one, two = table.allocate(), table.allocate()
+        table.forward([Feed(one, [5, 6, 7], ()), Feed(two, [5], ())])
         with pytest.raises(IndexError):
-            table.step([Feed(one, [8], [0]), Feed(two, [10**6, 1, 2, 3, 4, 5], [5])])
+            table.forward([Feed(one, [8], [0]), Feed(two, [10**6, 1, 2, 3, 4, 5], [5])])
         assert (one.length, two.length) == (3, 1)
-        got = table.step([Feed(one, [8], [0])])
+        got = table.forward([Feed(one, [8], [0])])
         alone = table.model.module(torch.tensor([[5, 6, 7, 8]]), use_cache=False).logits[0, -1]
         assert torch.allclose(got[0], alone, atol=CLOSE)
 
 
 def test_live_rows_stay_a_prefix():
-    slots = Slots(torch.device("cpu"))
-    rows = [slots.join() for _ in range(6)]
-    slots.leave(rows[1])
-    slots.leave(rows[5])
+    slots = KeyValueCache(torch.device("cpu"))
+    rows = [slots.allocate() for _ in range(6)]
+    slots.free(rows[1])
+    slots.free(rows[5])
     assert [row.index for row in slots.live] == [0, 1, 2, 3]
     assert set(slots.live) == {rows[0], rows[2], rows[3], rows[4]}
 
@@ -92,12 +95,12 @@ def test_live_rows_stay_a_prefix():
 @torch.inference_mode()
 def test_what_is_no_number_does_not_reach_the_next_tenant(local):
     model = local("stories260K")
-    table = Attention(model, packs=True)
-    first, second = table.join(), table.join()
-    table.step([Feed(first, [5, 6, 7], ()), Feed(second, [5, 6], ())])
+    table = BatchedAttention(model, packs=True)
+    first, second = table.allocate(), table.allocate()
+    table.forward([Feed(first, [5, 6, 7], ()), Feed(second, [5, 6], ())])
     for values in table._values:
         values[first.index, :, 1] = torch.nan
-    table.leave(first, wipe=True)
-    new = table.join()
-    table.step([Feed(new, [9], ())])
-    assert table.step([Feed(new, [8], [0]), Feed(second, [8], [0])]).isfinite().all()
+    table.free(first, wipe=True)
+    new = table.allocate()
+    table.forward([Feed(new, [9], ())])
+    assert table.forward([Feed(new, [8], [0]), Feed(second, [8], [0])]).isfinite().all()

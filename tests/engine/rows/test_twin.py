@@ -6,11 +6,11 @@ import pytest
 import torch
 import transformers
 
-from composer.engine.rows.attention import Attention
+from composer.engine.rows.attention import BatchedAttention
 from composer.engine.rows.forward import cache_name
 from composer.engine.rows.row import Feed
 from composer.engine.rows.runner import Runner
-from composer.engine.rows.separate import Separate
+from composer.engine.rows.separate import SeparateCaches
 from composer.engine.rows.shrinking import depth_of, knobs
 from composer.engine.rows.twin import narrowed
 from composer.engine.weights.local import LocalModel
@@ -48,11 +48,11 @@ def lookback(small):
 def worst(made, lengths):
     """How far the last logits of texts read together are from those of each alone."""
     texts = [[(5 * n + 3 + k) % 90 + 3 for n in range(m)] for k, m in enumerate(lengths)]
-    rows = [made.rows.join() for _ in texts]
-    made.step([Feed(row, text[:-2], ()) for row, text in zip(rows, texts, strict=True)])
+    rows = [made.rows.allocate() for _ in texts]
+    made.forward([Feed(row, text[:-2], ()) for row, text in zip(rows, texts, strict=True)])
     feeds = [Feed(row, text[-2:], [1]) for row, text in zip(rows, texts, strict=True)]
     gaps = []
-    for found, text in zip(made.step(feeds), texts, strict=True):
+    for found, text in zip(made.forward(feeds), texts, strict=True):
         alone = made.model.module(torch.tensor([text]), use_cache=False).logits[0, -1]
         gaps.append(((found - alone).abs().max() / alone.abs().max()).item())
     return max(gaps)
@@ -61,14 +61,14 @@ def worst(made, lengths):
 @torch.inference_mode()
 def test_a_window_that_only_the_model_knows_is_found_whatever_its_name(lookback):
     made = Runner(lookback)
-    assert isinstance(made.rows, Separate)
+    assert isinstance(made.rows, SeparateCaches)
     assert worst(made, (10, 190)) < 2e-4
 
 
 @torch.inference_mode()
 def test_a_window_that_a_configuration_names_and_a_model_ignores_is_found(small):
     made = Runner(small("Moshi", ffn_dim=48, sliding_window=100, max_position_embeddings=512))
-    assert isinstance(made.rows, Separate)
+    assert isinstance(made.rows, SeparateCaches)
     assert worst(made, (10, 190)) < 2e-4
 
 
@@ -78,7 +78,7 @@ def test_a_length_from_which_positions_turn_otherwise_is_found(small):
     rope = turns | {"rope_type": "longrope", "original_max_position_embeddings": 64}
     sizes = GROUPED | {"original_max_position_embeddings": 64}
     made = Runner(small("Phi3", **sizes, rope_parameters=rope))
-    assert isinstance(made.rows, Separate)
+    assert isinstance(made.rows, SeparateCaches)
     assert worst(made, (10, 100)) < 2e-4
 
 
@@ -152,7 +152,7 @@ def test_a_copy_of_half_numbers_computes_in_whole_ones(small):
     copy, _ = narrowed(model)
     assert copy.dtype == torch.float32
     assert model.dtype == torch.bfloat16
-    assert isinstance(Runner(model).rows, Attention)
+    assert isinstance(Runner(model).rows, BatchedAttention)
 
 
 def test_a_model_that_cannot_be_copied_is_read_row_by_row(small, monkeypatch):
@@ -164,4 +164,4 @@ def test_a_model_that_cannot_be_copied_is_read_row_by_row(small, monkeypatch):
     monkeypatch.setattr(type(model.module), "_from_config", refuse)
     made = Runner(model)
     assert "NotImplementedError" in made.alone
-    assert isinstance(made.rows, Separate)
+    assert isinstance(made.rows, SeparateCaches)

@@ -140,6 +140,8 @@ def test_a_quantized_checkpoint_shares_passes_like_any_other(stories, tmp_path):
     model = load(checkpoint(tmp_path))
     rows = Runner(model).rows
     with torch.inference_mode():
-        found = rows.step([Feed(rows.join(), ids, [len(ids) - 1]) for ids in ([1, 5, 6], [1, 5])])
+        found = rows.forward(
+            [Feed(rows.allocate(), ids, [len(ids) - 1]) for ids in ([1, 5, 6], [1, 5])]
+        )
         alone = module(torch.tensor([[1, 5, 6]])).logits[0, -1]
     assert torch.allclose(found[0], alone, atol=1e-4)
