@@ -61,7 +61,7 @@ class Fake(Remote):
         able = Capability.TEXT | Capability.REWARD
         if self.confidence is not None:
             able |= Capability.LOGPROBS
-        return Card(able, "fake", price=self.price, why=lacking("it is a fake", has=able))
+        return Card(able, "fake", price=self.price, why=lacking("it is a fake model", has=able))
 
     def identity(self) -> str:
         """All of its options."""
@@ -116,7 +116,9 @@ class FakeClient(Client):
 
         await asyncio.sleep(self.fake.seconds)
         if self.fake.fails:
-            raise ModelError("E701", f"`{self.name}` failed, as its declaration asks")
+            raise ModelError(
+                "E701", f"`{self.name}` failed, because it is declared with `fails = true`"
+            )
 
     def _draw(self, request: Generate, seed: int) -> Completion:
         fake, how = self.fake, request.sampling

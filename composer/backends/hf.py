@@ -89,7 +89,10 @@ class HF(Local):
             card = replace(card, price=self.price, unheeded=unheeded(self, card))
             card = replace(card, losses=self._losses(folder))
             return checked(self, card, self.aliases[0])
-        absent = f"`{self.path}` is not on this machine; what it is shows when it is downloaded"
+        absent = (
+            f"is not on this machine (`{self.path}`), so it cannot be checked before it is "
+            "downloaded"
+        )
         return checked(self, Card(LOCAL, price=self.price, deferred=(absent,)), self.aliases[0])
 
     def faults(self) -> Sequence[ModelError]:
@@ -175,12 +178,12 @@ def locate(path: str, revision: str | None = None) -> Path | None:
     if os.path.isdir(folder):  # noqa: PTH112 - pathlib raises for a name that is too long
         return folder
     if os.path.isfile(folder):  # noqa: PTH113
-        raise ModelError("E505", f"`{path}` is a file", "name the folder that holds config.json")
+        raise ModelError("E505", f"`{path}` is a file", "give the folder that contains config.json")
     if not HUB_ID.fullmatch(path):
         raise ModelError(
             "E501",
             f"there is no folder `{path}`",
-            "give a path from the recipe's own folder, or the id of a model on a hub",
+            "give a path that starts at the folder of the recipe, or the id of a model on a hub",
         )
     return _cached(path, revision)
 
@@ -193,6 +196,8 @@ def _cached(hub_id: str, revision: str | None) -> Path | None:
     try:
         found = try_to_load_from_cache(hub_id, "config.json", revision=revision)
     except HFValidationError as problem:
-        raise ModelError("E501", f"`{hub_id}` is no folder and no hub id") from problem
+        raise ModelError(
+            "E501", f"`{hub_id}` is neither a folder nor the id of a model on a hub"
+        ) from problem
     folder = Path(found).parent if isinstance(found, str) else None
     return folder if folder is not None and has_weights(folder) else None

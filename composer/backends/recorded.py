@@ -174,9 +174,9 @@ class Replay(Client):
         row = self.rows.by_id.get(query.id)
         said = f"`{self.rows.file}` has no answer of `{self.model}` to query `{query.id}`"
         if row is not None and self.model in row["recorded"]:
-            said += "; under this id it has another question"
+            said += "; this id belongs to another question"
         asked = shorten(query.root.text, 60, placeholder="...")
-        advice = f"ask what was recorded (this was {asked!r}), or declare a model that can be run"
+        advice = f"ask a recorded question (not {asked!r}), or declare a model that can be run"
         return ModelError("E701", said, advice)
 
 

@@ -74,7 +74,11 @@ def recording(path: str) -> Recording:
     """Read a file of recorded answers; a file that is unchanged is read once."""
     file = Path(path).expanduser()
     if not file.is_file():
-        raise ModelError("E501", f"there is no file `{path}`", "give a path from the recipe")
+        raise ModelError(
+            "E501",
+            f"there is no file `{path}`",
+            "give a path that starts at the folder of the recipe",
+        )
     return _read(str(file), file.stat().st_mtime_ns)
 
 

@@ -57,7 +57,7 @@ class Zoo(Local):
             return zoo.folder(self.model)
         except zoo.UnknownModelError:
             help_ = did_you_mean(self.model, zoo.names())
-            raise ModelError("E501", f"the zoo has no model `{self.model}`", help_) from None
+            raise ModelError("E501", f"unknown zoo model `{self.model}`", help_) from None
 
     def card(self) -> Card:
         """Read the card from the model's folder."""

@@ -79,14 +79,14 @@ def checked(model: GenerationOptions, card: Card, name: str) -> Card:
     """Return a card, or raise ModelError for what the model cannot honour."""
     folder = model.folder
     if model.generation_config and folder is None:
-        text = f"what `{name}` states of how it is asked is not known: it is not on this machine"
-        help_ = "download it first, or leave `generation_config` out and give the options"
+        text = f"the generation_config.json of `{name}` is not on this machine"
+        help_ = "download the model first, or leave out `generation_config` and give the options"
         raise ModelError("E408", text, help_)
     stated = _heeded(model)
     if stated is not None and stated.refused:
         refused = replace(stated, values=stated.refused)
-        text = f"`{name}` cannot be asked as its {stated.said_in} says: {refused.text}"
-        help_ = "leave `generation_config` out, and give what you want of it as options"
+        text = f"the {stated.said_in} of `{name}` cannot be used: {refused.text}"
+        help_ = "leave out `generation_config`, and give the settings as options"
         raise ModelError("E408", text, help_)
     processing_of(model), settings_of(model)  # raise for values that are of no use
     pieces = pieces_of(folder) if folder is not None and model.logit_bias else None

@@ -32,8 +32,8 @@ def biased(
     for token, by in bias:
         if isinstance(token, int):
             if token >= len(pieces):
-                text = f"`{name}` has {len(pieces)} tokens, and none of the id {token}"
-                raise ModelError("E402", text, "ids begin with 0")
+                text = f"`{name}` has no token with the id {token}: it has {len(pieces)} tokens"
+                raise ModelError("E402", text, "ids start at 0")
             found.append((token, by))
         else:
             ids = [n for n, piece in enumerate(pieces) if piece == token.encode()]
@@ -58,5 +58,8 @@ def _no_token(text: str, pieces: Pieces, name: str) -> ModelError:
     """Say that a text is no token, and which one was probably meant."""
     other = text.strip() if text.startswith(" ") else f" {text}"
     near = f"`{name}` has the token {other!r}; " if other.encode() in pieces else ""
-    help_ = f"{near}a bias is for one token: give its id, or a text that is one, spaces and all"
-    return ModelError("E407", f"`{name}` has no token for exactly {text!r}", help_)
+    help_ = (
+        f"{near}a bias needs a single token: give its id, or a text that is exactly one token, "
+        "with its spaces"
+    )
+    return ModelError("E407", f"`{name}` has no token that is exactly {text!r}", help_)

@@ -89,9 +89,13 @@ class ChatTemplate:
         said = folded(messages) if fold else list(messages)
         lost = self.probe.losses
         if "system" in lost and any(role == "system" for role, _ in said):
-            raise self._loses("the system's text", "say `fold_system = true`, or choose a template")
+            raise self._loses(
+                "the system message", "write `fold_system = true`, or choose another template"
+            )
         if "turns" in lost and sum(role != "system" for role, _ in said) > 1:
-            raise self._loses("earlier turns of a conversation", "ask in one message")
+            raise self._loses(
+                "earlier turns of a conversation", "write the question as one message"
+            )
         going_on = said[-1][0] == "assistant" if said else False
         text = self._write(said, going_on=going_on)
         if self.probe.verbatim:
@@ -107,7 +111,7 @@ class ChatTemplate:
         read = find_undeclared_variables(_environment().parse(self.text))
         for name in sorted(args.keys() - read):
             if near := nearest(name, read - args.keys()):
-                text = f"{self.name}'s chat template reads no `{name}`"
+                text = f"the chat template of {self.name} has no variable `{name}`"
                 raise ModelError("E409", text, f"did you mean `{near}`?")
 
     def thinking(self, tags: tuple[str, ...] = ()) -> Thinking | None:
@@ -128,7 +132,9 @@ class ChatTemplate:
         turns[-1] = self._turn(role, content.rstrip() + END, self.probe.parts)
         text, mark, _ = self._filled(turns, _ASKING, answering=False).partition(END)
         if not mark:
-            raise self._loses("the beginning of the answer", "ask without the assistant's words")
+            raise self._loses(
+                "the beginning of the answer", "ask without the beginning of an answer"
+            )
         return text + content[len(content.rstrip()) :]
 
     def _hold(self, said: Sequence[Message], text: str) -> None:
@@ -137,10 +143,10 @@ class ChatTemplate:
             if role in {"user", "system"} and content.strip() not in text:
                 words = " ".join(content.split())
                 if words not in " ".join(text.split()):
-                    raise self._loses(f"a part of what the {role} says", "choose another template")
+                    raise self._loses(f"a part of the {role} message", "choose another template")
 
     def _loses(self, what: str, help_: str) -> ModelError:
-        return ModelError("E409", f"{self.name}'s chat template leaves out {what}", help_)
+        return ModelError("E409", f"the chat template of {self.name} leaves out {what}", help_)
 
     def _filled(
         self,
@@ -157,7 +163,7 @@ class ChatTemplate:
         try:
             return rendered(self._compiled, values, limits)
         except TemplateError as error:
-            raise ModelError("E708", f"{self.name}'s chat template says: {error}") from error
+            raise ModelError("E708", f"the chat template of {self.name} fails: {error}") from error
 
     @staticmethod
     def _turn(role: str, content: str, parts: frozenset[str]) -> dict[str, object]:
@@ -173,13 +179,13 @@ class ChatTemplate:
                 "the question, or changes it"
                 if _STORY not in prompt
                 else "the end of a long question",
-                'choose another one: `template = "..."`, `file("chat.jinja")` or `plain`',
+                'choose another template: `template = "..."`, `file("chat.jinja")` or `plain`',
             )
         found, losses, refused = set(parts), set(), ""
         try:
             system = self._role("system", _SYSTEM, [], [("user", _ODD)], parts)
         except ModelError as error:
-            system, refused = frozenset(), error.message.partition(" says: ")[2] or error.message
+            system, refused = frozenset(), error.message.partition(" fails: ")[2] or error.message
         if system is None:
             losses.add("system")
         found |= system or frozenset()
@@ -276,8 +282,8 @@ def _compiled(text: str, name: str) -> jinja2.Template:
     try:
         return compiled(_environment(), text)
     except TemplateSyntaxError as error:
-        said = f"{name}'s chat template cannot be read: {error.message} (its line {error.lineno})"
-        raise ModelError("E409", said, "choose another one, or mend the file") from None
+        said = f"the chat template of {name} is not valid: {error.message} (line {error.lineno})"
+        raise ModelError("E409", said, "choose another template, or correct the file") from None
 
 
 @cache

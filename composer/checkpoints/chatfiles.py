@@ -44,7 +44,7 @@ def _chat_of(
 ) -> ChatTemplate | None:
     text = chosen(_templates(folder), chat, name)
     if text is None and chat.args:
-        said = f"{name} has no chat template that would read `template_args`"
+        said = f"{name} has no chat template, so `template_args` cannot be used"
         raise ModelError("E409", said, "leave them out, or choose a template")
     return None if text is None else ChatTemplate(text, name, _tokens(folder), chat.args)
 
@@ -63,10 +63,10 @@ def chosen(templates: Mapping[str, str], chat: Chat, name: str) -> str | None:
             raise ModelError(
                 "E402",
                 f"{name} has no chat template",
-                'leave `template` out, or say `template = "plain"`',
+                'leave out `template`, or write `template = "plain"`',
             )
         listed = ", ".join(f"`{each}`" for each in others)
-        said = f"{name} has several chat templates, and none is its default: {listed}"
+        said = f"{name} has several chat templates and no default: {listed}"
         raise ModelError("E409", said, f'choose one: `template = "{others[0]}"`')
     if chat.template not in templates:
         help_ = did_you_mean(chat.template, ["auto", "chat", "plain", *templates])
@@ -85,8 +85,8 @@ def named(found: object, name: str) -> dict[str, str]:
     else:
         pairs = list(found.items()) if isinstance(found, dict) else [None]
     if not all(pair and isinstance(pair[0], str) and isinstance(pair[1], str) for pair in pairs):
-        said = f"{name}'s chat templates are not texts with names"
-        raise ModelError("E505", said, "save the tokenizer again, or name a template's file")
+        said = f"the chat templates of {name} are not texts with names"
+        raise ModelError("E505", said, "save the tokenizer again, or give a template in a file")
     return dict(pair for pair in pairs if pair)
 
 
@@ -96,8 +96,8 @@ def read(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except (OSError, ValueError) as problem:
         how = problem.strerror if isinstance(problem, OSError) else None
-        said = f"the chat template `{file}` cannot be read: {how or 'it is not text in UTF-8'}"
-        raise ModelError("E505", said, "name a file that is text in UTF-8") from None
+        said = f"cannot read the chat template `{file}`: {how or 'it is not text in UTF-8'}"
+        raise ModelError("E505", said, "give a text file in UTF-8") from None
 
 
 def _pair(entry: object) -> tuple[Any, Any] | None:

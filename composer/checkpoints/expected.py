@@ -106,22 +106,23 @@ def mismatched(
     """Return the error that says so; None where nothing is missing, too many or unlike."""
     said = [
         f"lacks {_listed(missing)}" if missing else "",
-        f"holds {_listed(odd)}, which it does not read" if odd else "",
+        f"contains {_listed(odd)}, which this kind of model does not use" if odd else "",
         f"has {_listed(wrong)}" if wrong else "",
     ]
     if not any(said):
         return None
-    text = f"the weights in `{folder}` are not those of a {kind}: the folder "
+    text = f"the weights in `{folder}` do not match the model type {kind}: the folder "
     return ModelError("E505", text + ", and ".join(filter(None, said)), _advice(missing, odd))
 
 
 def _advice(missing: Collection[str], odd: Collection[str]) -> str:
     wrapped = next((found.group() for name in odd if (found := WRAPPED.match(name))), None)
     if missing and wrapped:
-        return f"take `{wrapped}` off the names: save the model that is inside the wrapper"
+        return f"remove `{wrapped}` from the names: save the model that is inside of the wrapper"
     if odd and not missing:
         return (
-            "name the class that has these tensors in config.json, or save the model without them"
+            "write the class that has these tensors into config.json, or save the model without "
+            "them"
         )
     return "download or save the model again, with the config.json that it was trained with"
 

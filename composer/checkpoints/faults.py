@@ -70,8 +70,11 @@ def _whole(folder: Path, stored: Mapping[str, TensorHeader]) -> list[ModelError]
     if not names:
         return []
     noun = "a weight" if len(names) == 1 else f"{len(names)} weights"
-    text = f"`{folder}` holds {noun} of whole numbers, such as {min(names)}, and no scale for them"
-    help_ = "name how they were made, as `quantization_config` in config.json, or save real numbers"
+    text = f"`{folder}` contains {noun} of whole numbers, such as {min(names)}, without a scale"
+    help_ = (
+        "describe the quantization as `quantization_config` in config.json, or save "
+        "floating-point numbers"
+    )
     return [ModelError("E505", text, help_)]
 
 
@@ -79,16 +82,20 @@ def _unread(files: ModelFiles, raw: Mapping[str, Any]) -> Iterator[ModelError]:
     """Yield why transformers would not read a folder's model, or would read another one."""
     config = files.folder / "config.json"
     if not files.kind:
-        yield ModelError("E505", f"`{config}` does not say its `model_type`", AGAIN)
+        yield ModelError("E505", f"`{config}` has no `model_type`", AGAIN)
     elif not loadable(files.kind):
-        text = f"the installed transformers knows no causal language model of type `{files.kind}`"
-        yield ModelError("E505", f"`{config}`: {text}", "install one that does, or correct it")
+        text = f"the installed transformers has no causal language model of type `{files.kind}`"
+        yield ModelError(
+            "E505", f"`{config}`: {text}", "install a version that has it, or correct the type"
+        )
     for name in mistyped(files.kind, raw):
         shown = json.dumps(raw[name])[:SHOWN]
-        yield damaged_file(config, f"says that `{name}` is {shown}, which it cannot be")
+        yield damaged_file(config, f"says that `{name}` is {shown}, which is not allowed")
     if (files.folder / "adapter_config.json").exists():
-        text = f"`{files.folder}` holds an adapter, which belongs to another model's weights"
-        yield ModelError("E505", text, "merge it into that model, and save the whole")
+        text = f"`{files.folder}` contains an adapter, not a whole model"
+        yield ModelError(
+            "E505", text, "merge the adapter into its base model, and save the whole model"
+        )
 
 
 def _unnamed(folder: Path, stored: Mapping[str, TensorHeader]) -> Iterator[ModelError]:
@@ -96,15 +103,15 @@ def _unnamed(folder: Path, stored: Mapping[str, TensorHeader]) -> Iterator[Model
     if (folder / SINGLE).exists():
         return
     if not (folder / INDEX).exists():
-        text = f"`{folder}` has no {SINGLE}, but files of other names"
-        yield ModelError("E505", text, f"name the file so, or write an index of them: {INDEX}")
+        text = f"`{folder}` has no {SINGLE}, only files with other names"
+        yield ModelError("E505", text, f"rename the file, or write an index: {INDEX}")
         return
     index = read_json(folder / INDEX)
     if not isinstance(index.get("metadata"), dict):
-        yield damaged_file(folder / INDEX, "has no `metadata`, which the loader asks for")
+        yield damaged_file(folder / INDEX, "has no `metadata`, which is needed to load the model")
     absent = sorted(index["weight_map"].keys() - stored.keys())
     if absent:
-        text = f"`{folder}`: {INDEX} names tensors that no file holds: {', '.join(absent[:4])}"
+        text = f"`{folder}`: {INDEX} lists tensors that are in no file: {', '.join(absent[:4])}"
         yield ModelError("E505", text, AGAIN)
 
 
@@ -113,7 +120,7 @@ def _unspelt(files: ModelFiles) -> Iterator[ModelError]:
     file = files.folder / "tokenizer.json"
     if files.vocabulary is not None:
         if not readable(cast("TokenizerFile", read_json(file))):
-            yield damaged_file(file, "is not a tokenizer that the library `tokenizers` reads")
+            yield damaged_file(file, "is not a tokenizer that the library `tokenizers` can read")
     elif not any(any(files.folder.glob(kind)) for kind in OTHER_TOKENIZERS):
         text = f"`{files.folder}` has no tokenizer: there is no tokenizer.json"
-        yield ModelError("E505", text, "save the model's tokenizer beside its weights")
+        yield ModelError("E505", text, "save the tokenizer of the model beside its weights")

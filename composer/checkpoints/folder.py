@@ -83,7 +83,7 @@ class ModelFiles:
     @property
     def card(self) -> Card:
         """The card of the model as its weights are stored."""
-        absent = "its vocabulary, for want of a tokenizer.json"
+        absent = "has no tokenizer.json, so its vocabulary cannot be checked before it is loaded"
         return Card(
             self.capabilities,
             why=self.why,
@@ -119,7 +119,7 @@ def _read(folder: Path, _stamps: Stamps) -> ModelFiles:
     if config.transformers_weights not in (None, SINGLE, INDEX):
         how = f"says that its weights are in {config.transformers_weights!r:.80}"
         raise damaged_file(
-            folder / "config.json", how, f"name that file {SINGLE}, and take this out"
+            folder / "config.json", how, f"rename that file to {SINGLE}, and remove this entry"
         )
     generation = state(GenerationConfig, folder / "generation_config.json")
     marked = [
@@ -168,7 +168,7 @@ def _ability(config: Configuration, kind: str) -> tuple[Capability, Mapping[Capa
         return only, lacking(f"{heads[0]} is not a causal language model", has=only)
     if config.is_encoder_decoder:
         only = Capability.WEIGHTS
-        return only, lacking("an encoder-decoder model does not go on from a text", has=only)
+        return only, lacking("an encoder-decoder model does not continue a text", has=only)
     why = dict(lacking("a causal language model does not give it", has=LOCAL))
     if kind.startswith(RECURRENT):
         why[Capability.CROP] = f"{kind} keeps a recurrent state"
@@ -177,16 +177,16 @@ def _ability(config: Configuration, kind: str) -> tuple[Capability, Mapping[Capa
 
 def _config(folder: Path) -> dict[str, Any]:
     if not (folder / "config.json").exists():
-        advice = "name a folder that `save_pretrained` wrote"
+        advice = "give a folder that `save_pretrained` wrote"
         if any(folder.glob("*.gguf")):
-            advice = "GGUF files are served by llama.cpp's server: use an endpoint"
+            advice = "serve GGUF files with the server of llama.cpp, and use an endpoint"
         raise ModelError("E505", f"`{folder}` has no config.json", advice)
     config = read_json(folder / "config.json")
     if "auto_map" in config and not _known(str(config.get("model_type", ""))):
         raise ModelError(
             "E505",
-            f"the model in `{folder}` needs Python code of its own, which is never run",
-            "use a version of the model that transformers itself supports",
+            f"the model in `{folder}` needs its own Python code, and such code is never run",
+            "use a model that transformers supports without extra code",
         )
     return config
 

@@ -107,9 +107,11 @@ class Stated:
         try:
             return read(self.values[name])
         except (TypeError, ValueError, OverflowError):
-            text = f"`{self.said_in}` says {name} = {_short(self.values[name])}, which is no use"
+            text = (
+                f"`{self.said_in}` has {name} = {_short(self.values[name])}, which is not allowed"
+            )
             raise ModelError(
-                "E505", text, "mend the file, or say `generation_config = false`"
+                "E505", text, "correct the file, or write `generation_config = false`"
             ) from None
 
 

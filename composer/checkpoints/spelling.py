@@ -87,8 +87,9 @@ def spelling_of(content: TokenizerFile, name: str, ends: Iterable[int] = ()) -> 
         if mark:
             raise ModelError(
                 "E505",
-                f"{name}'s tokenizer marks parts of words with `{mark}` and writes no spaces",
-                "take a model whose tokenizer keeps every byte of a text",
+                f"the tokenizer of {name} marks parts of words with `{mark}` and does not keep "
+                "spaces",
+                "use a model whose tokenizer keeps every byte of a text",
             )
     names = _names(model)
     ended = frozenset(ends)

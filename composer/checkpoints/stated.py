@@ -159,9 +159,9 @@ def _wrong(file: Path, problem: ValidationError, content: Mapping[str, Any]) -> 
             words.append(str(step))
             value = value[step]
     if first["type"] == "missing":
-        return damaged_file(file, f"does not say `{'.'.join([*words, str(first['loc'][-1])])}`")
+        return damaged_file(file, f"has no `{'.'.join([*words, str(first['loc'][-1])])}`")
     shown = _short(json.dumps(value))
-    return damaged_file(file, f"says that `{'.'.join(words)}` is {shown}, which it cannot be")
+    return damaged_file(file, f"says that `{'.'.join(words)}` is {shown}, which is not allowed")
 
 
 def _places(value: object) -> Container[object]:

@@ -181,5 +181,5 @@ class Vocabulary:
         return ModelError(
             "E711",
             f"{self.name} has no tokens for the bytes {said} of {piece[:32]!r}",
-            "leave this member out of the fuse, or take one whose tokenizer has every byte",
+            "leave this member out of the fuse, or use a model whose tokenizer has every byte",
         )

@@ -21,12 +21,12 @@ from composer.diagnostics import Diagnostic, Mistakes
 @click.command()
 @click.argument("recipes", nargs=-1, required=True, type=click.Path(path_type=Path))
 @recipe_options
-@click.option("--github", is_flag=True, help="Print annotations for a workflow of GitHub.")
+@click.option("--github", is_flag=True, help="Print annotations for a GitHub workflow.")
 @json_option
 def command(
     recipes: tuple[Path, ...], reading: RecipeReader, *, github: bool, as_json: bool
 ) -> int:
-    """Find all mistakes of recipes; no model is touched."""
+    """Find all mistakes in recipes, without loading a model."""
     found = {path: _check(path, reading) for path in recipes}
     if as_json:
         out(_as_json(found), as_json=True)

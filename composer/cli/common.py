@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 EXIT_MISTAKES, EXIT_USAGE, EXIT_FAILED, EXIT_PARTLY = 1, 2, 3, 4
 
 recipe_argument = click.argument("recipe", type=click.Path(path_type=Path))
-json_option = click.option("--json", "as_json", is_flag=True, help="Print for programs.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 timeout_option = click.option(
     "--timeout",
     type=click.FloatRange(min=0, min_open=True),
     metavar="SECONDS",
-    help="Give up a query that takes longer; loading models does not count.",
+    help="Stop a query after this time; loading models does not count.",
 )
 
 
@@ -77,7 +77,9 @@ def recipe_options(function: Callable[..., object]) -> Callable[..., object]:
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _READING = (
-    click.option("--root", type=_FOLDER, help="The folder outside of which `use` reads nothing."),
+    click.option(
+        "--root", type=_FOLDER, help="The root folder; `use` reads no files outside of it."
+    ),
     click.option(
         "--with",
         "overlays",
@@ -91,7 +93,7 @@ _READING = (
         "settings",
         multiple=True,
         metavar="PATH=VALUE",
-        help="Override a parameter, a default or a model's option: `doubt=0.8`.",
+        help="Set a parameter, a default or an option of a model: `doubt=0.8`.",
     ),
 )
 

@@ -19,7 +19,9 @@ Row = tuple[str, str]
 
 
 @click.command()
-@click.option("--measure", is_flag=True, help="Time decode steps, and save that for plans.")
+@click.option(
+    "--measure", is_flag=True, help="Measure the time of decode steps, and save it for plans."
+)
 @json_option
 def command(*, measure: bool, as_json: bool) -> int:
     """Look at versions, devices, caches and keys, and say what to do about problems.
@@ -105,15 +107,15 @@ def _caches(found: list[dict[str, Any]]) -> Iterator[Row]:
         size = "nothing yet" if each["bytes"] is None else _size(each["bytes"])
         most = "" if each["bound"] is None else f" of {_size(each['bound'])} at most"
         yield each["name"], f"{each['path']}  {size}{most}"
-    yield "to empty one", "remove it; nothing but time is lost"
+    yield "to empty one", "delete it; only time is lost"
 
 
 def _timings(found: dict[str, Any]) -> Iterator[Row]:
     yield "saved in", found["file"]
     for device, times in found["devices"].items():
         steps = ", ".join(f"{n}: {1e3 * t:.2f}" for n, t in times["decode"].items())
-        yield device, f"ms a step by rows: {steps}"
-        yield "", f"ms a step of two members: {1e3 * times['shared_step']:.2f}"
+        yield device, f"ms for a step, by rows: {steps}"
+        yield "", f"ms for a step of two members: {1e3 * times['shared_step']:.2f}"
 
 
 def _table(rows: list[Row]) -> Iterator[str]:

@@ -60,7 +60,7 @@ class Picture(click.Path):
     ) -> str | bytes | PathLike[str]:
         """Return the file's path."""
         if Path(value).suffix.lower() not in PICTURES:
-            self.fail(f"a plot is written as {', '.join(PICTURES)}, not as `{value}`", param, ctx)
+            self.fail(f"a plot must be a {', '.join(PICTURES)} file, not `{value}`", param, ctx)
         if not Path(value).absolute().parent.is_dir():
             self.fail(f"the folder of `{value}` does not exist", param, ctx)
         need_extra("a plot", "plot", "matplotlib")
@@ -73,30 +73,34 @@ class Picture(click.Path):
     "--data",
     required=True,
     type=DataFile(exists=True, dir_okay=False, path_type=Path),
-    help="Rows with `query` and `reference`, as JSON lines (also gzipped) or CSV; or `zoo:test`.",
+    help="Rows with `query` and `reference`: JSON lines (also gzip) or CSV, or `zoo:test`.",
 )
 @click.option("--split", help="Use only the rows of this split.")
-@click.option("--limit", type=click.IntRange(min=1), help="Use only the first so many rows.")
-@click.option("--sample", type=click.IntRange(min=1), help="Use so many rows, drawn by the seed.")
+@click.option("--limit", type=click.IntRange(min=1), help="Use only the first N rows.")
+@click.option(
+    "--sample", type=click.IntRange(min=1), help="Use N random rows, drawn with the seed."
+)
 @click.option(
     "--how",
     type=click.Choice(HOW),
     default="auto",
-    help="How answers are compared with references; auto is numeric for numbers, else exact.",
+    help="How to compare answers with references; auto is numeric for numbers, else exact.",
 )
 @click.option("--no-members", is_flag=True, help="Do not ask the members alone.")
 @click.option(
     "--route-only",
     is_flag=True,
-    help="Decide without answering: who would be asked, and what that would give as recorded.",
+    help="Only run the route, without answers: show its choices and their recorded outcomes.",
 )
 @click.option(
     "--plot",
     type=Picture(dir_okay=False, writable=True, path_type=Path),
     metavar="FILE",
-    help="Draw quality over cost into a .png, .svg or .pdf file (extra `plot`).",
+    help="Plot quality over cost to a .png, .svg or .pdf file (extra `plot`).",
 )
-@click.option("--seed", type=int, default=0, help="The seed of the sample and all sampled work.")
+@click.option(
+    "--seed", type=int, default=0, help="The seed of the sample of rows and of all sampling."
+)
 @timeout_option
 @recipe_options
 @json_option

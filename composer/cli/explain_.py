@@ -48,7 +48,7 @@ def command(what: tuple[str, ...], reading: RecipeReader) -> None:
             recipe = reading.read(Path(path))
             out("\n".join(_passes(recipe)))
         case _:
-            raise click.UsageError("explain takes a recipe, a code, `step NAME` or `part NAME`")
+            raise click.UsageError("give a recipe, a code, `step NAME` or `part NAME`")
 
 
 def _passes(recipe: Recipe) -> Iterator[str]:
@@ -77,7 +77,7 @@ def _code(code: str) -> str:
 
     text = explanation(code)
     if text is None:
-        raise click.UsageError(f"there is no code {code}")
+        raise click.UsageError(f"unknown code {code}")
     return text
 
 
@@ -101,7 +101,7 @@ def _step(name: str) -> str:
     from composer.steps import STEPS
 
     if name not in STEPS:
-        raise click.UsageError(f"there is no step `{name}`: {did_you_mean(name, _steps())}")
+        raise click.UsageError(f"unknown step `{name}`: {did_you_mean(name, _steps())}")
     return "\n".join(about_step(STEPS[name]).lines())
 
 
@@ -114,5 +114,5 @@ def _part(name: str) -> str:
         (kind, part) for kind, named in parts().items() for n, part in named.items() if n == name
     ]
     if not found:
-        raise click.UsageError(f"there is no part `{name}`: {did_you_mean(name, _parts())}")
+        raise click.UsageError(f"unknown part `{name}`: {did_you_mean(name, _parts())}")
     return "\n\n".join("\n".join(about_part(kind, part).lines()) for kind, part in found)

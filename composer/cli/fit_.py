@@ -43,25 +43,34 @@ def _target(ctx: click.Context, param: click.Parameter, value: str | None) -> Ta
 @click.option(
     "--data",
     type=DataFile(exists=True, dir_okay=False, path_type=Path),
-    help="Rows with recorded outcomes, or with references: then the choices are asked. "
-    "If left out, the `data` of the part itself.",
+    help="Rows with recorded outcomes, or with references; with references the choices are asked. "
+    "Default: the `data` of the part.",
 )
 @click.option(
     "--target",
     callback=_target,
     metavar="WHAT=VALUE",
-    help="Calibrate the route: share=0.5 of strong calls, cost=0.001 dollars, quality=0.8.",
+    help="Calibrate the route: share=0.5 of strong calls, cost=0.001 dollars, or quality=0.8.",
 )
-@click.option("--folds", type=click.IntRange(min=2), default=5, help="Folds of cross-validation.")
+@click.option(
+    "--folds",
+    type=click.IntRange(min=2),
+    default=5,
+    help="The number of folds of cross-validation.",
+)
 @click.option(
     "--how",
     type=click.Choice(HOW),
     default="auto",
-    help="How answers are compared with references, where the choices are asked.",
+    help="How to compare answers with references, if the choices are asked.",
 )
-@click.option("--no-shrink", is_flag=True, help="Believe estimates of foreign queries too.")
-@click.option("--no-cache", is_flag=True, help="Ask anew, even what was asked for a fit before.")
-@click.option("--seed", type=int, default=0, help="The seed of folds and of training.")
+@click.option(
+    "--no-shrink", is_flag=True, help="Do not shrink estimates of out-of-distribution queries."
+)
+@click.option(
+    "--no-cache", is_flag=True, help="Ask again, and do not use answers from an earlier fit."
+)
+@click.option("--seed", type=int, default=0, help="The seed of the folds and of training.")
 @timeout_option
 @recipe_options
 @json_option
@@ -95,7 +104,7 @@ def command(
         cache=not no_cache,
         tell=err,
     )
-    done = fit(lesson, lambda each: lesson.tell(f"teaching `{each.part.name}`"))
+    done = fit(lesson, lambda each: lesson.tell(f"fitting `{each.part.name}`"))
     out(to_json(done.as_dict()) if as_json else "\n".join(_lines(done)), as_json=as_json)
 
 
@@ -107,7 +116,7 @@ def _own_data(recipe: Recipe) -> Path:
     parts = [each.part for each in find(answer)] if answer is not None else []
     found = {path for part in parts if (path := getattr(part, "data", None))}
     if len(found) != 1:
-        raise click.UsageError("which rows should it learn from? --data FILE")
+        raise click.UsageError("there are no rows to fit on: give --data FILE")
     return Path(found.pop())
 
 
@@ -118,13 +127,13 @@ def _lines(done: FitOutcome) -> list[str]:
     lines = []
     for entry in done.manifest.entries:
         about = ", ".join(entry.names)
-        lines.append(f"`{entry.part['name']}` learnt from {entry.rows} rows about {about}")
+        lines.append(f"`{entry.part['name']}` fitted on {entry.rows} rows with the choices {about}")
         lines += [f"  {line}" for line in _report(entry.report)]
         if entry.calibrated is not None:
             found = entry.calibrated
             name = (found.policy or {"name": "one"})["name"]
             lines.append(f"  {name}({found.option} = {found.value:.6g}) for {found.target}")
-            lines.append(f"  reached on rows left out: {_interval(entry.report['reached'])}")
+            lines.append(f"  reached on held-out rows: {_interval(entry.report['reached'])}")
             known = entry.report.get("at_target", {})
             lines += [
                 f"  {said}: {_interval(known[key])}" for key, said in THERE.items() if key in known
@@ -135,23 +144,23 @@ def _lines(done: FitOutcome) -> list[str]:
 
 
 SCHEMES = {
-    "shuffled": "rows left out",
-    "shuffled_shrunk": "rows left out, estimates shrunk by distance",
-    "foreign": "whole tags left out",
-    "foreign_shrunk": "whole tags left out, estimates shrunk by distance",
+    "shuffled": "held-out rows",
+    "shuffled_shrunk": "held-out rows, estimates shrunk by distance",
+    "foreign": "held-out tags",
+    "foreign_shrunk": "held-out tags, estimates shrunk by distance",
 }
 WORDS = {
     "quality": "quality of the best estimate",
     "gain": "gain over the best single choice",
     "apgr": "APGR (chance .5)",
-    "length": "APGR of the prompt's length",
-    "over_length": "gain in APGR over length",
+    "length": "APGR of prompt length",
+    "over_length": "gain in APGR over prompt length",
 }
 
 THERE = {
-    "quality": "quality there",
-    "over_single": "over the best single choice",
-    "over_length": "over the prompt's length with the same shares",
+    "quality": "quality at this setting",
+    "over_single": "gain over the best single choice",
+    "over_length": "gain over prompt length with the same shares",
 }
 
 

@@ -31,11 +31,15 @@ class FormattedFile(NamedTuple):
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--check", is_flag=True, help="Write nothing; exit 1 if a file would change.")
-@click.option("--diff", is_flag=True, help="Write nothing; print what would change.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file would change.")
+@click.option("--diff", is_flag=True, help="Write nothing; print the changes.")
 @click.option("--to", type=click.Choice(["ens", "yaml"]), help="Print in this notation.")
 @click.option("--from", "own", type=click.Choice(["ens", "yaml"]), help="The notation of stdin.")
-@click.option("--write", is_flag=True, help="With --to, write beside each file; never over one.")
+@click.option(
+    "--write",
+    is_flag=True,
+    help="With --to: write a new file beside each file; never overwrite one.",
+)
 @json_option
 def command(
     files: tuple[Path, ...],
@@ -57,9 +61,9 @@ def command(
     compose fmt - < recipe.ens               from stdin to stdout
     """
     if to and (check or as_json):
-        raise click.UsageError("--to converts; --check and --json look at files as they are")
+        raise click.UsageError("--to cannot be used with --check or --json")
     if write and not to:
-        raise click.UsageError("--write goes with --to; without it files are written in place")
+        raise click.UsageError("--write needs --to; without --to, files are formatted in place")
     made, found = _all(files, own, to)
     show_diagnostics(found)
     changed = [done for done in made if done.changes]
@@ -112,8 +116,10 @@ def _text(source: Source, to: str | None) -> str:
     stem = source.name.rpartition(".")[0]
     again = parse(Source(f"{stem}.{to or notation(source.name)}", text))
     if not same(file, again):
-        message = f"`{source.name}` cannot be written in canonical form without changing it"
-        raise Mistakes([Diagnostic("E122", message, help="please report this with the file")])
+        message = f"`{source.name}` cannot be formatted without changing its meaning"
+        raise Mistakes(
+            [Diagnostic("E122", message, help="this is a bug; please report it with the file")]
+        )
     return text
 
 
@@ -134,8 +140,10 @@ def _converted(made: list[FormattedFile], to: str, *, write: bool) -> list[Diagn
         if not write or done.path == STDIN:
             out(done.after, end="")
         elif path.exists() and path.read_text(encoding="utf-8") != done.after:
-            message = f"there is a file `{path}` already, and it differs"
-            found.append(Diagnostic("E503", message, help="delete it, or print without --write"))
+            message = f"the file `{path}` exists already and is different"
+            found.append(
+                Diagnostic("E503", message, help="delete it, or leave out --write to print")
+            )
         else:
             _write(path, done.after)
             err(f"{path}: written")
@@ -147,7 +155,7 @@ def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
-        message = f"`{path}` cannot be written: {error.strerror}"
+        message = f"cannot write `{path}`: {error.strerror}"
         raise Mistakes([Diagnostic("E503", message)]) from None
 
 

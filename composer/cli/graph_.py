@@ -31,14 +31,14 @@ BY_ENDING = {
     "--to",
     "format_",
     type=click.Choice(["text", "mermaid", "dot", "svg"]),
-    help="How to draw it; by default by the ending of --output, else as text.",
+    help="The format; by default from the ending of --output, else text.",
 )
-@click.option("--plain", is_flag=True, help="Draw it as written, before any rule.")
+@click.option("--plain", is_flag=True, help="Draw the recipe as written, before any rule.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the picture here.",
+    help="Write the picture to this file.",
 )
 def command(
     recipe: Path,

@@ -65,12 +65,12 @@ def examine() -> Health:
             health.found[name] = look(health)
         except Exception as error:  # noqa: BLE001 - a doctor tells of whatever is broken
             health.found[name] = None
-            text = f"{name} cannot be looked at: {type(error).__name__}: {error}"
+            text = f"{name} cannot be checked: {type(error).__name__}: {error}"
             health.problems.append(HealthProblem(text, REINSTALL))
     return health
 
 
-REINSTALL = f"install the package anew: pip install --force-reinstall {PACKAGE}"
+REINSTALL = f"install the package again: pip install --force-reinstall {PACKAGE}"
 
 
 def versions(health: Health) -> dict[str, str | None]:
@@ -81,7 +81,7 @@ def versions(health: Health) -> dict[str, str | None]:
         if version is None:
             health.problems.append(HealthProblem(f"{name} is not installed", f"pip install {name}"))
         elif not fits(version):
-            text = f"{name} {version} is not a version that this package was made for"
+            text = f"{name} {version} is not a supported version"
             health.problems.append(HealthProblem(text, f"pip install --upgrade {PACKAGE}"))
     return found
 
@@ -115,8 +115,10 @@ def devices(health: Health) -> list[dict[str, JSON]]:
         found.append({"name": f"cuda:{at}", "kind": kind, "free": left, "total": whole})
     seen = {device.name for device in planned()} - {each["name"] for each in found}
     if seen:
-        text = f"the driver shows {', '.join(sorted(seen))}, but torch {torch.__version__} does not"
-        remedy = "install a build of torch for this driver: https://pytorch.org/get-started"
+        text = (
+            f"the driver has {', '.join(sorted(seen))}, but torch {torch.__version__} cannot use it"
+        )
+        remedy = "install a torch build for this driver: https://pytorch.org/get-started"
         health.problems.append(HealthProblem(text, remedy))
     return found
 
@@ -166,7 +168,7 @@ def zoo(health: Health) -> dict[str, object]:
     except Exception as error:  # noqa: BLE001 - whatever it is, the zoo does not answer
         answer, said = None, str(error)
     if not (answer or "").strip():
-        health.problems.append(HealthProblem(f"the zoo does not answer: {said}", REINSTALL))
+        health.problems.append(HealthProblem(f"the zoo models do not work: {said}", REINSTALL))
     took = round(time.perf_counter() - began, 2)
     return {"models": names, "asked": PROBE, "answer": answer, "seconds": took}
 
@@ -178,7 +180,7 @@ def caches(health: Health) -> list[dict[str, JSON]]:
     try:
         ours = cache_folder()
     except OSError as error:
-        health.problems.append(HealthProblem(f"nothing can be kept: {error}", OWN))
+        health.problems.append(HealthProblem(f"there is no cache folder: {error}", OWN))
         return []
     home = os.environ.get("HF_HOME")
     places: list[tuple[str, Path, str | None]] = [
@@ -189,7 +191,7 @@ def caches(health: Health) -> list[dict[str, JSON]]:
     ]
     for _, path, _ in places:
         if not _can_be_made(path):
-            health.problems.append(HealthProblem(f"{path} cannot be written to", OWN))
+            health.problems.append(HealthProblem(f"cannot write to {path}", OWN))
     return [
         {
             "name": name,
@@ -201,7 +203,7 @@ def caches(health: Health) -> list[dict[str, JSON]]:
     ]
 
 
-OWN = "own it and make room there, or set XDG_CACHE_HOME or HF_HOME"
+OWN = "check its permissions and free space, or set XDG_CACHE_HOME or HF_HOME to another folder"
 
 
 def _can_be_made(path: Path) -> bool:

@@ -8,7 +8,7 @@ from composer.cli.common import need_extra
 
 
 @click.command()
-@click.option("--stdio", is_flag=True, help="Speak over stdin and stdout, as it always does.")
+@click.option("--stdio", is_flag=True, help="Use stdin and stdout; this is always so.")
 def command(*, stdio: bool) -> None:
     """Serve an editor over stdin and stdout: mistakes, hover, completion, definitions."""
     del stdio

@@ -27,7 +27,7 @@ def command(kind: str | None, file: Path | None) -> None:
     if kind not in known:
         from composer.diagnostics import did_you_mean
 
-        raise click.UsageError(f"there is no kind `{kind}`: {did_you_mean(kind, known)}")
+        raise click.UsageError(f"unknown kind `{kind}`: {did_you_mean(kind, known)}")
     target = _target(kind, file)
     _write(target, _filled(known[kind], target))
     err(f"wrote {target}; try: compose run {_quoted(target)}")
@@ -76,6 +76,6 @@ def _write(target: Path, text: str) -> None:
         with target.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise click.UsageError(f"{target} is there already, and stays as it is") from None
+        raise click.UsageError(f"{target} exists already; it was not changed") from None
     except OSError as error:
         raise click.UsageError(f"cannot write {target}: {error.strerror}") from None

@@ -16,9 +16,13 @@ if TYPE_CHECKING:
 @click.command()
 @recipe_argument
 @recipe_options
-@click.option("--plain", is_flag=True, help="Leave out the rules that only save work.")
-@click.option("--origin", is_flag=True, help="Say where each value was written.")
-@click.option("--lock", is_flag=True, help="Pin models and data by content; runs hold to it.")
+@click.option("--plain", is_flag=True, help="Do not apply the rules that only save work.")
+@click.option("--origin", is_flag=True, help="Show where each value comes from.")
+@click.option(
+    "--lock",
+    is_flag=True,
+    help="Record the content of models and data in a lock; later runs must match it.",
+)
 @json_option
 def command(
     recipe: Path,
@@ -29,7 +33,7 @@ def command(
     lock: bool,
     as_json: bool,
 ) -> None:
-    """Show what would run, where, with which defaults."""
+    """Show what would run, on which device, with which defaults."""
     from composer.compiler.plan import describe
 
     loaded = reading.read(recipe, plain=plain)

@@ -78,8 +78,8 @@ class QueryInput:
         """Yield a warning (W508) that names what is not asked, and of how many rows."""
         if self._left:
             told = ", ".join(f"{what} ({count})" for what, count in sorted(self._left.items()))
-            text = f"some of what the rows hold is not asked: {told}"
-            help_ = "a recipe reads text, and takes its options from its own file or `--set`"
+            text = f"these parts of the rows are ignored: {told}"
+            help_ = "a recipe reads only text; set options in the recipe or with `--set`"
             yield Diagnostic("W508", text, help=help_)
 
 
@@ -119,7 +119,9 @@ def _once(
     if piped:
         return piped
     if recipe.example is None:
-        raise click.UsageError("what should it answer? give a query, lines on stdin, or --input")
+        raise click.UsageError(
+            "there is no query: give one on the command line, as lines on stdin, or with --input"
+        )
     err(f"example: {recipe.example}")
     return [Query.of(recipe.example, id="example")]
 

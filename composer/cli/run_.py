@@ -41,7 +41,7 @@ def _trace_target(ctx: click.Context, param: click.Parameter, value: str | None)
     if value in (None, ON_STDERR) or Path(str(value)).suffix in (".jsonl", ".json"):
         return value
     raise click.BadParameter(
-        f'`{value}` does not end in .jsonl; a question goes first: `run RECIPE "..." --trace`'
+        f'`{value}` is not a .jsonl file; write the question first: `run RECIPE "..." --trace`'
     )
 
 
@@ -53,14 +53,14 @@ def _trace_target(ctx: click.Context, param: click.Parameter, value: str | None)
     "--input",
     "input_",
     type=DataFile(exists=True, dir_okay=False, path_type=Path),
-    help="Queries: JSON lines, JSON, CSV, TSV, Parquet, a batch file, or a text a line.",
+    help="Queries: JSON lines, JSON, CSV, TSV, Parquet, a batch file, or one text on each line.",
 )
 @click.option(
     "--output",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write answers here as they come; the same recipe, called again, goes on from there.",
+    help="Write each answer to this file at once; the same command, run again, continues.",
 )
-@click.option("--limit", type=click.IntRange(min=1), help="Answer only so many queries.")
+@click.option("--limit", type=click.IntRange(min=1), help="Answer only the first N queries.")
 @click.option("--stream", is_flag=True, help="Print the answer while it is written.")
 @click.option(
     "--trace",
@@ -68,15 +68,15 @@ def _trace_target(ctx: click.Context, param: click.Parameter, value: str | None)
     flag_value=ON_STDERR,
     callback=_trace_target,
     metavar="[FILE]",
-    help="Say on stderr what was asked of whom and why, or write it to FILE.jsonl.",
+    help="Show on stderr which model was asked what and why, or write it to FILE.jsonl.",
 )
-@click.option("--no-cache", is_flag=True, help="Make every answer anew, keep none.")
+@click.option("--no-cache", is_flag=True, help="Do not use or keep cached answers.")
 @click.option(
     "--budget", type=click.FloatRange(min=0), metavar="DOLLARS", help="Never spend more than this."
 )
 @timeout_option
-@click.option("--seed", type=int, default=0, help="The seed of all sampled work.")
-@click.option("--plain", is_flag=True, help="Leave out the rules that only save work.")
+@click.option("--seed", type=int, default=0, help="The seed of all sampling.")
+@click.option("--plain", is_flag=True, help="Do not apply the rules that only save work.")
 @json_option
 def command(
     recipe: Path,
@@ -100,7 +100,7 @@ def command(
     Without any, the recipe's own example is answered.
     """
     if stream and (as_json or output is not None):
-        raise click.UsageError("--stream prints pieces of text: leave out --json and --output")
+        raise click.UsageError("--stream cannot be used with --json or --output")
     from composer.run.foreign import OutOfDistributionCount
     from composer.run.partial import PartialAnswerCount
 
@@ -114,7 +114,7 @@ def command(
         count = asked.count(rows)
         show_diagnostics(asked.left_out())
         if rows is not None:
-            before = f"{len(rows.done)} answered before, " if rows.done else ""
+            before = f"{len(rows.done)} already answered, " if rows.done else ""
             err(f"{before}{count} to go")
         if not count:
             return 0
@@ -147,7 +147,7 @@ def _apart(input_: Path | None, output: Path | None, trace: str | None) -> None:
     files = {name: Path(path).resolve() for name, path in named.items() if path not in (None, "-")}
     for name, other in combinations(files, 2):
         if files[name] == files[other] and not files[name].is_char_device():
-            raise click.UsageError(f"{name} and {other} are one file: give them different ones")
+            raise click.UsageError(f"{name} and {other} are the same file: give different files")
 
 
 def _rows(stack: ExitStack, output: Path | None, recipe: Recipe) -> OutputFile | None:
@@ -182,8 +182,8 @@ class TraceOutput:
         except OSError as error:
             from composer.run import Failure
 
-            text = f"the trace cannot be written to {self.target}: {error.strerror}"
-            raise Failure("E503", text, "name a file in a folder that exists") from None
+            text = f"cannot write the trace to {self.target}: {error.strerror}"
+            raise Failure("E503", text, "give a file in an existing folder") from None
         return self._json
 
     def __exit__(self, *error: object) -> None:

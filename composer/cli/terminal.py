@@ -103,4 +103,4 @@ def _write(stream: TextIO | None, text: str) -> None:
             return
         from composer.run.result import Failure
 
-        raise Failure("E503", f"the answers cannot be written: {error.strerror}") from error
+        raise Failure("E503", f"cannot write the answers: {error.strerror}") from error

@@ -67,8 +67,10 @@ def save(timings: Timings) -> Path:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_atomically(path, f"{json.dumps(timings, indent=2)}\n".encode())
     except OSError as error:
-        text = f"the times cannot be saved in the user's cache: {error}"
-        raise Failure("E503", text, "make room there, or set XDG_CACHE_HOME") from error
+        text = f"cannot save the times in the cache folder: {error}"
+        raise Failure(
+            "E503", text, "free some space there, or set XDG_CACHE_HOME to another folder"
+        ) from error
     return path
 
 

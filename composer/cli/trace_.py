@@ -21,9 +21,9 @@ NEEDED = ("id", "query", "steps")
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--id", "ids", multiple=True, metavar="ID", help="Show this query alone.")
-@click.option("--full", is_flag=True, help="Show prompts whole.")
-@click.option("--json", "as_json", is_flag=True, help="Print the traces as they are, one a line.")
+@click.option("--id", "ids", multiple=True, metavar="ID", help="Show only this query.")
+@click.option("--full", is_flag=True, help="Show whole prompts.")
+@click.option("--json", "as_json", is_flag=True, help="Print the raw traces, one on each line.")
 def command(file: Path, ids: tuple[str, ...], *, full: bool, as_json: bool) -> None:
     """Show what happened for each query, out of the file that `run --trace FILE` wrote."""
     traces = list(read_traces(file))
@@ -52,10 +52,10 @@ def read_traces(file: Path) -> Iterator[dict[str, Any]]:
         if found is not None:
             yield found
         elif torn and number == len(lines):
-            err(f"{file}: the last line was torn off and is left out")
+            err(f"{file}: the last line is incomplete and is ignored")
         elif line.strip():
-            text = f"{file}, line {number}, is no trace that this version reads"
-            raise Failure("E504", text, "`compose run RECIPE --trace FILE` writes such files")
+            text = f"{file}, line {number}, is not a trace that this version can read"
+            raise Failure("E504", text, "write one with `compose run RECIPE --trace FILE`")
 
 
 def _trace(line: str) -> dict[str, Any] | None:

@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 VERBS = {
     "run": "Answer queries with a recipe.",
-    "check": "Find all mistakes of recipes; no model is touched.",
-    "plan": "Show what would run, where, with which defaults.",
+    "check": "Find all mistakes in recipes, without loading a model.",
+    "plan": "Show what would run, on which device, with which defaults.",
     "graph": "Draw what would run: as text, Mermaid, dot or SVG.",
-    "explain": "Show what each rule did; or explain a code, a step or a part.",
-    "fmt": "Write recipes in canonical text, or in the other notation.",
+    "explain": "Show what each rule did, or explain a code, a step or a part.",
+    "fmt": "Format recipes, or convert them to the other notation.",
     "ls": "List steps, parts, models or recipes.",
-    "fit": "Teach the parts of a recipe that learn, from a data file.",
-    "eval": "Measure recipes on a data file.",
-    "trace": "Show what happened for each query that was traced.",
-    "new": "Start a recipe from a commented example.",
-    "doctor": "Look at versions, devices, caches and keys.",
-    "lsp": "Serve an editor: mistakes, hover, completion, definitions.",
-    "schema": "Print what editors need: the schema of YAML recipes, or a grammar of colours.",
+    "fit": "Fit the trainable parts of a recipe on a data file.",
+    "eval": "Evaluate recipes on a data file.",
+    "trace": "Show what happened for each traced query.",
+    "new": "Start a new recipe from a commented example.",
+    "doctor": "Check versions, devices, caches and keys.",
+    "lsp": "Run the language server for editors: mistakes, hover, completion, definitions.",
+    "schema": "Print the JSON schema of YAML recipes, or a grammar for syntax colours.",
 }
 
 SELDOM = (20_000, 20, 20)
@@ -71,7 +71,9 @@ class Verbs(click.Group):
         if args and not args[0].startswith("-") and args[0] not in VERBS:
             from composer.diagnostics import did_you_mean
 
-            raise click.UsageError(f"there is no `{args[0]}`: {did_you_mean(args[0], VERBS)}", ctx)
+            raise click.UsageError(
+                f"unknown command `{args[0]}`: {did_you_mean(args[0], VERBS)}", ctx
+            )
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

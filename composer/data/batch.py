@@ -28,13 +28,13 @@ def request_of(row: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]
     """Return a request as a row, and the names of the settings that are not the recipe's own."""
     name, body = row.get(CUSTOM), row.get("body")
     if not isinstance(name, str) or not name:
-        raise BadRow("this request has no `custom_id` in text", f"write {REQUEST}")
+        raise BadRow("this request has no `custom_id`, or it is not a text", f"write {REQUEST}")
     if not isinstance(body, dict):
         raise BadRow("this request has no `body`", f"write {REQUEST}")
     url = row.get("url")
     if url is not None and not (isinstance(url, str) and url.endswith(PATHS)):
-        said = f"this request is for {url!r}, which is not answered by a recipe"
-        raise BadRow(said, "requests are for /v1/chat/completions")
+        said = f"this request is for {url!r}, and a recipe cannot answer that"
+        raise BadRow(said, "use requests for /v1/chat/completions")
     given = next((body[key] for key in ASKED[:-1] if body.get(key) is not None), None)
     asked = {"query": given} if isinstance(given, str) else {"messages": given}
     system = body.get("instructions")

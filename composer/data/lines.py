@@ -102,14 +102,14 @@ def json_whole(lines: Counted) -> Iterator[Line]:
         last = place >= end or text[place] == "]"
         if listed and commas != 1 and not (last and not commas):
             number = start + 1 + text.count("\n", 0, place)
-            said = "there is one comma between two rows of a list"
+            said = "write one comma between two rows of a list"
             yield Line(number, "", BadRow(f"this is not JSON: {said}", ONE_A_LINE))
             return
     if listed and text[place:].strip() != "]":
         past = _BLANK.match(text, place + 1)
         place = past.end() if past and place < end else len(text.rstrip())
         number = start + 1 + text.count("\n", 0, place)
-        said = "something follows the list" if place < end else "the list ends in the middle"
+        said = "there is something after the list" if place < end else "the list ends in the middle"
         yield Line(number, "", BadRow(f"this is not JSON: {said}", ONE_A_LINE))
 
 
@@ -123,7 +123,7 @@ def loaded(text: str) -> object:
 
 def binary() -> BadRow:
     """Return what is wrong with a row that holds a NUL byte."""
-    return BadRow("this row holds a NUL byte, which no text holds", "save the file as UTF-8 text")
+    return BadRow("this row contains a NUL byte, so it is not text", "save the file as UTF-8 text")
 
 
 def _object(number: int, line: str) -> Line:
@@ -164,7 +164,7 @@ def _broken(text: str, place: int, start: int = 0) -> BadRow:
     return BadRow(said, ONE_A_LINE)
 
 
-_TOO_MUCH = BadRow("this row is nested too deeply, or holds a number that is too long", ONE_A_LINE)
+_TOO_MUCH = BadRow("this row is nested too deep, or contains a number that is too long", ONE_A_LINE)
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -172,12 +172,12 @@ def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise BadRow(f"`{twice}` stands twice in one object", "leave one of them out")
+        raise BadRow(f"`{twice}` is given twice in one object", "leave one of them out")
     return found
 
 
 def _no_number(text: str) -> float:
-    raise BadRow(f"`{text}` is no number of JSON", "write null where a number is not known")
+    raise BadRow(f"`{text}` is not a JSON number", "write null for an unknown number")
 
 
 def _finite(text: str) -> float:

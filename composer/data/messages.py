@@ -41,11 +41,15 @@ def messages_of(row: Mapping[str, object]) -> tuple[Message, ...]:
     turns = _conversation(given)
     last = next((said for role, said in reversed(turns) if role == "user"), "")
     if not last.strip():
-        raise BadRow("`messages` holds no question: no message of the user with text", CONVERSATION)
+        raise BadRow(
+            "`messages` contains no question: there is no user message with text", CONVERSATION
+        )
     if row.get("query") is not None and row["query"] != last:
         raise BadRow("`query` and `messages` ask different things", "leave one of them out")
     if system and any(role == "system" for role, _ in turns) and system[0] not in turns:
-        raise BadRow("`system` and `messages` hold different system messages", "leave one out")
+        raise BadRow(
+            "`system` and `messages` have different system messages", "leave one of them out"
+        )
     return turns if not system or system[0] in turns else (*system, *turns)
 
 
@@ -68,7 +72,7 @@ def _system(row: Mapping[str, object]) -> tuple[Message, ...]:
         return ()
     said = _text(given)
     if said is None:
-        raise BadRow('"system" is no text')
+        raise BadRow('"system" must be a text')
     return (("system", said),)
 
 
@@ -79,27 +83,30 @@ def _question(row: Mapping[str, object], asked: str) -> str:
         said = f"{said}\n{more}" if more.strip() else said
     if said is None or not said.strip():
         known = ", ".join(f"`{name}`" for name in row) or "nothing"
-        advice = f"a row is asked by its `query` or `messages`; this one has {known}"
-        raise BadRow('this row has no "query" in text', advice)
+        advice = f"a row needs a `query` or `messages`; this one has {known}"
+        raise BadRow('this row has no "query", or it is not a text', advice)
     return said
 
 
 def _conversation(given: object) -> tuple[Message, ...]:
     if not isinstance(given, list | tuple) or not given:
-        raise BadRow("`messages` is no list of messages", CONVERSATION)
+        raise BadRow("`messages` must be a list of messages", CONVERSATION)
     return tuple(_message(at, each) for at, each in enumerate(given, 1))
 
 
 def _message(at: int, given: object) -> Message:
     if not isinstance(given, dict) or not isinstance(given.get("role"), str):
-        raise BadRow(f"message {at} has no `role` and `content`", CONVERSATION)
+        raise BadRow(f"message {at} needs a `role` and a `content`", CONVERSATION)
     role = ROLES.get(given["role"])
     if role is None:
         near = did_you_mean(given["role"], ROLES)
         raise BadRow(f"message {at} has the unknown role {given['role']!r}", near)
     said = _text(given.get("content"))
     if said is None:
-        raise BadRow(f"message {at} has no `content` in text", "leave it out, or write its text")
+        raise BadRow(
+            f"message {at} has no `content` that is a text",
+            "leave the message out, or write its text",
+        )
     return role, said
 
 
@@ -116,6 +123,6 @@ def whole(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        said = "the question holds bytes that are no UTF-8"
-        raise BadRow(said, "save or pipe it as UTF-8") from None
+        said = "the question contains bytes that are not UTF-8"
+        raise BadRow(said, "save or send it as UTF-8") from None
     return text

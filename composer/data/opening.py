@@ -26,7 +26,7 @@ PACKED = (b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00")
 ENDINGS = (".gz", ".bz2", ".xz")
 FOREIGN = {
     b"PK\x03\x04": "a zip archive or a workbook",
-    b"\x28\xb5\x2f\xfd": "packed with zstd",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd",
     b"ARROW1": "an Arrow file",
     b"\x89HDF": "an HDF file",
     b"SQLite format 3": "a database",
@@ -44,8 +44,8 @@ DAMAGED = (OSError, EOFError, UnicodeError, zlib.error, lzma.LZMAError)
 """What reading raises where a file is cut off, damaged, or no text."""
 
 CONVERT = (
-    "where you trust who made it, write it anew: `pandas.read_pickle(...)` and then "
-    "`.to_csv(...)`, or for RouterEval `json.dump(...)` with its arrays as lists"
+    "if you trust the author, convert it: `pandas.read_pickle(...)` and then `.to_csv(...)`, or "
+    "for RouterEval `json.dump(...)` with its arrays as lists"
 )
 _SEEN = 64
 
@@ -63,11 +63,11 @@ def opened(path: Path) -> io.BufferedReader:
     try:
         return path.open("rb")
     except FileNotFoundError:
-        advice = "name a JSONL or CSV file"
+        advice = "give a JSONL or CSV file"
         raise Unreadable("E501", f"there is no file `{path}`", advice) from None
     except OSError as problem:
-        said = f"`{path}` cannot be read: {problem.strerror}"
-        raise Unreadable("E503", said, "name a file that you may read") from None
+        said = f"cannot read `{path}`: {problem.strerror}"
+        raise Unreadable("E503", said, "give a file that you may read") from None
 
 
 def unpacked(name: str, file: io.BufferedReader) -> io.BufferedReader:
@@ -79,15 +79,15 @@ def unpacked(name: str, file: io.BufferedReader) -> io.BufferedReader:
         content = _content(file)
         head = content.peek(_SEEN)
     except DAMAGED:
-        said = f"`{name}` is packed, and damaged"
-        raise Unreadable("E504", said, "pack it anew") from None
+        said = f"the compressed file `{name}` is damaged"
+        raise Unreadable("E504", said, "compress it again") from None
     if bare_name(name).endswith(PICKLES) or head.startswith(b"\x80"):
-        said = f"`{name}` is a pickle, which may run any program when it is read, so it is not"
+        said = f"`{name}` is a pickle, and is not read because reading a pickle can run any program"
         raise Unreadable("E504", said, CONVERT)
     kind = next((what for start, what in FOREIGN.items() if head.startswith(start)), None)
     if kind is not None:
-        advice = "write the rows as JSON lines, CSV or Parquet, plain or packed with gzip"
-        raise Unreadable("E504", f"`{name}` is {kind}, which is not read here", advice)
+        advice = "write the rows as JSON lines, CSV or Parquet, plain or compressed with gzip"
+        raise Unreadable("E504", f"`{name}` is {kind}, and this format is not supported", advice)
     return content
 
 

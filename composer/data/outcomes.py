@@ -34,7 +34,7 @@ def recorded_of(row: Mapping[str, object]) -> Mapping[str, Mapping[str, Any]]:
     if given is None:
         return MappingProxyType({})
     if not isinstance(given, dict) or not all(isinstance(one, dict) for one in given.values()):
-        raise BadRow('"recorded" does not map models to answers', f"write {RECORDED}")
+        raise BadRow('"recorded" must map models to answers', f"write {RECORDED}")
     for name, outcome in given.items():
         _check(name, outcome)
     return given
@@ -66,8 +66,8 @@ def _check(name: str, outcome: Mapping[str, object]) -> None:
             raise BadRow(said.format(name=name, shown=shown, key=key), advice)
     tokens, each = outcome.get("tokens"), outcome.get("logprobs")
     if isinstance(tokens, list) and isinstance(each, list) and len(tokens) != len(each):
-        said = f"`{name}` has {len(tokens)} `tokens` and {len(each)} `logprobs`"
-        raise BadRow(said, "write one log-probability a token")
+        said = f"`{name}` has {len(tokens)} `tokens` but {len(each)} `logprobs`"
+        raise BadRow(said, "write one log-probability for each token")
 
 
 _SHOWN = 60
@@ -107,11 +107,11 @@ def _each(kind: Callable[[object], bool], *, least: int = 0) -> Callable[[object
 
 
 _BETWEEN = (
-    "`{name}` is labelled {shown} in `{key}`, which is not between 0 and 1",
-    "`correct` is true or false, a `score` between 0 and 1",
+    "the `{key}` of `{name}` must be between 0 and 1, not {shown}",
+    "write true or false for `correct`, and a number between 0 and 1 for `score`",
 )
 _TOKENS = (
-    "`{name}` has {shown} in `{key}`, which is no number of tokens",
+    "the `{key}` of `{name}` must be a number of tokens, not {shown}",
     "write a whole number, 0 or more",
 )
 _FACTS: dict[str, tuple[Callable[[object], bool], str, str]] = {
@@ -119,40 +119,40 @@ _FACTS: dict[str, tuple[Callable[[object], bool], str, str]] = {
     "score": (_label, *_BETWEEN),
     "cost": (
         _amount,
-        "`{name}` has the cost {shown}, which is no amount of dollars",
-        "a `cost` is 0 or more dollars",
+        "the `cost` of `{name}` must be a number of dollars, not {shown}",
+        "write 0 or more dollars",
     ),
     "seconds": (
         _amount,
-        "`{name}` has {shown} in `{key}`, which is no time",
-        "write seconds, 0 or more",
+        "the `{key}` of `{name}` must be a number of seconds, not {shown}",
+        "write 0 or more seconds",
     ),
     "prompt_tokens": (_count, *_TOKENS),
     "completion_tokens": (_count, *_TOKENS),
     "logprob": (
         _logprob,
-        "`{name}` has the log-probability {shown}",
-        "a log-probability is a number of 0 or less",
+        "a log-probability of `{name}` must not be {shown}",
+        "write a number of 0 or less",
     ),
     "logprobs": (
         _each(_logprob),
-        "`{name}` has `logprobs` that are no log-probabilities: {shown}",
-        "write a list of numbers of 0 or less, one a token",
+        "the `logprobs` of `{name}` must be a list of numbers, not {shown}",
+        "write a list of numbers of 0 or less, one for each token",
     ),
     "tokens": (
         _each(lambda value: isinstance(value, str)),
-        "`{name}` has `tokens` that are no texts: {shown}",
-        "write a list of texts, as long as `logprobs`",
+        "the `tokens` of `{name}` must be a list of texts, not {shown}",
+        "write a list of texts, of the same length as `logprobs`",
     ),
     "text": (
         _spoken,
-        "`{name}` has a `text` that is none: {shown}",
-        "write a text, or null where it said nothing that could be read",
+        "the `text` of `{name}` must be a text, not {shown}",
+        "write a text, or null if there is no answer",
     ),
     "answers": (
         _each(lambda value: value is None or _spoken(value)),
-        "`{name}` has `answers` that are no list of texts: {shown}",
-        "write a list of texts, null for one that could not be read",
+        "the `answers` of `{name}` must be a list of texts, not {shown}",
+        "write a list of texts, with null where there is no answer",
     ),
 }
 """What each fact must be, how it is said that one is not, and the advice."""

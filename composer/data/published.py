@@ -45,7 +45,7 @@ def _examples(rows: list[object]) -> Iterator[dict[str, Any]]:
     """Yield the rows of a task of BIG-Bench, an object that holds them as `examples`."""
     for row in rows:
         if not isinstance(row, dict):
-            raise BadRow('"examples" holds something that is no JSON object')
+            raise BadRow('"examples" contains an item that is not a JSON object')
         yield row
 
 
@@ -125,7 +125,7 @@ def _routereval(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
         if scores is None:
             continue
         if not _is_matrix(scores) or not isinstance(prompts, list | type(None)):
-            raise BadRow(f"`{split}_score` is no list of lists, or `{split}_prompt` no list")
+            raise BadRow(f"`{split}_score` must be a list of lists, and `{split}_prompt` a list")
         if prompts is None or len(prompts) != len(scores):
             count = "no" if prompts is None else f"{len(prompts)}"
             said = f"the split `{split}` has {len(scores)} rows of scores and {count} prompts"
@@ -150,5 +150,5 @@ def _is_matrix(scores: object) -> bool:
 def _models(found: dict[str, Any], count: int) -> list[str]:
     names = found.get("model") or found.get("models") or [f"model {at + 1}" for at in range(count)]
     if not isinstance(names, list):
-        raise BadRow('"model" is no list of names')
+        raise BadRow('"model" must be a list of names')
     return [str(name) for name in names]

@@ -58,8 +58,8 @@ def _rows(file: io.BufferedReader, name: str) -> Iterator[Line]:
         whole = content if content is file and file.seekable() else io.BytesIO(content.read())
         return _checked(_turned(parquet(name, whole)))
     if _is_wide(content):
-        said = f"`{name}` holds NUL bytes, so it is no text in UTF-8"
-        raise Unreadable("E504", said, "save it as UTF-8, or as UTF-16 with its mark")
+        said = f"`{name}` contains NUL bytes, so it is not text in UTF-8"
+        raise Unreadable("E504", said, "save it as UTF-8, or as UTF-16 with a byte order mark")
     return parsed(text_lines(content), name)
 
 
@@ -70,8 +70,12 @@ def parsed(lines: Iterable[str], name: str) -> Iterator[Line]:
         yield from _checked(_turned(_form(counted, bare_name(name))))
     except DAMAGED as problem:
         is_text = not isinstance(problem, UnicodeError)
-        said = "the file is cut off or damaged here" if is_text else "this line is no text in UTF-8"
-        advice = "write it anew" if is_text else "save it as UTF-8"
+        said = (
+            "the file is incomplete or damaged here"
+            if is_text
+            else ("this line is not text in UTF-8")
+        )
+        advice = "write it again" if is_text else "save it as UTF-8"
         yield Line(counted.number + 1, "", BadRow(said, advice))
 
 

@@ -71,7 +71,7 @@ def id_of(row: Mapping[str, object]) -> str | None:
     if given is None or given == "":
         return None
     if isinstance(given, bool) or not isinstance(given, str | int | float):
-        raise BadRow('"id" is neither a text nor a number', 'write it as `"id": "q1"`')
+        raise BadRow('"id" must be a text or a number', 'write it as `"id": "q1"`')
     if isinstance(given, float) and given.is_integer():
         return str(int(given))
     return str(given)

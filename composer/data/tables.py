@@ -21,7 +21,7 @@ MARKS = (",", "\t", ";", "|")
 NESTED = ("messages", "recorded", "tags", "body")
 """Columns whose cells may be JSON."""
 
-QUOTED = 'put a text that holds commas, quotes or line ends in quotes, as in "7"", or 8"'
+QUOTED = 'put a text with commas, quotes or line ends in quotes, as in "7"", or 8"'
 
 _KNOWN = frozenset({*QUESTIONS, *ANSWERS, *JUDGED, "system", "messages"})
 _LONGEST = 2**31 - 1
@@ -75,9 +75,9 @@ class _Header:
         names = tuple(cell.strip() for cell in cells)
         twice = next((name for name in names if names.count(name) > 1), None)
         if twice is not None:
-            raise BadRow(f"two columns are called `{twice}`", "give each column its own name")
+            raise BadRow(f"two columns are named `{twice}`", "give each column its own name")
         if "" in names[1:]:
-            raise BadRow("a column has no name", "name each column in the first line")
+            raise BadRow("a column has no name", "give each column a name in the first line")
         if any("\0" in name for name in names):
             raise binary()
         return cls(names)
@@ -86,7 +86,7 @@ class _Header:
         """Return what the cells hold, without the empty ones and an index without a name."""
         if len(cells) != len(self.names):
             here = "1 field" if len(cells) == 1 else f"{len(cells)} fields"
-            said = f"this row has {here}, and the first line names {len(self.names)}"
+            said = f"this row has {here}, but the first line has {len(self.names)} names"
             raise BadRow(said, QUOTED)
         if any("\0" in cell for cell in cells):
             raise binary()
@@ -101,7 +101,9 @@ def _cell(name: str, cell: str) -> object:
 def _said(problem: csv.Error) -> str:
     if "unexpected end" in str(problem):
         return "a quote that begins in this row is never closed"
-    return "this row is no CSV: a quote ends in the middle of a field, or a line end is not quoted"
+    return (
+        "this row is not CSV: a quote ends in the middle of a field, or a line end is not in quotes"
+    )
 
 
 def parquet(name: str, file: BinaryIO) -> Iterator[Line]:
@@ -109,8 +111,10 @@ def parquet(name: str, file: BinaryIO) -> Iterator[Line]:
     try:
         from pyarrow import parquet as reading  # type: ignore[import-not-found, import-untyped, unused-ignore]
     except ImportError:
-        said = f"`{name}` is Parquet, which is read with the package pyarrow"
-        raise Unreadable("E504", said, "`pip install pyarrow`, or write it as CSV") from None
+        said = f"`{name}` is a Parquet file, and reading it needs the package pyarrow"
+        raise Unreadable(
+            "E504", said, "run `pip install pyarrow`, or write the rows as CSV"
+        ) from None
     return _batches(reading.ParquetFile, file)
 
 
@@ -122,8 +126,8 @@ def _batches(kind: Callable[[BinaryIO], Any], file: BinaryIO) -> Iterator[Line]:
                 number += 1
                 yield Line(number, "", {key: one for key, one in row.items() if _is_there(one)})
     except (OSError, ValueError, TypeError, NotImplementedError):  # what its own errors derive from
-        said = "the Parquet file is damaged, and cannot be read from this row on"
-        yield Line(number + 1, "", BadRow(said, "write it anew"))
+        said = "the Parquet file is damaged from this row on"
+        yield Line(number + 1, "", BadRow(said, "write it again"))
 
 
 def _is_there(value: object) -> bool:

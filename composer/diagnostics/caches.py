@@ -45,7 +45,7 @@ def _home() -> Path:
     except RuntimeError:
         home = None
     if home is None or not home.is_absolute():
-        raise NoHomeError("the user has no home folder: set HOME or XDG_CACHE_HOME")
+        raise NoHomeError("there is no home folder: set HOME or XDG_CACHE_HOME")
     return home
 
 
@@ -54,7 +54,7 @@ def bound(variable: str) -> int:
     text = os.environ.get(variable, "").strip() or BOUNDS[variable]
     found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,9})?)\s*([kmgt]?)b?", text, re.ASCII | re.IGNORECASE)
     if found is None:
-        said = f"{variable} is {text!r}, which is no size"
-        help_ = f"write it as `{BOUNDS[variable]}`, or leave it out; 0 keeps nothing"
+        said = f"{variable} must be a size, not {text!r}"
+        help_ = f"write it like `{BOUNDS[variable]}`, or leave it out; 0 keeps nothing"
         raise Mistakes([Diagnostic("E715", said, help=help_)])
     return int(float(found[1]) * UNITS[found[2].lower()])

@@ -42,7 +42,7 @@ def did_you_mean(word: str, among: Iterable[str]) -> str:
         return ""
     listed = ", ".join(f"`{other}`" for other in words[:SHOWN])
     more = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
-    return f"one of: {listed}{more}" if len(words) > 1 else f"there is only {listed}"
+    return f"one of: {listed}{more}" if len(words) > 1 else f"the only one is {listed}"
 
 
 def meant(advice: str) -> str | None:

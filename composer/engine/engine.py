@@ -214,7 +214,9 @@ class Engine:
             if self._active:
                 return None
             raise ModelError(
-                "E601", f"{', '.join(sorted({m.name for m in models}))} do not fit together"
+                "E601",
+                "there is not enough memory for "
+                f"{', '.join(sorted({m.name for m in models}))} together",
             ) from None
         finally:
             if set(self._pool.runners()) != set(before):
@@ -290,7 +292,7 @@ def _end(task: AnyTask) -> None:
 def _fail(task: AnyTask, error: BaseException) -> None:
     """Hand a job what it failed with; what would end a thread ends the job only."""
     if not isinstance(error, Exception):
-        error = ModelError("E701", f"{type(error).__name__} ended the answer")
+        error = ModelError("E701", f"the answer ended with {type(error).__name__}")
     try:
         if task.future.set_running_or_notify_cancel():
             task.future.set_exception(error)

@@ -33,11 +33,11 @@ def drop_nan_member(
             error = ModelError(
                 "E704",
                 f"{name} gave logits that are not numbers",
-                "its number type may be too narrow: try `dtype = float32`",
+                "its number type may be too small: try `dtype = float32`",
             )
             return sequence.drop(n, error)
     return ModelError(
         "E705",
-        "the members rule out each other's every token",
-        "combine them by `mean()`, or lower `plausible`",
+        "no token has a probability above zero under all members",
+        "write `combine = mean()`, or lower `plausible`",
     )

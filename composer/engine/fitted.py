@@ -53,7 +53,7 @@ def read(path: Path | str) -> State:
 
 
 def _none(path: Path | str) -> ModelError:
-    said = f"{Path(path).name} does not hold what a part has learnt"
+    said = f"{Path(path).name} is not the file of a fitted part"
     return ModelError("E505", said, "make it with the training functions of `composer.fit.tokens`")
 
 
@@ -71,21 +71,23 @@ def shaped(state: State, name: str, *sizes: int | None) -> NDArray[Any]:
             want is not None and want != size for want, size in zip(sizes, array.shape, strict=True)
         )
     ):
-        said = f"`{name}` of what was learnt has not the shape that it should have"
-        raise ModelError("E507", said, "teach it again")
+        said = f"`{name}` in the fitted file has the wrong shape"
+        raise ModelError("E507", said, "fit it again")
     return array
 
 
 def loaded(taught: FittedState | None, part: str) -> State:
     """What a part has learnt; raises ModelError where it learnt nothing, or another part did."""
     if taught is None:
-        said = f"`{part}` has not been taught"
-        raise ModelError("E509", said, "name what it learnt, `file = ...`, or `compose fit`")
+        said = f"`{part}` is not fitted yet"
+        raise ModelError(
+            "E509", said, "run `compose fit RECIPE --data FILE`, or give the part `file = FILE`"
+        )
     state = taught.load()
     made: Any = state.facts.get("part")
     if made != part:
-        said = f"what `{part}` is given was learnt by {f'`{made}`' if made else 'something else'}"
-        raise ModelError("E508", said, f"name a file that `{part}` learnt")
+        said = f"the file of `{part}` was fitted for {f'`{made}`' if made else 'another part'}"
+        raise ModelError("E508", said, f"give a file that was fitted for `{part}`")
     return state
 
 
@@ -95,6 +97,6 @@ def named(state: State, names: Sequence[str], part: str) -> list[int]:
     known = [str(name) for name in told] if isinstance(told, list) else []
     strange = [name for name in names if name not in known]
     if strange:
-        said = f"`{part}` learnt about {', '.join(known)}, and now there is {strange[0]}"
-        raise ModelError("E507", said, "teach it again, with the members there are now")
+        said = f"`{part}` was fitted with {', '.join(known)}, but now there is {strange[0]}"
+        raise ModelError("E507", said, "fit it again with the present members")
     return [known.index(name) for name in names]

@@ -91,8 +91,9 @@ class Judge:
         if x.shape[1] != wanted:
             raise ModelError(
                 "E507",
-                f"the gate was taught by {wanted} numbers a token, and the lead has {x.shape[1]}",
-                "teach it again, with the members there are now",
+                f"the gate was fitted on {wanted} numbers for each token, but the first member "
+                f"gives {x.shape[1]}",
+                "fit it again with the present members",
             )
         for n, (weight, bias) in enumerate(self.layers):
             x = torch.addmm(bias.to(x.device), x, weight.to(x.device))
@@ -139,8 +140,8 @@ def _network(
     if hidden and sides[0].model is None:
         raise ModelError(
             "E402",
-            f"`{part}` looks at hidden states, but {sides[0].name} is itself a fuse",
-            "let a single model lead",
+            f"`{part}` reads hidden states, but {sides[0].name} is a fuse and has none",
+            "put a single model first",
         )
     count = max(1, sum(name.startswith("w") for name in state.arrays))
     layers: list[tuple[Tensor, Tensor]] = []
@@ -151,5 +152,5 @@ def _network(
         bias = shaped(state, f"b{n}", size)
         layers.append((torch.from_numpy(weight).float(), torch.from_numpy(bias)))
     if not hidden and layers[0][0].shape[0] != len(FEATURES):
-        raise ModelError("E507", f"what `{part}` learnt is of other features", "teach it again")
+        raise ModelError("E507", f"`{part}` was fitted on other features", "fit it again")
     return [(weight, bias.float()) for weight, bias in layers], hidden

@@ -308,10 +308,10 @@ class Group:
             case TokenFuse():
                 return self._inner(model, prompt, together=together)
             case _:
-                text = (
-                    "spans, agreed bytes and hand-overs are text, without a next-token distribution"
+                text = "`span_fuse`, `byte_fuse` and `handoff` cannot be members of `token_fuse`"
+                raise ModelError(
+                    "E302", text, "put the `token_fuse` inside, and the other fuse around it"
                 )
-                raise ModelError("E302", text, "fuse by token inside, by span outside")
 
     def _single(
         self, model: Checkpoint, name: str, prompt: Renders | None, *, together: bool

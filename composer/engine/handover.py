@@ -31,7 +31,7 @@ def doubt(experts: Sequence[str], *, below: float = 0.5, window: int = 4) -> Whe
     """Hand over where the last `window` tokens' geometric mean probability is below a bound."""
     if len(experts) != 1:
         raise ModelError(
-            "E206", f"`doubt` cannot tell {len(experts)} experts apart", "name one expert"
+            "E206", f"`doubt` cannot choose among {len(experts)} experts", "give one expert"
         )
 
     def when(request: Draw, found: Drawn, answer: GenerationState) -> int | None:
@@ -69,15 +69,15 @@ def _entries(group: Group, tokens: Sequence[str]) -> dict[int, int]:
         if name not in ids:
             raise ModelError(
                 "E402",
-                f"{slot.name} has no token `{name}` to hand over by",
-                "name tokens that its tokenizer was given",
+                f"{slot.name} has no token `{name}`",
+                "use tokens that were added to its tokenizer",
             )
         entry = means[ids[name]] if ids[name] < len(means) else len(group.space)
         if entry == len(group.space):
             raise ModelError(
                 "E402",
-                f"the first member never writes {slot.name}'s token `{name}`",
-                "let one model write first, or name a token that all members can write",
+                f"the first member cannot write the token `{name}` of {slot.name}",
+                "put a single model first, or use a token that all members can write",
             )
         found[entry] = place
     return found

@@ -83,8 +83,8 @@ class ModelPool:
         if device not in self._room:
             raise ModelError(
                 "E602",
-                f"{model.name} is to run on {device}, which this machine does not have",
-                f"it has: {', '.join(self._room)}",
+                f"{model.name} asks for the device {device}, which this machine does not have",
+                f"use one of: {', '.join(self._room)}",
             )
         return [device]
 
@@ -100,8 +100,8 @@ class ModelPool:
         device, need = next(iter(size.items()))
         raise ModelError(
             "E601",
-            f"{model.name} needs {_size(need)}, {device} has {_size(self._room[device])}",
-            "use a smaller dtype, or another device",
+            f"{model.name} needs {_size(need)}, but {device} has only {_size(self._room[device])}",
+            "use a smaller `dtype`, or another device",
         )
 
     def _make_room(self, device: str, need: int, pinned: set[Shared]) -> bool:

@@ -171,7 +171,7 @@ class SequenceState:
         name = self.group.slots[slot].name
         self.dropped[name] = str(error)
         self.set_weights(weights)
-        return MemberDropped("E701", f"{name} has left: {error}")
+        return MemberDropped("E701", f"{name} was dropped: {error}")
 
     def drop_or_raise(self, slot: int, error: Exception) -> None:
         """Go on without the member of a leaf, or raise what was wrong with it."""
@@ -183,7 +183,7 @@ class SequenceState:
         for slot, state in list(self.states.items()):
             if state.remaining_context < 0 and slot in self.states:
                 context = state.slot.runner.model.context
-                self.drop(slot, ModelError("E703", f"it reads no more than {context} tokens"))
+                self.drop(slot, ModelError("E703", f"its context is {context} tokens"))
         return self.remaining_context >= 0
 
     def close(self) -> None:
@@ -200,8 +200,8 @@ class SequenceState:
             lack = [model.name for model in models if not model.vocabulary.writes(text)]
             raise ModelError(
                 "E711",
-                f"{', '.join(lack) or 'a member'} cannot write all of {text[:32]!r}",
-                "leave this member out of the fuse, or take one whose tokenizer has every byte",
+                f"{', '.join(lack) or 'a member'} cannot write all of the text {text[:32]!r}",
+                "leave this member out of the fuse, or use a model whose tokenizer has every byte",
             )
         return entries
 
@@ -247,19 +247,20 @@ def _unreadable(slot: ModelSlot, given: Sequence[int]) -> ModelError | None:
     """Why a leaf cannot begin with a prompt, if it cannot."""
     model = slot.runner.model
     if not given:
-        return ModelError("E701", f"{model.name} is given nothing to read")
+        return ModelError("E701", f"the prompt of {model.name} is empty")
     if model.context is not None and len(given) > model.context:
         return ModelError(
             "E703",
-            f"{model.name} reads {model.context} tokens, but the prompt has {len(given)}",
+            f"the prompt has {len(given)} tokens, but the context of {model.name} is "
+            f"{model.context} tokens",
             "shorten the prompt, or leave this member out",
         )
     if max(given) >= model.rows:
         return ModelError(
             "E505",
-            f"{model.name}'s tokenizer makes token {max(given)} of this prompt, and its weights"
-            f" know {model.rows} tokens",
-            "put the tokenizer into its folder that it was trained with",
+            f"the tokenizer of {model.name} gives token {max(given)} for this prompt, but its "
+            f"weights have only {model.rows} tokens",
+            "put the tokenizer that the model was trained with into its folder",
         )
     return None
 

@@ -142,8 +142,8 @@ def _hold(name: str, scores: Sequence[float | None]) -> None:
     if any(score is not None and not score < math.inf for score in scores):
         raise ModelError(
             "E704",
-            f"`{name}` gave a score of a span that is no number",
-            "its number type may be too narrow: try `dtype = float32`",
+            f"`{name}` gave a score of a span that is not a number",
+            "its number type may be too small: try `dtype = float32`",
         )
 
 

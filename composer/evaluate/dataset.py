@@ -98,4 +98,6 @@ def _empty(name: str, rows: Sequence[EvaluationRow], split: str | None) -> Diagn
     if not rows:
         return Diagnostic("E504", f"`{name}` has no rows", help=f"a row is {SHAPE}")
     splits = ", ".join(sorted({row.split for row in rows} - {""})) or "none"
-    return Diagnostic("E504", f"`{name}` has no rows of split `{split}`", help=f"it has: {splits}")
+    return Diagnostic(
+        "E504", f"`{name}` has no rows of split `{split}`", help=f"use one of: {splits}"
+    )

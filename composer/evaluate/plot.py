@@ -90,7 +90,7 @@ def draw_plot(path: Path, reports: Sequence[Report | Decided]) -> None:
     """
     ending = path.suffix.lower()
     if ending not in FORMATS:
-        raise Failure("E712", f"a plot is written as {', '.join(FORMATS)}, not as `{path.name}`")
+        raise Failure("E712", f"a plot must be a {', '.join(FORMATS)} file, not `{path.name}`")
     if find_spec("matplotlib") is None:
         message = "a plot needs the package matplotlib, which is not installed"
         raise Failure("E712", message, "`pip install 'ensemble-composer[plot]'`")

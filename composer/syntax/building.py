@@ -142,15 +142,13 @@ class Builder:
             meant = f"did you mean `{STRANGE[name]}`?" if name in STRANGE else ""
             raise _mistake(
                 "E118",
-                f"there is no type `{name}`",
+                f"unknown type `{name}`",
                 parts[0].place,
                 meant or did_you_mean(name, TYPES),
             )
         if (name == "list") != bool(item):
-            what = "needs the type of its items" if name == "list" else "holds no items"
-            raise _mistake(
-                "E118", f"`{name}` {what}", _cover(parts), "a list is written `list[str]`"
-            )
+            what = "needs the type of its items" if name == "list" else "cannot have items"
+            raise _mistake("E118", f"`{name}` {what}", _cover(parts), "write a list as `list[str]`")
         return Type(name, item, _cover(parts))
 
     def let(self, parts: list[Part]) -> Let:

@@ -78,7 +78,7 @@ def _escape(match: re.Match[str], place: Place) -> str:
     if code < 0 or code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
         start = place.start + 1 + match.start()
         here = Place(place.source, start, start + len(match[0]))
-        message = f"`{match[0]}` stands for no character"
+        message = f"`{match[0]}` is not an escape"
         help_ = 'write `\\\\` for a backslash; the escapes are \\" \\\\ \\n \\t \\r \\b \\f \\u1234'
         raise Mistakes([Diagnostic("E107", message, here, help=help_)])
     return chr(code)

@@ -29,10 +29,10 @@ def read(path: str | PathLike[str]) -> Source:
     except FileNotFoundError:
         raise _mistake("E501", f"there is no file `{name}`", _similar(Path(path))) from None
     except IsADirectoryError:
-        raise _mistake("E503", f"`{name}` is a folder", "name a recipe in it") from None
+        raise _mistake("E503", f"`{name}` is a folder", "give a recipe in it") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise _mistake("E503", f"`{name}` cannot be read: {reason}") from None
+        raise _mistake("E503", f"cannot read `{name}`: {reason}") from None
     return Source(name, _text(name, data))
 
 
@@ -69,7 +69,7 @@ def _text(name: str, data: bytes) -> str:
     if nul < 0:
         return text
     place = Place(Source(name, text), nul, nul + 1)
-    message, help_ = f"`{name}` holds a NUL character", "is it a text file?"
+    message, help_ = f"`{name}` contains a NUL character", "check that it is a text file"
     raise Mistakes([Diagnostic("E503", message, place, help=help_)])
 
 

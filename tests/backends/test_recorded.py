@@ -69,7 +69,7 @@ def test_a_name_of_an_id_is_enough(file):
 def test_a_number_alone_does_not_identify_a_question(file):
     member = opened(recorded(file=file, model="judged"))
 
-    with pytest.raises(ModelError, match="under this id it has another question"):
+    with pytest.raises(ModelError, match="this id belongs to another question"):
         ask(member, "What is 3 + 4?", id="7")
 
 
@@ -173,7 +173,7 @@ def test_numbers_that_are_none_are_refused_with_their_line(tmp_path, key, value)
 def test_facts_that_cannot_be_are_refused(tmp_path, kept):
     file = write(tmp_path / "a.jsonl", [{"query": "q", "recorded": {"m": kept}}])
 
-    with pytest.raises(ModelError, match=r"a\.jsonl:1: `m`") as caught:
+    with pytest.raises(ModelError, match=r"a\.jsonl:1: .*`m`") as caught:
         recorded(file=file, model="m").card()
 
     assert caught.value.code == "E504"

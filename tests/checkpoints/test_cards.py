@@ -121,7 +121,7 @@ def test_models_with_code_of_their_own_are_refused(folder):
     own = LLAMA | {"model_type": "homemade", "auto_map": {"AutoModelForCausalLM": "m.M"}}
     (folder / "config.json").write_text(json.dumps(own))
 
-    with pytest.raises(ModelError, match="Python code of its own"):
+    with pytest.raises(ModelError, match="needs its own Python code"):
         card_of(folder)
 
 

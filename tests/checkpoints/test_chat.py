@@ -79,7 +79,7 @@ def test_a_template_that_skips_the_system_says_so():
     skips = template(SKIPS)
     assert skips.probe.losses == {"system"}
     assert skips.write(ASK) == "user: Why?\n"
-    with pytest.raises(ModelError, match="leaves out the system's text") as caught:
+    with pytest.raises(ModelError, match="leaves out the system message") as caught:
         skips.write(TALK)
     assert caught.value.code == "E409"
     assert "fold_system" in caught.value.help
@@ -109,7 +109,7 @@ def test_folding_finds_the_first_question_wherever_it_stands():
 def test_a_part_of_a_message_that_gets_lost_is_an_error():
     cuts = template("{% for m in messages %}{{ m.content.split('###')[0] }}{% endfor %}")
     assert cuts.write(ASK) == "Why?"
-    with pytest.raises(ModelError, match="a part of what the user says"):
+    with pytest.raises(ModelError, match="a part of the user message"):
         cuts.write([("user", "Why? ### Because.")])
 
 
@@ -166,7 +166,7 @@ def test_what_templates_commonly_use_is_there(text):
     ("text", "why"),
     [
         ("{{ raise_exception('tools only') }}", "tools only"),
-        ("{{ messages", "cannot be read"),
+        ("{{ messages", "is not valid"),
         ("{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}", "steps"),
         ("{{ 'a' * 300000000 }}", "characters"),
         ("{% include 'x' %}", "another file"),
@@ -199,7 +199,7 @@ NAMED = [{"name": "rag", "template": CHATML}, {"name": "tool_use", "template": "
 def test_one_of_several_templates_is_chosen_by_its_name(folder, form):
     configured(folder, form)
     assert chat_of(folder, Chat("tool_use"), "A").text.startswith("T ")
-    with pytest.raises(ModelError, match="none is its default: `rag`, `tool_use`") as caught:
+    with pytest.raises(ModelError, match="and no default: `rag`, `tool_use`") as caught:
         chat_of(folder, Chat(), "A")
     assert caught.value.code == "E409"
     with pytest.raises(ModelError, match="no chat template `tool_us`") as caught:
@@ -264,6 +264,6 @@ def test_a_template_that_reads_the_first_message_alone_loses_questions_behind_th
 
 
 def test_a_variable_that_is_nearly_one_of_the_template_is_refused():
-    with pytest.raises(ModelError, match="reads no `enable_thinkin`") as caught:
+    with pytest.raises(ModelError, match="has no variable `enable_thinkin`") as caught:
         template(CHATML + "{{ enable_thinking }}", enable_thinkin=False)
     assert "enable_thinking" in (caught.value.help or "")

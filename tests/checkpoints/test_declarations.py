@@ -166,7 +166,7 @@ def test_zoo_models_have_cards_and_checkpoints():
 
 
 def test_a_slip_in_a_zoo_name_is_mended():
-    with pytest.raises(ModelError, match="the zoo has no model `mahts`") as caught:
+    with pytest.raises(ModelError, match="unknown zoo model `mahts`") as caught:
         zoo_model(model="mahts").card()
 
     assert caught.value.help == "did you mean `maths`?"

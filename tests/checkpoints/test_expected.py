@@ -53,7 +53,7 @@ def test_names_under_a_wrapper_are_told_with_the_way_out(folder, prefix):
     reweigh(folder, lambda tensors: {f"{prefix}{k}": v for k, v in tensors.items()})
     error = fault(folder)
     assert f"{prefix}model.embed_tokens.weight" in error.message
-    assert f"take `{prefix}` off the names" in error.help
+    assert f"remove `{prefix}` from the names" in error.help
 
 
 def test_weights_of_whole_numbers_without_a_scale_are_refused(folder):
@@ -81,8 +81,8 @@ def test_a_tensor_that_the_class_does_not_read_is_named(folder):
     name = "model.layers.0.self_attn.q_norm.weight"
     reweigh(folder, lambda tensors: {**tensors, name: torch.ones(24)})
     error = fault(folder)
-    assert f"holds 1 tensor: {name}, which it does not read" in error.message
-    assert "name the class" in error.help
+    assert f"contains 1 tensor: {name}, which this kind of model does not use" in error.message
+    assert "write the class" in error.help
 
 
 def test_a_tensor_of_another_shape_is_told_with_both_shapes(folder):
@@ -119,9 +119,9 @@ def test_a_billion_layers_are_refused_at_once(folder):
 @pytest.mark.parametrize(
     ("stated", "told"),
     [
-        ({"model_type": "homemade"}, "knows no causal language model of type `homemade`"),
-        ({"model_type": "clip"}, "knows no causal language model of type `clip`"),
-        ({"model_type": None}, "does not say its `model_type`"),
+        ({"model_type": "homemade"}, "has no causal language model of type `homemade`"),
+        ({"model_type": "clip"}, "has no causal language model of type `clip`"),
+        ({"model_type": None}, "has no `model_type`"),
     ],
 )
 def test_a_type_that_transformers_does_not_read_is_told(folder, stated, told):
@@ -131,19 +131,19 @@ def test_a_type_that_transformers_does_not_read_is_told(folder, stated, told):
 
 def test_an_adapter_is_not_taken_for_its_model(folder):
     restate(folder, "adapter_config.json", base_model_name_or_path="someone/else")
-    assert "holds an adapter" in fault(folder).message
+    assert "contains an adapter" in fault(folder).message
 
 
 def test_weights_of_another_name_are_told(folder):
     (folder / "model.safetensors").rename(folder / "weights.safetensors")
-    assert "has no model.safetensors, but files of other names" in fault(folder).message
+    assert "has no model.safetensors, only files with other names" in fault(folder).message
 
 
 def test_tensors_that_only_the_index_knows_are_named(folder):
     (folder / "model.safetensors").rename(folder / "model-1.safetensors")
     places = dict.fromkeys([*tensors_of(folder), "model.extra"], "model-1.safetensors")
     restate(folder, "model.safetensors.index.json", weight_map=places, metadata={})
-    assert "names tensors that no file holds: model.extra" in fault(folder).message
+    assert "lists tensors that are in no file: model.extra" in fault(folder).message
 
 
 def test_an_index_without_its_metadata_is_told(folder):
@@ -169,7 +169,7 @@ def test_a_folder_without_any_tokenizer_is_told(folder):
 
 def test_a_tokenizer_that_its_library_does_not_read_is_told_at_check(folder):
     restate(folder, "tokenizer.json", normalizer=5)
-    assert "not a tokenizer that the library `tokenizers` reads" in fault(folder).message
+    assert "not a tokenizer that the library `tokenizers` can read" in fault(folder).message
 
 
 def test_check_points_to_the_model_and_imports_nothing_heavy(folder):

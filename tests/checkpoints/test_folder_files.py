@@ -142,7 +142,7 @@ def test_a_table_of_positions_is_a_limit_where_no_file_names_one(tmp_path):
         ("config.json", {"transformers_weights": "../x.safetensors"}, "weights are in"),
         ("generation_config.json", {"eos_token_id": 1.5}, "`eos_token_id` is 1.5"),
         ("tokenizer_config.json", {"eos_token": 7}, "`eos_token` is 7"),
-        ("tokenizer.json", {"model": {"type": "BPE"}}, "does not say `model.vocab`"),
+        ("tokenizer.json", {"model": {"type": "BPE"}}, "has no `model.vocab`"),
         ("tokenizer.json", {"model": {"vocab": {"a": 10**12}}}, "`model.vocab.a` is 1000000000000"),
         ("tokenizer.json", {"added_tokens": [{"id": -3}]}, "`added_tokens.0.id` is -3"),
     ],
@@ -184,7 +184,7 @@ def test_a_folder_in_place_of_a_file_is_told(folder, name):
 
 def test_a_tokenizer_that_its_library_does_not_read_is_told(folder):
     restate(folder, "tokenizer.json", decoder={"type": "Unheard"})
-    with pytest.raises(ModelError, match="not a tokenizer that the library `tokenizers` reads"):
+    with pytest.raises(ModelError, match="not a tokenizer that the library `tokenizers` can read"):
         loaded(folder)
 
 
@@ -205,6 +205,6 @@ def test_a_token_that_the_weights_do_not_know_is_told(folder):
     (folder.parent / "r.ens").write_text('model M = hf("model")\nM(max_tokens = 2)\n')
     with composer.load(folder.parent / "r.ens").ready() as ensemble:
         assert ensemble("What is 1 plus 1?").text is not None
-        with pytest.raises(Failure, match=r"makes token 384 .* know 384 tokens") as no:
+        with pytest.raises(Failure, match=r"gives token 384 .* only 384 tokens") as no:
             ensemble("What is <extra>?")
     assert no.value.code == "E505"

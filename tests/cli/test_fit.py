@@ -39,10 +39,10 @@ def run(capsys, *arguments):
 def test_what_was_learnt_is_told(recipe, capsys):
     status, out, err = run(capsys, "r.ens", "--data", "rows.jsonl", "--target", "share=0.5")
     assert status == 0
-    assert "`linear` learnt from 30 rows about A, B" in out
+    assert "`linear` fitted on 30 rows with the choices A, B" in out
     assert "for share=0.5" in out
     assert "wrote r.ens.fit.json and r.ens.fit.safetensors" in out
-    assert "teaching `linear`" in err
+    assert "fitting `linear`" in err
 
 
 def test_json_is_printed_for_programs(recipe, capsys):

@@ -124,7 +124,7 @@ def test_what_was_answered_is_in_the_file_and_the_rest_is_answered_later(interru
     assert is_clean(code, err, took), err
     done = [json.loads(line) for line in output.read_text().splitlines()]
     assert sorted(each["id"] for each in done) == ["0", "1", "2", "3", "4"]
-    code, _, err, _ = interrupted(*arguments, until="5 answered before, 3 to go")
+    code, _, err, _ = interrupted(*arguments, until="5 already answered, 3 to go")
     assert code == 130, err
 
 

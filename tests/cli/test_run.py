@@ -121,9 +121,9 @@ def test_a_second_call_goes_on_where_the_first_stopped(run):
     Path("q.txt").write_text("1\n2\n3\n")
     run("r.ens", "--input", "q.txt", "--output", "a.jsonl", "--limit", "2")
     status, _, err = run("r.ens", "--input", "q.txt", "--output", "a.jsonl")
-    assert (status, err) == (0, "2 answered before, 1 to go\n")
+    assert (status, err) == (0, "2 already answered, 1 to go\n")
     status, _, err = run("r.ens", "--input", "q.txt", "--output", "a.jsonl")
-    assert (status, err) == (0, "3 answered before, 0 to go\n")
+    assert (status, err) == (0, "3 already answered, 0 to go\n")
     assert len(Path("a.jsonl").read_text().splitlines()) == 3
 
 
@@ -172,7 +172,7 @@ def test_a_failed_row_is_tried_again(run):
     assert run("picky.ens", "bad", "good", "--output", "a.jsonl")[0] == 4
     status, _, err = run("picky.ens", "bad", "good", "--output", "a.jsonl")
     assert status == 3
-    assert "1 answered before, 1 to go" in err
+    assert "1 already answered, 1 to go" in err
 
 
 def test_mistakes_are_drawn_and_nothing_runs(run):

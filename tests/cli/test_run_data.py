@@ -110,14 +110,14 @@ def test_a_batch_goes_in_and_out(run):
     (answer,) = map(json.loads, Path("a.jsonl").read_text().splitlines())
     assert answer["custom_id"] == "r1"
     assert answer["response"]["body"]["choices"][0]["message"]["content"] == "one"
-    assert "1 answered before, 0 to go" in run("--input", "b.jsonl", "--output", "a.jsonl")[2]
+    assert "1 already answered, 0 to go" in run("--input", "b.jsonl", "--output", "a.jsonl")[2]
 
 
 def test_one_file_is_not_read_and_written(run):
     Path("q.jsonl").write_text("")
     status, _, err = run("--input", "q.jsonl", "--output", "q.jsonl")
     assert status == 2
-    assert "--input and --output are one file" in err
+    assert "--input and --output are the same file" in err
     assert run("x", "--output", "a.jsonl", "--trace", "a.jsonl")[0] == 2
 
 

@@ -66,8 +66,8 @@ def test_the_same_in_yaml(folder):
         ("template_args = [a: 1, a: 2]", "E401", "expected values by name"),
         ("template_args = 3", "E401", "expected values by name"),
         ("template_args = [a: none]", "E401", "expected `true` or `false` or a"),
-        ("template_args = [shorts: true]", "E409", "reads no `shorts`"),
-        ("template = plain, template_args = [a: 1]", "E409", "no chat template that would read"),
+        ("template_args = [shorts: true]", "E409", "has no variable `shorts`"),
+        ("template = plain, template_args = [a: 1]", "E409", "so `template_args` cannot be used"),
         ('thinking = ""', "E402", "must not be an empty text"),
     ],
 )

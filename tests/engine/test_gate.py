@@ -218,13 +218,15 @@ def lead_size(solo):
 
 def test_what_does_not_fit_is_said_in_words(pair, write, size):
     wrong = gate("routed", taught("routed", network((size + 1, 1))))
-    with pytest.raises(ModelError, match=f"taught by {size + 1} numbers a token, and the lead has"):
+    with pytest.raises(
+        ModelError, match=f"fitted on {size + 1} numbers for each token, but the first member"
+    ):
         write(TokenFuse(pair, NAMES, gate=wrong), TEXT)
     inner = TokenFuse(pair, NAMES)
     right = gate("routed", taught("routed", network((size, 1))))
-    with pytest.raises(ModelError, match="itself a fuse"):
+    with pytest.raises(ModelError, match="is a fuse"):
         write(TokenFuse((inner, pair[0]), ("ab", "c"), gate=right), TEXT)
-    with pytest.raises(ModelError, match="`critical` has not been taught"):
+    with pytest.raises(ModelError, match="`critical` is not fitted yet"):
         write(TokenFuse(pair, NAMES, gate=Part("gate.critical")), TEXT)
 
 

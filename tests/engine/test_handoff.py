@@ -95,7 +95,7 @@ def test_a_fuse_that_writes_first_hands_over_at_the_entry_its_token_means(model,
 def test_a_token_that_a_fuse_never_writes_is_an_error(model, write):
     first = TokenFuse((model("stories"), model("rwkv")), ("x", "y"), align=UNION)
     fuse = Handoff((first, model("stories")), ("a", "b"), handing_over_by("<unk>"))
-    with pytest.raises(ModelError, match="never writes x's token `<unk>`") as error:
+    with pytest.raises(ModelError, match="cannot write the token `<unk>` of x") as error:
         write(fuse, TEXT)
     assert error.value.code == "E402"
 

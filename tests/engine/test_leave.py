@@ -128,12 +128,12 @@ def test_a_member_without_room_leaves(engine, three, write, monkeypatch):
     rest = TokenFuse((three[0], three[2]), ("a", "c"))
     again = write(rest, TEXT, prefix=stopped.text, max_tokens=24 - len(stopped.tokens))
     assert made.text == stopped.text + again.text
-    assert made.left == {"b": "it reads no more than 12 tokens"}
+    assert made.left == {"b": "its context is 12 tokens"}
 
 
 def test_a_member_whose_context_the_prompt_exceeds_leaves(engine, three, write, monkeypatch):
     narrow(engine, monkeypatch, three[0], 3)
-    with pytest.raises(ModelError, match="reads 3 tokens, but the prompt has") as error:
+    with pytest.raises(ModelError, match=r"but the context of \w+ is 3 tokens") as error:
         write(TokenFuse(three, NAMES), TEXT)
     assert error.value.code == "E703"
     made = write(TokenFuse(three, NAMES, leave=True), TEXT)
@@ -141,7 +141,7 @@ def test_a_member_whose_context_the_prompt_exceeds_leaves(engine, three, write, 
     assert set(made.left) == {"a"}
     for each in three:
         narrow(engine, monkeypatch, each, 3)
-    with pytest.raises(ModelError, match="reads 3 tokens"):
+    with pytest.raises(ModelError, match="is 3 tokens"):
         write(TokenFuse(three, NAMES, leave=True), TEXT)
 
 
@@ -193,7 +193,7 @@ def test_a_formula_has_no_member_to_spare(three):
 def test_nothing_to_read_names_the_member(engine, three):
     group = engine._group(TokenFuse(three, NAMES))
     given = {0: prompt_tokens(group.slots[0], Query.of(TEXT), ""), 1: []}
-    with pytest.raises(ModelError, match="is given nothing to read") as error:
+    with pytest.raises(ModelError, match=r"the prompt of \w+ is empty") as error:
         SequenceState.open(group, (0.5, 0.5, 0.0), given)
     assert error.value.code == "E701"
     assert engine._pool.get([three[0]])[0].idle
@@ -203,7 +203,7 @@ def test_an_empty_prompt_names_a_member_that_cannot_begin(model, write, engine, 
     solo = model("rwkv")
     (runner,) = engine._pool.get([solo])
     monkeypatch.setattr(runner.model, "render", lambda *_: [])
-    with pytest.raises(ModelError, match="is given nothing to read") as error:
+    with pytest.raises(ModelError, match=r"the prompt of \w+ is empty") as error:
         write(TokenFuse((model("stories"), solo), ("a", "b"), align=UNION), "")
     assert error.value.code == "E701"
 
@@ -221,7 +221,9 @@ def test_listening_names_who_left(engine, three, broken, monkeypatch):
     fuse = TokenFuse(three[:2], NAMES[:2], leave=True)
     with monkeypatch.context() as patch:
         narrow(engine, patch, three[1], 3)
-        with pytest.raises(ModelError, match=r"not every member .* b: .*reads 3 tokens") as error:
+        with pytest.raises(
+            ModelError, match=r"some members could not read .* b: .*context of \w+ is 3 tokens"
+        ) as error:
             listened(engine, fuse)
     assert error.value.code == "E701"
     broken(three[1], 0)

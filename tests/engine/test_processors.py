@@ -289,12 +289,12 @@ def test_prompt_and_answer_are_no_longer_than_they_may_be(model, plain, answer):
 
 
 def test_an_id_beyond_the_vocabulary_is_an_error(model, answer):
-    with pytest.raises(ModelError, match="none of the id 512"):
+    with pytest.raises(ModelError, match="no token with the id 512: it has 512 tokens"):
         answer(model("stories"), asking(logit_bias=((512, 1.0),)))
 
 
 def test_a_text_that_is_no_token_is_an_error(model, answer):
-    with pytest.raises(ModelError, match="no token for exactly ' zebra'"):
+    with pytest.raises(ModelError, match="no token that is exactly ' zebra'"):
         answer(model("stories"), asking(logit_bias=((" zebra", 1.0),)))
 
 

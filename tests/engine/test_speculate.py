@@ -227,7 +227,7 @@ def test_processed_is_what_a_draw_goes_by():
 
 def test_unlike_vocabularies_are_not_drafted_for(model, write):
     members = model("stories"), model("rwkv")
-    with pytest.raises(ModelError, match="do not share one vocabulary"):
+    with pytest.raises(ModelError, match="have different vocabularies"):
         write(fused(members, drafted()), TEXT)
 
 

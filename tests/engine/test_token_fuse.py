@@ -182,7 +182,7 @@ def test_logs_over_a_union_keep_to_what_all_can_write(model, write):
 
 def test_unlike_vocabularies_cannot_be_shared(model, write):
     fuse = TokenFuse((model("stories"), model("rwkv")), ("a", "b"), align=SHARED)
-    with pytest.raises(ModelError, match="do not share one vocabulary"):
+    with pytest.raises(ModelError, match="have different vocabularies"):
         write(fuse, TEXT)
 
 

@@ -214,16 +214,16 @@ def test_a_file_of_what_was_learnt_comes_back(tmp_path):
 
 def test_what_was_not_learnt_is_an_error_in_words(tmp_path):
     sides = [Side("a"), Side("z")]
-    with pytest.raises(ModelError, match="has not been taught") as untaught:
+    with pytest.raises(ModelError, match="is not fitted yet") as untaught:
         learned(sides)
     assert untaught.value.code == "E509"
-    with pytest.raises(ModelError, match="learnt about a, b, and now there is z"):
+    with pytest.raises(ModelError, match="was fitted with a, b, but now there is z"):
         learned(sides, taught=gate_of("ab", [[0] * 4] * 2))
     other = State({}, {"part": "routed"})
-    with pytest.raises(ModelError, match="was learnt by `routed`"):
+    with pytest.raises(ModelError, match="was fitted for `routed`"):
         learned(sides, taught=FittedState("x", lambda: other))
     (tmp_path / "bad.safetensors").write_bytes(b"no")
-    with pytest.raises(ModelError, match="does not hold what a part has learnt"):
+    with pytest.raises(ModelError, match="is not the file of a fitted part"):
         read(tmp_path / "bad.safetensors")
 
 

@@ -116,7 +116,7 @@ def test_a_split_that_is_not_there_names_those_that_are(write):
     (mistake,) = mistakes(write({"query": "q", "split": "train"}), split="test")
 
     assert mistake.code == "E504"
-    assert mistake.help == "it has: train"
+    assert mistake.help == "use one of: train"
 
 
 def test_all_bad_lines_are_reported_at_once(write):
@@ -129,7 +129,7 @@ def test_all_bad_lines_are_reported_at_once(write):
 def test_a_bad_line_is_drawn_with_its_file(write):
     (mistake,) = mistakes(write({"query": "q"}, '{"query": 5}'))
 
-    assert mistake.message == 'this row has no "query" in text'
+    assert mistake.message == 'this row has no "query", or it is not a text'
     assert mistake.place.source.name.endswith("data.jsonl")
     assert mistake.place.text == '{"query": 5}'
 
@@ -208,9 +208,12 @@ def test_a_sample_of_the_first_rows_stays_among_them(write):
 @pytest.mark.parametrize(
     ("outcome", "said"),
     [
-        ('{"score": 7}', "`A` is labelled 7 in `score`, which is not between 0 and 1"),
-        ('{"correct": "yes"}', '`A` is labelled "yes" in `correct`'),
-        ('{"correct": true, "cost": -0.1}', "`A` has the cost -0.1"),
+        ('{"score": 7}', "the `score` of `A` must be between 0 and 1, not 7"),
+        ('{"correct": "yes"}', 'the `correct` of `A` must be between 0 and 1, not "yes"'),
+        (
+            '{"correct": true, "cost": -0.1}',
+            "the `cost` of `A` must be a number of dollars, not -0.1",
+        ),
     ],
 )
 def test_outcomes_out_of_range_are_errors_with_their_line(tmp_path, outcome, said):

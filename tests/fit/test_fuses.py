@@ -52,7 +52,7 @@ def test_fit_teaches_and_runs_use_it(written, name):
     path, data = written(OPTIONS[name])
     with (
         composer.load(path).ready() as ensemble,
-        pytest.raises(composer.Failure, match=f"`{name}` has not been taught"),
+        pytest.raises(composer.Failure, match=f"`{name}` is not fitted yet"),
     ):
         ensemble("Add 17 and 25.")
     done = fit(FitSettings(composer.load(path), data))

@@ -99,7 +99,7 @@ def test_a_choice_that_is_new_may_be_recorded_or_asked(desk, rows):
     with pytest.raises(PartError) as caught:
         fit(FitSettings(recipe, desk.data))
     assert "record outcomes of `B`, or remove `recorded` from rows" in caught.value.help
-    assert "there is only `alpha`" in caught.value.help
+    assert "the only one is `alpha`" in caught.value.help
 
 
 def test_answers_without_a_label_are_told_from_no_answers(desk, rows):

@@ -93,7 +93,7 @@ def text(folder, dice):
 
 
 def whole(folder, dice):
-    """Replace a file by something else, or take it away."""
+    """Replace a file by another part, or take it away."""
     name = dice.choice((*JSONS, "model.safetensors", "chat_template.jinja"))
     path, act = folder / name, dice.randrange(6)
     kept = path.read_bytes() if path.is_file() else b"{}"

@@ -118,12 +118,15 @@ def test_a_choice_that_was_not_recorded_is_an_error(by_hand):
     [
         ([row("a", A=True), "{torn"], "line 2: this line is not JSON"),
         ([row("a", A=True), "\n", "[]\n"], "line 3: this line is not a JSON object"),
-        (['{"query": "a", "recorded": []}'], 'line 1: "recorded" does not map models'),
-        (['{"query": "a", "recorded": {"A": true}}'], 'line 1: "recorded" does not map models'),
-        (['{"query": "a", "recorded": {"A": {"correct": "yes"}}}'], 'labelled "yes"'),
+        (['{"query": "a", "recorded": []}'], 'line 1: "recorded" must map models'),
+        (['{"query": "a", "recorded": {"A": true}}'], 'line 1: "recorded" must map models'),
+        (
+            ['{"query": "a", "recorded": {"A": {"correct": "yes"}}}'],
+            'the `correct` of `A` must be between 0 and 1, not "yes"',
+        ),
         (
             ['{"query": "a", "recorded": {"A": {"score": NaN}}}'],
-            "line 1: `NaN` is no number of JSON",
+            "line 1: `NaN` is not a JSON number",
         ),
         (["\n"], "has no rows"),
         ([], "has no rows"),

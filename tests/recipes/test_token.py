@@ -218,7 +218,9 @@ def test_a_member_that_leaves_is_told_in_the_trace(tmp_path, monkeypatch):
         answered = ensemble(recipe.example)
     assert answered.answer == "42"
     (event,) = [each for each in answered.trace.events if each.op == "generate"]
-    assert event.notes["left"] == {"large": "large reads 3 tokens, but the prompt has 15"}
+    assert event.notes["left"] == {
+        "large": "the prompt has 15 tokens, but the context of large is 3 tokens"
+    }
     assert answered.text.facts["left"] == event.notes["left"]
     assert "large" not in answered.members
 

@@ -85,7 +85,7 @@ def test_a_line_torn_by_a_kill_is_written_anew(tmp_path, start):
     for cut in (1, 10, len(path.read_text().splitlines()[-1])):
         path.write_bytes(path.read_bytes()[:-cut])
         _, err = start("--input", "q.txt", "--output", "a.jsonl").communicate(timeout=60)
-        assert "2 answered before, 1 to go" in err
+        assert "2 already answered, 1 to go" in err
         assert answers(path) == whole
 
 

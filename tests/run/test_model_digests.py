@@ -30,7 +30,7 @@ def ready(folder):
 
 
 def other_weights(folder):
-    """Let the folder hold a model that says something else."""
+    """Let the folder hold a model that says another part."""
     reweigh(folder, lambda tensors: {name: -tensor for name, tensor in tensors.items()})
 
 

@@ -66,7 +66,7 @@ def _readable(ctx: Context, node: Node) -> bool:
     if faults:
         return False
     for what in card.deferred:
-        ctx.say("W501", f"`{node.title}`: {what}", ctx.declared[node], "not checked yet")
+        ctx.say("W501", f"`{node.title}` {what}", ctx.declared[node], "not checked yet")
     if card.unheeded:
         help_ = "`generation_config = true` uses these settings; `false` hides this warning"
         text = f"`{node.title}`: {card.unheeded}, but this is not used"

@@ -65,7 +65,7 @@ def _fit(fit: PlannedFit) -> str:
         return told
     setting = f"{fit.calibrated['option']} = {fit.calibrated['value']:g}"
     mean, low, high = fit.reached
-    reached = f"reached {mean:.4g} [{low:.4g}, {high:.4g}] on rows left out"
+    reached = f"reached {mean:.4g} [{low:.4g}, {high:.4g}] on held-out rows"
     return f"{told}; {setting} for {fit.calibrated['target']}, {reached}"
 
 

@@ -201,5 +201,5 @@ class BatchedAttention(KeyValueCache):
 def _missed(windows: set[int | None]) -> str:
     """Why a pass was not packed, by the windows that layers asked for."""
     if windows:
-        return "its layers do not ask for the windows that its configuration names"
-    return "its layers do not take an attention function from outside"
+        return "its layers do not use the windows of its configuration"
+    return "its layers do not accept another attention function"

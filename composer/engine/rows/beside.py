@@ -45,7 +45,7 @@ def _refused(model: LocalModel) -> ModelError:
     return ModelError(
         "E302",
         f"{model.name} does not give hidden states",
-        "use a gate that looks at its distribution: `unsure()`",
+        "use a gate that reads the distribution: `gate = unsure()`",
     )
 
 

@@ -71,13 +71,15 @@ class Runner:
         try:
             tried = trials(self.model)
         except Exception as error:  # noqa: BLE001  # whatever it is, nothing is proved
-            self.alone = f"no copy of it can be made with narrow windows ({type(error).__name__})"
+            self.alone = f"no test copy with narrow windows can be made ({type(error).__name__})"
             return SeparateCaches(self.model, [Trial(self.model)])
         if strange:
-            self.alone = f"it has layers of another kind ({', '.join(sorted(strange))})"
+            self.alone = f"it has layers of an unknown kind ({', '.join(sorted(strange))})"
             return SeparateCaches(self.model, tried)
         if self.model.switch is not None:
-            self.alone = f"it reads texts of over {self.model.switch} tokens by other positions"
+            self.alone = (
+                f"it uses other positions for texts of more than {self.model.switch} tokens"
+            )
             return SeparateCaches(self.model, tried)
         for way in self._ways():
             self.alone = next((why for each in tried if (why := each.failure(way))), None)

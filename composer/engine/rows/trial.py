@@ -59,10 +59,10 @@ class Trial:
         except NotPacked as error:
             return str(error)
         except Exception as error:  # noqa: BLE001  # whatever it is, this is no way to read rows
-            return f"its forward pass refuses rows of unlike length ({type(error).__name__})"
+            return f"its forward pass fails on rows of different lengths ({type(error).__name__})"
         gap = (found - wanted).abs().max().item() / max(1.0, wanted.abs().max().item())
         bound = _TOLERANCE.get(self.model.dtype, 0.05)
-        return None if gap <= bound else "rows of unlike length change each other's logits"
+        return None if gap <= bound else "rows of different lengths change each other's logits"
 
     @cached_property
     def _alone(self) -> Tensor:

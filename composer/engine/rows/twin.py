@@ -145,7 +145,7 @@ def _bare(kind: type[PreTrainedModel], config: PreTrainedConfig) -> PreTrainedMo
 def _cut(weight: Tensor, like: Tensor) -> nn.Parameter:
     """The first of a weight's rows, as another one has; what it holds is shared."""
     if weight.shape[1:] != like.shape[1:] or len(weight) < len(like):
-        raise ValueError(f"{tuple(like.shape)} does not fit {tuple(weight.shape)}")
+        raise ValueError(f"{tuple(like.shape)} does not match {tuple(weight.shape)}")
     part = weight.data if len(weight) == len(like) else weight.data[: len(like)]
     return torch.nn.Parameter(part, requires_grad=False)
 

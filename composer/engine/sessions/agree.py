@@ -233,5 +233,5 @@ def _add(answer: GenerationState, step: tuple[Bytes, float]) -> None:
 
 
 def _wordless(member: ByteMember) -> ModelError:
-    said = f"{member.name} has no token that begins like {member.unwritten!r}"
-    return ModelError("E305", said, "leave it out")
+    said = f"{member.name} has no token that begins with {member.unwritten!r}"
+    return ModelError("E305", said, "leave this member out")

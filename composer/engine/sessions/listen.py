@@ -71,7 +71,7 @@ async def _teacher_force(
     _complete(sequence)
     sequence.extend(entries)
     if sequence.remaining_context < 0:
-        raise ModelError("E703", "the text is longer than a member's context")
+        raise ModelError("E703", "the text is longer than the context of a member")
     targets = [*entries, None]
     marks = {n: [*state.entry_starts, len(state.ids)] for n, state in sequence.states.items()}
     lead = frozenset(sequence.group.first_slots[:1] if hidden else ())
@@ -90,7 +90,7 @@ def _complete(sequence: SequenceState) -> None:
     """Refuse to go on without members that left."""
     if sequence.dropped:
         said = "; ".join(f"{name}: {why}" for name, why in sequence.dropped.items())
-        raise ModelError("E701", f"not every member could be listened to: {said}")
+        raise ModelError("E701", f"some members could not read the text: {said}")
 
 
 def _heard(

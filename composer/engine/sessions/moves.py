@@ -145,7 +145,7 @@ def agreements(
             return ways
         if top >= most:
             names = ", ".join(member.name for member in late)
-            said = f"{names} have no tokens that go on from here in the same bytes"
+            said = f"{names} have no tokens that continue with the same bytes"
             raise ModelError("E705", said, "fuse them by spans: `span_fuse(...)`")
         top *= _WIDER
 

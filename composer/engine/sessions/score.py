@@ -47,8 +47,8 @@ def encoded(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError as error:
-        said = f"the text holds half a character at position {error.start}"
-        raise ModelError("E402", said, "write it as whole characters") from None
+        said = f"the text contains half a character at position {error.start}"
+        raise ModelError("E402", said, "write whole characters") from None
 
 
 async def perplexity(group: Group, model: Model, query: Query) -> Score:
@@ -58,8 +58,8 @@ async def perplexity(group: Group, model: Model, query: Query) -> Score:
     if len({group.slots[slot].runner.model.vocabulary.fingerprint for slot in run}) > 1:
         raise ModelError(
             "E305",
-            "a prompt as rendered has no tokens in common between unlike vocabularies",
-            "ask for the prompt perplexity of each member",
+            "the rendered prompt has different tokens for members with different vocabularies",
+            "ask for the prompt perplexity of each member alone",
         )
     slot = group.slots[run[0]]
     first, *rest = slot.runner.model.render(query.messages, slot.chat)
@@ -110,7 +110,7 @@ async def _read(sequence: SequenceState, entries: Sequence[int], *, end: bool) -
         for start in range(0, count, stretch):
             sequence.extend(entries[start : start + stretch])
             if sequence.remaining_context < 0:
-                raise ModelError("E703", "the text is longer than a member's context")
+                raise ModelError("E703", "the text is longer than the context of a member")
             last = end and start + stretch >= count
             found += await ScoreEntries(sequence, start, last)
     finally:

@@ -33,8 +33,8 @@ async def set_prompt_weights(sequence: SequenceState, query: Query) -> None:
     if not total > 0:
         raise ModelError(
             "E701",
-            "the prompt left no member of the fuse a weight",
-            "give the members weights of your own instead of `weigh`",
+            "every member of the fuse has the weight zero after reading the prompt",
+            "write `weights = [...]` instead of `weigh`",
         )
     sequence.set_weights([each / total for each in found])
 

@@ -72,11 +72,14 @@ def tokenizer_of(files: ModelFiles) -> tuple[Tokenizer, PreTrainedTokenizerFast]
         return Tokenizer.from_str(backend.to_str()), made
     written = spelt(file.read_text(encoding="utf-8"))
     if written is None:
-        raise damaged_file(file, "is not a tokenizer that the library `tokenizers` reads")
+        raise damaged_file(file, "is not a tokenizer that the library `tokenizers` can read")
     try:
         chats = transformers.PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
     except Exception as error:
-        text = f"transformers does not take the settings beside `{file}` ({type(error).__name__})"
+        text = (
+            f"transformers cannot read the tokenizer settings beside `{file}` "
+            f"({type(error).__name__})"
+        )
         help_ = "save the tokenizer again: tokenizer_config.json, special_tokens_map.json"
         raise ModelError("E505", text, help_) from error
     return written, chats
@@ -87,8 +90,10 @@ def refused(name: str, weights: Weights, error: Exception) -> ModelError:
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     kind = _quantization(weights)
     if kind is None:
-        text = f"{name} cannot be loaded: transformers stops with {type(error).__name__}: {first}"
-        help_ = "compare config.json with what this type of model states, or save the model again"
+        text = f"{name} cannot be loaded: transformers raises {type(error).__name__}: {first}"
+        help_ = (
+            "compare config.json with that of another model of this type, or save the model again"
+        )
         return ModelError("E505", text, help_)
     return ModelError(
         "E505",

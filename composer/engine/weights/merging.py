@@ -73,8 +73,10 @@ def built(model: Derived) -> Path:
         if not whole:
             make_room(entry.parent)
     except OSError as error:
-        text = f"{model.name} cannot be built in the user's cache: {error}"
-        raise ModelError("E505", text, "make room there, or set XDG_CACHE_HOME") from error
+        text = f"{model.name} cannot be built in the cache folder: {error}"
+        raise ModelError(
+            "E505", text, "free some space there, or set XDG_CACHE_HOME to another folder"
+        ) from error
     return entry
 
 
@@ -132,8 +134,8 @@ def _check(model: Derived, donors: Sequence[Path]) -> None:
         raise SpecError(problems)
     for name, folder in zip(model.labels, donors, strict=True):
         if "quantization_config" in read_json(folder / "config.json"):
-            text = f"{name} is quantized, so its weights cannot be merged as they are stored"
-            raise ModelError("E505", text, "merge the checkpoint that it was made from")
+            text = f"{name} is quantized, and quantized weights cannot be merged"
+            raise ModelError("E505", text, "merge the checkpoint that it was quantized from")
 
 
 def _vocabulary(folder: Path) -> str | None:
@@ -195,5 +197,5 @@ def _merged(model: Derived, name: str, tensors: list[Tensor]) -> Tensor:
     first, *others = tensors
     if all(torch.equal(first, each) for each in others):
         return first
-    text = f"{model.name}: `{name}` is {first.dtype}, differs between the members"
+    text = f"{model.name}: `{name}` is {first.dtype} and differs between the members"
     raise ModelError("E505", text, "merge models whose weights are floating-point numbers")

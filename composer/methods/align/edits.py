@@ -40,7 +40,9 @@ def edits(sides: Sequence[Member], device: torch.device) -> Edits | Tabled:
     for side in sides[1:]:
         if not side.space.ids or not sides[0].space.ids:
             raise ModelError(
-                "E305", f"{sides[0].name} and {side.name} have no tokens to compare by their bytes"
+                "E305",
+                f"{sides[0].name} and {side.name} have no tokens that can be compared by "
+                "their bytes",
             )
     return Edits(sides, device)
 

@@ -58,8 +58,9 @@ def _mapping(own: LocalModel, pivot: LocalModel, how: Projection) -> tuple[Tenso
     if not common:
         raise ModelError(
             "E305",
-            f"{own.name} and {pivot.name} have no token in common to learn a mapping from",
-            "say `align = union()`",
+            f"no mapping can be fitted between {own.name} and {pivot.name}, because they have no "
+            "token in common",
+            "write `align = union()`",
         )
     pairs = torch.tensor([[space.ids[p] for p in common] for space in spaces])
     words = [torch.tensor(sorted(space.ids.values())) for space in spaces]
@@ -74,7 +75,10 @@ def _mapping(own: LocalModel, pivot: LocalModel, how: Projection) -> tuple[Tenso
 def _vectors(model: LocalModel, width: int) -> Tensor:
     found = model.module.get_output_embeddings()
     if found is None:
-        raise ModelError("E302", f"{model.name} has no output embeddings to learn a mapping from")
+        raise ModelError(
+            "E302",
+            f"no mapping can be fitted for {model.name}, because it has no output embeddings",
+        )
     vectors: Tensor = found.weight[:width].detach()
     return vectors
 
@@ -121,8 +125,8 @@ def _foreign(what: str, sides: Sequence[Member]) -> ModelError:
     names = ", ".join(side.name for side in sides)
     return ModelError(
         "E508",
-        f"what `mapped` is given is no mapping {what}",
-        f"a mapping is learnt for its vocabularies: learn one of {names}, in this order",
+        f"the file of `mapped` is not a mapping {what}",
+        f"a mapping belongs to its vocabularies; fit one for {names}, in this order",
     )
 
 

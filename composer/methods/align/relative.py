@@ -129,8 +129,8 @@ def _rows(
         names = ", ".join(side.name for side in sides)
         raise ModelError(
             "E305",
-            f"{names} have no token in common, so none that others could be compared with",
-            'say `align = "union"`',
+            f"{names} have no token in common, so their tokens cannot be compared",
+            "write `align = union()`",
         )
     return [Rows(v, a, near, temperature) for v, a in zip(vectors, anchors, strict=True)]
 
@@ -140,8 +140,8 @@ def _vectors(side: Member, which: Literal["input", "output"]) -> Tensor:
     if side.model is None:
         raise ModelError(
             "E302",
-            f"{side.name} is itself a fuse and has no embeddings to compare its tokens by",
-            "fuse its members directly",
+            f"{side.name} is a fuse, and a fuse has no embeddings to compare tokens by",
+            "put its members directly into this fuse",
         )
     module = side.model.module
     found = module.get_input_embeddings() if which == "input" else module.get_output_embeddings()

@@ -28,8 +28,8 @@ def shared(sides: Sequence[Member], device: torch.device) -> Tabled:
     if not alike(sides):
         raise ModelError(
             "E305",
-            f"{', '.join(side.name for side in sides)} do not share one vocabulary",
-            "say how they meet: `align = union()`",
+            f"{', '.join(side.name for side in sides)} have different vocabularies",
+            "add `align = union()`",
         )
     narrow = min((side.space for side in sides), key=len)
     ends = frozenset(e for side in sides for e in side.space.ends if e < len(narrow))

@@ -76,7 +76,7 @@ async def _safe(
     if not isinstance(root, FuseNode) or not all(isinstance(c, ModelNode) for c in root.children):
         raise ModelError(
             "E302",
-            "a safe draft is read by models, not by fuses of them",
+            "`draft = safe()` needs single models as members, not fuses",
             "put the models themselves into one `token_fuse`",
         )
     weights = group.weights(fuse)

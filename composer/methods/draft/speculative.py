@@ -77,7 +77,7 @@ def _sides(group: Group, weights: Sequence[float], lead: Lead) -> tuple[Drafting
     root = group.root
     if not isinstance(root, FuseNode) or root.maps is not None:
         names = ", ".join(slot.name for slot in group.slots)
-        raise ModelError("E305", f"{names} do not share one vocabulary", "say `draft = safe()`")
+        raise ModelError("E305", f"{names} have different vocabularies", "write `draft = safe()`")
     run = [n for n, weight in enumerate(weights) if weight]
     first = min(run, key=lambda n: _size(group, n)) if lead == "cheapest" else run[0]
     rest = tuple(n for n in run if n != first)

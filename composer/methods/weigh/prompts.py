@@ -19,8 +19,8 @@ def lone(sides: Sequence[Member], name: str) -> None:
     """Refuse members that are fuses themselves: they have no tokens of their own to read by."""
     nested = next((side.name for side in sides if side.model is None), None)
     if nested is not None:
-        said = f"`{name}` weighs models by their prompt, but {nested} is itself a fuse"
-        raise ModelError("E402", said, "fuse its members directly")
+        said = f"`{name}` weighs single models by their prompt, but {nested} is a fuse"
+        raise ModelError("E402", said, "put its members directly into this fuse")
 
 
 def weighed(sequence: SequenceState) -> list[int]:

@@ -88,14 +88,16 @@ async def _text(
     group = sequence.group
     read = {messages_for(group.slots[n], query) for n in members}
     if len(read) > 1:
-        said = "`search` mixes what members say of one prompt, but these read several"
-        raise ModelError("E402", said, "weigh by `perplexity()`, or let them read the same")
+        said = "`search` needs members with the same prompt, but these have different prompts"
+        raise ModelError(
+            "E402", said, "write `weigh = perplexity()`, or give all members the same prompt"
+        )
     text = "\n\n".join(content for _, content in read.pop())
     other, entries = open_plain(group, sequence.weights, members, text)
     try:
         other.extend(entries)
         if other.remaining_context < 0:
-            raise ModelError("E703", "the prompt is longer than a member's context")
+            raise ModelError("E703", "the prompt is longer than the context of a member")
         targets = list(entries[-most:])
         first = len(entries) - len(targets)
         at = {n: state.entry_starts[first:] for n, state in other.states.items()}

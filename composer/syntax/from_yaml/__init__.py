@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 CONFLICT = re.compile(r"^(?:<{7}|={7}|>{7}|\|{7})(?![<=>|]).*", re.MULTILINE)
 
-WHOLE = "a recipe is a mapping with keys such as `use`, `model` and `answer`, or a list of such"
+WHOLE = (
+    "a recipe must be a mapping with keys such as `use`, `model` and `answer`, or a list of such "
+    "mappings"
+)
 
 
 def parse_yaml(source: Source) -> tuple[File, list[Diagnostic]]:
@@ -70,7 +73,9 @@ def _parts(root: Node) -> Iterator[YamlMapping]:
     """Give the mappings of a recipe: the one that it is, or those of its list."""
     for part in root.items if isinstance(root, YamlSequence) else (root,):
         if not isinstance(part, YamlMapping):
-            raise misshapen(part.place, f"this is {shape(part)} where statements belong", WHOLE)
+            raise misshapen(
+                part.place, f"this is {shape(part)}, but statements are needed here", WHOLE
+            )
         yield part
 
 
@@ -92,7 +97,7 @@ def _unknown(name: str, place: Place, statements: Statements) -> Diagnostic:
         help_ = "did you mean `answer`?"
     return Diagnostic(
         "E115",
-        f"`{name}` begins no statement",
+        f"unknown statement `{name}`",
         place,
         help=help_ or did_you_mean(name, statements.kinds),
     )

@@ -99,7 +99,7 @@ class Expressions:
         except Mistakes as error:
             if name not in ("text", "template"):
                 raise
-            hint = f"a text as first argument stands in a list: `[{{{name}: ...}}]`"
+            hint = f"write a text as first argument in a list: `[{{{name}: ...}}]`"
             raise Mistakes([replace(each, help=hint) for each in error.diagnostics]) from None
 
     def _position(self, node: Node) -> Argument:
@@ -108,7 +108,7 @@ class Expressions:
     def _listed(self, node: YamlSequence) -> Iterable[Expr]:
         for item in node.items:
             if _is_branch(item):
-                raise misshapen(item.place, "a stage of a chain has no name")
+                raise misshapen(item.place, "a stage of a chain cannot have a name")
             yield self.value(_closed(item))
 
     def _branch(self, node: Node) -> Branch:
@@ -143,20 +143,20 @@ def _closed(node: Node) -> Node:
         key = node.entries[0][0]
         name = key.value if isinstance(key, Scalar) else "f"
         help_ = (
-            f"a branch with a name is written `{{name: {name}, value: ...}}`, "
-            f"a call `{{{name}: ...}}`"
+            f"write a branch with a name as `{{name: {name}, value: ...}}`, a call as `{{{name}: "
+            "...}`"
         )
-        raise misshapen(node.place, "a mapping inside a list's brackets has its own", help_)
+        raise misshapen(node.place, "write a mapping inside of a list with its own `{...}`", help_)
     return node
 
 
 def _several(node: YamlMapping) -> Mistakes:
     if not node.entries:
         return Mistakes([Diagnostic("E102", "a call is missing between these", node.place)])
-    help_ = "a chain is a list of calls; the arguments of one stand under its name"
+    help_ = "a chain is a list of calls; put the arguments of a call under its name"
     names = ", ".join(f"`{key.value}`" for key, _ in node.entries if isinstance(key, Scalar))
     return misshapen(
-        node.place, f"a mapping is one call, and this has several keys: {names}", help_
+        node.place, f"a mapping is one call, but this one has several keys: {names}", help_
     )
 
 
@@ -168,21 +168,24 @@ def _refuse_trap(node: Scalar) -> None:
     """Refuse what would be read otherwise than it was probably meant."""
     text = node.value
     if node.empty or not text.strip():
-        help_ = f"`none` stands for nothing; {TEXT_HELP}"
+        help_ = f"`none` means no value; {TEXT_HELP}"
         raise Mistakes([Diagnostic("E102", "an expression is missing", node.place, help=help_)])
     if text in TRAPS:
         name = f", or `({text})` for a name" if text != "~" else ""
         meant = MEANT.get(text.lower(), "none")
         help_ = f'write `{meant}`, or `{{text: "{text}"}}` for the text{name}'
-        message = f"some readers of YAML take `{text}` for a value and others for a name"
+        message = f"`{text}` is a value for some YAML readers and a name for others"
         raise Mistakes([Diagnostic("E103", message, node.place, help=help_)])
     if text in RESERVED and text not in ("true", "false", "none"):
         message = f"`{text}` is a reserved word and cannot be a name"
         raise Mistakes([Diagnostic("E114", message, node.place)])
     if JOINED.fullmatch(text):
         sign = "/" if "/" in text else "-"
-        help_ = f'write `{{text: "{text}"}}` for the text, or put spaces around `{sign}` to reckon'
-        message = f"`{text}` can be taken for a text or for an expression"
+        help_ = (
+            f'write `{{text: "{text}"}}` for the text, or put spaces around `{sign}` for the '
+            "calculation"
+        )
+        message = f"`{text}` can be a text or an expression"
         raise Mistakes([Diagnostic("E107", message, node.place, help=help_)])
 
 

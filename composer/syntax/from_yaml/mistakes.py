@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from yaml import MarkedYAMLError
 
-SHARED = "give what is needed twice a name with `let`"
-TEXT_HELP = 'a text is written `{text: "..."}`'
+SHARED = "name a value that is needed twice with `let`"
+TEXT_HELP = 'write a text as `{text: "..."}`'
 STRING_HELP = "put an expression that begins with a sign in quotes"
 
 LONG = re.compile(r"\\U([0-9a-fA-F]{8})")
@@ -66,14 +66,14 @@ def unreadable(source: Source, error: MarkedYAMLError) -> Diagnostic:
     for within, said, say in TABLE:
         if within in problem.within and said in problem.said:
             return say(problem)
-    return Diagnostic("E119", "this cannot be read as YAML", problem.place)
+    return Diagnostic("E119", "this is not valid YAML", problem.place)
 
 
 def unwritten(source: Source, at: int) -> Diagnostic:
     """Refuse a character that no text holds."""
     place = Place(source, at, at + 1)
-    message = f"the character U+{ord(place.text):04X} cannot stand in a recipe"
-    return Diagnostic("E101", message, place, help="delete the character, which cannot be seen")
+    message = f"the character U+{ord(place.text):04X} is not allowed in a recipe"
+    return Diagnostic("E101", message, place, help="delete this invisible character")
 
 
 def no_character(source: Source) -> Diagnostic:
@@ -81,12 +81,12 @@ def no_character(source: Source) -> Diagnostic:
     found = (match for match in LONG.finditer(source.text) if int(match[1], 16) > sys.maxunicode)
     match = next(found, None)
     place = Place(source, match.start(), match.end()) if match else Place(source, 0, 1)
-    return Diagnostic("E107", f"`{place.text}` stands for no character", place)
+    return Diagnostic("E107", f"`{place.text}` is not an escape", place)
 
 
 def foreign(place: Place, what: str, help_: str) -> Diagnostic:
     """Refuse what YAML has and recipes do without."""
-    return Diagnostic("E120", f"recipes do without {what}", place, help=help_)
+    return Diagnostic("E120", f"{what} are not allowed in recipes", place, help=help_)
 
 
 def misshapen(place: Place, message: str, help_: str = "") -> Mistakes:
@@ -98,8 +98,10 @@ def _tab_or_sign(problem: YamlProblem) -> Diagnostic:
     sign = problem.source.text[problem.at]
     place = Place(problem.source, problem.at, problem.at + 1)
     if sign == "\t":
-        return Diagnostic("E119", "a tab cannot indent", place, help="indent with spaces")
-    message = f"in YAML nothing can begin with `{visible(sign)}`"
+        return Diagnostic(
+            "E119", "tabs are not allowed as indentation", place, help="indent with spaces"
+        )
+    message = f"in YAML a value cannot begin with `{visible(sign)}`"
     return Diagnostic("E119", message, place, help=f"{STRING_HELP}; {TEXT_HELP}")
 
 
@@ -107,14 +109,14 @@ def _no_colon(problem: YamlProblem) -> Diagnostic:
     line, _ = problem.source.position(problem.began)
     start, text = problem.began, problem.source.line(line).strip()
     place = Place(problem.source, start, start + len(text))
-    message = "a `:` is missing on this line, or the line is not indented enough"
-    help_ = "a key is followed by `:`; what belongs to the line before is indented further"
+    message = "a `:` is missing on this line, or the line needs more indentation"
+    help_ = "write a `:` after a key; indent a line that continues the line before"
     return Diagnostic("E119", message, place, help=help_)
 
 
 def _value(problem: YamlProblem) -> Diagnostic:
-    message = "a `:` cannot stand here"
-    help_ = f"a mapping inside a line stands in `{{...}}`; {TEXT_HELP}"
+    message = "a `:` is not allowed here"
+    help_ = f"write a mapping on one line as `{{...}}`; {TEXT_HELP}"
     return Diagnostic(
         "E119", message, Place(problem.source, problem.at, problem.at + 1), help=help_
     )
@@ -128,17 +130,19 @@ def _dash(problem: YamlProblem) -> Diagnostic:
 
 def _indent(problem: YamlProblem) -> Diagnostic:
     if problem.found in ("]", "}"):
-        message = f"`{problem.found}` closes nothing"
-        return Diagnostic("E106", message, problem.place, help="delete it, or add its other half")
+        message = f"`{problem.found}` closes no bracket"
+        return Diagnostic(
+            "E106", message, problem.place, help="delete it, or add the missing opening one"
+        )
     line = problem.source.line(problem.place.line)[: problem.place.column - 1]
     if line.strip(" -"):
-        message = "something follows where the line should end"
+        message = "the line should end before this"
         help_ = f"{STRING_HELP}, such as `'[A, B] -> vote()'`; {TEXT_HELP}"
         return Diagnostic("E119", message, problem.place, help=help_)
-    message = "this line is indented unlike those that it should stand beside"
+    message = "this line has another indentation than the lines that it belongs to"
     began = problem.word(problem.began)
-    notes = (Note(began, "beside this"),) if problem.began != problem.at else ()
-    help_ = "put what belongs together in one column; a list has a `-` on every line"
+    notes = (Note(began, "belongs to this"),) if problem.began != problem.at else ()
+    help_ = "put items that belong together in one column; write a `-` on every line of a list"
     return Diagnostic("E119", message, problem.place, notes=notes, help=help_)
 
 
@@ -150,15 +154,15 @@ def _bracket(problem: YamlProblem) -> Diagnostic:
     if problem.found in ("]", "}"):
         note = (Note(opened, "opened here"),)
         message = f"`{opens}` is closed by `{problem.found}`"
-        return Diagnostic("E105", message, problem.place, f"a `{wanted}` belongs here", note)
+        return Diagnostic("E105", message, problem.place, f"a `{wanted}` is needed here", note)
     fresh = problem.source.position(problem.at)[0] > problem.source.position(problem.began)[0]
     if problem.at_end or fresh:
         help_ = f"add `{wanted}` where it ends"
         return Diagnostic("E104", f"`{opens}` is never closed", opened, help=help_)
     message = (
-        "a comma is missing before this" if problem.found[0] != ":" else "a `:` is one too many"
+        "a comma is missing before this" if problem.found[0] != ":" else "there is one `:` too many"
     )
-    help_ = f"{STRING_HELP}; what is listed is separated by commas"
+    help_ = f"{STRING_HELP}; separate the items of a list by commas"
     return Diagnostic(
         "E110", message, problem.place, notes=(Note(opened, "inside this"),), help=help_
     )
@@ -167,8 +171,8 @@ def _bracket(problem: YamlProblem) -> Diagnostic:
 def _node(problem: YamlProblem) -> Diagnostic:
     if problem.found.startswith(",") or problem.source.text[problem.at : problem.at + 1] == ",":
         place = Place(problem.source, problem.at, problem.at + 1)
-        help_ = "delete the comma, or put in what belongs before it"
-        return Diagnostic("E110", "nothing stands before this comma", place, help=help_)
+        help_ = "delete the comma, or add the missing item before it"
+        return Diagnostic("E110", "nothing is before this comma", place, help=help_)
     return Diagnostic("E102", "an expression is missing before this", problem.place)
 
 
@@ -183,12 +187,12 @@ def _open_string(problem: YamlProblem) -> Diagnostic:
 
 def _escape(problem: YamlProblem) -> Diagnostic:
     place = Place(problem.source, problem.at - 1, problem.at + 1)
-    help_ = "write `\\\\` for a backslash, or use single quotes, where it stands for itself"
-    return Diagnostic("E107", f"`{place.text}` stands for no character", place, help=help_)
+    help_ = "write `\\\\` for a backslash, or use single quotes"
+    return Diagnostic("E107", f"`{place.text}` is not an escape", place, help=help_)
 
 
 def _header(problem: YamlProblem) -> Diagnostic:
-    message = f"nothing can stand behind `{problem.source.text[problem.began]}` on its line"
+    message = f"nothing may follow `{problem.source.text[problem.began]}` on its line"
     help_ = f"begin a block of text on the next line; {STRING_HELP}"
     return Diagnostic("E119", message, problem.place, help=help_)
 
@@ -196,15 +200,17 @@ def _header(problem: YamlProblem) -> Diagnostic:
 def _anchor(problem: YamlProblem) -> Diagnostic:
     sign = problem.source.text[problem.began]
     place = Place(problem.source, problem.began, problem.began + 1)
-    return Diagnostic("E119", f"in YAML nothing can begin with `{sign}`", place, help=STRING_HELP)
+    return Diagnostic(
+        "E119", f"in YAML a value cannot begin with `{sign}`", place, help=STRING_HELP
+    )
 
 
 def _tag(problem: YamlProblem) -> Diagnostic:
-    return foreign(problem.word(problem.began), "the tags of YAML", TEXT_HELP)
+    return foreign(problem.word(problem.began), "tags of YAML", TEXT_HELP)
 
 
 def _directive(problem: YamlProblem) -> Diagnostic:
-    return foreign(problem.place, "the directives of YAML", "delete the line")
+    return foreign(problem.place, "directives of YAML", "delete the line")
 
 
 TABLE: tuple[tuple[str, str, Callable[[YamlProblem], Diagnostic]], ...] = (

@@ -115,14 +115,14 @@ class Document:
         self._documents += 1
         if self._documents > 1:
             place = self._place(event.start_mark.index, event.end_mark.index)
-            help_ = "put the other one in a file of its own"
+            help_ = "put the second document in another file"
             raise Mistakes([*self.mistakes, foreign(place, "a second document", help_)])
 
     def _alias(self, event: Any) -> None:  # noqa: ANN401
         place = self._place(event.start_mark.index, event.end_mark.index)
         anchor = self._anchors.get(event.anchor)
         notes = (Note(anchor, "stands for this"),) if anchor else ()
-        message = "recipes do without the aliases of YAML"
+        message = "aliases of YAML are not allowed in recipes"
         self.mistakes.append(Diagnostic("E120", message, place, notes=notes, help=SHARED))
         self._put(Scalar("", True, place))
 
@@ -140,9 +140,9 @@ class Document:
         place = self._place(start, match.end() if match else start + 1)
         if event.anchor:
             self._anchors[event.anchor] = place
-            self.mistakes.append(foreign(place, "the anchors of YAML", SHARED))
+            self.mistakes.append(foreign(place, "anchors of YAML", SHARED))
         if event.tag:
-            self.mistakes.append(foreign(place, "the tags of YAML", "delete the tag"))
+            self.mistakes.append(foreign(place, "tags of YAML", "delete the tag"))
 
     def _close(self, event: Any) -> None:  # noqa: ANN401
         start, inside = self._open.pop()

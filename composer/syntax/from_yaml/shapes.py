@@ -30,7 +30,7 @@ def keyed(node: YamlMapping) -> Iterable[tuple[str, Place, Node]]:
 
 def twice(name: str, place: Place, first: Place, help_: str = "") -> Mistakes:
     """Refuse a key that stands twice in one mapping."""
-    message = f"`{name}` stands twice here"
+    message = f"`{name}` is given twice"
     note = (Note(first, "the first one"),)
     return Mistakes([Diagnostic("E204", message, place, "the second one", note, help_)])
 
@@ -38,8 +38,8 @@ def twice(name: str, place: Place, first: Place, help_: str = "") -> Mistakes:
 def named(node: Node, what: str = "a name", *, free: bool = False) -> str:
     """Read a name, one of the reserved words only where it is free."""
     if not isinstance(node, Scalar):
-        help_ = 'a template is written `{template: "{{ query }}"}`' if _in_braces(node) else ""
-        raise misshapen(node.place, f"{what} is one word, and this is {shape(node)}", help_)
+        help_ = 'write a template as `{template: "{{ query }}"}`' if _in_braces(node) else ""
+        raise misshapen(node.place, f"{what} must be one word, not {shape(node)}", help_)
     text = node.value
     if text in RESERVED and not free:
         message = f"`{text}` is a reserved word and cannot be {what}"
@@ -47,8 +47,8 @@ def named(node: Node, what: str = "a name", *, free: bool = False) -> str:
     if NAME.fullmatch(text):
         return text
     if text == "<<":
-        raise Mistakes([foreign(node.place, "the merge keys of YAML", SHARED)])
-    help_ = "names are made of a to z, A to Z, 0 to 9 and `_`"
+        raise Mistakes([foreign(node.place, "merge keys of YAML", SHARED)])
+    help_ = "names consist of a to z, A to Z, 0 to 9 and `_`"
     message = f"`{text}` cannot be {what}" if text else f"{what} is missing"
     raise Mistakes([Diagnostic("E108" if text else "E102", message, node.place, help=help_)])
 
@@ -56,7 +56,7 @@ def named(node: Node, what: str = "a name", *, free: bool = False) -> str:
 def verbatim(node: Node, what: str) -> str:
     """Read a text as it stands."""
     if not isinstance(node, Scalar):
-        raise misshapen(node.place, f"{what} is a text, and this is {shape(node)}")
+        raise misshapen(node.place, f"{what} must be a text, not {shape(node)}")
     if node.empty:
         raise Mistakes([Diagnostic("E102", f"{what} is missing", node.place, help='write `""`')])
     return node.value
@@ -65,7 +65,7 @@ def verbatim(node: Node, what: str) -> str:
 def fields(node: Node, what: str, known: tuple[str, ...], example: str) -> dict[str, Node]:
     """Read a mapping of which all keys are known."""
     if not isinstance(node, YamlMapping):
-        raise misshapen(node.place, f"{what} is a mapping, and this is {shape(node)}", example)
+        raise misshapen(node.place, f"{what} must be a mapping, not {shape(node)}", example)
     found = {}
     for name, place, value in keyed(node):
         if name not in known:

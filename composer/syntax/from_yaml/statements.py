@@ -70,7 +70,7 @@ class Statements:
     ) -> None:
         """Read statements that stand under their names; each may be wrong by itself."""
         if not isinstance(node, YamlMapping):
-            message = f"under `{kind}` stand names, and this is {shape(node)}"
+            message = f"under `{kind}` there must be names, not {shape(node)}"
             raise misshapen(node.place, message, example)
         for name, place, value in keyed(node):
             self._try(partial(one, name, place, value))
@@ -88,11 +88,11 @@ class Statements:
     def _use(self, node: Node) -> Use:
         found = fields(node, "a `use`", ("file", "names", "as"), USE)
         if "file" not in found:
-            raise misshapen(node.place, "it is not said which file to use", USE)
+            raise misshapen(node.place, "the file to use is missing", USE)
         file = verbatim(found["file"], "the file to use")
         if ("names" in found) == ("as" in found):
-            both = "a file is used by names or as a whole, not both"
-            message = both if "as" in found else "it is not said what to use of the file"
+            both = "use a file by names or as a whole, not both"
+            message = both if "as" in found else "the names to use from the file are missing"
             raise misshapen(node.place, message, USE)
         names = self._names(found["names"]) if "names" in found else ()
         alias = named(found["as"]) if "as" in found else None
@@ -101,11 +101,11 @@ class Statements:
     def _names(self, node: Node) -> tuple[Imported, ...]:
         items = node.items if isinstance(node, YamlSequence) else (node,)
         if not items:
-            raise misshapen(node.place, "no name stands in this list", USE)
+            raise misshapen(node.place, "this list has no names", USE)
         return tuple(map(_imported, items))
 
     def _model(self, name: str, place: Place, node: Node) -> Model:
-        call = _called(self.expressions.value(node), "a model is made by a call", MODEL)
+        call = _called(self.expressions.value(node), "a model must be a call", MODEL)
         return Model(name, call, place.to(node.place), place)
 
     def _let(self, name: str, place: Place, node: Node) -> Let:
@@ -122,7 +122,7 @@ class Statements:
     def _def(self, name: str, place: Place, node: Node) -> Def:
         found = fields(node, f"the def `{name}`", ("parameters", "value"), DEF)
         if "value" not in found:
-            raise misshapen(node.place, f"it is not said what `{name}` stands for", DEF)
+            raise misshapen(node.place, f"the value of `{name}` is missing", DEF)
         parameters = self._parameters(found["parameters"]) if "parameters" in found else ()
         value = self.expressions.chain(found["value"])
         return Def(name, parameters, value, place.to(node.place), place)
@@ -135,7 +135,7 @@ class Statements:
         if not isinstance(node, YamlMapping):
             return Parameter(named(node, "a parameter"), None, node.place)
         if len(node.entries) != 1:
-            raise misshapen(node.place, "a parameter with a default is `{name: value}`", DEF)
+            raise misshapen(node.place, "write a parameter with a default as `{name: value}`", DEF)
         ((key, value),) = node.entries
         return Parameter(named(key, "a parameter"), self.expressions.value(value), node.place)
 
@@ -148,7 +148,7 @@ class Statements:
             for name, at, inside in keyed(node):
                 self._try(partial(self._default, name, at, inside))
             return
-        call = _called(self.expressions.value(node), "a `default` is a call", DEFAULT)
+        call = _called(self.expressions.value(node), "a `default` must be a call", DEFAULT)
         self.made.append(Default(call, place.to(node.place)))
 
     def _default(self, name: str, place: Place, inside: Node) -> Default:
@@ -169,7 +169,7 @@ def _imported(node: Node) -> Imported:
         return Imported(named(node), None, node.place)
     words = node.value.split()
     if len(words) != 3 or words[1] != "as":
-        message = "a name to use is one word, or two with `as` between them"
+        message = "a name to use must be one word, or two words with `as` between them"
         raise misshapen(node.place, message, "write it like `A` or `A as B`")
     first, alias = (named(Scalar(word, True, node.place)) for word in words[::2])
     return Imported(first, alias, node.place)
@@ -178,7 +178,7 @@ def _imported(node: Node) -> Imported:
 def _typed(name: str, place: Place, node: Node) -> Param:
     """Read the type of a param as the other notation reads it."""
     if not isinstance(node, Scalar) or node.empty:
-        raise misshapen(node.place, f"the type of `{name}` is one word or `list[...]`", PARAM)
+        raise misshapen(node.place, f"the type of `{name}` must be one word or `list[...]`", PARAM)
     head = [Lexeme("PARAM", "param", place), Lexeme("NAME", name, place)]
     colon = Lexeme("COLON", ":", Place(node.place.source, node.place.start, node.place.start))
     statements, _, mistakes = parse_lexemes([*head, colon, *lexed(node)])
@@ -186,7 +186,7 @@ def _typed(name: str, place: Place, node: Node) -> Param:
         raise Mistakes(mistakes)
     if len(statements) == 1 and isinstance(statements[0], Param) and not statements[0].value:
         return statements[0]
-    raise misshapen(node.place, f"the type of `{name}` is one word or `list[...]`", PARAM)
+    raise misshapen(node.place, f"the type of `{name}` must be one word or `list[...]`", PARAM)
 
 
 def _called(value: Expr, message: str, help_: str) -> Call:

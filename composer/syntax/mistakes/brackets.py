@@ -24,7 +24,7 @@ def mismatched(opening: Lexeme, closing: Lexeme) -> Diagnostic:
         "E105",
         f"`{opening.text}` is closed by `{closing.text}`",
         closing.place,
-        f"a `{wanted}` belongs here",
+        f"a `{wanted}` is needed here",
         (Note(opening.place, "opened here"),),
         f"close what `{opening.text}` opened before `{closing.text}`",
     )
@@ -39,7 +39,7 @@ def unclosed(opened: list[Lexeme]) -> Diagnostic:
         f"`{opening.text}` is never closed",
         opening.place,
         f"no `{wanted}` follows in this statement",
-        tuple(Note(other.place, "nor is this one") for other in others),
+        tuple(Note(other.place, "not closed either") for other in others),
         f"add `{wanted}` where it ends",
     )
 
@@ -49,10 +49,10 @@ def unopened(closing: Lexeme) -> Diagnostic:
     opens = {"RPAR": "(", "RSQB": "["}[closing.type]
     return Diagnostic(
         "E106",
-        f"`{closing.text}` closes nothing",
+        f"`{closing.text}` closes no bracket",
         closing.place,
         f"no `{opens}` is open here",
-        help=f"delete it, or add the `{opens}` that it should close",
+        help=f"delete it, or add the missing `{opens}` before it",
     )
 
 
@@ -62,5 +62,5 @@ def too_deep(place: Place) -> Diagnostic:
         "E116",
         f"this is nested more than {DEEPEST} levels deep",
         place,
-        help="give the parts names with `let`",
+        help="name parts of it with `let`",
     )

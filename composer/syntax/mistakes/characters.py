@@ -16,20 +16,20 @@ if TYPE_CHECKING:
 
 FOREIGN = {
     "-->": "write `->`",
-    "=>": "a chain is written `->`, a comparison `>=`",
-    "|>": "a chain is written `->`",
+    "=>": "write a chain with `->`, a comparison with `>=`",
+    "|>": "write a chain with `->`",
     "===": "write `==`",
     "<>": "write `!=`",
-    "||": "a condition is written `or`, a fallback `|`",
+    "||": "write a condition with `or`, a fallback with `|`",
     "&&": "write `and`",
-    "**": "there are no powers; multiply with `*`",
-    "//": "a comment begins with `#`, a division is written `/`",
+    "**": "there is no operator for powers; multiply with `*`",
+    "//": "write a comment with `#`, a division with `/`",
     ":=": "write `=`",
 }
 """Signs of other languages."""
 
 CHARACTERS = {
-    **dict.fromkeys("“”„‟«»‘’‚‛′″`", 'strings stand between plain double quotes: `"text"`'),
+    **dict.fromkeys("“”„‟«»‘’‚‛′″`", 'put texts in plain double quotes: `"text"`'),
     **dict.fromkeys("→⟶⇒➜➔⇨►▶", "write `->`"),
     **dict.fromkeys("−–—‐‑‒", "write a plain `-`"),
     "×": "write `*`",
@@ -42,20 +42,20 @@ CHARACTERS = {
     "¬": "write `not`",
     "∧": "write `and`",
     "∨": "write `or`",
-    "…": "write the values out",
-    "{": "a bank is written `[a, b]`, values by name `[key: value]`, a call `f(key = value)`",
-    "}": "a bank is written `[a, b]`, a call `f(key = value)`",
+    "…": "write out all values",
+    "{": "write a bank as `[a, b]`, values by name as `[key: value]`, a call as `f(key = value)`",
+    "}": "write a bank as `[a, b]`, a call as `f(key = value)`",
     ";": "begin a new line instead",
-    "!": "a negation is written `not`, a difference `!=`",
-    "%": "there are no percentages; write a share such as `0.6`",
-    "^": "there are no powers; multiply with `*`",
+    "!": "write a negation with `not`, a difference with `!=`",
+    "%": "there are no percentages; write a fraction such as `0.6`",
+    "^": "there is no operator for powers; multiply with `*`",
     "&": "write `and`",
-    "~": "a negation is written `not`",
-    ".": "nothing has attributes; a value inside is reached by its own name",
-    "@": 'a model\'s revision is an argument: `hf("name", revision = "...")`',
-    "$": 'a variable of the environment is read with `env("NAME")`',
-    "?": "a choice is made by `route` or `cascade(...)`",
-    "\\": "inside brackets, after an operator and before `->` a line goes on by itself",
+    "~": "write a negation with `not`",
+    ".": "there are no attributes; use a name of its own for each value",
+    "@": 'write the revision of a model as an argument: `hf("name", revision = "...")`',
+    "$": 'read an environment variable with `env("NAME")`',
+    "?": "use `route` or `cascade(...)` to choose",
+    "\\": "a line continues without a sign inside brackets, after an operator and before `->`",
     "\ufeff": "save the file without byte-order marks",
 }
 """Single characters."""
@@ -74,11 +74,11 @@ def conflict(markers: list[Lexeme]) -> Diagnostic:
     first, *others = markers
     return Diagnostic(
         "E117",
-        "the file holds an unfinished merge",
+        "the file contains an unfinished merge",
         first.place,
         "a conflict marker",
         tuple(Note(other.place, "and another") for other in others),
-        "keep one of the two versions and delete the lines of the markers",
+        "keep one of the two versions, and delete the lines of the markers",
     )
 
 
@@ -87,10 +87,15 @@ def unended(template: Lexeme, left_over: Lexeme) -> Diagnostic:
     source, start = template.place.source, template.place.start
     return Diagnostic(
         "E107",
-        "this template takes in what look like statements",
+        "this template contains lines that look like statements",
         Place(source, start, start + 3),
-        'the `"""` that should end it is missing',
-        (Note(Place(source, left_over.place.start, left_over.place.start + 3), "so this is odd"),),
+        'the closing `"""` is missing',
+        (
+            Note(
+                Place(source, left_over.place.start, left_over.place.start + 3),
+                "so this is read as text",
+            ),
+        ),
         'end it with `"""`',
     )
 
@@ -99,16 +104,16 @@ def unopened(text: Place) -> Diagnostic:
     """Point at a text that begins without its quote."""
     return Diagnostic(
         "E107",
-        "a text begins without its quote",
+        "a text has no opening quote",
         text,
-        'no `"` begins it',
-        help='put it between quotes: `"..."`',
+        'no `"` before it',
+        help='put it in quotes: `"..."`',
     )
 
 
 def _foreign(lexeme: Lexeme) -> Diagnostic:
-    help_ = FOREIGN.get(lexeme.text, "a name keeps its value; give the new one a name with `let`")
-    return Diagnostic("E101", f"there is no `{lexeme.text}` here", lexeme.place, help=help_)
+    help_ = FOREIGN.get(lexeme.text, "a name cannot get a new value; define a new name with `let`")
+    return Diagnostic("E101", f"there is no operator `{lexeme.text}`", lexeme.place, help=help_)
 
 
 def _stray(lexeme: Lexeme) -> Diagnostic:
@@ -118,7 +123,7 @@ def _stray(lexeme: Lexeme) -> Diagnostic:
     if not help_ and not letter.isascii() and len(plain) == 1 and plain.isascii():
         help_ = "write a plain space" if plain == " " else f"write a plain `{plain}`"
     if not help_ and unicodedata.category(letter) in ("Cf", "Cc"):
-        help_ = "delete the character, which cannot be seen"
+        help_ = "delete this invisible character"
     return Diagnostic(
         "E101", f"{_named(letter)} is not part of the language", lexeme.place, help=help_
     )
@@ -131,10 +136,10 @@ def _open_string(lexeme: Lexeme) -> Diagnostic:
         return unopened(Place(source, quote - len(word.group()), quote + 1))
     return Diagnostic(
         "E107",
-        "this string is not closed on its line",
+        "this text is not closed on its line",
         lexeme.place,
         'no `"` ends it',
-        help='end it with `"`; a text of several lines stands between `"""` and `"""`',
+        help='end it with `"`; put a text of several lines between `"""` and `"""`',
     )
 
 
@@ -153,7 +158,7 @@ def _quoted(lexeme: Lexeme) -> Diagnostic:
     text = lexeme.text[1:].removesuffix("'").replace('"', '\\"')
     return Diagnostic(
         "E107",
-        "strings stand between double quotes",
+        "put texts in double quotes",
         lexeme.place,
         help=f'write `"{visible(text)}"`' if lexeme.text.endswith("'") and text else "",
     )
@@ -162,10 +167,10 @@ def _quoted(lexeme: Lexeme) -> Diagnostic:
 def _bad_number(lexeme: Lexeme) -> Diagnostic:
     text = lexeme.text
     if text.isidentifier() or text.lstrip("0123456789").replace("_", "").isalpha():
-        help_ = "a name begins with a letter, and a number has no unit: write `10`, `0.5` or `1e-3`"
+        help_ = "names begin with a letter, and numbers have no unit: write `10`, `0.5` or `1e-3`"
     else:
         help_ = "numbers look like `10`, `0.5` or `1e-3`"
-    return Diagnostic("E109", f"`{text}` is no number", lexeme.place, help=help_)
+    return Diagnostic("E109", f"`{text}` is not a number", lexeme.place, help=help_)
 
 
 def _bad_name(lexeme: Lexeme) -> Diagnostic:
@@ -175,9 +180,9 @@ def _bad_name(lexeme: Lexeme) -> Diagnostic:
     kept = len(folded) == len(lexeme.text) and folded.isidentifier()
     return Diagnostic(
         "E108",
-        f"{_named(lexeme.text[at])} cannot stand in a name",
+        f"{_named(lexeme.text[at])} is not allowed in a name",
         Place(lexeme.place.source, start, start + 1),
-        help=f"write `{folded}`" if kept else "names are made of a to z, A to Z, 0 to 9 and `_`",
+        help=f"write `{folded}`" if kept else "names consist of a to z, A to Z, 0 to 9 and `_`",
     )
 
 

@@ -44,7 +44,7 @@ def chained(spot: ParseContext) -> Diagnostic:
         spot.lexeme.place,
         "a second comparison",
         notes,
-        "compare twice: `0.2 < x and x < 0.8`",
+        "write two comparisons: `0.2 < x and x < 0.8`",
     )
 
 
@@ -58,9 +58,9 @@ def confused(spot: ParseContext) -> Diagnostic:
     if spot.before and _begins_item(spot) and spot.previous in ("NAME", "STRING"):
         name = spot.before.text.strip('"')
         if spot.within == "call" and name.isidentifier():
-            return _confused(spot, "an argument is named with `=`", f"write `{name} = ...`")
+            return _confused(spot, "name an argument with `=`", f"write `{name} = ...`")
         if spot.within == "bank" and name.isidentifier():
-            return _confused(spot, "a branch is named with `:`", f"write `{name}: ...`")
+            return _confused(spot, "name a branch with `:`", f"write `{name}: ...`")
     return _compared(spot)
 
 
@@ -71,7 +71,7 @@ def loose_not(spot: ParseContext) -> Diagnostic:
     sign = quoted(spot.before) if spot.before else "this"
     return Diagnostic(
         "E103",
-        f"`not` binds looser than {sign}",
+        f"`not` binds less tightly than {sign}",
         spot.lexeme.place,
         help="put the negation in brackets: `(not x)`",
     )
@@ -81,27 +81,32 @@ def operand(spot: ParseContext) -> Diagnostic:
     """Say where an expression is missing."""
     before, found = spot.before, spot.lexeme
     if before is None:
-        return Diagnostic("E102", f"nothing stands before {quoted(found)}", found.place)
+        return Diagnostic("E102", f"nothing is before {quoted(found)}", found.place)
     if spot.found == "COMMA" and before.type in ("COMMA", "LPAR", "LSQB"):
         return Diagnostic(
             "E110",
-            f"nothing stands between {quoted(before)} and `,`",
+            f"nothing is between {quoted(before)} and `,`",
             found.place,
-            help="delete the comma, or put in what belongs before it",
+            help="delete the comma, or add the missing item before it",
         )
     if before.text == "-" and found.text == ">":
         arrow = before.place.to(found.place)
-        return Diagnostic("E102", "a `-` and a `>` make no arrow", arrow, help="write `->`")
-    if before.type == "LPAR" and spot.found == "RPAR":
         return Diagnostic(
-            "E102", "nothing stands between these brackets", before.place.to(found.place)
+            "E102",
+            "`-` and `>` with a space between them are not an arrow",
+            arrow,
+            help="write `->`",
         )
+    if before.type == "LPAR" and spot.found == "RPAR":
+        return Diagnostic("E102", "these brackets are empty", before.place.to(found.place))
     what, help_ = f"an expression is missing after {quoted(before)}", ""
     if before.type in OPERATORS:
-        help_ = f"add what belongs there, or delete {quoted(before)}"
+        help_ = f"add an expression there, or delete {quoted(before)}"
     if spot.found in OPERATORS:
         what = f"an expression is missing between {quoted(before)} and {quoted(found)}"
-        return Diagnostic("E102", what, found.place, "something belongs before this", help=help_)
+        return Diagnostic(
+            "E102", what, found.place, "an expression is needed before this", help=help_
+        )
     return Diagnostic("E102", what, before.place, "nothing follows", help=help_)
 
 
@@ -117,11 +122,11 @@ def between(spot: ParseContext) -> Diagnostic:
             "E110",
             f"a comma is missing between {quoted(before)} and {quoted(found)}",
             found.place,
-            "a `,` belongs before this",
+            "a `,` is needed before this",
             (Note(before.place, "after this"),),
         )
-    two = "these brackets hold two expressions" if spot.within else "two expressions on one line"
-    help_ = "hand on with `->`, or ask several as a bank: `[a, b]`"
+    two = "these brackets contain two expressions" if spot.within else "two expressions on one line"
+    help_ = "pass the first on with `->`, or write both as a bank: `[a, b]`"
     note = Note(before.place, "the first ends here")
     return Diagnostic("E111", two, found.place, "the second begins here", (note,), help_)
 
@@ -130,9 +135,9 @@ def stray_comma(spot: ParseContext) -> Diagnostic:
     """Refuse a comma where nothing is listed."""
     return Diagnostic(
         "E110",
-        "a comma separates only what stands in a bank or in the brackets of a call",
+        "commas are only allowed in a bank and in the brackets of a call",
         spot.lexeme.place,
-        help="a bank of several branches is written `[a, b]`",
+        help="write a bank of several branches as `[a, b]`",
     )
 
 
@@ -142,7 +147,7 @@ def out_of_place(spot: ParseContext) -> Diagnostic:
     if spot.ended:
         what = f"the statement ends too early{after}"
     else:
-        what = f"{quoted(spot.lexeme)} cannot stand{after or ' here'}"
+        what = f"{quoted(spot.lexeme)} is not allowed{after or ' here'}"
     return Diagnostic("E103", what, spot.lexeme.place)
 
 
@@ -158,16 +163,18 @@ def _outside(spot: ParseContext) -> Diagnostic:
         help_ = f"write `let {first.text} = ...`"
         if sign == ":":
             help_ = f"write `{first.text} = ...` after `let`, `model` or `param`"
-        return _confused(spot, "a line that gives a name begins with `let`", help_)
+        return _confused(spot, "a line that defines a name must begin with `let`", help_)
     if sign == "=" and first.type == "NAME" and spot.previous == "RPAR":
-        message = "a line that gives a step of parameters a name begins with `def`"
+        message = "a line that defines a step with parameters must begin with `def`"
         return _confused(spot, message, f"write `def {first.text}(...) = ...`")
     return _compared(spot)
 
 
 def _compared(spot: ParseContext) -> Diagnostic:
     if spot.found == "EQUAL":
-        return _confused(spot, "`=` gives a name a value and compares nothing", "compare with `==`")
+        return _confused(
+            spot, "`=` gives a value to a name; it does not compare", "compare with `==`"
+        )
     return out_of_place(spot)
 
 
@@ -181,12 +188,12 @@ def _applied(spot: ParseContext) -> Diagnostic:
     if spot.found == "LPAR":
         return Diagnostic(
             "E103",
-            f"only a name can be called, and {before} is none",
+            f"only a name can be called, and {before} is not a name",
             spot.lexeme.place,
         )
     return Diagnostic(
         "E103",
-        f"nothing can be taken out of {before} with `[`",
+        f"`[` cannot take an item out of {before}",
         spot.lexeme.place,
-        help="a bank is a step of its own: hand on to it with `->`",
+        help="a bank is a step: write `->` before it",
     )

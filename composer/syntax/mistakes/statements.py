@@ -42,10 +42,10 @@ ELSEWHERE = {
 """What other languages begin a statement with."""
 
 ABSENT = {
-    "return": "the answer is a bare expression: leave `return` out",
-    "if": "a choice is made by `route`, `cascade(...)` or a fallback `a | b`",
-    "for": "several draws of a model are `sample(M, n)`, several models a bank `[A, B]`",
-    "while": "what is repeated is an option of a step, such as the `n` draws of `sample`",
+    "return": "the answer is an expression without a word before it: leave out `return`",
+    "if": "use `route`, `cascade(...)` or a fallback `a | b` to choose",
+    "for": "write several draws of a model as `sample(M, n)`, several models as a bank `[A, B]`",
+    "while": "for repetition use an option of a step, such as the `n` draws of `sample`",
 }
 """What other languages begin a statement with, and this one does without."""
 
@@ -62,7 +62,7 @@ def reserved(spot: ParseContext) -> Diagnostic:
     is_name = spot.previous in ("LET", "MODEL", "PARAM", "DEF", "AS") or spot.within
     help_ = f"choose another name, such as `{taken.text}_`"
     if spot.within == "call":
-        help_ = "no option of a step is named by a reserved word"
+        help_ = "no option of a step has this name"
     what = "cannot be a name" if is_name or taken is spot.before else "begins a statement"
     return Diagnostic(
         "E114",
@@ -76,7 +76,7 @@ def misplaced(lexeme: Lexeme) -> Diagnostic:
     """Refuse a second statement on a line."""
     return Diagnostic(
         "E111",
-        "a statement begins on a line of its own",
+        "a statement must begin on a new line",
         lexeme.place,
         "a second statement on this line",
         help=f"begin a new line before `{lexeme.text}`",
@@ -95,7 +95,7 @@ def unknown(spot: ParseContext) -> Diagnostic:
         if not meant:
             return between(spot)
         help_ = f"did you mean `{meant}`?"
-    return Diagnostic("E115", f"`{first.text}` begins no statement", first.place, help=help_)
+    return Diagnostic("E115", f"unknown statement `{first.text}`", first.place, help=help_)
 
 
 def use(spot: ParseContext) -> Diagnostic:
@@ -107,10 +107,10 @@ def use(spot: ParseContext) -> Diagnostic:
     if spot.within:
         return _used(spot)
     if spot.at == 2:
-        what = f"{quoted(spot.lexeme)} cannot stand after the file's name"
-        return _shape(spot, "it is not said what to use of the file" if spot.ended else what)
+        what = f"{quoted(spot.lexeme)} is not allowed after the name of the file"
+        return _shape(spot, "the names to use from the file are missing" if spot.ended else what)
     if spot.found == "AS":
-        return _shape(spot, "a file is used by names or as a whole, not both")
+        return _shape(spot, "use a file by names or as a whole, not both")
     return between(spot)
 
 
@@ -120,10 +120,14 @@ def named(spot: ParseContext) -> Diagnostic:
     if spot.at == 1:
         return _nameless(spot)
     if spot.found == "LPAR" and head == "let":
-        help_ = f"a step with parameters is a `def`: `def {spot.statement[1].text}(...) = ...`"
-        return _shape(spot, "a `let` has no parameters", help_)
+        help_ = (
+            f"define a step with parameters with `def`: `def {spot.statement[1].text}(...) = ...`"
+        )
+        return _shape(spot, "a `let` cannot have parameters", help_)
     if spot.found == "COLON" and head == "let":
-        return _shape(spot, "a `let` has no type", "only a `param` has one: " + SHAPES["PARAM"])
+        return _shape(
+            spot, "a `let` cannot have a type", "only a `param` can have one: " + SHAPES["PARAM"]
+        )
     return _no_equal(spot)
 
 
@@ -142,7 +146,11 @@ def param(spot: ParseContext) -> Diagnostic:
     if spot.previous == "COLON":
         return _shape(spot, "a type is missing after `:`")
     if spot.within == "type":
-        return _shape(spot, "a list's type names what it holds", "write for example `list[str]`")
+        return _shape(
+            spot,
+            "the type of a list must name the type of its items",
+            "write for example `list[str]`",
+        )
     return _no_equal(spot)
 
 
@@ -162,18 +170,18 @@ def define(spot: ParseContext) -> Diagnostic:
 def example(spot: ParseContext) -> Diagnostic:
     """Explain an `example` that is no text."""
     if spot.at == 1:
-        return _shape(spot, "an `example` is a text in quotes")
+        return _shape(spot, "an `example` must be a text in quotes")
     return between(spot)
 
 
 def default(spot: ParseContext) -> Diagnostic:
     """Explain a `default` that is no call."""
-    return _shape(spot, "a `default` is a step called with its options")
+    return _shape(spot, "a `default` must be a call of a step with its options")
 
 
 def _file(spot: ParseContext) -> Diagnostic:
     help_ = f'write `use "{spot.lexeme.text}.ens" ...`' if spot.found == "NAME" else ""
-    return _shape(spot, "the file to use is named in quotes", help_)
+    return _shape(spot, "write the name of the file in quotes", help_)
 
 
 def _used(spot: ParseContext) -> Diagnostic:
@@ -181,17 +189,19 @@ def _used(spot: ParseContext) -> Diagnostic:
         return between(spot)
     if spot.found in ("COMMA", "RPAR"):
         return operand(spot)
-    return _shape(spot, "between these brackets stand names, each perhaps with `as` and a new one")
+    return _shape(
+        spot, "write names between these brackets, each with or without `as` and a new name"
+    )
 
 
 def _parameter(spot: ParseContext) -> Diagnostic:
     if spot.found == "COLON":
-        return _shape(spot, "a parameter has no type", "a default is written `name = value`")
+        return _shape(spot, "a parameter cannot have a type", "write a default as `name = value`")
     if spot.found == "NAME":
         return between(spot)
     if spot.found in ("COMMA", "RPAR"):
         return operand(spot)
-    return _shape(spot, "a parameter is a name, perhaps with a default")
+    return _shape(spot, "a parameter must be a name, with or without a default")
 
 
 def _nameless(spot: ParseContext) -> Diagnostic:

@@ -117,7 +117,7 @@ def test_one_vocabulary_needs_no_edits(pair):
 
 
 def test_a_vocabulary_without_bytes_is_named(pair, side):
-    with pytest.raises(ModelError, match="A and Mute have no tokens to compare") as told:
+    with pytest.raises(ModelError, match="A and Mute have no tokens that can be compared") as told:
         edits((pair[0], side("Mute", [None, None], ends={0})), CPU)
     assert told.value.code == "E305"
 

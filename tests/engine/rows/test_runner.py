@@ -74,7 +74,7 @@ def test_a_wide_window_is_tried_out_by_a_narrow_copy(stories):
             },
             "change each other",
         ),
-        ("Bloom", {"hidden_size": 32, "n_layer": 2, "n_head": 4}, "refuses rows"),
+        ("Bloom", {"hidden_size": 32, "n_layer": 2, "n_head": 4}, "fails on rows"),
     ],
 )
 @torch.inference_mode()
