@@ -41,9 +41,9 @@ def statement_before(before: Sequence[Lexeme]) -> tuple[Lexeme, ...]:
             start, depth = at, 0
         depth = max(depth + (each.type in OPENS) - (each.type in CLOSES), 0)
         fresh, last = False, each
-    kept = tuple(each for each in before[start:] if each.type != "NEWLINE")
-    ended = fresh and not depth and bool(kept) and _complete(kept[-1])
-    return () if ended else kept
+    lexemes = tuple(each for each in before[start:] if each.type != "NEWLINE")
+    ended = fresh and not depth and bool(lexemes) and _complete(lexemes[-1])
+    return () if ended else lexemes
 
 
 def _begins(last: Lexeme | None, lexeme: Lexeme) -> bool:
@@ -92,24 +92,24 @@ def _next_argument(call: Opened) -> None:
 
 def _named_later(after: Sequence[Lexeme], own: Lexeme | None) -> set[str]:
     """Collect the options of the innermost call that are named behind the cursor."""
-    depth, found = 0, set()
+    depth, options = 0, set()
     for at, each in enumerate(after):
         depth += (each.type in OPENS) - (each.type in CLOSES)
         if depth < 0:
             break
         named = each.type == "NAME" and at + 1 < len(after) and after[at + 1].type == "EQUAL"
         if named and not depth and each is not own:
-            found.add(each.text)
-    return found
+            options.add(each.text)
+    return options
 
 
 def parameters(statement: Sequence[Lexeme]) -> list[Lexeme]:
     """Take the parameters out of `def name(a, b = 1) = ...`, whether it is whole or not."""
-    found, depth = [], 0
+    words, depth = [], 0
     for at, each in enumerate(statement[2:], 2):
         depth += (each.type in OPENS) - (each.type in CLOSES)
         if not depth:
             break
         if each.type == "NAME" and depth == 1 and statement[at - 1].type in ("LPAR", "COMMA"):
-            found.append(each)
-    return found
+            words.append(each)
+    return words

@@ -58,8 +58,8 @@ class Buffer:
         Of YAML, only the words.
         """
         if self.is_yaml:
-            found = ((each[0], Place(self.source, *each.span())) for each in self._words)
-            return tuple(Lexeme("NAME", text, place) for text, place in found)
+            names = ((each[0], Place(self.source, *each.span())) for each in self._words)
+            return tuple(Lexeme("NAME", text, place) for text, place in names)
         return tuple(lexemes(lark(), self.source))
 
     @property

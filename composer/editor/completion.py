@@ -62,7 +62,7 @@ def _in_text(buffer: Buffer, at: Cursor) -> Iterator[Item]:
         yield from files(buffer.path.parent)
     elif text.rfind("{{") > text.rfind("}}") or text.rfind("{%") > text.rfind("%}"):
         yield from words(VARIABLES, "a value that the template is given")
-    elif (found := called(buffer, at)) and found.about and found.about.name == "zoo":
+    elif (call := called(buffer, at)) and call.about and call.about.name == "zoo":
         inner = at.inner
         if inner is not None and (inner.key == "model" or not (inner.key or inner.index)):
             yield from zoo_models()

@@ -90,14 +90,14 @@ class Cursor:
 
 def cursor(buffer: Buffer, offset: int) -> Cursor:
     """Find out where an offset stands."""
-    seen = [each for each in buffer.lexemes if each.type != "COMMENT"]
-    at = _touched(seen, offset)
-    word = seen[at] if at is not None else None
+    lexemes = [each for each in buffer.lexemes if each.type != "COMMENT"]
+    at = _touched(lexemes, offset)
+    word = lexemes[at] if at is not None else None
     split = word.place.start if word else offset
     before = statement_before(
-        [each for each in seen if each.place.end <= split and each is not word]
+        [each for each in lexemes if each.place.end <= split and each is not word]
     )
-    after = [each for each in seen if each.place.start >= split and each is not word]
+    after = [each for each in lexemes if each.place.start >= split and each is not word]
     rest = tuple(each for each in after[: statement_after(after)] if each.type not in SPACES)
     return Cursor(offset, word, before, rest, tuple(opened(before, rest, word)))
 
@@ -110,9 +110,9 @@ def in_comment(buffer: Buffer, offset: int) -> bool:
     )
 
 
-def _touched(seen: Sequence[Lexeme], offset: int) -> int | None:
+def _touched(lexemes: Sequence[Lexeme], offset: int) -> int | None:
     """Find the word or the text at an offset; one that ends there counts too."""
-    for at, each in enumerate(seen):
+    for at, each in enumerate(lexemes):
         start, end = each.place.start, each.place.end
         if each.type in QUOTED:
             closed = not each.type.startswith("OPEN_")

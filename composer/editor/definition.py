@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 def definition(buffer: Buffer, offset: int) -> Place | None:
     """Return where the word at an offset is defined."""
     at = cursor(buffer, offset)
-    found = subject(buffer, at)
-    if found is None:
+    target = subject(buffer, at)
+    if target is None:
         return _data(buffer, at)
-    match found:
+    match target:
         case Parameter(place=place) | Binding(statement=tree.Parameter(place=place)):
             return place
         case tree.Use():
-            return _beginning(buffer, found)
+            return _beginning(buffer, target)
         case Binding(statement=tree.Use() as use):
             return _beginning(buffer, use)
         case Binding(statement=tree.Model() | tree.Param() | tree.Let() | tree.Def() as named):

@@ -48,7 +48,7 @@ async def _saved(ls: Server, _params: types.DidSaveTextDocumentParams) -> None:
 @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
 def _closed(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
     uri = params.text_document.uri
-    ls.found.pop(uri, None)
+    ls.findings_of.pop(uri, None)
     ls.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, []))
 
 
@@ -99,8 +99,8 @@ def _formatting(ls: Server, params: types.DocumentFormattingParams) -> list[type
 
 @server.feature(types.TEXT_DOCUMENT_DOCUMENT_SYMBOL)
 def _symbols(ls: Server, params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
-    found = symbols(ls.buffer(params.text_document.uri))
-    return [protocol.symbol(each, ls.encoding) for each in found]
+    document_symbols = symbols(ls.buffer(params.text_document.uri))
+    return [protocol.symbol(each, ls.encoding) for each in document_symbols]
 
 
 @server.feature(types.TEXT_DOCUMENT_CODE_ACTION)

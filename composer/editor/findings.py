@@ -37,10 +37,10 @@ def findings(buffer: Buffer) -> tuple[Finding, ...]:
     """Check a buffer; no model is touched."""
     root = root_of(buffer.path.parent)
     try:
-        found = compile_recipe(buffer.path, buffer.source, root=root).warnings
+        diagnostics = compile_recipe(buffer.path, buffer.source, root=root).warnings
     except Mistakes as mistakes:
-        found = mistakes.diagnostics
-    return tuple(_finding(buffer, each) for each in found)
+        diagnostics = mistakes.diagnostics
+    return tuple(_finding(buffer, each) for each in diagnostics)
 
 
 def _finding(buffer: Buffer, diagnostic: Diagnostic) -> Finding:

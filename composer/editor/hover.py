@@ -32,21 +32,21 @@ LONGEST = 400
 def hover(buffer: Buffer, offset: int) -> tuple[str, Place] | None:
     """Say in Markdown what the word at an offset means, and where that word stands."""
     at = cursor(buffer, offset)
-    found = subject(buffer, at)
-    if found is None or at.word is None:
+    target = subject(buffer, at)
+    if target is None or at.word is None:
         return None
-    return described(buffer, found), at.word.place
+    return described(buffer, target), at.word.place
 
 
-def described(buffer: Buffer, found: Subject | Binding | tree.Use) -> str:
+def described(buffer: Buffer, target: Subject | Binding | tree.Use) -> str:
     """Write what is known of a subject."""
-    match found:
+    match target:
         case About():
-            return about_text(found)
+            return about_text(target)
         case Option():
-            return option_text(found)
+            return option_text(target)
         case Binding():
-            return "\n\n".join(_binding(buffer, found))
+            return "\n\n".join(_binding(buffer, target))
         case Named(name=name, template=template):
             return f"**{name}**: a template\n\n{_code(template.text.strip(), 'jinja')}"
         case Parameter(name=name):
@@ -74,8 +74,8 @@ def option_text(option: Option) -> str:
 
 def linked(paper: str) -> str:
     """Make a link of a paper."""
-    found = ARXIV.fullmatch(paper)
-    return f"[{paper}](https://arxiv.org/abs/{found[1]})" if found else f"<{paper}>"
+    match = ARXIV.fullmatch(paper)
+    return f"[{paper}](https://arxiv.org/abs/{match[1]})" if match else f"<{paper}>"
 
 
 def linked_within(text: str) -> str:
@@ -90,10 +90,10 @@ def declaration(buffer: Buffer, binding: Binding) -> Declaration | None:
         return None
     kind = BACKENDS[model.value.function]
     try:
-        made = buffer.context.values.typed(model.value, kind, binding.scope)
+        declaration = buffer.context.values.typed(model.value, kind, binding.scope)
     except Exception:  # noqa: BLE001 - whatever is wrong with it, the diagnostics say so
         return None
-    return made if isinstance(made, Declaration) else None
+    return declaration if isinstance(declaration, Declaration) else None
 
 
 def _binding(buffer: Buffer, binding: Binding) -> Iterator[str]:

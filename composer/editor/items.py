@@ -84,14 +84,14 @@ def zoo_models() -> Iterator[Item]:
         yield Item(name, "model", _carded(name))
 
 
-def options(called: Called, given: set[str], *, bare: bool) -> Iterator[Item]:
+def options(called: Called, named: set[str], *, bare: bool) -> Iterator[Item]:
     """Propose the options of a call that are not given yet."""
-    found = called.about.options if called.about else {}
+    own_options = called.about.options if called.about else {}
     for name in called.params:
-        if name not in given:
+        if name not in named:
             yield Item(name, "option", insert="" if bare else f"{name} = $0")
-    for name, option in found.items():
-        if name not in given:
+    for name, option in own_options.items():
+        if name not in named:
             insert = "" if bare else f"{name} = $0"
             yield Item(name, "option", option.line, option_text(option), insert)
 

@@ -121,14 +121,14 @@ def _steps() -> dict[str, Shape]:
 
 def _parts() -> dict[str, Shape]:
     """Give the parts of each kind."""
-    found: dict[str, Shape] = {}
+    definitions: dict[str, Shape] = {}
     for kind, named in parts().items():
         abouts = {name: about_part(kind, part) for name, part in named.items()}
         calls = {name: refer(f"part.{kind}.{name}") for name in abouts}
         words = {"enum": list(calls), "description": f"{kind}s without options of their own"}
-        found[f"part.{kind}"] = either(words, _one_of(calls), refer("expression"))
-        found |= {f"part.{kind}.{n}": _call(each, inputs=False) for n, each in abouts.items()}
-    return found
+        definitions[f"part.{kind}"] = either(words, _one_of(calls), refer("expression"))
+        definitions |= {f"part.{kind}.{n}": _call(each, inputs=False) for n, each in abouts.items()}
+    return definitions
 
 
 def _backends() -> dict[str, Shape]:
@@ -146,9 +146,9 @@ def _call(about: About, *, inputs: bool) -> Shape:
     if inputs or about.options:
         options["properties"]["of"] = _said(refer("positions"), "What is given without a name.")
     first = ", ".join(about.brackets)
-    said = about.text.split("\n\n")[0] + (f" Paper: {about.paper}" if about.paper else "")
+    description = about.text.split("\n\n")[0] + (f" Paper: {about.paper}" if about.paper else "")
     positions = _said(refer("positions"), f"In order: {first}" if first else "In order.")
-    return {"description": " ".join(said.split()), **either(positions, options)}
+    return {"description": " ".join(description.split()), **either(positions, options)}
 
 
 def _options(about: About) -> Shape:

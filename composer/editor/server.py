@@ -26,7 +26,7 @@ class Server(LanguageServer):
         super().__init__(
             "compose", _version(), text_document_sync_kind=types.TextDocumentSyncKind.Full
         )
-        self.found: dict[str, tuple[Finding, ...]] = {}
+        self.findings_of: dict[str, tuple[Finding, ...]] = {}
 
     @property
     def encoding(self) -> str:
@@ -53,17 +53,19 @@ class Server(LanguageServer):
     def findings(self, uri: str) -> tuple[Finding, ...]:
         """Give what was found in the text as it is now; nothing while that is not known."""
         text = self.buffer(uri).source.text
-        return tuple(each for each in self.found.get(uri, ()) if each.place.source.text == text)
+        return tuple(
+            each for each in self.findings_of.get(uri, ()) if each.place.source.text == text
+        )
 
     async def check(self, uri: str) -> None:
         """Check a document and say what was found, unless it changed meanwhile."""
         document = self.workspace.get_text_document(uri)
         before = document.version
-        found = await asyncio.to_thread(findings, held(uri, document.source))
+        fresh = await asyncio.to_thread(findings, held(uri, document.source))
         if uri not in self.workspace.text_documents or document.version != before:
             return
-        self.found[uri] = found
-        shown = [protocol.diagnostic(each, self.encoding) for each in found]
+        self.findings_of[uri] = fresh
+        shown = [protocol.diagnostic(each, self.encoding) for each in fresh]
         self.text_document_publish_diagnostics(
             types.PublishDiagnosticsParams(uri, shown, document.version)
         )

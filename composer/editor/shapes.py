@@ -34,8 +34,8 @@ def refer(name: str) -> Shape:
 def either(*shapes: Shape) -> Shape:
     """Take any of several shapes, each once."""
     flat = [inner for shape in shapes for inner in shape.get("anyOf", [shape])]
-    kept = [each for at, each in enumerate(flat) if each not in flat[:at]]
-    return kept[0] if len(kept) == 1 else {"anyOf": kept}
+    distinct = [each for at, each in enumerate(flat) if each not in flat[:at]]
+    return distinct[0] if len(distinct) == 1 else {"anyOf": distinct}
 
 
 def listed(inner: Shape) -> Shape:
@@ -59,8 +59,8 @@ def option(each: Option) -> Shape:
     shape = either(_limited(shape_of(each.field.annotation), each.field.metadata), expression())
     default = {} if each.default is None else {"default": _default(each)}
     required = "required" if each.default is None else f"default `{each.default}`"
-    said = f"{each.wants}, {required}. {each.text}".strip()
-    return {"description": said, **shape, **default}
+    description = f"{each.wants}, {required}. {each.text}".strip()
+    return {"description": description, **shape, **default}
 
 
 def expression() -> Shape:

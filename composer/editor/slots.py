@@ -62,8 +62,8 @@ def called(buffer: Buffer, at: Cursor) -> Called | None:
     """Return what is called right around a cursor."""
     if not at.opened:
         return None
-    _, found = _walk(buffer, at, len(at.opened))
-    return found
+    _, call = _walk(buffer, at, len(at.opened))
+    return call
 
 
 def step_named(name: str) -> About | None:
@@ -74,8 +74,8 @@ def step_named(name: str) -> About | None:
 
 def parts_named(name: str, kinds: Iterable[str]) -> About | None:
     """Describe the part of this name among several kinds."""
-    found = ((kind, find_part(kind, name)) for kind in kinds)
-    return next((about_part(kind, part) for kind, part in found if part), None)
+    candidates = ((kind, find_part(kind, name)) for kind in kinds)
+    return next((about_part(kind, part) for kind, part in candidates if part), None)
 
 
 def kinds_at(hint: object) -> tuple[str, ...]:
@@ -87,16 +87,16 @@ def kinds_at(hint: object) -> tuple[str, ...]:
 
 def _walk(buffer: Buffer, at: Cursor, depth: int) -> tuple[Slot, Called | None]:
     """Go from the statement inwards, bracket by bracket."""
-    here, found = _outermost(at), None
+    here, call = _outermost(at), None
     if here.wants in (NAME, TYPE):
         return here, None
     for opened in at.opened[:depth]:
         if opened.bank:
-            here, found = Slot(here.wants, _item(here.hint)), None
+            here, call = Slot(here.wants, _item(here.hint)), None
         elif opened.function is not None:
-            found = _called(opened.function.text, here, buffer.scope)
-            here = _inside(found, opened)
-    return here, found
+            call = _called(opened.function.text, here, buffer.scope)
+            here = _inside(call, opened)
+    return here, call
 
 
 def _outermost(at: Cursor) -> Slot:
@@ -155,21 +155,21 @@ def _typed(about: About) -> Called:
     return Called(about, tuple(about.options))
 
 
-def _inside(found: Called | None, opened: Opened) -> Slot:
+def _inside(call: Called | None, opened: Opened) -> Slot:
     """Find out what may stand as an argument of a call."""
-    if found is None:
+    if call is None:
         return Slot()
-    options = found.about.options if found.about else {}
+    options = call.about.options if call.about else {}
     if opened.key:
         option = options.get(opened.key)
         return Slot(hint=option.hint) if option else Slot()
-    if found.takes is None or opened.index < found.takes:
-        return Slot(MODEL, called=found)
-    free = found.positional[opened.index - found.takes :]
+    if call.takes is None or opened.index < call.takes:
+        return Slot(MODEL, called=call)
+    free = call.positional[opened.index - call.takes :]
     option = options.get(free[0]) if free else None
     if option is not None:
-        return Slot(hint=option.hint, called=found)
-    return Slot(called=found) if free or found.takes is None else Slot("option", called=found)
+        return Slot(hint=option.hint, called=call)
+    return Slot(called=call) if free or call.takes is None else Slot("option", called=call)
 
 
 def _item(hint: object) -> object:

@@ -48,8 +48,8 @@ def subject(buffer: Buffer, at: Cursor) -> Subject | Binding | tree.Use | None:
     if at.names_option:
         return _option(buffer, at, word.text)
     if buffer.is_yaml or at.head == "USE":
-        found = buffer.imported(at.offset) or buffer.scope.find(word.text)
-        return found or (_anywhere(buffer, word.text) if buffer.is_yaml else None)
+        binding = buffer.imported(at.offset) or buffer.scope.find(word.text)
+        return binding or (_anywhere(buffer, word.text) if buffer.is_yaml else None)
     if at.following == "COLON" and at.inner is not None and at.inner.bank:
         return None
     if word.text in at.parameters:
@@ -59,13 +59,13 @@ def subject(buffer: Buffer, at: Cursor) -> Subject | Binding | tree.Use | None:
 
 def _option(buffer: Buffer, at: Cursor, name: str) -> Option | Parameter | Binding | None:
     """Look an option up in what is called; a parameter of a `def` or of a recipe is one too."""
-    found = called(buffer, at)
-    if found is None:
+    call = called(buffer, at)
+    if call is None:
         return None
-    param = found.params.get(name)
+    param = call.params.get(name)
     if isinstance(param, tree.Parameter):
         return Parameter(name, param.place)
-    return param or (found.about.options.get(name) if found.about else None)
+    return param or (call.about.options.get(name) if call.about else None)
 
 
 def _meant(buffer: Buffer, here: Slot, name: str) -> About | Named | Binding | None:
@@ -80,10 +80,10 @@ def _meant(buffer: Buffer, here: Slot, name: str) -> About | Named | Binding | N
 
 def _anywhere(buffer: Buffer, name: str) -> About | Binding | None:
     """Look a word of YAML up in everything that has a name."""
-    found = buffer.scope.find(name) or step_named(name) or parts_named(name, parts())
-    if found is None and name in BACKENDS:
+    target = buffer.scope.find(name) or step_named(name) or parts_named(name, parts())
+    if target is None and name in BACKENDS:
         return about_backend(BACKENDS[name])
-    return found
+    return target
 
 
 def _value(hint: object, name: str) -> About | Named | None:

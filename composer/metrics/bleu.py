@@ -47,8 +47,8 @@ def bleu(text: str, references: str | Sequence[str]) -> float:
     theirs = [tokenize(one) for one in _listed(references)]
     if not ours or not theirs:
         return 0.0
-    found = [_matches(ours, theirs, order) for order in range(1, ORDER + 1)]
-    pairs = [(hits, total) for hits, total in found if total]
+    counts = [_matches(ours, theirs, order) for order in range(1, ORDER + 1)]
+    pairs = [(hits, total) for hits, total in counts if total]
     if not any(hits for hits, _ in pairs):
         return 0.0
     logs = math.fsum(math.log(rate) for rate in _smoothed(pairs)) / len(pairs)

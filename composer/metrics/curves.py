@@ -43,10 +43,10 @@ def threshold_picks(scores: Numbers, bins: int = BINS) -> NDArray[np.bool_]:
     (RouteLLM, arXiv:2406.18665, `qcut`). Equal edges count once; RouteLLM's code fails on them.
     """
     # Ranks part the queries as the scores do, and infinite scores cannot overflow.
-    known = np.unique(np.nan_to_num(np.asarray(scores, dtype=np.float64)), return_inverse=True)[1]
-    edges = np.unique(np.quantile(known, np.linspace(0, 1, bins + 1)))
-    reached = [known >= edge for edge in (edges[:-1] if edges.size > 1 else edges)]
-    return np.array([known > edges[-1], *reversed(reached)])
+    finite = np.unique(np.nan_to_num(np.asarray(scores, dtype=np.float64)), return_inverse=True)[1]
+    edges = np.unique(np.quantile(finite, np.linspace(0, 1, bins + 1)))
+    reached = [finite >= edge for edge in (edges[:-1] if edges.size > 1 else edges)]
+    return np.array([finite > edges[-1], *reversed(reached)])
 
 
 def tradeoff_picks(estimates: Floats, prices: Floats, points: int = 50) -> NDArray[np.intp]:
@@ -98,11 +98,11 @@ def full_apgr(scores: Floats, weak: Floats, strong: Floats) -> float:
 
     `weak` and `strong` are the qualities of the two models' answers to each query, [n].
     """
-    known = np.nan_to_num(np.asarray(scores, dtype=np.float64))
-    order = np.argsort(-known, kind="stable")
-    last = np.append(np.flatnonzero(np.diff(known[order])), known.size - 1)
-    gains = np.cumsum((strong - weak)[order])[last] / known.size
-    share = np.concatenate([[0.0], (last + 1) / known.size])
+    finite = np.nan_to_num(np.asarray(scores, dtype=np.float64))
+    order = np.argsort(-finite, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(finite[order])), finite.size - 1)
+    gains = np.cumsum((strong - weak)[order])[last] / finite.size
+    share = np.concatenate([[0.0], (last + 1) / finite.size])
     floor, top = float(np.mean(weak)), float(np.mean(strong))
     return apgr(share, floor + np.concatenate([[0.0], gains]), floor, top)
 
@@ -122,8 +122,8 @@ def hull(cost: Floats, quality: Floats) -> Floats:
     It holds what mixing the points by chance can reach: of single models it is the zero-router
     of RouterBench (arXiv:2403.12031). It begins at the cheapest point and ends at the best.
     """
-    kept = _hull(cost, quality)
-    return np.stack([np.asarray(cost)[kept], np.asarray(quality)[kept]], axis=1)
+    hull = _hull(cost, quality)
+    return np.stack([np.asarray(cost)[hull], np.asarray(quality)[hull]], axis=1)
 
 
 def mixture(cost: Floats, quality: Floats, at: float) -> Floats:
@@ -131,34 +131,34 @@ def mixture(cost: Floats, quality: Floats, at: float) -> Floats:
 
     Below its cheapest model's cost it always asks that, above its best model's always the best.
     """
-    kept = _hull(cost, quality)
-    weights, places = np.zeros(len(cost)), np.asarray(cost)[kept]
-    right = int(np.clip(np.searchsorted(places, at), 1, max(len(kept) - 1, 1)))
-    if len(kept) == 1:
-        weights[kept[0]] = 1.0
+    hull = _hull(cost, quality)
+    weights, places = np.zeros(len(cost)), np.asarray(cost)[hull]
+    right = int(np.clip(np.searchsorted(places, at), 1, max(len(hull) - 1, 1)))
+    if len(hull) == 1:
+        weights[hull[0]] = 1.0
         return weights
     left = right - 1
     share = (at - places[left]) / (places[right] - places[left])
-    weights[kept[right]] = np.clip(share, 0, 1)
-    weights[kept[left]] = 1 - weights[kept[right]]
+    weights[hull[right]] = np.clip(share, 0, 1)
+    weights[hull[left]] = 1 - weights[hull[right]]
     return weights
 
 
 def _hull(cost: Floats, quality: Floats) -> list[int]:
     """The indices of the points of the hull, cheapest first."""
     places, values = np.asarray(cost, dtype=float), np.asarray(quality, dtype=float)
-    kept: list[int] = []
+    hull: list[int] = []
     for at in np.lexsort((-values, places)):
-        if kept and values[at] <= values[kept[-1]]:
+        if hull and values[at] <= values[hull[-1]]:
             continue
         point = (places[at], values[at])
-        while len(kept) > 1:
-            left, middle = ((places[each], values[each]) for each in kept[-2:])
+        while len(hull) > 1:
+            left, middle = ((places[each], values[each]) for each in hull[-2:])
             if not _below(left, middle, point):
                 break
-            kept.pop()
-        kept.append(int(at))
-    return kept
+            hull.pop()
+        hull.append(int(at))
+    return hull
 
 
 def _below(left: Point, middle: Point, right: Point) -> bool:

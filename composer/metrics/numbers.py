@@ -65,8 +65,8 @@ def numbers(text: str) -> list[float]:
 
 def last_number(text: str) -> float | None:
     """Read the last number of a text, which in a worked solution is its answer."""
-    found = next(_values(text, last=True), None)
-    return None if found is None else float(found)
+    number = next(_values(text, last=True), None)
+    return None if number is None else float(number)
 
 
 def number(text: str) -> float | None:
@@ -79,8 +79,8 @@ def number(text: str) -> float | None:
 
 def plain_number(text: str) -> str | None:
     """Write the last number of a text in one spelling: no separators, zeros at the end or plus."""
-    found = next(_values(text, last=True), None)
-    return None if found is None else _spelled(found)
+    number = next(_values(text, last=True), None)
+    return None if number is None else _spelled(number)
 
 
 def _values(text: str, *, last: bool = False) -> Iterator[Decimal | Fraction]:
@@ -90,8 +90,8 @@ def _values(text: str, *, last: bool = False) -> Iterator[Decimal | Fraction]:
     """
     booked = _BOOKED.fullmatch(text.strip())
     bare = _dressed(f"-{booked[1]}" if booked else text)
-    found = _NUMBER.finditer(bare)
-    for match in reversed([*found]) if last else found:
+    matches = _NUMBER.finditer(bare)
+    for match in reversed([*matches]) if last else matches:
         value = _value(match)
         if value is not None:
             yield value
@@ -100,7 +100,7 @@ def _values(text: str, *, last: bool = False) -> Iterator[Decimal | Fraction]:
 def _dressed(text: str) -> str:
     """Take off what only sets a number: TeX, odd signs, words for a sign."""
     text = _WORDS.sub("-", text.translate(_SIGNS))
-    text = _DATE.sub(lambda found: found[0].replace("/", "|"), text)
+    text = _DATE.sub(lambda match: match[0].replace("/", "|"), text)
     if _TEX.search(text):
         for pattern, plain in _DRESS:
             text = pattern.sub(plain, text)

@@ -65,8 +65,8 @@ def contains(text: str, reference: str) -> bool:
     if number(reference) is not None:
         return any(numeric(str(one), reference) for one in numbers(text))
     words = re.escape(normalised(reference))
-    found = re.search(rf"(?<!\w){words}(?!\w)", " ".join(text.casefold().split()))
-    return found is not None
+    match = re.search(rf"(?<!\w){words}(?!\w)", " ".join(text.casefold().split()))
+    return match is not None
 
 
 def rouge_l(text: str, reference: str) -> float:

@@ -15,11 +15,11 @@ class UnknownModelError(LookupError):
     """No model of the zoo has this name."""
 
     def __init__(self, name: str) -> None:
-        known = names()
+        zoo_names = names()
         self.name = name
-        self.near = get_close_matches(name, known, n=3, cutoff=0.5)
+        self.near = get_close_matches(name, zoo_names, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(self.near)}?" if self.near else "choose one of them."
-        super().__init__(f"no model named {name!r} in the zoo ({', '.join(known)}): {hint}")
+        super().__init__(f"no model named {name!r} in the zoo ({', '.join(zoo_names)}): {hint}")
 
 
 def names() -> list[str]:
@@ -36,8 +36,8 @@ def folder(name: str) -> Path:
 
 def card(name: str) -> dict[str, object]:
     """How a model was made, and how often it is right on the items."""
-    found: dict[str, object] = json.loads((folder(name) / "card.json").read_text(encoding="utf-8"))
-    return found
+    card: dict[str, object] = json.loads((folder(name) / "card.json").read_text(encoding="utf-8"))
+    return card
 
 
 def items(split: Literal["validation", "test"]) -> Path:

@@ -27,16 +27,16 @@ def main() -> None:
     _do(parser.parse_args())
 
 
-def _do(given: argparse.Namespace) -> None:
-    if given.verb == "train":
-        for name in given.names:
-            train(name, given.models)
-    elif given.verb == "items":
+def _do(arguments: argparse.Namespace) -> None:
+    if arguments.verb == "train":
+        for name in arguments.names:
+            train(name, arguments.models)
+    elif arguments.verb == "items":
         for split in items.QUOTAS:
-            items.write(items.make(split), given.items / f"{split}.jsonl")
+            items.write(items.make(split), arguments.items / f"{split}.jsonl")
     else:
-        cards.evaluate(given.models, given.items, given.names)
-        print(cards.table(given.models, given.names))  # noqa: T201 - the command's output
+        cards.evaluate(arguments.models, arguments.items, arguments.names)
+        print(cards.table(arguments.models, arguments.names))  # noqa: T201 - the command's output
 
 
 if __name__ == "__main__":

@@ -49,9 +49,9 @@ class Batches:
 
     def turn(self, one: Question) -> Row:
         """One question and its answer, closed by the end-of-sequence token."""
-        asked = self.ids(prompt(one.query))
-        answered = [*self.ids(" " + one.answer), self.tokens.eos_token_id]
-        return asked + answered, [PROMPT_WEIGHT] * len(asked) + [1.0] * len(answered)
+        prompt_ids = self.ids(prompt(one.query))
+        answer_ids = [*self.ids(" " + one.answer), self.tokens.eos_token_id]
+        return prompt_ids + answer_ids, [PROMPT_WEIGHT] * len(prompt_ids) + [1.0] * len(answer_ids)
 
     def conversation(self) -> Row:
         """Up to three turns as the chat template writes them, some behind a system message."""
@@ -68,8 +68,8 @@ class Batches:
 
     def ids(self, text: str) -> list[int]:
         """Token ids of a text, without special tokens."""
-        found: list[int] = self.tokens(text, add_special_tokens=False)["input_ids"]
-        return found
+        ids: list[int] = self.tokens(text, add_special_tokens=False)["input_ids"]
+        return ids
 
     def parts(self, rows: list[Row]) -> list[tuple[Tensor, Tensor]]:
         """One batch in three parts of similar lengths, so that little of it is padding."""

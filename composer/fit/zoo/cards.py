@@ -25,10 +25,10 @@ def evaluate(models: Path, items: Path, names: Sequence[str]) -> None:
     for name in names:
         accuracy: dict[str, object] = {}
         for split, rows in splits.items():
-            found = record(models / name, rows)
-            accuracy[split] = summary(rows, [one["correct"] for one in found])
+            judgements = record(models / name, rows)
+            accuracy[split] = summary(rows, [one["correct"] for one in judgements])
             if split == "validation":
-                for row, one in zip(rows, found, strict=True):
+                for row, one in zip(rows, judgements, strict=True):
                     row["recorded"] = row.get("recorded", {}) | {name: one}
         write_card(models / name, {"accuracy": accuracy})
     write(splits["validation"], items / "validation.jsonl")
@@ -39,8 +39,8 @@ def record(folder: Path, rows: Sequence[Item]) -> list[Recorded]:
     torch.set_num_threads(1)
     model = transformers.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
     tokens = transformers.AutoTokenizer.from_pretrained(folder)
-    found = answers([model], tokens, [row["query"] for row in rows])
-    return [judged(one, row) for one, row in zip(found, rows, strict=True)]
+    decoded = answers([model], tokens, [row["query"] for row in rows])
+    return [judged(one, row) for one, row in zip(decoded, rows, strict=True)]
 
 
 def judged(answer: DecodedAnswer, item: Item) -> Recorded:
@@ -59,7 +59,7 @@ def summary(rows: Sequence[Item], right: Sequence[bool]) -> dict[str, object]:
     by_skill: dict[str, list[bool]] = defaultdict(list)
     for row, one in zip(rows, right, strict=True):
         by_skill[row["tags"][0]].append(one)
-    skills = {skill: _percent(found) for skill, found in by_skill.items()}
+    skills = {skill: _percent(results) for skill, results in by_skill.items()}
     return {"micro": _percent(right), "macro": round(fmean(skills.values()), 1), "skills": skills}
 
 
@@ -70,8 +70,8 @@ def _percent(right: Sequence[bool]) -> float:
 def write_card(folder: Path, changes: dict[str, object]) -> None:
     """Update a model's card with what is known of it now."""
     path = folder / "card.json"
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    card = described(folder) | known | changes
+    card_before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    card = described(folder) | card_before | changes
     path.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 
 

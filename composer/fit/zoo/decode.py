@@ -32,12 +32,12 @@ def answers(
 ) -> list[DecodedAnswer]:
     """Greedy answers to queries, in their order; the models share `tokens`."""
     prompts = [tokens(prompt(query), add_special_tokens=False)["input_ids"] for query in queries]
-    found: dict[int, DecodedAnswer] = {}
+    decoded: dict[int, DecodedAnswer] = {}
     with torch.inference_mode():
         for batch in _equal_lengths(prompts):
             ids = torch.tensor([prompts[at] for at in batch])
-            found.update(zip(batch, _decode(models, tokens, ids), strict=True))
-    return [found[at] for at in range(len(queries))]
+            decoded.update(zip(batch, _decode(models, tokens, ids), strict=True))
+    return [decoded[at] for at in range(len(queries))]
 
 
 def _equal_lengths(prompts: Sequence[Sequence[int]]) -> Iterator[list[int]]:
@@ -80,9 +80,9 @@ class _Member:
 
 
 def _texts(tokens: PreTrainedTokenizerBase, rows: Tensor, logprobs: Tensor) -> list[DecodedAnswer]:
-    found = []
+    decoded = []
     for row, logprob in zip(rows.tolist(), logprobs.tolist(), strict=True):
         end = row.index(tokens.eos_token_id) if tokens.eos_token_id in row else len(row)
         text = str(tokens.decode(row[:end])).strip()
-        found.append(DecodedAnswer(text, round(logprob, 4), min(end + 1, len(row))))
-    return found
+        decoded.append(DecodedAnswer(text, round(logprob, 4), min(end + 1, len(row))))
+    return decoded

@@ -43,18 +43,18 @@ def make(where: Literal["validation", "test"]) -> list[Item]:
 def _of(skill: str, where: Literal["validation", "test"]) -> Iterator[Item]:
     """Up to a quota of items; skills with few inputs give fewer."""
     rng = Random(f"{where} {skill}")
-    seen: set[str] = set()
+    queries: set[str] = set()
     for _ in range(TRIES * QUOTAS[where]):
         question = draw(skill, rng, where)
-        if question.query in seen or len(seen) == QUOTAS[where]:
+        if question.query in queries or len(queries) == QUOTAS[where]:
             continue
         yield {
-            "id": f"{skill}-{where[0]}{len(seen):04d}",
+            "id": f"{skill}-{where[0]}{len(queries):04d}",
             "query": question.query,
             "reference": reference(question),
             "tags": [skill, half(skill)],
         }
-        seen.add(question.query)
+        queries.add(question.query)
 
 
 def read(path: Path) -> list[Item]:

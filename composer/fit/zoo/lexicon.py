@@ -46,25 +46,25 @@ def made_up(rng: Random, endings: tuple[str, ...] = CODAS) -> str:
     while True:
         start = rng.choice(ONSETS) + rng.choice(VOWELS)
         middle = rng.choice("bdlmnprt") + rng.choice(VOWELS) if rng.random() < 0.3 else ""
-        found = start + middle + rng.choice(endings)
-        if not any(part in found for part in RUDE):
-            return found
+        invented = start + middle + rng.choice(endings)
+        if not any(part in invented for part in RUDE):
+            return invented
 
 
 def word(rng: Random) -> str:
     """A real noun or verb, or a made-up word, of at most six letters."""
     while True:
         kind = rng.random()
-        found = made_up(rng) if kind < 0.6 else rng.choice(NOUNS if kind < 0.85 else VERBS)
-        if len(found) <= 6:
-            return found
+        candidate = made_up(rng) if kind < 0.6 else rng.choice(NOUNS if kind < 0.85 else VERBS)
+        if len(candidate) <= 6:
+            return candidate
 
 
 def several(rng: Random, count: int) -> list[str]:
     """Distinct words."""
-    found: list[str] = []
-    while len(found) < count:
+    drawn: list[str] = []
+    while len(drawn) < count:
         new = word(rng)
-        if new not in found:
-            found.append(new)
-    return found
+        if new not in drawn:
+            drawn.append(new)
+    return drawn

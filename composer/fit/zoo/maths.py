@@ -129,18 +129,18 @@ def dates(rng: Random) -> Draw:
 def _weekday(rng: Random) -> Draw:
     at, n, way = rng.randrange(7), rng.randint(2, 6), rng.choice(("after", "before"))
     forms = ("Which day is {}?", "What day comes {}?", "What weekday is {}?")
-    told = f"{n} days {way} {WEEKDAYS[at]}"
-    found = WEEKDAYS[(at + (n if way == "after" else -n)) % 7]
-    return Draw(told, rng.choice(forms).format(told), found)
+    task = f"{n} days {way} {WEEKDAYS[at]}"
+    answer = WEEKDAYS[(at + (n if way == "after" else -n)) % 7]
+    return Draw(task, rng.choice(forms).format(task), answer)
 
 
 def _date(rng: Random) -> Draw:
     start = date(YEAR, 1, 1) + timedelta(days=rng.randrange(365))
     n, way = rng.randint(2, 9), rng.choice(("after", "before"))
     forms = ("What date is {}?", "Which date comes {}?", "Give the date {}.")
-    told = f"{n} days {way} {_said(start)}"
-    found = start + timedelta(days=n if way == "after" else -n)
-    return Draw(told, rng.choice(forms).format(told), _said(found))
+    task = f"{n} days {way} {_said(start)}"
+    answer = start + timedelta(days=n if way == "after" else -n)
+    return Draw(task, rng.choice(forms).format(task), _said(answer))
 
 
 def _said(day: date) -> str:
@@ -150,15 +150,17 @@ def _said(day: date) -> str:
 def steps(rng: Random) -> Draw:
     """A short chain of arithmetic, answered one step a line and closed by the result."""
     value = first = rng.randint(2, 20)
-    told, shown = [], []
+    operations, shown = [], []
     for _ in range(rng.choice((2, 3, 3))):
         verb, sign, n, after = _move(rng, value)
-        told.append(f"{verb} {n}")
+        operations.append(f"{verb} {n}")
         shown.append(f"{value}{sign}{n}={after}")
         value = after
     opening = rng.choice(("Start with {}", "Take {}", "Begin at {}")).format(first)
-    chain = ", ".join((str(first), *told))
-    return Draw(chain, ", ".join((opening, *told)) + ".", "\n".join((*shown, f"answer {value}")))
+    chain = ", ".join((str(first), *operations))
+    return Draw(
+        chain, ", ".join((opening, *operations)) + ".", "\n".join((*shown, f"answer {value}"))
+    )
 
 
 def _move(rng: Random, value: int) -> tuple[str, str, int, int]:

@@ -58,9 +58,9 @@ def split(skill: str, content: str) -> Split:
 def draw(skill: str, rng: Random, where: Split = "train") -> Question:
     """One question of a skill from one split."""
     while True:
-        found = SKILLS[skill](rng)
-        if split(skill, found.content) == where:
-            return Question(skill, *found)
+        draw = SKILLS[skill](rng)
+        if split(skill, draw.content) == where:
+            return Question(skill, *draw)
 
 
 def stream(skills: Sequence[str], seed: int | str, where: Split = "train") -> Iterator[Question]:

@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
 def reverse(rng: Random) -> Draw:
     """A word spelt backwards."""
-    found = word(rng)
+    source = word(rng)
     forms = ("Reverse the word {}.", "Spell {} backwards.", "What is {} backwards?")
-    return Draw(found, rng.choice(forms).format(found), found[::-1])
+    return Draw(source, rng.choice(forms).format(source), source[::-1])
 
 
 def letters(rng: Random) -> Draw:
     """The letters of a word in alphabetical order."""
-    found = word(rng)
+    source = word(rng)
     forms = ("Sort the letters of {}.", "Put the letters of {} in order.", "Sorted letters of {}?")
-    return Draw(found, rng.choice(forms).format(found), "".join(sorted(found)))
+    return Draw(source, rng.choice(forms).format(source), "".join(sorted(source)))
 
 
 def order(rng: Random) -> Draw:
     """Three words in alphabetical order."""
-    found = several(rng, 3)
+    words = several(rng, 3)
     forms = ("Sort the words {}.", "Put in order: {}.", "Order alphabetically: {}.")
-    query = rng.choice(forms).format(", ".join(found))
-    return Draw(" ".join(found), query, ", ".join(sorted(found)))
+    query = rng.choice(forms).format(", ".join(words))
+    return Draw(" ".join(words), query, ", ".join(sorted(words)))
 
 
 def count(rng: Random) -> Draw:
@@ -40,17 +40,17 @@ def count(rng: Random) -> Draw:
     if rng.random() < 0.5:
         letter = rng.choice("abcdefghijklmnoprstuvw")
         some = letter + rng.choice("aeiost")
-        found = "".join(rng.choice(some) for _ in range(rng.randint(3, 6)))
+        source = "".join(rng.choice(some) for _ in range(rng.randint(3, 6)))
     else:
-        found = word(rng)
-        letter = rng.choice(found + rng.choice("aeiorst"))
+        source = word(rng)
+        letter = rng.choice(source + rng.choice("aeiorst"))
     forms = (
         "How many times is {} in {}?",
         "Count the letter {} in {}.",
         "How often does {} occur in {}?",
     )
-    query = rng.choice(forms).format(letter, found)
-    return Draw(f"{letter} {found}", query, str(found.count(letter)))
+    query = rng.choice(forms).format(letter, source)
+    return Draw(f"{letter} {source}", query, str(source.count(letter)))
 
 
 def lookup(rng: Random) -> Draw:
@@ -117,36 +117,36 @@ def _taller(rng: Random) -> Draw:
     a, b, c = rng.sample(NAMES, 3)
     facts = [f"{a} is taller than {b}", f"{b} is taller than {c}"]
     rng.shuffle(facts)
-    asked, who = rng.choice((("tallest", a), ("shortest", c)))
-    told = ". ".join(facts)
-    return Draw(f"{told} {asked}", f"{told}. Who is {asked}?", who)
+    superlative, who = rng.choice((("tallest", a), ("shortest", c)))
+    statement = ". ".join(facts)
+    return Draw(f"{statement} {superlative}", f"{statement}. Who is {superlative}?", who)
 
 
 def _truth(rng: Random) -> Draw:
     terms = [(rng.random() < 0.5, rng.random() < 0.35) for _ in range(rng.choice((2, 3, 3)))]
     value: bool | None = None
-    said = ""
+    formula = ""
     for holds, negated in terms:
         term = holds != negated
         joint = rng.choice(("and", "or"))
-        said += f" {joint}" if said else ""
-        said += " not" * negated + f" {str(holds).lower()}"
+        formula += f" {joint}" if formula else ""
+        formula += " not" * negated + f" {str(holds).lower()}"
         value = term if value is None else (value and term if joint == "and" else value or term)
-    told = said.strip()
+    expression = formula.strip()
     forms = ("From left to right: {}?", "Going left to right, is it true that {}?")
-    return Draw(told, rng.choice(forms).format(told), "yes" if value else "no")
+    return Draw(expression, rng.choice(forms).format(expression), "yes" if value else "no")
 
 
 def edge(rng: Random) -> Draw:
     """The first or last of a few words."""
-    found = several(rng, rng.randint(3, 6))
+    words = several(rng, rng.randint(3, 6))
     which = rng.choice(("first", "last"))
     forms = ("What is the {} word of: {}?", "Give the {} word: {}.", "The {} word in {}?")
-    told = " ".join(found)
+    listed = " ".join(words)
     return Draw(
-        f"{which} {told}",
-        rng.choice(forms).format(which, told),
-        found[0 if which == "first" else -1],
+        f"{which} {listed}",
+        rng.choice(forms).format(which, listed),
+        words[0 if which == "first" else -1],
     )
 
 

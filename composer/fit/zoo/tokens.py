@@ -61,19 +61,19 @@ def _bpe(spec: Spec) -> Tokenizer:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    found = Tokenizer(models.BPE())
-    found.pre_tokenizer = pre_tokenizers.Sequence(
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), byte_level]
     )
-    found.decoder = decoders.ByteLevel()
+    tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=spec.size,
         special_tokens=[spec.pad, spec.eos],
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
-    found.train_from_iterator(_corpus(spec), trainer)
-    return found if spec.shuffle is None else _shuffled(found, spec)
+    tokenizer.train_from_iterator(_corpus(spec), trainer)
+    return tokenizer if spec.shuffle is None else _shuffled(tokenizer, spec)
 
 
 def _corpus(spec: Spec) -> list[str]:
@@ -81,13 +81,13 @@ def _corpus(spec: Spec) -> list[str]:
     return [f"{prompt(one.query)} {one.answer}" for one in chosen]
 
 
-def _shuffled(found: Tokenizer, spec: Spec) -> Tokenizer:
+def _shuffled(tokenizer: Tokenizer, spec: Spec) -> Tokenizer:
     """The same merges under other ids, the special tokens last."""
     import json
 
     from tokenizers import Tokenizer
 
-    state = json.loads(found.to_str())
+    state = json.loads(tokenizer.to_str())
     words = sorted(set(state["model"]["vocab"]) - {spec.pad, spec.eos})
     Random(spec.shuffle).shuffle(words)
     vocab = {token: at for at, token in enumerate([*words, spec.eos, spec.pad])}
