@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -101,12 +102,13 @@ def _rows(path: str) -> Iterator[Row]:
         lines = read(path)
     except Unreadable as bad:
         raise ModelError(bad.code, bad.message, bad.help) from bad
-    for at, line in enumerate(lines):
-        try:
-            yield _row(line, at)
-        except BadRow as bad:
-            said = f"{path}:{line.number}: {bad.message}"
-            raise ModelError("E504", said, bad.help) from bad
+    with closing(lines):
+        for at, line in enumerate(lines):
+            try:
+                yield _row(line, at)
+            except BadRow as bad:
+                said = f"{path}:{line.number}: {bad.message}"
+                raise ModelError("E504", said, bad.help) from bad
 
 
 def _row(line: Line, index: int) -> Row:

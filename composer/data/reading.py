@@ -26,7 +26,7 @@ from composer.data.row import BadRow, Unreadable, id_of, misspelt
 from composer.data.tables import delimited, header_mark, parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
 
 __all__ = ["BadRow", "Line", "Unreadable", "parsed", "read", "read_stream"]
 
@@ -34,16 +34,17 @@ OF_ROWS = (".jsonl", ".ndjson")
 TABLES = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 
 
-def read(path: str | Path) -> Iterator[Line]:
+def read(path: str | Path) -> Generator[Line]:
     """Read the rows of a data file, in the form that its name and its first bytes say.
 
-    Raises Unreadable where there is no such file (E501), where it may not be read (E503), or
-    where its content is no data (E504).
+    A caller that stops before the last row closes the generator, and so the file. Raises
+    Unreadable where there is no such file (E501), where it may not be read (E503), or where its
+    content is no data (E504).
     """
     return read_stream(opened(Path(path)), str(path))
 
 
-def read_stream(file: io.BufferedReader, name: str) -> Iterator[Line]:
+def read_stream(file: io.BufferedReader, name: str) -> Generator[Line]:
     """Read the rows of a file that is open; it is closed when the last one was read."""
     try:
         return _closing(_rows(file, name), file)
@@ -148,7 +149,7 @@ _FORMS = 64
 """How many sets of names are remembered as rightly spelt."""
 
 
-def _closing(lines: Iterator[Line], file: io.BufferedReader) -> Iterator[Line]:
+def _closing(lines: Iterator[Line], file: io.BufferedReader) -> Generator[Line]:
     with file:
         yield from lines
 

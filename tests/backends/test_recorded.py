@@ -10,6 +10,7 @@ import pytest
 from fusing import drawn, opened
 
 from composer.backends import BACKENDS, Capability, ModelError
+from composer.data import read
 from composer.values import Query, Sampling
 
 recorded = BACKENDS["recorded"]
@@ -239,6 +240,18 @@ def test_a_bad_line_is_named_by_its_number(tmp_path, line, said):
 
     with pytest.raises(ModelError, match=rf"a\.jsonl:3: .*{said}"):
         recorded(file=str(path), model="m").card()
+
+
+def test_a_file_with_a_bad_line_is_closed(tmp_path, monkeypatch):
+    path = tmp_path / "a.jsonl"
+    path.write_text(json.dumps({"query": "q", "recorded": {"m": {"cost": -1}}}))
+    lines = read(path)
+    monkeypatch.setattr("composer.backends.recording.read", lambda _: lines)
+
+    with pytest.raises(ModelError):
+        recorded(file=str(path), model="m").card()
+
+    assert lines.gi_frame is None
 
 
 def test_gzip_is_known_by_its_content(tmp_path):

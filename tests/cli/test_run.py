@@ -291,11 +291,11 @@ def test_an_interrupted_run_says_so_and_keeps_what_it_has(tmp_path, process):
 
 
 def test_a_reader_that_stops_reading_is_no_error(process):
-    child = process("r.ens", *(str(at) for at in range(2000)), "--no-cache")
-    assert child.stdout.readline() == "0\n"
-    child.stdout.close()
-    err = child.stderr.read()
-    child.wait(timeout=30)
+    with process("r.ens", *(str(at) for at in range(2000)), "--no-cache") as child:
+        assert child.stdout.readline() == "0\n"
+        child.stdout.close()
+        err = child.stderr.read()
+        child.wait(timeout=30)
     assert "Traceback" not in err
     assert "Exception ignored" not in err
     assert "BrokenPipe" not in err

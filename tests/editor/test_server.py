@@ -1,6 +1,5 @@
 """The language server, spoken to as an editor does."""
 
-import contextlib
 import json
 import subprocess
 import sys
@@ -73,16 +72,16 @@ class Client:
 def client():
     pytest.importorskip("pygls", reason="the extra `editor` is not installed")
     command = [sys.executable, "-m", "composer", "lsp", "--stdio"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
-    client = Client(process)
-    client.ask("initialize", processId=None, rootUri=None, capabilities={})
-    client.notify("initialized")
-    document = {"uri": URI, "languageId": "ens", "version": 1, "text": TEXT}
-    client.notify("textDocument/didOpen", textDocument=document)
-    yield client
-    client.ask("shutdown")
-    client.notify("exit")
-    with contextlib.closing(process.stdin):
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, cwd=ROOT) as process:
+        client = Client(process)
+        client.ask("initialize", processId=None, rootUri=None, capabilities={})
+        client.notify("initialized")
+        document = {"uri": URI, "languageId": "ens", "version": 1, "text": TEXT}
+        client.notify("textDocument/didOpen", textDocument=document)
+        yield client
+        client.ask("shutdown")
+        client.notify("exit")
         assert process.wait(20) == 0
 
 

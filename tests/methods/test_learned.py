@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from composer.data import read
 from composer.methods import Choice, Features, Knn, Linear, PartError, Tfidf
 from composer.values import OnceCache, Query, State
 
@@ -137,6 +138,15 @@ def test_a_bad_file_is_an_error_that_says_where(write, lines, said):
         Knn(data=write(*lines)).judge([("a", ())], (A,))[0]
     assert said in caught.value.message
     assert caught.value.code == "E504"
+
+
+def test_a_bad_file_is_closed(write, monkeypatch):
+    path = write('{"query": "a"')
+    lines = read(path)
+    monkeypatch.setattr("composer.methods.estimators.training_rows.read", lambda _: lines)
+    with pytest.raises(PartError):
+        Knn(data=path).judge([("a", ())], (A,))
+    assert lines.gi_frame is None
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path):

@@ -6,6 +6,7 @@ have `tags`, and an outcome `cost` in dollars, `prompt_tokens` and `completion_t
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -149,7 +150,8 @@ def _read(path: str) -> TrainingTable:
         lines = read(path)
     except Unreadable as bad:
         raise PartError(bad.code, bad.message, bad.help) from bad
-    rows = [_row(path, line) for line in lines]
+    with closing(lines):
+        rows = [_row(path, line) for line in lines]
     if not rows:
         raise PartError(_CODE, f"{path} has no rows", _SHAPE)
     return _gather(path, file_digest(path), rows)
