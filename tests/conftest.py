@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from sharing import share
 
 from composer import quiet
 
 # The same examples in every run: what a new one finds is found when it is looked for.
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
+
+# Each test process computes on one core: several of them would wait for each other's threads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # Tests keep no answers where a user keeps them, and meet none that a user kept.
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="composer-tests-")
@@ -32,6 +36,12 @@ quiet._Inside.match = lambda *_: False
 def silencing(monkeypatch):
     """Let warnings inside be ignored, as for users."""
     monkeypatch.setattr(quiet._Inside, "match", SILENT)
+
+
+@pytest.fixture(autouse=True)
+def _models_of_the_zoo_are_loaded_once(monkeypatch):
+    """Load and try each model of the zoo once a process, and give tests copies of it."""
+    share(monkeypatch)
 
 
 def _beside(name):
