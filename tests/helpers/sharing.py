@@ -17,7 +17,7 @@ def share(monkeypatch):
     """Give ensembles copies of the models that were loaded before."""
     if "composer.engine.engine" not in sys.modules:
         return
-    from composer.engine.rows.attention import Attention
+    from composer.engine.rows.attention import BatchedAttention
     from composer.engine.rows.runner import Runner
     from composer.engine.weights import local
 
@@ -38,9 +38,9 @@ def share(monkeypatch):
         where = runner.model.module.name_or_path
         if where in WAYS:
             runner.padded, packs = WAYS[where]
-            return Attention(runner.model, packs=packs)
+            return BatchedAttention(runner.model, packs=packs)
         rows = choose(runner)
-        if where in FOLDERS and isinstance(rows, Attention):
+        if where in FOLDERS and isinstance(rows, BatchedAttention):
             WAYS[where] = runner.padded, rows.packs
         return rows
 

@@ -11,7 +11,7 @@ from composer.engine.rows.separate import SeparateCaches
 from composer.engine.rows.states import RecurrentStates
 from composer.engine.weights.local import LocalModel, load
 
-MODELS = Path(__file__).parents[3] / "shared" / "data" / "models"
+MODELS = Path(__file__).parents[4] / "shared" / "data" / "models"
 
 
 @pytest.fixture(scope="module")

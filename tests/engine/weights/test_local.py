@@ -12,8 +12,8 @@ from composer.engine.weights.local import load
 from composer.specs import Chat
 from composer.values import ModelError
 
-DATA = Path(__file__).parents[3] / "shared" / "data" / "models"
-ZOO = Path(__file__).parents[2] / "composer" / "zoo" / "models"
+DATA = Path(__file__).parents[4] / "shared" / "data" / "models"
+ZOO = Path(__file__).parents[3] / "composer" / "zoo" / "models"
 
 
 def checkpoint(folder, **options):
