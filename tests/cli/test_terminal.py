@@ -1,15 +1,19 @@
 """What reaches a terminal, what is piped, and that no encoding and no reader ends a verb."""
 
 import contextlib
+import io
 import json
 import os
 import pty
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+
+from composer.cli import main
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "composer"]
@@ -53,12 +57,18 @@ def seen(folder, *arguments, **environment):
         stderr=theirs,
     )
     os.close(theirs)
-    data = b""
-    with contextlib.suppress(OSError):  # which Linux raises where the other end is closed
-        while chunk := os.read(ours, 65536):
-            data += chunk
+    data = read(ours)
     os.close(ours)
     child.wait(60)
+    return data
+
+
+def read(terminal):
+    """Return what a terminal is sent until nothing writes to it any more."""
+    data = b""
+    with contextlib.suppress(OSError):  # which Linux raises where the other end is closed
+        while chunk := os.read(terminal, 65536):
+            data += chunk
     return data
 
 
@@ -72,6 +82,37 @@ def piped(folder, *arguments, stdin="", **environment):
         check=False,
         timeout=120,
     )
+
+
+def called(folder, arguments, out, err):
+    """Run the command in this process with streams of its own; return its status."""
+    with pytest.MonkeyPatch.context() as patch, Path(os.devnull).open() as nothing:
+        patch.chdir(folder)
+        for name, value in settings(folder).items():
+            patch.setenv(name, value)
+        for name, stream in (("stdin", nothing), ("stdout", out), ("stderr", err)):
+            patch.setattr(sys, name, stream)
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+    return ended.value.code
+
+
+def shown(folder, *arguments):
+    """Run the command in this process before a terminal; return what that is sent."""
+    ours, theirs = pty.openpty()
+    with ThreadPoolExecutor(1) as reader:
+        data = reader.submit(read, ours)
+        with os.fdopen(theirs, "w", encoding="utf-8") as stream:
+            called(folder, arguments, stream, stream)
+    os.close(ours)
+    return data.result()
+
+
+def written(folder, encoding, *arguments):
+    """Run the command in this process with streams of an encoding; its status and what it wrote."""
+    out = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    err = io.TextIOWrapper(io.BytesIO(), encoding=encoding, errors="backslashreplace")
+    return called(folder, arguments, out, err), out.buffer.getvalue(), err.buffer.getvalue()
 
 
 def tame(data):
@@ -101,7 +142,7 @@ SHOWN = {
 
 @pytest.mark.parametrize("what", SHOWN)
 def test_no_text_steers_a_terminal(what, folder):
-    assert tame(seen(folder, *SHOWN[what]))
+    assert tame(shown(folder, *SHOWN[what]))
 
 
 def test_an_answer_reads_on_a_terminal_as_far_as_it_can(folder):
@@ -109,22 +150,21 @@ def test_an_answer_reads_on_a_terminal_as_far_as_it_can(folder):
 
 
 def test_traces_of_a_file_steer_no_terminal(folder):
-    piped(folder, "run", "r.ens", WILD, "--trace", "t.jsonl")
-    tame(seen(folder, "trace", "t.jsonl"))
-    tame(seen(folder, "trace", "t.jsonl", "--full"))
-    shown = tame(seen(folder, "trace", "t.jsonl", "--json"))
-    assert json.loads(shown)["query"] == WILD
+    written(folder, "utf-8", "run", "r.ens", WILD, "--trace", "t.jsonl")
+    tame(shown(folder, "trace", "t.jsonl"))
+    tame(shown(folder, "trace", "t.jsonl", "--full"))
+    assert json.loads(tame(shown(folder, "trace", "t.jsonl", "--json")))["query"] == WILD
 
 
 def test_json_on_a_terminal_means_what_is_piped(folder):
-    shown = json.loads(tame(seen(folder, "run", "r.ens", WILD, "--json")))
-    made = json.loads(piped(folder, "run", "r.ens", WILD, "--json").stdout)
-    assert shown["answer"] == made["answer"] == WILD
+    there = json.loads(tame(shown(folder, "run", "r.ens", WILD, "--json")))
+    _, piped_, _ = written(folder, "utf-8", "run", "r.ens", WILD, "--json")
+    assert there["answer"] == json.loads(piped_)["answer"] == WILD
 
 
 @pytest.mark.parametrize("more", [(), ("--stream",)])
 def test_what_is_piped_is_what_the_model_said(more, folder):
-    assert piped(folder, "run", "r.ens", WILD, *more).stdout == (WILD + "\n").encode()
+    assert written(folder, "utf-8", "run", "r.ens", WILD, *more)[1] == (WILD + "\n").encode()
 
 
 VERBS = {
@@ -146,12 +186,21 @@ VERBS = {
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-16"])
 @pytest.mark.parametrize("verb", VERBS)
 def test_no_encoding_ends_a_verb(verb, encoding, folder):
-    plain = piped(folder, *VERBS[verb])
-    other = piped(folder, *VERBS[verb], PYTHONIOENCODING=encoding)
-    assert other.returncode == plain.returncode
-    assert b"codec" not in other.stderr
+    plain = written(folder, "utf-8", *VERBS[verb])
+    status, out, err = written(folder, encoding, *VERBS[verb])
+    assert status == plain[0]
+    assert b"codec" not in err
     if verb not in ("run", "eval", "json"):  # which tell of seconds
-        assert (other.stdout, other.stderr) == (plain.stdout, plain.stderr)
+        assert (out, err) == plain[1:]
+
+
+@pytest.mark.parametrize("verb", ["run", "check"])
+def test_no_encoding_of_the_environment_ends_a_process(verb, folder):
+    plain = piped(folder, *VERBS[verb])
+    other = piped(folder, *VERBS[verb], PYTHONIOENCODING="ascii")
+    assert other.returncode == plain.returncode
+    assert other.stdout == plain.stdout
+    assert b"codec" not in other.stderr
 
 
 def test_what_an_encoding_lacks_is_replaced_on_a_terminal(folder):
