@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 USE = Path(__file__).with_name("use.py")
+ALONE = Path(__file__).with_name("alone.ini")
 WRONG = next(
     number
     for number, line in enumerate(USE.read_text(encoding="utf-8").splitlines(), 1)
@@ -17,10 +18,14 @@ WRONG = next(
 @pytest.mark.parametrize(
     "checker",
     [
-        ["mypy", "--strict", "--config-file=", "--cache-dir=.mypy_cache/use"],
+        ["mypy", f"--config-file={ALONE}", "--cache-dir=.mypy_cache/alone"],
         ["basedpyright", "--level", "error", "--pythonpath", sys.executable],
+        pytest.param(
+            ["mypy", "--strict", "--config-file=", "--cache-dir=.mypy_cache/use"],
+            marks=pytest.mark.slow,
+        ),
     ],
-    ids=["mypy", "pyright"],
+    ids=["mypy", "pyright", "mypy with all that is imported"],
 )
 def test_a_checker_finds_the_one_mistake(checker):
     done = subprocess.run(
