@@ -13,7 +13,7 @@ _spec = importlib.util.spec_from_file_location("recipes", Path(__file__).with_na
 recipes = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(recipes)
 
-moderate = settings(max_examples=150, deadline=None)
+moderate = settings(max_examples=60, deadline=None)
 notations = st.sampled_from(["ens", "yaml"])
 
 
@@ -27,15 +27,11 @@ def comments(file):
 
 @moderate
 @given(recipes.files, notations)
-def test_what_is_formatted_is_read_back_the_same(file, to):
-    assert read(formatted(file, to), to).statements == file.statements
-
-
-@moderate
-@given(recipes.files, notations)
-def test_what_is_formatted_stays_as_it_is(file, to):
+def test_what_is_formatted_is_read_back_the_same_and_stays_as_it_is(file, to):
     text = formatted(file, to)
-    assert formatted(read(text, to)) == text
+    back = read(text, to)
+    assert back.statements == file.statements
+    assert formatted(back) == text
 
 
 @moderate
@@ -50,21 +46,15 @@ def test_there_and_back_across_the_notations_is_the_same_text(file):
 
 @moderate
 @given(st.data(), recipes.files, notations)
-def test_comments_survive_wherever_they_stand(data, file, to):
+def test_comments_survive_wherever_they_stand_and_stay_where_they_were_put(data, file, to):
     text, written = data.draw(recipes.commented(formatted(file, "ens")))
     given_ = read(text, "ens")
     assert comments(given_) == sorted(written)
-    once = read(formatted(given_, to), to)
-    assert comments(once) == sorted(written)
-    assert once.statements == given_.statements == file.statements
-
-
-@moderate
-@given(st.data(), recipes.files, notations)
-def test_comments_stay_where_they_were_put(data, file, to):
-    text, _ = data.draw(recipes.commented(formatted(file, "ens")))
-    once = formatted(read(text, "ens"), to)
-    assert formatted(read(once, to)) == once
+    once = formatted(given_, to)
+    again = read(once, to)
+    assert comments(again) == sorted(written)
+    assert again.statements == given_.statements == file.statements
+    assert formatted(again) == once
 
 
 @moderate
@@ -73,8 +63,9 @@ def test_comments_survive_the_way_back_from_yaml(data, file):
     text, written = data.draw(recipes.commented(formatted(file, "ens")))
     yaml = read(formatted(read(text, "ens"), "yaml"), "yaml")
     ens = formatted(yaml, "ens")
-    assert comments(read(ens, "ens")) == sorted(written)
-    assert formatted(read(ens, "ens")) == ens
+    back = read(ens, "ens")
+    assert comments(back) == sorted(written)
+    assert formatted(back) == ens
 
 
 @moderate
@@ -87,8 +78,9 @@ def test_comments_in_yaml_survive_and_stay(data, file):
     assert (given_.statements, comments(given_)) == (file.statements, sorted(written))
     for to in ("yaml", "ens"):
         once = formatted(given_, to)
-        assert comments(read(once, to)) == sorted(written)
-        assert formatted(read(once, to)) == once
+        again = read(once, to)
+        assert comments(again) == sorted(written)
+        assert formatted(again) == once
 
 
 def test_a_tree_made_by_a_program_is_written_without_places():
