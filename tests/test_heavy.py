@@ -52,7 +52,9 @@ def outside_the_engine():
     return [name for _, name, _ in modules if not name.startswith((*ENGINE, COMMAND))]
 
 
-@pytest.mark.parametrize("again", range(3))
+@pytest.mark.parametrize(
+    "again", [0, pytest.param(1, marks=pytest.mark.slow), pytest.param(2, marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize(("package", "name"), USED)
 def test_eight_threads_that_use_a_package_first_all_get_it(package, name, again):
     run(TOGETHER, package, name)

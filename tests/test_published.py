@@ -35,12 +35,15 @@ def bits_per_byte(answer):
 @pytest.mark.parametrize(
     ("answer", "published"),
     [
-        ("base", 2.9312),
-        ("bard", 3.4856),
         ("maths", 1.8294),
-        ("token_fuse(base, bard)", 2.7804),
         ("token_fuse(base, bard, maths)", 2.0514),
-        ("token_fuse(base, bard, maths, combine = logs)", 2.2244),
+        # the engine's own tests hold the rest
+        pytest.param("base", 2.9312, marks=pytest.mark.slow),
+        pytest.param("bard", 3.4856, marks=pytest.mark.slow),
+        pytest.param("token_fuse(base, bard)", 2.7804, marks=pytest.mark.slow),
+        pytest.param(
+            "token_fuse(base, bard, maths, combine = logs)", 2.2244, marks=pytest.mark.slow
+        ),
     ],
 )
 def test_bits_per_byte_are_the_published_ones(answer, published):

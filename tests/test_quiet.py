@@ -88,7 +88,13 @@ assert (list(logging.root.handlers), logging.root.level) == before
 """
 
 
-@pytest.mark.parametrize("handed_on", ["false", "true"], ids=["own handlers", "the root's"])
+@pytest.mark.parametrize(
+    "handed_on",
+    [
+        pytest.param("false", marks=pytest.mark.slow, id="own handlers"),
+        pytest.param("true", id="the root's"),
+    ],
+)
 def test_the_face_of_python_is_silent_and_leaves_others_alone(folder, handed_on):
     lines = said(folder, "-c", FACE, CI=handed_on).splitlines()
     assert lines[0] == "mine: a line"

@@ -3,6 +3,7 @@ import random
 from pathlib import Path
 
 import pytest
+from published import there, vocabulary_of
 
 from composer.checkpoints.escaping import Escaping
 from composer.checkpoints.vocabulary import Vocabulary
@@ -16,19 +17,8 @@ NAMES += ("pythia-gpt-neox-20b-original", "qwen2", "starcoder2")
 
 @pytest.fixture(scope="module")
 def opened():
-    if not (DATA / "tokenizers").is_dir():
-        pytest.skip("the folder shared/data is not beside this checkout")
-    from tokenizers import Tokenizer
-
-    known = {}
-
-    def open_(name):
-        if name not in known:
-            path = DATA / "tokenizers" / name / "tokenizer.json"
-            known[name] = Vocabulary(Tokenizer.from_file(str(path)), name)
-        return known[name]
-
-    return open_
+    there()
+    return vocabulary_of
 
 
 def words(vocabulary):
@@ -44,7 +34,7 @@ def gold():
 def test_the_second_tokenizer_finds_the_tokens_of_the_first(opened, name):
     vocabulary, chance = opened(name), random.Random(5)
     texts, special = [*gold(), "", " ", "\n\n", "  x"], words(vocabulary)
-    for _ in range(150):
+    for _ in range(50):
         pieces = [chance.choice(texts + special * 2) for _ in range(chance.randrange(1, 9))]
         text = "".join(pieces)
         assert vocabulary.escaping.encode(text, {}) == vocabulary.encode(text)

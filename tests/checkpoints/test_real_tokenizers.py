@@ -2,7 +2,6 @@
 
 import json
 import random
-import time
 import unicodedata
 from itertools import permutations
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from published import FOLDER, SECONDS, there, vocabulary_of
 
 from composer.checkpoints.vocabulary import Vocabulary, fingerprint
 from composer.values import ModelError
@@ -68,28 +68,13 @@ ROLES += ["õ", "ü", "Ġ", "Ċ", "<pad>", "<|EOT|>", "<|end|>", "\U00040000", "
 
 
 @pytest.fixture(scope="module")
-def seconds():
-    return {}
-
-
-@pytest.fixture(scope="module")
-def all_of_them(seconds):
-    if not (DATA / "tokenizers").is_dir():
-        pytest.skip("the folder shared/data is not beside this checkout")
-    from tokenizers import Tokenizer
-
-    def load(name):
-        tokenizer = Tokenizer.from_file(str(_folder(name) / "tokenizer.json"))
-        start = time.process_time()
-        vocabulary = Vocabulary(tokenizer, name)
-        seconds[name] = time.process_time() - start
-        return vocabulary
-
-    return {name: load(name) for name in GOLD}
+def all_of_them():
+    there()
+    return {name: vocabulary_of(name) for name in GOLD}
 
 
 def _folder(name):
-    return DATA / "tokenizers" / name
+    return FOLDER / name
 
 
 def _texts(count, *, roles):
@@ -155,8 +140,8 @@ def _hold_as_read(vocabularies, texts):
 
 
 def test_no_byte_is_lost_or_doubled(all_of_them):
-    _hold(all_of_them, _texts(200, roles=True))
-    _hold_as_read(all_of_them, _texts(200, roles=False))
+    _hold(all_of_them, _texts(50, roles=True))
+    _hold_as_read(all_of_them, _texts(50, roles=False))
 
 
 @pytest.mark.slow
@@ -303,7 +288,7 @@ def test_what_a_class_makes_of_a_file_is_exact_too(all_of_them, tmp_path, name, 
         assert loaded.begin(text) == all_of_them[name].begin(text)
 
 
-def test_large_vocabularies_are_ready_soon(all_of_them, seconds):
+def test_large_vocabularies_are_ready_soon(all_of_them):
     for name in ("llama3", "qwen2"):
         assert len(all_of_them[name]) > 128_000
-        assert seconds[name] < 5  # about 1 on an idle machine
+        assert SECONDS[name] < 5  # about 1 on an idle machine

@@ -155,21 +155,23 @@ def shallow():
 
 def plan(shape, size):
     """Compile and plan a recipe of a shape and a size; return the seconds."""
-    began = time.perf_counter()
+    began = time.process_time()
     Recipe.load(MODELS + SHAPES[shape](size)).plan()
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_thousand_steps_are_planned_in_seconds_and_nothing_recurses(shallow, shape):
-    assert plan(shape, 1000) < 15
+def test_hundreds_of_steps_are_planned_in_seconds_and_nothing_recurses(shallow, shape):
+    assert plan(shape, 400) < 6
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_four_thousand_steps_take_about_four_times_as_long(shallow, shape):
     plan(shape, 10)
-    assert plan(shape, 4000) < 8 * plan(shape, 1000) + 1
+    thousand = plan(shape, 1000)
+    assert thousand < 15
+    assert plan(shape, 4000) < 8 * thousand + 1
 
 
 def test_a_long_chain_runs_too(shallow):

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import json
 import lzma
+from functools import partial
 
 import pytest
 
@@ -94,10 +95,12 @@ def test_wide_text_without_a_mark_is_said(tmp_path):
         read(path)
 
 
-@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, partial(bz2.compress, compresslevel=1), lzma.compress]
+)
 def test_a_packed_file_that_is_cut_off_is_told(tmp_path, pack):
     path = tmp_path / "q.jsonl"
-    rows = (json.dumps({"query": hashlib.sha256(b"%d" % at).hexdigest()}) for at in range(50_000))
+    rows = (json.dumps({"query": hashlib.sha256(b"%d" % at).hexdigest()}) for at in range(6_000))
     whole = pack("\n".join(rows).encode())
     path.write_bytes(whole[: len(whole) // 2])
     *good, last = read(path)

@@ -49,14 +49,14 @@ def given_bytes(monkeypatch):
 
 @pytest.mark.parametrize("prefix", ["", "Hello", " naïve ▁\n"])
 def test_all_members_are_given_the_bytes_of_the_answer(members, write, given_bytes, prefix):
-    how = {"temperature": 1.0, "seed": 5, "max_tokens": 60}
+    how = {"temperature": 1.0, "seed": 5, "max_tokens": 25}
     made = write(TokenFuse(members, NAMES), "Once", prefix=prefix, **how)
     assert len(given_bytes) == 3
     for before, written in given_bytes:
         assert before.lstrip(b" ") == b"Once" + prefix.encode()
         assert written.decode(errors="replace") == made.text
         assert written == given_bytes[0][1]
-        assert len(written) > 100
+        assert len(written) > 40
 
 
 @pytest.mark.parametrize("text", [" Hello world", "Hello world", "  two spaces", "é dog"])

@@ -97,7 +97,7 @@ def test_a_seed_draws_the_same_whoever_else_is_there(engine, model):
 
 
 def test_context_ends_an_answer(model, write):
-    made = write(model("stories"), "Once upon a time", max_tokens=600)
+    made = write(model("stories"), "dog " * 240, max_tokens=600)
     assert made.finish == "context"
     assert made.usage["stories"].prompt_tokens + len(made.tokens) == 512 + 1
 

@@ -170,8 +170,8 @@ def joint(plain, members, how, length):
 @pytest.mark.parametrize(
     "case",
     [
-        (2, 1, Sampling(temperature=1.0, top_k=4)),
-        (2, 3, Sampling(temperature=0.7, top_k=4)),
+        pytest.param((2, 1, Sampling(temperature=1.0, top_k=4)), marks=pytest.mark.slow),
+        pytest.param((2, 3, Sampling(temperature=0.7, top_k=4)), marks=pytest.mark.slow),
         (3, 2, Sampling(temperature=1.3, top_k=8, top_p=0.9, min_p=0.05)),
     ],
 )

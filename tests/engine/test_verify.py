@@ -173,9 +173,13 @@ def prefixes(said):
 COMBINE = {"none": mean, "geometric": geometric, "prefixes": prefixes}
 
 
-@pytest.mark.parametrize("sharpen", COMBINE)
 @pytest.mark.parametrize(
-    "names", [("stories", "rwkv"), ("stories", "shakespeare"), ("stories", "shakespeare", "maths")]
+    ("names", "sharpen"),
+    [
+        *((("stories", "rwkv"), sharpen) for sharpen in COMBINE),
+        (("stories", "shakespeare"), "prefixes"),
+        (("stories", "shakespeare", "maths"), "geometric"),
+    ],
 )
 def test_equals_by_hand(model, plain, write, names, sharpen):
     members = tuple(map(model, names))

@@ -108,6 +108,9 @@ def test_answers_its_example(name):
 
 @every_recipe
 def test_is_the_same_without_the_rules_that_save_work(name):
+    recipe = composer.load(RECIPES / name)
+    if recipe.optimized.root is recipe.compiled.answer:
+        return  # no rule applies
     recipe = composer.Recipe.load(RECIPES / name, plain=True)
     with recipe.ready() as ensemble:
         assert ensemble(recipe.example).answer == ANSWERS[name]

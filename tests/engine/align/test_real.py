@@ -131,7 +131,7 @@ def lacks(names, text):
 
 @pytest.mark.parametrize("names", QUICK)
 def test_no_byte_is_lost_or_doubled_where_a_text_is_read(member, own_engine, given_bytes, names):
-    strings = [text for text in texts(400, 1) if text][: 200 // len(QUICK) + 1]
+    strings = [text for text in texts(100, 1) if text][:25]
     refused = scored(own_engine, fused(member, names), given_bytes, strings)
     assert refused == [text for text in strings if lacks(names, text)]
 

@@ -51,13 +51,13 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("packs", [True, False], ids=["packed", "padded"])
 @pytest.mark.parametrize("kind", KINDS)
 @torch.inference_mode()
-def test_rows_of_unlike_length_read_as_if_alone(kind, packs, small, schedule):
+def test_rows_of_unlike_length_read_as_if_alone(kind, small, schedule):
     model = small(kind.split(",")[0], **KINDS[kind])
     assert Runner(model).rows.packs
-    assert schedule(BatchedAttention(model, packs=packs), model, 1).run(60) < CLOSE
+    for packs in (True, False):
+        assert schedule(BatchedAttention(model, packs=packs), model, 1).run(40) < CLOSE
 
 
 @pytest.mark.parametrize("kind", OTHERS)
