@@ -142,7 +142,7 @@ def between(difference: Interval) -> str:
 def _numbers(one: Interval, scale: float, unit: str) -> str:
     digits = 1 if scale > 1 else 3
     mean, low, high = (f"{scale * each:+.{digits}f}" for each in (one.mean, one.low, one.high))
-    return f"{mean}{unit} ({low} to {high}{'' if one.settled else ', not settled'})"
+    return f"{mean}{unit} ({low} to {high}{'' if one.settled else ', not significant'})"
 
 
 def slice_remarks(slices: Mapping[str, Tagged], rows: int, best: str | None) -> Iterator[str]:

@@ -139,7 +139,7 @@ def _points(one: Interval) -> str:
 
 
 def _plain(one: Difference) -> str:
-    settled = "" if one.interval.settled else ", not settled"
+    settled = "" if one.interval.settled else ", not significant"
     low, high = one.interval.low, one.interval.high
     return f"{one.interval.mean:+.3f} ({low:+.3f} to {high:+.3f}{settled}) on {one.rows:,} rows"
 

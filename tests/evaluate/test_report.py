@@ -209,7 +209,7 @@ even     2    50.0 %   50.0 %  +0.0 (-100.0 to +100.0)
 odd      2    50.0 %  100.0 %   -50.0 (-100.0 to +0.0)
 
 It does not beat the best single model, B: -25.0 points (-100.0 to +50.0, not
-settled).
+significant).
 
 """
 
@@ -232,6 +232,6 @@ def test_what_the_numbers_leave_out_is_said_below_them(report):
 def test_differences_are_said_in_words(report):
     better = evaluate(recipe("B"), ROWS, members=False)
 
-    assert "recipe over recipe: +25.0 points (-50.0 to +100.0, not settled) on 4 rows" in drawn(
+    assert "recipe over recipe: +25.0 points (-50.0 to +100.0, not significant) on 4 rows" in drawn(
         report, better
     )
