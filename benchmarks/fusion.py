@@ -28,7 +28,7 @@ import synthetic
 import torch
 
 from composer.engine.engine import Engine
-from composer.engine.rows.forward import cache_name
+from composer.engine.rows.forward_arguments import cache_name
 from composer.methods import Mean, Shared, Template, Union
 from composer.methods.align import Edits, Relative, TopK
 from composer.specs import Declared, Prompted, TokenFuse

@@ -15,9 +15,9 @@ import torch
 
 from composer.engine.group import Group
 from composer.engine.pool import ModelPool, PoolFull
-from composer.engine.sessions.choose import choose_session
-from composer.engine.sessions.listen import teacher_force
+from composer.engine.sessions.choose_session import choose_session
 from composer.engine.sessions.score import perplexity, score
+from composer.engine.sessions.teacher_forcing import teacher_force
 from composer.engine.step import engine_step
 from composer.engine.weights.local import load
 from composer.quiet import quiet
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from composer.engine.requests.base import AnyRequest, Batch, Replies
     from composer.engine.rows.runner import Runner
     from composer.engine.sessions.base import Session
-    from composer.engine.sessions.listen import MemberReadings
+    from composer.engine.sessions.teacher_forcing import MemberReadings
     from composer.engine.weights.local import LocalModel
     from composer.specs.models import Checkpoint
     from composer.values.flow import Model, Query

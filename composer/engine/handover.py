@@ -13,7 +13,7 @@ from composer.values.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.engine.answer import GenerationState
+    from composer.engine.generation import GenerationState
     from composer.engine.group import Group
     from composer.engine.requests.entries import Draw, Drawn
 

@@ -10,8 +10,8 @@ from torch.nn.functional import pad
 
 from composer.engine.phase import ready
 from composer.engine.processors import LogitContext
-from composer.engine.reading import MemberLogits
 from composer.engine.requests.base import Replies
+from composer.engine.requests.reading import MemberLogits
 from composer.engine.rows.row import Feed
 from composer.engine.sequence import MemberDropped
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from composer.engine.group import Group
-    from composer.engine.reading import Pass, Reading
     from composer.engine.requests.base import AnyRequest, Batch
+    from composer.engine.requests.reading import Pass, Reading
     from composer.engine.rows.runner import Runner
     from composer.values.processing import Processing
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from composer.compiler.graph import Node
     from composer.engine.engine import Engine
-    from composer.engine.sessions.listen import MemberReadings
+    from composer.engine.sessions.teacher_forcing import MemberReadings
     from composer.fit.settings import FitSettings
     from composer.methods.align import Mapped
     from composer.methods.taught import TrainableTensorPart

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from composer.engine.engine import Engine
-    from composer.engine.sessions.listen import MemberReadings
+    from composer.engine.sessions.teacher_forcing import MemberReadings
     from composer.engine.weights.local import LocalModel
     from composer.methods.estimators.nets import Loss
     from composer.methods.estimators.values import Floats
@@ -41,7 +41,7 @@ def read_members(
 
     An answer is read as it would be written, with the space that many models begin with.
     """
-    from composer.engine.sessions.listen import MemberReadings
+    from composer.engine.sessions.teacher_forcing import MemberReadings
 
     ungated = replace(fuse, gate=None, weigh=None, draft=None, lazy=False, leave=False)
     futures = [

@@ -6,8 +6,8 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from composer.engine.answer import GenerationState
-from composer.engine.spans import Candidate, fuse_spans, mean
+from composer.engine.generation import GenerationState
+from composer.engine.sessions.span_fuse import Candidate, fuse_spans, mean
 from composer.run.budget import most_tokens
 from composer.specs import Declared, Prompted, bare, leaves
 from composer.values import Client, Generate, Generated, ScoreTexts, Usage

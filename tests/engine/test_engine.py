@@ -11,7 +11,7 @@ from composer.engine.pool import weight_bytes
 from composer.specs import SpanFuse
 from composer.values import ModelError, Sampling
 
-LIGHT = ["composer.engine", "composer.engine.spans", "composer.engine.answer"]
+LIGHT = ["composer.engine", "composer.engine.sessions.span_fuse", "composer.engine.generation"]
 LIGHT += ["composer.specs", "composer.backends.hf"]
 
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from fusing import LOGS, MEAN, UNION, Job, Part, Prompted, TokenFuse, ask_score
 
-from composer.engine.sessions.settle import set_prompt_weights
+from composer.engine.sessions.prompt_weights import set_prompt_weights
 from composer.values import ModelError, Sampling
 
 TEXT = "Once upon a time there was a little girl named Lily."

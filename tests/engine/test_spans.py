@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from composer.engine.answer import GenerationState
+from composer.engine.generation import GenerationState
 from composer.engine.sessions.base import together
-from composer.engine.spans import Candidate, fuse_spans
+from composer.engine.sessions.span_fuse import Candidate, fuse_spans
 from composer.values.requests import Sampling, Usage
 
 POOL = ThreadPoolExecutor(4)

@@ -14,7 +14,7 @@ from composer.engine.engine import Engine
 from composer.engine.fitted import FittedState
 from composer.engine.gate import critical as critical_gate
 from composer.engine.gate import routed as routed_gate
-from composer.engine.sessions.listen import MemberReadings
+from composer.engine.sessions.teacher_forcing import MemberReadings
 from composer.engine.weights.local import load
 from composer.fit.tokens import read_members, train_critical, train_learned, train_routed
 from composer.values import Sampling
@@ -170,10 +170,10 @@ def test_what_teaches_nothing_is_said_in_words(engine, fuse, heard):
 
 
 def test_a_long_answer_is_heard_in_stretches(engine, fuse, texts, monkeypatch):
-    from composer.engine.sessions import listen
+    from composer.engine.sessions import teacher_forcing
 
     whole = read_members(engine, fuse, texts[:3], hidden=True)
-    monkeypatch.setattr(listen, "_AT_ONCE", 2)
+    monkeypatch.setattr(teacher_forcing, "_AT_ONCE", 2)
     pieces = read_members(engine, fuse, texts[:3], hidden=True)
     assert torch.allclose(whole.logprobs, pieces.logprobs, atol=1e-4)
     assert torch.allclose(whole.hidden, pieces.hidden, atol=1e-4)

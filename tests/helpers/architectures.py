@@ -11,9 +11,9 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 
 from composer.engine.engine import Engine
 from composer.engine.rows.attention import BatchedAttention
+from composer.engine.rows.recurrent import RecurrentStates
 from composer.engine.rows.row import Feed
 from composer.engine.rows.runner import Runner
-from composer.engine.rows.states import RecurrentStates
 from composer.engine.weights.local import LocalModel
 from composer.values import Sampling
 

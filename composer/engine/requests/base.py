@@ -6,14 +6,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 
-from composer.engine.reading import Reading
+from composer.engine.requests.reading import Reading
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
     from composer.engine.group import Group
     from composer.engine.phase import Phase
-    from composer.engine.reading import MemberLogits
+    from composer.engine.requests.reading import MemberLogits
     from composer.engine.sequence import MemberState, SequenceState
     from composer.values.processing import Processing
 

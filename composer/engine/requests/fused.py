@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from composer.engine.distribution import Distributions
     from composer.engine.group import Group
-    from composer.engine.reading import MemberLogits
+    from composer.engine.requests.reading import MemberLogits
     from composer.engine.sequence import MemberState
 
     AnyFused: TypeAlias = "FusedRequest[Any]"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from composer.engine.group import Group
-    from composer.engine.reading import MemberLogits
+    from composer.engine.requests.reading import MemberLogits
     from composer.engine.sequence import MemberState, SequenceState
 
 __all__ = ["ReadLogits"]

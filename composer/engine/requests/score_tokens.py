@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from composer.engine.group import Group
     from composer.engine.phase import Phase
-    from composer.engine.reading import MemberLogits
+    from composer.engine.requests.reading import MemberLogits
     from composer.engine.sequence import MemberState, SequenceState
     from composer.values.processing import Processing
     from composer.values.requests import Sampling

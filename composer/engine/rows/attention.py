@@ -6,19 +6,19 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.engine.rows.forward import cache_name, takes_rows_to_keep
-from composer.engine.rows.head import head_of, projecting
+from composer.engine.rows.forward_arguments import cache_name, takes_rows_to_keep
+from composer.engine.rows.kv_cache import WHOLE, KeyValueCache
+from composer.engine.rows.output_layer import head_of, projecting
 from composer.engine.rows.packed import NotPacked, packed
 from composer.engine.rows.packing import Packing
 from composer.engine.rows.row import GAP, Feed, group_adjacent, group_by_length, split_by_tokens
-from composer.engine.rows.slots import WHOLE, KeyValueCache
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
-    from composer.engine.rows.slots import View
+    from composer.engine.rows.kv_cache import View
     from composer.engine.weights.local import LocalModel
 
 __all__ = ["BatchedAttention"]

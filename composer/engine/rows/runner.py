@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import torch
 
 from composer.engine.rows.attention import BatchedAttention
-from composer.engine.rows.beside import logits_and_hidden
-from composer.engine.rows.forward import keeps_state
+from composer.engine.rows.forward_arguments import keeps_state
+from composer.engine.rows.hidden_states import logits_and_hidden
+from composer.engine.rows.recurrent import RecurrentStates
 from composer.engine.rows.separate import SeparateCaches
-from composer.engine.rows.states import RecurrentStates
 from composer.engine.rows.trial import Trial, trials
 
 if TYPE_CHECKING:

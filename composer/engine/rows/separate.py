@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.engine.rows.forward import cache_name
+from composer.engine.rows.forward_arguments import cache_name
 from composer.engine.rows.row import CacheRow
 from composer.engine.rows.trial import Trial
 

@@ -14,7 +14,7 @@ import torch
 
 from composer.engine.rows.packed import NotPacked
 from composer.engine.rows.row import Feed
-from composer.engine.rows.twin import narrowed, plain_text
+from composer.engine.rows.small_copy import narrowed, plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -6,10 +6,10 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from composer.engine.answer import GenerationState
+from composer.engine.generation import GenerationState
 from composer.engine.sessions.base import usage_by_member
-from composer.engine.sessions.settle import set_prompt_weights
-from composer.engine.sessions.write import draw_until_end, open_sequence, total_usage
+from composer.engine.sessions.generate import draw_until_end, open_sequence, total_usage
+from composer.engine.sessions.prompt_weights import set_prompt_weights
 from composer.values.requests import Span
 
 if TYPE_CHECKING:

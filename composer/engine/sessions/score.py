@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from composer.engine.requests.entries import ScoreEntries
 from composer.engine.sequence import SequenceState, prompt_tokens
-from composer.engine.sessions.settle import set_prompt_weights
+from composer.engine.sessions.prompt_weights import set_prompt_weights
 from composer.values.errors import ModelError
 from composer.values.requests import Score
 

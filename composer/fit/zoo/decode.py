@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
-from composer.engine.rows.forward import cache_name
+from composer.engine.rows.forward_arguments import cache_name
 from composer.fit.zoo.tokens import prompt
 from composer.heavy import torch, transformers
 

@@ -15,15 +15,15 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import TYPE_CHECKING, Literal
 
-from composer.engine.answer import GenerationState
 from composer.engine.combine import LogPool
+from composer.engine.generation import GenerationState
 from composer.engine.group import FuseNode, ModelNode
 from composer.engine.phase import Phase
 from composer.engine.requests.base import END
 from composer.engine.requests.entries import Draw, Prefill
 from composer.engine.requests.score_tokens import ScoreTokens
 from composer.engine.sequence import SequenceState
-from composer.engine.sessions.write import generate, open_sequence, total_usage
+from composer.engine.sessions.generate import generate, open_sequence, total_usage
 from composer.methods.draft.sharpened import Sharpened
 from composer.values.errors import ModelError
 

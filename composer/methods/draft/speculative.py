@@ -11,12 +11,12 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from composer.engine.answer import GenerationState
+from composer.engine.generation import GenerationState
 from composer.engine.group import FuseNode
 from composer.engine.phase import Phase
 from composer.engine.requests.entries import Prefill
 from composer.engine.requests.speculative import DraftingMembers, SpeculativeStep
-from composer.engine.sessions.write import generate, open_sequence, total_usage
+from composer.engine.sessions.generate import generate, open_sequence, total_usage
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:

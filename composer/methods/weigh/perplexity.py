@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from composer.engine.parts import Member
     from composer.engine.sequence import SequenceState
-    from composer.engine.sessions.settle import PromptWeights
+    from composer.engine.sessions.prompt_weights import PromptWeights
     from composer.values.flow import Query
 
 __all__ = ["perplexity"]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from composer.engine.rows.forward import cache_name, keeps_state
+from composer.engine.rows.forward_arguments import cache_name, keeps_state
 
 ZOO = Path(__file__).parents[3] / "composer" / "zoo" / "models"
 

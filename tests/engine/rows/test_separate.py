@@ -5,7 +5,7 @@ from functools import wraps
 import pytest
 import torch
 
-from composer.engine.rows.forward import cache_name
+from composer.engine.rows.forward_arguments import cache_name
 from composer.engine.rows.row import Feed
 from composer.engine.rows.runner import Runner
 from composer.engine.rows.separate import SeparateCaches

@@ -10,12 +10,12 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from composer.engine.answer import GenerationState
+from composer.engine.generation import GenerationState
 from composer.engine.requests.entries import Draw, Prefill, ScoreEntries
 from composer.engine.sessions.base import all_of, together, usage_by_member
-from composer.engine.sessions.settle import set_prompt_weights
-from composer.engine.sessions.write import open_sequence
-from composer.engine.spans import Candidate, fuse_spans, mean
+from composer.engine.sessions.generate import open_sequence
+from composer.engine.sessions.prompt_weights import set_prompt_weights
+from composer.engine.sessions.span_fuse import Candidate, fuse_spans, mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

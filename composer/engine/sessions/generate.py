@@ -6,11 +6,11 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from composer.engine.answer import GenerationState
+from composer.engine.generation import GenerationState
 from composer.engine.group import FuseNode
 from composer.engine.requests.entries import Draw
 from composer.engine.sequence import SequenceState, prompt_tokens
-from composer.engine.sessions.settle import prompt_weights_of, set_prompt_weights
+from composer.engine.sessions.prompt_weights import prompt_weights_of, set_prompt_weights
 from composer.specs import leaves
 from composer.values.requests import Usage
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.engine.rows.shrinking import Knob, depth_of, knobs, lower, shorten
+from composer.engine.rows.small_config import Knob, depth_of, knobs, lower, shorten
 from composer.heavy import transformers
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ import torch
 import transformers
 
 from composer.engine.rows.attention import BatchedAttention
-from composer.engine.rows.forward import cache_name
+from composer.engine.rows.forward_arguments import cache_name
 from composer.engine.rows.row import Feed
 from composer.engine.rows.runner import Runner
 from composer.engine.rows.separate import SeparateCaches
-from composer.engine.rows.shrinking import depth_of, knobs
-from composer.engine.rows.twin import narrowed
+from composer.engine.rows.small_config import depth_of, knobs
+from composer.engine.rows.small_copy import narrowed
 from composer.engine.weights.local import LocalModel
 
 GROUPED = {"num_key_value_heads": 2, "intermediate_size": 48, "max_position_embeddings": 512}

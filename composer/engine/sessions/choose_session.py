@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
-from composer.engine.sessions.agree import byte_fuse
+from composer.engine.sessions.byte_fuse import byte_fuse
+from composer.engine.sessions.generate import generate
 from composer.engine.sessions.handoff import hand_off
-from composer.engine.sessions.spans import span_fuse
-from composer.engine.sessions.write import generate
+from composer.engine.sessions.span_members import span_fuse
 from composer.specs import ByteFuse, Handoff, Prompted, SpanFuse, TokenFuse
 
 if TYPE_CHECKING:

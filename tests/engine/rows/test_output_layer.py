@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from composer.engine.rows.head import head_of, project, projecting
+from composer.engine.rows.output_layer import head_of, project, projecting
 
 
 class Model:

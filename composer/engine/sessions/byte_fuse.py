@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.engine.answer import GenerationState
 from composer.engine.distribution import Distributions
+from composer.engine.generation import GenerationState
 from composer.engine.sample import draw
 from composer.engine.sessions.base import all_of, dropped_members, usage_by_member
-from composer.engine.sessions.moves import END, ByteMember, EntryIndex, agreements
-from composer.engine.sessions.settle import set_prompt_weights
-from composer.engine.sessions.write import open_sequence
+from composer.engine.sessions.byte_moves import END, ByteMember, EntryIndex, agreements
+from composer.engine.sessions.generate import open_sequence
+from composer.engine.sessions.prompt_weights import set_prompt_weights
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from composer.engine.group import Group
     from composer.engine.requests.entries import Ranked
-    from composer.engine.sessions.moves import Agreement, Bytes
+    from composer.engine.sessions.byte_moves import Agreement, Bytes
     from composer.specs import ByteFuse
     from composer.values.requests import Completion, Generate, Sampling
 

@@ -7,10 +7,10 @@ import torch
 from fusing import checkpoint
 
 from composer.engine.rows.attention import BatchedAttention
+from composer.engine.rows.kv_cache import KeyValueCache
+from composer.engine.rows.recurrent import RecurrentStates
 from composer.engine.rows.row import Feed
 from composer.engine.rows.separate import SeparateCaches
-from composer.engine.rows.slots import KeyValueCache
-from composer.engine.rows.states import RecurrentStates
 from composer.engine.weights.local import load
 
 MODELS = Path(__file__).parents[4] / "shared" / "data" / "models"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.answer import GenerationState
+    from composer.engine.generation import GenerationState
     from composer.engine.group import Group
     from composer.engine.requests.entries import Ranked
     from composer.engine.sequence import SequenceState

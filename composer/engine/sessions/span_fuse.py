@@ -18,7 +18,7 @@ from composer.values.requests import Span, Usage
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 
-    from composer.engine.answer import GenerationState
+    from composer.engine.generation import GenerationState
     from composer.values.requests import Completion
 
 __all__ = ["Candidate", "SpanMember", "Together", "fuse_spans", "mean"]
