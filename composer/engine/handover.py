@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from composer.engine.generation import GenerationState
     from composer.engine.group import Group
-    from composer.engine.requests.entries import Draw, Drawn
+    from composer.engine.requests.draw import Draw, Drawn
 
 __all__ = ["When", "doubt", "special"]
 

@@ -1,4 +1,15 @@
-"""One tick: every row that waits is fed, in one pass a model; then every group answers."""
+"""One engine step: one forward pass of each model for all waiting requests, then the replies.
+
+A request goes through these stages:
+
+1. `ready` picks the requests that are answered in this step.
+2. Each says what its models read (`StepRequest.readings`), and all that one model reads is one
+   forward pass (`Runner.forward`).
+3. Logits processors change the logits of those requests that generate.
+4. The requests of one family and one group are answered together (`StepRequest.answer`).
+
+An error reaches only the requests that it concerns; the step itself never fails.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +19,6 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn.functional import pad
 
-from composer.engine.phase import ready
 from composer.engine.processors import LogitContext
 from composer.engine.requests.base import Replies
 from composer.engine.requests.reading import MemberLogits
@@ -16,92 +26,111 @@ from composer.engine.rows.row import Feed
 from composer.engine.sequence import MemberDropped
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
     from types import TracebackType
 
     from torch import Tensor
 
     from composer.engine.group import Group
     from composer.engine.requests.base import AnyRequest, Batch
-    from composer.engine.requests.reading import Pass, Reading
+    from composer.engine.requests.reading import ForwardPass, Reading
     from composer.engine.rows.runner import Runner
     from composer.values.processing import Processing
 
-    Line = tuple[AnyRequest, Reading, Feed]
-    Asked = tuple[AnyRequest, MemberLogits]
+    PassItem = tuple[AnyRequest, Reading, Feed]
+    RequestLogits = tuple[AnyRequest, MemberLogits]
 
-__all__ = ["engine_step"]
+__all__ = ["engine_step", "ready"]
 
 
 def engine_step(requests: Batch) -> Replies:
-    """Answer the requests that can be after one pass of each model; the others stay as they are."""
+    """Answer the requests that one forward pass of each model can answer.
+
+    A request without a reply and without an error is asked again in the next step: its phase has
+    not come, its prompt is not read to the end, or a member has dropped out.
+    """
     replies = Replies()
-    lines: dict[Pass, list[Line]] = {}
-    families: dict[tuple[Group, type[AnyRequest]], list[Asked]] = {}
-    passes: dict[Pass, Tensor | None] = {}
+    items: dict[ForwardPass, list[PassItem]] = {}
+    families: dict[tuple[Group, type[AnyRequest]], list[RequestLogits]] = {}
+    logits_of_pass: dict[ForwardPass, Tensor | None] = {}
     for request in ready(requests):
-        with _Failing(replies, (request,)):
+        with _ErrorsTo(replies, (request,)):
             readings = request.readings()
-            late = [reading for reading in readings if reading.needs_chunks]
-            for reading in late or readings:
+            chunked = [reading for reading in readings if reading.needs_chunks]
+            for reading in chunked or readings:
                 reading.rewind()
-                feed = reading.chunk() if late else reading.feed()
+                feed = reading.chunk() if chunked else reading.feed()
                 if feed.ids:
-                    lines.setdefault(reading.forward_pass, []).append((request, reading, feed))
-            if not late:
+                    items.setdefault(reading.forward_pass, []).append((request, reading, feed))
+            if not chunked:
                 key = request.sequence.group, request.family
-                families.setdefault(key, []).append((request, MemberLogits(readings, passes)))
-    for at, some in lines.items():
-        with _Failing(replies, [request for request, _, _ in some]):
-            passes[at] = _step(at[0], some, replies)
-    for request, logits in (each for some in families.values() for each in some):
+                logits = MemberLogits(readings, logits_of_pass)
+                families.setdefault(key, []).append((request, logits))
+    for forward_pass, pass_items in items.items():
+        with _ErrorsTo(replies, [request for request, _, _ in pass_items]):
+            logits_of_pass[forward_pass] = _forward(forward_pass[0], pass_items, replies)
+    for request, logits in (pair for batch in families.values() for pair in batch):
         processing = request.processing
         if processing is not None and request not in replies.errors:
-            with _Failing(replies, (request,)):
+            with _ErrorsTo(replies, (request,)):
                 _process(request, processing, logits)
-    for (group, family), everyone in families.items():
-        asked = [each for each in everyone if each[0] not in replies.errors]
-        if asked:
-            _answer(group, family, asked, replies)
+    for (group, family), pairs in families.items():
+        sound = [(request, logits) for request, logits in pairs if request not in replies.errors]
+        if sound:
+            _answer(group, family, sound, replies)
     replies.errors = {r: e for r, e in replies.errors.items() if not isinstance(e, MemberDropped)}
     return replies
 
 
+def ready(requests: Batch) -> list[AnyRequest]:
+    """Return the requests that are answered now; the others wait.
+
+    Requests of one cycle are answered phase by phase (see `Phase`): those in the lowest phase
+    above 0 come first, and a new cycle begins, with phase 0, when nobody is in a later phase.
+    """
+    phases: dict[Hashable, set[int]] = {}
+    for request in requests:
+        if request.phase is not None:
+            phases.setdefault(request.phase.cycle, set()).add(request.phase.step)
+    current = {cycle: min(steps - {0}, default=0) for cycle, steps in phases.items()}
+    return [r for r in requests if r.phase is None or r.phase.step == current[r.phase.cycle]]
+
+
 def _process(request: AnyRequest, processing: Processing, logits: MemberLogits) -> None:
-    """Do to the logits of those who write what is asked, or what their models' own files say."""
+    """Apply the request's logits processors to the logits of each member, in place."""
     sequence = request.sequence
     processors = sequence.group.processors(processing)
     for reading in logits.readings:
-        process, out = processors[reading.slot], logits.passes.get(reading.forward_pass)
-        if process is not None and out is not None:
+        process, output = processors[reading.slot], logits.passes.get(reading.forward_pass)
+        if process is not None and output is not None:
             state, width = reading.state, reading.state.slot.runner.model.width
-            for n, mark in enumerate(reading.positions):
-                behind = len(state.entry_starts) - bisect_left(state.entry_starts, mark)
-                at = LogitContext(
-                    state.ids[:mark], state.answer_start, sequence.answer_length - behind
+            for n, position in enumerate(reading.positions):
+                ahead = len(state.entry_starts) - bisect_left(state.entry_starts, position)
+                context = LogitContext(
+                    state.ids[:position], state.answer_start, sequence.answer_length - ahead
                 )
-                process(out[reading.first_row + n, :width], at)
+                process(output[reading.first_row + n, :width], context)
 
 
 def _answer(
-    group: Group, family: type[AnyRequest], asked: Sequence[Asked], replies: Replies
+    group: Group, family: type[AnyRequest], pairs: Sequence[RequestLogits], replies: Replies
 ) -> None:
-    """Answer requests of one family together; if that fails, each by itself.
+    """Answer requests of one family together; where that fails, one by one.
 
-    So an error reaches those only whose own it is.
+    So an error reaches only the request that causes it.
     """
     try:
-        replies.add(family.answer(group, asked))
+        replies.add(family.answer(group, pairs))
     except Exception as error:  # noqa: BLE001  # it belongs to the jobs, not the loop
-        if len(asked) == 1:
-            replies.fail(asked[0][0], error)
+        if len(pairs) == 1:
+            replies.fail(pairs[0][0], error)
             return
-        for each in asked:
-            _answer(group, family, [each], replies)
+        for pair in pairs:
+            _answer(group, family, [pair], replies)
 
 
-class _Failing:
-    """Whatever goes wrong inside is for those who asked for it, never the loop's end."""
+class _ErrorsTo:
+    """Give an exception that is raised inside to some requests, instead of raising it further."""
 
     def __init__(self, replies: Replies, requests: Batch) -> None:
         self._replies, self._requests = replies, requests
@@ -122,38 +151,43 @@ class _Failing:
         return True
 
 
-def _step(runner: Runner, lines: Sequence[Line], replies: Replies) -> Tensor | None:
-    """One pass; if it fails, one for each row, so that only those concerned fail."""
-    out: Tensor | None
-    before = [reading.state.row.length for _, reading, _ in lines]
+def _forward(runner: Runner, items: Sequence[PassItem], replies: Replies) -> Tensor | None:
+    """Run one forward pass; return logits [all kept tokens, width].
+
+    If it fails, run one pass for each row, so that only the rows that cause the error fail. None
+    if all of them fail.
+    """
+    output: Tensor | None
+    lengths = [reading.state.row.length for _, reading, _ in items]
     try:
-        hidden = any(reading.hidden for _, reading, _ in lines)
-        out = runner.forward([feed for _, _, feed in lines], hidden=hidden)
+        hidden = any(reading.hidden for _, reading, _ in items)
+        output = runner.forward([feed for _, _, feed in items], hidden=hidden)
     except Exception as error:  # noqa: BLE001  # it belongs to the jobs, not the loop
-        if len(lines) == 1:
-            request, reading, _ = lines[0]
+        if len(items) == 1:
+            request, reading, _ = items[0]
             replies.fail(request, request.sequence.drop(reading.slot, error))
             return None
-        lines = [_again(*line, length) for line, length in zip(lines, before, strict=True)]
-        parts = [_step(runner, [line], replies) for line in lines]
-        lines = [line for line, out in zip(lines, parts, strict=True) if out is not None]
-        out = _stacked([out for out in parts if out is not None]) if lines else None
+        items = [_retried(*item, length) for item, length in zip(items, lengths, strict=True)]
+        outputs = [_forward(runner, [item], replies) for item in items]
+        items = [item for item, output in zip(items, outputs, strict=True) if output is not None]
+        output = _concatenated([o for o in outputs if o is not None]) if items else None
     start = 0
-    for _, reading, feed in lines:
+    for _, reading, feed in items:
         reading.first_row = start
         reading.state.counts.calls += 1
         start += len(feed.keep)
-    return out
+    return output
 
 
-def _again(request: AnyRequest, reading: Reading, feed: Feed, before: int) -> Line:
-    """The same to be read by a row that a failed pass may have cut back."""
+def _retried(request: AnyRequest, reading: Reading, feed: Feed, length: int) -> PassItem:
+    """Return the same item for a row that a failed pass may have cut back from `length` tokens."""
     row = reading.state.row
-    lost = reading.state.ids[row.length : before]
-    return request, reading, Feed(row, [*lost, *feed.ids], [len(lost) + at for at in feed.keep])
+    lost = reading.state.ids[row.length : length]
+    keep = [len(lost) + place for place in feed.keep]
+    return request, reading, Feed(row, [*lost, *feed.ids], keep)
 
 
-def _stacked(parts: Sequence[Tensor]) -> Tensor:
-    """Rows put behind each other [row, widest]; only some hold hidden states behind the logits."""
-    widest = max(part.shape[1] for part in parts)
-    return torch.cat([pad(part, (0, widest - part.shape[1])) for part in parts])
+def _concatenated(outputs: Sequence[Tensor]) -> Tensor:
+    """Concatenate outputs [row, width] of unlike widths: only some have hidden states behind."""
+    widest = max(output.shape[1] for output in outputs)
+    return torch.cat([pad(output, (0, widest - output.shape[1])) for output in outputs])

@@ -10,7 +10,7 @@ from fusing import LOGS, UNION, Job, Part, TokenFuse
 from composer.engine.distribution import Distributions
 from composer.engine.fitted import FittedState
 from composer.engine.gate import critical, routed
-from composer.engine.requests.entries import Draw
+from composer.engine.requests.draw import Draw
 from composer.engine.rows.row import Feed
 from composer.engine.rows.separate import SeparateCaches
 from composer.engine.sequence import SequenceState
@@ -258,7 +258,7 @@ def test_what_goes_wrong_after_a_pass_is_not_the_engines_end(engine, pair, write
 
     text = write(pair[0], TEXT, max_tokens=4).text
     with monkeypatch.context() as patch:
-        patch.setattr("composer.engine.step._step", fail)
+        patch.setattr("composer.engine.step._forward", fail)
         with pytest.raises(MemoryError):
             write(pair[0], TEXT)
     assert write(pair[0], TEXT, max_tokens=4).text == text

@@ -7,7 +7,7 @@ import pytest
 import torch
 from fusing import LOGS, UNION, Job, Part, TokenFuse, checkpoint
 
-from composer.engine.text import TextStream
+from composer.engine.generation import TextStream
 from composer.specs import ByteFuse, Handoff, SpanFuse
 from composer.values import ModelError, Processing, Sampling
 

@@ -6,11 +6,11 @@ from fusing import SHARED, Part, TokenFuse
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from composer.engine.phase import Phase
-from composer.engine.requests.base import END
-from composer.engine.requests.entries import Draw, Prefill, Rank, ScoreEntries
+from composer.engine.requests.base import END, Phase
+from composer.engine.requests.draw import Draw
 from composer.engine.requests.fused import FusedRequest
-from composer.engine.requests.read_logits import ReadLogits
+from composer.engine.requests.rank import Rank, ScoreEntries
+from composer.engine.requests.read_logits import Prefill, ReadLogits
 from composer.engine.requests.score_tokens import ScoreTokens
 from composer.engine.requests.speculative import DraftingMembers, SpeculativeStep
 from composer.engine.sequence import SequenceState

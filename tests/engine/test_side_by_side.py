@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from composer.engine.engine import Engine
-from composer.engine.requests.entries import Draw
+from composer.engine.requests.draw import Draw
 from composer.specs import ByteFuse, Handoff, SpanFuse
 from composer.values import Completion, ModelError, Sampling, Score
 

@@ -1,40 +1,66 @@
-"""What a request is: what it reads, after which tokens it wants logits, and how it is answered."""
+"""What a request to an engine step is: what it reads, where it wants logits, how it is answered."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 
 from composer.engine.requests.reading import Reading
+from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from torch import Tensor
+
     from composer.engine.group import Group
-    from composer.engine.phase import Phase
     from composer.engine.requests.reading import MemberLogits
     from composer.engine.sequence import MemberState, SequenceState
     from composer.values.processing import Processing
 
-__all__ = ["END", "AnyRequest", "Batch", "Outcomes", "Replies", "StepRequest"]
+__all__ = [
+    "END",
+    "AnyRequest",
+    "Batch",
+    "Phase",
+    "Replies",
+    "ReplyValues",
+    "StepRequest",
+    "drop_nan_member",
+]
 
-END = -1  # among tokens whose log-probabilities are wanted: the end, whichever token says it
+END = -1
+"""Among tokens whose log-probabilities are wanted: the end of the answer, by any end token."""
 
 R = TypeVar("R")
 AnyRequest: TypeAlias = "StepRequest[Any]"
-"""A request among others, whatever its reply."""
+"""A request, whatever the type of its reply."""
 Batch: TypeAlias = Sequence[AnyRequest]
 """What a session awaits in one engine step."""
-Outcomes: TypeAlias = Sequence[Any]
-"""The replies to a batch in its order, to which each request gives its own type."""
+ReplyValues: TypeAlias = Sequence[Any]
+"""The replies to a batch in its order; each request says the type of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """Which step of a cycle a request belongs to.
+
+    A model's pass costs little more for many rows than for one, so requests of one cycle wait for
+    each other and are answered in the same engine step. For one sequence, phases increase within a
+    cycle, then start again at 0.
+    """
+
+    cycle: Hashable
+    step: int
 
 
 class StepRequest(ABC, Generic[R]):
-    """What is asked at a cursor, as plain data; the reply is of its type parameter.
+    """What a session asks of one engine step about one sequence; `R` is the type of the reply.
 
-    A family are the requests of the class that says how they are answered, and of classes made
-    from it: all of one family at one group are answered together, once an engine step.
+    `await request` gives the reply. A family is the class that defines `answer`, with its
+    subclasses: requests of one family and one group are answered together, once in a step.
     """
 
     __slots__ = ()
@@ -47,39 +73,42 @@ class StepRequest(ABC, Generic[R]):
         if "answer" in vars(cls):
             cls.family = cls
 
-    def __await__(self) -> Generator[Batch, Outcomes, R]:
+    def __await__(self) -> Generator[Batch, ReplyValues, R]:
         reply: R
         (reply,) = yield (self,)
         return reply
 
     @property
     def processing(self) -> Processing | None:
-        """What is done to the logits that are read, for those who write; None leaves them alone."""
+        """The logits processors to apply before the answer; None for raw logits."""
         return None
 
     @property
     def hidden_slots(self) -> frozenset[int]:
-        """Leaves whose last hidden states [mark, size] are wanted too, behind the logits."""
+        """The slots whose last hidden states [position, size] are wanted behind the logits."""
         return frozenset()
 
-    def reads(self, slot: int) -> bool:  # noqa: ARG002  # others tell leaves apart
-        """Whether a leaf reads for this request."""
+    def reads(self, slot: int) -> bool:  # noqa: ARG002  # others tell slots apart
+        """Whether the model of a slot reads for this request."""
         return True
 
     @abstractmethod
     def logit_positions(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
-        """After how many of a leaf's tokens logits are wanted, and up to where it reads."""
+        """Where a slot's logits are wanted, and how many of its tokens are read.
+
+        Position p means: after the first p tokens.
+        """
 
     @classmethod
     @abstractmethod
     def answer(cls, group: Group, asked: Sequence[tuple[Self, MemberLogits]]) -> Replies:
-        """Answer requests of this family by their members' logits.
+        """Answer requests of this family, given their members' logits.
 
         A request that fails fails its own job only; one without a reply is asked again.
         """
 
     def readings(self) -> list[Reading]:
-        """What the models of the cursor read."""
+        """What each model of the sequence reads for this request."""
         hidden = self.hidden_slots
         return [
             Reading(slot, state, *self.logit_positions(slot, state), slot in hidden)
@@ -89,7 +118,7 @@ class StepRequest(ABC, Generic[R]):
 
 
 class Replies:
-    """What requests have come to: `values` are of the requests' own types."""
+    """The replies to some requests, and the errors of those that failed."""
 
     def __init__(self) -> None:
         self.values: dict[AnyRequest, Any] = {}
@@ -100,18 +129,47 @@ class Replies:
         self.values[request] = value
 
     def fail(self, request: AnyRequest, error: Exception) -> None:
-        """Let a request fail, whatever was replied to it before."""
+        """Let a request fail; a reply that it has already is removed."""
         self.values.pop(request, None)
         self.errors[request] = error
 
     def add(self, other: Replies) -> None:
-        """Take over what others have come to."""
+        """Add the replies and errors of others."""
         self.values |= other.values
         self.errors |= other.errors
 
     def __getitem__(self, request: StepRequest[R]) -> R:
-        """Return the reply to a request, or raise what it failed with."""
+        """Return the reply to a request, or raise its error."""
         if request in self.errors:
             raise self.errors[request]
         reply: R = self.values[request]
         return reply
+
+
+def drop_nan_member(
+    sequence: SequenceState, logits: Sequence[Tensor | None], rows: slice
+) -> ModelError:
+    """Find the member that made a fused distribution NaN, and drop it if the fuse allows it.
+
+    `logits[slot]` are [row, width] or None; `rows` are those of the failed request. Returns the
+    error for the request: `MemberDropped` if the member was dropped, E704 if it must stay, E705 if
+    all logits are numbers, but no token has a probability above zero under all members.
+    """
+    for state in sequence.states.values():
+        state.counts.may_hold_nan = True
+    for slot, member_logits in enumerate(logits):
+        if slot not in sequence.states or member_logits is None:
+            continue
+        if (member_logits[rows].isnan() | member_logits[rows].isposinf()).any():
+            name = sequence.group.slots[slot].name
+            error = ModelError(
+                "E704",
+                f"{name} gave logits that are not numbers",
+                "its number type may be too small: try `dtype = float32`",
+            )
+            return sequence.drop(slot, error)
+    return ModelError(
+        "E705",
+        "no token has a probability above zero under all members",
+        "write `combine = mean()`, or lower `plausible`",
+    )

@@ -1,4 +1,4 @@
-"""The family of requests that the fused distribution answers: one fusing, one transfer a group."""
+"""Requests that the fused distribution answers: one fusion and one transfer to the host a group."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 import torch
 
-from composer.engine.fault import drop_nan_member
-from composer.engine.requests.base import Replies, StepRequest
+from composer.engine.requests.base import Replies, StepRequest, drop_nan_member
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from composer.engine.sequence import MemberState
 
     AnyFused: TypeAlias = "FusedRequest[Any]"
-    Asked = Sequence[tuple[AnyFused, MemberLogits]]
+    RequestLogits = Sequence[tuple[AnyFused, MemberLogits]]
 
 __all__ = ["FusedBatch", "FusedRequest", "member_logits"]
 
@@ -32,9 +31,9 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class FusedBatch:
-    """The fused distribution at all positions of some requests, and what it was made of.
+    """The fused distribution at all positions of some requests, one row a position.
 
-    `logits` [position, width] are each leaf's, None for one that no position runs.
+    `logits[slot]` [row, width] are what it was made of; None for a slot that no request runs.
     """
 
     group: Group
@@ -44,7 +43,10 @@ class FusedBatch:
     def reply(
         self, replies: Replies, request: FusedRequest[R], row: int, logprob: float, value: R
     ) -> None:
-        """Reply, unless a log-probability at the request's positions is no number."""
+        """Reply with a value; if its log-probability is NaN, fail and drop the member at fault.
+
+        `row` is the first of the request's rows.
+        """
         if math.isnan(logprob):
             rows = slice(row, row + request.position_count)
             replies.fail(request, drop_nan_member(request.sequence, self.logits, rows))
@@ -53,7 +55,7 @@ class FusedBatch:
 
 
 class FusedRequest(StepRequest[R]):
-    """A request for something of the fused distribution, at its positions; it has at least one."""
+    """A request that reads the fused distribution at one or more positions of its sequence."""
 
     __slots__ = ()
 
@@ -64,104 +66,110 @@ class FusedRequest(StepRequest[R]):
 
     @property
     def earlier_logits(self) -> Mapping[int, Tensor]:
-        """Logits [position, width] of leaves that read in a step before."""
+        """Logits [position, width], by slot, of models that read in an earlier step."""
         return {}
 
     @property
     def weights(self) -> Sequence[float]:
-        """What the members weigh."""
+        """The weights of the group's members for this request."""
         return self.sequence.weights
 
     def logit_positions(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
         """Logits are wanted after the last token."""
         del slot
-        whole = len(state.ids)
-        return (whole,), whole
+        count = len(state.ids)
+        return (count,), count
 
     @classmethod
-    def pass_gate(cls, group: Group, asked: Sequence[tuple[Self, MemberLogits]]) -> set[Self]:
-        """Ask a group's gate; return those for whom other members have to read first."""
-        del group, asked  # a gate is for those who write
+    def pass_gate(cls, group: Group, requests: Sequence[tuple[Self, MemberLogits]]) -> set[Self]:
+        """Ask the group's gate; return the requests for which other members must read first."""
+        del group, requests  # only what generates asks a gate
         return set()
 
     @classmethod
     @abstractmethod
-    def device_values(cls, fusion: FusedBatch, asked: Sequence[tuple[Self, int]]) -> list[Tensor]:
-        """Numbers [n] that requests of this class want on the host; each with its first row."""
+    def device_values(cls, batch: FusedBatch, requests: Sequence[tuple[Self, int]]) -> list[Tensor]:
+        """Compute tensors [n] of numbers that the replies need, each request with its first row."""
 
     @classmethod
     @abstractmethod
     def reply_values(
         cls,
-        fusion: FusedBatch,
-        asked: Sequence[tuple[Self, int]],
+        batch: FusedBatch,
+        requests: Sequence[tuple[Self, int]],
         values: Iterator[float],
         replies: Replies,
     ) -> None:
-        """Reply by the numbers, which come in the order in which they were measured."""
+        """Reply to the requests; `values` gives the numbers of `device_values`, on the host."""
 
     @classmethod
-    def answer(cls, group: Group, asked: Asked) -> Replies:
-        """Fuse all positions that are asked of a group, and bring the outcome to the host."""
+    def answer(cls, group: Group, requests: RequestLogits) -> Replies:
+        """Fuse the distributions at all positions of the requests, and reply to each."""
         replies = Replies()
         if group.gate is not None:
-            asked = _admitted(group, asked)
-        if not asked:
+            requests = _through_gate(group, requests)
+        if not requests:
             return replies
-        counts = [request.position_count for request, _ in asked]
+        counts = [request.position_count for request, _ in requests]
         weights = [
             request.weights
-            for (request, _), count in zip(asked, counts, strict=True)
+            for (request, _), count in zip(requests, counts, strict=True)
             for _ in range(count)
         ]
-        logits = member_logits(group, asked)
-        fusion = FusedBatch(group, logits, group.fuse(logits, weights))
-        kinds: dict[type[AnyFused], list[tuple[AnyFused, int]]] = {}
+        logits = member_logits(group, requests)
+        batch = FusedBatch(group, logits, group.fuse(logits, weights))
+        by_class: dict[type[AnyFused], list[tuple[AnyFused, int]]] = {}
         row = 0
-        for (request, _), count in zip(asked, counts, strict=True):
-            kinds.setdefault(type(request), []).append((request, row))
+        for (request, _), count in zip(requests, counts, strict=True):
+            by_class.setdefault(type(request), []).append((request, row))
             row += count
-        parts = [part for kind, some in kinds.items() for part in kind.device_values(fusion, some)]
+        parts = [
+            part for kind, rows in by_class.items() for part in kind.device_values(batch, rows)
+        ]
         values = iter(torch.cat(parts).tolist())
-        for kind, some in kinds.items():
-            kind.reply_values(fusion, some, values, replies)
+        for kind, rows in by_class.items():
+            kind.reply_values(batch, rows, values, replies)
         return replies
 
 
-def _admitted(group: Group, asked: Asked) -> Asked:
-    """Those that can be answered now, in their order."""
-    kinds: dict[type[AnyFused], list[tuple[AnyFused, MemberLogits]]] = {}
-    for each in asked:
-        kinds.setdefault(type(each[0]), []).append(each)
-    waiting = {request for kind, some in kinds.items() for request in kind.pass_gate(group, some)}
-    return [each for each in asked if each[0] not in waiting]
+def _through_gate(group: Group, requests: RequestLogits) -> RequestLogits:
+    """Return the requests that can be answered now, in their order."""
+    by_class: dict[type[AnyFused], list[tuple[AnyFused, MemberLogits]]] = {}
+    for request, logits in requests:
+        by_class.setdefault(type(request), []).append((request, logits))
+    waiting = {r for kind, pairs in by_class.items() for r in kind.pass_gate(group, pairs)}
+    return [(request, logits) for request, logits in requests if request not in waiting]
 
 
-def member_logits(group: Group, asked: Asked) -> list[Tensor | None]:
-    """For each leaf its logits [position, width]; positions that do not run it hold any."""
-    return [_of_leaf(group, n, asked) for n in range(len(group.slots))]
+def member_logits(group: Group, requests: RequestLogits) -> list[Tensor | None]:
+    """Return each slot's logits [row, width] for all positions of the requests.
+
+    None for a slot that no request runs; where only some run it, the rows of the others hold
+    arbitrary values, which have weight 0.
+    """
+    return [_slot_logits(group, slot, requests) for slot in range(len(group.slots))]
 
 
-def _of_leaf(group: Group, slot: int, asked: Asked) -> Tensor | None:
-    """One leaf's logits [position, width]: out of its pass, or held since the gate opened."""
+def _slot_logits(group: Group, slot: int, requests: RequestLogits) -> Tensor | None:
+    """Return one slot's logits [row, width], from this step's pass or kept from an earlier one."""
     places: list[int] = []
-    held: list[Tensor] = []
+    earlier: list[Tensor] = []
     runs = False
-    for request, logits in asked:
+    for request, logits in requests:
         count = request.position_count
-        kept, start = request.earlier_logits.get(slot), logits.first_row(slot)
-        if kept is not None:
-            held.append(kept)
-            places.append(-len(held))
+        kept_logits, start = request.earlier_logits.get(slot), logits.first_row(slot)
+        if kept_logits is not None:
+            earlier.append(kept_logits)
+            places.append(-len(earlier))
         else:
             places.extend([0] * count if start is None else range(start, start + count))
-        runs |= start is not None or kept is not None
+        runs |= start is not None or kept_logits is not None
     if not runs:
         return None
-    out = asked[0][1].passes.get((group.slots[slot].runner, group.slots[slot].pass_index))
-    if held:
-        fresh = [] if out is None else [out[:, : held[0].shape[1]]]
-        out = torch.cat([*fresh, *reversed(held)])
-    if out is None or places == list(range(len(out))):
-        return out
-    return out[torch.tensor(places, device=out.device)]
+    output = requests[0][1].passes.get((group.slots[slot].runner, group.slots[slot].pass_index))
+    if earlier:
+        this_pass = [] if output is None else [output[:, : earlier[0].shape[1]]]
+        output = torch.cat([*this_pass, *reversed(earlier)])
+    if output is None or places == list(range(len(output))):
+        return output
+    return output[torch.tensor(places, device=output.device)]

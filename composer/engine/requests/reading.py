@@ -1,4 +1,4 @@
-"""What each model reads for a request, and the logits that its pass gives there."""
+"""What each model reads for a request, and where the logits of its forward pass lie."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ if TYPE_CHECKING:
     from composer.engine.rows.runner import Runner
     from composer.engine.sequence import MemberState
 
-    Pass = tuple[Runner, int]
-    """A model's forward pass of one engine step, of which fuses of one model may need several."""
+    ForwardPass = tuple[Runner, int]
+    """One forward pass of an engine step: a model, and which of its passes in the step."""
 
 __all__ = ["MemberLogits", "Reading"]
 
-_CHUNK = 512  # prompt tokens of one row in one tick: others need not wait for more
+_CHUNK = 512  # prompt tokens that one row reads in one step, so that others need not wait for more
 
 
 @dataclass(eq=False, slots=True)
 class Reading:
-    """What one model reads for one request: up to `end`, with logits after `marks` tokens.
+    """What one model reads for one request: the tokens of `state` up to number `end`.
 
-    `hidden` says whether last hidden states are wanted behind the logits.
+    Logits are wanted after the first p tokens for each p of `positions`; with `hidden`, the last
+    hidden states, too. `first_row` is where they begin in the output of the pass.
     """
 
     slot: int
@@ -35,60 +36,59 @@ class Reading:
     positions: Sequence[int]
     end: int
     hidden: bool
-    first_row: int = -1  # where its logits begin in the pass's
+    first_row: int = -1
 
     @property
     def tokens_before(self) -> int:
-        """Tokens to be read before those whose logits are wanted."""
+        """How many unread tokens stand before the first one whose logits are wanted."""
         return (self.positions[0] - 1 if self.positions else self.end) - self.state.row.length
 
     @property
     def needs_chunks(self) -> bool:
-        """Whether so much is to be read before that another tick is better."""
+        """Whether so many tokens stand before that they are read in chunks, one a step."""
         return self.tokens_before > _CHUNK
 
     @property
-    def forward_pass(self) -> Pass:
+    def forward_pass(self) -> ForwardPass:
         """The pass that reads it."""
         return self.state.slot.runner, self.state.slot.pass_index
 
     def rewind(self) -> None:
-        """Cut the row back where logits are wanted of what it has read."""
+        """Cut the row back if logits are wanted of tokens that it has read already."""
         row = self.state.row
         if self.positions and self.positions[0] <= row.length:
             self.state.slot.runner.rows.crop(row, self.positions[0] - 1)
 
     def feed(self) -> Feed:
-        """All that is to be read."""
+        """All tokens to read."""
         row = self.state.row
-        keep = [mark - 1 - row.length for mark in self.positions]
+        keep = [position - 1 - row.length for position in self.positions]
         return Feed(row, self.state.ids[row.length : self.end], keep)
 
     def chunk(self) -> Feed:
-        """A first part of what is to be read."""
+        """The first chunk of the tokens to read."""
         start = self.state.row.length
         return Feed(self.state.row, self.state.ids[start : start + _CHUNK], ())
 
 
 @dataclass(eq=False, slots=True)
 class MemberLogits:
-    """The logits of one request's leaves, where they lie in the step's passes."""
+    """The logits of one request's models: its readings, and the outputs of the step's passes."""
 
     readings: Sequence[Reading]
-    passes: Mapping[Pass, Tensor | None]
+    passes: Mapping[ForwardPass, Tensor | None]
 
     def first_row(self, slot: int) -> int | None:
-        """Where a leaf's logits begin in its pass's; None if it did not read."""
+        """Where a slot's logits begin in the output of its pass; None if it did not read."""
         return next((reading.first_row for reading in self.readings if reading.slot == slot), None)
 
     def by_slot(self) -> dict[int, Tensor]:
-        """Logits [mark, width] of the leaves whose logits are wanted; behind them hidden states."""
-        found: dict[int, Tensor] = {}
+        """Logits [position, width], by slot; hidden states follow the logits where wanted."""
+        logits: dict[int, Tensor] = {}
         for reading in self.readings:
-            out = self.passes.get(reading.forward_pass)
-            if reading.positions and out is not None:
+            output = self.passes.get(reading.forward_pass)
+            if reading.positions and output is not None:
                 width = None if reading.hidden else reading.state.slot.runner.model.width
-                found[reading.slot] = out[
-                    reading.first_row : reading.first_row + len(reading.positions), :width
-                ]
-        return found
+                rows = slice(reading.first_row, reading.first_row + len(reading.positions))
+                logits[reading.slot] = output[rows, :width]
+        return logits

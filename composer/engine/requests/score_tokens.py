@@ -1,4 +1,4 @@
-"""What models make of a text that they are given in tokens of their own."""
+"""Scoring a text that each model is given in its own tokens, without fusing."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.engine.fault import drop_nan_member
-from composer.engine.requests.base import END, Replies, StepRequest
+from composer.engine.requests.base import END, Replies, StepRequest, drop_nan_member
 from composer.engine.sample import likeliest
 
 if TYPE_CHECKING:
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from composer.engine.group import Group
-    from composer.engine.phase import Phase
+    from composer.engine.requests.base import Phase
     from composer.engine.requests.reading import MemberLogits
     from composer.engine.sequence import MemberState, SequenceState
     from composer.values.processing import Processing
@@ -30,7 +29,7 @@ __all__ = ["ScoreTokens", "TokenScores"]
 
 @dataclass(frozen=True, slots=True)
 class TokenScores:
-    """For each token its log-probability under the model itself, and the likeliest token there."""
+    """One model's log-probability of each token, and the likeliest token in its place."""
 
     logprobs: list[float]
     likeliest: list[int]
@@ -38,10 +37,11 @@ class TokenScores:
 
 @dataclass(eq=False)
 class ScoreTokens(StepRequest[dict[int, TokenScores]]):
-    """Ask leaves for the log-probabilities of the last tokens of their own, which they were given.
+    """Log-probabilities of the last tokens of some slots: `tokens[slot]` are these tokens.
 
-    `END` as the last one stands for any of the model's end tokens, and is not given. The reply has
-    what each leaf says, over its own vocabulary, whatever the group makes of it.
+    They are part of the slot's state already, but for `END` as the last one: it stands for any end
+    token of the model, and is scored without being read. The reply has each slot's scores over its
+    own vocabulary; nothing is fused.
     """
 
     sequence: SequenceState
@@ -51,11 +51,11 @@ class ScoreTokens(StepRequest[dict[int, TokenScores]]):
 
     @property
     def processing(self) -> Processing | None:
-        """As who writes asks."""
+        """The logits processors of the sampling options, if there are any."""
         return self.sampling.processing if self.sampling else None
 
     def reads(self, slot: int) -> bool:
-        """Only leaves that were given something read."""
+        """Only slots with tokens read."""
         return bool(self.tokens.get(slot))
 
     def logit_positions(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
@@ -65,36 +65,40 @@ class ScoreTokens(StepRequest[dict[int, TokenScores]]):
         return range(start, start + len(tokens)), start + len(tokens) - 1
 
     @classmethod
-    def answer(cls, group: Group, asked: Sequence[tuple[ScoreTokens, MemberLogits]]) -> Replies:
-        """Answer all of them with one transfer to the host."""
-        own = [(request, logits.by_slot()) for request, logits in asked]
-        lines = [(r, slot, logits[slot]) for r, logits in own for slot in sorted(logits)]
-        parts = [part for line in lines for part in _scored(group, *line)]
+    def answer(cls, group: Group, requests: Sequence[tuple[ScoreTokens, MemberLogits]]) -> Replies:
+        """Score all requests with one transfer to the host."""
+        pairs = [(request, logits.by_slot()) for request, logits in requests]
+        parts = [
+            part
+            for request, logits in pairs
+            for slot in sorted(logits)
+            for part in _score(group, request, slot, logits[slot])
+        ]
         values = iter(torch.cat(parts).tolist() if parts else ())
         replies = Replies()
-        for request, logits in own:
-            scores = {slot: _told(request.tokens[slot], values) for slot in sorted(logits)}
-            if any(math.isnan(sum(each.logprobs)) for each in scores.values()):
-                heard = [logits.get(n) for n in range(len(group.slots))]
-                replies.fail(request, drop_nan_member(request.sequence, heard, slice(None)))
+        for request, logits in pairs:
+            scores = {slot: _scores(request.tokens[slot], values) for slot in sorted(logits)}
+            if any(math.isnan(sum(score.logprobs)) for score in scores.values()):
+                in_order = [logits.get(slot) for slot in range(len(group.slots))]
+                replies.fail(request, drop_nan_member(request.sequence, in_order, slice(None)))
             else:
                 replies.give(request, scores)
         return replies
 
 
-def _told(tokens: Sequence[int], values: Iterator[float]) -> TokenScores:
-    """Scores of tokens, out of numbers of the host."""
+def _scores(tokens: Sequence[int], values: Iterator[float]) -> TokenScores:
+    """Take the scores of some tokens from numbers on the host."""
     logprobs = list(islice(values, len(tokens)))
-    return TokenScores(logprobs, [int(each) for each in islice(values, len(tokens))])
+    return TokenScores(logprobs, [int(value) for value in islice(values, len(tokens))])
 
 
-def _scored(group: Group, request: ScoreTokens, slot: int, logits: Tensor) -> tuple[Tensor, Tensor]:
-    """Log-probabilities [token] of what a leaf was given, and its likeliest tokens [token]."""
-    given = torch.tensor(request.tokens[slot], device=logits.device)
-    whole = logits.logsumexp(-1)
-    at = logits.gather(1, given.clamp(min=0)[:, None])[:, 0]
+def _score(group: Group, request: ScoreTokens, slot: int, logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Log-probabilities [token] of a slot's tokens, and the likeliest tokens [token]."""
+    tokens = torch.tensor(request.tokens[slot], device=logits.device)
+    normalizers = logits.logsumexp(-1)
+    scores = logits.gather(1, tokens.clamp(min=0)[:, None])[:, 0]
     if request.tokens[slot][-1] == END:
         ends = sorted(e for e in group.slots[slot].runner.model.ends if e < logits.shape[1])
-        at[-1] = logits[-1, ends].logsumexp(-1)
-    parts = ((at - whole).double(), likeliest(logits).double())
-    return parts[0].to(group.device), parts[1].to(group.device)
+        scores[-1] = logits[-1, ends].logsumexp(-1)
+    logprobs, best = (scores - normalizers).double(), likeliest(logits).double()
+    return logprobs.to(group.device), best.to(group.device)

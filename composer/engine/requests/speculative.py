@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from composer.engine.fault import drop_nan_member
-from composer.engine.requests.base import Replies, StepRequest
-from composer.engine.requests.entries import Drawn
+from composer.engine.requests.base import Replies, StepRequest, drop_nan_member
+from composer.engine.requests.draw import Drawn
 from composer.engine.sample import draw_column, likeliest, sampling_probabilities
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
     from composer.engine.distribution import Distributions
     from composer.engine.group import Group
-    from composer.engine.phase import Phase
+    from composer.engine.requests.base import Phase
     from composer.engine.requests.reading import MemberLogits
     from composer.engine.sequence import MemberState, SequenceState
     from composer.values.processing import Processing

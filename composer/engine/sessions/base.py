@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from types import coroutine
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from composer.engine.requests.base import Batch, Outcomes
+from composer.engine.requests.base import Batch, ReplyValues
 from composer.values.requests import Usage
 
 if TYPE_CHECKING:
@@ -21,11 +21,11 @@ __all__ = ["Session", "all_of", "dropped_members", "together", "usage_by_member"
 
 T = TypeVar("T")
 R = TypeVar("R")
-Session: TypeAlias = Coroutine[Batch, Outcomes | None, T]
+Session: TypeAlias = Coroutine[Batch, ReplyValues | None, T]
 
 
 @coroutine
-def all_of(requests: Sequence[StepRequest[R]]) -> Generator[Batch, Outcomes, list[R]]:
+def all_of(requests: Sequence[StepRequest[R]]) -> Generator[Batch, ReplyValues, list[R]]:
     """Await several requests in one engine step."""
     return list((yield requests)) if requests else []
 
@@ -46,10 +46,10 @@ def dropped_members(sequences: Iterable[SequenceState]) -> dict[str, str]:
 
 
 @coroutine
-def together(sessions: Sequence[Session[T]]) -> Generator[Batch, Outcomes, list[T]]:
+def together(sessions: Sequence[Session[T]]) -> Generator[Batch, ReplyValues, list[T]]:
     """Run sessions side by side, so that what they ask is answered in the same steps."""
     results: dict[int, T] = {}
-    replies: dict[int, Outcomes | None] = dict.fromkeys(range(len(sessions)))
+    replies: dict[int, ReplyValues | None] = dict.fromkeys(range(len(sessions)))
     with contextlib.ExitStack() as stack:
         for session in sessions:
             stack.callback(session.close)

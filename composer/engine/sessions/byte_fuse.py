@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from composer.engine.group import Group
-    from composer.engine.requests.entries import Ranked
+    from composer.engine.requests.rank import Ranked
     from composer.engine.sessions.byte_moves import Agreement, Bytes
     from composer.specs import ByteFuse
     from composer.values.requests import Completion, Generate, Sampling

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from composer.engine.requests.entries import Rank
+from composer.engine.requests.rank import Rank
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from composer.engine.generation import GenerationState
     from composer.engine.group import Group
-    from composer.engine.requests.entries import Ranked
+    from composer.engine.requests.rank import Ranked
     from composer.engine.sequence import SequenceState
 
 __all__ = ["END", "Agreement", "ByteMember", "Bytes", "EntryIndex", "Move", "agreements"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from composer.engine.generation import GenerationState
 from composer.engine.group import FuseNode
-from composer.engine.requests.entries import Draw
+from composer.engine.requests.draw import Draw
 from composer.engine.sequence import SequenceState, prompt_tokens
 from composer.engine.sessions.prompt_weights import prompt_weights_of, set_prompt_weights
 from composer.specs import leaves
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from composer.engine.group import Group
-    from composer.engine.requests.entries import Drawn
+    from composer.engine.requests.draw import Drawn
     from composer.values.flow import Model
     from composer.values.requests import Completion, Generate
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from composer.engine.group import Group
     from composer.engine.handover import When
-    from composer.engine.requests.entries import Draw, Drawn
+    from composer.engine.requests.draw import Draw, Drawn
     from composer.engine.sequence import SequenceState
     from composer.specs import Handoff
     from composer.values.flow import Model

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from composer.engine.requests.entries import ScoreEntries
+from composer.engine.requests.rank import ScoreEntries
 from composer.engine.sequence import SequenceState, prompt_tokens
 from composer.engine.sessions.prompt_weights import set_prompt_weights
 from composer.values.errors import ModelError

@@ -11,7 +11,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.engine.generation import GenerationState
-from composer.engine.requests.entries import Draw, Prefill, ScoreEntries
+from composer.engine.requests.draw import Draw
+from composer.engine.requests.rank import ScoreEntries
+from composer.engine.requests.read_logits import Prefill
 from composer.engine.sessions.base import all_of, together, usage_by_member
 from composer.engine.sessions.generate import open_sequence
 from composer.engine.sessions.prompt_weights import set_prompt_weights
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from composer.engine.group import Group
-    from composer.engine.requests.entries import Drawn
+    from composer.engine.requests.draw import Drawn
     from composer.engine.sequence import SequenceState
     from composer.specs import SpanFuse
     from composer.values.requests import Completion, Generate, Sampling, Usage

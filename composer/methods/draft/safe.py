@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Literal
 from composer.engine.combine import LogPool
 from composer.engine.generation import GenerationState
 from composer.engine.group import FuseNode, ModelNode
-from composer.engine.phase import Phase
-from composer.engine.requests.base import END
-from composer.engine.requests.entries import Draw, Prefill
+from composer.engine.requests.base import END, Phase
+from composer.engine.requests.draw import Draw
+from composer.engine.requests.read_logits import Prefill
 from composer.engine.requests.score_tokens import ScoreTokens
 from composer.engine.sequence import SequenceState
 from composer.engine.sessions.generate import generate, open_sequence, total_usage
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from composer.engine.group import Group
-    from composer.engine.requests.entries import Drawn
+    from composer.engine.requests.draw import Drawn
     from composer.engine.requests.score_tokens import TokenScores
     from composer.engine.sequence import MemberState
     from composer.engine.sessions.base import Session

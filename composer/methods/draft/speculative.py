@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Literal
 
 from composer.engine.generation import GenerationState
 from composer.engine.group import FuseNode
-from composer.engine.phase import Phase
-from composer.engine.requests.entries import Prefill
+from composer.engine.requests.base import Phase
+from composer.engine.requests.read_logits import Prefill
 from composer.engine.requests.speculative import DraftingMembers, SpeculativeStep
 from composer.engine.sessions.generate import generate, open_sequence, total_usage
 from composer.values.errors import ModelError

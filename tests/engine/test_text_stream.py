@@ -1,6 +1,6 @@
 import pytest
 
-from composer.engine.text import TextStream
+from composer.engine.generation import TextStream
 
 
 def written(pieces, stop=(), **how):
