@@ -11,7 +11,8 @@ from composer.values.requests import Usage
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from composer.engine.group import Group, ModelSlot
+    from composer.engine.fuse_tree import ModelSlot
+    from composer.engine.group import Group
     from composer.engine.rows.row import CacheRow
     from composer.values.flow import Message, Query
 

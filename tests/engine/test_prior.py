@@ -293,7 +293,7 @@ def test_a_prompt_that_leaves_nobody_a_weight_is_an_error():
         del sequence, prompts
         return (0.0, 0.0)
 
-    group = SimpleNamespace(prior=nobody)
+    group = SimpleNamespace(prompt_weights=nobody)
     with pytest.raises(ModelError, match="has the weight zero") as error:
         set_prompt_weights(SimpleNamespace(group=group, weights=(0.5, 0.5)), ()).send(None)
     assert error.value.code == "E701"

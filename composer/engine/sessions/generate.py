@@ -6,8 +6,8 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from composer.engine.fuse_tree import FuseNode
 from composer.engine.generation import GenerationState
-from composer.engine.group import FuseNode
 from composer.engine.requests.draw import Draw
 from composer.engine.sequence import SequenceState, prompt_tokens
 from composer.engine.sessions.prompt_weights import prompt_weights_of, set_prompt_weights

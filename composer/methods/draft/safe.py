@@ -16,8 +16,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Literal
 
 from composer.engine.combine import LogPool
+from composer.engine.fuse_tree import FuseNode, ModelNode
 from composer.engine.generation import GenerationState
-from composer.engine.group import FuseNode, ModelNode
 from composer.engine.requests.base import END, Phase
 from composer.engine.requests.draw import Draw
 from composer.engine.requests.read_logits import Prefill

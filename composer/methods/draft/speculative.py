@@ -11,8 +11,8 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from composer.engine.fuse_tree import FuseNode
 from composer.engine.generation import GenerationState
-from composer.engine.group import FuseNode
 from composer.engine.requests.base import Phase
 from composer.engine.requests.read_logits import Prefill
 from composer.engine.requests.speculative import DraftingMembers, SpeculativeStep

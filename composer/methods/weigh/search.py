@@ -18,7 +18,7 @@ from composer.values.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from composer.engine.group import FuseNode
+    from composer.engine.fuse_tree import FuseNode
     from composer.engine.parts import Member
     from composer.engine.sequence import SequenceState
     from composer.engine.sessions.prompt_weights import PromptWeights
