@@ -1,4 +1,7 @@
-"""Drawing one entry a row. A row's draw depends on its own numbers only, not on neighbours."""
+"""Drawing one entry a row: temperature, top-k, top-p and min-p, or the likeliest entry.
+
+A row's draw depends only on that row, not on the other rows of the batch.
+"""
 
 from __future__ import annotations
 
@@ -18,34 +21,42 @@ __all__ = ["draw", "draw_column", "filtered", "likeliest", "sampling_probabiliti
 
 
 _BLOCK = 256  # columns; near the root of a usual vocabulary's size
-COLDEST = 1e-4
-"""Below this a temperature is greedy in all but name, and its quotients leave float32."""
+MIN_TEMPERATURE = 1e-4
+"""Lower temperatures are raised to this: they draw the same entries, and float32 can hold it."""
 
 
 def draw(
-    said: Distributions, rows: Sequence[int], how: Sequence[Sampling], luck: Sequence[float]
+    distributions: Distributions,
+    rows: Sequence[int],
+    sampling: Sequence[Sampling],
+    uniforms: Sequence[float],
 ) -> Tensor:
-    """Draw an entry [row] for each of some rows; `luck` is uniform in [0, 1)."""
-    chosen = likeliest(_of(said.scores, rows))  # columns, up to the end
-    plain = [n for n, s in enumerate(how) if s.temperature > 0 and not _filters(s)]
-    cut = [n for n, s in enumerate(how) if s.temperature > 0 and _filters(s)]
-    if plain:
-        logprobs = _tempered(said, [rows[n] for n in plain], [how[n] for n in plain])
-        chosen[plain] = _pick(logprobs, luck, plain)
-    if cut:
-        some = [how[n] for n in cut]
-        logprobs = _tempered(said, [rows[n] for n in cut], some)
-        ranked, entries = logprobs.sort(dim=-1, descending=True, stable=True)
-        place = _pick(filtered(ranked, some), luck, cut)
-        chosen[cut] = entries.gather(-1, place[:, None])[:, 0]
-    return said.entries_at(torch.tensor(list(rows), device=chosen.device), chosen)
+    """Draw one entry for each of `rows` [n]; each has its sampling options and a uniform draw.
+
+    `uniforms` are in [0, 1); a temperature of 0 takes the likeliest entry. Returns entries [n].
+    """
+    columns = likeliest(_select(distributions.scores, rows))
+    unfiltered = [n for n, s in enumerate(sampling) if s.temperature > 0 and not _filters(s)]
+    filtering = [n for n, s in enumerate(sampling) if s.temperature > 0 and _filters(s)]
+    if unfiltered:
+        logprobs = _tempered(
+            distributions, [rows[n] for n in unfiltered], [sampling[n] for n in unfiltered]
+        )
+        columns[unfiltered] = _draw(logprobs, uniforms, unfiltered)
+    if filtering:
+        filters = [sampling[n] for n in filtering]
+        logprobs = _tempered(distributions, [rows[n] for n in filtering], filters)
+        ranked, ranked_columns = logprobs.sort(dim=-1, descending=True, stable=True)
+        ranks = _draw(filtered(ranked, filters), uniforms, filtering)
+        columns[filtering] = ranked_columns.gather(-1, ranks[:, None])[:, 0]
+    return distributions.entries_at(torch.tensor(list(rows), device=columns.device), columns)
 
 
 def likeliest(scores: Tensor) -> Tensor:
-    """The column [row] of the largest score, the first of equals.
+    """Return the column [row] of the highest score; of equal scores, the first.
 
-    On a CPU, a maximum is found many times sooner than its place: the place is looked for in the
-    block of columns that has it only.
+    On a CPU, `amax` is many times faster than `argmax`: so the highest block of columns is
+    searched for first, then the column within it.
     """
     width = scores.shape[-1]
     whole = width // _BLOCK * _BLOCK
@@ -61,62 +72,69 @@ def likeliest(scores: Tensor) -> Tensor:
 
 
 def sampling_probabilities(
-    said: Distributions, rows: Sequence[int], how: Sequence[Sampling]
+    distributions: Distributions, rows: Sequence[int], sampling: Sequence[Sampling]
 ) -> Tensor:
-    """Probabilities [some rows, column], float64, that draws of a temperature above 0 go by."""
-    logprobs = _tempered(said, rows, how)
-    cut = [n for n, s in enumerate(how) if _filters(s)]
-    if cut:
-        ranked, columns = logprobs[cut].sort(dim=-1, descending=True, stable=True)
-        kept = filtered(ranked, [how[n] for n in cut])
-        logprobs[cut] = torch.empty_like(kept).scatter_(-1, columns, kept)
+    """Probabilities [n, column], float64, by which `draw` samples some rows.
+
+    All temperatures must be above 0.
+    """
+    logprobs = _tempered(distributions, rows, sampling)
+    filtering = [n for n, s in enumerate(sampling) if _filters(s)]
+    if filtering:
+        ranked, columns = logprobs[filtering].sort(dim=-1, descending=True, stable=True)
+        kept = filtered(ranked, [sampling[n] for n in filtering])
+        logprobs[filtering] = torch.empty_like(kept).scatter_(-1, columns, kept)
     return logprobs.double().softmax(-1)
 
 
-def draw_column(weights: Tensor, luck: Sequence[float]) -> Tensor:
+def draw_column(weights: Tensor, uniforms: Sequence[float]) -> Tensor:
     """Draw a column [row] by weights [row, column] that need not add up to 1."""
-    reached = weights.cumsum(-1)
-    bound = _column(luck, weights) * reached[:, -1:]
-    return (reached <= bound).sum(-1).clamp(max=weights.shape[-1] - 1)
+    cumulated = weights.cumsum(-1)
+    bound = _column(uniforms, weights) * cumulated[:, -1:]
+    return (cumulated <= bound).sum(-1).clamp(max=weights.shape[-1] - 1)
 
 
-def filtered(ranked: Tensor, how: Sequence[Sampling]) -> Tensor:
-    """Rule out all but the nucleus; ranked log-probabilities [row, rank], likeliest first.
+def filtered(ranked: Tensor, sampling: Sequence[Sampling]) -> Tensor:
+    """Apply top-k, top-p (arXiv:1904.09751) and min-p (arXiv:2407.01082), in this order.
 
-    top-k, then top-p (arXiv:1904.09751), then min-p (arXiv:2407.01082); rank 0 always stays.
+    `ranked` are log-probabilities [row, rank], likeliest first; those that are filtered out become
+    minus infinity. Rank 0 always stays.
     """
     p = ranked.double().exp()
     rank = torch.arange(ranked.shape[-1], device=ranked.device)
-    top_k = _column([s.top_k or ranked.shape[-1] for s in how], ranked)
+    top_k = _column([s.top_k or ranked.shape[-1] for s in sampling], ranked)
     keep = rank < top_k
     p = torch.where(keep, p, 0.0)
     p = p / p.sum(-1, keepdim=True)
-    keep &= p.cumsum(-1) - p < _column([s.top_p for s in how], ranked)
-    keep &= p >= _column([s.min_p for s in how], ranked) * p[:, :1]
+    keep &= p.cumsum(-1) - p < _column([s.top_p for s in sampling], ranked)
+    keep &= p >= _column([s.min_p for s in sampling], ranked) * p[:, :1]
     keep[:, 0] = True
     return ranked.masked_fill(~keep, -torch.inf)
 
 
-def _filters(how: Sampling) -> bool:
-    return how.top_k > 0 or how.top_p < 1 or how.min_p > 0
+def _filters(sampling: Sampling) -> bool:
+    return sampling.top_k > 0 or sampling.top_p < 1 or sampling.min_p > 0
 
 
-def _of(scores: Tensor, rows: Sequence[int]) -> Tensor:
-    """Some rows of scores [row, entry]; all of them without a copy."""
+def _select(scores: Tensor, rows: Sequence[int]) -> Tensor:
+    """Some rows of scores [row, column]; all of them without a copy."""
     return scores if list(rows) == list(range(len(scores))) else scores[list(rows)]
 
 
-def _tempered(said: Distributions, rows: Sequence[int], how: Sequence[Sampling]) -> Tensor:
-    """Log-probabilities [row, entry] at each row's temperature."""
-    logprobs = said.logprobs(rows)
+def _tempered(
+    distributions: Distributions, rows: Sequence[int], sampling: Sequence[Sampling]
+) -> Tensor:
+    """Log-probabilities [n, column] of some rows at each row's temperature."""
+    logprobs = distributions.logprobs(rows)
     return (
-        logprobs / _column([max(s.temperature, COLDEST) for s in how], logprobs).float()
+        logprobs
+        / _column([max(s.temperature, MIN_TEMPERATURE) for s in sampling], logprobs).float()
     ).log_softmax(-1)
 
 
-def _pick(logprobs: Tensor, luck: Sequence[float], rows: Sequence[int]) -> Tensor:
-    """Where the cumulated probability [row, entry] passes the row's luck."""
-    return draw_column(logprobs.double().exp(), [luck[n] for n in rows])
+def _draw(logprobs: Tensor, uniforms: Sequence[float], rows: Sequence[int]) -> Tensor:
+    """Draw a column [row] by log-probabilities [row, column]; `rows` are those of `uniforms`."""
+    return draw_column(logprobs.double().exp(), [uniforms[n] for n in rows])
 
 
 def _column(values: Sequence[float], like: Tensor) -> Tensor:

@@ -1,4 +1,7 @@
-"""Where one answer stands: for each model of a group, the tokens it was given and its row."""
+"""One sequence of a group: its entries, and each model's tokens and cache row.
+
+A session appends entries; the next engine step feeds each model the tokens that it has not read.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +26,9 @@ T = TypeVar("T", bound=Exception)
 
 @dataclass(eq=False, slots=True)
 class TokenCount:
-    """What forks of one track share: the prompt's length, and passes made for any of them.
+    """What a member state shares with its forks: prompt tokens, and forward passes of all of them.
 
-    `spoilt` says that a row of one of them, and so of all, may hold what is not a number.
+    `may_hold_nan` says that the caches may hold NaN, so that freed rows must be wiped.
     """
 
     prompt: int = 0
@@ -35,9 +38,10 @@ class TokenCount:
 
 @dataclass(eq=False)
 class MemberState:
-    """One model's side of the text: `ids` all its tokens, of which `row` holds the first ones.
+    """One model's part of a sequence: `ids` are all its tokens, and `row` has read the first ones.
 
-    `marks[n]` counts the tokens before entry n of the answer, `start` those before the answer.
+    `entry_starts[n]` is the number of tokens before entry n of the sequence, `answer_start` the
+    number of tokens before the answer.
     """
 
     slot: ModelSlot
@@ -49,23 +53,28 @@ class MemberState:
 
     @property
     def remaining_context(self) -> int:
-        """How many tokens more the model can be given."""
+        """How many more tokens fit into the model's context; negative if there are too many."""
         limit = self.slot.runner.model.context
         return 1 << 30 if limit is None else limit - len(self.ids)
 
     def close(self) -> None:
-        """Give the row back."""
+        """Free the row."""
         self.slot.runner.rows.free(self.row, wipe=self.counts.may_hold_nan)
 
 
 class MemberDropped(ModelError):
-    """No error: a member has left the fuse, and what was asked is asked again of the others."""
+    """A member was dropped from the fuse: the request is asked again of the other members.
+
+    This is a signal inside the engine. It never reaches a job.
+    """
 
 
 class SequenceState:
-    """A place in a text that a group reads or writes, entry by entry.
+    """A text that a group reads or writes, entry by entry.
 
-    `written` is how many tokens the answer has here; who writes part of it says where that begins.
+    `entries` are those after the prompt, `states` the running models by slot, `weights` those of
+    the group's members. `answer_length` counts the tokens of the answer; a session that writes a
+    later part of an answer sets where it begins. `dropped` has the reason for each dropped member.
     """
 
     def __init__(
@@ -83,14 +92,17 @@ class SequenceState:
     def open(
         cls, group: Group, weights: Sequence[float], ids: dict[int, list[int]]
     ) -> SequenceState:
-        """Begin after each leaf's tokens; rows are opened here and closed by `close`."""
-        wrong = {slot: _unreadable(group.slots[slot], given) for slot, given in ids.items()}
+        """Open a sequence after each slot's prompt tokens; `close` frees its rows.
+
+        Raises ModelError where a prompt cannot be read (E505, E701, E703) and its member must stay.
+        """
+        errors = {slot: _prompt_error(group.slots[slot], prompt) for slot, prompt in ids.items()}
         sequence = cls(group, weights, {})
         try:
-            for slot, given in ids.items():
-                if wrong[slot] is None:
-                    sequence.states[slot] = _begun(group.slots[slot], given)
-            for slot, error in wrong.items():
+            for slot, prompt in ids.items():
+                if errors[slot] is None:
+                    sequence.states[slot] = _opened(group.slots[slot], prompt)
+            for slot, error in errors.items():
                 if error is not None:
                     sequence.drop_or_raise(slot, error)
         except BaseException:
@@ -100,21 +112,21 @@ class SequenceState:
 
     @property
     def first_slot(self) -> int:
-        """The first leaf that runs: whose tokens a given text is cut into."""
+        """The first slot that runs; its tokenizer splits texts into entries (see `encode`)."""
         return next(iter(self.states))
 
     @property
     def remaining_context(self) -> int:
-        """How many tokens more every model can be given."""
+        """How many more tokens fit into the context of every model."""
         return min(state.remaining_context for state in self.states.values())
 
     def extend(self, entries: Iterable[int]) -> None:
-        """Go on by some entries."""
+        """Append some entries."""
         for entry in entries:
             self.append(entry)
 
     def append(self, entry: int) -> None:
-        """Go on by one entry: each model is given its token of it, or the tokens of its bytes."""
+        """Append one entry: each model gets its own token for it, or the tokens of its bytes."""
         for slot, state in self.states.items():
             state.entry_starts.append(len(state.ids))
             token = self.group.token_of[slot][entry]
@@ -127,7 +139,7 @@ class SequenceState:
         self.answer_length += 1
 
     def truncate(self, count: int) -> None:
-        """Go back to the first `count` entries; caches are cut back, not made anew."""
+        """Keep the first `count` entries; caches are cropped, not read again."""
         for state in self.states.values():
             if count < len(state.entry_starts):
                 del state.ids[state.entry_starts[count] :], state.entry_starts[count:]
@@ -136,12 +148,12 @@ class SequenceState:
         del self.entries[count:]
 
     def snapshot(self) -> None:
-        """Make it cheap to come back here for models that cannot be cut back."""
+        """Keep a copy of caches that cannot be cropped, so that it is cheap to come back here."""
         for state in self.states.values():
             state.slot.runner.rows.snapshot(state.row)
 
     def fork(self) -> SequenceState:
-        """A second cursor at the same place, with rows of its own."""
+        """Return a copy of the sequence with cache rows of its own."""
         twin = SequenceState(self.group, self.weights, {})
         try:
             for slot, state in self.states.items():
@@ -154,7 +166,7 @@ class SequenceState:
         return twin
 
     def set_weights(self, weights: Sequence[float]) -> None:
-        """Go on with other weights; rows of members that have none are given back."""
+        """Set the members' weights; models that no longer contribute free their rows."""
         self.weights = tuple(weights)
         for slot in set(self.states) - set(self.group.running_slots(weights)):
             state = self.states.pop(slot)
@@ -162,9 +174,9 @@ class SequenceState:
             self.dropped_states.append(state)
 
     def drop(self, slot: int, error: T) -> T | MemberDropped:
-        """Go on without the member of a leaf that failed, if the fuse says so.
+        """Drop the member of a slot that failed, if the fuse has `leave`.
 
-        Returns `MemberDropped`; or the error itself, where the member leads or was the last.
+        Returns `MemberDropped`; or the error itself if the member leads or is the last one.
         """
         weights = self.group.weights_without(slot, self.weights)
         if weights is None:
@@ -175,12 +187,15 @@ class SequenceState:
         return MemberDropped("E701", f"{name} was dropped: {error}")
 
     def drop_or_raise(self, slot: int, error: Exception) -> None:
-        """Go on without the member of a leaf, or raise what was wrong with it."""
+        """Drop the member of a slot, or raise its error if it must stay."""
         if not isinstance(self.drop(slot, error), MemberDropped):
             raise error
 
     def drop_full_members(self) -> bool:
-        """Go on without members that have no room left; say whether there is room then."""
+        """Drop members whose context is full, where the fuse allows it.
+
+        Returns whether every model that is left has room.
+        """
         for slot, state in list(self.states.items()):
             if state.remaining_context < 0 and slot in self.states:
                 context = state.slot.runner.model.context
@@ -188,29 +203,29 @@ class SequenceState:
         return self.remaining_context >= 0
 
     def close(self) -> None:
-        """Give the rows back; the cursor is over."""
+        """Free the rows; the sequence cannot be used any more."""
         for state in self.states.values():
             state.close()
         self.states = {}
 
     def encode(self, text: bytes) -> list[int]:
-        """Entries that go on with a text; raises ModelError if not all models can write it."""
+        """Split a text into entries; raises ModelError (E711) if a model cannot write it."""
         models = [state.slot.runner.model for state in self.states.values()]
         entries = self.group.entries_of(self.first_slot, models[0].vocabulary.extend(text))
         if self.group.bytes_of(entries) != text:
-            lack = [model.name for model in models if not model.vocabulary.writes(text)]
+            names = [model.name for model in models if not model.vocabulary.writes(text)]
             raise ModelError(
                 "E711",
-                f"{', '.join(lack) or 'a member'} cannot write all of the text {text[:32]!r}",
+                f"{', '.join(names) or 'a member'} cannot write all of the text {text[:32]!r}",
                 "leave this member out of the fuse, or use a model whose tokenizer has every byte",
             )
         return entries
 
     def continuation(self, last: bytes, new: bytes) -> tuple[int, list[int]]:
-        """How many entries stay, and which follow them, to go on with `new` after `last`.
+        """How to append `new` to a sequence that ends with the text `last`.
 
-        `last` is the text's end; where the two are tokenized otherwise together, what stays ends
-        where they begin to differ.
+        Returns how many entries stay and the entries that follow them. Entries at the end do not
+        stay if the tokenizer splits `last + new` otherwise than `last` alone.
         """
         before, after = self.encode(last), self.encode(last + new)
         same = next(
@@ -219,56 +234,56 @@ class SequenceState:
         )
         start = len(self.entries) - len(before)
         if same < len(before) and self.entries[start:] != before:
-            return len(self.entries), self.encode(new)  # these are a model's own tokens: they stay
+            return len(self.entries), self.encode(new)  # the model's own tokens always stay
         return start + same, after[same:]
 
     def usage(self) -> dict[str, Usage]:
-        """What each model was given so far; equal names add up."""
-        found: dict[str, Usage] = {}
+        """Calls, prompt tokens and completion tokens by model name; equal names add up."""
+        usage: dict[str, Usage] = {}
         for state in (*self.states.values(), *self.dropped_states):
             written = len(state.ids) - state.counts.prompt
-            own = Usage(state.counts.calls, state.counts.prompt, written)
-            found[state.slot.name] = found.get(state.slot.name, Usage()) + own
-        return found
+            state_usage = Usage(state.counts.calls, state.counts.prompt, written)
+            usage[state.slot.name] = usage.get(state.slot.name, Usage()) + state_usage
+        return usage
 
 
 def messages_for(slot: ModelSlot, query: Query) -> tuple[Message, ...]:
-    """What a leaf reads: the query, or what the leaf's own prompt makes of it."""
+    """Return the messages for a slot: the query, or what the slot's own prompt makes of it."""
     return query.messages if slot.prompt is None else (("user", slot.prompt.render(query)),)
 
 
 def prompt_tokens(slot: ModelSlot, query: Query, prefix: str) -> list[int]:
-    """Tokens of the leaf's prompt and of the answer's beginning."""
+    """Return the tokens of the query as the slot's model reads it, and of the answer's prefix."""
     model = slot.runner.model
     ids = model.render(messages_for(slot, query), slot.chat)
     return [*ids, *model.vocabulary.extend(prefix.encode())] if prefix else ids
 
 
-def _unreadable(slot: ModelSlot, given: Sequence[int]) -> ModelError | None:
-    """Why a leaf cannot begin with a prompt, if it cannot."""
+def _prompt_error(slot: ModelSlot, prompt: Sequence[int]) -> ModelError | None:
+    """Return what is wrong with a slot's prompt tokens; None if nothing is."""
     model = slot.runner.model
-    if not given:
+    if not prompt:
         return ModelError("E701", f"the prompt of {model.name} is empty")
-    if model.context is not None and len(given) > model.context:
+    if model.context is not None and len(prompt) > model.context:
         return ModelError(
             "E703",
-            f"the prompt has {len(given)} tokens, but the context of {model.name} is "
+            f"the prompt has {len(prompt)} tokens, but the context of {model.name} is "
             f"{model.context} tokens",
             "shorten the prompt, or leave this member out",
         )
-    if max(given) >= model.rows:
+    if max(prompt) >= model.rows:
         return ModelError(
             "E505",
-            f"the tokenizer of {model.name} gives token {max(given)} for this prompt, but its "
+            f"the tokenizer of {model.name} gives token {max(prompt)} for this prompt, but its "
             f"weights have only {model.rows} tokens",
             "put the tokenizer that the model was trained with into its folder",
         )
     return None
 
 
-def _begun(slot: ModelSlot, given: list[int]) -> MemberState:
-    row, count = slot.runner.rows.allocate(), TokenCount(prompt=len(given))
-    return MemberState(slot, row, given, counts=count, answer_start=len(given))
+def _opened(slot: ModelSlot, prompt: list[int]) -> MemberState:
+    row, counts = slot.runner.rows.allocate(), TokenCount(prompt=len(prompt))
+    return MemberState(slot, row, prompt, counts=counts, answer_start=len(prompt))
 
 
 def _copy(state: MemberState) -> MemberState:
