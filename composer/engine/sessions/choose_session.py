@@ -1,4 +1,4 @@
-"""Which session writes an answer, and the groups that it needs."""
+"""Which session generates an answer, and the groups that it needs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["choose_session"]
 def choose_session(
     job: Generate, on_text: Callable[[str], None] | None
 ) -> tuple[tuple[Model, ...], Start]:
-    """The models that a job needs ready as groups, and how to begin once they are."""
+    """Return the models that a job needs as groups, and what makes its session of these groups."""
     inner, outer = _unwrapped(job.model)
     match inner:
         case SpanFuse():
@@ -50,7 +50,7 @@ def _all(fuse: Fuse, outer: Callable[[Model], Model]) -> tuple[Model, ...]:
 
 
 def _unwrapped(model: Model) -> tuple[Model, Callable[[Model], Model]]:
-    """The model without its prompt, and how to give that prompt to others."""
+    """Return a model without its prompts, and a function that gives these prompts to others."""
     if not isinstance(model, Prompted):
         return model, lambda other: other
     inner, outer = _unwrapped(model.model)

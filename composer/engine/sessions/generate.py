@@ -1,4 +1,4 @@
-"""Writing an answer token by token."""
+"""Generating an answer token by token."""
 
 from __future__ import annotations
 
@@ -26,28 +26,27 @@ __all__ = ["draw_until_end", "generate", "open_sequence", "total_usage"]
 
 
 def open_sequence(group: Group, job: Generate, weights: Sequence[float]) -> SequenceState:
-    """Open a cursor where the job's answer begins, or goes on from its prefix."""
-    ids = {
-        slot: prompt_tokens(group.slots[slot], job.query, job.prefix)
-        for slot in group.running_slots(weights)
-    }
+    """Open a sequence after the job's prompt and its prefix, which counts as part of the answer."""
+    slots = group.running_slots(weights)
+    ids = {slot: prompt_tokens(group.slots[slot], job.query, job.prefix) for slot in slots}
     sequence = SequenceState.open(group, weights, ids)
-    for state in sequence.states.values():  # what is gone on from is of the answer
-        state.answer_start -= len(state.slot.runner.model.vocabulary.extend(job.prefix.encode()))
+    prefix = job.prefix.encode()
+    for state in sequence.states.values():
+        state.answer_start -= len(state.slot.runner.model.vocabulary.extend(prefix))
     return sequence
 
 
 async def generate(
     group: Group, model: Model, job: Generate, on_text: Callable[[str], None] | None
 ) -> Completion:
-    """Draw until the answer ends, with the weights that the model says."""
+    """Draw token after token until the answer ends, with the weights of `model`."""
     answer = GenerationState(job.sampling, on_text)
-    luck = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
+    rng = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
     sequence = open_sequence(group, job, group.weights(model))
     try:
         await set_prompt_weights(sequence, job.query)
         weights = prompt_weights_of(sequence)
-        await draw_until_end(sequence, answer, luck)
+        await draw_until_end(sequence, answer, rng)
         usage = total_usage(sequence, answer)
     finally:
         sequence.close()
@@ -59,31 +58,32 @@ async def generate(
 async def draw_until_end(
     sequence: SequenceState,
     answer: GenerationState,
-    luck: random.Random,
-    over: Callable[[Draw, Drawn], bool] | None = None,
+    rng: random.Random,
+    hands_over: Callable[[Draw, Drawn], bool] | None = None,
 ) -> None:
-    """Draw until the answer ends, or until `over` says that somebody else goes on from here.
+    """Draw tokens until the answer ends, or until `hands_over` returns True.
 
-    What `over` is asked about is not written if it says yes.
+    `hands_over` is asked about each token that is drawn; where it returns True, the token is not
+    part of the answer.
     """
     while answer.finish is None:
         if not sequence.drop_full_members():
             answer.finish = "context"
             return
-        request = Draw(sequence, answer.sampling, luck.random())
-        found = await request
-        if over is not None and over(request, found):
+        request = Draw(sequence, answer.sampling, rng.random())
+        drawn = await request
+        if hands_over is not None and hands_over(request, drawn):
             return
-        ends = found.entry in sequence.group.space.ends
-        answer.add(sequence.group.piece(found.entry), found.logprob, ends=ends)
+        ends = drawn.entry in sequence.group.space.ends
+        answer.add(sequence.group.piece(drawn.entry), drawn.logprob, ends=ends)
         if not ends:
-            sequence.append(found.entry)
+            sequence.append(drawn.entry)
         if answer.finish is None and answer.sampling.max_length is not None:
             longest = max(len(state.ids) for state in sequence.states.values())
             answer.finish = "length" if longest >= answer.sampling.max_length else None
 
 
 def total_usage(sequence: SequenceState, answer: GenerationState) -> dict[str, Usage]:
-    """What each model was given, and the end that all of them said."""
-    ended = int(answer.finish == "stop" and answer.tokens[-1:] == [""])
-    return {name: u + Usage(0, 0, ended) for name, u in sequence.usage().items()}
+    """Usage by model name, with the end token that every model wrote, if the answer has one."""
+    end_tokens = int(answer.finish == "stop" and answer.tokens[-1:] == [""])
+    return {name: u + Usage(0, 0, end_tokens) for name, u in sequence.usage().items()}

@@ -1,4 +1,4 @@
-"""What a fuse that weighs by its prompt does before the first token."""
+"""Weights that a fuse computes once, from the prompt, before the first token."""
 
 from __future__ import annotations
 
@@ -16,31 +16,34 @@ __all__ = ["PromptWeights", "prompt_weights_of", "set_prompt_weights"]
 
 
 class PromptWeights(Protocol):
-    """Factors for the members' weights, in their order; a member of factor 0 is not run."""
+    """Computes a factor for the weight of each member; a member with factor 0 does not run."""
 
     def __call__(self, sequence: SequenceState, query: Query) -> Awaitable[tuple[float, ...]]:
-        """Find them from the prompts that the members of a cursor read."""
+        """Return the factors in the order of members; `sequence` stands after their prompts."""
 
 
 async def set_prompt_weights(sequence: SequenceState, query: Query) -> None:
-    """Give a cursor at the beginning of its answer the weights that its prompt asks for."""
-    prior: PromptWeights | None = sequence.group.prompt_weights
-    if prior is None:
+    """Set the weights that the fuse computes from the prompt, if it does.
+
+    Raises ModelError (E701) if no member has a weight above zero then.
+    """
+    compute: PromptWeights | None = sequence.group.prompt_weights
+    if compute is None:
         return
-    factors = await prior(sequence, query)
-    found = [w * f for w, f in zip(sequence.weights, factors, strict=True)]
-    total = sum(found)
+    factors = await compute(sequence, query)
+    weights = [w * f for w, f in zip(sequence.weights, factors, strict=True)]
+    total = sum(weights)
     if not total > 0:
         raise ModelError(
             "E701",
             "every member of the fuse has the weight zero after reading the prompt",
             "write `weights = [...]` instead of `weigh`",
         )
-    sequence.set_weights([each / total for each in found])
+    sequence.set_weights([weight / total for weight in weights])
 
 
 def prompt_weights_of(sequence: SequenceState) -> dict[str, float]:
-    """The weights that a prompt gave, by member; nothing for a fuse that does not ask it."""
+    """The weights that were computed from the prompt, by member; empty if they are fixed."""
     group = sequence.group
     if group.prompt_weights is None:
         return {}
