@@ -29,59 +29,60 @@ __all__ = ["hand_off"]
 async def hand_off(
     handoff: Handoff, groups: Sequence[Group], job: Generate, on_text: Callable[[str], None] | None
 ) -> Completion:
-    """Let the first member write, and whoever it is handed to go on to the end.
+    """Generate with the first member until its rule hands the answer over; that member goes on.
 
-    ETR, arXiv:2403.16854. The text goes over, not the tokens, so that any model can take it.
+    ETR, arXiv:2403.16854. The text is handed over, not the tokens, so that any model can go on.
     """
     when = cast("When", handoff.when.load()(handoff.names[1:]))
     answer = GenerationState(job.sampling, on_text)
-    luck = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
-    parts: list[tuple[str, Group, Mapping[str, Usage]]] = []
-    gone: dict[str, str] = {}
+    rng = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
+    usages: list[tuple[str, Group, Mapping[str, Usage]]] = []
+    dropped: dict[str, str] = {}
     spans: list[Span] = []
-    chosen: int | None = 0
-    while chosen is not None:
-        place, written = chosen, len(answer.writer.text)
+    next_member: int | None = 0
+    while next_member is not None:
+        member, start = next_member, len(answer.writer.text)
         part = replace(job, prefix=job.prefix + answer.writer.text)
-        chosen, sequence, usage = await _stretch(
-            groups[place],
-            part,
-            handoff.members[place],
-            answer,
-            luck,
-            None if place else when,
+        rule = None if member else when
+        next_member, sequence, usage = await _generate_part(
+            groups[member], part, handoff.members[member], answer, rng, rule
         )
-        name = handoff.names[place]
-        parts.append((name, groups[place], usage))
-        gone |= sequence.dropped
-        spans.append(Span(answer.writer.text[written:], name, {}, {}))
-    return replace(answer.close(usage_by_member(parts)), spans=tuple(spans), left=gone)
+        name = handoff.names[member]
+        usages.append((name, groups[member], usage))
+        dropped |= sequence.dropped
+        spans.append(Span(answer.writer.text[start:], name, {}, {}))
+    return replace(answer.close(usage_by_member(usages)), spans=tuple(spans), left=dropped)
 
 
-async def _stretch(  # noqa: PLR0913  # what one stretch of an answer is made of
+async def _generate_part(  # noqa: PLR0913  # what one part of an answer is made of
     group: Group,
     job: Generate,
     member: Model,
     answer: GenerationState,
-    luck: random.Random,
+    rng: random.Random,
     when: When | None,
 ) -> tuple[int | None, SequenceState, dict[str, Usage]]:
-    """One member's part of the answer: who goes on, where it ended, what each model was given."""
-    chosen: int | None = None
+    """Generate one member's part of the answer.
 
-    def over(request: Draw, found: Drawn) -> bool:
-        nonlocal chosen
-        if chosen is None and when is not None:
-            expert = when(request, found, answer)
-            chosen = None if expert is None else expert + 1
-        return chosen is not None and answer.writer.whole  # an expert cannot end half a character
+    Returns the number of the member that goes on (None at the end), the closed sequence, and the
+    usage by model.
+    """
+    next_member: int | None = None
+
+    def hands_over(request: Draw, drawn: Drawn) -> bool:
+        nonlocal next_member
+        if next_member is None and when is not None:
+            expert = when(request, drawn, answer)
+            next_member = None if expert is None else expert + 1
+        # the next member cannot complete half a character
+        return next_member is not None and answer.writer.whole
 
     sequence = open_sequence(group, job, group.weights(member))
     sequence.answer_length = len(answer.tokens)
     try:
         await set_prompt_weights(sequence, job.query)
-        await draw_until_end(sequence, answer, luck, over)
-        goes_on = chosen if answer.finish is None else None
-        return goes_on, sequence, total_usage(sequence, answer)
+        await draw_until_end(sequence, answer, rng, hands_over)
+        successor = next_member if answer.finish is None else None
+        return successor, sequence, total_usage(sequence, answer)
     finally:
         sequence.close()

@@ -1,4 +1,7 @@
-"""What the members of a fuse say while a given answer is read to them: what gates learn from."""
+"""Teacher forcing: the members' distributions at each token of a given answer.
+
+Gates and weights are fitted on these readings.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +32,11 @@ _AT_ONCE = 256  # positions whose logits are held at the same time
 
 @dataclass(frozen=True, eq=False)
 class MemberReadings:
-    """At each entry of an answer and at its end, what each member said before it.
+    """What each member predicted before each entry of an answer, and before its end.
 
-    `features` [entry, member, 3] of its distribution, `logprobs` [entry, member] in nats of what
-    came, `right` [entry, member] whether that was its likeliest, `hidden` [entry, size] the first
-    member's last hidden states, of size 0 unless they were asked for.
+    `features` [entry, member, 3] describe its distribution. `logprobs` [entry, member] are those of
+    the entry that came, in nats, and `correct` [entry, member] says whether it was the likeliest.
+    `hidden` [entry, size] are the first member's last hidden states; size 0 if not wanted.
     """
 
     features: Tensor
@@ -42,20 +45,23 @@ class MemberReadings:
     hidden: Tensor
 
     @classmethod
-    def join(cls, heard: Sequence[MemberReadings]) -> MemberReadings:
-        """Put several answers behind each other."""
+    def join(cls, readings: Sequence[MemberReadings]) -> MemberReadings:
+        """Concatenate the readings of several answers."""
         return cls(
-            torch.cat([each.features for each in heard]),
-            torch.cat([each.logprobs for each in heard]),
-            torch.cat([each.correct for each in heard]),
-            torch.cat([each.hidden for each in heard]),
+            torch.cat([reading.features for reading in readings]),
+            torch.cat([reading.logprobs for reading in readings]),
+            torch.cat([reading.correct for reading in readings]),
+            torch.cat([reading.hidden for reading in readings]),
         )
 
 
 async def teacher_force(
     group: Group, query: Query, text: str, *, hidden: bool = False
 ) -> MemberReadings:
-    """Read an answer to all members of a fuse after their prompts."""
+    """Read an answer to all members of a fuse after their prompts; nothing is generated.
+
+    Raises ModelError (E701) if a member cannot read it, E703 if it is too long for one.
+    """
     weights = (1.0,) * group.member_count
     ids = {n: prompt_tokens(group.slots[n], query, "") for n in group.running_slots(weights)}
     sequence = SequenceState.open(group, weights, ids)
@@ -68,52 +74,53 @@ async def teacher_force(
 async def _teacher_force(
     sequence: SequenceState, entries: Sequence[int], *, hidden: bool
 ) -> MemberReadings:
-    _complete(sequence)
+    _refuse_dropped(sequence)
     sequence.extend(entries)
     if sequence.remaining_context < 0:
         raise ModelError("E703", "the text is longer than the context of a member")
     targets = [*entries, None]
-    marks = {n: [*state.entry_starts, len(state.ids)] for n, state in sequence.states.items()}
-    lead = frozenset(sequence.group.first_slots[:1] if hidden else ())
-    found: list[MemberReadings] = []
+    positions = {n: [*state.entry_starts, len(state.ids)] for n, state in sequence.states.items()}
+    hidden_slots = frozenset(sequence.group.first_slots[:1] if hidden else ())
+    readings: list[MemberReadings] = []
     for start in range(0, len(targets), _AT_ONCE):
-        some = slice(start, start + _AT_ONCE)
-        at = {n: m[some] for n, m in marks.items()}
-        own = await ReadLogits(sequence, at, lead)
-        _complete(sequence)
-        logits = [own.get(n) for n in range(len(sequence.group.slots))]
-        found.append(_heard(sequence.group, logits, targets[some], hidden=hidden))
-    return MemberReadings.join(found)
+        part = slice(start, start + _AT_ONCE)
+        at = {slot: slot_positions[part] for slot, slot_positions in positions.items()}
+        by_slot = await ReadLogits(sequence, at, hidden_slots)
+        _refuse_dropped(sequence)
+        logits = [by_slot.get(slot) for slot in range(len(sequence.group.slots))]
+        readings.append(_readings(sequence.group, logits, targets[part], hidden=hidden))
+    return MemberReadings.join(readings)
 
 
-def _complete(sequence: SequenceState) -> None:
-    """Refuse to go on without members that left."""
+def _refuse_dropped(sequence: SequenceState) -> None:
+    """Raise ModelError (E701) if a member was dropped."""
     if sequence.dropped:
-        said = "; ".join(f"{name}: {why}" for name, why in sequence.dropped.items())
-        raise ModelError("E701", f"some members could not read the text: {said}")
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in sequence.dropped.items())
+        raise ModelError("E701", f"some members could not read the text: {reasons}")
 
 
-def _heard(
+def _readings(
     group: Group, logits: Sequence[Tensor | None], targets: Sequence[int | None], *, hidden: bool
 ) -> MemberReadings:
-    lined = group.aligned(logits)
+    """Compute the readings from logits [position, width] by slot; None as target is the end."""
+    aligned = group.aligned(logits)
     rows = torch.arange(len(targets), device=group.device)
-    every = sorted(group.space.ends)
-    ends = torch.tensor(every, dtype=torch.long, device=group.device)
-    last = torch.tensor([target is None for target in targets], device=group.device)
-    came = torch.tensor([target or 0 for target in targets], device=group.device)
-    logprobs, right = [], []
-    for n in range(len(lined.members)):
-        said = lined.to_entries(Distributions(lined.probabilities(n), linear=True))
-        logprobs.append(
-            torch.where(last, said.logprob_of_any(rows, every), said.logprobs_of(rows, came))
-        )
-        best = said.entries_at(rows, said.scores.argmax(-1))
-        right.append(torch.where(last, torch.isin(best, ends), best == came))
+    end_entries = sorted(group.space.ends)
+    ends = torch.tensor(end_entries, dtype=torch.long, device=group.device)
+    is_end = torch.tensor([target is None for target in targets], device=group.device)
+    entries = torch.tensor([target or 0 for target in targets], device=group.device)
+    logprobs, correct = [], []
+    for n in range(len(aligned.members)):
+        distribution = aligned.to_entries(Distributions(aligned.probabilities(n), linear=True))
+        end_logprobs = distribution.logprob_of_any(rows, end_entries)
+        entry_logprobs = distribution.logprobs_of(rows, entries)
+        logprobs.append(torch.where(is_end, end_logprobs, entry_logprobs))
+        best = distribution.entries_at(rows, distribution.scores.argmax(-1))
+        correct.append(torch.where(is_end, torch.isin(best, ends), best == entries))
     states = group.first_hidden_states(logits) if hidden else None
     return MemberReadings(
-        torch.stack([features(each) for each in lined.members], 1).cpu(),
+        torch.stack([features(member) for member in aligned.members], 1).cpu(),
         torch.stack(logprobs, 1).cpu(),
-        torch.stack(right, 1).cpu(),
+        torch.stack(correct, 1).cpu(),
         (torch.zeros(len(targets), 0) if states is None else states).cpu(),
     )
