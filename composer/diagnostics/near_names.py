@@ -53,6 +53,8 @@ def meant(advice: str) -> str | None:
 
 def _distance(word: str, other: str) -> float:
     """Give the share of letters that differ; a slip of case or a cut-off word counts little."""
+    from rapidfuzz.distance import OSA
+
     if word.lower() == other.lower():
         return 0.0
     short, long = sorted((_plain(word), _plain(other)), key=len)
@@ -62,24 +64,10 @@ def _distance(word: str, other: str) -> float:
         return CUT_OFF
     if len(long) > 2 * len(short):
         return 1.0
-    edits = _edits(short, long)
+    edits = OSA.distance(short, long)
     swapped = edits == 1 and sorted(short) == sorted(long)
     return SWAPPED if swapped else edits / len(long)
 
 
 def _plain(word: str) -> str:
     return word.lower().replace("_", "").replace("-", "")
-
-
-def _edits(left: str, right: str) -> int:
-    """Count insertions, deletions, replacements and swaps of neighbours."""
-    before: list[int] = []
-    row = list(range(len(right) + 1))
-    for i, a in enumerate(left, 1):
-        older, before, row = before, row, [i]
-        for j, b in enumerate(right, 1):
-            best = min(before[j] + 1, row[j - 1] + 1, before[j - 1] + (a != b))
-            if older and j > 1 and a == right[j - 2] and left[i - 2] == b:
-                best = min(best, older[j - 2] + 1)
-            row.append(best)
-    return row[-1]

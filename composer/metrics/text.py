@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from composer.metrics.numbers import last_number, number, numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Hashable, Sequence
 
 __all__ = [
     "contains",
@@ -87,15 +87,11 @@ def token_f1(text: str, reference: str) -> float:
     return _f_measure(shared.total(), len(ours), len(theirs))
 
 
-def edit_distance(left: Sequence[object], right: Sequence[object]) -> int:
+def edit_distance(left: Sequence[Hashable], right: Sequence[Hashable]) -> int:
     """The fewest insertions, deletions and replacements that turn one sequence into another."""
-    short, long = sorted((left, right), key=len)
-    row = list(range(len(short) + 1))
-    for i, a in enumerate(long, 1):
-        before, row[0] = row[0], i
-        for j, b in enumerate(short, 1):
-            before, row[j] = row[j], min(before + (a != b), row[j] + 1, row[j - 1] + 1)
-    return row[-1]
+    from rapidfuzz.distance import Levenshtein
+
+    return Levenshtein.distance(left, right)
 
 
 def similarity(left: str, right: str) -> float:
@@ -114,12 +110,9 @@ def _words(text: str) -> list[str]:
 
 def _common(left: Sequence[str], right: Sequence[str]) -> int:
     """The length of the longest common subsequence."""
-    row = [0] * (len(right) + 1)
-    for a in left:
-        corner = 0
-        for j, b in enumerate(right, 1):
-            corner, row[j] = row[j], corner + 1 if a == b else max(row[j], row[j - 1])
-    return row[-1]
+    from rapidfuzz.distance import LCSseq
+
+    return LCSseq.similarity(left, right)
 
 
 def _f_measure(shared: int, ours: int, theirs: int) -> float:
