@@ -221,7 +221,7 @@ def _chain(left: Expression, right: Expression) -> Expression:
 
 def _bank(branches: Sequence[tuple[str | None, Expression]]) -> Expression:
     made = tuple(tree.Branch(name, each.node, NOWHERE) for name, each in branches)
-    return _merged(tree.Bank(made, NOWHERE), *(each for _, each in branches))
+    return _merged(tree.Branches(made, NOWHERE), *(each for _, each in branches))
 
 
 def _merged(node: tree.Expr, *parts: Expression) -> Expression:

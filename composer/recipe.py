@@ -148,11 +148,11 @@ class Recipe:
         Mistakes where something is not what the recipe's lock says (E506), or where an estimator
         has learnt nothing yet (E509).
         """
-        from composer.compiler.fits import demand_taught
+        from composer.compiler.fits import demand_fitted
         from composer.run import Ensemble, open_cache
 
         self._hold()
-        demand_taught(self._answer, self.name, self.path)
+        demand_fitted(self._answer, self.name, self.path)
         path = None if isinstance(cache, bool) else Path(cache)
         kept = open_cache(path, warn) if cache else None
         return Ensemble(
@@ -177,10 +177,10 @@ class Recipe:
         return path
 
     def _hold(self) -> None:
-        from composer.compiler.plan import hold, lock_path, read_lock
+        from composer.compiler.plan import check_lock, lock_path, read_lock
 
         if self.path is not None and lock_path(self.path).exists():
-            hold(read_lock(lock_path(self.path)), self.optimized.root, self.path.parent)
+            check_lock(read_lock(lock_path(self.path)), self.optimized.root, self.path.parent)
 
     def _repr_html_(self) -> str:
         """Show the recipe in a notebook as the picture of what would run."""

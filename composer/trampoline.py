@@ -17,34 +17,34 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-class Work(Generic[T_co]):
+class DeepCall(Generic[T_co]):
     """A call of a `deep` function, which goes on when it is awaited, and then has its result."""
 
     __slots__ = ("coroutine", "result")
     result: T_co
 
-    def __init__(self, coroutine: Coroutine[Work[object], None, T_co]) -> None:
+    def __init__(self, coroutine: Coroutine[DeepCall[object], None, T_co]) -> None:
         self.coroutine = coroutine
 
-    def __await__(self) -> Generator[Work[object], None, T_co]:
+    def __await__(self) -> Generator[DeepCall[object], None, T_co]:
         """Hand the work over to `run`, and take its result."""
         yield self
         return self.result
 
 
-def deep(function: Callable[P, Coroutine[Work[object], None, T]]) -> Callable[P, Work[T]]:
+def deep(function: Callable[P, Coroutine[DeepCall[object], None, T]]) -> Callable[P, DeepCall[T]]:
     """Make a coroutine function one whose calls may await each other however deep they go."""
 
     @wraps(function)
-    def work(*args: P.args, **kwargs: P.kwargs) -> Work[T]:
-        return Work(function(*args, **kwargs))
+    def work(*args: P.args, **kwargs: P.kwargs) -> DeepCall[T]:
+        return DeepCall(function(*args, **kwargs))
 
     return work
 
 
-def run(work: Work[T]) -> T:
+def run(work: DeepCall[T]) -> T:
     """Do a piece of work and all that it awaits; what goes wrong is raised where it is awaited."""
-    stack: list[Work[object]] = [work]
+    stack: list[DeepCall[object]] = [work]
     trouble: BaseException | None = None
     while stack:
         coroutine = stack[-1].coroutine

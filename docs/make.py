@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composer.backends import BACKENDS
-from composer.compiler.plan.explain import about_backend, about_part, about_step
+from composer.compiler.plan.explain import explain_backend, explain_part, explain_step
 from composer.diagnostics import CODES
 from composer.methods import TEMPLATES, parts
 from composer.steps import STEPS
@@ -20,7 +20,7 @@ from composer.steps import STEPS
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from composer.compiler.plan.explain import About
+    from composer.compiler.plan.explain import Explanation
 
 HERE = Path(__file__).parent
 GROUPS = {
@@ -53,19 +53,19 @@ def _reference() -> Iterator[str]:
     yield "## Steps"
     for step in STEPS.values():
         if not step.sign:
-            yield from _entry(about_step(step))
+            yield from _entry(explain_step(step))
     yield ""
     yield "## Parts"
     for kind, named in parts().items():
         yield ""
         yield f"### Of the kind `{kind}`"
         for part in named.values():
-            yield from _entry(about_part(kind, part), level=4)
+            yield from _entry(explain_part(kind, part), level=4)
     yield from _lists()
     yield ""
     yield "## Backends of models"
     for backend in BACKENDS.values():
-        yield from _entry(about_backend(backend))
+        yield from _entry(explain_backend(backend))
 
 
 def _lists() -> Iterator[str]:
@@ -76,7 +76,7 @@ def _lists() -> Iterator[str]:
         yield from ("", f"### `{name}`", "", "```text", template.text.strip(), "```")
 
 
-def _entry(about: About, level: int = 3) -> Iterator[str]:
+def _entry(about: Explanation, level: int = 3) -> Iterator[str]:
     brackets = f"({', '.join(about.brackets)})" if about.brackets else ""
     yield ""
     yield f"{'#' * level} `{about.name}{brackets}`"

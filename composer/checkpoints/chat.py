@@ -157,11 +157,11 @@ class ChatTemplate:
     ) -> str:
         from jinja2 import TemplateError
 
-        from composer.sandbox.templates import rendered
+        from composer.sandbox.templates import render_template
 
         values = {**self._variables, "messages": turns, _ANSWERING: answering}
         try:
-            return rendered(self._compiled, values, limits)
+            return render_template(self._compiled, values, limits)
         except TemplateError as error:
             raise ModelError("E708", f"the chat template of {self.name} fails: {error}") from error
 
@@ -277,10 +277,10 @@ def folded(messages: Sequence[Message]) -> list[Message]:
 def _compiled(text: str, name: str) -> jinja2.Template:
     from jinja2 import TemplateSyntaxError
 
-    from composer.sandbox.templates import compiled
+    from composer.sandbox.templates import compile_template
 
     try:
-        return compiled(_environment(), text)
+        return compile_template(_environment(), text)
     except TemplateSyntaxError as error:
         said = f"the chat template of {name} is not valid: {error.message} (line {error.lineno})"
         raise ModelError("E409", said, "choose another template, or correct the file") from None

@@ -96,17 +96,17 @@ def _parts() -> set[str]:
 
 
 def _step(name: str) -> str:
-    from composer.compiler.plan.explain import about_step
+    from composer.compiler.plan.explain import explain_step
     from composer.diagnostics import did_you_mean
     from composer.steps import STEPS
 
     if name not in STEPS:
         raise click.UsageError(f"unknown step `{name}`: {did_you_mean(name, _steps())}")
-    return "\n".join(about_step(STEPS[name]).lines())
+    return "\n".join(explain_step(STEPS[name]).lines())
 
 
 def _part(name: str) -> str:
-    from composer.compiler.plan.explain import about_part
+    from composer.compiler.plan.explain import explain_part
     from composer.diagnostics import did_you_mean
     from composer.methods import parts
 
@@ -115,4 +115,4 @@ def _part(name: str) -> str:
     ]
     if not found:
         raise click.UsageError(f"unknown part `{name}`: {did_you_mean(name, _parts())}")
-    return "\n\n".join("\n".join(about_part(kind, part).lines()) for kind, part in found)
+    return "\n\n".join("\n".join(explain_part(kind, part).lines()) for kind, part in found)

@@ -110,10 +110,10 @@ def command(
 
 def _own_data(recipe: Recipe) -> Path:
     """Return the data file that the parts of a recipe name themselves."""
-    from composer.compiler.fits import find
+    from composer.compiler.fits import find_learners
 
     answer = recipe.compiled.answer
-    parts = [each.part for each in find(answer)] if answer is not None else []
+    parts = [each.part for each in find_learners(answer)] if answer is not None else []
     found = {path for part in parts if (path := getattr(part, "data", None))}
     if len(found) != 1:
         raise click.UsageError("there are no rows to fit on: give --data FILE")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from composer.backends import BACKENDS, Declaration
 from composer.compiler.graph.scope import Binding
 from composer.compiler.plan.describe import size_text
-from composer.compiler.plan.explain import About, Option
+from composer.compiler.plan.explain import ExplainedOption, Explanation
 from composer.editor.cursor import cursor
 from composer.editor.subjects import Named, Parameter, subject
 from composer.syntax import tree
@@ -41,9 +41,9 @@ def hover(buffer: Buffer, offset: int) -> tuple[str, Place] | None:
 def described(buffer: Buffer, target: Subject | Binding | tree.Use) -> str:
     """Write what is known of a subject."""
     match target:
-        case About():
+        case Explanation():
             return about_text(target)
-        case Option():
+        case ExplainedOption():
             return option_text(target)
         case Binding():
             return "\n\n".join(_binding(buffer, target))
@@ -55,7 +55,7 @@ def described(buffer: Buffer, target: Subject | Binding | tree.Use) -> str:
             return f"**{file}**: a recipe"
 
 
-def about_text(about: About) -> str:
+def about_text(about: Explanation) -> str:
     """Write what is said of a step, a part or a backend."""
     parts = [f"**{about.name}**: {about.title}", about.text]
     if about.options:
@@ -65,7 +65,7 @@ def about_text(about: About) -> str:
     return linked_within("\n\n".join(parts))
 
 
-def option_text(option: Option) -> str:
+def option_text(option: ExplainedOption) -> str:
     """Write what is said of an option."""
     default = "required" if option.default is None else f"default `{option.default}`"
     head = f"**{option.name}**: {option.wants}, {default}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args, get_origin
 from composer.backends import BACKENDS
 from composer.compiler.graph import shipped
 from composer.compiler.graph.option_types import is_model, unwrap
-from composer.compiler.plan.explain import about_backend, about_part, about_step
+from composer.compiler.plan.explain import explain_backend, explain_part, explain_step
 from composer.editor.hover import KINDS, about_text, option_text
 from composer.editor.slots import TYPES, kinds_at
 from composer.editor.subjects import takes
@@ -63,14 +63,14 @@ def steps() -> Iterator[Item]:
     """Propose the steps that are written by name."""
     for name, step in STEPS.items():
         if not step.sign:
-            about = about_step(step)
+            about = explain_step(step)
             yield Item(name, "step", about.title, about_text(about), f"{name}($0)")
 
 
 def backends() -> Iterator[Item]:
     """Propose where a model may come from."""
     for name, backend in BACKENDS.items():
-        about = about_backend(backend)
+        about = explain_backend(backend)
         quoted = "" if name == "fake" else '"'
         insert = f"{name}({quoted}$0{quoted})"
         yield Item(name, "backend", backend.summary(), about_text(about), insert)
@@ -144,7 +144,7 @@ def _parts(kind: str) -> Iterator[Item]:
     for name in parts().get(kind, {}):
         part = find_part(kind, name)
         if part is not None:
-            about = about_part(kind, part)
+            about = explain_part(kind, part)
             insert = f"{name}($0)"
             yield Item(name, "part", about.title, about_text(about), insert)
 

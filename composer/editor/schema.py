@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from composer.backends import BACKENDS
-from composer.compiler.plan.explain import about_backend, about_part, about_step
+from composer.compiler.plan.explain import explain_backend, explain_part, explain_step
 from composer.editor.shapes import (
     ARGUMENTS,
     Shape,
@@ -20,7 +20,7 @@ from composer.steps import STEPS
 from composer.syntax.building import TYPES
 
 if TYPE_CHECKING:
-    from composer.compiler.plan.explain import About
+    from composer.compiler.plan.explain import Explanation
 
 NAME = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
 WORD = {"type": "string", "pattern": r"^\s*\w+(\s+as\s+\w+)?\s*$"}
@@ -107,10 +107,10 @@ def _parameter() -> Shape:
 
 def _steps() -> dict[str, Shape]:
     """Give the steps: what each takes in a call, and which options have defaults for all."""
-    public = {name: about_step(step) for name, step in STEPS.items() if not step.sign}
+    public = {name: explain_step(step) for name, step in STEPS.items() if not step.sign}
     first = {name: bool(STEPS[name].arguments) for name in public}
     calls = {name: refer(f"step.{name}") for name in public}
-    named = {name: about_step(step) for name, step in STEPS.items() if step.named}
+    named = {name: explain_step(step) for name, step in STEPS.items() if step.named}
     bare = {n: either(_options(each), refer("positions")) for n, each in named.items()}
     return {
         "call": {**_one_of(calls), "additionalProperties": refer(ARGUMENTS)},
@@ -123,7 +123,7 @@ def _parts() -> dict[str, Shape]:
     """Give the parts of each kind."""
     definitions: dict[str, Shape] = {}
     for kind, named in parts().items():
-        abouts = {name: about_part(kind, part) for name, part in named.items()}
+        abouts = {name: explain_part(kind, part) for name, part in named.items()}
         calls = {name: refer(f"part.{kind}.{name}") for name in abouts}
         words = {"enum": list(calls), "description": f"{kind}s without options of their own"}
         definitions[f"part.{kind}"] = either(words, _one_of(calls), refer("expression"))
@@ -132,7 +132,7 @@ def _parts() -> dict[str, Shape]:
 
 
 def _backends() -> dict[str, Shape]:
-    abouts = {name: about_backend(backend) for name, backend in BACKENDS.items()}
+    abouts = {name: explain_backend(backend) for name, backend in BACKENDS.items()}
     calls = {name: refer(f"backend.{name}") for name in abouts}
     return {
         "backend": either(_one_of(calls), refer("expression")),
@@ -140,7 +140,7 @@ def _backends() -> dict[str, Shape]:
     }
 
 
-def _call(about: About, *, inputs: bool) -> Shape:
+def _call(about: Explanation, *, inputs: bool) -> Shape:
     """Give what stands behind a call's name: a list of arguments, or a mapping of options."""
     options = _options(about)
     if inputs or about.options:
@@ -151,7 +151,7 @@ def _call(about: About, *, inputs: bool) -> Shape:
     return {"description": " ".join(description.split()), **either(positions, options)}
 
 
-def _options(about: About) -> Shape:
+def _options(about: Explanation) -> Shape:
     return mapping({name: option(each) for name, each in about.options.items()})
 
 

@@ -12,7 +12,7 @@ from composer.values.typed import Variables
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from composer.compiler.plan.explain import Option
+    from composer.compiler.plan.explain import ExplainedOption
 
 Shape = dict[str, Any]
 
@@ -54,7 +54,7 @@ def mapping(properties: Mapping[str, Shape], required: Iterable[str] = ()) -> Sh
     }
 
 
-def option(each: Option) -> Shape:
+def option(each: ExplainedOption) -> Shape:
     """Give the shape of an option, with its default and what is said of it."""
     shape = either(_limited(shape_of(each.field.annotation), each.field.metadata), expression())
     default = {} if each.default is None else {"default": _default(each)}
@@ -113,7 +113,7 @@ def _limited(shape: Shape, marks: Iterable[object]) -> Shape:
     return {**shape, **limits} if shape.get("type") in ("integer", "number") else shape
 
 
-def _default(each: Option) -> object:
+def _default(each: ExplainedOption) -> object:
     """Give a default as YAML writes it; a text that is no word has a key of its own."""
     value = each.value
     if isinstance(value, str):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, get_args, get_origin
 
 from composer.backends import BACKENDS
 from composer.compiler.graph.option_types import is_kind, required, unwrap
-from composer.compiler.plan.explain import About, about_backend, about_part, about_step
+from composer.compiler.plan.explain import Explanation, explain_backend, explain_part, explain_step
 from composer.methods import Rule, Signal, find_part, kind_of, kinds_of
 from composer.steps import STEPS
 from composer.syntax import tree
@@ -34,7 +34,7 @@ class Called:
     `params` are the parameters of a `def` or of a recipe used as a step.
     """
 
-    about: About | None = None
+    about: Explanation | None = None
     positional: tuple[str, ...] = ()
     takes: int | None = 0
     params: dict[str, Binding | tree.Parameter] = field(default_factory=dict)
@@ -66,16 +66,16 @@ def called(buffer: Buffer, at: Cursor) -> Called | None:
     return call
 
 
-def step_named(name: str) -> About | None:
+def step_named(name: str) -> Explanation | None:
     """Describe a step that recipes write by its name."""
     step = STEPS.get(name)
-    return about_step(step) if step is not None and not step.sign else None
+    return explain_step(step) if step is not None and not step.sign else None
 
 
-def parts_named(name: str, kinds: Iterable[str]) -> About | None:
+def parts_named(name: str, kinds: Iterable[str]) -> Explanation | None:
     """Describe the part of this name among several kinds."""
     candidates = ((kind, find_part(kind, name)) for kind in kinds)
-    return next((about_part(kind, part) for kind, part in candidates if part), None)
+    return next((explain_part(kind, part) for kind, part in candidates if part), None)
 
 
 def kinds_at(hint: object) -> tuple[str, ...]:
@@ -121,7 +121,7 @@ def _outermost(at: Cursor) -> Slot:
 def _called(name: str, here: Slot, scope: Scope) -> Called | None:
     """Find out what a name in front of brackets stands for."""
     if here.wants == BACKEND:
-        return _typed(about_backend(BACKENDS[name])) if name in BACKENDS else None
+        return _typed(explain_backend(BACKENDS[name])) if name in BACKENDS else None
     if here.hint is not None:
         part = parts_named(name, kinds_at(here.hint))
         return _typed(part) if part else None
@@ -134,7 +134,7 @@ def _called(name: str, here: Slot, scope: Scope) -> Called | None:
     inputs = () if here.wants == STEP else step.arguments
     takes = None if inputs and inputs[-1].variadic else len(inputs)
     positional = () if here.wants == STEP else step.positional
-    return Called(about_step(step), positional, takes)
+    return Called(explain_step(step), positional, takes)
 
 
 def _bound(binding: Binding, scope: Scope) -> Called | None:
@@ -148,10 +148,10 @@ def _bound(binding: Binding, scope: Scope) -> Called | None:
             given = {n: b for n, b in names.items() if isinstance(b.statement, tree.Param)}
             return Called(None, (), 0, dict(given))
         case _:
-            return Called(about_step(STEPS["generate"]))
+            return Called(explain_step(STEPS["generate"]))
 
 
-def _typed(about: About) -> Called:
+def _typed(about: Explanation) -> Called:
     return Called(about, tuple(about.options))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from composer.backends import BACKENDS
 from composer.compiler.graph.values import bound_value
-from composer.compiler.plan.explain import About, Option, about_backend
+from composer.compiler.plan.explain import ExplainedOption, Explanation, explain_backend
 from composer.editor.slots import BACKEND, called, kinds_at, parts_named, slot, step_named
 from composer.methods import TEMPLATES, Template, parts
 from composer.syntax import tree
@@ -36,7 +36,7 @@ class Named:
     template: Template
 
 
-Subject = About | Option | Parameter | Named
+Subject = Explanation | ExplainedOption | Parameter | Named
 """What else a word may mean than a name of the recipe or a used file."""
 
 
@@ -57,7 +57,7 @@ def subject(buffer: Buffer, at: Cursor) -> Subject | Binding | tree.Use | None:
     return _meant(buffer, slot(buffer, at), word.text)
 
 
-def _option(buffer: Buffer, at: Cursor, name: str) -> Option | Parameter | Binding | None:
+def _option(buffer: Buffer, at: Cursor, name: str) -> ExplainedOption | Parameter | Binding | None:
     """Look an option up in what is called; a parameter of a `def` or of a recipe is one too."""
     call = called(buffer, at)
     if call is None:
@@ -68,25 +68,25 @@ def _option(buffer: Buffer, at: Cursor, name: str) -> Option | Parameter | Bindi
     return param or (call.about.options.get(name) if call.about else None)
 
 
-def _meant(buffer: Buffer, here: Slot, name: str) -> About | Named | Binding | None:
+def _meant(buffer: Buffer, here: Slot, name: str) -> Explanation | Named | Binding | None:
     """Look a name up where it stands: values and parts first where an option's value is wanted."""
     binding = buffer.scope.find(name)
     if here.wants == BACKEND:
-        return about_backend(BACKENDS[name]) if name in BACKENDS else binding
+        return explain_backend(BACKENDS[name]) if name in BACKENDS else binding
     if here.hint is not None and (binding is None or bound_value(binding) is None):
         return _value(here.hint, name) or binding
     return binding or step_named(name)
 
 
-def _anywhere(buffer: Buffer, name: str) -> About | Binding | None:
+def _anywhere(buffer: Buffer, name: str) -> Explanation | Binding | None:
     """Look a word of YAML up in everything that has a name."""
     target = buffer.scope.find(name) or step_named(name) or parts_named(name, parts())
     if target is None and name in BACKENDS:
-        return about_backend(BACKENDS[name])
+        return explain_backend(BACKENDS[name])
     return target
 
 
-def _value(hint: object, name: str) -> About | Named | None:
+def _value(hint: object, name: str) -> Explanation | Named | None:
     """Find what a name stands for among the values of a type."""
     if takes(hint, Template) and name in TEMPLATES:
         return Named(name, TEMPLATES[name])

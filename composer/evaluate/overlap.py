@@ -34,9 +34,9 @@ def training_overlap(recipe: Recipe, routes: Iterable[Node], rows: Sequence[Eval
 
 
 def _files(recipe: Recipe, route: Node) -> Iterator[str]:
-    from composer.compiler.fits import find
+    from composer.compiler.fits import find_learners
 
-    for learner in find(route):
+    for learner in find_learners(route):
         path = _file(recipe, learner.part)
         if path is not None and path.is_file():
             yield str(path)

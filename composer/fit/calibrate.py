@@ -7,7 +7,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from composer.compiler.fits import Calibrated, specification
+from composer.compiler.fits import CalibratedOption, specification
 from composer.fit.decisions import decide, outcomes, to_estimates
 from composer.fit.gains import gains
 from composer.fit.settings import Target, not_trainable
@@ -57,7 +57,7 @@ class Route:
 
 def calibrate(
     route: Route, written: Policy | None, target: Target
-) -> tuple[Calibrated, dict[str, object]]:
+) -> tuple[CalibratedOption, dict[str, object]]:
     """Set the policy's tunable option so that decisions on left-out predictions meet a target.
 
     Returns the setting from all rows, and what was reached: the option is set on one half of the
@@ -78,7 +78,7 @@ def calibrate(
         quality[held_out], share[held_out] = outcomes.quality, outcomes.share
     reached = mean_interval(checked[~np.isnan(checked)].tolist(), seed=route.seed)
     specified = None if written is None else specification(written)
-    calibrated = Calibrated(policy=specified, option=option, value=value, target=str(target))
+    calibrated = CalibratedOption(policy=specified, option=option, value=value, target=str(target))
     at_target = gains(route.labels, quality, share, halves, route.seed)
     report: dict[str, object] = {
         "reached": [reached.mean, reached.low, reached.high],

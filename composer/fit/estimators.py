@@ -18,7 +18,7 @@ from composer.values import Port
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from composer.compiler.fits import Calibrated
+    from composer.compiler.fits import CalibratedOption
     from composer.compiler.graph import Node
     from composer.fit.settings import FitSettings
     from composer.methods.estimators.base import Learned
@@ -68,7 +68,7 @@ def train_estimator(part: Learned, node: Node, settings: FitSettings) -> Trainin
 
 def _calibrated(
     node: Node, settings: FitSettings, labels: Labels, predictions: Predictions
-) -> tuple[Calibrated | None, dict[str, object]]:
+) -> tuple[CalibratedOption | None, dict[str, object]]:
     if settings.target is None:
         return None, {}
     written = node.get("policy")

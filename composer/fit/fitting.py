@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from composer.compiler.fits import (
+    FitData,
     FitManifest,
     ManifestEntry,
-    Source,
-    find,
+    find_learners,
     fit_path,
     specification,
     write_fit,
@@ -86,7 +86,7 @@ def fit(settings: FitSettings, on_part: Callable[[Learner], None] = lambda _: No
     if recipe.path is None:
         text = "a fit needs a recipe that is saved in a file"
         raise Mistakes([Diagnostic("E501", text, help="save the recipe first")])
-    learners = find(recipe.compiled.answer) if recipe.compiled.answer is not None else []
+    learners = find_learners(recipe.compiled.answer) if recipe.compiled.answer is not None else []
     if not learners:
         text = f"`{recipe.name}` has no part that learns"
         raise not_trainable(text, "route by one that does: `route(by = linear()) -> [a, b]`")
@@ -123,9 +123,9 @@ def _entry(learner: Learner, result: TrainingResult) -> ManifestEntry:
     )
 
 
-def _source(data: Path, recipe: Path) -> Source:
+def _source(data: Path, recipe: Path) -> FitData:
     try:
         path = os.path.relpath(data.resolve(), recipe.resolve().parent)
     except ValueError:  # on another drive
         path = str(data.resolve())
-    return Source(path=path.replace(os.sep, "/"), digest=file_digest(data))
+    return FitData(path=path.replace(os.sep, "/"), digest=file_digest(data))

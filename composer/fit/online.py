@@ -12,8 +12,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from composer.atomic import write_atomically
-from composer.compiler.fits import find, specification
-from composer.compiler.fits.learners import names_of, replaced
+from composer.compiler.fits import find_learners, specification
+from composer.compiler.fits.learners import names_of, replace_trainable
 from composer.diagnostics import Diagnostic, Mistakes
 from composer.methods.estimators.base import Online
 from composer.values import Fitted, State
@@ -39,7 +39,7 @@ def open_journal(recipe: Recipe) -> Journal:
     file holds something else (E507, E508).
     """
     answer = recipe.taught.answer
-    learners = find(answer) if answer is not None else []
+    learners = find_learners(answer) if answer is not None else []
     online = [
         (learner.part, learner.names) for learner in learners if isinstance(learner.part, Online)
     ]
@@ -92,7 +92,7 @@ class Journal:
             return part.bound(living) if part == self.part else part
 
         def change(node: Node) -> Node:
-            values = {name: replaced(value, live) for name, value in node.values().items()}
+            values = {name: replace_trainable(value, live) for name, value in node.values().items()}
             moved = {name: each for name, each in values.items() if each is not node.get(name)}
             fits = tuple(names_of(node)) == self.names
             return compiled.graph.replaced(node, **moved) if moved and fits else node

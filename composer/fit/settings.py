@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from composer.compiler.fits import Calibrated
+    from composer.compiler.fits import CalibratedOption
     from composer.evaluate import Compare
     from composer.recipe import Recipe
     from composer.values import State, Trainable
@@ -89,7 +89,7 @@ class TrainingResult:
     rows: int
     states: Mapping[str, State]
     report: Mapping[str, Any] = field(default_factory=dict)
-    calibrated: Calibrated | None = None
+    calibrated: CalibratedOption | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -43,10 +43,10 @@ class Pattern(Reader):
     @field_validator("regex")
     @classmethod
     def _compiles(cls, regex: str) -> str:
-        from composer.sandbox.patterns import PatternError, compiled
+        from composer.sandbox.patterns import PatternError, compile_pattern
 
         try:
-            compiled(regex)
+            compile_pattern(regex)
         except PatternError as error:
             where = "" if error.position is None else f" at character {error.position + 1}"
             raise ValueError(f"the pattern is not valid{where}: {error.message}") from None
@@ -54,9 +54,9 @@ class Pattern(Reader):
 
     @model_validator(mode="after")
     def _has_group(self) -> "Pattern":
-        from composer.sandbox.patterns import compiled
+        from composer.sandbox.patterns import compile_pattern
 
-        groups = compiled(self.regex).groups
+        groups = compile_pattern(self.regex).groups
         if self.group > max(groups, 1):
             raise ValueError(
                 f"the pattern has no group {self.group}; its number of groups is {groups}"
@@ -65,10 +65,10 @@ class Pattern(Reader):
 
     def read(self, text: str) -> str | None:
         """Return the group of the match, without spaces at its ends."""
-        from composer.sandbox.patterns import PatternTimeout, compiled, matches
+        from composer.sandbox.patterns import PatternTimeout, compile_pattern, find_matches
 
         try:
-            every = matches(self.regex, text)
+            every = find_matches(self.regex, text)
         except PatternTimeout:
             raise PartError(
                 "E702",
@@ -77,7 +77,7 @@ class Pattern(Reader):
             ) from None
         if not -len(every) <= self.which < len(every):
             return None
-        group = every[self.which].group(min(self.group, compiled(self.regex).groups))
+        group = every[self.which].group(min(self.group, compile_pattern(self.regex).groups))
         return group.strip() if group else None
 
 

@@ -9,7 +9,7 @@ from functools import cache, lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from composer.methods.mistakes import TemplateError
-from composer.sandbox.meter import Limits, Written
+from composer.sandbox.meter import Limits, SizedValue
 from composer.values import Candidates, Query, Ranking, Text, Typed
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ VARIABLES = ("query", "messages", "fields", "answers", "answer")
 
 
 @dataclass(frozen=True, slots=True)
-class TemplateAnswer(Written):
+class TemplateAnswer(SizedValue):
     """An answer as a template sees it; written out, it is its text."""
 
     name: str
@@ -71,10 +71,10 @@ class Template(Typed):
         """Fill in what a value holds, or say which name of the template it does not hold."""
         import jinja2
 
-        from composer.sandbox.templates import rendered
+        from composer.sandbox.templates import render_template
 
         try:
-            return rendered(_compiled(self.text), variables(value), Limits())
+            return render_template(_compiled(self.text), variables(value), Limits())
         except jinja2.UndefinedError as error:
             raise TemplateError(_undefined(str(error)), _known(value)) from None
         except jinja2.TemplateSyntaxError as error:
@@ -106,10 +106,10 @@ def check(text: str) -> list[tuple[str, int]]:
     """Return what is wrong with a template: a sentence and its line, counted from 1, for each."""
     import jinja2
 
-    from composer.sandbox.templates import parsed
+    from composer.sandbox.templates import parse_template
 
     try:
-        tree = parsed(_environment(), text)
+        tree = parse_template(_environment(), text)
     except jinja2.TemplateSyntaxError as error:
         return [(_syntax(error.message or "this is not a template"), error.lineno)]
     return sorted(_refused(tree), key=lambda refusal: refusal[1])
@@ -157,11 +157,11 @@ def _environment() -> Environment:
 
 @lru_cache(maxsize=256)
 def _compiled(text: str) -> jinja2.Template:
-    from composer.sandbox.templates import compiled
+    from composer.sandbox.templates import compile_template
 
     if text.startswith("\n"):
         text = textwrap.dedent(text).strip("\n")
-    return compiled(_environment(), text)
+    return compile_template(_environment(), text)
 
 
 def _refused(tree: nodes.Template) -> Iterator[tuple[str, int]]:

@@ -16,7 +16,7 @@ from composer.run.asker import RunAsker
 from composer.run.result import Failure
 from composer.run.trace import Trace
 from composer.run.walk import Walk
-from composer.steps.routing import opening
+from composer.steps.routing import conversation_opening
 from composer.values import Decision, Model, Port, Query
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ async def _known(
     if not isinstance(by, Learned):
         return [{}] * len(queries)
     choices = _choices(route, models)
-    read = opening if route.get("sticky") else _as_it_is
+    read = conversation_opening if route.get("sticky") else _as_it_is
     asked = [asked_of(read(each)) for each in queries]
     estimates = await asyncio.to_thread(by.judge, asked, choices)
     if policy is None or type(policy).decide is Policy.decide:

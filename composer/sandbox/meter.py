@@ -27,7 +27,7 @@ class Limits:
     seconds: float = 5.0
 
 
-class Written:
+class SizedValue:
     """Something beside texts and lists that a template can write out."""
 
     __slots__ = ()
@@ -80,7 +80,7 @@ class Meter:
             total += ITEM
             if isinstance(each, str | bytes):
                 total += len(each)
-            elif isinstance(each, Written):
+            elif isinstance(each, SizedValue):
                 total += each.length
             elif isinstance(each, dict):
                 waiting += [*each, *each.values()]
@@ -94,7 +94,7 @@ METER: ContextVar[Meter] = ContextVar("meter")
 """The meter of the template that is being rendered."""
 
 
-def listed(values: Iterable[object]) -> list[object]:
+def counted_list(values: Iterable[object]) -> list[object]:
     """Write values that come one by one out as a list, each of them counted."""
     meter, found = METER.get(), []
     for value in values:

@@ -11,7 +11,7 @@ import regex
 if TYPE_CHECKING:
     from regex import Match, Pattern
 
-__all__ = ["PatternError", "PatternTimeout", "compiled", "matches"]
+__all__ = ["PatternError", "PatternTimeout", "compile_pattern", "find_matches"]
 
 SECONDS = 2.0
 """How long the matches of one text may take."""
@@ -36,7 +36,7 @@ class PatternTimeout(Exception):  # noqa: N818 - a time-out is what it is
 
 
 @lru_cache(maxsize=256)
-def compiled(pattern: str) -> Pattern[str]:
+def compile_pattern(pattern: str) -> Pattern[str]:
     """Read a pattern in the language of `re`; raises PatternError, in words."""
     if len(pattern) > _LONGEST:
         raise PatternError(f"it has more than {_LONGEST:,} characters")
@@ -52,10 +52,10 @@ def compiled(pattern: str) -> Pattern[str]:
         raise PatternError("it is nested too deep") from None
 
 
-def matches(pattern: str, text: str, seconds: float = SECONDS) -> list[Match[str]]:
+def find_matches(pattern: str, text: str, seconds: float = SECONDS) -> list[Match[str]]:
     """Return all matches, left to right; raises PatternTimeout when that takes too long."""
     try:
-        return list(compiled(pattern).finditer(text, timeout=seconds, concurrent=True))
+        return list(compile_pattern(pattern).finditer(text, timeout=seconds, concurrent=True))
     except (TimeoutError, MemoryError):
         raise PatternTimeout from None
 

@@ -21,7 +21,7 @@ _WIDE = re.compile(r"[0-9]{5,}|:[^{}]*\{|%[^a-zA-Z%]*\*")
 _SEQUENCES = (str, bytes, list, tuple)
 
 
-def operation(operator: str, left: object, right: object) -> None:
+def check_operation(operator: str, left: object, right: object) -> None:
     """Refuse arithmetic whose result is too large."""
     meter = METER.get()
     meter.step()
@@ -35,14 +35,14 @@ def operation(operator: str, left: object, right: object) -> None:
         if isinstance(several, _SEQUENCES) and isinstance(count, int):
             meter.make(meter.weigh(several) * max(count, 0))
     elif operator == "%" and isinstance(left, str | bytes):
-        meter.make(formatted(str(left), [right]))
+        meter.make(format_length(str(left), [right]))
     elif operator == "+" and isinstance(left, _SEQUENCES):
         meter.make(meter.weigh(left, right))
     else:
         meter.weigh(left, right)
 
 
-def formatted(text: str, values: Sequence[object]) -> int:
+def format_length(text: str, values: Sequence[object]) -> int:
     """Return how long a text becomes at most when values are put into its places."""
     if _WIDE.search(text):
         raise LimitError("it uses a format width that is too large or not a plain number")
@@ -51,7 +51,9 @@ def formatted(text: str, values: Sequence[object]) -> int:
     return len(text) + widths + places * (METER.get().weigh(*values) + ITEM)
 
 
-def method(owner: object, name: str, args: Sequence[object], named: Mapping[str, object]) -> None:
+def check_method(
+    owner: object, name: str, args: Sequence[object], named: Mapping[str, object]
+) -> None:
     """Refuse a call of a method of a text or a number whose result is too large."""
     meter = METER.get()
     values = [*args, *named.values()]
@@ -64,7 +66,9 @@ def method(owner: object, name: str, args: Sequence[object], named: Mapping[str,
         meter.make(_largest(values))
 
 
-def filtered(name: str, value: object, args: Sequence[object], named: Mapping[str, object]) -> None:
+def check_filter(
+    name: str, value: object, args: Sequence[object], named: Mapping[str, object]
+) -> None:
     """Refuse a filter whose result is too large."""
     meter = METER.get()
     meter.step()
@@ -109,7 +113,7 @@ def _translated(meter: Meter, owner: object, values: Sequence[object]) -> int:
 
 
 def _formatted(_meter: Meter, owner: object, values: Sequence[object]) -> int:
-    return formatted(str(owner), values)
+    return format_length(str(owner), values)
 
 
 def _indented(meter: Meter, value: object, values: Sequence[object]) -> int:

@@ -17,7 +17,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
 from composer.sandbox import sizes
-from composer.sandbox.meter import ITEM, METER, LimitError, Limits, Meter, listed
+from composer.sandbox.meter import ITEM, METER, LimitError, Limits, Meter, counted_list
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-__all__ = ["Environment", "GenerationTag", "compiled", "parsed", "rendered"]
+__all__ = ["Environment", "GenerationTag", "compile_template", "parse_template", "render_template"]
 
 _LOADING = ("Include", "Import", "FromImport", "Extends")
 _ESCAPING = ("EvalContextModifier", "ScopedEvalContextModifier")
@@ -65,7 +65,7 @@ class Environment(ImmutableSandboxedEnvironment):
 
     def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:
         """Work an operator out, if its result is not too large."""
-        sizes.operation(operator, left, right)
+        sizes.check_operation(operator, left, right)
         return super().call_binop(context, operator, left, right)
 
     def call(self, context: Context, obj: Any, /, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as jinja2 has it
@@ -76,7 +76,7 @@ class Environment(ImmutableSandboxedEnvironment):
         if not isinstance(owner, str | bytes | int):
             return _counted(super().call(context, obj, *args, **kwargs), deep=False)
         values = _listed(args)
-        sizes.method(owner, name, values, kwargs)
+        sizes.check_method(owner, name, values, kwargs)
         return _counted(super().call(context, obj, *values, **kwargs))
 
     def getitem(self, obj: Any, argument: Any) -> Any:  # noqa: ANN401 - as jinja2 has it
@@ -97,7 +97,7 @@ class GenerationTag(Extension):
         return nodes.Scope(body, lineno=line)
 
 
-def parsed(environment: Environment, text: str) -> nodes.Template:
+def parse_template(environment: Environment, text: str) -> nodes.Template:
     """Read a template and compile it to nothing; raises TemplateSyntaxError, in words."""
     if len(text) > _LONGEST:
         raise TemplateSyntaxError(f"a template may have at most {_LONGEST:,} characters", 1)
@@ -109,7 +109,7 @@ def parsed(environment: Environment, text: str) -> nodes.Template:
     return tree
 
 
-def compiled(environment: Environment, text: str) -> Template:
+def compile_template(environment: Environment, text: str) -> Template:
     """Compile a template, with counting put in; raises TemplateSyntaxError."""
     if len(text) > _LONGEST:
         raise TemplateSyntaxError(f"a template may have at most {_LONGEST:,} characters", 1)
@@ -120,7 +120,7 @@ def compiled(environment: Environment, text: str) -> Template:
     return environment.template_class.from_code(environment, code, environment.make_globals(None))
 
 
-def rendered(template: Template, values: Mapping[str, object], limits: Limits) -> str:
+def render_template(template: Template, values: Mapping[str, object], limits: Limits) -> str:
     """Fill a template in; raises jinja2's TemplateError, for whatever goes wrong in it."""
     meter = Meter(limits)
     token = METER.set(meter)
@@ -223,7 +223,7 @@ def _guarded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def guarded(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as jinja2 has it
         values = _listed(args[first:])
         value, *others = values or [None]
-        sizes.filtered(name, value, others, kwargs)
+        sizes.check_filter(name, value, others, kwargs)
         return _counted(function(*args[:first], *values, **kwargs))
 
     return guarded
@@ -232,7 +232,7 @@ def _guarded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 def _listed(values: Iterable[Any]) -> list[Any]:
     """Write out what comes one by one, so that its size is known; a loop stays what it is."""
     return [
-        listed(each)
+        counted_list(each)
         if isinstance(each, Iterator | KeysView | ItemsView | ValuesView)
         and not isinstance(each, LoopContext)
         else each

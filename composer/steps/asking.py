@@ -141,10 +141,10 @@ async def sample(
     names = unique(model.name for _ in range(n))
     asked = [ask.generate(model, query, _seeded(sampling, ask)) for _ in names]
     drawn = await attempts(zip(names, asked, strict=True), min)
-    return gathered(query, names, drawn, ask)
+    return gather_answers(query, names, drawn, ask)
 
 
-def gathered(
+def gather_answers(
     query: Query, names: Sequence[str], found: Sequence[Text | MissingAnswer], ask: Asker
 ) -> Candidates:
     """Return the answers of those that answered, under their names."""

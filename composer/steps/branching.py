@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeGuard
 
-from composer.steps.asking import gathered
+from composer.steps.asking import gather_answers
 from composer.steps.declare import LONE_SAME, SAME, step
 from composer.values import (
     Asker,
@@ -109,7 +109,7 @@ async def choose_many(
         _weighed(each, decision.weights[name]) if isinstance(each, Text) else each
         for name, each in zip(chosen, found, strict=True)
     ]
-    return gathered(decision.query, chosen, weighed, ask)
+    return gather_answers(decision.query, chosen, weighed, ask)
 
 
 def _weighed(text: Text, weight: float) -> Text:

@@ -50,7 +50,7 @@ async def route(
     members, judging = models[: len(models) - judges], models[len(models) - judges :]
     known = members or (None,) * len(names)
     choices = tuple(map(Choice, names, aliases, known, prices))
-    read = opening(query) if sticky else query
+    read = conversation_opening(query) if sticky else query
     if isinstance(by, Judging) and judging:
         estimates = await by.consult(read, choices, judging, ask)
     else:
@@ -96,7 +96,7 @@ def default_policy(*, fused: bool) -> Policy:
     return Blend() if fused else One()
 
 
-def opening(query: Query) -> Query:
+def conversation_opening(query: Query) -> Query:
     """Return the conversation up to its first question, as the recipe was given it."""
     said = query.root.messages
     first = next((at for at, (role, _) in enumerate(said) if role == "user"), len(said))
@@ -107,7 +107,7 @@ def _draws(query: Query, ask: Asker, *, sticky: bool) -> random.Random:
     """Return the randomness of a decision: anew for each turn, or one for a conversation."""
     said = query.root.messages
     if sticky:
-        return random.Random(repr(opening(query).messages))
+        return random.Random(repr(conversation_opening(query).messages))
     if len(said) == 1:
         return ask.rng
     return random.Random(f"{ask.rng.random()}/{said!r}")

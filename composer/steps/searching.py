@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Partial:
+class PartialAnswer:
     """An answer as far as it is written: who wrote its last step, and whether that ended it."""
 
     text: str
@@ -60,7 +60,7 @@ async def process_fuse(
     """
     how = Sampling(temperature, max_tokens=max_tokens, stop=(boundary,), keep_stop=True)
     count = draws if temperature else 1
-    kept = [Partial("")]
+    kept = [PartialAnswer("")]
     levels: list[list[JSON]] = []
     while len(levels) < depth and not all(each.over for each in kept):
         begun = [each.text for each in kept if not each.over]
@@ -77,14 +77,14 @@ async def process_fuse(
     return Text(query, best.text, best.by, confidence=best.confidence)
 
 
-async def _steps(asked: Sequence[Generate], boundary: str, ask: Asker) -> list[Partial]:
+async def _steps(asked: Sequence[Generate], boundary: str, ask: Asker) -> list[PartialAnswer]:
     """Return partial answers with their next steps, equal texts once.
 
     A step that does not end with the boundary is the last.
     """
     made = zip(asked, await ask.many(asked), strict=True)
     steps = [
-        Partial(
+        PartialAnswer(
             request.prefix + draw.text,
             request.model.name,
             draw.confidence,

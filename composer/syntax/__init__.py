@@ -5,10 +5,10 @@ from composer.syntax.reading import parse, parse_sound, read
 from composer.syntax.tree import (
     Answer,
     Argument,
-    Bank,
     Binary,
     Boolean,
     Branch,
+    Branches,
     Call,
     Chain,
     Def,
@@ -36,10 +36,10 @@ from composer.syntax.unparse import unparse
 __all__ = [
     "Answer",
     "Argument",
-    "Bank",
     "Binary",
     "Boolean",
     "Branch",
+    "Branches",
     "Call",
     "Chain",
     "Def",

@@ -10,10 +10,10 @@ from composer.syntax.literals import number, string, template
 from composer.syntax.tree import (
     Answer,
     Argument,
-    Bank,
     Binary,
     Boolean,
     Branch,
+    Branches,
     Call,
     Chain,
     Def,
@@ -42,7 +42,7 @@ STRANGE = {"string": "str", "text": "str", "integer": "int", "number": "float", 
 """What other languages call them."""
 
 
-class Grouped(NamedTuple):
+class Bracketed(NamedTuple):
     """An expression in round brackets: the brackets count for places only."""
 
     node: Expr
@@ -53,9 +53,9 @@ Part = Any
 """A lexeme, a node or a group, as the parser hands them over."""
 
 
-def bare(part: Part) -> Any:  # noqa: ANN401 - whatever node the group holds
+def without_brackets(part: Part) -> Any:  # noqa: ANN401 - whatever node the group holds
     """Take an expression out of its round brackets."""
-    return part.node if type(part) is Grouped else part
+    return part.node if type(part) is Bracketed else part
 
 
 class Builder:
@@ -82,21 +82,21 @@ class Builder:
     def none(self, parts: list[Part]) -> Null:
         return Null(parts[0].place)
 
-    def group(self, parts: list[Part]) -> Grouped:
-        return Grouped(bare(parts[1]), parts[0].place.to(parts[2].place))
+    def group(self, parts: list[Part]) -> Bracketed:
+        return Bracketed(without_brackets(parts[1]), parts[0].place.to(parts[2].place))
 
     def chain(self, parts: list[Part]) -> Chain:
-        return Chain(tuple(map(bare, parts)), _cover(parts))
+        return Chain(tuple(map(without_brackets, parts)), _cover(parts))
 
     def fallback(self, parts: list[Part]) -> Fallback:
-        return Fallback(tuple(map(bare, parts)), _cover(parts))
+        return Fallback(tuple(map(without_brackets, parts)), _cover(parts))
 
     def binary(self, parts: list[Part]) -> Binary:
         left, sign, right = parts
-        return Binary(sign.text, bare(left), bare(right), _cover(parts))
+        return Binary(sign.text, without_brackets(left), without_brackets(right), _cover(parts))
 
     def unary(self, parts: list[Part]) -> Expr:
-        sign, operand = parts[0], bare(parts[1])
+        sign, operand = parts[0], without_brackets(parts[1])
         if sign.text == "-" and isinstance(operand, Number):
             return Number(-operand.value, _cover(parts))
         return Unary(sign.text, operand, _cover(parts))
@@ -105,19 +105,19 @@ class Builder:
         return Call(parts[0].text, tuple(parts[2:-1]), _cover(parts), parts[0].place)
 
     def argument(self, parts: list[Part]) -> Argument:
-        return Argument(None, bare(parts[0]), parts[0].place, parts[0].place)
+        return Argument(None, without_brackets(parts[0]), parts[0].place, parts[0].place)
 
     def named_argument(self, parts: list[Part]) -> Argument:
-        return Argument(parts[0].text, bare(parts[1]), _cover(parts), parts[0].place)
+        return Argument(parts[0].text, without_brackets(parts[1]), _cover(parts), parts[0].place)
 
-    def bank(self, parts: list[Part]) -> Bank:
-        return Bank(tuple(parts[1:-1]), _cover(parts))
+    def bank(self, parts: list[Part]) -> Branches:
+        return Branches(tuple(parts[1:-1]), _cover(parts))
 
     def branch(self, parts: list[Part]) -> Branch:
-        return Branch(None, bare(parts[0]), parts[0].place)
+        return Branch(None, without_brackets(parts[0]), parts[0].place)
 
     def named_branch(self, parts: list[Part]) -> Branch:
-        return Branch(parts[0].text, bare(parts[1]), _cover(parts))
+        return Branch(parts[0].text, without_brackets(parts[1]), _cover(parts))
 
     def imported(self, parts: list[Part]) -> Imported:
         return Imported(parts[0].text, parts[2].text if len(parts) > 1 else None, _cover(parts))
@@ -133,7 +133,7 @@ class Builder:
         return Model(parts[1].text, _called(parts[2], "model"), _cover(parts), parts[1].place)
 
     def param(self, parts: list[Part]) -> Param:
-        value = bare(parts[3]) if len(parts) > 3 else None
+        value = without_brackets(parts[3]) if len(parts) > 3 else None
         return Param(parts[1].text, parts[2], value, _cover(parts), parts[1].place)
 
     def type(self, parts: list[Part]) -> Type:
@@ -152,14 +152,16 @@ class Builder:
         return Type(name, item, _cover(parts))
 
     def let(self, parts: list[Part]) -> Let:
-        return Let(parts[1].text, bare(parts[2]), _cover(parts), parts[1].place)
+        return Let(parts[1].text, without_brackets(parts[2]), _cover(parts), parts[1].place)
 
     def define(self, parts: list[Part]) -> Def:
         name = parts[1]
-        return Def(name.text, tuple(parts[2:-1]), bare(parts[-1]), _cover(parts), name.place)
+        return Def(
+            name.text, tuple(parts[2:-1]), without_brackets(parts[-1]), _cover(parts), name.place
+        )
 
     def parameter(self, parts: list[Part]) -> Parameter:
-        default = bare(parts[1]) if len(parts) > 1 else None
+        default = without_brackets(parts[1]) if len(parts) > 1 else None
         return Parameter(parts[0].text, default, _cover(parts))
 
     def default(self, parts: list[Part]) -> Default:
@@ -170,7 +172,7 @@ class Builder:
         return Example(read(parts[1]), _cover(parts))
 
     def answer(self, parts: list[Part]) -> Answer:
-        return Answer(bare(parts[0]), parts[0].place)
+        return Answer(without_brackets(parts[0]), parts[0].place)
 
 
 def _cover(parts: list[Part]) -> Place:
@@ -180,7 +182,7 @@ def _cover(parts: list[Part]) -> Place:
 
 def _called(part: Part, statement: str) -> Call:
     """Ask for a call, where a statement takes nothing else."""
-    value = bare(part)
+    value = without_brackets(part)
     if isinstance(value, Call):
         return value
     example = {"model": 'model A = hf("name")', "default": "default generate(temperature = 0)"}

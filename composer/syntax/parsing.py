@@ -8,11 +8,11 @@ from composer.diagnostics import Diagnostic, Mistakes, Place, Source
 from composer.syntax.grammar import lark
 from composer.syntax.lexemes import Lexeme, lexemes
 from composer.syntax.mistakes.brackets import DEEPEST, too_deep
-from composer.syntax.splitting import Statements
+from composer.syntax.splitting import StatementSplitter
 from composer.syntax.tree import (
     Answer,
-    Bank,
     Binary,
+    Branches,
     Call,
     Chain,
     Example,
@@ -33,7 +33,7 @@ def parse_lexemes(
     lexed: Iterable[Lexeme],
 ) -> tuple[tuple[Statement, ...], tuple[tuple[Place, str], ...], list[Diagnostic]]:
     """Parse lexemes, in whatever file they stand, into statements, comments and mistakes."""
-    cut = Statements(lexed)
+    cut = StatementSplitter(lexed)
     mistakes = cut.mistakes
     statements = []
     for whole in cut.whole:
@@ -110,7 +110,7 @@ def _children(node: Expr) -> tuple[Expr, ...]:
             return node.stages
         case Fallback():
             return node.choices
-        case Bank():
+        case Branches():
             return tuple(branch.value for branch in node.branches)
         case Call():
             return tuple(argument.value for argument in node.arguments)

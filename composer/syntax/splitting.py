@@ -32,7 +32,7 @@ QUOTING = ("USE", "EXAMPLE")
 """Statements that go on with a text in quotes."""
 
 
-class Statements:
+class StatementSplitter:
     """The statements of a file: `whole` can be parsed, `mistakes` say why others cannot."""
 
     def __init__(self, lexemes: Iterable[Lexeme]) -> None:

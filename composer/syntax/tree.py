@@ -69,7 +69,7 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True)
-class Bank:
+class Branches:
     """`[a, b, name: c]`; as an option's value, a list."""
 
     branches: tuple[Branch, ...]
@@ -124,7 +124,7 @@ class Unary:
 
 
 Expr: TypeAlias = (
-    Name | Number | String | Boolean | Null | Chain | Bank | Call | Fallback | Binary | Unary
+    Name | Number | String | Boolean | Null | Chain | Branches | Call | Fallback | Binary | Unary
 )
 
 

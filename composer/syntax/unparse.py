@@ -7,10 +7,10 @@ from typing import TypeAlias
 from composer.syntax.literals import quoted, templated
 from composer.syntax.tree import (
     Argument,
-    Bank,
     Binary,
     Boolean,
     Branch,
+    Branches,
     Call,
     Chain,
     Expr,
@@ -67,7 +67,7 @@ def _pieces(node: Expr) -> tuple[int, list[Piece]]:
         case Call():
             inside = _joined(", ", [_item(argument) for argument in node.arguments])
             return ATOM, [f"{node.function}(", *inside, ")"]
-        case Bank():
+        case Branches():
             return ATOM, ["[", *_joined(", ", [_item(branch) for branch in node.branches]), "]"]
         case Number():
             return NEGATIVE if node.value < 0 else ATOM, [repr(node.value)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from composer.compiler.graph.option_types import say
+from composer.compiler.graph.option_types import type_text
 
 
 @pytest.mark.parametrize(
@@ -19,4 +19,4 @@ from composer.compiler.graph.option_types import say
     ],
 )
 def test_a_list_says_what_it_holds(hint, words):
-    assert say(hint) == words
+    assert type_text(hint) == words

@@ -3,7 +3,7 @@
 import pytest
 
 from composer.backends.hf import HF
-from composer.compiler.plan import Device, devices, make_plan, place
+from composer.compiler.plan import Device, devices, make_plan, place_models
 from composer.compiler.rules import optimize
 from composer.diagnostics import Mistakes
 from composer.values.capability import Capability
@@ -21,12 +21,15 @@ def sizes(**gibs):
 
 
 def test_the_largest_goes_where_most_room_is():
-    assert place(sizes(small=1, large=10), gpus(8, 24)) == {"large": "cuda:1", "small": "cuda:1"}
+    assert place_models(sizes(small=1, large=10), gpus(8, 24)) == {
+        "large": "cuda:1",
+        "small": "cuda:1",
+    }
 
 
 def test_models_are_spread_over_devices():
-    assert place(sizes(a=10, b=10), gpus(24, 24)) == {"a": "cuda:0", "b": "cuda:1"}
-    assert place(sizes(a=10, b=10, c=4), gpus(24, 20)) == {
+    assert place_models(sizes(a=10, b=10), gpus(24, 24)) == {"a": "cuda:0", "b": "cuda:1"}
+    assert place_models(sizes(a=10, b=10, c=4), gpus(24, 20)) == {
         "a": "cuda:0",
         "b": "cuda:1",
         "c": "cuda:0",
@@ -35,35 +38,35 @@ def test_models_are_spread_over_devices():
 
 def test_a_model_takes_more_room_than_its_weights():
     with pytest.raises(Mistakes):
-        place(sizes(a=10), gpus(11))
-    assert place(sizes(a=10), gpus(13)) == {"a": "cuda:0"}
+        place_models(sizes(a=10), gpus(11))
+    assert place_models(sizes(a=10), gpus(13)) == {"a": "cuda:0"}
 
 
 def test_what_does_not_fit_together_shares_the_largest_device():
-    assert place(sizes(a=10, b=10, c=10), gpus(8, 16)) == dict.fromkeys("abc", "cuda:1")
+    assert place_models(sizes(a=10, b=10, c=10), gpus(8, 16)) == dict.fromkeys("abc", "cuda:1")
 
 
 def test_the_cpu_has_no_limit():
-    assert place(sizes(a=1000), (Device("cpu"),)) == {"a": "cpu"}
+    assert place_models(sizes(a=1000), (Device("cpu"),)) == {"a": "cpu"}
 
 
 def test_a_model_goes_where_it_asks_to():
     asked = {"a": (GIB, "cuda:1"), "b": (GIB, "cpu"), "c": (GIB, "cuda")}
-    assert place(asked, gpus(8, 2)) == {"a": "cuda:1", "b": "cpu", "c": "cuda:0"}
+    assert place_models(asked, gpus(8, 2)) == {"a": "cuda:1", "b": "cpu", "c": "cuda:0"}
 
 
 def test_models_that_ask_for_a_device_take_its_room_before_others():
     asked = {"large": (10 * GIB, "auto"), "small": (6 * GIB, "cuda:0")}
-    assert place(asked, gpus(16, 14)) == {"small": "cuda:0", "large": "cuda:1"}
+    assert place_models(asked, gpus(16, 14)) == {"small": "cuda:0", "large": "cuda:1"}
 
 
 def test_a_model_of_unknown_size_takes_no_room():
-    assert place({"a": (None, "auto")}, gpus(1)) == {"a": "cuda:0"}
+    assert place_models({"a": (None, "auto")}, gpus(1)) == {"a": "cuda:0"}
 
 
 def test_what_fits_nowhere_is_refused_all_at_once():
     with pytest.raises(Mistakes) as caught:
-        place(sizes(a=40, b=80, c=1), gpus(24, 24))
+        place_models(sizes(a=40, b=80, c=1), gpus(24, 24))
     found = caught.value.diagnostics
     assert [each.code for each in found] == ["E601", "E601"]
     assert found[0].message == "`b` needs 96.0 GiB, more than any device has free"
@@ -72,7 +75,7 @@ def test_what_fits_nowhere_is_refused_all_at_once():
 
 def test_a_device_that_is_too_small_for_what_asks_for_it_is_refused():
     with pytest.raises(Mistakes) as caught:
-        place({"a": (20 * GIB, "cuda:1")}, gpus(40, 10))
+        place_models({"a": (20 * GIB, "cuda:1")}, gpus(40, 10))
     assert caught.value.diagnostics[0].code == "E601"
     assert "cuda:1 has 10.0 GiB" in caught.value.diagnostics[0].help
 
@@ -80,7 +83,7 @@ def test_a_device_that_is_too_small_for_what_asks_for_it_is_refused():
 def test_a_device_that_is_not_there_is_refused():
     for here in (gpus(8), (Device("cpu"),)):
         with pytest.raises(Mistakes) as caught:
-            place({"a": (GIB, "cuda:7")}, here)
+            place_models({"a": (GIB, "cuda:7")}, here)
         assert caught.value.diagnostics[0].code == "E602"
         assert here[0].name in caught.value.diagnostics[0].help
 

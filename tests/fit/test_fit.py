@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from composer.compiler.fits import find, fit_path
+from composer.compiler.fits import find_learners, fit_path
 from composer.diagnostics import Mistakes
 from composer.recipe import Recipe
 
@@ -21,7 +21,7 @@ def planned(path):
 
 def test_what_learns_is_found_wherever_it_stands(desk):
     path = desk.recipe(by="mix(of = [linear(), knn(k = 3)])")
-    learners = find(Recipe.load(path).compiled.answer)
+    learners = find_learners(Recipe.load(path).compiled.answer)
     assert [(each.option, each.part.name, each.names) for each in learners] == [
         ("by", "mix", ("A", "B"))
     ]

@@ -3,7 +3,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from composer.compiler.pictures import FORMATS, Box, Chip, Edge, Picture
+from composer.compiler.pictures import FORMATS, Box, Edge, MemberChip, Picture
 
 GOLDEN = Path(__file__).parent / "golden"
 ENDINGS = {"text": "txt", "mermaid": "mmd", "dot": "dot", "svg": "svg"}
@@ -28,7 +28,7 @@ def test_pictures_are_as_they_were(drawn, golden, name, format_):
 def odd():
     boxes = (
         Box("r0", "query", "query"),
-        Box("r1", ODD, "text", (ODD, "x" * 500), (Chip(ODD, ODD),), maybe=True, place=ODD),
+        Box("r1", ODD, "text", (ODD, "x" * 500), (MemberChip(ODD, ODD),), maybe=True, place=ODD),
         Box("r2", "vote", "text"),
     )
     edges = (Edge("r0", "r1", "", maybe=True), Edge("r1", "r2", ODD, maybe=True), Edge("r0", "r2"))

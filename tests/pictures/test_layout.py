@@ -6,9 +6,9 @@ import pytest
 
 from composer.compiler.pictures import FORMATS
 from composer.compiler.pictures.coordinates import _rising
-from composer.compiler.pictures.layers import in_layers
+from composer.compiler.pictures.layers import assign_layers
 from composer.compiler.pictures.layout import Layout
-from composer.compiler.pictures.order import _crossings, _inversions, in_order
+from composer.compiler.pictures.order import _crossings, _inversions, order_layers
 from composer.compiler.pictures.text_width import mono_clipped, mono_width, sans_clipped, sans_width
 
 
@@ -25,29 +25,29 @@ def test_a_box_lies_as_late_as_its_users_allow(made):
 
 
 def test_lines_lead_from_layer_to_next_layer(made):
-    layers = in_layers(made(40, scattered(40, 20)))
+    layers = assign_layers(made(40, scattered(40, 20)))
     assert all(layers.layer[b] == layers.layer[a] + 1 for a, b in layers.hops)
 
 
 def test_all_lines_of_a_box_share_one_trunk(made):
     pairs = [(n, n + 1) for n in range(9)] + [(0, n) for n in range(2, 10)]
-    layers = in_layers(made(10, pairs))
+    layers = assign_layers(made(10, pairs))
     assert len(layers.layer) == 10 + 8
 
 
 def test_ordering_unties_what_crosses(made):
     pairs = [(0, 1), (0, 2), (0, 3), (1, 6), (2, 5), (3, 4), (4, 7), (5, 7), (6, 7)]
-    layers = in_layers(made(8, pairs))
+    layers = assign_layers(made(8, pairs))
     _, after = layers.neighbours()
     assert _crossings(layers.rows, after) == 3
-    assert _crossings(in_order(layers), after) == 0
+    assert _crossings(order_layers(layers), after) == 0
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_ordering_never_makes_more_crossings(made, seed):
-    layers = in_layers(made(60, scattered(60, 8, seed)))
+    layers = assign_layers(made(60, scattered(60, 8, seed)))
     _, after = layers.neighbours()
-    assert _crossings(in_order(layers), after) <= _crossings(layers.rows, after)
+    assert _crossings(order_layers(layers), after) <= _crossings(layers.rows, after)
 
 
 def test_inversions_are_pairs_in_the_wrong_order():

@@ -1,6 +1,6 @@
 import pytest
 
-from composer.compiler.pictures import Chip
+from composer.compiler.pictures import MemberChip
 from composer.compiler.pictures.box_text import weight
 
 
@@ -28,12 +28,16 @@ def test_a_model_box_names_its_backend_and_nothing_secret(drawn):
 
 def test_a_fuse_holds_its_members_with_their_weights(drawn):
     fuse = boxes(drawn("token_fuse(A, B, weights = [0.75, 0.25])"))["token_fuse"]
-    assert fuse.chips == (Chip("A", weight(0.75)), Chip("B", weight(0.25)))
+    assert fuse.chips == (MemberChip("A", weight(0.75)), MemberChip("B", weight(0.25)))
 
 
 def test_a_formula_shows_its_coefficients(drawn):
     fuse = boxes(drawn("token_fuse(D + 0.5 * (B - A))"))["token_fuse"]
-    assert fuse.chips == (Chip("D", weight(1)), Chip("B", weight(0.5)), Chip("A", weight(-0.5)))
+    assert fuse.chips == (
+        MemberChip("D", weight(1)),
+        MemberChip("B", weight(0.5)),
+        MemberChip("A", weight(-0.5)),
+    )
 
 
 def test_members_under_prompts_show_the_model_that_they_are(drawn):

@@ -5,13 +5,19 @@ from jinja2 import StrictUndefined, TemplateError, TemplateSyntaxError
 
 from composer.methods import check
 from composer.sandbox.meter import Limits
-from composer.sandbox.templates import Environment, GenerationTag, compiled, parsed, rendered
+from composer.sandbox.templates import (
+    Environment,
+    GenerationTag,
+    compile_template,
+    parse_template,
+    render_template,
+)
 
 HERE = Environment(StrictUndefined, GenerationTag)
 
 
 def render(text, limits=None, **values):
-    return rendered(compiled(HERE, text), values, limits or Limits())
+    return render_template(compile_template(HERE, text), values, limits or Limits())
 
 
 DOUBLED = (
@@ -97,9 +103,9 @@ def test_nothing_is_worked_out_while_a_template_is_checked(text):
 )
 def test_what_cannot_be_compiled_is_said_in_words(text):
     with pytest.raises(TemplateSyntaxError):
-        compiled(HERE, text)
+        compile_template(HERE, text)
     with pytest.raises(TemplateSyntaxError):
-        parsed(HERE, text)
+        parse_template(HERE, text)
     [(message, line)] = check(text)
     assert message.startswith("a template ")
     assert line == 1

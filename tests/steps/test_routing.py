@@ -1,7 +1,7 @@
 """Routes over conversations: a draw for each turn, or one decision for all of them."""
 
 from composer.methods import Chance, Length, Uniform
-from composer.steps.routing import opening, route
+from composer.steps.routing import conversation_opening, route
 from composer.values import Query
 
 TURNS = ("Hello", "And then? " * 40, "Why?", "Go on.", "What else?", "More, please.")
@@ -45,5 +45,5 @@ def test_a_sticky_route_estimates_by_the_first_question(run, ask):
 
 
 def test_the_opening_ends_with_the_first_question():
-    assert opening(turn(4)) == turn(1)
-    assert opening(Query(())) == Query(())
+    assert conversation_opening(turn(4)) == turn(1)
+    assert conversation_opening(Query(())) == Query(())

@@ -3,9 +3,9 @@ import pytest
 from composer.diagnostics import Mistakes
 from composer.syntax import (
     Argument,
-    Bank,
     Binary,
     Boolean,
+    Branches,
     Call,
     Chain,
     Fallback,
@@ -128,7 +128,7 @@ def test_a_comparison_in_a_call_is_no_name():
 
 def test_a_bank_has_branches_with_and_without_names():
     bank = parse_expression("[A, big: B -> C, A]")
-    assert isinstance(bank, Bank)
+    assert isinstance(bank, Branches)
     assert [branch.name for branch in bank.branches] == [None, "big", None]
     assert bank.branches[1].place.text == "big: B -> C"
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from composer.diagnostics import CODES, Mistakes, Source
-from composer.syntax import Bank, Call, Name, Number, String, parse, parse_expression
+from composer.syntax import Branches, Call, Name, Number, String, parse, parse_expression
 
 
 def statements(text, name="r.yaml"):
@@ -99,7 +99,7 @@ def test_numbers_may_have_signs_in_them():
 
 
 def test_an_empty_list_is_an_empty_bank():
-    assert value("[]") == Bank((), None)
+    assert value("[]") == Branches((), None)
 
 
 def test_places_are_those_of_the_file():

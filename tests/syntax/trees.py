@@ -4,10 +4,10 @@ from hypothesis import strategies as st
 
 from composer.syntax import (
     Argument,
-    Bank,
     Binary,
     Boolean,
     Branch,
+    Branches,
     Call,
     Chain,
     Fallback,
@@ -51,7 +51,7 @@ def larger(inner):
         st.builds(Chain, several(2), st.none()),
         st.builds(Fallback, several(2), st.none()),
         st.builds(Call, names, arguments.map(tuple), st.none(), st.none()),
-        st.builds(Bank, branches.map(tuple), st.none()),
+        st.builds(Branches, branches.map(tuple), st.none()),
         st.builds(Binary, st.sampled_from(OPERATORS), inner, inner, st.none()),
         st.builds(Unary, st.just("not"), inner, st.none()),
         st.builds(Unary, st.just("-"), negative, st.none()),

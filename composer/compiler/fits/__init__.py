@@ -1,12 +1,12 @@
 """Fits: what the parts of a recipe learnt, kept beside it and bound to it when it is planned."""
 
 from composer.compiler.fits.bind import bind
-from composer.compiler.fits.learners import Learner, demand_taught, find, specification
+from composer.compiler.fits.learners import Learner, demand_fitted, find_learners, specification
 from composer.compiler.fits.manifest import (
-    Calibrated,
+    CalibratedOption,
+    FitData,
     FitManifest,
     ManifestEntry,
-    Source,
     arrays_path,
     fit_path,
     read_fit,
@@ -14,15 +14,15 @@ from composer.compiler.fits.manifest import (
 )
 
 __all__ = [
-    "Calibrated",
+    "CalibratedOption",
+    "FitData",
     "FitManifest",
     "Learner",
     "ManifestEntry",
-    "Source",
     "arrays_path",
     "bind",
-    "demand_taught",
-    "find",
+    "demand_fitted",
+    "find_learners",
     "fit_path",
     "read_fit",
     "specification",

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from composer.compiler.fits.learners import Learner, find, names_of, replaced, specification
+from composer.compiler.fits.learners import (
+    Learner,
+    find_learners,
+    names_of,
+    replace_trainable,
+    specification,
+)
 from composer.compiler.fits.manifest import arrays_path, fit_path, is_whole, loader, read_fit
 from composer.diagnostics import Diagnostic, Mistakes
 from composer.specs.content import file_digest
@@ -19,7 +25,7 @@ from composer.values import Fitted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from composer.compiler.fits.manifest import Calibrated, FitManifest, ManifestEntry
+    from composer.compiler.fits.manifest import CalibratedOption, FitManifest, ManifestEntry
     from composer.compiler.graph import Compiled, Graph, Node
     from composer.values import Trainable
     from composer.values.typed import Typed
@@ -36,7 +42,7 @@ def bind(compiled: Compiled, recipe: Path) -> Compiled:
     path = fit_path(recipe)
     if compiled.answer is None or not path.exists():
         return compiled
-    learners = find(compiled.answer)
+    learners = find_learners(compiled.answer)
     if not learners:
         return compiled
     kept = read_fit(path)
@@ -70,13 +76,13 @@ def _bound(
                 updates["policy"] = _calibrated(node, found)
             return part.bound(fits[key])
 
-        fresh = replaced(value, taught)
+        fresh = replace_trainable(value, taught)
         if fresh is not value:
             updates[option] = fresh
     return graph.replaced(node, **updates) if updates else node
 
 
-def _calibrated(node: Node, found: Calibrated) -> Typed:
+def _calibrated(node: Node, found: CalibratedOption) -> Typed:
     """Return a route's policy with the option that was calibrated."""
     policy: Typed = node.settled("policy")
     return policy.model_copy(update={found.option: found.value})
@@ -148,7 +154,7 @@ def _policy(
         yield _refused(STALE, said, kept, recipe)
 
 
-def _fits(policy: Typed, found: Calibrated) -> bool:
+def _fits(policy: Typed, found: CalibratedOption) -> bool:
     """Say whether a policy has the option that was calibrated, and may have that value."""
     if found.option not in type(policy).model_fields:
         return False

@@ -40,7 +40,7 @@ class Learner:
         return json_digest(content)
 
 
-def find(root: Node) -> list[Learner]:
+def find_learners(root: Node) -> list[Learner]:
     """Return the trainable parts under a root in the order of work, each kind of work once."""
     found: dict[str, Learner] = {}
     for node in topological(root):
@@ -56,12 +56,12 @@ def learners_of(node: Node) -> Iterator[Learner]:
             yield Learner(node, option, part)
 
 
-def demand_taught(root: Node, name: str, path: Path | None) -> None:
+def demand_fitted(root: Node, name: str, path: Path | None) -> None:
     """Refuse a graph with an estimator that has learnt nothing; raises Mistakes (E509).
 
     `name` is that of the recipe, and `path` where it lies.
     """
-    for learner in find(root):
+    for learner in find_learners(root):
         part = learner.part
         if isinstance(part, Learned) and part.fitted is None and part.data is None:
             recipe = "RECIPE" if path is None else shlex.quote(str(path))
@@ -78,18 +78,18 @@ def names_of(node: Node) -> tuple[str, ...]:
     return tuple(each.title for each in node.given if each.declaration is not None)
 
 
-def replaced(value: object, change: Callable[[Trainable], Trainable]) -> object:
+def replace_trainable(value: object, change: Callable[[Trainable], Trainable]) -> object:
     """Return an option's value with every trainable part in it changed."""
     match value:
         case Trainable() if value.open:
             return change(value)
         case Typed():
             fields = {name: getattr(value, name) for name in type(value).model_fields}
-            fresh = {name: replaced(each, change) for name, each in fields.items()}
+            fresh = {name: replace_trainable(each, change) for name, each in fields.items()}
             moved = {name: each for name, each in fresh.items() if each is not fields[name]}
             return value.model_copy(update=moved) if moved else value
         case tuple():
-            some = tuple(replaced(each, change) for each in value)
+            some = tuple(replace_trainable(each, change) for each in value)
             return some if any(a is not b for a, b in zip(some, value, strict=True)) else value
         case _:
             return value

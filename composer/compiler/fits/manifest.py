@@ -27,18 +27,18 @@ SUFFIX = ".fit.json"
 ARRAYS = ".fit.safetensors"
 
 
-class _Frozen(BaseModel):
+class _FrozenRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Source(_Frozen):
+class FitData(_FrozenRecord):
     """The data that was learnt from: its path from the recipe's folder, and its content."""
 
     path: str
     digest: str
 
 
-class Calibrated(_Frozen):
+class CalibratedOption(_FrozenRecord):
     """An option of a route's policy that was set to reach a target.
 
     `policy` is the one that the recipe names, None where it names none.
@@ -50,7 +50,7 @@ class Calibrated(_Frozen):
     target: str
 
 
-class ManifestEntry(_Frozen):
+class ManifestEntry(_FrozenRecord):
     """What one part learnt: where it stands, what it was, and about whom.
 
     `facts` are those of its states by name, `content` the digest of all its arrays; `report` says
@@ -66,15 +66,15 @@ class ManifestEntry(_Frozen):
     content: str
     facts: dict[str, dict[str, object]]
     report: dict[str, Any]
-    calibrated: Calibrated | None = None
+    calibrated: CalibratedOption | None = None
 
 
-class FitManifest(_Frozen):
+class FitManifest(_FrozenRecord):
     """All that was learnt for a recipe."""
 
     version: int = VERSION
     recipe: str
-    data: Source
+    data: FitData
     seed: int
     entries: tuple[ManifestEntry, ...]
 

@@ -9,7 +9,7 @@ from composer.compiler.graph.checks import check_steps
 from composer.compiler.graph.context import Context
 from composer.compiler.graph.files import Loader, root_of
 from composer.compiler.graph.lower import lower, lowering
-from composer.compiler.graph.members import declared
+from composer.compiler.graph.members import declared_model
 from composer.compiler.graph.options import check_default
 from composer.compiler.graph.overrides import overlay, override
 from composer.compiler.graph.params import check_param
@@ -136,7 +136,7 @@ def _models(ctx: Context, scope: Scope) -> dict[str, Node]:
     out: dict[str, Node] = {}
     for name, binding in scope.names.items():
         if isinstance(binding.statement, tree.Model):
-            node = declared(ctx, binding)
+            node = declared_model(ctx, binding)
             if node is not None:
                 out[name] = node
     return out

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.context import AsModel, AsStep, all_sound
-from composer.compiler.graph.options import fill, heed, place_inputs
+from composer.compiler.graph.options import add_model_settings, call_options, place_inputs
 from composer.compiler.graph.scope import Binding, Scope
-from composer.compiler.graph.step_mistakes import defined_by_itself, gives
-from composer.compiler.graph.values import Bad, Wanted, follow, match
+from composer.compiler.graph.step_mistakes import check_branch, defined_by_itself
+from composer.compiler.graph.values import BadValueError, UnloweredModel, follow, match_arguments
 from composer.diagnostics import Note
 from composer.specs import OptionModel, models_in, with_models
 from composer.steps import Role
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from composer.steps import Step
 
 
-async def build_node(  # noqa: PLR0913 - a call, where it stands and what reaches it
+async def lower_step_call(  # noqa: PLR0913 - a call, where it stands and what reaches it
     ctx: Context,
     step: Step,
     call: tree.Call,
@@ -39,34 +39,34 @@ async def build_node(  # noqa: PLR0913 - a call, where it stands and what reache
     """
     try:
         written, rest = place_inputs(step, call)
-    except Bad as bad:
+    except BadValueError as bad:
         ctx.catch(bad)
         return None
     lowered = []
     for input_, expr in written:
         if input_.role is Role.LATER:
-            lowered.append(await branch(ctx, step, expr, wire, scope, input_.ports))
+            lowered.append(await lower_branch(ctx, step, expr, wire, scope, input_.ports))
         else:
             home = (homes or {}).get(id(expr), scope)
             lowered.append(await ctx.lower(AsModel(expr, home)))
     if step.options.model_fields.get("draw"):
         hidden["draw"] = ctx.draw(at, scope)
-    options = fill(ctx, step, rest, scope, call, hidden)
-    held = None if options is None else await hold(ctx, options)
+    options = call_options(ctx, step, rest, scope, call, hidden)
+    held = None if options is None else await lower_held_models(ctx, options)
     nodes = all_sound(lowered)
     if options is None or held is None or nodes is None:
         return None
     inputs = (wire, *nodes) if step.wire and wire else nodes
     if not _enough(ctx, step, call, inputs):
         return None
-    heed(ctx, step, inputs, options)
+    add_model_settings(ctx, step, inputs, options)
     return ctx.graph.written(step.name, inputs, options, at.place, held)
 
 
-async def hold(ctx: Context, options: Options) -> tuple[Node, ...] | None:
+async def lower_held_models(ctx: Context, options: Options) -> tuple[Node, ...] | None:
     """Lower the models that options hold, and let each option say which of them it means."""
     found = [each for value in options.values.values() for each, _ in models_in(value)]
-    wanted = [each for each in found if isinstance(each, Wanted)]
+    wanted = [each for each in found if isinstance(each, UnloweredModel)]
     lowered = [await ctx.lower(AsModel(each.expr, each.scope)) for each in wanted]
     nodes = all_sound(lowered)
     if nodes is None:
@@ -81,7 +81,7 @@ async def hold(ctx: Context, options: Options) -> tuple[Node, ...] | None:
     return held
 
 
-async def branch(  # noqa: PLR0913 - a branch, where it stands and what it may give
+async def lower_branch(  # noqa: PLR0913 - a branch, where it stands and what it may give
     ctx: Context,
     step: Step,
     expr: tree.Expr,
@@ -90,11 +90,13 @@ async def branch(  # noqa: PLR0913 - a branch, where it stands and what it may g
     ports: frozenset[Port],
 ) -> Node | None:
     """Lower a branch that a step may run: it is asked the query that the wire belongs to."""
-    query = origin(wire) if wire is not None else None
+    query = origin_query(wire) if wire is not None else None
     if query is None:
         return None
     node = await ctx.lower(AsStep(expr, query, scope))
-    if node is not None and not gives(ctx, node, ports, f"a stage of `{step.name}`", expr.place):
+    if node is not None and not check_branch(
+        ctx, node, ports, f"a stage of `{step.name}`", expr.place
+    ):
         return None
     return node
 
@@ -107,14 +109,14 @@ def _enough(ctx: Context, step: Step, call: tree.Call, inputs: tuple[Node, ...])
     return lacking is None
 
 
-def instance(ctx: Context, call: tree.Call, binding: Binding, scope: Scope) -> Scope | None:
+def definition_scope(ctx: Context, call: tree.Call, binding: Binding, scope: Scope) -> Scope | None:
     """Return the scope of one use of a `def`: its parameters bound to what is given."""
     definition = binding.statement
     assert isinstance(definition, tree.Def)
     names = [parameter.name for parameter in definition.parameters]
     try:
-        given = match(call, names, names)
-    except Bad as bad:
+        given = match_arguments(call, names, names)
+    except BadValueError as bad:
         ctx.catch(bad)
         return None
     if scope.within(definition):
@@ -135,14 +137,14 @@ def instance(ctx: Context, call: tree.Call, binding: Binding, scope: Scope) -> S
     return inner
 
 
-def opened(
+def follow_definitions(
     ctx: Context, expr: tree.Expr, scope: Scope, wanted: Callable[[tree.Expr, Scope], bool]
 ) -> tuple[tree.Expr, Scope]:
     """Follow names, and uses of a `def`, as long as they lead to something that is wanted."""
     found, home = follow(expr, scope)
     while (binding := _definition(found, home)) is not None and _leads(binding, wanted):
         assert isinstance(found, tree.Call)
-        inner = instance(ctx, found, binding, home)
+        inner = definition_scope(ctx, found, binding, home)
         if inner is None:
             break
         found, home = follow(_body(binding), inner)
@@ -173,7 +175,9 @@ def _body(binding: Binding) -> tree.Expr:
     return binding.statement.value
 
 
-async def through(ctx: Context, binding: Binding, request: Request, at: tree.Expr) -> Node | None:
+async def lower_name(
+    ctx: Context, binding: Binding, request: Request, at: tree.Expr
+) -> Node | None:
     """Lower what a name stands for, unless it stands for itself."""
     if binding in ctx.active:
         defined_by_itself(ctx, binding, at)
@@ -184,6 +188,6 @@ async def through(ctx: Context, binding: Binding, request: Request, at: tree.Exp
     return result
 
 
-def origin(wire: Node) -> Node | None:
+def origin_query(wire: Node) -> Node | None:
     """Return the query that a wire's value belongs to."""
     return wire if wire.port is Port.QUERY else wire.origin

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from composer.backends import ModelError
 from composer.compiler.graph.node import QUERY, Node, topological
-from composer.compiler.graph.site import Facts, NodeSite, UnsoundError
+from composer.compiler.graph.site import GraphFacts, NodeSite, UnreadableModelError
 from composer.diagnostics import Diagnostic, Note
 from composer.methods.template import Template, names_in
 from composer.steps import Complaint
@@ -37,7 +37,7 @@ HELP = {
 
 def check_steps(ctx: Context, answer: Node | None) -> None:
     """Check every model's folder or file, and every step by what it declares."""
-    facts = Facts(ctx.graph, {node for node in ctx.declared if _readable(ctx, node)})
+    facts = GraphFacts(ctx.graph, {node for node in ctx.declared if _readable(ctx, node)})
     for node in topological(answer) if answer is not None else ():
         if node.op == QUERY:
             continue
@@ -122,7 +122,7 @@ def _say(ctx: Context, node: Node, complaints: Iterable[Complaint]) -> None:
     """Record complaints about a node; none, where a model that they ask about cannot be read."""
     try:
         found = tuple(complaints)
-    except UnsoundError:
+    except UnreadableModelError:
         return
     for each in found:
         place, notes = _place(ctx, node, each.about), _notes(ctx, each)

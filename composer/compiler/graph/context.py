@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from composer import zoo
 from composer.compiler.graph.files import Loader, is_name, shipped
 from composer.compiler.graph.node import Graph, Node
-from composer.compiler.graph.values import Bad, Values
+from composer.compiler.graph.values import BadValueError, Values
 from composer.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from composer.compiler.graph.scope import Binding, Scope
     from composer.diagnostics import Place
     from composer.syntax import tree
-    from composer.trampoline import Work
+    from composer.trampoline import DeepCall
 
 ZOO_ITEMS: dict[str, Literal["validation", "test"]] = {
     "zoo:validation": "validation",
@@ -61,7 +61,7 @@ class Context:
     """
 
     loader: Loader
-    lowering: Callable[[Context, Request], Work[Node | None]]
+    lowering: Callable[[Context, Request], DeepCall[Node | None]]
     graph: Graph = field(default_factory=Graph)
     memo: dict[tuple[object, ...], Node | None] = field(default_factory=dict)
     active: set[Binding] = field(default_factory=set)
@@ -80,7 +80,7 @@ class Context:
         """The reader of option values."""
         return Values(self.find)
 
-    def lower(self, request: Request) -> Work[Node | None]:
+    def lower(self, request: Request) -> DeepCall[Node | None]:
         """Lower an expression; None stands for one that holds a mistake."""
         return self.lowering(self, request)
 
@@ -88,7 +88,7 @@ class Context:
         """Record a mistake."""
         self.mistakes.append(Diagnostic(*args, **words))
 
-    def catch(self, bad: Bad) -> None:
+    def catch(self, bad: BadValueError) -> None:
         """Record the mistakes of a value."""
         self.mistakes.extend(bad.diagnostics)
 
@@ -116,7 +116,7 @@ class Context:
             if os.path.exists(path):  # noqa: PTH110
                 return str(path.resolve())
         if must_exist:
-            raise Bad(
+            raise BadValueError(
                 Diagnostic(
                     "E501",
                     f"there is no file `{name}`",

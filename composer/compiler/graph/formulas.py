@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.value_mistakes import leads_back
-from composer.compiler.graph.values import Bad, Values, follow, is_number
+from composer.compiler.graph.values import BadValueError, Values, follow, is_number
 from composer.diagnostics import Diagnostic
 from composer.syntax import tree
 from composer.trampoline import deep, run
@@ -22,7 +22,7 @@ def is_formula(expr: tree.Expr) -> bool:
     return isinstance(expr, tree.Binary | tree.Unary)
 
 
-def terms(values: Values, expr: tree.Expr, scope: Scope) -> list[Term]:
+def formula_terms(values: Values, expr: tree.Expr, scope: Scope) -> list[Term]:
     """Return the members of a formula, each once, with the sum of its coefficients.
 
     A formula is linear: models may be added, subtracted and multiplied by numbers, since it
@@ -42,7 +42,7 @@ async def _walk(
 ) -> list[Term]:
     expr, home = follow(written, scope)
     if id(expr) in trail:
-        raise Bad(leads_back(written))
+        raise BadValueError(leads_back(written))
     if expr is not written:
         if not is_formula(expr):
             return [(written, scope, factor)]
@@ -69,21 +69,21 @@ def _scaled(values: Values, expr: tree.Binary, scope: Scope) -> tuple[tree.Expr,
         if expr.op == "*":
             return expr.left, by
         if by == 0:
-            raise Bad(Diagnostic("E402", "division by zero", expr.right.place, "is 0"))
+            raise BadValueError(Diagnostic("E402", "division by zero", expr.right.place, "is 0"))
         return expr.left, 1 / by
     if expr.op == "*" and is_number(expr.left, scope):
         return expr.right, values.number(expr.left, scope)
-    raise Bad(_product(expr))
+    raise BadValueError(_product(expr))
 
 
 def _check_member(expr: tree.Expr) -> None:
     """Refuse what can be no member of a formula, whatever names stand for."""
     if isinstance(expr, tree.Number):
         text = "a number cannot be a term of a formula of models"
-        raise Bad(Diagnostic("E405", text, expr.place, "not a model"))
+        raise BadValueError(Diagnostic("E405", text, expr.place, "not a model"))
     if isinstance(expr, tree.Binary | tree.Unary | tree.Boolean | tree.String | tree.Null):
         text = "a formula can only add and subtract models, and multiply them by numbers"
-        raise Bad(Diagnostic("E405", text, expr.place, "not allowed in a formula"))
+        raise BadValueError(Diagnostic("E405", text, expr.place, "not allowed in a formula"))
 
 
 def _product(expr: tree.Binary) -> Diagnostic:

@@ -12,25 +12,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.backends import BACKENDS
-from composer.compiler.graph.calls import build_node, instance, through
+from composer.compiler.graph.calls import definition_scope, lower_name, lower_step_call
 from composer.compiler.graph.checks import check_templates
 from composer.compiler.graph.context import AsModel, AsStep, all_sound
 from composer.compiler.graph.members import member
-from composer.compiler.graph.options import defaults_of, heed, options_of
+from composer.compiler.graph.options import add_model_settings, defaults_of, options_of
 from composer.compiler.graph.params import given_params
 from composer.compiler.graph.routes import as_route, branches_of, decided
-from composer.compiler.graph.scope import Binding, Scope, branch_names, label, unknown
+from composer.compiler.graph.scope import Binding, Scope, branch_names, label, unknown_name
 from composer.compiler.graph.step_mistakes import (
-    bank_needs_query,
-    fits,
-    gives,
-    lonely_route,
+    branches_need_query,
+    check_branch,
+    check_branch_names,
+    check_wire,
     model_needs_query,
-    named_once,
     not_a_step,
+    route_without_branches,
     undeclared,
 )
-from composer.compiler.graph.unreached import survey
+from composer.compiler.graph.unreached import check_unreached
 from composer.compiler.graph.values import bound_value
 from composer.steps import STEPS
 from composer.syntax import tree
@@ -41,7 +41,7 @@ from composer.values.flow import unique
 if TYPE_CHECKING:
     from composer.compiler.graph.context import Context, Request
     from composer.compiler.graph.node import Node
-    from composer.trampoline import Work
+    from composer.trampoline import DeepCall
 
 
 def lower(ctx: Context, expr: tree.Expr, wire: Node, scope: Scope) -> Node | None:
@@ -49,7 +49,7 @@ def lower(ctx: Context, expr: tree.Expr, wire: Node, scope: Scope) -> Node | Non
     return run(ctx.lower(AsStep(expr, wire, scope)))
 
 
-def lowering(ctx: Context, request: Request) -> Work[Node | None]:
+def lowering(ctx: Context, request: Request) -> DeepCall[Node | None]:
     """Lower an expression where a step is wanted, or where a model is."""
     return expression(ctx, request) if isinstance(request, AsStep) else member(ctx, request)
 
@@ -68,7 +68,7 @@ async def _expression(ctx: Context, expr: tree.Expr, wire: Node, scope: Scope) -
     match expr:
         case tree.Chain():
             return await _chain(ctx, expr, wire, scope)
-        case tree.Bank():
+        case tree.Branches():
             return await _bank(ctx, expr, wire, scope)
         case tree.Fallback():
             return await _fallback(ctx, expr, wire, scope)
@@ -86,7 +86,7 @@ async def _chain(ctx: Context, chain: tree.Chain, wire: Node, scope: Scope) -> N
     given: Node | None = wire
     for stage in chain.stages:
         if given is None:
-            survey(ctx, stage, scope)
+            check_unreached(ctx, stage, scope)
             continue
         if route is not None:
             given = await decided(ctx, route, stage, given, scope)
@@ -96,19 +96,19 @@ async def _chain(ctx: Context, chain: tree.Chain, wire: Node, scope: Scope) -> N
             if route is None:
                 given = await ctx.lower(AsStep(stage, given, scope))
     if route is not None and given is not None:
-        lonely_route(ctx, route[0])
+        route_without_branches(ctx, route[0])
         return None
     return given
 
 
-async def _bank(ctx: Context, bank: tree.Bank, wire: Node, scope: Scope) -> Node | None:
+async def _bank(ctx: Context, bank: tree.Branches, wire: Node, scope: Scope) -> Node | None:
     if not bank.branches:
         ctx.say("E206", "a bank needs at least one branch", bank.place, "empty")
         return None
     if wire.port is not Port.QUERY:
-        bank_needs_query(ctx, bank, wire)
+        branches_need_query(ctx, bank, wire)
         wire = ctx.graph.query
-    if not named_once(ctx, bank):
+    if not check_branch_names(ctx, bank):
         return None
     nodes = await branches_of(ctx, bank, wire, scope)
     if nodes is None:
@@ -116,7 +116,7 @@ async def _bank(ctx: Context, bank: tree.Bank, wire: Node, scope: Scope) -> Node
     names = branch_names(bank)
     for node, branch in zip(nodes, bank.branches, strict=True):
         accepted = frozenset({Port.TEXT, Port.CANDIDATES, Port.RANKING})
-        if not gives(ctx, node, accepted, "a branch of a bank", branch.place):
+        if not check_branch(ctx, node, accepted, "a branch of a bank", branch.place):
             return None
     options = defaults_of(ctx, STEPS["bank"], scope)
     options.values["names"] = names
@@ -130,7 +130,7 @@ async def _fallback(ctx: Context, expr: tree.Fallback, wire: Node, scope: Scope)
         return None
     for node, choice in zip(nodes[1:], expr.choices[1:], strict=True):
         who = "every choice of this fallback"
-        if not gives(ctx, node, frozenset({nodes[0].port}), who, choice.place):
+        if not check_branch(ctx, node, frozenset({nodes[0].port}), who, choice.place):
             return None
     names = unique(label(choice) for choice in expr.choices)
     return ctx.graph.node("fallback", nodes, {"names": names}, expr.place)
@@ -143,7 +143,7 @@ async def _name(ctx: Context, expr: tree.Name, wire: Node, scope: Scope) -> Node
         return await _step(ctx, call, wire, scope, expr)
     value = bound_value(binding)
     if value is not None:
-        return await through(ctx, binding, AsStep(value, wire, binding.scope), expr)
+        return await lower_name(ctx, binding, AsStep(value, wire, binding.scope), expr)
     if isinstance(binding.statement, tree.Model):
         model = await ctx.lower(AsModel(expr, scope))
         return _generate(ctx, expr, model, wire, scope)
@@ -156,7 +156,7 @@ async def _call(ctx: Context, call: tree.Call, wire: Node, scope: Scope) -> Node
         return await _step(ctx, call, wire, scope, call)
     statement = binding.statement
     if isinstance(statement, tree.Def):
-        inner = instance(ctx, call, binding, scope)
+        inner = definition_scope(ctx, call, binding, scope)
         return await ctx.lower(AsStep(statement.value, wire, inner)) if inner else None
     if isinstance(statement, tree.Use):
         return await _used(ctx, call, wire, scope, binding)
@@ -175,18 +175,20 @@ async def _step(
             undeclared(ctx, call)
             return None
         what = "step" if isinstance(at, tree.Call) else "name"
-        ctx.mistakes.append(unknown(call.function, call.function_place, known, what))
+        ctx.mistakes.append(unknown_name(call.function, call.function_place, known, what))
         return None
     if step.gives is Port.MODEL:
         model = await ctx.lower(AsModel(call, scope))
         return _generate(ctx, call, model, wire, scope)
     if step.gives is Port.DECISION:
-        lonely_route(ctx, at)
+        route_without_branches(ctx, at)
         return None
-    if step.wire and not fits(ctx, wire, step.wire.ports, f"`{step.name}`", call.function_place):
-        checked = await build_node(ctx, step, call, wire, scope, at)
+    if step.wire and not check_wire(
+        ctx, wire, step.wire.ports, f"`{step.name}`", call.function_place
+    ):
+        checked = await lower_step_call(ctx, step, call, wire, scope, at)
         return None if step.gives_same else checked
-    node = await build_node(ctx, step, call, wire, scope, at)
+    node = await lower_step_call(ctx, step, call, wire, scope, at)
     if node is not None and wire is ctx.graph.query:
         check_templates(ctx, node)
     return node
@@ -211,7 +213,7 @@ def _generate(
     options = options_of(ctx, STEPS["generate"], call, scope, hidden)
     if options is None:
         return None
-    heed(ctx, STEPS["generate"], (wire, model), options)
+    add_model_settings(ctx, STEPS["generate"], (wire, model), options)
     return ctx.graph.written("generate", (wire, model), options, expr.place)
 
 
@@ -233,6 +235,6 @@ async def _used(
     inner = given_params(ctx, call, binding, scope)
     if inner is None:
         return None
-    if not fits(ctx, wire, frozenset({Port.QUERY}), f"`{binding.name}`", call.place):
+    if not check_wire(ctx, wire, frozenset({Port.QUERY}), f"`{binding.name}`", call.place):
         return None
     return await ctx.lower(AsStep(used.answer.value, wire, inner))

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.backends import BACKENDS
-from composer.compiler.graph.calls import build_node, instance, through
+from composer.compiler.graph.calls import definition_scope, lower_name, lower_step_call
 from composer.compiler.graph.context import AsModel
-from composer.compiler.graph.formulas import is_formula, terms
+from composer.compiler.graph.formulas import formula_terms, is_formula
 from composer.compiler.graph.options import options_of
-from composer.compiler.graph.scope import Binding, Scope, label, unknown
+from composer.compiler.graph.scope import Binding, Scope, label, unknown_name
 from composer.compiler.graph.step_mistakes import (
     formula_with_weights,
     member_with_options,
@@ -19,7 +19,7 @@ from composer.compiler.graph.step_mistakes import (
     unusable_option,
 )
 from composer.compiler.graph.value_mistakes import no_value
-from composer.compiler.graph.values import Bad, bound_value, follow
+from composer.compiler.graph.values import BadValueError, bound_value, follow
 from composer.methods import Logs
 from composer.steps import STEPS, Step
 from composer.syntax import tree
@@ -48,7 +48,7 @@ async def _member(ctx: Context, expr: tree.Expr, scope: Scope) -> Node | None:
             return await _model_named(ctx, name, expr, scope)
         case tree.Call(function=name):
             return await _model_called(ctx, name, expr, scope)
-        case tree.Bank(branches=(branch,)):
+        case tree.Branches(branches=(branch,)):
             return await ctx.lower(AsModel(branch.value, scope))
         case tree.Chain(stages=(*before, last)):
             return await _model_prompted(ctx, before, last, scope)
@@ -61,13 +61,13 @@ async def _model_named(ctx: Context, name: str, expr: tree.Name, scope: Scope) -
     binding = scope.find(name)
     if binding is None:
         known = sorted(set(scope.visible()))
-        ctx.mistakes.append(unknown(name, expr.place, known))
+        ctx.mistakes.append(unknown_name(name, expr.place, known))
         return None
     value = bound_value(binding)
     if value is not None:
-        return await through(ctx, binding, AsModel(value, binding.scope), expr)
+        return await lower_name(ctx, binding, AsModel(value, binding.scope), expr)
     if isinstance(binding.statement, tree.Model):
-        return declared(ctx, binding)
+        return declared_model(ctx, binding)
     if isinstance(binding.statement, tree.Param):
         ctx.mistakes.append(no_value(binding.statement))
     elif not isinstance(binding.statement, tree.Use) or name in binding.scope.used:
@@ -78,7 +78,7 @@ async def _model_named(ctx: Context, name: str, expr: tree.Name, scope: Scope) -
 async def _model_called(ctx: Context, name: str, call: tree.Call, scope: Scope) -> Node | None:
     binding = scope.find(name)
     if binding is not None and isinstance(binding.statement, tree.Def):
-        inner = instance(ctx, call, binding, scope)
+        inner = definition_scope(ctx, call, binding, scope)
         if inner is None:
             return None
         return await ctx.lower(AsModel(binding.statement.value, inner))
@@ -104,8 +104,8 @@ async def _fused(ctx: Context, step: Step, call: tree.Call, scope: Scope) -> Nod
             formula_with_weights(ctx, own)
             return None
         try:
-            written = terms(ctx.values, formula, home)
-        except Bad as bad:
+            written = formula_terms(ctx.values, formula, home)
+        except BadValueError as bad:
             ctx.catch(bad)
             return None
         homes = {id(e): s for e, s, _ in written}
@@ -115,7 +115,7 @@ async def _fused(ctx: Context, step: Step, call: tree.Call, scope: Scope) -> Nod
         summed = {"combine": Logs(), "normalize": False, "weights": tuple(c for *_, c in written)}
         hidden = {name: each for name, each in summed.items() if name in step.options.model_fields}
     hidden["names"] = unique(named.get(id(a.value)) or label(a.value) for a in members)
-    node = await build_node(ctx, step, call, None, scope, call, homes, **hidden)
+    node = await lower_step_call(ctx, step, call, None, scope, call, homes, **hidden)
     if node is None or not ctx.shallow(node, call.place):
         return None
     return node if _usable(ctx, call, node) else None
@@ -142,7 +142,7 @@ def _spliced(
     named: dict[int, str | None] = {}
     for argument in call.arguments:
         value, home = follow(argument.value, scope)
-        if argument.name is None and isinstance(value, tree.Bank):
+        if argument.name is None and isinstance(value, tree.Branches):
             out += [tree.Argument(None, b.value, b.place, b.place) for b in value.branches]
             homes |= {id(branch.value): home for branch in value.branches}
             named |= {id(branch.value): branch.name for branch in value.branches}
@@ -192,7 +192,7 @@ def _is_prompt(ctx: Context, stage: tree.Call) -> bool:
     return stage.function == "prompt"
 
 
-def declared(ctx: Context, binding: Binding) -> Node | None:
+def declared_model(ctx: Context, binding: Binding) -> Node | None:
     """Return the node of a declared model, made once."""
     key = ("declared", id(binding.statement), binding.scope)
     if key not in ctx.memo:
@@ -205,13 +205,15 @@ def _declare(ctx: Context, binding: Binding) -> Node:
     assert isinstance(statement, tree.Model)
     call = statement.value
     if call.function not in BACKENDS:
-        ctx.mistakes.append(unknown(call.function, call.function_place, list(BACKENDS), "backend"))
+        ctx.mistakes.append(
+            unknown_name(call.function, call.function_place, list(BACKENDS), "backend")
+        )
         return _misdeclared(ctx, statement)
     step, backend = STEPS["model"], BACKENDS[call.function]
     beside = [name for name in step.public_options if name not in backend.model_fields]
     try:
         declaration = ctx.values.typed(call, backend, binding.scope, beside)
-    except Bad as bad:
+    except BadValueError as bad:
         ctx.catch(bad)
         return _misdeclared(ctx, statement)
     own = tuple(each for each in call.arguments if each.name in beside)

@@ -22,7 +22,7 @@ def hint_of(field: FieldInfo) -> object:
     return typing.Annotated[field.annotation, mark] if mark else field.annotation
 
 
-def say(hint: object) -> str:
+def type_text(hint: object) -> str:
     """Name a type in words."""
     hint = required(unwrap(hint)[0])
     words: dict[object, str] = {
@@ -42,7 +42,7 @@ def say(hint: object) -> str:
     if isinstance(hint, type) and issubclass(hint, Typed):
         return kind_name(hint)
     if is_union(hint):
-        return " or ".join(say(each) for each in typing.get_args(hint))
+        return " or ".join(type_text(each) for each in typing.get_args(hint))
     return "a value"
 
 
@@ -53,9 +53,9 @@ def _several(hint: object) -> str:
     if typing.get_origin(hint) is tuple:
         first, second, *_ = (*typing.get_args(hint), ...)
         if second not in (..., first):
-            return f"pairs: {say(first)}, and {say(second)}"
+            return f"pairs: {type_text(first)}, and {type_text(second)}"
         return f"lists of {_several(first)}"
-    item = say(hint).removeprefix("a ").removeprefix("an ")
+    item = type_text(hint).removeprefix("a ").removeprefix("an ")
     return item if item.startswith("`") else f"{item}s"
 
 

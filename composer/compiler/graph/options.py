@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from composer.compiler.graph.node import Options
 from composer.compiler.graph.option_types import hint_of
-from composer.compiler.graph.scope import unknown
-from composer.compiler.graph.values import Bad, build, follow, match
+from composer.compiler.graph.scope import unknown_name
+from composer.compiler.graph.values import BadValueError, follow, match_arguments, validated
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,10 +40,10 @@ def options_of(
     ctx: Context, step: Step, call: tree.Call, scope: Scope, hidden: Mapping[str, object]
 ) -> Options | None:
     """Return the options of a call that has no inputs in brackets."""
-    return fill(ctx, step, call, scope, call, hidden)
+    return call_options(ctx, step, call, scope, call, hidden)
 
 
-def fill(  # noqa: PLR0913 - a step, its call and what is known beside it
+def call_options(  # noqa: PLR0913 - a step, its call and what is known beside it
     ctx: Context,
     step: Step,
     rest: tree.Call,
@@ -54,8 +54,8 @@ def fill(  # noqa: PLR0913 - a step, its call and what is known beside it
     """Return the options that are set: by `default`, by the call, by the compiler."""
     known = step.public_options
     try:
-        given = match(rest, [n for n in step.positional if n in known], known)
-    except Bad as bad:
+        given = match_arguments(rest, [n for n in step.positional if n in known], known)
+    except BadValueError as bad:
         ctx.catch(bad)
         return None
     options = defaults_of(ctx, step, scope)
@@ -65,20 +65,22 @@ def fill(  # noqa: PLR0913 - a step, its call and what is known beside it
         try:
             options.values[name] = ctx.values.read(argument.value, hint_of(known[name]), scope)
             options.places[name] = _written(argument, scope)
-        except Bad as bad:
+        except BadValueError as bad:
             ctx.catch(bad)
             sound = False
     if not sound:
         return None
     try:
-        build(step.options, options.values, call, given)
-    except Bad as bad:
+        validated(step.options, options.values, call, given)
+    except BadValueError as bad:
         ctx.catch(bad)
         return None
     return options
 
 
-def heed(ctx: Context, step: Step, inputs: tuple[Node, ...], options: Options) -> None:
+def add_model_settings(
+    ctx: Context, step: Step, inputs: tuple[Node, ...], options: Options
+) -> None:
     """Let a lone model's own files say what nobody else does, where a step asks it."""
     for model in inputs if step.alone else ():
         for name, value in model.settings.items():
@@ -106,7 +108,7 @@ def defaults_of(ctx: Context, step: Step, scope: Scope) -> Options:
                     value = _default(ctx, step, argument, default, home)
                     options.values[argument.name] = value
                     options.places[argument.name] = _written(argument, home)
-                except Bad as bad:
+                except BadValueError as bad:
                     ctx.catch(bad)
     return options
 
@@ -119,17 +121,17 @@ def check_default(
     if step is None or not step.named:
         public = [name for name, each in steps.items() if each.named]
         place = default.value.function_place
-        ctx.mistakes.append(unknown(default.value.function, place, public, "step"))
+        ctx.mistakes.append(unknown_name(default.value.function, place, public, "step"))
         return
     try:
-        given = match(default.value, [], step.public_options)
-    except Bad as bad:
+        given = match_arguments(default.value, [], step.public_options)
+    except BadValueError as bad:
         ctx.catch(bad)
         return
     for argument in given.values():
         try:
             _default(ctx, step, argument, default, scope)
-        except Bad as bad:
+        except BadValueError as bad:
             ctx.catch(bad)
 
 
@@ -140,9 +142,9 @@ def _default(
     name = argument.name or ""
     value = ctx.values.read(argument.value, hint_of(step.public_options[name]), scope)
     try:
-        build(step.options, {name: value}, default.value, {name: argument})
-    except Bad as bad:
+        validated(step.options, {name: value}, default.value, {name: argument})
+    except BadValueError as bad:
         missing = "E206"  # the other options are none of this statement's business
         if wrong := [each for each in bad.diagnostics if each.code != missing]:
-            raise Bad(*wrong) from None
+            raise BadValueError(*wrong) from None
     return value

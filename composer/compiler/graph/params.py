@@ -5,9 +5,9 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.option_types import say
+from composer.compiler.graph.option_types import type_text
 from composer.compiler.graph.value_mistakes import no_value
-from composer.compiler.graph.values import Bad, bound_value, follow, match
+from composer.compiler.graph.values import BadValueError, bound_value, follow, match_arguments
 from composer.diagnostics import Note
 from composer.syntax import tree
 
@@ -35,11 +35,11 @@ def check_param(ctx: Context, binding: Binding, *, needed: bool = True) -> bool:
         return True
     try:
         ctx.values.read(value, hint, binding.scope)
-    except Bad as bad:
+    except BadValueError as bad:
         inner, _ = follow(value, binding.scope)
         for each in bad.diagnostics:
             retyped = each.code == "E401"
-            text = f"`{param.name}` must be {say(hint)}" if retyped else each.message
+            text = f"`{param.name}` must be {type_text(hint)}" if retyped else each.message
             place = inner.place if retyped else each.place
             ctx.say(each.code, text, place, each.label, help=each.help)
         binding.value = None
@@ -52,8 +52,8 @@ def given_params(ctx: Context, call: tree.Call, binding: Binding, scope: Scope) 
     used = binding.scope.used[binding.name]
     params = [n for n, b in used.names.items() if isinstance(b.statement, tree.Param)]
     try:
-        given = match(call, [], params)
-    except Bad as bad:
+        given = match_arguments(call, [], params)
+    except BadValueError as bad:
         ctx.catch(bad)
         return None
     inner = used.copied({name: (argument.value, scope) for name, argument in given.items()})

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.calls import hold, opened, origin
+from composer.compiler.graph.calls import follow_definitions, lower_held_models, origin_query
 from composer.compiler.graph.context import AsModel, AsStep, all_sound
 from composer.compiler.graph.node import Options
 from composer.compiler.graph.options import defaults_of, options_of, place_inputs
 from composer.compiler.graph.scope import branch_names
 from composer.compiler.graph.step_mistakes import (
-    fits,
-    gives,
+    check_branch,
+    check_branch_names,
+    check_wire,
     judged_by_models,
     judges_unfit,
-    lonely_route,
-    named_once,
     nothing_to_decide,
+    route_without_branches,
     routed_fallback,
 )
 from composer.methods import Estimator
@@ -34,7 +34,7 @@ def as_route(
     ctx: Context, stage: tree.Expr, scope: Scope
 ) -> tuple[tree.Name | tree.Call, Scope] | None:
     """Return the call of `route` that a stage is, directly, through a name or through a `def`."""
-    expr, home = opened(ctx, stage, scope, _is_route)
+    expr, home = follow_definitions(ctx, stage, scope, _is_route)
     return (
         (expr, home) if isinstance(expr, tree.Name | tree.Call) and _is_route(expr, home) else None
     )
@@ -56,7 +56,7 @@ def _named(expr: tree.Expr) -> str:
 def _is_bank(expr: tree.Expr, scope: Scope) -> bool:
     """Say whether an expression is a bank as it is written."""
     del scope
-    return isinstance(expr, tree.Bank)
+    return isinstance(expr, tree.Branches)
 
 
 async def decided(
@@ -67,19 +67,19 @@ async def decided(
     scope: Scope,
 ) -> Node | None:
     """Lower `route -> [a, b]`, or `route -> fuse`, which is a bank of one."""
-    (call, call_scope), query = route, origin(wire)
+    (call, call_scope), query = route, origin_query(wire)
     if query is None or wire.port is not Port.QUERY:
-        fits(ctx, wire, frozenset({Port.QUERY}), "`route`", call.place)
+        check_wire(ctx, wire, frozenset({Port.QUERY}), "`route`", call.place)
         return None
     bank, bank_scope = _routed(ctx, call, target, scope)
     if bank is None:
         return None
     branches = await branches_of(ctx, bank, wire, bank_scope)
-    if branches is None or not named_once(ctx, bank):
+    if branches is None or not check_branch_names(ctx, bank):
         return None
     texts = zip(branches, bank.branches, strict=True)
     who, text = "a branch after a route", frozenset({Port.TEXT})
-    if not all(gives(ctx, node, text, who, branch.place) for node, branch in texts):
+    if not all(check_branch(ctx, node, text, who, branch.place) for node, branch in texts):
         return None
     names = branch_names(bank)
     judges = await _judges(ctx, call, call_scope)
@@ -96,7 +96,7 @@ async def decided(
 
 
 def _chosen(
-    ctx: Context, decision: Node, branches: tuple[Node, ...], options: Options, bank: tree.Bank
+    ctx: Context, decision: Node, branches: tuple[Node, ...], options: Options, bank: tree.Branches
 ) -> Node:
     """Return the bank of which a decision chooses one branch, or several."""
     policy, given = decision.values().get("policy"), (decision, *branches)
@@ -108,22 +108,22 @@ def _chosen(
 
 def _routed(
     ctx: Context, route: tree.Expr, target: tree.Expr, scope: Scope
-) -> tuple[tree.Bank | None, Scope]:
+) -> tuple[tree.Branches | None, Scope]:
     """Return the bank that a route feeds, and where it is read; anything else is a bank of one."""
-    bank, home = opened(ctx, target, scope, _is_bank)
-    if isinstance(bank, tree.Fallback) and any(isinstance(c, tree.Bank) for c in bank.choices):
+    bank, home = follow_definitions(ctx, target, scope, _is_bank)
+    if isinstance(bank, tree.Fallback) and any(isinstance(c, tree.Branches) for c in bank.choices):
         routed_fallback(ctx, route, bank)
         return None, scope
-    if not isinstance(bank, tree.Bank):
-        return tree.Bank((tree.Branch(None, target, target.place),), target.place), scope
+    if not isinstance(bank, tree.Branches):
+        return tree.Branches((tree.Branch(None, target, target.place),), target.place), scope
     if not bank.branches:
-        lonely_route(ctx, route)
+        route_without_branches(ctx, route)
         return None, scope
     return bank, home
 
 
 async def branches_of(
-    ctx: Context, bank: tree.Bank, wire: Node, scope: Scope
+    ctx: Context, bank: tree.Branches, wire: Node, scope: Scope
 ) -> tuple[Node, ...] | None:
     """Lower the branches of a bank; None if one of them is a mistake."""
     return all_sound([await ctx.lower(AsStep(each.value, wire, scope)) for each in bank.branches])
@@ -144,7 +144,7 @@ async def _route(  # noqa: PLR0913 - the call, where it stands and what it decid
     scope: Scope,
     query: Node,
     branches: tuple[Node, ...],
-    bank: tree.Bank,
+    bank: tree.Branches,
     judges: tuple[Node, ...],
 ) -> Node | None:
     call = at if isinstance(at, tree.Call) else tree.Call(at.id, (), at.place, at.place)
@@ -155,7 +155,7 @@ async def _route(  # noqa: PLR0913 - the call, where it stands and what it decid
     told = {"names": branch_names(bank), "judges": len(judges), **choices(models)}
     hidden = {name: value for name, value in told.items() if name in step.hidden}
     options = options_of(ctx, step, call, scope, hidden)
-    held = None if options is None else await hold(ctx, options)
+    held = None if options is None else await lower_held_models(ctx, options)
     if options is None or held is None:
         return None
     inputs = known if len(known) == len(branches) and step.arguments else ()

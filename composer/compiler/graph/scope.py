@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from composer.diagnostics import Place
 
-Bound = tree.Model | tree.Param | tree.Let | tree.Def | tree.Use | tree.Parameter
+Definition = tree.Model | tree.Param | tree.Let | tree.Def | tree.Use | tree.Parameter
 
 
 @dataclass(eq=False, slots=True)
@@ -27,7 +27,7 @@ class Binding:
     """
 
     name: str
-    statement: Bound
+    statement: Definition
     scope: Scope
     place: Place
     value: tree.Expr | None = None
@@ -119,7 +119,7 @@ class Scope:
         return None
 
 
-def unknown(name: str, place: Place, among: list[str], what: str = "name") -> Diagnostic:
+def unknown_name(name: str, place: Place, among: list[str], what: str = "name") -> Diagnostic:
     """Return the mistake of a name that stands for nothing."""
     code = {"name": "E201", "step": "E202", "part": "E209", "backend": "E210"}[what]
     return Diagnostic(
@@ -134,7 +134,7 @@ def label(expr: tree.Expr) -> str:
             return name
         case tree.Chain(stages=stages):
             return label(stages[-1])
-        case tree.Bank(branches=(branch,)):
+        case tree.Branches(branches=(branch,)):
             return branch.name or label(branch.value)
         case tree.Call(function=name, arguments=arguments):
             names = [label(a.value) for a in arguments if isinstance(a.value, tree.Name)]
@@ -143,6 +143,6 @@ def label(expr: tree.Expr) -> str:
             return unparse(expr)
 
 
-def branch_names(bank: tree.Bank) -> tuple[str, ...]:
+def branch_names(bank: tree.Branches) -> tuple[str, ...]:
     """Return the names of a bank's branches: those written, else what each branch is."""
     return unique(branch.name or label(branch.value) for branch in bank.branches)

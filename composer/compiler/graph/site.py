@@ -24,12 +24,12 @@ if TYPE_CHECKING:
     from composer.backends import Capability, Card
 
 
-class UnsoundError(Exception):
+class UnreadableModelError(Exception):
     """A check asks about a model whose own declaration is a mistake."""
 
 
 @dataclass(eq=False, slots=True)
-class Facts:
+class GraphFacts:
     """For each step: how many answers it gives, if that is known; who wrote them; who voted.
 
     `sound` are the declared models that can be read, and the derived ones that can be. `writers`
@@ -70,7 +70,7 @@ class Facts:
 
 def count_of(node: Node) -> int | None:
     """Return how many answers a node gives, if that is known."""
-    facts = Facts(Graph())
+    facts = GraphFacts(Graph())
     for each in topological(node):
         if each.op != QUERY:
             facts.learn(each)
@@ -82,7 +82,7 @@ class NodeSite(Site):
     """A node as the hooks of its step see it, over what is known of it."""
 
     node: Node
-    facts: Facts
+    facts: GraphFacts
 
     @property
     def name(self) -> str:
@@ -136,14 +136,14 @@ class NodeSite(Site):
         """The models that may have written its answers; raises UnsoundError for an unread one."""
         writers = self.facts.writers.get(self.node, ())
         if not self.facts.readable(writers):
-            raise UnsoundError
+            raise UnreadableModelError
         return tuple(NodeSite(each, self.facts) for each in writers)
 
     @property
     def capabilities(self) -> Capability:
         """What a model can do; raises UnsoundError if that cannot be read."""
         if not self.facts.readable((self.node,)):
-            raise UnsoundError
+            raise UnreadableModelError
         return capabilities(self.facts.graph, self.node)
 
     @property

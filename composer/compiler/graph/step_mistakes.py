@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from composer.specs import SpecProblem
 
 
-def fits(ctx: Context, node: Node, accepted: frozenset[Port], taker: str, place: Place) -> bool:
+def check_wire(
+    ctx: Context, node: Node, accepted: frozenset[Port], taker: str, place: Place
+) -> bool:
     """Say whether a wire may enter where `accepted` is taken; if not, record the mistake."""
     if node.port.fits(accepted):
         return True
@@ -37,7 +39,7 @@ def fits(ctx: Context, node: Node, accepted: frozenset[Port], taker: str, place:
     return False
 
 
-def gives(ctx: Context, node: Node, wanted: frozenset[Port], who: str, place: Place) -> bool:
+def check_branch(ctx: Context, node: Node, wanted: frozenset[Port], who: str, place: Place) -> bool:
     """Say whether a branch gives what it has to; if not, record the mistake."""
     if node.port.fits(wanted):
         return True
@@ -80,7 +82,7 @@ def model_needs_query(ctx: Context, expr: tree.Expr, wire: Node) -> None:
     )
 
 
-def bank_needs_query(ctx: Context, bank: tree.Bank, wire: Node) -> None:
+def branches_need_query(ctx: Context, bank: tree.Branches, wire: Node) -> None:
     """Say that a bank asks its branches a question."""
     before = ctx.graph.places.get(wire)
     ctx.say(
@@ -93,7 +95,7 @@ def bank_needs_query(ctx: Context, bank: tree.Bank, wire: Node) -> None:
     )
 
 
-def lonely_route(ctx: Context, at: tree.Expr) -> None:
+def route_without_branches(ctx: Context, at: tree.Expr) -> None:
     """Say that a route needs something to choose among."""
     ctx.say(
         "E304",
@@ -220,7 +222,7 @@ def unusable_option(ctx: Context, call: tree.Call, problem: SpecProblem) -> None
     )
 
 
-def named_once(ctx: Context, bank: tree.Bank) -> bool:
+def check_branch_names(ctx: Context, bank: tree.Branches) -> bool:
     """Say whether the branches of a bank have names of their own; if not, record the mistake."""
     seen: dict[str, tree.Branch] = {}
     for branch in bank.branches:

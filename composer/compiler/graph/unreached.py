@@ -6,8 +6,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from composer.backends import BACKENDS
-from composer.compiler.graph.options import fill, place_inputs
-from composer.compiler.graph.scope import unknown
+from composer.compiler.graph.options import call_options, place_inputs
+from composer.compiler.graph.scope import unknown_name
 from composer.compiler.graph.step_mistakes import undeclared
 from composer.methods import parts
 from composer.steps import STEPS
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from composer.compiler.graph.scope import Binding, Scope
 
 
-def survey(ctx: Context, value: tree.Expr, scope: Scope, own: frozenset[str] | None = None) -> None:
+def check_unreached(
+    ctx: Context, value: tree.Expr, scope: Scope, own: frozenset[str] | None = None
+) -> None:
     """Record unknown names, and options that their steps do not take.
 
     `own` are the parameters of a `def` that nothing uses: what they stand for is not known, so
@@ -35,7 +37,7 @@ def survey(ctx: Context, value: tree.Expr, scope: Scope, own: frozenset[str] | N
             _check_name(ctx, each, name, {*scope.visible(), *(own or ())})
         elif isinstance(each, tree.Call) and own is None:
             _, rest = place_inputs(step, each)
-            fill(ctx, step, rest, scope, each, {})
+            call_options(ctx, step, rest, scope, each, {})
 
 
 def _check_name(ctx: Context, at: tree.Call | tree.Name, name: str, visible: set[str]) -> None:
@@ -46,9 +48,9 @@ def _check_name(ctx: Context, at: tree.Call | tree.Name, name: str, visible: set
         return
     among = sorted({*visible, *(step for step in STEPS if not STEPS[step].sign)})
     if isinstance(at, tree.Call):
-        ctx.mistakes.append(unknown(name, at.function_place, among, "step"))
+        ctx.mistakes.append(unknown_name(name, at.function_place, among, "step"))
     else:
-        ctx.mistakes.append(unknown(name, at.place, among))
+        ctx.mistakes.append(unknown_name(name, at.place, among))
 
 
 @cache
@@ -68,7 +70,7 @@ def _named(value: tree.Expr) -> Iterator[tree.Call | tree.Name]:
         match expr:
             case tree.Chain(stages=inner) | tree.Fallback(choices=inner):
                 todo += [(each, runs) for each in reversed(inner)]
-            case tree.Bank(branches=branches):
+            case tree.Branches(branches=branches):
                 todo += [(branch.value, runs) for branch in reversed(branches)]
             case tree.Call(arguments=arguments):
                 yield expr
@@ -90,10 +92,10 @@ def check_unused(ctx: Context, scope: Scope) -> None:
         if not _idle(binding):
             continue
         if isinstance(statement, tree.Let):
-            survey(ctx, statement.value, scope)
+            check_unreached(ctx, statement.value, scope)
         elif isinstance(statement, tree.Def):
             own = frozenset(parameter.name for parameter in statement.parameters)
-            survey(ctx, statement.value, scope, own)
+            check_unreached(ctx, statement.value, scope, own)
 
 
 def warn_unused(ctx: Context, scope: Scope) -> None:

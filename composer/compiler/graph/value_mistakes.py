@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.option_types import say
+from composer.compiler.graph.option_types import type_text
 from composer.diagnostics import Diagnostic, Note, did_you_mean
 from composer.steps import STEPS
 from composer.syntax import tree, unparse
@@ -33,7 +33,9 @@ def unknown_option(function: str, argument: tree.Argument, known: list[str]) -> 
     )
 
 
-def wrong(expr: tree.Expr, wanted: str, among: Iterable[str] = (), help_: str = "") -> Diagnostic:
+def wrong_type(
+    expr: tree.Expr, wanted: str, among: Iterable[str] = (), help_: str = ""
+) -> Diagnostic:
     """Return the mistake of a value of the wrong type."""
     names = ", ".join(f"`{name}`" for name in among)
     return Diagnostic(
@@ -67,7 +69,7 @@ def describe(expr: tree.Expr) -> str:
         tree.String: "a text",
         tree.Number: "a number",
         tree.Boolean: "`true` or `false`",
-        tree.Bank: "a list",
+        tree.Branches: "a list",
         tree.Null: "`none`",
     }
     text = unparse(expr)
@@ -75,7 +77,7 @@ def describe(expr: tree.Expr) -> str:
     return f"{known}, `{text}`" if known and len(text) < 40 else (known or f"`{text}`")  # noqa: PLR2004
 
 
-def complaint(
+def validation_mistake(
     error: ErrorDetails,
     kind: type[BaseModel],
     call: tree.Call | tree.Name,
@@ -99,7 +101,7 @@ def complaint(
     if error["type"] == EMPTY:
         return Diagnostic("E402", f"`{option}` must not be an empty text", place, "is empty")
     field = kind.model_fields.get(option)
-    wanted = say(field.annotation) if field else "another value"
+    wanted = type_text(field.annotation) if field else "another value"
     return Diagnostic("E401", f"`{option}` must be {wanted}", place, f"should be {wanted}")
 
 

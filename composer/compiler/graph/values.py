@@ -19,14 +19,13 @@ from composer.compiler.graph.option_types import (
     matches,
     optional,
     required,
-    say,
     takes_words,
+    type_text,
     unwrap,
 )
-from composer.compiler.graph.scope import Binding, Scope, unknown
+from composer.compiler.graph.scope import Binding, Scope, unknown_name
 from composer.compiler.graph.value_mistakes import (
     EMPTY,
-    complaint,
     given_twice,
     leads_back,
     named_value,
@@ -35,7 +34,8 @@ from composer.compiler.graph.value_mistakes import (
     no_value,
     too_many,
     unknown_option,
-    wrong,
+    validation_mistake,
+    wrong_type,
 )
 from composer.diagnostics import Diagnostic, nearest
 from composer.diagnostics.secrets import hide
@@ -75,7 +75,7 @@ DEEPEST = 100
 """Names that may stand for each other inside of one rule."""
 
 
-class Bad(Exception):  # noqa: N818 - never leaves the compiler
+class BadValueError(Exception):
     """A value that cannot be used; carries what to tell the user."""
 
     def __init__(self, *diagnostics: Diagnostic) -> None:
@@ -84,7 +84,7 @@ class Bad(Exception):  # noqa: N818 - never leaves the compiler
 
 
 @dataclass(frozen=True, eq=False)
-class Wanted(Model):
+class UnloweredModel(Model):
     """Stands for a model that an option holds until that is lowered."""
 
     expr: tree.Expr
@@ -110,7 +110,7 @@ class Values:
             return None
         hint = required(hint)
         if is_model(hint):
-            return Wanted(expr, scope)
+            return UnloweredModel(expr, scope)
         expr, scope = resolve(expr, scope)
         if is_union(hint):
             return self._first(expr, hint, scope)
@@ -137,47 +137,49 @@ class Values:
         Those `beside` its own options are passed over.
         """
         fields = kind.model_fields
-        given = match(call, list(fields), [*fields, *(n for n in beside if n not in fields)])
+        given = match_arguments(
+            call, list(fields), [*fields, *(n for n in beside if n not in fields)]
+        )
         given = {name: argument for name, argument in given.items() if name in fields}
         values: dict[str, object] = {}
         mistakes: list[Diagnostic] = []
         for name, argument in given.items():
             try:
                 values[name] = self.read(argument.value, hint_of(fields[name]), scope)
-            except Bad as bad:
+            except BadValueError as bad:
                 mistakes += bad.diagnostics
         if mistakes:
-            raise Bad(*mistakes)
-        return build(kind, values, call, given)
+            raise BadValueError(*mistakes)
+        return validated(kind, values, call, given)
 
     def _first(self, expr: tree.Expr, hint: object, scope: Scope) -> object:
         """Read a value as the first of several types that it fits."""
         for each in typing.get_args(hint):
             try:
                 return self.read(expr, each, scope)
-            except Bad:
+            except BadValueError:
                 if _calls(expr, each):
                     raise
-        raise Bad(wrong(expr, say(hint)))
+        raise BadValueError(wrong_type(expr, type_text(hint)))
 
     def _part(self, expr: tree.Expr, kind: type[Typed], scope: Scope) -> Typed:
         if isinstance(expr, tree.Name):
             expr = tree.Call(expr.id, (), expr.place, expr.place)
         if not isinstance(expr, tree.Call):
-            raise Bad(wrong(expr, kind_name(kind), among=parts_of(kind)))
+            raise BadValueError(wrong_type(expr, kind_name(kind), among=parts_of(kind)))
         part = find_part(kind_of(kind), expr.function)
         if part is None:
-            raise Bad(no_part(expr, kind_name(kind), list(parts_of(kind))))
+            raise BadValueError(no_part(expr, kind_name(kind), list(parts_of(kind))))
         return self.typed(expr, part, scope)
 
     def _tuple(self, expr: tree.Expr, hint: object, scope: Scope) -> tuple[object, ...]:
-        if not isinstance(expr, tree.Bank):
-            raise Bad(wrong(expr, say(hint)))
+        if not isinstance(expr, tree.Branches):
+            raise BadValueError(wrong_type(expr, type_text(hint)))
         if named := next((branch for branch in expr.branches if branch.name), None):
-            raise Bad(named_value(named))
+            raise BadValueError(named_value(named))
         of = typing.get_args(hint)
         if of[-1] is not Ellipsis and len(of) != len(expr.branches):
-            raise Bad(wrong(expr, f"a list of {len(of)} values"))
+            raise BadValueError(wrong_type(expr, f"a list of {len(of)} values"))
         each = [of[0] if of[-1] is Ellipsis else of[min(i, len(of) - 1)] for i in _count(expr)]
         pairs = zip(expr.branches, each, strict=True)
         return tuple(self.read(branch.value, item, scope) for branch, item in pairs)
@@ -186,16 +188,16 @@ class Values:
         """Read values by name: named branches, or the one call that YAML makes of a mapping."""
         pairs: list[tuple[str | None, tree.Expr]]
         match expr:
-            case tree.Bank(branches=branches):
+            case tree.Branches(branches=branches):
                 pairs = [(branch.name, branch.value) for branch in branches]
             case tree.Call(function=name, arguments=(tree.Argument(name=None, value=value),)):
                 pairs = [(name, value)]
             case _:
-                raise Bad(wrong(expr, say(Variables)))
+                raise BadValueError(wrong_type(expr, type_text(Variables)))
         found: dict[str, Scalar] = {}
         for key, given in pairs:
             if key is None or key in found:
-                raise Bad(wrong(expr, say(Variables)))
+                raise BadValueError(wrong_type(expr, type_text(Variables)))
             found[key] = self._scalar(given, scope)
         return tuple(found.items())
 
@@ -220,7 +222,7 @@ class Values:
             case _:
                 value = self.number(expr, scope, hint)
         if not matches(value, hint):
-            raise Bad(wrong(expr, say(hint)))
+            raise BadValueError(wrong_type(expr, type_text(hint)))
         return float(value) if hint is float else value
 
     def number(self, expr: tree.Expr, scope: Scope, hint: object = float) -> float:
@@ -231,7 +233,9 @@ class Values:
         except OverflowError:
             finite = False
         if not finite:
-            raise Bad(Diagnostic("E402", "this number is too large", expr.place, "cannot be used"))
+            raise BadValueError(
+                Diagnostic("E402", "this number is too large", expr.place, "cannot be used")
+            )
         return found
 
     @deep
@@ -239,7 +243,7 @@ class Values:
         expr, home = resolve(written, scope)
         key = (id(expr), id(home))
         if key in self.pending:
-            raise Bad(leads_back(written))
+            raise BadValueError(leads_back(written))
         if key not in self.numbers:
             self.pending.add(key)
             try:
@@ -258,47 +262,55 @@ class Values:
                 a = await self._number(left, scope, hint)
                 b = await self._number(right, scope, hint)
                 if op == "/" and b == 0:
-                    raise Bad(Diagnostic("E402", "division by zero", right.place, "is 0"))
+                    raise BadValueError(Diagnostic("E402", "division by zero", right.place, "is 0"))
                 try:
                     return ARITHMETIC[op](a, b)
                 except OverflowError:
                     text = "this number is too large"
-                    raise Bad(Diagnostic("E402", text, expr.place, "cannot be used")) from None
+                    raise BadValueError(
+                        Diagnostic("E402", text, expr.place, "cannot be used")
+                    ) from None
             case tree.Name(id=name) if scope.find(name) is None:
                 near = nearest(name, scope.visible())
-                raise Bad(wrong(expr, say(hint), help_=f"did you mean `{near}`?" if near else ""))
+                raise BadValueError(
+                    wrong_type(
+                        expr, type_text(hint), help_=f"did you mean `{near}`?" if near else ""
+                    )
+                )
             case _:
-                raise Bad(wrong(expr, say(hint)))
+                raise BadValueError(wrong_type(expr, type_text(hint)))
 
     def _template(self, expr: tree.Expr) -> Template:
         from composer.methods import TEMPLATES
 
         if isinstance(expr, tree.Name):
             if expr.id not in TEMPLATES:
-                raise Bad(unknown(expr.id, expr.place, list(TEMPLATES), "part"))
+                raise BadValueError(unknown_name(expr.id, expr.place, list(TEMPLATES), "part"))
             return TEMPLATES[expr.id]
         if not isinstance(expr, tree.String):
-            raise Bad(wrong(expr, 'a template, """...""" or a name', among=TEMPLATES))
+            raise BadValueError(
+                wrong_type(expr, 'a template, """...""" or a name', among=TEMPLATES)
+            )
         for message, line in check(expr.value):
             label = f"in its line {line}" if "\n" in expr.value else "cannot be used"
-            raise Bad(Diagnostic("E402", message, expr.place, label))
+            raise BadValueError(Diagnostic("E402", message, expr.place, label))
         return Template(text=expr.value)
 
     def _whole_rule(self, expr: tree.Expr, scope: Scope) -> Rule:
         rule = Rule(run(self._rule(expr, scope, ())))
         mistake = rule.mistake()
         if mistake:
-            raise Bad(Diagnostic("E405", mistake, expr.place, "not a condition"))
+            raise BadValueError(Diagnostic("E405", mistake, expr.place, "not a condition"))
         return rule
 
     @deep
     async def _rule(self, written: tree.Expr, scope: Scope, trail: tuple[int, ...]) -> Expression:
         expr, scope = resolve(written, scope)
         if id(expr) in trail:
-            raise Bad(leads_back(written))
+            raise BadValueError(leads_back(written))
         if len(trail) > DEEPEST:
             text = "this rule is nested too deep in other rules"
-            raise Bad(Diagnostic("E116", text, written.place, "too deep"))
+            raise BadValueError(Diagnostic("E116", text, written.place, "too deep"))
         trail = trail if expr is written else (*trail, id(expr))
         if isinstance(expr, tree.Binary | tree.Unary) and is_number(expr, scope):
             return Constant(self.number(expr, scope))
@@ -315,7 +327,7 @@ class Values:
             case tree.Unary(op=op, operand=operand):
                 return Operation(op, (await self._rule(operand, scope, trail),))
             case _:
-                raise Bad(no_rule(expr))
+                raise BadValueError(no_rule(expr))
 
     def _signal(self, call: tree.Call, scope: Scope) -> Signal:
         part = find_part(kind_of(Signal), call.function)
@@ -325,7 +337,7 @@ class Values:
             return signal
         known = parts_of(Signal)
         near = nearest(call.function, [*known, *scope.visible()])
-        raise Bad(
+        raise BadValueError(
             Diagnostic(
                 "E405",
                 f"unknown signal `{call.function}`",
@@ -377,8 +389,8 @@ def resolve(expr: tree.Expr, scope: Scope) -> tuple[tree.Expr, Scope]:
     binding = scope.find(expr.id) if isinstance(expr, tree.Name) else None
     if binding is not None and isinstance(binding.statement, tree.Param):
         if bound_value(binding) is None:
-            raise Bad(no_value(binding.statement))
-        raise Bad(leads_back(expr))
+            raise BadValueError(no_value(binding.statement))
+        raise BadValueError(leads_back(expr))
     return expr, scope
 
 
@@ -393,7 +405,7 @@ def bound_value(binding: Binding) -> tree.Expr | None:
             return None
 
 
-def match(
+def match_arguments(
     call: tree.Call, positional: Iterable[str], options: Iterable[str]
 ) -> dict[str, tree.Argument]:
     """Assign a call's arguments to option names, or raise Bad with every mistake."""
@@ -413,11 +425,11 @@ def match(
         else:
             given[name] = argument
     if mistakes:
-        raise Bad(*mistakes)
+        raise BadValueError(*mistakes)
     return given
 
 
-def build(
+def validated(
     kind: type[M],
     values: dict[str, object],
     call: tree.Call | tree.Name,
@@ -433,16 +445,22 @@ def build(
             for each in error.errors()
             if each["type"] == EMPTY or each["loc"][:1] not in short  # not what else it might be
         ]
-        raise Bad(*(complaint(each, kind, call, given) for each in told)) from None
+        raise BadValueError(
+            *(validation_mistake(each, kind, call, given) for each in told)
+        ) from None
 
 
 def _environment(call: tree.Call) -> str:
     name = call.arguments[0].value if len(call.arguments) == 1 else None
     if not isinstance(name, tree.String):
-        raise Bad(Diagnostic("E206", "`env` takes the name of a variable", call.place, "here"))
+        raise BadValueError(
+            Diagnostic("E206", "`env` takes the name of a variable", call.place, "here")
+        )
     if name.value not in os.environ:
         text = f"the environment has no variable `{name.value}`"
-        raise Bad(Diagnostic("E402", text, call.place, "not set", help=f"export {name.value}=..."))
+        raise BadValueError(
+            Diagnostic("E402", text, call.place, "not set", help=f"export {name.value}=...")
+        )
     return hide(os.environ[name.value])
 
 
@@ -453,5 +471,5 @@ def _calls(expr: tree.Expr, hint: object) -> bool:
     return expr.function in parts_of(hint)
 
 
-def _count(bank: tree.Bank) -> range:
+def _count(bank: tree.Branches) -> range:
     return range(len(bank.branches))

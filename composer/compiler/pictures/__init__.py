@@ -6,7 +6,7 @@ is asked is one box, a fuse holds its members, and a bank is the lines that leav
 
 from composer.compiler.pictures.dot import dot
 from composer.compiler.pictures.mermaid import mermaid
-from composer.compiler.pictures.picture import Box, Chip, Edge, Picture
+from composer.compiler.pictures.picture import Box, Edge, MemberChip, Picture
 from composer.compiler.pictures.sketch import sketch
 from composer.compiler.pictures.svg import svg
 from composer.compiler.pictures.text import text
@@ -14,8 +14,8 @@ from composer.compiler.pictures.text import text
 __all__ = [
     "FORMATS",
     "Box",
-    "Chip",
     "Edge",
+    "MemberChip",
     "Picture",
     "dot",
     "mermaid",

@@ -31,15 +31,15 @@ STIFF = (1.0, 3.0, 16.0)
 """How a line resists a bend: between two boxes, between a box and a trunk, within a trunk."""
 
 
-def spread(
+def coordinates(
     layers: Layers, rows: list[list[int]], sizes: Sequence[float], gap: float
 ) -> list[float]:
     """Return the middle of each place across the layers, from 0 on."""
-    return _Spread(layers, rows, sizes, gap).run()
+    return _Coordinates(layers, rows, sizes, gap).run()
 
 
 @dataclass(eq=False)
-class _Spread:
+class _Coordinates:
     layers: Layers
     rows: list[list[int]]
     sizes: Sequence[float]

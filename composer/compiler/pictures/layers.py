@@ -46,7 +46,7 @@ class Layers:
         return max(1, min(rounds, rounds * LARGE // len(self.layer)))
 
 
-def in_layers(picture: Picture) -> Layers:
+def assign_layers(picture: Picture) -> Layers:
     """Give each box its layer, and each line its places in the layers between."""
     found = picture.layers()
     names = {box.id: at for at, box in enumerate(picture.boxes)}

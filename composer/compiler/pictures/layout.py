@@ -6,10 +6,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from composer.compiler.pictures.coordinates import spread
-from composer.compiler.pictures.layers import in_layers
-from composer.compiler.pictures.order import in_order
-from composer.compiler.pictures.svg_box import Face, face
+from composer.compiler.pictures.coordinates import coordinates
+from composer.compiler.pictures.layers import assign_layers
+from composer.compiler.pictures.order import order_layers
+from composer.compiler.pictures.svg_box import SizedBox, sized_box
 from composer.compiler.pictures.text_width import sans_width
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ Point = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class DrawnHop:
     """A hop as it is drawn: along the layers it goes from `start` to `bend`, to `end`."""
 
     start: Point
@@ -47,10 +47,10 @@ class Drawn:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedBox:
     """A box, with its upper left corner and how wide it is drawn."""
 
-    face: Face
+    sized_box: SizedBox
     x: float
     y: float
     width: float
@@ -66,14 +66,14 @@ class Layout:
     def __post_init__(self) -> None:
         given = self.picture.given()
         boxes = self.picture.boxes
-        self.faces = [face(box, len(given[box.id]), down=self.down) for box in boxes]
-        self.layers: Layers = in_layers(self.picture)
-        rows = in_order(self.layers)
+        self.faces = [sized_box(box, len(given[box.id]), down=self.down) for box in boxes]
+        self.layers: Layers = assign_layers(self.picture)
+        rows = order_layers(self.layers)
         self.bands = self._bands(rows)
         sizes = [shown.width if self.down else shown.height for shown in self.faces]
         sizes += [TRUNK] * (len(self.layers.layer) - len(sizes))
         self.sizes = sizes
-        self.middle = spread(self.layers, rows, sizes, APART)
+        self.middle = coordinates(self.layers, rows, sizes, APART)
         self.length = self.bands[-1][1]
         self.breadth = max(m + s / 2 for m, s in zip(self.middle, sizes, strict=True))
 
@@ -102,20 +102,20 @@ class Layout:
         busy = [min(60.0, 1.2 * max(0, each - 4)) for each in lines]
         return [0.0, *(max(BETWEEN + busy[at], wide[at]) for at in range(1, count))]
 
-    def boxes(self) -> list[Placed]:
+    def boxes(self) -> list[PlacedBox]:
         """Return each box with its corner; side by side, those of a layer are equally wide."""
         found = []
         for place, shown in enumerate(self.faces):
             begin, end = self.bands[self.layers.layer[place]]
             if self.down:
                 x = self.middle[place] - shown.width / 2
-                found.append(Placed(shown, x, (begin + end - shown.height) / 2, shown.width))
+                found.append(PlacedBox(shown, x, (begin + end - shown.height) / 2, shown.width))
             else:
                 y = self.middle[place] - shown.height / 2
-                found.append(Placed(shown, begin, y, end - begin))
+                found.append(PlacedBox(shown, begin, y, end - begin))
         return found
 
-    def lines(self) -> list[Drawn]:
+    def lines(self) -> list[DrawnHop]:
         """Return every hop, ending where its target has room for it."""
         into: dict[int, list[Hop]] = defaultdict(list)
         for hop in self.layers.hops:
@@ -126,7 +126,7 @@ class Layout:
             for at, hop in enumerate(sorted(hops, key=lambda each: self.middle[each[0]]))
         ]
 
-    def _drawn(self, hop: Hop, at: int, count: int) -> Drawn:
+    def _drawn(self, hop: Hop, at: int, count: int) -> DrawnHop:
         source, target = hop
         ends = target < len(self.faces)
         begin, end = self.bands[self.layers.layer[target]]
@@ -136,7 +136,7 @@ class Layout:
             place += self.sizes[target] * ((at + 1) / (count + 1) - 0.5)
         leave, edge = self.bands[self.layers.layer[source]][1], self.layers.ends.get(hop)
         out = self._inset(source, *self.bands[self.layers.layer[source]])
-        return Drawn(
+        return DrawnHop(
             (leave - out, self.middle[source]),
             (leave, self.middle[source]),
             (begin + inset, place),

@@ -17,7 +17,7 @@ PATIENCE = 3
 """Sweeps without a better order after which no more are made."""
 
 
-def in_order(layers: Layers) -> list[list[int]]:
+def order_layers(layers: Layers) -> list[list[int]]:
     """Return the places of each layer in an order with few crossings."""
     before, after = layers.neighbours()
     rows = [list(row) for row in layers.rows]

@@ -23,7 +23,7 @@ WIDEST = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Chip:
+class MemberChip:
     """A member inside a box: its name, and the weight or the model beside it."""
 
     name: str
@@ -41,7 +41,7 @@ class Box:
     title: str
     kind: str
     facts: tuple[str, ...] = ()
-    chips: tuple[Chip, ...] = ()
+    chips: tuple[MemberChip, ...] = ()
     maybe: bool = False
     place: str = ""
 

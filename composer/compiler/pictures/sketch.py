@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from composer.compiler.graph import QUERY, Node, topological
 from composer.compiler.pictures.box_text import WEIGHTS, facts, weight
-from composer.compiler.pictures.picture import Box, Chip, Edge, Picture
+from composer.compiler.pictures.picture import Box, Edge, MemberChip, Picture
 from composer.steps import Role
 from composer.values import Port
 
@@ -104,11 +104,11 @@ class _Sketch:
             place=f"{place.source.name}:{place.line}:{place.column}" if place else "",
         )
 
-    def chips(self, parts: list[Node]) -> Iterator[Chip]:
+    def chips(self, parts: list[Node]) -> Iterator[MemberChip]:
         """Return the members that a box holds; a route has the names that it chooses among."""
         node = parts[-1]
         if node.port is Port.DECISION:
-            yield from (Chip(name) for name in node.get("names"))
+            yield from (MemberChip(name) for name in node.get("names"))
             return
         members = [each for each in node.inputs if each.port is Port.MODEL]
         if not members:
@@ -203,10 +203,10 @@ def _is_lines(node: Node) -> bool:
     return node.op != QUERY and node.step.lines
 
 
-def _chip(member: Node, name: str, share: float | None) -> Chip:
+def _chip(member: Node, name: str, share: float | None) -> MemberChip:
     """Name a member, and the model that it is where the name is another."""
     found = _model_of(member)
     model = member.title if found is None else found.title
     plain = name.partition("#")[0] or model
     shown = model if plain == model else f"{plain}: {model}"
-    return Chip(shown, "" if share is None else weight(share))
+    return MemberChip(shown, "" if share is None else weight(share))

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 from composer.compiler.pictures.layout import LABEL, LONGEST, Layout
 from composer.compiler.pictures.legend import legend
 from composer.compiler.pictures.picture import GREY
-from composer.compiler.pictures.svg_box import draw_face
+from composer.compiler.pictures.svg_box import draw_box
 from composer.compiler.pictures.svg_elements import attribute, mark, number, text_mark, words
 from composer.compiler.pictures.text_width import one_line, sans_clipped, sans_width
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from composer.compiler.pictures.layout import Drawn, Placed, Point
+    from composer.compiler.pictures.layout import DrawnHop, PlacedBox, Point
     from composer.compiler.pictures.picture import Picture
 
 MARGIN, HEAD, STUB = 18.0, 26.0, 30.0
@@ -75,12 +75,12 @@ def _drawing(layout: Layout) -> Iterator[str]:
     yield f'<g fill="none" stroke="{GREY}" stroke-width="1.4">'
     yield from (_line(each, down=layout.down) for each in lines)
     boxes = layout.boxes()
-    answer = next(each for each in boxes if each.face.box.id == layout.picture.answer)
+    answer = next(each for each in boxes if each.sized_box.box.id == layout.picture.answer)
     out, tip = _stub(answer, down=layout.down)
     yield mark("path", d=f"M{_at(out)} L{_at(tip)}", marker_end="url(#tip)")
     yield "</g>"
     for each in boxes:
-        yield from draw_face(each.face, each.x, each.y, each.width)
+        yield from draw_box(each.sized_box, each.x, each.y, each.width)
     for each_line in lines:
         if each_line.label:
             yield from _label(each_line, down=layout.down)
@@ -88,16 +88,16 @@ def _drawing(layout: Layout) -> Iterator[str]:
     yield text_mark("answer", *word, 11, anchor="middle" if layout.down else None)
 
 
-def _stub(answer: Placed, *, down: bool) -> tuple[Point, Point]:
+def _stub(answer: PlacedBox, *, down: bool) -> tuple[Point, Point]:
     """Return the ends of the arrow that leaves the answer's box."""
     if down:
-        out = (answer.x + answer.width / 2, answer.y + answer.face.height)
+        out = (answer.x + answer.width / 2, answer.y + answer.sized_box.height)
         return out, (out[0], out[1] + STUB)
-    out = (answer.x + answer.width, answer.y + answer.face.height / 2)
+    out = (answer.x + answer.width, answer.y + answer.sized_box.height / 2)
     return out, (out[0] + STUB, out[1])
 
 
-def _line(drawn: Drawn, *, down: bool) -> str:
+def _line(drawn: DrawnHop, *, down: bool) -> str:
     """Draw a hop: out of its layer, in one bend to the next, and on through that."""
     middle = (drawn.bend[0] + drawn.end[0]) / 2
     points = [
@@ -113,7 +113,7 @@ def _line(drawn: Drawn, *, down: bool) -> str:
     )  # fmt: skip
 
 
-def _label(drawn: Drawn, *, down: bool) -> Iterator[str]:
+def _label(drawn: DrawnHop, *, down: bool) -> Iterator[str]:
     """Write a name in the middle of a hop, on a ground of its own."""
     middle = ((drawn.bend[0] + drawn.end[0]) / 2, (drawn.bend[1] + drawn.end[1]) / 2)
     x, y = _turned(middle, down=down)

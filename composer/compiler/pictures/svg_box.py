@@ -18,7 +18,7 @@ from composer.compiler.pictures.text_width import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from composer.compiler.pictures.picture import Box, Chip
+    from composer.compiler.pictures.picture import Box, MemberChip
 
 TITLE, SMALL, TINY = 13.0, 10.5, 9.0
 """Sizes of letters: titles, what is said of a box, and its name in the plan."""
@@ -37,7 +37,7 @@ Row = list[tuple[str, float]]
 
 
 @dataclass(frozen=True, slots=True)
-class Face:
+class SizedBox:
     """What a box shows, cut to fit, and how large it is for that."""
 
     box: Box
@@ -48,7 +48,7 @@ class Face:
     height: float
 
 
-def face(box: Box, lines_in: int, *, down: bool) -> Face:
+def sized_box(box: Box, lines_in: int, *, down: bool) -> SizedBox:
     """Lay a box out; the side that lines come to is long enough for them."""
     id_width = mono_width(box.id, TINY) + 12
     title = sans_clipped(one_line(box.title), TITLE, WIDEST - id_width)
@@ -60,14 +60,14 @@ def face(box: Box, lines_in: int, *, down: bool) -> Face:
     widths += [mono_width(fact, SMALL) for fact in facts]
     height = 2 * 8 + LINE + 1 + CHIP * len(rows) + LINE * len(facts)
     side = min(160.0, 9.0 * lines_in)
-    return Face(
+    return SizedBox(
         box, title, rows, facts,
         width=max(64.0, side * down, *widths) + 2 * PAD,
         height=max(height, side * (not down)),
     )  # fmt: skip
 
 
-def draw_face(shown: Face, x: float, y: float, width: float) -> Iterator[str]:
+def draw_box(shown: SizedBox, x: float, y: float, width: float) -> Iterator[str]:
     """Draw a box with its upper left corner here."""
     box = shown.box
     fill, border = FILL[box.kind]
@@ -125,11 +125,11 @@ def _counted(shown: list[str], most: int) -> list[str]:
     return [*shown[: most - 1], f"and {len(shown) - most + 1} more"]
 
 
-def _content(shown: Face) -> float:
+def _content(shown: SizedBox) -> float:
     return LINE + 1 + CHIP * len(shown.rows) + LINE * len(shown.facts)
 
 
-def _chip(chip: Chip) -> str:
+def _chip(chip: MemberChip) -> str:
     return sans_clipped(one_line(str(chip)), SMALL, WIDEST - 12)
 
 

@@ -1,8 +1,8 @@
 """The plan: what would run, where, with which options, and which rules led to it."""
 
 from composer.compiler.plan.describe import describe, describe_steps
-from composer.compiler.plan.lock import Lock, hold, lock_of, lock_path, read_lock
-from composer.compiler.plan.placement import Device, devices, place
+from composer.compiler.plan.lock import Lock, check_lock, lock_of, lock_path, read_lock
+from composer.compiler.plan.placement import Device, devices, place_models
 from composer.compiler.plan.plan import (
     VERSION,
     Plan,
@@ -24,13 +24,13 @@ __all__ = [
     "PlannedOption",
     "PlannedRule",
     "PlannedStep",
+    "check_lock",
     "describe",
     "describe_steps",
     "devices",
-    "hold",
     "lock_of",
     "lock_path",
     "make_plan",
-    "place",
+    "place_models",
     "read_lock",
 ]

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.option_types import hint_of, say, with_article
+from composer.compiler.graph.option_types import hint_of, type_text, with_article
 from composer.compiler.plan.option_text import option_text
 from composer.steps import STEPS
 
@@ -24,7 +24,7 @@ SENTENCE = re.compile(r"(?<=[.:])\s+(?=[A-Z`])|\n\n")
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
+class ExplainedOption:
     """One option: its type, its default in the notation of the language, what is said of it."""
 
     name: str
@@ -39,7 +39,7 @@ class Option:
     @property
     def wants(self) -> str:
         """The type in words."""
-        return "a condition" if _is_rule(self.hint) else say(self.hint)
+        return "a condition" if _is_rule(self.hint) else type_text(self.hint)
 
     @property
     def default(self) -> str | None:
@@ -58,13 +58,13 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
-class About:
+class Explanation:
     """All that is said of something that is called."""
 
     name: str
     title: str
     text: str
-    options: Mapping[str, Option]
+    options: Mapping[str, ExplainedOption]
     paper: str = ""
     brackets: tuple[str, ...] = ()
 
@@ -82,36 +82,38 @@ class About:
             yield f"\npaper: {self.paper}"
 
 
-def about_step(step: Step) -> About:
+def explain_step(step: Step) -> Explanation:
     """Say what a step takes and gives, what it does, and its options."""
     takes = " or ".join(sorted(p.value for p in step.wire.ports)) if step.wire else "nothing"
     gives = "what it is given" if step.gives_same else step.gives.value
     named = tuple(f"{'*' if i.variadic else ''}{i.name}" for i in step.arguments)
     text = inspect.getdoc(step.function) or ""
     title = f"takes {takes}, gives {gives}"
-    return About(step.name, title, text, _options(step.public_options, text), step.paper, named)
+    return Explanation(
+        step.name, title, text, _options(step.public_options, text), step.paper, named
+    )
 
 
-def about_part(kind: str, part: type[Typed]) -> About:
+def explain_part(kind: str, part: type[Typed]) -> Explanation:
     """Say what kind of part it is, what it does, and its options."""
     return _typed(part, with_article(kind))
 
 
-def about_backend(backend: type[Declaration]) -> About:
+def explain_backend(backend: type[Declaration]) -> Explanation:
     """Say where a backend's models come from, and its options; every model has some more."""
     about, step = _typed(backend, "a backend of models"), STEPS["model"]
     every = _options(step.public_options, inspect.getdoc(step.function) or "")
     return replace(about, options={**about.options, **every, **about.options})
 
 
-def _typed(kind: type[Typed], title: str) -> About:
+def _typed(kind: type[Typed], title: str) -> Explanation:
     text = inspect.getdoc(kind) or ""
-    return About(kind.name, title, text, _options(kind.model_fields, text), kind.paper)
+    return Explanation(kind.name, title, text, _options(kind.model_fields, text), kind.paper)
 
 
-def _options(fields: Mapping[str, FieldInfo], text: str) -> dict[str, Option]:
+def _options(fields: Mapping[str, FieldInfo], text: str) -> dict[str, ExplainedOption]:
     return {
-        name: Option(name, field, _said_of(name, text) or field.description or "")
+        name: ExplainedOption(name, field, _said_of(name, text) or field.description or "")
         for name, field in fields.items()
     }
 

@@ -31,7 +31,7 @@ VERSION = 1
 SUFFIX = ".lock"
 
 
-class Pin(BaseModel):
+class PinnedModel(BaseModel):
     """A model as it was: how it was declared, and digests of its weights and its tokenizer."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,7 +47,7 @@ class Lock(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     version: int = VERSION
-    models: dict[str, Pin]
+    models: dict[str, PinnedModel]
     files: dict[str, str]
 
 
@@ -68,12 +68,12 @@ def lock_of(root: Node, folder: Path) -> Lock:
 
 
 def _lock_of(root: Node, folder: Path) -> Lock:
-    models: dict[str, Pin] = {}
+    models: dict[str, PinnedModel] = {}
     files: dict[str, str] = {}
     for node in topological(root):
         declaration = node.declaration
         if declaration is not None:
-            models[node.title] = Pin(
+            models[node.title] = PinnedModel(
                 declared=declared_text(declaration),
                 content=_content(declaration),
                 vocabulary=declaration.card().vocabulary,
@@ -101,7 +101,7 @@ def read_lock(path: Path) -> Lock:
         raise Mistakes([Diagnostic("E504", text, help=help_)]) from None
 
 
-def hold(lock: Lock, root: Node, folder: Path) -> None:
+def check_lock(lock: Lock, root: Node, folder: Path) -> None:
     """Raise Mistakes (E506) with everything that differs from a lock."""
     now = lock_of(root, folder)
     changed = [*_models(lock, now), *_changed_files(lock, now)]
@@ -118,7 +118,7 @@ def _models(lock: Lock, now: Lock) -> Iterator[Diagnostic]:
             yield _differs(f"the model `{name}` has changed since the lock: {_what(before, pin)}")
 
 
-def _what(before: Pin, pin: Pin) -> str:
+def _what(before: PinnedModel, pin: PinnedModel) -> str:
     if before.declared != pin.declared:
         return f"{before.declared} is now {pin.declared}"
     if before.vocabulary != pin.vocabulary:

@@ -54,7 +54,7 @@ def _gpus() -> list[tuple[int, int]]:
     return [(int(index), int(free) << 20) for index, free in rows if free.strip().isdigit()]
 
 
-def place(
+def place_models(
     sizes: Mapping[str, tuple[int | None, str]],
     devices: tuple[Device, ...],
     places: Mapping[str, Place] | None = None,

@@ -13,7 +13,7 @@ from composer.compiler.graph import QUERY, topological
 from composer.compiler.graph.capabilities import card_of, checkpoint_of, checkpoints_in
 from composer.compiler.plan.option_text import declared_text, option_text
 from composer.compiler.plan.placement import devices as found_devices
-from composer.compiler.plan.placement import place
+from composer.compiler.plan.placement import place_models
 from composer.diagnostics.secrets import starred
 from composer.specs import Derived, Local
 from composer.values import Port
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from composer.backends import Declaration
     from composer.compiler.graph import Compiled, Graph, Node
     from composer.compiler.plan.placement import Device
-    from composer.compiler.rules import Fired, Optimized
+    from composer.compiler.rules import Optimized, RuleUse
     from composer.diagnostics import Place
 
 VERSION = 1
 
 
-class _Frozen(BaseModel):
+class _PlanRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class PlannedModel(_Frozen):
+class PlannedModel(_PlanRecord):
     """A model that the answer can reach, and where it goes.
 
     `processing` is what is done to its logits wherever it writes, by its declaration or its files.
@@ -62,7 +62,7 @@ class PlannedModel(_Frozen):
         return written
 
 
-class PlannedBuild(_Frozen):
+class PlannedBuild(_PlanRecord):
     """A model that is built of others before it is loaded: what it takes, and where it goes.
 
     `bytes` is what it takes on disk, `memory` what building it takes.
@@ -78,7 +78,7 @@ class PlannedBuild(_Frozen):
     place: str
 
 
-class PlannedOption(_Frozen):
+class PlannedOption(_PlanRecord):
     """An option of a step, as text; `default` where the recipe does not set it.
 
     `origin` says where the value was written: a place in a file, or `--set NAME`.
@@ -90,7 +90,7 @@ class PlannedOption(_Frozen):
     origin: str | None = None
 
 
-class PlannedStep(_Frozen):
+class PlannedStep(_PlanRecord):
     """A step, what it is given, and which of its branches it may leave alone."""
 
     id: str
@@ -102,7 +102,7 @@ class PlannedStep(_Frozen):
     place: str
 
 
-class PlannedRule(_Frozen):
+class PlannedRule(_PlanRecord):
     """A rule that changed the recipe, and how often."""
 
     name: str
@@ -110,7 +110,7 @@ class PlannedRule(_Frozen):
     times: int
 
 
-class PlannedFit(_Frozen):
+class PlannedFit(_PlanRecord):
     """What a part of a step learnt: from how many rows of which data, and what was calibrated."""
 
     step: str
@@ -122,7 +122,7 @@ class PlannedFit(_Frozen):
     reached: tuple[float, ...]
 
 
-class Plan(_Frozen):
+class Plan(_PlanRecord):
     """What would run, where, with which options, and which rules led to it."""
 
     version: int = VERSION
@@ -205,7 +205,7 @@ def _placed(compiled: Compiled, order: list[Node], devices: tuple[Device, ...]) 
     sizes = {
         ids[node]: (card_of(compiled.graph, node).bytes, _device(node)) for node in first.values()
     }
-    found = place(sizes, devices, places)
+    found = place_models(sizes, devices, places)
     return {identity: found[ids[node]] for identity, node in first.items()}
 
 
@@ -341,7 +341,7 @@ def _processing(declaration: Declaration) -> Iterator[tuple[str, str]]:
             yield name, option_text(value)
 
 
-def _rules(fired: tuple[Fired, ...]) -> list[PlannedRule]:
+def _rules(fired: tuple[RuleUse, ...]) -> list[PlannedRule]:
     times: dict[str, int] = {}
     summaries: dict[str, str] = {}
     for each in fired:

@@ -1,14 +1,14 @@
 """The optimizer: named rules, each a pattern and a rewriting, run to a fixed point and logged."""
 
 from composer.compiler.rules.passes import PASSES, Optimized, illegal, optimize
-from composer.compiler.rules.rewrite import Fired, Pass, RewriteRule, pattern, rule
+from composer.compiler.rules.rewrite import Pass, RewriteRule, RuleUse, pattern, rule
 
 __all__ = [
     "PASSES",
-    "Fired",
     "Optimized",
     "Pass",
     "RewriteRule",
+    "RuleUse",
     "illegal",
     "optimize",
     "pattern",

@@ -19,7 +19,7 @@ from composer.compiler.rules.meaning import (
     lone_choice,
     route_into_members,
 )
-from composer.compiler.rules.rewrite import Fired, Pass
+from composer.compiler.rules.rewrite import Pass, RuleUse
 from composer.compiler.rules.share import greedy_once, lazy_members, one_forward, one_vocabulary
 from composer.values import Port
 
@@ -41,8 +41,8 @@ class Optimized:
     """The graph after the passes, the rules that fired, and the graph after each pass."""
 
     root: Node
-    fired: tuple[Fired, ...]
-    after: tuple[tuple[Pass, Node, tuple[Fired, ...]], ...]
+    fired: tuple[RuleUse, ...]
+    after: tuple[tuple[Pass, Node, tuple[RuleUse, ...]], ...]
 
     def __repr__(self) -> str:
         return f"Optimized({self.root!r}, {len(self.fired)} uses of rules)"
@@ -50,11 +50,11 @@ class Optimized:
 
 def optimize(graph: Graph, root: Node, *, plain: bool = False) -> Optimized:
     """Run the passes over a graph; `plain` runs only those that settle the meaning."""
-    fired: list[Fired] = []
+    fired: list[RuleUse] = []
     after = []
     for each in PASSES:
         if each.meaning or not plain:
-            log: list[Fired] = []
+            log: list[RuleUse] = []
             root = each.run(graph, root, log)
             fired += log
             after.append((each, root, tuple(log)))

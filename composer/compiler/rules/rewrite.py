@@ -79,7 +79,7 @@ class RewriteRule:
 
 
 @dataclass(frozen=True, slots=True)
-class Fired:
+class RuleUse:
     """One use of a rule: the node as it was and as it became."""
 
     rule: RewriteRule
@@ -104,7 +104,7 @@ class Pass:
         for op in {op for rule in self.rules for op in rule.pattern.ops}:
             self.by_op[op] = tuple(rule for rule in self.rules if op in rule.pattern.ops)
 
-    def run(self, graph: Graph, root: Node, log: list[Fired]) -> Node:
+    def run(self, graph: Graph, root: Node, log: list[RuleUse]) -> Node:
         """Rewrite to a fixed point; every use of a rule goes into the log."""
         for _ in range(SWEEPS):
             rewritten = graph.rebuild(root, lambda node: self._improved(graph, node, log))
@@ -113,11 +113,11 @@ class Pass:
             root = rewritten
         raise RuntimeError(f"the rules of the pass `{self.name}` undo each other")
 
-    def _improved(self, graph: Graph, node: Node, log: list[Fired]) -> Node:
+    def _improved(self, graph: Graph, node: Node, log: list[RuleUse]) -> Node:
         for each in self.by_op.get(node.op, ()):
             better = each.apply(graph, node)
             if better is not None and better is not node:
-                log.append(Fired(each, node, better))
+                log.append(RuleUse(each, node, better))
                 return better
         return node
 

@@ -30,11 +30,11 @@ def formatted(file: File, to: str | None = None) -> str:
 
 def to_ens(file: File) -> str:
     """Write a recipe as canonical `.ens` text."""
-    from composer.syntax.formatting.ens_statements import Statements
+    from composer.syntax.formatting.ens_statements import EnsStatements
     from composer.syntax.formatting.ens_text import write
 
     as_written = notation(file.source.name) == "ens"
-    made = page(file, Statements(as_written=as_written).item)
+    made = page(file, EnsStatements(as_written=as_written).item)
     if not as_written:
         _part_kinds(made)
     rows: list[str] = []

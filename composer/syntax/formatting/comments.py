@@ -6,13 +6,13 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from composer.syntax.formatting.layout import Group, Style
+from composer.syntax.formatting.layout import LayoutGroup, Style
 
 if TYPE_CHECKING:
     from composer.diagnostics import Place
-    from composer.syntax.formatting.layout import Item
+    from composer.syntax.formatting.layout import LayoutItem
 
-Path: TypeAlias = "list[tuple[Group, int]]"
+Path: TypeAlias = "list[tuple[LayoutGroup, int]]"
 """The groups around a spot from the outside, each with the item that leads on."""
 
 Flows: TypeAlias = "tuple[tuple[int, int], ...]"
@@ -41,7 +41,7 @@ class Comment:
         """Where it begins."""
         return self.place.start
 
-    def touches(self, group: Group) -> bool:
+    def touches(self, group: LayoutGroup) -> bool:
         """Say whether it stands behind the last item of a group, on the same line."""
         first, last = group.items[0].start, group.items[-1].end
         between = self.place.source.text[last : self.at]
@@ -61,12 +61,12 @@ class Comment:
         return self.line_start <= end or (not self.own_line and not before.strip("), \t"))
 
 
-def behind(comment: Comment, item: Item) -> None:
+def behind(comment: Comment, item: LayoutItem) -> None:
     """Put a comment behind a statement, or in YAML behind what ends with it."""
     _after(comment.text, item, _last(comment, item))
 
 
-def attach(comment: Comment, top: Item) -> None:
+def attach(comment: Comment, top: LayoutItem) -> None:
     """Put a comment that stands inside a statement beside the innermost item that can carry it."""
     path: Path = []
     item = top
@@ -90,7 +90,7 @@ def attach(comment: Comment, top: Item) -> None:
         _before(comment.text, top, path)
 
 
-def _inside(comment: Comment, top: Item, path: Path, group: Group, at: int) -> None:
+def _inside(comment: Comment, top: LayoutItem, path: Path, group: LayoutGroup, at: int) -> None:
     """Place a comment that stands in a group and in none of its items; `at` is the one before."""
     following = group.items[at + 1] if at + 1 < len(group.items) else None
     if group.style is Style.JOIN:
@@ -110,7 +110,7 @@ def _inside(comment: Comment, top: Item, path: Path, group: Group, at: int) -> N
         _before(comment.text, top, path)
 
 
-def _last(comment: Comment, item: Item) -> Path:
+def _last(comment: Comment, item: LayoutItem) -> Path:
     """Give the items that end where one ends and that no bracket closes, from the outside."""
     path: Path = []
     while (group := item.value.group) is not None and group.items and group.style.holds:
@@ -121,7 +121,7 @@ def _last(comment: Comment, item: Item) -> Path:
     return path
 
 
-def _before(text: str, top: Item, path: Path) -> None:
+def _before(text: str, top: LayoutItem, path: Path) -> None:
     """Put a comment on a line before the innermost item that begins on a line of its own."""
     for group, at in reversed(path):
         first = at == 0 or group.style in (Style.JOIN, Style.PAREN)
@@ -131,7 +131,7 @@ def _before(text: str, top: Item, path: Path) -> None:
     top.leading.append(text)
 
 
-def _after(text: str, top: Item, path: Path) -> None:
+def _after(text: str, top: LayoutItem, path: Path) -> None:
     """Put a comment behind the innermost item that ends a line, or near it."""
     for group, at in reversed(path):
         last = at + 1 == len(group.items) or group.style in (Style.JOIN, Style.PAREN)

@@ -6,13 +6,13 @@ import re
 from textwrap import dedent, indent
 from typing import TypeAlias
 
-from composer.syntax.formatting.layout import Group, Item, Style, Value, span
+from composer.syntax.formatting.layout import LayoutGroup, LayoutItem, LayoutValue, Style, span
 from composer.syntax.literals import HELD_BACK, quoted, templated
 from composer.syntax.tree import (
     Argument,
-    Bank,
     Binary,
     Branch,
+    Branches,
     Call,
     Chain,
     Expr,
@@ -36,22 +36,22 @@ from composer.syntax.unparse import (
 WRITTEN = re.compile(r"-?\d+(?:_\d+)*(?:\.\d+)?(?:e[+-]?\d+)?", re.ASCII)
 """How a number may stay as it was written."""
 
-Leveled: TypeAlias = "tuple[int, Value]"
+Leveled: TypeAlias = "tuple[int, LayoutValue]"
 
 
-class Expressions:
+class EnsExpressions:
     """Makes expressions ready; with `as_written`, literals keep their spelling in the source."""
 
     def __init__(self, *, as_written: bool) -> None:
         self.as_written = as_written
 
-    def value(self, node: Expr, least: int = CHAIN) -> Value:
+    def value(self, node: Expr, least: int = CHAIN) -> LayoutValue:
         """Give an expression, in brackets where it would bind too loosely."""
         level, value = self._leveled(node)
         if level >= least:
             return value
-        inner = Item("", value, *span(node.place))
-        return Value("", Group(Style.PAREN, [inner], *span(node.place), "()"))
+        inner = LayoutItem("", value, *span(node.place))
+        return LayoutValue("", LayoutGroup(Style.PAREN, [inner], *span(node.place), "()"))
 
     def _leveled(self, node: Expr) -> Leveled:
         match node:
@@ -72,19 +72,21 @@ class Expressions:
         match node:
             case Call():
                 return ATOM, self._call(node)
-            case Bank():
+            case Branches():
                 items = [self._item(branch, ": ") for branch in node.branches]
-                return ATOM, Value("", Group(Style.LIST, items, *span(node.place), "[]"))
+                return ATOM, LayoutValue(
+                    "", LayoutGroup(Style.LIST, items, *span(node.place), "[]")
+                )
             case Number():
-                return NEGATIVE if node.value < 0 else ATOM, Value(self._number(node))
+                return NEGATIVE if node.value < 0 else ATOM, LayoutValue(self._number(node))
             case String():
-                return ATOM, Value(self._string(node))
+                return ATOM, LayoutValue(self._string(node))
             case _:
-                return ATOM, Value(unparse(node))
+                return ATOM, LayoutValue(unparse(node))
 
-    def _row(self, style: Style, node: Expr, parts: tuple[Expr, ...], least: int) -> Value:
-        items = [Item("", self.value(part, least), *span(part.place)) for part in parts]
-        return Value("", Group(style, items, *span(node.place)))
+    def _row(self, style: Style, node: Expr, parts: tuple[Expr, ...], least: int) -> LayoutValue:
+        items = [LayoutItem("", self.value(part, least), *span(part.place)) for part in parts]
+        return LayoutValue("", LayoutGroup(style, items, *span(node.place)))
 
     def _binary(self, node: Binary) -> Leveled:
         """Take operators that bind alike as one row, so that they break alike."""
@@ -98,19 +100,21 @@ class Expressions:
             first = first.left
         operands.append((first, f" {sign}"))
         items = [
-            Item("", self.value(each, level + 1), *span(each.place), tail)
+            LayoutItem("", self.value(each, level + 1), *span(each.place), tail)
             for each, tail in reversed(operands)
         ]
-        return level, Value("", Group(Style.OPERATORS, items, *span(node.place)))
+        return level, LayoutValue("", LayoutGroup(Style.OPERATORS, items, *span(node.place)))
 
-    def _call(self, node: Call) -> Value:
+    def _call(self, node: Call) -> LayoutValue:
         items = [self._item(argument, " = ") for argument in node.arguments]
         start = span(node.function_place)[1]
-        return Value(node.function, Group(Style.LIST, items, start, span(node.place)[1], "()"))
+        return LayoutValue(
+            node.function, LayoutGroup(Style.LIST, items, start, span(node.place)[1], "()")
+        )
 
-    def _item(self, part: Argument | Branch, sign: str) -> Item:
+    def _item(self, part: Argument | Branch, sign: str) -> LayoutItem:
         lead = f"{part.name}{sign}" if part.name else ""
-        return Item(lead, self.value(part.value), *span(part.place))
+        return LayoutItem(lead, self.value(part.value), *span(part.place))
 
     def _number(self, node: Number) -> str:
         if self.as_written and node.place is not None:
@@ -127,9 +131,9 @@ class Expressions:
         return template(node.value)
 
 
-def after(text: str, value: Value) -> Value:
+def after(text: str, value: LayoutValue) -> LayoutValue:
     """Put text before a value."""
-    return Value(text + value.text, value.group)
+    return LayoutValue(text + value.text, value.group)
 
 
 def template(text: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from composer.syntax.formatting.ens_expressions import Expressions, after, template
-from composer.syntax.formatting.layout import Group, Item, Style, Value, span
+from composer.syntax.formatting.ens_expressions import EnsExpressions, after, template
+from composer.syntax.formatting.layout import LayoutGroup, LayoutItem, LayoutValue, Style, span
 from composer.syntax.literals import quoted
 from composer.syntax.tree import (
     Answer,
@@ -29,18 +29,18 @@ CLOSES = re.compile(r"(?:[\s,(]|#[^\n]*)*\)")
 """From the last parameter of a `def` up to the bracket behind it."""
 
 
-class Statements:
+class EnsStatements:
     """Makes statements ready; with `as_written`, literals keep their spelling in the source."""
 
     def __init__(self, *, as_written: bool) -> None:
         self.as_written = as_written
-        self.expressions = Expressions(as_written=as_written)
+        self.expressions = EnsExpressions(as_written=as_written)
 
-    def item(self, statement: Statement) -> Item:
+    def item(self, statement: Statement) -> LayoutItem:
         """Give a statement as it is printed."""
-        return Item("", self._value(statement), *span(statement.place))
+        return LayoutItem("", self._value(statement), *span(statement.place))
 
-    def _value(self, statement: Statement) -> Value:
+    def _value(self, statement: Statement) -> LayoutValue:
         value = self.expressions.value
         match statement:
             case Use():
@@ -56,27 +56,27 @@ class Statements:
             case Default():
                 return after("default ", value(statement.value))
             case Example():
-                return Value(f"example {self._text(statement)}")
+                return LayoutValue(f"example {self._text(statement)}")
             case Answer():
                 return value(statement.value)
 
-    def _param(self, param: Param) -> Value:
+    def _param(self, param: Param) -> LayoutValue:
         head = f"param {param.name}: {type_text(param.type)}"
         if param.value is None:
-            return Value(head)
+            return LayoutValue(head)
         return after(f"{head} = ", self.expressions.value(param.value))
 
-    def _def(self, define: Def) -> Value:
+    def _def(self, define: Def) -> LayoutValue:
         start = span(define.name_place)[1]
         end = self._parameters_end(define)
         items = [self._parameter(parameter) for parameter in define.parameters]
-        head = Value(f"def {define.name}", Group(Style.LIST, items, start, end, "()"))
+        head = LayoutValue(f"def {define.name}", LayoutGroup(Style.LIST, items, start, end, "()"))
         body = after(" = ", self.expressions.value(define.value))
         parts = [
-            Item("", head, span(define.place)[0], end),
-            Item("", body, *span(define.value.place)),
+            LayoutItem("", head, span(define.place)[0], end),
+            LayoutItem("", body, *span(define.value.place)),
         ]
-        return Value("", Group(Style.JOIN, parts, *span(define.place)))
+        return LayoutValue("", LayoutGroup(Style.JOIN, parts, *span(define.place)))
 
     def _parameters_end(self, define: Def) -> int:
         end = span(define.parameters[-1].place if define.parameters else define.name_place)[1]
@@ -85,11 +85,11 @@ class Statements:
         closed = CLOSES.match(define.place.source.text, end)
         return closed.end() if closed else end
 
-    def _parameter(self, parameter: Parameter) -> Item:
+    def _parameter(self, parameter: Parameter) -> LayoutItem:
         if parameter.default is None:
-            return Item("", Value(parameter.name), *span(parameter.place))
+            return LayoutItem("", LayoutValue(parameter.name), *span(parameter.place))
         default = self.expressions.value(parameter.default)
-        return Item(f"{parameter.name} = ", default, *span(parameter.place))
+        return LayoutItem(f"{parameter.name} = ", default, *span(parameter.place))
 
     def _text(self, example: Example) -> str:
         """Keep the quotes of an example; one of several lines is written as a template."""
@@ -111,12 +111,12 @@ def type_text(kind: Type) -> str:
     return kind.name if kind.item is None else f"{kind.name}[{type_text(kind.item)}]"
 
 
-def _use(use: Use) -> Value:
+def _use(use: Use) -> LayoutValue:
     if use.alias:
-        return Value(f"use {quoted(use.file)} as {use.alias}")
+        return LayoutValue(f"use {quoted(use.file)} as {use.alias}")
     items = [
-        Item("", Value(f"{name} as {alias}" if alias else name), *span(place))
+        LayoutItem("", LayoutValue(f"{name} as {alias}" if alias else name), *span(place))
         for name, alias, place in use.names
     ]
     start, end = span(use.file_place)[1], span(use.place)[1]
-    return Value(f"use {quoted(use.file)} ", Group(Style.LIST, items, start, end, "()"))
+    return LayoutValue(f"use {quoted(use.file)} ", LayoutGroup(Style.LIST, items, start, end, "()"))

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from composer.syntax.formatting.layout import WIDTH, Group, Item, Style, Value, flat
+from composer.syntax.formatting.layout import (
+    WIDTH,
+    LayoutGroup,
+    LayoutItem,
+    LayoutValue,
+    Style,
+    flat,
+)
 
 STEP = 2
 """How far what is inside stands to the right."""
@@ -10,7 +17,7 @@ STEP = 2
 ARROWS = {Style.CHAIN: "-> ", Style.FALLBACK: "| "}
 
 
-def write(value: Value, indent: int, column: int, after: int = 0) -> str:
+def write(value: LayoutValue, indent: int, column: int, after: int = 0) -> str:
     """Write a value that begins in a column; `after` characters still follow on its last line."""
     line = flat(value)
     if value.group is None:
@@ -27,7 +34,7 @@ def _fits(text: str, column: int, after: int) -> bool:
     return column + len(first) <= WIDTH and last + after <= WIDTH
 
 
-def _broken(group: Group, indent: int, column: int, after: int) -> str:
+def _broken(group: LayoutGroup, indent: int, column: int, after: int) -> str:
     match group.style:
         case Style.LIST:
             return _list(group, indent)
@@ -44,7 +51,7 @@ def _broken(group: Group, indent: int, column: int, after: int) -> str:
             )
 
 
-def _list(group: Group, indent: int) -> str:
+def _list(group: LayoutGroup, indent: int) -> str:
     """Write one item a line, each with a comma."""
     inner = _pad(indent + STEP)
     rows = [group.brackets[0] + _comment(group.opening)]
@@ -57,7 +64,7 @@ def _list(group: Group, indent: int) -> str:
     return "\n".join([*rows, _pad(indent) + group.brackets[1]])
 
 
-def _rows(group: Group, indent: int, column: int, after: int, sign: str) -> str:
+def _rows(group: LayoutGroup, indent: int, column: int, after: int, sign: str) -> str:
     """Write a chain with its arrows before the stages, or a formula with its signs behind."""
     first, *others = group.items
     rows = [write(first.value, indent, column, len(first.tail)) + _end(first)]
@@ -70,7 +77,7 @@ def _rows(group: Group, indent: int, column: int, after: int, sign: str) -> str:
     return "\n".join(rows)
 
 
-def _after_first(group: Group, column: int, after: int, indent: int) -> str | None:
+def _after_first(group: LayoutGroup, column: int, after: int, indent: int) -> str | None:
     """Go on behind the closing bracket of a first stage that is itself broken, if that fits."""
     first, *others = group.items
     inner = first.value.group
@@ -88,11 +95,11 @@ def _after_first(group: Group, column: int, after: int, indent: int) -> str | No
     return broken + behind if _fits(behind, indent + 1, after) else None
 
 
-def _commented(items: list[Item]) -> bool:
+def _commented(items: list[LayoutItem]) -> bool:
     return any(item.leading or item.trailing is not None for item in items)
 
 
-def _join(group: Group, indent: int, column: int) -> str:
+def _join(group: LayoutGroup, indent: int, column: int) -> str:
     """Write the head of a `def` on one line if it has room there, then what it stands for."""
     head, body = group.items
     written = write(head.value, indent, column, len(body.value.text))
@@ -100,7 +107,7 @@ def _join(group: Group, indent: int, column: int) -> str:
     return written + write(body.value, indent, column)
 
 
-def _end(item: Item) -> str:
+def _end(item: LayoutItem) -> str:
     return item.tail + _comment(item.trailing)
 
 

@@ -45,11 +45,11 @@ SIGNS = {
 
 
 @dataclass(eq=False, slots=True)
-class Item:
+class LayoutItem:
     """One thing in a group: a lead such as `key = `, a value, a sign behind it, and comments."""
 
     lead: str
-    value: Value
+    value: LayoutValue
     start: int = -1
     end: int = -1
     tail: str = ""
@@ -58,11 +58,11 @@ class Item:
 
 
 @dataclass(eq=False, slots=True)
-class Group:
+class LayoutGroup:
     """Items that stand on one line together or are broken over several."""
 
     style: Style
-    items: list[Item]
+    items: list[LayoutItem]
     start: int = -1
     end: int = -1
     brackets: str = ""
@@ -78,15 +78,15 @@ class Group:
 
 
 @dataclass(eq=False, slots=True)
-class Value:
+class LayoutValue:
     """Text, perhaps with a group behind it; `block` are the lines of a literal YAML block."""
 
     text: str
-    group: Group | None = None
+    group: LayoutGroup | None = None
     block: tuple[str, ...] | None = None
 
 
-def flat(value: Value) -> str | None:
+def flat(value: LayoutValue) -> str | None:
     """Write a value without breaking it; None where that cannot be."""
     if value.block is not None:
         return None
@@ -103,7 +103,7 @@ def span(place: Place | None) -> tuple[int, int]:
     return (place.start, place.end) if place is not None else (-1, -1)
 
 
-def _flat_group(group: Group) -> str | None:
+def _flat_group(group: LayoutGroup) -> str | None:
     if group.commented:
         return None
     written = []

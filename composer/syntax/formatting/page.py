@@ -12,12 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from composer.syntax.formatting.comments import Flows
-    from composer.syntax.formatting.layout import Item
+    from composer.syntax.formatting.layout import LayoutItem
     from composer.syntax.tree import File, Statement
 
 
 @dataclass(eq=False, slots=True)
-class Remark:
+class LineComment:
     """A comment on a line of its own, perhaps after a blank line."""
 
     text: str
@@ -25,12 +25,12 @@ class Remark:
 
 
 @dataclass(eq=False, slots=True)
-class Entry:
+class StatementEntry:
     """A statement with the comments before it."""
 
     statement: Statement
-    item: Item
-    remarks: list[Remark] = field(default_factory=list)
+    item: LayoutItem
+    remarks: list[LineComment] = field(default_factory=list)
     blank: bool = False
 
     def apart(self) -> None:
@@ -45,13 +45,13 @@ class Entry:
 class Page:
     """All of a file: its statements, and the comments after the last one."""
 
-    entries: list[Entry]
-    remarks: list[Remark]
+    entries: list[StatementEntry]
+    remarks: list[LineComment]
 
 
-def page(file: File, item: Callable[[Statement], Item]) -> Page:
+def page(file: File, item: Callable[[Statement], LayoutItem]) -> Page:
     """Lay out a file: every comment is put where it stood, or as near to it as can be."""
-    made = Page([Entry(each, item(each)) for each in file.statements], [])
+    made = Page([StatementEntry(each, item(each)) for each in file.statements], [])
     if all(each.place is not None for each in file.statements):
         _Walk(file, made).walk()
     return made
@@ -66,7 +66,7 @@ class _Walk:
         flows = _flows(file)
         self.comments = [Comment.of(place, text, flows) for place, text in file.comments]
         self.end = 0
-        self.before: Entry | None = None
+        self.before: StatementEntry | None = None
 
     def walk(self) -> None:
         at = 0
@@ -80,14 +80,14 @@ class _Walk:
             self.before = entry
         self._outside(at, len(self.text) + 1, self.made.remarks)
 
-    def _outside(self, at: int, stop: int, remarks: list[Remark]) -> int:
+    def _outside(self, at: int, stop: int, remarks: list[LineComment]) -> int:
         """Take the comments up to a statement: one may stand behind the statement before."""
         while at < len(self.comments) and self.comments[at].at < stop:
             comment = self.comments[at]
             if self.before is not None and not remarks and comment.follows(self.end):
                 behind(comment, self.before.item)
             else:
-                remarks.append(Remark(comment.text, self._blank(comment.at)))
+                remarks.append(LineComment(comment.text, self._blank(comment.at)))
             self.end = comment.place.end
             at += 1
         return at

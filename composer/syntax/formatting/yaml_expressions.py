@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.syntax.formatting.layout import Group, Item, Style, Value, span
+from composer.syntax.formatting.layout import LayoutGroup, LayoutItem, LayoutValue, Style, span
 from composer.syntax.tree import (
-    Bank,
     Boolean,
     Branch,
+    Branches,
     Call,
     Chain,
     Expr,
@@ -30,27 +30,27 @@ TEXTS = ("text", "template")
 """The keys of a mapping that is a text and no call."""
 
 
-def chain(node: Expr) -> Value:
+def chain(node: Expr) -> LayoutValue:
     """Give the value of an answer, a `let` or a `def`: a list there is a chain."""
     stages = node.stages if isinstance(node, Chain) else (node,)
-    if not isinstance(node, Chain | Bank):
+    if not isinstance(node, Chain | Branches):
         return expression(node)
-    items = [Item("", expression(stage, 1), *span(stage.place)) for stage in stages]
-    return Value("", Group(Style.SEQUENCE, items, *span(node.place), "[]"))
+    items = [LayoutItem("", expression(stage, 1), *span(stage.place)) for stage in stages]
+    return LayoutValue("", LayoutGroup(Style.SEQUENCE, items, *span(node.place), "[]"))
 
 
-def expression(node: Expr, depth: int = 0) -> Value:
+def expression(node: Expr, depth: int = 0) -> LayoutValue:
     """Give a value: a list is a bank, a mapping a call, and what has an operator a string."""
     match node:
         case Name():
-            return Value(f"({node.id})" if node.id in TRAPS else node.id)
+            return LayoutValue(f"({node.id})" if node.id in TRAPS else node.id)
         case Number() | Boolean() | Null():
-            return Value(unparse(node))
+            return LayoutValue(unparse(node))
         case String():
             return _text(node)
-        case Bank() if depth < DEEPEST:
+        case Branches() if depth < DEEPEST:
             items = [_branch(branch, depth + 1) for branch in node.branches]
-            return Value("", Group(Style.SEQUENCE, items, *span(node.place), "[]"))
+            return LayoutValue("", LayoutGroup(Style.SEQUENCE, items, *span(node.place), "[]"))
         case Call() if depth < DEEPEST and node.arguments:
             inside = arguments(node, depth + 1) if node.function not in TEXTS else None
             end = span(node.arguments[-1].place)[1]
@@ -59,13 +59,15 @@ def expression(node: Expr, depth: int = 0) -> Value:
             return written(node)
 
 
-def mapping(key: str, inside: Value, node: Call | String, end: int) -> Value:
+def mapping(key: str, inside: LayoutValue, node: Call | String, end: int) -> LayoutValue:
     """Give a mapping with one key; its only item ends where its value does, before any brace."""
     here = span(node.place)
-    return Value("", Group(Style.MAPPING, [Item(f"{key}: ", inside, here[0], end)], *here, "{}"))
+    return LayoutValue(
+        "", LayoutGroup(Style.MAPPING, [LayoutItem(f"{key}: ", inside, here[0], end)], *here, "{}")
+    )
 
 
-def arguments(call: Call, depth: int) -> Value | None:
+def arguments(call: Call, depth: int) -> LayoutValue | None:
     """Give what stands behind a call's key; None if only the other notation can say it."""
     names = [argument.name for argument in call.arguments if argument.name]
     runs = _runs(call.arguments)
@@ -78,22 +80,22 @@ def arguments(call: Call, depth: int) -> Value | None:
     for run in runs:
         value = expression(run[0].value, depth) if run[0].name else _positions(run, depth)
         ends = span(run[0].place)[0], span(run[-1].place)[1]
-        items.append(Item(f"{run[0].name or 'of'}: ", value, *ends))
-    return Value("", Group(Style.MAPPING, items, start, end, "{}"))
+        items.append(LayoutItem(f"{run[0].name or 'of'}: ", value, *ends))
+    return LayoutValue("", LayoutGroup(Style.MAPPING, items, start, end, "{}"))
 
 
-def written(node: Expr) -> Value:
+def written(node: Expr) -> LayoutValue:
     """Give an expression as a string."""
     text = unparse(node)
     if isinstance(node, Call) and not node.arguments:
-        return Value(text)
-    return Value(operator(text), None, block(text))
+        return LayoutValue(text)
+    return LayoutValue(operator(text), None, block(text))
 
 
-def _positions(run: list[Argument], depth: int) -> Value:
-    items = [Item("", expression(each.value, depth), *span(each.place)) for each in run]
+def _positions(run: list[Argument], depth: int) -> LayoutValue:
+    items = [LayoutItem("", expression(each.value, depth), *span(each.place)) for each in run]
     ends = span(run[0].place)[0], span(run[-1].place)[1]
-    return Value("", Group(Style.SEQUENCE, items, *ends, "[]"))
+    return LayoutValue("", LayoutGroup(Style.SEQUENCE, items, *ends, "[]"))
 
 
 def _runs(listed: tuple[Argument, ...]) -> list[list[Argument]]:
@@ -107,19 +109,19 @@ def _runs(listed: tuple[Argument, ...]) -> list[list[Argument]]:
     return runs
 
 
-def _branch(branch: Branch, depth: int) -> Item:
+def _branch(branch: Branch, depth: int) -> LayoutItem:
     here = span(branch.place)
     value = expression(branch.value, depth)
     if branch.name is None:
-        return Item("", value, *here)
+        return LayoutItem("", value, *here)
     inner = span(branch.value.place)
     parts = [
-        Item("name: ", Value(plain(branch.name)), here[0], here[0] + len(branch.name)),
-        Item("value: ", value, *inner),
+        LayoutItem("name: ", LayoutValue(plain(branch.name)), here[0], here[0] + len(branch.name)),
+        LayoutItem("value: ", value, *inner),
     ]
-    return Item("", Value("", Group(Style.MAPPING, parts, *here, "{}")), *here)
+    return LayoutItem("", LayoutValue("", LayoutGroup(Style.MAPPING, parts, *here, "{}")), *here)
 
 
-def _text(node: String) -> Value:
-    inside = Value(quoted(node.value), None, block(node.value))
+def _text(node: String) -> LayoutValue:
+    inside = LayoutValue(quoted(node.value), None, block(node.value))
     return mapping(TEXTS[node.template], inside, node, span(node.place)[1] - 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from composer.syntax.formatting.ens_statements import type_text
-from composer.syntax.formatting.layout import Group, Item, Style, Value, span
+from composer.syntax.formatting.layout import LayoutGroup, LayoutItem, LayoutValue, Style, span
 from composer.syntax.formatting.yaml_expressions import arguments, chain, expression, written
 from composer.syntax.tree import (
     Answer,
@@ -40,13 +40,13 @@ def name(statement: Statement) -> str | None:
             return statement.name
 
 
-def item(statement: Statement) -> Item:
+def item(statement: Statement) -> LayoutItem:
     """Give a statement as it stands under its key."""
     lead, value = _led(statement)
-    return Item(lead, value, *span(statement.place))
+    return LayoutItem(lead, value, *span(statement.place))
 
 
-def _led(statement: Statement) -> tuple[str, Value]:
+def _led(statement: Statement) -> tuple[str, LayoutValue]:
     match statement:
         case Use():
             return "", _use(statement)
@@ -61,35 +61,35 @@ def _led(statement: Statement) -> tuple[str, Value]:
         case Default():
             return _default(statement.value)
         case Example():
-            return "example: ", Value(quoted(statement.text), None, block(statement.text))
+            return "example: ", LayoutValue(quoted(statement.text), None, block(statement.text))
         case Answer():
             return "answer: ", chain(statement.value)
 
 
-def _use(use: Use) -> Value:
-    parts = [Item("file: ", Value(plain(use.file)), *span(use.file_place))]
+def _use(use: Use) -> LayoutValue:
+    parts = [LayoutItem("file: ", LayoutValue(plain(use.file)), *span(use.file_place))]
     if use.alias:
         end = span(use.file_place)[1]
-        parts.append(Item("as: ", Value(plain(use.alias)), end, end))
+        parts.append(LayoutItem("as: ", LayoutValue(plain(use.alias)), end, end))
     else:
         names = [_imported(each) for each in use.names]
         start, end = span(use.names[0].place)[0], span(use.names[-1].place)[1]
-        value = Value("", Group(Style.SEQUENCE, names, start, end, "[]"))
-        parts.append(Item("names: ", value, start, end))
-    return Value("", Group(Style.MAPPING, parts, *span(use.place), "{}"))
+        value = LayoutValue("", LayoutGroup(Style.SEQUENCE, names, start, end, "[]"))
+        parts.append(LayoutItem("names: ", value, start, end))
+    return LayoutValue("", LayoutGroup(Style.MAPPING, parts, *span(use.place), "{}"))
 
 
-def _imported(imported: Imported) -> Item:
+def _imported(imported: Imported) -> LayoutItem:
     text = f"{imported.name} as {imported.alias}" if imported.alias else plain(imported.name)
-    return Item("", Value(text), *span(imported.place))
+    return LayoutItem("", LayoutValue(text), *span(imported.place))
 
 
-def _param(param: Param) -> Value:
-    parts = [Item("type: ", Value(_type(param)), *span(param.type.place))]
+def _param(param: Param) -> LayoutValue:
+    parts = [LayoutItem("type: ", LayoutValue(_type(param)), *span(param.type.place))]
     if param.value is not None:
-        parts.append(Item("value: ", expression(param.value), *span(param.value.place)))
+        parts.append(LayoutItem("value: ", expression(param.value), *span(param.value.place)))
     start, end = span(param.name_place)[1], span(param.place)[1]
-    return Value("", Group(Style.MAPPING, parts, start, end, "{}"))
+    return LayoutValue("", LayoutGroup(Style.MAPPING, parts, start, end, "{}"))
 
 
 def _type(param: Param) -> str:
@@ -97,33 +97,33 @@ def _type(param: Param) -> str:
     return quoted(text) if param.type.item else text
 
 
-def _def(define: Def) -> Value:
+def _def(define: Def) -> LayoutValue:
     parts = []
     if define.parameters:
         names = [_parameter(each) for each in define.parameters]
         ends = span(define.parameters[0].place)[0], span(define.parameters[-1].place)[1]
-        value = Value("", Group(Style.SEQUENCE, names, *ends, "[]"))
-        parts.append(Item("parameters: ", value, *ends))
-    parts.append(Item("value: ", chain(define.value), *span(define.value.place)))
+        value = LayoutValue("", LayoutGroup(Style.SEQUENCE, names, *ends, "[]"))
+        parts.append(LayoutItem("parameters: ", value, *ends))
+    parts.append(LayoutItem("value: ", chain(define.value), *span(define.value.place)))
     start, end = span(define.name_place)[1], span(define.place)[1]
-    return Value("", Group(Style.MAPPING, parts, start, end, "{}"))
+    return LayoutValue("", LayoutGroup(Style.MAPPING, parts, start, end, "{}"))
 
 
-def _parameter(parameter: Parameter) -> Item:
+def _parameter(parameter: Parameter) -> LayoutItem:
     here = span(parameter.place)
     if parameter.default is None:
-        return Item("", Value(plain(parameter.name)), *here)
+        return LayoutItem("", LayoutValue(plain(parameter.name)), *here)
     end = span(parameter.default.place)[1]
-    inner = Item(f"{parameter.name}: ", expression(parameter.default), here[0], end)
-    return Item("", Value("", Group(Style.MAPPING, [inner], *here, "{}")), *here)
+    inner = LayoutItem(f"{parameter.name}: ", expression(parameter.default), here[0], end)
+    return LayoutItem("", LayoutValue("", LayoutGroup(Style.MAPPING, [inner], *here, "{}")), *here)
 
 
 def _in_parts(call: Call) -> bool:
     return not call.arguments or arguments(call, 1) is not None
 
 
-def _default(call: Call) -> tuple[str, Value]:
+def _default(call: Call) -> tuple[str, LayoutValue]:
     if not call.arguments:
-        return f"{call.function}: ", Value("[]")
+        return f"{call.function}: ", LayoutValue("[]")
     inside = arguments(call, 1)
     return ("default: ", written(call)) if inside is None else (f"{call.function}: ", inside)

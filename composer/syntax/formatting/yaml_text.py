@@ -5,14 +5,14 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from composer.syntax.formatting.layout import WIDTH, Group, Item, Style, flat
+from composer.syntax.formatting.layout import WIDTH, LayoutGroup, LayoutItem, Style, flat
 from composer.syntax.formatting.yaml_statements import kind, name
 from composer.syntax.yaml_scalars import comment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from composer.syntax.formatting.page import Entry, Page, Remark
+    from composer.syntax.formatting.page import LineComment, Page, StatementEntry
 
 STEP = 2
 DASH = "- "
@@ -30,7 +30,7 @@ def text(page: Page) -> str:
     return "\n".join([*rows, ""]) if rows else ""
 
 
-def settle(item: Item, indent: int, mark: str) -> None:
+def settle(item: LayoutItem, indent: int, mark: str) -> None:
     """Move comments that stand at the head of a value or at its end before its key or its dash."""
     group = item.value.group
     if group is not None:
@@ -49,10 +49,10 @@ def settle(item: Item, indent: int, mark: str) -> None:
         item.trailing = None
 
 
-def _runs(entries: list[Entry]) -> Iterator[list[Entry]]:
+def _runs(entries: list[StatementEntry]) -> Iterator[list[StatementEntry]]:
     """Put statements side by side that can stand under one key."""
     for _, same in groupby(entries, key=lambda entry: kind(entry.statement)):
-        run: list[Entry] = []
+        run: list[StatementEntry] = []
         names: set[str] = set()
         for entry in same:
             own = name(entry.statement)
@@ -64,7 +64,7 @@ def _runs(entries: list[Entry]) -> Iterator[list[Entry]]:
         yield run
 
 
-def _run(run: list[Entry], *, listed: bool, first: bool) -> Iterator[str]:
+def _run(run: list[StatementEntry], *, listed: bool, first: bool) -> Iterator[str]:
     """Write statements under their key, after the comments of the first one."""
     head, dash = run[0], DASH if listed else ""
     indent = STEP * listed
@@ -88,7 +88,7 @@ def _run(run: list[Entry], *, listed: bool, first: bool) -> Iterator[str]:
         yield from _item(entry.item, inside, mark)
 
 
-def _before(entry: Entry, *, first: bool, indent: int = 0) -> Iterator[str]:
+def _before(entry: StatementEntry, *, first: bool, indent: int = 0) -> Iterator[str]:
     """Write what stands before a statement."""
     yield from _remarks(entry.remarks, indent)
     if entry.blank and (entry.remarks or not first):
@@ -100,7 +100,7 @@ def _dashed(dash: str, rows: list[str]) -> list[str]:
     return [dash + rows[0][len(dash) :], *rows[1:]]
 
 
-def _line(item: Item, indent: int, mark: str) -> str | None:
+def _line(item: LayoutItem, indent: int, mark: str) -> str | None:
     """Write an item on one line; None where it has to be broken."""
     line, group = flat(item.value), item.value.group
     if line is None:
@@ -109,7 +109,7 @@ def _line(item: Item, indent: int, mark: str) -> str | None:
     return row if group is None or not group.items or len(row) <= WIDTH else None
 
 
-def _item(item: Item, indent: int, mark: str) -> list[str]:
+def _item(item: LayoutItem, indent: int, mark: str) -> list[str]:
     """Write an item after its mark, a dash or nothing."""
     row, group = _line(item, indent, mark), item.value.group
     if row is not None:
@@ -121,7 +121,7 @@ def _item(item: Item, indent: int, mark: str) -> list[str]:
     return _dashed(" " * indent + mark, inner) if mark else [head.rstrip(), *inner]
 
 
-def _items(group: Group, indent: int) -> list[str]:
+def _items(group: LayoutGroup, indent: int) -> list[str]:
     mark = DASH if group.style is Style.SEQUENCE else ""
     rows: list[str] = []
     for item in group.items:
@@ -129,12 +129,12 @@ def _items(group: Group, indent: int) -> list[str]:
     return rows
 
 
-def _block(item: Item, head: str, indent: int) -> list[str]:
+def _block(item: LayoutItem, head: str, indent: int) -> list[str]:
     header, *lines = item.value.block or (item.value.text,)
     return [head + header, *(" " * (indent + STEP) + line if line else "" for line in lines)]
 
 
-def _remarks(remarks: list[Remark], indent: int) -> Iterator[str]:
+def _remarks(remarks: list[LineComment], indent: int) -> Iterator[str]:
     for remark in remarks:
         yield from [""] * remark.blank
         yield from _comments([remark.text], indent)

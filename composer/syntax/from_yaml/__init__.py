@@ -9,7 +9,7 @@ from composer.diagnostics import Diagnostic, Mistakes, Place, Source, did_you_me
 from composer.syntax.from_yaml.mistakes import misshapen
 from composer.syntax.from_yaml.nodes import Document, Node, YamlMapping, YamlSequence
 from composer.syntax.from_yaml.shapes import named, shape, twice
-from composer.syntax.from_yaml.statements import Statements
+from composer.syntax.from_yaml.statements import YamlStatements
 from composer.syntax.lexemes import Lexeme
 from composer.syntax.mistakes.characters import conflict
 from composer.syntax.mistakes.statements import ABSENT, ELSEWHERE
@@ -34,7 +34,7 @@ def parse_yaml(source: Source) -> tuple[File, list[Diagnostic]]:
         document = Document(source)
     except Mistakes as error:
         return File(source, ()), [*error.diagnostics]
-    statements = Statements()
+    statements = YamlStatements()
     mistakes = document.mistakes
     if not mistakes and document.root is not None:
         mistakes += _read(document.root, statements)
@@ -54,7 +54,7 @@ def _shallow(made: list[Statement], mistakes: list[Diagnostic]) -> Iterator[Stat
             yield each
 
 
-def _read(root: Node, statements: Statements) -> list[Diagnostic]:
+def _read(root: Node, statements: YamlStatements) -> list[Diagnostic]:
     """Read all keys, each of which may be wrong by itself."""
     try:
         for part in _parts(root):
@@ -79,7 +79,7 @@ def _parts(root: Node) -> Iterator[YamlMapping]:
         yield part
 
 
-def _entry(key: Node, node: Node, seen: dict[str, Place], statements: Statements) -> None:
+def _entry(key: Node, node: Node, seen: dict[str, Place], statements: YamlStatements) -> None:
     name = named(key, "a key", free=True)
     if name not in statements.kinds:
         raise Mistakes([_unknown(name, key.place, statements)])
@@ -90,7 +90,7 @@ def _entry(key: Node, node: Node, seen: dict[str, Place], statements: Statements
     statements.read(name, key.place, node)
 
 
-def _unknown(name: str, place: Place, statements: Statements) -> Diagnostic:
+def _unknown(name: str, place: Place, statements: YamlStatements) -> Diagnostic:
     meant = ELSEWHERE.get(name.lower())
     help_ = f"did you mean `{meant}`?" if meant else ABSENT.get(name.lower(), "")
     if name == "return":

@@ -12,7 +12,7 @@ from composer.syntax.from_yaml.nodes import Node, Scalar, YamlMapping, YamlSeque
 from composer.syntax.from_yaml.scalar_lexemes import lexed
 from composer.syntax.from_yaml.shapes import RESERVED, keyed, named, verbatim
 from composer.syntax.parsing import one_expression
-from composer.syntax.tree import Argument, Bank, Branch, Call, Chain, Expr, String
+from composer.syntax.tree import Argument, Branch, Branches, Call, Chain, Expr, String
 from composer.syntax.yaml_scalars import TRAPS
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ TEXTLIKE = ("E101", "E103", "E107", "E109", "E111", "E112")
 MEANT = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false"}
 
 
-class Expressions:
+class YamlExpressions:
     """Reads nodes; the comments inside of expressions are kept."""
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class Expressions:
             case Scalar():
                 return self._scalar(node)
             case YamlSequence():
-                return Bank(tuple(map(self._branch, node.items)), node.place)
+                return Branches(tuple(map(self._branch, node.items)), node.place)
             case YamlMapping():
                 return self._mapping(node)
 

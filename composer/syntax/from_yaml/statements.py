@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from composer.diagnostics import Diagnostic, Mistakes, Place
-from composer.syntax.from_yaml.expressions import Expressions
+from composer.syntax.from_yaml.expressions import YamlExpressions
 from composer.syntax.from_yaml.mistakes import misshapen
 from composer.syntax.from_yaml.nodes import Node, Scalar, YamlMapping, YamlSequence
 from composer.syntax.from_yaml.scalar_lexemes import lexed
@@ -40,11 +40,11 @@ DEFAULT = "write it like `default: {generate: {temperature: 0}}`"
 LET = "write it like `let: {fused: {token_fuse: [A, B]}}`"
 
 
-class Statements:
+class YamlStatements:
     """Reads what stands under each key, one statement after the other."""
 
     def __init__(self) -> None:
-        self.expressions = Expressions()
+        self.expressions = YamlExpressions()
         self.mistakes: list[Diagnostic] = []
         self.made: list[Statement] = []
         self.kinds: dict[str, Callable[[Place, Node], None]] = {
