@@ -45,20 +45,20 @@ def deep(function: Callable[P, Coroutine[DeepCall[object], None, T]]) -> Callabl
 def run(work: DeepCall[T]) -> T:
     """Do a piece of work and all that it awaits; what goes wrong is raised where it is awaited."""
     stack: list[DeepCall[object]] = [work]
-    trouble: BaseException | None = None
+    error_: BaseException | None = None
     while stack:
         coroutine = stack[-1].coroutine
         try:
-            wanted = coroutine.send(None) if trouble is None else coroutine.throw(trouble)
-        except StopIteration as done:
-            stack.pop().result = done.value
-            trouble = None
+            awaited = coroutine.send(None) if error_ is None else coroutine.throw(error_)
+        except StopIteration as stop:
+            stack.pop().result = stop.value
+            error_ = None
         except BaseException as error:
             stack.pop()
             if not stack:
                 raise
-            trouble = error
+            error_ = error
         else:
-            stack.append(wanted)
-            trouble = None
+            stack.append(awaited)
+            error_ = None
     return work.result

@@ -76,16 +76,16 @@ class Meter:
         total = 0
         waiting = [value]
         while waiting:
-            each = waiting.pop()
+            item = waiting.pop()
             total += ITEM
-            if isinstance(each, str | bytes):
-                total += len(each)
-            elif isinstance(each, SizedValue):
-                total += each.length
-            elif isinstance(each, dict):
-                waiting += [*each, *each.values()]
-            elif isinstance(each, list | tuple | set | frozenset):
-                waiting += each
+            if isinstance(item, str | bytes):
+                total += len(item)
+            elif isinstance(item, SizedValue):
+                total += item.length
+            elif isinstance(item, dict):
+                waiting += [*item, *item.values()]
+            elif isinstance(item, list | tuple | set | frozenset):
+                waiting += item
             self.fit(total + ITEM * len(waiting))
         return total
 
@@ -96,8 +96,8 @@ METER: ContextVar[Meter] = ContextVar("meter")
 
 def counted_list(values: Iterable[object]) -> list[object]:
     """Write values that come one by one out as a list, each of them counted."""
-    meter, found = METER.get(), []
+    meter, items = METER.get(), []
     for value in values:
         meter.make(ITEM)
-        found.append(value)
-    return found
+        items.append(value)
+    return items

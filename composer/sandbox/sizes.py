@@ -80,16 +80,16 @@ def check_filter(
         raise LimitError(f"`{name}` is used on more than {_QUADRATIC:,} characters")
     elif name == "round" and _largest(values) > _DIGITS:
         raise LimitError(f"it rounds to more than {_DIGITS} digits")
-    elif name == "sum" and not all(isinstance(each, int | float | str) for each in values):
+    elif name == "sum" and not all(isinstance(argument, int | float | str) for argument in values):
         raise LimitError("`sum` can only add numbers")
 
 
 def _largest(values: Sequence[object]) -> int:
-    return max((abs(each) for each in values if isinstance(each, int)), default=0)
+    return max((abs(value) for value in values if isinstance(value, int)), default=0)
 
 
 def _replaced(meter: Meter, owner: object, values: Sequence[object]) -> int:
-    old, new = (str(each) for each in (*values, "", "")[:2])
+    old, new = (str(value) for value in (*values, "", "")[:2])
     return meter.weigh(owner) + str(owner).count(old) * len(new)
 
 
@@ -109,7 +109,7 @@ def _tabbed(meter: Meter, owner: object, values: Sequence[object]) -> int:
 
 
 def _translated(meter: Meter, owner: object, values: Sequence[object]) -> int:
-    return meter.weigh(owner) * max((meter.weigh(each) for each in values), default=1)
+    return meter.weigh(owner) * max((meter.weigh(value) for value in values), default=1)
 
 
 def _formatted(_meter: Meter, owner: object, values: Sequence[object]) -> int:
@@ -118,7 +118,7 @@ def _formatted(_meter: Meter, owner: object, values: Sequence[object]) -> int:
 
 def _indented(meter: Meter, value: object, values: Sequence[object]) -> int:
     width = _largest(values) + max(
-        (len(each) for each in values if isinstance(each, str)), default=4
+        (len(argument) for argument in values if isinstance(argument, str)), default=4
     )
     return meter.weigh(value) + str(value).count("\n") * width
 

@@ -154,7 +154,7 @@ class _Counting(NodeTransformer):
     def visit_Output(self, node: nodes.Output) -> nodes.Output:  # noqa: N802 - jinja2's name
         """Count what is written, and constant text as often as it is."""
         self.generic_visit(node)
-        node.nodes = [_around(each, " made") for each in node.nodes]
+        node.nodes = [_around(part, " made") for part in node.nodes]
         return node
 
     def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802
@@ -232,11 +232,11 @@ def _guarded(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 def _listed(values: Iterable[Any]) -> list[Any]:
     """Write out what comes one by one, so that its size is known; a loop stays what it is."""
     return [
-        counted_list(each)
-        if isinstance(each, Iterator | KeysView | ItemsView | ValuesView)
-        and not isinstance(each, LoopContext)
-        else each
-        for each in values
+        counted_list(value)
+        if isinstance(value, Iterator | KeysView | ItemsView | ValuesView)
+        and not isinstance(value, LoopContext)
+        else value
+        for value in values
     ]
 
 

@@ -139,20 +139,24 @@ async def sample(
         processing=processing, max_length=max_length,
     )  # fmt: skip
     names = unique(model.name for _ in range(n))
-    asked = [ask.generate(model, query, _seeded(sampling, ask)) for _ in names]
-    drawn = await attempts(zip(names, asked, strict=True), min)
-    return gather_answers(query, names, drawn, ask)
+    requests = [ask.generate(model, query, _seeded(sampling, ask)) for _ in names]
+    answers = await attempts(zip(names, requests, strict=True), min)
+    return gather_answers(query, names, answers, ask)
 
 
 def gather_answers(
-    query: Query, names: Sequence[str], found: Sequence[Text | MissingAnswer], ask: Asker
+    query: Query, names: Sequence[str], attempts_: Sequence[Text | MissingAnswer], ask: Asker
 ) -> Candidates:
     """Return the answers of those that answered, under their names."""
-    failed = tuple(each for each in found if isinstance(each, MissingAnswer))
+    failed = tuple(attempt for attempt in attempts_ if isinstance(attempt, MissingAnswer))
     ask.note(**failure_notes(failed))
-    pairs = [(n, each) for n, each in zip(names, found, strict=True) if isinstance(each, Text)]
-    kept, texts = tuple(name for name, _ in pairs), tuple(text for _, text in pairs)
-    return Candidates(query, texts, kept, failed)
+    pairs = [
+        (n, attempt)
+        for n, attempt in zip(names, attempts_, strict=True)
+        if isinstance(attempt, Text)
+    ]
+    answered, texts = tuple(name for name, _ in pairs), tuple(text for _, text in pairs)
+    return Candidates(query, texts, answered, failed)
 
 
 @generate.check
@@ -185,7 +189,7 @@ PROCESSED = (
 @sample.check
 def its_models_honour_what_is_asked(site: Site) -> Iterator[Complaint]:
     """A client may not know of penalties, and what is no number of tokens cannot be the least."""
-    for option in (each for each in PROCESSED if site.get(each) is not None):
+    for option in (name for name in PROCESSED if site.get(name) is not None):
         for leaf in site.leaves_asked:
             if option not in leaf.honours:
                 yield Complaint(
@@ -211,9 +215,9 @@ def its_bias_means_tokens_of_every_model(site: Site) -> Iterator[Complaint]:
     """An id means one token in one vocabulary; a text must be one token wherever it is read."""
     bias = site.get("logit_bias") or ()
     leaves = [leaf for leaf in site.leaves_asked if "logit_bias" in leaf.honours]
-    known = {leaf.vocabulary for leaf in leaves}
+    vocabularies = {leaf.vocabulary for leaf in leaves}
     ids = [token for token, _ in bias if isinstance(token, int)]
-    if ids and len(known - {None}) > 1:
+    if ids and len(vocabularies - {None}) > 1:
         yield Complaint(
             "E407",
             f"the id {ids[0]} names a different token in each of {_listed(leaves)}",
@@ -225,11 +229,16 @@ def its_bias_means_tokens_of_every_model(site: Site) -> Iterator[Complaint]:
         )
         return
     for leaf in leaves:
-        wrong = leaf.unbiased(bias)
-        if wrong is not None:
+        problem = leaf.unbiased(bias)
+        if problem is not None:
             notes = ((leaf, "declared here"),)
             yield Complaint(
-                wrong.code, wrong.message, "no such token", wrong.help, "logit_bias", notes
+                problem.code,
+                problem.message,
+                "no such token",
+                problem.help,
+                "logit_bias",
+                notes,
             )
             return
 
@@ -253,8 +262,12 @@ def prompt(
     The template sees `query`, `messages`, `fields`, `answers` and `answer`.
     """
     query = given if isinstance(given, Query) else given.query
-    asked = query.asking(template.render(given), given)
-    return replace(asked, messages=(("system", system), *asked.messages)) if system else asked
+    new_query = query.asking(template.render(given), given)
+    return (
+        replace(new_query, messages=(("system", system), *new_query.messages))
+        if system
+        else new_query
+    )
 
 
 @step(sign="`prompt(...) -> M` inside a fuse")

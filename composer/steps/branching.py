@@ -46,13 +46,15 @@ def bank(
     failed: list[MissingAnswer] = []
     at = 0
     for name, branch in zip(names, branches, strict=True):
-        inside, missing = _spread(name, branch, at)
-        slots, failed = slots + inside, failed + missing
-        at += sum(text is not None for _, text in inside) + sum(e.count or 0 for e in missing)
+        inside, branch_failures = _spread(name, branch, at)
+        slots, failed = slots + inside, failed + branch_failures
+        at += sum(text is not None for _, text in inside) + sum(
+            e.count or 0 for e in branch_failures
+        )
     named = zip(unique(name for name, _ in slots), (text for _, text in slots), strict=True)
-    kept = [(name, text) for name, text in named if text is not None]
-    texts = tuple(text for _, text in kept)
-    return Candidates(texts[0].query, texts, tuple(name for name, _ in kept), tuple(failed))
+    answered = [(name, text) for name, text in named if text is not None]
+    texts = tuple(text for _, text in answered)
+    return Candidates(texts[0].query, texts, tuple(name for name, _ in answered), tuple(failed))
 
 
 def _is_lost(branch: MaybeMissing[Text | Candidates | Ranking]) -> TypeGuard[MissingAnswer]:
@@ -68,8 +70,8 @@ def _spread(
     if isinstance(branch, Text):
         return [(name, branch)], []
     named = [f"{name}.{inner}" for inner in branch.names]
-    missing = [replace(e, name=f"{name}.{e.name}", at=at + e.at) for e in branch.failed]
-    return list(zip(named, branch.texts, strict=True)), missing
+    failures = [replace(e, name=f"{name}.{e.name}", at=at + e.at) for e in branch.failed]
+    return list(zip(named, branch.texts, strict=True)), failures
 
 
 @bank.counts
@@ -103,11 +105,11 @@ async def choose_many(
     """
     chosen = decision.chosen
     ask.note(chosen=list(chosen))
-    asked = [branches[names.index(name)]() for name in chosen]
-    found = await attempts(zip(chosen, asked, strict=True), min)
+    requests = [branches[names.index(name)]() for name in chosen]
+    answers = await attempts(zip(chosen, requests, strict=True), min)
     weighed = [
-        _weighed(each, decision.weights[name]) if isinstance(each, Text) else each
-        for name, each in zip(chosen, found, strict=True)
+        _weighed(attempt_, decision.weights[name]) if isinstance(attempt_, Text) else attempt_
+        for name, attempt_ in zip(chosen, answers, strict=True)
     ]
     return gather_answers(decision.query, chosen, weighed, ask)
 

@@ -32,14 +32,14 @@ async def cascade(
     """
     answer = first if isinstance(first, Text) else None
     failed = [first] if isinstance(first, MissingAnswer) else []
-    asked: list[dict[str, object]] = []
+    verdicts: list[dict[str, object]] = []
     judged: Text | None = None
     for stage in stages:
         ask.note(**failure_notes(failed))
         if answer is not None and answer is not judged:
             judged = answer
             verdict = await _verdict(accept, answer, ask, failed)
-            asked.append(
+            verdicts.append(
                 {
                     "answer": answer.text,
                     "by": answer.source,
@@ -49,14 +49,14 @@ async def cascade(
                     "next": None if verdict.holds else stage.name,
                 }
             )
-            ask.note(stages=asked)
+            ask.note(stages=verdicts)
             if verdict.holds:
                 return answer
-        found = await attempt(stage.name, stage())
-        if isinstance(found, Text):
-            answer = found
+        attempt_ = await attempt(stage.name, stage())
+        if isinstance(attempt_, Text):
+            answer = attempt_
         else:
-            failed.append(found)
+            failed.append(attempt_)
     ask.note(**failure_notes(failed))
     if answer is None:
         raise TooFewError(failed, "every attempt failed", "add a fallback: `cascade(A, B) | C`")
@@ -65,10 +65,10 @@ async def cascade(
 
 async def _verdict(accept: Rule, answer: Text, ask: Asker, failed: list[MissingAnswer]) -> Verdict:
     """Decide over an answer; where what decides fails, that cannot be known."""
-    found = await attempt("accept", accept.holds(answer, ask))
-    if isinstance(found, Verdict):
-        return found
-    failed.append(found)
+    verdict = await attempt("accept", accept.holds(answer, ask))
+    if isinstance(verdict, Verdict):
+        return verdict
+    failed.append(verdict)
     ask.note(**failure_notes(failed))
     return Verdict(None, {})
 
@@ -92,14 +92,14 @@ def one_to_answer_and_one_to_ask_in_doubt(given: Sequence[Port]) -> Complaint | 
 def its_rule_can_be_known(site: Site) -> Iterator[Complaint]:
     """Each answer that is judged may have the signals that the rule needs."""
     signals = site.get("accept").signals()
-    writers = [each.writers for each in site.inputs]
+    writers = [node.writers for node in site.inputs]
     before = int(site.inputs[0].port is Port.QUERY)
     first, judged = site.inputs[before], writers[before:-1]
-    unvoted = {each for each in signals if each.votes and not first.voted}
-    for model in dict.fromkeys(model for each in judged for model in each):
+    unvoted = {signal for signal in signals if signal.votes and not first.voted}
+    for model in dict.fromkeys(model for stage_writers in judged for model in stage_writers):
         lost = {s for s in signals if Capability.named(s.needs) & ~model.capabilities}
         if lost and site.get("accept").never_known(lost | unvoted):
-            leaf, name = model.leaves[0], min(each.name for each in lost)
+            leaf, name = model.leaves[0], min(signal.name for signal in lost)
             text = (
                 f"the rule of this cascade uses the {name} of `{leaf.name}`, which is never "
                 "known, so it always"

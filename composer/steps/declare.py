@@ -188,7 +188,7 @@ class Step(Traits):
     @property
     def gathers(self) -> bool:
         """Whether its branches may fail, as long as enough of them answer: as its `min` says."""
-        return any(each.tried and each.variadic for each in self.inputs)
+        return any(node.tried and node.variadic for node in self.inputs)
 
     @property
     def named(self) -> bool:
@@ -256,7 +256,7 @@ class Step(Traits):
 
     def lacking(self, given: Sequence[Port]) -> Complaint | None:
         """Return what is missing where the step is given inputs of these ports."""
-        needed = sum(not each.optional and not each.variadic for each in self.inputs)
+        needed = sum(not node.optional and not node.variadic for node in self.inputs)
         if self.inputs and self.inputs[-1].variadic and not self.wire:
             needed = 1
         if len(given) < needed:
@@ -274,12 +274,12 @@ class Step(Traits):
 
     def settled(self, options: BaseModel) -> dict[str, object]:
         """Return what stands for the options that are left open, where the step settles that."""
-        found = {}
+        defaults = {}
         for option, hook in self.hooks.settles.items():
             if getattr(options, option) is None:
-                wanted = inspect.signature(hook).parameters
-                found[option] = hook(**{name: getattr(options, name) for name in wanted})
-        return found
+                parameters = inspect.signature(hook).parameters
+                defaults[option] = hook(**{name: getattr(options, name) for name in parameters})
+        return defaults
 
 
 DECLARED: dict[str, Step] = {}
@@ -304,8 +304,8 @@ class step(Traits):  # noqa: N801 - a decorator
     def __call__(self, function: Callable[P, R]) -> DeclaredStep[P, R]:
         """Return the step, under the function's name."""
         name = function.__name__.rstrip("_")
-        traits = {each.name: getattr(self, each.name) for each in fields(Traits)}
+        traits = {trait.name: getattr(self, trait.name) for trait in fields(Traits)}
         same, lone = self.gives == SAME, self.gives == LONE_SAME
-        made = DeclaredStep[P, R](name, function, gives_same=same, lone_same=lone, **traits)
-        DECLARED[name] = made
-        return made
+        declared = DeclaredStep[P, R](name, function, gives_same=same, lone_same=lone, **traits)
+        DECLARED[name] = declared
+        return declared

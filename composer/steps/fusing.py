@@ -100,19 +100,19 @@ def its_members_tokens_are_the_same(site: Site) -> Iterator[Complaint]:
     drafted = draft is not None and draft.alike
     if not (site.get("align").alike or drafted):
         return
-    known = {leaf: leaf.vocabulary for leaf in site.leaves}
-    if None in known.values() or len(set(known.values())) == 1:
+    vocabularies = {leaf: leaf.vocabulary for leaf in site.leaves}
+    if None in vocabularies.values() or len(set(vocabularies.values())) == 1:
         return
     first = site.leaves[0]
-    other = next(leaf for leaf in site.leaves if known[leaf] != known[first])
+    different = next(leaf for leaf in site.leaves if vocabularies[leaf] != vocabularies[first])
     yield Complaint(
         "E305",
-        f"`{first.name}` and `{other.name}` have different vocabularies",
+        f"`{first.name}` and `{different.name}` have different vocabularies",
         "fuses tokens",
         "write `draft = safe()` and `align = union()`, or `align = union()` without a `draft`"
         if drafted
         else "add `align = union()`, or fuse bytes or spans: `byte_fuse(...)`, `span_fuse(...)`",
-        notes=((first, "declared here"), (other, "declared here")),
+        notes=((first, "declared here"), (different, "declared here")),
     )
 
 
@@ -217,9 +217,11 @@ def merge(
 def weigh(fuse: Model, decision: Decision) -> Model:
     """Multiply the weights of a fuse's members by a decision's; a weight of 0 is not run."""
     assert isinstance(fuse, WeightedFuse)
-    own = fuse.weights or (1.0,) * len(fuse.names)
-    weights = tuple(w * decision.weights.get(n, 0.0) for n, w in zip(fuse.names, own, strict=True))
-    return replace(fuse, weights=weights)
+    weights = fuse.weights or (1.0,) * len(fuse.names)
+    new_weights = tuple(
+        w * decision.weights.get(n, 0.0) for n, w in zip(fuse.names, weights, strict=True)
+    )
+    return replace(fuse, weights=new_weights)
 
 
 def _names(members: tuple[Model, ...]) -> tuple[str, ...]:

@@ -38,15 +38,17 @@ async def rank(
     scorer = by or default_scorer(judges=bool(judges))
     scores = await scorer.score(answers, ask, judges)
     order = descending(scores, f"`{scorer.name}`")
-    known = {answers.names[at]: finite(scores[at]) for at in order}
-    unscored = [name for name, score in known.items() if score is None]
-    ask.note(scores=known, **({"unscored": unscored} if unscored else {}))
+    finite_scores = {answers.names[at]: finite(scores[at]) for at in order}
+    unscored = [name for name, score in finite_scores.items() if score is None]
+    ask.note(scores=finite_scores, **({"unscored": unscored} if unscored else {}))
     return Ranking(
         answers.query,
         tuple(answers.texts[at] for at in order),
-        tuple(-math.inf if known[answers.names[at]] is None else scores[at] for at in order),
+        tuple(
+            -math.inf if finite_scores[answers.names[at]] is None else scores[at] for at in order
+        ),
         tuple(answers.names[at] for at in order),
-        tuple(replace(each, at=len(order)) for each in answers.failed),
+        tuple(replace(failure, at=len(order)) for failure in answers.failed),
     )
 
 
@@ -86,12 +88,14 @@ def it_can_know_what_it_scores_by(site: Site) -> Iterator[Complaint]:
 def top(ranking: Ranking, k: Annotated[int, Field(ge=1)] = 3) -> Candidates:
     """Keep the k best."""
     failed, room = [], k - len(ranking.texts)
-    for each in ranking.failed:
+    for failure in ranking.failed:
         if room > 0:
             failed.append(
-                each if each.count is None else replace(each, count=min(each.count, room))
+                failure
+                if failure.count is None
+                else replace(failure, count=min(failure.count, room))
             )
-            room -= each.count or 0
+            room -= failure.count or 0
     return Candidates(ranking.query, ranking.texts[:k], ranking.names[:k], tuple(failed))
 
 
@@ -149,6 +153,6 @@ async def regenerate(
 
 def _number(reply: str, count: int) -> int | None:
     """Return the index that a reply names, counted from 1 in the reply."""
-    found = (int(word) for word in re.findall(r"[0-9]{1,9}", reply))
-    named = [number for number in found if 1 <= number <= count]
-    return named[0] - 1 if named else None
+    numbers = (int(word) for word in re.findall(r"[0-9]{1,9}", reply))
+    candidates = [number for number in numbers if 1 <= number <= count]
+    return candidates[0] - 1 if candidates else None

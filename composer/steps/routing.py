@@ -48,13 +48,13 @@ async def route(
     """
     policy = policy or default_policy(fused=fused)
     members, judging = models[: len(models) - judges], models[len(models) - judges :]
-    known = members or (None,) * len(names)
-    choices = tuple(map(Choice, names, aliases, known, prices))
-    read = conversation_opening(query) if sticky else query
+    choice_models = members or (None,) * len(names)
+    choices = tuple(map(Choice, names, aliases, choice_models, prices))
+    question = conversation_opening(query) if sticky else query
     if isinstance(by, Judging) and judging:
-        estimates = await by.consult(read, choices, judging, ask)
+        estimates = await by.consult(question, choices, judging, ask)
     else:
-        estimates = await by.estimate(read, choices, ask)
+        estimates = await by.estimate(question, choices, ask)
     require_finite(
         dict(zip(names, estimates.quality, strict=True)), f"the estimate by `{by.name}` of"
     )
@@ -98,16 +98,16 @@ def default_policy(*, fused: bool) -> Policy:
 
 def conversation_opening(query: Query) -> Query:
     """Return the conversation up to its first question, as the recipe was given it."""
-    said = query.root.messages
-    first = next((at for at, (role, _) in enumerate(said) if role == "user"), len(said))
-    return replace(query.root, messages=said[: first + 1])
+    messages = query.root.messages
+    first = next((at for at, (role, _) in enumerate(messages) if role == "user"), len(messages))
+    return replace(query.root, messages=messages[: first + 1])
 
 
 def _draws(query: Query, ask: Asker, *, sticky: bool) -> random.Random:
     """Return the randomness of a decision: anew for each turn, or one for a conversation."""
-    said = query.root.messages
+    messages = query.root.messages
     if sticky:
         return random.Random(repr(conversation_opening(query).messages))
-    if len(said) == 1:
+    if len(messages) == 1:
         return ask.rng
-    return random.Random(f"{ask.rng.random()}/{said!r}")
+    return random.Random(f"{ask.rng.random()}/{messages!r}")

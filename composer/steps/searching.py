@@ -60,29 +60,29 @@ async def process_fuse(
     """
     how = Sampling(temperature, max_tokens=max_tokens, stop=(boundary,), keep_stop=True)
     count = draws if temperature else 1
-    kept = [PartialAnswer("")]
+    beam = [PartialAnswer("")]
     levels: list[list[JSON]] = []
-    while len(levels) < depth and not all(each.over for each in kept):
-        begun = [each.text for each in kept if not each.over]
-        asked = [Generate(w, query, how, text, count) for text in begun for w in writers]
-        steps = await _steps(asked, boundary, ask)
-        rewards = await ask.reward(reward, query, [each.text for each in steps])
-        known = [replace(each, reward=r) for each, r in zip(steps, rewards, strict=True)]
-        known += [each for each in kept if each.over]
-        order = descending([each.reward for each in known], f"`{reward.name}`")
-        kept = [known[at] for at in order[:width]]
-        levels.append([{"text": e.text, "by": e.by, "reward": finite(e.reward)} for e in kept])
+    while len(levels) < depth and not all(partial.over for partial in beam):
+        open_texts = [partial.text for partial in beam if not partial.over]
+        requests = [Generate(w, query, how, text, count) for text in open_texts for w in writers]
+        steps = await _steps(requests, boundary, ask)
+        rewards = await ask.reward(reward, query, [partial.text for partial in steps])
+        candidates = [replace(partial, reward=r) for partial, r in zip(steps, rewards, strict=True)]
+        candidates += [partial for partial in beam if partial.over]
+        order = descending([partial.reward for partial in candidates], f"`{reward.name}`")
+        beam = [candidates[at] for at in order[:width]]
+        levels.append([{"text": e.text, "by": e.by, "reward": finite(e.reward)} for e in beam])
     ask.note(levels=levels)
-    best = kept[0]
+    best = beam[0]
     return Text(query, best.text, best.by, confidence=best.confidence)
 
 
-async def _steps(asked: Sequence[Generate], boundary: str, ask: Asker) -> list[PartialAnswer]:
+async def _steps(requests: Sequence[Generate], boundary: str, ask: Asker) -> list[PartialAnswer]:
     """Return partial answers with their next steps, equal texts once.
 
     A step that does not end with the boundary is the last.
     """
-    made = zip(asked, await ask.many(asked), strict=True)
+    generations = zip(requests, await ask.many(requests), strict=True)
     steps = [
         PartialAnswer(
             request.prefix + draw.text,
@@ -90,10 +90,10 @@ async def _steps(asked: Sequence[Generate], boundary: str, ask: Asker) -> list[P
             draw.confidence,
             over=not draw.text.endswith(boundary),
         )
-        for request, generated in made
+        for request, generated in generations
         for draw in generated.draws
     ]
-    return list({each.text: each for each in reversed(steps)}.values())[::-1]
+    return list({step.text: step for step in reversed(steps)}.values())[::-1]
 
 
 @process_fuse.enough

@@ -125,15 +125,15 @@ def as_many_weights_as_answers(site: Site) -> Iterator[Complaint]:
 @vote.check
 def a_routed_vote_follows_a_route(site: Site) -> Iterator[Complaint]:
     """What counts by the weights of a route has one before it."""
-    seen: set[Site]
-    waiting, seen = list(site.inputs), set()
+    visited: set[Site]
+    waiting, visited = list(site.inputs), set()
     while site.get("routed") and waiting:
-        each = waiting.pop()
-        if each.port is Port.DECISION:
+        site_ = waiting.pop()
+        if site_.port is Port.DECISION:
             return
-        if each not in seen:
-            seen.add(each)
-            waiting.extend(each.inputs)
+        if site_ not in visited:
+            visited.add(site_)
+            waiting.extend(site_.inputs)
     if site.get("routed"):
         text = "`routed = true` needs a route before the vote"
         yield Complaint("E403", text, "no route before it", _ROUTE_BEFORE)
@@ -152,16 +152,16 @@ def _routed(text: Text) -> float:
 
 def _of_those_that_answered(weights: tuple[float, ...], answers: Candidates) -> tuple[float, ...]:
     """Return the weights of the answers that are there."""
-    kept = drop_missing(answers.failed, weights, len(answers.texts))
-    if kept is None:
-        failed = ", ".join(f"`{each.name}`" for each in answers.failed)
+    matching = drop_missing(answers.failed, weights, len(answers.texts))
+    if matching is None:
+        failed = ", ".join(f"`{failure.name}`" for failure in answers.failed)
         beside = f", and these branches failed: {failed}" if failed else ""
         raise PartError(
             "E403",
             f"`vote` has {len(weights)} weights for {len(answers.texts)} answers{beside}",
             "give one weight for each answer, in order",
         )
-    return kept
+    return matching
 
 
 def _ballots(

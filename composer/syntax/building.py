@@ -139,12 +139,12 @@ class Builder:
     def type(self, parts: list[Part]) -> Type:
         name, item = parts[0].text, parts[2] if len(parts) > 1 else None
         if name not in TYPES:
-            meant = f"did you mean `{STRANGE[name]}`?" if name in STRANGE else ""
+            hint = f"did you mean `{STRANGE[name]}`?" if name in STRANGE else ""
             raise _mistake(
                 "E118",
                 f"unknown type `{name}`",
                 parts[0].place,
-                meant or did_you_mean(name, TYPES),
+                hint or did_you_mean(name, TYPES),
             )
         if (name == "list") != bool(item):
             what = "needs the type of its items" if name == "list" else "cannot have items"

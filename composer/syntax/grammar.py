@@ -78,10 +78,10 @@ def _cached(make: Callable[[], Lark], *content: str) -> Lark:
     # Whatever a damaged file raises, the parser can be made anew.
     with contextlib.suppress(Exception), table.open("rb") as file:
         return Lark.load(file)
-    made = make()
+    parser = make()
     with contextlib.suppress(OSError), atomic_file(table) as file:
-        made.save(file)
-    return made
+        parser.save(file)
+    return parser
 
 
 def _table(*content: str) -> Path | None:
@@ -103,6 +103,6 @@ def _private(folder: Path) -> bool:
     """Say whether a folder is this user's own, and nobody else can write to it."""
     if not hasattr(os, "getuid"):
         return True
-    found = folder.lstat()
-    shared = found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return stat.S_ISDIR(found.st_mode) and found.st_uid == os.getuid() and not shared
+    status = folder.lstat()
+    shared = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not shared

@@ -61,8 +61,8 @@ def templated(text: str) -> str:
     if text.endswith("\\"):
         text += NOTHING
     lead = "\n" if text.startswith("\n") else ""
-    held = HELD_BACK.sub(lambda match: '\\"' * len(match[0]), text)
-    return f'"""{lead}{held}"""'
+    escaped = HELD_BACK.sub(lambda match: '\\"' * len(match[0]), text)
+    return f'"""{lead}{escaped}"""'
 
 
 def quoted(text: str) -> str:

@@ -36,9 +36,9 @@ def parse_lexemes(
     cut = StatementSplitter(lexed)
     mistakes = cut.mistakes
     statements = []
-    for whole in cut.whole:
+    for statement_lexemes in cut.whole:
         try:
-            statements.append(_statement(whole))
+            statements.append(_statement(statement_lexemes))
         except Mistakes as error:
             mistakes.extend(error.diagnostics)
     return tuple(statements), tuple(cut.comments), mistakes

@@ -76,7 +76,7 @@ def _text(name: str, data: bytes) -> str:
 def _similar(path: Path) -> str:
     """Name the file of the same folder that was probably meant."""
     try:
-        names = [found.name for found in path.parent.iterdir() if found.suffix == path.suffix]
+        names = [file.name for file in path.parent.iterdir() if file.suffix == path.suffix]
     except OSError:
         return f"there is no folder `{path.parent}` either"
     near = nearest(path.name, names)

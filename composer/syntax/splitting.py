@@ -49,16 +49,16 @@ class StatementSplitter:
 
     def _read(self, lexemes: Iterable[Lexeme]) -> None:
         """Take each lexeme with a look at the one after it."""
-        held: Lexeme | None = None
+        previous: Lexeme | None = None
         for lexeme in lexemes:
             if lexeme.type == "COMMENT":
                 self.comments.append((lexeme.place, lexeme.text))
                 continue
-            if held:
-                self._take(held, lexeme)
-            held = lexeme
-        if held:
-            self._take(held, None)
+            if previous:
+                self._take(previous, lexeme)
+            previous = lexeme
+        if previous:
+            self._take(previous, None)
         self._end()
         if self._markers:
             from composer.syntax.mistakes.characters import conflict
@@ -148,8 +148,8 @@ class StatementSplitter:
         from composer.syntax.mistakes.characters import unended
 
         start = suspect.place.start
-        self.whole = [one for one in self.whole if one[0].place.start < start]
-        self.mistakes = [one for one in self.mistakes if one.place and one.place.start < start]
+        self.whole = [item for item in self.whole if item[0].place.start < start]
+        self.mistakes = [item for item in self.mistakes if item.place and item.place.start < start]
         self.mistakes.append(unended(suspect, left_over))
         self._broken = True
 

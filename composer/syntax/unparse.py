@@ -36,16 +36,16 @@ def unparse(node: Expr | Branch | Argument) -> str:
 
     It is one line, except for the line breaks inside templates.
     """
-    written: list[str] = []
+    texts: list[str] = []
     pieces: list[Piece] = [*_item(node)] if isinstance(node, Branch | Argument) else [(node, CHAIN)]
     pieces.reverse()
     while pieces:
         piece = pieces.pop()
         if isinstance(piece, str):
-            written.append(piece)
+            texts.append(piece)
         else:
             pieces.extend(reversed(_bracketed(*piece)))
-    return "".join(written)
+    return "".join(texts)
 
 
 def _bracketed(node: Expr, least: int) -> list[Piece]:

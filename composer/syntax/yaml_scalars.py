@@ -6,8 +6,8 @@ import re
 
 TRAPS = frozenset(
     word
-    for each in ("yes", "no", "on", "off", "true", "false", "null", "none")
-    for word in (each, each.capitalize(), each.upper())
+    for base in ("yes", "no", "on", "off", "true", "false", "null", "none")
+    for word in (base, base.capitalize(), base.upper())
 ) - {"true", "false", "none"} | {"~"}
 """Words that some readers of YAML take for a truth value or for nothing, and others do not."""
 

@@ -45,19 +45,19 @@ def bind(compiled: Compiled, recipe: Path) -> Compiled:
     learners = find_learners(compiled.answer)
     if not learners:
         return compiled
-    kept = read_fit(path)
-    entries = {entry.key: entry for entry in kept.entries}
-    mistakes = [*_differences(learners, entries, kept, recipe), *_data(kept, recipe)]
+    manifest = read_fit(path)
+    entries = {entry.key: entry for entry in manifest.entries}
+    mistakes = [*_differences(learners, entries, manifest, recipe), *_data(manifest, recipe)]
     if not mistakes and not is_whole(path):
-        said = f"the file {arrays_path(path)} of the fit is missing or damaged"
-        mistakes = [_refused(STALE, said, kept, recipe)]
+        message = f"the file {arrays_path(path)} of the fit is missing or damaged"
+        mistakes = [_refused(STALE, message, manifest, recipe)]
     if mistakes:
         raise Mistakes(mistakes)
     fits = {
         entry.key: Fitted(
-            entry.names, entry.rows, loader(path, at, entry), _facts(kept, entry), entry.content
+            entry.names, entry.rows, loader(path, at, entry), _facts(manifest, entry), entry.content
         )
-        for at, entry in enumerate(kept.entries)
+        for at, entry in enumerate(manifest.entries)
     }
     change = partial(_bound, compiled.graph, fits, entries)
     return replace(compiled, answer=compiled.graph.rebuild(compiled.answer, change))
@@ -70,63 +70,68 @@ def _bound(
     updates: dict[str, object] = {}
     for option, value in node.values().items():
 
-        def taught(part: Trainable, option: str = option) -> Trainable:
+        def fitted_part(part: Trainable, option: str = option) -> Trainable:
             key = Learner(node, option, part).key
-            if (found := entries[key].calibrated) is not None:
-                updates["policy"] = _calibrated(node, found)
+            if (calibrated := entries[key].calibrated) is not None:
+                updates["policy"] = _calibrated(node, calibrated)
             return part.bound(fits[key])
 
-        fresh = replace_trainable(value, taught)
-        if fresh is not value:
-            updates[option] = fresh
+        new_value = replace_trainable(value, fitted_part)
+        if new_value is not value:
+            updates[option] = new_value
     return graph.replaced(node, **updates) if updates else node
 
 
-def _calibrated(node: Node, found: CalibratedOption) -> Typed:
+def _calibrated(node: Node, calibrated: CalibratedOption) -> Typed:
     """Return a route's policy with the option that was calibrated."""
     policy: Typed = node.settled("policy")
-    return policy.model_copy(update={found.option: found.value})
+    return policy.model_copy(update={calibrated.option: calibrated.value})
 
 
-def _facts(kept: FitManifest, entry: ManifestEntry) -> dict[str, object]:
+def _facts(manifest: FitManifest, entry: ManifestEntry) -> dict[str, object]:
     """Return what a plan says of a fit."""
-    found = entry.calibrated
-    aim = {} if found is None else found.model_dump(include={"option", "value", "target"})
-    return {**entry.report, "data": kept.data.path, "calibrated": aim}
+    calibrated = entry.calibrated
+    aim = {} if calibrated is None else calibrated.model_dump(include={"option", "value", "target"})
+    return {**entry.report, "data": manifest.data.path, "calibrated": aim}
 
 
 def _differences(
-    learners: list[Learner], entries: Mapping[str, ManifestEntry], kept: FitManifest, recipe: Path
+    learners: list[Learner],
+    entries: Mapping[str, ManifestEntry],
+    manifest: FitManifest,
+    recipe: Path,
 ) -> Iterator[Diagnostic]:
-    known = [learner for learner in learners if learner.key in entries]
+    matching = [learner for learner in learners if learner.key in entries]
     for learner in learners:
         entry = entries.get(learner.key)
         if entry is not None:
-            yield from _policy(learner, entry, kept, recipe)
+            yield from _policy(learner, entry, manifest, recipe)
             if (entry.op, entry.names) != (learner.node.op, learner.names):
-                said = (
+                message = (
                     f"the fit of {recipe.name} is damaged: the step and the choices in it do not "
                     "match its key"
                 )
-                yield _refused(STALE, said, kept, recipe)
-        elif not known and kept.recipe != recipe.name:
-            said = f"the fit beside {recipe.name} was made for another recipe: {kept.recipe}"
-            yield _refused(FOREIGN, said, kept, recipe)
+                yield _refused(STALE, message, manifest, recipe)
+        elif not matching and manifest.recipe != recipe.name:
+            message = f"the fit beside {recipe.name} was made for another recipe: {manifest.recipe}"
+            yield _refused(FOREIGN, message, manifest, recipe)
             return
         else:
             why = _why(learner, list(entries.values()))
-            said = f"the fit of {recipe.name} is out of date: {why}"
-            yield _refused(STALE, said, kept, recipe)
+            message = f"the fit of {recipe.name} is out of date: {why}"
+            yield _refused(STALE, message, manifest, recipe)
 
 
 def _why(learner: Learner, entries: list[ManifestEntry]) -> str:
     """Say what differs between a part and the fit that is closest to it."""
     name = learner.part.name
-    same = [each for each in entries if (each.op, each.part.get("name")) == (learner.node.op, name)]
+    same = [
+        entry for entry in entries if (entry.op, entry.part.get("name")) == (learner.node.op, name)
+    ]
     if not same:
         return f"it contains nothing for `{name}`"
     now, then = specification(learner.part), same[0].part
-    changed = [each for each in now if now[each] != then.get(each)]
+    changed = [option for option in now if now[option] != then.get(option)]
     if same[0].names != learner.names:
         before, after = ", ".join(same[0].names), ", ".join(names_of(learner.node))
         return f"`{name}` was fitted with the choices {before}; now they are {after}"
@@ -136,61 +141,61 @@ def _why(learner: Learner, entries: list[ManifestEntry]) -> str:
 
 
 def _policy(
-    learner: Learner, entry: ManifestEntry, kept: FitManifest, recipe: Path
+    learner: Learner, entry: ManifestEntry, manifest: FitManifest, recipe: Path
 ) -> Iterator[Diagnostic]:
-    found = entry.calibrated
-    if found is None:
+    calibrated = entry.calibrated
+    if calibrated is None:
         return
     policy = learner.node.values().get("policy")
     now = None if policy is None else specification(policy)
-    if now != found.policy:
-        said = f"the fit of {recipe.name} was calibrated for another policy"
-        yield _refused(STALE, said, kept, recipe, target=found.target)
-    elif not _fits(learner.node.settled("policy"), found):
-        said = (
-            f"the fit of {recipe.name} sets `{found.option}` to {found.value:g}, which is not "
-            "allowed"
+    if now != calibrated.policy:
+        message = f"the fit of {recipe.name} was calibrated for another policy"
+        yield _refused(STALE, message, manifest, recipe, target=calibrated.target)
+    elif not _fits(learner.node.settled("policy"), calibrated):
+        message = (
+            f"the fit of {recipe.name} sets `{calibrated.option}` to {calibrated.value:g}, "
+            "which is not allowed"
         )
-        yield _refused(STALE, said, kept, recipe)
+        yield _refused(STALE, message, manifest, recipe)
 
 
-def _fits(policy: Typed, found: CalibratedOption) -> bool:
+def _fits(policy: Typed, calibrated: CalibratedOption) -> bool:
     """Say whether a policy has the option that was calibrated, and may have that value."""
-    if found.option not in type(policy).model_fields:
+    if calibrated.option not in type(policy).model_fields:
         return False
     now = {name: getattr(policy, name) for name in type(policy).model_fields}
     try:
-        type(policy).model_validate(now | {found.option: found.value})
+        type(policy).model_validate(now | {calibrated.option: calibrated.value})
     except ValidationError:
         return False
     return True
 
 
-def _data(kept: FitManifest, recipe: Path) -> Iterator[Diagnostic]:
+def _data(manifest: FitManifest, recipe: Path) -> Iterator[Diagnostic]:
     """Refuse a fit whose data file has changed; one that is gone cannot be compared."""
-    path = recipe.parent / kept.data.path
+    path = recipe.parent / manifest.data.path
     try:
-        changed = path.is_file() and file_digest(path) != kept.data.digest
+        changed = path.is_file() and file_digest(path) != manifest.data.digest
     except OSError:
         changed = True
     if changed:
-        said = f"the fit of {recipe.name} is out of date: {kept.data.path} has changed since"
-        yield _refused(STALE, said, kept, recipe)
+        message = f"the fit of {recipe.name} is out of date: {manifest.data.path} has changed since"
+        yield _refused(STALE, message, manifest, recipe)
 
 
 def _refused(
-    code: str, said: str, kept: FitManifest, recipe: Path, *, target: str | None = None
+    code: str, message: str, manifest: FitManifest, recipe: Path, *, target: str | None = None
 ) -> Diagnostic:
-    targets = [target] if target else _targets(kept)
-    aim = "".join(f" --target {each}" for each in targets)
-    data = "FILE" if code == FOREIGN else shlex.quote(str(_from_here(recipe, kept.data.path)))
+    targets = [target] if target else _targets(manifest)
+    aim = "".join(f" --target {name}" for name in targets)
+    data = "FILE" if code == FOREIGN else shlex.quote(str(_from_here(recipe, manifest.data.path)))
     command = f"compose fit {shlex.quote(str(recipe))} --data {data}{aim}"
-    return Diagnostic(code, said, help=f"fit again: `{command}`, or delete {fit_path(recipe)}")
+    return Diagnostic(code, message, help=f"fit again: `{command}`, or delete {fit_path(recipe)}")
 
 
-def _targets(kept: FitManifest) -> list[str]:
-    found = (entry.calibrated for entry in kept.entries)
-    return list(dict.fromkeys(each.target for each in found if each is not None))
+def _targets(manifest: FitManifest) -> list[str]:
+    options = (entry.calibrated for entry in manifest.entries)
+    return list(dict.fromkeys(option.target for option in options if option is not None))
 
 
 def _from_here(recipe: Path, data: str) -> Path:

@@ -42,11 +42,11 @@ class Learner:
 
 def find_learners(root: Node) -> list[Learner]:
     """Return the trainable parts under a root in the order of work, each kind of work once."""
-    found: dict[str, Learner] = {}
+    learners: dict[str, Learner] = {}
     for node in topological(root):
         for learner in learners_of(node):
-            found.setdefault(learner.key, learner)
-    return list(found.values())
+            learners.setdefault(learner.key, learner)
+    return list(learners.values())
 
 
 def learners_of(node: Node) -> Iterator[Learner]:
@@ -65,9 +65,9 @@ def demand_fitted(root: Node, name: str, path: Path | None) -> None:
         part = learner.part
         if isinstance(part, Learned) and part.fitted is None and part.data is None:
             recipe = "RECIPE" if path is None else shlex.quote(str(path))
-            said = f"`{part.name}` in `{name}` is not fitted yet"
+            message = f"`{part.name}` in `{name}` is not fitted yet"
             help_ = f"run `compose fit {recipe} --data FILE`, or give the part `data = FILE`"
-            raise Mistakes([Diagnostic("E509", said, help=help_)])
+            raise Mistakes([Diagnostic("E509", message, help=help_)])
 
 
 def names_of(node: Node) -> tuple[str, ...]:
@@ -75,7 +75,7 @@ def names_of(node: Node) -> tuple[str, ...]:
     names = node.values().get("names")
     if names:
         return tuple(names)
-    return tuple(each.title for each in node.given if each.declaration is not None)
+    return tuple(member.title for member in node.given if member.declaration is not None)
 
 
 def replace_trainable(value: object, change: Callable[[Trainable], Trainable]) -> object:
@@ -85,12 +85,14 @@ def replace_trainable(value: object, change: Callable[[Trainable], Trainable]) -
             return change(value)
         case Typed():
             fields = {name: getattr(value, name) for name in type(value).model_fields}
-            fresh = {name: replace_trainable(each, change) for name, each in fields.items()}
-            moved = {name: each for name, each in fresh.items() if each is not fields[name]}
-            return value.model_copy(update=moved) if moved else value
+            new_fields = {name: replace_trainable(field, change) for name, field in fields.items()}
+            changed_fields = {
+                name: field for name, field in new_fields.items() if field is not fields[name]
+            }
+            return value.model_copy(update=changed_fields) if changed_fields else value
         case tuple():
-            some = tuple(replace_trainable(each, change) for each in value)
-            return some if any(a is not b for a, b in zip(some, value, strict=True)) else value
+            items = tuple(replace_trainable(item, change) for item in value)
+            return items if any(a is not b for a, b in zip(items, value, strict=True)) else value
         case _:
             return value
 
@@ -110,8 +112,8 @@ def _parts(value: object) -> Iterator[Trainable]:
             for name in type(value).model_fields:
                 yield from _parts(getattr(value, name))
         case tuple():
-            for each in value:
-                yield from _parts(each)
+            for item in value:
+                yield from _parts(item)
 
 
 def _plain(part: Typed, name: str) -> object:
@@ -124,7 +126,7 @@ def _json(value: object) -> object:
         case Typed():
             return specification(value)
         case tuple():
-            return [_json(each) for each in value]
+            return [_json(item) for item in value]
         case str() | int() | float() | None:
             return value
         case _:

@@ -95,24 +95,24 @@ def read_fit(path: Path) -> FitManifest:
         raise Mistakes([Diagnostic("E507", text, help=help_)]) from None
 
 
-def write_fit(path: Path, kept: FitManifest, states: Sequence[Mapping[str, State]]) -> None:
+def write_fit(path: Path, manifest: FitManifest, states: Sequence[Mapping[str, State]]) -> None:
     """Write a fit; the same content gives the same bytes. What was there is replaced at once."""
     from safetensors.numpy import save
 
     arrays = {
         f"{at}/{name}/{key}": np.ascontiguousarray(array)
-        for at, each in enumerate(states)
-        for name, state in each.items()
+        for at, part_states in enumerate(states)
+        for name, state in part_states.items()
         for key, array in state.arrays.items()
     }
-    text = json.dumps(kept.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False)
+    text = json.dumps(manifest.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False)
     try:
         write_atomically(arrays_path(path), save(arrays), durable=True)
         write_atomically(path, f"{text}\n".encode(), durable=True)
     except OSError as error:
-        said = f"cannot write the fit to {path}: {error.strerror}"
+        message = f"cannot write the fit to {path}: {error.strerror}"
         help_ = "copy the recipe to a folder where you may write, and fit it there"
-        raise Mistakes([Diagnostic("E503", said, help=help_)]) from None
+        raise Mistakes([Diagnostic("E503", message, help=help_)]) from None
 
 
 def is_whole(path: Path) -> bool:
@@ -127,7 +127,9 @@ def is_whole(path: Path) -> bool:
             length = int.from_bytes(file.read(8), "little")
             size = place.stat().st_size
             header = json.loads(file.read(length)) if length < size else {}
-        ends = [0] + [each["data_offsets"][1] for n, each in header.items() if n != "__metadata__"]
+        ends = [0] + [
+            tensor["data_offsets"][1] for n, tensor in header.items() if n != "__metadata__"
+        ]
     except (OSError, ValueError, AttributeError, LookupError, TypeError):
         return False
     return bool(size == 8 + length + max(ends))
@@ -151,25 +153,25 @@ def loader(path: Path, at: int, entry: ManifestEntry) -> Callable[[], Mapping[st
 def _load(path: Path, at: int, entry: ManifestEntry) -> Mapping[str, State]:
     from safetensors import SafetensorError, safe_open
 
-    found: dict[str, dict[str, NDArray[np.generic]]] = {name: {} for name in entry.facts}
+    arrays: dict[str, dict[str, NDArray[np.generic]]] = {name: {} for name in entry.facts}
     try:
         with safe_open(path, framework="numpy") as file:
-            for whole in file.keys():  # noqa: SIM118 - not a mapping
-                owner, name, key = whole.split("/", 2)
+            for full_name in file.keys():  # noqa: SIM118 - not a mapping
+                owner, name, key = full_name.split("/", 2)
                 if owner == str(at):
-                    found[name][key] = file.get_tensor(whole)
+                    arrays[name][key] = file.get_tensor(full_name)
     except (OSError, SafetensorError, KeyError, ValueError, TypeError):
         raise _damaged(path, "is missing or damaged") from None
-    states = {name: State(found[name], facts) for name, facts in entry.facts.items()}
+    states = {name: State(arrays[name], facts) for name, facts in entry.facts.items()}
     if content_of(states) != entry.content:
         raise _damaged(path, "does not contain the numbers that were fitted")
     return states
 
 
-def _damaged(path: Path, said: str) -> PartError:
+def _damaged(path: Path, problem: str) -> PartError:
     recipe = shlex.quote(str(path).removesuffix(ARRAYS))
     help_ = f"fit again: `compose fit {recipe} --data FILE`"
-    return PartError("E507", f"the file {path} of the fit {said}", help_)
+    return PartError("E507", f"the file {path} of the fit {problem}", help_)
 
 
 def arrays_path(path: Path) -> Path:

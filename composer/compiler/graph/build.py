@@ -64,37 +64,39 @@ def compile_recipe(
     loader = Loader(root or root_of(path.parent))
     scope = loader.scope(path.resolve() if source is None else path, source)
     ctx = Context(loader, lowering)
-    for each in overlays:
-        ctx.mistakes.extend(overlay(scope, loader.scope(each.resolve())))
+    for overlay_path in overlays:
+        ctx.mistakes.extend(overlay(scope, loader.scope(overlay_path.resolve())))
     ctx.mistakes.extend(override(scope, settings or {}))
     _check_statements(ctx, scope)
     answer = _answer(ctx, scope)
     models = _models(ctx, scope)
-    clash = any(each.code.startswith("E3") for each in ctx.mistakes)
+    clash = any(mistake.code.startswith("E3") for mistake in ctx.mistakes)
     check_steps(ctx, None if clash else answer)
     check_unused(ctx, scope)
-    if not any(each.severity == "error" for each in ctx.mistakes):
+    if not any(mistake.severity == "error" for mistake in ctx.mistakes):
         warn_unused(ctx, scope)
-    found = _once(ctx.mistakes)
-    if any(each.severity == "error" for each in found):
-        raise Mistakes(found)
+    diagnostics = _once(ctx.mistakes)
+    if any(diagnostic.severity == "error" for diagnostic in diagnostics):
+        raise Mistakes(diagnostics)
     params = {
         name: binding.statement.type.name
         for name, binding in scope.names.items()
         if isinstance(binding.statement, tree.Param)
     }
     name = source.name if source else str(path)
-    return Compiled(name, ctx.graph, answer, scope.example, found, models, ctx.declared, params)
+    return Compiled(
+        name, ctx.graph, answer, scope.example, diagnostics, models, ctx.declared, params
+    )
 
 
 def _once(mistakes: list[Diagnostic]) -> tuple[Diagnostic, ...]:
     """Keep each mistake once, and of a value's mistakes only the first at a place."""
-    kept: dict[object, Diagnostic] = {}
-    for each in mistakes:
-        at = each.place and (each.place.source.name, each.place.start, each.place.end)
-        value = at is not None and each.code.startswith("E4")
-        kept.setdefault((each.code, at, "" if value else each.message), each)
-    return tuple(kept.values())
+    distinct: dict[object, Diagnostic] = {}
+    for mistake in mistakes:
+        at = mistake.place and (mistake.place.source.name, mistake.place.start, mistake.place.end)
+        value = at is not None and mistake.code.startswith("E4")
+        distinct.setdefault((mistake.code, at, "" if value else mistake.message), mistake)
+    return tuple(distinct.values())
 
 
 def _answer(ctx: Context, scope: Scope) -> Node | None:

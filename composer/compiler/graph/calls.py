@@ -38,47 +38,47 @@ async def lower_step_call(  # noqa: PLR0913 - a call, where it stands and what r
     `homes` says in which scope an input is read that comes from elsewhere than the call.
     """
     try:
-        written, rest = place_inputs(step, call)
+        placed, rest = place_inputs(step, call)
     except BadValueError as bad:
         ctx.catch(bad)
         return None
-    lowered = []
-    for input_, expr in written:
+    lowered_inputs = []
+    for input_, expr in placed:
         if input_.role is Role.LATER:
-            lowered.append(await lower_branch(ctx, step, expr, wire, scope, input_.ports))
+            lowered_inputs.append(await lower_branch(ctx, step, expr, wire, scope, input_.ports))
         else:
             home = (homes or {}).get(id(expr), scope)
-            lowered.append(await ctx.lower(AsModel(expr, home)))
+            lowered_inputs.append(await ctx.lower(AsModel(expr, home)))
     if step.options.model_fields.get("draw"):
         hidden["draw"] = ctx.draw(at, scope)
     options = call_options(ctx, step, rest, scope, call, hidden)
-    held = None if options is None else await lower_held_models(ctx, options)
-    nodes = all_sound(lowered)
-    if options is None or held is None or nodes is None:
+    held_models = None if options is None else await lower_held_models(ctx, options)
+    nodes = all_sound(lowered_inputs)
+    if options is None or held_models is None or nodes is None:
         return None
     inputs = (wire, *nodes) if step.wire and wire else nodes
     if not _enough(ctx, step, call, inputs):
         return None
     add_model_settings(ctx, step, inputs, options)
-    return ctx.graph.written(step.name, inputs, options, at.place, held)
+    return ctx.graph.written(step.name, inputs, options, at.place, held_models)
 
 
 async def lower_held_models(ctx: Context, options: Options) -> tuple[Node, ...] | None:
     """Lower the models that options hold, and let each option say which of them it means."""
-    found = [each for value in options.values.values() for each, _ in models_in(value)]
-    wanted = [each for each in found if isinstance(each, UnloweredModel)]
-    lowered = [await ctx.lower(AsModel(each.expr, each.scope)) for each in wanted]
-    nodes = all_sound(lowered)
+    models = [model for value in options.values.values() for model, _ in models_in(value)]
+    unlowered = [model for model in models if isinstance(model, UnloweredModel)]
+    lowered_models = [await ctx.lower(AsModel(model.expr, model.scope)) for model in unlowered]
+    nodes = all_sound(lowered_models)
     if nodes is None:
         return None
-    held = tuple(dict.fromkeys(nodes))
+    held_models = tuple(dict.fromkeys(nodes))
     places: dict[Model, Model] = {
-        each: OptionModel(node.title, held.index(node))
-        for each, node in zip(wanted, nodes, strict=True)
+        model: OptionModel(node.title, held_models.index(node))
+        for model, node in zip(unlowered, nodes, strict=True)
     }
     for name, value in options.values.items():
         options.values[name] = with_models(value, places.__getitem__)
-    return held
+    return held_models
 
 
 async def lower_branch(  # noqa: PLR0913 - a branch, where it stands and what it may give
@@ -103,7 +103,7 @@ async def lower_branch(  # noqa: PLR0913 - a branch, where it stands and what it
 
 def _enough(ctx: Context, step: Step, call: tree.Call, inputs: tuple[Node, ...]) -> bool:
     """Check that no input is missing."""
-    lacking = step.lacking([each.port for each in inputs])
+    lacking = step.lacking([node.port for node in inputs])
     if lacking is not None:
         ctx.say(lacking.code, lacking.text, call.place, lacking.label, help=lacking.help)
     return lacking is None
@@ -115,7 +115,7 @@ def definition_scope(ctx: Context, call: tree.Call, binding: Binding, scope: Sco
     assert isinstance(definition, tree.Def)
     names = [parameter.name for parameter in definition.parameters]
     try:
-        given = match_arguments(call, names, names)
+        arguments = match_arguments(call, names, names)
     except BadValueError as bad:
         ctx.catch(bad)
         return None
@@ -125,40 +125,40 @@ def definition_scope(ctx: Context, call: tree.Call, binding: Binding, scope: Sco
     inner = Scope(binding.scope.folder, parent=binding.scope)
     inner.definition, inner.caller = definition, scope
     for parameter in definition.parameters:
-        if parameter.name not in given and parameter.default is None:
+        if parameter.name not in arguments and parameter.default is None:
             text = f"`{definition.name}` needs `{parameter.name}`"
             notes = (Note(definition.name_place, "defined here"),)
             ctx.say("E206", text, call.place, f"`{parameter.name}` is missing", notes=notes)
             return None
-        written = given.get(parameter.name)
-        value, home = (written.value, scope) if written else (parameter.default, inner)
+        argument = arguments.get(parameter.name)
+        value, home = (argument.value, scope) if argument else (parameter.default, inner)
         bound = Binding(parameter.name, parameter, home, parameter.place, value)
         inner.names[parameter.name] = bound
     return inner
 
 
 def follow_definitions(
-    ctx: Context, expr: tree.Expr, scope: Scope, wanted: Callable[[tree.Expr, Scope], bool]
+    ctx: Context, expr: tree.Expr, scope: Scope, predicate: Callable[[tree.Expr, Scope], bool]
 ) -> tuple[tree.Expr, Scope]:
     """Follow names, and uses of a `def`, as long as they lead to something that is wanted."""
-    found, home = follow(expr, scope)
-    while (binding := _definition(found, home)) is not None and _leads(binding, wanted):
-        assert isinstance(found, tree.Call)
-        inner = definition_scope(ctx, found, binding, home)
+    target, home = follow(expr, scope)
+    while (binding := _definition(target, home)) is not None and _leads(binding, predicate):
+        assert isinstance(target, tree.Call)
+        inner = definition_scope(ctx, target, binding, home)
         if inner is None:
             break
-        found, home = follow(_body(binding), inner)
-    return found, home
+        target, home = follow(_body(binding), inner)
+    return target, home
 
 
-def _leads(binding: Binding, wanted: Callable[[tree.Expr, Scope], bool]) -> bool:
+def _leads(binding: Binding, predicate: Callable[[tree.Expr, Scope], bool]) -> bool:
     """Say whether the body of a `def` is what is wanted, or uses another one whose body is."""
-    seen: set[Binding] = set()
+    visited: set[Binding] = set()
     following: Binding | None = binding
-    while following is not None and following not in seen:
-        seen.add(following)
+    while following is not None and following not in visited:
+        visited.add(following)
         body, home = follow(_body(following), following.scope)
-        if wanted(body, home):
+        if predicate(body, home):
             return True
         following = _definition(body, home)
     return False

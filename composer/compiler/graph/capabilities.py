@@ -38,11 +38,11 @@ def capabilities(graph: Graph, model: Node) -> Capability:
 
 def checkpoints_in(model: Node) -> Iterator[Node]:
     """Yield the models that answer for a model, each once; a derived one without its donors."""
-    waiting, seen = [model], set()
+    waiting, visited = [model], set()
     while waiting:
         node = waiting.pop()
-        if node not in seen:
-            seen.add(node)
+        if node not in visited:
+            visited.add(node)
             if node.is_checkpoint:
                 yield node
             else:
@@ -51,5 +51,5 @@ def checkpoints_in(model: Node) -> Iterator[Node]:
 
 def vocabulary(graph: Graph, model: Node) -> str | None:
     """Return the one vocabulary of a model, None if its members' differ or are not known."""
-    known = {card_of(graph, leaf).vocabulary for leaf in checkpoints_in(model)}
-    return known.pop() if len(known) == 1 else None
+    vocabularies = {card_of(graph, leaf).vocabulary for leaf in checkpoints_in(model)}
+    return vocabularies.pop() if len(vocabularies) == 1 else None

@@ -42,7 +42,7 @@ def check_steps(ctx: Context, answer: Node | None) -> None:
         if node.op == QUERY:
             continue
         site = facts.learn(node)
-        if facts.readable((*(each.node for each in site.models), *node.held)):
+        if facts.readable((*(model.node for model in site.models), *node.held)):
             _say(ctx, node, _needs(site))
             _say(ctx, node, _unused(site))
             for check in node.step.hooks.checks:
@@ -84,7 +84,7 @@ def _needs(site: NodeSite) -> Iterator[Complaint]:
         lacks = list(site.lacks(model, site.node.step.needs))
         yield from lacks or (_elsewhere(site, model) if site.node.step.here else ())
     for option, model, needed in site.held:
-        yield from (replace(each, about=option) for each in site.lacks(model, needed))
+        yield from (replace(complaint, about=option) for complaint in site.lacks(model, needed))
 
 
 def _unused(site: NodeSite) -> Iterator[Complaint]:
@@ -95,12 +95,12 @@ def _unused(site: NodeSite) -> Iterator[Complaint]:
         if site.node.step.alone and model.node.bare.is_checkpoint:
             continue
         for leaf in model.leaves:
-            own = leaf.own_processing
-            said = {n: v for n, v in leaf.node.settings.items() if n not in own}
-            if said:
-                given = ", ".join(f"{name} = {value:g}" for name, value in said.items())
+            processing = leaf.own_processing
+            settings = {n: v for n, v in leaf.node.settings.items() if n not in processing}
+            if settings:
+                listed = ", ".join(f"{name} = {value:g}" for name, value in settings.items())
                 text = f"`{leaf.name}` does not write this answer alone, so these settings of its"
-                text += f" generation_config.json are not used: {given}"
+                text += f" generation_config.json are not used: {listed}"
                 help_ = "to use them, set these options on the step or the fuse"
                 notes = ((leaf, "declared here"),)
                 yield Complaint("W403", text, "settings not used", help_, notes=notes)
@@ -108,7 +108,7 @@ def _unused(site: NodeSite) -> Iterator[Complaint]:
 
 def _elsewhere(site: NodeSite, model: NodeSite) -> Iterator[Complaint]:
     """Yield the models that a step needs in the engine, and that answer from elsewhere."""
-    for leaf in (each for each in model.leaves if not each.local):
+    for leaf in (candidate for candidate in model.leaves if not candidate.local):
         yield Complaint(
             "E302",
             f"`{site.name}` needs models that run on this machine, and `{leaf.name}` does not",
@@ -121,13 +121,20 @@ def _elsewhere(site: NodeSite, model: NodeSite) -> Iterator[Complaint]:
 def _say(ctx: Context, node: Node, complaints: Iterable[Complaint]) -> None:
     """Record complaints about a node; none, where a model that they ask about cannot be read."""
     try:
-        found = tuple(complaints)
+        items = tuple(complaints)
     except UnreadableModelError:
         return
-    for each in found:
-        place, notes = _place(ctx, node, each.about), _notes(ctx, each)
+    for complaint in items:
+        place, notes = _place(ctx, node, complaint.about), _notes(ctx, complaint)
         ctx.mistakes.append(
-            Diagnostic(each.code, each.text, place, each.label, notes=notes, help=each.help)
+            Diagnostic(
+                complaint.code,
+                complaint.text,
+                place,
+                complaint.label,
+                notes=notes,
+                help=complaint.help,
+            )
         )
 
 
@@ -147,10 +154,10 @@ def _notes(ctx: Context, complaint: Complaint) -> tuple[Note, ...]:
 
 def _place(ctx: Context, node: Node, about: Site | str | None) -> Place | None:
     """Return the place of a node, or of what a complaint about it points to."""
-    own = ctx.graph.places.get(node)
+    node_place = ctx.graph.places.get(node)
     if isinstance(about, str):
-        return ctx.graph.origins.get(node, {}).get(about, own)
-    return own if about is None else _stands(ctx, about)
+        return ctx.graph.origins.get(node, {}).get(about, node_place)
+    return node_place if about is None else _stands(ctx, about)
 
 
 def _stands(ctx: Context, site: Site) -> Place | None:
@@ -163,12 +170,12 @@ def check_templates(ctx: Context, node: Node) -> None:
     """Refuse answers in the templates of a step that only a question reaches."""
     for template in node.values().values():
         named = names_in(template.text) if isinstance(template, Template) else ()
-        missing = [name for name in ANSWERS if name in named]
-        if not missing:
+        unavailable = [name for name in ANSWERS if name in named]
+        if not unavailable:
             continue
         ctx.say(
             "E402",
-            f"this template uses `{missing[0]}`, but only a query comes before it",
+            f"this template uses `{unavailable[0]}`, but only a query comes before it",
             ctx.graph.places.get(node),
             "has no answers",
             help="ask models first: `[A, B] -> prompt(...)`, or use only `query`, `messages` and "

@@ -94,7 +94,7 @@ class Context:
 
     def shallow(self, model: Node, place: Place) -> bool:
         """Say whether a model is not made of too many others, one inside the other."""
-        inner = max((self.depths.get(each, 0) for each in model.inputs), default=0)
+        inner = max((self.depths.get(node, 0) for node in model.inputs), default=0)
         self.depths[model] = inner + 1
         if inner < DEEPEST:
             return True

@@ -122,7 +122,7 @@ class Loader:
             self._bind_all(use, scope)
             return
         if path in trail:
-            names = " -> ".join(each.name for each in (*trail, path))
+            names = " -> ".join(file.name for file in (*trail, path))
             self.mistakes.append(
                 Diagnostic(
                     "E205",
@@ -177,7 +177,7 @@ class Loader:
             path = (base / use.file).resolve()
             if os.path.isfile(path):  # noqa: PTH113 - answers where a name is too long
                 inside = [self.root, shipped()]
-                if any(path.is_relative_to(each.resolve()) for each in inside):
+                if any(path.is_relative_to(folder_.resolve()) for folder_ in inside):
                     return path
                 self.mistakes.append(
                     Diagnostic(
@@ -217,18 +217,18 @@ def _named(source: Source, path: Path) -> Source:
 
 def _recipes_near(folder: Path) -> Iterable[str]:
     for base in (folder, shipped()):
-        found = (path for path in base.glob("**/*") if path.suffix in (".ens", ".yaml", ".yml"))
-        for path in sorted(found)[:500]:
+        recipes = (path for path in base.glob("**/*") if path.suffix in (".ens", ".yaml", ".yml"))
+        for path in sorted(recipes)[:500]:
             yield str(path.relative_to(base))
 
 
 def _secrets(source: Source) -> Iterator[Diagnostic]:
     """Yield a mistake for each secret in a file; what is drawn of it shows stars."""
-    found = list(KEY.finditer(source.text))
-    if not found:
+    keys = list(KEY.finditer(source.text))
+    if not keys:
         return
     masked = replace(source, text=KEY.sub(lambda key: "*" * len(key.group()), source.text))
-    for key in found:
+    for key in keys:
         yield Diagnostic(
             "E406",
             "this recipe contains a secret",

@@ -38,14 +38,14 @@ def formula_terms(values: Values, expr: tree.Expr, scope: Scope) -> list[Term]:
 
 @deep
 async def _walk(
-    values: Values, written: tree.Expr, scope: Scope, factor: float, trail: tuple[int, ...]
+    values: Values, source: tree.Expr, scope: Scope, factor: float, trail: tuple[int, ...]
 ) -> list[Term]:
-    expr, home = follow(written, scope)
+    expr, home = follow(source, scope)
     if id(expr) in trail:
-        raise BadValueError(leads_back(written))
-    if expr is not written:
+        raise BadValueError(leads_back(source))
+    if expr is not source:
         if not is_formula(expr):
-            return [(written, scope, factor)]
+            return [(source, scope, factor)]
         trail = (*trail, id(expr))
     match expr:
         case tree.Binary(op="+" | "-" as op, left=left, right=right):

@@ -83,22 +83,22 @@ async def _expression(ctx: Context, expr: tree.Expr, wire: Node, scope: Scope) -
 
 async def _chain(ctx: Context, chain: tree.Chain, wire: Node, scope: Scope) -> Node | None:
     route: tuple[tree.Name | tree.Call, Scope] | None = None
-    given: Node | None = wire
+    value: Node | None = wire
     for stage in chain.stages:
-        if given is None:
+        if value is None:
             check_unreached(ctx, stage, scope)
             continue
         if route is not None:
-            given = await decided(ctx, route, stage, given, scope)
+            value = await decided(ctx, route, stage, value, scope)
             route = None
         else:
             route = as_route(ctx, stage, scope)
             if route is None:
-                given = await ctx.lower(AsStep(stage, given, scope))
-    if route is not None and given is not None:
+                value = await ctx.lower(AsStep(stage, value, scope))
+    if route is not None and value is not None:
         route_without_branches(ctx, route[0])
         return None
-    return given
+    return value
 
 
 async def _bank(ctx: Context, bank: tree.Branches, wire: Node, scope: Scope) -> Node | None:
@@ -124,8 +124,8 @@ async def _bank(ctx: Context, bank: tree.Branches, wire: Node, scope: Scope) -> 
 
 
 async def _fallback(ctx: Context, expr: tree.Fallback, wire: Node, scope: Scope) -> Node | None:
-    lowered = [await ctx.lower(AsStep(choice, wire, scope)) for choice in expr.choices]
-    nodes = all_sound(lowered)
+    lowered_choices = [await ctx.lower(AsStep(choice, wire, scope)) for choice in expr.choices]
+    nodes = all_sound(lowered_choices)
     if nodes is None:
         return None
     for node, choice in zip(nodes[1:], expr.choices[1:], strict=True):
@@ -169,13 +169,13 @@ async def _step(
 ) -> Node | None:
     step = STEPS.get(call.function)
     if step is None or step.sign:
-        public = [name for name, each in STEPS.items() if not each.sign]
-        known = sorted({*scope.visible(), *public})
+        public = [name for name, candidate in STEPS.items() if not candidate.sign]
+        names = sorted({*scope.visible(), *public})
         if call.function in BACKENDS:
             undeclared(ctx, call)
             return None
         what = "step" if isinstance(at, tree.Call) else "name"
-        ctx.mistakes.append(unknown_name(call.function, call.function_place, known, what))
+        ctx.mistakes.append(unknown_name(call.function, call.function_place, names, what))
         return None
     if step.gives is Port.MODEL:
         model = await ctx.lower(AsModel(call, scope))
@@ -203,8 +203,8 @@ def _generate(
     if wire.port is not Port.QUERY:
         model_needs_query(ctx, expr, wire)
         wire = ctx.graph.query
-    own = STEPS.get(expr.function) if isinstance(expr, tree.Call) else None
-    takes_options = isinstance(expr, tree.Call) and (own is None or scope.find(expr.function))
+    step = STEPS.get(expr.function) if isinstance(expr, tree.Call) else None
+    takes_options = isinstance(expr, tree.Call) and (step is None or scope.find(expr.function))
     arguments = expr.arguments if takes_options and isinstance(expr, tree.Call) else ()
     place = expr.function_place if isinstance(expr, tree.Call) else expr.place
     name = expr.function if isinstance(expr, tree.Call) else expr.id

@@ -60,8 +60,8 @@ async def _member(ctx: Context, expr: tree.Expr, scope: Scope) -> Node | None:
 async def _model_named(ctx: Context, name: str, expr: tree.Name, scope: Scope) -> Node | None:
     binding = scope.find(name)
     if binding is None:
-        known = sorted(set(scope.visible()))
-        ctx.mistakes.append(unknown_name(name, expr.place, known))
+        names = sorted(set(scope.visible()))
+        ctx.mistakes.append(unknown_name(name, expr.place, names))
         return None
     value = bound_value(binding)
     if value is not None:
@@ -99,21 +99,23 @@ async def _fused(ctx: Context, step: Step, call: tree.Call, scope: Scope) -> Nod
     members = [a for a in call.arguments if a.name is None]
     formula, home = _formula(step, members, homes, scope)
     if formula is not None:
-        own = next((a for a in call.arguments if a.name in ("weights", "combine")), None)
-        if own is not None:
-            formula_with_weights(ctx, own)
+        unusable = next((a for a in call.arguments if a.name in ("weights", "combine")), None)
+        if unusable is not None:
+            formula_with_weights(ctx, unusable)
             return None
         try:
-            written = formula_terms(ctx.values, formula, home)
+            terms = formula_terms(ctx.values, formula, home)
         except BadValueError as bad:
             ctx.catch(bad)
             return None
-        homes = {id(e): s for e, s, _ in written}
-        members = [tree.Argument(None, e, e.place, e.place) for e, _, _ in written]
+        homes = {id(e): s for e, s, _ in terms}
+        members = [tree.Argument(None, e, e.place, e.place) for e, _, _ in terms]
         options = (a for a in call.arguments if a.name)
         call = replace(call, arguments=(*members, *options))
-        summed = {"combine": Logs(), "normalize": False, "weights": tuple(c for *_, c in written)}
-        hidden = {name: each for name, each in summed.items() if name in step.options.model_fields}
+        summed = {"combine": Logs(), "normalize": False, "weights": tuple(c for *_, c in terms)}
+        hidden = {
+            name: value for name, value in summed.items() if name in step.options.model_fields
+        }
     hidden["names"] = unique(named.get(id(a.value)) or label(a.value) for a in members)
     node = await lower_step_call(ctx, step, call, None, scope, call, homes, **hidden)
     if node is None or not ctx.shallow(node, call.place):
@@ -123,7 +125,7 @@ async def _fused(ctx: Context, step: Step, call: tree.Call, scope: Scope) -> Nod
 
 def _usable(ctx: Context, call: tree.Call, node: Node) -> bool:
     """Say whether the options of a fuse can be used together with its members."""
-    problems = [each for each in ctx.graph.problems(node) if each.field]
+    problems = [item for item in ctx.graph.problems(node) if item.field]
     for problem in problems:
         unusable_option(ctx, call, problem)
     return not problems
@@ -165,10 +167,10 @@ def _formula(
 async def _model_prompted(
     ctx: Context, before: list[tree.Expr], last: tree.Expr, scope: Scope
 ) -> Node | None:
-    prompts = [each for each in before if isinstance(each, tree.Call) and _is_prompt(ctx, each)]
-    other = next((each for each in before if each not in prompts), None)
-    if other is not None:
-        no_prompt(ctx, other, last)
+    prompts = [stage for stage in before if isinstance(stage, tree.Call) and _is_prompt(ctx, stage)]
+    non_prompt = next((stage for stage in before if stage not in prompts), None)
+    if non_prompt is not None:
+        no_prompt(ctx, non_prompt, last)
         return None
     model = await ctx.lower(AsModel(last, scope))
     for stage in reversed(prompts):
@@ -184,7 +186,7 @@ async def _model_prompted(
 
 def _is_prompt(ctx: Context, stage: tree.Call) -> bool:
     """Say whether a stage is a prompt; that of a member is a template and nothing else."""
-    system = next((each for each in stage.arguments if each.name == "system"), None)
+    system = next((argument for argument in stage.arguments if argument.name == "system"), None)
     if stage.function == "prompt" and system is not None:
         text = "the prompt of a member cannot have a system message"
         help_ = "put its text into the template"
@@ -216,9 +218,9 @@ def _declare(ctx: Context, binding: Binding) -> Node:
     except BadValueError as bad:
         ctx.catch(bad)
         return _misdeclared(ctx, statement)
-    own = tuple(each for each in call.arguments if each.name in beside)
+    model_arguments = tuple(argument for argument in call.arguments if argument.name in beside)
     hidden = {"declaration": declaration, "name": statement.name}
-    options = options_of(ctx, step, replace(call, arguments=own), binding.scope, hidden)
+    options = options_of(ctx, step, replace(call, arguments=model_arguments), binding.scope, hidden)
     if options is None:
         return _misdeclared(ctx, statement)
     node = ctx.graph.written("model", (), options, statement.place)

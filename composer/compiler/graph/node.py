@@ -234,20 +234,20 @@ class Graph:
         return node
 
     def replaced(
-        self, node: Node, given: tuple[Node, ...] | None = None, /, **options: object
+        self, node: Node, inputs: tuple[Node, ...] | None = None, /, **options: object
     ) -> Node:
         """Return the node with other inputs or options, standing at the same place."""
         values = node.options
         if options and values is not None:
             values = values.model_copy(update=options)
-        inputs = node.inputs if given is None else (*given, *node.held)
-        return self._again(node, inputs, values)
+        all_inputs = node.inputs if inputs is None else (*inputs, *node.held)
+        return self._again(node, all_inputs, values)
 
     def _again(self, node: Node, inputs: tuple[Node, ...], options: BaseModel | None) -> Node:
         at = len(inputs) - node.holds
-        fresh = self.node(node.op, inputs[:at], options, self.places.get(node), inputs[at:])
-        self.origins.setdefault(fresh, self.origins.get(node, {}))
-        return fresh
+        new_node = self.node(node.op, inputs[:at], options, self.places.get(node), inputs[at:])
+        self.origins.setdefault(new_node, self.origins.get(node, {}))
+        return new_node
 
     def occurs_again(self, node: Node) -> bool:
         """Say whether a node's work is written elsewhere too, as an occurrence of its own."""
@@ -278,23 +278,26 @@ class Graph:
     def _model(self, node: Node) -> Model | ModelError | None:
         if node.port is not Port.MODEL:
             return None
-        members = [None if self.problems(each) else self._models[each] for each in node.inputs]
-        known = [each for each in members if isinstance(each, Model)]
-        if len(known) < len(members):
+        members = [
+            None if self.problems(input_node) else self._models[input_node]
+            for input_node in node.inputs
+        ]
+        valid_members = [member for member in members if isinstance(member, Model)]
+        if len(valid_members) < len(members):
             return None
         try:
-            return _value(node, known)
+            return _value(node, valid_members)
         except ModelError as error:  # of what cannot be read is spoken where it is declared
             return error
 
     def rebuild(self, root: Node, change: Callable[[Node], Node]) -> Node:
         """Return the graph with `change` applied to every node, inputs first."""
-        made: dict[Node, Node] = {}
+        rebuilt: dict[Node, Node] = {}
         for node in topological(root):
-            inputs = tuple(made[each] for each in node.inputs)
+            inputs = tuple(rebuilt[input_node] for input_node in node.inputs)
             same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
-            made[node] = change(node if same else self._again(node, inputs, node.options))
-        return made[root]
+            rebuilt[node] = change(node if same else self._again(node, inputs, node.options))
+        return rebuilt[root]
 
     def _intern(self, node: Node) -> Node:
         options, inputs = node.options, map(id, node.inputs)
@@ -309,30 +312,30 @@ class Graph:
 def topological(root: Node) -> list[Node]:
     """Return every node under a root once, inputs before those that use them."""
     order: list[Node] = []
-    seen: set[Node] = set()
+    visited: set[Node] = set()
     stack: list[tuple[Node, bool]] = [(root, False)]
     while stack:
-        node, done = stack.pop()
-        if done:
+        node, inputs_listed = stack.pop()
+        if inputs_listed:
             order.append(node)
-        elif node not in seen:
-            seen.add(node)
+        elif node not in visited:
+            visited.add(node)
             stack.append((node, True))
-            stack.extend((each, False) for each in reversed(node.inputs))
+            stack.extend((input_node, False) for input_node in reversed(node.inputs))
     return order
 
 
 def model_of(root: Node) -> Model:
     """Return the value of a node that is a model; raises SpecError where there can be none."""
-    made: dict[Node, Model] = {}
+    models: dict[Node, Model] = {}
     for node in topological(root):
-        made[node] = _value(node, [made[each] for each in node.inputs])
-    return made[root]
+        models[node] = _value(node, [models[member] for member in node.inputs])
+    return models[root]
 
 
 def _value(node: Node, members: list[Model]) -> Model:
-    given, options = node.call(members, node.values())
-    value = node.step.function(*given, **options)
+    inputs, options = node.call(members, node.values())
+    value = node.step.function(*inputs, **options)
     assert isinstance(value, Model)
     return value
 
@@ -342,7 +345,7 @@ def as_networkx(root: Node) -> nx.DiGraph[Node]:
     view: nx.DiGraph[Node] = nx.DiGraph()
     for node in topological(root):
         view.add_node(node, op=node.op, port=node.port.name)
-        view.add_edges_from((each, node) for each in node.inputs)
+        view.add_edges_from((source, node) for source in node.inputs)
     return view
 
 

@@ -18,7 +18,7 @@ K = TypeVar("K")
 
 def hint_of(field: FieldInfo) -> object:
     """Return a field's type, with the mark of a path if it has one."""
-    mark = next((each for each in field.metadata if isinstance(each, Resolve)), None)
+    mark = next((item for item in field.metadata if isinstance(item, Resolve)), None)
     return typing.Annotated[field.annotation, mark] if mark else field.annotation
 
 
@@ -38,18 +38,18 @@ def type_text(hint: object) -> str:
     if typing.get_origin(hint) is tuple:
         return f"a list of {_several(typing.get_args(hint)[0])}"
     if typing.get_origin(hint) is typing.Literal:
-        return "one of " + ", ".join(f"`{each}`" for each in typing.get_args(hint))
+        return "one of " + ", ".join(f"`{kind}`" for kind in typing.get_args(hint))
     if isinstance(hint, type) and issubclass(hint, Typed):
         return kind_name(hint)
     if is_union(hint):
-        return " or ".join(type_text(each) for each in typing.get_args(hint))
+        return " or ".join(type_text(kind) for kind in typing.get_args(hint))
     return "a value"
 
 
 def _several(hint: object) -> str:
     """Name several values of a type in words."""
     if is_union(hint):
-        return " or ".join(_several(each) for each in typing.get_args(hint))
+        return " or ".join(_several(kind) for kind in typing.get_args(hint))
     if typing.get_origin(hint) is tuple:
         first, second, *_ = (*typing.get_args(hint), ...)
         if second not in (..., first):
@@ -93,8 +93,8 @@ def required(hint: object) -> object:
     """Return a type without `none`."""
     if not optional(hint):
         return hint
-    kept = [each for each in typing.get_args(hint) if each is not type(None)]
-    return unwrap(kept[0])[0] if len(kept) == 1 else typing.Union[tuple(kept)]  # noqa: UP007 - made of a list
+    kinds = [kind for kind in typing.get_args(hint) if kind is not type(None)]
+    return unwrap(kinds[0])[0] if len(kinds) == 1 else typing.Union[tuple(kinds)]  # noqa: UP007 - made of a list
 
 
 def is_model(hint: object) -> bool:

@@ -52,18 +52,18 @@ def call_options(  # noqa: PLR0913 - a step, its call and what is known beside i
     hidden: Mapping[str, object],
 ) -> Options | None:
     """Return the options that are set: by `default`, by the call, by the compiler."""
-    known = step.public_options
+    public = step.public_options
     try:
-        given = match_arguments(rest, [n for n in step.positional if n in known], known)
+        arguments = match_arguments(rest, [n for n in step.positional if n in public], public)
     except BadValueError as bad:
         ctx.catch(bad)
         return None
     options = defaults_of(ctx, step, scope)
     options.values.update(hidden)
     sound = True
-    for name, argument in given.items():
+    for name, argument in arguments.items():
         try:
-            options.values[name] = ctx.values.read(argument.value, hint_of(known[name]), scope)
+            options.values[name] = ctx.values.read(argument.value, hint_of(public[name]), scope)
             options.places[name] = _written(argument, scope)
         except BadValueError as bad:
             ctx.catch(bad)
@@ -71,7 +71,7 @@ def call_options(  # noqa: PLR0913 - a step, its call and what is known beside i
     if not sound:
         return None
     try:
-        validated(step.options, options.values, call, given)
+        validated(step.options, options.values, call, arguments)
     except BadValueError as bad:
         ctx.catch(bad)
         return None
@@ -97,13 +97,13 @@ def _written(argument: tree.Argument, scope: Scope) -> Place:
 
 def defaults_of(ctx: Context, step: Step, scope: Scope) -> Options:
     """Return what `default` statements say about a step, the weaker ones overridden."""
-    known = step.public_options
+    public = step.public_options
     options = Options({}, {})
     for home, default in scope.all_defaults():
         if default.value.function != step.name:
             continue
         for argument in default.value.arguments:
-            if argument.name in known:
+            if argument.name in public:
                 try:
                     value = _default(ctx, step, argument, default, home)
                     options.values[argument.name] = value
@@ -119,16 +119,16 @@ def check_default(
     """Check a `default` statement: the step, its options, and their values."""
     step = steps.get(default.value.function)
     if step is None or not step.named:
-        public = [name for name, each in steps.items() if each.named]
+        public = [name for name, candidate in steps.items() if candidate.named]
         place = default.value.function_place
         ctx.mistakes.append(unknown_name(default.value.function, place, public, "step"))
         return
     try:
-        given = match_arguments(default.value, [], step.public_options)
+        arguments = match_arguments(default.value, [], step.public_options)
     except BadValueError as bad:
         ctx.catch(bad)
         return
-    for argument in given.values():
+    for argument in arguments.values():
         try:
             _default(ctx, step, argument, default, scope)
         except BadValueError as bad:
@@ -144,7 +144,9 @@ def _default(
     try:
         validated(step.options, {name: value}, default.value, {name: argument})
     except BadValueError as bad:
-        missing = "E206"  # the other options are none of this statement's business
-        if wrong := [each for each in bad.diagnostics if each.code != missing]:
+        missing_option = "E206"  # the other options are none of this statement's business
+        if wrong := [
+            diagnostic for diagnostic in bad.diagnostics if diagnostic.code != missing_option
+        ]:
             raise BadValueError(*wrong) from None
     return value

@@ -28,29 +28,32 @@ def override(scope: Scope, settings: Mapping[str, str]) -> list[Diagnostic]:
             value = parse_expression(text, f"--set {path}")
         except Mistakes as error:
             quoted = "" if '"' in text else f"put a text in quotes: `--set '{path}=\"{text}\"'`"
-            mistakes += [replace(each, help=quoted or each.help) for each in error.diagnostics]
+            mistakes += [
+                replace(diagnostic, help=quoted or diagnostic.help)
+                for diagnostic in error.diagnostics
+            ]
             continue
         if not _apply(scope, path, value):
-            said = f"unknown setting `{path}`"
-            mistakes.append(Diagnostic("E404", said, help=_advice(scope, path)))
+            message = f"unknown setting `{path}`"
+            mistakes.append(Diagnostic("E404", message, help=_advice(scope, path)))
     return mistakes
 
 
-def overlay(scope: Scope, other: Scope) -> list[Diagnostic]:
+def overlay(scope: Scope, changes: Scope) -> list[Diagnostic]:
     """Let the statements of another file replace those of a recipe; return what finds no match.
 
     A `param`, a `let`, a `def` or a `model` of the same name is replaced, a `default` is added
     after the recipe's own, an `example` is replaced. The other file's expressions may use the
     recipe's names.
     """
-    other.parent = scope
-    scope.defaults += other.defaults
-    scope.example = other.example or scope.example
-    mistakes = [_replaced(scope, binding) for binding in other.names.values()]
-    if other.answer is not None:
+    changes.parent = scope
+    scope.defaults += changes.defaults
+    scope.example = changes.example or scope.example
+    mistakes = [_replaced(scope, binding) for binding in changes.names.values()]
+    if changes.answer is not None:
         text = "a file given with `--with` cannot have an answer"
-        mistakes.append(Diagnostic("E208", text, other.answer.place, "delete this answer"))
-    return [each for each in mistakes if each is not None]
+        mistakes.append(Diagnostic("E208", text, changes.answer.place, "delete this answer"))
+    return [mistake for mistake in mistakes if mistake is not None]
 
 
 def _replaced(scope: Scope, binding: Binding) -> Diagnostic | None:
@@ -72,13 +75,13 @@ def _advice(scope: Scope, path: str) -> str:
     """Say what can be set near a path that is none."""
     match path.split("."):
         case ["default", name, option]:
-            steps = [step for step, each in STEPS.items() if each.named]
-            known = name in steps
-            return did_you_mean(*(option, STEPS[name].public_options) if known else (name, steps))
+            steps = [step for step, declared_step in STEPS.items() if declared_step.named]
+            exists = name in steps
+            return did_you_mean(*(option, STEPS[name].public_options) if exists else (name, steps))
         case ["model", name, option]:
             models = _models(scope)
-            known = name in models
-            return did_you_mean(*(option, models[name]) if known else (name, models))
+            exists = name in models
+            return did_you_mean(*(option, models[name]) if exists else (name, models))
         case _:
             near = did_you_mean(path, params_of(scope)) or "this recipe has no parameters"
             return f"{near}; or set `model.NAME.OPTION` or `default.STEP.OPTION`"
@@ -97,12 +100,12 @@ def params_of(scope: Scope) -> list[str]:
 
 def _models(scope: Scope) -> dict[str, list[str]]:
     """Return the options of each model that is declared."""
-    found: dict[str, list[str]] = {}
+    options: dict[str, list[str]] = {}
     for name, binding in scope.names.items():
         if isinstance(binding.statement, tree.Model):
             backend = BACKENDS.get(binding.statement.value.function)
-            found[name] = [*backend.model_fields, *_beside()] if backend else []
-    return found
+            options[name] = [*backend.model_fields, *_beside()] if backend else []
+    return options
 
 
 def _beside() -> list[str]:
@@ -147,13 +150,15 @@ def _model(scope: Scope, name: str, option: str, value: tree.Expr) -> bool:
         return False
     call = binding.statement.value
     backend = BACKENDS.get(call.function)
-    known = [*backend.model_fields, *_beside()] if backend else []
-    if option not in known:
+    options = [*backend.model_fields, *_beside()] if backend else []
+    if option not in options:
         return False
-    at = known.index(option)
+    at = options.index(option)
     unnamed = [a for a in call.arguments if a.name is None]
     dropped = unnamed[at] if at < len(unnamed) else None
-    kept = [a for a in call.arguments if a.name != option and a is not dropped]
-    given = tree.Argument(option, value, value.place, value.place)
-    binding.statement = replace(binding.statement, value=replace(call, arguments=(*kept, given)))
+    other_arguments = [a for a in call.arguments if a.name != option and a is not dropped]
+    argument = tree.Argument(option, value, value.place, value.place)
+    binding.statement = replace(
+        binding.statement, value=replace(call, arguments=(*other_arguments, argument))
+    )
     return True

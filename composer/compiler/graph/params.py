@@ -37,11 +37,11 @@ def check_param(ctx: Context, binding: Binding, *, needed: bool = True) -> bool:
         ctx.values.read(value, hint, binding.scope)
     except BadValueError as bad:
         inner, _ = follow(value, binding.scope)
-        for each in bad.diagnostics:
-            retyped = each.code == "E401"
-            text = f"`{param.name}` must be {type_text(hint)}" if retyped else each.message
-            place = inner.place if retyped else each.place
-            ctx.say(each.code, text, place, each.label, help=each.help)
+        for diagnostic in bad.diagnostics:
+            retyped = diagnostic.code == "E401"
+            text = f"`{param.name}` must be {type_text(hint)}" if retyped else diagnostic.message
+            place = inner.place if retyped else diagnostic.place
+            ctx.say(diagnostic.code, text, place, diagnostic.label, help=diagnostic.help)
         binding.value = None
         return False
     return True
@@ -52,18 +52,18 @@ def given_params(ctx: Context, call: tree.Call, binding: Binding, scope: Scope) 
     used = binding.scope.used[binding.name]
     params = [n for n, b in used.names.items() if isinstance(b.statement, tree.Param)]
     try:
-        given = match_arguments(call, [], params)
+        arguments = match_arguments(call, [], params)
     except BadValueError as bad:
         ctx.catch(bad)
         return None
-    inner = used.copied({name: (argument.value, scope) for name, argument in given.items()})
-    missing = next((name for name in params if bound_value(inner.names[name]) is None), None)
-    if missing is not None:
-        text = f"`{binding.name}` needs `{missing}`"
-        notes = (Note(inner.names[missing].place, "has no default"),)
-        ctx.say("E206", text, call.place, f"`{missing}` is missing", notes=notes)
+    inner = used.copied({name: (argument.value, scope) for name, argument in arguments.items()})
+    missing_param = next((name for name in params if bound_value(inner.names[name]) is None), None)
+    if missing_param is not None:
+        text = f"`{binding.name}` needs `{missing_param}`"
+        notes = (Note(inner.names[missing_param].place, "has no default"),)
+        ctx.say("E206", text, call.place, f"`{missing_param}` is missing", notes=notes)
         return None
-    sound = [check_param(ctx, inner.names[name]) for name in given]
+    sound = [check_param(ctx, inner.names[name]) for name in arguments]
     return inner if all(sound) else None
 
 

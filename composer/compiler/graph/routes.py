@@ -83,15 +83,19 @@ async def decided(
         return None
     names = branch_names(bank)
     judges = await _judges(ctx, call, call_scope)
-    told = (ctx, call, call_scope, wire, branches, bank)
-    decision = None if judges is None else await _route(*told, judges)
+    route_arguments = (ctx, call, call_scope, wire, branches, bank)
+    decision = None if judges is None else await _route(*route_arguments, judges)
     if decision is None:
         return None
     if len(branches) == 1 and not _fused(branches[0]):
         nothing_to_decide(ctx, call, bank.branches[0])
-    own = defaults_of(ctx, STEPS["bank"], bank_scope)
+    bank_defaults = defaults_of(ctx, STEPS["bank"], bank_scope)
     return _chosen(
-        ctx, decision, branches, Options({**own.values, "names": names}, own.places), bank
+        ctx,
+        decision,
+        branches,
+        Options({**bank_defaults.values, "names": names}, bank_defaults.places),
+        bank,
     )
 
 
@@ -99,11 +103,11 @@ def _chosen(
     ctx: Context, decision: Node, branches: tuple[Node, ...], options: Options, bank: tree.Branches
 ) -> Node:
     """Return the bank of which a decision chooses one branch, or several."""
-    policy, given = decision.values().get("policy"), (decision, *branches)
+    policy, inputs = decision.values().get("policy"), (decision, *branches)
     if policy and policy.many and len(branches) > 1:
-        return ctx.graph.written("choose_many", given, options, bank.place)
+        return ctx.graph.written("choose_many", inputs, options, bank.place)
     names = {"names": options.values["names"]}
-    return ctx.graph.node("choose", given, names, bank.place)
+    return ctx.graph.node("choose", inputs, names, bank.place)
 
 
 def _routed(
@@ -126,7 +130,9 @@ async def branches_of(
     ctx: Context, bank: tree.Branches, wire: Node, scope: Scope
 ) -> tuple[Node, ...] | None:
     """Lower the branches of a bank; None if one of them is a mistake."""
-    return all_sound([await ctx.lower(AsStep(each.value, wire, scope)) for each in bank.branches])
+    return all_sound(
+        [await ctx.lower(AsStep(branch.value, wire, scope)) for branch in bank.branches]
+    )
 
 
 async def _judges(
@@ -151,15 +157,15 @@ async def _route(  # noqa: PLR0913 - the call, where it stands and what it decid
     step = STEPS[call.function]
     _, call = place_inputs(step, call)
     models = tuple(node.asks if _asks(node, query) else None for node in branches)
-    known = tuple(model for model in models if model is not None)
-    told = {"names": branch_names(bank), "judges": len(judges), **choices(models)}
-    hidden = {name: value for name, value in told.items() if name in step.hidden}
+    branch_models = tuple(model for model in models if model is not None)
+    facts = {"names": branch_names(bank), "judges": len(judges), **choices(models)}
+    hidden = {name: value for name, value in facts.items() if name in step.hidden}
     options = options_of(ctx, step, call, scope, hidden)
-    held = None if options is None else await lower_held_models(ctx, options)
-    if options is None or held is None:
+    held_models = None if options is None else await lower_held_models(ctx, options)
+    if options is None or held_models is None:
         return None
-    inputs = known if len(known) == len(branches) and step.arguments else ()
-    node = ctx.graph.written(step.name, (query, *inputs, *judges), options, at.place, held)
+    inputs = branch_models if len(branch_models) == len(branches) and step.arguments else ()
+    node = ctx.graph.written(step.name, (query, *inputs, *judges), options, at.place, held_models)
     by = node.values().get("by")
     if not isinstance(by, Estimator):
         return node
@@ -184,8 +190,10 @@ def _asks(branch: Node, query: Node) -> bool:
 def choices(models: tuple[Node | None, ...]) -> dict[str, object]:
     """Return what `route` is told of its choices: names in data files, and prices."""
     declared = [None if model is None else model.declaration for model in models]
-    prices = (getattr(each, "price", None) for each in declared)
+    prices = (getattr(declaration, "price", None) for declaration in declared)
     return {
-        "aliases": tuple(() if each is None else tuple(each.aliases) for each in declared),
+        "aliases": tuple(
+            () if declaration is None else tuple(declaration.aliases) for declaration in declared
+        ),
         "prices": tuple(sum(price) / 2 if price else None for price in prices),
     }

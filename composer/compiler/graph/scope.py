@@ -91,15 +91,15 @@ class Scope:
             scope = scope.caller
         return False
 
-    def copied(self, given: dict[str, tuple[tree.Expr, Scope]]) -> Scope:
+    def copied(self, arguments: dict[str, tuple[tree.Expr, Scope]]) -> Scope:
         """Return a fresh copy of a file's scope, with some parameters given other values."""
         copy = Scope(self.folder, {}, self.parent, self.user, self.defaults, self.answer)
         copy.example, copy.used = self.example, self.used
         for name, old in self.names.items():
             scope = copy if old.scope is self else old.scope
             value = old.value
-            if name in given:
-                value, scope = given[name]
+            if name in arguments:
+                value, scope = arguments[name]
             copy.names[name] = Binding(name, old.statement, scope, old.place, value)
         return copy
 

@@ -46,23 +46,25 @@ class GraphFacts:
     def learn(self, node: Node) -> NodeSite:
         """Note what is known of a node whose inputs are known, and return how hooks see it."""
         site = NodeSite(node, self)
-        models = tuple(each.node for each in site.models)
+        models = tuple(model.node for model in site.models)
         writes = bool(models) and not node.step.chooses
         self.counts[node] = 1 if node.port is Port.TEXT else node.step.count(site)
         self.writers[node] = models if writes else self._handed_on(node)
-        if node.step.votes or (not writes and any(each in self.voted for each in node.given)):
+        if node.step.votes or (
+            not writes and any(input_node in self.voted for input_node in node.given)
+        ):
             self.voted.add(node)
         return site
 
     def readable(self, models: tuple[Node, ...]) -> bool:
         """Say whether all that models are made of can be read."""
-        return all(leaf in self.sound for each in models for leaf in checkpoints_in(each))
+        return all(leaf in self.sound for model in models for leaf in checkpoints_in(model))
 
     def _handed_on(self, node: Node) -> tuple[Node, ...]:
         """Return who wrote what a step hands on; a query or a decision was written by nobody."""
         if node.port in (Port.QUERY, Port.DECISION):
             return ()
-        groups = [self.writers.get(each, ()) for each in node.given]
+        groups = [self.writers.get(input_node, ()) for input_node in node.given]
         largest = max(groups, key=len, default=())
         everyone = dict.fromkeys(writer for group in [largest, *groups] for writer in group)
         return largest if len(everyone) == len(largest) else tuple(everyone)
@@ -71,9 +73,9 @@ class GraphFacts:
 def count_of(node: Node) -> int | None:
     """Return how many answers a node gives, if that is known."""
     facts = GraphFacts(Graph())
-    for each in topological(node):
-        if each.op != QUERY:
-            facts.learn(each)
+    for inner in topological(node):
+        if inner.op != QUERY:
+            facts.learn(inner)
     return facts.counts[node]
 
 
@@ -102,7 +104,7 @@ class NodeSite(Site):
     @cached_property
     def inputs(self) -> tuple[NodeSite, ...]:
         """All that it is given, in order."""
-        return tuple(NodeSite(each, self.facts) for each in self.node.given)
+        return tuple(NodeSite(node, self.facts) for node in self.node.given)
 
     @cached_property
     def models(self) -> tuple[NodeSite, ...]:
@@ -137,7 +139,7 @@ class NodeSite(Site):
         writers = self.facts.writers.get(self.node, ())
         if not self.facts.readable(writers):
             raise UnreadableModelError
-        return tuple(NodeSite(each, self.facts) for each in writers)
+        return tuple(NodeSite(writer, self.facts) for writer in writers)
 
     @property
     def capabilities(self) -> Capability:
@@ -149,7 +151,7 @@ class NodeSite(Site):
     @property
     def leaves(self) -> tuple[NodeSite, ...]:
         """The declared and derived models that answer for a model, each once."""
-        return tuple(NodeSite(each, self.facts) for each in checkpoints_in(self.node))
+        return tuple(NodeSite(leaf, self.facts) for leaf in checkpoints_in(self.node))
 
     @property
     def leaves_asked(self) -> tuple[NodeSite, ...]:
@@ -197,13 +199,15 @@ class NodeSite(Site):
         """Say what this step needs and a model cannot do."""
         for lack in model.capabilities.missing(needed):
             leaf, name = model.leaves[0], model.name
-            plain = f"`{name}` is declared here" if leaf == model else f"a member of `{name}`"
+            default_note = (
+                f"`{name}` is declared here" if leaf == model else f"a member of `{name}`"
+            )
             yield Complaint(
                 "E302",
                 f"`{self.name}` needs {lack.words}, which `{name}` does not give",
                 f"needs {lack.words}",
                 help=self.node.step.instead.format(name=name),
-                notes=((leaf, _card(leaf).why.get(lack, plain)),),
+                notes=((leaf, _card(leaf).why.get(lack, default_note)),),
             )
 
 

@@ -25,28 +25,30 @@ def check_wire(
     """Say whether a wire may enter where `accepted` is taken; if not, record the mistake."""
     if node.port.fits(accepted):
         return True
-    wanted = " or ".join(sorted(port.value for port in accepted))
+    accepted_text = " or ".join(sorted(port.value for port in accepted))
     before = ctx.graph.places.get(node)
     notes = (Note(before, f"gives {node.port.value}"),) if before and before != place else ()
     ctx.say(
         "E301",
-        f"{taker} takes {wanted}, but is given {node.port.value}",
+        f"{taker} takes {accepted_text}, but is given {node.port.value}",
         place,
-        f"takes {wanted}",
+        f"takes {accepted_text}",
         notes=notes,
         help=_advice(node.port, accepted),
     )
     return False
 
 
-def check_branch(ctx: Context, node: Node, wanted: frozenset[Port], who: str, place: Place) -> bool:
+def check_branch(
+    ctx: Context, node: Node, accepted: frozenset[Port], who: str, place: Place
+) -> bool:
     """Say whether a branch gives what it has to; if not, record the mistake."""
-    if node.port.fits(wanted):
+    if node.port.fits(accepted):
         return True
-    several = Port.CANDIDATES in wanted
-    words = "answers" if several else " or ".join(sorted(port.value for port in wanted))
+    several = Port.CANDIDATES in accepted
+    words = "answers" if several else " or ".join(sorted(port.value for port in accepted))
     text = f"{who} must give {words}, but this one gives {node.port.value}"
-    help_ = _advice(node.port, wanted)
+    help_ = _advice(node.port, accepted)
     ctx.say("E301", text, place, f"gives {node.port.value}", help=help_)
     return False
 
@@ -224,15 +226,15 @@ def unusable_option(ctx: Context, call: tree.Call, problem: SpecProblem) -> None
 
 def check_branch_names(ctx: Context, bank: tree.Branches) -> bool:
     """Say whether the branches of a bank have names of their own; if not, record the mistake."""
-    seen: dict[str, tree.Branch] = {}
+    branches: dict[str, tree.Branch] = {}
     for branch in bank.branches:
-        if branch.name in seen:
+        if branch.name in branches:
             text = f"two branches of this bank are named `{branch.name}`"
-            notes = (Note(seen[branch.name].place, "first named here"),)
+            notes = (Note(branches[branch.name].place, "first named here"),)
             ctx.say("E204", text, branch.place, "again here", notes=notes, help="rename one")
             return False
         if branch.name:
-            seen[branch.name] = branch
+            branches[branch.name] = branch
     return True
 
 
@@ -253,9 +255,9 @@ def judges_unfit(ctx: Context, route: Node) -> bool:
     """Say that a route's estimator asks no model but is given one, or that it is given none."""
     from composer.methods import Judging
 
-    by, given = route.get("by"), route.get("judges")
+    by, judges = route.get("by"), route.get("judges")
     asks, place = isinstance(by, Judging), ctx.graph.places.get(route)
-    if given and not asks:
+    if judges and not asks:
         text = f"`{by.name}` does not ask a model, but `route` is given one"
         ctx.say(
             "E206",
@@ -264,7 +266,7 @@ def judges_unfit(ctx: Context, route: Node) -> bool:
             "asks no model",
             help="leave the model out, or write `by = asked()`",
         )
-    elif asks and not given:
+    elif asks and not judges:
         text = f"`{by.name}` needs a model to ask"
         ctx.say(
             "E206",
@@ -273,7 +275,7 @@ def judges_unfit(ctx: Context, route: Node) -> bool:
             "no model given",
             help=f"name the model: `route(M, by = {by.name}())`",
         )
-    return asks != bool(given)
+    return asks != bool(judges)
 
 
 def defined_by_itself(ctx: Context, binding: Binding, at: tree.Expr) -> None:

@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 
 
 def check_unreached(
-    ctx: Context, value: tree.Expr, scope: Scope, own: frozenset[str] | None = None
+    ctx: Context, value: tree.Expr, scope: Scope, parameters: frozenset[str] | None = None
 ) -> None:
     """Record unknown names, and options that their steps do not take.
 
     `own` are the parameters of a `def` that nothing uses: what they stand for is not known, so
     that options are left alone.
     """
-    for each in _named(value):
-        name = each.function if isinstance(each, tree.Call) else each.id
+    for use in _named(value):
+        name = use.function if isinstance(use, tree.Call) else use.id
         step = STEPS.get(name)
-        if name in (own or ()) or name in scope.visible():
+        if name in (parameters or ()) or name in scope.visible():
             continue
         if step is None or step.sign:
-            _check_name(ctx, each, name, {*scope.visible(), *(own or ())})
-        elif isinstance(each, tree.Call) and own is None:
-            _, rest = place_inputs(step, each)
-            call_options(ctx, step, rest, scope, each, {})
+            _check_name(ctx, use, name, {*scope.visible(), *(parameters or ())})
+        elif isinstance(use, tree.Call) and parameters is None:
+            _, rest = place_inputs(step, use)
+            call_options(ctx, step, rest, scope, use, {})
 
 
 def _check_name(ctx: Context, at: tree.Call | tree.Name, name: str, visible: set[str]) -> None:
@@ -69,12 +69,12 @@ def _named(value: tree.Expr) -> Iterator[tree.Call | tree.Name]:
         expr, runs = todo.pop()
         match expr:
             case tree.Chain(stages=inner) | tree.Fallback(choices=inner):
-                todo += [(each, runs) for each in reversed(inner)]
+                todo += [(part, runs) for part in reversed(inner)]
             case tree.Branches(branches=branches):
                 todo += [(branch.value, runs) for branch in reversed(branches)]
             case tree.Call(arguments=arguments):
                 yield expr
-                todo += [(each.value, False) for each in reversed(arguments)]
+                todo += [(argument.value, False) for argument in reversed(arguments)]
             case tree.Binary(left=left, right=right):
                 todo += [(right, False), (left, False)]
             case tree.Unary(operand=operand):
@@ -94,8 +94,8 @@ def check_unused(ctx: Context, scope: Scope) -> None:
         if isinstance(statement, tree.Let):
             check_unreached(ctx, statement.value, scope)
         elif isinstance(statement, tree.Def):
-            own = frozenset(parameter.name for parameter in statement.parameters)
-            check_unreached(ctx, statement.value, scope, own)
+            parameters = frozenset(parameter.name for parameter in statement.parameters)
+            check_unreached(ctx, statement.value, scope, parameters)
 
 
 def warn_unused(ctx: Context, scope: Scope) -> None:

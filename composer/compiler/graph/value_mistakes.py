@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 
-def unknown_option(function: str, argument: tree.Argument, known: list[str]) -> Diagnostic:
+def unknown_option(function: str, argument: tree.Argument, options: list[str]) -> Diagnostic:
     """Return the mistake of an option that a call does not have."""
     step = STEPS.get(function)
     fuse = step is not None and step.gives is Port.MODEL
     asking = fuse and argument.name in STEPS["generate"].public_options
     where = "give this option to the whole fuse: `let fused = ...`, `fused({} = ...)`"
-    help_ = where.format(argument.name) if asking else did_you_mean(argument.name or "", known)
+    help_ = where.format(argument.name) if asking else did_you_mean(argument.name or "", options)
     return Diagnostic(
         "E203",
         f"`{function}` has no option `{argument.name}`",
@@ -34,15 +34,15 @@ def unknown_option(function: str, argument: tree.Argument, known: list[str]) -> 
 
 
 def wrong_type(
-    expr: tree.Expr, wanted: str, among: Iterable[str] = (), help_: str = ""
+    expr: tree.Expr, expected: str, among: Iterable[str] = (), help_: str = ""
 ) -> Diagnostic:
     """Return the mistake of a value of the wrong type."""
     names = ", ".join(f"`{name}`" for name in among)
     return Diagnostic(
         "E401",
-        f"expected {wanted}, found {describe(expr)}",
+        f"expected {expected}, found {describe(expr)}",
         expr.place,
-        f"should be {wanted}",
+        f"should be {expected}",
         help=f"one of: {names}" if names else help_,
     )
 
@@ -73,15 +73,15 @@ def describe(expr: tree.Expr) -> str:
         tree.Null: "`none`",
     }
     text = unparse(expr)
-    known = names.get(type(expr))
-    return f"{known}, `{text}`" if known and len(text) < 40 else (known or f"`{text}`")  # noqa: PLR2004
+    kind = names.get(type(expr))
+    return f"{kind}, `{text}`" if kind and len(text) < 40 else (kind or f"`{text}`")  # noqa: PLR2004
 
 
 def validation_mistake(
     error: ErrorDetails,
     kind: type[BaseModel],
     call: tree.Call | tree.Name,
-    given: dict[str, tree.Argument],
+    arguments: dict[str, tree.Argument],
 ) -> Diagnostic:
     """Put one of pydantic's errors into our words, at the argument that caused it."""
     option = str(error["loc"][0]) if error["loc"] else ""
@@ -89,7 +89,7 @@ def validation_mistake(
     if error["type"] == "missing":
         text = f"`{function}` needs `{option}`"
         return Diagnostic("E206", text, call.place, f"`{option}` is missing")
-    place = given[option].value.place if option in given else call.place
+    place = arguments[option].value.place if option in arguments else call.place
     bounds = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
     limits = [f"{w} {error['ctx'][k]:g}" for k, w in bounds.items() if k in error.get("ctx", {})]
     if error["type"] == "value_error":
@@ -101,18 +101,18 @@ def validation_mistake(
     if error["type"] == EMPTY:
         return Diagnostic("E402", f"`{option}` must not be an empty text", place, "is empty")
     field = kind.model_fields.get(option)
-    wanted = type_text(field.annotation) if field else "another value"
-    return Diagnostic("E401", f"`{option}` must be {wanted}", place, f"should be {wanted}")
+    expected = type_text(field.annotation) if field else "another value"
+    return Diagnostic("E401", f"`{option}` must be {expected}", place, f"should be {expected}")
 
 
 def too_many(
-    call: tree.Call, argument: tree.Argument, room: int, known: Iterable[str]
+    call: tree.Call, argument: tree.Argument, room: int, options: Iterable[str]
 ) -> Diagnostic:
     """Return the mistake of an argument that finds no place."""
     values = "value" if room == 1 else "values"
     takes = f"at most {room} {values} without a name" if room else "no value without a name"
-    options = ", ".join(f"`{name}`" for name in known)
-    help_ = f"use a name: {options}" if options else f"write `{call.function}()`"
+    listed = ", ".join(f"`{name}`" for name in options)
+    help_ = f"use a name: {listed}" if listed else f"write `{call.function}()`"
     text = f"`{call.function}` takes {takes}"
     return Diagnostic("E206", text, argument.place, "one too many", help=help_)
 
@@ -137,11 +137,11 @@ def given_twice(
     )
 
 
-def no_part(call: tree.Call, kind: str, known: Iterable[str]) -> Diagnostic:
+def no_part(call: tree.Call, kind: str, parts: Iterable[str]) -> Diagnostic:
     """Return the mistake of a part that does not exist, or is one of another kind."""
     text, label = f"`{call.function}` is not {kind}", f"should be {kind}"
     return Diagnostic(
-        "E209", text, call.function_place, label, help=did_you_mean(call.function, known)
+        "E209", text, call.function_place, label, help=did_you_mean(call.function, parts)
     )
 
 

@@ -137,28 +137,28 @@ class Values:
         Those `beside` its own options are passed over.
         """
         fields = kind.model_fields
-        given = match_arguments(
+        arguments = match_arguments(
             call, list(fields), [*fields, *(n for n in beside if n not in fields)]
         )
-        given = {name: argument for name, argument in given.items() if name in fields}
+        arguments = {name: argument for name, argument in arguments.items() if name in fields}
         values: dict[str, object] = {}
         mistakes: list[Diagnostic] = []
-        for name, argument in given.items():
+        for name, argument in arguments.items():
             try:
                 values[name] = self.read(argument.value, hint_of(fields[name]), scope)
             except BadValueError as bad:
                 mistakes += bad.diagnostics
         if mistakes:
             raise BadValueError(*mistakes)
-        return validated(kind, values, call, given)
+        return validated(kind, values, call, arguments)
 
     def _first(self, expr: tree.Expr, hint: object, scope: Scope) -> object:
         """Read a value as the first of several types that it fits."""
-        for each in typing.get_args(hint):
+        for kind in typing.get_args(hint):
             try:
-                return self.read(expr, each, scope)
+                return self.read(expr, kind, scope)
             except BadValueError:
-                if _calls(expr, each):
+                if _calls(expr, kind):
                     raise
         raise BadValueError(wrong_type(expr, type_text(hint)))
 
@@ -177,11 +177,14 @@ class Values:
             raise BadValueError(wrong_type(expr, type_text(hint)))
         if named := next((branch for branch in expr.branches if branch.name), None):
             raise BadValueError(named_value(named))
-        of = typing.get_args(hint)
-        if of[-1] is not Ellipsis and len(of) != len(expr.branches):
-            raise BadValueError(wrong_type(expr, f"a list of {len(of)} values"))
-        each = [of[0] if of[-1] is Ellipsis else of[min(i, len(of) - 1)] for i in _count(expr)]
-        pairs = zip(expr.branches, each, strict=True)
+        item_types = typing.get_args(hint)
+        if item_types[-1] is not Ellipsis and len(item_types) != len(expr.branches):
+            raise BadValueError(wrong_type(expr, f"a list of {len(item_types)} values"))
+        item_hints = [
+            item_types[0] if item_types[-1] is Ellipsis else item_types[min(i, len(item_types) - 1)]
+            for i in _count(expr)
+        ]
+        pairs = zip(expr.branches, item_hints, strict=True)
         return tuple(self.read(branch.value, item, scope) for branch, item in pairs)
 
     def _variables(self, expr: tree.Expr, scope: Scope) -> Variables:
@@ -194,12 +197,12 @@ class Values:
                 pairs = [(name, value)]
             case _:
                 raise BadValueError(wrong_type(expr, type_text(Variables)))
-        found: dict[str, Scalar] = {}
-        for key, given in pairs:
-            if key is None or key in found:
+        variables: dict[str, Scalar] = {}
+        for key, value_expr in pairs:
+            if key is None or key in variables:
                 raise BadValueError(wrong_type(expr, type_text(Variables)))
-            found[key] = self._scalar(given, scope)
-        return tuple(found.items())
+            variables[key] = self._scalar(value_expr, scope)
+        return tuple(variables.items())
 
     def _scalar(self, expr: tree.Expr, scope: Scope) -> Scalar:
         """Read a text, a number, or true or false."""
@@ -227,23 +230,23 @@ class Values:
 
     def number(self, expr: tree.Expr, scope: Scope, hint: object = float) -> float:
         """Return the number that an expression of numbers and parameters comes to."""
-        found = run(self._number(expr, scope, hint))
+        number = run(self._number(expr, scope, hint))
         try:
-            finite = math.isfinite(float(found))
+            finite = math.isfinite(float(number))
         except OverflowError:
             finite = False
         if not finite:
             raise BadValueError(
                 Diagnostic("E402", "this number is too large", expr.place, "cannot be used")
             )
-        return found
+        return number
 
     @deep
-    async def _number(self, written: tree.Expr, scope: Scope, hint: object) -> float:
-        expr, home = resolve(written, scope)
+    async def _number(self, source: tree.Expr, scope: Scope, hint: object) -> float:
+        expr, home = resolve(source, scope)
         key = (id(expr), id(home))
         if key in self.pending:
-            raise BadValueError(leads_back(written))
+            raise BadValueError(leads_back(source))
         if key not in self.numbers:
             self.pending.add(key)
             try:
@@ -304,14 +307,14 @@ class Values:
         return rule
 
     @deep
-    async def _rule(self, written: tree.Expr, scope: Scope, trail: tuple[int, ...]) -> Expression:
-        expr, scope = resolve(written, scope)
+    async def _rule(self, source: tree.Expr, scope: Scope, trail: tuple[int, ...]) -> Expression:
+        expr, scope = resolve(source, scope)
         if id(expr) in trail:
-            raise BadValueError(leads_back(written))
+            raise BadValueError(leads_back(source))
         if len(trail) > DEEPEST:
             text = "this rule is nested too deep in other rules"
-            raise BadValueError(Diagnostic("E116", text, written.place, "too deep"))
-        trail = trail if expr is written else (*trail, id(expr))
+            raise BadValueError(Diagnostic("E116", text, source.place, "too deep"))
+        trail = trail if expr is source else (*trail, id(expr))
         if isinstance(expr, tree.Binary | tree.Unary) and is_number(expr, scope):
             return Constant(self.number(expr, scope))
         match expr:
@@ -335,27 +338,27 @@ class Values:
             signal = self.typed(call, part, scope)
             assert isinstance(signal, Signal)
             return signal
-        known = parts_of(Signal)
-        near = nearest(call.function, [*known, *scope.visible()])
+        signals = parts_of(Signal)
+        near = nearest(call.function, [*signals, *scope.visible()])
         raise BadValueError(
             Diagnostic(
                 "E405",
                 f"unknown signal `{call.function}`",
                 call.function_place,
                 "not a signal or a parameter",
-                help=f"did you mean `{near}`?" if near else f"signals: {', '.join(known)}",
+                help=f"did you mean `{near}`?" if near else f"signals: {', '.join(signals)}",
             )
         )
 
 
 def is_number(expr: tree.Expr, scope: Scope) -> bool:
     """Say whether an expression is made of numbers alone, whatever its names stand for."""
-    todo, seen = [(expr, scope)], set()
+    todo, visited = [(expr, scope)], set()
     while todo:
         inner, home = follow(*todo.pop())
-        if (id(inner), id(home)) in seen:
+        if (id(inner), id(home)) in visited:
             continue
-        seen.add((id(inner), id(home)))
+        visited.add((id(inner), id(home)))
         if isinstance(inner, tree.Binary) and inner.op in ARITHMETIC:
             todo += [(inner.left, home), (inner.right, home)]
         elif isinstance(inner, tree.Unary) and inner.op == "-":
@@ -372,9 +375,9 @@ def parts_of(kind: type[Typed]) -> dict[str, type[Typed]]:
 
 def follow(expr: tree.Expr, scope: Scope) -> tuple[tree.Expr, Scope]:
     """Replace a name by what it stands for, as long as that is a value and not a model."""
-    seen: set[int] = set()
-    while isinstance(expr, tree.Name) and id(expr) not in seen:
-        seen.add(id(expr))
+    visited: set[int] = set()
+    while isinstance(expr, tree.Name) and id(expr) not in visited:
+        visited.add(id(expr))
         binding = scope.find(expr.id)
         value = bound_value(binding) if binding else None
         if binding is None or value is None:
@@ -409,44 +412,45 @@ def match_arguments(
     call: tree.Call, positional: Iterable[str], options: Iterable[str]
 ) -> dict[str, tree.Argument]:
     """Assign a call's arguments to option names, or raise Bad with every mistake."""
-    free, known = list(positional), list(options)
-    given: dict[str, tree.Argument] = {}
+    free, names = list(positional), list(options)
+    arguments: dict[str, tree.Argument] = {}
     mistakes: list[Diagnostic] = []
     for argument in call.arguments:
         name = argument.name
         if name is None:
-            name = next((each for each in free if each not in given), None)
+            name = next((option for option in free if option not in arguments), None)
         if name is None:
-            mistakes.append(too_many(call, argument, len(free), known))
-        elif name not in known:
-            mistakes.append(unknown_option(call.function, argument, known))
-        elif name in given:
-            mistakes.append(given_twice(call, name, argument, given[name]))
+            mistakes.append(too_many(call, argument, len(free), names))
+        elif name not in names:
+            mistakes.append(unknown_option(call.function, argument, names))
+        elif name in arguments:
+            mistakes.append(given_twice(call, name, argument, arguments[name]))
         else:
-            given[name] = argument
+            arguments[name] = argument
     if mistakes:
         raise BadValueError(*mistakes)
-    return given
+    return arguments
 
 
 def validated(
     kind: type[M],
     values: dict[str, object],
     call: tree.Call | tree.Name,
-    given: dict[str, tree.Argument],
+    arguments: dict[str, tree.Argument],
 ) -> M:
     """Construct a pydantic model; its complaints become ours."""
     try:
         return kind(**values)
     except ValidationError as error:
-        short = {each["loc"][:1] for each in error.errors() if each["type"] == EMPTY}
-        told = [
-            each
-            for each in error.errors()
-            if each["type"] == EMPTY or each["loc"][:1] not in short  # not what else it might be
+        short = {problem["loc"][:1] for problem in error.errors() if problem["type"] == EMPTY}
+        problems = [
+            problem
+            for problem in error.errors()
+            if problem["type"] == EMPTY
+            or problem["loc"][:1] not in short  # not what else it might be
         ]
         raise BadValueError(
-            *(validation_mistake(each, kind, call, given) for each in told)
+            *(validation_mistake(problem, kind, call, arguments) for problem in problems)
         ) from None
 
 

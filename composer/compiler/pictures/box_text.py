@@ -66,13 +66,13 @@ def short(value: object) -> str:
         case Rule():
             return str(value)
         case Typed():
-            given = [name for name in type(value).model_fields if name in value.model_fields_set]
-            said = (f"{name} = {short(getattr(value, name))}" for name in given)
-            return f"{value.name}({', '.join(said)})"
+            names = [name for name in type(value).model_fields if name in value.model_fields_set]
+            options = (f"{name} = {short(getattr(value, name))}" for name in names)
+            return f"{value.name}({', '.join(options)})"
         case str() if Path(value).is_absolute():
             return option_text(Path(value).name)
         case tuple():
-            return f"[{', '.join(short(each) for each in value)}]"
+            return f"[{', '.join(short(item) for item in value)}]"
         case _:
             return option_text(value)
 

@@ -69,68 +69,68 @@ class _Coordinates:
         for row in reversed(self.rows):
             self._straighten(row, self.after, self.before)
         first = min(m - size / 2 for m, size in zip(self.middle, self.sizes, strict=True))
-        return [each - first for each in self.middle]
+        return [middle - first for middle in self.middle]
 
     def _move(self, row: list[int], sides: tuple[list[list[int]], ...]) -> None:
         offsets = self._offsets(row)
-        wanted, weights = [], []
+        goals, weights = [], []
         for place, offset in zip(row, offsets, strict=True):
             goal, weight = self._goal(place, sides)
-            wanted.append(goal - offset)
+            goals.append(goal - offset)
             weights.append(weight)
-        for place, offset, found in zip(row, offsets, _rising(wanted, weights), strict=True):
-            self.middle[place] = found + offset
+        for place, offset, offset_goal in zip(row, offsets, _rising(goals, weights), strict=True):
+            self.middle[place] = offset_goal + offset
 
     def _straighten(self, row: list[int], side: list[list[int]], back: list[list[int]]) -> None:
         """Take small bends out of lines that are the only ones of both their ends."""
         for at, place in enumerate(row):
             beside = side[place]
             if len(beside) == 1 == len(back[beside[0]]):
-                wanted = self.middle[beside[0]]
-                if abs(wanted - self.middle[place]) < BEND and self._fits(row, at, wanted):
-                    self.middle[place] = wanted
+                goal = self.middle[beside[0]]
+                if abs(goal - self.middle[place]) < BEND and self._fits(row, at, goal):
+                    self.middle[place] = goal
 
-    def _fits(self, row: list[int], at: int, wanted: float) -> bool:
+    def _fits(self, row: list[int], at: int, goal: float) -> bool:
         """Say whether a place could lie there without coming too close to those beside it."""
         beside = [*row[max(0, at - 1) : at], *row[at + 1 : at + 2]]
         return all(
-            abs(wanted - self.middle[each]) >= self._apart(row[at], each)
-            and (wanted < self.middle[each]) == (self.middle[row[at]] < self.middle[each])
-            for each in beside
+            abs(goal - self.middle[neighbour]) >= self._apart(row[at], neighbour)
+            and (goal < self.middle[neighbour]) == (self.middle[row[at]] < self.middle[neighbour])
+            for neighbour in beside
         )
 
     def _goal(self, place: int, sides: tuple[list[list[int]], ...]) -> tuple[float, float]:
         """Return where a place is drawn to, and how strongly."""
         total = pull = 0.0
         for side in sides:
-            for each in side[place]:
-                strength = self._stiffness(place, each)
-                total += strength * self.middle[each]
+            for neighbour in side[place]:
+                strength = self._stiffness(place, neighbour)
+                total += strength * self.middle[neighbour]
                 pull += strength
         return (total / pull, pull) if pull else (self.middle[place], 0.1)
 
-    def _stiffness(self, one: int, other: int) -> float:
+    def _stiffness(self, first_place: int, second_place: int) -> float:
         """Return how a line between two places resists a bend."""
-        trunks = (one >= self.layers.boxes) + (other >= self.layers.boxes)
-        first, last = sorted((one, other), key=self.layers.layer.__getitem__)
+        trunks = (first_place >= self.layers.boxes) + (second_place >= self.layers.boxes)
+        first, last = sorted((first_place, second_place), key=self.layers.layer.__getitem__)
         lone = len(self.after[first]) == 1 == len(self.before[last])
         return max(STIFF[trunks], LONE * lone)
 
     def _offsets(self, row: list[int]) -> list[float]:
         """Return how far each place of a layer lies at least from the first one."""
-        found = [0.0]
+        offsets = [0.0]
         for left, right in pairwise(row):
-            found.append(found[-1] + self._apart(left, right))
-        return found
+            offsets.append(offsets[-1] + self._apart(left, right))
+        return offsets
 
     def _apart(self, left: int, right: int) -> float:
         return (self.sizes[left] + self.sizes[right]) / 2 + self.gap
 
 
-def _rising(wanted: list[float], weights: list[float]) -> list[float]:
+def _rising(goals: list[float], weights: list[float]) -> list[float]:
     """Return the never falling numbers that are nearest to those that are wanted."""
     blocks: list[tuple[float, float, int]] = []
-    for goal, weight in zip(wanted, weights, strict=True):
+    for goal, weight in zip(goals, weights, strict=True):
         block = (goal, weight, 1)
         while blocks and blocks[-1][0] > block[0]:
             before = blocks.pop()

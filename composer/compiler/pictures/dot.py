@@ -44,8 +44,8 @@ def _box(box: Box) -> str:
 
 def _edge(edge: Edge) -> str:
     label = f"label={_quoted(edge.label)}" if edge.label else ""
-    said = ", ".join(filter(None, (label, "style=dashed" if edge.maybe else "")))
-    return f"{edge.source} -> {edge.target}" + (f" [{said}]" if said else "")
+    attributes = ", ".join(filter(None, (label, "style=dashed" if edge.maybe else "")))
+    return f"{edge.source} -> {edge.target}" + (f" [{attributes}]" if attributes else "")
 
 
 def _label(box: Box) -> str:

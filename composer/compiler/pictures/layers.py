@@ -48,33 +48,33 @@ class Layers:
 
 def assign_layers(picture: Picture) -> Layers:
     """Give each box its layer, and each line its places in the layers between."""
-    found = picture.layers()
+    box_layers = picture.layers()
     names = {box.id: at for at, box in enumerate(picture.boxes)}
-    made = Layers([found[box.id] for box in picture.boxes], [], {}, {}, len(names))
+    layers = Layers([box_layers[box.id] for box in picture.boxes], [], {}, {}, len(names))
     trunks: dict[tuple[int, int], int] = {}
     for edge in picture.edges:
-        _lay(made, trunks, names[edge.source], names[edge.target], edge)
-    made.rows = [[] for _ in range(max(made.layer) + 1)]
-    for place, layer in enumerate(made.layer):
-        made.rows[layer].append(place)
-    return made
+        _lay(layers, trunks, names[edge.source], names[edge.target], edge)
+    layers.rows = [[] for _ in range(max(layers.layer) + 1)]
+    for place, layer in enumerate(layers.layer):
+        layers.rows[layer].append(place)
+    return layers
 
 
 def _lay(
-    made: Layers, trunks: dict[tuple[int, int], int], source: int, target: int, edge: Edge
+    layers: Layers, trunks: dict[tuple[int, int], int], source: int, target: int, edge: Edge
 ) -> None:
     """Lay one line: along its source's trunk, as far as there is one, then on to its target."""
     at = source
-    first, last = made.layer[source] + 1, made.layer[target]
+    first, last = layers.layer[source] + 1, layers.layer[target]
     crowded = len(trunks) + last - first > ROOM
     for layer in range(first, first if crowded else last):
         if (source, layer) not in trunks:
-            trunks[source, layer] = len(made.layer)
-            made.layer.append(layer)
+            trunks[source, layer] = len(layers.layer)
+            layers.layer.append(layer)
         step = trunks[source, layer]
-        made.hops[at, step] = made.hops.get((at, step), True) and edge.maybe
+        layers.hops[at, step] = layers.hops.get((at, step), True) and edge.maybe
         at = step
-    made.hops[at, target] = made.hops.get((at, target), True) and edge.maybe
-    other = made.ends.get((at, target))
+    layers.hops[at, target] = layers.hops.get((at, target), True) and edge.maybe
+    other = layers.ends.get((at, target))
     label = ", ".join(filter(None, (other.label, edge.label))) if other else edge.label
-    made.ends[at, target] = replace(edge, label=label)
+    layers.ends[at, target] = replace(edge, label=label)

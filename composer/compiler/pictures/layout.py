@@ -64,9 +64,9 @@ class Layout:
     down: bool
 
     def __post_init__(self) -> None:
-        given = self.picture.given()
+        edges_into = self.picture.given()
         boxes = self.picture.boxes
-        self.faces = [sized_box(box, len(given[box.id]), down=self.down) for box in boxes]
+        self.faces = [sized_box(box, len(edges_into[box.id]), down=self.down) for box in boxes]
         self.layers: Layers = assign_layers(self.picture)
         rows = order_layers(self.layers)
         self.bands = self._bands(rows)
@@ -80,15 +80,15 @@ class Layout:
     def _bands(self, rows: list[list[int]]) -> list[tuple[float, float]]:
         """Return where each layer begins and ends along the picture."""
         room = self._rooms(len(rows))
-        found: list[tuple[float, float]] = []
+        bands: list[tuple[float, float]] = []
         at = 0.0
         for row, before in zip(rows, room, strict=True):
             boxes = [self.faces[place] for place in row if place < len(self.faces)]
             thick = max((f.height if self.down else f.width for f in boxes), default=0.0)
             at += before
-            found.append((at, at + thick))
+            bands.append((at, at + thick))
             at += thick
-        return found
+        return bands
 
     def _rooms(self, count: int) -> list[float]:
         """Return the room before each layer, by the names on its lines and how many they are."""
@@ -99,21 +99,21 @@ class Layout:
             at = self.layers.layer[target]
             names[at] = max(names[at], _label_width(edge.label))
         wide = [0.0 if self.down or not name else name + 34 for name in names]
-        busy = [min(60.0, 1.2 * max(0, each - 4)) for each in lines]
+        busy = [min(60.0, 1.2 * max(0, line - 4)) for line in lines]
         return [0.0, *(max(BETWEEN + busy[at], wide[at]) for at in range(1, count))]
 
     def boxes(self) -> list[PlacedBox]:
         """Return each box with its corner; side by side, those of a layer are equally wide."""
-        found = []
+        boxes = []
         for place, shown in enumerate(self.faces):
             begin, end = self.bands[self.layers.layer[place]]
             if self.down:
                 x = self.middle[place] - shown.width / 2
-                found.append(PlacedBox(shown, x, (begin + end - shown.height) / 2, shown.width))
+                boxes.append(PlacedBox(shown, x, (begin + end - shown.height) / 2, shown.width))
             else:
                 y = self.middle[place] - shown.height / 2
-                found.append(PlacedBox(shown, begin, y, end - begin))
-        return found
+                boxes.append(PlacedBox(shown, begin, y, end - begin))
+        return boxes
 
     def lines(self) -> list[DrawnHop]:
         """Return every hop, ending where its target has room for it."""
@@ -123,7 +123,7 @@ class Layout:
         return [
             self._drawn(hop, at, len(hops))
             for hops in into.values()
-            for at, hop in enumerate(sorted(hops, key=lambda each: self.middle[each[0]]))
+            for at, hop in enumerate(sorted(hops, key=lambda hop: self.middle[hop[0]]))
         ]
 
     def _drawn(self, hop: Hop, at: int, count: int) -> DrawnHop:

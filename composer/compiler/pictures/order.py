@@ -51,8 +51,8 @@ def _places(rows: list[list[int]]) -> dict[int, float]:
     return {place: (index + 0.5) / len(row) for row in rows for index, place in enumerate(row)}
 
 
-def _mean(at: dict[int, float], beside: list[int], own: float) -> float:
-    return sum(at[each] for each in beside) / len(beside) if beside else own
+def _mean(at: dict[int, float], beside: list[int], default: float) -> float:
+    return sum(at[place] for place in beside) / len(beside) if beside else default
 
 
 def _crossings(rows: list[list[int]], after: list[list[int]]) -> int:
@@ -60,7 +60,9 @@ def _crossings(rows: list[list[int]], after: list[list[int]]) -> int:
     index = {place: at for row in rows for at, place in enumerate(row)}
     return sum(
         _inversions(
-            target for place in row for target in sorted(index[each] for each in after[place])
+            target
+            for place in row
+            for target in sorted(index[target_place] for target_place in after[place])
         )
         for row in rows
     )
@@ -68,9 +70,9 @@ def _crossings(rows: list[list[int]], after: list[list[int]]) -> int:
 
 def _inversions(numbers: Iterable[int]) -> int:
     """Count the pairs in which the larger number comes first."""
-    seen: list[int] = []
+    sorted_numbers: list[int] = []
     count = 0
     for number in numbers:
-        count += len(seen) - bisect_right(seen, number)
-        insort(seen, number)
+        count += len(sorted_numbers) - bisect_right(sorted_numbers, number)
+        insort(sorted_numbers, number)
     return count

@@ -73,20 +73,20 @@ class Picture:
 
     def given(self) -> dict[str, list[Edge]]:
         """Return the lines into each box, in the order of its inputs."""
-        found: dict[str, list[Edge]] = {box.id: [] for box in self.boxes}
+        edges: dict[str, list[Edge]] = {box.id: [] for box in self.boxes}
         for edge in self.edges:
-            found[edge.target].append(edge)
-        return found
+            edges[edge.target].append(edge)
+        return edges
 
     def layers(self) -> dict[str, int]:
         """Return the layer of each box: as late as the boxes that need it allow, from 0."""
         early = {box.id: 0 for box in self.boxes}
-        given = self.given()
+        edges_into = self.given()
         for box in self.boxes:
-            early[box.id] = max((early[edge.source] + 1 for edge in given[box.id]), default=0)
+            early[box.id] = max((early[edge.source] + 1 for edge in edges_into[box.id]), default=0)
         late = dict.fromkeys(early, early[self.answer])
         for box in reversed(self.boxes):
-            for edge in given[box.id]:
+            for edge in edges_into[box.id]:
                 late[edge.source] = min(late[edge.source], late[box.id] - 1)
         first = min(late.values())
         return {name: layer - first for name, layer in late.items()}

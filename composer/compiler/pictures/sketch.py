@@ -37,9 +37,9 @@ class _Sketch:
     def __post_init__(self) -> None:
         self.users = {node: [] for node in self.order}
         for node in self.order:
-            for input_, each in node.paired():
-                if not _looks_at(node, each):
-                    self.users[each].append((node, input_.role is Role.LATER))
+            for input_, source in node.paired():
+                if not _looks_at(node, source):
+                    self.users[source].append((node, input_.role is Role.LATER))
         self.ids = _ids(self.order)
         self.certain = _certain(self.root)
 
@@ -48,8 +48,8 @@ class _Sketch:
         wires = self._reached()
         edges = [
             Edge(self.ids[source], self.ids[node], name, maybe)
-            for node, found in wires.items()
-            for source, name, maybe in found
+            for node, lines in wires.items()
+            for source, name, maybe in lines
         ]
         boxes = tuple(self.box(node) for node in wires)
         kinds = tuple(dict.fromkeys(box.kind for box in boxes))
@@ -92,13 +92,15 @@ class _Sketch:
     def box(self, node: Node) -> Box:
         """Draw one node, with what is inside of it."""
         parts = self.core(node)
-        said = [fact for part in reversed(parts) if part.op != QUERY for fact in facts(part)]
+        option_facts = [
+            fact for part in reversed(parts) if part.op != QUERY for fact in facts(part)
+        ]
         place = self.compiled.graph.places.get(node)
         return Box(
             id=self.ids[node],
             title=parts[-1].title,
             kind=node.port.name.lower(),
-            facts=tuple(said),
+            facts=tuple(option_facts),
             chips=tuple(self.chips(parts)),
             maybe=node not in self.certain,
             place=f"{place.source.name}:{place.line}:{place.column}" if place else "",
@@ -110,7 +112,7 @@ class _Sketch:
         if node.port is Port.DECISION:
             yield from (MemberChip(name) for name in node.get("names"))
             return
-        members = [each for each in node.inputs if each.port is Port.MODEL]
+        members = [input_node for input_node in node.inputs if input_node.port is Port.MODEL]
         if not members:
             return
         names = node.get("names") if "names" in node.step.hidden else ()
@@ -122,21 +124,25 @@ class _Sketch:
     def wires(self, node: Node) -> list[Wire]:
         """Return the lines into a box, without a query that another of them carries."""
         parts = self.core(node)
-        found = [wire for part in parts for wire in self._into(part) if wire[0] not in parts]
-        brought = {each.origin for each, _, maybe in found if not maybe or node not in self.certain}
-        return list(dict.fromkeys(wire for wire in found if wire[0] not in brought))
+        candidates = [wire for part in parts for wire in self._into(part) if wire[0] not in parts]
+        brought = {
+            source.origin
+            for source, _, maybe in candidates
+            if not maybe or node not in self.certain
+        }
+        return list(dict.fromkeys(wire for wire in candidates if wire[0] not in brought))
 
     def _into(self, node: Node) -> Iterator[Wire]:
         labels = [node.step.labels.get(input_.name, "") for input_, _ in node.paired()]
         named = zip(_named_inputs(node), labels, node.waits, strict=True)
-        for (each, name), label, may_wait in named:
-            if _looks_at(node, each):
+        for (source, name), label, may_wait in named:
+            if _looks_at(node, source):
                 continue
             maybe = may_wait or node not in self.certain
-            if _is_lines(each) and self.inside(each):
-                yield from self._through(each, maybe=maybe)
-            elif not (each.port is Port.MODEL and self.inside(each)):
-                yield each, self._label(each, label or name), maybe
+            if _is_lines(source) and self.inside(source):
+                yield from self._through(source, maybe=maybe)
+            elif not (source.port is Port.MODEL and self.inside(source)):
+                yield source, self._label(source, label or name), maybe
 
     def _through(self, bank: Node, *, maybe: bool) -> Iterator[Wire]:
         """Return the branches of a bank that has no box of its own, and of banks in it."""
@@ -163,14 +169,18 @@ def _ids(order: list[Node]) -> dict[Node, str]:
 
 def _certain(root: Node) -> set[Node]:
     """Return the nodes that run for every query."""
-    found, waiting = {root}, [root]
+    certain, waiting = {root}, [root]
     while waiting:
         node = waiting.pop()
-        given = zip(node.inputs, node.waits, strict=True)
-        fresh = [each for each, may_wait in given if not may_wait and each not in found]
-        found.update(fresh)
-        waiting += fresh
-    return found
+        inputs = zip(node.inputs, node.waits, strict=True)
+        new_nodes = [
+            input_node
+            for input_node, may_wait in inputs
+            if not may_wait and input_node not in certain
+        ]
+        certain.update(new_nodes)
+        waiting += new_nodes
+    return certain
 
 
 def _named_inputs(node: Node) -> list[tuple[Node, str]]:
@@ -178,8 +188,8 @@ def _named_inputs(node: Node) -> list[tuple[Node, str]]:
     branches = node.lazy or node.given
     names = () if node.port is Port.DECISION else getattr(node.options, "names", ())
     before = len(node.given) - len(branches)
-    told = ("",) * before + (tuple(names) if names else ("",) * len(branches))
-    return list(zip(node.inputs, told + ("",) * node.holds, strict=True))
+    padded = ("",) * before + (tuple(names) if names else ("",) * len(branches))
+    return list(zip(node.inputs, padded + ("",) * node.holds, strict=True))
 
 
 def _model_of(node: Node) -> Node | None:
@@ -205,8 +215,8 @@ def _is_lines(node: Node) -> bool:
 
 def _chip(member: Node, name: str, share: float | None) -> MemberChip:
     """Name a member, and the model that it is where the name is another."""
-    found = _model_of(member)
-    model = member.title if found is None else found.title
+    declared = _model_of(member)
+    model = member.title if declared is None else declared.title
     plain = name.partition("#")[0] or model
     shown = model if plain == model else f"{plain}: {model}"
     return MemberChip(shown, "" if share is None else weight(share))

@@ -53,8 +53,8 @@ def svg(picture: Picture) -> str:
 def _opening(width: float, height: float) -> str:
     size = attribute(width=width, height=height)
     box = f"0 0 {number(width)} {number(height)}"
-    said = f'{size} role="img" viewBox="{box}" font-family="{FONT}"'
-    return f'<svg xmlns="http://www.w3.org/2000/svg"{said}>'
+    attributes = f'{size} role="img" viewBox="{box}" font-family="{FONT}"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg"{attributes}>'
 
 
 def _moved(x: float, y: float, marks: Iterable[str]) -> Iterator[str]:
@@ -73,14 +73,14 @@ def _drawing(layout: Layout) -> Iterator[str]:
     """Draw the lines, then the boxes, then the names on the lines."""
     lines = layout.lines()
     yield f'<g fill="none" stroke="{GREY}" stroke-width="1.4">'
-    yield from (_line(each, down=layout.down) for each in lines)
+    yield from (_line(line, down=layout.down) for line in lines)
     boxes = layout.boxes()
-    answer = next(each for each in boxes if each.sized_box.box.id == layout.picture.answer)
+    answer = next(box for box in boxes if box.sized_box.box.id == layout.picture.answer)
     out, tip = _stub(answer, down=layout.down)
     yield mark("path", d=f"M{_at(out)} L{_at(tip)}", marker_end="url(#tip)")
     yield "</g>"
-    for each in boxes:
-        yield from draw_box(each.sized_box, each.x, each.y, each.width)
+    for box in boxes:
+        yield from draw_box(box.sized_box, box.x, box.y, box.width)
     for each_line in lines:
         if each_line.label:
             yield from _label(each_line, down=layout.down)
@@ -103,7 +103,7 @@ def _line(drawn: DrawnHop, *, down: bool) -> str:
     points = [
         drawn.start, drawn.bend, (middle, drawn.bend[1]), (middle, drawn.end[1]), drawn.end,
     ]  # fmt: skip
-    start, bend, first, second, end = (_at(_turned(each, down=down)) for each in points)
+    start, bend, first, second, end = (_at(_turned(point, down=down)) for point in points)
     path = f"M{start} L{bend} C{first} {second} {end}"
     if drawn.through is not None:
         path += f" L{_at(_turned((drawn.through, drawn.end[1]), down=down))}"

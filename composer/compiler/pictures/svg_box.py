@@ -53,8 +53,8 @@ def sized_box(box: Box, lines_in: int, *, down: bool) -> SizedBox:
     id_width = mono_width(box.id, TINY) + 12
     title = sans_clipped(one_line(box.title), TITLE, WIDEST - id_width)
     rows = tuple(_rows(_counted([_chip(chip) for chip in box.chips], MOST_CHIPS)))
-    said = [mono_clipped(one_line(fact), SMALL, WIDEST) for fact in box.facts]
-    facts = tuple(_counted(said, MOST_FACTS))
+    facts_text = [mono_clipped(one_line(fact), SMALL, WIDEST) for fact in box.facts]
+    facts = tuple(_counted(facts_text, MOST_FACTS))
     widths = [sans_width(title, TITLE) + id_width]
     widths += [sum(width for _, width in row) + GAP * (len(row) - 1) for row in rows]
     widths += [mono_width(fact, SMALL) for fact in facts]

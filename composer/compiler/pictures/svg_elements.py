@@ -46,11 +46,11 @@ def text_mark(  # noqa: PLR0913 - what SVG wants to know of a text
     anchor: str | None = None,
 ) -> str:
     """Write a line of text."""
-    said = attribute(
+    attributes = attribute(
         x=x, y=y, font_size=size, fill=fill, font_weight=weight, text_anchor=anchor,
         font_family=MONO if mono else None, xml__space="preserve" if "  " in text else None,
     )  # fmt: skip
-    return f"<text{said}>{words(text)}</text>"
+    return f"<text{attributes}>{words(text)}</text>"
 
 
 def _value(value: float | str) -> str:

@@ -32,9 +32,9 @@ def text(picture: Picture) -> str:
     names = max(len(name) for name, _, _ in rows)
     width = min(WIDEST, max(_width(tree) for _, tree, _ in rows))
     lines = [f"graph of {one_line(picture.name)}{_note(picture)}", ""]
-    for name, tree, said in rows:
+    for name, tree, description in rows:
         padding = " " * max(0, width - _width(tree))
-        lines.append(f"{name:<{names}}  {tree}{padding}   {said}".rstrip())
+        lines.append(f"{name:<{names}}  {tree}{padding}   {description}".rstrip())
     return "\n".join(lines) + "\n"
 
 
@@ -68,30 +68,30 @@ class _Tree:
             if name in self.drawn or (depth > DEEPEST and self.given[name]):
                 yield self._elsewhere(name, branch, edge)
                 continue
-            box, given = self.boxes[name], self.given[name]
+            box, edges = self.boxes[name], self.given[name]
             self.drawn.add(name)
-            yield name, branch + self._title(box, edge, given), _said(box)
-            waiting += self._below(given, under, depth)
+            yield name, branch + self._title(box, edge, edges), _said(box)
+            waiting += self._below(edges, under, depth)
 
     def _below(
-        self, given: list[Edge], under: str, depth: int
+        self, edges: list[Edge], under: str, depth: int
     ) -> Iterator[tuple[Edge, str, str, str, int]]:
         """Yield what hangs under a box, last first; a lone input goes on in the same column."""
-        if len(given) == 1:
-            if not self._is_told(given[0]):
-                yield given[0], given[0].source, f"{under}{FROM} ", under, depth
+        if len(edges) == 1:
+            if not self._is_told(edges[0]):
+                yield edges[0], edges[0].source, f"{under}{FROM} ", under, depth
             return
-        for at in reversed(range(len(given))):
-            last = at == len(given) - 1
-            dash = DASHED if given[at].maybe else SOLID
+        for at in reversed(range(len(edges))):
+            last = at == len(edges) - 1
+            dash = DASHED if edges[at].maybe else SOLID
             branch = under + (CORNER if last else TEE) + dash + " "
             below = under + ("   " if last else f"{DOWN}  ")
-            yield given[at], given[at].source, branch, below, depth + 1
+            yield edges[at], edges[at].source, branch, below, depth + 1
 
-    def _title(self, box: Box, edge: Edge | None, given: list[Edge]) -> str:
+    def _title(self, box: Box, edge: Edge | None, edges: list[Edge]) -> str:
         """Name a box; a lone input that is the query, or drawn before, stands beside it."""
         named = _named(edge)
-        lone = given[0] if len(given) == 1 and self._is_told(given[0]) else None
+        lone = edges[0] if len(edges) == 1 and self._is_told(edges[0]) else None
         return f"{named}{one_line(box.title)}" + (f" {TAKES} {self._told(lone)}" if lone else "")
 
     def _is_told(self, edge: Edge) -> bool:
@@ -131,7 +131,7 @@ def _named(edge: Edge | None) -> str:
 
 def _said(box: Box) -> str:
     chips = ", ".join(str(chip) for chip in box.chips)
-    return "; ".join(one_line(each, LONGEST) for each in (chips, *box.facts) if each)
+    return "; ".join(one_line(fact, LONGEST) for fact in (chips, *box.facts) if fact)
 
 
 def _width(text_: str) -> int:

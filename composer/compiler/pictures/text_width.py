@@ -36,11 +36,11 @@ def sans_clipped(text: str, size: float, width: float) -> str:
     """Cut a text so that it is no wider than this, with an ellipsis where it is cut."""
     if sans_width(text, size) <= width:
         return text
-    left, kept = width - sans_width(ELLIPSIS, size), 0
-    while kept < len(text) and left >= size * _letter(text[kept]):
-        left -= size * _letter(text[kept])
-        kept += 1
-    return text[:kept].rstrip() + ELLIPSIS
+    room, count = width - sans_width(ELLIPSIS, size), 0
+    while count < len(text) and room >= size * _letter(text[count]):
+        room -= size * _letter(text[count])
+        count += 1
+    return text[:count].rstrip() + ELLIPSIS
 
 
 def mono_clipped(text: str, size: float, width: float) -> str:
@@ -49,8 +49,8 @@ def mono_clipped(text: str, size: float, width: float) -> str:
         return text
     room = int(width / (size * MONO)) - 1
     starts = columns(text)
-    kept = max((at for at, column in enumerate(starts) if column <= room), default=0)
-    return text[:kept].rstrip() + ELLIPSIS
+    count = max((at for at, column in enumerate(starts) if column <= room), default=0)
+    return text[:count].rstrip() + ELLIPSIS
 
 
 @cache

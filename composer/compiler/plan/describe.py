@@ -49,7 +49,7 @@ def _lines(plan: Plan, *, origins: bool) -> Iterator[str]:
     if plan.fits:
         yield ""
         yield "fits"
-        yield from (f"  {_fit(each)}" for each in plan.fits)
+        yield from (f"  {_fit(fit)}" for fit in plan.fits)
     if plan.rules:
         yield ""
         yield "rules"
@@ -60,13 +60,13 @@ def _lines(plan: Plan, *, origins: bool) -> Iterator[str]:
 
 def _fit(fit: PlannedFit) -> str:
     """Say what a part learnt, and which setting stands for what a person asked for."""
-    told = f"{fit.step}: {fit.option} = {fit.part}, from {fit.rows:,} rows of {fit.data}"
+    line = f"{fit.step}: {fit.option} = {fit.part}, from {fit.rows:,} rows of {fit.data}"
     if not fit.calibrated:
-        return told
+        return line
     setting = f"{fit.calibrated['option']} = {fit.calibrated['value']:g}"
     mean, low, high = fit.reached
     reached = f"reached {mean:.4g} [{low:.4g}, {high:.4g}] on held-out rows"
-    return f"{told}; {setting} for {fit.calibrated['target']}, {reached}"
+    return f"{line}; {setting} for {fit.calibrated['target']}, {reached}"
 
 
 def describe_steps(compiled: Compiled, root: Node) -> list[str]:
@@ -82,8 +82,8 @@ def _step(step: PlannedStep, *, origins: bool = False) -> Iterator[str]:
     if step.op == QUERY:
         yield f"  {step.id} := query"
         return
-    given = [f"{each}?" if each in step.maybe else each for each in step.inputs]
-    yield f"  {step.id} := {step.op}({', '.join(given)})"
+    inputs = [f"{node}?" if node in step.maybe else node for node in step.inputs]
+    yield f"  {step.id} := {step.op}({', '.join(inputs)})"
     for option in step.options:
         if not option.default:
             origin = f"   # {option.origin}" if origins and option.origin else ""
@@ -108,7 +108,7 @@ def _model(model: PlannedModel) -> list[str]:
 
 def _build(build: PlannedBuild) -> list[str]:
     sizes = {"on disk": build.bytes, "of memory to build": build.memory}
-    facts = [f"{size_text(each)} {where}" for where, each in sizes.items() if each is not None]
+    facts = [f"{size_text(size)} {where}" for where, size in sizes.items() if size is not None]
     device = f"on {build.device}" if build.device else ""
     return [build.id, build.formula, ", ".join(facts), device]
 

@@ -120,8 +120,8 @@ def _options(fields: Mapping[str, FieldInfo], text: str) -> dict[str, ExplainedO
 
 def _said_of(name: str, text: str) -> str:
     """Take the sentences out of a docstring that name an option."""
-    sentences = (" ".join(each.split()) for each in SENTENCE.split(text))
-    return " ".join(each for each in sentences if f"`{name}`" in each)
+    sentences = (" ".join(sentence.split()) for sentence in SENTENCE.split(text))
+    return " ".join(sentence for sentence in sentences if f"`{name}`" in sentence)
 
 
 def _is_rule(hint: object) -> bool:

@@ -30,17 +30,17 @@ def option_text(value: object) -> str:  # noqa: PLR0911 - a case a kind of value
         case int():
             return str(value)
         case tuple():
-            return f"[{', '.join(option_text(each) for each in value)}]"
+            return f"[{', '.join(option_text(item) for item in value)}]"
         case _:
             return quoted(str(value))
 
 
 def declared_text(part: Typed) -> str:
     """Write a declared model with the options that its declaration sets."""
-    given = [name for name in type(part).model_fields if name in part.model_fields_set]
-    values = [option_text(getattr(part, name)) for name in given]
-    unnamed = [values[0]] if values and given[0] == next(iter(type(part).model_fields)) else []
-    named = [f"{n} = {v}" for n, v in zip(given, values, strict=True)][len(unnamed) :]
+    names = [name for name in type(part).model_fields if name in part.model_fields_set]
+    values = [option_text(getattr(part, name)) for name in names]
+    unnamed = [values[0]] if values and names[0] == next(iter(type(part).model_fields)) else []
+    named = [f"{n} = {v}" for n, v in zip(names, values, strict=True)][len(unnamed) :]
     return f"{part.name}({', '.join(unnamed + named)})"
 
 

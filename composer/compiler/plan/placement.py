@@ -35,8 +35,8 @@ class Device:
 @cache
 def devices() -> tuple[Device, ...]:
     """Return the GPUs with their free memory, else the CPU."""
-    found = tuple(Device(f"cuda:{index}", free) for index, free in _gpus())
-    return found or (Device("cpu"),)
+    gpus = tuple(Device(f"cuda:{index}", free) for index, free in _gpus())
+    return gpus or (Device("cpu"),)
 
 
 def _gpus() -> list[tuple[int, int]]:
@@ -45,12 +45,12 @@ def _gpus() -> list[tuple[int, int]]:
     if tool is None:
         return []
     try:
-        done = subprocess.run(  # noqa: S603 - a fixed command found on the path
+        process = subprocess.run(  # noqa: S603 - a fixed command found on the path
             (tool, *DRIVER_QUERY), capture_output=True, text=True, timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return []
-    rows = [line.split(",") for line in done.stdout.splitlines() if "," in line]
+    rows = [line.split(",") for line in process.stdout.splitlines() if "," in line]
     return [(int(index), int(free) << 20) for index, free in rows if free.strip().isdigit()]
 
 
@@ -68,41 +68,41 @@ def place_models(
     """
     free = {device.name: device.free for device in devices}
     order = sorted(sizes, key=lambda name: (sizes[name][1] == "auto", -(sizes[name][0] or 0)))
-    found: dict[str, str] = {}
+    placement: dict[str, str] = {}
     mistakes: list[Diagnostic] = []
     for name in order:
         device = _place(name, *sizes[name], free, devices)
         if isinstance(device, str):
-            found[name] = device
+            placement[name] = device
         else:
             at = (places or {}).get(name)
             mistakes.append(replace(device, place=at, label="declared here" if at else ""))
     if mistakes:
         raise Mistakes(mistakes)
-    return found
+    return placement
 
 
 def _place(
     name: str,
     size: int | None,
-    wanted: str,
+    device_name: str,
     free: dict[str, int | None],
     devices: tuple[Device, ...],
 ) -> str | Diagnostic:
-    if wanted == "cpu":
+    if device_name == "cpu":
         return "cpu"
-    full = "cuda:0" if wanted == "cuda" else wanted
-    allowed = [device for device in devices if wanted == "auto" or device.name == full]
+    full = "cuda:0" if device_name == "cuda" else device_name
+    allowed = [device for device in devices if device_name == "auto" or device.name == full]
     if not allowed:
-        return _absent(name, wanted, devices)
+        return _absent(name, device_name, devices)
     need = int((size or 0) * ROOM)
     largest = max(allowed, key=lambda device: _room(device.free))
     if _room(largest.free) < need:
         return _too_large(name, need, largest)
     roomiest = max((device.name for device in allowed), key=lambda each: _room(free[each]))
     chosen = roomiest if _room(free[roomiest]) >= need else largest.name
-    left = free[chosen]
-    free[chosen] = None if left is None else max(left - need, 0)
+    remaining = free[chosen]
+    free[chosen] = None if remaining is None else max(remaining - need, 0)
     return chosen
 
 
@@ -110,10 +110,10 @@ def _room(free: int | None) -> float:
     return float("inf") if free is None else free
 
 
-def _absent(name: str, wanted: str, devices: tuple[Device, ...]) -> Diagnostic:
-    known = dict.fromkeys([*(device.name for device in devices), "cpu"])
-    text = f"`{name}` asks for the device `{wanted}`, which this machine does not have"
-    return Diagnostic("E602", text, help=f"use one of: {', '.join(known)}, or `device = auto`")
+def _absent(name: str, device_name: str, devices: tuple[Device, ...]) -> Diagnostic:
+    names = dict.fromkeys([*(device.name for device in devices), "cpu"])
+    text = f"`{name}` asks for the device `{device_name}`, which this machine does not have"
+    return Diagnostic("E602", text, help=f"use one of: {', '.join(names)}, or `device = auto`")
 
 
 def _too_large(name: str, need: int, largest: Device) -> Diagnostic:

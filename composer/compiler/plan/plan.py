@@ -55,11 +55,11 @@ class PlannedModel(_PlanRecord):
     @model_serializer(mode="wrap")
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
         """Write what is done to the logits only where something is."""
-        written: dict[str, object] = write(self)
-        written["processing"] = dict(self.processing)
+        record: dict[str, object] = write(self)
+        record["processing"] = dict(self.processing)
         if not self.processing:
-            del written["processing"]
-        return written
+            del record["processing"]
+        return record
 
 
 class PlannedBuild(_PlanRecord):
@@ -138,10 +138,10 @@ class Plan(_PlanRecord):
     @model_serializer(mode="wrap")
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
         """Write builds only where there are some."""
-        written: dict[str, object] = write(self)
+        record: dict[str, object] = write(self)
         if not self.builds:
-            del written["builds"]
-        return written
+            del record["builds"]
+        return record
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -161,16 +161,16 @@ def make_plan(
 ) -> Planned:
     """Lay a graph out as a plan; raise Mistakes where a model finds no device."""
     order = topological(optimized.root)
-    placed = _placed(compiled, order, devices or found_devices())
-    root = compiled.graph.rebuild(optimized.root, partial(_put, compiled.graph, placed))
+    placement = _placed(compiled, order, devices or found_devices())
+    root = compiled.graph.rebuild(optimized.root, partial(_put, compiled.graph, placement))
     plan = Plan(
         recipe=compiled.name,
         answer=_ids(order)[optimized.root],
-        models=tuple(_models(compiled, order, placed)),
-        builds=tuple(_builds(compiled, order, placed)),
+        models=tuple(_models(compiled, order, placement)),
+        builds=tuple(_builds(compiled, order, placement)),
         steps=plan_steps(compiled, optimized.root),
         rules=tuple(_rules(optimized.fired)),
-        warnings=tuple(each.as_dict() for each in compiled.warnings),
+        warnings=tuple(warning.as_dict() for warning in compiled.warnings),
         fits=tuple(_fits(order)),
     )
     return Planned(plan, root, _ids(topological(root)))
@@ -205,15 +205,15 @@ def _placed(compiled: Compiled, order: list[Node], devices: tuple[Device, ...]) 
     sizes = {
         ids[node]: (card_of(compiled.graph, node).bytes, _device(node)) for node in first.values()
     }
-    found = place_models(sizes, devices, places)
-    return {identity: found[ids[node]] for identity, node in first.items()}
+    placement = place_models(sizes, devices, places)
+    return {identity: placement[ids[node]] for identity, node in first.items()}
 
 
 def _loaded(order: list[Node]) -> set[Node]:
     """Return the models that answer where a step asks some; what they are made of is not loaded."""
     steps = (node for node in order if node.port is not Port.MODEL)
-    asked = (each for node in steps for each in node.inputs if each.port is Port.MODEL)
-    return {leaf for model in asked for leaf in checkpoints_in(model)}
+    models = (model_ for node in steps for model_ in node.inputs if model_.port is Port.MODEL)
+    return {leaf for model in models for leaf in checkpoints_in(model)}
 
 
 def _device(node: Node) -> str:
@@ -222,9 +222,9 @@ def _device(node: Node) -> str:
     return device
 
 
-def _put(graph: Graph, placed: Mapping[str, str], node: Node) -> Node:
+def _put(graph: Graph, placement: Mapping[str, str], node: Node) -> Node:
     """Write a model's device into its declaration, or into what derives it."""
-    device = placed.get(checkpoint_of(node).identity) if node.is_checkpoint else None
+    device = placement.get(checkpoint_of(node).identity) if node.is_checkpoint else None
     if device is None:
         return node
     if node.declaration is None:
@@ -234,18 +234,18 @@ def _put(graph: Graph, placed: Mapping[str, str], node: Node) -> Node:
 
 
 def _builds(
-    compiled: Compiled, order: list[Node], placed: Mapping[str, str]
+    compiled: Compiled, order: list[Node], placement: Mapping[str, str]
 ) -> Iterator[PlannedBuild]:
     """Yield the models that are built of others, those first that others are built of."""
     ids, loaded = _ids(order), _loaded(order)
     for node in order:
         if node.is_checkpoint and isinstance(model := checkpoint_of(node), Derived):
-            donors = tuple(ids[each] for each in node.inputs)
+            donors = tuple(ids[donor] for donor in node.inputs)
             yield PlannedBuild(
                 id=ids[node],
                 formula=model.formula(donors),
                 donors=donors,
-                device=placed.get(model.identity) if node in loaded else None,
+                device=placement.get(model.identity) if node in loaded else None,
                 parameters=model.card.parameters,
                 bytes=model.card.bytes,
                 memory=model.memory if model.tensors else None,
@@ -263,14 +263,14 @@ def plan_steps(compiled: Compiled, root: Node) -> tuple[PlannedStep, ...]:
 def _ids(order: list[Node]) -> dict[Node, str]:
     """Name models by their names and everything else r0, r1, ... in the order of work."""
     ids: dict[Node, str] = {}
-    steps, taken = 0, set()
+    steps, names = 0, set()
     for node in order:
         if node.declaration is not None:
             name = node.title
-            while name in taken:
+            while name in names:
                 name += "'"
             ids[node] = name
-            taken.add(name)
+            names.add(name)
         else:
             ids[node] = f"r{steps}"
             steps += 1
@@ -281,7 +281,7 @@ def _step(compiled: Compiled, node: Node, ids: dict[Node, str]) -> PlannedStep:
     return PlannedStep(
         id=ids[node],
         op=node.op,
-        inputs=tuple(ids[each] for each in node.inputs),
+        inputs=tuple(ids[input_node] for input_node in node.inputs),
         maybe=tuple(ids[n] for n, waits in zip(node.inputs, node.waits, strict=True) if waits),
         options=tuple(_options(compiled, node)) if node.op != QUERY else (),
         gives=node.port.name.lower(),
@@ -303,13 +303,15 @@ def _options(compiled: Compiled, node: Node) -> list[PlannedOption]:
         origin = _place_text(compiled.graph.origins.get(node, {}).get(name))
         text = option_text(value)
         out.append(PlannedOption(name=name, value=text, default=default, origin=origin))
-    told = (name for name in node.step.told if node.get(name))
-    out += [PlannedOption(name=n, value=option_text(node.get(n)), default=False) for n in told]
+    set_by_rules = (name for name in node.step.told if node.get(name))
+    out += [
+        PlannedOption(name=n, value=option_text(node.get(n)), default=False) for n in set_by_rules
+    ]
     return out
 
 
 def _models(
-    compiled: Compiled, order: list[Node], placed: Mapping[str, str]
+    compiled: Compiled, order: list[Node], placement: Mapping[str, str]
 ) -> Iterator[PlannedModel]:
     """Yield the declared models; one that others are only built of goes nowhere."""
     loaded = _loaded(order)
@@ -323,7 +325,7 @@ def _models(
             name=node.get("name"),
             declaration=declared_text(declaration),
             identity=starred(identity),
-            device=placed.get(identity) if node in loaded else None,
+            device=placement.get(identity) if node in loaded else None,
             parameters=card.parameters,
             bytes=card.bytes,
             context=card.context,
@@ -344,9 +346,9 @@ def _processing(declaration: Declaration) -> Iterator[tuple[str, str]]:
 def _rules(fired: tuple[RuleUse, ...]) -> list[PlannedRule]:
     times: dict[str, int] = {}
     summaries: dict[str, str] = {}
-    for each in fired:
-        times[each.rule.name] = times.get(each.rule.name, 0) + 1
-        summaries[each.rule.name] = each.rule.summary
+    for use in fired:
+        times[use.rule.name] = times.get(use.rule.name, 0) + 1
+        summaries[use.rule.name] = use.rule.summary
     return [PlannedRule(name=n, summary=summaries[n], times=k) for n, k in times.items()]
 
 

@@ -22,14 +22,14 @@ def weightless_members(graph: Graph, node: Node, query: Node, fuse: Node) -> Nod
     if weights is None or all(weights) or not any(weights):
         return None
     leads = fuse.get("gate") is not None or fuse.get("draft") is not None
-    kept = [at for at, weight in enumerate(weights) if weight or (leads and at == 0)]
-    if len(kept) == len(weights):
+    indices = [at for at, weight in enumerate(weights) if weight or (leads and at == 0)]
+    if len(indices) == len(weights):
         return None
     slim = graph.replaced(
         fuse,
-        tuple(fuse.given[at] for at in kept),
-        weights=tuple(weights[at] for at in kept),
-        names=tuple(fuse.get("names")[at] for at in kept),
+        tuple(fuse.given[at] for at in indices),
+        weights=tuple(weights[at] for at in indices),
+        names=tuple(fuse.get("names")[at] for at in indices),
     )
     return graph.replaced(node, (query, slim))
 
@@ -53,7 +53,7 @@ def settled_cascade(graph: Graph, node: Node, stages: Node) -> Node | None:
     if not (isinstance(rule_, Constant) and rule_.value is True):
         return None
     attempts = node.inputs[1:] if node.inputs[0].port is Port.QUERY else node.inputs
-    names = unique(each.asks.title if each.asks else each.title for each in attempts)
+    names = unique(attempt.asks.title if attempt.asks else attempt.title for attempt in attempts)
     return graph.node("fallback", attempts, {"names": names}, graph.places.get(node))
 
 
@@ -65,11 +65,12 @@ def flat_votes(graph: Graph, node: Node, bank: Node) -> Node | None:
     in one way, and no bank goes on without a branch that failed.
     """
     width = sum(
-        len(inner.inputs) if (inner := _inner_vote(node, bank, each)) else 1 for each in bank.inputs
+        len(inner.inputs) if (inner := _inner_vote(node, bank, branch_)) else 1
+        for branch_ in bank.inputs
     )
     if not len(bank.inputs) < width <= WIDEST:
         return None
-    if any(each.port is not Port.TEXT for each in bank.inputs) or not _linear(node):
+    if any(branch_.port is not Port.TEXT for branch_ in bank.inputs) or not _linear(node):
         return None
     if bank.get("min") != "all":
         return None
@@ -82,12 +83,12 @@ def flat_votes(graph: Graph, node: Node, bank: Node) -> Node | None:
         if inner is None:
             inputs, names, flat = [*inputs, branch], [*names, name], [*flat, weight]
             continue
-        own = branch.get("weights") or (1.0,) * len(inner.inputs)
+        inner_weights = branch.get("weights") or (1.0,) * len(inner.inputs)
         inputs += inner.inputs
-        names += [f"{name}.{each}" for each in inner.get("names")]
-        flat += [weight * each / sum(own) for each in own]
-    whole = graph.replaced(bank, tuple(inputs), names=unique(names))
-    return graph.replaced(node, (whole,), weights=tuple(flat))
+        names += [f"{name}.{inner_name}" for inner_name in inner.get("names")]
+        flat += [weight * inner_weight / sum(inner_weights) for inner_weight in inner_weights]
+    flat_bank = graph.replaced(bank, tuple(inputs), names=unique(names))
+    return graph.replaced(node, (flat_bank,), weights=tuple(flat))
 
 
 def _may_abstain(node: Node) -> bool:
@@ -104,18 +105,18 @@ def _linear(vote: Node) -> bool:
     counted = isinstance(vote.get("reduce"), Count) and isinstance(vote.get("by"), Exact)
     if not counted or isinstance(vote.get("ties"), Surest):
         return False
-    return not any(_may_abstain(each) for each in topological(vote))
+    return not any(_may_abstain(node) for node in topological(vote))
 
 
 def _inner_vote(outer: Node, around: Node, branch: Node) -> Node | None:
     """Return the bank of a vote that may be counted together with an outer one over a bank."""
     if branch.step is not outer.step or not branch.get("soft"):
         return None
-    alike = all(branch.get(each) == outer.get(each) for each in ("by", "reduce", "ties"))
-    own = branch.get("weights")
-    positive = own is None or all(weight > 0 for weight in own)
+    alike = all(branch.get(option) == outer.get(option) for option in ("by", "reduce", "ties"))
+    weights = branch.get("weights")
+    positive = weights is None or all(weight > 0 for weight in weights)
     bank = branch.inputs[0]
-    single = bank.step is around.step and all(each.port is Port.TEXT for each in bank.inputs)
+    single = bank.step is around.step and all(node.port is Port.TEXT for node in bank.inputs)
     whole = single and bank.get("min") == around.get("min")
     return bank if alike and positive and whole else None
 
@@ -133,8 +134,8 @@ def flat_fuses(graph: Graph, node: Node, query: Node, fuse: Node) -> Node | None
         members += _flat(fuse, member, name, weight)
     if len(members) == len(fuse.given):
         return None
-    aligns = (each.get("align") for each in fuse.given if each.step is fuse.step)
-    wide = (each for each in aligns if each.whole and not each.alike)
+    aligns = (inner.get("align") for inner in fuse.given if inner.step is fuse.step)
+    wide = (align for align in aligns if align.whole and not align.alike)
     flat = graph.replaced(
         fuse,
         tuple(member for member, _, _ in members),
@@ -147,9 +148,9 @@ def flat_fuses(graph: Graph, node: Node, query: Node, fuse: Node) -> Node | None
 
 def _pooled(fuse: Node) -> bool:
     """Say whether a fuse is a plain pool of probabilities or of log-probabilities."""
-    own = ("weigh", "gate", "draft", "plausible", "leave")
+    blocking = ("weigh", "gate", "draft", "plausible", "leave")
     pools = fuse.get("combine").pools and fuse.get("align").whole
-    return pools and not (fuse.holds or any(fuse.get(part) for part in own))
+    return pools and not (fuse.holds or any(fuse.get(part) for part in blocking))
 
 
 def _flat(outer: Node, member: Node, name: str, weight: float) -> list[tuple[Node, str, float]]:
@@ -161,9 +162,11 @@ def _flat(outer: Node, member: Node, name: str, weight: float) -> list[tuple[Nod
     aligned = not (member.get("align").alike and outer.get("align").alike)
     if member.get("combine").signed and aligned:
         return [(member, name, weight)]
-    own = member.get("weights") or (1.0,) * len(member.given)
-    if outer.get("normalize") and not member.get("normalize") and sum(own) != 1:
+    weights = member.get("weights") or (1.0,) * len(member.given)
+    if outer.get("normalize") and not member.get("normalize") and sum(weights) != 1:
         return [(member, name, weight)]  # the outer one would divide by another sum
-    total = sum(own) if member.get("normalize") else 1.0
-    pairs = zip(member.given, member.get("names"), own, strict=True)
-    return [(each, f"{name}.{inner}", weight * w / total) for each, inner, w in pairs]
+    total = sum(weights) if member.get("normalize") else 1.0
+    pairs = zip(member.given, member.get("names"), weights, strict=True)
+    return [
+        (inner_member, f"{name}.{inner}", weight * w / total) for inner_member, inner, w in pairs
+    ]

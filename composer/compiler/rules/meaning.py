@@ -29,8 +29,8 @@ def flat_banks(graph: Graph, node: Node, outer: Node) -> Node | None:
 
     Which of them answered is counted over all, so that is part of what a recipe means.
     """
-    nested = {each for each in outer.inputs if _joins(each, outer)}
-    width = sum(len(each.inputs) if each in nested else 1 for each in outer.inputs)
+    nested = {inner for inner in outer.inputs if _joins(inner, outer)}
+    width = sum(len(inner.inputs) if inner in nested else 1 for inner in outer.inputs)
     if not nested or width > WIDEST:
         return None
     inputs: list[Node] = []
@@ -62,10 +62,10 @@ def route_into_members(  # noqa: PLR0913 - what the pattern names
     if not fuse.step.weighed:
         return None
     names = fuse.get("names")
-    told = choices(fuse.given)
+    choice_facts = choices(fuse.given)
     judges = route.given[len(route.given) - route.get("judges") :]
-    given = (query, *fuse.given, *judges)
-    inner = graph.replaced(route, given, names=names, fused=True, **told)
+    inputs = (query, *fuse.given, *judges)
+    inner = graph.replaced(route, inputs, names=names, fused=True, **choice_facts)
     weighed = graph.node("weigh", (fuse, inner), None, graph.places.get(fuse))
     return graph.replaced(branch, (query, weighed))
 

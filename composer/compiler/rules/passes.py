@@ -52,12 +52,12 @@ def optimize(graph: Graph, root: Node, *, plain: bool = False) -> Optimized:
     """Run the passes over a graph; `plain` runs only those that settle the meaning."""
     fired: list[RuleUse] = []
     after = []
-    for each in PASSES:
-        if each.meaning or not plain:
+    for pass_ in PASSES:
+        if pass_.meaning or not plain:
             log: list[RuleUse] = []
-            root = each.run(graph, root, log)
+            root = pass_.run(graph, root, log)
             fired += log
-            after.append((each, root, tuple(log)))
+            after.append((pass_, root, tuple(log)))
     return Optimized(root, tuple(fired), tuple(after))
 
 
@@ -68,9 +68,9 @@ def illegal(root: Node) -> list[str]:
 
 def _wrong(node: Node) -> Iterator[str]:
     inputs = node.step.inputs
-    for input_, each in node.paired():
-        if not each.port.fits(input_.ports):
-            yield f"{node.op} takes no {each.port.name} as {input_.name}"
+    for input_, input_node in node.paired():
+        if not input_node.port.fits(input_.ports):
+            yield f"{node.op} takes no {input_node.port.name} as {input_.name}"
     variadic = bool(inputs) and inputs[-1].variadic
     if len(node.given) > len(inputs) and not variadic:
         yield f"{node.op} has {len(node.given)} inputs"

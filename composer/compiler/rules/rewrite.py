@@ -49,13 +49,13 @@ class NodePattern:
             return None
         if self.inputs and len(self.inputs) != len(node.given):
             return None
-        found = {self.name: node} if self.name else {}
-        for wanted, inner in zip(self.inputs, node.given, strict=False):
-            deeper = wanted.match(inner)
+        named = {self.name: node} if self.name else {}
+        for pattern, inner in zip(self.inputs, node.given, strict=False):
+            deeper = pattern.match(inner)
             if deeper is None:
                 return None
-            found |= deeper
-        return found
+            named |= deeper
+        return named
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ class RewriteRule:
 
     def apply(self, graph: Graph, node: Node) -> Node | None:
         """Return what the node becomes, or None."""
-        found = self.pattern.match(node)
-        return None if found is None else self.rewrite(graph, node, **found)
+        named = self.pattern.match(node)
+        return None if named is None else self.rewrite(graph, node, **named)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +114,10 @@ class Pass:
         raise RuntimeError(f"the rules of the pass `{self.name}` undo each other")
 
     def _improved(self, graph: Graph, node: Node, log: list[RuleUse]) -> Node:
-        for each in self.by_op.get(node.op, ()):
-            better = each.apply(graph, node)
+        for rule_ in self.by_op.get(node.op, ()):
+            better = rule_.apply(graph, node)
             if better is not None and better is not node:
-                log.append(RuleUse(each, node, better))
+                log.append(RuleUse(rule_, node, better))
                 return better
         return node
 

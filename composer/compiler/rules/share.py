@@ -39,7 +39,7 @@ def lazy_members(graph: Graph, node: Node, fuse: Node) -> Node | None:
 
 
 @rule(pattern("generate", name="asked", temperature=0.0))
-def greedy_once(graph: Graph, node: Node, asked: Node) -> Node | None:
+def greedy_once(graph: Graph, node: Node, generate: Node) -> Node | None:
     """Greedy work with equal inputs is one node, done once; sampled work is not."""
-    del asked
+    del generate
     return graph.replaced(node, draw=0) if node.get("draw") and graph.occurs_again(node) else None

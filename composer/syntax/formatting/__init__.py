@@ -24,8 +24,8 @@ def notation(name: str) -> str:
 
 def formatted(file: File, to: str | None = None) -> str:
     """Write a recipe as canonical text, in its own notation or in another."""
-    own = notation(file.source.name)
-    return to_yaml(file) if (to or own) == "yaml" else to_ens(file)
+    source_notation = notation(file.source.name)
+    return to_yaml(file) if (to or source_notation) == "yaml" else to_ens(file)
 
 
 def to_ens(file: File) -> str:
@@ -34,17 +34,17 @@ def to_ens(file: File) -> str:
     from composer.syntax.formatting.ens_text import write
 
     as_written = notation(file.source.name) == "ens"
-    made = page(file, EnsStatements(as_written=as_written).item)
+    laid_out = page(file, EnsStatements(as_written=as_written).item)
     if not as_written:
-        _part_kinds(made)
+        _part_kinds(laid_out)
     rows: list[str] = []
-    for entry in made.entries:
+    for entry in laid_out.entries:
         for remark in entry.remarks:
             rows += [""] * remark.blank + [remark.text]
         rows += [""] * (entry.blank and bool(rows)) + entry.item.leading
         trailing = f"  {entry.item.trailing}" if entry.item.trailing else ""
         rows.append(write(entry.item.value, 0, 0) + trailing)
-    for remark in made.remarks:
+    for remark in laid_out.remarks:
         rows += [""] * remark.blank + [remark.text]
     return "\n".join([*rows, ""]) if rows else ""
 
@@ -54,10 +54,10 @@ def to_yaml(file: File) -> str:
     from composer.syntax.formatting.yaml_statements import item
     from composer.syntax.formatting.yaml_text import text
 
-    made = page(file, item)
+    laid_out = page(file, item)
     if notation(file.source.name) != "yaml":
-        _part_kinds(made)
-    return text(made)
+        _part_kinds(laid_out)
+    return text(laid_out)
 
 
 def same(file: File, other: File) -> bool:
@@ -70,8 +70,8 @@ def same(file: File, other: File) -> bool:
     return repr(file.statements).replace(NOTHING, "") == repr(other.statements).replace(NOTHING, "")
 
 
-def _part_kinds(made: Page) -> None:
+def _part_kinds(laid_out: Page) -> None:
     """Put a blank line where another kind of statement begins."""
-    for before, entry in pairwise(made.entries):
+    for before, entry in pairwise(laid_out.entries):
         if type(before.statement) is not type(entry.statement):
             entry.apart()

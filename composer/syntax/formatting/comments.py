@@ -71,7 +71,7 @@ def attach(comment: Comment, top: LayoutItem) -> None:
     path: Path = []
     item = top
     while (group := item.value.group) is not None and group.start <= comment.at < group.end:
-        at = bisect_right(group.items, comment.at, key=lambda each: each.start) - 1
+        at = bisect_right(group.items, comment.at, key=lambda item_: item_.start) - 1
         if at < 0 or comment.at >= group.items[at].end:
             _inside(comment, top, path, group, at)
             return

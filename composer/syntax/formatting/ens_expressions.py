@@ -100,8 +100,8 @@ class EnsExpressions:
             first = first.left
         operands.append((first, f" {sign}"))
         items = [
-            LayoutItem("", self.value(each, level + 1), *span(each.place), tail)
-            for each, tail in reversed(operands)
+            LayoutItem("", self.value(operand, level + 1), *span(operand.place), tail)
+            for operand, tail in reversed(operands)
         ]
         return level, LayoutValue("", LayoutGroup(Style.OPERATORS, items, *span(node.place)))
 
@@ -139,8 +139,8 @@ def after(text: str, value: LayoutValue) -> LayoutValue:
 def template(text: str) -> str:
     """Write a template; one of several lines begins on a new line, and is indented."""
     if "\n" in text and not text.startswith("\n"):
-        held = HELD_BACK.sub(lambda match: '\\"' * len(match[0]), text)
-        inside = "\n" + indent(held, "  ")
+        escaped = HELD_BACK.sub(lambda match: '\\"' * len(match[0]), text)
+        inside = "\n" + indent(escaped, "  ")
         if dedent(inside[1:]).replace('\\"', '"') == text and not inside.endswith("\\"):
             return f'"""{inside}"""'
     return templated(text)

@@ -102,9 +102,9 @@ def _commented(items: list[LayoutItem]) -> bool:
 def _join(group: LayoutGroup, indent: int, column: int) -> str:
     """Write the head of a `def` on one line if it has room there, then what it stands for."""
     head, body = group.items
-    written = write(head.value, indent, column, len(body.value.text))
-    column = len(written.rpartition("\n")[2]) + (0 if "\n" in written else column)
-    return written + write(body.value, indent, column)
+    head_text = write(head.value, indent, column, len(body.value.text))
+    column = len(head_text.rpartition("\n")[2]) + (0 if "\n" in head_text else column)
+    return head_text + write(body.value, indent, column)
 
 
 def _end(item: LayoutItem) -> str:

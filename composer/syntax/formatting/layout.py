@@ -73,8 +73,8 @@ class LayoutGroup:
     @property
     def commented(self) -> bool:
         """Whether a comment stands inside, so that the group cannot stay on one line."""
-        own = bool(self.dangling) or self.opening is not None
-        return own or any(item.leading or item.trailing is not None for item in self.items)
+        in_group = bool(self.dangling) or self.opening is not None
+        return in_group or any(item.leading or item.trailing is not None for item in self.items)
 
 
 @dataclass(eq=False, slots=True)
@@ -106,11 +106,11 @@ def span(place: Place | None) -> tuple[int, int]:
 def _flat_group(group: LayoutGroup) -> str | None:
     if group.commented:
         return None
-    written = []
+    texts = []
     for item in group.items:
         value = flat(item.value)
         if value is None:
             return None
-        written.append(item.lead + value + item.tail)
-    inside = SIGNS[group.style].join(written)
+        texts.append(item.lead + value + item.tail)
+    inside = SIGNS[group.style].join(texts)
     return f"{group.brackets[0]}{inside}{group.brackets[1]}" if group.brackets else inside

@@ -51,18 +51,20 @@ class Page:
 
 def page(file: File, item: Callable[[Statement], LayoutItem]) -> Page:
     """Lay out a file: every comment is put where it stood, or as near to it as can be."""
-    made = Page([StatementEntry(each, item(each)) for each in file.statements], [])
-    if all(each.place is not None for each in file.statements):
-        _Walk(file, made).walk()
-    return made
+    laid_out = Page(
+        [StatementEntry(statement, item(statement)) for statement in file.statements], []
+    )
+    if all(statement.place is not None for statement in file.statements):
+        _Walk(file, laid_out).walk()
+    return laid_out
 
 
 class _Walk:
     """Goes through statements and comments in the order of the source."""
 
-    def __init__(self, file: File, made: Page) -> None:
+    def __init__(self, file: File, page: Page) -> None:
         self.text = file.source.text
-        self.made = made
+        self.made = page
         flows = _flows(file)
         self.comments = [Comment.of(place, text, flows) for place, text in file.comments]
         self.end = 0

@@ -93,7 +93,9 @@ def written(node: Expr) -> LayoutValue:
 
 
 def _positions(run: list[Argument], depth: int) -> LayoutValue:
-    items = [LayoutItem("", expression(each.value, depth), *span(each.place)) for each in run]
+    items = [
+        LayoutItem("", expression(argument.value, depth), *span(argument.place)) for argument in run
+    ]
     ends = span(run[0].place)[0], span(run[-1].place)[1]
     return LayoutValue("", LayoutGroup(Style.SEQUENCE, items, *ends, "[]"))
 

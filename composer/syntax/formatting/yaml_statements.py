@@ -72,7 +72,7 @@ def _use(use: Use) -> LayoutValue:
         end = span(use.file_place)[1]
         parts.append(LayoutItem("as: ", LayoutValue(plain(use.alias)), end, end))
     else:
-        names = [_imported(each) for each in use.names]
+        names = [_imported(name) for name in use.names]
         start, end = span(use.names[0].place)[0], span(use.names[-1].place)[1]
         value = LayoutValue("", LayoutGroup(Style.SEQUENCE, names, start, end, "[]"))
         parts.append(LayoutItem("names: ", value, start, end))
@@ -100,7 +100,7 @@ def _type(param: Param) -> str:
 def _def(define: Def) -> LayoutValue:
     parts = []
     if define.parameters:
-        names = [_parameter(each) for each in define.parameters]
+        names = [_parameter(parameter) for parameter in define.parameters]
         ends = span(define.parameters[0].place)[0], span(define.parameters[-1].place)[1]
         value = LayoutValue("", LayoutGroup(Style.SEQUENCE, names, *ends, "[]"))
         parts.append(LayoutItem("parameters: ", value, *ends))

@@ -35,8 +35,8 @@ def settle(item: LayoutItem, indent: int, mark: str) -> None:
     group = item.value.group
     if group is not None:
         inner = DASH if group.style is Style.SEQUENCE else ""
-        for each in group.items:
-            settle(each, indent + STEP, inner)
+        for inner_item in group.items:
+            settle(inner_item, indent + STEP, inner)
         carrier = group.items[-1] if group.items else item
         carrier.leading += group.dangling
         item.leading += [group.opening] if group.opening else []
@@ -55,12 +55,12 @@ def _runs(entries: list[StatementEntry]) -> Iterator[list[StatementEntry]]:
         run: list[StatementEntry] = []
         names: set[str] = set()
         for entry in same:
-            own = name(entry.statement)
-            if run and (own is None or own in names or name(run[-1].statement) is None):
+            key = name(entry.statement)
+            if run and (key is None or key in names or name(run[-1].statement) is None):
                 yield run
                 run, names = [], set()
             run.append(entry)
-            names |= {own} if own else set()
+            names |= {key} if key else set()
         yield run
 
 
@@ -141,5 +141,5 @@ def _remarks(remarks: list[LineComment], indent: int) -> Iterator[str]:
 
 
 def _comments(texts: list[str], indent: int) -> Iterator[str]:
-    for each in texts:
-        yield " " * indent + comment(each)
+    for text in texts:
+        yield " " * indent + comment(text)

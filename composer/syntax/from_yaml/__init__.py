@@ -43,25 +43,25 @@ def parse_yaml(source: Source) -> tuple[File, list[Diagnostic]]:
     return File(source, tuple(_shallow(statements.made, mistakes)), tuple(comments)), mistakes
 
 
-def _shallow(made: list[Statement], mistakes: list[Diagnostic]) -> Iterator[Statement]:
+def _shallow(statements: list[Statement], mistakes: list[Diagnostic]) -> Iterator[Statement]:
     """Give the statements that do not nest too deep."""
-    for each in made:
+    for statement in statements:
         try:
-            refuse_depth(each)
+            refuse_depth(statement)
         except Mistakes as error:
             mistakes += error.diagnostics
         else:
-            yield each
+            yield statement
 
 
 def _read(root: Node, statements: YamlStatements) -> list[Diagnostic]:
     """Read all keys, each of which may be wrong by itself."""
     try:
         for part in _parts(root):
-            seen: dict[str, Place] = {}
+            keys: dict[str, Place] = {}
             for key, node in part.entries:
                 try:
-                    _entry(key, node, seen, statements)
+                    _entry(key, node, keys, statements)
                 except Mistakes as error:
                     statements.mistakes += error.diagnostics
     except Mistakes as error:
@@ -79,20 +79,20 @@ def _parts(root: Node) -> Iterator[YamlMapping]:
         yield part
 
 
-def _entry(key: Node, node: Node, seen: dict[str, Place], statements: YamlStatements) -> None:
+def _entry(key: Node, node: Node, keys: dict[str, Place], statements: YamlStatements) -> None:
     name = named(key, "a key", free=True)
     if name not in statements.kinds:
         raise Mistakes([_unknown(name, key.place, statements)])
-    if name in seen:
+    if name in keys:
         help_ = "put both under one key, or write the recipe as a list of mappings"
-        raise twice(name, key.place, seen[name], help_)
-    seen[name] = key.place
+        raise twice(name, key.place, keys[name], help_)
+    keys[name] = key.place
     statements.read(name, key.place, node)
 
 
 def _unknown(name: str, place: Place, statements: YamlStatements) -> Diagnostic:
-    meant = ELSEWHERE.get(name.lower())
-    help_ = f"did you mean `{meant}`?" if meant else ABSENT.get(name.lower(), "")
+    keyword = ELSEWHERE.get(name.lower())
+    help_ = f"did you mean `{keyword}`?" if keyword else ABSENT.get(name.lower(), "")
     if name == "return":
         help_ = "did you mean `answer`?"
     return Diagnostic(
@@ -105,9 +105,9 @@ def _unknown(name: str, place: Place, statements: YamlStatements) -> Diagnostic:
 
 def _refuse_conflict(source: Source) -> None:
     """Refuse the markers of a merge, before they are taken for anything else."""
-    found = [
+    markers = [
         Lexeme("CONFLICT", match[0], Place(source, match.start(), match.end()))
         for match in CONFLICT.finditer(source.text)
     ]
-    if found:
-        raise Mistakes([conflict(found)])
+    if markers:
+        raise Mistakes([conflict(markers)])

@@ -100,7 +100,9 @@ class YamlExpressions:
             if name not in ("text", "template"):
                 raise
             hint = f"write a text as first argument in a list: `[{{{name}: ...}}]`"
-            raise Mistakes([replace(each, help=hint) for each in error.diagnostics]) from None
+            raise Mistakes(
+                [replace(diagnostic, help=hint) for diagnostic in error.diagnostics]
+            ) from None
 
     def _position(self, node: Node) -> Argument:
         return Argument(None, self.value(node), node.place, node.place)
@@ -172,8 +174,8 @@ def _refuse_trap(node: Scalar) -> None:
         raise Mistakes([Diagnostic("E102", "an expression is missing", node.place, help=help_)])
     if text in TRAPS:
         name = f", or `({text})` for a name" if text != "~" else ""
-        meant = MEANT.get(text.lower(), "none")
-        help_ = f'write `{meant}`, or `{{text: "{text}"}}` for the text{name}'
+        expression = MEANT.get(text.lower(), "none")
+        help_ = f'write `{expression}`, or `{{text: "{text}"}}` for the text{name}'
         message = f"`{text}` is a value for some YAML readers and a name for others"
         raise Mistakes([Diagnostic("E103", message, node.place, help=help_)])
     if text in RESERVED and text not in ("true", "false", "none"):

@@ -78,8 +78,8 @@ def unwritten(source: Source, at: int) -> Diagnostic:
 
 def no_character(source: Source) -> Diagnostic:
     """Point at the escape of a character that does not exist."""
-    found = (match for match in LONG.finditer(source.text) if int(match[1], 16) > sys.maxunicode)
-    match = next(found, None)
+    escapes = (match for match in LONG.finditer(source.text) if int(match[1], 16) > sys.maxunicode)
+    match = next(escapes, None)
     place = Place(source, match.start(), match.end()) if match else Place(source, 0, 1)
     return Diagnostic("E107", f"`{place.text}` is not an escape", place)
 
@@ -150,14 +150,14 @@ def _bracket(problem: YamlProblem) -> Diagnostic:
     text = problem.source.text
     opened = Place(problem.source, problem.began, problem.began + 1)
     opens = text[problem.began] if problem.began < len(text) else "["
-    wanted = {"[": "]", "{": "}"}.get(opens, "]")
+    closing = {"[": "]", "{": "}"}.get(opens, "]")
     if problem.found in ("]", "}"):
         note = (Note(opened, "opened here"),)
         message = f"`{opens}` is closed by `{problem.found}`"
-        return Diagnostic("E105", message, problem.place, f"a `{wanted}` is needed here", note)
-    fresh = problem.source.position(problem.at)[0] > problem.source.position(problem.began)[0]
-    if problem.at_end or fresh:
-        help_ = f"add `{wanted}` where it ends"
+        return Diagnostic("E105", message, problem.place, f"a `{closing}` is needed here", note)
+    on_new_line = problem.source.position(problem.at)[0] > problem.source.position(problem.began)[0]
+    if problem.at_end or on_new_line:
+        help_ = f"add `{closing}` where it ends"
         return Diagnostic("E104", f"`{opens}` is never closed", opened, help=help_)
     message = (
         "a comma is missing before this" if problem.found[0] != ":" else "there is one `:` too many"

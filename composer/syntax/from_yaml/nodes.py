@@ -151,7 +151,7 @@ class Document:
         bare = start.flow_style and text[begins : begins + 1] not in ("[", "{")
         end = event.end_mark.index
         if not start.flow_style or bare:
-            end = max((each.place.end for each in inside), default=begins)
+            end = max((child.place.end for child in inside), default=begins)
         else:
             self.flows.append((begins, end))
         place = self._place(begins, end)

@@ -36,10 +36,10 @@ def offsets(scalar: Scalar) -> list[int] | None:
     at = scalar.place.start + (quote in "\"'")
     if quote in "|>":
         at = text.find("\n", at) + 1
-    found: list[int] = []
+    places: list[int] = []
     for letter in scalar.value:
         if letter in BLANK:
-            found.append(min(at, end - 1))
+            places.append(min(at, end - 1))
             at += at < end and text[at] == letter
             continue
         while at < end and text[at] in BLANK:
@@ -47,6 +47,6 @@ def offsets(scalar: Scalar) -> list[int] | None:
         at += text[at : at + 2] == ESCAPED.get(quote, "\0") + letter
         if at >= end or text[at] != letter:
             return None
-        found.append(at)
+        places.append(at)
         at += 1
-    return found
+    return places

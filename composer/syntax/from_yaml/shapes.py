@@ -19,12 +19,12 @@ RESERVED = {*STATEMENTS.values(), *(word.lower() for word in WORDS)}
 
 def keyed(node: YamlMapping) -> Iterable[tuple[str, Place, Node]]:
     """Give the keys of a mapping, each of which has to be a name and stand once."""
-    seen: dict[str, Place] = {}
+    places: dict[str, Place] = {}
     for key, value in node.entries:
         name = named(key, "a key")
-        if name in seen:
-            raise twice(name, key.place, seen[name])
-        seen[name] = key.place
+        if name in places:
+            raise twice(name, key.place, places[name])
+        places[name] = key.place
         yield name, key.place, value
 
 
@@ -66,12 +66,12 @@ def fields(node: Node, what: str, known: tuple[str, ...], example: str) -> dict[
     """Read a mapping of which all keys are known."""
     if not isinstance(node, YamlMapping):
         raise misshapen(node.place, f"{what} must be a mapping, not {shape(node)}", example)
-    found = {}
+    values = {}
     for name, place, value in keyed(node):
         if name not in known:
             raise misshapen(place, f"{what} has no `{name}`", did_you_mean(name, known))
-        found[name] = value
-    return found
+        values[name] = value
+    return values
 
 
 def shape(node: Node) -> str:

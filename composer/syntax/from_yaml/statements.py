@@ -66,37 +66,41 @@ class YamlStatements:
             self.mistakes += error.diagnostics
 
     def _each(
-        self, node: Node, kind: str, example: str, one: Callable[[str, Place, Node], Statement]
+        self,
+        node: Node,
+        kind: str,
+        example: str,
+        read_statement: Callable[[str, Place, Node], Statement],
     ) -> None:
         """Read statements that stand under their names; each may be wrong by itself."""
         if not isinstance(node, YamlMapping):
             message = f"under `{kind}` there must be names, not {shape(node)}"
             raise misshapen(node.place, message, example)
         for name, place, value in keyed(node):
-            self._try(partial(one, name, place, value))
+            self._try(partial(read_statement, name, place, value))
 
-    def _try(self, one: Callable[[], Statement]) -> None:
+    def _try(self, read_statement: Callable[[], Statement]) -> None:
         try:
-            self.made.append(one())
+            self.made.append(read_statement())
         except Mistakes as error:
             self.mistakes += error.diagnostics
 
     def _uses(self, _: Place, node: Node) -> None:
-        for each in node.items if isinstance(node, YamlSequence) else (node,):
-            self._try(partial(self._use, each))
+        for item in node.items if isinstance(node, YamlSequence) else (node,):
+            self._try(partial(self._use, item))
 
     def _use(self, node: Node) -> Use:
-        found = fields(node, "a `use`", ("file", "names", "as"), USE)
-        if "file" not in found:
+        parts = fields(node, "a `use`", ("file", "names", "as"), USE)
+        if "file" not in parts:
             raise misshapen(node.place, "the file to use is missing", USE)
-        file = verbatim(found["file"], "the file to use")
-        if ("names" in found) == ("as" in found):
+        file = verbatim(parts["file"], "the file to use")
+        if ("names" in parts) == ("as" in parts):
             both = "use a file by names or as a whole, not both"
-            message = both if "as" in found else "the names to use from the file are missing"
+            message = both if "as" in parts else "the names to use from the file are missing"
             raise misshapen(node.place, message, USE)
-        names = self._names(found["names"]) if "names" in found else ()
-        alias = named(found["as"]) if "as" in found else None
-        return Use(file, names, alias, node.place, found["file"].place)
+        names = self._names(parts["names"]) if "names" in parts else ()
+        alias = named(parts["as"]) if "as" in parts else None
+        return Use(file, names, alias, node.place, parts["file"].place)
 
     def _names(self, node: Node) -> tuple[Imported, ...]:
         items = node.items if isinstance(node, YamlSequence) else (node,)
@@ -112,19 +116,19 @@ class YamlStatements:
         return Let(name, self.expressions.chain(node), place.to(node.place), place)
 
     def _param(self, name: str, place: Place, node: Node) -> Param:
-        found = fields(node, f"the param `{name}`", ("type", "value"), PARAM)
-        if "type" not in found:
+        parts = fields(node, f"the param `{name}`", ("type", "value"), PARAM)
+        if "type" not in parts:
             raise misshapen(node.place, f"the type of `{name}` is missing", PARAM)
-        typed = _typed(name, place, found["type"])
-        value = self.expressions.value(found["value"]) if "value" in found else None
+        typed = _typed(name, place, parts["type"])
+        value = self.expressions.value(parts["value"]) if "value" in parts else None
         return Param(name, typed.type, value, place.to(node.place), place)
 
     def _def(self, name: str, place: Place, node: Node) -> Def:
-        found = fields(node, f"the def `{name}`", ("parameters", "value"), DEF)
-        if "value" not in found:
+        parts = fields(node, f"the def `{name}`", ("parameters", "value"), DEF)
+        if "value" not in parts:
             raise misshapen(node.place, f"the value of `{name}` is missing", DEF)
-        parameters = self._parameters(found["parameters"]) if "parameters" in found else ()
-        value = self.expressions.chain(found["value"])
+        parameters = self._parameters(parts["parameters"]) if "parameters" in parts else ()
+        value = self.expressions.chain(parts["value"])
         return Def(name, parameters, value, place.to(node.place), place)
 
     def _parameters(self, node: Node) -> tuple[Parameter, ...]:
@@ -141,8 +145,8 @@ class YamlStatements:
 
     def _defaults(self, place: Place, node: Node) -> None:
         if isinstance(node, YamlSequence):
-            for each in node.items:
-                self.read("default", each.place, each)
+            for item in node.items:
+                self.read("default", item.place, item)
             return
         if isinstance(node, YamlMapping):
             for name, at, inside in keyed(node):

@@ -19,12 +19,12 @@ SIGNS = {"RPAR": ")", "RSQB": "]"}
 
 def mismatched(opening: Lexeme, closing: Lexeme) -> Diagnostic:
     """Point at a bracket and at the one of another kind that closes it."""
-    wanted = SIGNS[OPENS[opening.type]]
+    closing_sign = SIGNS[OPENS[opening.type]]
     return Diagnostic(
         "E105",
         f"`{opening.text}` is closed by `{closing.text}`",
         closing.place,
-        f"a `{wanted}` is needed here",
+        f"a `{closing_sign}` is needed here",
         (Note(opening.place, "opened here"),),
         f"close what `{opening.text}` opened before `{closing.text}`",
     )
@@ -33,14 +33,14 @@ def mismatched(opening: Lexeme, closing: Lexeme) -> Diagnostic:
 def unclosed(opened: list[Lexeme]) -> Diagnostic:
     """Point at a bracket that is never closed, and at those around it."""
     *others, opening = opened
-    wanted = SIGNS[OPENS[opening.type]]
+    closing_sign = SIGNS[OPENS[opening.type]]
     return Diagnostic(
         "E104",
         f"`{opening.text}` is never closed",
         opening.place,
-        f"no `{wanted}` follows in this statement",
+        f"no `{closing_sign}` follows in this statement",
         tuple(Note(other.place, "not closed either") for other in others),
-        f"add `{wanted}` where it ends",
+        f"add `{closing_sign}` where it ends",
     )
 
 

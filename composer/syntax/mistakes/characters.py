@@ -177,12 +177,12 @@ def _bad_name(lexeme: Lexeme) -> Diagnostic:
     at = next(i for i, letter in enumerate(lexeme.text) if not letter.isascii())
     start = lexeme.place.start + at
     folded = unicodedata.normalize("NFKD", lexeme.text).encode("ascii", "ignore").decode()
-    kept = len(folded) == len(lexeme.text) and folded.isidentifier()
+    usable = len(folded) == len(lexeme.text) and folded.isidentifier()
     return Diagnostic(
         "E108",
         f"{_named(lexeme.text[at])} is not allowed in a name",
         Place(lexeme.place.source, start, start + 1),
-        help=f"write `{folded}`" if kept else "names consist of a to z, A to Z, 0 to 9 and `_`",
+        help=f"write `{folded}`" if usable else "names consist of a to z, A to Z, 0 to 9 and `_`",
     )
 
 

@@ -79,18 +79,18 @@ def loose_not(spot: ParseContext) -> Diagnostic:
 
 def operand(spot: ParseContext) -> Diagnostic:
     """Say where an expression is missing."""
-    before, found = spot.before, spot.lexeme
+    before, lexeme = spot.before, spot.lexeme
     if before is None:
-        return Diagnostic("E102", f"nothing is before {quoted(found)}", found.place)
+        return Diagnostic("E102", f"nothing is before {quoted(lexeme)}", lexeme.place)
     if spot.found == "COMMA" and before.type in ("COMMA", "LPAR", "LSQB"):
         return Diagnostic(
             "E110",
             f"nothing is between {quoted(before)} and `,`",
-            found.place,
+            lexeme.place,
             help="delete the comma, or add the missing item before it",
         )
-    if before.text == "-" and found.text == ">":
-        arrow = before.place.to(found.place)
+    if before.text == "-" and lexeme.text == ">":
+        arrow = before.place.to(lexeme.place)
         return Diagnostic(
             "E102",
             "`-` and `>` with a space between them are not an arrow",
@@ -98,21 +98,21 @@ def operand(spot: ParseContext) -> Diagnostic:
             help="write `->`",
         )
     if before.type == "LPAR" and spot.found == "RPAR":
-        return Diagnostic("E102", "these brackets are empty", before.place.to(found.place))
+        return Diagnostic("E102", "these brackets are empty", before.place.to(lexeme.place))
     what, help_ = f"an expression is missing after {quoted(before)}", ""
     if before.type in OPERATORS:
         help_ = f"add an expression there, or delete {quoted(before)}"
     if spot.found in OPERATORS:
-        what = f"an expression is missing between {quoted(before)} and {quoted(found)}"
+        what = f"an expression is missing between {quoted(before)} and {quoted(lexeme)}"
         return Diagnostic(
-            "E102", what, found.place, "an expression is needed before this", help=help_
+            "E102", what, lexeme.place, "an expression is needed before this", help=help_
         )
     return Diagnostic("E102", what, before.place, "nothing follows", help=help_)
 
 
 def between(spot: ParseContext) -> Diagnostic:
     """Say what is missing between two operands in a row."""
-    before, found = spot.before, spot.lexeme
+    before, lexeme = spot.before, spot.lexeme
     if before is None:
         return out_of_place(spot)
     if spot.touches and spot.found in ("LPAR", "LSQB"):
@@ -120,15 +120,15 @@ def between(spot: ParseContext) -> Diagnostic:
     if spot.within in ("call", "bank", "names", "parameters"):
         return Diagnostic(
             "E110",
-            f"a comma is missing between {quoted(before)} and {quoted(found)}",
-            found.place,
+            f"a comma is missing between {quoted(before)} and {quoted(lexeme)}",
+            lexeme.place,
             "a `,` is needed before this",
             (Note(before.place, "after this"),),
         )
     two = "these brackets contain two expressions" if spot.within else "two expressions on one line"
     help_ = "pass the first on with `->`, or write both as a bank: `[a, b]`"
     note = Note(before.place, "the first ends here")
-    return Diagnostic("E111", two, found.place, "the second begins here", (note,), help_)
+    return Diagnostic("E111", two, lexeme.place, "the second begins here", (note,), help_)
 
 
 def stray_comma(spot: ParseContext) -> Diagnostic:

@@ -54,20 +54,20 @@ TYPES = {"NUMBER": "float", "STRING": "str", "TRUE": "bool", "FALSE": "bool", "L
 
 def reserved(spot: ParseContext) -> Diagnostic:
     """Refuse a reserved word as a name."""
-    taken = spot.lexeme
+    word = spot.lexeme
     if spot.found in ("EQUAL", "COLON") and spot.before:
-        taken = spot.before
+        word = spot.before
     elif spot.found not in STATEMENTS and spot.previous in STATEMENTS and spot.at > 1:
         return out_of_place(spot)
     is_name = spot.previous in ("LET", "MODEL", "PARAM", "DEF", "AS") or spot.within
-    help_ = f"choose another name, such as `{taken.text}_`"
+    help_ = f"choose another name, such as `{word.text}_`"
     if spot.within == "call":
         help_ = "no option of a step has this name"
-    what = "cannot be a name" if is_name or taken is spot.before else "begins a statement"
+    what = "cannot be a name" if is_name or word is spot.before else "begins a statement"
     return Diagnostic(
         "E114",
-        f"`{taken.text}` is a reserved word and {what}",
-        taken.place,
+        f"`{word.text}` is a reserved word and {what}",
+        word.place,
         help=help_ if what.endswith("name") else "",
     )
 
@@ -91,10 +91,10 @@ def unknown(spot: ParseContext) -> Diagnostic:
     if first.text.lower() in ABSENT:
         help_ = ABSENT[first.text.lower()]
     else:
-        meant = ELSEWHERE.get(first.text.lower()) or nearest(first.text, STATEMENTS.values())
-        if not meant:
+        keyword = ELSEWHERE.get(first.text.lower()) or nearest(first.text, STATEMENTS.values())
+        if not keyword:
             return between(spot)
-        help_ = f"did you mean `{meant}`?"
+        help_ = f"did you mean `{keyword}`?"
     return Diagnostic("E115", f"unknown statement `{first.text}`", first.place, help=help_)
 
 

@@ -40,8 +40,8 @@ def _stated(*heads: str) -> Callable[[ParseContext], bool]:
 
     def fits(spot: ParseContext) -> bool:
         equal = any(lexeme.type == "EQUAL" for lexeme in spot.statement[: spot.at])
-        own = "DEF" in heads or not spot.within or spot.within == "type"
-        return spot.head.type in heads and own and (not equal or spot.within == "parameters")
+        in_head = "DEF" in heads or not spot.within or spot.within == "type"
+        return spot.head.type in heads and in_head and (not equal or spot.within == "parameters")
 
     return fits
 
