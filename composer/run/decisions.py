@@ -8,7 +8,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph import QUERY, topological
+from composer.compiler.graph import topological
 from composer.methods.estimators.base import Learned, asked_of
 from composer.methods.estimators.values import Choice
 from composer.methods.policies.base import Policy
@@ -81,10 +81,10 @@ async def decide(program: Program, route: Node, queries: Sequence[Query]) -> lis
             f"answer of {program.ids[late]}"
         )
         raise Failure("E712", said, "evaluate the recipe without `--route-only`")
-    if route.inputs[0].op != QUERY or not route.step.asks:
+    if not route.inputs[0].is_query or not route.step.asks:
         return list(await asyncio.gather(*(_walked(program, route, each) for each in queries)))
     models = await _models(program, route)
-    told = await _known(program, route, models[: len(route.given) - 1], queries)
+    told = await _known(program, route, models[: len(route.direct_inputs) - 1], queries)
     pairs = zip(queries, told, strict=True)
     return [await _told(program, route, (query, *models), each) for query, each in pairs]
 

@@ -12,7 +12,7 @@ import inspect
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
-from composer.compiler.graph import QUERY, Node, topological
+from composer.compiler.graph import Node, topological
 from composer.compiler.graph.site import count_of
 from composer.run.asker import RunAsker
 from composer.run.timeouts import ended, within
@@ -66,7 +66,7 @@ class Program:
         self.served = {node: tuple(_served(node, self.ids)) for node in self.ids}
         moving: set[Node] = set()
         for node in topological(self.root):
-            if node.op == QUERY or any(each in moving for each in node.inputs):
+            if node.is_query or any(each in moving for each in node.inputs):
                 moving.add(node)
         self.fixed = frozenset(node for node in self.ids if node not in moving)
 
@@ -97,7 +97,7 @@ class Walk:
 
     async def value(self, node: Node) -> Value:
         """Return a node's value. It is worked out once, as long as somebody waits for it."""
-        if node.op == QUERY:
+        if node.is_query:
             return self.query
         if node in self.program.constants:
             return self.program.constants[node]
@@ -138,7 +138,7 @@ class Walk:
 
     def _is_open(self, node: Node) -> bool:
         """Say whether a node's value may have to be waited for."""
-        return node.op != QUERY and node not in self.program.constants
+        return not node.is_query and node not in self.program.constants
 
     async def _given(self, name: str, input_: Input, node: Node) -> Argument:
         if input_.role is Role.LATER:
@@ -238,7 +238,7 @@ def _begun(node: Node) -> dict[str, object]:
 
 def _served(node: Node, ids: Mapping[Node, str]) -> Iterator[tuple[str, Input, Node]]:
     """Yield the inputs of a node as they are named, with the inputs of the step they serve."""
-    if node.op == QUERY:
+    if node.is_query:
         return
     names = node.get("names") if node.step.gathers else [_name(e, ids) for e in node.inputs]
     for name, (input_, each) in zip(names, node.paired(), strict=True):
@@ -267,4 +267,4 @@ def _brief(value: Value) -> str | None:
 
 def can_stream(root: Node) -> bool:
     """Say whether a recipe's answer comes piece by piece."""
-    return root.op != QUERY and root.step.streams and root.port is Port.TEXT
+    return not root.is_query and root.step.streams and root.port is Port.TEXT

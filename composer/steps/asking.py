@@ -51,7 +51,7 @@ def model(*, declaration: Declaration, name: str, timeout: Seconds | None = None
 @step(
     needs=Capability.TEXT,
     hidden=("draw", "max_length"),
-    told=("max_length",),
+    set_by_rules=("max_length",),
     streams=True,
     absorbs="model",
     alone=True,
@@ -101,7 +101,7 @@ async def generate(
     paper="arXiv:2203.11171",
     needs=Capability.TEXT,
     hidden=("draw", "max_length"),
-    told=("max_length",),
+    set_by_rules=("max_length",),
     alone=True,
 )
 async def sample(

@@ -82,8 +82,8 @@ class Traits:
 
     Of how it is written and shown: `hidden` names options that only the compiler sets; a step with
     `sign` is written by that sign of the language and not by name, and has options of its own only
-    where `defaulted` says that `default` may set them. A picture shows the options
-    `shown` even where a recipe leaves them alone, and `told` are hidden ones that a rule may set;
+    where `defaulted` says that `default` may set them. A picture shows the options `shown` even
+    where a recipe does not set them, and the hidden ones `set_by_rules` where a rule has set them;
     it draws the input `absorbs` as one with the step, a line from an input with its label, and a
     step that is `lines` as nothing else than the lines from its branches.
     """
@@ -103,7 +103,7 @@ class Traits:
     defaulted: bool = False
     hidden: Collection[str] = ()
     shown: Collection[str] = ()
-    told: Collection[str] = ()
+    set_by_rules: Collection[str] = ()
     absorbs: str = ""
     labels: Mapping[str, str] = field(default_factory=dict)
     lines: bool = False

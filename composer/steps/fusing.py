@@ -47,7 +47,7 @@ WHOLE_ANSWERS = (
     here=True,
     formula=True,
     hidden=("together", "lazy", "names"),
-    told=("together",),
+    set_by_rules=("together",),
 )
 def token_fuse(
     *members: Model,

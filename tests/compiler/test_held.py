@@ -31,8 +31,8 @@ def models(zoo):
 
 def test_a_model_inside_a_rule_is_an_input_of_the_cascade(graph, models):
     cascade = graph(judged("P"), models=models).answer
-    assert [each.title for each in cascade.held] == ["P"]
-    assert [each.op for each in cascade.given] == ["query", "generate", "generate"]
+    assert [each.title for each in cascade.option_models] == ["P"]
+    assert [each.op for each in cascade.direct_inputs] == ["query", "generate", "generate"]
 
 
 def test_the_plan_lists_it_and_names_it_in_the_rule(load, models):
@@ -67,7 +67,7 @@ def test_a_rule_that_has_a_name_holds_its_model(says, models):
 
 def test_a_model_that_stands_twice_is_one_input(graph, models):
     twice = judged("P", "{0} >= 0.5 and {0} <= 1 and verified(by = Q) < 2")
-    assert [each.title for each in graph(twice, models=models).answer.held] == ["P", "Q"]
+    assert [each.title for each in graph(twice, models=models).answer.option_models] == ["P", "Q"]
 
 
 def test_it_is_asked_only_where_its_term_decides_and_costs_then(calls, models):
@@ -127,7 +127,7 @@ def test_the_rules_keep_what_is_held(graph, models):
     compiled = graph(f"[{judged('token_fuse(P, Q, weights = [1, 0])')}]", models=models)
     optimized = optimize(compiled.graph, compiled.answer)
     assert illegal(optimized.root) == []
-    assert [each.op for each in optimized.root.held] == ["token_fuse"]
+    assert [each.op for each in optimized.root.option_models] == ["token_fuse"]
 
 
 def test_a_fingerprint_knows_the_template_to_its_end(graph, models):

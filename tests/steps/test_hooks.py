@@ -30,9 +30,9 @@ def test_a_step_is_called_like_the_function_it_was_made_from(text):
 def test_what_a_step_declares_names_its_own_options_and_inputs(name):
     each = STEPS[name]
     options, inputs = set(each.options.model_fields), {one.name for one in each.inputs}
-    assert {*each.hidden, *each.told, *each.hooks.settles} <= options
+    assert {*each.hidden, *each.set_by_rules, *each.hooks.settles} <= options
     assert set(each.shown) <= set(each.public_options)
-    assert set(each.told) <= set(each.hidden)
+    assert set(each.set_by_rules) <= set(each.hidden)
     assert {*each.labels, *filter(None, [each.absorbs])} <= inputs
 
 

@@ -75,7 +75,7 @@ def names_of(node: Node) -> tuple[str, ...]:
     names = node.values().get("names")
     if names:
         return tuple(names)
-    return tuple(member.title for member in node.given if member.declaration is not None)
+    return tuple(member.title for member in node.direct_inputs if member.declaration is not None)
 
 
 def replace_trainable(value: object, change: Callable[[Trainable], Trainable]) -> object:

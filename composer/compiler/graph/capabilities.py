@@ -29,7 +29,7 @@ def card_of(graph: Graph, node: Node) -> Card:
 
 def capabilities(graph: Graph, model: Node) -> Capability:
     """Return what a model, or several fused into one, can do."""
-    model = model.bare
+    model = model.underlying
     if model.is_checkpoint:
         return card_of(graph, model).capabilities
     assert model.step.fuses is not None

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.backends import ModelError
-from composer.compiler.graph.node import QUERY, Node, topological
+from composer.compiler.graph.node import Node, topological
 from composer.compiler.graph.site import GraphFacts, NodeSite, UnreadableModelError
 from composer.diagnostics import Diagnostic, Note
 from composer.methods.template import Template, names_in
@@ -39,10 +39,10 @@ def check_steps(ctx: Context, answer: Node | None) -> None:
     """Check every model's folder or file, and every step by what it declares."""
     facts = GraphFacts(ctx.graph, {node for node in ctx.declared if _readable(ctx, node)})
     for node in topological(answer) if answer is not None else ():
-        if node.op == QUERY:
+        if node.is_query:
             continue
         site = facts.learn(node)
-        if facts.readable((*(model.node for model in site.models), *node.held)):
+        if facts.readable((*(model.node for model in site.models), *node.option_models)):
             _say(ctx, node, _needs(site))
             _say(ctx, node, _unused(site))
             for check in node.step.hooks.checks:
@@ -83,7 +83,7 @@ def _needs(site: NodeSite) -> Iterator[Complaint]:
     for model in site.models:
         lacks = list(site.lacks(model, site.node.step.needs))
         yield from lacks or (_elsewhere(site, model) if site.node.step.here else ())
-    for option, model, needed in site.held:
+    for option, model, needed in site.option_models:
         yield from (replace(complaint, about=option) for complaint in site.lacks(model, needed))
 
 
@@ -92,7 +92,7 @@ def _unused(site: NodeSite) -> Iterator[Complaint]:
     if site.port is Port.MODEL:
         return
     for model in site.models:
-        if site.node.step.alone and model.node.bare.is_checkpoint:
+        if site.node.step.alone and model.node.underlying.is_checkpoint:
             continue
         for leaf in model.leaves:
             processing = leaf.own_processing
@@ -142,7 +142,7 @@ def _say_problem(ctx: Context, node: Node, problem: SpecProblem) -> None:
     """Record what is wrong with a model: at the member that it is about, or at the model."""
     place = named = ctx.graph.places.get(node)
     if problem.member is not None:
-        place = ctx.graph.places.get(node.inputs[problem.member].bare, place)
+        place = ctx.graph.places.get(node.inputs[problem.member].underlying, place)
     notes = (Note(named, problem.note),) if named and problem.note and named != place else ()
     ctx.say(problem.code, problem.message, place, problem.label, notes=notes, help=problem.help)
 

@@ -56,8 +56,8 @@ class Context:
     """The graph that is being made, the mistakes met so far, and what was already lowered.
 
     `lowering` is what lowers, in whatever file that is done. Expressions are known by their
-    identity here; `kept` holds them, so that none is taken for another one that lay at the same
-    address.
+    identity here; `lowered_expressions` keeps them alive, so that no address is
+    used twice.
     """
 
     loader: Loader
@@ -66,7 +66,7 @@ class Context:
     memo: dict[tuple[object, ...], Node | None] = field(default_factory=dict)
     active: set[Binding] = field(default_factory=set)
     draws: dict[tuple[int, int], int] = field(default_factory=dict)
-    kept: list[tree.Expr] = field(default_factory=list)
+    lowered_expressions: list[tree.Expr] = field(default_factory=list)
     depths: dict[Node, int] = field(default_factory=dict)
     declared: dict[Node, Place] = field(default_factory=dict)
 

@@ -59,7 +59,7 @@ async def expression(ctx: Context, request: AsStep) -> Node | None:
     """Lower an expression in step position: what it gives when a wire reaches it."""
     key = (id(request.expr), request.wire, request.scope)
     if key not in ctx.memo:
-        ctx.kept.append(request.expr)
+        ctx.lowered_expressions.append(request.expr)
         ctx.memo[key] = await _expression(ctx, request.expr, request.wire, request.scope)
     return ctx.memo[key]
 

@@ -37,7 +37,7 @@ async def member(ctx: Context, request: AsModel) -> Node | None:
     """Lower an expression where a model is wanted: a name, a fuse, or a prompt before one."""
     key = ("model", id(request.expr), request.scope)
     if key not in ctx.memo:
-        ctx.kept.append(request.expr)
+        ctx.lowered_expressions.append(request.expr)
         ctx.memo[key] = await _member(ctx, request.expr, request.scope)
     return ctx.memo[key]
 

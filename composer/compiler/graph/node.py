@@ -45,31 +45,36 @@ class Node:
         return f"Node({self.op}, {count} input{'' if count == 1 else 's'})"
 
     @property
+    def is_query(self) -> bool:
+        """Whether it is the one node that has no step: what the recipe is asked."""
+        return self.op == QUERY
+
+    @property
     def step(self) -> Step:
         """The step that this node is a use of."""
         return STEPS[self.op]
 
     @property
-    def given(self) -> tuple[Node, ...]:
+    def direct_inputs(self) -> tuple[Node, ...]:
         """The inputs but for the models that options hold."""
         return self.inputs[: len(self.inputs) - self.holds]
 
     @property
-    def held(self) -> tuple[Node, ...]:
+    def option_models(self) -> tuple[Node, ...]:
         """The models that options hold."""
         return self.inputs[len(self.inputs) - self.holds :]
 
     def paired(self) -> Iterator[tuple[Input, Node]]:
         """Yield each input node with the input of the step that it serves, or with its option."""
-        if self.op == QUERY:
+        if self.is_query:
             return
         inputs = self.step.inputs
-        for at, node in enumerate(self.given):
+        for at, node in enumerate(self.direct_inputs):
             yield inputs[min(at, len(inputs) - 1)], node
         if not self.holds:
             return
         holders = {node: option for option, node, _ in self.holders}
-        for node in self.held:
+        for node in self.option_models:
             yield Input(holders[node], Role.VALUE, frozenset({Port.MODEL})), node
 
     @property
@@ -77,14 +82,14 @@ class Node:
         """The options that hold models, with each model and what it must be able to do."""
         if self.options is not None and self.holds:
             for option, model, needed in option_models(self.options):
-                yield option, self.held[_place(model)], needed
+                yield option, self.option_models[_place(model)], needed
 
     def call(
         self, values: Sequence[Any], options: Mapping[str, Any]
     ) -> tuple[Sequence[Any], dict[str, Any]]:
         """Return what the step's function takes, by what its inputs came to and its options."""
-        at, named = len(self.given), dict(options)
-        if self.op != MODEL:
+        at, named = len(self.direct_inputs), dict(options)
+        if self.step.limited:
             named = {name: value for name, value in named.items() if name not in LIMITS}
         if self.holds:
 
@@ -102,7 +107,7 @@ class Node:
     @property
     def declaration(self) -> Declaration | None:
         """How a declared model is declared; None for whatever else."""
-        declaration: Declaration | None = self.get("declaration") if self.op == MODEL else None
+        declaration: Declaration | None = getattr(self.options, "declaration", None)
         return declaration
 
     @property
@@ -113,7 +118,7 @@ class Node:
     @property
     def is_checkpoint(self) -> bool:
         """Whether it is one set of weights: a declared model, or one derived from others."""
-        return self.op != QUERY and self.step.gives_checkpoint
+        return not self.is_query and self.step.gives_checkpoint
 
     @property
     def asks(self) -> Node | None:
@@ -121,7 +126,7 @@ class Node:
         return self.inputs[1] if self.op == GENERATE else None
 
     @property
-    def bare(self) -> Node:
+    def underlying(self) -> Node:
         """The model behind the prompts and weights before it."""
         node = self
         while node.step.passes_on:
@@ -134,7 +139,7 @@ class Node:
 
         Nothing, where these cannot be read: of that is spoken where the model is declared.
         """
-        declaration = self.bare.declaration if self.port is Port.MODEL else None
+        declaration = self.underlying.declaration if self.port is Port.MODEL else None
         try:
             return declaration.settings if isinstance(declaration, Local) else {}
         except ModelError:
@@ -155,7 +160,7 @@ class Node:
 
     def _tries_first(self) -> bool:
         """Say whether the first branch always runs: that of a step which is given no answer."""
-        if self.op == QUERY or not self.step.tries_first:
+        if self.is_query or not self.step.tries_first:
             return False
         return self.step.wire is None or self.inputs[0].port is Port.QUERY
 
@@ -172,9 +177,6 @@ class Node:
 
 QUERY = "query"
 """The op of the one node that has no step: what the recipe is asked."""
-
-MODEL = "model"
-"""The op of declared models, which have no inputs."""
 
 GENERATE = "generate"
 """The op of a model that is asked in step position: the query, then the model."""
@@ -240,7 +242,7 @@ class Graph:
         values = node.options
         if options and values is not None:
             values = values.model_copy(update=options)
-        all_inputs = node.inputs if inputs is None else (*inputs, *node.held)
+        all_inputs = node.inputs if inputs is None else (*inputs, *node.option_models)
         return self._again(node, all_inputs, values)
 
     def _again(self, node: Node, inputs: tuple[Node, ...], options: BaseModel | None) -> Node:

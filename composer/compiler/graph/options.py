@@ -87,7 +87,7 @@ def add_model_settings(
             stronger = "max_tokens" if name == "max_length" else name
             if stronger not in options.values:
                 options.values[name] = value
-                options.places[name] = ctx.declared[model.bare]
+                options.places[name] = ctx.declared[model.underlying]
 
 
 def _written(argument: tree.Argument, scope: Scope) -> Place:

@@ -13,7 +13,7 @@ from composer.compiler.graph.capabilities import (
     checkpoint_of,
     checkpoints_in,
 )
-from composer.compiler.graph.node import QUERY, Graph, Node, topological
+from composer.compiler.graph.node import Graph, Node, topological
 from composer.specs.declaration import LOGITS
 from composer.steps import Complaint, Site
 from composer.values import ModelError, Port
@@ -51,7 +51,7 @@ class GraphFacts:
         self.counts[node] = 1 if node.port is Port.TEXT else node.step.count(site)
         self.writers[node] = models if writes else self._handed_on(node)
         if node.step.votes or (
-            not writes and any(input_node in self.voted for input_node in node.given)
+            not writes and any(input_node in self.voted for input_node in node.direct_inputs)
         ):
             self.voted.add(node)
         return site
@@ -64,7 +64,7 @@ class GraphFacts:
         """Return who wrote what a step hands on; a query or a decision was written by nobody."""
         if node.port in (Port.QUERY, Port.DECISION):
             return ()
-        groups = [self.writers.get(input_node, ()) for input_node in node.given]
+        groups = [self.writers.get(input_node, ()) for input_node in node.direct_inputs]
         largest = max(groups, key=len, default=())
         everyone = dict.fromkeys(writer for group in [largest, *groups] for writer in group)
         return largest if len(everyone) == len(largest) else tuple(everyone)
@@ -74,7 +74,7 @@ def count_of(node: Node) -> int | None:
     """Return how many answers a node gives, if that is known."""
     facts = GraphFacts(Graph())
     for inner in topological(node):
-        if inner.op != QUERY:
+        if not inner.is_query:
             facts.learn(inner)
     return facts.counts[node]
 
@@ -104,7 +104,7 @@ class NodeSite(Site):
     @cached_property
     def inputs(self) -> tuple[NodeSite, ...]:
         """All that it is given, in order."""
-        return tuple(NodeSite(node, self.facts) for node in self.node.given)
+        return tuple(NodeSite(node, self.facts) for node in self.node.direct_inputs)
 
     @cached_property
     def models(self) -> tuple[NodeSite, ...]:
@@ -113,7 +113,7 @@ class NodeSite(Site):
         return tuple(site for site, (input_, _) in pairs if input_.is_model)
 
     @property
-    def held(self) -> Iterator[tuple[str, NodeSite, Capability]]:
+    def option_models(self) -> Iterator[tuple[str, NodeSite, Capability]]:
         """The models that its options hold: in which, and what each must be able to do."""
         for option, model, needed in self.node.holders:
             yield option, NodeSite(model, self.facts), needed

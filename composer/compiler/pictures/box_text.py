@@ -40,7 +40,7 @@ def _settled(node: Node) -> Iterator[str]:
     """Return what a rule settled: members in one pass, how a route weighs those of a fuse."""
     step, options = node.step, node.options
     assert options is not None
-    yield from (f"{name} = {short(node.get(name))}" for name in step.told if node.get(name))
+    yield from (f"{name} = {short(node.get(name))}" for name in step.set_by_rules if node.get(name))
     usual = step.settled(type(options).model_construct())
     for name, value in step.settled(options).items():
         if value != usual[name]:

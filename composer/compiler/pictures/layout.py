@@ -64,7 +64,7 @@ class Layout:
     down: bool
 
     def __post_init__(self) -> None:
-        edges_into = self.picture.given()
+        edges_into = self.picture.edges_into()
         boxes = self.picture.boxes
         self.faces = [sized_box(box, len(edges_into[box.id]), down=self.down) for box in boxes]
         self.layers: Layers = assign_layers(self.picture)

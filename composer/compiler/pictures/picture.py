@@ -71,7 +71,7 @@ class Picture:
         """Say whether the picture has so many layers that it is better drawn downwards."""
         return len(set(self.layers().values())) > WIDEST
 
-    def given(self) -> dict[str, list[Edge]]:
+    def edges_into(self) -> dict[str, list[Edge]]:
         """Return the lines into each box, in the order of its inputs."""
         edges: dict[str, list[Edge]] = {box.id: [] for box in self.boxes}
         for edge in self.edges:
@@ -81,7 +81,7 @@ class Picture:
     def layers(self) -> dict[str, int]:
         """Return the layer of each box: as late as the boxes that need it allow, from 0."""
         early = {box.id: 0 for box in self.boxes}
-        edges_into = self.given()
+        edges_into = self.edges_into()
         for box in self.boxes:
             early[box.id] = max((early[edge.source] + 1 for edge in edges_into[box.id]), default=0)
         late = dict.fromkeys(early, early[self.answer])

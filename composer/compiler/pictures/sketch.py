@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph import QUERY, Node, topological
+from composer.compiler.graph import Node, topological
 from composer.compiler.pictures.box_text import WEIGHTS, facts, weight
 from composer.compiler.pictures.picture import Box, Edge, MemberChip, Picture
 from composer.steps import Role
@@ -93,7 +93,7 @@ class _Sketch:
         """Draw one node, with what is inside of it."""
         parts = self.core(node)
         option_facts = [
-            fact for part in reversed(parts) if part.op != QUERY for fact in facts(part)
+            fact for part in reversed(parts) if not part.is_query for fact in facts(part)
         ]
         place = self.compiled.graph.places.get(node)
         return Box(
@@ -185,17 +185,17 @@ def _certain(root: Node) -> set[Node]:
 
 def _named_inputs(node: Node) -> list[tuple[Node, str]]:
     """Return a node's inputs, with the names of its branches."""
-    branches = node.lazy or node.given
+    branches = node.lazy or node.direct_inputs
     names = () if node.port is Port.DECISION else getattr(node.options, "names", ())
-    before = len(node.given) - len(branches)
+    before = len(node.direct_inputs) - len(branches)
     padded = ("",) * before + (tuple(names) if names else ("",) * len(branches))
     return list(zip(node.inputs, padded + ("",) * node.holds, strict=True))
 
 
 def _model_of(node: Node) -> Node | None:
     """Return the declared model that a node is, or that it is under a prompt of its own."""
-    bare = node.bare if node.port is Port.MODEL else node
-    return bare if bare.declaration is not None else None
+    underlying = node.underlying if node.port is Port.MODEL else node
+    return underlying if underlying.declaration is not None else None
 
 
 def _looks_at(node: Node, model: Node) -> bool:
@@ -210,7 +210,7 @@ def _absorbed(node: Node) -> Node | None:
 
 def _is_lines(node: Node) -> bool:
     """Say whether a step is drawn as the lines from its branches."""
-    return node.op != QUERY and node.step.lines
+    return not node.is_query and node.step.lines
 
 
 def _chip(member: Node, name: str, share: float | None) -> MemberChip:

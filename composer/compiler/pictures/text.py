@@ -51,7 +51,7 @@ class _Tree:
 
     def __post_init__(self) -> None:
         self.boxes = {box.id: box for box in self.picture.boxes}
-        self.given = self.picture.given()
+        self.edges_into = self.picture.edges_into()
 
     def rows(self) -> Iterator[Row]:
         """Draw the tree of the answer, then those that were too deep to hang in it."""
@@ -65,10 +65,10 @@ class _Tree:
         waiting: list[tuple[Edge | None, str, str, str, int]] = [(None, root, "", "", 0)]
         while waiting:
             edge, name, branch, under, depth = waiting.pop()
-            if name in self.drawn or (depth > DEEPEST and self.given[name]):
+            if name in self.drawn or (depth > DEEPEST and self.edges_into[name]):
                 yield self._elsewhere(name, branch, edge)
                 continue
-            box, edges = self.boxes[name], self.given[name]
+            box, edges = self.boxes[name], self.edges_into[name]
             self.drawn.add(name)
             yield name, branch + self._title(box, edge, edges), _said(box)
             waiting += self._below(edges, under, depth)
@@ -95,11 +95,13 @@ class _Tree:
         return f"{named}{one_line(box.title)}" + (f" {TAKES} {self._told(lone)}" if lone else "")
 
     def _is_told(self, edge: Edge) -> bool:
-        return not self.given[edge.source] or edge.source in self.drawn
+        return not self.edges_into[edge.source] or edge.source in self.drawn
 
     def _told(self, edge: Edge) -> str:
         box = self.boxes[edge.source]
-        return box.title if box.kind == "query" and not self.given[box.id] else f"{box.id} above"
+        return (
+            box.title if box.kind == "query" and not self.edges_into[box.id] else f"{box.id} above"
+        )
 
     def _elsewhere(self, name: str, branch: str, edge: Edge | None) -> Row:
         """Point to a box that has its tree above, or will have it below."""
@@ -109,7 +111,7 @@ class _Tree:
             return (
                 name,
                 f"{branch}{named}{one_line(box.title)}",
-                "as above" if self.given[name] else "",
+                "as above" if self.edges_into[name] else "",
             )
         if name not in self.later:
             self.later.append(name)

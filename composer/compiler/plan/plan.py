@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from composer.compiler.fits.learners import learners_of
-from composer.compiler.graph import QUERY, topological
+from composer.compiler.graph import topological
 from composer.compiler.graph.capabilities import card_of, checkpoint_of, checkpoints_in
 from composer.compiler.plan.option_text import declared_text, option_text
 from composer.compiler.plan.placement import devices as found_devices
@@ -283,7 +283,7 @@ def _step(compiled: Compiled, node: Node, ids: dict[Node, str]) -> PlannedStep:
         op=node.op,
         inputs=tuple(ids[input_node] for input_node in node.inputs),
         maybe=tuple(ids[n] for n, waits in zip(node.inputs, node.waits, strict=True) if waits),
-        options=tuple(_options(compiled, node)) if node.op != QUERY else (),
+        options=tuple(_options(compiled, node)) if not node.is_query else (),
         gives=node.port.name.lower(),
         place=_where(compiled, node),
     )
@@ -303,7 +303,7 @@ def _options(compiled: Compiled, node: Node) -> list[PlannedOption]:
         origin = _place_text(compiled.graph.origins.get(node, {}).get(name))
         text = option_text(value)
         out.append(PlannedOption(name=name, value=text, default=default, origin=origin))
-    set_by_rules = (name for name in node.step.told if node.get(name))
+    set_by_rules = (name for name in node.step.set_by_rules if node.get(name))
     out += [
         PlannedOption(name=n, value=option_text(node.get(n)), default=False) for n in set_by_rules
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph import QUERY, topological
+from composer.compiler.graph import topological
 from composer.compiler.rules.meaning import WIDEST
 from composer.compiler.rules.rewrite import pattern, rule
 from composer.methods import Constant, One, Uniform
@@ -27,7 +27,7 @@ def weightless_members(graph: Graph, node: Node, query: Node, fuse: Node) -> Nod
         return None
     slim = graph.replaced(
         fuse,
-        tuple(fuse.given[at] for at in indices),
+        tuple(fuse.direct_inputs[at] for at in indices),
         weights=tuple(weights[at] for at in indices),
         names=tuple(fuse.get("names")[at] for at in indices),
     )
@@ -95,7 +95,7 @@ def _may_abstain(node: Node) -> bool:
     """Say whether an answer from here may be none."""
     if node.declaration is not None:
         return node.declaration.may_abstain
-    return node.op != QUERY and node.step.may_abstain
+    return not node.is_query and node.step.may_abstain
 
 
 def _linear(vote: Node) -> bool:
@@ -129,12 +129,12 @@ def flat_fuses(graph: Graph, node: Node, query: Node, fuse: Node) -> Node | None
     for every token, so that it falls out.
     """
     members: list[tuple[Node, str, float]] = []
-    outer = fuse.get("weights") or (1.0,) * len(fuse.given)
-    for member, name, weight in zip(fuse.given, fuse.get("names"), outer, strict=True):
+    outer = fuse.get("weights") or (1.0,) * len(fuse.direct_inputs)
+    for member, name, weight in zip(fuse.direct_inputs, fuse.get("names"), outer, strict=True):
         members += _flat(fuse, member, name, weight)
-    if len(members) == len(fuse.given):
+    if len(members) == len(fuse.direct_inputs):
         return None
-    aligns = (inner.get("align") for inner in fuse.given if inner.step is fuse.step)
+    aligns = (inner.get("align") for inner in fuse.direct_inputs if inner.step is fuse.step)
     wide = (align for align in aligns if align.whole and not align.alike)
     flat = graph.replaced(
         fuse,
@@ -162,11 +162,11 @@ def _flat(outer: Node, member: Node, name: str, weight: float) -> list[tuple[Nod
     aligned = not (member.get("align").alike and outer.get("align").alike)
     if member.get("combine").signed and aligned:
         return [(member, name, weight)]
-    weights = member.get("weights") or (1.0,) * len(member.given)
+    weights = member.get("weights") or (1.0,) * len(member.direct_inputs)
     if outer.get("normalize") and not member.get("normalize") and sum(weights) != 1:
         return [(member, name, weight)]  # the outer one would divide by another sum
     total = sum(weights) if member.get("normalize") else 1.0
-    pairs = zip(member.given, member.get("names"), weights, strict=True)
+    pairs = zip(member.direct_inputs, member.get("names"), weights, strict=True)
     return [
         (inner_member, f"{name}.{inner}", weight * w / total) for inner_member, inner, w in pairs
     ]

@@ -62,9 +62,9 @@ def route_into_members(  # noqa: PLR0913 - what the pattern names
     if not fuse.step.weighed:
         return None
     names = fuse.get("names")
-    choice_facts = choices(fuse.given)
-    judges = route.given[len(route.given) - route.get("judges") :]
-    inputs = (query, *fuse.given, *judges)
+    choice_facts = choices(fuse.direct_inputs)
+    judges = route.direct_inputs[len(route.direct_inputs) - route.get("judges") :]
+    inputs = (query, *fuse.direct_inputs, *judges)
     inner = graph.replaced(route, inputs, names=names, fused=True, **choice_facts)
     weighed = graph.node("weigh", (fuse, inner), None, graph.places.get(fuse))
     return graph.replaced(branch, (query, weighed))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph import QUERY, topological
+from composer.compiler.graph import topological
 from composer.compiler.rules.flatten import (
     flat_fuses,
     flat_votes,
@@ -63,7 +63,7 @@ def optimize(graph: Graph, root: Node, *, plain: bool = False) -> Optimized:
 
 def illegal(root: Node) -> list[str]:
     """Return everything that is wrong with a graph; nothing, for a legal one."""
-    return [text for node in topological(root) if node.op != QUERY for text in _wrong(node)]
+    return [text for node in topological(root) if not node.is_query for text in _wrong(node)]
 
 
 def _wrong(node: Node) -> Iterator[str]:
@@ -72,12 +72,12 @@ def _wrong(node: Node) -> Iterator[str]:
         if not input_node.port.fits(input_.ports):
             yield f"{node.op} takes no {input_node.port.name} as {input_.name}"
     variadic = bool(inputs) and inputs[-1].variadic
-    if len(node.given) > len(inputs) and not variadic:
-        yield f"{node.op} has {len(node.given)} inputs"
+    if len(node.direct_inputs) > len(inputs) and not variadic:
+        yield f"{node.op} has {len(node.direct_inputs)} inputs"
     names = getattr(node.options, "names", None)
-    branches = len(node.lazy) if node.lazy else len(node.given)
+    branches = len(node.lazy) if node.lazy else len(node.direct_inputs)
     if names is not None and node.port is not Port.DECISION and len(names) != branches:
         yield f"{node.op} has {branches} branches, but {len(names)} names"
     weights = node.get("weights") if node.step.weighed else None
-    if weights is not None and len(weights) != len(node.given):
-        yield f"{node.op} has {len(node.given)} members, but {len(weights)} weights"
+    if weights is not None and len(weights) != len(node.direct_inputs):
+        yield f"{node.op} has {len(node.direct_inputs)} members, but {len(weights)} weights"

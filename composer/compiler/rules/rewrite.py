@@ -47,10 +47,10 @@ class NodePattern:
             return None
         if any(node.get(option) != value for option, value in self.options):
             return None
-        if self.inputs and len(self.inputs) != len(node.given):
+        if self.inputs and len(self.inputs) != len(node.direct_inputs):
             return None
         named = {self.name: node} if self.name else {}
-        for pattern, inner in zip(self.inputs, node.given, strict=False):
+        for pattern, inner in zip(self.inputs, node.direct_inputs, strict=False):
             deeper = pattern.match(inner)
             if deeper is None:
                 return None

@@ -38,7 +38,7 @@ def lazy_members(graph: Graph, node: Node, fuse: Node) -> Node | None:
     return None if node.get("gate") is None else graph.replaced(node, lazy=True)
 
 
-@rule(pattern("generate", name="asked", temperature=0.0))
+@rule(pattern("generate", name="generate", temperature=0.0))
 def greedy_once(graph: Graph, node: Node, generate: Node) -> Node | None:
     """Greedy work with equal inputs is one node, done once; sampled work is not."""
     del generate

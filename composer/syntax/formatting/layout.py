@@ -68,7 +68,7 @@ class LayoutGroup:
     brackets: str = ""
     opening: str | None = None
     dangling: list[str] = field(default_factory=list)
-    known: tuple[str | None] | None = None
+    flat_text: tuple[str | None] | None = None
 
     @property
     def commented(self) -> bool:
@@ -92,9 +92,9 @@ def flat(value: LayoutValue) -> str | None:
         return None
     if value.group is None:
         return value.text
-    if value.group.known is None:
-        value.group.known = (_flat_group(value.group),)
-    (inside,) = value.group.known
+    if value.group.flat_text is None:
+        value.group.flat_text = (_flat_group(value.group),)
+    (inside,) = value.group.flat_text
     return None if inside is None else value.text + inside
 
 

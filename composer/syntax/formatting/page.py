@@ -64,7 +64,7 @@ class _Walk:
 
     def __init__(self, file: File, page: Page) -> None:
         self.text = file.source.text
-        self.made = page
+        self.page = page
         flows = _flows(file)
         self.comments = [Comment.of(place, text, flows) for place, text in file.comments]
         self.end = 0
@@ -72,7 +72,7 @@ class _Walk:
 
     def walk(self) -> None:
         at = 0
-        for entry in self.made.entries:
+        for entry in self.page.entries:
             at = self._outside(at, entry.item.start, entry.remarks)
             entry.blank = self._blank(entry.item.start)
             self.end = entry.item.end
@@ -80,7 +80,7 @@ class _Walk:
                 attach(self.comments[at], entry.item)
                 at += 1
             self.before = entry
-        self._outside(at, len(self.text) + 1, self.made.remarks)
+        self._outside(at, len(self.text) + 1, self.page.remarks)
 
     def _outside(self, at: int, stop: int, remarks: list[LineComment]) -> int:
         """Take the comments up to a statement: one may stand behind the statement before."""

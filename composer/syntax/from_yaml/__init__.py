@@ -40,7 +40,7 @@ def parse_yaml(source: Source) -> tuple[File, list[Diagnostic]]:
         mistakes += _read(document.root, statements)
     comments = [*document.comments, *statements.expressions.comments]
     comments.sort(key=lambda comment: comment[0].start)
-    return File(source, tuple(_shallow(statements.made, mistakes)), tuple(comments)), mistakes
+    return File(source, tuple(_shallow(statements.statements, mistakes)), tuple(comments)), mistakes
 
 
 def _shallow(statements: list[Statement], mistakes: list[Diagnostic]) -> Iterator[Statement]:

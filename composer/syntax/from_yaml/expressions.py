@@ -141,7 +141,7 @@ def _is_branch(node: Node) -> bool:
 
 def _closed(node: Node) -> Node:
     """Refuse `[a, b: c]`, which means one thing to YAML and another in the other notation."""
-    if isinstance(node, YamlMapping) and node.bare:
+    if isinstance(node, YamlMapping) and node.unbraced:
         key = node.entries[0][0]
         name = key.value if isinstance(key, Scalar) else "f"
         help_ = (

@@ -26,7 +26,7 @@ class YamlProblem:
 
     def __init__(self, source: Source, error: MarkedYAMLError) -> None:
         self.source = source
-        self.said = str(error.problem)
+        self.problem = str(error.problem)
         self.within = str(error.context or "")
         mark = error.problem_mark or error.context_mark
         self.at: int = mark.index if mark else 0
@@ -38,7 +38,7 @@ class YamlProblem:
         return self.word(self.at)
 
     @property
-    def found(self) -> str:
+    def stopped_at(self) -> str:
         """The word or the sign that it stopped at, as text."""
         return self.place.text
 
@@ -63,8 +63,8 @@ class YamlProblem:
 def unreadable(source: Source, error: MarkedYAMLError) -> Diagnostic:
     """Put in words why a text is no YAML."""
     problem = YamlProblem(source, error)
-    for within, said, say in TABLE:
-        if within in problem.within and said in problem.said:
+    for within, phrase, say in TABLE:
+        if within in problem.within and phrase in problem.problem:
             return say(problem)
     return Diagnostic("E119", "this is not valid YAML", problem.place)
 
@@ -129,8 +129,8 @@ def _dash(problem: YamlProblem) -> Diagnostic:
 
 
 def _indent(problem: YamlProblem) -> Diagnostic:
-    if problem.found in ("]", "}"):
-        message = f"`{problem.found}` closes no bracket"
+    if problem.stopped_at in ("]", "}"):
+        message = f"`{problem.stopped_at}` closes no bracket"
         return Diagnostic(
             "E106", message, problem.place, help="delete it, or add the missing opening one"
         )
@@ -151,16 +151,18 @@ def _bracket(problem: YamlProblem) -> Diagnostic:
     opened = Place(problem.source, problem.began, problem.began + 1)
     opens = text[problem.began] if problem.began < len(text) else "["
     closing = {"[": "]", "{": "}"}.get(opens, "]")
-    if problem.found in ("]", "}"):
+    if problem.stopped_at in ("]", "}"):
         note = (Note(opened, "opened here"),)
-        message = f"`{opens}` is closed by `{problem.found}`"
+        message = f"`{opens}` is closed by `{problem.stopped_at}`"
         return Diagnostic("E105", message, problem.place, f"a `{closing}` is needed here", note)
     on_new_line = problem.source.position(problem.at)[0] > problem.source.position(problem.began)[0]
     if problem.at_end or on_new_line:
         help_ = f"add `{closing}` where it ends"
         return Diagnostic("E104", f"`{opens}` is never closed", opened, help=help_)
     message = (
-        "a comma is missing before this" if problem.found[0] != ":" else "there is one `:` too many"
+        "a comma is missing before this"
+        if problem.stopped_at[0] != ":"
+        else "there is one `:` too many"
     )
     help_ = f"{STRING_HELP}; separate the items of a list by commas"
     return Diagnostic(
@@ -169,7 +171,10 @@ def _bracket(problem: YamlProblem) -> Diagnostic:
 
 
 def _node(problem: YamlProblem) -> Diagnostic:
-    if problem.found.startswith(",") or problem.source.text[problem.at : problem.at + 1] == ",":
+    if (
+        problem.stopped_at.startswith(",")
+        or problem.source.text[problem.at : problem.at + 1] == ","
+    ):
         place = Place(problem.source, problem.at, problem.at + 1)
         help_ = "delete the comma, or add the missing item before it"
         return Diagnostic("E110", "nothing is before this comma", place, help=help_)

@@ -42,10 +42,10 @@ class YamlSequence:
 
 @dataclass(frozen=True, slots=True)
 class YamlMapping:
-    """Keys with values in their order; `bare` is `a: b` in a list's brackets without its own."""
+    """Keys with values in their order; `unbraced` is `a: b` in a list without braces of its own."""
 
     entries: tuple[tuple[Node, Node], ...]
-    bare: bool
+    unbraced: bool
     place: Place
 
 
@@ -148,9 +148,9 @@ class Document:
         start, inside = self._open.pop()
         begins = start.start_mark.index
         text = self.source.text
-        bare = start.flow_style and text[begins : begins + 1] not in ("[", "{")
+        unbraced = start.flow_style and text[begins : begins + 1] not in ("[", "{")
         end = event.end_mark.index
-        if not start.flow_style or bare:
+        if not start.flow_style or unbraced:
             end = max((child.place.end for child in inside), default=begins)
         else:
             self.flows.append((begins, end))
@@ -159,7 +159,7 @@ class Document:
             self._put(YamlSequence(tuple(inside), place))
         else:
             pairs = tuple(zip(inside[::2], inside[1::2], strict=True))
-            self._put(YamlMapping(pairs, bool(bare), place))
+            self._put(YamlMapping(pairs, bool(unbraced), place))
 
     def _put(self, node: Node) -> None:
         if self._open:

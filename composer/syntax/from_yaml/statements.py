@@ -46,13 +46,13 @@ class YamlStatements:
     def __init__(self) -> None:
         self.expressions = YamlExpressions()
         self.mistakes: list[Diagnostic] = []
-        self.made: list[Statement] = []
+        self.statements: list[Statement] = []
         self.kinds: dict[str, Callable[[Place, Node], None]] = {
             "use": self._uses,
-            "model": lambda _, node: self._each(node, "model", MODEL, self._model),
-            "param": lambda _, node: self._each(node, "param", PARAM, self._param),
-            "let": lambda _, node: self._each(node, "let", LET, self._let),
-            "def": lambda _, node: self._each(node, "def", DEF, self._def),
+            "model": lambda _, node: self._read_named(node, "model", MODEL, self._model),
+            "param": lambda _, node: self._read_named(node, "param", PARAM, self._param),
+            "let": lambda _, node: self._read_named(node, "let", LET, self._let),
+            "def": lambda _, node: self._read_named(node, "def", DEF, self._def),
             "default": self._defaults,
             "example": self._example,
             "answer": self._answer,
@@ -65,7 +65,7 @@ class YamlStatements:
         except Mistakes as error:
             self.mistakes += error.diagnostics
 
-    def _each(
+    def _read_named(
         self,
         node: Node,
         kind: str,
@@ -81,7 +81,7 @@ class YamlStatements:
 
     def _try(self, read_statement: Callable[[], Statement]) -> None:
         try:
-            self.made.append(read_statement())
+            self.statements.append(read_statement())
         except Mistakes as error:
             self.mistakes += error.diagnostics
 
@@ -153,7 +153,7 @@ class YamlStatements:
                 self._try(partial(self._default, name, at, inside))
             return
         call = _called(self.expressions.value(node), "a `default` must be a call", DEFAULT)
-        self.made.append(Default(call, place.to(node.place)))
+        self.statements.append(Default(call, place.to(node.place)))
 
     def _default(self, name: str, place: Place, inside: Node) -> Default:
         call = self.expressions.call(name, place, inside)
@@ -161,10 +161,10 @@ class YamlStatements:
 
     def _example(self, place: Place, node: Node) -> None:
         text = verbatim(node, "an `example`")
-        self.made.append(Example(text, place.to(node.place)))
+        self.statements.append(Example(text, place.to(node.place)))
 
     def _answer(self, place: Place, node: Node) -> None:
-        self.made.append(Answer(self.expressions.chain(node), place.to(node.place)))
+        self.statements.append(Answer(self.expressions.chain(node), place.to(node.place)))
 
 
 def _imported(node: Node) -> Imported:

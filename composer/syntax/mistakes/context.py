@@ -26,7 +26,7 @@ class ParseContext:
         self.opening, self.level = _level(statement[:at])
 
     @property
-    def found(self) -> str:
+    def kind(self) -> str:
         """The kind of the lexeme."""
         return END if self.ended else self.lexeme.type
 

@@ -52,18 +52,18 @@ ABSENT = {
 TYPES = {"NUMBER": "float", "STRING": "str", "TRUE": "bool", "FALSE": "bool", "LSQB": "list[str]"}
 
 
-def reserved(spot: ParseContext) -> Diagnostic:
+def reserved(context: ParseContext) -> Diagnostic:
     """Refuse a reserved word as a name."""
-    word = spot.lexeme
-    if spot.found in ("EQUAL", "COLON") and spot.before:
-        word = spot.before
-    elif spot.found not in STATEMENTS and spot.previous in STATEMENTS and spot.at > 1:
-        return out_of_place(spot)
-    is_name = spot.previous in ("LET", "MODEL", "PARAM", "DEF", "AS") or spot.within
+    word = context.lexeme
+    if context.kind in ("EQUAL", "COLON") and context.before:
+        word = context.before
+    elif context.kind not in STATEMENTS and context.previous in STATEMENTS and context.at > 1:
+        return out_of_place(context)
+    is_name = context.previous in ("LET", "MODEL", "PARAM", "DEF", "AS") or context.within
     help_ = f"choose another name, such as `{word.text}_`"
-    if spot.within == "call":
+    if context.within == "call":
         help_ = "no option of a step has this name"
-    what = "cannot be a name" if is_name or word is spot.before else "begins a statement"
+    what = "cannot be a name" if is_name or word is context.before else "begins a statement"
     return Diagnostic(
         "E114",
         f"`{word.text}` is a reserved word and {what}",
@@ -83,141 +83,145 @@ def misplaced(lexeme: Lexeme) -> Diagnostic:
     )
 
 
-def unknown(spot: ParseContext) -> Diagnostic:
+def unknown(context: ParseContext) -> Diagnostic:
     """Explain a line whose first word begins no statement."""
-    first = spot.head
-    if first.type != "NAME" or spot.found not in ("NAME", "STRING"):
-        return between(spot)
+    first = context.head
+    if first.type != "NAME" or context.kind not in ("NAME", "STRING"):
+        return between(context)
     if first.text.lower() in ABSENT:
         help_ = ABSENT[first.text.lower()]
     else:
         keyword = ELSEWHERE.get(first.text.lower()) or nearest(first.text, STATEMENTS.values())
         if not keyword:
-            return between(spot)
+            return between(context)
         help_ = f"did you mean `{keyword}`?"
     return Diagnostic("E115", f"unknown statement `{first.text}`", first.place, help=help_)
 
 
-def use(spot: ParseContext) -> Diagnostic:
+def use(context: ParseContext) -> Diagnostic:
     """Explain a `use` that is not finished."""
-    if spot.at == 1:
-        return _file(spot)
-    if spot.previous == "AS":
-        return _shape(spot, "a new name is missing after `as`")
-    if spot.within:
-        return _used(spot)
-    if spot.at == 2:
-        what = f"{quoted(spot.lexeme)} is not allowed after the name of the file"
-        return _shape(spot, "the names to use from the file are missing" if spot.ended else what)
-    if spot.found == "AS":
-        return _shape(spot, "use a file by names or as a whole, not both")
-    return between(spot)
+    if context.at == 1:
+        return _file(context)
+    if context.previous == "AS":
+        return _shape(context, "a new name is missing after `as`")
+    if context.within:
+        return _used(context)
+    if context.at == 2:
+        what = f"{quoted(context.lexeme)} is not allowed after the name of the file"
+        return _shape(
+            context, "the names to use from the file are missing" if context.ended else what
+        )
+    if context.kind == "AS":
+        return _shape(context, "use a file by names or as a whole, not both")
+    return between(context)
 
 
-def named(spot: ParseContext) -> Diagnostic:
+def named(context: ParseContext) -> Diagnostic:
     """Explain a `let` or a `model` that is not finished."""
-    head = spot.head.text
-    if spot.at == 1:
-        return _nameless(spot)
-    if spot.found == "LPAR" and head == "let":
-        help_ = (
-            f"define a step with parameters with `def`: `def {spot.statement[1].text}(...) = ...`"
-        )
-        return _shape(spot, "a `let` cannot have parameters", help_)
-    if spot.found == "COLON" and head == "let":
+    head = context.head.text
+    if context.at == 1:
+        return _nameless(context)
+    if context.kind == "LPAR" and head == "let":
+        help_ = f"define a step with parameters with `def`: `def {context.statement[1].text}(...) = ...`"
+        return _shape(context, "a `let` cannot have parameters", help_)
+    if context.kind == "COLON" and head == "let":
         return _shape(
-            spot, "a `let` cannot have a type", "only a `param` can have one: " + SHAPES["PARAM"]
+            context, "a `let` cannot have a type", "only a `param` can have one: " + SHAPES["PARAM"]
         )
-    return _no_equal(spot)
+    return _no_equal(context)
 
 
-def param(spot: ParseContext) -> Diagnostic:
+def param(context: ParseContext) -> Diagnostic:
     """Explain a `param` that is not finished."""
-    if spot.at == 1:
-        return _nameless(spot)
-    name = spot.statement[1].text
-    if spot.at == 2:
-        if spot.found in ("NAME", "MODEL"):
-            return _shape(spot, f"a `:` is missing between `{name}` and its type")
-        value = spot.following.type if spot.following else ""
-        kind = "int" if value == "NUMBER" and _whole(spot.following) else TYPES.get(value, "float")
-        help_ = f"write `param {name}: {kind} = ...`" if spot.found == "EQUAL" else ""
-        return _shape(spot, f"the type of `{name}` is missing", help_)
-    if spot.previous == "COLON":
-        return _shape(spot, "a type is missing after `:`")
-    if spot.within == "type":
+    if context.at == 1:
+        return _nameless(context)
+    name = context.statement[1].text
+    if context.at == 2:
+        if context.kind in ("NAME", "MODEL"):
+            return _shape(context, f"a `:` is missing between `{name}` and its type")
+        value = context.following.type if context.following else ""
+        kind = (
+            "int" if value == "NUMBER" and _whole(context.following) else TYPES.get(value, "float")
+        )
+        help_ = f"write `param {name}: {kind} = ...`" if context.kind == "EQUAL" else ""
+        return _shape(context, f"the type of `{name}` is missing", help_)
+    if context.previous == "COLON":
+        return _shape(context, "a type is missing after `:`")
+    if context.within == "type":
         return _shape(
-            spot,
+            context,
             "the type of a list must name the type of its items",
             "write for example `list[str]`",
         )
-    return _no_equal(spot)
+    return _no_equal(context)
 
 
-def define(spot: ParseContext) -> Diagnostic:
+def define(context: ParseContext) -> Diagnostic:
     """Explain a `def` that is not finished."""
-    if spot.at == 1:
-        return _nameless(spot)
-    name = spot.statement[1].text
-    if spot.at == 2:
-        help_ = f"write `let {name} = ...`, or `def {name}() = ...`" * (spot.found == "EQUAL")
-        return _shape(spot, f"the parameters of `{name}` are missing", help_)
-    if spot.within == "parameters":
-        return _parameter(spot)
-    return out_of_place(spot) if spot.within else _no_equal(spot)
+    if context.at == 1:
+        return _nameless(context)
+    name = context.statement[1].text
+    if context.at == 2:
+        help_ = f"write `let {name} = ...`, or `def {name}() = ...`" * (context.kind == "EQUAL")
+        return _shape(context, f"the parameters of `{name}` are missing", help_)
+    if context.within == "parameters":
+        return _parameter(context)
+    return out_of_place(context) if context.within else _no_equal(context)
 
 
-def example(spot: ParseContext) -> Diagnostic:
+def example(context: ParseContext) -> Diagnostic:
     """Explain an `example` that is no text."""
-    if spot.at == 1:
-        return _shape(spot, "an `example` must be a text in quotes")
-    return between(spot)
+    if context.at == 1:
+        return _shape(context, "an `example` must be a text in quotes")
+    return between(context)
 
 
-def default(spot: ParseContext) -> Diagnostic:
+def default(context: ParseContext) -> Diagnostic:
     """Explain a `default` that is no call."""
-    return _shape(spot, "a `default` must be a call of a step with its options")
+    return _shape(context, "a `default` must be a call of a step with its options")
 
 
-def _file(spot: ParseContext) -> Diagnostic:
-    help_ = f'write `use "{spot.lexeme.text}.ens" ...`' if spot.found == "NAME" else ""
-    return _shape(spot, "write the name of the file in quotes", help_)
+def _file(context: ParseContext) -> Diagnostic:
+    help_ = f'write `use "{context.lexeme.text}.ens" ...`' if context.kind == "NAME" else ""
+    return _shape(context, "write the name of the file in quotes", help_)
 
 
-def _used(spot: ParseContext) -> Diagnostic:
-    if spot.found == "NAME":
-        return between(spot)
-    if spot.found in ("COMMA", "RPAR"):
-        return operand(spot)
+def _used(context: ParseContext) -> Diagnostic:
+    if context.kind == "NAME":
+        return between(context)
+    if context.kind in ("COMMA", "RPAR"):
+        return operand(context)
     return _shape(
-        spot, "write names between these brackets, each with or without `as` and a new name"
+        context, "write names between these brackets, each with or without `as` and a new name"
     )
 
 
-def _parameter(spot: ParseContext) -> Diagnostic:
-    if spot.found == "COLON":
-        return _shape(spot, "a parameter cannot have a type", "write a default as `name = value`")
-    if spot.found == "NAME":
-        return between(spot)
-    if spot.found in ("COMMA", "RPAR"):
-        return operand(spot)
-    return _shape(spot, "a parameter must be a name, with or without a default")
+def _parameter(context: ParseContext) -> Diagnostic:
+    if context.kind == "COLON":
+        return _shape(
+            context, "a parameter cannot have a type", "write a default as `name = value`"
+        )
+    if context.kind == "NAME":
+        return between(context)
+    if context.kind in ("COMMA", "RPAR"):
+        return operand(context)
+    return _shape(context, "a parameter must be a name, with or without a default")
 
 
-def _nameless(spot: ParseContext) -> Diagnostic:
-    return _shape(spot, f"a name is missing after `{spot.head.text}`")
+def _nameless(context: ParseContext) -> Diagnostic:
+    return _shape(context, f"a name is missing after `{context.head.text}`")
 
 
-def _no_equal(spot: ParseContext) -> Diagnostic:
-    before = quoted(spot.before) if spot.before else "the name"
-    return _shape(spot, f"a `=` is missing after {before}")
+def _no_equal(context: ParseContext) -> Diagnostic:
+    before = quoted(context.before) if context.before else "the name"
+    return _shape(context, f"a `=` is missing after {before}")
 
 
 def _whole(lexeme: Lexeme | None) -> bool:
     return lexeme is not None and lexeme.text.isdigit()
 
 
-def _shape(spot: ParseContext, message: str, help_: str = "") -> Diagnostic:
+def _shape(context: ParseContext, message: str, help_: str = "") -> Diagnostic:
     """Say what is wrong, and how the statement looks."""
-    help_ = help_ or f"write it like {SHAPES[spot.head.type]}"
-    return Diagnostic("E115", message, spot.lexeme.place, help=help_)
+    help_ = help_ or f"write it like {SHAPES[context.head.type]}"
+    return Diagnostic("E115", message, context.lexeme.place, help=help_)
