@@ -63,7 +63,7 @@ def test_rising_numbers_stay_and_others_are_pooled():
 @pytest.mark.parametrize("seed", range(4))
 def test_no_two_boxes_overlap(made, seed, down):
     placed = Layout(made(50, scattered(50, 12, seed)), down).boxes()
-    areas = [(p.x, p.y, p.x + p.width, p.y + p.face.height) for p in placed]
+    areas = [(p.x, p.y, p.x + p.width, p.y + p.sized_box.height) for p in placed]
     for at, (left, top, right, bottom) in enumerate(areas):
         assert not any(
             left < r and x < right and top < b and y < bottom for x, y, r, b in areas[:at]
@@ -76,7 +76,7 @@ def test_everything_lies_within_the_picture(made, down):
     ends = (layout.breadth, layout.length) if down else (layout.length, layout.breadth)
     for placed in layout.boxes():
         assert -0.01 <= placed.x <= placed.x + placed.width <= ends[0] + 0.01
-        assert -0.01 <= placed.y <= placed.y + placed.face.height <= ends[1] + 0.01
+        assert -0.01 <= placed.y <= placed.y + placed.sized_box.height <= ends[1] + 0.01
 
 
 def test_a_chain_is_a_straight_line(made):
