@@ -122,7 +122,8 @@ def named(context: ParseContext) -> Diagnostic:
     if context.at == 1:
         return _nameless(context)
     if context.kind == "LPAR" and head == "let":
-        help_ = f"define a step with parameters with `def`: `def {context.statement[1].text}(...) = ...`"
+        name = context.statement[1].text
+        help_ = f"define a step with parameters with `def`: `def {name}(...) = ...`"
         return _shape(context, "a `let` cannot have parameters", help_)
     if context.kind == "COLON" and head == "let":
         return _shape(
