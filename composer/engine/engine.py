@@ -1,4 +1,9 @@
-"""The engine: one thread that admits jobs and ticks for all of them until they are done."""
+"""The engine: one thread that runs the sessions of all jobs, step by step.
+
+A job becomes a session once its models are in memory (`_admit`). In each step (`_advance`) the
+requests of all sessions are answered together; each session is sent its replies and gives its next
+requests, until it returns the job's result.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +49,10 @@ T = TypeVar("T")
 
 @dataclass(eq=False)
 class _Task(Generic[T]):
-    """A job on its way: `start` makes its session once its models are there."""
+    """A job in the engine: `start` makes its session once the models of `members` are loaded.
+
+    The session awaits replies to the requests in `pending`; `replies` are those it has already.
+    """
 
     members: tuple[Model, ...]
     start: Callable[[], Session[T]]
@@ -58,12 +66,13 @@ AnyTask: TypeAlias = _Task[Any]
 
 
 class Engine:
-    """Answers jobs on local models; whatever is under way shares passes, whoever asked.
+    """Runs jobs on local models; all jobs of a model share its forward passes.
 
-    `devices` maps devices to the bytes that models may take there; by default all there are.
-    `rows` is how many texts one model reads at a time. One thread drives all devices: a GPU's
-    work is queued, so that members on several of them compute at the same time. `loader` loads a
-    model onto a device.
+    `devices` maps each device to the bytes that weights may take there (default: all devices and
+    their free memory). `rows` is the largest number of sequences in one model's cache. `loader`
+    loads a model onto a device. One thread drives all devices: work on GPUs is queued, so that
+    members on several GPUs compute at the same time. Methods may be called from any thread; their
+    futures raise ModelError for what goes wrong with the job.
     """
 
     def __init__(
@@ -79,40 +88,46 @@ class Engine:
         self._waiting: list[AnyTask] = []
         self._active: list[AnyTask] = []
         self._open = True
-        self._door = threading.Lock()
+        self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._loop, name="engine", daemon=True)
         self._thread.start()
 
     def generate(
         self, job: Generate, on_text: Callable[[str], None] | None = None
     ) -> Future[Completion]:
-        """Write an answer; `on_text` is called in the engine's thread, with whole characters."""
-        parts, start = choose_session(job, on_text)
-        return self._submit(parts, lambda: start([self._group(part) for part in parts]))
+        """Generate an answer; `on_text` gets each new piece of text, in the engine's thread."""
+        members, start = choose_session(job, on_text)
+        return self._submit(members, lambda: start([self._group(member) for member in members]))
 
-    def score(self, asked: ScoreTexts, text: str, *, end: bool = False) -> Future[Score]:
-        """Log-probabilities of a text as the answer to a query, or, without one, of a text alone.
+    def score(self, job: ScoreTexts, text: str, *, end: bool = False) -> Future[Score]:
+        """Log-probabilities of a text after the job's query, or alone if it has none.
 
-        `end` also asks for the end after it.
+        `end` also scores the end after the text.
         """
-        model = asked.model
-        return self._submit((model,), lambda: score(self._group(model), asked, text, end=end))
+        model = job.model
+        return self._submit((model,), lambda: score(self._group(model), job, text, end=end))
 
     def perplexity(self, model: Model, query: Query) -> Future[Score]:
-        """Log-probabilities of a query's own tokens, as it is rendered for the model."""
+        """Log-probabilities of the prompt's own tokens, as it is rendered for the model."""
         return self._submit((model,), lambda: perplexity(self._group(model), model, query))
 
     def teacher_force(
         self, model: Model, query: Query, text: str, *, hidden: bool = False
     ) -> Future[MemberReadings]:
-        """What each member of a fuse says while an answer is read to it; nothing is written."""
+        """Each member's distributions at each token of a given answer; nothing is generated.
+
+        `hidden` also gives the first member's last hidden states.
+        """
         return self._submit(
             (model,), lambda: teacher_force(self._group(model), query, text, hidden=hidden)
         )
 
     def close(self, patience: float | None = None) -> None:
-        """Cancel what is under way and end the thread; a pass ends first, if there is patience."""
-        with self._door:
+        """Cancel all jobs and end the thread; wait `patience` seconds (None: as long as it takes).
+
+        A forward pass that has begun runs to its end.
+        """
+        with self._lock:
             was_open, self._open = self._open, False
             if was_open:
                 self._inbox.put(None)
@@ -132,14 +147,14 @@ class Engine:
 
     def _submit(self, members: tuple[Model, ...], start: Callable[[], Session[T]]) -> Future[T]:
         future: Future[T] = Future()
-        with self._door:  # or a job could be put behind the last thing that is read
+        with self._lock:  # or a job could be queued after the thread has read its last
             if not self._open:
                 raise ModelError("E707", "the engine is closed")
             self._inbox.put(_Task(members, start, future))
         return future
 
     def _group(self, model: Model) -> Group:
-        """The group of a model: one for all jobs that differ in weights only."""
+        """Return the group of a model; jobs whose models differ in weights only share one."""
         key = _without_weights(model)
         if key not in self._groups:
             models = list(leaves(model))
@@ -148,32 +163,36 @@ class Engine:
         return self._groups[key]
 
     def _loop(self) -> None:
-        with torch.inference_mode():  # to the end: closing a session gives its rows back
-            self._work()
+        with torch.inference_mode():  # to the end: closing a session changes its rows, too
+            self._run()
 
-    def _work(self) -> None:
+    def _run(self) -> None:
+        """Run steps until the engine is closed; then end all jobs that are left."""
         error: BaseException = ModelError("E707", "the engine was closed")
         try:
             while self._receive():
                 self._admit()
                 self._advance()
-        except BaseException as problem:  # noqa: BLE001  # nobody must wait for a thread that is gone
-            error = problem
-        with self._door:
+        except BaseException as failure:  # noqa: BLE001  # nobody must wait for a thread that is gone
+            error = failure
+        with self._lock:
             self._open = False
-        for task in [*self._active, *self._waiting, *self._drain()]:
-            _end(task)
+        for task in [*self._active, *self._waiting, *self._unread()]:
+            _close(task)
             _fail(task, error)
 
-    def _drain(self) -> Iterator[AnyTask]:
-        """Take out what came in and was never looked at."""
+    def _unread(self) -> Iterator[AnyTask]:
+        """Take the jobs that are still in the inbox."""
         while not self._inbox.empty():
             task = self._inbox.get()
             if task is not None:
                 yield task
 
     def _receive(self) -> bool:
-        """Take what came in; wait for it if there is nothing else to do."""
+        """Move new jobs from the inbox to the waiting list; False if the engine is closed.
+
+        Waits for a job if there is nothing else to do.
+        """
         busy = bool(self._active or self._waiting)
         while True:
             try:
@@ -186,7 +205,7 @@ class Engine:
             busy = True
 
     def _admit(self) -> None:
-        """Start jobs in the order in which they came, as long as there is room for them."""
+        """Start waiting jobs in the order in which they came, as long as memory allows it."""
         while self._waiting:
             task = self._waiting[0]
             if not task.future.cancelled():
@@ -200,12 +219,15 @@ class Engine:
                     _fail(task, error)
                 else:
                     self._active.append(task)
-                    begin = partial(task.session.send, None)
-                    self._go_on(task, begin)  # its rows keep its models in memory from here on
+                    first_step = partial(task.session.send, None)
+                    self._resume(task, first_step)  # from here on its rows keep its models loaded
             self._waiting.pop(0)
 
     def _load(self, task: AnyTask) -> list[Runner] | None:
-        """Load a job's models, into the place of idle ones; None while there is no place."""
+        """Load a job's models, in place of idle ones if need be; None while there is no room.
+
+        Raises ModelError (E601) if there is no room though no job runs.
+        """
         models = [model for member in task.members for model in leaves(member)]
         before = self._pool.runners()
         try:
@@ -220,77 +242,76 @@ class Engine:
             ) from None
         finally:
             if set(self._pool.runners()) != set(before):
-                self._groups.clear()  # they hold on to runners
+                self._groups.clear()  # they keep unloaded models in memory
 
     def _fits(self, task: AnyTask, runners: Sequence[Runner]) -> bool:
-        """Whether a job's models have rows to spare."""
-        need = Counter(runners)
+        """Whether the caches of a job's models have enough free rows, with those of forks."""
         forks = len(task.members) ** 2 if len(task.members) > 1 else 0
         return all(
             runner.idle or len(runner.rows.live) + count + forks <= self._rows
-            for runner, count in need.items()
+            for runner, count in Counter(runners).items()
         )
 
     def _advance(self) -> None:
-        """One tick for all active jobs."""
+        """Run one engine step for all active jobs."""
         for task in [task for task in self._active if task.future.cancelled()]:
             self._active.remove(task)
-            _end(task)
+            _close(task)
         requests = [r for task in self._active for r in task.pending if r not in task.replies]
         if requests:
             with quiet():
                 replies = engine_step(requests)
             for task in list(self._active):
-                self._take(task, replies)
+                self._reply(task, replies)
 
-    def _take(self, task: AnyTask, replies: Replies) -> None:
-        """Hand a job its replies once it has all of them, or the first error of one."""
+    def _reply(self, task: AnyTask, replies: Replies) -> None:
+        """Send a session its replies once it has all of them, or the first error."""
         assert task.session is not None
         error = next((replies.errors[r] for r in task.pending if r in replies.errors), None)
         if error is not None:
-            self._go_on(task, partial(task.session.throw, error))
+            self._resume(task, partial(task.session.throw, error))
             return
         for request in task.pending:
             if request in replies.values:
                 task.replies[request] = replies.values[request]
         if len(task.replies) == len(task.pending):
-            outcomes = [task.replies[request] for request in task.pending]
-            self._go_on(task, partial(task.session.send, outcomes))
+            in_order = [task.replies[request] for request in task.pending]
+            self._resume(task, partial(task.session.send, in_order))
 
-    def _go_on(self, task: AnyTask, advance: Callable[[], Batch]) -> None:
-        """Let a job's session advance to what it awaits next."""
+    def _resume(self, task: AnyTask, advance: Callable[[], Batch]) -> None:
+        """Let a session run to its next requests, or to its result."""
         task.replies.clear()
         try:
             task.pending = advance()
         except StopIteration as end:
             self._active.remove(task)
-            _settle(task.future, end.value)
+            _set_result(task.future, end.value)
         except BaseException as error:  # noqa: BLE001  # it is the job's, not the loop's
             self._active.remove(task)
             _fail(task, error)
 
 
 def _without_weights(model: Model) -> Model:
-    """The model with its outermost fuse's weights left open."""
+    """Return the model without the weights of its outermost fuse."""
     if isinstance(model, Prompted):
         return replace(model, model=_without_weights(model.model))
     return replace(model, weights=None) if isinstance(model, TokenFuse) else model
 
 
-def _settle(future: Future[T], value: T) -> None:
+def _set_result(future: Future[T], value: T) -> None:
     if future.set_running_or_notify_cancel():
         future.set_result(value)
 
 
-def _end(task: AnyTask) -> None:
-    """Close a job's session, which gives its rows back; what that raises ends nobody else's."""
+def _close(task: AnyTask) -> None:
+    """Close a job's session, which frees its rows; an error of this does not reach other jobs."""
     if task.session is not None:
         with contextlib.suppress(BaseException):
             task.session.close()
 
 
 def _fail(task: AnyTask, error: BaseException) -> None:
-    """Hand a job what it failed with; what would end a thread ends the job only."""
+    """Set a job's error; an exception that would end the thread becomes a ModelError (E701)."""
     if not isinstance(error, Exception):
         error = ModelError("E701", f"the answer ended with {type(error).__name__}")
     try:
