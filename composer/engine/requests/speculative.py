@@ -1,9 +1,9 @@
-"""One step of drafting: one side judges what the other side proposed, and proposes what follows.
+"""One step of speculative decoding: some members verify proposals, and propose what follows.
 
-Speculative Ensemble, arXiv:2502.01662. What a proposal is judged by is the fused distribution, made
-of the judging side's logits and of those that the proposing side had when it proposed. Entries are
-accepted, and the first that is not is drawn anew, by rejection sampling (arXiv:2211.17192), so that
-what is written is distributed as the fuse, whatever was proposed.
+Speculative Ensemble, arXiv:2502.01662. The members of a fuse form two sides that take turns. The
+distribution that proposals are verified by is the fused one: it is made of the logits of the side
+that verifies and of those that the other side had when it proposed. Entries that are not accepted
+are replaced by rejection sampling, so that the answer is distributed as the fuse.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import torch
 
 from composer.engine.requests.base import Replies, StepRequest, drop_nan_member
 from composer.engine.requests.draw import Drawn
+from composer.engine.requests.rejection import accepted, replacements
 from composer.engine.sample import draw_column, likeliest, sampling_probabilities
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.distribution import Distributions
     from composer.engine.group import Group
     from composer.engine.requests.base import Phase
     from composer.engine.requests.reading import MemberLogits
@@ -31,16 +31,17 @@ if TYPE_CHECKING:
     from composer.values.processing import Processing
     from composer.values.requests import Sampling
 
-    Heard = Sequence[tuple["SpeculativeStep", Mapping[int, Tensor]]]
+    StepLogits = Sequence[tuple["SpeculativeStep", Mapping[int, Tensor]]]
+    """Steps with their own logits [position, width] by slot."""
 
 __all__ = ["DraftingMembers", "Proposal", "SpeculativeStep", "StepResult"]
 
 
 @dataclass(frozen=True)
 class DraftingMembers:
-    """The members of a fuse that take a step together, by their place, and all their leaves.
+    """One side: some members of a fuse, by number, and the slots of their models.
 
-    `weights` has one for each member of the fuse: what they weigh in what the side proposes.
+    `weights` has one for each member of the fuse; the side proposes with these.
     """
 
     members: tuple[int, ...]
@@ -50,9 +51,9 @@ class DraftingMembers:
 
 @dataclass(eq=False)
 class Proposal:
-    """An entry that a side proposes, its leaves' logits [1, width], and how it was drawn.
+    """An entry that a side proposes, with the logits [1, width] of its slots.
 
-    `chances` [entry] are the probabilities it was drawn by; None if it was the likeliest.
+    `probabilities` [entry] are those that it was drawn by; None if it was the likeliest.
     """
 
     entry: int
@@ -62,7 +63,10 @@ class Proposal:
 
 @dataclass(eq=False)
 class StepResult:
-    """What a step came to: proposals accepted, the entry instead of the first that was not."""
+    """The proposals that were accepted, the replacement of the first that was not, and a new one.
+
+    There is no new proposal where one was not accepted.
+    """
 
     accepted: list[Drawn] = field(default_factory=list)
     replacement: Drawn | None = None
@@ -71,10 +75,10 @@ class StepResult:
 
 @dataclass(eq=False)
 class SpeculativeStep(StepRequest[StepResult]):
-    """Ask one side to judge proposals that follow the first `start` entries, and to propose.
+    """Let one side verify `proposals`, which follow the first `start` entries, and propose.
 
-    Each proposal that is judged costs one of `luck`, then the entry instead of one and the new
-    proposal one each.
+    `propose` says whether it proposes. `uniforms` are uniform draws in [0, 1): one for each
+    proposal to verify, then one for a replacement and one for the new proposal.
     """
 
     sequence: SequenceState
@@ -88,179 +92,158 @@ class SpeculativeStep(StepRequest[StepResult]):
 
     @property
     def processing(self) -> Processing | None:
-        """As who writes asks."""
+        """The logits processors of the sampling options."""
         return self.sampling.processing
 
     def reads(self, slot: int) -> bool:
-        """Only the side's own leaves read."""
+        """Only the side's own slots read."""
         return slot in self.drafters.slots
 
     def logit_positions(self, slot: int, state: MemberState) -> tuple[Sequence[int], int]:
-        """Logits are wanted before every proposal that is judged, and after the last entry."""
+        """Logits are wanted before every proposal to verify, and after the last entry."""
         del slot
-        whole = len(state.ids)
+        last = len(state.ids)
         before = state.entry_starts[self.start : self.start + len(self.proposals)]
-        before += [whole] * (len(self.proposals) - len(before))  # the end is proposed, never read
-        wanted = [*before, whole] if self.propose else before
-        return wanted, wanted[-1]
+        before += [last] * (len(self.proposals) - len(before))  # the end is proposed, never read
+        positions = [*before, last] if self.propose else before
+        return positions, positions[-1]
 
     @classmethod
-    def answer(cls, group: Group, asked: Sequence[tuple[SpeculativeStep, MemberLogits]]) -> Replies:
-        """Answer steps of any sides; one transfer to the host."""
-        heard = [(step, logits.by_slot()) for step, logits in asked]
-        judging = [(step, own) for step, own in heard if step.proposals]
-        asking = [(step, own) for step, own in heard if step.propose]
-        verdict = _Verdict(group, judging) if judging else None
-        offers = [_offers(group, side, asking) for side in _sides(asking)]
-        parts = [*(verdict.parts if verdict else ()), *(entry.double() for _, entry, _ in offers)]
+    def answer(
+        cls, group: Group, requests: Sequence[tuple[SpeculativeStep, MemberLogits]]
+    ) -> Replies:
+        """Answer the steps of all sides with one transfer to the host."""
+        steps = [(step, logits.by_slot()) for step, logits in requests]
+        verifying = [(step, logits) for step, logits in steps if step.proposals]
+        proposing = [(step, logits) for step, logits in steps if step.propose]
+        verification = _Verification(group, verifying) if verifying else None
+        sides = list(dict.fromkeys(step.drafters for step, _ in proposing))
+        drafts = [_propose(group, side, proposing) for side in sides]
+        parts = verification.device_values() if verification else []
+        parts += [entries.double() for _, entries, _ in drafts]
         values: list[float] = torch.cat(parts).tolist()
-        results = {step: StepResult() for step, _ in heard}
-        entries = iter(values[len(values) - sum(len(steps) for steps, _, _ in offers) :])
-        for steps, _, chances in offers:
-            for n, (step, own) in enumerate(steps):
-                last = {slot: logits[-1:] for slot, logits in own.items()}
-                results[step].proposal = Proposal(int(next(entries)), last, chances.get(n))
+        results = {step: StepResult() for step, _ in steps}
+        new_entries = iter(
+            values[len(values) - sum(len(side_steps) for side_steps, _, _ in drafts) :]
+        )
+        for side_steps, _, probabilities in drafts:
+            for n, (step, logits) in enumerate(side_steps):
+                last = {slot: slot_logits[-1:] for slot, slot_logits in logits.items()}
+                entry = int(next(new_entries))
+                results[step].proposal = Proposal(entry, last, probabilities.get(n))
         replies = Replies()
         for step, result in results.items():
             replies.give(step, result)
-        if verdict is not None:
-            verdict.tell(values, results, replies)
+        if verification is not None:
+            verification.reply(values, results, replies)
         return replies
 
 
-def _sides(heard: Heard) -> list[DraftingMembers]:
-    return list(dict.fromkeys(step.drafters for step, _ in heard))
+def _propose(
+    group: Group, side: DraftingMembers, proposing: StepLogits
+) -> tuple[StepLogits, Tensor, dict[int, Tensor]]:
+    """Propose an entry for each step of one side.
 
-
-def _offers(
-    group: Group, side: DraftingMembers, asking: Heard
-) -> tuple[Heard, Tensor, dict[int, Tensor]]:
-    """What one side proposes for some steps: entries [step], and the chances of those drawn."""
-    steps = [(step, own) for step, own in asking if step.drafters == side]
+    Returns the steps, the entries [step], and the probabilities [entry] of those that are drawn.
+    """
+    steps = [(step, logits) for step, logits in proposing if step.drafters == side]
     logits = [
-        _stacked([own[slot][-1:] if slot in own else None for _, own in steps])
+        _concatenated([by_slot[slot][-1:] if slot in by_slot else None for _, by_slot in steps])
         for slot in range(len(group.slots))
     ]
-    said = group.fuse_members(side.members, logits, [side.weights] * len(steps))
-    entries = likeliest(said.scores)
-    warm = [n for n, (step, _) in enumerate(steps) if step.sampling.temperature > 0]
-    chances: dict[int, Tensor] = {}
-    if warm:
-        p = sampling_probabilities(said, warm, [steps[n][0].sampling for n in warm])
-        entries[warm] = draw_column(p, [steps[n][0].uniforms[-1] for n in warm])
-        chances = dict(zip(warm, p, strict=True))
-    return steps, entries, chances
+    distributions = group.fuse_members(side.members, logits, [side.weights] * len(steps))
+    entries = likeliest(distributions.scores)
+    sampled = [n for n, (step, _) in enumerate(steps) if step.sampling.temperature > 0]
+    probabilities: dict[int, Tensor] = {}
+    if sampled:
+        sampling = [steps[n][0].sampling for n in sampled]
+        q = sampling_probabilities(distributions, sampled, sampling)
+        entries[sampled] = draw_column(q, [steps[n][0].uniforms[-1] for n in sampled])
+        probabilities = dict(zip(sampled, q, strict=True))
+    return steps, entries, probabilities
 
 
-def _stacked(parts: Sequence[Tensor | None]) -> Tensor | None:
-    """Logits [position, width] of parts [some, width]; None stands for one position of no say."""
-    known = next((part for part in parts if part is not None), None)
-    if known is None:
+def _concatenated(parts: Sequence[Tensor | None]) -> Tensor | None:
+    """Concatenate logits [n, width]; None stands for one position, whose values do not matter."""
+    filler = next((part for part in parts if part is not None), None)
+    if filler is None:
         return None
-    return torch.cat([known[:1] if part is None else part for part in parts])
+    return torch.cat([filler[:1] if part is None else part for part in parts])
 
 
-class _Verdict:
-    """The judgement of all proposals of some steps; `parts` are to be brought to the host."""
+class _Verification:
+    """The verification of all proposals of some steps, one row a proposal."""
 
-    def __init__(self, group: Group, judging: Heard) -> None:
-        self._judging = judging
-        counts = [len(step.proposals) for step, _ in judging]
-        self._starts = [sum(counts[:n]) for n in range(len(judging))]
-        self._said = [_both(judging, slot) for slot in range(len(group.slots))]
-        weights = [step.sequence.weights for step, _ in judging for _ in step.proposals]
-        self._fused = group.fuse(self._said, weights).to_dense(len(group.space))
-        device = self._fused.scores.device
-        targets = [proposal.entry for step, _ in judging for proposal in step.proposals]
-        self._targets = torch.tensor(targets, device=device)
-        self.parts = self._judge()
+    def __init__(self, group: Group, verifying: StepLogits) -> None:
+        self._verifying = verifying
+        counts = [len(step.proposals) for step, _ in verifying]
+        self._starts = [sum(counts[:n]) for n in range(len(verifying))]
+        self._logits = [_all_logits(verifying, slot) for slot in range(len(group.slots))]
+        weights = [step.sequence.weights for step, _ in verifying for _ in step.proposals]
+        self._fused = group.fuse(self._logits, weights).to_dense(len(group.space))
+        entries = [proposal.entry for step, _ in verifying for proposal in step.proposals]
+        self._entries = torch.tensor(entries, device=self._fused.scores.device)
 
-    def _judge(self) -> list[Tensor]:
-        """For each position whether it is accepted, what stands there if not, and logarithms."""
-        instead = likeliest(self._fused.scores)
-        good = instead == self._targets
-        if any(step.sampling.temperature > 0 for step, _ in self._judging):
-            warm = _Warm.of(self._judging, self._starts, self._fused)
-            good[warm.places] = warm.accepts(self._targets)
-            instead[warm.places] = warm.instead()
-        twice = torch.arange(len(good), device=good.device).repeat(2)
-        logprobs = self._fused.logprobs_of(twice, torch.cat((self._targets, instead)))
-        return [good.double(), instead.double(), logprobs.double()]
+    def device_values(self) -> list[Tensor]:
+        """For each row: whether it is accepted, the replacement, and log-probabilities of both."""
+        replacement = likeliest(self._fused.scores)
+        accepts = replacement == self._entries
+        steps = [
+            (start, step)
+            for start, (step, _) in zip(self._starts, self._verifying, strict=True)
+            if step.sampling.temperature > 0
+        ]
+        if steps:
+            rows = [start + n for start, step in steps for n in range(len(step.proposals))]
+            sampling = [step.sampling for _, step in steps for _ in step.proposals]
+            drawn_by = [proposal.probabilities for _, step in steps for proposal in step.proposals]
+            p = sampling_probabilities(self._fused, rows, sampling)
+            q = torch.stack(
+                [probabilities for probabilities in drawn_by if probabilities is not None]
+            )
+            uniforms = [u for _, step in steps for u in step.uniforms[: len(step.proposals)]]
+            accepts[rows] = accepted(p, q, self._entries[rows], uniforms)
+            again = [step.uniforms[-2] for _, step in steps for _ in step.proposals]
+            replacement[rows] = replacements(p, q, again)
+        twice = torch.arange(len(accepts), device=accepts.device).repeat(2)
+        logprobs = self._fused.logprobs_of(twice, torch.cat((self._entries, replacement)))
+        return [accepts.double(), replacement.double(), logprobs.double()]
 
-    def tell(
+    def reply(
         self,
         values: Sequence[float],
         results: Mapping[SpeculativeStep, StepResult],
         replies: Replies,
     ) -> None:
-        """Put the judgement, brought to the host, into the steps' results."""
-        places = len(self._targets)
-        good, instead, own, other = (values[n * places : (n + 1) * places] for n in range(4))
-        for start, (step, _) in zip(self._starts, self._judging, strict=True):
+        """Complete the results by `values`, the device's values on the host.
+
+        A step fails if a log-probability that it needs is NaN.
+        """
+        count = len(self._entries)
+        accepts, replacement, logprobs, replacement_logprobs = (
+            values[n * count : (n + 1) * count] for n in range(4)
+        )
+        for start, (step, _) in zip(self._starts, self._verifying, strict=True):
             result, end = results[step], start + len(step.proposals)
-            stop = next((at for at in range(start, end) if not good[at]), end)
+            stop = next((row for row in range(start, end) if not accepts[row]), end)
             result.accepted = [
                 Drawn(proposal.entry, logprob)
-                for proposal, logprob in zip(step.proposals, own[start:stop], strict=False)
+                for proposal, logprob in zip(step.proposals, logprobs[start:stop], strict=False)
             ]
+            used = [*logprobs[start:stop], *replacement_logprobs[stop : min(stop + 1, end)]]
             if stop < end:
-                result.replacement, result.proposal = Drawn(int(instead[stop]), other[stop]), None
-            if any(map(math.isnan, (*own[start:stop], *other[stop : min(stop + 1, end)]))):
-                replies.fail(step, drop_nan_member(step.sequence, self._said, slice(start, end)))
+                result.replacement = Drawn(int(replacement[stop]), replacement_logprobs[stop])
+                result.proposal = None
+            if any(map(math.isnan, used)):
+                replies.fail(step, drop_nan_member(step.sequence, self._logits, slice(start, end)))
 
 
-def _both(judging: Heard, slot: int) -> Tensor | None:
-    """One leaf's logits [position, width]: heard now, or kept since it proposed."""
+def _all_logits(verifying: StepLogits, slot: int) -> Tensor | None:
+    """One slot's logits [row, width]: those of this step, or those kept with the proposals."""
     parts: list[Tensor | None] = []
-    for step, own in judging:
-        if slot in own:
-            parts.append(own[slot][: len(step.proposals)])
+    for step, logits in verifying:
+        if slot in logits:
+            parts.append(logits[slot][: len(step.proposals)])
         else:
             parts.extend(proposal.logits.get(slot) for proposal in step.proposals)
-    return _stacked(parts)
-
-
-@dataclass(eq=False)
-class _Warm:
-    """The positions of steps that draw: what the fuse says and what was proposed by.
-
-    `places` are theirs among all positions; `p` and `q` are [place, entry]; `luck` is for whether
-    each is accepted, `again` for what is drawn instead.
-    """
-
-    places: list[int]
-    p: Tensor
-    q: Tensor
-    luck: list[float]
-    again: list[float]
-
-    @classmethod
-    def of(cls, judging: Heard, starts: Sequence[int], fused: Distributions) -> _Warm:
-        """Gather the steps that draw."""
-        steps = [
-            (start, step)
-            for start, (step, _) in zip(starts, judging, strict=True)
-            if step.sampling.temperature > 0
-        ]
-        places = [start + n for start, step in steps for n in range(len(step.proposals))]
-        how = [step.sampling for _, step in steps for _ in step.proposals]
-        drawn = [proposal.probabilities for _, step in steps for proposal in step.proposals]
-        return cls(
-            places,
-            sampling_probabilities(fused, places, how),
-            torch.stack([chances for chances in drawn if chances is not None]),
-            [u for _, step in steps for u in step.uniforms[: len(step.proposals)]],
-            [step.uniforms[-2] for _, step in steps for _ in step.proposals],
-        )
-
-    def accepts(self, targets: Tensor) -> Tensor:
-        """Whether `u < p / q` [place]."""
-        entries = targets[self.places][:, None]
-        p, q = self.p.gather(1, entries)[:, 0], self.q.gather(1, entries)[:, 0]
-        return torch.tensor(self.luck, dtype=p.dtype, device=p.device) * q < p
-
-    def instead(self) -> Tensor:
-        """Draw from `max(p - q, 0)` at each place; from `p` where rounding leaves nothing."""
-        rest = (self.p - self.q).clamp(min=0.0)
-        some = rest.sum(-1, keepdim=True) > 0
-        return draw_column(torch.where(some, rest, self.p), self.again)
+    return _concatenated(parts)
