@@ -102,7 +102,7 @@ class ClientMember:
         prices: Prices,
     ) -> None:
         self.name, self.weight = name, weight
-        self.left: Mapping[str, str] = {}
+        self.dropped: Mapping[str, str] = {}
         self._model, self._client, self._limit = _unprompted(model), client, limit
         self._query, self._how = _asked(model, request.query), request.sampling
         self._text = request.prefix
@@ -111,23 +111,23 @@ class ClientMember:
         self._written = 0
         self._usage: dict[str, Usage] = {}
 
-    def make_room(self) -> bool:
-        """How much a client may read, it says itself when it is asked."""
+    def has_room(self) -> bool:
+        """Return True: a client itself refuses what is too long."""
         return True
 
-    async def propose(self, words: int, most: int) -> Candidate:
+    async def propose(self, words: int, max_tokens: int) -> Candidate:
         """Go on from the text, and keep what comes before a word that begins after enough words."""
         seed = self._draws.getrandbits(62) if self._how.temperature > 0 else 0
         least = max(0, self._how.min_tokens - self._written)
         processing = replace(self._how.processing, min_tokens=least)
-        how = replace(self._how, max_tokens=most, seed=seed, processing=processing)
+        how = replace(self._how, max_tokens=max_tokens, seed=seed, processing=processing)
         asked = Generate(self._model, self._query, how, self._text, seeds=(seed,))
         async with self._limit(self._model):
             (made,) = (await self._client.generate(asked)).draws
         for name, usage in made.usage.items():
             self._spend(name, usage)
         text = _words(made.text, words)
-        full = made.finish == "length" or (made.finish is None and len(made.tokens) >= most)
+        full = made.finish == "length" or (made.finish is None and len(made.tokens) >= max_tokens)
         ended = text == made.text and not full
         tokens = made.tokens if ended and "".join(made.tokens) == text else (text,) * bool(text)
         return Candidate(text.encode(), ended, (*tokens, *("",) * ended))

@@ -18,11 +18,11 @@ class Fake:
     """A member that says what it is told to: a span a round, and a score for each text."""
 
     def __init__(self, name, spans, scores, weight=1.0, room=99):
-        self.name, self.weight, self.left = name, weight, {}
+        self.name, self.weight, self.dropped = name, weight, {}
         self.spans, self.scores, self.room = list(spans), scores, room
         self.text, self.calls = b"", 0
 
-    def make_room(self):
+    def has_room(self):
         return self.room >= 0
 
     async def pause(self):
@@ -147,7 +147,7 @@ def test_an_answer_ends_by_length_context_and_stop_strings():
 
 def test_usage_and_who_left_are_of_all_members():
     members = cast(Client, Fake)
-    members[1].left = {"x": "it was gone"}
+    members[1].dropped = {"x": "it was gone"}
     made = fused(members)
     assert {name: usage.calls for name, usage in made.usage.items()} == {"a": 4, "b": 4}
     assert made.left == {"x": "it was gone"}

@@ -1,8 +1,8 @@
-"""Fusing spans: all members propose, all judge, one proposal is kept and all go on from there.
+"""Span fusion: in each round all members propose a span, all score the proposals, one is kept.
 
-Cool-Fusion, arXiv:2407.19807; SweetSpan. The algorithm is written against members' states, which
-may be sequences of the engine or clients of servers: it runs in the engine's thread, where members
-ask side by side in the same engine steps, or as an asynchronous task.
+Cool-Fusion, arXiv:2407.19807; SweetSpan. The algorithm calls members through `SpanMember`, which
+may be sequences of the engine (`span_members`) or clients of servers: it runs in the engine's
+thread, where members' requests share engine steps, or as an asynchronous task.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ T = TypeVar("T")
 class Candidate:
     """A span that a member proposes: its bytes, and whether the answer ends after it.
 
-    `tokens` are the texts of what its writer made it of; the end's is empty.
+    `tokens` are the texts of the proposer's tokens; that of an end token is empty.
     """
 
     text: bytes
@@ -39,45 +39,42 @@ class Candidate:
 
 
 class SpanMember(Protocol):
-    """One member of a span fuse, at the place in the text that all of them have reached.
-
-    `left` says who left on the way, and why.
-    """
+    """One member of a span fuse, at the place in the text that all members have reached."""
 
     name: str
     weight: float
 
     @property
-    def left(self) -> Mapping[str, str]:
-        """Who left on the way, and why."""
+    def dropped(self) -> Mapping[str, str]:
+        """The models that were dropped, each with the reason."""
 
-    def make_room(self) -> bool:
-        """Go on without what has no room left; say whether there is room for a span then."""
+    def has_room(self) -> bool:
+        """Drop models whose context is full, if they may be dropped; return whether a span fits."""
 
-    async def propose(self, words: int, most: int) -> Candidate:
-        """Write `most` tokens, or up to where a word begins after enough words, or to the end."""
+    async def propose(self, words: int, max_tokens: int) -> Candidate:
+        """Propose a span of `words` words or a little more, of `max_tokens` tokens at most."""
 
     async def score(self, candidates: Sequence[Candidate]) -> Sequence[float | None]:
-        """Mean log-probability of a token of each, in one's own tokens; None where there is none.
+        """Return the mean log-probability of a token of each candidate, in the member's own tokens.
 
-        One's own proposal may be among them.
+        None where there is none. The member's own proposal may be among them.
         """
 
     def accept(self, candidate: Candidate) -> None:
         """Go on from the end of a candidate that was scored."""
 
     def usage(self) -> Mapping[str, Usage]:
-        """What was asked of models so far, by name."""
+        """Return the usage so far by model name."""
 
     def close(self) -> None:
-        """Give back what is held, at any time."""
+        """Free what the member holds; may be called at any time."""
 
 
 class Together(Protocol):
-    """Await several members side by side; what fails with one fails with all."""
+    """Awaits several coroutines side by side; an error of one is raised."""
 
     def __call__(self, work: Sequence[Coroutine[Any, Any, T]], /) -> Awaitable[list[T]]:
-        """Their results, in their order."""
+        """Return their results in order."""
 
 
 async def fuse_spans(
@@ -88,57 +85,60 @@ async def fuse_spans(
     words: int,
     max_span_tokens: int,
 ) -> Completion:
-    """Keep the likeliest span, round after round, until the answer ends.
+    """Keep the span with the best score, round after round, until the answer ends.
 
-    Members are opened where the answer begins, and closed by who opened them.
+    The caller opens the members where the answer begins, and closes them.
     """
     spans: list[Span] = []
     while answer.finish is None:
-        most = min(max_span_tokens, answer.sampling.max_tokens - len(answer.tokens))
-        if most <= 0:
+        max_tokens = min(max_span_tokens, answer.sampling.max_tokens - len(answer.tokens))
+        if max_tokens <= 0:
             answer.finish = "length"
-        elif not all(member.make_room() for member in members):
+        elif not all(member.has_room() for member in members):
             answer.finish = "context"
         else:
-            span, kept, score = await _round(members, together, words, most)
+            span, winner, score = await _round(members, together, words, max_tokens)
             spans.append(span)
-            _write(answer, kept, score)
+            _write(answer, winner, score)
     usage: dict[str, Usage] = {}
-    for name, each in (item for member in members for item in member.usage().items()):
-        usage[name] = usage.get(name, Usage()) + each
-    left = {name: why for member in members for name, why in member.left.items()}
-    return replace(answer.close(usage), spans=tuple(spans), left=left)
+    for name, model_usage in (item for member in members for item in member.usage().items()):
+        usage[name] = usage.get(name, Usage()) + model_usage
+    dropped = {name: reason for member in members for name, reason in member.dropped.items()}
+    return replace(answer.close(usage), spans=tuple(spans), left=dropped)
 
 
 async def _round(
-    members: Sequence[SpanMember], together: Together, words: int, most: int
+    members: Sequence[SpanMember], together: Together, words: int, max_tokens: int
 ) -> tuple[Span, Candidate, float]:
-    """One span: proposals, scores, and every member moved to where the best one ends."""
-    made = await together([member.propose(words, most) for member in members])
-    writers: dict[Candidate, str] = {}  # who was first to propose each
-    for member, candidate in zip(members, made, strict=True):
-        writers.setdefault(candidate, member.name)
-    choices = list(writers)
-    scored = await together([member.score(choices) for member in members])
-    scores = [dict(zip(choices, each, strict=True)) for each in scored]
-    for member, each in zip(members, scored, strict=True):
-        _hold(member.name, each)
-    totals = {choice: _total(members, scores, choice) for choice in choices}
-    best = max(choices, key=lambda choice: totals[choice])
+    """Run one round: proposals, scores, and every member moved to the end of the best candidate.
+
+    Returns the span, its candidate and its score.
+    """
+    proposals = await together([member.propose(words, max_tokens) for member in members])
+    proposers: dict[Candidate, str] = {}  # the first member that proposes each
+    for member, candidate in zip(members, proposals, strict=True):
+        proposers.setdefault(candidate, member.name)
+    candidates = list(proposers)
+    member_scores = await together([member.score(candidates) for member in members])
+    for member, scores in zip(members, member_scores, strict=True):
+        _check(member.name, scores)
+    tables = [dict(zip(candidates, scores, strict=True)) for scores in member_scores]
+    totals = {candidate: _total(members, tables, candidate) for candidate in candidates}
+    best = max(candidates, key=lambda candidate: totals[candidate])
     for member in members:
         member.accept(best)
-    own = {member.name: candidate for member, candidate in zip(members, made, strict=True)}
-    told = {
-        member.name: {name: s for name, c in own.items() if (s := each[c]) is not None}
-        for member, each in zip(members, scores, strict=True)
+    proposal_of = {m.name: candidate for m, candidate in zip(members, proposals, strict=True)}
+    scores_by_member = {
+        member.name: {name: s for name, c in proposal_of.items() if (s := table[c]) is not None}
+        for member, table in zip(members, tables, strict=True)
     }
-    texts = {name: candidate.text.decode(errors="replace") for name, candidate in own.items()}
-    winner = writers[best]
-    return Span(texts[winner], winner, texts, told), best, totals[best]
+    texts = {name: c.text.decode(errors="replace") for name, c in proposal_of.items()}
+    winner = proposers[best]
+    return Span(texts[winner], winner, texts, scores_by_member), best, totals[best]
 
 
-def _hold(name: str, scores: Sequence[float | None]) -> None:
-    """Raise E704 where a member's score is no number; a span may be impossible, not unknowable."""
+def _check(name: str, scores: Sequence[float | None]) -> None:
+    """Raise ModelError (E704) where a score is NaN or plus infinity; minus infinity is allowed."""
     if any(score is not None and not score < math.inf for score in scores):
         raise ModelError(
             "E704",
@@ -147,30 +147,33 @@ def _hold(name: str, scores: Sequence[float | None]) -> None:
         )
 
 
-def _write(answer: GenerationState, kept: Candidate, score: float) -> None:
-    """Take a span, whose tokens are all as likely as their mean."""
-    answer.tokens += kept.tokens
-    answer.logprobs += [score] * len(kept.tokens)
-    answer.writer.add(kept.text, free=len(answer.tokens) <= answer.sampling.min_tokens)
-    if kept.ended or answer.writer.stopped:
+def _write(answer: GenerationState, span: Candidate, score: float) -> None:
+    """Add a span to the answer; each of its tokens gets the span's mean log-probability."""
+    answer.tokens += span.tokens
+    answer.logprobs += [score] * len(span.tokens)
+    answer.writer.add(span.text, free=len(answer.tokens) <= answer.sampling.min_tokens)
+    if span.ended or answer.writer.stopped:
         answer.finish = "stop"
-    elif not kept.tokens:
+    elif not span.tokens:
         answer.finish = "context"
 
 
 def mean(logprobs: Sequence[float]) -> float | None:
-    """The mean log-probability of a token; None without any."""
+    """The mean of log-probabilities; None without any."""
     return summed(logprobs) / len(logprobs) if logprobs else None
 
 
 def _total(
     members: Sequence[SpanMember],
-    scores: Sequence[Mapping[Candidate, float | None]],
-    choice: Candidate,
+    tables: Sequence[Mapping[Candidate, float | None]],
+    candidate: Candidate,
 ) -> float:
-    """The weighted mean of the scores of those who can say one."""
-    told = [(m.weight, each[choice]) for m, each in zip(members, scores, strict=True)]
-    known = [(weight, score) for weight, score in told if score is not None]
-    if not known:
+    """The weighted mean of a candidate's scores, over the members that can score it."""
+    weighted = [
+        (member.weight, score)
+        for member, table in zip(members, tables, strict=True)
+        if (score := table[candidate]) is not None
+    ]
+    if not weighted:
         return -math.inf
-    return sum(w * s for w, s in known) / sum(w for w, _ in known)
+    return sum(w * s for w, s in weighted) / sum(w for w, _ in weighted)

@@ -1,7 +1,7 @@
-"""Writing an answer span by span in the engine: members are cursors, proposals are forks of them.
+"""Span fusion in the engine: a member is a sequence, and each candidate is read by a fork of it.
 
-A member's own tokens are never thrown away: what is judged is read by a fork of its cursor, and
-the fork of the kept proposal is where it goes on.
+The member goes on with the fork of the candidate that is kept, so that none of its tokens is read
+twice.
 """
 
 from __future__ import annotations
@@ -34,38 +34,43 @@ __all__ = ["span_fuse"]
 async def span_fuse(
     fuse: SpanFuse, groups: Sequence[Group], job: Generate, on_text: Callable[[str], None] | None
 ) -> Completion:
-    """Open the members that have a weight, and fuse their spans."""
+    """Open a sequence for each member with a weight, and fuse their spans."""
     weights = fuse.normalized_weights()
     members: list[LocalMember] = []
     try:
-        for name, weight, group, part in zip(
+        for name, weight, group, model in zip(
             fuse.names, weights, groups, fuse.members, strict=True
         ):
             if weight:
-                sequence = open_sequence(group, job, group.weights(part))
+                sequence = open_sequence(group, job, group.weights(model))
                 members.append(LocalMember(name, weight, sequence, job.sampling))
                 await set_prompt_weights(sequence, job.query)
         await all_of([Prefill(member.sequence) for member in members])
-        answer, most = GenerationState(job.sampling, on_text), fuse.max_span_tokens
-        return await fuse_spans(members, together, answer, words=fuse.words, max_span_tokens=most)
+        answer, longest = GenerationState(job.sampling, on_text), fuse.max_span_tokens
+        return await fuse_spans(
+            members, together, answer, words=fuse.words, max_span_tokens=longest
+        )
     finally:
         for member in members:
             member.close()
 
 
 class LocalMember:
-    """A member whose models the engine runs: where its cursor is, and where candidates end.
+    """A member whose models the engine runs: its sequence, and the forks that read candidates.
 
-    A token that was drawn beyond a proposal begins the next one, if that proposal is kept.
+    To see that a word ends, a proposal draws the first token of the next one. That token is used
+    if the proposal is kept.
     """
 
-    def __init__(self, name: str, weight: float, sequence: SequenceState, how: Sampling) -> None:
+    def __init__(
+        self, name: str, weight: float, sequence: SequenceState, sampling: Sampling
+    ) -> None:
         self.name, self.weight, self.sequence = name, weight, sequence
-        self._how = how
-        processing = replace(how.processing, min_tokens=0)  # who proposed an end was free to
-        self._judging = replace(how, processing=processing)
+        self._sampling = sampling
+        processing = replace(sampling.processing, min_tokens=0)  # a proposer may end its span
+        self._judging = replace(sampling, processing=processing)
         self._written = 0
-        self._luck = random.Random(f"{how.seed}/{name}")  # noqa: S311  # not for secrets
+        self._random = random.Random(f"{sampling.seed}/{name}")  # noqa: S311  # not for secrets
         self._last = b""
         self._ahead: Drawn | None = None
         self._forks: list[SequenceState] = []
@@ -73,24 +78,24 @@ class LocalMember:
         self._own: dict[Candidate, tuple[float | None, Drawn | None]] = {}
 
     @property
-    def left(self) -> Mapping[str, str]:
-        """Who left on the way, and why."""
+    def dropped(self) -> Mapping[str, str]:
+        """The models that were dropped, each with the reason."""
         return self.sequence.dropped
 
-    def make_room(self) -> bool:
-        """Go on without models that have no room left; say whether there is room then."""
+    def has_room(self) -> bool:
+        """Drop models whose context is full, if they may be dropped; return whether a span fits."""
         return self.sequence.drop_full_members()
 
-    async def propose(self, words: int, most: int) -> Candidate:
-        """Write up to where a word begins after enough words, or to the end."""
+    async def propose(self, words: int, max_tokens: int) -> Candidate:
+        """Draw tokens until a new word begins after `words` words, or until the end."""
         sequence, ahead = self._fork(), self._ahead
         tokens: list[str] = []
         logprobs: list[float] = []
         text, ended = b"", False
-        while len(tokens) < most and sequence.remaining_context >= 0 and not ended:
+        while len(tokens) < max_tokens and sequence.remaining_context >= 0 and not ended:
             if ahead is None:
                 sequence.snapshot()
-                ahead = await Draw(sequence, self._how, self._luck.random())
+                ahead = await Draw(sequence, self._sampling, self._random.random())
             piece = sequence.group.piece(ahead.entry)
             ended = ahead.entry in sequence.group.space.ends
             if not ended and piece[:1].isspace() and len(text.split()) >= words:
@@ -100,19 +105,20 @@ class LocalMember:
             if not ended:
                 sequence.append(ahead.entry)
             text, ahead = text + piece, None
-        made = Candidate(text, ended, tuple(tokens))
-        self._ends[made], self._own[made] = sequence, (mean(logprobs), ahead)
-        return made
+        proposal = Candidate(text, ended, tuple(tokens))
+        self._ends[proposal], self._own[proposal] = sequence, (mean(logprobs), ahead)
+        return proposal
 
     async def score(self, candidates: Sequence[Candidate]) -> list[float | None]:
-        """Read every candidate but one's own: mean log-probability of a token."""
-        others = [each for each in candidates if each not in self._own]
-        reads = {each: read for each in others if (read := self._place(each)) is not None}
-        scores = dict(zip(reads, map(mean, await all_of(list(reads.values()))), strict=True))
+        """Return each candidate's mean log-probability of a token; its own is known already."""
+        others = [candidate for candidate in candidates if candidate not in self._own]
+        requests = {c: request for c in others if (request := self._request(c)) is not None}
+        logprobs = await all_of(list(requests.values()))
+        scores = dict(zip(requests, map(mean, logprobs), strict=True))
         return [self._own[c][0] if c in self._own else scores.get(c) for c in candidates]
 
     def accept(self, candidate: Candidate) -> None:
-        """Go on where the fork of a candidate ends."""
+        """Go on with the fork of a candidate; close the others."""
         kept = self._ends[candidate]
         for sequence in (*self._forks, self.sequence):
             if sequence is not kept:
@@ -124,11 +130,11 @@ class LocalMember:
         self._forks, self._ends, self._own = [], {}, {}
 
     def usage(self) -> Mapping[str, Usage]:
-        """What the models were given so far."""
+        """Return the usage so far by model name."""
         return usage_by_member([(self.name, self.sequence.group, self.sequence.usage())])
 
     def close(self) -> None:
-        """Give all rows back."""
+        """Free all rows."""
         for sequence in (*self._forks, self.sequence):
             sequence.close()
 
@@ -136,8 +142,8 @@ class LocalMember:
         self._forks.append(self.sequence.fork())
         return self._forks[-1]
 
-    def _place(self, candidate: Candidate) -> ScoreEntries | None:
-        """Put a fork to where a candidate ends; what reads it there, if anything can."""
+    def _request(self, candidate: Candidate) -> ScoreEntries | None:
+        """Append a candidate to a fork; return the request that scores it, None if none can."""
         sequence = self._ends[candidate] = self._fork()
         start, entries = sequence.continuation(self._last, candidate.text)
         sequence.truncate(start)
