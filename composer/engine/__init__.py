@@ -1,10 +1,16 @@
-"""The batched fusion core: several models advance together as one.
+"""The engine: local models generate and score together, in shared forward passes.
 
-`spec` says what is asked, `engine` answers it: each tick it feeds the rows of all `sessions`
-that wait, then lets each `group` say one distribution a row. What a fuse is made of are small
-functions over tensors, one obvious place each, with their formula and their paper: what the
-distributions range over in `align`, how members weigh in `weigh`, when they are asked in `gate`,
-how they combine in `combine`, how an entry is drawn in `sample`. A `Part` of `spec` names such a
-function. A new way to advance is a session: a coroutine that awaits `requests`, of which each kind
-says what it reads and how it is answered.
+How one token of an answer comes about:
+
+1. `engine.Engine.generate` queues a job. Once its models are in memory (`pool`), the job is a
+   session: a coroutine in `sessions/` that awaits requests, such as `requests.draw.Draw`.
+2. `step.engine_step` takes the requests of all sessions. Each says which tokens its models must
+   read (`requests/`), and each model reads them in one forward pass (`rows/`).
+3. The request's `group` aligns, weights and combines the members' distributions into one, along
+   the tree of fuses (`fuse_tree`, `distribution`).
+4. `sample` draws an entry of it, a token of the members' shared vocabulary. The session appends it
+   to its `sequence`, which gives each model its own tokens for it, and draws the next one.
+
+How distributions are aligned, weighted, combined and drafted are parts of a recipe, one file each
+in `composer/methods`.
 """

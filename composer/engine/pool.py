@@ -1,4 +1,4 @@
-"""Which models are in memory, and where: the least recently used idle one makes room."""
+"""Which models are in memory, and on which device; idle ones are unloaded to make room."""
 
 from __future__ import annotations
 
@@ -27,45 +27,53 @@ _HEADROOM = 0.9  # the rest is for rows and for what a forward pass needs in bet
 
 
 _FORKED: list[int] = []
-"""Processes that were forked off after torch was imported: this one, if it is there."""
+"""Holds this process's id if it was forked after torch was imported."""
 
 os.register_at_fork(after_in_child=lambda: _FORKED.append(os.getpid()))
 
 
 class PoolFull(Exception):
-    """A model does not fit now, but will when a busy one is idle."""
+    """A model does not fit now, but it will when a busy one is idle."""
 
 
 class ModelPool:
-    """Runners by weights, within a number of bytes a device."""
+    """Keeps models in memory, one runner for each set of weights, within each device's room.
+
+    `room` maps devices to bytes (default: `devices()`). The least recently used idle model is
+    unloaded first.
+    """
 
     def __init__(
         self,
         room: Mapping[str, int] | None = None,
         loader: Callable[[Checkpoint, str], LocalModel] = load,
     ) -> None:
-        if _FORKED:  # or the threads of OpenMP, which stayed behind, would be waited for
+        if _FORKED:  # OpenMP's threads are not in this process: it would wait for them for ever
             torch.set_num_threads(1)
         self._room = dict(devices() if room is None else room)
         self._loader = loader
-        self._held: dict[Shared, tuple[str, int, Runner]] = {}
+        self._loaded: dict[Shared, tuple[str, int, Runner]] = {}
 
     def get(self, models: Iterable[Checkpoint]) -> list[Runner]:
-        """Runners in memory together, loaded if need be; raises PoolFull or ModelError."""
-        wanted = list(models)
-        pinned = {model.weights.shared for model in wanted}
-        return [self._get(model, pinned) for model in wanted]
+        """Return runners of all models, loaded together if need be.
+
+        Raises PoolFull if they do not fit now; ModelError if they never will (E601), the device
+        does not exist (E602) or the files cannot be loaded (E5xx).
+        """
+        checkpoints = list(models)
+        pinned = {model.weights.shared for model in checkpoints}
+        return [self._get(model, pinned) for model in checkpoints]
 
     def runners(self) -> list[Runner]:
         """All runners in memory, least recently used first."""
-        return [runner for _, _, runner in self._held.values()]
+        return [runner for _, _, runner in self._loaded.values()]
 
     def _get(self, model: Checkpoint, pinned: set[Shared]) -> Runner:
-        found = self._held.pop(model.weights.shared, None)
-        if found is None:
-            found = self._load(model, pinned)
-        self._held[model.weights.shared] = found  # the last in order is the last used
-        return found[2]
+        entry = self._loaded.pop(model.weights.shared, None)
+        if entry is None:
+            entry = self._load(model, pinned)
+        self._loaded[model.weights.shared] = entry  # the last in order is the last used
+        return entry[2]
 
     def _load(self, model: Checkpoint, pinned: set[Shared]) -> tuple[str, int, Runner]:
         options = self._devices(model)
@@ -76,7 +84,7 @@ class ModelPool:
         return device, size[device], runner
 
     def _devices(self, model: Checkpoint) -> list[str]:
-        """Where the model may go; the emptiest first."""
+        """The devices that the model may be loaded to; the one with most room first."""
         if model.weights.device == "auto":
             return sorted(self._room, key=lambda device: (device == "cpu", -self._free(device)))
         device = "cuda:0" if model.weights.device == "cuda" else model.weights.device
@@ -105,49 +113,49 @@ class ModelPool:
         )
 
     def _make_room(self, device: str, need: int, pinned: set[Shared]) -> bool:
-        """Unload idle models of a device, longest unused first, if that is enough."""
+        """Unload idle models, least recently used first; False if that does not make room enough."""
         idle = [
             key
-            for key, (where, _, runner) in self._held.items()
+            for key, (where, _, runner) in self._loaded.items()
             if where == device and runner.idle and key not in pinned
         ]
-        if need > self._free(device) + sum(self._held[key][1] for key in idle):
+        if need > self._free(device) + sum(self._loaded[key][1] for key in idle):
             return False
         for key in idle:
             if need <= self._free(device):
                 break
-            del self._held[key]
+            del self._loaded[key]
         if device.startswith("cuda"):
             torch.cuda.empty_cache()
         return True
 
     def _free(self, device: str) -> int:
-        held = sum(size for where, size, _ in self._held.values() if where == device)
-        return self._room[device] - held
+        used = sum(size for where, size, _ in self._loaded.values() if where == device)
+        return self._room[device] - used
 
 
 def devices() -> dict[str, int]:
-    """Devices of this machine, and the bytes that models may take there."""
-    found = {
+    """Return the devices of this machine, and the bytes that models may take on each."""
+    gpus = {
         f"cuda:{n}": int(_HEADROOM * torch.cuda.mem_get_info(n)[0])
         for n in range(torch.cuda.device_count())
     }
-    return {**found, "cpu": int(_HEADROOM * _memory())}
+    return {**gpus, "cpu": int(_HEADROOM * _memory())}
 
 
 def weight_bytes(model: Checkpoint, device: str) -> int:
-    """What the weights take in memory, by the headers of files; 0 if these are not here."""
-    want = model.weights.dtype
-    if want == "auto":
-        want = "float32" if device == "cpu" else "stored"
+    """Return the bytes of the weights in memory, by the headers of files; 0 without files here."""
+    dtype = model.weights.dtype
+    if dtype == "auto":
+        dtype = "float32" if device == "cpu" else "stored"
     tensors = model.tensors.values()
-    if want in _BYTES:
-        return _BYTES[want] * sum(each.count for each in tensors)
-    return sum(each.bytes for each in tensors)
+    if dtype in _BYTES:
+        return _BYTES[dtype] * sum(tensor.count for tensor in tensors)
+    return sum(tensor.bytes for tensor in tensors)
 
 
 def _memory() -> int:
-    """Bytes of memory, by what the system says."""
+    """Bytes of main memory, as the system reports them; 16 GiB if it does not."""
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return 1 << 34

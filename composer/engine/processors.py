@@ -1,7 +1,7 @@
-"""Logits processors: what penalties, biases and least lengths do to the logits of one model.
+"""Logits processors: penalties, biases and minimum lengths, applied to one model's logits.
 
-They work on a model's own logits, in its own tokens, before anything is fused, gated or drawn, as
-transformers' `generate` does for that model alone; so a member of a fuse is what it is by itself.
+They change a model's own logits, over its own tokens, before fusing, gating and drawing, as
+transformers' `generate` does. So a member of a fuse behaves as it does alone.
 """
 
 from __future__ import annotations
@@ -24,16 +24,17 @@ if TYPE_CHECKING:
     Sequences = Iterable[tuple[Sequence[int], float]]
 
     Process = Callable[[Tensor, "LogitContext"], None]
-    """Changes the logits [token] of one place, in memory of their own."""
+    """Changes the logits [token] of one position, in place."""
 
 __all__ = ["LogitContext", "processor"]
 
 
 @dataclass(frozen=True, slots=True)
 class LogitContext:
-    """Where logits stand: behind some tokens, of which the answer's begin at `start`.
+    """The tokens before some logits: `ids`, of which the answer's begin at `answer_start`.
 
-    `written` is how many tokens the answer has, which in a fuse may be others than the model's.
+    `answer_length` is how many tokens the answer has; in a fuse they may be other tokens than the
+    model's own.
     """
 
     ids: Sequence[int]
@@ -42,7 +43,7 @@ class LogitContext:
 
 
 def processor(model: LocalModel, what: Processing) -> Process | None:
-    """Make what is done to a model's logits; None where nothing is."""
+    """Return the processor of a model's logits for some options; None if they change nothing."""
     steps = [step for step in _steps(model, what) if step is not None]
     if not steps:
         return None
@@ -55,7 +56,7 @@ def processor(model: LocalModel, what: Processing) -> Process | None:
 
 
 def _steps(model: LocalModel, what: Processing) -> Iterable[Process | None]:
-    """What is done, in the order of vLLM and of transformers."""
+    """The processors in the order of vLLM and transformers; None for those that change nothing."""
     ends = sorted(end for end in model.ends if end < model.width)
     bias = biased(model.vocabulary.pieces[: model.width], what.logit_bias or (), model.name)
     yield _added([((token,), by) for token, by in bias], model)
@@ -72,21 +73,21 @@ def _steps(model: LocalModel, what: Processing) -> Iterable[Process | None]:
 
 
 def _repetition(penalty: float | None) -> Process | None:
-    """Divide positive logits of tokens that are there, and multiply negative ones."""
+    """Divide the positive logits of tokens that occur before, and multiply negative ones."""
     if penalty in (None, 1.0):
         return None
 
     def process(row: Tensor, at: LogitContext) -> None:
-        there = torch.tensor(at.ids, device=row.device)
-        there = there[there < len(row)]
-        logits = row[there]
-        row[there] = torch.where(logits < 0, logits * penalty, logits / penalty)
+        tokens = torch.tensor(at.ids, device=row.device)
+        tokens = tokens[tokens < len(row)]
+        logits = row[tokens]
+        row[tokens] = torch.where(logits < 0, logits * penalty, logits / penalty)
 
     return process
 
 
 def _counted(frequency: float, presence: float) -> Process | None:
-    """Take something for each time that a token stands in the answer, and once if it does."""
+    """Subtract `frequency` for each time a token occurs in the answer, and `presence` once."""
     if not frequency and not presence:
         return None
 
@@ -99,7 +100,7 @@ def _counted(frequency: float, presence: float) -> Process | None:
 
 
 def _ngrams(size: int) -> Process | None:
-    """Rule out tokens that would write some tokens in a row for the second time."""
+    """Rule out tokens that would repeat an n-gram of `size` tokens."""
     if not size:
         return None
 
@@ -107,21 +108,21 @@ def _ngrams(size: int) -> Process | None:
         ids = list(at.ids)
         last = ids[len(ids) - size + 1 :]
         starts = range(len(ids) - size + 1)
-        again = [ids[n + size - 1] for n in starts if ids[n : n + size - 1] == last]
-        row[[token for token in again if token < len(row)]] = -torch.inf
+        repeating = [ids[n + size - 1] for n in starts if ids[n : n + size - 1] == last]
+        row[[token for token in repeating if token < len(row)]] = -torch.inf
 
     return process
 
 
 def _added(sequences: Sequences, model: LocalModel) -> Process | None:
-    """Add something to the last token of sequences whose other tokens stand at the end."""
-    known = [(list(ids), by) for ids, by in sequences if all(i < model.width for i in ids)]
-    if not known:
+    """Add a bias to the last token of each sequence whose other tokens come right before."""
+    biases = [(list(ids), by) for ids, by in sequences if all(i < model.width for i in ids)]
+    if not biases:
         return None
-    at_once = {ids[0]: by for ids, by in known if len(ids) == 1}
-    longer = [(ids[:-1], ids[-1], by) for ids, by in known if len(ids) > 1]
-    tokens = torch.tensor(list(at_once), dtype=torch.int64, device=model.device)
-    values = torch.tensor(list(at_once.values()), device=model.device)
+    single = {ids[0]: by for ids, by in biases if len(ids) == 1}
+    longer = [(ids[:-1], ids[-1], by) for ids, by in biases if len(ids) > 1]
+    tokens = torch.tensor(list(single), dtype=torch.int64, device=model.device)
+    values = torch.tensor(list(single.values()), device=model.device)
 
     def process(row: Tensor, at: LogitContext) -> None:
         row[tokens] += values
@@ -135,7 +136,7 @@ def _added(sequences: Sequences, model: LocalModel) -> Process | None:
 def _ruled_out(
     tokens: Sequence[int], least: int | None, count: Callable[[LogitContext], int]
 ) -> Process | None:
-    """Rule tokens out where there is less of something than there must be."""
+    """Rule tokens out while a count is lower than `least`."""
     if not tokens or not least:
         return None
 

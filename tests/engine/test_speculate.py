@@ -235,7 +235,7 @@ def test_a_draft_stands_outermost_and_without_a_gate(pair):
     inner = fused(pair, drafted())
     with pytest.raises(ModelError, match="inside another fuse"):
         TokenFuse((inner, pair[0]), ("ab", "c"))
-    with pytest.raises(ModelError, match="not both"):
+    with pytest.raises(ModelError, match="cannot be used together"):
         fused(pair, drafted(), gate=Part("gate.unsure"))
 
 
