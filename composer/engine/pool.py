@@ -113,7 +113,7 @@ class ModelPool:
         )
 
     def _make_room(self, device: str, need: int, pinned: set[Shared]) -> bool:
-        """Unload idle models, least recently used first; False if that does not make room enough."""
+        """Unload idle models, least recently used first; False if that makes too little room."""
         idle = [
             key
             for key, (where, _, runner) in self._loaded.items()
