@@ -74,9 +74,9 @@ class Fake(Remote):
 
     def answer(self, query: Query, sampling: Sampling) -> str:
         """Return the answer to a query, whole."""
-        known = next((answer for piece, answer in self.knows if piece in query.text), self.says)
-        if known is not None:
-            return known
+        answer = next((answer for piece, answer in self.knows if piece in query.text), self.says)
+        if answer is not None:
+            return answer
         draw = sampling.seed if sampling.temperature > 0 else None
         digest = _hash(self.seed, query.messages, draw)
         if self.among:

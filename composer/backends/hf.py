@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from composer.checkpoints.asked import checked, processing_of, settings_of, unheeded
 from composer.checkpoints.chatfiles import chat_of
 from composer.checkpoints.dtypes import Dtype, long_name
 from composer.checkpoints.faults import faults_of
 from composer.checkpoints.folder import LOCAL, card_of
+from composer.checkpoints.generation_options import checked, processing_of, settings_of, unheeded
 from composer.specs.chat import Chat
 from composer.specs.content import folder_digest
 from composer.specs.declaration import Local, Weights
@@ -194,10 +194,10 @@ def _cached(hub_id: str, revision: str | None) -> Path | None:
     from huggingface_hub.errors import HFValidationError
 
     try:
-        found = try_to_load_from_cache(hub_id, "config.json", revision=revision)
+        cached = try_to_load_from_cache(hub_id, "config.json", revision=revision)
     except HFValidationError as problem:
         raise ModelError(
             "E501", f"`{hub_id}` is neither a folder nor the id of a model on a hub"
         ) from problem
-    folder = Path(found).parent if isinstance(found, str) else None
+    folder = Path(cached).parent if isinstance(cached, str) else None
     return folder if folder is not None and has_weights(folder) else None

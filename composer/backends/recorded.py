@@ -124,13 +124,13 @@ class Replay(Client):
         row = self.rows.find(query)
         if row is None or self.model not in row["recorded"]:
             raise self._absent(query)
-        kept = row["recorded"][self.model]
+        answer = row["recorded"][self.model]
         draws = []
         for seed in request.seeds:
             draw = self._draw(query, replace(request.sampling, seed=seed))
-            text, facts = self._said(kept, row.get("reference"), draw)
+            text, facts = self._said(answer, row.get("reference"), draw)
             facts |= {"recorded": self.model, "row": row["id"]}
-            draws.append(_completion(text, kept, facts, {self.name: self._usage(kept)}))
+            draws.append(_completion(text, answer, facts, {self.name: self._usage(answer)}))
         if on_text is not None:
             on_text(draws[0].text)
         return Generated(tuple(draws))
@@ -138,8 +138,8 @@ class Replay(Client):
     def cost(self, request: Generate) -> float:
         """Return the dollars that replaying the answer to a query is booked with."""
         row = self.rows.find(request.query)
-        kept = row["recorded"].get(self.model) if row is not None else None
-        return self._usage(kept).cost if kept is not None else 0.0
+        answer = row["recorded"].get(self.model) if row is not None else None
+        return self._usage(answer).cost if answer is not None else 0.0
 
     def _draw(self, query: Query, sampling: Sampling) -> int | None:
         """Number the draws for a query by their seeds, in the order of asking; None is greedy."""
@@ -163,21 +163,23 @@ class Replay(Client):
             facts.pop("score", None)
         return (None if chosen is None else str(chosen)), facts
 
-    def _usage(self, kept: RecordedAnswer) -> Usage:
-        read, written = (int(kept.get(key) or 0) for key in TOKENS)
-        cost = float(kept.get("cost") or 0.0)
+    def _usage(self, answer: RecordedAnswer) -> Usage:
+        read, written = (int(answer.get(key) or 0) for key in TOKENS)
+        cost = float(answer.get("cost") or 0.0)
         if self.price and read + written:
             cost = (read * self.price[0] + written * self.price[1]) / 1e6
         return Usage(1, read, written, cost)
 
     def _absent(self, query: Query) -> ModelError:
         row = self.rows.by_id.get(query.id)
-        said = f"`{self.rows.file}` has no answer of `{self.model}` to query `{query.id}`"
+        message = f"`{self.rows.file}` has no answer of `{self.model}` to query `{query.id}`"
         if row is not None and self.model in row["recorded"]:
-            said += "; this id belongs to another question"
-        asked = shorten(query.root.text, 60, placeholder="...")
-        advice = f"ask a recorded question (not {asked!r}), or declare a model that can be run"
-        return ModelError("E701", said, advice)
+            message += "; this id belongs to another question"
+        query_start = shorten(query.root.text, 60, placeholder="...")
+        advice = (
+            f"ask a recorded question (not {query_start!r}), or declare a model that can be run"
+        )
+        return ModelError("E701", message, advice)
 
 
 def _completion(
@@ -196,13 +198,13 @@ def _completion(
     )
 
 
-def _logprobs(kept: RecordedAnswer) -> tuple[tuple[str, ...], tuple[float, ...]]:
+def _logprobs(answer: RecordedAnswer) -> tuple[tuple[str, ...], tuple[float, ...]]:
     """Give the tokens and their `logprobs`, nothing where those are not known one by one."""
-    each = tuple(min(0.0, float(one)) for one in kept.get("logprobs") or ())
-    return tuple(kept.get("tokens") or ("",) * len(each)), each
+    each = tuple(min(0.0, float(one)) for one in answer.get("logprobs") or ())
+    return tuple(answer.get("tokens") or ("",) * len(each)), each
 
 
-def _confidence(logprobs: tuple[float, ...], kept: RecordedAnswer) -> float | None:
+def _confidence(logprobs: tuple[float, ...], answer: RecordedAnswer) -> float | None:
     """Give the mean probability of the tokens, else the model's confidence in its whole answer.
 
     In the published data `logprob` is that confidence: of the chosen letter, or that its own
@@ -210,5 +212,5 @@ def _confidence(logprobs: tuple[float, ...], kept: RecordedAnswer) -> float | No
     """
     if logprobs:
         return math.exp(math.fsum(logprobs) / len(logprobs))
-    whole = kept.get("logprob")
+    whole = answer.get("logprob")
     return None if whole is None else math.exp(min(0.0, whole))

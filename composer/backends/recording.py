@@ -67,8 +67,8 @@ class Recording:
         texts = (query.text, query.root.text)
         if same is not None and same["query"] in texts:
             return same
-        found = next((self.by_text[text] for text in texts if text in self.by_text), None)
-        return found or (None if query.id.isdecimal() else same)
+        row = next((self.by_text[text] for text in texts if text in self.by_text), None)
+        return row or (None if query.id.isdecimal() else same)
 
 
 def recording(path: str) -> Recording:
@@ -92,8 +92,8 @@ def _read(path: str, _stamp: int) -> Recording:
     for row in rows:
         by_id.setdefault(row["id"], row)
         by_text.setdefault(row["query"], row)
-        for model, kept in row["recorded"].items():
-            logged[model] = logged.get(model, False) or "logprob" in kept or "logprobs" in kept
+        for model, answer in row["recorded"].items():
+            logged[model] = logged.get(model, False) or "logprob" in answer or "logprobs" in answer
     return Recording(path, rows, by_id, by_text, logged)
 
 
@@ -115,5 +115,5 @@ def _row(line: Line, index: int) -> Row:
     if isinstance(line.content, BadRow):
         raise line.content
     name = id_of(line.content)
-    found = {"id": str(index) if name is None else name, "query": query_of(line.content)}
-    return {**line.content, **found, "recorded": recorded_of(line.content)}
+    identity = {"id": str(index) if name is None else name, "query": query_of(line.content)}
+    return {**line.content, **identity, "recorded": recorded_of(line.content)}

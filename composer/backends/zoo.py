@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from composer.checkpoints.asked import checked, processing_of, settings_of
 from composer.checkpoints.dtypes import Dtype, long_name
 from composer.checkpoints.folder import card_of
+from composer.checkpoints.generation_options import checked, processing_of, settings_of
 from composer.diagnostics import did_you_mean
 from composer.specs.content import folder_digest
 from composer.specs.declaration import Local, Weights

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
-from composer.checkpoints.spelling import spelling_of
+from composer.checkpoints.token_bytes import spelling_of
 from composer.specs.json_files import read_json
 from composer.values.errors import ModelError
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from composer.checkpoints.spelling import TokenizerFile
+    from composer.checkpoints.token_bytes import TokenizerFile
 
     Pieces = Sequence[bytes | None]
 
@@ -28,19 +28,19 @@ def biased(
     A text means every token that stands for exactly it. Raises ModelError for one that is no
     token, and for an id beyond the vocabulary.
     """
-    found = []
+    biases = []
     for token, by in bias:
         if isinstance(token, int):
             if token >= len(pieces):
                 text = f"`{name}` has no token with the id {token}: it has {len(pieces)} tokens"
                 raise ModelError("E402", text, "ids start at 0")
-            found.append((token, by))
+            biases.append((token, by))
         else:
             ids = [n for n, piece in enumerate(pieces) if piece == token.encode()]
             if not ids:
                 raise _no_token(token, pieces, name)
-            found += [(n, by) for n in ids]
-    return found
+            biases += [(n, by) for n in ids]
+    return biases
 
 
 def pieces_of(folder: Path) -> Pieces | None:

@@ -62,9 +62,9 @@ class Blueprint:
         return name in {*self.tensors, *self.open} or name.startswith(tuple(beginnings))
 
 
-def layer(kind: str, given: Sequence[Value], named: Mapping[str, Value]) -> Value:
+def layer(kind: str, positional: Sequence[Value], named: Mapping[str, Value]) -> Value:
     """Return the tensors of a layer of torch, None where it is none that is known."""
-    arguments = dict(zip(LAYERS.get(kind, ()), given, strict=False)) | dict(named)
+    arguments = dict(zip(LAYERS.get(kind, ()), positional, strict=False)) | dict(named)
     bias = _expected(arguments.get("bias", True))
     out, inner = arguments.get("out", OPEN), arguments.get("inner", OPEN)
     match kind:

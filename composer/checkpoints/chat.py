@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
-from composer.checkpoints.spelling import THOUGHT
+from composer.checkpoints.token_bytes import THOUGHT
 from composer.diagnostics import nearest
 from composer.sandbox.meter import Limits
 from composer.values.errors import ModelError
@@ -86,20 +86,20 @@ class ChatTemplate:
     def write(self, messages: Sequence[Message], *, fold_system: bool = False) -> str:
         """Return the prompt up to where the model answers, or goes on from its own beginning."""
         fold = fold_system or bool(self.probe.refused)
-        said = folded(messages) if fold else list(messages)
+        turns = folded(messages) if fold else list(messages)
         lost = self.probe.losses
-        if "system" in lost and any(role == "system" for role, _ in said):
+        if "system" in lost and any(role == "system" for role, _ in turns):
             raise self._loses(
                 "the system message", "write `fold_system = true`, or choose another template"
             )
-        if "turns" in lost and sum(role != "system" for role, _ in said) > 1:
+        if "turns" in lost and sum(role != "system" for role, _ in turns) > 1:
             raise self._loses(
                 "earlier turns of a conversation", "write the question as one message"
             )
-        going_on = said[-1][0] == "assistant" if said else False
-        text = self._write(said, going_on=going_on)
+        going_on = turns[-1][0] == "assistant" if turns else False
+        text = self._write(turns, going_on=going_on)
         if self.probe.verbatim:
-            self._hold(said, text)
+            self._hold(turns, text)
         return text
 
     def _read_by_it(self, args: Mapping[str, object]) -> None:
@@ -117,18 +117,18 @@ class ChatTemplate:
     def thinking(self, tags: tuple[str, ...] = ()) -> Thinking | None:
         """Say how thoughts are marked: by given tags, or by those that the template speaks of."""
         marks = (mark for mark in THOUGHT.findall(self.text) if "/" not in mark)
-        found = tags or tuple(dict.fromkeys(mark.strip("<>") for mark in marks))
-        if not found:
+        thought_tags = tags or tuple(dict.fromkeys(mark.strip("<>") for mark in marks))
+        if not thought_tags:
             return None
-        marked = Thinking(found)
+        marked = Thinking(thought_tags)
         ends = [match[0] for match in marked.marks.finditer(self.probe.opening)]
-        return Thinking(found, opened=bool(ends) and ends[-1] in marked.opening)
+        return Thinking(thought_tags, opened=bool(ends) and ends[-1] in marked.opening)
 
-    def _write(self, said: Sequence[Message], *, going_on: bool) -> str:
-        turns = [self._turn(role, content, self.probe.parts) for role, content in said]
+    def _write(self, messages: Sequence[Message], *, going_on: bool) -> str:
+        turns = [self._turn(role, content, self.probe.parts) for role, content in messages]
         if not going_on:
             return self._filled(turns, _ASKING)
-        role, content = said[-1]
+        role, content = messages[-1]
         turns[-1] = self._turn(role, content.rstrip() + END, self.probe.parts)
         text, mark, _ = self._filled(turns, _ASKING, answering=False).partition(END)
         if not mark:
@@ -137,9 +137,9 @@ class ChatTemplate:
             )
         return text + content[len(content.rstrip()) :]
 
-    def _hold(self, said: Sequence[Message], text: str) -> None:
+    def _hold(self, turns: Sequence[Message], text: str) -> None:
         """Check that every question, and what the system says, stands in the prompt."""
-        for role, content in said:
+        for role, content in turns:
             if role in {"user", "system"} and content.strip() not in text:
                 words = " ".join(content.split())
                 if words not in " ".join(text.split()):
@@ -173,35 +173,39 @@ class ChatTemplate:
     def _probe(self) -> Probe:
         """Try the template: first with a question alone, then with more before it."""
         parts, prompt = self._asked()
-        asked = _LONG in prompt
-        if not asked and not ("Kestrel" in prompt and _STORY in prompt):
+        keeps_query = _LONG in prompt
+        if not keeps_query and not ("Kestrel" in prompt and _STORY in prompt):
             raise self._loses(
                 "the question, or changes it"
                 if _STORY not in prompt
                 else "the end of a long question",
                 'choose another template: `template = "..."`, `file("chat.jinja")` or `plain`',
             )
-        found, losses, refused = set(parts), set(), ""
+        kept_parts, losses, refused = set(parts), set(), ""
         try:
             system = self._role("system", _SYSTEM, [], [("user", _ODD)], parts)
         except ModelError as error:
             system, refused = frozenset(), error.message.partition(" fails: ")[2] or error.message
         if system is None:
             losses.add("system")
-        found |= system or frozenset()
-        turns = self._turns(frozenset(found))
+        kept_parts |= system or frozenset()
+        turns = self._turns(frozenset(kept_parts))
         if turns is None:
             losses.add("turns")
-        opening = prompt.rpartition(_LONG)[2] if asked else prompt[-200:]
+        opening = prompt.rpartition(_LONG)[2] if keeps_query else prompt[-200:]
         return Probe(
-            frozenset(found | (turns or frozenset())), frozenset(losses), refused, asked, opening
+            frozenset(kept_parts | (turns or frozenset())),
+            frozenset(losses),
+            refused,
+            keeps_query,
+            opening,
         )
 
     def _asked(self) -> tuple[frozenset[str], str]:
         """Return the roles that want parts, and a prompt that asks a long question."""
         plain: frozenset[str] = frozenset()
         failed: ModelError | None = None
-        found = ""
+        first_prompt = ""
         for parts in (plain, frozenset({"user"})):
             try:
                 prompt = self._filled([self._turn("user", _LONG, parts)], _PROBING)
@@ -210,12 +214,12 @@ class ChatTemplate:
                 continue
             if _LONG in prompt:
                 return parts, prompt
-            found = found or prompt
-        if failed is not None and not found:
+            first_prompt = first_prompt or prompt
+        if failed is not None and not first_prompt:
             raise ModelError(
                 "E409", failed.message, "choose another template, or give it `template_args`"
             )
-        return plain, found
+        return plain, first_prompt
 
     def _role(
         self,
@@ -247,16 +251,16 @@ class ChatTemplate:
 
     def _turns(self, parts: frozenset[str]) -> frozenset[str] | None:
         """Say whether earlier turns want parts; None where they are left out or refused."""
-        said: list[Message] = [("user", _FIRST)]
+        earlier: list[Message] = [("user", _FIRST)]
         try:
-            found = self._role("assistant", _REPLY, said, [("user", _ODD)], parts)
-            if found is None:
+            roles = self._role("assistant", _REPLY, earlier, [("user", _ODD)], parts)
+            if roles is None:
                 return None
-            turns = [(*said, ("assistant", _REPLY), ("user", _ODD))][0]
-            prompt = self._filled([self._turn(*each, found) for each in turns], _PROBING)
+            turns = (*earlier, ("assistant", _REPLY), ("user", _ODD))
+            prompt = self._filled([self._turn(*each, roles) for each in turns], _PROBING)
         except ModelError:
             return None
-        return found if "kestrels" in prompt else None
+        return roles if "kestrels" in prompt else None
 
 
 def folded(messages: Sequence[Message]) -> list[Message]:
@@ -266,10 +270,10 @@ def folded(messages: Sequence[Message]) -> list[Message]:
     if not system:
         return others
     at = next((at for at, (role, _) in enumerate(others) if role == "user"), None)
-    said = "\n\n".join(system)
+    instructions = "\n\n".join(system)
     if at is None:
-        return [("user", said), *others]
-    question = ("user", f"{said}\n\n{others[at][1]}")
+        return [("user", instructions), *others]
+    question = ("user", f"{instructions}\n\n{others[at][1]}")
     return [*others[:at], question, *others[at + 1 :]]
 
 
@@ -282,8 +286,8 @@ def _compiled(text: str, name: str) -> jinja2.Template:
     try:
         return compile_template(_environment(), text)
     except TemplateSyntaxError as error:
-        said = f"the chat template of {name} is not valid: {error.message} (line {error.lineno})"
-        raise ModelError("E409", said, "choose another template, or correct the file") from None
+        message = f"the chat template of {name} is not valid: {error.message} (line {error.lineno})"
+        raise ModelError("E409", message, "choose another template, or correct the file") from None
 
 
 @cache

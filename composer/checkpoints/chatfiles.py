@@ -44,8 +44,8 @@ def _chat_of(
 ) -> ChatTemplate | None:
     text = chosen(_templates(folder), chat, name)
     if text is None and chat.args:
-        said = f"{name} has no chat template, so `template_args` cannot be used"
-        raise ModelError("E409", said, "leave them out, or choose a template")
+        message = f"{name} has no chat template, so `template_args` cannot be used"
+        raise ModelError("E409", message, "leave them out, or choose a template")
     return None if text is None else ChatTemplate(text, name, _tokens(folder), chat.args)
 
 
@@ -66,27 +66,27 @@ def chosen(templates: Mapping[str, str], chat: Chat, name: str) -> str | None:
                 'leave out `template`, or write `template = "plain"`',
             )
         listed = ", ".join(f"`{each}`" for each in others)
-        said = f"{name} has several chat templates and no default: {listed}"
-        raise ModelError("E409", said, f'choose one: `template = "{others[0]}"`')
+        message = f"{name} has several chat templates and no default: {listed}"
+        raise ModelError("E409", message, f'choose one: `template = "{others[0]}"`')
     if chat.template not in templates:
         help_ = did_you_mean(chat.template, ["auto", "chat", "plain", *templates])
         raise ModelError("E409", f"{name} has no chat template `{chat.template}`", help_)
     return templates[chat.template]
 
 
-def named(found: object, name: str) -> dict[str, str]:
+def named(templates: object, name: str) -> dict[str, str]:
     """Return templates by name, from what a tokenizer holds: one text, or several with names."""
-    if found is None:
+    if templates is None:
         return {}
-    if isinstance(found, str):
-        return {"default": found} if found else {}
-    if isinstance(found, list):
-        pairs = [_pair(each) for each in found]
+    if isinstance(templates, str):
+        return {"default": templates} if templates else {}
+    if isinstance(templates, list):
+        pairs = [_pair(each) for each in templates]
     else:
-        pairs = list(found.items()) if isinstance(found, dict) else [None]
+        pairs = list(templates.items()) if isinstance(templates, dict) else [None]
     if not all(pair and isinstance(pair[0], str) and isinstance(pair[1], str) for pair in pairs):
-        said = f"the chat templates of {name} are not texts with names"
-        raise ModelError("E505", said, "save the tokenizer again, or give a template in a file")
+        message = f"the chat templates of {name} are not texts with names"
+        raise ModelError("E505", message, "save the tokenizer again, or give a template in a file")
     return dict(pair for pair in pairs if pair)
 
 
@@ -96,8 +96,8 @@ def read(file: Path) -> str:
         return file.read_text(encoding="utf-8")
     except (OSError, ValueError) as problem:
         how = problem.strerror if isinstance(problem, OSError) else None
-        said = f"cannot read the chat template `{file}`: {how or 'it is not text in UTF-8'}"
-        raise ModelError("E505", said, "give a text file in UTF-8") from None
+        message = f"cannot read the chat template `{file}`: {how or 'it is not text in UTF-8'}"
+        raise ModelError("E505", message, "give a text file in UTF-8") from None
 
 
 def _pair(entry: object) -> tuple[Any, Any] | None:
@@ -106,24 +106,24 @@ def _pair(entry: object) -> tuple[Any, Any] | None:
 
 def _templates(folder: Path) -> dict[str, str]:
     """Return all templates of a folder; those in files of their own go before others."""
-    found: dict[str, str] = {}
+    templates: dict[str, str] = {}
     for name in (_OLD, _CONFIG):
         if (folder / name).is_file():
-            found |= named(read_json(folder / name).get("chat_template"), f"`{folder.name}`")
+            templates |= named(read_json(folder / name).get("chat_template"), f"`{folder.name}`")
     if (folder / _FILE).is_file():
-        found["default"] = read(folder / _FILE)
+        templates["default"] = read(folder / _FILE)
     for file in sorted((folder / _MORE).glob("*.jinja")):
-        found[file.stem] = read(file)
-    return found
+        templates[file.stem] = read(file)
+    return templates
 
 
 def _tokens(folder: Path) -> dict[str, str]:
     """Return the special tokens that a template may name, such as `bos_token`."""
-    found: dict[str, str] = {}
+    tokens: dict[str, str] = {}
     for name in ("special_tokens_map.json", _CONFIG):
         content = read_json(folder / name) if (folder / name).is_file() else {}
         for key, value in content.items():
             text = value.get("content") if isinstance(value, dict) else value
             if key.endswith("_token") and isinstance(text, str):
-                found[key] = text
-    return found
+                tokens[key] = text
+    return tokens

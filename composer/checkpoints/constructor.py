@@ -35,8 +35,8 @@ class Source:
 
     def value(self, name: str) -> Value:
         """Return a value of the configuration; one that is null is settled later, so it is open."""
-        found = self.values.get(name)
-        return found if isinstance(found, int | float | str) else OPEN
+        constant = self.values.get(name)
+        return constant if isinstance(constant, int | float | str) else OPEN
 
     def constant(self, kind: str, name: str) -> Value:
         """Return what a class, or the first of its bases that does, gives a name as a literal."""
@@ -54,15 +54,15 @@ class Source:
     def _line(self, kind: str) -> Iterator[ast.ClassDef]:
         todo = [kind]
         while todo:
-            found = self.classes.get(todo.pop(0))
-            if found is not None:
-                yield found
-                todo += map(last_of, found.bases)
+            definition = self.classes.get(todo.pop(0))
+            if definition is not None:
+                yield definition
+                todo += map(last_of, definition.bases)
 
-    def made(self, kind: str, given: Sequence[Value], named: Mapping[str, Value]) -> Blueprint:
+    def made(self, kind: str, positional: Sequence[Value], named: Mapping[str, Value]) -> Blueprint:
         """Return the tensors of a class that is made with arguments."""
         making = _Making(self)
-        making.of(kind, given, named)
+        making.of(kind, positional, named)
         return making.whole
 
 
@@ -74,24 +74,24 @@ class _Making(Expressions):
     kind: str = ""
     sure: bool = True
 
-    def of(self, kind: str, given: Sequence[Value], named: Mapping[str, Value]) -> None:
+    def of(self, kind: str, positional: Sequence[Value], named: Mapping[str, Value]) -> None:
         """Follow the `__init__` of a class, its own or its bases'."""
-        found = self.source.classes.get(kind)
-        if found is None:
-            made = layer(kind, given, named)
-            if isinstance(made, Blueprint):
-                self.whole.open |= made.open
-                self.whole.tensors |= made.tensors
+        definition = self.source.classes.get(kind)
+        if definition is None:
+            module = layer(kind, positional, named)
+            if isinstance(module, Blueprint):
+                self.whole.open |= module.open
+                self.whole.tensors |= module.tensors
             elif kind not in INERT:
                 self.whole.blur("")
-            self.own["config"] = CONFIG if CONFIG in given else OPEN
+            self.own["config"] = CONFIG if CONFIG in positional else OPEN
             return
         before, self.kind = self.kind, kind
-        init = _function(found, "__init__")
+        init = _function(definition, "__init__")
         if init is None:
-            self._bases(found, given, named)
+            self._bases(definition, positional, named)
         else:
-            self.run(init.body, _bound(init, given, named))
+            self.run(init.body, _bound(init, positional, named))
         self.kind = before
 
     def _bases(
@@ -157,12 +157,12 @@ class _Making(Expressions):
 
     def _called(self, call: ast.Call, names: dict[str, Value]) -> None:
         """Follow a call whose value is not used."""
-        given, named = self.arguments(call, names)
+        positional, named = self.arguments(call, names)
         match call.func:
             case ast.Attribute(value=ast.Call(func=ast.Name(id="super")), attr="__init__"):
-                self._bases(self.source.classes[self.kind], given, named)
+                self._bases(self.source.classes[self.kind], positional, named)
             case ast.Attribute(value=ast.Name(id="self"), attr="register_buffer"):
-                name = given[0] if given and isinstance(given[0], str) else None
+                name = positional[0] if positional and isinstance(positional[0], str) else None
                 if name is None:
                     self.whole.blur("")
                 else:
@@ -183,17 +183,17 @@ def _blur(whole: dict[str, Value], other: Mapping[str, Value]) -> None:
             whole[name] = OPEN
 
 
-def _function(found: ast.ClassDef, name: str) -> ast.FunctionDef | None:
-    inner = (each for each in found.body if isinstance(each, ast.FunctionDef))
+def _function(definition: ast.ClassDef, name: str) -> ast.FunctionDef | None:
+    inner = (each for each in definition.body if isinstance(each, ast.FunctionDef))
     return next((each for each in inner if each.name == name), None)
 
 
 def _bound(
-    init: ast.FunctionDef, given: Sequence[Value], named: Mapping[str, Value]
+    init: ast.FunctionDef, positional: Sequence[Value], named: Mapping[str, Value]
 ) -> dict[str, Value]:
     """Return the values of parameters."""
     places = [each.arg for each in (*init.args.posonlyargs, *init.args.args)][1:]
     values = dict.fromkeys((*places, *(each.arg for each in init.args.kwonlyargs)), OPEN)
     filled = zip(places[::-1], init.args.defaults[::-1], strict=False)
     defaults = {n: d.value for n, d in filled if isinstance(d, ast.Constant)}
-    return values | defaults | dict(zip(places, given, strict=False)) | dict(named)
+    return values | defaults | dict(zip(places, positional, strict=False)) | dict(named)

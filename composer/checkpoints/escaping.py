@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from tokenizers import Tokenizer
 
-    from composer.checkpoints.spelling import AddedToken, TokenizerFile
+    from composer.checkpoints.token_bytes import AddedToken, TokenizerFile
 
 __all__ = ["Escaping"]
 
@@ -121,21 +121,21 @@ class Escaping:
 
     def _spelled(self, text: str) -> list[int]:
         """Where in a text a special token begins, or may once the template stands around it."""
-        found = [
+        starts = [
             at for at, letter in enumerate(text) if letter in self._firsts and self._at(text, at)
         ]
         bare = text.strip()
         start = len(text) - len(text.lstrip())
         if not bare or not self._words:
-            return found
+            return starts
         longest = self._lengths[0]
         if any(bare[:size] in self._ends for size in range(1, min(longest, len(bare)) + 1)):
-            found.append(start)
+            starts.append(start)
         sizes = range(1, min(longest, len(bare)) + 1)
-        found += [start + len(bare) - size for size in sizes if bare[-size:] in self._begins]
+        starts += [start + len(bare) - size for size in sizes if bare[-size:] in self._begins]
         if len(bare) < longest and any(bare in word for word in self._words):
-            found.append(start)
-        return sorted(set(found))
+            starts.append(start)
+        return sorted(set(starts))
 
     def _at(self, text: str, at: int) -> bool:
         return any(text[at : at + size] in self._words for size in self._lengths)

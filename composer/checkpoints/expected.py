@@ -74,22 +74,22 @@ def unlike(
     plan = _plan(kind, config, len(stored) + 1)
     if plan is None:
         return None
-    found = {_matched(name, plan): each for name, each in stored.items()}
+    matched = {_matched(name, plan): each for name, each in stored.items()}
     missing = [
         name
         for name, each in plan.tensors.tensors.items()
-        if each.required and name not in found and name not in plan.tied
+        if each.required and name not in matched and name not in plan.tied
     ]
-    odd = [name for name in found if not plan.tensors.knows(name) and not _passed(name, plan)]
+    odd = [name for name in matched if not plan.tensors.knows(name) and not _passed(name, plan)]
     wrong = [
-        f"{name} ({_size(found[name].shape)} instead of {_size(each.shape)})"
+        f"{name} ({_size(matched[name].shape)} instead of {_size(each.shape)})"
         for name, each in plan.tensors.tensors.items()
-        if each.shape is not None and name in found and found[name].shape != each.shape
+        if each.shape is not None and name in matched and matched[name].shape != each.shape
     ]
     if plan.converted:
-        made = [name for name in odd if not WRAPPED.match(name)]
-        places = set(map(_place, made))
-        claimed = missing if 2 * len(made) < len(found) else []
+        unwrapped = [name for name in odd if not WRAPPED.match(name)]
+        places = set(map(_place, unwrapped))
+        claimed = missing if 2 * len(unwrapped) < len(matched) else []
         missing, wrong = [name for name in claimed if _place(name) not in places], []
         odd = [name for name in odd if WRAPPED.match(name)]
     return plan.kind, missing, odd, wrong
@@ -104,15 +104,15 @@ def mismatched(
     folder: Path, kind: str, missing: Collection[str], odd: Collection[str], wrong: Collection[str]
 ) -> ModelError | None:
     """Return the error that says so; None where nothing is missing, too many or unlike."""
-    said = [
+    sentences = [
         f"lacks {_listed(missing)}" if missing else "",
         f"contains {_listed(odd)}, which this kind of model does not use" if odd else "",
         f"has {_listed(wrong)}" if wrong else "",
     ]
-    if not any(said):
+    if not any(sentences):
         return None
     text = f"the weights in `{folder}` do not match the model type {kind}: the folder "
-    return ModelError("E505", text + ", and ".join(filter(None, said)), _advice(missing, odd))
+    return ModelError("E505", text + ", and ".join(filter(None, sentences)), _advice(missing, odd))
 
 
 def _advice(missing: Collection[str], odd: Collection[str]) -> str:
@@ -160,19 +160,23 @@ def _plan(kind: str, config: Mapping[str, object], most: int) -> Plan | None:
     name = heads().get(kind)
     alike = (each for each, other in heads().items() if other == name)
     files = (f"models/{at}/modeling_{at}.py" for at in map(package_of, (kind, *alike)))
-    classes = next((found for file in files if name in (found := classes_of(file))), None)
+    classes = next(
+        (file_classes for file in files if name in (file_classes := classes_of(file))), None
+    )
     if name is None or classes is None:
         return None
     values = values_of(kind, config)
     source = Source(classes, values, most)
     prefix, tied = source.constant(name, "base_model_prefix"), source.constant(name, TIED)
     passed = source.constant(name, "_keys_to_ignore_on_load_unexpected")
-    kept = values.get("tie_word_embeddings") is False
+    untied = values.get("tie_word_embeddings") is False
     return Plan(
         name,
         source.made(name, [CONFIG], {}),
         str(prefix),
-        frozenset() if kept else frozenset(map(str, tied if isinstance(tied, dict | list) else ())),
+        frozenset()
+        if untied
+        else frozenset(map(str, tied if isinstance(tied, dict | list) else ())),
         tuple(map(str, passed if isinstance(passed, list) else ())),
         _converted(kind, name),
     )

@@ -57,7 +57,7 @@ class Makes(Protocol):
     def value(self, name: str) -> Value:
         """Return a value of the configuration."""
 
-    def made(self, kind: str, given: Sequence[Value], named: Mapping[str, Value]) -> Blueprint:
+    def made(self, kind: str, positional: Sequence[Value], named: Mapping[str, Value]) -> Blueprint:
         """Return the tensors of a class that is made with arguments."""
 
 
@@ -72,8 +72,8 @@ class Expressions:
         self, call: ast.Call, names: Mapping[str, Value]
     ) -> tuple[list[Value], dict[str, Value]]:
         """Return what a call is given, by place and by name."""
-        given = [self.value(each, names) for each in call.args]
-        return given, {k.arg: self.value(k.value, names) for k in call.keywords if k.arg}
+        positional = [self.value(each, names) for each in call.args]
+        return positional, {k.arg: self.value(k.value, names) for k in call.keywords if k.arg}
 
     def value(self, node: ast.expr, names: Mapping[str, Value]) -> Value:
         """Return what an expression is, `OPEN` where it is not plain."""
@@ -95,8 +95,10 @@ class Expressions:
         """Return what operators make of plain values."""
         match node:
             case ast.Compare(left=left, ops=[sign], comparators=[ast.Constant(value=None)]):
-                found = self.value(left, names)
-                return OPEN if found is OPEN else (found is None) is isinstance(sign, ast.Is)
+                left_value = self.value(left, names)
+                return (
+                    OPEN if left_value is OPEN else (left_value is None) is isinstance(sign, ast.Is)
+                )
             case (
                 ast.BinOp(left=left, op=sign, right=right)
                 | ast.Compare(left=left, ops=[sign], comparators=[right])
@@ -107,8 +109,8 @@ class Expressions:
             case ast.BoolOp(op=sign, values=parts):
                 return _joined(sign, [self.value(each, names) for each in parts])
             case ast.IfExp(test=test, body=yes, orelse=no):
-                found = self.value(test, names)
-                return self.value(yes if found else no, names) if is_plain(found) else OPEN
+                holds = self.value(test, names)
+                return self.value(yes if holds else no, names) if is_plain(holds) else OPEN
             case _:
                 return OPEN
 
@@ -119,18 +121,18 @@ class Expressions:
             return self._list(call.args, names)
         if kind == "Parameter":
             return Blueprint({"": Expected(required=True, shape=self._sizes(call, names))})
-        given, named = self.arguments(call, names)
-        if kind == "getattr" and given[:1] == [CONFIG]:
-            return self.source.value(str(given[1]))
+        positional, named = self.arguments(call, names)
+        if kind == "getattr" and positional[:1] == [CONFIG]:
+            return self.source.value(str(positional[1]))
         if kind in self.source.classes:
-            return self.source.made(kind, given, named)
-        made = layer(kind, given, named)
-        return OPEN if made is None else made
+            return self.source.made(kind, positional, named)
+        module = layer(kind, positional, named)
+        return OPEN if module is None else module
 
-    def _list(self, given: Sequence[ast.expr], names: Mapping[str, Value]) -> Value:
+    def _list(self, elements: Sequence[ast.expr], names: Mapping[str, Value]) -> Value:
         """Return modules by their places: of a list, or made for each number of a range."""
         whole = Blueprint()
-        match given:
+        match elements:
             case [
                 ast.ListComp(
                     elt=each,
@@ -155,7 +157,7 @@ class Expressions:
             case [ast.List(elts=parts)]:
                 pass
             case _:
-                parts = list(given)
+                parts = list(elements)
         for place, node in enumerate(parts):
             part = self.value(node, names)
             if part is not NOTHING:
@@ -180,24 +182,24 @@ def is_plain(value: Value) -> bool:
     return not isinstance(value, Sign | Blueprint)
 
 
-def _operated(sign: ast.AST, *given: Value) -> Value:
+def _operated(sign: ast.AST, *operands: Value) -> Value:
     """Return what an operator gives for plain values."""
     reckon = OPERATORS.get(type(sign))
-    if reckon is None or not all(isinstance(each, int | float | str) for each in given):
+    if reckon is None or not all(isinstance(each, int | float | str) for each in operands):
         return OPEN
     try:
-        return reckon(*given)
+        return reckon(*operands)
     except (ArithmeticError, TypeError, ValueError):
         return OPEN
 
 
-def _joined(sign: ast.AST, given: Sequence[Value]) -> Value:
+def _joined(sign: ast.AST, parts: Sequence[Value]) -> Value:
     """Return what `and` and `or` give: the first side that settles it, as long as all are plain."""
     stops = isinstance(sign, ast.Or)
-    for each in given:
+    for each in parts:
         if not is_plain(each) or bool(each) is stops:
             return OPEN if isinstance(each, Sign) else each
-    return given[-1]
+    return parts[-1]
 
 
 def last_of(node: ast.expr) -> str:

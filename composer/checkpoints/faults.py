@@ -6,11 +6,11 @@ import json
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, cast
 
+from composer.checkpoints.config_files import SHOWN
 from composer.checkpoints.expected import loadable, mismatched, unlike
 from composer.checkpoints.fingerprint import readable
 from composer.checkpoints.folder import ModelFiles, files_of
 from composer.checkpoints.installed import mistyped
-from composer.checkpoints.stated import SHOWN
 from composer.specs.content import Stamps, stamps
 from composer.specs.headers import INDEX, SINGLE, tensors_of
 from composer.specs.json_files import AGAIN, damaged_file, read_json
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from composer.checkpoints.spelling import TokenizerFile
+    from composer.checkpoints.token_bytes import TokenizerFile
     from composer.specs.headers import TensorHeader
 
 __all__ = ["faults_of", "sound"]
@@ -52,12 +52,12 @@ def _faults(folder: Path, _stamps: Stamps) -> tuple[ModelError, ...]:
     if Capability.TEXT not in files.capabilities:
         return ()
     raw, stored = read_json(folder / "config.json"), tensors_of(folder)
-    found = [*_unread(files, raw), *_unnamed(folder, stored), *_unspelt(files)]
-    if not found and "quantization_config" not in raw:
+    faults = [*_unread(files, raw), *_unnamed(folder, stored), *_unspelt(files)]
+    if not faults and "quantization_config" not in raw:
         how = unlike(files.kind, raw, stored)
         error = mismatched(folder, *how) if how is not None else None
-        found += [error] if error is not None else _whole(folder, stored)
-    return tuple(found)
+        faults += [error] if error is not None else _whole(folder, stored)
+    return tuple(faults)
 
 
 def _whole(folder: Path, stored: Mapping[str, TensorHeader]) -> list[ModelError]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from tokenizers import Tokenizer
 
-    from composer.checkpoints.spelling import AddedToken, TokenizerFile, TokenModel
+    from composer.checkpoints.token_bytes import AddedToken, TokenizerFile, TokenModel
     from composer.values.flow import JSON
 
 __all__ = ["fingerprint", "fingerprint_of", "readable", "spelt"]
@@ -64,26 +64,26 @@ def readable(content: TokenizerFile) -> bool:
 
 def fingerprint_of(content: TokenizerFile) -> str:
     """Hash the content of a tokenizer.json that is already read."""
-    kept = {
+    hashed = {
         "model": _model(content["model"]),
         "added": _added(content.get("added_tokens") or ()),
         "normalizer": _plain(content.get("normalizer")),
         "pre_tokenizer": _plain(content.get("pre_tokenizer")),
         "decoder": _decoder(_plain(content.get("decoder"))),
     }
-    text = json.dumps(kept, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+    text = json.dumps(hashed, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _model(model: TokenModel) -> dict[str, object]:
     """Drop defaults, and write merges in one of their two notations."""
-    kept = {
+    content = {
         key: value
         for key, value in model.items()
         if key != "merges" and _meant(key, value) != _MODEL_DEFAULTS.get(key, ...)
     }
     merges = (pair if isinstance(pair, str) else " ".join(pair) for pair in model.get("merges", ()))
-    return kept | {"merges": list(merges)}
+    return content | {"merges": list(merges)}
 
 
 def _meant(key: str, value: object) -> object:

@@ -12,15 +12,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
-from composer.checkpoints.fingerprint import fingerprint_of
-from composer.checkpoints.positions import context_of
-from composer.checkpoints.stated import (
+from composer.checkpoints.config_files import (
     Configuration,
     GenerationConfig,
     TokenizerSettings,
     TokenizerSpelling,
     state,
 )
+from composer.checkpoints.fingerprint import fingerprint_of
+from composer.checkpoints.positions import context_of
 from composer.specs.content import Stamps, plain_files, stamps
 from composer.specs.headers import INDEX, SINGLE, tensors_of
 from composer.specs.json_files import damaged_file, read_json
@@ -31,7 +31,7 @@ from composer.values.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from composer.checkpoints.spelling import TokenizerFile
+    from composer.checkpoints.token_bytes import TokenizerFile
 
 __all__ = ["LOCAL", "ModelFiles", "card_of", "files_of"]
 
@@ -146,8 +146,8 @@ def _read(folder: Path, _stamps: Stamps) -> ModelFiles:
     )
 
 
-def _ids(*said: int | list[int] | None) -> list[int]:
-    flat = (i for ids in said for i in (ids if isinstance(ids, list) else [ids]))
+def _ids(*stated: int | list[int] | None) -> list[int]:
+    flat = (i for ids in stated for i in (ids if isinstance(ids, list) else [ids]))
     return [i for i in flat if i is not None and i >= 0]
 
 

@@ -89,19 +89,19 @@ class Stated:
 
     def processing(self) -> Processing:
         """What is done to the logits; raises ModelError where a value is of no use."""
-        said = {n: self._read(n, WANTED[n]) for n in LOGITS if n in self.values}
-        assert set(said) <= {each.name for each in fields(Processing)}
-        return Processing(**said)
+        logit_options = {n: self._read(n, WANTED[n]) for n in LOGITS if n in self.values}
+        assert set(logit_options) <= {each.name for each in fields(Processing)}
+        return Processing(**logit_options)
 
     def settings(self) -> dict[str, Any]:
         """Options of `generate`, for a model that answers alone; raises ModelError as above."""
-        found = {o or n: self._read(n, _count) for n, o in LENGTHS.items() if n in self.values}
-        if "max_tokens" in found:
-            found.pop("max_length", None)
+        options = {o or n: self._read(n, _count) for n, o in LENGTHS.items() if n in self.values}
+        if "max_tokens" in options:
+            options.pop("max_length", None)
         if "do_sample" in self.values:
             drawn: dict[str, Any] = {"temperature": 1.0, "top_k": TOP_K}
-            found |= drawn | {n: self._read(n, WANTED[n]) for n in DRAWS if n in self.values}
-        return found
+            options |= drawn | {n: self._read(n, WANTED[n]) for n in DRAWS if n in self.values}
+        return options
 
     def _read(self, name: str, read: Callable[[Any], Any]) -> Any:  # noqa: ANN401 - of any type
         try:

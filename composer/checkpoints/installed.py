@@ -95,9 +95,9 @@ def _configuration(kind: str) -> tuple[Source, str]:
     return source, next(named, "")
 
 
-def _settings(found: ast.ClassDef | None) -> Iterator[Setting]:
+def _settings(definition: ast.ClassDef | None) -> Iterator[Setting]:
     """Yield the fields of a configuration's class, or the arguments of its `__init__`."""
-    for each in () if found is None else found.body:
+    for each in () if definition is None else definition.body:
         match each:
             case ast.AnnAssign(target=ast.Name(id=name), annotation=kind, value=value):
                 yield Setting(name, _literal(value), kind)

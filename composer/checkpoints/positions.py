@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from transformers import PreTrainedConfig
 
-    from composer.checkpoints.stated import Configuration
+    from composer.checkpoints.config_files import Configuration
     from composer.specs.headers import TensorHeader
 
 __all__ = ["context_of", "switch_of"]
@@ -40,10 +40,10 @@ def context_of(
         if name.endswith(POSITIONS) and len(each.shape) > 1
     ]
     ropes = (*_ropes(config.rope_scaling), *_ropes(config.rope_parameters))
-    known: list[object] = [config.context, *tables]
+    limits: list[object] = [config.context, *tables]
     if config.context is None and any(_type(each) == "dynamic" for each in ropes):
-        known.append(values_of(kind, {}).get("max_position_embeddings"))
-    return min((each for each in known if isinstance(each, int)), default=None)
+        limits.append(values_of(kind, {}).get("max_position_embeddings"))
+    return min((each for each in limits if isinstance(each, int)), default=None)
 
 
 def switch_of(config: PreTrainedConfig, context: int | None) -> int | None:

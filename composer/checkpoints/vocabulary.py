@@ -11,10 +11,10 @@ import json
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from composer.checkpoints.cutting import Middle, cover
 from composer.checkpoints.escaping import Escaping
 from composer.checkpoints.fingerprint import fingerprint, fingerprint_of
-from composer.checkpoints.spelling import spelling_of
+from composer.checkpoints.token_bytes import spelling_of
+from composer.checkpoints.tokenization import Middle, cover
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -99,12 +99,12 @@ class Vocabulary:
 
         Raises ModelError if no tokens of the vocabulary spell them.
         """
-        found = self._known.get(piece)
-        if found is None:
+        ids = self._known.get(piece)
+        if ids is None:
             if len(self._known) > _REMEMBERED:
                 self._known.clear()
-            found = self._known[piece] = self._extend(piece)
-        return found
+            ids = self._known[piece] = self._extend(piece)
+        return ids
 
     def writes(self, piece: bytes) -> bool:
         """Whether some tokens of the vocabulary spell these bytes."""
@@ -177,9 +177,11 @@ class Vocabulary:
         return cover(run, self.ids, self._longest)
 
     def _unwritable(self, piece: bytes) -> ModelError:
-        said = " ".join(f"{byte:02X}" for byte in sorted(self.lacking.intersection(piece))[:16])
+        missing_bytes = " ".join(
+            f"{byte:02X}" for byte in sorted(self.lacking.intersection(piece))[:16]
+        )
         return ModelError(
             "E711",
-            f"{self.name} has no tokens for the bytes {said} of {piece[:32]!r}",
+            f"{self.name} has no tokens for the bytes {missing_bytes} of {piece[:32]!r}",
             "leave this member out of the fuse, or use a model whose tokenizer has every byte",
         )

@@ -33,11 +33,11 @@ def request_of(row: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]
         raise BadRow("this request has no `body`", f"write {REQUEST}")
     url = row.get("url")
     if url is not None and not (isinstance(url, str) and url.endswith(PATHS)):
-        said = f"this request is for {url!r}, and a recipe cannot answer that"
-        raise BadRow(said, "use requests for /v1/chat/completions")
-    given = next((body[key] for key in ASKED[:-1] if body.get(key) is not None), None)
-    asked = {"query": given} if isinstance(given, str) else {"messages": given}
+        message = f"this request is for {url!r}, and a recipe cannot answer that"
+        raise BadRow(message, "use requests for /v1/chat/completions")
+    content = next((body[key] for key in ASKED[:-1] if body.get(key) is not None), None)
+    question = {"query": content} if isinstance(content, str) else {"messages": content}
     system = body.get("instructions")
     ours = {"system": system} if system is not None else {}
     left = tuple(f"`{key}`" for key in body if key not in ASKED)
-    return {"id": name, CUSTOM: name, **asked, **ours}, left
+    return {"id": name, CUSTOM: name, **question, **ours}, left

@@ -102,15 +102,17 @@ def json_whole(lines: Counted) -> Iterator[Line]:
         last = place >= end or text[place] == "]"
         if listed and commas != 1 and not (last and not commas):
             number = start + 1 + text.count("\n", 0, place)
-            said = "write one comma between two rows of a list"
-            yield Line(number, "", BadRow(f"this is not JSON: {said}", ONE_A_LINE))
+            problem = "write one comma between two rows of a list"
+            yield Line(number, "", BadRow(f"this is not JSON: {problem}", ONE_A_LINE))
             return
     if listed and text[place:].strip() != "]":
         past = _BLANK.match(text, place + 1)
         place = past.end() if past and place < end else len(text.rstrip())
         number = start + 1 + text.count("\n", 0, place)
-        said = "there is something after the list" if place < end else "the list ends in the middle"
-        yield Line(number, "", BadRow(f"this is not JSON: {said}", ONE_A_LINE))
+        problem = (
+            "there is something after the list" if place < end else "the list ends in the middle"
+        )
+        yield Line(number, "", BadRow(f"this is not JSON: {problem}", ONE_A_LINE))
 
 
 def loaded(text: str) -> object:
@@ -160,20 +162,20 @@ def _next_value(text: str, place: int) -> tuple[dict[str, Any] | BadRow, int]:
 def _broken(text: str, place: int, start: int = 0) -> BadRow:
     if place >= len(text.rstrip()):
         return BadRow("this line is not JSON: it ends in the middle", ONE_A_LINE)
-    said = f"this line is not JSON, from character {place - start + 1} on"
-    return BadRow(said, ONE_A_LINE)
+    message = f"this line is not JSON, from character {place - start + 1} on"
+    return BadRow(message, ONE_A_LINE)
 
 
 _TOO_MUCH = BadRow("this row is nested too deep, or contains a number that is too long", ONE_A_LINE)
 
 
 def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise BadRow(f"`{twice}` is given twice in one object", "leave one of them out")
-    return found
+    return fields
 
 
 def _no_number(text: str) -> float:

@@ -25,7 +25,7 @@ CONVERSATION = 'write `"messages": [{"role": "user", "content": "..."}]`'
 
 def query_of(row: Mapping[str, object]) -> str:
     """Return the question of a row: what the user says last in it."""
-    return next(said for role, said in reversed(messages_of(row)) if role == "user")
+    return next(text for role, text in reversed(messages_of(row)) if role == "user")
 
 
 def messages_of(row: Mapping[str, object]) -> tuple[Message, ...]:
@@ -34,12 +34,12 @@ def messages_of(row: Mapping[str, object]) -> tuple[Message, ...]:
     Raises BadRow where the row asks nothing in text, or where it says two things at once.
     """
     system = _system(row)
-    asked, _ = pair_of(row)
-    given = row.get("messages")
-    if given is None:
-        return (*system, ("user", _question(row, asked)))
-    turns = _conversation(given)
-    last = next((said for role, said in reversed(turns) if role == "user"), "")
+    field, _ = pair_of(row)
+    messages = row.get("messages")
+    if messages is None:
+        return (*system, ("user", _question(row, field)))
+    turns = _conversation(messages)
+    last = next((text for role, text in reversed(turns) if role == "user"), "")
     if not last.strip():
         raise BadRow(
             "`messages` contains no question: there is no user message with text", CONVERSATION
@@ -67,55 +67,57 @@ def parts_left_out(messages: object) -> Iterator[str]:
 
 
 def _system(row: Mapping[str, object]) -> tuple[Message, ...]:
-    given = row.get("system")
-    if given is None or given == "":
+    system = row.get("system")
+    if system is None or system == "":
         return ()
-    said = _text(given)
-    if said is None:
+    text = _text(system)
+    if text is None:
         raise BadRow('"system" must be a text')
-    return (("system", said),)
+    return (("system", text),)
 
 
-def _question(row: Mapping[str, object], asked: str) -> str:
-    said = _text(row.get(asked))
-    if asked == "instruction" and said is not None:
+def _question(row: Mapping[str, object], field: str) -> str:
+    question = _text(row.get(field))
+    if field == "instruction" and question is not None:
         more = _text(row.get("input")) or ""
-        said = f"{said}\n{more}" if more.strip() else said
-    if said is None or not said.strip():
-        known = ", ".join(f"`{name}`" for name in row) or "nothing"
-        advice = f"a row needs a `query` or `messages`; this one has {known}"
+        question = f"{question}\n{more}" if more.strip() else question
+    if question is None or not question.strip():
+        fields = ", ".join(f"`{name}`" for name in row) or "nothing"
+        advice = f"a row needs a `query` or `messages`; this one has {fields}"
         raise BadRow('this row has no "query", or it is not a text', advice)
-    return said
+    return question
 
 
-def _conversation(given: object) -> tuple[Message, ...]:
-    if not isinstance(given, list | tuple) or not given:
+def _conversation(messages: object) -> tuple[Message, ...]:
+    if not isinstance(messages, list | tuple) or not messages:
         raise BadRow("`messages` must be a list of messages", CONVERSATION)
-    return tuple(_message(at, each) for at, each in enumerate(given, 1))
+    return tuple(_message(at, each) for at, each in enumerate(messages, 1))
 
 
-def _message(at: int, given: object) -> Message:
-    if not isinstance(given, dict) or not isinstance(given.get("role"), str):
+def _message(at: int, message: object) -> Message:
+    if not isinstance(message, dict) or not isinstance(message.get("role"), str):
         raise BadRow(f"message {at} needs a `role` and a `content`", CONVERSATION)
-    role = ROLES.get(given["role"])
+    role = ROLES.get(message["role"])
     if role is None:
-        near = did_you_mean(given["role"], ROLES)
-        raise BadRow(f"message {at} has the unknown role {given['role']!r}", near)
-    said = _text(given.get("content"))
-    if said is None:
+        near = did_you_mean(message["role"], ROLES)
+        raise BadRow(f"message {at} has the unknown role {message['role']!r}", near)
+    text = _text(message.get("content"))
+    if text is None:
         raise BadRow(
             f"message {at} has no `content` that is a text",
             "leave the message out, or write its text",
         )
-    return role, said
+    return role, text
 
 
-def _text(given: object) -> str | None:
+def _text(content: object) -> str | None:
     """Return a text, that of content parts, or None where there is none; raises BadRow."""
-    if isinstance(given, list) and given and all(isinstance(each, dict) for each in given):
-        parts = [each["text"] for each in given if each.get("type") in SPOKEN and "text" in each]
-        given = "\n".join(parts) if parts and all(isinstance(each, str) for each in parts) else None
-    return whole(given) if isinstance(given, str) else None
+    if isinstance(content, list) and content and all(isinstance(each, dict) for each in content):
+        parts = [each["text"] for each in content if each.get("type") in SPOKEN and "text" in each]
+        content = (
+            "\n".join(parts) if parts and all(isinstance(each, str) for each in parts) else None
+        )
+    return whole(content) if isinstance(content, str) else None
 
 
 def whole(text: str) -> str:
@@ -123,6 +125,6 @@ def whole(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        said = "the question contains bytes that are not UTF-8"
-        raise BadRow(said, "save or send it as UTF-8") from None
+        problem = "the question contains bytes that are not UTF-8"
+        raise BadRow(problem, "save or send it as UTF-8") from None
     return text

@@ -52,10 +52,10 @@ _SEEN = 64
 
 def bare_name(name: str) -> str:
     """Return the name of a file in small letters, without what says how it is packed."""
-    found = name.lower()
+    lower = name.lower()
     for ending in ENDINGS:
-        found = found.removesuffix(ending)
-    return found
+        lower = lower.removesuffix(ending)
+    return lower
 
 
 def opened(path: Path) -> io.BufferedReader:
@@ -66,8 +66,8 @@ def opened(path: Path) -> io.BufferedReader:
         advice = "give a JSONL or CSV file"
         raise Unreadable("E501", f"there is no file `{path}`", advice) from None
     except OSError as problem:
-        said = f"cannot read `{path}`: {problem.strerror}"
-        raise Unreadable("E503", said, "give a file that you may read") from None
+        message = f"cannot read `{path}`: {problem.strerror}"
+        raise Unreadable("E503", message, "give a file that you may read") from None
 
 
 def unpacked(name: str, file: io.BufferedReader) -> io.BufferedReader:
@@ -79,11 +79,13 @@ def unpacked(name: str, file: io.BufferedReader) -> io.BufferedReader:
         content = _content(file)
         head = content.peek(_SEEN)
     except DAMAGED:
-        said = f"the compressed file `{name}` is damaged"
-        raise Unreadable("E504", said, "compress it again") from None
+        message = f"the compressed file `{name}` is damaged"
+        raise Unreadable("E504", message, "compress it again") from None
     if bare_name(name).endswith(PICKLES) or head.startswith(b"\x80"):
-        said = f"`{name}` is a pickle, and is not read because reading a pickle can run any program"
-        raise Unreadable("E504", said, CONVERT)
+        message = (
+            f"`{name}` is a pickle, and is not read because reading a pickle can run any program"
+        )
+        raise Unreadable("E504", message, CONVERT)
     kind = next((what for start, what in FOREIGN.items() if head.startswith(start)), None)
     if kind is not None:
         advice = "write the rows as JSON lines, CSV or Parquet, plain or compressed with gzip"

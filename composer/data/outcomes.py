@@ -30,21 +30,23 @@ LARGEST = 10**12
 
 def recorded_of(row: Mapping[str, object]) -> Mapping[str, Mapping[str, Any]]:
     """Return what was recorded of each model, nothing where nothing was; raises BadRow."""
-    given = row.get("recorded")
-    if given is None:
+    recorded = row.get("recorded")
+    if recorded is None:
         return MappingProxyType({})
-    if not isinstance(given, dict) or not all(isinstance(one, dict) for one in given.values()):
+    if not isinstance(recorded, dict) or not all(
+        isinstance(one, dict) for one in recorded.values()
+    ):
         raise BadRow('"recorded" must map models to answers', f"write {RECORDED}")
-    for name, outcome in given.items():
+    for name, outcome in recorded.items():
         _check(name, outcome)
-    return given
+    return recorded
 
 
 def quality_of(outcome: Mapping[str, Any]) -> float | None:
     """Return the quality of a recorded answer: its `correct` where it has one, else its `score`."""
-    given = outcome.get("correct")
-    given = outcome.get("score") if given is None else given
-    return None if given is None else float(given)
+    score = outcome.get("correct")
+    score = outcome.get("score") if score is None else score
+    return None if score is None else float(score)
 
 
 def stand_in(outcome: Mapping[str, Any], reference: object = None) -> str:
@@ -59,15 +61,15 @@ def stand_in(outcome: Mapping[str, Any], reference: object = None) -> str:
 
 def _check(name: str, outcome: Mapping[str, object]) -> None:
     """Raise BadRow where something that was recorded is not what its name promises."""
-    for key, (right, said, advice) in _FACTS.items():
+    for key, (right, message, advice) in _FACTS.items():
         value = outcome.get(key)
         if value is not None and not right(value):
             shown = json.dumps(value, ensure_ascii=False, default=str)[:_SHOWN]
-            raise BadRow(said.format(name=name, shown=shown, key=key), advice)
+            raise BadRow(message.format(name=name, shown=shown, key=key), advice)
     tokens, each = outcome.get("tokens"), outcome.get("logprobs")
     if isinstance(tokens, list) and isinstance(each, list) and len(tokens) != len(each):
-        said = f"`{name}` has {len(tokens)} `tokens` but {len(each)} `logprobs`"
-        raise BadRow(said, "write one log-probability for each token")
+        message = f"`{name}` has {len(tokens)} `tokens` but {len(each)} `logprobs`"
+        raise BadRow(message, "write one log-probability for each token")
 
 
 _SHOWN = 60

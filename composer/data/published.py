@@ -51,10 +51,10 @@ def _examples(rows: list[object]) -> Iterator[dict[str, Any]]:
 
 def _routerbench(row: dict[str, Any]) -> dict[str, Any]:
     models = [name.removesuffix(COST) for name in row if name.endswith(COST)]
-    known = ((model, _number(row.get(model)), _number(row[model + COST])) for model in models)
+    numbers = ((model, _number(row.get(model)), _number(row[model + COST])) for model in models)
     recorded = {
         model: {"score": score, "cost": cost or 0.0} | _said(row.get(model + RESPONSE))
-        for model, score, cost in known
+        for model, score, cost in numbers
         if score is not None
     }
     return {
@@ -106,9 +106,9 @@ def _mixinstruct(row: dict[str, Any]) -> dict[str, Any]:
         recorded.setdefault(str(one["model"]), {"text": str(one.get("text", "")), "score": score})
     parts = (str(row.get(key) or "").strip() for key in ("instruction", "input"))
     name = str(row.get("id", ""))
-    found = {"query": "\n".join(part for part in parts if part), "recorded": recorded}
+    fields = {"query": "\n".join(part for part in parts if part), "recorded": recorded}
     tags = {"tags": [name.partition("/")[0]]} if "/" in name else {}
-    return found | tags | ({"id": name} if name else {})
+    return fields | tags | ({"id": name} if name else {})
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
@@ -119,18 +119,18 @@ def _flat(row: dict[str, Any]) -> dict[str, Any]:
     return {key: value for one in (row, *inner) for key, value in one.items()}
 
 
-def _routereval(found: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _routereval(dataset: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for split in SPLITS:
-        scores, prompts = found.get(f"{split}_score"), found.get(f"{split}_prompt")
+        scores, prompts = dataset.get(f"{split}_score"), dataset.get(f"{split}_prompt")
         if scores is None:
             continue
         if not _is_matrix(scores) or not isinstance(prompts, list | type(None)):
             raise BadRow(f"`{split}_score` must be a list of lists, and `{split}_prompt` a list")
         if prompts is None or len(prompts) != len(scores):
             count = "no" if prompts is None else f"{len(prompts)}"
-            said = f"the split `{split}` has {len(scores)} rows of scores and {count} prompts"
-            raise BadRow(said, f'write the questions as "{split}_prompt": [...]')
-        models = _models(found, len(scores[0]) if scores else 0)
+            message = f"the split `{split}` has {len(scores)} rows of scores and {count} prompts"
+            raise BadRow(message, f'write the questions as "{split}_prompt": [...]')
+        models = _models(dataset, len(scores[0]) if scores else 0)
         for at, (prompt, row) in enumerate(zip(prompts, scores, strict=True)):
             if len(row) != len(models):
                 raise BadRow(f"row {at} of `{split}` has {len(row)} scores of {len(models)} models")
@@ -147,8 +147,10 @@ def _is_matrix(scores: object) -> bool:
     return isinstance(scores, list) and all(isinstance(row, list) for row in scores)
 
 
-def _models(found: dict[str, Any], count: int) -> list[str]:
-    names = found.get("model") or found.get("models") or [f"model {at + 1}" for at in range(count)]
+def _models(dataset: dict[str, Any], count: int) -> list[str]:
+    names = (
+        dataset.get("model") or dataset.get("models") or [f"model {at + 1}" for at in range(count)]
+    )
     if not isinstance(names, list):
         raise BadRow('"model" must be a list of names')
     return [str(name) for name in names]

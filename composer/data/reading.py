@@ -59,8 +59,8 @@ def _rows(file: io.BufferedReader, name: str) -> Iterator[Line]:
         whole = content if content is file and file.seekable() else io.BytesIO(content.read())
         return _checked(_turned(parquet(name, whole)))
     if _is_wide(content):
-        said = f"`{name}` contains NUL bytes, so it is not text in UTF-8"
-        raise Unreadable("E504", said, "save it as UTF-8, or as UTF-16 with a byte order mark")
+        message = f"`{name}` contains NUL bytes, so it is not text in UTF-8"
+        raise Unreadable("E504", message, "save it as UTF-8, or as UTF-16 with a byte order mark")
     return parsed(text_lines(content), name)
 
 
@@ -71,13 +71,13 @@ def parsed(lines: Iterable[str], name: str) -> Iterator[Line]:
         yield from _checked(_turned(_form(counted, bare_name(name))))
     except DAMAGED as problem:
         is_text = not isinstance(problem, UnicodeError)
-        said = (
+        message = (
             "the file is incomplete or damaged here"
             if is_text
             else ("this line is not text in UTF-8")
         )
         advice = "write it again" if is_text else "save it as UTF-8"
-        yield Line(counted.number + 1, "", BadRow(said, advice))
+        yield Line(counted.number + 1, "", BadRow(message, advice))
 
 
 def _form(lines: Counted, name: str) -> Iterator[Line]:
@@ -115,32 +115,32 @@ def _turned(lines: Iterator[Line]) -> Iterator[Line]:
 
 def _checked(lines: Iterator[Line]) -> Iterator[Line]:
     """Refuse ids that stand twice, names that are slips, and requests among other rows."""
-    seen: dict[str, int] = {}
+    lines_of_ids: dict[str, int] = {}
     forms: set[tuple[str, ...]] = set()
     for line in lines:
         try:
-            yield line if isinstance(line.content, BadRow) else _told(line, seen, forms)
+            yield line if isinstance(line.content, BadRow) else _told(line, lines_of_ids, forms)
         except BadRow as bad:
             yield Line(line.number, line.text, bad)
 
 
-def _told(line: Line, seen: dict[str, int], forms: set[tuple[str, ...]]) -> Line:
+def _told(line: Line, lines_of_ids: dict[str, int], forms: set[tuple[str, ...]]) -> Line:
     row = line.content
     assert isinstance(row, dict)
     names = tuple(row)
     if names not in forms:
         slip = misspelt(names)
         if slip is not None:
-            said = f"this row has the unknown field `{slip[0]}`"
-            raise BadRow(said, f"did you mean `{slip[1]}`?")
+            message = f"this row has the unknown field `{slip[0]}`"
+            raise BadRow(message, f"did you mean `{slip[1]}`?")
         if len(forms) < _FORMS:
             forms.add(names)
     name = id_of(row)
     if name is not None:
-        if name in seen:
-            said = f"the id `{name}` is already on line {seen[name]}"
-            raise BadRow(said, "give every row its own id, or none of them")
-        seen[name] = line.number
+        if name in lines_of_ids:
+            message = f"the id `{name}` is already on line {lines_of_ids[name]}"
+            raise BadRow(message, "give every row its own id, or none of them")
+        lines_of_ids[name] = line.number
     left = tuple(parts_left_out(row.get("messages")))
     return Line(line.number, line.text, row, (*line.left_out, *left)) if left else line
 

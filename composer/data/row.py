@@ -67,23 +67,23 @@ def pair_of(row: Mapping[str, object]) -> tuple[str, str]:
 
 def id_of(row: Mapping[str, object]) -> str | None:
     """Return the id of a row, None where it has none; an id is a text or a number."""
-    given = row.get("id")
-    if given is None or given == "":
+    value = row.get("id")
+    if value is None or value == "":
         return None
-    if isinstance(given, bool) or not isinstance(given, str | int | float):
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise BadRow('"id" must be a text or a number', 'write it as `"id": "q1"`')
-    if isinstance(given, float) and given.is_integer():
-        return str(int(given))
-    return str(given)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
 
 
 def tags_of(row: Mapping[str, object]) -> tuple[str, ...]:
     """Return the tags: a list of texts, or one text with semicolons."""
-    given = row.get("tags") or ()
-    if isinstance(given, str):
-        return tuple(tag.strip() for tag in given.split(";") if tag.strip())
-    if isinstance(given, list | tuple) and all(isinstance(tag, str) for tag in given):
-        return tuple(given)
+    tags = row.get("tags") or ()
+    if isinstance(tags, str):
+        return tuple(tag.strip() for tag in tags.split(";") if tag.strip())
+    if isinstance(tags, list | tuple) and all(isinstance(tag, str) for tag in tags):
+        return tuple(tags)
     raise BadRow('"tags" is not a list of texts')
 
 
@@ -93,12 +93,12 @@ def misspelt(names: Iterable[str]) -> tuple[str, str] | None:
     One letter too many, too few, wrong or swapped is a slip, a plural is not, and neither is a
     name beside the one that was meant, or beside another name for the same.
     """
-    given = frozenset(names)
-    for name in sorted(given.difference(_WORDS, JUDGED)):
+    present = frozenset(names)
+    for name in sorted(present.difference(_WORDS, JUDGED)):
         meant = _meant(name)
-        if meant is None or meant in given:
+        if meant is None or meant in present:
             continue
-        if not any(meant in group and group & given for group in _ALIKE):
+        if not any(meant in group and group & present for group in _ALIKE):
             return name, meant
     return None
 

@@ -36,8 +36,8 @@ def header_mark(line: str) -> str | None:
     for mark in MARKS:
         cells = [cell.strip().strip('"') for cell in line.split(mark)]
         words = all(cell.replace("_", "").isalnum() for cell in cells)
-        known = _KNOWN.intersection(cells)
-        if words and len(known) > 1 and known.intersection(QUESTIONS):
+        field_names = _KNOWN.intersection(cells)
+        if words and len(field_names) > 1 and field_names.intersection(QUESTIONS):
             return mark
     return None
 
@@ -86,8 +86,8 @@ class _Header:
         """Return what the cells hold, without the empty ones and an index without a name."""
         if len(cells) != len(self.names):
             here = "1 field" if len(cells) == 1 else f"{len(cells)} fields"
-            said = f"this row has {here}, but the first line has {len(self.names)} names"
-            raise BadRow(said, QUOTED)
+            message = f"this row has {here}, but the first line has {len(self.names)} names"
+            raise BadRow(message, QUOTED)
         if any("\0" in cell for cell in cells):
             raise binary()
         pairs = zip(self.names, cells, strict=True)
@@ -111,9 +111,9 @@ def parquet(name: str, file: BinaryIO) -> Iterator[Line]:
     try:
         from pyarrow import parquet as reading  # type: ignore[import-not-found, import-untyped, unused-ignore]
     except ImportError:
-        said = f"`{name}` is a Parquet file, and reading it needs the package pyarrow"
+        message = f"`{name}` is a Parquet file, and reading it needs the package pyarrow"
         raise Unreadable(
-            "E504", said, "run `pip install pyarrow`, or write the rows as CSV"
+            "E504", message, "run `pip install pyarrow`, or write the rows as CSV"
         ) from None
     return _batches(reading.ParquetFile, file)
 
@@ -126,8 +126,8 @@ def _batches(kind: Callable[[BinaryIO], Any], file: BinaryIO) -> Iterator[Line]:
                 number += 1
                 yield Line(number, "", {key: one for key, one in row.items() if _is_there(one)})
     except (OSError, ValueError, TypeError, NotImplementedError):  # what its own errors derive from
-        said = "the Parquet file is damaged from this row on"
-        yield Line(number + 1, "", BadRow(said, "write it again"))
+        problem = "the Parquet file is damaged from this row on"
+        yield Line(number + 1, "", BadRow(problem, "write it again"))
 
 
 def _is_there(value: object) -> bool:

@@ -10,9 +10,9 @@ import torch
 
 from composer.checkpoints.chat import ChatTemplate
 from composer.checkpoints.chatfiles import chosen, named
+from composer.checkpoints.config_files import Configuration, state
 from composer.checkpoints.faults import sound
 from composer.checkpoints.positions import context_of, switch_of
-from composer.checkpoints.stated import Configuration, state
 from composer.checkpoints.vocabulary import Vocabulary
 from composer.engine.weights.loading import module_of, refused, tokenizer_of
 from composer.engine.weights.merging import fetched, opened

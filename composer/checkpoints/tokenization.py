@@ -10,14 +10,14 @@ import json
 import re
 from typing import TYPE_CHECKING
 
-from composer.checkpoints.spelling import ALPHABET, METASPACE
+from composer.checkpoints.token_bytes import ALPHABET, METASPACE
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
     from tokenizers import Tokenizer
 
-    from composer.checkpoints.spelling import Spelling, TokenizerFile
+    from composer.checkpoints.token_bytes import Spelling, TokenizerFile
     from composer.values.flow import JSON
 
 __all__ = ["Middle", "cover"]
@@ -78,14 +78,14 @@ def cover(piece: bytes, ids: Mapping[bytes, int], longest: int) -> list[int] | N
         ends = range(min(size, start + longest), start, -1)
         good = (end for end in ends if fits[end] is not None and piece[start:end] in ids)
         fits[start] = next(good, None)
-    found, start = [], 0
+    pieces, start = [], 0
     while start < size:
         end = fits[start]
         if end is None:
             return None
-        found.append(ids[piece[start:end]])
+        pieces.append(ids[piece[start:end]])
         start = end
-    return found
+    return pieces
 
 
 def _reader(tokenizer: Tokenizer, content: TokenizerFile, style: str) -> Tokenizer:
@@ -144,9 +144,9 @@ def _unprefixed(part: JSON) -> JSON:
         return [_unprefixed(item) for item in part]
     if not isinstance(part, dict):
         return part
-    said = {key: _unprefixed(value) for key, value in part.items()}
-    if "prepend_scheme" in said:
-        said["prepend_scheme"] = "never"
-    if "add_prefix_space" in said:
-        said["add_prefix_space"] = False
-    return said
+    changed = {key: _unprefixed(value) for key, value in part.items()}
+    if "prepend_scheme" in changed:
+        changed["prepend_scheme"] = "never"
+    if "add_prefix_space" in changed:
+        changed["add_prefix_space"] = False
+    return changed

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from composer.checkpoints.cutting import cover
-from composer.checkpoints.spelling import ALPHABET
+from composer.checkpoints.token_bytes import ALPHABET
+from composer.checkpoints.tokenization import cover
 from composer.checkpoints.vocabulary import Vocabulary
 from composer.values import ModelError
 

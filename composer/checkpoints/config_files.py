@@ -70,8 +70,8 @@ class Configuration(_Stated):
     @property
     def context(self) -> int | None:
         """How many tokens it says that the model reads."""
-        said = next((found for name in CONTEXT if (found := getattr(self, name))), None)
-        return None if said == -1 else said
+        length = next((found for name in CONTEXT if (found := getattr(self, name))), None)
+        return None if length == -1 else length
 
 
 class GenerationConfig(_Stated):
@@ -177,8 +177,8 @@ def _unbounded(content: Mapping[str, Any]) -> Iterator[str]:
     """Yield the names of numbers that are infinite or none; lists may be open at an end."""
     todo: list[tuple[str, Mapping[str, Any]]] = [("", content)]
     while todo:
-        where, found = todo.pop()
-        for name, value in found.items():
+        where, nested = todo.pop()
+        for name, value in nested.items():
             if isinstance(value, float) and not math.isfinite(value):
                 yield f"{where}{name}"
             elif isinstance(value, dict):
