@@ -67,7 +67,7 @@ def test_confidence_is_that_of_every_token():
 
 def test_log_probabilities_are_an_ability_only_with_a_confidence():
     assert Capability.LOGPROBS in fake(confidence=0.9).card().capabilities
-    assert fake().card().why[Capability.LOGPROBS] == "it is a fake"
+    assert fake().card().why[Capability.LOGPROBS] == "it is a fake model"
 
 
 def test_tokens_are_words_and_priced():

@@ -163,7 +163,7 @@ def test_an_index_without_a_name_is_no_field():
         ("[1]", "not a JSON object"),
         ('"text"', "not a JSON object"),
         ("null", "not a JSON object"),
-        ("[" * 200_000, "nested too deeply"),
+        ("[" * 200_000, "nested too deep"),
         ('{"query": "a", "n": ' + "9" * 5000 + "}", "too long"),
         ('{"id": "1", "query": "again"}', "already on line 1"),
         ('{"id": 1, "query": "again"}', "already on line 1"),
