@@ -29,13 +29,13 @@ LENGTH = 4
 
 
 class Fake(Remote):
-    """A model that is a pure function of the prompt, and of the seed when it draws.
+    """A model for tests: its answer depends only on the prompt, and on the seed when it samples.
 
-    `says` is always its answer. Of `among` greedy asking gives the first and drawing any. `knows`
-    holds pairs: a piece of a question, and the answer to it; they go before the others. Without
-    any, the style decides: `hash` makes words up, `echo` repeats the question. `confidence` is
-    the probability of every token. `thinking` is the tag around thoughts, such as `think`, which
-    are no part of the answer.
+    `says` is always its answer. From `among`, a greedy request gives the first answer and sampling
+    a random one. `knows` has pairs of a piece of a question and its answer; they come before `says`
+    and `among`. Without these, `style` decides: `hash` invents words, `echo` repeats the question.
+    `confidence` is the probability of every token. `thinking` is the tag around thoughts, such as
+    `think`, which are not part of the answer.
     """
 
     name: ClassVar[str] = "fake"

@@ -37,18 +37,18 @@ HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 class HF(Local):
     """A language model in a folder or on a hub, run here by transformers.
 
-    A `dtype` of `auto` is that of the stored weights, but float32 on a processor; a `device` of
-    `auto` is the best one here; a `template` of `auto` is the tokenizer's own for chats if it
-    has one, else `plain`: the messages as they are. One of several is chosen by its name, one in a
-    file by `file("chat.jinja")`; `template_args` are variables of the template, such as
-    `[enable_thinking: false]`. `fold_system` puts what the system says before the first question,
-    for templates that leave it out. What stands in a message is text, whatever special token it
-    spells, unless `parse_special` says otherwise. Thoughts are taken out of answers where the
-    template speaks of such a block (`thinking = auto`), always (`true` for `<think>`, or a tag such
-    as `"reasoning"`), or never (`false`). With `generation_config = true` the model is
-    asked as its generation_config.json says, where the recipe says nothing else; `false` says that
-    it is not wanted. `repetition_penalty`, `presence_penalty`, `frequency_penalty`, `logit_bias`
-    and `min_tokens` are those of `generate`, for this model wherever it writes.
+    `dtype = auto` is the type of the stored weights, but float32 on a CPU; `device = auto` is the
+    best device of this machine; `template = auto` is the chat template of the tokenizer, or `plain`
+    (the messages as they are) if it has none. Choose one of several templates by its name, or a
+    file with `file("chat.jinja")`; `template_args` are variables of the template, such as
+    `[enable_thinking: false]`. `fold_system` puts the system message before the first question, for
+    templates that leave it out. Special tokens in a message are read as plain text unless
+    `parse_special` is true. Thoughts are removed from answers if the template has such a block
+    (`thinking = auto`), always (`true` for `<think>`, or a tag such as `"reasoning"`), or never
+    (`false`). With `generation_config = true` the settings of generation_config.json are used where
+    the recipe sets nothing; `false` hides the warning about that file. `repetition_penalty`,
+    `presence_penalty`, `frequency_penalty`, `logit_bias` and `min_tokens` are those of `generate`,
+    for all that this model writes.
     """
 
     name: ClassVar[str] = "hf"

@@ -42,13 +42,13 @@ FACTS: tuple[Fact, ...] = ("correct", "score", "logprob", "seconds")
 
 
 class Recorded(Remote):
-    """Answers that a model once gave, replayed from a JSONL file, plain or gzip.
+    """Recorded answers of a model, replayed from a JSONL file, plain or gzip.
 
-    A row is found by the query's id, else by its exact text. Greedy asking gives the row's
-    `text`; drawing gives its `answers` one after the other. Where only the judgement was kept,
-    the reference stands for a right answer and `(wrong)` for a wrong one; as nobody wrote these,
-    they abstain from votes. `thinking` is the tag around thoughts, such as `think`, which are no
-    part of the answer.
+    A row is found by the id of the query, else by its exact text. A greedy request gives the `text`
+    of the row; sampling gives its `answers` one after the other. If only the judgement was
+    recorded, the reference is the answer if it is right, and `(wrong)` if it is wrong; such answers
+    abstain from votes. `thinking` is the tag around thoughts, such as `think`, which are not part
+    of the answer.
     """
 
     name: ClassVar[str] = "recorded"

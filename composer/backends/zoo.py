@@ -25,7 +25,7 @@ __all__ = ["Zoo"]
 
 
 class Zoo(Local):
-    """A tiny model that ships with the package: quick to run, right about small things only.
+    """A tiny model of this package, for examples and tests: fast, and right only on small tasks.
 
     `generation_config`, penalties, `logit_bias` and `min_tokens` are as in `hf`.
     """

@@ -139,7 +139,7 @@ def _told(line: Line, lines_of_ids: dict[str, int], forms: set[tuple[str, ...]])
     if name is not None:
         if name in lines_of_ids:
             message = f"the id `{name}` is already on line {lines_of_ids[name]}"
-            raise BadRow(message, "give every row its own id, or none of them")
+            raise BadRow(message, "give every row its own id, or give no ids")
         lines_of_ids[name] = line.number
     left = tuple(parts_left_out(row.get("messages")))
     return Line(line.number, line.text, row, (*line.left_out, *left)) if left else line

@@ -61,7 +61,7 @@ def _in_text(buffer: Buffer, at: Cursor) -> Iterator[Item]:
     if at.head == "USE" and at.previous == "USE":
         yield from files(buffer.path.parent)
     elif text.rfind("{{") > text.rfind("}}") or text.rfind("{%") > text.rfind("%}"):
-        yield from words(VARIABLES, "a value that the template is given")
+        yield from words(VARIABLES, "a variable of the template")
     elif (call := called(buffer, at)) and call.about and call.about.name == "zoo":
         inner = at.inner
         if inner is not None and (inner.key == "model" or not (inner.key or inner.index)):

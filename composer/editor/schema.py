@@ -36,7 +36,7 @@ def schema() -> Shape:
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "Ensemble recipe",
-        "description": "A recipe in YAML: which models, and how they combine.",
+        "description": "A recipe in YAML: the models, and how they are combined.",
         **either(refer("recipe"), listed(refer("recipe"))),
         "definitions": {
             "recipe": mapping(_statements()),
@@ -52,17 +52,17 @@ def schema() -> Shape:
 def _statements() -> dict[str, Shape]:
     """Give the keys at the top of a recipe."""
     return {
-        "use": _said(either(refer("use"), listed(refer("use"))), "Names out of other recipes."),
-        "model": _named(refer("backend"), "The models, by the names that the recipe gives them."),
-        "param": _named(refer("param"), "What may be set from outside: `--set doubt=0.8`."),
-        "let": _named(refer("chain"), "Names for pieces."),
-        "def": _named(refer("def"), "Pieces with parameters."),
+        "use": _said(either(refer("use"), listed(refer("use"))), "Names from other recipes."),
+        "model": _named(refer("backend"), "The models, each under its name in the recipe."),
+        "param": _named(refer("param"), "Parameters that can be set with `--set doubt=0.8`."),
+        "let": _named(refer("chain"), "Names for expressions."),
+        "def": _named(refer("def"), "Expressions with parameters."),
         "default": _said(
             either(refer("expression"), refer("defaults"), listed(refer("defaults"))),
             "Options for all uses of a step.",
         ),
-        "example": _said(SCALAR, "What is answered when nothing is asked."),
-        "answer": _said(refer("chain"), "How the answer is made: a list is a chain."),
+        "example": _said(SCALAR, "The query that is answered if none is given."),
+        "answer": _said(refer("chain"), "The answer; a list is a chain."),
     }
 
 
@@ -144,7 +144,7 @@ def _call(about: Explanation, *, inputs: bool) -> Shape:
     """Give what stands behind a call's name: a list of arguments, or a mapping of options."""
     options = _options(about)
     if inputs or about.options:
-        options["properties"]["of"] = _said(refer("positions"), "What is given without a name.")
+        options["properties"]["of"] = _said(refer("positions"), "Arguments without a name.")
     first = ", ".join(about.brackets)
     description = about.text.split("\n\n")[0] + (f" Paper: {about.paper}" if about.paper else "")
     positions = _said(refer("positions"), f"In order: {first}" if first else "In order.")

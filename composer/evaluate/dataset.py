@@ -77,7 +77,7 @@ def _rows(name: str, lines: Iterable[Line]) -> tuple[list[EvaluationRow], list[D
             row = row_of(line.content, index)
             if row.id in taken:
                 said = f"the id `{row.id}` is already on line {taken[row.id]}"
-                raise BadRow(said, "give every row its own id, or none of them")  # noqa: TRY301
+                raise BadRow(said, "give every row its own id, or give no ids")  # noqa: TRY301
             taken[row.id] = line.number
             content = told_apart(row.content) if row.content else ""
             rows.append(replace(row, content=content))

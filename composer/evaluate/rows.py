@@ -81,7 +81,7 @@ def _references(given: object) -> tuple[str, ...]:
 
 def _plain(one: object) -> str:
     if not isinstance(one, str | int | float):
-        raise BadRow('"reference" is neither a text, a number nor a list of them')
+        raise BadRow('"reference" must be a text, a number, or a list of them')
     if isinstance(one, float) and one.is_integer():
         return str(int(one))
     return str(one).rpartition("####")[2].strip()

@@ -27,7 +27,7 @@ NAMED = 5
 """How many slices are named at most."""
 
 THAN = {
-    CHANCE: "the same choices made by chance",
+    CHANCE: "random choices with the same shares",
     LENGTH: "prompt length with the same shares",
     ZERO: "the zero-router at the same mean cost",
 }
@@ -36,13 +36,19 @@ THAN = {
 def remarks(report: Report) -> Iterator[str]:
     """Say what the numbers of a report leave out, and what they do not show."""
     if report.errors:
-        yield f"{report.errors:,} of the rows failed and count as wrong. First {report.failure}"
+        yield (
+            f"{report.errors:,} of the rows failed and count as wrong. "
+            f"The first is {report.failure}"
+        )
     if report.partial:
         told = ", ".join(f"{name} {count:,}" for name, count in report.failed_branches.items())
-        yield f"{report.partial:,} of the rows were answered without branches that failed: {told}."
+        yield (
+            f"{report.partial:,} of the rows were answered without the branches that failed: "
+            f"{told}."
+        )
     unknown = report.rows - report.judged
     if unknown:
-        yield f"{unknown:,} of the rows have no reference to judge by and are left out."
+        yield f"{unknown:,} of the rows have no reference and are not counted."
     yield from _origin(report)
     if report.router is not None:
         yield from router_remarks(report.router)
@@ -62,11 +68,12 @@ def decided_remarks(one: Decided) -> Iterator[str]:
 def unjudged(one: Decided) -> str:
     """Say why decisions are not judged, and what would let them be."""
     if not one.lacks:
-        return "The route may take several choices at once, so none is judged alone."
+        return "The route can take several choices at once, so no choice is evaluated alone."
     shown = ", ".join(one.lacks[:NAMED]) + ", ..." * (len(one.lacks) > NAMED)
     return (
-        f"The data do not hold the outcomes of all choices, so none is judged; missing: {shown}. "
-        "Record them (`correct` or `score`), or leave out `--route-only` so that models are asked."
+        "The data do not have the outcomes of all choices, so no choice is evaluated; missing: "
+        f"{shown}. Record them (`correct` or `score`), or leave out `--route-only` to ask the "
+        "models."
     )
 
 
@@ -74,14 +81,14 @@ def _origin(one: Report | Decided) -> Iterator[str]:
     """Say that a route is measured on what it learnt from, or on what it knows nothing of."""
     if one.overlap:
         yield (
-            f"{one.overlap:,} of the rows are among those that the route learnt from, which "
-            "flatters it here. Measure it on others, or use the cross-validation of "
-            "`compose fit`."
+            f"The route was fitted on {one.overlap:,} of these rows, so its figures here are too "
+            "good. Evaluate it on other rows, or use the cross-validation of `compose fit`."
         )
     if one.foreign is not None and one.foreign > MANY:
         yield (
-            f"{100 * one.foreign:.0f} % of the questions are foreign to the route: they lie "
-            f"further from all that it learnt from than {100 * FOREIGN:.0f} % of those do."
+            f"{100 * one.foreign:.0f} % of the queries are out of distribution for the route: "
+            f"they are further from the rows it was fitted on than {100 * FOREIGN:.0f} % of "
+            "those rows are from each other."
         )
 
 
@@ -90,11 +97,14 @@ def router_remarks(router: Router) -> Iterator[str]:
     of_all = [one for one in router.against if one.measure == "accuracy"]
     if router.constant:
         chosen = max(router.shares, key=lambda name: router.shares[name])
-        yield f"It chooses {chosen} for every query, so as it stands it decides nothing."
+        yield f"It chooses {chosen} for every query, so with this setting it decides nothing."
         of_all = of_all[:1] if chosen != router.best else []
     free = [name for name, one in router.singles.items() if not one.cost]
     if free and router.unit == "$":
-        yield f"Without a cost in the data or a price, these count as free: {', '.join(free)}."
+        yield (
+            "These choices have no price and no cost in the data, so they count as free: "
+            f"{', '.join(free)}."
+        )
     for one in of_all:
         if one.than == ZERO and router.unit == "calls":
             continue  # without dollars the zero-router is the same as chance

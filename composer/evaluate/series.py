@@ -50,12 +50,16 @@ def unit_of(reports: Sequence[Report | Decided]) -> str:
     """
     for one in reports:
         if isinstance(one, Decided) and one.router is None:
-            raise Failure("E712", f"there is nothing to plot of {one.recipe}", unjudged(one))
+            raise Failure("E712", f"there is nothing to plot for {one.recipe}", unjudged(one))
     units = {unit for one in reports if (unit := _unit(one))}
     if len(units) != 1:
         kinds = "costs of different kinds, dollars and calls" if units else "no costs"
         message = f"there is nothing to plot: the data and the recipes give {kinds}"
-        raise Failure("E712", message, "declare prices, or record the `cost` of every answer")
+        raise Failure(
+            "E712",
+            message,
+            "declare the `price` of the models, or record the `cost` of every answer",
+        )
     return units.pop()
 
 

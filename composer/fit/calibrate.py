@@ -91,17 +91,19 @@ def _tunable_option(policy: Policy) -> str:
     if not policy.tunable:
         named = (kind for kind in parts()["policy"].values() if issubclass(kind, Policy))
         known = sorted((kind for kind in named if kind.tunable), key=attrgetter("tunable"))
-        text = f"the policy `{policy.name}` has nothing that could be set to reach a target"
+        text = f"the policy `{policy.name}` cannot be calibrated to a target"
         these = ", ".join(f"`{kind.name}`" for kind in known)
-        raise not_trainable(text, f"these can be: {these}")
+        raise not_trainable(text, f"these policies can: {these}")
     return policy.tunable
 
 
 def _check_costs(route: Route, target: Target) -> None:
     """Refuse a target of cost where the data know no cost."""
     if target.what == "cost" and np.isnan(route.labels.cost).all():
-        text = "a target of cost needs costs, and the data have none"
-        raise not_trainable(text, "record `cost`, or declare the models' `price` and record tokens")
+        text = "a target cost needs costs, and the data have none"
+        raise not_trainable(
+            text, "record `cost`, or declare the `price` of the models and record tokens"
+        )
 
 
 def _setting(route: Route, option: str, target: Target, *, strict: bool = True) -> float:
@@ -174,9 +176,12 @@ def _unreached(route: Route, option: str, target: Target, values: Floats) -> Mis
         above = min(each for each in reached if each > target.value)
         alike = round((above - below) * len(route.predictions.mean))
         text += (
-            f": {alike} of {len(route.predictions.mean)} rows have equal estimates and go together"
+            f": {alike} of {len(route.predictions.mean)} rows have the same estimate, so they "
+            "cannot be separated"
         )
-        aim = f"ask for {target.what}={below:.4g} or {above:.4g}"
-        return not_trainable(text, f"{aim}, or give the estimator features that tell rows apart")
+        aim = f"use {target.what}={below:.4g} or {above:.4g}"
+        return not_trainable(
+            text, f"{aim}, or give the estimator features that separate these rows"
+        )
     reach = f"from {min(reached):.4g} to {max(reached):.4g}"
-    return not_trainable(text, f"on data that it did not learn from, it goes {reach}")
+    return not_trainable(text, f"on held-out data, the possible values go {reach}")

@@ -30,7 +30,7 @@ _SHOWN = 3
 def train_estimator(part: Learned, node: Node, settings: FitSettings) -> TrainingResult:
     """Teach an estimator of a route's choices, say how well it does, and calibrate the route."""
     if node.port is not Port.DECISION:
-        text = f"`{part.name}` can only learn inside of a `route`"
+        text = f"`{part.name}` can only be fitted inside of a `route`"
         raise not_trainable(text, "write `route(by = ...) -> [a, b]`")
     labels = outcomes_of(node, settings)
     notes = _examined(labels)
@@ -82,7 +82,7 @@ def _examined(labels: Labels) -> tuple[str, ...]:
     unlabelled = [name for at, name in enumerate(labels.names) if not labelled[:, at].any()]
     if unlabelled:
         text = f"the data have no outcome of {_listed(unlabelled)}"
-        raise not_trainable(text, "record some, or leave the branch out until there are")
+        raise not_trainable(text, "record some, or leave out this branch")
     return tuple(_remarks(labels, labelled))
 
 
@@ -94,14 +94,16 @@ def _remarks(labels: Labels, labelled: NDArray[np.bool_]) -> list[str]:
             notes.append(f"{name} has outcomes for {len(values)} of {len(labelled)} rows")
         if values.min() == values.max():
             notes.append(
-                f"{name} always had the outcome {values[0]:g}: nothing tells queries apart"
+                f"{name} always has the outcome {values[0]:g}, so nothing can be fitted from it"
             )
     complete = labelled.all(1)
     quality = labels.quality[complete]
     if len(quality) and (quality == quality[:, :1]).all():
-        notes.append("the choices were equally good on every row: no route can gain anything")
+        notes.append(
+            "all choices are equally good on every row, so no route can be better than one of them"
+        )
     if np.isnan(labels.cost).all():
-        notes.append("no costs are known")
+        notes.append("there are no costs")
     return notes
 
 

@@ -88,8 +88,8 @@ def fit(settings: FitSettings, on_part: Callable[[Learner], None] = lambda _: No
         raise Mistakes([Diagnostic("E501", text, help="save the recipe first")])
     learners = find_learners(recipe.compiled.answer) if recipe.compiled.answer is not None else []
     if not learners:
-        text = f"`{recipe.name}` has no part that learns"
-        raise not_trainable(text, "route by one that does: `route(by = linear()) -> [a, b]`")
+        text = f"`{recipe.name}` has no part that can be fitted"
+        raise not_trainable(text, "add one, for example `route(by = linear()) -> [a, b]`")
     results = []
     for learner in learners:
         on_part(learner)

@@ -49,8 +49,8 @@ def train_part(part: TrainableTensorPart, node: Node, settings: FitSettings) -> 
     from composer.engine.engine import Engine
 
     if node.step.fuses is not TokenFuse:
-        text = f"`{part.name}` can only learn inside of a `token_fuse`"
-        raise not_trainable(text, "give it to a fuse as its `gate` or `weigh`")
+        text = f"`{part.name}` can only be fitted inside of a `token_fuse`"
+        raise not_trainable(text, "use it as the `gate` or `weigh` of a fuse")
     teach, fuse = nearest(TEACHERS, part), fuse_of(node)
     with Engine() as engine:
         texts = _spaced(engine, fuse, _texts(settings))
@@ -72,8 +72,8 @@ def _texts(settings: FitSettings) -> list[tuple[str, str]]:
 
     rows = [row for row in read_rows(settings.data) if row.references]
     if not rows:
-        text = f"{settings.data} has no references, the answers that a fuse's parts learn from"
-        raise not_trainable(text, 'give rows a "reference"')
+        text = f"{settings.data} has no references, and the parts of a fuse are fitted on them"
+        raise not_trainable(text, 'add a "reference" to the rows')
     return [(row.query, row.references[0]) for row in rows]
 
 
@@ -102,8 +102,8 @@ def train_mapping(part: Mapped, node: Node, settings: FitSettings) -> TrainingRe
     fuse = fuse_of(node)
     models = [member for member in fuse.members if isinstance(member, Checkpoint)]
     if len(models) < len(fuse.members):
-        text = f"`{part.name}` learns from the embeddings of single models"
-        raise not_trainable(text, "fuse models, not prompts or fuses of them")
+        text = f"`{part.name}` needs single models, because it is fitted on their embeddings"
+        raise not_trainable(text, "fuse models, not prompted models or fuses")
     pivot, *others = (load(model) for model in models)
     state = train_mapped(pivot, others)
     report = {"tokens": {name: _found(state, n) for n, name in enumerate(fuse.names[1:])}}

@@ -62,8 +62,8 @@ def foreign_losses(report: Mapping[str, Any]) -> Iterator[str]:
     if "gain" in foreign and foreign["gain"][0] < 0:
         mean, low, high = foreign["gain"]
         yield (
-            f"with whole tags left out it falls behind always {report['single']['name']}: "
-            f"{mean:+.3f} ({low:+.3f} to {high:+.3f}); on subjects unlike the data expect a loss"
+            f"on held-out tags it is worse than always {report['single']['name']}: {mean:+.3f} "
+            f"({low:+.3f} to {high:+.3f}); expect a loss on other subjects than those of the data"
         )
 
 

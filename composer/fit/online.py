@@ -44,7 +44,10 @@ def open_journal(recipe: Recipe) -> Journal:
         (learner.part, learner.names) for learner in learners if isinstance(learner.part, Online)
     ]
     if recipe.path is None or len(online) != 1:
-        text = f"`{recipe.name}` has {len(online)} estimators that learn online, not one in a file"
+        text = (
+            f"`{recipe.name}` must have exactly one online estimator, and be saved in a file; it "
+            f"has {len(online)}"
+        )
         raise Mistakes([Diagnostic("E509", text)])
     path = recipe.path.with_name(recipe.path.name + SUFFIX)
     return Journal(path, *online[0], recipe.seed)
@@ -72,10 +75,10 @@ class Journal:
     def reward(self, asked: Asked, choice: str, reward: float) -> None:
         """Learn that a choice had a reward, in [0, 1], and keep it; raises Mistakes (E509)."""
         if choice not in self.names:
-            text = f"`{choice}` is none of the choices: {', '.join(self.names)}"
+            text = f"unknown choice `{choice}`; use one of: {', '.join(self.names)}"
             raise Mistakes([Diagnostic("E509", text)])
         if not 0 <= reward <= 1:
-            raise Mistakes([Diagnostic("E509", f"a reward lies between 0 and 1, not {reward}")])
+            raise Mistakes([Diagnostic("E509", f"a reward must be between 0 and 1, not {reward}")])
         with self._lock:
             index = self.names.index(choice)
             self.state = self.part.update(self.state, asked, index, reward)
@@ -115,16 +118,16 @@ class Journal:
                 about = json.loads((file.metadata() or {})["composer"])
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError, KeyError, ValueError):
-            text = f"{self.path} is no state of an online estimator, or damaged"
-            raise Mistakes([Diagnostic("E507", text, help="remove it to begin anew")]) from None
+            text = f"{self.path} is not the state of an online estimator, or is damaged"
+            raise Mistakes([Diagnostic("E507", text, help="delete it to start again")]) from None
         self._held_to(about)
         return State(arrays, about["facts"]), about["updates"]
 
     def _held_to(self, about: Mapping[str, Any]) -> None:
         """Refuse the state of another estimator, or about other choices."""
         if {name: about.get(name) for name in self._about()} != self._about():
-            text = f"{self.path} was learnt by another estimator, or about other choices"
-            raise Mistakes([Diagnostic("E508", text, help="remove it to begin anew")])
+            text = f"{self.path} belongs to another estimator, or to other choices"
+            raise Mistakes([Diagnostic("E508", text, help="delete it to start again")])
 
     def _about(self) -> dict[str, Any]:
         return {

@@ -58,9 +58,9 @@ def _asked(node: Node, settings: FitSettings) -> Labels:
 
     rows = [row for row in read_rows(settings.data) if row.references]
     if not rows:
-        text = f"{settings.data} has neither recorded outcomes nor references"
+        text = f"{settings.data} has no recorded outcomes and no references"
         raise not_trainable(
-            text, 'a row needs "recorded" outcomes, or a "reference" to compare with'
+            text, 'each row needs "recorded" outcomes, or a "reference" to compare with'
         )
     names = node.get("names")
     branches = _branches(settings.recipe, node)
@@ -96,7 +96,7 @@ def _told(
     file = outcome_file_name(branch, rows, settings.how)
     cached = read_outcomes(file) if settings.cache else None
     if cached is not None:
-        settings.tell(f"`{name}` answered these {len(rows):,} questions before, as was kept")
+        settings.tell(f"`{name}`: {len(rows):,} answers are taken from the cache")
         return cached
     settings.tell(f"asking `{name}` {len(rows):,} questions")
     outcomes, failures = _answers(name, branch, rows, settings)
@@ -120,7 +120,7 @@ def _answers(
     report = evaluate(branch, rows, how=settings.how, members=False, on_result=on_result)
     if report.errors == len(rows):
         text = f"every answer of `{name}` failed, first {report.failure}"
-        raise not_trainable(text, "try it with `compose run`")
+        raise not_trainable(text, "try the model with `compose run`")
     outcomes = {row.id: (report.qualities.get(row.id), *spent[row.id]) for row in rows}
     return outcomes, report.errors + report.partial
 

@@ -43,14 +43,16 @@ class Target:
         name, sign, value = text.partition("=")
         what = next((each for each in WHAT if each == name), None)
         if not sign or what is None:
-            raise ValueError(f"a target is share=0.5, cost=0.001 or quality=0.8, not {text!r}")
+            raise ValueError(
+                f"a target must be like share=0.5, cost=0.001 or quality=0.8, not {text!r}"
+            )
         try:
             number = float(value)
         except ValueError:
-            raise ValueError(f"{value!r} is no number") from None
+            raise ValueError(f"{value!r} is not a number") from None
         if not 0 <= number < float("inf") or (what != "cost" and number > 1):
             limits = "0 or more" if what == "cost" else "between 0 and 1"
-            raise ValueError(f"a {what} is {limits}, not {value}")
+            raise ValueError(f"a {what} must be {limits}, not {value}")
         return cls(what, number)
 
 
@@ -97,7 +99,7 @@ def nearest(table: Mapping[type[Trainable], T], part: Trainable) -> T:
     """Return what a table has for a part's nearest class; raises Mistakes where it has nothing."""
     entry = next((table[kind] for kind in type(part).__mro__ if kind in table), None)
     if entry is None:
-        raise not_trainable(f"nothing teaches `{part.name}`", "leave it out of the recipe")
+        raise not_trainable(f"`{part.name}` cannot be fitted", "leave it out of the recipe")
     return entry
 
 

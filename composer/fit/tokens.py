@@ -49,7 +49,7 @@ def read_members(
         for question, answer in texts
     ]
     if not futures:
-        raise not_trainable("there is no text to learn from")
+        raise not_trainable("there is no text to fit on")
     return MemberReadings.join([future.result() for future in futures])
 
 
@@ -125,7 +125,9 @@ def train_routed(
     decided, labels = _labels(readings)
     inputs = readings.hidden.numpy().astype(np.float32)[decided]
     if not inputs.shape[1]:
-        raise not_trainable("`routed` learns from hidden states", "hear them with `hidden = True`")
+        raise not_trainable(
+            "`routed` is fitted on hidden states", "collect them with `hidden = True`"
+        )
     mean, scale = inputs.mean(0), inputs.std(0).clip(min=1e-6)
     size = width or inputs.shape[1]
     weights = layers((inputs.shape[1], 2 * size, size, 1), np.random.default_rng(seed))
@@ -149,8 +151,8 @@ def _labels(readings: MemberReadings) -> tuple[NDArray[np.bool_], NDArray[np.boo
     decided = np.asarray(right.any(1))
     labels = right[decided, 0]
     if min(labels.sum(), (~labels).sum()) < _FEWEST:
-        text = "the first member is right wherever another is, or never"
-        raise not_trainable(text, "take texts on which the members differ")
+        text = "the first member is always right or never right when another member is right"
+        raise not_trainable(text, "use texts on which the members are different")
     return decided, labels
 
 

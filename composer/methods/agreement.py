@@ -90,7 +90,7 @@ class F1(Agreement):
 
 
 class Edits(Agreement):
-    """The share of letters that no edit must touch: 1 - Levenshtein / longer length."""
+    """The share of letters that no edit changes: 1 - Levenshtein distance / longer length."""
 
     name: ClassVar[str] = "edits"
 

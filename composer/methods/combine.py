@@ -25,7 +25,7 @@ class Logs(Combine):
 
 
 class Maximum(Combine):
-    """The largest weighted probability, renormalised: what any member finds likely."""
+    """The largest weighted probability, renormalised: tokens that any member finds likely."""
 
     name: ClassVar[str] = "maximum"
     paper: ClassVar[str] = "arXiv:2311.14479"
@@ -33,7 +33,7 @@ class Maximum(Combine):
 
 
 class Minimum(Combine):
-    """The smallest weighted probability, renormalised: what all members find likely."""
+    """The smallest weighted probability, renormalised: tokens that all members find likely."""
 
     name: ClassVar[str] = "minimum"
     paper: ClassVar[str] = "arXiv:2311.14479"

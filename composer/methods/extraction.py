@@ -28,10 +28,10 @@ class Reader(Typed):
 
 
 class Pattern(Reader):
-    r"""What a regular expression matches, such as `pattern("#### (.+)")`.
+    r"""The match of a regular expression, such as `pattern("#### (.+)")`.
 
-    `group` is the group that is read; a pattern without groups is read whole. Of several matches
-    `which` says the one, counted from 0, or from the end with -1.
+    `group` is the group that is read; without groups, the whole match is read. `which` is the match
+    to read, counted from 0, or from the end with -1.
     """
 
     name: ClassVar[str] = "pattern"
@@ -82,7 +82,7 @@ class Pattern(Reader):
 
 
 class Number(Reader):
-    r"""The last number of the text, in one spelling: `$1,250.00` is read as 1250.
+    r"""The last number of the text, in a standard form: `$1,250.00` is read as 1250.
 
     Signs, currencies, thousands, fractions, powers of ten and TeX are read as people write them:
     `-$4.50` is -4.5, `1{,}000` is 1000, `\frac{3}{4}` is 0.75 and `1/3` stays 1/3.
@@ -96,7 +96,7 @@ class Number(Reader):
 
 
 class Boxed(Reader):
-    r"""What stands in the last \boxed{...}, whatever braces it holds itself."""
+    r"""The content of the last \boxed{...}, which may itself contain braces."""
 
     name: ClassVar[str] = "boxed"
 
@@ -111,10 +111,10 @@ class Boxed(Reader):
 
 
 class Option(Reader):
-    """The letter of a multiple-choice answer: the stated one, else the last on its own.
+    """The letter of a multiple-choice answer: the stated one, else the last single letter.
 
-    What `answer is`, `answer:` or a box states goes first, then letters in brackets or bold,
-    then any that stands alone. The words "A" and "I" in a sentence are not options.
+    A letter after `answer is` or `answer:`, or in a box, comes first, then letters in brackets or
+    bold, then any single letter. The words "A" and "I" in a sentence are not options.
     """
 
     name: ClassVar[str] = "choice"
@@ -139,7 +139,7 @@ class Option(Reader):
 
 
 class Line(Reader):
-    """One line of the text, empty lines aside: the last one, or `which` counted from 0."""
+    """One line of the text, without empty lines: the last one, or `which`, counted from 0."""
 
     name: ClassVar[str] = "line"
 
@@ -153,7 +153,7 @@ class Line(Reader):
 
 
 class After(Reader):
-    """The rest of the line behind the last `marker`, such as `The answer is 12`."""
+    """The rest of the line after the last `marker`, such as `The answer is 12`."""
 
     name: ClassVar[str] = "after"
 
@@ -175,7 +175,7 @@ class After(Reader):
 
 
 class Whole(Reader):
-    """The whole text without spaces at its ends; an empty text abstains."""
+    """The whole text, without spaces at its ends; an empty text abstains."""
 
     name: ClassVar[str] = "whole"
 

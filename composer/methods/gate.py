@@ -9,7 +9,7 @@ from composer.specs.parts import Gate
 
 
 class Unsure(Gate):
-    """Where the first member's likeliest token has less than the probability `below`."""
+    """Open where the first member's likeliest token has a probability less than `below`."""
 
     name: ClassVar[str] = "unsure"
     paper: ClassVar[str] = "arXiv:2406.12585"
@@ -19,9 +19,9 @@ class Unsure(Gate):
 
 
 class Critical(Gate, TrainableTensorPart):
-    """Where a classifier of the first member's distribution finds the next token critical (CDS).
+    """Open where a classifier of the first member's distribution calls the token critical (CDS).
 
-    There the likeliest token is taken; `greedy = false` draws as everywhere else.
+    There the likeliest token is taken; with `greedy = false` it is sampled as everywhere else.
     """
 
     name: ClassVar[str] = "critical"
@@ -32,7 +32,7 @@ class Critical(Gate, TrainableTensorPart):
 
 
 class Routed(Gate, TrainableTensorPart):
-    """Where a network trusts the first member's next token, by its hidden state, less than `below`.
+    """Open where a network trusts the first member's token, by its hidden state, less than `below`.
 
     CITER: with `weights = [0, 1]` such a token is the second member's.
     """

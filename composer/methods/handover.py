@@ -8,7 +8,7 @@ from composer.specs.parts import Handover
 
 
 class Doubt(Handover):
-    """When the last `window` tokens' geometric mean probability is less than `below`."""
+    """When the geometric mean probability of the last `window` tokens is less than `below`."""
 
     name: ClassVar[str] = "doubt"
     where: ClassVar[str] = "composer.engine.handover:doubt"
@@ -23,7 +23,7 @@ class Doubt(Handover):
 
 
 class ExpertTokens(Handover):
-    """When the first member writes one of these tokens, one an expert, that it was taught."""
+    """When the first member writes one of these `tokens`, trained to name one expert each."""
 
     name: ClassVar[str] = "expert_tokens"
     paper: ClassVar[str] = "arXiv:2403.16854"

@@ -20,11 +20,11 @@ _SHIPPED = {"pairs": "judge_pair", "grade": "judge_score"}
 
 
 class Judge(Scorer):
-    """Scores by models that are asked, pair by pair or answer by answer.
+    """Scores by models, which compare pairs of answers or grade single answers.
 
-    In pairs, every two candidates are compared in both orders, and the score is the mean of what
-    a candidate won: 1, or 1/2 for a tie (PairRanker's full comparison). With `how = "grade"` each
-    candidate is graded alone. Several judges count the same.
+    Every two candidates are compared in both orders, and the score is the mean of the results of a
+    candidate: 1 for a win, 1/2 for a tie (PairRanker's full comparison). With `how = "grade"` each
+    candidate is graded alone. Several judges have equal weight.
     """
 
     name: ClassVar[str] = "judge"

@@ -15,7 +15,7 @@ __all__ = ["Average", "Edit"]
 
 
 class Average(Edit):
-    """The weighted sum: shares make a soup, a formula does task arithmetic (arXiv:2212.04089)."""
+    """The weighted sum: a model soup, or with a formula task arithmetic (arXiv:2212.04089)."""
 
     name: ClassVar[str] = "average"
     paper: ClassVar[str] = "arXiv:2203.05482"

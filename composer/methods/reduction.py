@@ -51,10 +51,11 @@ class Reduction(Typed):
 
 
 class Count(Reduction):
-    """Plurality: the share of an answer is the weight of those that gave it, of all that voted.
+    """Plurality: the share of an answer is the weight of its votes over that of all votes.
 
-    Answers are the same when their keys are (see `Agreement.key`), or, where agreement is a
-    matter of degree, when they agree by one half or more with the first of their group.
+    Two answers are the same if their keys are (see `Agreement.key`). If agreement is a matter of
+    degree, they are the same if they agree by one half or more with the first answer of their
+    group.
     """
 
     name: ClassVar[str] = "count"

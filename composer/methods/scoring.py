@@ -50,7 +50,8 @@ class Confident(Scorer):
 class Likelihood(Scorer):
     """Log-probability of each candidate under all judges, summed over the judges.
 
-    `per` divides it by the judge's tokens, by the candidate's bytes, or, as `answer`, by nothing.
+    `per` divides it by the tokens of the judge (`token`), by the bytes of the candidate (`byte`),
+    or not at all (`answer`).
     """
 
     name: ClassVar[str] = "likely"
@@ -105,7 +106,7 @@ class Consensus(Scorer):
 
 
 class Shortest(Scorer):
-    """The fewest characters: a control, for judges that like length."""
+    """The fewest characters: a baseline for judges that prefer length."""
 
     name: ClassVar[str] = "shortest"
 
@@ -118,7 +119,7 @@ class Shortest(Scorer):
 
 
 class Longest(Scorer):
-    """The most characters: a control, for judges that like length."""
+    """The most characters: a baseline for judges that prefer length."""
 
     name: ClassVar[str] = "longest"
 

@@ -12,7 +12,7 @@ class Boundary(Typed):
 
 
 class Words(Boundary):
-    """A span is a number of whole words."""
+    """A span is `n` whole words."""
 
     name: ClassVar[str] = "words"
     paper: ClassVar[str] = "arXiv:2407.19807"

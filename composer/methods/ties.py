@@ -33,7 +33,7 @@ class First(Ties):
 
 
 class Seeded(Ties):
-    """One of the leading answers by chance, the same in every run with one seed."""
+    """A random one of the leading answers, the same in every run with the same seed."""
 
     name: ClassVar[str] = "seeded"
 
@@ -45,7 +45,7 @@ class Seeded(Ties):
 
 
 class Surest(Ties):
-    """The most confident candidate among those that lead; unknown confidence comes last."""
+    """The most confident one of the leading answers; an unknown confidence comes last."""
 
     name: ClassVar[str] = "confident"
 

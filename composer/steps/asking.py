@@ -79,13 +79,13 @@ async def generate(
 
     A temperature of 0 is greedy. `repetition_penalty` divides the positive logits of all tokens of
     prompt and answer, and multiplies the negative ones (arXiv:1909.05858). `presence_penalty` is
-    taken from the logits of tokens that the answer has, `frequency_penalty` once for each time
-    that it has them. `logit_bias` is added: `[[262, -100], [" cat", 2.5]]` names tokens by id, or
-    by a text that is exactly one token. With `min_tokens` no end and no stop string ends an answer
-    that has no more tokens. In a fuse all of this is done to each member's own logits, in its own
-    tokens, before anything is fused; what is `none` is as the model's declaration says. `draw`
-    numbers the occurrence in the recipe, so that sampled work is done once an occurrence; greedy
-    work is the same wherever it stands.
+    subtracted from the logits of tokens that are in the answer, `frequency_penalty` once for each
+    time that they are in it. `logit_bias` is added: `[[262, -100], [" cat", 2.5]]` names tokens by
+    id, or by a text that is exactly one token. With `min_tokens` an answer does not end before it
+    has that many tokens. In a fuse, these options change the logits of each member, in its own
+    tokens, before the fuse. An option that is `none` has the value of the model's declaration.
+    `draw` numbers the occurrences in the recipe: sampled answers are drawn once for each
+    occurrence, greedy answers are the same everywhere.
     """
     processing = Processing(
         repetition_penalty, presence_penalty, frequency_penalty, logit_bias, min_tokens
@@ -127,9 +127,8 @@ async def sample(
 ) -> Candidates:
     """Draw several answers of one model, as self-consistency does.
 
-    Its options are those of `generate`: penalties and biases are done to each model's own logits.
-    Where draws fail, the others go on, as long as they are more than half, or as many as `min`
-    says.
+    The options are those of `generate`; penalties and biases change the logits of each model. If
+    draws fail, the others are used, as long as they are more than half, or at least `min`.
     """
     processing = Processing(
         repetition_penalty, presence_penalty, frequency_penalty, logit_bias, min_tokens
@@ -257,9 +256,9 @@ def as_many_as_are_drawn(site: Site) -> int:
 def prompt(
     given: Query | Text | Candidates | Ranking, template: Template, *, system: str = ""
 ) -> Query:
-    """Ask another question, made from what came before by a Jinja2 template.
+    """Write a new query from the earlier values with a Jinja2 template.
 
-    The template sees `query`, `messages`, `fields`, `answers` and `answer`.
+    The template can use `query`, `messages`, `fields`, `answers` and `answer`.
     """
     query = given if isinstance(given, Query) else given.query
     new_query = query.asking(template.render(given), given)

@@ -23,12 +23,12 @@ SURE = Rule(Operation(">=", (Confidence(), Constant(0.6))))
 async def cascade(
     first: MaybeMissing[Query | Text], *stages: LazyBranch[Text], accept: Rule = SURE, ask: Asker
 ) -> Text:
-    """Take the first answer that `accept` holds for, asking the next stage until one does.
+    """Ask one stage after the other, and take the first answer that `accept` is true for.
 
-    Given an answer, that is the first attempt; given a query, the first stage makes it. The last
-    stage's answer is taken as it is. Where `accept` cannot be known (a signal that the answer
-    lacks), the next stage is asked. Where an attempt fails, the next stage is asked too; where the
-    last ones fail, the answer of the one before stands.
+    If it is given an answer, that is the first attempt; if it is given a query, the first stage
+    answers it. The answer of the last stage is always taken. If `accept` is unknown, because the
+    answer does not have the signal, the next stage is asked. If a stage fails, the next one is
+    asked; if the last ones fail, the answer before them is taken.
     """
     answer = first if isinstance(first, Text) else None
     failed = [first] if isinstance(first, MissingAnswer) else []

@@ -66,15 +66,15 @@ def token_fuse(
 ) -> TokenFuse:
     """Fuse the members' next-token distributions at every step.
 
-    `mean` is sum w_i p_i, `logs` is softmax(sum w_i log p_i); a formula such as
-    `base + 0.8 * (expert - novice)` is a sum of log-probabilities followed by log-softmax, not
-    divided by the sum of its coefficients unless `normalize = true` (arXiv:2401.08565). Members
-    of unlike vocabularies need an `align`. `weigh` multiplies the weights, at every token or once
-    by what the members make of the prompt. With a `gate` the first member leads, and the others
-    are asked only where it opens (a text that is scored is read by all); with a `draft` one member
-    writes ahead, and the others read what it wrote in one pass. With `leave` a member that fails
-    leaves, and the others go on.
-    `plausible` rules out what has less than that part of the first member's largest probability.
+    `mean` is sum w_i p_i, `logs` is softmax(sum w_i log p_i); a formula such as `base + 0.8 *
+    (expert - novice)` is a sum of log-probabilities followed by log-softmax, not divided by the sum
+    of its coefficients unless `normalize = true` (arXiv:2401.08565). Members with different
+    vocabularies need an `align`. `weigh` multiplies the weights, at every token or once from the
+    prompt. With a `gate` the first member leads, and the others run only where the gate opens (to
+    score a text, all members run). With a `draft` one member writes ahead, and the others check its
+    tokens in one pass. With `leave` a member that fails is dropped, and the others continue.
+    `plausible` removes tokens whose probability is less than this fraction of the first member's
+    largest one.
     """
     return TokenFuse(
         members,
@@ -129,7 +129,7 @@ def span_fuse(
     max_span_tokens: Annotated[int, Field(ge=1)] = 32,
     names: tuple[str, ...] = (),
 ) -> SpanFuse:
-    """Fuse spans: each member proposes one, every member scores every candidate, the best is kept.
+    """Fuse spans: each member proposes a span, every member scores every span, the best is kept.
 
     A score is the mean log-probability of the span's tokens; the candidate with the largest
     weighted sum over the members wins (Cool-Fusion, SweetSpan).
@@ -159,13 +159,14 @@ def byte_fuse(
     beam: Annotated[int, Field(ge=1, le=64)] = 1,
     names: tuple[str, ...] = (),
 ) -> ByteFuse:
-    """Fuse members that agree byte by byte, each in its own tokens, which are never cut anew.
+    """Fuse members that agree byte by byte, each with its own tokens.
 
-    The text goes on with what maximises sum w_i log p_i over tokens that agree: one of them begins
-    with all the others. Who is ahead waits; `top` tokens of each member are weighed up, and more
-    where none of these agree. With a `beam` that many hypotheses go on side by side, and the
-    likeliest is the answer, by the weighted mean log-probability of the members' tokens; answers
-    at a temperature are drawn, without one. It gives text, no next-token distribution.
+    The next text is the one that maximises sum w_i log p_i over tokens that agree: one of them
+    begins with all the others. A member that is ahead waits. The `top` tokens of each member are
+    compared, and more if none of these agree. With a `beam` this many hypotheses are kept, and the
+    most likely one is the answer, by the weighted mean log-probability of the members' tokens; with
+    a temperature above 0 the answer is sampled, without a beam. The result is text, without a
+    next-token distribution.
     """
     return ByteFuse(members, names or _names(members), weights, top, beam)
 
@@ -182,9 +183,9 @@ def handoff(
     when: Handover = Doubt(),
     names: tuple[str, ...] = (),
 ) -> Handoff:
-    """Let the first member write until `when` hands the rest of the answer to another one.
+    """Let the first member write until `when` gives the rest of the answer to another member.
 
-    The text goes over, not the tokens: the members may have unlike vocabularies.
+    The text is passed on, not the tokens, so the members may have different vocabularies.
     """
     return Handoff(members, names or _names(members), when)
 
@@ -199,14 +200,14 @@ def merge(
     device: str = "auto",
     names: tuple[str, ...] = (),
 ) -> Derived:
-    """Make one model out of the weights of several that were tuned from one base.
+    """Merge the weights of several models that were tuned from one base into one model.
 
-    With `weights`, or none of them, it is their mean, a model soup; a formula such as
-    `base + 0.6 * (maths - base)` is task arithmetic (arXiv:2212.04089), not divided by the sum of
-    its coefficients unless `normalize = true`. The members need the same shapes and the same
-    tokenizer; everything but the weights comes from the first. The merge is built when it is
-    first asked, and kept in the user's cache: `dtype` is how it is stored, by default as the first
-    member is.
+    The result is the mean of the members, weighted with `weights` (a model soup). A formula such as
+    `base + 0.6 * (maths - base)` is task arithmetic (arXiv:2212.04089), and is not divided by the
+    sum of its coefficients unless `normalize = true`. The members need the same shapes and the same
+    tokenizer; everything but the weights comes from the first member. The merge is built when it is
+    first used, and kept in the cache folder. `dtype` is its number type, by default that of the
+    first member.
     """
     return Derived(
         members, names or _names(members), weights, edit, normalize, long_name(dtype), device

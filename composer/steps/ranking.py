@@ -32,8 +32,8 @@ async def rank(
 ) -> Ranking:
     """Order the candidates by a score, best first.
 
-    Given models, they judge (`by = judge()`); without any, the score is each answer's own
-    confidence. Equal scores keep their order, and what has no score, for it is no number, is last.
+    With models in brackets, the models judge (`by = judge()`); without, the score is the confidence
+    of each answer. Equal scores keep their order. A score that is not a number comes last.
     """
     scorer = by or default_scorer(judges=bool(judges))
     scores = await scorer.score(answers, ask, judges)
@@ -86,7 +86,7 @@ def it_can_know_what_it_scores_by(site: Site) -> Iterator[Complaint]:
 
 @step()
 def top(ranking: Ranking, k: Annotated[int, Field(ge=1)] = 3) -> Candidates:
-    """Keep the k best."""
+    """Keep the `k` best answers."""
     failed, room = [], k - len(ranking.texts)
     for failure in ranking.failed:
         if room > 0:
@@ -108,7 +108,7 @@ def no_more_than_there_are(site: Site) -> int | None:
 
 @step()
 def best(ranking: Ranking, *, ask: Asker) -> Text:
-    """Keep the first of a ranking."""
+    """Keep the first answer of a ranking."""
     ask.note(winner=ranking.names[0])
     return ranking.texts[0]
 
@@ -122,9 +122,9 @@ async def select(
     max_tokens: Annotated[int, Field(ge=1)] = 16,
     ask: Asker,
 ) -> Text:
-    """Let a model say which candidate is best: it is shown all of them and names a number.
+    """Let a model choose the best candidate: it reads all of them and writes a number.
 
-    A reply without a number that counts keeps the first candidate, and the trace says so.
+    If the reply has no valid number, the first candidate is kept, and the trace shows this.
     """
     query = answers.query.asking(template.render(answers), answers)
     reply = await ask.generate(model, query, Sampling(max_tokens=max_tokens))
@@ -142,9 +142,9 @@ async def regenerate(
     max_tokens: Annotated[int, Field(ge=1)] = 512,
     ask: Asker,
 ) -> Text:
-    """Let a model write a new answer from the candidates, as `prompt(...) -> M` would, whole.
+    """Let a model write a new answer from the candidates, like `prompt(...) -> M`.
 
-    Its options are its own: what `default generate(...)` says does not hold for it.
+    It has its own options: those of `default generate(...)` do not apply.
     """
     query = answers.query.asking(template.render(answers), answers)
     text = await ask.generate(model, query, Sampling(max_tokens=max_tokens))

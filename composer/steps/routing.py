@@ -38,13 +38,13 @@ async def route(
     judges: int = 0,
     ask: Asker,
 ) -> Decision:
-    """Decide among the branches of the bank that follows, or weigh the members of a fuse.
+    """Choose among the branches of the bank after it, or weigh the members of the fuse after it.
 
-    `by` estimates how well each choice would answer; `policy` turns estimates into weights. The
-    policy's default is `one()` for a bank and `blend()` for a fuse. A `sticky` route decides by a
-    conversation's first question alone, its draws included, so that every turn goes the same way,
-    and a server's cache of the conversation is not lost; a policy that keeps accounts may move.
-    Models in brackets are those that `by` asks: `route(M, by = asked())`.
+    `by` estimates how well each choice would answer; `policy` turns the estimates into weights. The
+    default of `policy` is `one()` for a bank and `blend()` for a fuse. A `sticky` route decides
+    from the first question of a conversation alone, so every turn goes to the same choice, and the
+    cache of a server stays useful; a policy that counts what it spends may still change. Models in
+    brackets are those that `by` asks: `route(M, by = asked())`.
     """
     policy = policy or default_policy(fused=fused)
     members, judging = models[: len(models) - judges], models[len(models) - judges :]

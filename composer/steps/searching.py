@@ -50,13 +50,12 @@ async def process_fuse(
     draw: int = 0,  # noqa: ARG001 - as in `generate`
     ask: Asker,
 ) -> Text:
-    """Write an answer step by step, going on with the steps that a reward model likes best.
+    """Write an answer step by step, and continue from the steps with the highest reward.
 
-    A step ends with the `boundary`. Each writer draws the next step of each of the best partial
-    answers, `draws` times (once where nothing is drawn, at a temperature of 0), and the `width`
-    best of all that is written so far are kept, until these are whole or have `depth` steps. A
-    step is `max_tokens` long at most. Every member reads partial answers in tokens of its own, so
-    that the confidence is that of the last step.
+    A step ends with the `boundary`. Each writer writes the next step of each of the best partial
+    answers, `draws` times (once at a temperature of 0). The `width` best partial answers are kept,
+    until they are complete or have `depth` steps. A step has at most `max_tokens` tokens. Every
+    member reads partial answers in its own tokens, so the confidence is that of the last step.
     """
     how = Sampling(temperature, max_tokens=max_tokens, stop=(boundary,), keep_stop=True)
     count = draws if temperature else 1

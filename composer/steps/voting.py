@@ -43,7 +43,7 @@ def extract(
     given: Text | Candidates | Ranking,
     by: Reader = Number(),
 ) -> Text | Candidates | Ranking:
-    """Read a value out of each answer; an answer without one abstains from votes."""
+    """Read a value from each answer; an answer without a value abstains from votes."""
     if isinstance(given, Text):
         return _read(given, by)
     return replace(given, texts=tuple(_read(text, by) for text in given.texts))
@@ -73,9 +73,9 @@ def vote(
 ) -> Text:
     """Keep the answer that most of the others agree with.
 
-    Abstentions do not vote. `weights` are one an answer, in order. A `soft` vote counts an answer
-    that itself won a soft vote by the shares of its tally, not as one whole voice. A `routed`
-    vote counts each answer by the weight that the route before it gave its branch.
+    Abstentions do not vote. `weights` has one weight for each answer, in order. In a `soft` vote,
+    an answer that won an earlier soft vote counts with the shares of that vote, not as one full
+    vote. In a `routed` vote, each answer has the weight that the route before gave to its branch.
     """
     if routed:
         weights = tuple(_routed(text) for text in answers.texts)

@@ -98,7 +98,7 @@ def test_decisions_are_told_in_shares_and_judged_by_what_was_recorded(evaluate):
     status, out, _ = evaluate("long.ens", "--route-only")
     assert status == 0
     assert "100.0 %" in out
-    assert "as it stands it decides nothing" in out
+    assert "with this setting it decides nothing" in out
 
 
 def test_a_recipe_without_a_route_cannot_only_decide(evaluate):
@@ -182,6 +182,6 @@ def test_decisions_that_cannot_be_judged_say_whose_outcomes_are_missing(evaluate
         main([*arguments, "--plot", "curve.svg"])
     _, err = capfd.readouterr()
     assert caught.value.code == 3
-    assert "so none is judged; missing: Q." in out
-    assert "nothing to plot of drawn.ens" in err
+    assert "so no choice is evaluated; missing: Q." in " ".join(out.split())
+    assert "nothing to plot for drawn.ens" in err
     assert "leave out `--route-only`" in err

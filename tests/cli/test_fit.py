@@ -66,7 +66,7 @@ def test_without_any_data_it_asks_for_some(recipe, capsys):
 def test_a_bad_target_is_refused(recipe, capsys):
     status, _, err = run(capsys, "r.ens", "--data", "rows.jsonl", "--target", "share=2")
     assert status == 2
-    assert "a share is between 0 and 1" in err
+    assert "a share must be between 0 and 1" in err
 
 
 def test_a_policy_without_a_tunable_option_is_a_mistake(recipe, capsys):
@@ -91,6 +91,6 @@ def test_choices_are_asked_once_and_not_again(recipe, capsys, monkeypatch):
     assert (first[0], again[0]) == (0, 0)
     assert "asking `A` 30 questions\nasking `B` 30 questions" in first[2]
     assert "asking" not in again[2]
-    assert "`B` answered these 30 questions before" in again[2]
+    assert "`B`: 30 answers are taken from the cache" in again[2]
     assert (recipe.parent / "r.ens.fit.json").read_bytes() == kept
     assert "asking `A`" in run(capsys, *arguments, "--no-cache")[2]

@@ -174,7 +174,7 @@ def test_an_svg_is_well_formed(decided, tmp_path):
 
 
 def test_other_formats_are_refused(decided, tmp_path):
-    with pytest.raises(Failure, match=r"\.png, \.svg, \.pdf, not as `curve.jpg`"):
+    with pytest.raises(Failure, match=r"\.png, \.svg, \.pdf file, not `curve.jpg`"):
         draw_plot(tmp_path / "curve.jpg", [decided])
 
 

@@ -226,7 +226,7 @@ def test_what_the_numbers_leave_out_is_said_below_them(report):
     text = drawn(replace(report, rows=6, errors=1))
 
     assert "1 of the rows failed and count as wrong." in text
-    assert "2 of the rows have no reference to judge by and are left out." in text
+    assert "2 of the rows have no reference and are not counted." in text
 
 
 def test_differences_are_said_in_words(report):

@@ -123,7 +123,7 @@ def test_rows_that_it_learnt_from_are_counted(data):
     only = decide_only(recipe(data, by=f'knn("{data}")'), rows)
 
     assert only.overlap == SIZE
-    assert f"{SIZE} of the rows are among those that the route learnt from" in text(only)
+    assert f"The route was fitted on {SIZE} of these rows" in text(only)
     assert decide_only(recipe(data), rows).overlap == 0
 
 
@@ -135,7 +135,9 @@ def test_a_router_that_always_says_the_same_is_told_so(data):
     constant = decide_only(recipe(data, by="length(threshold = 9999)"), read_rows(data))
 
     assert constant.router.constant
-    assert "It chooses A for every query, so as it stands it decides nothing." in text(constant)
+    assert "It chooses A for every query, so with this setting it decides nothing." in text(
+        constant
+    )
 
 
 def test_chance_is_said_to_beat_nothing(data):
@@ -191,7 +193,7 @@ def test_a_choice_without_a_cost_is_said_to_count_as_free(tmp_path):
 
     said = text(decide_only(recipe(path), read_rows(path)))
 
-    assert "Without a cost in the data or a price, these count as free: A." in said
+    assert "These choices have no price and no cost in the data, so they count as free: A." in said
 
 
 def test_three_choices_are_traded_off_by_their_costs(tmp_path):
@@ -220,7 +222,7 @@ def test_branches_are_judged_by_their_names_in_the_data(data):
     only = decide_only(named, read_rows(data))
 
     assert only.router is None
-    assert "The data do not hold the outcomes of all choices" in text(only)
+    assert "The data do not have the outcomes of all choices" in text(only)
 
 
 def test_routers_are_compared_in_pairs(data):
@@ -319,7 +321,9 @@ def test_foreign_questions_are_warned_of_when_they_are_many(data):
     only = decide_only(recipe(data), read_rows(data))
 
     assert "foreign" not in text(only, replace(only, foreign=0.06))
-    assert "60 % of the questions are foreign to the route" in text(replace(only, foreign=0.6))
+    assert "60 % of the queries are out of distribution for the route" in text(
+        replace(only, foreign=0.6)
+    )
 
 
 def test_of_equally_good_choices_without_costs_the_first_is_the_one_that_costs_nothing(data):

@@ -60,22 +60,22 @@ def test_a_quality_is_reached_for_little(known):
 def test_a_quality_that_nothing_reaches_is_an_error(known):
     with pytest.raises(Mistakes, match=r"no setting of `gap` reaches quality=0\.99") as caught:
         calibrated(known, Gap(), "quality=0.99")
-    assert "it goes from" in str(caught.value)
+    assert "the possible values go from" in str(caught.value)
 
 
 def test_ties_are_named_where_they_keep_a_share_from_being_met(known):
     labels, _ = known
     alike = np.tile([0.5, 0.6], (COUNT, 1))
     alike[:40, 1] = 0.9
-    with pytest.raises(Mistakes, match="360 of 400 rows have equal estimates") as caught:
+    with pytest.raises(Mistakes, match="360 of 400 rows have the same estimate") as caught:
         calibrated((labels, Predictions.of(alike)), Gap(), "share=0.3")
-    assert "ask for share=0.1 or 1" in str(caught.value)
+    assert "use share=0.1 or 1" in str(caught.value)
 
 
 def test_a_policy_without_a_tunable_option_is_an_error(known):
-    with pytest.raises(Mistakes, match="`several` has nothing that could be set") as caught:
+    with pytest.raises(Mistakes, match="`several` cannot be calibrated to a target") as caught:
         calibrated(known, Several(), "share=0.5")
-    assert "these can be: `threshold`, `gap`, `cheapest`, `one`" in str(caught.value)
+    assert "these policies can: `threshold`, `gap`, `cheapest`, `one`" in str(caught.value)
 
 
 def test_prices_that_are_all_the_same_leave_nothing_to_set(known):
@@ -152,5 +152,5 @@ def test_length_is_given_as_many_strong_calls_in_each_half():
 def test_a_loss_on_tags_left_out_is_a_warning():
     report = {"single": {"name": "B"}, "foreign": {"gain": [-0.1, -0.2, 0.0]}}
     (said,) = foreign_losses(report)
-    assert "falls behind always B: -0.100 (-0.200 to +0.000)" in said
+    assert "is worse than always B: -0.100 (-0.200 to +0.000)" in said
     assert not list(foreign_losses({**report, "foreign_shrunk": {"gain": [0.0, 0.0, 0.0]}}))

@@ -126,7 +126,7 @@ def test_answers_depend_on_what_was_learnt(desk, rows):
 def test_a_recipe_without_anything_to_teach_is_refused(desk):
     found = refused(desk.fit, desk.recipe(by="length()"))
     assert found.code == "E509"
-    assert "no part that learns" in found.message
+    assert "no part that can be fitted" in found.message
 
 
 def test_the_report_holds_both_kinds_of_folds(desk):

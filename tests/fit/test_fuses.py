@@ -78,7 +78,7 @@ def test_a_part_with_a_file_is_left_as_it_is(written):
     shipped = Path(__file__).parents[2] / "recipes" / "token" / "citer.safetensors"
     path, data = written('weights = [0, 1], gate = routed(file = "citer.safetensors")')
     (path.parent / "citer.safetensors").write_bytes(shipped.read_bytes())
-    with pytest.raises(Mistakes, match="has no part that learns"):
+    with pytest.raises(Mistakes, match="has no part that can be fitted"):
         fit(FitSettings(composer.load(path), data))
 
 
@@ -95,7 +95,7 @@ def test_a_part_that_nobody_teaches_is_said():
 
         name: ClassVar[str] = "rare"
 
-    with pytest.raises(Mistakes, match="nothing teaches `rare`"):
+    with pytest.raises(Mistakes, match="`rare` cannot be fitted"):
         nearest(TEACHERS, Rare())
 
 

@@ -41,20 +41,20 @@ def test_rewards_are_kept(tmp_path):
 
 def test_the_state_of_another_estimator_is_refused(tmp_path):
     Journal(tmp_path / "q", StatelessQ(), ("A", "B")).reward(("hello", ()), "B", 1.0)
-    with pytest.raises(Mistakes, match="about other choices"):
+    with pytest.raises(Mistakes, match="to other choices"):
         Journal(tmp_path / "q", StatelessQ(), ("A", "C"))
 
 
 def test_a_damaged_state_is_refused(tmp_path):
     (tmp_path / "q").write_bytes(b"torn")
-    with pytest.raises(Mistakes, match="is no state of an online estimator"):
+    with pytest.raises(Mistakes, match="is not the state of an online estimator"):
         Journal(tmp_path / "q", StatelessQ(), ("A", "B"))
 
 
 @pytest.mark.parametrize(("choice", "reward"), [("C", 1.0), ("A", 1.5), ("A", float("nan"))])
 def test_a_reward_that_is_none_is_refused(tmp_path, choice, reward):
     journal = Journal(tmp_path / "q", StatelessQ(), ("A", "B"))
-    with pytest.raises(Mistakes, match=r"none of the choices|between 0 and 1"):
+    with pytest.raises(Mistakes, match=r"unknown choice|between 0 and 1"):
         journal.reward(("hello", ()), choice, reward)
 
 

@@ -156,16 +156,16 @@ def test_what_was_learnt_runs(engine, fuse, heard, name):
 
 
 def test_what_teaches_nothing_is_said_in_words(engine, fuse, heard):
-    with pytest.raises(Mistakes, match="no text to learn from"):
+    with pytest.raises(Mistakes, match="no text to fit on"):
         read_members(engine, fuse, [])
     same = MemberReadings(
         heard.features, heard.logprobs, torch.ones_like(heard.correct), heard.hidden
     )
     for teach in (train_critical, train_routed):
-        with pytest.raises(Mistakes, match="right wherever another is"):
+        with pytest.raises(Mistakes, match="right when another member is right"):
             teach(same)
     deaf = MemberReadings(heard.features, heard.logprobs, heard.correct, heard.hidden[:, :0])
-    with pytest.raises(Mistakes, match="learns from hidden states"):
+    with pytest.raises(Mistakes, match="is fitted on hidden states"):
         train_routed(deaf)
 
 

@@ -9,7 +9,7 @@ from composer.specs.parts import Align
 
 
 class Shared(Align):
-    """The members' tokenizers are the same: nothing is aligned."""
+    """No alignment: the members have the same tokenizer."""
 
     name: ClassVar[str] = "shared"
     where: ClassVar[str] = "composer.methods.align.shared:shared"
@@ -18,7 +18,7 @@ class Shared(Align):
 
 
 class Union(Align):
-    """Every member's distribution is written over the union of the vocabularies."""
+    """The distribution of every member is written over the union of the vocabularies."""
 
     name: ClassVar[str] = "union"
     paper: ClassVar[str] = "arXiv:2406.12585"
@@ -28,12 +28,13 @@ class Union(Align):
 
 
 class TopK(Align):
-    """The members' `k` likeliest tokens, and what each member thinks of the others'.
+    """The `k` likeliest tokens of each member, with every member's probability of each of them.
 
-    With `renormalize` a member's probabilities of the candidates add up to 1. A candidate that a
-    member has no single token for is read at its first token of it; where that token stands for
-    another candidate already, the candidate is ruled out (`drop`), gets the logit 0 (`zero`, as in
-    the paper's code for byte-level vocabularies) or the same logit (`keep`, its code for others).
+    With `renormalize` the probabilities of a member over the candidates have the sum 1. If a member
+    has no single token for a candidate, it reads its first token of the candidate. If that token
+    already stands for another candidate, `duplicates` decides: the candidate is removed (`drop`),
+    gets the logit 0 (`zero`, as in the paper's code for byte-level vocabularies) or the same logit
+    (`keep`, as in its code for others).
     """
 
     name: ClassVar[str] = "topk"
@@ -46,12 +47,13 @@ class TopK(Align):
 
 
 class Relative(Align):
-    """Distributions over likeness to the tokens that all members have; the first member writes.
+    """Distributions over similarities to the tokens that all members have; the first member writes.
 
-    A token is described by softmax(cos / |cos| / temperature) over those anchors. The first
-    member's distribution is moved, in `steps` of AdamW at `rate`, to where its description is the
-    combined one. Of a distribution the `k` likeliest tokens are looked at, less those below
-    `floor`; of a description the `nearest` anchors are kept, and the rest is spread evenly.
+    The common tokens are the anchors: a token is described by softmax(cos / |cos| / temperature)
+    over them. The distribution of the first member is moved with `steps` steps of AdamW at `rate`
+    until its description is the combined one. Of a distribution, only the `k` likeliest tokens with
+    a probability of at least `floor` are used; of a description, only the `nearest` anchors, and
+    the rest is distributed evenly.
     """
 
     name: ClassVar[str] = "relative"
@@ -68,11 +70,11 @@ class Relative(Align):
 
 
 class Mapped(Align, TrainableTensorPart):
-    """Learnt mappings of the other members' tokens onto the first one's.
+    """Fitted mappings from the tokens of the other members to those of the first member.
 
-    They are learnt from the models' output embeddings, rotated onto each other. Of each
-    distribution the `k` likeliest tokens count. Without `normalize` a token gives to each of those
-    it is mapped to as much as it is like it.
+    They are fitted on the output embeddings of the models, rotated onto each other. Only the `k`
+    likeliest tokens of each distribution are used. Without `normalize`, a token gives to each of
+    its targets a weight equal to their similarity.
     """
 
     name: ClassVar[str] = "mapped"
@@ -84,7 +86,7 @@ class Mapped(Align, TrainableTensorPart):
 
 
 class Edits(Align):
-    """To each token of the first member the other's nearest, by the fewest edits of bytes."""
+    """Match each token of the first member with the token of the other by the fewest byte edits."""
 
     name: ClassVar[str] = "edits"
     paper: ClassVar[str] = "arXiv:2404.11531"

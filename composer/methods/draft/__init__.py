@@ -8,12 +8,12 @@ from composer.specs.parts import Draft
 
 
 class Speculative(Draft):
-    """The others accept or replace what was drafted: the answer is the fuse's, sooner.
+    """Speculative decoding: one member drafts tokens, and the others accept or replace them.
 
-    The lead drafts `tokens` tokens; where all of them are accepted, the others propose the next
-    one, which the lead judges. Greedy answers are the same as without, drawn ones are distributed
-    the same. The smaller the lead, the more tokens pay: by default as many as the others have
-    times its parameters, from 1, where members of one size take turns, to 8.
+    The `lead` drafts `tokens` tokens; if all of them are accepted, the others propose the next one,
+    which the lead checks. Greedy answers are the same as without a draft, and sampled ones have the
+    same distribution. By default `tokens` is the ratio of the others' parameters to the lead's,
+    from 1, where members of one size take turns, to 8.
     """
 
     name: ClassVar[str] = "speculative"
@@ -26,11 +26,12 @@ class Speculative(Draft):
 
 
 class Safe(Draft):
-    """The first member's tokens stand unless it is unsure and another one disagrees (SAFE).
+    """Keep the first member's tokens unless it is unsure and another member disagrees (SAFE).
 
-    Where it gave its token p < 1/2, a member whose likeliest token is another gave q < 1 - p, and
-    tokens of all members begin, they fuse once. `sharpen` says how: `geometric` by the square
-    root of p q, `prefixes` with likely tokens given what likely tokens that begin with them have.
+    The members fuse one token where three conditions are true: the first member gave its token p <
+    1/2, a member with another likeliest token gave it q < 1 - p, and tokens of all members begin
+    there. `sharpen` is how they fuse: `geometric` by the square root of p q; `prefixes` adds to a
+    likely token the probability of likely tokens that begin with it.
     """
 
     name: ClassVar[str] = "safe"

@@ -58,11 +58,12 @@ class Judging(Estimator):
 class Asked(Judging):
     """A grade from 1 to 5 of the query, by a model (RouteLLM's `causal`): P(the first suffices).
 
-    With `read = "scores"` the judge's probability of writing each of [[1]] to [[5]] is looked at:
-    p is the share of the grades from `enough` on. With "answer" it writes a grade g, and p =
-    (g - 1) / 4. Several judges count the same. The first choice has the quality p, the last 1 - p,
-    those between are spread evenly, so name the weakest first. The judge is as it is, not
-    fine-tuned: `route(M, by = asked())` with M a model trained for it is the paper's.
+    With `read = "scores"`, p is the judge's probability of a grade of `enough` or more, from its
+    probabilities of writing [[1]] to [[5]]. With `read = "answer"` the judge writes a grade g, and
+    p = (g - 1) / 4. Several judges have equal weight. The first choice has the quality p and the
+    last one 1 - p, with even steps between them, so put the weakest first. The judge is not
+    fine-tuned here; for the method of the paper, use `route(M, by = asked())` with a model M that
+    is trained for it.
     """
 
     name: ClassVar[str] = "asked"

@@ -32,9 +32,9 @@ def reward_of(labels: Labels, cost: float) -> Floats:
 class LinUcb(Online):
     """A linear bandit for each choice (LinUCB, MetaLLM): reward = theta . x, by ridge regression.
 
-    A = ridge I + sum x x', b = sum r x, theta = A^-1 b; the spread sqrt(x' A^-1 x) is what
-    `optimistic(width = alpha)` adds. x is the query's words hashed into `dims` numbers, of length
-    1, and a constant, so that nothing has to be known before the first query.
+    A = ridge I + sum x x', b = sum r x, theta = A^-1 b; `optimistic(width = alpha)` adds alpha
+    times the standard deviation sqrt(x' A^-1 x). x is the query's words hashed into `dims` numbers,
+    of length 1, and a constant, so nothing needs to be fitted before the first query.
     """
 
     name: ClassVar[str] = "linucb"
@@ -93,7 +93,7 @@ class LinUcb(Online):
 class StatelessQ(Online):
     """One value for each choice, whatever the query: Q <- Q + rate x (reward - Q) (PickLLM).
 
-    With `explore(epsilon)` as the policy it settles on one choice for a session.
+    With the policy `explore(epsilon)` it converges to one choice for a session.
     """
 
     name: ClassVar[str] = "stateless_q"

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class Clusters(Dense):
-    """Mean outcomes over the cluster that a query falls in, of `count` clusters by k-means.
+    """Mean outcomes over the cluster of the query, of `count` clusters by k-means.
 
-    The means are shrunk towards each choice's mean on everything, which weighs as much as
-    `weight` labels; the spread is that of a share, sqrt(p (1 - p) / (n + weight)).
+    The means are shrunk towards the overall mean of each choice, which counts as much as `weight`
+    labels. The standard deviation is sqrt(p (1 - p) / (n + weight)).
     """
 
     name: ClassVar[str] = "clusters"

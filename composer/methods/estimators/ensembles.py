@@ -30,9 +30,9 @@ _LEAF = -1
 class Forest(Featured):
     """Extremely randomized trees over few features: the mean label of the rows in a leaf.
 
-    `trees` are grown to leaves of at least `leaf` rows, each split the best of thresholds drawn
-    by chance for a `share` of the features. The spread is the standard deviation between trees.
-    Rows without the outcome of some choice are filled with that choice's mean.
+    `trees` trees are grown to leaves of at least `leaf` rows. Each split is the best of random
+    thresholds for a random `share` of the features. The standard deviation is that between trees. A
+    missing outcome is replaced by the mean of its choice.
     """
 
     name: ClassVar[str] = "forest"
@@ -65,8 +65,8 @@ class Forest(Featured):
 class Mix(Learned):
     """The weighted mean of other estimators, equal weights if none are given.
 
-    Estimators that err differently are better together than the best of them. The spread is
-    that of the mean, with independent errors: sqrt(sum w^2 s^2).
+    Estimators with different errors are better together than the best of them. The standard
+    deviation is that of the mean with independent errors: sqrt(sum w^2 s^2).
     """
 
     name: ClassVar[str] = "mix"

@@ -66,10 +66,10 @@ class Factors(Dense):
 class Irt(Dense):
     """Item response theory with identity vectors (LLM Bandit): sigmoid(a(x) . theta_m - b(x)).
 
-    The query's discrimination a and difficulty b are linear in its features; a choice's identity
-    vector has the prior N(0, 1) and a variational posterior N(mu, sigma^2), learnt by the evidence
-    lower bound. A new choice joins with the labels of 20 to 50 probe queries: the queries' side is
-    shared, so its vector is soon known, and until then its spread is wide. The estimate is
+    The query's discrimination a and difficulty b are linear in its features. The identity vector of
+    a choice has the prior N(0, 1) and a variational posterior N(mu, sigma^2), fitted with the
+    evidence lower bound. A new choice needs the labels of only 20 to 50 queries, because the
+    parameters of queries are shared; until then its standard deviation is large. The estimate is
     sigmoid(z / sqrt(1 + pi v / 8)) with z and v the mean and variance of the logit.
     """
 

@@ -28,9 +28,9 @@ class Head(Dense):
     `right`: binary cross-entropy on each outcome, a multi-label classifier (SelectLLM, Multiple
     Minds); the estimate is a probability. `score`: squared error (HomoRouter). `best`:
     cross-entropy to the choices that did best, shared among ties (Bench-CoE). `soft`: KL to
-    softmax(r / temperature) (Zooter, TO-Router). For the last two the estimates are shares,
-    together 1. r is the outcome less `cost` x dollars per thousand answers; a part 1 - `own` of
-    it is the mean of the query's tags. `hidden` = 0 is a linear model. `balanced` weighs right
+    softmax(r / temperature) (Zooter, TO-Router). For the last two the estimates are shares with the
+    sum 1. r is the outcome minus `cost` x dollars per thousand answers; a fraction 1 - `own` of it
+    is the mean over the query's tags. `hidden` = 0 gives a linear model. `balanced` weighs right
     outcomes by wrong / right of their choice.
     """
 

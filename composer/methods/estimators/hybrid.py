@@ -24,7 +24,7 @@ _SHIFTS = 64
 
 
 class Hybrid(Dense):
-    """P(small >= large) for two choices, the small one first, learnt from the gap of outcomes.
+    """P(small >= large) for two choices, the small one first, fitted on the gap of outcomes.
 
     With H = q(small) - q(large), the label is 1[H >= 0] (`hard`), Pr[H >= 0] where a recorded
     share of right samples is the chance of each (`soft`), or Pr[H >= -t] (`shifted`) with the t

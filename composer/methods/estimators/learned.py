@@ -74,9 +74,9 @@ class Compared(Featured):
 class Knn(Compared):
     """Similarity-weighted mean of the outcomes of the k most similar recorded queries.
 
-    quality = sum s_i y_i / sum s_i with s the cosine of the features. A query that shares no term
-    with any row has the mean of all rows. The spread is the standard deviation of that mean:
-    sqrt(sum s_i^2 (y_i - q)^2) / sum s_i.
+    quality = sum s_i y_i / sum s_i with s the cosine of the features. A query without a term in
+    common with any row gets the mean of all rows. The standard deviation of that mean is sqrt(sum
+    s_i^2 (y_i - q)^2) / sum s_i.
     """
 
     name: ClassVar[str] = "knn"

@@ -25,12 +25,12 @@ _AT_ONCE = 1024
 
 
 class Meta(Dense):
-    """A meta-model of P(correct | query, choice) and of what the answer costs (FORC).
+    """A meta-model of P(correct | query, choice) and of the cost of the answer (FORC).
 
-    One network reads the query's features beside a learnt vector of the choice and has two heads
+    One network reads the query's features and a fitted vector of the choice, and has two heads
     (Route to Reason): correctness, by cross-entropy, and the logarithm of the answer's tokens, by
-    squared error. Tokens become dollars by what the choice's tokens cost on average. A choice
-    without recorded tokens costs its mean; without that, the cost is not known.
+    squared error. Tokens are converted to dollars with the average cost of a token of the choice. A
+    choice without recorded tokens has its mean cost; without that, the cost is unknown.
     """
 
     name: ClassVar[str] = "meta"

@@ -33,8 +33,8 @@ class Pretrained(Features):
     """The mean of a transformer's last hidden states over the query's tokens, of length 1.
 
     `model` is a folder with a tokenizer, an encoder such as BERT or a causal model, as transformers
-    loads it. Its weights stay as they are: what is learnt is the head that uses the features. A
-    query is cut at `tokens` tokens; an empty one has the vector 0.
+    loads it. Its weights are not changed; only the head that uses the features is fitted. A query
+    is cut at `tokens` tokens; an empty query has the vector 0.
     """
 
     name: ClassVar[str] = "pretrained"

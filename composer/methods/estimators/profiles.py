@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 class Profiles(Featured):
     """Profiles over ranked tags (InferenceDynamics): sum over j of (s_j - cost c_j) a^(j-1) / sum.
 
-    s_j is a choice's mean outcome on the query's j-th tag, c_j its mean cost there in dollars per
-    thousand answers, and a = `decay` what each further tag counts. A query without tags gets the
-    `ranked` most likely ones: those whose recorded queries look most like it on average. The
-    means are shrunk towards the choice's overall mean, which weighs `weight` labels; nothing else
-    is trained.
+    s_j is the mean outcome of a choice on the query's j-th tag, c_j its mean cost there in dollars
+    per thousand answers, and a = `decay` is the weight of each further tag. A query without tags
+    gets the `ranked` most likely ones: those whose recorded queries are most similar to it on
+    average. The means are shrunk towards the overall mean of the choice, which counts as `weight`
+    labels; nothing else is fitted.
     """
 
     name: ClassVar[str] = "profiles"

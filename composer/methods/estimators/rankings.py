@@ -59,8 +59,8 @@ class BradleyTerry(_Rated):
 class Elo(_Rated):
     """ELO ratings, global and local (Eagle): `share` x global + (1 - share) x local.
 
-    The global ratings come of all recorded comparisons in their order, the local ones of those of
-    the `nearest` most similar queries, the most similar last. `k` is ELO's step.
+    The global ratings come from all recorded comparisons in order, the local ones from those of the
+    `nearest` most similar queries, the most similar last. `k` is the step size of ELO.
     """
 
     name: ClassVar[str] = "elo"

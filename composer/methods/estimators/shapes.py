@@ -30,7 +30,7 @@ _CODE = re.compile(r"```|\bdef \w+\(|\bclass \w+|[;{}]\s*$|\breturn\b|\bimport \
 
 
 class Lengthy(Features):
-    """The length alone: ln(1 + characters), standardised over the rows that were learnt from.
+    """The length alone: ln(1 + characters), standardised over the fitted rows.
 
     The vector is that number times `weight`.
     """
@@ -51,8 +51,8 @@ class Lengthy(Features):
 class Shape(Features):
     """Length and shape: characters, words, lines, numbers, marks, negations, signs of code.
 
-    Eighteen facts, each standardised over the rows that were learnt from, cut at five standard
-    deviations, and times `weight`.
+    Eighteen numbers, each standardised over the fitted rows, cut at five standard deviations, and
+    multiplied by `weight`.
     """
 
     name: ClassVar[str] = "shape"
@@ -71,7 +71,7 @@ class Shape(Features):
 class Tags(Features):
     """The tags of a query, such as its subject: `weight` for each tag that it has, else 0.
 
-    Tags that were not learnt from count as none.
+    Tags that are not in the fitted rows are ignored.
     """
 
     name: ClassVar[str] = "tags"

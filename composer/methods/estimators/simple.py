@@ -25,7 +25,7 @@ class Uniform(Estimator):
 
 
 class Random(Estimator):
-    """Qualities drawn between 0 and 1: the control that every router must beat."""
+    """Random qualities between 0 and 1: the baseline that every router must beat."""
 
     name: ClassVar[str] = "random"
 
@@ -36,7 +36,7 @@ class Random(Estimator):
 
 
 class Length(Estimator):
-    """Short prompts to the first choice, long ones to the last: a control for other routers.
+    """Short prompts to the first choice, long ones to the last: a baseline for other routers.
 
     With p = n / (n + threshold) for n characters and the choices' centres c spread evenly over
     [0, 1], quality = -(p - c)^2; of two choices, the second is better beyond the threshold.

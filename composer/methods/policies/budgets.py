@@ -16,10 +16,10 @@ from composer.methods.policies.base import Policy, Weigher, Weights, best, costs
 class Budget(Policy):
     """The greatest summed quality for at most `mean` dollars per thousand answers.
 
-    Many queries decided together are an integer program (see `assign`). One alone goes by the
-    multiplier of that program's constraint: argmax of quality - multiplier x dollars; without a
-    `multiplier` it is a program of one query, the best choice that costs no more than `mean`.
-    Where even the cheapest choice costs more, that one is taken.
+    Many queries together are decided by an integer program (see `assign`). A single query is
+    decided by the multiplier of that program's constraint: argmax of quality - multiplier x
+    dollars. Without a `multiplier` it is the best choice that costs at most `mean`. If all choices
+    cost more, the cheapest is taken.
     """
 
     name: ClassVar[str] = "budget"
@@ -70,9 +70,9 @@ class _Accounting(Policy):
 class Paced(_Accounting):
     """A stream of queries that spends `mean` dollars per thousand answers on average.
 
-    The choice is argmax of quality - price x dollars / mean; after each, the price of money moves
-    by dual descent, price <- max(0, price + rate x (dollars / mean - 1)). What is spent exceeds
-    the budget by at most a term that shrinks as 1 / n. The price begins at 0 with each run.
+    The choice is argmax of quality - price x dollars / mean. After each query the price is changed
+    by dual descent: price <- max(0, price + rate x (dollars / mean - 1)). The spending exceeds the
+    budget by at most a term that shrinks as 1 / n. The price starts at 0 in each run.
     """
 
     name: ClassVar[str] = "paced"
@@ -106,10 +106,10 @@ class _Pace:
 
 
 class Spend(_Accounting):
-    """The best choice that what is left of `total` dollars can pay, query after query (FORC).
+    """The best choice that the rest of `total` dollars can pay, query after query (FORC).
 
-    Where nothing can be paid any more, the cheapest choice answers, so that every query has an
-    answer. The money is counted by what the answers are expected to cost, anew with each run.
+    When the money is spent, the cheapest choice answers, so every query gets an answer. The
+    expected costs of the answers are counted, from 0 in each run.
     """
 
     name: ClassVar[str] = "spend"

@@ -32,8 +32,8 @@ EQUAL = 1e-9
 class One(Policy):
     """The best choice: argmax of quality - cost x dollars, the first among equals.
 
-    `cost` is the quality that one dollar per thousand answers is worth (see `costs`); where the
-    estimator knows no cost, that is one dollar per million tokens of the choice's price.
+    `cost` is the quality that one dollar per thousand answers must bring (see `costs`). If the
+    estimator has no cost, the price of the choice is used, in dollars per million tokens.
     """
 
     name: ClassVar[str] = "one"
@@ -70,7 +70,7 @@ class One(Policy):
 class Several(Policy):
     """The k best choices, weighted by the softmax of quality / temperature among them.
 
-    With `at`, only those of the k whose quality reaches it, and always the best (SelectLLM).
+    With `at`, only those of the k whose quality is at least `at`, and always the best (SelectLLM).
     """
 
     name: ClassVar[str] = "several"
@@ -95,7 +95,8 @@ class Several(Policy):
 class Blend(Policy):
     """Every choice, weighted by the softmax of quality / temperature (PackLLM).
 
-    A choice below `floor` does not run and the others share its weight; the best always runs.
+    A choice with a weight below `floor` does not run, and its weight goes to the others; the best
+    choice always runs.
     """
 
     name: ClassVar[str] = "blend"
@@ -116,7 +117,7 @@ class Blend(Policy):
 
 
 class Threshold(Policy):
-    """The first choice whose quality reaches `at`, else the last: name the cheapest first."""
+    """The first choice whose quality is at least `at`, else the last: put the cheapest first."""
 
     name: ClassVar[str] = "threshold"
     paper: ClassVar[str] = "arXiv:2308.06077"
@@ -135,10 +136,10 @@ class Threshold(Policy):
 
 
 class Gap(Policy):
-    """The last of two choices where it is better than the first by `at` or more (RouteLLM).
+    """The last of two choices if it is better than the first by `at` or more (RouteLLM).
 
-    A score by the gap P(strong) - P(weak) orders queries better than P(weak fails) does. Equal
-    estimates are no reason to pay: unless `at` is negative, they go to the first.
+    The gap P(strong) - P(weak) orders queries better than P(weak fails). Unless `at` is negative,
+    equal estimates go to the first choice.
     """
 
     name: ClassVar[str] = "gap"
@@ -167,10 +168,10 @@ class Gap(Policy):
 
 
 class Cheapest(Policy):
-    """The cheapest choice whose quality reaches `at`; if none does, what `otherwise` says.
+    """The cheapest choice whose quality is at least `at`; if there is none, `otherwise` decides.
 
-    `best` is the choice with the greatest quality, `dearest` and `cheapest` go by cost alone
-    (FORC). Equals are settled by quality, then by their order.
+    `otherwise = best` takes the choice with the highest quality, `dearest` and `cheapest` look only
+    at the cost (FORC). Ties are broken by quality, then by order.
     """
 
     name: ClassVar[str] = "cheapest"
@@ -198,9 +199,10 @@ class Cheapest(Policy):
 
 
 class Chance(Policy):
-    """One choice drawn by chance: each as likely (Blending), or with odds as `estimated`.
+    """A random choice: all equally likely (Blending), or with `odds = estimated` by their quality.
 
-    Odds go by quality, which may not be negative; where all are 0, each choice is as likely.
+    With `odds = estimated`, qualities must not be negative; if all are 0, all choices are equally
+    likely.
     """
 
     name: ClassVar[str] = "chance"

@@ -22,7 +22,7 @@ class _Exploring(Policy):
 
 
 class Explore(_Exploring):
-    """The best choice, but with probability `epsilon` any, each as likely (epsilon-greedy)."""
+    """The best choice, but with probability `epsilon` a random one (epsilon-greedy)."""
 
     name: ClassVar[str] = "explore"
     paper: ClassVar[str] = "arXiv:2412.12170"
@@ -39,9 +39,9 @@ class Explore(_Exploring):
 
 
 class Optimistic(_Exploring):
-    """The choice that might be best: argmax of quality + `width` x spread - cost x dollars (UCB).
+    """UCB: argmax of quality + `width` x standard deviation - cost x dollars.
 
-    The spread is the estimate's standard deviation; where it is not known it counts as 0.
+    The standard deviation is that of the estimate; if it is unknown, it counts as 0.
     """
 
     name: ClassVar[str] = "optimistic"
@@ -59,9 +59,9 @@ class Optimistic(_Exploring):
 
 
 class Thompson(_Exploring):
-    """The best choice of one draw of each quality from Normal(quality, spread): Thompson sampling.
+    """Thompson sampling: draw each quality from Normal(quality, standard deviation), take the best.
 
-    Choices are tried as often as they may be the best; a spread that is not known counts as 0.
+    Each choice is tried as often as it may be the best; an unknown standard deviation counts as 0.
     """
 
     name: ClassVar[str] = "thompson"

@@ -25,7 +25,7 @@ class Confidence(Signal):
 
 
 class Agreed(Signal):
-    """Share of the votes that the winning answer has; of the commonest answer, before a vote."""
+    """Share of votes of the winning answer; before a vote, that of the most frequent answer."""
 
     name: ClassVar[str] = "agreement"
     ports: ClassVar[frozenset[Port]] = ANY
@@ -41,7 +41,7 @@ class Agreed(Signal):
 
 
 class Margin(Signal):
-    """Distance between the largest share of the votes and the second."""
+    """Difference between the largest and the second largest share of votes."""
 
     name: ClassVar[str] = "margin"
     ports: ClassVar[frozenset[Port]] = ANY
@@ -57,7 +57,7 @@ class Margin(Signal):
 
 
 class Entropy(Signal):
-    """Entropy of the shares of the votes, -sum p ln p, in nats."""
+    """Entropy of the shares of votes, -sum p ln p, in nats."""
 
     name: ClassVar[str] = "entropy"
     ports: ClassVar[frozenset[Port]] = ANY
@@ -106,7 +106,7 @@ class MinLogprob(Signal):
 
 
 class Answered(Signal):
-    """1 if an answer was read out, 0 if it abstains; of several, the share that answers."""
+    """1 if a value was read from the answer, else 0; of several answers, the share with a value."""
 
     name: ClassVar[str] = "answered"
     ports: ClassVar[frozenset[Port]] = ANY

@@ -13,8 +13,8 @@ from composer.values.capability import Capability
 class Verified(Signal):
     """The probability that a model says yes when it is asked whether the answer is right.
 
-    `by` reads the `template`, which shows it the question and the answer; what it makes of `yes`
-    as its reply is compared with what it makes of `no`. Nothing is drawn.
+    `by` reads the `template` with the question and the answer. The probability that it gives to the
+    reply `yes` is compared with that of `no`. Nothing is sampled.
     """
 
     name: ClassVar[str] = "verified"

@@ -9,7 +9,7 @@ from composer.specs.parts import Weigh
 
 
 class Entropy(Weigh):
-    """Who is surer weighs more: w_m / H(p_m)^power, H the entropy in nats."""
+    """Surer members weigh more: w_m / H(p_m)^power, with H the entropy in nats."""
 
     name: ClassVar[str] = "entropy"
     where: ClassVar[str] = "composer.methods.weigh.entropy:entropy"
@@ -18,7 +18,7 @@ class Entropy(Weigh):
 
 
 class Consistent(Weigh):
-    """Tokens and members far from what all say on average weigh less (CoRE, EACL 2026)."""
+    """Tokens and members that are far from the mean distribution weigh less (CoRE, EACL 2026)."""
 
     name: ClassVar[str] = "consistent"
     where: ClassVar[str] = "composer.methods.weigh.consistent:consistent"
@@ -40,7 +40,7 @@ class Agreeing(Weigh):
 
 
 class LearnedWeights(Weigh, TrainableTensorPart):
-    """A small gate over each member's entropy, largest probability and margin, learnt on texts."""
+    """A small gate over each member's entropy, largest probability and margin, fitted on texts."""
 
     name: ClassVar[str] = "learned"
     where: ClassVar[str] = "composer.methods.weigh.learned:learned"
@@ -62,7 +62,7 @@ class PromptPerplexity(Weigh):
 
 
 class Search(Weigh):
-    """Once, from the prompt: member by member the share that makes it likeliest (PackLLM-opt)."""
+    """Once, from the prompt: member by member the weight that makes it likeliest (PackLLM-opt)."""
 
     name: ClassVar[str] = "search"
     paper: ClassVar[str] = "arXiv:2404.11531"
