@@ -23,7 +23,17 @@ def installed(tmp_path_factory):
     venv.create(home, with_pip=False)
     _see_packages(home)
     target = home / "lib" / _version() / "site-packages"
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(target)]
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-compile",
+        "--target",
+        str(target),
+    ]
     subprocess.run([*pip, str(wheel)], check=True, capture_output=True)
     return home / "bin" / "python", folder
 

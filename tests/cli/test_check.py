@@ -216,40 +216,41 @@ def test_the_version_is_told(compose):
 HEAVY = ("torch", "transformers", "networkx", "numpy", "sklearn", "scipy")
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["check", "good.ens"],
-        ["check", "bad.ens"],
-        ["plan", "good.ens"],
-        ["explain", "good.ens"],
-        ["explain", "E301"],
-        ["explain", "step", "route"],
-        ["ls", "steps"],
-        ["ls", "parts"],
-        ["ls", "models"],
-        ["ls", "recipes"],
-    ],
-)
-def test_short_verbs_import_nothing_heavy(compose, arguments, tmp_path):
+def loaded_by(*verbs):
+    """Run verbs one after the other in a process; return what each is the first to import."""
     code = (
-        "import sys\nfrom composer.cli import main\n"
-        f"try:\n    main({arguments!r})\nexcept SystemExit:\n    pass\n"
-        "print(*sys.modules)"
+        "import sys\nfrom composer.cli import main\nbefore = set()\n"
+        f"for verb in {verbs!r}:\n"
+        "    try:\n        main(verb)\n    except SystemExit:\n        pass\n"
+        "    print('\\n' + ' '.join(verb), *{*sys.modules} - before, sep='\\t')\n"
+        "    before = {*sys.modules}"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not set(HEAVY) & set(done.stdout.splitlines()[-1].split())
+    told = [line.split("\t") for line in done.stdout.splitlines()]
+    return {line[0]: {*line[1:]} for line in told if tuple(line[0].split()) in verbs}
 
 
-def test_a_check_of_local_models_imports_nothing_heavy(compose, tmp_path):
+def test_short_verbs_import_nothing_heavy(compose):
+    verbs = (
+        ("check", "good.ens"),
+        ("check", "bad.ens"),
+        ("plan", "good.ens"),
+        ("explain", "good.ens"),
+        ("explain", "E301"),
+        ("explain", "step", "route"),
+        ("ls", "steps"),
+        ("ls", "parts"),
+        ("ls", "models"),
+        ("ls", "recipes"),
+    )
+    loaded = loaded_by(*verbs)
+    assert len(loaded) == len(verbs)
+    assert "composer.cli.plan_" in loaded["plan good.ens"]
+    assert not {verb: names & set(HEAVY) for verb, names in loaded.items() if names & set(HEAVY)}
+
+
+def test_a_check_of_local_models_imports_nothing_heavy(compose):
     Path("zoo.ens").write_text('model P = zoo("maths")\nmodel Q = zoo("text")\ntoken_fuse(P, Q)\n')
-    for verb in ("check", "plan"):
-        code = (
-            "import sys\nfrom composer.cli import main\n"
-            f"try:\n    main([{verb!r}, 'zoo.ens'])\nexcept SystemExit:\n    pass\n"
-            "print(*sys.modules)"
-        )
-        done = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, check=True
-        )
-        assert not {"torch", "networkx"} & set(done.stdout.splitlines()[-1].split())
+    loaded = loaded_by(("check", "zoo.ens"), ("plan", "zoo.ens"))
+    assert len(loaded) == 2
+    assert not {"torch", "networkx"} & set.union(*loaded.values())
