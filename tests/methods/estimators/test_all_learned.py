@@ -85,9 +85,10 @@ def test_ties_everywhere_prefer_nobody(name, labels):
 @every_one
 def test_missing_outcomes_are_passed_over(name, two_fields):
     rng = np.random.default_rng(1)
-    quality = np.where(rng.random(two_fields.quality.shape) < 0.3, np.nan, two_fields.quality)
+    some = two_fields.take(range(150))
+    quality = np.where(rng.random(some.quality.shape) < 0.3, np.nan, some.quality)
     quality[0] = np.nan
-    table = replace(two_fields, quality=quality)
+    table = replace(some, quality=quality)
     found = LEARNED[name].predict(LEARNED[name].fit(table, 0), two_fields.asked)
     assert np.isfinite(found.mean).all()
 
