@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 LATER = ("CODES", "explanation")
-"""Names of the module `codes`, which is imported on use."""
+"""Names of `codes`, which is imported on use."""
 
 
 def __getattr__(name: str) -> object:

@@ -1,0 +1,74 @@
+"""E5 and E6: files and planning."""
+
+from composer.diagnostics.codes.code import Code
+
+CODES = {
+    "E501": Code(
+        "missing file",
+        "A path starts at the folder of the file that names it. If there is no such file, the "
+        "recipes of this package are searched.",
+        'use "zo.ens" (A)',
+        'use "zoo.ens" (A)',
+    ),
+    "E502": Code(
+        "file outside of the project",
+        "`use` and templates read only files below the root of the project: the nearest folder "
+        "above the recipe with a pyproject.toml or a .git. So a recipe from elsewhere cannot read "
+        "your other files. `--root FOLDER` sets another root.",
+        'use "../outside.ens" (A)',
+        'use "zoo.ens" (A)',
+    ),
+    "E503": Code(
+        "file that cannot be read",
+        "A recipe must be a text file in UTF-8. This file has another encoding or characters that "
+        "are not text, is a folder, or may not be opened.",
+    ),
+    "E504": Code(
+        "mistake in a data file",
+        "Each row needs a `query` or `messages`, as text. A row is a JSON object, on a line of its "
+        "own or in a list, or a line of CSV or TSV. The message names the line and the field. No "
+        "bad row is skipped silently.",
+        '{"questoin": "What is 17 plus 25?"}',
+        '{"query": "What is 17 plus 25?"}',
+    ),
+    "E505": Code(
+        "model folder that cannot be used",
+        "A checkpoint needs its configuration, its tokenizer and its weights in one folder. One of "
+        "them is missing, damaged, or of a kind that the backend does not support.",
+    ),
+    "E506": Code(
+        "a model or a data file has changed since the lock",
+        "`compose plan RECIPE --lock` records the content of models, tokenizers and data files. "
+        "A run with such a lock fails if one of them is different; the message says which. Restore "
+        "it, or write the lock again to accept the change.",
+    ),
+    "E507": Code(
+        "the fit is out of date",
+        "`compose fit` writes its result beside the recipe, with the options of the part, the "
+        "names of the choices and the digest of the data. One of them has changed since, so the "
+        "fit no longer applies. Fit again, or delete the fit.",
+    ),
+    "E508": Code(
+        "the fit belongs to another recipe",
+        "The fit beside the recipe was made for another recipe: none of its parts and choices are "
+        "in this one. Fit this recipe, or delete the file.",
+    ),
+    "E509": Code(
+        "a part cannot be fitted, or is not fitted yet",
+        "Either the recipe has no part that can be fitted, or a part of it must be fitted before "
+        "it is used, or the data are not enough: a choice without outcomes, fewer rows than folds, "
+        "a target that no setting reaches. The message says which.",
+    ),
+    "E601": Code(
+        "the models need too much memory",
+        "Together the models of the plan need more memory than the devices have. Use a smaller "
+        "`dtype`, fewer models, another device, or a server for the largest model.",
+    ),
+    "E602": Code(
+        "unknown device",
+        "A model asks for a device that this machine does not have. `device = auto` takes the best "
+        "device of the machine; `compose doctor` lists all devices.",
+        'model A = hf("org/name", device = cuda)',
+        'model A = hf("org/name", device = auto)',
+    ),
+}

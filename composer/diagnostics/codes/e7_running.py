@@ -1,0 +1,95 @@
+"""E7: running."""
+
+from composer.diagnostics.codes.code import Code
+
+CODES = {
+    "E701": Code(
+        "a member failed",
+        "A model raised an error, or a server refused the request, and there is no fallback. "
+        "`A | B` asks B when A fails.",
+        "A",
+        "A | B",
+    ),
+    "E702": Code(
+        "a member took too long",
+        "A model, a step or a query took longer than its `timeout` in seconds, or a backend "
+        "stopped waiting for its model. The work was cancelled. Loading a model does not count; "
+        "waiting for other requests does. Raise the `timeout`, ask for fewer tokens, or add a "
+        "fallback.",
+        "A(timeout = 0.5)",
+        "A(timeout = 30) | B",
+    ),
+    "E703": Code(
+        "a text is longer than the model's context",
+        "The prompt and the answer together have more tokens than the model can read. Write a "
+        "shorter `prompt`, or ask for fewer tokens.",
+    ),
+    "E704": Code(
+        "a model gave values that are not numbers",
+        "A logit or a score is NaN or infinite. Such a score never wins: a ranking puts it last, "
+        "and a rule treats it as unknown. If there is no other score, this error is raised. The "
+        "usual cause is an overflow of the number type: try `dtype = bf16` or `dtype = float32`, "
+        "and check the weights of merged models.",
+    ),
+    "E705": Code(
+        "there is nothing to choose from",
+        "Every member failed or abstained, so a vote or a ranking has no answers. Or the members "
+        "of a fuse leave no possible next token, which can happen with `minimum()` and with "
+        "formulas.",
+    ),
+    "E706": Code(
+        "the output file belongs to another run",
+        "A run continues its output file if the file exists. But this file was written with "
+        "another recipe, other settings or other queries. Give another file, or delete this one.",
+    ),
+    "E707": Code(
+        "the ensemble is closed",
+        "The ensemble was closed, so it can no longer be asked. Make the recipe ready again, or "
+        "ask inside of its `with` block. A forked process does not have the threads that answer: "
+        "make the recipe ready in each process.",
+    ),
+    "E708": Code(
+        "a template cannot be rendered",
+        "The template uses a value that the step before it does not give, or has a mistake in its "
+        "Jinja2 syntax. The message says which.",
+    ),
+    "E709": Code(
+        "the budget is spent",
+        "With `--budget`, a call is made only if its highest possible cost fits into the rest of "
+        "the budget: every byte of the prompt counts as a token, and `max_tokens` are written. "
+        "Calls that are still running count too. Finished answers are kept; a second call with the "
+        "same `--output` continues.",
+    ),
+    "E711": Code(
+        "text that a member cannot write",
+        "The next bytes of the text have no tokens in the tokenizer of a member: it lacks some "
+        "bytes, or some characters and the bytes to write them with. Leave the member out, or use "
+        "a model whose tokenizer has every byte.",
+    ),
+    "E712": Code(
+        "evaluation that is not possible",
+        "`--route-only` needs a route that decides from the query alone, as in "
+        "`route(by = ...) -> [A, B]`. Evaluate a recipe without a route, or with a route after an "
+        "answer, without this option. A plot of quality over cost needs recorded costs, prices, or "
+        "two choices of which one is the stronger.",
+    ),
+    "E714": Code(
+        "another run is writing to the output file",
+        "Two runs that write to one file would lose answers, so the second one stops. Wait for the "
+        "first, or give another file. A killed run does not block the file.",
+    ),
+    "E715": Code(
+        "cache size that is not valid",
+        "COMPOSE_CACHE_SIZE limits the answers kept on disk, COMPOSE_MERGED_SIZE the merged "
+        "models; the least recently used are removed first. Give a number with a unit, such as "
+        "`500 MB` or `2 GB`. 0 keeps nothing.",
+    ),
+    "E716": Code(
+        "too few branches answered",
+        "If branches of a bank fail, the bank continues as long as more than half of them answer, "
+        "or as many as `default bank(min = ...)` requires: a number, or `all`. A cascade fails if "
+        "every attempt fails. The message names each failed branch and the reason.",
+        "default bank(min = all)\n[A, B] -> vote()",
+        "default bank(min = 1)\n([A, B] -> vote()) | D",
+    ),
+}

@@ -1,0 +1,84 @@
+"""W: warnings."""
+
+from composer.diagnostics.codes.code import Code
+
+CODES = {
+    "W201": Code(
+        "unused name",
+        "A model, a `let`, a `param` or a `def` is declared, but the answer does not use it. It is "
+        "neither loaded nor run.",
+    ),
+    "W202": Code(
+        "file without an answer",
+        "The file only declares names. That is right for a file that others import with `use`. To "
+        "run the file, end it with an expression.",
+    ),
+    "W301": Code(
+        "unknown confidence",
+        "A rule uses the confidence of an answer, but the member that writes the answer gives no "
+        "log-probabilities. Use agreement or a judge in the rule instead.",
+        'model E = fake("42")\nE -> cascade(D, accept = confidence >= 0.6)',
+        'model E = fake("42")\n[A, B, E] -> vote() -> cascade(D, accept = agreement >= 0.6)',
+    ),
+    "W302": Code(
+        "route with nothing to decide",
+        "A route chooses among the branches of the bank after it, or weighs the members of the "
+        "fuse after it. This one has a single branch, so it always takes that branch. Note that "
+        "`|` binds tighter than `->`: in `route -> [A, B] | C` the route has one branch, the "
+        "fallback. Put brackets around the route and its bank: `(route -> [A, B]) | C`.",
+        "route -> [A]",
+        "route -> [A, B]",
+    ),
+    "W402": Code(
+        "generation_config.json that is not used",
+        "The folder of the model has a generation_config.json with settings for generation, such "
+        "as the temperature, a penalty or a length. A recipe has settings of its own, so the file "
+        "is not used, and answers differ from those of `generate` in transformers. Write "
+        "`generation_config = true` on the model to use the file where the recipe sets nothing, or "
+        "`generation_config = false` to hide this warning.",
+    ),
+    "W403": Code(
+        "sampling settings of generation_config.json that are not used",
+        "With `generation_config = true`, sampling settings and lengths from the file apply only "
+        "to answers that the model writes alone. In a fuse, or where a step asks the model a "
+        "question of the step, the options of the fuse or step apply. Penalties and forbidden "
+        "tokens from the file apply everywhere.",
+    ),
+    "W404": Code(
+        "chat template that leaves something out",
+        "A test of the chat template showed that the system message, or some turns of a "
+        "conversation, do not reach the model. A question that has them will fail (E409). Choose "
+        "another template, or write `fold_system = true`.",
+    ),
+    "W501": Code(
+        "check that is made later",
+        "What this model can do is known only after it is downloaded or asked. Checks that depend "
+        "on it are made when the recipe is made ready.",
+    ),
+    "W508": Code(
+        "parts of the data that are ignored",
+        "Rows contain more than a recipe reads: parts of messages that are not text, such as "
+        "images, or options of a batch request, such as a model or a temperature. Only the text is "
+        "used; options come from the recipe.",
+    ),
+    "W701": Code(
+        "queries that are unlike the fitted data",
+        "More queries than chance allows are out of distribution: they are further from the fitted "
+        "rows than nearly all of those rows are from each other. A fitted route can be worse than "
+        "chance there, so its estimates are shrunk towards those from the length and shape of the "
+        "query. Fit on queries like these.",
+    ),
+    "W702": Code(
+        "answers without some branches",
+        "Some branches failed or took too long, and the answers were made without them. Such "
+        "answers may be worse. `--json` and `--trace` show which branch failed, and why. With "
+        "`default bank(min = all)` such a query fails instead.",
+    ),
+    "W710": Code(
+        "answers are not kept",
+        "The file that keeps answers between runs cannot be opened, read or written: the disk is "
+        "full, the file is damaged, another process has locked it, or you have no permission. No "
+        "answer is lost, and the run continues without the file. The file contains only copies, so "
+        "you may delete it. XDG_CACHE_HOME sets another folder; `--no-cache` keeps nothing.",
+    ),
+}
