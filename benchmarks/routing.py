@@ -148,8 +148,8 @@ def _report(
 ) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as own:
         recipe = _recipe(Path(own), _file(folder, name), estimator, models, policy)
-        done = fit(FitSettings(recipe, _file(folder, name)))
-        return done.kept.entries[0].report
+        outcome = fit(FitSettings(recipe, _file(folder, name)))
+        return outcome.manifest.entries[0].report
 
 
 def _recipe(own: Path, data: Path, estimator: str, models: Sequence[str], policy: str) -> Recipe:

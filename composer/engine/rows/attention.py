@@ -1,4 +1,4 @@
-"""Ticks of an attention model: which rows share a forward pass, their positions and mask."""
+"""Forward passes of an attention model: which rows share one, their positions and masks."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _AT_ONCE = 4096  # tokens in one pass
 
 
 class BatchedAttention(KeyValueCache):
-    """Slots of one model, and the forward passes that fill them.
+    """The cache of an attention model, and the forward passes that fill it.
 
-    Passes are packed, without padding, where the model's layers take an attention function of
-    ours, and padded elsewhere: `packs` says which.
+    With `packs`, passes have no padding, which needs layers that take our attention function; else
+    they are padded.
     """
 
     def __init__(self, model: LocalModel, *, packs: bool) -> None:
@@ -53,26 +53,29 @@ class BatchedAttention(KeyValueCache):
         self._head = head_of(model.module)
 
     def forward(self, feeds: Sequence[Feed]) -> Tensor:
-        """Feed rows, in as few passes as their lengths allow; logits [all kept, vocabulary]."""
+        """Read the feeds in as few passes as possible; return logits [all kept, vocabulary].
+
+        If it raises, all rows have their length of before.
+        """
         batches = list(self._batches(feeds))
-        # tokens one by one are in no need of packing, if no crowd of idle rows lies between them
+        # single tokens need no packing, unless many idle rows lie between theirs
         packs = self.packs and (len(batches) > 1 or any(len(feed.ids) > 1 for feed in feeds))
         if packs:
             batches = list(split_by_tokens(feeds, _AT_ONCE))
         before = [(feed.row, feed.row.length) for feed in feeds]
         try:
-            done = [self._forward(batch, packs=packs) for batch in batches]
+            outputs = [self._forward(batch, packs=packs) for batch in batches]
         except BaseException:
             for row, length in before:
                 row.length = length
             raise
         fed = [feed for batch in batches for feed in batch]
         if all(a is b for a, b in zip(fed, feeds, strict=True)):
-            return done[0] if len(done) == 1 else torch.cat(done)
-        return torch.cat(done)[self._order(feeds, fed)]
+            return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+        return torch.cat(outputs)[self._order(feeds, fed)]
 
     def _order(self, feeds: Sequence[Feed], fed: Sequence[Feed]) -> Tensor:
-        """Where in the passes' logits each of the feeds' lies."""
+        """The place of each feed's logits among those of all passes."""
         starts: dict[int, int] = {}
         total = 0
         for feed in fed:
@@ -81,7 +84,7 @@ class BatchedAttention(KeyValueCache):
         return self._upload([starts[id(feed)] + k for feed in feeds for k in range(len(feed.keep))])
 
     def _batches(self, feeds: Sequence[Feed]) -> Iterator[list[Feed]]:
-        """Share padded passes among new rows of like length, and neighbours that feed little."""
+        """Batches for padded passes: new rows of like length, and adjacent rows with few tokens."""
         new = [feed for feed in feeds if not feed.row.length and len(feed.ids) > _SHORT]
         yield from group_by_length(sorted(new, key=lambda feed: len(feed.ids)), _WASTE, _AT_ONCE)
         old = [feed for feed in feeds if feed.row.length or len(feed.ids) <= _SHORT]
@@ -92,12 +95,12 @@ class BatchedAttention(KeyValueCache):
     def _forward(self, batch: Sequence[Feed], *, packs: bool) -> Tensor:
         """One pass; logits [all kept, vocabulary] in the batch's order."""
         logits = self._packed(batch) if packs else self._padded(batch)
-        for feed in batch:  # at once: the next pass may carry this row along as an idle one
+        for feed in batch:  # now, since the next pass may include this row as an idle one
             feed.row.length += len(feed.ids)
         return logits
 
     def _packed(self, batch: Sequence[Feed]) -> Tensor:
-        """A pass without padding: all tokens in one line [1, tokens]."""
+        """Run a pass without padding: all tokens in one line [1, tokens]."""
         plan = Packing(batch)
         values, kept = plan.values(), plan.kept(batch)
         every = kept == list(range(plan.total))
@@ -111,7 +114,7 @@ class BatchedAttention(KeyValueCache):
         return logits[0]
 
     def _padded(self, batch: Sequence[Feed]) -> Tensor:
-        """A pass of rows of one width, with the idle rows that lie between them."""
+        """Run a padded pass over the rows of a batch and the idle rows between them."""
         lines = self._lines(batch)
         width = max(len(feed.ids) for feed in lines)
         most = max(1, *(len(feed.keep) for feed in lines))
@@ -142,7 +145,7 @@ class BatchedAttention(KeyValueCache):
         return logits.flatten(0, 1)[self._upload(at)]
 
     def _lines(self, batch: Sequence[Feed]) -> list[Feed]:
-        """The batch with the idle rows that lie between its rows."""
+        """The batch, with an empty feed for each idle row between its rows."""
         if not any(feed.row.length for feed in batch):
             return list(batch)
         fed = {feed.row.index: feed for feed in batch}
@@ -158,9 +161,9 @@ class BatchedAttention(KeyValueCache):
         mask: Tensor | dict[str, Tensor] | None,
         keep: Tensor | None,
     ) -> Tensor:
-        """Logits [line, kept, vocabulary] of tokens [line, token].
+        """Call the model; return logits [line, kept, vocabulary] of tokens [line, token].
 
-        `keep` are places in the line, or [line, n], after which logits are wanted; all by default.
+        `keep` [n] or [line, n] are the places after which logits are wanted; None for all.
         """
         assert self._name is not None
         inside = keep is not None and self._takes_keep
@@ -179,7 +182,7 @@ class BatchedAttention(KeyValueCache):
         return logits[:, keep] if keep.ndim == 1 else logits.take_along_dim(keep[..., None], 1)
 
     def _masks(self, positions: Tensor, reach: int) -> Tensor | dict[str, Tensor]:
-        """What each token may look at: [row, 1, width, reach] floats, per kind of layer."""
+        """Attention masks [row, 1, width, reach], floats; one for each kind of layer."""
         cells = torch.arange(reach, device=self.device)
         here = positions[:, None, :, None]
         seen = cells <= here
@@ -191,7 +194,7 @@ class BatchedAttention(KeyValueCache):
         return torch.where(near, self._shown, self._hidden)
 
     def _upload(self, values: Sequence[int]) -> Tensor:
-        """Integers on the model's device, without waiting for it."""
+        """Copy integers to the model's device without waiting for it."""
         if self.device.type != "cuda":
             return torch.tensor(values, dtype=torch.long, device=self.device)
         pinned = torch.tensor(values, dtype=torch.long, pin_memory=True)
@@ -199,7 +202,7 @@ class BatchedAttention(KeyValueCache):
 
 
 def _missed(windows: set[int | None]) -> str:
-    """Why a pass was not packed, by the windows that layers asked for."""
+    """Why a pass was not packed, by the attention windows that layers used."""
     if windows:
         return "its layers do not use the windows of its configuration"
     return "its layers do not accept another attention function"

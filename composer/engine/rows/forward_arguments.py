@@ -1,4 +1,4 @@
-"""What a model's forward pass takes in the installed transformers, which renames its arguments."""
+"""The arguments of a model's `forward`, whose names differ between versions of transformers."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ _CACHES = "cache", "past_key_values", "cache_params"  # the newest first: it tak
 
 
 def cache_name(module: nn.Module) -> str | None:
-    """The name by which a forward pass takes a cache; None if it takes none."""
+    """The name of the argument for a cache; None if there is none."""
     takes = inspect.signature(module.forward).parameters
     return next((name for name in _CACHES if name in takes), None)
 
 
 def keeps_state(module: nn.Module) -> bool:
-    """Whether a forward pass takes the state that the one before it gave, as RWKV's does."""
+    """Whether it takes the state that the last forward pass returned, as RWKV does."""
     return "state" in inspect.signature(module.forward).parameters
 
 
 def takes_rows_to_keep(module: nn.Module) -> bool:
-    """Whether a forward pass takes positions [row, n] after which logits are wanted."""
+    """Whether it takes positions [row, n] after which logits are wanted."""
     takes = inspect.signature(module.forward).parameters
     return "logits_to_keep" in takes and hasattr(
         transformers.modeling_utils, "slice_logits_to_keep"

@@ -1,4 +1,4 @@
-"""Last hidden states beside logits: what the output layer is given goes with what it gives."""
+"""Last hidden states beside logits: the output layer's input is appended to its output."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ __all__ = ["logits_and_hidden"]
 def logits_and_hidden(
     model: LocalModel, rows: RowCache, feeds: Sequence[Feed]
 ) -> tuple[Tensor, Tensor]:
-    """Feed rows; logits [all kept, vocabulary] and last hidden states [all kept, size].
+    """Read the feeds; return logits [all kept, vocabulary] and last hidden states [all kept, size].
 
-    Whatever a kind of cache does to logits, to order and to choose rows, it does to both; where a
-    model scales its logits, its hidden states come scaled too. Raises ModelError (E302) for a
-    model whose output layer does not let them through.
+    Hidden states go through the cache with the logits, so that both are in the same order. If a
+    model scales its logits, the hidden states are scaled, too. Raises ModelError (E302) for a
+    model that does not give hidden states in this way.
     """
     head = model.module.get_output_embeddings()
     if head is None or getattr(model.config, "final_logit_softcapping", None):
@@ -51,11 +51,11 @@ def _refused(model: LocalModel) -> ModelError:
 
 @contextmanager
 def _joined(head: torch.nn.Module, sizes: set[tuple[int, int]]) -> Iterator[None]:
-    """Let an output layer give its input behind its output, and note how wide the two are."""
+    """Let an output layer append its input to its output, inside the block; note both widths."""
 
-    def join(_: torch.nn.Module, given: tuple[Tensor, ...], out: Tensor) -> Tensor:
-        sizes.add((out.shape[-1], given[0].shape[-1]))
-        return torch.cat((out, given[0].to(out.dtype)), -1)
+    def join(_: torch.nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        sizes.add((output.shape[-1], inputs[0].shape[-1]))
+        return torch.cat((output, inputs[0].to(output.dtype)), -1)
 
     handle = head.register_forward_hook(join)
     try:

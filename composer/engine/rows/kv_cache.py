@@ -1,7 +1,7 @@
-"""Keys and values of many rows, each with a length of its own, for attention models.
+"""The keys and values of many rows, each with a length of its own, for attention models.
 
-An unmodified transformers model takes the table as its cache: it needs `update` and hardly
-anything else, as long as positions and a four-dimensional float mask are passed.
+An unmodified model of transformers takes it as its cache: the model calls little more than
+`update`, as long as it is given positions and a four-dimensional float mask.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ WHOLE = slice(None), slice(None), slice(None)
 
 
 class KeyValueCache:
-    """One tensor of keys and one of values a layer, [row, head, position, dim]; live rows first."""
+    """For each layer one tensor of keys and one of values, [row, head, position, dim].
+
+    Rows in use come first. The tensors grow when there is no room.
+    """
 
     is_compileable = False  # transformers' word for a cache of one size; some models ask
 
@@ -38,7 +41,7 @@ class KeyValueCache:
         self._before = 0
 
     def allocate(self) -> CacheRow:
-        """Open an empty row behind the last."""
+        """Open an empty row after the last."""
         row = CacheRow(len(self.live))
         if row.index == self._rows:
             self._grow(2 * self._rows, self._room)
@@ -46,7 +49,7 @@ class KeyValueCache:
         return row
 
     def free(self, row: CacheRow, *, wipe: bool = False) -> None:
-        """Close a row; the last one moves into its place, so that live rows stay a prefix."""
+        """Close a row; the last one moves into its place, so that rows in use come first."""
         last = self.live.pop()
         tables = (*self._keys, *self._values)
         if last is not row:
@@ -54,7 +57,7 @@ class KeyValueCache:
                 table[row.index, :, : last.length] = table[last.index, :, : last.length]
             self.live[row.index] = last
             last.index, row.index = row.index, last.index
-        if wipe:  # 0 * NaN is NaN: garbage of this kind would reach the next tenant
+        if wipe:  # 0 * NaN is NaN: masked cells that hold NaN would spoil the next row's attention
             for table in tables:
                 table[row.index].zero_()
                 if last is not row:
@@ -72,16 +75,16 @@ class KeyValueCache:
         """Nothing: any row can be cut back to any length."""
 
     def crop(self, row: CacheRow, length: int) -> int:
-        """Forget what lies beyond: the cells are overwritten before anyone sees them again."""
+        """Crop a row; cells beyond its length are overwritten before they are read again."""
         row.length = min(row.length, length)
         return row.length
 
     def aim(self, index: Tensor, positions: Tensor, reach: int, view: View) -> None:
-        """Make ready for a pass whose tokens go to cells `positions` of rows `index`.
+        """Prepare for a pass whose tokens are written to cells `positions` of rows `index`.
 
-        The two have the tokens' shape [line, token], or one that broadcasts to it. `reach` is how
-        many cells are looked at, `view` what layers are shown of the tables; without one, nothing
-        but the new keys, which is all there is to see for rows that were empty.
+        Both have the tokens' shape [line, token], or one that broadcasts to it. Layers attend to
+        `reach` cells of `view`; without a view, to the new keys only, which is enough for rows
+        that were empty.
         """
         if reach > self._room:
             self._grow(self._rows, max(reach, 2 * self._room))
@@ -97,7 +100,7 @@ class KeyValueCache:
         *_: object,
         **__: object,
     ) -> tuple[Tensor, Tensor]:
-        """Write keys and values [line, head, token, dim]; return all that may be looked at."""
+        """Write keys and values [line, head, token, dim]; return those to attend to."""
         if layer == len(self._keys):
             self._keys.append(self._empty(key))
             self._values.append(self._empty(value))
@@ -108,7 +111,7 @@ class KeyValueCache:
         return (key, value) if self._view is None else (keys[self._view], values[self._view])
 
     def get_seq_length(self, layer: int = 0) -> int:
-        """How many cells the pass looks at beside the new ones; a few models make masks of it."""
+        """How many cells the pass attends to besides the new ones; some models make masks by it."""
         del layer
         return self._before
 
@@ -117,7 +120,7 @@ class KeyValueCache:
         return like.new_zeros(self._rows, heads, self._room, dim)
 
     def _grow(self, rows: int, room: int) -> None:
-        # All or nothing: a device that runs out of memory half-way must leave what there was.
+        # all or nothing: if memory runs out half-way, the old tables must still be there
         keys = [_widened(table, rows, room) for table in self._keys]
         values = [_widened(table, rows, room) for table in self._values]
         self._keys, self._values = keys, values

@@ -1,10 +1,10 @@
-"""The output layer for a few rows on a CPU, where it is most of a small model's step.
+"""A faster output layer for a few rows on a CPU, where it is most of a small model's step.
 
-For up to eight rows MKL's matrix product reads a matrix that no cache holds at a fraction of the
-memory's speed, least of all for two and three. The same product the other way round, weights
-first, streams it: 1.7 ms instead of 7.9 for two rows of 32,000 x 256, 2.7 instead of 5.9 for four.
-Wider rows (768 and more) gain less by that, and more by blocks that a cache holds. The bounds are
-fixed, from timings of 1 to 32 rows, 64 to 2,048 wide, on one thread: nothing is timed at run time.
+For two to eight rows, MKL's matrix product reads a matrix that is larger than the CPU's cache at a
+fraction of the memory's speed. With the factors the other way round, weights first, it is faster:
+1.7 ms instead of 7.9 for two rows of 32,000 x 256, 2.7 instead of 5.9 for four. Wider rows (768 and
+more) gain less by that, and more by blocks that fit into the cache. The bounds below come from
+timings of 1 to 32 rows, 64 to 2,048 wide, on one thread; nothing is timed at run time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _BLOCK = 1024  # rows of weights in a block
 
 
 def head_of(module: PreTrainedModel) -> torch.nn.Linear | None:
-    """The output layer, if it is one that `project` computes faster for a few rows."""
+    """Return the output layer if `project` computes it faster for a few rows, else None."""
     head = module.get_output_embeddings()
     if type(head) is not torch.nn.Linear or not _mkl():
         return None
@@ -46,7 +46,7 @@ def head_of(module: PreTrainedModel) -> torch.nn.Linear | None:
 
 @contextmanager
 def projecting(head: torch.nn.Linear | None) -> Iterator[None]:
-    """Let the layer use `project` for the time being; the module stays as it was."""
+    """Let the layer use `project` inside the block."""
     if head is None:
         yield
         return
@@ -58,7 +58,7 @@ def projecting(head: torch.nn.Linear | None) -> Iterator[None]:
 
 
 def project(head: torch.nn.Linear, hidden: Tensor) -> Tensor:
-    """What the layer gives for hidden states [..., width]: logits [..., vocabulary]."""
+    """Return the layer's output for hidden states [..., width]: logits [..., vocabulary]."""
     rows = hidden.reshape(-1, hidden.shape[-1])
     count, width = rows.shape
     narrow = width <= _NARROW

@@ -1,9 +1,8 @@
-"""Ragged passes without padding: all new tokens of all rows in one flat line.
+"""Packed passes: the new tokens of all rows in one line, without padding.
 
-Everything but attention treats tokens one by one, so that a line [1, tokens] of many rows costs
-what its tokens cost. Attention is done here, row by row or for neighbours that feed alike many
-tokens at once, on the table of keys and values; transformers calls it through its registry of
-attention functions.
+All layers but attention treat tokens one by one, so a line [1, tokens] costs what its tokens cost.
+Attention is computed here, for one row or for adjacent rows with equally many tokens at a time, on
+the cache of keys and values. transformers calls it through its registry of attention functions.
 """
 
 from __future__ import annotations
@@ -34,13 +33,13 @@ _NAME = "packed_rows"
 _PLAN: ContextVar[Packing] = ContextVar("packing")  # not every layer hands arguments on
 
 
-class NotPacked(Exception):  # it says what is so, and nobody did wrong
-    """Layers of a model do not attend as a packed pass needs them to."""
+class NotPacked(Exception):  # no error: the model is read with padding then
+    """Layers of a model do not call the attention function as a packed pass needs it."""
 
 
 @contextmanager
 def packed(config: PreTrainedConfig, plan: Packing) -> Iterator[None]:
-    """Let the model's layers call `packed_attention` with this plan for the time being."""
+    """Let the model's layers call `packed_attention` with this plan, inside the block."""
     _register()
     token = _PLAN.set(plan)
     before = config._attn_implementation_internal  # noqa: SLF001  # the setter walks sub-configs
@@ -69,9 +68,9 @@ def packed_attention(  # noqa: PLR0913  # transformers' signature
     softcap: float | None = None,
     **_: object,
 ) -> tuple[Tensor, None]:
-    """Attention of a line [1, head, token, dim] to the whole table [row, head, position, dim].
+    """Attention of a line [1, head, token, dim] to the cache [row, head, position, dim].
 
-    Returns [1, token, head, dim].
+    Returns [1, token, head, dim]. The signature is that of transformers' attention functions.
     """
     del module, attention_mask
     line = query[0].transpose(0, 1)
@@ -82,15 +81,15 @@ def packed_attention(  # noqa: PLR0913  # transformers' signature
         cells = slice(low, group.reach)
         keys, values = key[group.rows, :, cells], value[group.rows, :, cells]
         mask = _mask(group, sliding_window, low, query)
-        found = _attend(picked, keys, values, mask, _Scores(scaling, softcap, _causal(group, mask)))
-        out.append(_put_back(group, found))
+        how = _Scores(scaling, softcap, _causal(group, mask))
+        out.append(_line(group, _attend(picked, keys, values, mask, how)))
     whole = out[0] if len(out) == 1 else torch.cat(out)
     return whole[None], None
 
 
 @dataclass(frozen=True, slots=True)
 class _Scores:
-    """How scores are made of queries and keys."""
+    """How attention scores are computed from queries and keys."""
 
     scaling: float | None
     softcap: float | None
@@ -100,7 +99,7 @@ class _Scores:
 def _attend(
     query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, how: _Scores
 ) -> Tensor:
-    """Attention [row, head, width, dim], heads of queries grouped over heads of keys."""
+    """Attention [row, head, width, dim]; several query heads may share one head of keys."""
     rows, heads, width, dim = query.shape
     shared = keys.shape[1]
     if how.softcap is not None:
@@ -109,8 +108,8 @@ def _attend(
         return attention(query, keys, values, mask, is_causal=how.causal, scale=how.scaling)
     if width == 1:  # heads that share keys are several queries of one head
         query = query.view(rows, shared, heads // shared, dim)
-        found = attention(query, keys, values, mask, scale=how.scaling)
-        return found.reshape(rows, heads, 1, found.shape[-1])
+        output = attention(query, keys, values, mask, scale=how.scaling)
+        return output.reshape(rows, heads, 1, output.shape[-1])
     return attention(
         query, keys, values, mask, is_causal=how.causal, scale=how.scaling, enable_gqa=True
     )
@@ -119,7 +118,7 @@ def _attend(
 def _capped(
     query: Tensor, keys: Tensor, values: Tensor, mask: Tensor | None, how: _Scores
 ) -> Tensor:
-    """Scores squeezed into (-softcap, softcap) before the mask, as in Gemma 2."""
+    """Attention with scores limited to (-softcap, softcap) before the mask, as in Gemma 2."""
     assert how.softcap is not None
     groups = query.shape[1] // keys.shape[1]
     keys, values = (table.repeat_interleave(groups, 1) for table in (keys, values))
@@ -137,38 +136,38 @@ def _pick(group: PassGroup, line: Tensor) -> Tensor:
     """The group's queries [row, head, width, dim] of a line [token, head, dim]."""
     count = len(group.picks)
     if group.index is None:
-        own = line[group.start : group.start + count * group.width]
+        queries = line[group.start : group.start + count * group.width]
     else:
-        own = line[group.index[0]]
-    return own.view(count, group.width, *line.shape[1:]).transpose(1, 2)
+        queries = line[group.index[0]]
+    return queries.view(count, group.width, *line.shape[1:]).transpose(1, 2)
 
 
-def _put_back(group: PassGroup, found: Tensor) -> Tensor:
-    """What the group's tokens found [token, head, dim], of [row, head, width, dim]."""
-    flat = found.transpose(1, 2).reshape(-1, found.shape[1], found.shape[3])
+def _line(group: PassGroup, output: Tensor) -> Tensor:
+    """Put the group's output [row, head, width, dim] back into a line [token, head, dim]."""
+    flat = output.transpose(1, 2).reshape(-1, output.shape[1], output.shape[3])
     return flat if group.index is None else flat[group.index[1]]
 
 
 def _low(group: PassGroup, window: int | None) -> int:
-    """The first cell that any of the group's tokens looks at."""
+    """The first cell that any of the group's tokens attends to."""
     if not window or group.idle:
         return 0
     return max(0, min(group.lengths) + 1 - window)
 
 
 def _causal(group: PassGroup, mask: Tensor | None) -> bool:
-    """Whether the group reads nothing but its own new tokens, each what lies before it."""
+    """Whether each token of the group attends to all new tokens before it, and to no others."""
     return mask is None and group.width > 1
 
 
 def _mask(group: PassGroup, window: int | None, low: int, like: Tensor) -> Tensor | None:
-    """What each token may look at, [row, 1, width, cell] floats; None where order says it all."""
+    """The attention mask [row, 1, width, cell], floats; None where none is needed. Made once."""
     if window not in group.masks:
-        group.masks[window] = _made(group, window, low, like)
+        group.masks[window] = _new_mask(group, window, low, like)
     return group.masks[window]
 
 
-def _made(group: PassGroup, window: int | None, low: int, like: Tensor) -> Tensor | None:
+def _new_mask(group: PassGroup, window: int | None, low: int, like: Tensor) -> Tensor | None:
     most = max(group.lengths)
     alike = min(group.lengths) == most and not group.idle
     if alike and (group.width == 1 or (most == 0 and not (window and group.width > window))):
@@ -176,8 +175,8 @@ def _made(group: PassGroup, window: int | None, low: int, like: Tensor) -> Tenso
     assert group.held is not None
     here = (group.held[:, None] + torch.arange(group.width, device=like.device))[:, None, :, None]
     cells = torch.arange(low, group.reach, device=like.device)
-    seen = cells <= here
+    visible = cells <= here
     if window:
-        seen &= cells > here - window
-    shown = torch.zeros((), dtype=like.dtype, device=like.device)
-    return torch.where(seen, shown, torch.finfo(like.dtype).min)
+        visible &= cells > here - window
+    zero = torch.zeros((), dtype=like.dtype, device=like.device)
+    return torch.where(visible, zero, torch.finfo(like.dtype).min)

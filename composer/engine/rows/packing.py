@@ -1,4 +1,4 @@
-"""The plan of a packed pass: the order of its tokens, and whose attention is one call."""
+"""The plan of a packed pass: the order of its tokens, and which rows share an attention call."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _SHORT = 8  # tokens a row up to which neighbours share an attention call
 
 @dataclass(eq=False)
 class PassGroup:
-    """Rows first..last of the table, of which some feed `width` tokens each, from `start` on.
+    """Adjacent rows of the cache that share an attention call; each reads `width` tokens, or none.
 
-    `picks` has for every row of the span where its tokens begin in the line, -1 if it is idle;
-    `lengths` is what each row holds, and `held` the same on the device. `index` are places on the
-    device where there are idle rows: of every row's queries in the line, and of those that count
-    in the span.
+    `picks` says for each row where its tokens begin in the line, -1 if it is idle. `lengths` are
+    the tokens that each row holds, `held` the same on the device. If there are idle rows, `index`
+    has two lists of places on the device: of each row's queries in the line, and of the queries of
+    rows that are not idle among the group's.
     """
 
     first: int
@@ -41,21 +41,21 @@ class PassGroup:
 
     @property
     def rows(self) -> slice:
-        """Its rows in the table."""
+        """Its rows in the cache."""
         return slice(self.first, self.first + len(self.picks))
 
     @property
     def reach(self) -> int:
-        """How many cells its rows look at."""
+        """How many cells its rows attend to."""
         return max(self.lengths) + self.width
 
     @property
     def idle(self) -> bool:
-        """Whether rows lie in between that feed nothing."""
+        """Whether some of its rows are idle."""
         return -1 in self.picks
 
     def places(self) -> tuple[list[int], list[int]]:
-        """What `index` holds; an idle row's queries are some other row's."""
+        """The two lists of `index`; for an idle row's queries it takes those of another row."""
         steps = range(self.width)
         picks = [max(at, self.start) + n for at in self.picks for n in steps]
         busy = [row for row, at in enumerate(self.picks) if at >= 0]
@@ -63,7 +63,7 @@ class PassGroup:
 
 
 class Packing:
-    """The order of some feeds' tokens in a line, and the groups whose attention is one call."""
+    """The order of the feeds' tokens in a line, and the groups whose attention is one call."""
 
     def __init__(self, feeds: Sequence[Feed]) -> None:
         self.groups: list[PassGroup] = []
@@ -90,11 +90,11 @@ class Packing:
 
     @property
     def windows(self) -> set[int | None]:
-        """How far back the layers looked; None is all the way."""
+        """The attention windows that layers used; None for attention to all tokens."""
         return set(self.groups[0].masks)
 
     def values(self) -> list[int]:
-        """All that the device is to know, in one piece: ids, positions, rows; groups' places."""
+        """All numbers for the device in one list: ids, positions, rows, and those of the groups."""
         ids: list[int] = []
         positions: list[int] = []
         rows: list[int] = []
@@ -105,7 +105,7 @@ class Packing:
         return [*ids, *positions, *rows, *(n for part in self._parts() for n in part)]
 
     def bind(self, values: Tensor) -> Tensor:
-        """Take what was uploaded; returns ids, positions and rows [3, token]."""
+        """Take the numbers on the device; return ids, positions and rows [3, token]."""
         start = 3 * self.total
         parts = iter(values[start:].split_with_sizes([len(part) for part in self._parts()]))
         for group in self.groups:
@@ -114,7 +114,7 @@ class Packing:
         return values[:start].view(3, -1)
 
     def _parts(self) -> list[list[int]]:
-        """What each group needs to know, one after another."""
+        """The lists of numbers that the groups need, one after another."""
         return [
             part
             for group in self.groups
@@ -122,5 +122,5 @@ class Packing:
         ]
 
     def kept(self, feeds: Sequence[Feed]) -> list[int]:
-        """Where in the line the tokens lie after which logits are wanted, in the feeds' order."""
+        """The places in the line after which logits are wanted, in the feeds' order."""
         return [self.starts[id(feed)] + k for feed in feeds for k in feed.keep]

@@ -1,4 +1,4 @@
-"""States of many rows for RWKV, which keeps no history but one state that each token changes."""
+"""The states of many rows for RWKV, a recurrent model: each token changes a state of fixed size."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ _SHIFTED = 2  # states that hold the last token's hidden vector
 
 
 class RecurrentStates:
-    """Five tensors [layer, row, hidden], gathered for a forward pass and scattered after it."""
+    """Five state tensors [layer, row, hidden], gathered for a forward pass and put back after it.
+
+    A state cannot be cropped: a row goes back to a snapshot, and later tokens are read again.
+    """
 
     def __init__(self, model: LocalModel, rows: int = 4) -> None:
         self.model = model
@@ -35,7 +38,7 @@ class RecurrentStates:
         self._state = [self._fresh(rows, width, kind) for kind, width in enumerate(widths)]
 
     def allocate(self) -> CacheRow:
-        """Open a row in the state of having read nothing."""
+        """Open a row that has read nothing."""
         row = CacheRow(len(self.live))
         if row.index == self._state[0].shape[1]:
             self._state = [
@@ -59,7 +62,7 @@ class RecurrentStates:
         del self._snapshots[row]
 
     def fork(self, row: CacheRow) -> CacheRow:
-        """Open a row in another one's state, snapshots included."""
+        """Open a copy of a row, with its snapshots."""
         copy = self.allocate()
         for state in self._state:
             state[:, copy.index] = state[:, row.index]
@@ -68,12 +71,12 @@ class RecurrentStates:
         return copy
 
     def snapshot(self, row: CacheRow) -> None:
-        """Keep the state as it is now, to come back to; older ones are forgotten."""
+        """Keep a copy of the present state; the oldest copies are removed."""
         taken = [state[:, row.index].clone() for state in self._state]
         self._snapshots[row] = [*self._snapshots[row][1 - _SNAPSHOTS :], (row.length, taken)]
 
     def crop(self, row: CacheRow, length: int) -> int:
-        """Come back to the last snapshot that is not beyond; the rest is to be read again."""
+        """Go back to the last snapshot of at most this length; return its length."""
         if length >= row.length:
             return row.length
         kept = self._snapshots[row] = [s for s in self._snapshots[row] if s[0] <= length]
@@ -85,7 +88,7 @@ class RecurrentStates:
         return row.length
 
     def forward(self, feeds: Sequence[Feed]) -> Tensor:
-        """Feed rows of unlike counts: those that still have tokens go on, as far as the next end.
+        """Read the feeds: in rounds, each up to the next end of a feed, by the rows that go on.
 
         Returns logits [all kept, vocabulary] in the order of feeds.
         """
@@ -107,7 +110,7 @@ class RecurrentStates:
     def _read(
         self, lines: Sequence[tuple[int, Feed]], state: list[Tensor], start: int, end: int
     ) -> dict[tuple[int, int], Tensor]:
-        """Feed tokens start..end of some feeds; logits by feed and position, where wanted."""
+        """Read tokens start..end of some feeds; return logits by feed and place, where wanted."""
         ids = torch.tensor([feed.ids[start:end] for _, feed in lines], device=self.model.device)
         views = [_Layers(s, one=end - start == 1 and i < _SHIFTED) for i, s in enumerate(state)]
         hidden = self.model.module.rwkv(input_ids=ids, state=views, use_cache=True)[0]
@@ -137,7 +140,7 @@ class RecurrentStates:
     def _fresh(self, rows: int, width: int, kind: int) -> Tensor:
         layers = self.model.config.num_hidden_layers
         fill = -1e30 if kind == _MAX_STATE else 0.0
-        # rows of float32 whatever the weights: the recurrence is computed in it
+        # float32 for any type of weights: the recurrence is computed in float32
         dtype = self.model.dtype if kind < _SHIFTED else torch.float32
         return torch.full((layers, rows, width), fill, dtype=dtype, device=self.model.device)
 
@@ -153,8 +156,8 @@ class _Layers:
         self.state, self.one = state, one
 
     def __getitem__(self, at: tuple[slice, slice, int]) -> Tensor:
-        found = self.state[at[2]]
-        return found[:, None] if self.one else found
+        layer = self.state[at[2]]
+        return layer[:, None] if self.one else layer
 
     def __setitem__(self, at: tuple[slice, slice, int], new: Tensor) -> None:
         self.state[at[2]] = new

@@ -1,4 +1,4 @@
-"""A row: one text that one model is reading, and what it is fed next."""
+"""A row: one sequence in a model's cache; a feed: the tokens that it reads next."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ __all__ = [
 ]
 
 GAP = 4
-"""Idle rows that are cheaper to carry along than to go around."""
+"""The number of idle rows between two others up to which one pass over all of them is cheaper."""
 
 
 @dataclass(eq=False, slots=True)
 class CacheRow:
-    """A stable handle: `index` is where the table keeps the row now, `length` what it holds."""
+    """A row of a cache: `index` is its present place there, `length` how many tokens it holds."""
 
     index: int
     length: int = 0
@@ -34,7 +34,7 @@ class CacheRow:
 
 @dataclass(slots=True)
 class Feed:
-    """Tokens for a row, and after which of them the next token's logits are wanted."""
+    """The tokens `ids` for a row; `keep` are places among them after which logits are wanted."""
 
     row: CacheRow
     ids: Sequence[int]
@@ -42,7 +42,10 @@ class Feed:
 
 
 class RowCache(Protocol):
-    """What a kind of cache offers: rows that come, go, are copied, cut back and fed."""
+    """What every kind of cache can do: allocate, free, fork and crop rows, and run forward passes.
+
+    `live` are the rows in use.
+    """
 
     live: list[CacheRow]
 
@@ -50,23 +53,23 @@ class RowCache(Protocol):
         """Open an empty row."""
 
     def free(self, row: CacheRow, *, wipe: bool = False) -> None:
-        """Close a row; `wipe` it if what it holds may be no numbers."""
+        """Close a row; with `wipe`, overwrite what it holds, which may be NaN."""
 
     def fork(self, row: CacheRow) -> CacheRow:
-        """Open a row that holds what another one does."""
+        """Open a copy of a row."""
 
     def snapshot(self, row: CacheRow) -> None:
-        """Make it cheap to cut back to here."""
+        """Make it cheap to crop the row to its present length later."""
 
     def crop(self, row: CacheRow, length: int) -> int:
-        """Cut back to a length, or to one before it where that is impossible; says which."""
+        """Crop a row to a length, or to a shorter one if the cache cannot; return which."""
 
     def forward(self, feeds: Sequence[Feed]) -> Tensor:
-        """Feed rows, each at most once; logits [all kept, vocabulary] in the feeds' order."""
+        """Read the feeds, of one row each; return logits [all kept, vocabulary] in their order."""
 
 
 def group_adjacent(feeds: Sequence[Feed], gap: int) -> Iterator[list[Feed]]:
-    """Cut feeds, sorted by place, where two rows lie more than `gap` places apart."""
+    """Group feeds, sorted by their rows' place: rows of one group are at most `gap` apart."""
     batch: list[Feed] = []
     for feed in feeds:
         if batch and feed.row.index - batch[-1].row.index > gap:
@@ -78,7 +81,7 @@ def group_adjacent(feeds: Sequence[Feed], gap: int) -> Iterator[list[Feed]]:
 
 
 def split_by_tokens(feeds: Sequence[Feed], most: int) -> Iterator[list[Feed]]:
-    """Cut feeds where there would be more than `most` tokens in a pass."""
+    """Split feeds into batches of at most `most` tokens, where single feeds allow it."""
     batch: list[Feed] = []
     count = 0
     for feed in feeds:
@@ -92,9 +95,9 @@ def split_by_tokens(feeds: Sequence[Feed], most: int) -> Iterator[list[Feed]]:
 
 
 def group_by_length(feeds: Sequence[Feed], waste: float, most: int) -> Iterator[list[Feed]]:
-    """Cut feeds, shortest first, where a longer one would pad too much.
+    """Group feeds, sorted by length, so that padding stays small.
 
-    `waste` is how many padded tokens there may be for each real one, `most` how many in a pass.
+    A batch has at most `most` tokens with padding, and `waste` times as many as without.
     """
     batch: list[Feed] = []
     for feed in feeds:

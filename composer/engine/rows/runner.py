@@ -1,4 +1,4 @@
-"""A runner owns one set of weights and the rows that it reads, and feeds them together."""
+"""A runner: one model in memory with the cache of its rows."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ _LAYERS = {"full_attention", "sliding_attention"}
 
 
 class Runner:
-    """One model's rows.
+    """One model in memory, and the cache `rows` that its forward passes fill.
 
-    `alone` says why they do not share forward passes, if they do not, `padded` why they share
-    only padded ones.
+    `alone` says why rows do not share forward passes, `padded` why they share only padded ones;
+    None if they do.
     """
 
     def __init__(self, model: LocalModel) -> None:
@@ -46,10 +46,10 @@ class Runner:
         return not self.rows.live
 
     def forward(self, feeds: Sequence[Feed], *, hidden: bool = False) -> Tensor:
-        """Feed each row its tokens; float logits [all kept, model.width].
+        """Run a forward pass over all feeds; return float logits [all kept, model.width].
 
-        With `hidden` the last hidden states stand behind them [all kept, model.width + size].
-        If it raises, no row holds more than before; one that cannot be cut back holds less.
+        With `hidden`, the last hidden states follow the logits [all kept, model.width + size]. If
+        it raises, no row holds more than before; a row that cannot be cropped holds less.
         """
         before = [(feed.row, feed.row.length) for feed in feeds]
         try:
@@ -66,7 +66,7 @@ class Runner:
         return self.rows.forward(feeds)[:, : self.model.width].float()
 
     def _choose(self) -> RowCache:
-        """The first way of sharing passes by which the model reads rightly, else row by row."""
+        """Choose the fastest cache with which the model gives right logits, else one a row."""
         strange = set(getattr(self.model.config, "layer_types", None) or ()) - _LAYERS
         try:
             tried = trials(self.model)
@@ -90,7 +90,7 @@ class Runner:
         return SeparateCaches(self.model, tried)
 
     def _ways(self) -> Sequence[Callable[[LocalModel], RowCache]]:
-        """Ways of sharing passes, the fastest first."""
+        """The kinds of caches whose rows share passes, the fastest first."""
         if keeps_state(self.model.module):
             return (RecurrentStates,)
         return tuple(partial(BatchedAttention, packs=packs) for packs in (True, False))

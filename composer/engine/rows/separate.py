@@ -1,9 +1,8 @@
 """Rows of a model that cannot share a forward pass: each is read alone, with a cache of its own.
 
-Some recurrent models of transformers go wrong, without a word, when a cache that holds something
-is fed more than one token at a time, or one that holds nothing is fed a single one; some keep one
-state for all texts. So a model is tried out first, and fed as it reads rightly; one that never does
-reads the whole text again at each step.
+Some recurrent models of transformers give wrong logits without an error if a cache that is not
+empty reads several tokens at once, or an empty one a single token; some keep one state for all
+texts. So each model is tried first. One whose caches never work reads the whole text in each step.
 """
 
 from __future__ import annotations
@@ -34,10 +33,10 @@ _TOLERANCE = {torch.float32: 1e-4}
 
 
 class SeparateCaches:
-    """A cache of transformers a row; the whole text again where no cache works.
+    """One cache of transformers for each row, or the whole text in each step where none works.
 
-    `pace` is how many tokens a cache that holds something is fed at once: None for any number,
-    0 if there is no use in a cache.
+    `pace` is how many tokens a cache that is not empty reads at once: None for any number, 0 if
+    caches do not work.
     """
 
     def __init__(self, model: LocalModel, tried: Sequence[Trial] = ()) -> None:
@@ -66,21 +65,24 @@ class SeparateCaches:
         del self._read[row], self._caches[row], self._snapshots[row]
 
     def fork(self, row: CacheRow) -> CacheRow:
-        """Open a row that holds what another one does."""
-        cache = copy.deepcopy(self._caches[row])  # first: without room for it no row is opened
+        """Open a copy of a row."""
+        cache = copy.deepcopy(self._caches[row])  # first, so that no row is open if memory runs out
         other = self.allocate()
         self._read[other], self._caches[other] = list(self._read[row]), cache
         other.length = row.length
         return other
 
     def snapshot(self, row: CacheRow) -> None:
-        """Keep the cache to come back to; older ones are forgotten."""
+        """Keep a copy of the present cache; the oldest copies are removed."""
         if self._caches[row] is not None:
             kept = self._snapshots[row][1 - _SNAPSHOTS :]
             self._snapshots[row] = [*kept, (row.length, copy.deepcopy(self._caches[row]))]
 
     def crop(self, row: CacheRow, length: int) -> int:
-        """Come back to the last mark that is not beyond: not every cache can be cut back."""
+        """Go back to the last snapshot of at most this length; return its length.
+
+        Not every cache of transformers can be cropped.
+        """
         if length >= row.length:
             return row.length
         kept = self._snapshots[row] = [s for s in self._snapshots[row] if s[0] <= length]
@@ -91,17 +93,17 @@ class SeparateCaches:
         return back
 
     def forward(self, feeds: Sequence[Feed]) -> Tensor:
-        """Feed rows one after another; logits [all kept, vocabulary]."""
+        """Read the feeds one after another; return logits [all kept, vocabulary]."""
         before = [(feed.row, feed.row.length) for feed in feeds]
         try:
             return torch.cat([self._feed(feed) for feed in feeds])
         except BaseException:
             for row, length in before:
-                self._forget(row, length)
+                self._discard_cache(row, length)
             raise
 
-    def _forget(self, row: CacheRow, length: int) -> None:
-        """Hold the first tokens only; the cache is gone, and they are read again with the next."""
+    def _discard_cache(self, row: CacheRow, length: int) -> None:
+        """Drop a cache that has read too much; the first `length` tokens are read again later."""
         if row.length > length:
             self._caches[row] = None
             del self._read[row][length:]
@@ -119,20 +121,20 @@ class SeparateCaches:
             logits = self._again(whole)
         else:
             fresh = whole if cache is None else ids
-            cache, logits = self._go_on(self.model, cache, fresh, self.pace)
+            cache, logits = self._extend(self.model, cache, fresh, self.pace)
             self._caches[row] = cache
         self._read[row] = whole
         row.length = len(whole)
         return logits[len(logits) - len(ids) :][list(feed.keep)]
 
-    def _go_on(
+    def _extend(
         self,
         model: LocalModel,
         cache: Cache | None,
         ids: Sequence[int],
         pace: int | None,
     ) -> tuple[Cache | None, Tensor]:
-        """Feed a cache, a new one if there is none; its logits [new tokens, vocabulary]."""
+        """Let a cache, or a new one, read tokens; return it and logits [new token, vocabulary]."""
         pieces = [ids]
         if cache is not None and pace is not None:
             pieces = [ids[n : n + pace] for n in range(0, len(ids), pace)]
@@ -149,34 +151,34 @@ class SeparateCaches:
 
     @torch.inference_mode()
     def _find_pace(self, tried: Sequence[Trial]) -> int | None:
-        """Feed caches in the ways that there are, the fastest first."""
+        """Return the fastest pace with which caches give the logits of whole texts."""
         if self._name is None:
             return 0
-        wanted = [torch.cat([_whole(t.model, text) for text in t.texts]) for t in tried]
+        expected = [torch.cat([_whole(t.model, text) for text in t.texts]) for t in tried]
         paces: tuple[int | None, ...] = (None, 1)
-        return next((pace for pace in paces if self._agree(tried, wanted, pace)), 0)
+        return next((pace for pace in paces if self._agree(tried, expected, pace)), 0)
 
-    def _agree(self, tried: Sequence[Trial], wanted: Sequence[Tensor], pace: int | None) -> bool:
-        """Whether texts that take turns give in pieces the logits that they give as a whole."""
+    def _agree(self, tried: Sequence[Trial], expected: Sequence[Tensor], pace: int | None) -> bool:
+        """Whether texts that are read in pieces, in turns, give the logits of whole texts."""
         try:
             return all(
                 _near(trial.model, torch.cat(self._in_turns(trial, pace)), logits)
-                for trial, logits in zip(tried, wanted, strict=True)
+                for trial, logits in zip(tried, expected, strict=True)
             )
         except Exception:  # noqa: BLE001  # whatever it is, this is no way to feed the model
             return False
 
     def _in_turns(self, trial: Trial, pace: int | None) -> list[Tensor]:
-        found: list[list[Tensor]] = [[] for _ in trial.texts]
+        logits_of: list[list[Tensor]] = [[] for _ in trial.texts]
         caches: list[Cache | None] = [None for _ in trial.texts]
         for turn in range(len(_CUTS) + 1):
             for n, text in enumerate(trial.texts):
                 cuts = sorted({0, len(text), *(cut % len(text) for cut in _CUTS)})
                 if turn + 1 < len(cuts):
                     piece = text[cuts[turn] : cuts[turn + 1]]
-                    caches[n], logits = self._go_on(trial.model, caches[n], piece, pace)
-                    found[n].append(logits)
-        return [logits for each in found for logits in each]
+                    caches[n], logits = self._extend(trial.model, caches[n], piece, pace)
+                    logits_of[n].append(logits)
+        return [logits for pieces in logits_of for logits in pieces]
 
 
 def _whole(model: LocalModel, ids: Sequence[int]) -> Tensor:
@@ -184,8 +186,8 @@ def _whole(model: LocalModel, ids: Sequence[int]) -> Tensor:
     return logits
 
 
-def _near(model: LocalModel, found: Tensor, wanted: Tensor) -> bool:
-    gap = (found - wanted).abs().max() / wanted.abs().max()
+def _near(model: LocalModel, logits: Tensor, expected: Tensor) -> bool:
+    gap = (logits - expected).abs().max() / expected.abs().max()
     return bool(gap <= _TOLERANCE.get(model.dtype, 0.05))
 
 

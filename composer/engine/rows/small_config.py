@@ -1,4 +1,4 @@
-"""The numbers of a configuration, and how few layers show what a model is made of."""
+"""Making a model's configuration small: its numbers lowered, and few of its layers."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ _ID = "_id", "_ids"
 
 @dataclass(frozen=True, slots=True)
 class Knob:
-    """A number at a place in a configuration; in a list, all that are equal."""
+    """A number in a configuration, by its path; in a list, all numbers that are equal to it."""
 
     path: tuple[str, ...]
     value: int
 
 
 def knobs(config: PreTrainedConfig, above: int, below: int | None) -> list[Knob]:
-    """All numbers in a range that may be windows: no ids, and no sizes that every model has."""
-    known = {config.attribute_map.get(name, name) for name in _SIZES}
-    found = dict.fromkeys(_numbers(vars(config), ()))
+    """All numbers in a range that may be attention windows: no token ids, no common sizes."""
+    sizes = {config.attribute_map.get(name, name) for name in _SIZES}
+    numbers = dict.fromkeys(_numbers(vars(config), ()))
     return [
         knob
-        for knob in found
-        if knob.path[0] not in known and above < knob.value < (below or knob.value + 1)
+        for knob in numbers
+        if knob.path[0] not in sizes and above < knob.value < (below or knob.value + 1)
     ]
 
 
-def _numbers(held: Mapping[str, object], path: tuple[str, ...]) -> Iterator[Knob]:
-    for key, value in held.items():
+def _numbers(values: Mapping[str, object], path: tuple[str, ...]) -> Iterator[Knob]:
+    for key, value in values.items():
         name = str(key)
         here = (*path, name)
         if name.startswith("_") or name.endswith(_ID):
@@ -49,28 +49,28 @@ def _numbers(held: Mapping[str, object], path: tuple[str, ...]) -> Iterator[Knob
         elif isinstance(value, transformers.PreTrainedConfig):
             yield from _numbers(vars(value), here)
         else:
-            some = value if isinstance(value, list | tuple) else [value]
-            yield from (Knob(here, each) for each in some if type(each) is int)
+            items = value if isinstance(value, list | tuple) else [value]
+            yield from (Knob(here, item) for item in items if type(item) is int)
 
 
 def lower(config: PreTrainedConfig, knob: Knob, value: int) -> None:
     """Set a number of a configuration."""
-    held: object = config
+    owner: object = config
     for name in knob.path[:-1]:
-        held = held[name] if isinstance(held, dict) else getattr(held, name)
+        owner = owner[name] if isinstance(owner, dict) else getattr(owner, name)
     name = knob.path[-1]
-    before = held[name] if isinstance(held, dict) else getattr(held, name)
+    before = owner[name] if isinstance(owner, dict) else getattr(owner, name)
     after: object = value
     if isinstance(before, list | tuple):
-        after = type(before)(value if each == knob.value else each for each in before)
-    if isinstance(held, dict):
-        held[name] = after
+        after = type(before)(value if item == knob.value else item for item in before)
+    if isinstance(owner, dict):
+        owner[name] = after
     else:
-        setattr(held, name, after)
+        setattr(owner, name, after)
 
 
 def shorten(config: PreTrainedConfig, depth: int, words: int) -> None:
-    """Leave the first layers and words only; lists with an entry a layer lose the others."""
+    """Keep the first layers and tokens only, and the first items of lists with one a layer."""
     layers = config.num_hidden_layers
     for name, value in list(vars(config).items()):
         if isinstance(value, list | tuple) and len(value) == layers and not name.startswith("_"):
@@ -83,7 +83,7 @@ def shorten(config: PreTrainedConfig, depth: int, words: int) -> None:
 
 
 def depth_of(module: nn.Module, config: PreTrainedConfig) -> int:
-    """How many of the first layers have one of each kind."""
+    """How many of the first layers are needed to have every kind of layer, at least two."""
     count = int(config.num_hidden_layers)
     stacks = [
         list(part.children())
@@ -105,7 +105,7 @@ def depth_of(module: nn.Module, config: PreTrainedConfig) -> int:
 
 
 def _kind(layer: nn.Module) -> tuple[object, ...]:
-    """What a layer is made of, and the numbers that its parts hold."""
+    """What distinguishes kinds of layers: their modules, and the numbers that these hold."""
     return tuple(
         (name, type(part).__name__, *sorted(_plain(part))) for name, part in layer.named_modules()
     )

@@ -1,8 +1,8 @@
-"""A small copy of a model, with windows so narrow that a few tokens go beyond them.
+"""A small copy of a model, with attention windows so narrow that short texts are longer.
 
-What limits how far a model looks back stands under many names, in the configuration, in layers or
-in a table that a layer makes. So no name is asked: each number of the configuration is lowered, if
-the weights still fit and the model still reads.
+How far a model attends back is set under many names, in the configuration, in layers or in a table
+that a layer computes. So names are ignored: each number of the configuration is lowered, if the
+weights still fit and the model still runs.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 __all__ = ["narrowed", "plain_text"]
 
 _NARROW, _STEP = 8, 4  # the narrowest window, and how much wider the next one is
-_BEYOND = 9  # tokens by which the longest text goes beyond the widest window
-_WORDS = 128  # tokens that the copy knows
-_FLOATS = 1 << 29  # weights up to which the copy computes in float32, which shows small mistakes
-_BUILDING = Lock()  # transformers' way to leave weights out is one switch for all threads
+_BEYOND = 9  # by how many tokens the longest text is longer than the widest window
+_WORDS = 128  # tokens in the copy's vocabulary
+_FLOATS = 1 << 29  # weights up to which the copy computes in float32, which shows small errors
+_BUILDING = Lock()  # transformers' switch that leaves weights out is one for all threads
 
 
 def narrowed(model: LocalModel) -> tuple[LocalModel, Sequence[int]]:
-    """A copy of a few of the model's layers, with its own weights and narrow windows.
+    """Return a copy of a few of the model's layers, with its own weights and narrow windows.
 
-    With it come lengths of texts that go beyond all windows, beyond some and beyond none. Raises
-    what the model raises if it cannot be copied.
+    Also returns lengths of texts: longer than all windows, than some, and than none. Raises what
+    the model raises if it cannot be copied.
     """
     copies = _Copies(model)
     low: dict[Knob, int] = {}
@@ -49,7 +49,7 @@ def narrowed(model: LocalModel) -> tuple[LocalModel, Sequence[int]]:
 
 
 def plain_text(model: LocalModel, length: int, start: int = 3) -> list[int]:
-    """Tokens that stand for themselves: none that ends, begins or pads a text."""
+    """Return ordinary tokens: none that ends, begins or pads a text."""
     config = model.config.to_dict().items()
     special = {n for key, n in config if key.endswith("token_id") and type(n) is int} | model.ends
     ids = [(7 * n + start) % model.width for n in range(length)]
@@ -57,7 +57,7 @@ def plain_text(model: LocalModel, length: int, start: int = 3) -> list[int]:
 
 
 class _Copies:
-    """Copies of one model, as small as it lets them be."""
+    """Makes copies of one model, as small as the model allows."""
 
     def __init__(self, model: LocalModel) -> None:
         self._model = model
@@ -73,7 +73,7 @@ class _Copies:
             self._read(self.make({}), _NARROW)
 
     def make(self, values: Mapping[Knob, int]) -> LocalModel:
-        """A copy with some numbers lowered."""
+        """Return a copy with some numbers of its configuration lowered."""
         config = copy.deepcopy(self._model.module.config)
         text = config.get_text_config()
         if self._small:
@@ -88,11 +88,11 @@ class _Copies:
         return made
 
     def reads(self, values: Mapping[Knob, int]) -> bool:
-        """Whether a copy with numbers lowered reads a text that is longer than they are.
+        """Whether a copy with lowered numbers runs on a text that is longer than these numbers.
 
-        Sizes that do not go together fail, and so does what was a limit of how long a text may be.
-        Whether the text is read otherwise is not asked: a copy is compared with itself, and not
-        every window is the model's own. Masks of ours, too, are made by the configuration.
+        Sizes that do not fit together fail, and so does a limit of the text's length. Whether the
+        logits change does not matter: a copy is compared with itself, and some windows work by our
+        own masks, which are made by the configuration.
         """
         try:
             return bool(self._read(self.make(values), _beyond(values)).isfinite().all())
@@ -106,7 +106,7 @@ class _Copies:
         return logits
 
     def _dressed(self, module: PreTrainedModel) -> PreTrainedModel:
-        """Give a bare copy the model's own weights, less the words that it does not know."""
+        """Give a bare copy the model's own weights, without the tokens that it lacks."""
         own = dict(self._model.module.named_modules(remove_duplicate=False))
         for name, part in list(module.named_modules(remove_duplicate=False)):
             if type(part) is not type(own[name]) and not any(part.children()):  # quantized
@@ -124,26 +124,26 @@ class _Copies:
         return module.float() if few else module
 
 
-def _values(found: Sequence[Knob]) -> dict[Knob, int]:
-    """What numbers are lowered to: equal ones to equal ones, in their order."""
-    sizes = sorted({knob.value for knob in found})
-    places = {knob: sizes.index(knob.value) for knob in found}
+def _values(numbers: Sequence[Knob]) -> dict[Knob, int]:
+    """What numbers are lowered to; equal ones stay equal, and their order stays."""
+    sizes = sorted({knob.value for knob in numbers})
+    places = {knob: sizes.index(knob.value) for knob in numbers}
     return {k: min(_NARROW + _STEP * place, k.value - 1) for k, place in places.items()}
 
 
 def _beyond(values: Mapping[Knob, int]) -> int:
-    """How long a text is that goes beyond windows."""
+    """The length of a text that is longer than all windows."""
     return max(values.values(), default=_NARROW) + _BEYOND
 
 
 def _bare(kind: type[PreTrainedModel], config: PreTrainedConfig) -> PreTrainedModel:
-    """A model with tables that it computes, and memory for weights that nobody has touched."""
+    """Make a model with its computed tables, and with weights that are not initialized."""
     with _BUILDING, transformers.initialization.no_init_weights():
         return kind._from_config(config)  # noqa: SLF001  # the public way knows no class
 
 
 def _cut(weight: Tensor, like: Tensor) -> nn.Parameter:
-    """The first of a weight's rows, as another one has; what it holds is shared."""
+    """The first rows of a weight, as many as `like` has; the memory is shared."""
     if weight.shape[1:] != like.shape[1:] or len(weight) < len(like):
         raise ValueError(f"{tuple(like.shape)} does not match {tuple(weight.shape)}")
     part = weight.data if len(weight) == len(like) else weight.data[: len(like)]

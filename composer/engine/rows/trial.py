@@ -1,8 +1,8 @@
-"""A trial of a way to read rows: whether logits are those of whole texts that are read alone.
+"""A trial of a cache: whether rows that share passes have the logits of texts that are read alone.
 
-What a model of transformers takes and how it attends changes from version to version, so that no
-list of architectures stays right. Each model is tried when it is loaded, with its own weights, and
-so is a small copy with windows that short texts go beyond.
+What a model of transformers accepts and how it attends changes from version to version, so no list
+of architectures stays right. Each model is tried when it is loaded, with its own weights, and so is
+a small copy with windows narrower than the texts.
 """
 
 from __future__ import annotations
@@ -26,22 +26,25 @@ if TYPE_CHECKING:
 
 __all__ = ["Trial", "trials"]
 
-_LONG, _SHORT = 12, 7  # tokens of the texts that a model reads as it is
+_LONG, _SHORT = 12, 7  # tokens of the texts for the model itself
 _TOLERANCE = {torch.float32: 1e-4}
 _HEAD, _END = 3, 3  # tokens of a text that are read first, and last
 _DETOUR = (1, 2, 5, 3)  # of tokens that are read and taken back
 
 
 def trials(model: LocalModel) -> list[Trial]:
-    """What a way to read a model's rows has to pass; the cheapest first.
+    """Return the trials that a cache must pass, the cheapest first.
 
-    All is tried with a small copy, so that little is left to be seen of the model itself.
+    Most is tried with a small copy, so that the model itself needs one short trial only.
     """
     return [Trial(*narrowed(model)), Trial(model, back=False)]
 
 
 class Trial:
-    """Texts of unlike length, and what a model says at their ends."""
+    """Texts of unlike length; a cache must give the logits at their ends that the model gives.
+
+    With `back`, rows also read other tokens in between, and are cropped back.
+    """
 
     def __init__(
         self, model: LocalModel, lengths: Sequence[int] = (_LONG, _SHORT), *, back: bool = True
@@ -53,20 +56,20 @@ class Trial:
 
     @torch.inference_mode()
     def failure(self, way: Callable[[LocalModel], RowCache]) -> str | None:
-        """Why rows are not to be read in a way; None if they may be."""
+        """Why a kind of cache does not work for the model; None if it does."""
         try:
-            found, wanted = self._in_pieces(way(self.model)), self._alone
+            logits, expected = self._in_pieces(way(self.model)), self._alone
         except NotPacked as error:
             return str(error)
         except Exception as error:  # noqa: BLE001  # whatever it is, this is no way to read rows
             return f"its forward pass fails on rows of different lengths ({type(error).__name__})"
-        gap = (found - wanted).abs().max().item() / max(1.0, wanted.abs().max().item())
+        gap = (logits - expected).abs().max().item() / max(1.0, expected.abs().max().item())
         bound = _TOLERANCE.get(self.model.dtype, 0.05)
         return None if gap <= bound else "rows of different lengths change each other's logits"
 
     @cached_property
     def _alone(self) -> Tensor:
-        """Logits after the last token but one and the last [2 tokens, texts, vocabulary]."""
+        """Logits [2, text, vocabulary] after the last two tokens of whole texts; the first twice."""
         ends = [self._ending(text) for text in self.texts]
         return torch.stack([*ends, ends[0]], 1)
 
@@ -76,7 +79,7 @@ class Trial:
         return logits
 
     def _in_pieces(self, table: RowCache) -> Tensor:
-        """The same of texts fed in uneven pieces, cut back, and of a copy of the first."""
+        """The same by a cache: texts in uneven pieces, cropped back, and a fork of the first."""
         rows = [table.allocate() for _ in self.texts]
         pairs = list(zip(rows, self.texts, strict=True))
         table.forward([Feed(row, text[: _HEAD - n % 2], ()) for n, (row, text) in enumerate(pairs)])
@@ -93,7 +96,7 @@ class Trial:
         return torch.stack(logits)
 
     def _detour(self, table: RowCache, rows: Sequence[CacheRow]) -> None:
-        """Read what is no part of the texts, and take it back, if that is to be tried."""
+        """Let rows read other tokens and crop them back, if the trial is to do so."""
         if not self._back:
             return
         lengths = [row.length for row in rows]
