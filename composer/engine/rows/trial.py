@@ -69,7 +69,7 @@ class Trial:
 
     @cached_property
     def _alone(self) -> Tensor:
-        """Logits [2, text, vocabulary] after the last two tokens of whole texts; the first twice."""
+        """Logits [2, text, vocabulary] after the last two tokens of texts; the first text twice."""
         ends = [self._ending(text) for text in self.texts]
         return torch.stack([*ends, ends[0]], 1)
 

@@ -26,7 +26,7 @@ _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch
 
 
 def module_of(files: ModelFiles, weights: Weights, device: torch.device) -> PreTrainedModel:
-    """Read the weights, safetensors only; raises ModelError where some would be drawn at random."""
+    """Load the weights, safetensors only; raises ModelError if some of them are not in the files."""
     module: PreTrainedModel
     module, info = transformers.AutoModelForCausalLM.from_pretrained(
         str(files.folder),
@@ -48,30 +48,30 @@ def module_of(files: ModelFiles, weights: Weights, device: torch.device) -> PreT
 
 
 def _own(module: PreTrainedModel) -> None:
-    """Copy tensors that are the file itself, mapped into memory: it may change or be cut off."""
+    """Copy tensors out of the file that is mapped into memory, since the file may change."""
     for tensor in (*module.parameters(), *module.buffers()):
-        # A copy is of its tensor's kind: one that can be written to, or one of inference.
+        # an inference tensor is copied in inference mode, a normal one outside of it
         with torch.inference_mode(mode=tensor.is_inference()):
             tensor.data = tensor.data.clone()
 
 
 def tokenizer_of(files: ModelFiles) -> tuple[Tokenizer, PreTrainedTokenizerFast]:
-    """Return the tokenizer that tokenizer.json is, and what renders its chat template.
+    """Return the tokenizer of tokenizer.json, and transformers' one, which renders chats.
 
-    A class of transformers that makes another one of it has no say. Only a model without that
-    file is read as its class does.
+    Texts are encoded as tokenizer.json says, even if the model's class in transformers changes it.
+    Only a model without that file is read by its class.
     """
     folder, file = str(files.folder), files.folder / "tokenizer.json"
     if files.vocabulary is None:
-        made = transformers.AutoTokenizer.from_pretrained(
+        by_class = transformers.AutoTokenizer.from_pretrained(
             folder, local_files_only=True, trust_remote_code=False
         )
-        backend = getattr(made, "backend_tokenizer", None)
+        backend = getattr(by_class, "backend_tokenizer", None)
         if backend is None:
             raise ModelError("E505", "it has no fast tokenizer", "save it as tokenizer.json")
-        return Tokenizer.from_str(backend.to_str()), made
-    written = spelt(file.read_text(encoding="utf-8"))
-    if written is None:
+        return Tokenizer.from_str(backend.to_str()), by_class
+    encoder = spelt(file.read_text(encoding="utf-8"))
+    if encoder is None:
         raise damaged_file(file, "is not a tokenizer that the library `tokenizers` can read")
     try:
         chats = transformers.PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True)
@@ -82,11 +82,11 @@ def tokenizer_of(files: ModelFiles) -> tuple[Tokenizer, PreTrainedTokenizerFast]
         )
         help_ = "save the tokenizer again: tokenizer_config.json, special_tokens_map.json"
         raise ModelError("E505", text, help_) from error
-    return written, chats
+    return encoder, chats
 
 
 def refused(name: str, weights: Weights, error: Exception) -> ModelError:
-    """Say why a checkpoint was not read; of a quantized one, what it would take."""
+    """Return why a checkpoint cannot be loaded; for a quantized one, what is needed."""
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     kind = _quantization(weights)
     if kind is None:
@@ -103,12 +103,12 @@ def refused(name: str, weights: Weights, error: Exception) -> ModelError:
 
 
 def _quantization(weights: Weights) -> str | None:
-    """How a checkpoint in a folder says its weights are quantized, if they are."""
+    """The method by which a checkpoint in a folder is quantized; None if it is not."""
     path = Path(weights.location) / "config.json"
     if not path.is_file():
         return None
-    found: dict[str, Any] | None = read_json(path).get("quantization_config")
-    return None if found is None else str(found.get("quant_method", "in an unknown way"))
+    settings: dict[str, Any] | None = read_json(path).get("quantization_config")
+    return None if settings is None else str(settings.get("quant_method", "in an unknown way"))
 
 
 def _dtype(wish: str, device: torch.device) -> torch.dtype | str:

@@ -96,11 +96,11 @@ def fetched(weights: Weights) -> Path:
     try:
         with quiet():
             disable_progress_bars()
-            found = snapshot_download(where, revision=revision, allow_patterns=files)
+            folder = snapshot_download(where, revision=revision, allow_patterns=files)
     finally:
         if shown:  # to others, as before
             enable_progress_bars()
-    return Path(found)
+    return Path(folder)
 
 
 def _is_whole(entry: Path) -> bool:
