@@ -26,7 +26,7 @@ _DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch
 
 
 def module_of(files: ModelFiles, weights: Weights, device: torch.device) -> PreTrainedModel:
-    """Load the weights, safetensors only; raises ModelError if some of them are not in the files."""
+    """Load the weights, safetensors only; raises ModelError if some are not in the files."""
     module: PreTrainedModel
     module, info = transformers.AutoModelForCausalLM.from_pretrained(
         str(files.folder),
