@@ -284,7 +284,7 @@ def test_a_lead_without_weight_leaves_a_plain_fuse(model, write):
 
 def test_members_are_single_models(model, write):
     inner = fused((model("stories"), model("shakespeare")))
-    with pytest.raises(ModelError, match="one model each"):
+    with pytest.raises(ModelError, match="must be a single model"):
         write(TokenFuse((inner, model("rwkv")), ("ab", "c"), draft=drafted()), TEXT)
 
 
