@@ -98,16 +98,16 @@ def test_clipped_texts_fit(text):
 @pytest.mark.parametrize(
     "pairs",
     [
-        list(pairwise(range(4000))),
-        [(0, n) for n in range(1, 3999)] + [(n, 3999) for n in range(1, 3999)],
-        [*pairwise(range(4000)), *((n, 3999) for n in range(3998))],
-        scattered(4000, 60),
+        list(pairwise(range(2000))),
+        [(0, n) for n in range(1, 1999)] + [(n, 1999) for n in range(1, 1999)],
+        [*pairwise(range(2000)), *((n, 1999) for n in range(1998))],
+        scattered(2000, 60),
     ],
     ids=["chain", "wide", "far", "scattered"],
 )
 @pytest.mark.parametrize("format_", FORMATS)
 def test_thousands_of_boxes_take_seconds(made, pairs, format_):
-    picture = made(4000, pairs)
+    picture = made(2000, pairs)
     began = time.process_time()
     assert FORMATS[format_](picture)
-    assert time.process_time() - began < 20
+    assert time.process_time() - began < 10
