@@ -113,7 +113,7 @@ def as_many_weights_as_answers(site: Site) -> Iterator[Complaint]:
     if weights is None:
         return
     if answers is not None and answers != len(weights):
-        text = f"{answers} answers, but {len(weights)} weights"
+        text = f"`vote` has {len(weights)} weights for {answers} answers"
         help_ = "give one weight for each answer, in order"
         yield Complaint("E403", text, "uses these weights", help_)
     elif min(weights, default=0) < 0 or not any(weights):
