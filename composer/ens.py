@@ -150,12 +150,12 @@ def as_expression(value: object) -> Expression:
     if isinstance(value, Expression):
         return value
     if isinstance(value, Mapping):
-        pairs = [(str(name), as_expression(each)) for name, each in value.items()]
+        pairs = [(str(name), as_expression(item)) for name, item in value.items()]
         return _bank(pairs)
     if isinstance(value, str | Path):
         return Expression(_string(str(value)), {})
     if isinstance(value, Sequence):
-        return _bank([(None, as_expression(each)) for each in value])
+        return _bank([(None, as_expression(item)) for item in value])
     return Expression(_literal(value), {})
 
 
@@ -173,14 +173,14 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a step, a part, a backend, 
     from composer.methods import TEMPLATES, find_part, parts
     from composer.steps import STEPS
 
-    plain = name.rstrip("_")
-    if plain in BACKENDS:
-        return lambda *values, **options: _declared(plain, values, options)
-    step = STEPS.get(plain)
-    if plain in TEMPLATES or (step is None and find_part("signal", plain) is not None):
-        return Expression(tree.Name(plain, NOWHERE), {})
-    if (step and not step.sign) or any(plain in named for named in parts().values()):
-        return lambda *values, **options: _call(plain, values, options, {})
+    word = name.rstrip("_")
+    if word in BACKENDS:
+        return lambda *values, **options: _declared(word, values, options)
+    step = STEPS.get(word)
+    if word in TEMPLATES or (step is None and find_part("signal", word) is not None):
+        return Expression(tree.Name(word, NOWHERE), {})
+    if (step and not step.sign) or any(word in named for named in parts().values()):
+        return lambda *values, **options: _call(word, values, options, {})
     raise AttributeError(f"the language has no word {name!r}")
 
 
@@ -193,8 +193,8 @@ def _declared(backend: str, values: tuple[object, ...], options: dict[str, objec
 
 def _name_of(values: tuple[object, ...], backend: str) -> str:
     """Name a model after what it is: `general-1` becomes `general_1`."""
-    said = str(values[0]).rstrip("/").rpartition("/")[2] if values else backend
-    word = re.sub(r"\W+", "_", said, flags=re.ASCII).strip("_") or backend
+    path_end = str(values[0]).rstrip("/").rpartition("/")[2] if values else backend
+    word = re.sub(r"\W+", "_", path_end, flags=re.ASCII).strip("_") or backend
     return f"m_{word}" if word[0].isdigit() or word in RESERVED else word
 
 
@@ -207,9 +207,10 @@ def _call(
     unnamed = [(None, as_expression(value)) for value in values]
     named = [(name.rstrip("_"), as_expression(value)) for name, value in options.items()]
     arguments = tuple(
-        tree.Argument(name, each.node, NOWHERE, NOWHERE) for name, each in (*unnamed, *named)
+        tree.Argument(name, expression.node, NOWHERE, NOWHERE)
+        for name, expression in (*unnamed, *named)
     )
-    parts = [each for _, each in (*unnamed, *named)]
+    parts = [expression for _, expression in (*unnamed, *named)]
     call = tree.Call(function, arguments, NOWHERE, NOWHERE)
     return _merged(call, Expression(call, models), *parts)
 
@@ -220,8 +221,8 @@ def _chain(left: Expression, right: Expression) -> Expression:
 
 
 def _bank(branches: Sequence[tuple[str | None, Expression]]) -> Expression:
-    made = tuple(tree.Branch(name, each.node, NOWHERE) for name, each in branches)
-    return _merged(tree.Branches(made, NOWHERE), *(each for _, each in branches))
+    parts = tuple(tree.Branch(name, expression.node, NOWHERE) for name, expression in branches)
+    return _merged(tree.Branches(parts, NOWHERE), *(expression for _, expression in branches))
 
 
 def _merged(node: tree.Expr, *parts: Expression) -> Expression:

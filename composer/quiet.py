@@ -85,7 +85,7 @@ def attend() -> None:
     """Put our filters where libraries speak, unless they are there; called when one is imported."""
     filters: Any = warnings.filters
     if filters[:1] != [_WARNINGS]:
-        filters[:] = [_WARNINGS, *(each for each in filters if each is not _WARNINGS)]
+        filters[:] = [_WARNINGS, *(entry for entry in filters if entry is not _WARNINGS)]
     for handler in _handlers():
         if _LINES not in handler.filters:
             handler.addFilter(_LINES)

@@ -35,7 +35,7 @@ def load(recipe: str | Path, *, root: str | Path | None = None, **params: object
     The name of a shipped recipe, such as `quickstart`, does as well; any other text is taken as
     the recipe itself. Raises Mistakes, which holds every mistake and draws them when printed.
     """
-    return Recipe.load(recipe, {name: _text(value) for name, value in params.items()}, root=root)
+    return Recipe.load(recipe, {name: _as_text(value) for name, value in params.items()}, root=root)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +71,9 @@ class Recipe:
         `plain` leaves out the rules that only save work; `seed` is that of all sampled work.
         """
         path, source = _source(recipe)
-        inside = Path(root).resolve() if root is not None else None
-        files = [Path(each) for each in overlays]
-        compiled = compile_recipe(path, source, settings, inside, files)
+        root_folder = Path(root).resolve() if root is not None else None
+        files = [Path(overlay) for overlay in overlays]
+        compiled = compile_recipe(path, source, settings, root_folder, files)
         return cls(compiled, plain, seed, None if source else path)
 
     def within(self, seconds: float | None) -> Recipe:
@@ -151,14 +151,14 @@ class Recipe:
         from composer.compiler.fits import demand_fitted
         from composer.run import Ensemble, open_cache
 
-        self._hold()
+        self._check_lock()
         demand_fitted(self._answer, self.name, self.path)
         path = None if isinstance(cache, bool) else Path(cache)
-        kept = open_cache(path, warn) if cache else None
+        answer_cache = open_cache(path, warn) if cache else None
         return Ensemble(
             self._planned,
             seed=self.seed,
-            cache=kept,
+            cache=answer_cache,
             budget=budget,
             timeout=self.timeout if timeout is None else timeout,
             loading=loading,
@@ -176,7 +176,7 @@ class Recipe:
         path.write_text(lock.model_dump_json(indent=2) + "\n", encoding="utf-8")
         return path
 
-    def _hold(self) -> None:
+    def _check_lock(self) -> None:
         from composer.compiler.plan import check_lock, lock_path, read_lock
 
         if self.path is not None and lock_path(self.path).exists():
@@ -213,28 +213,28 @@ def _source(recipe: str | Path) -> tuple[Path, Source | None]:
     """Return where a recipe lies, or its text: a file, a shipped recipe, or the recipe itself."""
     text = str(recipe)
     path = Path(text) if "\n" not in text else None
-    if path is not None and not _is_there(path):
+    if path is not None and not _exists(path):
         path = _shipped(path) or path
-    if path is not None and not _is_there(path) and BARE.fullmatch(text):
-        raise Mistakes([_no_such(text)])
+    if path is not None and not _exists(path) and BARE.fullmatch(text):
+        raise Mistakes([_unknown_recipe(text)])
     named = isinstance(recipe, Path) or (path is not None and path.suffix in NOTATIONS)
-    if path is None or not (named or _is_there(path)):
+    if path is None or not (named or _exists(path)):
         return Path.cwd() / "recipe.ens", Source("recipe", text)
     return path, None
 
 
-def _is_there(path: Path) -> bool:
+def _exists(path: Path) -> bool:
     """Say whether a file exists; pathlib raises for a text too long to be a name."""
     return os.path.exists(path)  # noqa: PTH110
 
 
-def _no_such(name: str) -> Diagnostic:
+def _unknown_recipe(name: str) -> Diagnostic:
     """Say that a bare name is no file and no recipe of the package."""
-    known = [path.relative_to(shipped()).with_suffix("") for path in shipped().rglob("*.ens")]
-    by_end = {path.name: str(path) for path in known} | {str(path): str(path) for path in known}
-    near = name if name in by_end else nearest(name, by_end)
+    paths = [path.relative_to(shipped()).with_suffix("") for path in shipped().rglob("*.ens")]
+    by_end = {path.name: str(path) for path in paths} | {str(path): str(path) for path in paths}
+    match = name if name in by_end else nearest(name, by_end)
     listed = "`compose ls recipes` lists the recipes of the package"
-    help_ = f"did you mean `{by_end[near]}`?" if near else listed
+    help_ = f"did you mean `{by_end[match]}`?" if match else listed
     return Diagnostic("E501", f"there is no recipe or file `{name}`", help=help_)
 
 
@@ -243,11 +243,11 @@ def _shipped(path: Path) -> Path | None:
     if path.is_absolute():
         return None
     parts = path.parts[1:] if path.parts[:1] == ("recipes",) else path.parts
-    found = shipped().joinpath(*parts).with_suffix(".ens")
-    return found if parts and _is_there(found) else None
+    path = shipped().joinpath(*parts).with_suffix(".ens")
+    return path if parts and _exists(path) else None
 
 
-def _text(value: object) -> str:
+def _as_text(value: object) -> str:
     """Write a Python value in the notation of the language."""
     match value:
         case None:
@@ -257,7 +257,7 @@ def _text(value: object) -> str:
         case int() | float():
             return repr(value)
         case list() | tuple():
-            return f"[{', '.join(_text(each) for each in value)}]"
+            return f"[{', '.join(_as_text(each) for each in value)}]"
         case _:
             escaped = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
             return f'"{escaped}"'

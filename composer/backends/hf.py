@@ -109,7 +109,7 @@ class HF(Local):
         """The digest of the folder, or the hub id with its revision; dtype and template."""
         folder = self.folder
         held = folder_digest(folder) if folder is not None else self._key
-        said = processing_of(self).said
+        said = processing_of(self).set_options
         done = (f"processing:{sorted(said.items())}",) if said else ()
         if self.thinking != "auto":
             done = (*done, f"thinking:{self.thinking}")

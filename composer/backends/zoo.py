@@ -70,7 +70,7 @@ class Zoo(Local):
 
     def content(self) -> str:
         """The digest of the model's files, and the dtype."""
-        said = processing_of(self).said
+        said = processing_of(self).set_options
         done = f"|processing:{sorted(said.items())}" if said else ""
         return f"weights:{folder_digest(self.folder)}|{long_name(self.dtype)}|auto{done}"
 

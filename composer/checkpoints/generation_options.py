@@ -100,7 +100,7 @@ def unheeded(model: GenerationOptions, card: Card) -> str:
     if model.folder is None or model.generation_config is not None:
         return ""
     stated = stated_in(model.folder, card.context)
-    own = processing_of(model).said
+    own = processing_of(model).set_options
     left = {n: v for n, v in stated.values.items() if n not in own}
     text = replace(stated, values=left).text
     return text and f"its {stated.said_in} says {text}"

@@ -22,15 +22,15 @@ __all__ = ["main"]
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and leave with its exit status."""
-    before = {each: signal.signal(each, _leave) for each in ending_signals()}
+    before = {number: signal.signal(number, _leave) for number in ending_signals()}
     try:
         from composer.cli.verbs import execute
 
         status = execute(arguments)
     finally:
-        for each, handler in before.items():
-            if signal.getsignal(each) is _leave:
-                signal.signal(each, handler)
+        for number, handler in before.items():
+            if signal.getsignal(number) is _leave:
+                signal.signal(number, handler)
     sys.exit(status)
 
 

@@ -27,17 +27,25 @@ def command(
     recipes: tuple[Path, ...], reading: RecipeReader, *, github: bool, as_json: bool
 ) -> int:
     """Find all mistakes in recipes, without loading a model."""
-    found = {path: _check(path, reading) for path in recipes}
+    diagnostics_by_path = {path: _check(path, reading) for path in recipes}
     if as_json:
-        out(_as_json(found), as_json=True)
+        out(_as_json(diagnostics_by_path), as_json=True)
     elif github:
-        out("\n".join(_annotation(d) for each in found.values() for d in each))
+        out(
+            "\n".join(
+                _annotation(diagnostic)
+                for diagnostics in diagnostics_by_path.values()
+                for diagnostic in diagnostics
+            )
+        )
     else:
-        for path, diagnostics in found.items():
+        for path, diagnostics in diagnostics_by_path.items():
             show_diagnostics(diagnostics)
             out(f"{path}: {_verdict(diagnostics)}")
-    wrong = any(each.severity == "error" for each in sum(found.values(), ()))
-    return EXIT_MISTAKES if wrong else 0
+    has_errors = any(
+        diagnostic.severity == "error" for diagnostic in sum(diagnostics_by_path.values(), ())
+    )
+    return EXIT_MISTAKES if has_errors else 0
 
 
 def _check(path: Path, reading: RecipeReader) -> tuple[Diagnostic, ...]:
@@ -48,29 +56,37 @@ def _check(path: Path, reading: RecipeReader) -> tuple[Diagnostic, ...]:
 
 
 def _verdict(diagnostics: tuple[Diagnostic, ...]) -> str:
-    errors = sum(each.severity == "error" for each in diagnostics)
+    errors = sum(diagnostic.severity == "error" for diagnostic in diagnostics)
     warnings = len(diagnostics) - errors
-    said = [f"{n} {word}{'s' if n > 1 else ''}" for n, word in _counts(errors, warnings) if n]
-    return ", ".join(said) or "no mistakes"
+    counts = [f"{n} {word}{'s' if n > 1 else ''}" for n, word in _counts(errors, warnings) if n]
+    return ", ".join(counts) or "no mistakes"
 
 
 def _counts(errors: int, warnings: int) -> tuple[tuple[int, str], ...]:
     return (errors, "mistake"), (warnings, "warning")
 
 
-def _as_json(found: dict[Path, tuple[Diagnostic, ...]]) -> str:
-    rows = [each.as_dict() for diagnostics in found.values() for each in diagnostics]
-    return as_json({"version": 1, "recipes": [str(path) for path in found], "diagnostics": rows})
+def _as_json(diagnostics_by_path: dict[Path, tuple[Diagnostic, ...]]) -> str:
+    rows = [
+        diagnostic.as_dict()
+        for diagnostics in diagnostics_by_path.values()
+        for diagnostic in diagnostics
+    ]
+    return as_json(
+        {"version": 1, "recipes": [str(path) for path in diagnostics_by_path], "diagnostics": rows}
+    )
 
 
 def _annotation(diagnostic: Diagnostic) -> str:
     """Write a diagnostic as a workflow command, which GitHub shows at its line."""
     row = diagnostic.as_dict()
     names = {"file": "file", "line": "line", "col": "column", "endLine": "end_line"}
-    where = [f"{name}={_escaped(row[key])}" for name, key in names.items() if row[key] is not None]
+    properties = [
+        f"{name}={_escaped(row[key])}" for name, key in names.items() if row[key] is not None
+    ]
     title = f"title={diagnostic.code}"
     text = f"{diagnostic.message}\n{diagnostic.help}" if diagnostic.help else diagnostic.message
-    return f"::{diagnostic.severity} {','.join([*where, title])}::{_escaped(text)}"
+    return f"::{diagnostic.severity} {','.join([*properties, title])}::{_escaped(text)}"
 
 
 def _escaped(value: object) -> str:

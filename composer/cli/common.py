@@ -100,13 +100,13 @@ _READING = (
 
 def split_settings(settings: Iterable[str]) -> dict[str, str]:
     """Split `path=value` arguments."""
-    out = {}
-    for each in settings:
-        path, sign, value = each.partition("=")
+    values = {}
+    for setting in settings:
+        path, sign, value = setting.partition("=")
         if not sign or not path:
-            raise click.UsageError(f"--set takes PATH=VALUE, not {each!r}")
-        out[path.strip()] = value.strip()
-    return out
+            raise click.UsageError(f"--set takes PATH=VALUE, not {setting!r}")
+        values[path.strip()] = value.strip()
+    return values
 
 
 def need_extra(what: str, extra: str, package: str) -> None:
@@ -118,8 +118,8 @@ def need_extra(what: str, extra: str, package: str) -> None:
 
 def show_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
     """Draw diagnostics on stderr."""
-    for each in diagnostics:
-        err(_drawn(each) + "\n", drawn=True)
+    for diagnostic in diagnostics:
+        err(_drawn(diagnostic) + "\n", drawn=True)
 
 
 def _drawn(diagnostic: Diagnostic) -> str:
@@ -137,7 +137,7 @@ def show_failure(error: Exception) -> int:
     """Tell what went wrong; return the exit status that says so."""
     if isinstance(error, Mistakes):
         show_diagnostics(error.diagnostics)
-        count = sum(each.severity == "error" for each in error.diagnostics)
+        count = sum(diagnostic.severity == "error" for diagnostic in error.diagnostics)
         err(f"{count} mistake{'s' if count > 1 else ''}")
         return EXIT_MISTAKES
     from composer.run.result import Failure

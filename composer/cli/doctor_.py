@@ -34,7 +34,7 @@ def command(*, measure: bool, as_json: bool) -> int:
 
     health = examine()
     if measure:
-        health.found["timings"] = _measured()
+        health.sections["timings"] = _measured()
     if as_json:
         out(to_json(health.as_dict()), as_json=True)
     else:
@@ -61,10 +61,10 @@ def _lines(health: Health) -> Iterator[str]:
         "timings": _timings,
     }
     for name, write in writers.items():
-        found = health.found.get(name)
-        if found is not None:
+        section = health.sections.get(name)
+        if section is not None:
             yield name
-            yield from _table(list(write(found)))
+            yield from _table(list(write(section)))
             yield ""
     if not health.problems:
         yield "no problems"
@@ -75,44 +75,44 @@ def _lines(health: Health) -> Iterator[str]:
         yield f"    = help: {problem.remedy}"
 
 
-def _versions(found: dict[str, str | None]) -> Iterator[Row]:
-    for name, version in found.items():
+def _versions(versions: dict[str, str | None]) -> Iterator[Row]:
+    for name, version in versions.items():
         yield name, version or "not installed"
 
 
-def _devices(found: list[dict[str, Any]]) -> Iterator[Row]:
-    for each in found:
-        memory = f"{_size(each['free'])} free of {_size(each['total'])}"
-        yield each["name"], f"{each['kind']}, {memory}"
+def _devices(devices: list[dict[str, Any]]) -> Iterator[Row]:
+    for device in devices:
+        memory = f"{_size(device['free'])} free of {_size(device['total'])}"
+        yield device["name"], f"{device['kind']}, {memory}"
 
 
-def _threads(found: dict[str, int]) -> Iterator[Row]:
-    yield "torch", f"{found['torch']} on {_count(found['cores'], 'core')}"
+def _threads(threads: dict[str, int]) -> Iterator[Row]:
+    yield "torch", f"{threads['torch']} on {_count(threads['cores'], 'core')}"
 
 
-def _zoo(found: dict[str, Any]) -> Iterator[Row]:
-    yield "models", ", ".join(found["models"])
-    answer = found["answer"]
-    said = f"answers {answer!r}" if answer else "does not answer"
-    yield found["asked"], f"{said} in {found['seconds']} s"
+def _zoo(zoo: dict[str, Any]) -> Iterator[Row]:
+    yield "models", ", ".join(zoo["models"])
+    answer = zoo["answer"]
+    outcome = f"answers {answer!r}" if answer else "does not answer"
+    yield zoo["asked"], f"{outcome} in {zoo['seconds']} s"
 
 
-def _environment(found: dict[str, bool]) -> Iterator[Row]:
-    for name, is_set in found.items():
+def _environment(variables: dict[str, bool]) -> Iterator[Row]:
+    for name, is_set in variables.items():
         yield name, "set" if is_set else "not set"
 
 
-def _caches(found: list[dict[str, Any]]) -> Iterator[Row]:
-    for each in found:
-        size = "nothing yet" if each["bytes"] is None else _size(each["bytes"])
-        most = "" if each["bound"] is None else f" of {_size(each['bound'])} at most"
-        yield each["name"], f"{each['path']}  {size}{most}"
+def _caches(caches: list[dict[str, Any]]) -> Iterator[Row]:
+    for cache in caches:
+        size = "nothing yet" if cache["bytes"] is None else _size(cache["bytes"])
+        most = "" if cache["bound"] is None else f" of {_size(cache['bound'])} at most"
+        yield cache["name"], f"{cache['path']}  {size}{most}"
     yield "to empty one", "delete it; only time is lost"
 
 
-def _timings(found: dict[str, Any]) -> Iterator[Row]:
-    yield "saved in", found["file"]
-    for device, times in found["devices"].items():
+def _timings(timings: dict[str, Any]) -> Iterator[Row]:
+    yield "saved in", timings["file"]
+    for device, times in timings["devices"].items():
         steps = ", ".join(f"{n}: {1e3 * t:.2f}" for n, t in times["decode"].items())
         yield device, f"ms for a step, by rows: {steps}"
         yield "", f"ms for a step of two members: {1e3 * times['shared_step']:.2f}"
@@ -120,8 +120,8 @@ def _timings(found: dict[str, Any]) -> Iterator[Row]:
 
 def _table(rows: list[Row]) -> Iterator[str]:
     width = max((len(name) for name, _ in rows), default=0)
-    for name, said in rows:
-        yield f"  {name:<{width}}  {said}"
+    for name, value in rows:
+        yield f"  {name:<{width}}  {value}"
 
 
 def _size(count: int | None) -> str:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 PICTURES = (".png", ".svg", ".pdf")
-HOW = ("auto", "exact", "numeric", "contains")
+COMPARISONS = ("auto", "exact", "numeric", "contains")
 
 
 class DataFile(click.Path):
@@ -82,7 +82,7 @@ class Picture(click.Path):
 )
 @click.option(
     "--how",
-    type=click.Choice(HOW),
+    type=click.Choice(COMPARISONS),
     default="auto",
     help="How to compare answers with references; auto is numeric for numbers, else exact.",
 )
@@ -156,13 +156,13 @@ def _measure(
 
 def _status(reports: Sequence[Report]) -> int:
     """Say on stderr how many rows failed and why; return the status that those failures make."""
-    for one in reports:
-        if one.errors:
-            count = f"{one.recipe}: {one.errors:,} of {one.rows:,} rows failed"
-            err(f"{count}, first {one.failure}")
-    if not any(one.errors for one in reports):
+    for report in reports:
+        if report.errors:
+            count = f"{report.recipe}: {report.errors:,} of {report.rows:,} rows failed"
+            err(f"{count}, first {report.failure}")
+    if not any(report.errors for report in reports):
         return 0
-    all_failed = all(one.errors == one.rows for one in reports)
+    all_failed = all(report.errors == report.rows for report in reports)
     return EXIT_FAILED if all_failed else EXIT_PARTLY
 
 
@@ -176,14 +176,14 @@ def _decide(
 ) -> None:
     from composer.evaluate import decide_only, decided, shown
 
-    several = [decide_only(recipe, rows, how=how) for recipe in recipes]
+    decisions = [decide_only(recipe, rows, how=how) for recipe in recipes]
     if plot is not None:
-        _draw(plot, several)
+        _draw(plot, decisions)
     if not as_json:
-        out(shown(decided(several)), end="")
+        out(shown(decided(decisions)), end="")
         return
-    for one in several:
-        for line in one.lines():
+    for decision in decisions:
+        for line in decision.lines():
             out(json.dumps(line, ensure_ascii=False), as_json=True)
 
 

@@ -60,16 +60,16 @@ def _passes(recipe: Recipe) -> Iterator[str]:
     assert root is not None
     yield "as written"
     yield from describe_steps(recipe.compiled, root)
-    for each, after, fired in optimized.after:
+    for pass_, root_after, fired in optimized.after:
         yield ""
         if not fired:
-            yield f"pass {each.name}: no rule applies"
+            yield f"pass {pass_.name}: no rule applies"
             continue
-        yield f"pass {each.name}"
+        yield f"pass {pass_.name}"
         for rule in dict.fromkeys(use.rule for use in fired):
             times = sum(use.rule is rule for use in fired)
             yield f"  {rule.name}{f' ({times} times)' if times > 1 else ''}: {rule.summary}"
-        yield from describe_steps(recipe.compiled, after)
+        yield from describe_steps(recipe.compiled, root_after)
 
 
 def _code(code: str) -> str:
@@ -110,9 +110,12 @@ def _part(name: str) -> str:
     from composer.diagnostics import did_you_mean
     from composer.methods import parts
 
-    found = [
-        (kind, part) for kind, named in parts().items() for n, part in named.items() if n == name
+    same_name = [
+        (kind, part)
+        for kind, named in parts().items()
+        for part_name, part in named.items()
+        if part_name == name
     ]
-    if not found:
+    if not same_name:
         raise click.UsageError(f"unknown part `{name}`: {did_you_mean(name, _parts())}")
-    return "\n\n".join("\n".join(explain_part(kind, part).lines()) for kind, part in found)
+    return "\n\n".join("\n".join(explain_part(kind, part).lines()) for kind, part in same_name)

@@ -15,7 +15,7 @@ from composer.cli.common import (
     timeout_option,
 )
 from composer.cli.common import as_json as to_json
-from composer.cli.eval_ import HOW, DataFile
+from composer.cli.eval_ import COMPARISONS, DataFile
 from composer.cli.terminal import err, out
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _target(ctx: click.Context, param: click.Parameter, value: str | None) -> Ta
 )
 @click.option(
     "--how",
-    type=click.Choice(HOW),
+    type=click.Choice(COMPARISONS),
     default="auto",
     help="How to compare answers with references, if the choices are asked.",
 )
@@ -93,7 +93,7 @@ def command(
     from composer.fit.settings import FitSettings
 
     loaded = reading.read(recipe, seed=seed).within(timeout)
-    lesson = FitSettings(
+    settings = FitSettings(
         loaded,
         data or _own_data(loaded),
         seed,
@@ -104,8 +104,8 @@ def command(
         cache=not no_cache,
         tell=err,
     )
-    done = fit(lesson, lambda each: lesson.tell(f"fitting `{each.part.name}`"))
-    out(to_json(done.as_dict()) if as_json else "\n".join(_lines(done)), as_json=as_json)
+    outcome = fit(settings, lambda trained: settings.tell(f"fitting `{trained.part.name}`"))
+    out(to_json(outcome.as_dict()) if as_json else "\n".join(_lines(outcome)), as_json=as_json)
 
 
 def _own_data(recipe: Recipe) -> Path:
@@ -113,34 +113,38 @@ def _own_data(recipe: Recipe) -> Path:
     from composer.compiler.fits import find_learners
 
     answer = recipe.compiled.answer
-    parts = [each.part for each in find_learners(answer)] if answer is not None else []
-    found = {path for part in parts if (path := getattr(part, "data", None))}
-    if len(found) != 1:
+    parts = [trained.part for trained in find_learners(answer)] if answer is not None else []
+    files = {path for part in parts if (path := getattr(part, "data", None))}
+    if len(files) != 1:
         raise click.UsageError("there are no rows to fit on: give --data FILE")
-    return Path(found.pop())
+    return Path(files.pop())
 
 
-def _lines(done: FitOutcome) -> list[str]:
+def _lines(outcome: FitOutcome) -> list[str]:
     from composer.compiler.fits import arrays_path
     from composer.fit.gains import verdict
 
     lines = []
-    for entry in done.manifest.entries:
-        about = ", ".join(entry.names)
-        lines.append(f"`{entry.part['name']}` fitted on {entry.rows} rows with the choices {about}")
+    for entry in outcome.manifest.entries:
+        names = ", ".join(entry.names)
+        lines.append(f"`{entry.part['name']}` fitted on {entry.rows} rows with the choices {names}")
         lines += [f"  {line}" for line in _report(entry.report)]
         if entry.calibrated is not None:
-            found = entry.calibrated
-            name = (found.policy or {"name": "one"})["name"]
-            lines.append(f"  {name}({found.option} = {found.value:.6g}) for {found.target}")
+            calibration = entry.calibrated
+            name = (calibration.policy or {"name": "one"})["name"]
+            lines.append(
+                f"  {name}({calibration.option} = {calibration.value:.6g}) for {calibration.target}"
+            )
             lines.append(f"  reached on held-out rows: {_interval(entry.report['reached'])}")
-            known = entry.report.get("at_target", {})
+            at_target = entry.report.get("at_target", {})
             lines += [
-                f"  {said}: {_interval(known[key])}" for key, said in THERE.items() if key in known
+                f"  {words}: {_interval(at_target[key])}"
+                for key, words in AT_TARGET.items()
+                if key in at_target
             ]
-            lines += [f"  {said}" for said in verdict(entry.report)]
-    lines += [f"note: {note}" for note in done.notes]
-    return [*lines, f"wrote {done.path} and {arrays_path(done.path).name}"]
+            lines += [f"  {words}" for words in verdict(entry.report)]
+    lines += [f"note: {note}" for note in outcome.notes]
+    return [*lines, f"wrote {outcome.path} and {arrays_path(outcome.path).name}"]
 
 
 SCHEMES = {
@@ -157,7 +161,7 @@ WORDS = {
     "over_length": "gain in APGR over prompt length",
 }
 
-THERE = {
+AT_TARGET = {
     "quality": "quality at this setting",
     "over_single": "gain over the best single choice",
     "over_length": "gain over prompt length with the same shares",
@@ -171,13 +175,13 @@ def _report(report: dict[str, Any]) -> list[str]:
     lines = [f"best single choice: {single['name']}, {single['quality']:.3f}"]
     for scheme, title in SCHEMES.items():
         if scheme in report:
-            found = report[scheme]
+            figures = report[scheme]
             lines.append(f"{title}:")
-            known = [(words, found[key]) for key, words in WORDS.items() if key in found]
-            lines += [f"  {words}: {_interval(value)}" for words, value in known]
+            listed = [(words, figures[key]) for key, words in WORDS.items() if key in figures]
+            lines += [f"  {words}: {_interval(value)}" for words, value in listed]
     return lines
 
 
-def _interval(found: list[float]) -> str:
-    mean, low, high = found
+def _interval(figures: list[float]) -> str:
+    mean, low, high = figures
     return f"{mean:.4g} [{low:.4g}, {high:.4g}]"

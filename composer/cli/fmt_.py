@@ -34,7 +34,9 @@ class FormattedFile(NamedTuple):
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file would change.")
 @click.option("--diff", is_flag=True, help="Write nothing; print the changes.")
 @click.option("--to", type=click.Choice(["ens", "yaml"]), help="Print in this notation.")
-@click.option("--from", "own", type=click.Choice(["ens", "yaml"]), help="The notation of stdin.")
+@click.option(
+    "--from", "notation", type=click.Choice(["ens", "yaml"]), help="The notation of stdin."
+)
 @click.option(
     "--write",
     is_flag=True,
@@ -43,7 +45,7 @@ class FormattedFile(NamedTuple):
 @json_option
 def command(
     files: tuple[Path, ...],
-    own: str | None,
+    notation: str | None,
     to: str | None,
     *,
     check: bool,
@@ -64,46 +66,46 @@ def command(
         raise click.UsageError("--to cannot be used with --check or --json")
     if write and not to:
         raise click.UsageError("--write needs --to; without --to, files are formatted in place")
-    made, found = _all(files, own, to)
-    show_diagnostics(found)
-    changed = [done for done in made if done.changes]
+    files_formatted, diagnostics = _format_all(files, notation, to)
+    show_diagnostics(diagnostics)
+    changed = [formatted for formatted in files_formatted if formatted.changes]
     if as_json:
-        out(_as_json(made, found), as_json=True)
+        out(_as_json(files_formatted, diagnostics), as_json=True)
     elif diff:
-        for done in changed:
-            out(_diff(done), end="")
+        for formatted in changed:
+            out(_diff(formatted), end="")
     if to and not diff:
-        found += _converted(made, to, write=write)
+        diagnostics += _converted(files_formatted, to, write=write)
     elif not (check or diff):
-        _in_place(made)
+        _in_place(files_formatted)
     if check and not as_json:
-        for done in changed:
-            err(f"{done.path}: would change")
-    return EXIT_MISTAKES if found or (check and changed) else 0
+        for formatted in changed:
+            err(f"{formatted.path}: would change")
+    return EXIT_MISTAKES if diagnostics or (check and changed) else 0
 
 
-def _all(
-    files: tuple[Path, ...], own: str | None, to: str | None
+def _format_all(
+    files: tuple[Path, ...], notation: str | None, to: str | None
 ) -> tuple[list[FormattedFile], list[Diagnostic]]:
     """Format every file that can be read; say what is wrong with the others."""
-    made: list[FormattedFile] = []
-    found: list[Diagnostic] = []
+    files_formatted: list[FormattedFile] = []
+    diagnostics: list[Diagnostic] = []
     for path in files:
         try:
-            source = _source(path, own)
-            made.append(FormattedFile(path, source.text, _text(source, to)))
+            source = _source(path, notation)
+            files_formatted.append(FormattedFile(path, source.text, _text(source, to)))
         except Mistakes as mistakes:
-            found += mistakes.diagnostics
-    return made, found
+            diagnostics += mistakes.diagnostics
+    return files_formatted, diagnostics
 
 
-def _source(path: Path, own: str | None) -> Source:
+def _source(path: Path, notation: str | None) -> Source:
     from composer.syntax import read
 
     if path != STDIN:
         return read(path)
     text = sys.stdin.read().replace("\r\n", "\n").replace("\r", "\n")
-    return Source(f"stdin.{own or 'ens'}", text)
+    return Source(f"stdin.{notation or 'ens'}", text)
 
 
 def _text(source: Source, to: str | None) -> str:
@@ -123,32 +125,32 @@ def _text(source: Source, to: str | None) -> str:
     return text
 
 
-def _in_place(made: list[FormattedFile]) -> None:
-    for done in made:
-        if done.path == STDIN:
-            out(done.after, end="")
-        elif done.changes:
-            _write(done.path, done.after)
-            err(f"{done.path}: formatted")
+def _in_place(files: list[FormattedFile]) -> None:
+    for file in files:
+        if file.path == STDIN:
+            out(file.after, end="")
+        elif file.changes:
+            _write(file.path, file.after)
+            err(f"{file.path}: formatted")
 
 
-def _converted(made: list[FormattedFile], to: str, *, write: bool) -> list[Diagnostic]:
+def _converted(files: list[FormattedFile], to: str, *, write: bool) -> list[Diagnostic]:
     """Print the recipes in another notation, or write each beside its file."""
-    found: list[Diagnostic] = []
-    for done in made:
-        path = done.path.with_suffix(f".{to}")
-        if not write or done.path == STDIN:
-            out(done.after, end="")
-        elif path.exists() and path.read_text(encoding="utf-8") != done.after:
+    diagnostics: list[Diagnostic] = []
+    for file in files:
+        path = file.path.with_suffix(f".{to}")
+        if not write or file.path == STDIN:
+            out(file.after, end="")
+        elif path.exists() and path.read_text(encoding="utf-8") != file.after:
             message = f"the file `{path}` exists already and is different"
-            found.append(
+            diagnostics.append(
                 Diagnostic("E503", message, help="delete it, or leave out --write to print")
             )
         else:
-            _write(path, done.after)
+            _write(path, file.after)
             err(f"{path}: written")
-    show_diagnostics(found)
-    return found
+    show_diagnostics(diagnostics)
+    return diagnostics
 
 
 def _write(path: Path, text: str) -> None:
@@ -159,12 +161,18 @@ def _write(path: Path, text: str) -> None:
         raise Mistakes([Diagnostic("E503", message)]) from None
 
 
-def _diff(done: FormattedFile) -> str:
-    before, after = (text.splitlines(keepends=True) for text in (done.before, done.after))
-    rows = unified_diff(before, after, str(done.path), f"{done.path} (formatted)")
+def _diff(file: FormattedFile) -> str:
+    before, after = (text.splitlines(keepends=True) for text in (file.before, file.after))
+    rows = unified_diff(before, after, str(file.path), f"{file.path} (formatted)")
     return "".join(row if row.endswith("\n") else f"{row}\n" for row in rows)
 
 
-def _as_json(made: list[FormattedFile], found: list[Diagnostic]) -> str:
-    rows = [{"path": str(done.path), "changes": done.changes} for done in made]
-    return as_json({"version": 1, "files": rows, "diagnostics": [each.as_dict() for each in found]})
+def _as_json(files: list[FormattedFile], diagnostics: list[Diagnostic]) -> str:
+    rows = [{"path": str(file.path), "changes": file.changes} for file in files]
+    return as_json(
+        {
+            "version": 1,
+            "files": rows,
+            "diagnostics": [diagnostic.as_dict() for diagnostic in diagnostics],
+        }
+    )

@@ -40,13 +40,13 @@ class HealthProblem:
 class Health:
     """All that was found, as `--json` prints it, and the problems among it."""
 
-    found: dict[str, object] = field(default_factory=dict)
+    sections: dict[str, object] = field(default_factory=dict)
     problems: list[HealthProblem] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, object]:
         """Return the object that `--json` prints."""
-        problems = [{"what": each.what, "remedy": each.remedy} for each in self.problems]
-        return {"version": VERSION, **self.found, "problems": problems}
+        problems = [{"what": problem.what, "remedy": problem.remedy} for problem in self.problems]
+        return {"version": VERSION, **self.sections, "problems": problems}
 
 
 def examine() -> Health:
@@ -62,9 +62,9 @@ def examine() -> Health:
     }
     for name, look in looks.items():
         try:
-            health.found[name] = look(health)
+            health.sections[name] = look(health)
         except Exception as error:  # noqa: BLE001 - a doctor tells of whatever is broken
-            health.found[name] = None
+            health.sections[name] = None
             text = f"{name} cannot be checked: {type(error).__name__}: {error}"
             health.problems.append(HealthProblem(text, REINSTALL))
     return health
@@ -75,15 +75,18 @@ REINSTALL = f"install the package again: pip install --force-reinstall {PACKAGE}
 
 def versions(health: Health) -> dict[str, str | None]:
     """Return the versions of Python and of what the package needs."""
-    found: dict[str, str | None] = {PACKAGE: _version(PACKAGE), "python": platform.python_version()}
+    versions_by_name: dict[str, str | None] = {
+        PACKAGE: _version(PACKAGE),
+        "python": platform.python_version(),
+    }
     for name, fits in _needed():
-        found[name] = version = _version(name)
+        versions_by_name[name] = version = _version(name)
         if version is None:
             health.problems.append(HealthProblem(f"{name} is not installed", f"pip install {name}"))
         elif not fits(version):
             text = f"{name} {version} is not a supported version"
             health.problems.append(HealthProblem(text, f"pip install --upgrade {PACKAGE}"))
-    return found
+    return versions_by_name
 
 
 def _needed() -> Iterator[tuple[str, Callable[[str], bool]]]:
@@ -108,19 +111,22 @@ def devices(health: Health) -> list[dict[str, JSON]]:
     from composer.compiler.plan import devices as planned
 
     free, total = memory()
-    found: list[dict[str, JSON]] = [{"name": "cpu", "kind": _cpu(), "free": free, "total": total}]
-    for at in range(torch.cuda.device_count()):
-        left, whole = torch.cuda.mem_get_info(at)
-        kind = torch.cuda.get_device_name(at)
-        found.append({"name": f"cuda:{at}", "kind": kind, "free": left, "total": whole})
-    seen = {device.name for device in planned()} - {each["name"] for each in found}
-    if seen:
-        text = (
-            f"the driver has {', '.join(sorted(seen))}, but torch {torch.__version__} cannot use it"
+    device_list: list[dict[str, JSON]] = [
+        {"name": "cpu", "kind": _cpu(), "free": free, "total": total}
+    ]
+    for index in range(torch.cuda.device_count()):
+        free_now, total_now = torch.cuda.mem_get_info(index)
+        kind = torch.cuda.get_device_name(index)
+        device_list.append(
+            {"name": f"cuda:{index}", "kind": kind, "free": free_now, "total": total_now}
         )
+    missing = {device.name for device in planned()} - {device["name"] for device in device_list}
+    if missing:
+        names = ", ".join(sorted(missing))
+        text = f"the driver has {names}, but torch {torch.__version__} cannot use it"
         remedy = "install a torch build for this driver: https://pytorch.org/get-started"
         health.problems.append(HealthProblem(text, remedy))
-    return found
+    return device_list
 
 
 def memory() -> tuple[int | None, int | None]:
@@ -164,13 +170,13 @@ def zoo(health: Health) -> dict[str, object]:
     began = time.perf_counter()
     try:
         result = Recipe.load(f'model A = zoo("{PROBE}")\nA\n')(QUESTION)
-        answer, said = result.answer, result.error
+        answer, reason = result.answer, result.error
     except Exception as error:  # noqa: BLE001 - whatever it is, the zoo does not answer
-        answer, said = None, str(error)
+        answer, reason = None, str(error)
     if not (answer or "").strip():
-        health.problems.append(HealthProblem(f"the zoo models do not work: {said}", REINSTALL))
-    took = round(time.perf_counter() - began, 2)
-    return {"models": names, "asked": PROBE, "answer": answer, "seconds": took}
+        health.problems.append(HealthProblem(f"the zoo models do not work: {reason}", REINSTALL))
+    seconds = round(time.perf_counter() - began, 2)
+    return {"models": names, "asked": PROBE, "answer": answer, "seconds": seconds}
 
 
 def caches(health: Health) -> list[dict[str, JSON]]:
@@ -180,7 +186,7 @@ def caches(health: Health) -> list[dict[str, JSON]]:
     try:
         ours = cache_folder()
     except OSError as error:
-        health.problems.append(HealthProblem(f"there is no cache folder: {error}", OWN))
+        health.problems.append(HealthProblem(f"there is no cache folder: {error}", FOLDER_REMEDY))
         return []
     home = os.environ.get("HF_HOME")
     places: list[tuple[str, Path, str | None]] = [
@@ -191,7 +197,7 @@ def caches(health: Health) -> list[dict[str, JSON]]:
     ]
     for _, path, _ in places:
         if not _can_be_made(path):
-            health.problems.append(HealthProblem(f"cannot write to {path}", OWN))
+            health.problems.append(HealthProblem(f"cannot write to {path}", FOLDER_REMEDY))
     return [
         {
             "name": name,
@@ -203,14 +209,16 @@ def caches(health: Health) -> list[dict[str, JSON]]:
     ]
 
 
-OWN = "check its permissions and free space, or set XDG_CACHE_HOME or HF_HOME to another folder"
+FOLDER_REMEDY = (
+    "check its permissions and free space, or set XDG_CACHE_HOME or HF_HOME to another folder"
+)
 
 
 def _can_be_made(path: Path) -> bool:
     """Say whether a file or folder can be written, or made where it is not there yet."""
-    for each in (path, *path.parents):
-        if os.path.lexists(each):
-            return (each == path or each.is_dir()) and os.access(each, os.W_OK)
+    for parent in (path, *path.parents):
+        if os.path.lexists(parent):
+            return (parent == path or parent.is_dir()) and os.access(parent, os.W_OK)
     return False
 
 

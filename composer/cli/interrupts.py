@@ -32,17 +32,17 @@ GRACE = 0.5
 def ending_signals() -> list[signal.Signals]:
     """Return the signals that end a command: none beside the main thread, nor what is ignored."""
     is_main = threading.current_thread() is threading.main_thread()
-    both = (signal.SIGINT, signal.SIGTERM) if is_main and os.name == "posix" else ()
-    return [each for each in both if signal.getsignal(each) != signal.SIG_IGN]
+    signals = (signal.SIGINT, signal.SIGTERM) if is_main and os.name == "posix" else ()
+    return [number for number in signals if signal.getsignal(number) != signal.SIG_IGN]
 
 
 class Interrupts:
-    """Watches for signals while a command runs; `seen` says that one has come."""
+    """Watches for signals while a command runs; `interrupted` says that one has come."""
 
     def __init__(self) -> None:
-        self.seen = False
-        self._told = threading.Lock()
-        self._before: dict[signal.Signals, signal._HANDLER] = {}
+        self.interrupted = False
+        self._tell_once = threading.Lock()
+        self._handlers: dict[signal.Signals, signal._HANDLER] = {}
 
     def __enter__(self) -> Self:
         """Begin to watch, unless this is no main thread, or signals are ignored from outside."""
@@ -52,7 +52,7 @@ class Interrupts:
         self._reads, self._writes = os.pipe()
         os.set_blocking(self._writes, False)
         self._wakes = signal.set_wakeup_fd(self._writes, warn_on_full_buffer=False)
-        self._before = {each: signal.signal(each, self._interrupt) for each in signals}
+        self._handlers = {number: signal.signal(number, self._interrupt) for number in signals}
         threading.Thread(target=self._watch, name="interrupts", daemon=True).start()
         return self
 
@@ -63,16 +63,16 @@ class Interrupts:
         trace: TracebackType | None,
     ) -> None:
         """Stop watching; after a signal the process still has its grace, and no more."""
-        if self.seen or not self._before:
+        if self.interrupted or not self._handlers:
             return
-        for each, handler in self._before.items():
-            signal.signal(each, handler)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
         signal.set_wakeup_fd(self._wakes)
         os.close(self._writes)
 
     def tell(self) -> None:
         """Say once that the command was interrupted."""
-        if self._told.acquire(blocking=False):
+        if self._tell_once.acquire(blocking=False):
             from composer.cli.terminal import err
 
             err("interrupted")
@@ -80,16 +80,16 @@ class Interrupts:
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         """Raise KeyboardInterrupt at the first signal; others change nothing."""
         del number, frame
-        if not self.seen:
-            self.seen = True
+        if not self.interrupted:
+            self.interrupted = True
             # What ends on the way, in a thread or in a finalizer, is no news.
             sys.unraisablehook = threading.excepthook = _quiet
             raise KeyboardInterrupt
 
     def _watch(self) -> None:
         """End the process a while after a signal."""
-        while came := os.read(self._reads, 1):
-            if came[0] in self._before:
+        while received := os.read(self._reads, 1):
+            if received[0] in self._handlers:
                 time.sleep(GRACE)
                 self.tell()
                 os._exit(EXIT_INTERRUPTED)

@@ -20,16 +20,16 @@ def command(kind: str | None, file: Path | None) -> None:
 
     FILE is KIND.ens in this folder if it is not given. Nothing is overwritten.
     """
-    known = kinds()
+    starters = kinds()
     if kind is None:
-        out("\n".join(_listed(known)))
+        out("\n".join(_listed(starters)))
         return
-    if kind not in known:
+    if kind not in starters:
         from composer.diagnostics import did_you_mean
 
-        raise click.UsageError(f"unknown kind `{kind}`: {did_you_mean(kind, known)}")
+        raise click.UsageError(f"unknown kind `{kind}`: {did_you_mean(kind, starters)}")
     target = _target(kind, file)
-    _write(target, _filled(known[kind], target))
+    _write(target, _filled(starters[kind], target))
     err(f"wrote {target}; try: compose run {_quoted(target)}")
 
 
@@ -45,9 +45,9 @@ ORDER = ("vote", "route", "cascade", "token", "span", "mixture")
 """The kinds, simplest first."""
 
 
-def _listed(known: dict[str, str]) -> list[str]:
-    width = max(map(len, known))
-    return [f"{kind:<{width}}  {text.splitlines()[0][2:]}" for kind, text in known.items()]
+def _listed(starters: dict[str, str]) -> list[str]:
+    width = max(map(len, starters))
+    return [f"{kind:<{width}}  {text.splitlines()[0][2:]}" for kind, text in starters.items()]
 
 
 def _target(kind: str, file: Path | None) -> Path:

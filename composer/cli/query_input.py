@@ -36,86 +36,90 @@ UnusedFields = Callable[[tuple[str, ...]], None]
 class QueryInput:
     """The queries of a run. A file is read twice: once to find what is wrong, once to answer it."""
 
-    again: Callable[[UnusedFields], Iterable[Query]]
+    read: Callable[[UnusedFields], Iterable[Query]]
     limit: int | None = None
     file: Path | None = None
-    _left: Counter[str] = field(default_factory=Counter)
+    _unused: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def of(
-        cls, recipe: Recipe, given: tuple[str, ...], input_: Path | None, limit: int | None
+        cls, recipe: Recipe, arguments: tuple[str, ...], input_: Path | None, limit: int | None
     ) -> QueryInput:
         """Take the arguments, else the file, else what is piped in, else the example."""
-        if not given and input_ is not None and input_.is_file():
-            return cls(partial(_of_file, input_), limit, input_)
-        made = cls(lambda _left: kept, limit, None if given else input_)
-        kept = list(_once(recipe, given, input_, made.see))
-        return made
+        if not arguments and input_ is not None and input_.is_file():
+            return cls(partial(_queries_of_file, input_), limit, input_)
+        queries = cls(lambda _unused: query_list, limit, None if arguments else input_)
+        query_list = list(_queries_given(recipe, arguments, input_, queries.count_unused))
+        return queries
 
     def queries(self) -> Iterator[Query]:
         """Yield the queries."""
-        return islice(iter(self.again(lambda _: None)), self.limit)
+        return islice(iter(self.read(lambda _: None)), self.limit)
 
     def count(self, rows: OutputFile | None) -> int:
         """Count the queries that have no answer yet.
 
         Raises Failure where one is no query, and where a file that was named holds none.
         """
-        found = islice(iter(self.again(self.see)), self.limit)
-        first = list(islice(found, 1))
+        queries = islice(iter(self.read(self.count_unused)), self.limit)
+        first = list(islice(queries, 1))
         if not first and self.file is not None:
             from composer.run import Failure
 
             raise Failure("E504", f"`{self.file}` has no rows", _ROW)
-        every = chain(first, found)
-        return sum(1 for _ in (every if rows is None else rows.unanswered(every)))
+        all_queries = chain(first, queries)
+        return sum(1 for _ in (all_queries if rows is None else rows.unanswered(all_queries)))
 
-    def see(self, left: tuple[str, ...]) -> None:
+    def count_unused(self, fields: tuple[str, ...]) -> None:
         """Count what a row holds that is not asked."""
-        self._left.update(dict.fromkeys(left, 1))
+        self._unused.update(dict.fromkeys(fields, 1))
 
-    def left_out(self) -> Iterator[Diagnostic]:
+    def warnings(self) -> Iterator[Diagnostic]:
         """Yield a warning (W508) that names what is not asked, and of how many rows."""
-        if self._left:
-            told = ", ".join(f"{what} ({count})" for what, count in sorted(self._left.items()))
-            text = f"these parts of the rows are ignored: {told}"
+        if self._unused:
+            counts = ", ".join(
+                f"{field_name} ({count})" for field_name, count in sorted(self._unused.items())
+            )
+            text = f"these parts of the rows are ignored: {counts}"
             help_ = "a recipe reads only text; set options in the recipe or with `--set`"
             yield Diagnostic("W508", text, help=help_)
 
 
-def _of_file(path: Path, left: UnusedFields) -> Iterator[Query]:
+def _queries_of_file(path: Path, on_unused: UnusedFields) -> Iterator[Query]:
     from composer.data import read
 
-    return _of_lines(partial(read, path), str(path), left)
+    return _queries_of_lines(partial(read, path), str(path), on_unused)
 
 
-def _of_lines(read: Callable[[], Iterator[Line]], name: str, left: UnusedFields) -> Iterator[Query]:
+def _queries_of_lines(
+    read: Callable[[], Iterator[Line]], name: str, on_unused: UnusedFields
+) -> Iterator[Query]:
     from composer.data import Unreadable
     from composer.run import Failure
     from composer.run.queries import queries_of
 
     try:
-        return queries_of(read(), name, left)
-    except Unreadable as bad:
-        raise Failure(bad.code, bad.message, bad.help) from None
+        return queries_of(read(), name, on_unused)
+    except Unreadable as error:
+        raise Failure(error.code, error.message, error.help) from None
 
 
-def _once(
+def _queries_given(
     recipe: Recipe,
-    given: tuple[str, ...],
+    arguments: tuple[str, ...],
     input_: Path | None,
-    left: UnusedFields,
+    on_unused: UnusedFields,
 ) -> Iterable[Query]:
     from composer.run.queries import as_query, number_repeats
     from composer.values import Query
 
-    if given:
+    if arguments:
         return number_repeats(
-            as_query(utf8(text), default_id=str(at)) for at, text in enumerate(given, 1)
+            as_query(utf8(text), default_id=str(at)) for at, text in enumerate(arguments, 1)
         )
     if input_ is not None:
-        return _of_file(input_, left)
-    piped = list(_piped(left)) if _is_piped() else []
+        return _queries_of_file(input_, on_unused)
+    piped = list(_queries_piped(on_unused)) if _is_piped() else []
     if piped:
         return piped
     if recipe.example is None:
@@ -126,11 +130,11 @@ def _once(
     return [Query.of(recipe.example, id="example")]
 
 
-def _piped(left: UnusedFields) -> Iterator[Query]:
+def _queries_piped(on_unused: UnusedFields) -> Iterator[Query]:
     from composer.data import read_stream
 
     stdin = os.fdopen(sys.stdin.fileno(), "rb", closefd=False)
-    return _of_lines(partial(read_stream, stdin, "stdin"), "stdin", left)
+    return _queries_of_lines(partial(read_stream, stdin, "stdin"), "stdin", on_unused)
 
 
 def _is_piped() -> bool:

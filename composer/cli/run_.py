@@ -112,13 +112,13 @@ def command(
         show = stack.enter_context(TraceOutput(trace))
         rows = _rows(stack, output, loaded)
         count = asked.count(rows)
-        show_diagnostics(asked.left_out())
+        show_diagnostics(asked.warnings())
         if rows is not None:
             before = f"{len(rows.done)} already answered, " if rows.done else ""
             err(f"{before}{count} to go")
         if not count:
             return 0
-        waiting = asked.queries() if rows is None else rows.left(asked.queries())
+        waiting = asked.queries() if rows is None else rows.pending(asked.queries())
         ready = loaded.ready(
             cache=not no_cache,
             budget=budget,
@@ -129,11 +129,11 @@ def command(
         ensemble = stack.enter_context(ready)
         strangers, partial = OutOfDistributionCount(), PartialAnswerCount()
         if stream and rows is None and not as_json:
-            results = partial.over(strangers.over(_streamed(ensemble, waiting)))
+            results = partial.counting(strangers.counting(_streamed(ensemble, waiting)))
             status = _report(results, None, show, printed=True)
         else:
             results = ensemble.as_they_come(waiting) if rows else ensemble.map(waiting)
-            counted = partial.over(strangers.over(_bar(results, count)))
+            counted = partial.counting(strangers.counting(_bar(results, count)))
             status = _report(counted, rows, show, as_json=as_json)
         show_diagnostics(filter(None, (strangers.warning(), partial.warning())))
         if ensemble.budget is not None:

@@ -80,8 +80,8 @@ def utf8(argument: str) -> str:
         return argument
 
 
-def _escaped(found: re.Match[str]) -> str:
-    return f"\\u{ord(found.group()):04x}"
+def _escaped(match: re.Match[str]) -> str:
+    return f"\\u{ord(match.group()):04x}"
 
 
 def is_terminal(stream: TextIO | None) -> bool:

@@ -45,16 +45,16 @@ def _tree(trace: Mapping[str, Any], *, full: bool) -> Tree:
     steps = shown_steps(trace)
     total = max((step["start"] + step["seconds"] for step in trace["steps"]), default=0.0)
     tree = Tree(_headline(trace, steps, total, full=full), guide_style="bright_black")
-    named = max((len(step["step"]) for step in steps), default=0)
-    ops = max((len(step["op"]) for step in steps), default=0)
+    id_width = max((len(step["step"]) for step in steps), default=0)
+    op_width = max((len(step["op"]) for step in steps), default=0)
     for step in steps:
         label = Text.assemble(
-            (f"{visible(step['step']):<{named}} ", "bright_black"),
-            (f"{visible(step['op']):<{ops}}  ", "bold red" if step["error"] else "bold"),
+            (f"{visible(step['step']):<{id_width}} ", "bright_black"),
+            (f"{visible(step['op']):<{op_width}}  ", "bold red" if step["error"] else "bold"),
             (bar(step["start"], step["seconds"], total), "cyan"),
             (f"  {step['seconds']:.3f} s", "bright_black"),
         )
-        _hang(tree.add(label), _said(step, trace["query"], full=full))
+        _add_lines(tree.add(label), _step_lines(step, trace["query"], full=full))
     return tree
 
 
@@ -62,41 +62,45 @@ def _headline(
     trace: Mapping[str, Any], steps: list[dict[str, Any]], total: float, *, full: bool
 ) -> Text:
     """Name the query, its answer, and what it took."""
-    asked = sum(len(step["asked"]) for step in steps)
-    tokens = sum(each["tokens"] for step in steps for each in step["asked"])
-    last = max(steps, key=lambda step: step["start"] + step["seconds"], default=None)
-    failed = last is not None and last["error"]
-    answer = f"failed: {failed}" if failed else " ".join(str(last["gave"] if last else "").split())
-    most = None if full else PROMPT
+    calls = sum(len(step["asked"]) for step in steps)
+    tokens = sum(call["tokens"] for step in steps for call in step["asked"])
+    last_step = max(steps, key=lambda step: step["start"] + step["seconds"], default=None)
+    failed = last_step is not None and last_step["error"]
+    answer = (
+        f"failed: {failed}"
+        if failed
+        else " ".join(str(last_step["gave"] if last_step else "").split())
+    )
+    limit = None if full else PROMPT
     return Text.assemble(
         (f"{visible(str(trace['id']))}  ", "bold"),
-        visible(clipped(str(trace["query"]), most)),
+        visible(clipped(str(trace["query"]), limit)),
         ("  \N{RIGHTWARDS ARROW}  ", "bright_black"),
-        (visible(clipped(answer, most)), "bold red" if failed else "bold green"),
+        (visible(clipped(answer, limit)), "bold red" if failed else "bold green"),
         (
-            f"   {total:.3f} s, {_count(asked, 'question')}, {_count(tokens, 'token')}",
+            f"   {total:.3f} s, {_count(calls, 'question')}, {_count(tokens, 'token')}",
             "bright_black",
         ),
     )
 
 
-def _hang(branch: Tree, said: Iterable[tuple[int, str]]) -> None:
+def _add_lines(branch: Tree, lines: Iterable[tuple[int, str]]) -> None:
     """Hang what is said of a step under it."""
-    under = branch
-    for depth, line in said:
+    parent = branch
+    for depth, line in lines:
         text = Text(visible(line), style="red" if line.startswith("failed:") else "")
         if depth:
-            under.add(text)
+            parent.add(text)
         else:
-            under = branch.add(text)
+            parent = branch.add(text)
 
 
-def _said(step: Mapping[str, Any], query: str, *, full: bool) -> Iterator[tuple[int, str]]:
+def _step_lines(step: Mapping[str, Any], query: str, *, full: bool) -> Iterator[tuple[int, str]]:
     """Tell a step as everywhere; what it gave comes last, where nobody has said it yet."""
     yield from step_lines(step, prompts=None if full else PROMPT, query=None if full else query)
-    gave = step["gave"]
-    if gave is not None and gave not in [asked["text"] for asked in step["asked"]]:
-        yield 0, f"gave {clipped(gave, None if full else ANSWER)!r}"
+    output = step["gave"]
+    if output is not None and output not in [call["text"] for call in step["asked"]]:
+        yield 0, f"gave {clipped(output, None if full else ANSWER)!r}"
 
 
 def bar(start: float, seconds: float, total: float) -> str:

@@ -47,16 +47,16 @@ def measure(tell: Callable[[str], None] = lambda _: None) -> Timings:
     """Time every device; `tell` is called with the name of each before it begins."""
     from composer.engine.pool import devices
 
-    found = {}
+    timings = {}
     for device in devices():
         tell(device)
-        found[device] = _on(device)
+        timings[device] = _on(device)
     return {
         "version": VERSION,
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "models": list(MODELS),
-        "devices": found,
+        "devices": timings,
     }
 
 
@@ -93,10 +93,10 @@ def _runner(name: str, device: str) -> Runner:
 def _decode(runner: Runner, batch: int) -> float:
     """Time a step in which each of some rows reads one token."""
     rows = _rows(runner, batch)
-    took = _median(lambda: _step(runner, rows), str(runner.model.device))
+    seconds = _median(lambda: _step(runner, rows), str(runner.model.device))
     for row in rows:
         runner.rows.free(row)
-    return took
+    return seconds
 
 
 def _shared(first: Runner, second: Runner) -> float:
@@ -104,8 +104,10 @@ def _shared(first: Runner, second: Runner) -> float:
     rows = [_rows(runner, 1) for runner in (first, second)]
 
     def step() -> None:
-        said = [_step(runner, each) for runner, each in zip((first, second), rows, strict=True)]
-        torch.stack([logits.softmax(-1) for logits in said]).mean(0).argmax(-1).tolist()
+        logits_list = [
+            _step(runner, row_list) for runner, row_list in zip((first, second), rows, strict=True)
+        ]
+        torch.stack([logits.softmax(-1) for logits in logits_list]).mean(0).argmax(-1).tolist()
 
     return _median(step, str(first.model.device))
 

@@ -29,8 +29,8 @@ def command(file: Path, ids: tuple[str, ...], *, full: bool, as_json: bool) -> N
     traces = list(read_traces(file))
     chosen = _chosen(traces, ids, file)
     if as_json:
-        for each in chosen:
-            out(json.dumps(each, ensure_ascii=False), as_json=True)
+        for trace in chosen:
+            out(json.dumps(trace, ensure_ascii=False), as_json=True)
         return
     from composer.cli.timeline import show
 
@@ -48,9 +48,9 @@ def read_traces(file: Path) -> Iterator[dict[str, Any]]:
     lines = text.removesuffix("\n").split("\n")
     torn = bool(text) and not text.endswith("\n")
     for number, line in enumerate(lines, 1):
-        found = _trace(line)
-        if found is not None:
-            yield found
+        trace = _trace(line)
+        if trace is not None:
+            yield trace
         elif torn and number == len(lines):
             err(f"{file}: the last line is incomplete and is ignored")
         elif line.strip():
@@ -61,14 +61,14 @@ def read_traces(file: Path) -> Iterator[dict[str, Any]]:
 def _trace(line: str) -> dict[str, Any] | None:
     """Return a line's trace, if it is one with all that is needed to show it."""
     try:
-        found = json.loads(line)
+        trace = json.loads(line)
     except ValueError:
         return None
-    if not isinstance(found, dict) or found.get("version") != VERSION:
+    if not isinstance(trace, dict) or trace.get("version") != VERSION:
         return None
-    steps = found.get("steps")
-    whole = all(name in found for name in NEEDED) and isinstance(steps, list)
-    return found if whole and all(map(_is_step, steps or ())) else None
+    steps = trace.get("steps")
+    is_complete = all(name in trace for name in NEEDED) and isinstance(steps, list)
+    return trace if is_complete and all(map(_is_step, steps or ())) else None
 
 
 def _is_step(step: object) -> bool:
@@ -79,23 +79,23 @@ def _is_step(step: object) -> bool:
         all(isinstance(step.get(name), kind) for name, kind in kinds.items())
         and all(isinstance(step.get(name), int | float) for name in ("start", "seconds"))
         and {"gave", "error"} <= step.keys()
-        and all(map(_is_asked, step["asked"]))
+        and all(map(_is_call, step["asked"]))
     )
 
 
-def _is_asked(asked: object) -> bool:
-    if not isinstance(asked, dict):
+def _is_call(call: object) -> bool:
+    if not isinstance(call, dict):
         return False
     kinds = {"model": str, "what": str, "prompt": list, "text": str, "tokens": int, "spans": list}
-    return all(isinstance(asked.get(name), kind) for name, kind in kinds.items())
+    return all(isinstance(call.get(name), kind) for name, kind in kinds.items())
 
 
 def _chosen(traces: list[dict[str, Any]], ids: tuple[str, ...], file: Path) -> list[dict[str, Any]]:
     """Return the traces with these ids, or all of them."""
-    known = {str(each["id"]) for each in traces}
+    known_ids = {str(each["id"]) for each in traces}
     for each in ids:
-        if each not in known:
+        if each not in known_ids:
             from composer.diagnostics import did_you_mean
 
-            raise click.UsageError(f"{file} has no query {each!r}; {did_you_mean(each, known)}")
+            raise click.UsageError(f"{file} has no query {each!r}; {did_you_mean(each, known_ids)}")
     return [each for each in traces if not ids or str(each["id"]) in ids]

@@ -37,10 +37,10 @@ VERBS = {
     "schema": "Print the JSON schema of YAML recipes, or a grammar for syntax colours.",
 }
 
-SELDOM = (20_000, 20, 20)
+COLLECT_SELDOM = (20_000, 20, 20)
 """How many new objects there are between searches for garbage; a row makes hundreds, none kept."""
 
-LASTING = ("run", "fit", "eval", "lsp")
+LONG_RUNNING = ("run", "fit", "eval", "lsp")
 """The verbs that may run for long, and so must not keep their garbage."""
 
 
@@ -57,9 +57,9 @@ class Verbs(click.Group):
         del ctx
         if cmd_name not in VERBS:
             return None
-        if cmd_name in LASTING:
+        if cmd_name in LONG_RUNNING:
             gc.enable()
-            gc.set_threshold(*SELDOM)
+            gc.set_threshold(*COLLECT_SELDOM)
         module = import_module(f"composer.cli.{cmd_name}_")
         command: click.Command = module.command
         return command
@@ -108,15 +108,15 @@ def execute(arguments: Sequence[str] | None) -> int:
 
 def _run(argv: list[str], interrupts: Interrupts) -> int:
     traceback = "--traceback" in argv
-    argv = [each for each in argv if each != "--traceback"]
+    argv = [argument for argument in argv if argument != "--traceback"]
     listens = bool(sys.warnoptions)  # who starts Python with `-W` wants to hear all of it
     try:
         with nullcontext() if listens else quiet():
             return compose.main(argv, prog_name="compose", standalone_mode=False) or 0
     except click.ClickException as error:
-        said = io.StringIO()
-        error.show(said)
-        err(said.getvalue(), end="")
+        message = io.StringIO()
+        error.show(message)
+        err(message.getvalue(), end="")
         return error.exit_code
     except ReaderGoneError:
         return 0
@@ -124,7 +124,7 @@ def _run(argv: list[str], interrupts: Interrupts) -> int:
         interrupts.tell()
         return EXIT_INTERRUPTED
     except Exception as error:
-        if interrupts.seen:  # some libraries make another error of the interruption
+        if interrupts.interrupted:  # some libraries make another error of the interruption
             interrupts.tell()
             return EXIT_INTERRUPTED
         if traceback:

@@ -52,9 +52,9 @@ def _home() -> Path:
 def bound(variable: str) -> int:
     """Return a bound in bytes, as the environment sets it: `500 MB`; raises Mistakes (E715)."""
     text = os.environ.get(variable, "").strip() or BOUNDS[variable]
-    found = re.fullmatch(r"(\d{1,15}(?:\.\d{1,9})?)\s*([kmgt]?)b?", text, re.ASCII | re.IGNORECASE)
-    if found is None:
-        said = f"{variable} must be a size, not {text!r}"
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,9})?)\s*([kmgt]?)b?", text, re.ASCII | re.IGNORECASE)
+    if match is None:
+        message = f"{variable} must be a size, not {text!r}"
         help_ = f"write it like `{BOUNDS[variable]}`, or leave it out; 0 keeps nothing"
-        raise Mistakes([Diagnostic("E715", said, help=help_)])
-    return int(float(found[1]) * UNITS[found[2].lower()])
+        raise Mistakes([Diagnostic("E715", message, help=help_)])
+    return int(float(match[1]) * UNITS[match[2].lower()])

@@ -27,9 +27,13 @@ def nearest(word: str, among: Iterable[str], cutoff: float = 0.34) -> str | None
 
     The cutoff is the share of letters that may differ.
     """
-    scored = [(_distance(word, other), other) for other in sorted(set(among)) if other != word]
-    best = min(scored, default=None)
-    return best[1] if best and best[0] <= cutoff else None
+    scored = [
+        (_distance(word, candidate), candidate)
+        for candidate in sorted(set(among))
+        if candidate != word
+    ]
+    closest = min(scored, default=None)
+    return closest[1] if closest and closest[0] <= cutoff else None
 
 
 def did_you_mean(word: str, among: Iterable[str]) -> str:
@@ -40,24 +44,24 @@ def did_you_mean(word: str, among: Iterable[str]) -> str:
         return f"did you mean `{near}`?"
     if not words:
         return ""
-    listed = ", ".join(f"`{other}`" for other in words[:SHOWN])
-    more = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
-    return f"one of: {listed}{more}" if len(words) > 1 else f"the only one is {listed}"
+    listed = ", ".join(f"`{candidate}`" for candidate in words[:SHOWN])
+    rest = f" and {len(words) - SHOWN} more" if len(words) > SHOWN else ""
+    return f"one of: {listed}{rest}" if len(words) > 1 else f"the only one is {listed}"
 
 
 def meant(advice: str) -> str | None:
     """Return the candidate that advice by `did_you_mean` names, if it settles on one."""
-    found = MEANT.search(advice)
-    return found[1] if found else None
+    match = MEANT.search(advice)
+    return match[1] if match else None
 
 
-def _distance(word: str, other: str) -> float:
+def _distance(word: str, candidate: str) -> float:
     """Give the share of letters that differ; a slip of case or a cut-off word counts little."""
     from rapidfuzz.distance import OSA
 
-    if word.lower() == other.lower():
+    if word.lower() == candidate.lower():
         return 0.0
-    short, long = sorted((_plain(word), _plain(other)), key=len)
+    short, long = sorted((_plain(word), _plain(candidate)), key=len)
     if short == long:
         return SPELLED
     if len(short) >= SHORTEST_PREFIX and (long.startswith(short) or long.endswith(short)):

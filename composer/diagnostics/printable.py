@@ -21,11 +21,11 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 def columns(text: str) -> list[int]:
     """Give the column that each character begins in, and last the one after them all."""
-    at, found = 0, [0]
+    column, starts = 0, [0]
     for letter in text:
-        at += TAB - at % TAB if letter == "\t" else _width(letter)
-        found.append(at)
-    return found
+        column += TAB - column % TAB if letter == "\t" else _width(letter)
+        starts.append(column)
+    return starts
 
 
 def printable(text: str) -> str:

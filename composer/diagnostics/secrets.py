@@ -43,8 +43,8 @@ def hide(value: str) -> str:
 
 def starred(text: str) -> str:
     """Return a text with stars for every secret in it, also where one is escaped."""
-    held = {form for value in _secrets() for form in _forms(value) if form in text}
-    for form in sorted(held, key=len, reverse=True):
+    forms = {form for value in _secrets() for form in _forms(value) if form in text}
+    for form in sorted(forms, key=len, reverse=True):
         text = text.replace(form, STARS)
     return KEY.sub(STARS, text)
 
@@ -55,26 +55,26 @@ def starred_value(value: object) -> object:
         case str():
             return starred(value)
         case dict():
-            return {name: starred_value(each) for name, each in value.items()}
+            return {name: starred_value(item) for name, item in value.items()}
         case list():
-            return [starred_value(each) for each in value]
+            return [starred_value(item) for item in value]
         case tuple():
-            return tuple(starred_value(each) for each in value)
+            return tuple(starred_value(item) for item in value)
         case _:
             return value
 
 
 def scrub(error: BaseException) -> None:
     """Put stars into an error and those that led to it, before its traceback is shown."""
-    seen: set[int] = set()
-    waiting: list[BaseException | None] = [error]
-    while waiting:
-        each = waiting.pop()
-        if each is not None and id(each) not in seen:
-            seen.add(id(each))
+    scrubbed: set[int] = set()
+    errors: list[BaseException | None] = [error]
+    while errors:
+        current = errors.pop()
+        if current is not None and id(current) not in scrubbed:
+            scrubbed.add(id(current))
             with suppress(AttributeError, TypeError):  # of an error that guards its arguments
-                each.args = tuple(map(starred_value, each.args))
-            waiting += [each.__cause__, each.__context__]
+                current.args = tuple(map(starred_value, current.args))
+            errors += [current.__cause__, current.__context__]
 
 
 def _secrets() -> Iterator[str]:

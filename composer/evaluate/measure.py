@@ -67,7 +67,7 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
     calls, total = _spent(results)
     partial = PartialAnswerCount()
     for each in results:
-        partial.see(each)
+        partial.add(each)
     return Report(
         recipe=recipe.name,
         rows=len(rows),

@@ -62,14 +62,14 @@ class RunContext:
     prices: Mapping[str, tuple[float, float] | None]
     cache: AnswerCache | None = None
     budget: RunBudget | None = None
-    contents: ModelDigests = field(default_factory=ModelDigests)
+    digests: ModelDigests = field(default_factory=ModelDigests)
 
 
 @dataclass(eq=False)
 class RunAsker:
     """Asks on behalf of one step for one query."""
 
-    means: RunContext
+    context: RunContext
     trace: Trace
     event: StepEvent
     seed: str
@@ -86,31 +86,42 @@ class RunAsker:
 
     async def compute(self, function: Callable[[], T]) -> T:
         """Run slow arithmetic in a thread."""
-        return await asyncio.to_thread(_called, function)
+        return await asyncio.to_thread(_call, function)
 
     async def ask(self, request: Request[T]) -> T:
         """Ask a model something."""
-        return await request.seeded(self._bits).put(self._metered)
+        return await request.seeded(self._next_seed).put(self._metered)
 
     async def many(self, requests: Sequence[Request[T]]) -> list[T]:
         """Ask several things side by side; seeds go by the order of the requests."""
-        asked = [request.seeded(self._bits) for request in requests]
-        return await side_by_side(each.put(self._metered) for each in asked)
+        seeded = [request.seeded(self._next_seed) for request in requests]
+        return await side_by_side(request.put(self._metered) for request in seeded)
 
     async def generate(self, model: Model, query: Query, sampling: Sampling) -> Text:
         """Let a model, or an ensemble, answer a query."""
         request = Generate(model, query, sampling, seeds=(sampling.seed,))
         thinking = thinking_of(model)
-        hider = ThoughtFilter(thinking, self.on_text) if thinking and self.on_text else None
-        (made,) = (await self._metered.generate(request, hider or self.on_text)).draws
-        if hider is not None:
-            hider.close()
-        ended = {} if made.finish is None else {"finish": made.finish}
-        left = {"left": dict(made.left)} if made.left else {}
+        thought_filter = (
+            ThoughtFilter(thinking, self.on_text) if thinking and self.on_text else None
+        )
+        (completion,) = (
+            await self._metered.generate(request, thought_filter or self.on_text)
+        ).draws
+        if thought_filter is not None:
+            thought_filter.close()
+        finish = {} if completion.finish is None else {"finish": completion.finish}
+        dropped = {"left": dict(completion.left)} if completion.left else {}
         text = Text(
-            query, made.text, model.name, made.tokens, made.logprobs, made.confidence,
-            value=made.value, extracted=made.extracted, facts={**ended, **left, **made.facts},
-        )  # fmt: skip
+            query,
+            completion.text,
+            model.name,
+            completion.tokens,
+            completion.logprobs,
+            completion.confidence,
+            value=completion.value,
+            extracted=completion.extracted,
+            facts={**finish, **dropped, **completion.facts},
+        )
         return text if thinking is None else _without_thoughts(text, thinking)
 
     async def score(self, model: Model, query: Query | None, text: str) -> Score:
@@ -130,13 +141,13 @@ class RunAsker:
 
     @cached_property
     def _metered(self) -> MeteredClient:
-        return MeteredClient(self.means, self.trace, self.event)
+        return MeteredClient(self.context, self.trace, self.event)
 
-    def _bits(self) -> int:
+    def _next_seed(self) -> int:
         return self.rng.getrandbits(62)
 
 
-def _called(function: Callable[[], T]) -> T:
+def _call(function: Callable[[], T]) -> T:
     """Call a function; StopIteration would get lost on the way out of a thread."""
     try:
         return function()
@@ -147,8 +158,8 @@ def _called(function: Callable[[], T]) -> T:
 class MeteredClient(Client):
     """Hands requests on to the models' clients; keeps answers, holds the budget, records all."""
 
-    def __init__(self, means: RunContext, trace: Trace, event: StepEvent) -> None:
-        self.means, self.trace, self.event = means, trace, event
+    def __init__(self, context: RunContext, trace: Trace, event: StepEvent) -> None:
+        self.context, self.trace, self.event = context, trace, event
 
     async def generate(
         self, request: Generate, on_text: Callable[[str], None] | None = None
@@ -156,184 +167,191 @@ class MeteredClient(Client):
         """Let a model answer; each draw is kept and billed by itself."""
         if request.draws == len(request.seeds) == 1:
             return Generated((await self._draw(request, on_text),))
-        each = (replace(request, draws=1, seeds=(seed,)) for seed in request.seeds)
-        draws = await side_by_side(self._draw(one, on_text) for one in each)
+        single_draws = (replace(request, draws=1, seeds=(seed,)) for seed in request.seeds)
+        draws = await side_by_side(self._draw(single_draw, on_text) for single_draw in single_draws)
         return Generated(tuple(draws))
 
     async def score(self, request: ScoreTexts) -> tuple[Score, ...]:
         """Score texts; those that were scored before cost nothing."""
-        cache = self.means.cache
-        asked = (None,) if request.texts is None else request.texts
-        content = self.means.contents.of
-        keys = {text: score_key(request, text, content) for text in asked}
-        kept = {text: cache.get_score(key) if cache else None for text, key in keys.items()}
-        new = [text for text, score in kept.items() if score is None]
-        if new:
-            texts = None if request.texts is None else tuple(text or "" for text in new)
-            scores = await self._read(replace(request, texts=texts))
-            for text, score in zip(new, scores, strict=True):
-                kept[text] = score
+        cache = self.context.cache
+        scored_texts = (None,) if request.texts is None else request.texts
+        content = self.context.digests.of
+        keys = {text: score_key(request, text, content) for text in scored_texts}
+        scores_by_text = {
+            text: cache.get_score(key) if cache else None for text, key in keys.items()
+        }
+        uncached = [text for text, score in scores_by_text.items() if score is None]
+        if uncached:
+            texts = None if request.texts is None else tuple(text or "" for text in uncached)
+            scores = await self._score(replace(request, texts=texts))
+            for text, score in zip(uncached, scores, strict=True):
+                scores_by_text[text] = score
                 if cache is not None:
                     cache.put_score(score_key(request, text, content), score)
-        return tuple(self._scored(request, kept[text], cached=text not in new) for text in asked)
+        return tuple(
+            self._record_score(request, scores_by_text[text], cached=text not in uncached)
+            for text in scored_texts
+        )
 
     async def embed(self, request: Embed) -> Embedded:
         """Let a model embed texts."""
-        client = await self.means.clients.of(request.model)
-        embedded = await self._paid(
+        client = await self.context.clients.of(request.model)
+        embedded = await self._within_budget(
             request, most_tokens(None, *request.texts), client.embed(request)
         )
-        self._spent("embedded by", request, f"{len(request.texts)} texts", embedded.usage)
+        self._record_call("embedded by", request, f"{len(request.texts)} texts", embedded.usage)
         return embedded
 
     async def reward(self, request: Reward) -> Rewarded:
         """Let a model say how good answers are."""
-        client = await self.means.clients.of(request.model)
+        client = await self.context.clients.of(request.model)
         read = sum(most_tokens(request.query, text) for text in request.texts)
-        rewarded = await self._paid(request, read, client.reward(request))
-        told = ", ".join(f"{value:.4f}" for value in rewarded.values)
-        self._spent("rewarded by", request, told, rewarded.usage, request.query)
+        rewarded = await self._within_budget(request, read, client.reward(request))
+        rewards = ", ".join(f"{value:.4f}" for value in rewarded.values)
+        self._record_call("rewarded by", request, rewards, rewarded.usage, request.query)
         return rewarded
 
     async def next_tokens(self, request: NextTokens) -> Distribution:
         """Let a model say what may come next."""
-        client = await self.means.clients.of(request.model)
+        client = await self.context.clients.of(request.model)
         read = most_tokens(request.query, request.prefix)
-        likely = await self._paid(request, read, client.next_tokens(request))
-        told = f"{len(likely.tokens)} tokens"
-        self._spent("next tokens of", request, told, likely.usage, request.query)
-        return likely
+        distribution = await self._within_budget(request, read, client.next_tokens(request))
+        summary = f"{len(distribution.tokens)} tokens"
+        self._record_call("next tokens of", request, summary, distribution.usage, request.query)
+        return distribution
 
     async def _draw(self, request: Generate, on_text: Callable[[str], None] | None) -> Completion:
-        asked = TracedCall(request.model.name, "asked", list(request.query.messages))
-        self.event.asked.append(asked)
-        began = self.trace.now()
-        made = _known(await self._kept_or_made(request, on_text))
-        asked.text, asked.tokens = made.text, len(made.tokens)
-        asked.spans = [_span(each) for each in made.spans]
-        asked.cached, asked.seconds = made.cached, self.trace.now() - began
-        if not made.cached:
-            if made.left:
-                self.event.notes["left"] = dict(made.left)
-            if made.weights:
-                self.event.notes["weights"] = dict(made.weights)
-        for name, usage in made.usage.items():
+        call = TracedCall(request.model.name, "asked", list(request.query.messages))
+        self.event.asked.append(call)
+        start = self.trace.now()
+        completion = _with_finite_numbers(await self._cached_or_new(request, on_text))
+        call.text, call.tokens = completion.text, len(completion.tokens)
+        call.spans = [_span_as_json(span) for span in completion.spans]
+        call.cached, call.seconds = completion.cached, self.trace.now() - start
+        if not completion.cached:
+            if completion.left:
+                self.event.notes["left"] = dict(completion.left)
+            if completion.weights:
+                self.event.notes["weights"] = dict(completion.weights)
+        for name, usage in completion.usage.items():
             self.trace.spend(name, usage)
-        return made
+        return completion
 
-    async def _kept_or_made(
+    async def _cached_or_new(
         self, request: Generate, on_text: Callable[[str], None] | None
     ) -> Completion:
-        cache, client = self.means.cache, await self.means.clients.of(request.model)
+        cache, client = self.context.cache, await self.context.clients.of(request.model)
         if cache is None or not client.keeps:
-            return await self._made(client, request, on_text)
-        content = self.means.contents.of
+            return await self._generate(client, request, on_text)
+        content = self.context.digests.of
         key = answer_key(request, content)
-        kept = cache.get(key)
-        if kept is not None:
+        cached = cache.get(key)
+        if cached is not None:
             if on_text is not None:
-                on_text(kept.text)
-            return replace(kept, usage={leaf.name: Usage() for leaf in leaves(request.model)})
-        made = await self._made(client, request, on_text)
+                on_text(cached.text)
+            return replace(cached, usage={leaf.name: Usage() for leaf in leaves(request.model)})
+        completion = await self._generate(client, request, on_text)
         if any(leaf.is_local for leaf in leaves(request.model)):
             key = answer_key(request, content)  # of a hub's model, known since it is here
-        cache.put(key, made)
-        return made
+        cache.put(key, completion)
+        return completion
 
-    async def _made(
+    async def _generate(
         self, client: Client, request: Generate, on_text: Callable[[str], None] | None
     ) -> Completion:
-        budget = self.means.budget
+        budget = self.context.budget
         if budget is None:
-            async with self.means.clients.within(request.model):
+            async with self.context.clients.within(request.model):
                 return (await client.generate(request, on_text)).draws[0]
-        async with budget.room(self._worst(client, request)):
-            async with self.means.clients.within(request.model):
-                (made,) = (await client.generate(request, on_text)).draws
-            budget.pay(sum(usage.cost for usage in made.usage.values()))
-        return made
+        async with budget.room(self._highest_cost(client, request)):
+            async with self.context.clients.within(request.model):
+                (completion,) = (await client.generate(request, on_text)).draws
+            budget.pay(sum(usage.cost for usage in completion.usage.values()))
+        return completion
 
-    async def _read(self, request: ScoreTexts) -> tuple[Score, ...]:
+    async def _score(self, request: ScoreTexts) -> tuple[Score, ...]:
         """Let a client score, within the budget."""
-        client, budget = await self.means.clients.of(request.model), self.means.budget
+        client, budget = await self.context.clients.of(request.model), self.context.budget
         if budget is None:
-            async with self.means.clients.within(request.model):
+            async with self.context.clients.within(request.model):
                 return await client.score(request)
         texts = ("",) if request.texts is None else request.texts
         worst = sum(most_tokens(request.query, request.prefix, text) for text in texts)
-        async with budget.room(self._reading(request.model, worst)):
-            async with self.means.clients.within(request.model):
+        async with budget.room(self._reading_cost(request.model, worst)):
+            async with self.context.clients.within(request.model):
                 scores = await client.score(request)
             read = sum(len(score.logprobs) for score in scores)
-            budget.pay(self._reading(request.model, read))
+            budget.pay(self._reading_cost(request.model, read))
         return scores
 
-    async def _paid(self, request: Request[T], read: int, work: Awaitable[T]) -> T:
+    async def _within_budget(self, request: Request[T], read: int, work: Awaitable[T]) -> T:
         """Do work that reads so many tokens at most, within the budget."""
-        if self.means.budget is None:
-            async with self.means.clients.within(request.model):
+        if self.context.budget is None:
+            async with self.context.clients.within(request.model):
                 return await work
-        worst = self._reading(request.model, read)
-        async with self.means.budget.room(worst):
-            async with self.means.clients.within(request.model):
+        worst = self._reading_cost(request.model, read)
+        async with self.context.budget.room(worst):
+            async with self.context.clients.within(request.model):
                 result = await work
-            self.means.budget.pay(worst)
+            self.context.budget.pay(worst)
         return result
 
-    def _scored(self, request: ScoreTexts, score: Score | None, *, cached: bool) -> Score:
+    def _record_score(self, request: ScoreTexts, score: Score | None, *, cached: bool) -> Score:
         assert score is not None
         what = "prompt read by" if request.texts is None else "scored by"
-        said = list(request.query.messages) if request.query else []
-        count, told = len(score.logprobs), f"{score.mean:.4f} nats a token"
+        messages = list(request.query.messages) if request.query else []
+        count, summary = len(score.logprobs), f"{score.mean:.4f} nats a token"
         self.event.asked.append(
-            TracedCall(request.model.name, what, said, told, count, cached=cached)
+            TracedCall(request.model.name, what, messages, summary, count, cached=cached)
         )
         for name in (leaf.name for leaf in leaves(request.model)):
-            read = Usage(1, count, 0, self._cost(name, count, 0))
-            self.trace.spend(name, Usage() if cached else read)
+            usage = Usage(1, count, 0, self._cost(name, count, 0))
+            self.trace.spend(name, Usage() if cached else usage)
         return score
 
-    def _spent(
+    def _record_call(
         self,
         what: str,
         request: Request[object],
-        told: str,
+        summary: str,
         usage: Mapping[str, Usage],
         query: Query | None = None,
     ) -> None:
         """Record what was asked, and count what it took."""
-        said = [] if query is None else list(query.messages)
-        self.event.asked.append(TracedCall(request.model.name, what, said, told))
-        for name, each in usage.items():
-            self.trace.spend(name, each)
+        messages = [] if query is None else list(query.messages)
+        self.event.asked.append(TracedCall(request.model.name, what, messages, summary))
+        for name, model_usage in usage.items():
+            self.trace.spend(name, model_usage)
 
-    def _worst(self, client: Client, request: Generate) -> float:
+    def _highest_cost(self, client: Client, request: Generate) -> float:
         """Return what a call costs at most: a token has at least one byte."""
-        booked = client.cost(request)
-        if booked is not None:
-            return booked
+        declared_cost = client.cost(request)
+        if declared_cost is not None:
+            return declared_cost
         read, most = most_tokens(request.query, request.prefix), request.sampling.max_tokens
         return sum(self._cost(leaf.name, read, most) for leaf in leaves(request.model))
 
-    def _reading(self, model: Model, tokens: int) -> float:
+    def _reading_cost(self, model: Model, tokens: int) -> float:
         """Return what it costs that each model of a fuse reads so many tokens."""
         return sum(self._cost(leaf.name, tokens, 0) for leaf in leaves(model))
 
     def _cost(self, name: str, read: int, written: int) -> float:
-        price = self.means.prices.get(name)
+        price = self.context.prices.get(name)
         return (read * price[0] + written * price[1]) / 1e6 if price else 0.0
 
 
-def _known(made: Completion) -> Completion:
+def _with_finite_numbers(completion: Completion) -> Completion:
     """Return an answer whose confidence, and log-probabilities, are not known where they are none.
 
     A token may be impossible; it is never unknowable, or likelier than certain.
     """
-    confidence = finite(made.confidence)
-    logprobs = made.logprobs if all(each < math.inf for each in made.logprobs) else ()
-    if confidence is made.confidence and logprobs is made.logprobs:
-        return made
-    return replace(made, confidence=confidence, logprobs=logprobs)
+    confidence = finite(completion.confidence)
+    logprobs = (
+        completion.logprobs if all(logprob < math.inf for logprob in completion.logprobs) else ()
+    )
+    if confidence is completion.confidence and logprobs is completion.logprobs:
+        return completion
+    return replace(completion, confidence=confidence, logprobs=logprobs)
 
 
 def _without_thoughts(text: Text, thinking: Thinking) -> Text:
@@ -347,7 +365,7 @@ def _without_thoughts(text: Text, thinking: Thinking) -> Text:
     return replace(text, text=answer, facts=facts)
 
 
-def _span(span: Span) -> dict[str, JSON]:
+def _span_as_json(span: Span) -> dict[str, JSON]:
     return {
         "text": span.text,
         "winner": span.winner,

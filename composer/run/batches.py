@@ -24,8 +24,8 @@ def batch_row(result: Result, recipe: str) -> dict[str, object]:
     row: dict[str, object] = {"id": f"batch_req_{result.id}", CUSTOM: result.id}
     if result.error is not None:
         code = _CODE.match(result.error)
-        told = {"code": code[1] if code else "E701", "message": result.error}
-        return row | {"response": None, "error": told}
+        error = {"code": code[1] if code else "E701", "message": result.error}
+        return row | {"response": None, "error": error}
     read = sum(usage.prompt_tokens for usage in result.members.values())
     written = sum(usage.completion_tokens for usage in result.members.values())
     usage = {
@@ -50,21 +50,21 @@ def plain_row(row: Mapping[str, object]) -> dict[str, object]:
     """Return a line of an output as a run writes it, whichever of the two forms it has."""
     if CUSTOM not in row or "response" not in row:
         return dict(row)
-    more = {name: row[name] for name in ("recipe", "asked") if name in row}
+    extra = {name: row[name] for name in ("recipe", "asked") if name in row}
     return {
         "id": row[CUSTOM],
         "answer": _content(row["response"]),
         "error": row.get("error"),
-    } | more
+    } | extra
 
 
 def _content(response: object) -> object:
-    found = response
-    for step in ("body", "choices", 0, "message", "content"):
-        if isinstance(found, dict):
-            found = found.get(step)
-        elif isinstance(found, list) and found and isinstance(step, int):
-            found = found[step]
+    value = response
+    for key in ("body", "choices", 0, "message", "content"):
+        if isinstance(value, dict):
+            value = value.get(key)
+        elif isinstance(value, list) and value and isinstance(key, int):
+            value = value[key]
         else:
             return None
-    return found
+    return value

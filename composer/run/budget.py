@@ -21,8 +21,8 @@ OVERHEAD = 256
 
 def most_tokens(query: Query | None, *texts: str) -> int:
     """Return the tokens that reading takes at most: a token has at least one byte."""
-    said = "".join(each for _, each in query.messages) if query is not None else ""
-    return len((said + "".join(texts)).encode(errors="replace")) + OVERHEAD
+    messages = "".join(content for _, content in query.messages) if query is not None else ""
+    return len((messages + "".join(texts)).encode(errors="replace")) + OVERHEAD
 
 
 class RunBudget:

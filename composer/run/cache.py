@@ -50,27 +50,27 @@ class AnswerCache:
 
     def get(self, key: str) -> Completion | None:
         """Return a kept answer."""
-        kept = self._read(key)
-        if "text" not in kept:
+        entry = self._read(key)
+        if "text" not in entry:
             return None
         for name in ("tokens", "logprobs"):
-            kept[name] = tuple(kept[name])
-        kept["spans"] = tuple(Span(**span) for span in kept["spans"])
-        return Completion(**kept, cached=True)
+            entry[name] = tuple(entry[name])
+        entry["spans"] = tuple(Span(**span) for span in entry["spans"])
+        return Completion(**entry, cached=True)
 
-    def put(self, key: str, made: Completion) -> None:
+    def put(self, key: str, completion: Completion) -> None:
         """Keep an answer; one that a package filled with what is no JSON is not kept."""
-        plain = {name: getattr(made, name) for name in FIELDS}
-        plain["spans"] = [dataclasses.asdict(span) for span in made.spans]
-        plain |= {name: dict(plain[name]) for name in ("weights", "facts")}
-        plain["left"] = starred_value(dict(made.left))
+        entry = {name: getattr(completion, name) for name in FIELDS}
+        entry["spans"] = [dataclasses.asdict(span) for span in completion.spans]
+        entry |= {name: dict(entry[name]) for name in ("weights", "facts")}
+        entry["left"] = starred_value(dict(completion.left))
         with suppress(TypeError, ValueError):
-            self._store.put(key, json.dumps(plain))
+            self._store.put(key, json.dumps(entry))
 
     def get_score(self, key: str) -> Score | None:
         """Return a kept score."""
-        kept = self._read(key).get("score")
-        return None if kept is None else Score(*map(tuple, kept))
+        columns = self._read(key).get("score")
+        return None if columns is None else Score(*map(tuple, columns))
 
     def put_score(self, key: str, score: Score) -> None:
         """Keep a score."""
@@ -82,8 +82,8 @@ class AnswerCache:
 
     def _read(self, key: str) -> dict[str, Any]:
         """Return the object that is kept under a key; an empty one where there is none."""
-        kept: dict[str, Any] = json.loads(self._store.get(key) or "{}")
-        return kept
+        entry: dict[str, Any] = json.loads(self._store.get(key) or "{}")
+        return entry
 
 
 def open_cache(
@@ -108,9 +108,9 @@ def answer_key(request: Generate, content: Content = content_now) -> str:
     `content` says what a declared model is by content.
     """
     seed = request.seeds[0] if request.sampling.temperature > 0 else 0
-    asked = prompts(request.model, request.query)
-    how = _sampling(_DRAWN(request.sampling))
-    return _key(_model(request.model, content), asked, [how, seed], request.prefix)
+    messages = prompts(request.model, request.query)
+    sampling = _sampling(_DRAWN(request.sampling))
+    return _key(_model(request.model, content), messages, [sampling, seed], request.prefix)
 
 
 def score_key(request: ScoreTexts, text: str | None, content: Content = content_now) -> str:
@@ -118,13 +118,13 @@ def score_key(request: ScoreTexts, text: str | None, content: Content = content_
     if text is None:
         assert request.query is not None
         return _key(_model(request.model, content), (request.query.messages,), None, "")
-    asked = None if request.query is None else prompts(request.model, request.query)
-    return _key(_model(request.model, content), asked, text, request.prefix)
+    messages = None if request.query is None else prompts(request.model, request.query)
+    return _key(_model(request.model, content), messages, text, request.prefix)
 
 
-def _key(model: str, *asked: object) -> str:
+def _key(model: str, *contents: object) -> str:
     """Hash what is asked of a model: texts, numbers and lists of them."""
-    return json_digest([PACKAGE_VERSION, model, *asked])
+    return json_digest([PACKAGE_VERSION, model, *contents])
 
 
 _DRAWN = attrgetter(*(each.name for each in dataclasses.fields(Sampling) if each.name != "seed"))

@@ -38,7 +38,7 @@ class ModelClients:
     async def of(self, model: Model) -> Client:
         """Return what answers for a model; raises ModelError where nothing can."""
         if isinstance(model, Declared):
-            return self._local if model.is_local else await self._opened(model)
+            return self._local if model.is_local else await self._open_once(model)
         remote = [leaf for leaf in leaves(model) if not leaf.is_local]
         if not remote:
             return self._local
@@ -57,14 +57,14 @@ class ModelClients:
 
     async def close(self) -> None:
         """Close every client that was opened."""
-        opened, self._remote = list(self._remote.values()), {}
-        for task in opened:
+        tasks, self._remote = list(self._remote.values()), {}
+        for task in tasks:
             task.cancel()
-        for client in await asyncio.gather(*opened, return_exceptions=True):
+        for client in await asyncio.gather(*tasks, return_exceptions=True):
             if isinstance(client, Client):
                 await client.close()
 
-    async def _opened(self, model: Declared) -> Client:
+    async def _open_once(self, model: Declared) -> Client:
         """Open a client, once however many ask; a failure is not kept."""
         opening = self._remote.get(model)
         if opening is None:
@@ -85,7 +85,7 @@ class EngineClient(Client):
         self._start, self._prices = start, prices
         self._engine: Engine | None = None
 
-    async def _started(self) -> Engine:
+    async def _start_once(self) -> Engine:
         """Start the engine on first use, in a thread: others go on while torch is imported."""
         if self._engine is None:
             self._engine = await asyncio.to_thread(self._start)
@@ -95,15 +95,15 @@ class EngineClient(Client):
         self, request: Generate, on_text: Callable[[str], None] | None = None
     ) -> Generated:
         """Write the answers side by side."""
-        engine = await self._started()
+        engine = await self._start_once()
         how = (replace(request.sampling, seed=seed) for seed in request.seeds)
         futures = [engine.generate(replace(request, sampling=each), on_text) for each in how]
         written = await side_by_side(map(asyncio.wrap_future, futures))
-        return Generated(tuple(self._billed(request.model, each) for each in written))
+        return Generated(tuple(self._with_costs(request.model, each) for each in written))
 
     async def score(self, request: ScoreTexts) -> tuple[Score, ...]:
         """Read texts, or the query's own tokens."""
-        engine, query = await self._started(), request.query
+        engine, query = await self._start_once(), request.query
         if request.texts is None:
             assert query is not None
             futures = [engine.perplexity(request.model, query)]
@@ -111,14 +111,14 @@ class EngineClient(Client):
             futures = [engine.score(request, text) for text in request.texts]
         return tuple(await side_by_side(map(asyncio.wrap_future, futures)))
 
-    def _billed(self, model: Model, written: Completion) -> Completion:
+    def _with_costs(self, model: Model, completion: Completion) -> Completion:
         """Count what each declared model read and wrote, whatever a fuse calls it."""
         names = member_names(model)
         total: dict[str, Usage] = {}
-        for member, usage in written.usage.items():
+        for member, usage in completion.usage.items():
             name = names.get(member, member)
             price = self._prices.get(name) or (0.0, 0.0)
             read, wrote = usage.prompt_tokens, usage.completion_tokens
             cost = (read * price[0] + wrote * price[1]) / 1e6
             total[name] = total.get(name, Usage()) + Usage(1, read, wrote, cost)
-        return replace(written, usage=total)
+        return replace(completion, usage=total)

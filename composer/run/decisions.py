@@ -57,14 +57,14 @@ def routes_of(program: Program) -> dict[str, Node]:
     return {program.ids[node]: node for node in routes}
 
 
-def route_of(program: Program, named: str | None) -> Node:
+def route_of(program: Program, route_id: str | None) -> Node:
     """Return the route of an id, or the last one; raises Failure where there is none."""
     routes = routes_of(program)
-    if named in routes:
-        return routes[named]
-    if named is not None or not routes:
-        said = "this recipe has no route to evaluate" + (f", `{named}`" if named else "")
-        raise Failure("E712", said, "evaluate it without `--route-only`")
+    if route_id in routes:
+        return routes[route_id]
+    if route_id is not None or not routes:
+        message = "this recipe has no route to evaluate" + (f", `{route_id}`" if route_id else "")
+        raise Failure("E712", message, "evaluate it without `--route-only`")
     return list(routes.values())[-1]
 
 
@@ -74,22 +74,24 @@ async def decide(program: Program, route: Node, queries: Sequence[Query]) -> lis
     An estimator that judges many queries at once is asked once for all, and so is a policy that
     shares a budget among them. Raises Failure where an answer must come first.
     """
-    late = next((node for node in topological(route) if node.port in ANSWERS), None)
-    if late is not None:
-        said = (
+    answer_node = next((node for node in topological(route) if node.port in ANSWERS), None)
+    if answer_node is not None:
+        message = (
             f"the route {program.ids[route]} does not decide from the query alone: it reads the "
-            f"answer of {program.ids[late]}"
+            f"answer of {program.ids[answer_node]}"
         )
-        raise Failure("E712", said, "evaluate the recipe without `--route-only`")
+        raise Failure("E712", message, "evaluate the recipe without `--route-only`")
     if not route.inputs[0].is_query or not route.step.asks:
-        return list(await asyncio.gather(*(_walked(program, route, each) for each in queries)))
+        return list(
+            await asyncio.gather(*(_decide_by_walk(program, route, each) for each in queries))
+        )
     models = await _models(program, route)
-    told = await _known(program, route, models[: len(route.direct_inputs) - 1], queries)
-    pairs = zip(queries, told, strict=True)
-    return [await _told(program, route, (query, *models), each) for query, each in pairs]
+    presets = await _preset_parts(program, route, models[: len(route.direct_inputs) - 1], queries)
+    pairs = zip(queries, presets, strict=True)
+    return [await _decide_one(program, route, (query, *models), each) for query, each in pairs]
 
 
-async def _known(
+async def _preset_parts(
     program: Program, route: Node, models: tuple[Model, ...], queries: Sequence[Query]
 ) -> list[dict[str, object]]:
     """Return what takes the place of the route's parts for each query."""
@@ -97,48 +99,48 @@ async def _known(
     if not isinstance(by, Learned):
         return [{}] * len(queries)
     choices = _choices(route, models)
-    read = conversation_opening if route.get("sticky") else _as_it_is
-    asked = [asked_of(read(each)) for each in queries]
-    estimates = await asyncio.to_thread(by.judge, asked, choices)
+    read = conversation_opening if route.get("sticky") else _unchanged
+    questions = [asked_of(read(each)) for each in queries]
+    estimates = await asyncio.to_thread(by.judge, questions, choices)
     if policy is None or type(policy).decide is Policy.decide:
         return [{"by": KnownEstimate(by.name, each)} for each in estimates]
     weights = policy.decide(estimates, choices, random.Random(program.seed))
-    known = (
+    presets = (
         KnownEstimate(by.name, *pair, policy.many) for pair in zip(estimates, weights, strict=True)
     )
-    return [{"by": each, "policy": each} for each in known]
+    return [{"by": each, "policy": each} for each in presets]
 
 
-def _as_it_is(query: Query) -> Query:
+def _unchanged(query: Query) -> Query:
     return query
 
 
 async def _models(program: Program, route: Node) -> tuple[Model, ...]:
     """Return what the route is given beside the query, which is the same for all queries."""
     walk = Walk(program, Query.of(""), Trace("", ""))
-    given = [await walk.value(each) for each in route.inputs[1:]]
-    models = tuple(each for each in given if isinstance(each, Model))
-    assert len(models) == len(given)
+    values = [await walk.value(each) for each in route.inputs[1:]]
+    models = tuple(each for each in values if isinstance(each, Model))
+    assert len(models) == len(values)
     return models
 
 
-async def _walked(program: Program, route: Node, query: Query) -> Decision:
+async def _decide_by_walk(program: Program, route: Node, query: Query) -> Decision:
     decision = await Walk(program, query, Trace(query.id, query.text)).value(route)
     assert isinstance(decision, Decision)
     return decision
 
 
-async def _told(
-    program: Program, route: Node, given: tuple[Query | Model, ...], known: dict[str, object]
+async def _decide_one(
+    program: Program, route: Node, inputs: tuple[Query | Model, ...], preset: dict[str, object]
 ) -> Decision:
     """Let the step itself decide, with what is known put in the place of its parts."""
-    query = given[0]
+    query = inputs[0]
     assert isinstance(query, Query)
     trace = Trace(query.id, query.text)
     seed = f"{program.seed}/{query.root.drawn_by}/{route.op}/{getattr(route.options, 'draw', 0)}"
-    ask = RunAsker(program.means, trace, trace.begin(program.ids[route], route.op), seed)
-    values, options = route.call(given, program.options[route])
-    decision = route.step.function(*values, **{**options, **known}, ask=ask)
+    ask = RunAsker(program.context, trace, trace.begin(program.ids[route], route.op), seed)
+    values, options = route.call(inputs, program.options[route])
+    decision = route.step.function(*values, **{**options, **preset}, ask=ask)
     decision = await decision if inspect.isawaitable(decision) else decision
     assert isinstance(decision, Decision)
     return decision
@@ -146,5 +148,5 @@ async def _told(
 
 def _choices(route: Node, models: tuple[Model, ...]) -> tuple[Choice, ...]:
     names = route.get("names")
-    known = models or (None,) * len(names)
-    return tuple(map(Choice, names, route.get("aliases"), known, route.get("prices")))
+    choice_models = models or (None,) * len(names)
+    return tuple(map(Choice, names, route.get("aliases"), choice_models, route.get("prices")))

@@ -68,11 +68,11 @@ class Ensemble:
         self.budget = None if budget is None else RunBudget(budget)
         prices = {model.name: model.price for model in planned.plan.models}
         declared = [node.declaration for node in topological(planned.root)]
-        contents = ModelDigests(each for each in declared if each is not None)
-        self._held = Resources(self._loading, cache, contents, prices)
-        means = RunContext(self._held.clients, prices, cache, self.budget, contents)
-        self._program = Program(planned.root, planned.ids, means, seed)
-        self._loop = LoopThread(self._held.close)
+        digests = ModelDigests(declaration for declaration in declared if declaration is not None)
+        self._resources = Resources(self._loading, cache, digests, prices)
+        context = RunContext(self._resources.clients, prices, cache, self.budget, digests)
+        self._program = Program(planned.root, planned.ids, context, seed)
+        self._loop = LoopThread(self._resources.close)
 
     def __enter__(self) -> Self:
         return self
@@ -133,9 +133,9 @@ class Ensemble:
             for query in queries:
                 waiting.append((query, self._submit(query)))
                 if len(waiting) >= at_once:
-                    yield _settled(*waiting.popleft())
+                    yield _result_or_error(*waiting.popleft())
             while waiting:
-                yield _settled(*waiting.popleft())
+                yield _result_or_error(*waiting.popleft())
         finally:
             for _, future in waiting:
                 future.cancel()
@@ -176,10 +176,10 @@ class Ensemble:
         from composer.run.decisions import decide, route_of
 
         node = route_of(self._program, route)
-        asked = list(as_queries(queries))
+        asked_queries = list(as_queries(queries))
         self._loop.demand(waits=True)
         try:
-            return _result(self._loop.submit(decide(self._program, node, asked)))
+            return _result(self._loop.submit(decide(self._program, node, asked_queries)))
         except Exception as error:
             raise Failure.of(error) from error
 
@@ -219,7 +219,7 @@ class Ensemble:
                 self._open = False
                 self._loop.stop()
             self._loop.join(patience)
-            self._held.write()
+            self._resources.write()
 
     def _submit(self, query: Query, on_text: Callable[[str], None] | None = None) -> Future[Result]:
         self._loop.demand(waits=False)
@@ -243,19 +243,19 @@ class Ensemble:
                 members=trace.usage,
                 seconds=trace.now(),
                 error=str(failure),
-                failed=_failed(trace),
+                failed=_failed_branches(trace),
                 trace=trace,
             )
             raise failure from error
         return Result(
             query.id,
             query.text,
-            _said(text),
+            _answer_text(text),
             text.confidence,
             _decision(trace),
             trace.usage,
             trace.now(),
-            failed=_failed(trace),
+            failed=_failed_branches(trace),
             text=text,
             trace=trace,
         )
@@ -281,7 +281,7 @@ def _next(
     """Wait for whichever result comes first."""
     query, future = done.get()
     running.discard(future)
-    return _settled(query, future)
+    return _result_or_error(query, future)
 
 
 def _put(
@@ -290,7 +290,7 @@ def _put(
     done.put((query, ready))
 
 
-def _said(text: Text) -> str:
+def _answer_text(text: Text) -> str:
     """Return what a user is told: the extracted value if there is one, else the text."""
     return text.value if text.extracted and text.value is not None else text.text.strip()
 
@@ -301,7 +301,7 @@ def _decision(trace: Trace) -> dict[str, float] | None:
     return next((notes["weights"] for notes in routes if "weights" in notes), None)
 
 
-def _failed(trace: Trace) -> tuple[FailedBranch, ...]:
+def _failed_branches(trace: Trace) -> tuple[FailedBranch, ...]:
     """Return the branches that failed while the answer went on without them."""
     return tuple(
         FailedBranch(event.id, name, why)
@@ -317,11 +317,11 @@ def _seconds(timeout: float | None) -> float | None:
     return timeout
 
 
-def _settled(query: Query, future: Future[Result]) -> Result:
+def _result_or_error(query: Query, future: Future[Result]) -> Result:
     try:
         return _result(future)
     except Failure as failure:
-        failed = Result(query.id, query.text, None, error=str(failure))
-        return failure.result or failed
+        failed_result = Result(query.id, query.text, None, error=str(failure))
+        return failure.result or failed_result
     except Exception as error:  # noqa: BLE001 - one query's trouble must not stop the others
         return Result(query.id, query.text, None, error=str(Failure.of(error)))

@@ -28,17 +28,22 @@ def fingerprint(root: Node, seed: int) -> str:
     """
     order = topological(root)
     numbers = {node: at for at, node in enumerate(order)}
-    nodes = [[node.op, [numbers[each] for each in node.inputs], _said(node)] for node in order]
+    nodes = [
+        [node.op, [numbers[source] for source in node.inputs], _relevant_options(node)]
+        for node in order
+    ]
     return json_digest([seed, nodes])[:DIGITS]
 
 
-def _said(node: Node) -> object:
+def _relevant_options(node: Node) -> object:
     """Write the options on which an answer depends.
 
     One that is left open is none: a new one changes no recipe. Neither is one that gives up.
     """
-    named = node.values().items()
-    return _plain({n: each for n, each in named if each is not None and n not in GIVES_UP})
+    options = node.values().items()
+    return _plain(
+        {name: value for name, value in options if value is not None and name not in GIVES_UP}
+    )
 
 
 def _plain(value: object) -> object:
@@ -48,12 +53,12 @@ def _plain(value: object) -> object:
             return value.content()
         case Typed():
             fields = {name: _field(value, name) for name in type(value).model_fields}
-            learnt = value.fitted if isinstance(value, Trainable) else None
-            return [value.name, fields, *([learnt.digest] if learnt else [])]
+            fitted = value.fitted if isinstance(value, Trainable) else None
+            return [value.name, fields, *([fitted.digest] if fitted else [])]
         case dict():
-            return {str(name): _plain(each) for name, each in value.items()}
+            return {str(name): _plain(item) for name, item in value.items()}
         case tuple() | list():
-            return [_plain(each) for each in value]
+            return [_plain(item) for item in value]
         case str() | int() | float() | None:
             return value
         case _:
@@ -62,8 +67,10 @@ def _plain(value: object) -> object:
 
 def _rule(rule: Rule) -> object:
     """Write a rule as its text, and with its signals where these have options."""
-    chosen = sorted((each for each in rule.signals() if type(each).model_fields), key=str)
-    return [str(rule), *map(_plain, chosen)] if chosen else str(rule)
+    signals_with_options = sorted(
+        (signal for signal in rule.signals() if type(signal).model_fields), key=str
+    )
+    return [str(rule), *map(_plain, signals_with_options)] if signals_with_options else str(rule)
 
 
 def _field(part: Typed, name: str) -> object:

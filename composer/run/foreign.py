@@ -24,18 +24,18 @@ class OutOfDistributionCount:
     asked: int = 0
     foreign: int = 0
 
-    def over(self, results: Iterable[Result]) -> Iterator[Result]:
+    def counting(self, results: Iterable[Result]) -> Iterator[Result]:
         """Yield results as they come, counting."""
         for result in results:
-            self.see(result)
+            self.add(result)
             yield result
 
-    def see(self, result: Result) -> None:
+    def add(self, result: Result) -> None:
         """Count a result by what its routes noted."""
         events = result.trace.events if result.trace is not None else ()
-        found = [event.notes["foreign"] for event in events if "foreign" in event.notes]
-        self.asked += bool(found)
-        self.foreign += bool(found) and max(found) >= 1 - USUAL
+        distances = [event.notes["foreign"] for event in events if "foreign" in event.notes]
+        self.asked += bool(distances)
+        self.foreign += bool(distances) and max(distances) >= 1 - USUAL
 
     def warning(self) -> Diagnostic | None:
         """Return the warning (W701) that far more queries are foreign than chance would have it.
@@ -48,9 +48,12 @@ class OutOfDistributionCount:
         chance = USUAL + 2 * math.sqrt(USUAL * (1 - USUAL) / self.asked)
         if share <= max(2 * USUAL, chance):
             return None
-        who = f"{self.foreign} of {self.asked} queries are" if self.asked > 1 else "the query is"
+        subject = (
+            f"{self.foreign} of {self.asked} queries are" if self.asked > 1 else "the query is"
+        )
         text = (
-            f"{who} unlike the data that the route was fitted on ({share:.0%}; usual: {USUAL:.0%})"
+            f"{subject} unlike the data that the route was fitted on "
+            f"({share:.0%}; usual: {USUAL:.0%})"
         )
         help_ = "its estimates are shrunk there; fit on queries like these"
         return Diagnostic("W701", text, help=help_)

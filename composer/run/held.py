@@ -27,16 +27,16 @@ class Resources:
 
     def __init__(
         self,
-        loading: LoadingTimer,
+        timer: LoadingTimer,
         cache: AnswerCache | None,
-        contents: ModelDigests,
+        digests: ModelDigests,
         prices: Prices,
     ) -> None:
-        self._loading, self._cache, self._contents = loading, cache, contents
+        self._timer, self._cache, self._digests = timer, cache, digests
         self._engine: Engine | None = None
         self._open = True
         self._lock, self._starting = threading.Lock(), threading.Lock()
-        self.clients = ModelClients(self._started, prices, loading.clock)
+        self.clients = ModelClients(self._start_engine, prices, timer.clock)
 
     async def close(self) -> None:
         """Close the clients, the engine and the file of kept answers, whatever the others raise."""
@@ -54,11 +54,11 @@ class Resources:
         if self._cache is not None:
             self._cache.close()
 
-    def _started(self) -> Engine:
+    def _start_engine(self) -> Engine:
         """Start the engine when a local model is first asked."""
         with self._starting:
             if self._engine is None:
-                with self._loading.of("torch"):
+                with self._timer.loading("torch"):
                     from composer.engine.engine import Engine
                     from composer.engine.weights.local import load
 
@@ -72,5 +72,5 @@ class Resources:
         self, load: Callable[[Checkpoint, str], LocalModel], model: Checkpoint, device: str
     ) -> LocalModel:
         keep = self._cache is not None
-        with self._loading.of(model.name), self._contents.loading(model, keep=keep):
+        with self._timer.loading(model.name), self._digests.loading(model, keep=keep):
             return load(model, device)

@@ -37,9 +37,9 @@ class JsonlWriter:
     def write(self, row: Mapping[str, object]) -> None:
         """Append a row; raises Failure (E503) where that cannot be done any more."""
         try:
-            left = memoryview(_line(row))
-            while left:
-                left = left[os.write(self._descriptor, left) :]
+            remaining = memoryview(_line(row))
+            while remaining:
+                remaining = remaining[os.write(self._descriptor, remaining) :]
         except OSError as error:
             text = f"cannot write to {self.path} any more: {error.strerror or error}"
             help_ = (

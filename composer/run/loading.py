@@ -18,25 +18,25 @@ class LoadingTimer:
     which nothing else is answered meanwhile.
     """
 
-    def __init__(self, tell: Callable[[str], None] | None = None) -> None:
-        self._tell = tell
+    def __init__(self, on_loading: Callable[[str], None] | None = None) -> None:
+        self._on_loading = on_loading
         self._lock = threading.Lock()
-        self._spent = 0.0
-        self._since: float | None = None
+        self._finished_seconds = 0.0
+        self._loading_since: float | None = None
 
     @contextmanager
-    def of(self, what: str) -> Iterator[None]:
+    def loading(self, name: str) -> Iterator[None]:
         """Count what runs inside as loading."""
-        if self._tell is not None:
-            self._tell(what)
+        if self._on_loading is not None:
+            self._on_loading(name)
         with self._lock:
-            self._since = time.perf_counter()
+            self._loading_since = time.perf_counter()
         try:
             yield
         finally:
             with self._lock:
-                self._spent += time.perf_counter() - self._since
-                self._since = None
+                self._finished_seconds += time.perf_counter() - self._loading_since
+                self._loading_since = None
 
     @property
     def seconds(self) -> float:
@@ -51,4 +51,6 @@ class LoadingTimer:
             return now - self._seconds(now)
 
     def _seconds(self, now: float) -> float:
-        return self._spent + (0.0 if self._since is None else now - self._since)
+        return self._finished_seconds + (
+            0.0 if self._loading_since is None else now - self._loading_since
+        )

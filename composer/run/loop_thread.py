@@ -143,8 +143,8 @@ async def _cancelled() -> None:
 @atexit.register
 def _close_all() -> None:
     """Stop the loops that nobody closed, so that what waits to be written is written."""
-    left = list(_OPEN)
-    for each in left:
-        each.stop()
-    for each in left:
-        each.join(AT_EXIT / len(left))
+    loops = list(_OPEN)
+    for loop in loops:
+        loop.stop()
+    for loop in loops:
+        loop.join(AT_EXIT / len(loops))

@@ -28,20 +28,22 @@ class ModelDigests:
     """The contents of models, from when an ensemble is opened until it is closed."""
 
     def __init__(self, models: Iterable[Declaration] = ()) -> None:
-        self._files = {each: now for each in models if (now := _now(each)) is not None}
-        self._known: dict[Declaration, str] = {}
+        self._files = {
+            model: now for model in models if (now := _current_stamps(model)) is not None
+        }
+        self._digests: dict[Declaration, str] = {}
 
     def of(self, model: Declaration) -> str:
         """Return what a model's answers depend on; raises ModelError where its files changed.
 
         A model that is not on this machine yet goes by its name, until it is loaded.
         """
-        known = self._known.get(model)
-        if known is None:
-            known = model.content()
-            if not isinstance(model, Local) or self._unchanged(model):
-                self._known[model] = known
-        return known
+        digest = self._digests.get(model)
+        if digest is None:
+            digest = model.content()
+            if not isinstance(model, Local) or self._check_unchanged(model):
+                self._digests[model] = digest
+        return digest
 
     @contextmanager
     def loading(self, model: Checkpoint, *, keep: bool) -> Iterator[None]:
@@ -49,32 +51,32 @@ class ModelDigests:
 
         With `keep` their content is known from then on.
         """
-        declared = list(_declared(model))
-        for each in declared:
-            self._unchanged(each)
+        declarations = list(_declarations(model))
+        for declaration in declarations:
+            self._check_unchanged(declaration)
         yield
-        for each in declared:
-            self._unchanged(each)
+        for declaration in declarations:
+            self._check_unchanged(declaration)
             if keep:
-                self.of(each)
+                self.of(declaration)
 
-    def _unchanged(self, model: Declaration) -> bool:
+    def _check_unchanged(self, model: Declaration) -> bool:
         """Note a model's files, or hold them to what was noted; False for one without any yet."""
-        now = _now(model)
+        now = _current_stamps(model)
         if now is not None and self._files.setdefault(model, now) != now:
             before = dict(self._files[model])
-            other = sorted({name for name, _ in {*before.items()} ^ set(now)})
-            where = model.weights.location if isinstance(model, Local) else ""
+            changed_files = sorted({name for name, _ in {*before.items()} ^ set(now)})
+            folder = model.weights.location if isinstance(model, Local) else ""
             raise ModelError(
                 "E505",
-                f"these files in `{where}` have changed since the ensemble was opened: "
-                f"{', '.join(other[:4])}",
+                f"these files in `{folder}` have changed since the ensemble was opened: "
+                f"{', '.join(changed_files[:4])}",
                 "open the ensemble again; save new weights in a new folder",
             )
         return now is not None
 
 
-def _now(model: Declaration) -> Stamps | None:
+def _current_stamps(model: Declaration) -> Stamps | None:
     """Return the files of a model as they are, None for one that has none on this machine."""
     if not isinstance(model, Local):
         return None
@@ -85,12 +87,14 @@ def _now(model: Declaration) -> Stamps | None:
     return stamps(Path(weights.location)) if weights.local else None
 
 
-def _declared(model: Checkpoint) -> Iterator[Declaration]:
+def _declarations(model: Checkpoint) -> Iterator[Declaration]:
     """Yield the declarations of a model, or of what it is derived from."""
-    waiting = [model]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, Declared):
-            yield each.declaration
+    checkpoints = [model]
+    while checkpoints:
+        checkpoint = checkpoints.pop()
+        if isinstance(checkpoint, Declared):
+            yield checkpoint.declaration
         else:
-            waiting += [leaf for donor in getattr(each, "donors", ()) for leaf in leaves(donor)]
+            checkpoints += [
+                leaf for donor in getattr(checkpoint, "donors", ()) for leaf in leaves(donor)
+            ]

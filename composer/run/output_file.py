@@ -42,19 +42,19 @@ class OutputFile:
     recipe: str = ""
     name: str = "this recipe"
     done: dict[str, str] = field(default_factory=dict)
-    _asked: dict[str, str] = field(default_factory=dict, repr=False)
-    _under_way: dict[str, tuple[str, bool]] = field(default_factory=dict, repr=False)
+    _query_digests: dict[str, str] = field(default_factory=dict, repr=False)
+    _being_answered: dict[str, tuple[str, bool]] = field(default_factory=dict, repr=False)
 
     def __post_init__(self) -> None:
-        self._held = ExitStack()
+        self._stack = ExitStack()
         try:
-            self._file = self._opened()
+            self._file = self._open()
         except OSError as error:
-            self._held.close()
+            self._stack.close()
             text = f"cannot write {self.path}: {error.strerror or error}"
             raise Failure("E503", text, "give another `--output`") from error
         except BaseException:
-            self._held.close()
+            self._stack.close()
             raise
 
     def __enter__(self) -> Self:
@@ -62,16 +62,16 @@ class OutputFile:
 
     def __exit__(self, *error: object) -> None:
         self._file.close()
-        self._held.close()
+        self._stack.close()
 
-    def left(self, queries: Iterable[Query]) -> Iterator[Query]:
+    def pending(self, queries: Iterable[Query]) -> Iterator[Query]:
         """Yield the queries that have no answer yet, each once, and remember what they ask.
 
         Raises Failure where an id stands for two queries (E504), or for another one than that
         which was answered (E706): other messages, other fields.
         """
-        for query, asked in self._unanswered(queries):
-            self._under_way[query.id] = asked, CUSTOM in query.fields
+        for query, digest in self._unanswered(queries):
+            self._being_answered[query.id] = digest, CUSTOM in query.fields
             yield query
 
     def unanswered(self, queries: Iterable[Query]) -> Iterator[Query]:
@@ -80,44 +80,46 @@ class OutputFile:
 
     def _unanswered(self, queries: Iterable[Query]) -> Iterator[tuple[Query, str]]:
         """Yield the queries that have no answer yet, each with a hash of what it asks."""
-        seen: dict[str, str] = {}
-        known = set(self._asked.values())
+        digests: dict[str, str] = {}
+        answered = set(self._query_digests.values())
         for query in queries:
-            asked = digest_of(query)
-            again = query.id in seen
-            if seen.setdefault(query.id, asked) != asked:
+            digest = digest_of(query)
+            is_repeat = query.id in digests
+            if digests.setdefault(query.id, digest) != digest:
                 text = f"two different queries have the id {query.id!r}"
                 raise Failure("E504", text, "give each query its own id")
-            if query.content and asked in known:
+            if query.content and digest in answered:
                 continue
             if query.id in self.done:
-                self._compare(query, asked)
-            elif not again:
-                yield query, asked
+                self._compare(query, digest)
+            elif not is_repeat:
+                yield query, digest
 
     def write(self, result: Result) -> None:
         """Append a result; it is in the file when this returns. Raises Failure (E503)."""
-        asked, batch = self._under_way.pop(result.id, ("", False))
+        digest, batch = self._being_answered.pop(result.id, ("", False))
         row = batch_row(result, self.name) if batch else result.as_dict()
-        row |= {name: said for name, said in (("recipe", self.recipe), ("asked", asked)) if said}
+        row |= {
+            name: value for name, value in (("recipe", self.recipe), ("asked", digest)) if value
+        }
         self._file.write(row)
 
-    def _opened(self) -> JsonlWriter:
+    def _open(self) -> JsonlWriter:
         """Open the file, take up what it holds, and keep others from it."""
         if is_stream(self.path):
             return JsonlWriter(self.path)
         place = self.path.resolve()
         place.parent.stat()  # a lock would make the folder
         self._lock(place.with_name(LOCK.format(place.name)))
-        if place.exists() and not self._all_kept():
-            self._keep(place)
+        if place.exists() and not self._read_answers():
+            self._rewrite(place)
         return JsonlWriter(self.path)
 
     def _lock(self, place: Path) -> None:
         from filelock import FileLock, Timeout
 
         try:
-            self._held.enter_context(FileLock(place, timeout=0))
+            self._stack.enter_context(FileLock(place, timeout=0))
         except Timeout:
             text = f"another run is writing to {self.path}"
             help_ = "wait for it to end, or give another `--output`"
@@ -126,49 +128,49 @@ class OutputFile:
             text = f"cannot lock {self.path}, so two runs could write to it"
             raise Failure("E503", text, "give an `--output` on another disk") from None
 
-    def _compare(self, query: Query, asked: str) -> None:
+    def _compare(self, query: Query, digest: str) -> None:
         """Refuse to go on where an answer is kept to something else under the same id."""
-        before = self._asked.get(query.id)
+        before = self._query_digests.get(query.id)
         if before is None and self.done[query.id] == query.text:
             return
-        if before == asked:
+        if before == digest:
             return
-        what = "a different query with the id"
+        subject = "a different query with the id"
         if self.done[query.id] == query.text:
-            what = "the same question, but with other messages or fields, with the id"
+            subject = "the same question, but with other messages or fields, with the id"
         raise Failure(
-            "E706", f"{self.path} already has an answer to {what} {query.id!r}", ELSEWHERE
+            "E706", f"{self.path} already has an answer to {subject} {query.id!r}", ELSEWHERE
         )
 
-    def _all_kept(self) -> bool:
+    def _read_answers(self) -> bool:
         """Remember the answers of the file; say whether it holds nothing else."""
         whole = True
         for number, line in enumerate(_lines(self.path), 1):
             row = self._row(line, number) if line.endswith(b"\n") else None
-            if row is None or not self._wanted(row):
+            if row is None or not self._is_new_answer(row):
                 whole = False
                 continue
-            self._hold(row.get("recipe"), number)
+            self._check_recipe(row.get("recipe"), number)
             self.done[str(row["id"])] = str(row.get("query", ""))
             if isinstance(row.get("asked"), str):
-                self._asked[str(row["id"])] = str(row["asked"])
+                self._query_digests[str(row["id"])] = str(row["asked"])
         return whole
 
-    def _keep(self, place: Path) -> None:
+    def _rewrite(self, place: Path) -> None:
         """Write the file anew with the answers alone; whoever reads it finds one or the other."""
-        kept: set[str] = set()
+        ids: set[str] = set()
         with atomic_file(place, durable=True) as file:
             Path(file.name).chmod(stat.S_IMODE(place.stat().st_mode))
             for number, line in enumerate(_lines(self.path), 1):
                 row = self._row(line, number) if line.endswith(b"\n") else {"error": "torn"}
-                if row.get("error") is None and str(row["id"]) not in kept:
-                    kept.add(str(row["id"]))
+                if row.get("error") is None and str(row["id"]) not in ids:
+                    ids.add(str(row["id"]))
                     file.write(line)
 
-    def _wanted(self, row: dict[str, object]) -> bool:
+    def _is_new_answer(self, row: dict[str, object]) -> bool:
         return row.get("error") is None and str(row["id"]) not in self.done
 
-    def _hold(self, made_by: object, number: int) -> None:
+    def _check_recipe(self, made_by: object, number: int) -> None:
         """Refuse to go on after answers that another recipe gave."""
         if self.recipe and made_by not in (None, self.recipe):
             raise Failure(

@@ -31,37 +31,37 @@ class PartialAnswerCount:
     partial: int = 0
     failed: dict[str, list[FailedBranch]] = field(default_factory=dict)
 
-    def over(self, results: Iterable[Result]) -> Iterator[Result]:
+    def counting(self, results: Iterable[Result]) -> Iterator[Result]:
         """Yield results as they come, counting."""
         for result in results:
-            self.see(result)
+            self.add(result)
             yield result
 
-    def see(self, result: Result) -> None:
+    def add(self, result: Result) -> None:
         """Count a result."""
         if result.error is not None:
             return
         self.answers += 1
         self.partial += bool(result.failed)
-        for each in result.failed:
-            self.failed.setdefault(each.branch, []).append(each)
+        for failure in result.failed:
+            self.failed.setdefault(failure.branch, []).append(failure)
 
     @property
     def counts(self) -> dict[str, int]:
         """How often each branch failed, the most frequent first."""
-        found = {name: len(each) for name, each in self.failed.items()}
-        return dict(sorted(found.items(), key=lambda item: -item[1]))
+        counts = {name: len(failures) for name, failures in self.failed.items()}
+        return dict(sorted(counts.items(), key=lambda item: -item[1]))
 
     def warning(self) -> Diagnostic | None:
         """Return the warning (W702) that answers were made without some branches."""
         if not self.partial:
             return None
-        told = [self._told(name, count) for name, count in self.counts.items()]
-        more = f"; and {len(told) - NAMED} more" if len(told) > NAMED else ""
+        reasons = [self._reason(name, count) for name, count in self.counts.items()]
+        rest = f"; and {len(reasons) - NAMED} more" if len(reasons) > NAMED else ""
         who = f"{self.partial} of {self.answers} answers were" if self.answers > 1 else "it was"
-        text = f"{who} made without branches that failed: {'; '.join(told[:NAMED])}{more}"
+        text = f"{who} made without branches that failed: {'; '.join(reasons[:NAMED])}{rest}"
         return Diagnostic("W702", text, help=HELP)
 
-    def _told(self, name: str, count: int) -> str:
+    def _reason(self, name: str, count: int) -> str:
         times = f", {count} times, first" if count > 1 else ""
         return f"`{name}`{times}: {self.failed[name][0].error}"

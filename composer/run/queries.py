@@ -26,37 +26,42 @@ BESIDE = frozenset({*JUDGED, *(name for pair in PAIRS for name in pair)})
 """Fields that are judgements, or the question once more: draws do not depend on them."""
 
 
-def as_queries(given: Iterable[str | Query | Mapping[str, object]]) -> Iterator[Query]:
+def as_queries(items: Iterable[str | Query | Mapping[str, object]]) -> Iterator[Query]:
     """Make a query of each item, numbered from 0 where it has no id; a lone question is refused."""
-    if isinstance(given, str | bytes | Query | Mapping):
-        kind = type(given).__name__
+    if isinstance(items, str | bytes | Query | Mapping):
+        kind = type(items).__name__
         raise TypeError(
             f"`map` takes a list of questions, not one value of type `{kind}`: put it in a list, "
             "or write `ensemble(question)`"
         )
-    return number_repeats(as_query(each, default_id=str(at)) for at, each in enumerate(given))
+    return number_repeats(
+        as_query(item, default_id=str(number)) for number, item in enumerate(items)
+    )
 
 
-def as_query(given: str | Query | Mapping[str, object], *, default_id: str = "0") -> Query:
+def as_query(question: str | Query | Mapping[str, object], *, default_id: str = "0") -> Query:
     """Make a query of a text, or of a row with `query` or `messages`, `id` and other fields."""
-    if isinstance(given, Query):
-        return given
-    if not isinstance(given, str | Mapping):
-        kind = type(given).__name__
+    if isinstance(question, Query):
+        return question
+    if not isinstance(question, str | Mapping):
+        kind = type(question).__name__
         raise TypeError(f"a question must be {ACCEPTED}, not a value of type `{kind}`")
     try:
-        if isinstance(given, str):
-            messages = (("user", whole(given)),)
+        if isinstance(question, str):
+            messages = (("user", whole(question)),)
             return Query(messages, default_id, content=_digest(messages, {}))
-        return _query(given, default_id)
+        return _query(question, default_id)
     except BadRow as bad:
         raise Failure("E504", bad.message, bad.help) from None
 
 
 def number_repeats(queries: Iterable[Query]) -> Iterator[Query]:
     """Number the queries without an id that ask the same, so that each has draws of its own."""
-    name = Occurrences()
-    return (replace(each, content=name(each.content)) if each.content else each for each in queries)
+    number = Occurrences()
+    return (
+        replace(query, content=number(query.content)) if query.content else query
+        for query in queries
+    )
 
 
 class Occurrences:
@@ -77,13 +82,14 @@ def read_queries(lines: Iterable[str], name: str) -> Iterator[Query]:
 
 
 def queries_of(
-    rows: Iterable[Line], name: str, left: Callable[[tuple[str, ...]], None] = lambda _: None
+    rows: Iterable[Line], name: str, on_unused: Callable[[tuple[str, ...]], None] = lambda _: None
 ) -> Iterator[Query]:
     """Yield the query of each row of a file; raises Failure (E504) with the line of a bad one.
 
-    A row without an id is named by its line. `left` is told what a row holds that is not asked.
+    A row without an id is named by its line. `on_unused` is called with the fields of a row that
+    are not asked.
     """
-    return number_repeats(_each(rows, name, left))
+    return number_repeats(_queries(rows, name, on_unused))
 
 
 def digest_of(query: Query) -> str:
@@ -91,8 +97,8 @@ def digest_of(query: Query) -> str:
     return _digest(query.messages, {**query.fields, "": query.drawn_by})
 
 
-def _each(
-    rows: Iterable[Line], name: str, left: Callable[[tuple[str, ...]], None]
+def _queries(
+    rows: Iterable[Line], name: str, on_unused: Callable[[tuple[str, ...]], None]
 ) -> Iterator[Query]:
     for row in rows:
         try:
@@ -100,10 +106,10 @@ def _each(
                 raise row.content
             yield _query(row.content, str(row.number))
         except BadRow as bad:
-            said = f"{name}, line {row.number}: {bad.message}"
-            raise Failure("E504", said, bad.help) from None
+            message = f"{name}, line {row.number}: {bad.message}"
+            raise Failure("E504", message, bad.help) from None
         if row.left_out:
-            left(row.left_out)
+            on_unused(row.left_out)
 
 
 def _query(row: Mapping[str, object], default_id: str) -> Query:
@@ -111,11 +117,11 @@ def _query(row: Mapping[str, object], default_id: str) -> Query:
     fields = {name: value for name, value in row.items() if name not in ("id", "messages")}
     if id_ is not None:
         return Query(messages, id_, fields)
-    more = {name: value for name, value in fields.items() if name not in BESIDE}
-    return Query(messages, default_id, fields, content=_digest(messages, more))
+    relevant = {name: value for name, value in fields.items() if name not in BESIDE}
+    return Query(messages, default_id, fields, content=_digest(messages, relevant))
 
 
 def _digest(messages: tuple[Message, ...], fields: Mapping[str, object]) -> str:
-    told = [[str(name), fields[name]] for name in sorted(fields, key=str)]
-    text = _ENCODER.encode([messages, told])
+    pairs = [[str(name), fields[name]] for name in sorted(fields, key=str)]
+    text = _ENCODER.encode([messages, pairs])
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

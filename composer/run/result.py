@@ -95,9 +95,9 @@ class Result:
         """Show the answer in a notebook, with what it took below."""
         from html import escape
 
-        asked = ", ".join(f"{name} &times;{u.calls}" for name, u in sorted(self.members.items()))
-        took = f"{self.seconds:.2f} s, ${self.cost:.4f}, asked: {asked or 'nobody'}"
-        return f"<pre>{escape(str(self))}</pre><small>{took}</small>"
+        calls = ", ".join(f"{name} &times;{u.calls}" for name, u in sorted(self.members.items()))
+        summary = f"{self.seconds:.2f} s, ${self.cost:.4f}, asked: {calls or 'nobody'}"
+        return f"<pre>{escape(str(self))}</pre><small>{summary}</small>"
 
     @property
     def cost(self) -> float:
@@ -115,7 +115,7 @@ class Result:
             "members": {name: usage.as_dict() for name, usage in sorted(self.members.items())},
             "seconds": round(self.seconds, 4),
             "error": self.error,
-            **({"failed": [each.as_dict() for each in self.failed]} if self.failed else {}),
+            **({"failed": [branch.as_dict() for branch in self.failed]} if self.failed else {}),
         }
 
 

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 async def score(program: Program, text: str, query: Query | None) -> Score:
     """Return the log-probabilities of a text's tokens, after a query or on its own."""
     root = program.root
-    asked = root.asks
-    if asked is None or asked not in program.fixed:
+    node = root.asks
+    if node is None or node not in program.fixed:
         raise Failure(
             "E701",
             "this recipe cannot score texts, because its answer is not written by a single model "
             "or fuse",
             "end the recipe with a model or a fuse, without a route",
         )
-    request = ScoreTexts(model_of(asked), query, (text,))
-    (found,) = await (await program.means.clients.of(request.model)).score(request)
-    return found
+    request = ScoreTexts(model_of(node), query, (text,))
+    (result,) = await (await program.context.clients.of(request.model)).score(request)
+    return result

@@ -52,20 +52,22 @@ class SpanClient(Client):
         rounds, count = request.sampling.max_tokens, len(self.fuse.members)
         read = (count + 1) * (most_tokens(request.query, request.prefix) + rounds)
         prices = [self._prices.get(leaf.name) or (0.0, 0.0) for leaf in leaves(self.fuse)]
-        each = sum(read * price[0] + self.fuse.max_span_tokens * price[1] for price in prices)
-        return rounds * each / 1e6
+        round_cost = sum(read * price[0] + self.fuse.max_span_tokens * price[1] for price in prices)
+        return rounds * round_cost / 1e6
 
     async def generate(
         self, request: Generate, on_text: Callable[[str], None] | None = None
     ) -> Generated:
         """Write the answers side by side, each at its own pace."""
-        how = [replace(request.sampling, seed=seed) for seed in request.seeds]
-        asked = [replace(request, sampling=each) for each in how]
-        return Generated(tuple(await side_by_side(self._write(a, on_text) for a in asked)))
+        samplings = [replace(request.sampling, seed=seed) for seed in request.seeds]
+        requests = [replace(request, sampling=sampling) for sampling in samplings]
+        return Generated(
+            tuple(await side_by_side(self._write(single, on_text) for single in requests))
+        )
 
     async def _write(self, request: Generate, on_text: Callable[[str], None] | None) -> Completion:
-        fuse, shares = self.fuse, self.fuse.normalized_weights()
-        named = zip(fuse.names, shares, fuse.members, strict=True)
+        fuse, weights = self.fuse, self.fuse.normalized_weights()
+        named = zip(fuse.names, weights, fuse.members, strict=True)
         members = [
             ClientMember(
                 name,
@@ -104,9 +106,9 @@ class ClientMember:
         self.name, self.weight = name, weight
         self.dropped: Mapping[str, str] = {}
         self._model, self._client, self._limit = _unprompted(model), client, limit
-        self._query, self._how = _asked(model, request.query), request.sampling
+        self._query, self._sampling = _prompted_query(model, request.query), request.sampling
         self._text = request.prefix
-        self._draws = random.Random(f"{request.sampling.seed}/{name}")
+        self._rng = random.Random(f"{request.sampling.seed}/{name}")
         self._prices = prices
         self._written = 0
         self._usage: dict[str, Usage] = {}
@@ -117,27 +119,33 @@ class ClientMember:
 
     async def propose(self, words: int, max_tokens: int) -> Candidate:
         """Go on from the text, and keep what comes before a word that begins after enough words."""
-        seed = self._draws.getrandbits(62) if self._how.temperature > 0 else 0
-        least = max(0, self._how.min_tokens - self._written)
-        processing = replace(self._how.processing, min_tokens=least)
-        how = replace(self._how, max_tokens=max_tokens, seed=seed, processing=processing)
-        asked = Generate(self._model, self._query, how, self._text, seeds=(seed,))
+        seed = self._rng.getrandbits(62) if self._sampling.temperature > 0 else 0
+        min_tokens = max(0, self._sampling.min_tokens - self._written)
+        processing = replace(self._sampling.processing, min_tokens=min_tokens)
+        sampling = replace(self._sampling, max_tokens=max_tokens, seed=seed, processing=processing)
+        request = Generate(self._model, self._query, sampling, self._text, seeds=(seed,))
         async with self._limit(self._model):
-            (made,) = (await self._client.generate(asked)).draws
-        for name, usage in made.usage.items():
+            (completion,) = (await self._client.generate(request)).draws
+        for name, usage in completion.usage.items():
             self._spend(name, usage)
-        text = _words(made.text, words)
-        full = made.finish == "length" or (made.finish is None and len(made.tokens) >= max_tokens)
-        ended = text == made.text and not full
-        tokens = made.tokens if ended and "".join(made.tokens) == text else (text,) * bool(text)
+        text = _words(completion.text, words)
+        full = completion.finish == "length" or (
+            completion.finish is None and len(completion.tokens) >= max_tokens
+        )
+        ended = text == completion.text and not full
+        tokens = (
+            completion.tokens
+            if ended and "".join(completion.tokens) == text
+            else (text,) * bool(text)
+        )
         return Candidate(text.encode(), ended, (*tokens, *("",) * ended))
 
     async def score(self, candidates: Sequence[Candidate]) -> list[float | None]:
         """Mean log-probability of a token of each; the end of an answer is not scored."""
-        texts = tuple(each.text.decode(errors="replace") for each in candidates)
-        asked = ScoreTexts(self._model, self._query, texts, self._text)
+        texts = tuple(candidate.text.decode(errors="replace") for candidate in candidates)
+        request = ScoreTexts(self._model, self._query, texts, self._text)
         async with self._limit(self._model):
-            scores = await self._client.score(asked)
+            scores = await self._client.score(request)
         read = sum(len(score.logprobs) for score in scores)
         for leaf in leaves(self._model):
             price = self._prices.get(leaf.name) or (0.0, 0.0)
@@ -166,7 +174,7 @@ def _unprompted(model: Model) -> Model:
     return bare(model) if lone else model
 
 
-def _asked(model: Model, query: Query) -> Query:
+def _prompted_query(model: Model, query: Query) -> Query:
     """Return what a member reads: the query, or what its own prompt makes of it."""
     if isinstance(model, Prompted) and isinstance(model.model, Declared):
         return replace(query, messages=(("user", model.template.render(query)),))

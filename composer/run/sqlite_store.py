@@ -45,10 +45,10 @@ FRESH = 3600
 
 
 OLDEST = "SELECT key, length(made) FROM kept ORDER BY used, rowid LIMIT ?"
-OWN = 150
+ROW_BYTES = 150
 """Bytes that a row takes beside its text: its key, twice, and when it was used."""
 
-SAID = {
+FAULTS = {
     sqlite3.SQLITE_BUSY: "another process has locked it",
     sqlite3.SQLITE_LOCKED: "another process has locked it",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened",
@@ -82,9 +82,9 @@ class TextStore:
         self._path: Path | None = None
         try:
             self._path = place() if callable(place) else place
-            self._table = _opened(self._path)
+            self._table = _open(self._path)
         except (OSError, sqlite3.Error, OtherFileError) as error:
-            warn(self._trouble(error))
+            warn(self._warning(error))
 
     def get(self, key: str) -> str | None:
         """Return what is kept under a key, if it is what was put there."""
@@ -92,10 +92,10 @@ class TextStore:
             if key in self._waiting or self._table is None or self._is_paused:
                 return self._waiting.get(key)
             try:
-                asked = "SELECT made, crc, used FROM kept WHERE key = ?"
-                row = self._table.execute(asked, (key,)).fetchone()
+                select = "SELECT made, crc, used FROM kept WHERE key = ?"
+                row = self._table.execute(select, (key,)).fetchone()
             except sqlite3.Error as error:
-                self._failed(error)
+                self._handle_fault(error)
                 return None
         text, crc, used = row or (None, 0, 0)
         if not isinstance(text, str) or zlib.crc32(text.encode()) != crc:
@@ -120,7 +120,7 @@ class TextStore:
             end = time.monotonic() + LAST
             while self._table is not None and (self._waiting or self._used):
                 self._write(patience=end - time.monotonic())
-            self._drop()
+            self._close()
 
     @property
     def _is_paused(self) -> bool:
@@ -131,19 +131,19 @@ class TextStore:
         """Write what waits in one transaction, and make room for it."""
         assert self._table is not None
         self._written, now = time.monotonic(), int(time.time())
-        rows = [(key, made, zlib.crc32(made.encode()), now) for key, made in self._waiting.items()]
+        rows = [(key, text, zlib.crc32(text.encode()), now) for key, text in self._waiting.items()]
         try:
             with self._table as table:
                 table.execute("BEGIN IMMEDIATE")
                 table.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?)", rows)
-                used = [(now, key) for key in self._used]
-                table.executemany("UPDATE kept SET used = ? WHERE key = ?", used)
+                uses = [(now, key) for key in self._used]
+                table.executemany("UPDATE kept SET used = ? WHERE key = ?", uses)
                 large = self._make_room(table, 2 * len(rows) + BATCH)
             if large:
                 # As a script, for a lone statement that gives no rows is taken one step only.
                 table.executescript(f"PRAGMA incremental_vacuum({2 * len(rows) + BATCH})")
         except sqlite3.Error as error:
-            self._failed(error, patience)
+            self._handle_fault(error, patience)
             return
         self._locked = 0.0
         self._waiting.clear()
@@ -159,12 +159,12 @@ class TextStore:
         over = size * (count - free) - self._limit
         for key, length in table.execute(OLDEST, (most,)).fetchall() if over > 0 else ():
             table.execute("DELETE FROM kept WHERE key = ?", (key,))
-            over -= length + OWN
+            over -= length + ROW_BYTES
             if over <= 0:
                 break
         return bool(size * count > self._limit)
 
-    def _failed(self, error: sqlite3.Error, patience: float = PATIENCE) -> None:
+    def _handle_fault(self, error: sqlite3.Error, patience: float = PATIENCE) -> None:
         """Try again later where the file is locked; any other fault ends the keeping."""
         now = time.monotonic()
         self._written = now
@@ -173,11 +173,11 @@ class TextStore:
             self._give_up(error)
 
     def _give_up(self, error: Exception) -> None:
-        self._drop()
+        self._close()
         with suppress(Warning):  # which the filters of Python's warnings may raise
-            self._warn(self._trouble(error))
+            self._warn(self._warning(error))
 
-    def _drop(self) -> None:
+    def _close(self) -> None:
         """Close the file, whatever it says to that."""
         table, self._table = self._table, None
         self._waiting.clear()
@@ -186,17 +186,17 @@ class TextStore:
             with suppress(sqlite3.Error):
                 table.close()
 
-    def _trouble(self, error: Exception) -> Diagnostic:
+    def _warning(self, error: Exception) -> Diagnostic:
         where = f" in {self._path}" if self._path is not None else ""
         code = _code(error)
-        said = SAID.get(code, str(error))
+        fault = FAULTS.get(code, str(error))
         help_ = "the run continues without it; `--no-cache` hides this warning"
         if code in DAMAGED:
             help_ = "the run continues without it; you may delete the file, it contains only copies"
-        return Diagnostic("W710", f"answers are not kept{where}: {said}", help=help_)
+        return Diagnostic("W710", f"answers are not kept{where}: {fault}", help=help_)
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _open(path: Path) -> sqlite3.Connection:
     """Open a file, and lay it out if it is new; raises what SQLite does, or OtherFileError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     end = time.monotonic() + LAST
@@ -217,17 +217,19 @@ def _opened(path: Path) -> sqlite3.Connection:
 
 def _lay_out(table: sqlite3.Connection) -> None:
     """Make the table in a new file; hold an old one to what it says it is."""
-    whose, version = _head(table)
-    if (whose, version) == (APPLICATION, VERSION):
+    application, version = _head(table)
+    if (application, version) == (APPLICATION, VERSION):
         table.execute("PRAGMA synchronous = NORMAL")
         return
-    made = dict(table.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
+    tables = dict(table.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'"))
     firsts = {name: FIRST_LAYOUT.format(name) for name in ("answers", "scores")}
-    if whose == APPLICATION or (made and made != firsts):
-        other = "it was made by another version of this package" if whose == APPLICATION else ""
-        raise OtherFileError(other or "it is not a file of this program; it was not changed")
+    if application == APPLICATION or (tables and tables != firsts):
+        reason = (
+            "it was made by another version of this package" if application == APPLICATION else ""
+        )
+        raise OtherFileError(reason or "it is not a file of this program; it was not changed")
     table.executescript(LAYOUT)
-    for name in made:
+    for name in tables:
         table.execute(f"DROP TABLE IF EXISTS {name}")
     table.execute(f"PRAGMA application_id = {APPLICATION}")
     table.execute(f"PRAGMA user_version = {VERSION}")
@@ -237,8 +239,8 @@ def _lay_out(table: sqlite3.Connection) -> None:
 
 def _head(table: sqlite3.Connection) -> tuple[int, int]:
     names = ("application_id", "user_version")
-    whose, version = (table.execute(f"PRAGMA {name}").fetchone()[0] for name in names)
-    return whose, version
+    application, version = (table.execute(f"PRAGMA {name}").fetchone()[0] for name in names)
+    return application, version
 
 
 def _is_lock(error: Exception) -> bool:

@@ -46,9 +46,9 @@ async def _within(
             timers: list[asyncio.TimerHandle] = []
 
             def look() -> None:
-                left = ends - clock()
-                if left > 0:
-                    timers[:] = [loop.call_later(max(left, SHORTEST), look)]
+                remaining = ends - clock()
+                if remaining > 0:
+                    timers[:] = [loop.call_later(max(remaining, SHORTEST), look)]
                 else:
                     limit.reschedule(loop.time())
 
@@ -56,8 +56,8 @@ async def _within(
             try:
                 yield
             finally:
-                for each in timers:
-                    each.cancel()
+                for timer in timers:
+                    timer.cancel()
     except TimeoutError:
         if not limit.expired():
             raise
@@ -78,8 +78,8 @@ def limit_of(model: Model) -> float | None:
     members = list(leaves(model))
     if len(members) > 1 and not all(each.is_local for each in members):
         return None
-    found = (each.timeout for each in members if isinstance(each, Declared))
-    return min((each for each in found if each is not None), default=None)
+    timeouts = (each.timeout for each in members if isinstance(each, Declared))
+    return min((each for each in timeouts if each is not None), default=None)
 
 
 async def ended(tasks: list[asyncio.Task[object]]) -> None:

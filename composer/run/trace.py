@@ -97,16 +97,16 @@ def _plain(event: StepEvent) -> dict[str, object]:
         "seconds": round((event.end or event.start) - event.start, 5),
         "asked": [
             {
-                "model": each.model,
-                "what": each.what,
-                "prompt": each.prompt,
-                "text": each.text,
-                "tokens": each.tokens,
-                "seconds": round(each.seconds, 5),
-                "spans": each.spans,
-                "cached": each.cached,
+                "model": call.model,
+                "what": call.what,
+                "prompt": call.prompt,
+                "text": call.text,
+                "tokens": call.tokens,
+                "seconds": round(call.seconds, 5),
+                "spans": call.spans,
+                "cached": call.cached,
             }
-            for each in event.asked
+            for call in event.asked
         ],
         "notes": event.notes,
         "gave": event.gave,

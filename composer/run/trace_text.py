@@ -40,14 +40,14 @@ def step_lines(
     `prompts` is how many characters of each prompt are told; None tells all of them. A prompt
     that is the `query` alone is passed over.
     """
-    for asked in step["asked"]:
-        yield 0, _asked(asked)
-        if prompts != 0 and [list(each) for each in asked["prompt"]] != [["user", query]]:
-            yield from ((1, line) for line in _prompt(asked["prompt"], prompts))
-        yield from ((1, _span(span)) for span in asked["spans"])
+    for call in step["asked"]:
+        yield 0, _call_line(call)
+        if prompts != 0 and [list(message) for message in call["prompt"]] != [["user", query]]:
+            yield from ((1, line) for line in _prompt_lines(call["prompt"], prompts))
+        yield from ((1, _span_line(span)) for span in call["spans"])
     for name, value in step["notes"].items():
         if name == "stages":
-            yield from ((0, _stage(stage)) for stage in value)
+            yield from ((0, _stage_line(stage)) for stage in value)
         elif name == "tie":
             settled = step["notes"].get("ties", "chance")
             yield 0, f"tie between {short(value)}, broken by `{settled}`"
@@ -65,24 +65,24 @@ def clipped(text: str, most: int | None) -> str:
     return text[:head] + CUT + text[len(text) - (most - len(CUT) - head) :]
 
 
-def _asked(asked: Mapping[str, Any]) -> str:
-    kept = ", from the cache" if asked.get("cached") else ""
-    return f"{asked['what']} {asked['model']}: {asked['text']!r}  ({asked['tokens']} tokens{kept})"
+def _call_line(call: Mapping[str, Any]) -> str:
+    cached = ", from the cache" if call.get("cached") else ""
+    return f"{call['what']} {call['model']}: {call['text']!r}  ({call['tokens']} tokens{cached})"
 
 
-def _prompt(prompt: list[tuple[str, str]], most: int | None) -> Iterator[str]:
+def _prompt_lines(prompt: list[tuple[str, str]], most: int | None) -> Iterator[str]:
     for role, content in prompt:
         yield f"{role}: {clipped(content, most)!r}" if most is not None else f"{role}: {content}"
 
 
-def _span(span: Mapping[str, Any]) -> str:
+def _span_line(span: Mapping[str, Any]) -> str:
     rivals = {name: text for name, text in span["candidates"].items() if text != span["text"]}
     against = ", ".join(f"{name} {text!r}" for name, text in rivals.items())
-    said = f", against {against}" if against else ", all agreed" if span["candidates"] else ""
-    return f"span {span['text']!r} by {span['winner']}{said}"
+    comparison = f", against {against}" if against else ", all agreed" if span["candidates"] else ""
+    return f"span {span['text']!r} by {span['winner']}{comparison}"
 
 
-def _stage(stage: Mapping[str, Any]) -> str:
+def _stage_line(stage: Mapping[str, Any]) -> str:
     facts = ", ".join(f"{n} = {short(v)}" for n, v in stage["signals"].items())
     verdict = {True: "holds", False: "does not hold", None: "is unknown"}[stage["accepted"]]
     then = f", so {stage['next']} is asked" if stage["next"] else ", so the answer is taken"
@@ -95,9 +95,9 @@ def short(value: object) -> str:
         case float():
             return f"{value:.3f}"
         case dict():
-            return ", ".join(f"{name} {short(each)}" for name, each in value.items())
+            return ", ".join(f"{name} {short(item)}" for name, item in value.items())
         case list() | tuple():
-            return ", ".join(short(each) for each in value)
+            return ", ".join(short(item) for item in value)
         case None:
             return "none"
         case _:

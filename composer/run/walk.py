@@ -54,21 +54,21 @@ class Program:
 
     root: Node
     ids: Mapping[Node, str]
-    means: RunContext
+    context: RunContext
     seed: int = 0
     constants: dict[Node, Value] = field(default_factory=dict)
     fixed: frozenset[Node] = frozenset()
     options: Mapping[Node, Mapping[str, object]] = field(init=False, repr=False)
-    served: Mapping[Node, tuple[tuple[str, Input, Node], ...]] = field(init=False, repr=False)
+    inputs: Mapping[Node, tuple[tuple[str, Input, Node], ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.options = {node: _begun(node) for node in self.ids}
-        self.served = {node: tuple(_served(node, self.ids)) for node in self.ids}
-        moving: set[Node] = set()
+        self.options = {node: _opened_options(node) for node in self.ids}
+        self.inputs = {node: tuple(_named_inputs(node, self.ids)) for node in self.ids}
+        varying: set[Node] = set()
         for node in topological(self.root):
-            if node.is_query or any(each in moving for each in node.inputs):
-                moving.add(node)
-        self.fixed = frozenset(node for node in self.ids if node not in moving)
+            if node.is_query or any(source in varying for source in node.inputs):
+                varying.add(node)
+        self.fixed = frozenset(node for node in self.ids if node not in varying)
 
 
 @dataclass(eq=False)
@@ -79,18 +79,18 @@ class Walk:
     query: Query
     trace: Trace
     on_text: Callable[[str], None] | None = None
-    _works: dict[Node, NodeTask] = field(default_factory=dict)
-    _given_up: list[asyncio.Task[Value]] = field(default_factory=list)
+    _tasks: dict[Node, NodeTask] = field(default_factory=dict)
+    _abandoned: list[asyncio.Task[Value]] = field(default_factory=list)
 
     async def answer(self, limit: float | None = None) -> Text:
         """Return the value of the root; whatever still runs then is cancelled."""
         root = self.program.root
         alone = limit is None and self._is_open(root)  # needs no task to be told apart from this
         try:
-            async with within(limit, self._unfinished, self.trace.clock):
+            async with within(limit, self._waiting_for, self.trace.clock):
                 value = await (self._run(root) if alone else self.value(root))
         finally:
-            tasks = [*(work.task for work in self._works.values()), *self._given_up]
+            tasks = [*(work.task for work in self._tasks.values()), *self._abandoned]
             await ended([task for task in tasks if not task.done()])
         assert isinstance(value, Text)
         return value
@@ -101,9 +101,9 @@ class Walk:
             return self.query
         if node in self.program.constants:
             return self.program.constants[node]
-        work = self._works.get(node)
+        work = self._tasks.get(node)
         if work is None:
-            work = self._works[node] = NodeTask(asyncio.create_task(self._run(node)))
+            work = self._tasks[node] = NodeTask(asyncio.create_task(self._run(node)))
         work.waiting += 1
         try:
             return await asyncio.shield(work.task)
@@ -111,8 +111,8 @@ class Walk:
             work.waiting -= 1
             if not work.waiting and not work.task.done():
                 work.task.cancel()
-                self._given_up.append(work.task)
-                del self._works[node]
+                self._abandoned.append(work.task)
+                del self._tasks[node]
 
     async def _run(self, node: Node) -> Value:
         arguments = await self._arguments(node)
@@ -122,14 +122,14 @@ class Walk:
         return value
 
     async def _arguments(self, node: Node) -> list[Argument]:
-        gathers, served = node.step.gathers, self.program.served[node]
+        gathers, inputs = node.step.gathers, self.program.inputs[node]
         if not gathers and sum(map(self._is_open, node.inputs)) <= 1:
-            return [await self._given(*each) for each in served]
-        given = [self._given(*each) for each in served]
+            return [await self._argument(*entry) for entry in inputs]
+        awaitables = [self._argument(*entry) for entry in inputs]
         if not gathers:
-            return await side_by_side(given)
+            return await side_by_side(awaitables)
         try:
-            return await gather_quorum(given, node.get("min"))
+            return await gather_quorum(awaitables, node.get("min"))
         except TooFewError as error:
             event = self.trace.begin(self.program.ids[node], node.op)
             event.notes.update(failure_notes(error.failed))
@@ -140,7 +140,7 @@ class Walk:
         """Say whether a node's value may have to be waited for."""
         return not node.is_query and node not in self.program.constants
 
-    async def _given(self, name: str, input_: Input, node: Node) -> Argument:
+    async def _argument(self, name: str, input_: Input, node: Node) -> Argument:
         if input_.role is Role.LATER:
             return GraphBranch(self, node, name)
         try:
@@ -154,13 +154,17 @@ class Walk:
 
     async def _call(self, node: Node, arguments: list[Argument]) -> Value:
         event = self.trace.begin(self.program.ids[node], node.op)
-        event.notes.update(failure_notes([e for e in arguments if isinstance(e, MissingAnswer)]))
-        given, options = node.call(arguments, self.program.options[node])
+        event.notes.update(
+            failure_notes(
+                [argument for argument in arguments if isinstance(argument, MissingAnswer)]
+            )
+        )
+        values, options = node.call(arguments, self.program.options[node])
         if node.step.asks:
             options["ask"] = self._asker(node, event)
         limit: float | None = getattr(node.options, "timeout", None)
         try:
-            value: Value = node.step.function(*given, **options)
+            value: Value = node.step.function(*values, **options)
             if inspect.isawaitable(value):
                 async with within(limit, lambda: _who(node), self.trace.clock):
                     value = await value
@@ -179,14 +183,14 @@ class Walk:
             raise
         finally:
             event.end = self.trace.now()
-        event.gave = _brief(value)
+        event.gave = _text_of(value)
         return value
 
-    def _unfinished(self) -> str:
+    def _waiting_for(self) -> str:
         """Say what a query waited for when its time was over."""
-        begun = [event for event in self.trace.events if event.end is None]
-        waited = [each.model for event in begun for each in event.asked if not each.seconds]
-        names = ", ".join(f"`{name}`" for name in dict.fromkeys(waited))
+        running = [event for event in self.trace.events if event.end is None]
+        models = [call.model for event in running for call in event.asked if not call.seconds]
+        names = ", ".join(f"`{name}`" for name in dict.fromkeys(models))
         return f"the query, which waited for {names}," if names else "the query"
 
     def _asker(self, node: Node, event: StepEvent) -> RunAsker:
@@ -194,7 +198,7 @@ class Walk:
         program = self.program
         seed = f"{program.seed}/{self.query.root.drawn_by}/{node.op}/{draw}"
         on_text = self.on_text if node is program.root else None
-        return RunAsker(program.means, self.trace, event, seed, on_text)
+        return RunAsker(program.context, self.trace, event, seed, on_text)
 
 
 @dataclass(eq=False, slots=True)
@@ -230,19 +234,19 @@ def _who(node: Node) -> str:
     return f"`{node.op if asks is None else asks.title}`"
 
 
-def _begun(node: Node) -> dict[str, object]:
+def _opened_options(node: Node) -> dict[str, object]:
     """Return the options of a node, its parts begun."""
     values = node.values().items()
-    return {name: each.begin() if isinstance(each, Typed) else each for name, each in values}
+    return {name: value.begin() if isinstance(value, Typed) else value for name, value in values}
 
 
-def _served(node: Node, ids: Mapping[Node, str]) -> Iterator[tuple[str, Input, Node]]:
+def _named_inputs(node: Node, ids: Mapping[Node, str]) -> Iterator[tuple[str, Input, Node]]:
     """Yield the inputs of a node as they are named, with the inputs of the step they serve."""
     if node.is_query:
         return
     names = node.get("names") if node.step.gathers else [_name(e, ids) for e in node.inputs]
-    for name, (input_, each) in zip(names, node.paired(), strict=True):
-        yield name, input_, each
+    for name, (input_, source) in zip(names, node.paired(), strict=True):
+        yield name, input_, source
 
 
 def _name(node: Node, ids: Mapping[Node, str]) -> str:
@@ -251,7 +255,7 @@ def _name(node: Node, ids: Mapping[Node, str]) -> str:
     return ids[node] if asks is None or asks.declaration is None else asks.title
 
 
-def _brief(value: Value) -> str | None:
+def _text_of(value: Value) -> str | None:
     match value:
         case Text():
             return value.text

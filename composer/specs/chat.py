@@ -41,10 +41,10 @@ class Chat:
         return self._named(self.file)
 
     def _named(self, file: str | None) -> str:
-        own = self.template if file is None else f"file:{file}"
-        said = [f"{name}={value!r}" for name, value in self.args]
+        template = self.template if file is None else f"file:{file}"
+        variables = [f"{name}={value!r}" for name, value in self.args]
         flags = [name for name in ("fold_system", "parse_special") if getattr(self, name)]
-        return ",".join((own, *said, *flags))
+        return ",".join((template, *variables, *flags))
 
 
 DEFAULT_CHAT = Chat()

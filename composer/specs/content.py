@@ -10,7 +10,7 @@ from typing import TypeAlias
 
 from composer.specs.json_files import damaged_file, file_size
 
-MATTERS = (
+RELEVANT = (
     *("*.json", "*.safetensors", "*.model", "*.jinja", "*.txt"),
     *("*.tiktoken", "*.spm", "*.bpe", "*.vocab", "additional_chat_templates/*.jinja"),
 )
@@ -38,14 +38,14 @@ def folder_digest(folder: str | Path) -> str:
 
     Raises ModelError for what is not a file, or cannot be read.
     """
-    whole, folder = hashlib.sha256(), Path(folder)
+    total, folder = hashlib.sha256(), Path(folder)
     for path in plain_files(folder):
         try:
             digest = file_digest(path)
         except OSError as problem:
             raise damaged_file(path, f"cannot be read: {problem.strerror}") from problem
-        whole.update(f"{path.relative_to(folder).as_posix()}\0{digest}\0".encode())
-    return whole.hexdigest()
+        total.update(f"{path.relative_to(folder).as_posix()}\0{digest}\0".encode())
+    return total.hexdigest()
 
 
 def plain_files(folder: Path) -> list[Path]:
@@ -58,14 +58,16 @@ def plain_files(folder: Path) -> list[Path]:
 
 def stamps(folder: Path) -> Stamps:
     """Return the sizes and times of change of a model's files: equal, as long as none changes."""
-    return tuple((path.relative_to(folder).as_posix(), _there(path)) for path in _files(folder))
+    return tuple(
+        (path.relative_to(folder).as_posix(), _stamp_or_none(path)) for path in _files(folder)
+    )
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted({path for pattern in MATTERS for path in folder.glob(pattern)})
+    return sorted({path for pattern in RELEVANT for path in folder.glob(pattern)})
 
 
-def _there(path: Path) -> Stamp | None:
+def _stamp_or_none(path: Path) -> Stamp | None:
     """Return the stamp of a file; None for a name that leads nowhere."""
     try:
         return _stamp(path)
@@ -75,8 +77,8 @@ def _there(path: Path) -> Stamp | None:
 
 def _stamp(path: Path) -> Stamp:
     """Return what changes with a file."""
-    found = path.stat()
-    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+    stat = path.stat()
+    return stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino
 
 
 @lru_cache(maxsize=4096)

@@ -86,8 +86,8 @@ class Derived(Checkpoint):
             )
 
     def _unlike(self) -> Iterator[SpecProblem]:
-        vocabularies = [each.card.vocabulary for each in self.sources]
-        tensors = [each.tensors for each in self.sources]
+        vocabularies = [source.card.vocabulary for source in self.sources]
+        tensors = [source.tensors for source in self.sources]
         yield from merge_problems(self.labels, tensors, vocabularies)
 
     @property
@@ -117,13 +117,18 @@ class Derived(Checkpoint):
     @property
     def card(self) -> Card:
         """That of the first donor, less what another one cannot do."""
-        cards = [each.card for each in self.sources]
-        able = reduce(and_, (card.capabilities for card in cards))
+        cards = [tensor.card for tensor in self.sources]
+        capabilities = reduce(and_, (card.capabilities for card in cards))
         reasons = {flag: why for card in reversed(cards) for flag, why in card.why.items()}
-        size = sum(each.bytes for each in self.tensors.values())
-        known = {"bytes": size, "parameters": sum(each.count for each in self.tensors.values())}
-        sizes = known if self.tensors else {"bytes": None, "parameters": None}
-        return replace(cards[0], capabilities=able, why=reasons, price=None, deferred=(), **sizes)
+        size = sum(tensor.bytes for tensor in self.tensors.values())
+        counted = {
+            "bytes": size,
+            "parameters": sum(tensor.count for tensor in self.tensors.values()),
+        }
+        sizes = counted if self.tensors else {"bytes": None, "parameters": None}
+        return replace(
+            cards[0], capabilities=capabilities, why=reasons, price=None, deferred=(), **sizes
+        )
 
     @property
     def identity(self) -> str:
@@ -133,7 +138,7 @@ class Derived(Checkpoint):
 
     @property
     def _key(self) -> str:
-        keys = (f"{each.weights.key}@{each.weights.revision}" for each in self.sources)
+        keys = (f"{source.weights.key}@{source.weights.revision}" for source in self.sources)
         pairs = zip(self.coefficients, keys, strict=True)
         return f"merge:{self.edit!r}:" + "+".join(f"{by!r}*{key}" for by, key in pairs)
 
@@ -176,7 +181,7 @@ class Derived(Checkpoint):
 
         They are reckoned with in float32.
         """
-        largest = max((each.count for each in self.tensors.values()), default=0)
+        largest = max((tensor.count for tensor in self.tensors.values()), default=0)
         return (len(self.donors) + 1) * largest * SIZES["F32"]
 
 
@@ -184,10 +189,10 @@ def recast(tensors: Mapping[str, TensorHeader], dtype: str) -> dict[str, TensorH
     """Return tensors as they are in another type of numbers; `auto` leaves each in its own."""
     kind = NAMES.get(dtype)
     return {
-        name: each
-        if kind is None or each.dtype not in SIZES
-        else TensorHeader(kind, each.shape, each.count * SIZES[kind])
-        for name, each in tensors.items()
+        name: tensor
+        if kind is None or tensor.dtype not in SIZES
+        else TensorHeader(kind, tensor.shape, tensor.count * SIZES[kind])
+        for name, tensor in tensors.items()
     }
 
 
@@ -202,9 +207,9 @@ def merge_problems(
     """
     for place in range(1, len(names)):
         pair = f"`{names[0]}` and `{names[place]}`"
-        how = _difference(tensors[0], tensors[place])
-        if how and tensors[0] and tensors[place]:
-            text = f"{pair} cannot be merged, because their weights are different: {how}"
+        difference = _difference(tensors[0], tensors[place])
+        if difference and tensors[0] and tensors[place]:
+            text = f"{pair} cannot be merged, because their weights are different: {difference}"
             help_ = (
                 "merge models of one architecture and size; fuse others while they write: "
                 "`token_fuse(..., align = union())`"
@@ -216,11 +221,15 @@ def merge_problems(
             yield SpecProblem("E306", text, help_, "has other tokens", "merged here", member=place)
 
 
-def _difference(first: Mapping[str, TensorHeader], other: Mapping[str, TensorHeader]) -> str:
+def _difference(first: Mapping[str, TensorHeader], second: Mapping[str, TensorHeader]) -> str:
     """Say in which tensor two models differ, if they do in any."""
-    for name in (name for name in first if name in other):
-        if first[name].shape != other[name].shape:
-            here, there = (" x ".join(map(str, one[name].shape)) for one in (first, other))
-            return f"`{name}` is {here} in one and {there} in the other"
-    alone = next((name for name in (*first, *other) if (name in first) != (name in other)), None)
-    return f"only one of them has `{alone}`" if alone else ""
+    for name in (name for name in first if name in second):
+        if first[name].shape != second[name].shape:
+            first_shape, second_shape = (
+                " x ".join(map(str, tensors[name].shape)) for tensors in (first, second)
+            )
+            return f"`{name}` is {first_shape} in one and {second_shape} in the other"
+    lone_name = next(
+        (name for name in (*first, *second) if (name in first) != (name in second)), None
+    )
+    return f"only one of them has `{lone_name}`" if lone_name else ""

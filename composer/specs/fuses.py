@@ -50,7 +50,7 @@ class Fuse(Model):
     """Members that write one answer, under names of their own."""
 
     word: ClassVar[str]
-    able: ClassVar[Capability] = PIECES
+    abilities: ClassVar[Capability] = PIECES
 
     members: tuple[Model, ...]
     names: tuple[str, ...]
@@ -68,7 +68,7 @@ class Fuse(Model):
     @property
     def capabilities(self) -> Capability:
         """What a fuse of this kind can do, whatever its members can beside."""
-        return self.able
+        return self.abilities
 
     def problems(self) -> Iterator[SpecProblem]:
         """Yield all that is wrong with the fuse."""
@@ -121,9 +121,9 @@ class WeightedFuse(Fuse):
 
     def normalized_weights(self) -> tuple[float, ...]:
         """Return the weights as they are used; without any, all members weigh alike."""
-        given = self.weights or (1.0,) * len(self.members)
+        weights = self.weights or (1.0,) * len(self.members)
         return normalized_weights(
-            given, len(self.members), normalize=self.normalized, signed=self.signed
+            weights, len(self.members), normalize=self.normalized, signed=self.signed
         )
 
 
@@ -141,7 +141,7 @@ class TokenFuse(WeightedFuse):
     """
 
     word: ClassVar[str] = "token_fuse"
-    able: ClassVar[Capability] = TOKENS
+    abilities: ClassVar[Capability] = TOKENS
 
     combine: Combine
     align: Align
@@ -175,8 +175,8 @@ class TokenFuse(WeightedFuse):
     def _unheeded(self) -> Iterator[SpecProblem]:
         for place, inner in self._inner():
             once = inner.weigh is not None and inner.weigh.once
-            there = {"gate": inner.gate is not None, "weigh": once, "leave": inner.leave}
-            for option in (name for name, is_there in there.items() if is_there):
+            has_option = {"gate": inner.gate is not None, "weigh": once, "leave": inner.leave}
+            for option in (name for name, has_it in has_option.items() if has_it):
                 yield SpecProblem(
                     "E402",
                     f"`{option}` cannot be used in a fuse inside another fuse",
@@ -205,8 +205,8 @@ class TokenFuse(WeightedFuse):
 
     def _drafted(self, draft: Draft) -> Iterator[SpecProblem]:
         once = self.weigh is not None and self.weigh.once
-        there = {"gate": self.gate is not None, "leave": self.leave, "weigh": once}
-        for name in (name for name, is_there in there.items() if is_there):
+        has_option = {"gate": self.gate is not None, "leave": self.leave, "weigh": once}
+        for name in (name for name, has_it in has_option.items() if has_it):
             text = f"`draft` and `{name}` cannot be used together"
             yield SpecProblem("E402", text, "leave one of them out", "has both")
         if draft.alike and not (self.align.alike or self.align.vanishes):
@@ -288,11 +288,12 @@ class Handoff(Fuse):
                 yield SpecProblem(
                     "E302", text, help_, "does not write token by token", member=place
                 )
-        experts, known = len(self.members) - 1, self.when.experts
-        if experts != known:
+        experts, rule_experts = len(self.members) - 1, self.when.experts
+        if experts != rule_experts:
             yield SpecProblem(
                 "E206",
-                f"`{self.when.name}` chooses among {known} experts, but `handoff` has {experts}",
+                f"`{self.when.name}` chooses among {rule_experts} experts, "
+                f"but `handoff` has {experts}",
                 "give one member to write first, and one for each expert of the rule",
                 "the first member writes, the others are the experts",
             )
@@ -309,14 +310,14 @@ def weight_problems(
         help_ = "give one weight for each member, in order"
         note = f"has {count} members"
         yield SpecProblem("E403", text, help_, f"should be {count}", note, field="weights")
-    elif why := _useless(weights, signed=signed, normalized=normalized):
-        given = ", ".join(f"{weight:g}" for weight in weights)
+    elif reason := _weights_fault(weights, signed=signed, normalized=normalized):
+        listed = ", ".join(f"{weight:g}" for weight in weights)
         word = "weights" if normalized else "coefficients"
-        text = f"the {word} {given} cannot be used: {why}"
+        text = f"the {word} {listed} cannot be used: {reason}"
         yield SpecProblem("E402", text, label="cannot be used", field="weights")
 
 
-def _useless(weights: tuple[float, ...], *, signed: bool, normalized: bool) -> str:
+def _weights_fault(weights: tuple[float, ...], *, signed: bool, normalized: bool) -> str:
     """Say why weights cannot be used, if they cannot."""
     if not any(weights):
         return "all of them are zero"

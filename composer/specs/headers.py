@@ -51,29 +51,30 @@ class TensorHeader:
 def size_of(folder: Path) -> tuple[int, int]:
     """Count the parameters of a model folder and their bytes, from the headers alone."""
     tensors = tensors_of(folder).values()
-    return sum(one.count for one in tensors), sum(one.bytes for one in tensors)
+    return sum(tensor.count for tensor in tensors), sum(tensor.bytes for tensor in tensors)
 
 
 def tensors_of(folder: Path) -> Mapping[str, TensorHeader]:
     """Return the tensors of a model folder by name, from the headers alone."""
-    found: dict[str, TensorHeader] = {}
+    tensors: dict[str, TensorHeader] = {}
     for file in shards(folder):
         header = _header(file)
-        twice = next((name for name in header if name in found), None)
-        if twice is not None:
+        repeated = next((name for name in header if name in tensors), None)
+        if repeated is not None:
             text = (
-                f"`{folder}` contains the tensor `{twice}` in two files; one of them is {file.name}"
+                f"`{folder}` contains the tensor `{repeated}` in two files; "
+                f"one of them is {file.name}"
             )
             raise ModelError("E505", text, "delete the file that does not belong to this model")
-        found |= header
-    return found
+        tensors |= header
+    return tensors
 
 
 def has_weights(folder: Path) -> bool:
     """Say whether a folder has every file of its weights, of whatever kind."""
     index = folder / INDEX
     if index.is_file():
-        return all((folder / name).is_file() for name in _named(index))
+        return all((folder / name).is_file() for name in _indexed_files(index))
     return any(any(folder.glob(kind)) for kind in ("*.safetensors", "*.bin"))
 
 
@@ -84,26 +85,26 @@ def shards(folder: Path) -> list[Path]:
     where a file is not there, or lies elsewhere.
     """
     index = folder / INDEX
-    names = _named(index) if index.exists() else []
+    names = _indexed_files(index) if index.exists() else []
     absent = [name for name in names if not (folder / name).exists()]
     if absent:
         missing = (
             f"`{folder}`: {len(absent)} of its {len(names)} weight files are missing: {absent[0]}"
         )
         raise ModelError("E505", missing, "download the model again")
-    found = [folder / name for name in names]
+    files = [folder / name for name in names]
     if (folder / SINGLE).exists():
-        found = [folder / SINGLE]
-    elif not found:
-        found = sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("*.safetensors"))
-    if not found:
+        files = [folder / SINGLE]
+    elif not files:
+        files = sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("*.safetensors"))
+    if not files:
         raise ModelError("E505", *_no_weights(folder))
-    for file in found:
-        _inside(file, folder)
-    return found
+    for file in files:
+        _require_inside(file, folder)
+    return files
 
 
-def _named(index: Path) -> list[str]:
+def _indexed_files(index: Path) -> list[str]:
     """Return the files that an index names; raises ModelError for a name that leads elsewhere."""
     places = read_json(index).get("weight_map")
     if not isinstance(places, dict) or not places:
@@ -120,7 +121,7 @@ def _named(index: Path) -> list[str]:
     return sorted(names)
 
 
-def _inside(file: Path, folder: Path) -> None:
+def _require_inside(file: Path, folder: Path) -> None:
     """Refuse a link out of the folder; a hub's cache keeps its files beside its snapshots."""
     file_size(file)
     home = folder.resolve()
@@ -128,7 +129,7 @@ def _inside(file: Path, folder: Path) -> None:
     if home.parent.name == "snapshots":
         allowed.append(home.parent.parent / "blobs")
     target = file.resolve()
-    if not any(target.is_relative_to(each) for each in allowed):
+    if not any(target.is_relative_to(place) for place in allowed):
         text = f"is a link to a file outside of the model's own folder: {target}"
         raise damaged_file(file, text, "put the file itself into the model's folder")
 
@@ -136,9 +137,9 @@ def _inside(file: Path, folder: Path) -> None:
 def _no_weights(folder: Path) -> tuple[str, str]:
     pickled = sorted((*folder.glob("*.bin"), *folder.glob("*.pt"), *folder.glob("*.pth")))
     if pickled:
-        held = f"contains no safetensors file, only pickled weights ({pickled[0].name})"
+        reason = f"contains no safetensors file, only pickled weights ({pickled[0].name})"
         return (
-            f"`{folder}` {held}, which can run code when they are read",
+            f"`{folder}` {reason}, which can run code when they are read",
             (
                 "load the model with transformers once, and save it as safetensors with "
                 "`save_pretrained`"
@@ -163,28 +164,35 @@ def _header(file: Path) -> dict[str, TensorHeader]:
     except OSError as problem:
         raise damaged_file(file, f"cannot be read: {problem.strerror}") from problem
     header = parse_json(data, file)
-    about = header.pop("__metadata__", {})
-    if not isinstance(about, dict) or not all(isinstance(each, str) for each in about.values()):
+    metadata = header.pop("__metadata__", {})
+    if not isinstance(metadata, dict) or not all(
+        isinstance(value, str) for value in metadata.values()
+    ):
         raise damaged_file(file, "has a `__metadata__` with values that are not texts")
     tensors = dict(_tensors(file, header))
-    _filled(file, header, room)
+    _require_contiguous(file, header, room)
     return tensors
 
 
 def _tensors(file: Path, header: Mapping[str, Any]) -> Iterator[tuple[str, TensorHeader]]:
-    for name, one in header.items():
-        stored = _stored(one)
+    for name, entry in header.items():
+        stored = _tensor_header(entry)
         if stored is None:
             raise damaged_file(file, f"describes its tensor {name!r:.80} wrongly in its header")
         yield name, stored
 
 
-def _stored(one: object) -> TensorHeader | None:
+def _tensor_header(entry: object) -> TensorHeader | None:
     """Read an entry of a header; None where its type, its shape and its place do not agree."""
-    if not isinstance(one, dict):
+    if not isinstance(entry, dict):
         return None
-    dtype, shape, place = one.get("dtype"), one.get("shape"), one.get("data_offsets")
-    if not isinstance(dtype, str) or dtype not in BITS or not _counts(shape) or not _counts(place):
+    dtype, shape, place = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
+    if (
+        not isinstance(dtype, str)
+        or dtype not in BITS
+        or not _are_counts(shape)
+        or not _are_counts(place)
+    ):
         return None
     match place:
         case [begin, end] if begin <= end:
@@ -194,18 +202,18 @@ def _stored(one: object) -> TensorHeader | None:
             return None
 
 
-def _counts(value: object) -> TypeGuard[list[int]]:
+def _are_counts(value: object) -> TypeGuard[list[int]]:
     """Say whether a value is a list of numbers of zero or more."""
-    return isinstance(value, list) and all(type(each) is int and each >= 0 for each in value)
+    return isinstance(value, list) and all(type(item) is int and item >= 0 for item in value)
 
 
-def _filled(file: Path, header: Mapping[str, Any], room: int) -> None:
+def _require_contiguous(file: Path, header: Mapping[str, Any], room: int) -> None:
     """Refuse tensors that overlap, leave gaps, or end before or behind the file."""
     end = 0
-    for begin, then in sorted(tuple(one["data_offsets"]) for one in header.values()):
+    for begin, then in sorted(tuple(entry["data_offsets"]) for entry in header.values()):
         if begin != end:
             raise damaged_file(file, "has tensors that overlap, or gaps between them")
         end = then
     if end != room:
-        how = "is incomplete" if end > room else "has data after its last tensor"
-        raise damaged_file(file, f"{how}: its tensors need {end:,} bytes, but it has {room:,}")
+        fault = "is incomplete" if end > room else "has data after its last tensor"
+        raise damaged_file(file, f"{fault}: its tensors need {end:,} bytes, but it has {room:,}")

@@ -34,12 +34,12 @@ def damaged_file(file: Path, how: str, advice: str = AGAIN) -> ModelError:
 def file_size(file: Path) -> int:
     """Return the size of a file; raises ModelError for what is none, such as a folder or a pipe."""
     try:
-        found = file.stat()
+        status = file.stat()
     except (OSError, ValueError) as problem:
         raise damaged_file(file, f"cannot be read: {_reason(problem)}") from problem
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise damaged_file(file, "is not a plain file", "replace it by the file itself")
-    return found.st_size
+    return status.st_size
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def read_json(file: Path) -> dict[str, Any]:
 def parse_json(data: bytes, file: Path) -> dict[str, Any]:
     """Read a JSON object out of a file's bytes: no key twice, not too deep."""
     try:
-        content = json.loads(data.decode("utf-8"), object_pairs_hook=_once)
+        content = json.loads(data.decode("utf-8"), object_pairs_hook=_object_without_repeats)
     except UnicodeDecodeError as problem:
         raise damaged_file(
             file, f"is not UTF-8 text, from byte {problem.start + 1} on"
@@ -75,7 +75,7 @@ def parse_json(data: bytes, file: Path) -> dict[str, Any]:
         raise damaged_file(file, "contains a number that is too long") from problem
     if not isinstance(content, dict):
         raise damaged_file(file, "is not a JSON object")
-    if _deeper(content):
+    if _is_too_deep(content):
         raise damaged_file(file, f"is nested deeper than {DEPTH} levels")
     if HALF.search(data) and not _writable(content):
         raise damaged_file(file, "contains half a character (a lone surrogate)")
@@ -94,25 +94,25 @@ class _TwiceError(Exception):
     """A key that an object has twice."""
 
 
-def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    made = dict(pairs)
-    if len(made) < len(pairs):
+def _object_without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
         raise _TwiceError(Counter(key for key, _ in pairs).most_common(1)[0][0])
-    return made
+    return content
 
 
-def _deeper(content: object) -> bool:
+def _is_too_deep(content: object) -> bool:
     """Say whether a value is nested deeper than is allowed."""
     level = [content]
     for _ in range(DEPTH):
-        inner = (value for each in level for value in _inner(each))
-        level = [value for value in inner if isinstance(value, dict | list)]
+        children = (child for value in level for child in _children(value))
+        level = [child for child in children if isinstance(child, dict | list)]
         if not level:
             return False
     return True
 
 
-def _inner(value: object) -> Iterable[object]:
+def _children(value: object) -> Iterable[object]:
     return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 

@@ -180,47 +180,49 @@ def leaves(model: Model) -> Iterator[Checkpoint]:
 
 
 def _leaves(model: Model) -> Iterator[Checkpoint]:
-    waiting = [model]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, Checkpoint):
-            yield each
-        waiting.extend(reversed(each.members))
+    stack = [model]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, Checkpoint):
+            yield current
+        stack.extend(reversed(current.members))
 
 
 def thinking_of(model: Model) -> Thinking | None:
     """Return how thoughts are marked in what a model writes; a fuse's are those of any member."""
-    known = [each for leaf in leaves(model) if (each := leaf.thinking) is not None]
-    if not known:
+    markers = [marker for leaf in leaves(model) if (marker := leaf.thinking) is not None]
+    if not markers:
         return None
-    tags = tuple(dict.fromkeys(tag for each in known for tag in each.tags))
-    return Thinking(tags, opened=any(each.opened for each in known))
+    tags = tuple(dict.fromkeys(tag for marker in markers for tag in marker.tags))
+    return Thinking(tags, opened=any(marker.opened for marker in markers))
 
 
 def vocabulary(model: Model) -> str | None:
     """Return the one vocabulary of a model, None if its members' differ or are not known."""
-    known = {leaf.card.vocabulary for leaf in leaves(model)}
-    return known.pop() if len(known) == 1 else None
+    vocabularies = {leaf.card.vocabulary for leaf in leaves(model)}
+    return vocabularies.pop() if len(vocabularies) == 1 else None
 
 
 def prompts(model: Model, query: Query) -> tuple[tuple[Message, ...], ...]:
     """Return all that members read in place of the query: its messages, and rendered templates."""
     rendered: list[tuple[Message, ...]] = [query.messages]
-    waiting = [model]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, Prompted):
-            rendered.append((("user", each.template.render(query)),))
-        waiting.extend(reversed(each.members))
+    stack = [model]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, Prompted):
+            rendered.append((("user", current.template.render(query)),))
+        stack.extend(reversed(current.members))
     return tuple(rendered)
 
 
 def member_names(model: Model) -> dict[str, str]:
     """Return the name of the model behind each name that a fuse gives a member."""
-    known: dict[str, str] = {}
+    names_by_member: dict[str, str] = {}
     inner = bare(model)
     names = getattr(inner, "names", ())
     for name, member in zip(names, inner.members, strict=True):
-        deeper = bare(member)
-        known |= member_names(deeper) if deeper.members else {name: deeper.name}
-    return known
+        inner_member = bare(member)
+        names_by_member |= (
+            member_names(inner_member) if inner_member.members else {name: inner_member.name}
+        )
+    return names_by_member

@@ -45,13 +45,13 @@ def models_in(
         case Model():
             yield value, needed
         case BaseModel():
-            yield from ((model, own) for _, model, own in option_models(value))
+            yield from ((model, needed_here) for _, model, needed_here in option_models(value))
         case tuple():
-            for each in value:
-                yield from models_in(each, needed)
+            for item in value:
+                yield from models_in(item, needed)
         case _ if is_dataclass(value):
-            for each in fields(value):
-                yield from models_in(getattr(value, each.name))
+            for item in fields(value):
+                yield from models_in(getattr(value, item.name))
 
 
 def with_models(value: Any, change: Callable[[Model], Model]) -> Any:  # noqa: ANN401 - an option
@@ -63,10 +63,12 @@ def with_models(value: Any, change: Callable[[Model], Model]) -> Any:  # noqa: A
             moved = _moved(value, type(value).model_fields, change)
             return value.model_copy(update=moved) if moved else value
         case tuple():
-            some = tuple(with_models(each, change) for each in value)
-            return some if any(a is not b for a, b in zip(some, value, strict=True)) else value
+            changed = tuple(with_models(item, change) for item in value)
+            return (
+                changed if any(a is not b for a, b in zip(changed, value, strict=True)) else value
+            )
         case _ if is_dataclass(value) and not isinstance(value, type):
-            moved = _moved(value, [each.name for each in fields(value)], change)
+            moved = _moved(value, [item.name for item in fields(value)], change)
             return replace(value, **moved) if moved else value
         case _:
             return value
@@ -77,4 +79,4 @@ def _moved(
 ) -> dict[str, object]:
     """Return the fields of a value in which a model was changed."""
     fresh = {name: with_models(getattr(value, name), change) for name in names}
-    return {name: each for name, each in fresh.items() if each is not getattr(value, name)}
+    return {name: new for name, new in fresh.items() if new is not getattr(value, name)}

@@ -36,8 +36,8 @@ class Capability(enum.Flag):
     @property
     def words(self) -> str:
         """The abilities in plain words, as a message names them."""
-        named = [_WORDS[flag] for flag in self]
-        return " and ".join(named) if named else "nothing"
+        words = [_WORDS[flag] for flag in self]
+        return " and ".join(words) if words else "nothing"
 
     def missing(self, needed: Capability) -> tuple[Capability, ...]:
         """The single abilities that are needed and not here, in the order of their definition."""

@@ -53,4 +53,4 @@ class Card:
 
 def lacking(reason: str, *, has: Capability) -> Mapping[Capability, str]:
     """Give one reason for every ability that is not among those a model has."""
-    return MappingProxyType(dict.fromkeys((f for f in Capability if f not in has), reason))
+    return MappingProxyType(dict.fromkeys((flag for flag in Capability if flag not in has), reason))

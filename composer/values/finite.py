@@ -31,15 +31,15 @@ def descending(scores: Sequence[float], what: str) -> list[int]:
 
     Raises E704 where none is a number.
     """
-    known = [at for at, score in enumerate(scores) if math.isfinite(score)]
-    if scores and not known:
+    finite_places = [at for at, score in enumerate(scores) if math.isfinite(score)]
+    if scores and not finite_places:
         raise ModelError(
             "E704",
             f"{what}: none of the scores is a number",
             "try `dtype = float32` for the model that scores, or add a fallback: `(...) | D`",
         )
-    unknown = [at for at, score in enumerate(scores) if not math.isfinite(score)]
-    return [*sorted(known, key=lambda at: -scores[at]), *unknown]
+    other_places = [at for at, score in enumerate(scores) if not math.isfinite(score)]
+    return [*sorted(finite_places, key=lambda at: -scores[at]), *other_places]
 
 
 def require_finite(named: Mapping[str, float], what: str) -> None:

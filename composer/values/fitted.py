@@ -42,8 +42,8 @@ class State:
 
     def part(self, name: str) -> State:
         """Return one of the states that were joined, the same object every time."""
-        found: State = self.live.get(("part", name), lambda: self._part(name))
-        return found
+        state: State = self.live.get(("part", name), lambda: self._part(name))
+        return state
 
     def _part(self, name: str) -> State:
         start = f"{name}."

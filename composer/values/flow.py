@@ -46,7 +46,7 @@ class Query:
     @property
     def text(self) -> str:
         """The user's last message."""
-        return next((said for role, said in reversed(self.messages) if role == "user"), "")
+        return next((content for role, content in reversed(self.messages) if role == "user"), "")
 
     @property
     def drawn_by(self) -> str:
@@ -183,9 +183,9 @@ def widen(value: Value) -> Value:
 
 def unique(names: Iterable[str]) -> tuple[str, ...]:
     """Number the repeats of a name: A, B, A becomes A, B, A#2."""
-    seen: dict[str, int] = {}
-    out = []
+    counts: dict[str, int] = {}
+    numbered = []
     for name in names:
-        seen[name] = seen.get(name, 0) + 1
-        out.append(name if seen[name] == 1 else f"{name}#{seen[name]}")
-    return tuple(out)
+        counts[name] = counts.get(name, 0) + 1
+        numbered.append(name if counts[name] == 1 else f"{name}#{counts[name]}")
+    return tuple(numbered)

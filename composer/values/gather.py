@@ -78,8 +78,8 @@ class TooFewError(ModelError):
     """Too few of several answered; `failed` are those that did not."""
 
     def __init__(self, failed: Sequence[MissingAnswer], text: str, advice: str) -> None:
-        told = "; ".join(f"`{each.name}`: {each}" for each in failed)
-        super().__init__("E716", f"{text}: {told}", advice)
+        reasons = "; ".join(f"`{answer.name}`: {answer}" for answer in failed)
+        super().__init__("E716", f"{text}: {reasons}", advice)
         self.failed = tuple(failed)
 
 
@@ -102,7 +102,7 @@ def require_quorum(minimum: Quorum, of: int, failed: Sequence[MissingAnswer]) ->
 
 def failure_notes(failed: Sequence[MissingAnswer]) -> dict[str, dict[str, str]]:
     """Return what is noted of those that failed; nothing, where none did."""
-    return {"failed": {each.name: str(each) for each in failed}} if failed else {}
+    return {"failed": {answer.name: str(answer) for answer in failed}} if failed else {}
 
 
 def drop_missing(
@@ -113,28 +113,28 @@ def drop_missing(
     `answers` is how many there are. One branch may have failed of which nobody knows how many
     answers it would have given: then what is left over is its own.
     """
-    lost = list(failed)
-    open_ = [each for each in lost if each.count is None]
-    left = len(values) - answers - sum(each.count or 0 for each in lost)
-    if len(open_) > 1 or left < 0 or (left and not open_):
+    missing = list(failed)
+    of_unknown_count = [each for each in missing if each.count is None]
+    surplus = len(values) - answers - sum(each.count or 0 for each in missing)
+    if len(of_unknown_count) > 1 or surplus < 0 or (surplus and not of_unknown_count):
         return None
-    gone, shift = set[int](), 0
-    for each in sorted(lost, key=lambda one: one.at):
-        count = left if each.count is None else each.count
+    dropped, shift = set[int](), 0
+    for each in sorted(missing, key=lambda one: one.at):
+        count = surplus if each.count is None else each.count
         start = each.at + shift
-        gone.update(range(start, start + count))
+        dropped.update(range(start, start + count))
         shift += count if each.count is None else 0
-    return tuple(value for at, value in enumerate(values) if at not in gone)
+    return tuple(value for at, value in enumerate(values) if at not in dropped)
 
 
 async def side_by_side(work: Iterable[Awaitable[T]]) -> list[T]:
     """Await several things at once; where one fails, the others are cancelled."""
     import asyncio
 
-    several = list(work)
-    if len(several) == 1:
-        return [await several[0]]
-    tasks = [asyncio.ensure_future(each) for each in several]
+    awaitables = list(work)
+    if len(awaitables) == 1:
+        return [await awaitables[0]]
+    tasks = [asyncio.ensure_future(awaitable) for awaitable in awaitables]
     try:
         return list(await asyncio.gather(*tasks))
     finally:
@@ -149,23 +149,26 @@ async def attempts(
 
     Raises TooFewError, and cancels what still runs, as soon as too few of them can answer.
     """
-    found = await gather_quorum([attempt(name, work) for name, work in named], minimum)
-    return [replace(e, at=at) if isinstance(e, MissingAnswer) else e for at, e in enumerate(found)]
+    results = await gather_quorum([attempt(name, work) for name, work in named], minimum)
+    return [
+        replace(result, at=at) if isinstance(result, MissingAnswer) else result
+        for at, result in enumerate(results)
+    ]
 
 
 async def gather_quorum(work: Sequence[Awaitable[T]], minimum: Quorum) -> list[T]:
     """Await what may fail, until all have ended, or so many have failed that it is no use."""
     import asyncio
 
-    tasks = [asyncio.ensure_future(each) for each in work]
+    tasks = [asyncio.ensure_future(awaitable) for awaitable in work]
     waiting = set(tasks)
     try:
         while waiting:
             _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-            if _hopeless(minimum, tasks):
+            if _quorum_is_lost(minimum, tasks):
                 if waiting:  # some may be failing for the same reason, and shall be named too
                     await asyncio.wait(waiting, timeout=MOMENT)
-                require_quorum(minimum, len(tasks), _failed(tasks))
+                require_quorum(minimum, len(tasks), _missing_answers(tasks))
         return [task.result() for task in tasks]
     finally:
         for task in tasks:
@@ -182,15 +185,15 @@ async def attempt(name: str, work: Awaitable[T]) -> T | MissingAnswer:
         return MissingAnswer(name, error)
 
 
-def _hopeless(minimum: Quorum, tasks: Sequence[Future[T]]) -> bool:
+def _quorum_is_lost(minimum: Quorum, tasks: Sequence[Future[T]]) -> bool:
     try:
-        require_quorum(minimum, len(tasks), _failed(tasks))
+        require_quorum(minimum, len(tasks), _missing_answers(tasks))
     except TooFewError:
         return True
     return False
 
 
-def _failed(tasks: Sequence[Future[T]]) -> list[MissingAnswer]:
+def _missing_answers(tasks: Sequence[Future[T]]) -> list[MissingAnswer]:
     """Return what has failed so far; an error that ends the whole answer is raised."""
-    ended = (task.result() for task in tasks if task.done())
-    return [each for each in ended if isinstance(each, MissingAnswer)]
+    results = (task.result() for task in tasks if task.done())
+    return [result for result in results if isinstance(result, MissingAnswer)]

@@ -19,15 +19,15 @@ __all__ = [
 
 def _usable(bias: tuple[tuple[int | str, float], ...]) -> tuple[tuple[int | str, float], ...]:
     """Refuse a bias that names no token, or says two things of one."""
-    seen: set[int | str] = set()
+    tokens: set[int | str] = set()
     for token, _ in bias:
         if token == "" or (isinstance(token, int) and token < 0):
             raise ValueError(
                 f"a token is given by an id of 0 or more, or by a text, not by {token!r}"
             )
-        if token in seen:
+        if token in tokens:
             raise ValueError(f"it contains {token!r} twice")
-        seen.add(token)
+        tokens.add(token)
     return bias
 
 
@@ -69,14 +69,14 @@ class Processing:
     begin_suppress_tokens: tuple[int, ...] | None = None
 
     @property
-    def said(self) -> dict[str, Any]:
-        """What somebody has said, by name."""
-        named = {each.name: getattr(self, each.name) for each in fields(self)}
-        return {name: value for name, value in named.items() if value is not None}
+    def set_options(self) -> dict[str, Any]:
+        """The options that are set, by name."""
+        options = {option.name: getattr(self, option.name) for option in fields(self)}
+        return {name: value for name, value in options.items() if value is not None}
 
     def over(self, weaker: Processing) -> Processing:
-        """The same, and of what nobody has said here what is said there."""
-        return replace(weaker, **self.said) if self.said else weaker
+        """Return the same options, with those of a weaker processing where none is set here."""
+        return replace(weaker, **self.set_options) if self.set_options else weaker
 
 
 NO_PROCESSING = Processing()

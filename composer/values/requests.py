@@ -194,9 +194,9 @@ class Request(Generic[Result_co]):
         """Put the request to a client, by its verb."""
         raise NotImplementedError
 
-    def seeded(self, bits: Callable[[], int]) -> Self:
+    def seeded(self, next_seed: Callable[[], int]) -> Self:
         """Return the request with a seed for each draw; one that draws nothing stays as it is."""
-        del bits
+        del next_seed
         return self
 
 
@@ -220,15 +220,18 @@ class Generate(Request[Generated]):
         """Put it to a client."""
         return client.generate(self)
 
-    def seeded(self, bits: Callable[[], int]) -> Self:
+    def seeded(self, next_seed: Callable[[], int]) -> Self:
         """Give each draw a seed of its own, and greedy work 0, so that it can be shared.
 
         Behind a partial answer the seed depends on it too.
         """
         if self.seeds:
             return self
-        warm = self.sampling.temperature > 0
-        seeds = [_behind(self.prefix, bits()) if warm else 0 for _ in range(self.draws)]
+        is_sampled = self.sampling.temperature > 0
+        seeds = [
+            _seed_after_prefix(self.prefix, next_seed()) if is_sampled else 0
+            for _ in range(self.draws)
+        ]
         return replace(self, seeds=tuple(seeds))
 
 
@@ -337,7 +340,7 @@ class Client:
         """Let go of what was opened."""
 
 
-def _behind(prefix: str, seed: int) -> int:
+def _seed_after_prefix(prefix: str, seed: int) -> int:
     """Return the seed of a draw that goes on from a partial answer."""
     if not prefix:
         return seed

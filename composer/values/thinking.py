@@ -45,19 +45,19 @@ class Thinking:
         """
         answer: list[str] = []
         thoughts: list[str] = []
-        inside, at, found = self.opened, 0, self.opened
+        inside, at, has_tags = self.opened, 0, self.opened
         for match in self.marks.finditer(text):
-            found = True
+            has_tags = True
             (thoughts if inside else answer).append(text[at : match.start()])
             at = match.end()
             if match[0] in self.closing and not inside:
                 thoughts, answer = [*thoughts, *answer], []
             inside = match[0] not in self.closing
-        if not found:
+        if not has_tags:
             return text, ""
         (thoughts if inside else answer).append(text[at:])
-        said = "".join(thoughts).strip()
-        return (None if inside else "".join(answer).strip()), said
+        joined_thoughts = "".join(thoughts).strip()
+        return (None if inside else "".join(answer).strip()), joined_thoughts
 
 
 class ThoughtFilter:
@@ -67,36 +67,36 @@ class ThoughtFilter:
         self._thinking = thinking
         self._emit = emit
         self._inside = thinking.opened
-        self._fresh = True
-        self._held = ""
+        self._at_start = True
+        self._buffer = ""
 
     def __call__(self, piece: str) -> None:
         """Take a piece, and emit what is certain to be of the answer."""
-        self._held += piece
-        while match := self._thinking.marks.search(self._held):
-            self._write(self._held[: match.start()])
-            self._held = self._held[match.end() :]
+        self._buffer += piece
+        while match := self._thinking.marks.search(self._buffer):
+            self._write(self._buffer[: match.start()])
+            self._buffer = self._buffer[match.end() :]
             self._inside = match[0] not in self._thinking.closing
-        keep = self._unsure()
-        self._write(self._held[: len(self._held) - keep])
-        self._held = self._held[len(self._held) - keep :]
+        keep = self._possible_tag_length()
+        self._write(self._buffer[: len(self._buffer) - keep])
+        self._buffer = self._buffer[len(self._buffer) - keep :]
 
     def close(self) -> None:
         """Emit what was held back."""
-        self._write(self._held)
-        self._held = ""
+        self._write(self._buffer)
+        self._buffer = ""
 
     def _write(self, text: str) -> None:
         if self._inside:
             return
-        text = text.lstrip() if self._fresh else text
+        text = text.lstrip() if self._at_start else text
         if text:
-            self._fresh = False
+            self._at_start = False
             self._emit(text)
 
-    def _unsure(self) -> int:
+    def _possible_tag_length(self) -> int:
         """How many characters at the end may be the beginning of a tag."""
         tags = (*self._thinking.opening, *self._thinking.closing)
-        most = min(len(self._held), max(map(len, tags), default=1) - 1)
+        most = min(len(self._buffer), max(map(len, tags), default=1) - 1)
         sizes = range(most, 0, -1)
-        return next((n for n in sizes if any(t.startswith(self._held[-n:]) for t in tags)), 0)
+        return next((n for n in sizes if any(t.startswith(self._buffer[-n:]) for t in tags)), 0)

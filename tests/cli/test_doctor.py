@@ -72,7 +72,7 @@ def test_what_cannot_be_looked_at_is_a_problem(monkeypatch):
 
     monkeypatch.setattr(health, "devices", broken)
     found = examine()
-    assert found.found["devices"] is None
+    assert found.sections["devices"] is None
     assert "the driver is gone" in found.problems[0].what
 
 

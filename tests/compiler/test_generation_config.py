@@ -64,7 +64,7 @@ def asked(recipe):
 def leaf(recipe):
     """What is done to the logits of a recipe's only model."""
     (node,) = (n for n in topological(recipe._planned.root) if n.declaration is not None)
-    return node.declaration.weights.processing.said
+    return node.declaration.weights.processing.set_options
 
 
 def test_what_is_not_used_is_said_with_its_values(load):

@@ -78,8 +78,8 @@ def test_a_run_says_once_that_queries_are_foreign(desk):
     desk.fit(path)
     with Recipe.load(path).ready() as ensemble:
         known, strange = OutOfDistributionCount(), OutOfDistributionCount()
-        list(known.over(ensemble.map([f"add sum {at}" for at in range(20)])))
-        list(strange.over(ensemble.map(["Ojalá lloviera hoy"] * 3)))
+        list(known.counting(ensemble.map([f"add sum {at}" for at in range(20)])))
+        list(strange.counting(ensemble.map(["Ojalá lloviera hoy"] * 3)))
     assert known.warning() is None
     assert strange.warning().code == "W701"
     assert "3 of 3 queries are unlike" in strange.warning().message
@@ -90,7 +90,7 @@ def test_without_shrinking_nothing_is_said_of_likeness(desk):
     desk.fit(path, shrink=False)
     with Recipe.load(path).ready() as ensemble:
         strange = OutOfDistributionCount()
-        list(strange.over(ensemble.map(["Ojalá lloviera hoy"])))
+        list(strange.counting(ensemble.map(["Ojalá lloviera hoy"])))
     assert strange.asked == 0
 
 

@@ -26,7 +26,7 @@ def answer(path, *given):
     """Answer what is left of some rows; return the ids that were asked."""
     with OutputFile(path, "0123456789ab", "r.ens") as rows:
         asked = []
-        for query in rows.left(list(as_queries(given))):
+        for query in rows.pending(list(as_queries(given))):
             asked.append(query.id)
             rows.write(Result(query.id, query.text, "a"))
     return asked
@@ -79,7 +79,7 @@ BATCH = {"id": "r1", "custom_id": "r1", "query": "q"}
 
 def test_requests_of_a_batch_are_answered_in_its_form_and_taken_up(path):
     with OutputFile(path, "0123456789ab", "r.ens") as rows:
-        (query,) = rows.left([as_query(BATCH)])
+        (query,) = rows.pending([as_query(BATCH)])
         rows.write(Result(query.id, query.text, None, error="[E701] no answer (try it)"))
     (failed,) = map(json.loads, path.read_text().splitlines())
     assert failed["error"] == {"code": "E701", "message": "[E701] no answer (try it)"}
@@ -198,4 +198,4 @@ def test_a_file_of_anything_else_is_refused(path, line):
 def test_queries_of_one_id_and_other_messages_are_two():
     same = [Query((("user", "q"),), "1"), Query((("system", "s"), ("user", "q")), "1")]
     with OutputFile(Path(os.devnull)) as rows, pytest.raises(Failure):
-        list(rows.left(same))
+        list(rows.pending(same))

@@ -137,7 +137,7 @@ def test_it_is_said_who_failed_and_why(answer):
 def test_it_is_counted_and_told_once(ready):
     ensemble = ready("[A, broken, B] -> vote()", models=MODELS)
     partial = PartialAnswerCount()
-    list(partial.over(ensemble.map(["1", "2", "3"])))
+    list(partial.counting(ensemble.map(["1", "2", "3"])))
     assert (partial.partial, partial.counts) == (3, {"broken": 3})
     warning = partial.warning()
     assert warning.code == "W702"

@@ -105,13 +105,13 @@ def test_what_is_written_is_in_the_file_at_once(path):
 def test_what_is_answered_is_not_asked_again(path):
     path.write_text(row("1") + row("3"))
     with OutputFile(path) as rows:
-        assert [each.id for each in rows.left(queries("1", "2", "3", "4"))] == ["2", "4"]
+        assert [each.id for each in rows.pending(queries("1", "2", "3", "4"))] == ["2", "4"]
 
 
 def test_a_torn_last_line_is_dropped_and_asked_again(path):
     path.write_text(row("1") + row("2")[:20])
     with OutputFile(path) as rows:
-        assert [each.id for each in rows.left(queries("1", "2"))] == ["2"]
+        assert [each.id for each in rows.pending(queries("1", "2"))] == ["2"]
         rows.write(result("2"))
     assert ids(path) == ["1", "2"]
 
@@ -159,19 +159,19 @@ def test_a_file_of_something_else_is_refused_and_left_alone(path, text):
 def test_a_file_of_other_queries_is_refused(path):
     path.write_text(row("1", query="another"))
     with OutputFile(path) as rows, pytest.raises(Failure) as caught:
-        list(rows.left(queries("1")))
+        list(rows.pending(queries("1")))
     assert caught.value.code == "E706"
 
 
 def test_different_queries_under_one_id_are_refused(path):
     with OutputFile(path) as rows, pytest.raises(Failure) as caught:
-        list(rows.left([Query.of("x", id="1"), Query.of("y", id="1")]))
+        list(rows.pending([Query.of("x", id="1"), Query.of("y", id="1")]))
     assert caught.value.code == "E504"
 
 
 def test_a_query_that_is_given_twice_is_asked_once(path):
     with OutputFile(path) as rows:
-        assert len(list(rows.left([Query.of("x", id="1"), Query.of("x", id="1")]))) == 1
+        assert len(list(rows.pending([Query.of("x", id="1"), Query.of("x", id="1")]))) == 1
 
 
 def test_a_place_that_cannot_be_written_is_told(tmp_path):

@@ -33,7 +33,7 @@ def capabilities(graph: Graph, model: Node) -> Capability:
     if model.is_checkpoint:
         return card_of(graph, model).capabilities
     assert model.step.fuses is not None
-    return model.step.fuses.able
+    return model.step.fuses.abilities
 
 
 def checkpoints_in(model: Node) -> Iterator[Node]:

@@ -162,7 +162,7 @@ class NodeSite(Site):
     def own_processing(self) -> Mapping[str, object]:
         """What is done to the logits of a declared or derived model wherever it writes."""
         model = checkpoint_of(self.node)
-        return model.weights.processing.said if model.is_local else {}
+        return model.weights.processing.set_options if model.is_local else {}
 
     @property
     def honours(self) -> frozenset[str]:

@@ -339,7 +339,7 @@ def _models(
 def _processing(declaration: Declaration) -> Iterator[tuple[str, str]]:
     """Yield what is done to a model's logits wherever it writes."""
     if isinstance(declaration, Local):
-        for name, value in declaration.weights.processing.said.items():
+        for name, value in declaration.weights.processing.set_options.items():
             yield name, option_text(value)
 
 

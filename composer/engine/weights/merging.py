@@ -23,7 +23,7 @@ from composer.diagnostics.caches import MERGED, NAMES, cache_folder
 from composer.engine.weights.room import make_room, used
 from composer.quiet import quiet
 from composer.specs import Derived, SpecError
-from composer.specs.content import MATTERS, folder_digest
+from composer.specs.content import RELEVANT, folder_digest
 from composer.specs.derived import merge_problems, recast
 from composer.specs.digest import digest
 from composer.specs.headers import LENGTH, read_json, shards, tensors_of
@@ -91,7 +91,7 @@ def fetched(weights: Weights) -> Path:
         enable_progress_bars,
     )
 
-    where, revision, files = weights.location, weights.revision, list(MATTERS)
+    where, revision, files = weights.location, weights.revision, list(RELEVANT)
     shown = not are_progress_bars_disabled()
     try:
         with quiet():
@@ -144,7 +144,7 @@ def _vocabulary(folder: Path) -> str | None:
 
 def _copy(donor: Path, made: Path, dtype: str) -> None:
     """Copy all but the weights, and say in the configuration how these are stored."""
-    for file in sorted({file for kind in MATTERS for file in donor.glob(kind)}):
+    for file in sorted({file for kind in RELEVANT for file in donor.glob(kind)}):
         if file.suffix != ".safetensors" and not file.name.endswith(".index.json"):
             copy = made / file.relative_to(donor)
             copy.parent.mkdir(exist_ok=True)
