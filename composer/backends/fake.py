@@ -13,7 +13,8 @@ from composer.specs.declaration import Remote
 from composer.values.capability import Capability
 from composer.values.card import Card, Price, lacking
 from composer.values.errors import ModelError
-from composer.values.requests import Client, Completion, Generated, Rewarded, Sampling, Usage
+from composer.values.requests import Client, Sampling
+from composer.values.results import Completion, Generated, Rewarded, Usage
 from composer.values.thinking import Thinking
 
 if TYPE_CHECKING:

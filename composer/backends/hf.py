@@ -15,9 +15,8 @@ from composer.checkpoints.dtypes import Dtype, long_name
 from composer.checkpoints.faults import faults_of
 from composer.checkpoints.folder import LOCAL, card_of
 from composer.checkpoints.generation_options import checked, processing_of, settings_of, unheeded
-from composer.specs.chat import Chat
 from composer.specs.content import folder_digest
-from composer.specs.declaration import Local, Weights
+from composer.specs.declaration import Chat, Local, Weights
 from composer.specs.headers import has_weights
 from composer.specs.parts import ChatFile
 from composer.values.card import Card, Price

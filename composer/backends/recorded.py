@@ -18,7 +18,8 @@ from composer.specs.declaration import Remote
 from composer.values.capability import Capability
 from composer.values.card import Card, Price, lacking
 from composer.values.errors import ModelError
-from composer.values.requests import Client, Completion, Generated, Usage
+from composer.values.requests import Client
+from composer.values.results import Completion, Generated, Usage
 from composer.values.thinking import Thinking
 from composer.values.typed import FilePath
 

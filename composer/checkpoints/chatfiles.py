@@ -14,7 +14,7 @@ from composer.values.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from composer.specs.chat import Chat
+    from composer.specs.declaration import Chat
 
 __all__ = ["chat_of", "chosen", "named"]
 

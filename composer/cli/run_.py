@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import ExitStack
 from itertools import combinations
@@ -12,8 +11,6 @@ from typing import TYPE_CHECKING
 import click
 
 from composer.cli.common import (
-    EXIT_FAILED,
-    EXIT_PARTLY,
     RecipeReader,
     json_option,
     recipe_argument,
@@ -23,16 +20,12 @@ from composer.cli.common import (
 )
 from composer.cli.eval_ import DataFile
 from composer.cli.query_input import QueryInput
-from composer.cli.terminal import err, is_terminal, out
+from composer.cli.run_output import ON_STDERR, TraceOutput, report, streamed, with_progress
+from composer.cli.terminal import err, is_terminal
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-
     from composer.recipe import Recipe
-    from composer.run import Ensemble, OutputFile, Result
-    from composer.values import Query
-
-ON_STDERR = "-"
+    from composer.run import OutputFile
 
 
 def _trace_target(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
@@ -101,8 +94,7 @@ def command(
     """
     if stream and (as_json or output is not None):
         raise click.UsageError("--stream cannot be used with --json or --output")
-    from composer.run.foreign import OutOfDistributionCount
-    from composer.run.partial import PartialAnswerCount
+    from composer.run.counts import OutOfDistributionCount, PartialAnswerCount
 
     loaded = reading.read(recipe, plain=plain, seed=seed)
     loaded.plan()
@@ -129,12 +121,12 @@ def command(
         ensemble = stack.enter_context(ready)
         strangers, partial = OutOfDistributionCount(), PartialAnswerCount()
         if stream and rows is None and not as_json:
-            results = partial.counting(strangers.counting(_streamed(ensemble, waiting)))
-            status = _report(results, None, show, printed=True)
+            results = partial.counting(strangers.counting(streamed(ensemble, waiting)))
+            status = report(results, None, show, printed=True)
         else:
             results = ensemble.as_they_come(waiting) if rows else ensemble.map(waiting)
-            counted = partial.counting(strangers.counting(_bar(results, count)))
-            status = _report(counted, rows, show, as_json=as_json)
+            counted = partial.counting(strangers.counting(with_progress(results, count)))
+            status = report(counted, rows, show, as_json=as_json)
         show_diagnostics(filter(None, (strangers.warning(), partial.warning())))
         if ensemble.budget is not None:
             err(f"spent ${ensemble.budget.spent:.6f} of ${budget:g}")
@@ -162,94 +154,3 @@ def _tell_loading(model: str) -> None:
     """Say on stderr, if that is a terminal, what is waited for before the first answer."""
     if is_terminal(sys.stderr):
         err(f"loading {model}")
-
-
-class TraceOutput:
-    """Where traces go: nowhere, in words to stderr, or as JSON lines to a file."""
-
-    def __init__(self, target: str | None) -> None:
-        self.target = target
-
-    def __enter__(self) -> Callable[[Result], None]:
-        if self.target is None:
-            return lambda _result: None
-        if self.target == ON_STDERR:
-            return self._words
-        from composer.run.jsonl import JsonlWriter
-
-        try:
-            self.file = JsonlWriter(Path(self.target))
-        except OSError as error:
-            from composer.run import Failure
-
-            text = f"cannot write the trace to {self.target}: {error.strerror}"
-            raise Failure("E503", text, "give a file in an existing folder") from None
-        return self._json
-
-    def __exit__(self, *error: object) -> None:
-        if self.target not in (None, ON_STDERR):
-            self.file.close()
-
-    def _words(self, result: Result) -> None:
-        if result.trace is not None:
-            for line in result.trace.lines():
-                err(line)
-
-    def _json(self, result: Result) -> None:
-        if result.trace is not None:
-            self.file.write(result.trace.as_dict())
-
-
-def _streamed(ensemble: Ensemble, queries: Iterable[Query]) -> Iterator[Result]:
-    """Print each answer while it is written, then yield its result; a failed one has an error."""
-    from composer.run import Failure, Result
-
-    for query in queries:
-        pieces, begun = ensemble.stream(query), False
-        try:
-            while True:
-                out(next(pieces), end="")
-                begun = True
-        except StopIteration as end:
-            result = end.value
-        except Failure as failure:
-            result = failure.result or Result(query.id, query.text, None, error=str(failure))
-        if begun or result.error is None:
-            out()
-        yield result
-
-
-def _report(
-    results: Iterable[Result],
-    rows: OutputFile | None,
-    show: Callable[[Result], None],
-    *,
-    as_json: bool = False,
-    printed: bool = False,
-) -> int:
-    """Print or write each result, unless that was done; return the status that failures make."""
-    good = bad = 0
-    for result in results:
-        show(result)
-        good, bad = good + (result.error is None), bad + (result.error is not None)
-        if rows is not None:
-            rows.write(result)
-        elif as_json:
-            out(json.dumps(result.as_dict(), ensure_ascii=False), as_json=True)
-        elif result.error is None and not printed:
-            out(result.answer or "")
-        if result.error is not None and not as_json:
-            err(f"query {result.id} failed: {result.error}")
-    if not bad:
-        return 0
-    return EXIT_PARTLY if good else EXIT_FAILED
-
-
-def _bar(results: Iterable[Result], count: int) -> Iterable[Result]:
-    """Show a progress bar on stderr, if that is a terminal and there is something to wait for."""
-    if count < 2 or not is_terminal(sys.stderr):  # noqa: PLR2004 - one query needs no bar
-        return results
-    from rich.console import Console
-    from rich.progress import track
-
-    return track(results, "answering", total=count, console=Console(stderr=True), transient=True)

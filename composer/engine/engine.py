@@ -40,7 +40,8 @@ if TYPE_CHECKING:
     from composer.engine.weights.local import LocalModel
     from composer.specs.models import Checkpoint
     from composer.values.flow import Model, Query
-    from composer.values.requests import Completion, Generate, Score, ScoreTexts
+    from composer.values.requests import Generate, ScoreTexts
+    from composer.values.results import Completion, Score
 
 __all__ = ["Engine"]
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from composer.engine.rows.runner import Runner
     from composer.engine.space import Map, Space
     from composer.engine.weights.local import LocalModel
-    from composer.specs.chat import Chat
+    from composer.specs.declaration import Chat
     from composer.specs.parts import Renders
     from composer.values.flow import Model
     from composer.values.processing import Processing

@@ -6,12 +6,13 @@ import codecs
 import math
 from typing import TYPE_CHECKING
 
-from composer.values.requests import Completion
+from composer.values.results import Completion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from composer.values.requests import Finish, Sampling, Usage
+    from composer.values.requests import Sampling
+    from composer.values.results import Finish, Usage
 
 __all__ = ["GenerationState", "TextStream", "confidence"]
 

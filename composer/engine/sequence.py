@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from composer.values.errors import ModelError
-from composer.values.requests import Usage
+from composer.values.results import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -16,7 +16,7 @@ from composer.evaluate.report import Report
 from composer.evaluate.router import study
 from composer.evaluate.slices import tagged
 from composer.metrics import difference_interval, mean_interval
-from composer.run.partial import PartialAnswerCount
+from composer.run.counts import PartialAnswerCount
 from composer.values import Usage
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from composer.evaluate.members import best_of
-from composer.values.requests import dollars
+from composer.values.results import dollars
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -3,66 +3,38 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import random
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from composer.run.budget import most_tokens
-from composer.run.cache import answer_key, score_key
-from composer.run.model_digests import ModelDigests
-from composer.run.trace import TracedCall
-from composer.specs import leaves, thinking_of
+from composer.run.metered_client import MeteredClient
+from composer.specs import thinking_of
 from composer.values import (
-    Client,
     Generate,
-    Generated,
     Query,
     Reward,
     ScoreTexts,
     Text,
-    Usage,
 )
-from composer.values.finite import finite
 from composer.values.gather import side_by_side
 from composer.values.thinking import ThoughtFilter
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from composer.run.budget import RunBudget
-    from composer.run.cache import AnswerCache
-    from composer.run.clients import ModelClients
+    from composer.run.metered_client import RunContext
     from composer.run.trace import StepEvent, Trace
     from composer.values import (
         JSON,
-        Completion,
-        Distribution,
-        Embed,
-        Embedded,
         Model,
-        NextTokens,
         Request,
-        Rewarded,
         Sampling,
         Score,
-        Span,
     )
     from composer.values.thinking import Thinking
 
 T = TypeVar("T")
-
-
-@dataclass(eq=False)
-class RunContext:
-    """What a run asks with: clients, prices by model, answers that are kept, and a budget."""
-
-    clients: ModelClients
-    prices: Mapping[str, tuple[float, float] | None]
-    cache: AnswerCache | None = None
-    budget: RunBudget | None = None
-    digests: ModelDigests = field(default_factory=ModelDigests)
 
 
 @dataclass(eq=False)
@@ -155,205 +127,6 @@ def _call(function: Callable[[], T]) -> T:
         raise RuntimeError("StopIteration") from error
 
 
-class MeteredClient(Client):
-    """Hands requests on to the models' clients; keeps answers, holds the budget, records all."""
-
-    def __init__(self, context: RunContext, trace: Trace, event: StepEvent) -> None:
-        self.context, self.trace, self.event = context, trace, event
-
-    async def generate(
-        self, request: Generate, on_text: Callable[[str], None] | None = None
-    ) -> Generated:
-        """Let a model answer; each draw is kept and billed by itself."""
-        if request.draws == len(request.seeds) == 1:
-            return Generated((await self._draw(request, on_text),))
-        single_draws = (replace(request, draws=1, seeds=(seed,)) for seed in request.seeds)
-        draws = await side_by_side(self._draw(single_draw, on_text) for single_draw in single_draws)
-        return Generated(tuple(draws))
-
-    async def score(self, request: ScoreTexts) -> tuple[Score, ...]:
-        """Score texts; those that were scored before cost nothing."""
-        cache = self.context.cache
-        scored_texts = (None,) if request.texts is None else request.texts
-        content = self.context.digests.of
-        keys = {text: score_key(request, text, content) for text in scored_texts}
-        scores_by_text = {
-            text: cache.get_score(key) if cache else None for text, key in keys.items()
-        }
-        uncached = [text for text, score in scores_by_text.items() if score is None]
-        if uncached:
-            texts = None if request.texts is None else tuple(text or "" for text in uncached)
-            scores = await self._score(replace(request, texts=texts))
-            for text, score in zip(uncached, scores, strict=True):
-                scores_by_text[text] = score
-                if cache is not None:
-                    cache.put_score(score_key(request, text, content), score)
-        return tuple(
-            self._record_score(request, scores_by_text[text], cached=text not in uncached)
-            for text in scored_texts
-        )
-
-    async def embed(self, request: Embed) -> Embedded:
-        """Let a model embed texts."""
-        client = await self.context.clients.of(request.model)
-        embedded = await self._within_budget(
-            request, most_tokens(None, *request.texts), client.embed(request)
-        )
-        self._record_call("embedded by", request, f"{len(request.texts)} texts", embedded.usage)
-        return embedded
-
-    async def reward(self, request: Reward) -> Rewarded:
-        """Let a model say how good answers are."""
-        client = await self.context.clients.of(request.model)
-        read = sum(most_tokens(request.query, text) for text in request.texts)
-        rewarded = await self._within_budget(request, read, client.reward(request))
-        rewards = ", ".join(f"{value:.4f}" for value in rewarded.values)
-        self._record_call("rewarded by", request, rewards, rewarded.usage, request.query)
-        return rewarded
-
-    async def next_tokens(self, request: NextTokens) -> Distribution:
-        """Let a model say what may come next."""
-        client = await self.context.clients.of(request.model)
-        read = most_tokens(request.query, request.prefix)
-        distribution = await self._within_budget(request, read, client.next_tokens(request))
-        summary = f"{len(distribution.tokens)} tokens"
-        self._record_call("next tokens of", request, summary, distribution.usage, request.query)
-        return distribution
-
-    async def _draw(self, request: Generate, on_text: Callable[[str], None] | None) -> Completion:
-        call = TracedCall(request.model.name, "asked", list(request.query.messages))
-        self.event.asked.append(call)
-        start = self.trace.now()
-        completion = _with_finite_numbers(await self._cached_or_new(request, on_text))
-        call.text, call.tokens = completion.text, len(completion.tokens)
-        call.spans = [_span_as_json(span) for span in completion.spans]
-        call.cached, call.seconds = completion.cached, self.trace.now() - start
-        if not completion.cached:
-            if completion.left:
-                self.event.notes["left"] = dict(completion.left)
-            if completion.weights:
-                self.event.notes["weights"] = dict(completion.weights)
-        for name, usage in completion.usage.items():
-            self.trace.spend(name, usage)
-        return completion
-
-    async def _cached_or_new(
-        self, request: Generate, on_text: Callable[[str], None] | None
-    ) -> Completion:
-        cache, client = self.context.cache, await self.context.clients.of(request.model)
-        if cache is None or not client.keeps:
-            return await self._generate(client, request, on_text)
-        content = self.context.digests.of
-        key = answer_key(request, content)
-        cached = cache.get(key)
-        if cached is not None:
-            if on_text is not None:
-                on_text(cached.text)
-            return replace(cached, usage={leaf.name: Usage() for leaf in leaves(request.model)})
-        completion = await self._generate(client, request, on_text)
-        if any(leaf.is_local for leaf in leaves(request.model)):
-            key = answer_key(request, content)  # of a hub's model, known since it is here
-        cache.put(key, completion)
-        return completion
-
-    async def _generate(
-        self, client: Client, request: Generate, on_text: Callable[[str], None] | None
-    ) -> Completion:
-        budget = self.context.budget
-        if budget is None:
-            async with self.context.clients.within(request.model):
-                return (await client.generate(request, on_text)).draws[0]
-        async with budget.room(self._highest_cost(client, request)):
-            async with self.context.clients.within(request.model):
-                (completion,) = (await client.generate(request, on_text)).draws
-            budget.pay(sum(usage.cost for usage in completion.usage.values()))
-        return completion
-
-    async def _score(self, request: ScoreTexts) -> tuple[Score, ...]:
-        """Let a client score, within the budget."""
-        client, budget = await self.context.clients.of(request.model), self.context.budget
-        if budget is None:
-            async with self.context.clients.within(request.model):
-                return await client.score(request)
-        texts = ("",) if request.texts is None else request.texts
-        worst = sum(most_tokens(request.query, request.prefix, text) for text in texts)
-        async with budget.room(self._reading_cost(request.model, worst)):
-            async with self.context.clients.within(request.model):
-                scores = await client.score(request)
-            read = sum(len(score.logprobs) for score in scores)
-            budget.pay(self._reading_cost(request.model, read))
-        return scores
-
-    async def _within_budget(self, request: Request[T], read: int, work: Awaitable[T]) -> T:
-        """Do work that reads so many tokens at most, within the budget."""
-        if self.context.budget is None:
-            async with self.context.clients.within(request.model):
-                return await work
-        worst = self._reading_cost(request.model, read)
-        async with self.context.budget.room(worst):
-            async with self.context.clients.within(request.model):
-                result = await work
-            self.context.budget.pay(worst)
-        return result
-
-    def _record_score(self, request: ScoreTexts, score: Score | None, *, cached: bool) -> Score:
-        assert score is not None
-        what = "prompt read by" if request.texts is None else "scored by"
-        messages = list(request.query.messages) if request.query else []
-        count, summary = len(score.logprobs), f"{score.mean:.4f} nats a token"
-        self.event.asked.append(
-            TracedCall(request.model.name, what, messages, summary, count, cached=cached)
-        )
-        for name in (leaf.name for leaf in leaves(request.model)):
-            usage = Usage(1, count, 0, self._cost(name, count, 0))
-            self.trace.spend(name, Usage() if cached else usage)
-        return score
-
-    def _record_call(
-        self,
-        what: str,
-        request: Request[object],
-        summary: str,
-        usage: Mapping[str, Usage],
-        query: Query | None = None,
-    ) -> None:
-        """Record what was asked, and count what it took."""
-        messages = [] if query is None else list(query.messages)
-        self.event.asked.append(TracedCall(request.model.name, what, messages, summary))
-        for name, model_usage in usage.items():
-            self.trace.spend(name, model_usage)
-
-    def _highest_cost(self, client: Client, request: Generate) -> float:
-        """Return what a call costs at most: a token has at least one byte."""
-        declared_cost = client.cost(request)
-        if declared_cost is not None:
-            return declared_cost
-        read, most = most_tokens(request.query, request.prefix), request.sampling.max_tokens
-        return sum(self._cost(leaf.name, read, most) for leaf in leaves(request.model))
-
-    def _reading_cost(self, model: Model, tokens: int) -> float:
-        """Return what it costs that each model of a fuse reads so many tokens."""
-        return sum(self._cost(leaf.name, tokens, 0) for leaf in leaves(model))
-
-    def _cost(self, name: str, read: int, written: int) -> float:
-        price = self.context.prices.get(name)
-        return (read * price[0] + written * price[1]) / 1e6 if price else 0.0
-
-
-def _with_finite_numbers(completion: Completion) -> Completion:
-    """Return an answer whose confidence, and log-probabilities, are not known where they are none.
-
-    A token may be impossible; it is never unknowable, or likelier than certain.
-    """
-    confidence = finite(completion.confidence)
-    logprobs = (
-        completion.logprobs if all(logprob < math.inf for logprob in completion.logprobs) else ()
-    )
-    if confidence is completion.confidence and logprobs is completion.logprobs:
-        return completion
-    return replace(completion, confidence=confidence, logprobs=logprobs)
-
-
 def _without_thoughts(text: Text, thinking: Thinking) -> Text:
     """Take thoughts out of an answer; one that never comes to its answer abstains."""
     answer, thoughts = thinking.split(text.text)
@@ -363,12 +136,3 @@ def _without_thoughts(text: Text, thinking: Thinking) -> Text:
     if answer is None:
         return replace(text, text="", value=None, extracted=True, facts=facts)
     return replace(text, text=answer, facts=facts)
-
-
-def _span_as_json(span: Span) -> dict[str, JSON]:
-    return {
-        "text": span.text,
-        "winner": span.winner,
-        "candidates": dict(span.candidates),
-        "scores": {name: dict(scores) for name, scores in span.scores.items()},
-    }

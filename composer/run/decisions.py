@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from composer.compiler.graph import Node
     from composer.methods.estimators.values import Estimates
-    from composer.run.walk import Program
+    from composer.run.program import Program
 
 __all__ = ["decide", "route_of", "routes_of"]
 

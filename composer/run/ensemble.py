@@ -12,16 +12,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from composer.compiler.graph import topological
-from composer.run.asker import RunContext
 from composer.run.budget import RunBudget
-from composer.run.held import Resources
-from composer.run.loading import LoadingTimer
 from composer.run.loop_thread import LoopThread
+from composer.run.metered_client import RunContext
 from composer.run.model_digests import ModelDigests
+from composer.run.program import Program, can_stream
 from composer.run.queries import as_queries, as_query
+from composer.run.resources import LoadingTimer, Resources
 from composer.run.result import FailedBranch, Failure, Result, closed
 from composer.run.trace import Trace
-from composer.run.walk import Program, Walk, can_stream
+from composer.run.walk import Walk
 from composer.steps import STEPS
 from composer.values import Port
 

@@ -9,7 +9,7 @@ from composer.run.result import Failure
 from composer.values import ScoreTexts
 
 if TYPE_CHECKING:
-    from composer.run.walk import Program
+    from composer.run.program import Program
     from composer.values import Query, Score
 
 

@@ -1,9 +1,18 @@
-"""What a model is: seven kinds of frozen values, and the backends that declare one of them."""
+"""What a model is: a frozen value that checks itself, says what it can do, and opens nothing.
 
-from composer.specs.chat import Chat
-from composer.specs.declaration import Declaration, Local, Remote, Weights
+There are seven kinds. One set of weights, or one server, is a Checkpoint: Declared by a recipe with
+a backend and its options (`models.py`, `declaration.py`), or Derived from the weights of others
+(`derived.py`). A Prompted model reads a prompt of its own. A Fuse has members that write one answer
+together: TokenFuse (`fuses.py`), SpanFuse, ByteFuse and Handoff (`text_fuses.py`).
+
+The parts of a fuse, such as an alignment, are described in `parts.py`. What a model's files say is
+read by `headers.py`, `json_files.py` and `content.py`, without loading it. The engine and the
+backends open a model when it is first asked.
+"""
+
+from composer.specs.declaration import Chat, Declaration, Local, Remote, Weights
 from composer.specs.derived import Derived
-from composer.specs.fuses import ByteFuse, Fuse, Handoff, SpanFuse, TokenFuse, WeightedFuse
+from composer.specs.fuses import Fuse, TokenFuse, WeightedFuse
 from composer.specs.models import (
     Checkpoint,
     Declared,
@@ -17,6 +26,7 @@ from composer.specs.models import (
 )
 from composer.specs.option_models import OptionModel, models_in, option_models, with_models
 from composer.specs.problems import SpecError, SpecProblem
+from composer.specs.text_fuses import ByteFuse, Handoff, SpanFuse
 
 __all__ = [
     "ByteFuse",

@@ -8,10 +8,9 @@ from operator import and_
 from typing import TYPE_CHECKING, ClassVar
 
 from composer.specs.declaration import Weights
-from composer.specs.fuses import normalized_weights, weight_problems
 from composer.specs.headers import TensorHeader
 from composer.specs.models import Checkpoint, Prompted
-from composer.specs.problems import SpecError, SpecProblem
+from composer.specs.problems import SpecError, SpecProblem, normalized_weights, weight_problems
 from composer.values.capability import Capability
 
 if TYPE_CHECKING:

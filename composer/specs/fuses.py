@@ -1,36 +1,26 @@
-"""Models that write one answer together: by tokens, spans or bytes, or one after the other.
+"""What a fuse is: models that write one answer together; and the fuse of their distributions.
 
-Each checks itself when it is made and says which member or option is wrong. How members are
-weighed, aligned and combined are parts of theirs; the engine opens them.
+A fuse checks itself when it is made and says which member or option is wrong. How members are
+weighed, aligned and combined are parts of it; the engine opens them. The fuses that put text
+together are in `text_fuses.py`.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from composer.specs.models import bare
-from composer.specs.problems import SpecError, SpecProblem
+from composer.specs.problems import SpecError, SpecProblem, normalized_weights, weight_problems
 from composer.values.capability import Capability
-from composer.values.errors import ModelError
 from composer.values.flow import Model
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
-    from composer.specs.parts import Align, Combine, Draft, Gate, Handover, Weigh
+    from composer.specs.parts import Align, Combine, Draft, Gate, Weigh
 
-__all__ = [
-    "ByteFuse",
-    "Fuse",
-    "Handoff",
-    "SpanFuse",
-    "TokenFuse",
-    "WeightedFuse",
-    "normalized_weights",
-    "weight_problems",
-]
+__all__ = ["Fuse", "TokenFuse", "WeightedFuse"]
 
 TOKENS = (
     Capability.TEXT
@@ -227,126 +217,3 @@ class TokenFuse(WeightedFuse):
                 help_ = "put the models themselves into one `token_fuse`"
                 yield SpecProblem("E302", text, help_, "is several models", member=place)
                 return
-
-
-@dataclass(frozen=True)
-class _TextFuse(WeightedFuse):
-    """A fuse that weighs text of members, each by all that it says: no member has a gate."""
-
-    def problems(self) -> Iterator[SpecProblem]:
-        """Refuse gates, which would be asked for some of what is weighed and not for the rest."""
-        yield from super().problems()
-        for place, inner in self._inner():
-            if inner.gate is not None:
-                text = f"a member of `{self.word}` cannot have a `gate`"
-                yield SpecProblem(
-                    "E402", text, "leave the `gate` out", "has a `gate`", member=place
-                )
-
-
-@dataclass(frozen=True)
-class SpanFuse(_TextFuse):
-    """Members that propose a span of `words` each; the one that all find likeliest is kept."""
-
-    word: ClassVar[str] = "span_fuse"
-
-    words: int = 1
-    max_span_tokens: int = 32
-
-
-@dataclass(frozen=True)
-class ByteFuse(_TextFuse):
-    """Members that agree on bytes, each with tokens of its own; `top` of them are weighed up.
-
-    More are where none of these agree. The `beam` likeliest hypotheses go on.
-    """
-
-    word: ClassVar[str] = "byte_fuse"
-
-    top: int = 64
-    beam: int = 1
-
-
-@dataclass(frozen=True)
-class Handoff(Fuse):
-    """The first member writes until `when` hands the rest of the answer to another one."""
-
-    word: ClassVar[str] = "handoff"
-
-    when: Handover
-
-    def problems(self) -> Iterator[SpecProblem]:
-        """Check that the members write token by token, and that the rule tells experts apart."""
-        yield from super().problems()
-        for place, member in enumerate(map(bare, self.members)):
-            if isinstance(member, Fuse) and not isinstance(member, TokenFuse):
-                text = (
-                    f"`{member.word}` cannot be a member of `handoff`, which continues token by "
-                    "token"
-                )
-                help_ = "use models, or a `token_fuse` of them"
-                yield SpecProblem(
-                    "E302", text, help_, "does not write token by token", member=place
-                )
-        experts, rule_experts = len(self.members) - 1, self.when.experts
-        if experts != rule_experts:
-            yield SpecProblem(
-                "E206",
-                f"`{self.when.name}` chooses among {rule_experts} experts, "
-                f"but `handoff` has {experts}",
-                "give one member to write first, and one for each expert of the rule",
-                "the first member writes, the others are the experts",
-            )
-
-
-def weight_problems(
-    weights: tuple[float, ...] | None, count: int, *, signed: bool, normalized: bool
-) -> Iterator[SpecProblem]:
-    """Yield why weights of so many members cannot be used, if they cannot."""
-    if weights is None:
-        return
-    if len(weights) != count:
-        text = f"{count} members, but {len(weights)} weights"
-        help_ = "give one weight for each member, in order"
-        note = f"has {count} members"
-        yield SpecProblem("E403", text, help_, f"should be {count}", note, field="weights")
-    elif reason := _weights_fault(weights, signed=signed, normalized=normalized):
-        listed = ", ".join(f"{weight:g}" for weight in weights)
-        word = "weights" if normalized else "coefficients"
-        text = f"the {word} {listed} cannot be used: {reason}"
-        yield SpecProblem("E402", text, label="cannot be used", field="weights")
-
-
-def _weights_fault(weights: tuple[float, ...], *, signed: bool, normalized: bool) -> str:
-    """Say why weights cannot be used, if they cannot."""
-    if not any(weights):
-        return "all of them are zero"
-    if min(weights) < 0 and not signed:
-        return "a weight is negative, which only `combine = logs` allows"
-    if normalized and sum(weights) <= 0:
-        return (
-            "they are divided by their sum, and the sum is not above zero; write `normalize = "
-            "false`"
-        )
-    return ""
-
-
-def normalized_weights(
-    weights: Sequence[float], count: int, *, normalize: bool = True, signed: bool = False
-) -> tuple[float, ...]:
-    """Return weights as they are used: divided by their sum, unless they are taken as they are."""
-    if len(weights) != count:
-        raise ModelError("E403", f"{count} members, but {len(weights)} weights")
-    if not any(weights) or (min(weights) < 0 and not signed):
-        raise ModelError("E402", f"weights must be zero or more, and not all zero: {weights}")
-    if not normalize:
-        return tuple(float(w) for w in weights)
-    total = sum(weights)
-    if not 0 < total < math.inf:
-        raise ModelError(
-            "E402",
-            f"the sum of the coefficients must be above zero, not {total:g}: they are divided by "
-            "it",
-            "write `normalize = false`",
-        )
-    return tuple(w / total for w in weights)

@@ -1,4 +1,17 @@
-"""The values that flow through a recipe, and the protocol through which steps ask models."""
+"""The values that flow through a recipe, and what steps and models say to each other.
+
+1. What flows along the wires of a graph (`flow.py`): a Query comes in; steps make a Text of it (one
+   answer), Candidates (several answers), a Ranking (answers with scores) or a Decision (weights
+   over branches). A Model is a wire too: it is described here, never loaded. Each kind of wire is a
+   Port, and every value carries its query.
+2. How a step asks a model (`asker.py`, `requests.py`, `results.py`): the step is given an Asker and
+   puts requests to it: Generate, ScoreTexts, Embed, Reward or NextTokens. A Client answers each
+   with a result: Generated, which holds Completions, Scores, Embedded, Rewarded, or a Distribution.
+3. What is known of a model before it is loaded (`card.py`, `capability.py`), what parts are fitted
+   to (`fitted.py`), how recipes write options (`typed.py`, `processing.py`).
+4. What happens when a branch fails (`errors.py`, `gather.py`): its answer is a MissingAnswer, and
+   a Quorum says how many must answer.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -7,41 +20,43 @@ from composer.values.asker import Asker, LazyBranch
 from composer.values.capability import Capability
 from composer.values.card import Card
 from composer.values.errors import ModelError
-from composer.values.fitted import Fitted, State, Trainable
+from composer.values.fitted import Fitted, OnceCache, State, Trainable
 from composer.values.flow import (
     JSON,
     Candidates,
     Decision,
     Message,
     Model,
+    Port,
     Query,
     Ranking,
     Text,
     Value,
+    port_of,
     widen,
 )
 from composer.values.gather import MaybeMissing, MissingAnswer, Quorum
-from composer.values.kinds import Port, port_of
-from composer.values.once_cache import OnceCache
 from composer.values.processing import Processing
 from composer.values.typed import FilePath, MaybeFile, ModelPath, Typed
 
 if TYPE_CHECKING:
     from composer.values.requests import (
         Client,
-        Completion,
-        Distribution,
         Embed,
-        Embedded,
         Generate,
-        Generated,
         NextTokens,
         Request,
         Reward,
-        Rewarded,
         Sampling,
-        Score,
         ScoreTexts,
+    )
+    from composer.values.results import (
+        Completion,
+        Distribution,
+        Embedded,
+        Generated,
+        Rewarded,
+        Score,
         Span,
         Usage,
     )
@@ -94,11 +109,17 @@ __all__ = [
     "widen",
 ]
 
+REQUESTS = frozenset(
+    ("Client", "Embed", "Generate", "NextTokens", "Request", "Reward", "Sampling", "ScoreTexts")
+)
+"""Names of the module `requests`; the other late ones are of `results`."""
+
 
 def __getattr__(name: str) -> object:
-    """Import what is asked of models when it is first used: finding mistakes needs none of it."""
+    """Import requests and results when they are first used: a check of a recipe needs none."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module("composer.values.requests"), name)
+    module = "requests" if name in REQUESTS else "results"
+    value: object = getattr(import_module(f"composer.values.{module}"), name)
     globals()[name] = value
     return value

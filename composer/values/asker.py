@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from composer.values.flow import Model, Query, Text
-    from composer.values.requests import Request, Sampling, Score
+    from composer.values.requests import Request, Sampling
+    from composer.values.results import Score
 
 Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)

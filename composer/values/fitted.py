@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 from pydantic import PrivateAttr
 
-from composer.values.once_cache import OnceCache
 from composer.values.typed import Typed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     from numpy.typing import NDArray
+
+Result = TypeVar("Result")
+
+
+class OnceCache(Generic[Result]):
+    """Results by key. The first thread to ask works, the others wait; a failure is not kept."""
+
+    def __init__(self) -> None:
+        self._results: dict[Hashable, Result] = {}
+        self._locks: dict[Hashable, threading.Lock] = {}
+        self._guard = threading.Lock()
+
+    def get(self, key: Hashable, work: Callable[[], Result]) -> Result:
+        """Return the result for a key, worked out if nobody has asked for it yet."""
+        if key in self._results:
+            return self._results[key]
+        with self._guard:
+            lock = self._locks.setdefault(key, threading.Lock())
+        with lock:
+            if key not in self._results:
+                self._results[key] = work()
+            return self._results[key]
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -189,3 +190,35 @@ def unique(names: Iterable[str]) -> tuple[str, ...]:
         counts[name] = counts.get(name, 0) + 1
         numbered.append(name if counts[name] == 1 else f"{name}#{counts[name]}")
     return tuple(numbered)
+
+
+class Port(enum.Enum):
+    """The type of a wire; its value is how a message names it."""
+
+    QUERY = "a query"
+    TEXT = "one answer"
+    CANDIDATES = "Candidates"
+    RANKING = "a Ranking"
+    DECISION = "a Decision"
+    MODEL = "a model"
+
+    def fits(self, accepted: frozenset[Port]) -> bool:
+        """Say whether a wire of this port may enter where `accepted` are taken."""
+        widens = self in (Port.TEXT, Port.RANKING) and Port.CANDIDATES in accepted
+        return self in accepted or widens
+
+
+_PORTS: dict[type, Port] = {
+    Query: Port.QUERY,
+    Text: Port.TEXT,
+    Candidates: Port.CANDIDATES,
+    Ranking: Port.RANKING,
+    Decision: Port.DECISION,
+}
+
+
+def port_of(kind: object) -> Port | None:
+    """Return the port that values of a class travel on, None for any other class."""
+    if not isinstance(kind, type):
+        return None
+    return Port.MODEL if issubclass(kind, Model) else _PORTS.get(kind)

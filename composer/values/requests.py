@@ -1,30 +1,25 @@
-"""What may be asked of a model, and what comes back: one request and one result a verb.
+"""What may be asked of a model: one request a verb, which a client answers with a result.
 
-The engine answers for models whose weights are here, a client of its own for every other one; who
-asks cannot tell which of them did.
+A step puts a request to an Asker. The engine is the client of models whose weights are in this
+process; every other model has a client of its own. A step cannot tell which of them answered.
 """
 
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, ClassVar, Generic, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Generic, Self, TypeVar
 
 from composer.values.errors import ModelError
-from composer.values.finite import summed
-from composer.values.flow import nothing
 from composer.values.processing import NO_PROCESSING, Processing
+from composer.values.results import Distribution, Embedded, Generated, Rewarded, Score
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable
 
     from composer.values.flow import Model, Query
 
 Result_co = TypeVar("Result_co", covariant=True)
-
-Finish = Literal["stop", "length", "context"]
-"""Why an answer ended: by itself or a stop string, by `max_tokens`, or by a model's context."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,135 +46,6 @@ class Sampling:
     def min_tokens(self) -> int:
         """How many tokens an answer has before it may end."""
         return self.processing.min_tokens or 0
-
-
-def dollars(amount: float) -> float:
-    """Round an amount to twelve digits: one writes 0.00001, not 9.999999999999999e-06."""
-    return float(f"{amount:.12g}")
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What asking cost: calls, tokens and dollars."""
-
-    calls: int = 0
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost: float = 0.0
-
-    def __add__(self, other: Usage) -> Usage:
-        return Usage(
-            self.calls + other.calls,
-            self.prompt_tokens + other.prompt_tokens,
-            self.completion_tokens + other.completion_tokens,
-            self.cost + other.cost,
-        )
-
-    def as_dict(self) -> dict[str, int | float]:
-        """Give the plain values that `--json` prints."""
-        return {
-            "calls": self.calls,
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": self.completion_tokens,
-            "cost": dollars(self.cost),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """Log-probabilities (nats) of the tokens of a text under a model or an ensemble."""
-
-    tokens: tuple[str, ...]
-    logprobs: tuple[float, ...]
-
-    @property
-    def total(self) -> float:
-        """The log-probability of the whole text, in nats."""
-        return summed(self.logprobs)
-
-    @property
-    def mean(self) -> float:
-        """The mean log-probability of a token, in nats; 0 for no tokens."""
-        return self.total / len(self.logprobs) if self.logprobs else 0.0
-
-    @property
-    def perplexity(self) -> float:
-        """exp(-mean)."""
-        try:
-            return math.exp(-self.mean)
-        except OverflowError:
-            return math.inf
-
-    def bits_per_byte(self, text: str) -> float:
-        """Bits that the text costs for each of its UTF-8 bytes."""
-        return -self.total / math.log(2) / max(len(text.encode()), 1)
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """One round of a span fuse: what each member proposed and what each thought of it."""
-
-    text: str
-    winner: str
-    candidates: Mapping[str, str]
-    scores: Mapping[str, Mapping[str, float]]
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """One answer as models made it, before it belongs to a query.
-
-    `tokens` and `logprobs` (nats) include the end's, whose text is empty; `confidence` is the
-    geometric mean probability of the tokens, None where it cannot be known. `usage` counts by the
-    names that fuses give their members. `left` says of members that were dropped why, `weights`
-    what the prompt gave each. `extracted` and `value` are as in `Text`. `cached` says that it was
-    kept from an earlier run and cost nothing now.
-    """
-
-    text: str
-    tokens: tuple[str, ...] = ()
-    logprobs: tuple[float, ...] = ()
-    confidence: float | None = None
-    finish: Finish | None = None
-    usage: Mapping[str, Usage] = field(default_factory=dict)
-    spans: tuple[Span, ...] = ()
-    left: Mapping[str, str] = field(default_factory=dict)
-    weights: Mapping[str, float] = field(default_factory=dict)
-    facts: Mapping[str, object] = field(default_factory=nothing)
-    extracted: bool = False
-    value: str | None = None
-    cached: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Generated:
-    """What a request to generate comes to: one completion a draw, in the order of the seeds."""
-
-    draws: tuple[Completion, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Embedded:
-    """A vector for each text, and what that took."""
-
-    vectors: tuple[tuple[float, ...], ...]
-    usage: Mapping[str, Usage] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Rewarded:
-    """How good each text is, greater is better, and what that took."""
-
-    values: tuple[float, ...]
-    usage: Mapping[str, Usage] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Distribution:
-    """Next tokens with their log-probabilities (nats), likeliest first, and what that took."""
-
-    tokens: tuple[tuple[str, float], ...]
-    usage: Mapping[str, Usage] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ import pytest
 from composer.engine.generation import GenerationState
 from composer.engine.sessions.base import together
 from composer.engine.sessions.span_fuse import Candidate, fuse_spans
-from composer.values.requests import Sampling, Usage
+from composer.values.requests import Sampling
+from composer.values.results import Usage
 
 POOL = ThreadPoolExecutor(4)
 

@@ -8,7 +8,7 @@ from composer.fit.shrinkage import PRIOR, HeldOutPredictions, shrink_predictions
 from composer.methods.estimators.shrinkage import blended, near, near_state, shrunk
 from composer.methods.estimators.values import Labels, Predictions
 from composer.recipe import Recipe
-from composer.run.foreign import OutOfDistributionCount
+from composer.run.counts import OutOfDistributionCount
 
 
 def test_near_is_one_for_a_known_query_and_nothing_for_an_unlike_one():

@@ -4,9 +4,9 @@ import time
 
 import composer
 from composer.run import Result
-from composer.run.loading import LoadingTimer
+from composer.run.resources import LoadingTimer
 from composer.run.trace import Trace
-from composer.values.requests import Usage, dollars
+from composer.values.results import Usage, dollars
 
 ZOO = (
     'model A = zoo("general-1")\nmodel B = zoo("maths")\nA(max_tokens = 4) -> cascade(B, accept = '
@@ -15,14 +15,14 @@ ZOO = (
 
 def test_the_clock_stands_still_while_something_loads():
     told = []
-    loading = LoadingTimer(told.append)
-    trace = Trace("1", "q", clock=loading.clock)
-    with loading.of("A"):
+    timer = LoadingTimer(told.append)
+    trace = Trace("1", "q", clock=timer.clock)
+    with timer.loading("A"):
         before = trace.now()
         time.sleep(0.05)
         assert trace.now() == before
     assert told == ["A"]
-    assert loading.seconds >= 0.05
+    assert timer.seconds >= 0.05
     assert trace.now() < 0.05
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from composer.run import Failure
-from composer.run.partial import PartialAnswerCount
+from composer.run.counts import PartialAnswerCount
 
 MODELS = """
 model A = fake(says = "a", confidence = 0.9)

@@ -5,10 +5,11 @@ import asyncio
 import pytest
 
 from composer.backends.fake import Fake
-from composer.run.asker import RunAsker, RunContext
+from composer.run.asker import RunAsker
 from composer.run.budget import RunBudget
 from composer.run.cache import open_cache
 from composer.run.clients import ModelClients
+from composer.run.metered_client import RunContext
 from composer.run.trace import Trace
 from composer.specs import Declared
 from composer.values import Generate, NextTokens, Query, Reward, Sampling, ScoreTexts

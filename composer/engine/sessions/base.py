@@ -8,7 +8,7 @@ from types import coroutine
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from composer.engine.requests.base import Batch, ReplyValues
-from composer.values.requests import Usage
+from composer.values.results import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Mapping, Sequence

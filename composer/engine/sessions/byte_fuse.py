@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from composer.engine.requests.rank import Ranked
     from composer.engine.sessions.byte_moves import Agreement, Continuation
     from composer.specs import ByteFuse
-    from composer.values.requests import Completion, Generate, Sampling
+    from composer.values.requests import Generate, Sampling
+    from composer.values.results import Completion
 
 __all__ = ["byte_fuse"]
 

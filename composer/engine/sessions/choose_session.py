@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from composer.engine.sessions.base import Session
     from composer.specs import Fuse
     from composer.values.flow import Model
-    from composer.values.requests import Completion, Generate
+    from composer.values.requests import Generate
+    from composer.values.results import Completion
 
     Start = Callable[[Sequence[Group]], Session[Completion]]
     Drafted = tuple[TokenFuse, Callable[[Group], Session[Completion]]]

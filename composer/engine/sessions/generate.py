@@ -12,7 +12,7 @@ from composer.engine.requests.draw import Draw
 from composer.engine.sequence import SequenceState, prompt_tokens
 from composer.engine.sessions.prompt_weights import prompt_weights_of, set_prompt_weights
 from composer.specs import leaves
-from composer.values.requests import Usage
+from composer.values.results import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from composer.engine.group import Group
     from composer.engine.requests.draw import Drawn
     from composer.values.flow import Model
-    from composer.values.requests import Completion, Generate
+    from composer.values.requests import Generate
+    from composer.values.results import Completion
 
 __all__ = ["draw_until_end", "generate", "open_sequence", "total_usage"]
 

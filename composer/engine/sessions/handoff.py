@@ -10,7 +10,7 @@ from composer.engine.generation import GenerationState
 from composer.engine.sessions.base import usage_by_member
 from composer.engine.sessions.generate import draw_until_end, open_sequence, total_usage
 from composer.engine.sessions.prompt_weights import set_prompt_weights
-from composer.values.requests import Span
+from composer.values.results import Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from composer.engine.sequence import SequenceState
     from composer.specs import Handoff
     from composer.values.flow import Model
-    from composer.values.requests import Completion, Generate, Usage
+    from composer.values.requests import Generate
+    from composer.values.results import Completion, Usage
 
 __all__ = ["hand_off"]
 

@@ -9,7 +9,7 @@ from composer.engine.requests.rank import ScoreEntries
 from composer.engine.sequence import SequenceState, prompt_tokens
 from composer.engine.sessions.prompt_weights import set_prompt_weights
 from composer.values.errors import ModelError
-from composer.values.requests import Score
+from composer.values.results import Score
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from composer.values.errors import ModelError
 from composer.values.finite import summed
-from composer.values.requests import Span, Usage
+from composer.values.results import Span, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 
     from composer.engine.generation import GenerationState
-    from composer.values.requests import Completion
+    from composer.values.results import Completion
 
 __all__ = ["Candidate", "SpanMember", "Together", "fuse_spans", "mean"]
 

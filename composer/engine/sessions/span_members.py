@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from composer.engine.requests.draw import Drawn
     from composer.engine.sequence import SequenceState
     from composer.specs import SpanFuse
-    from composer.values.requests import Completion, Generate, Sampling, Usage
+    from composer.values.requests import Generate, Sampling
+    from composer.values.results import Completion, Usage
 
 __all__ = ["span_fuse"]
 

@@ -17,7 +17,7 @@ from composer.checkpoints.vocabulary import Vocabulary
 from composer.engine.weights.loading import module_of, refused, tokenizer_of
 from composer.engine.weights.merging import fetched, opened
 from composer.quiet import quiet
-from composer.specs.chat import DEFAULT_CHAT, Chat
+from composer.specs.declaration import DEFAULT_CHAT, Chat
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from composer.engine.sequence import MemberState
     from composer.engine.sessions.base import Session
     from composer.specs import TokenFuse
-    from composer.values.requests import Completion, Generate
+    from composer.values.requests import Generate
+    from composer.values.results import Completion
 
 __all__ = ["safe"]
 

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from composer.engine.sequence import SequenceState
     from composer.engine.sessions.base import Session
     from composer.specs import TokenFuse
-    from composer.values.requests import Completion, Generate
+    from composer.values.requests import Generate
+    from composer.values.results import Completion
 
 __all__ = ["speculative"]
 

@@ -1,0 +1,72 @@
+"""A plan that is ready to run: its graph, and what all queries share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from composer.compiler.graph import Node, topological
+from composer.values import (
+    Port,
+    Typed,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from composer.run.metered_client import RunContext
+    from composer.steps import Input
+    from composer.values import Value
+
+
+@dataclass(eq=False)
+class Program:
+    """A graph that is ready to run: node names from the plan, and what is shared by all queries.
+
+    `options` are those of each node, with what its parts keep while the program is open; `served`
+    are its inputs: what traces call each, which input of the step it serves, and what gives it.
+    """
+
+    root: Node
+    ids: Mapping[Node, str]
+    context: RunContext
+    seed: int = 0
+    constants: dict[Node, Value] = field(default_factory=dict)
+    fixed: frozenset[Node] = frozenset()
+    options: Mapping[Node, Mapping[str, object]] = field(init=False, repr=False)
+    inputs: Mapping[Node, tuple[tuple[str, Input, Node], ...]] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.options = {node: _opened_options(node) for node in self.ids}
+        self.inputs = {node: tuple(_named_inputs(node, self.ids)) for node in self.ids}
+        varying: set[Node] = set()
+        for node in topological(self.root):
+            if node.is_query or any(source in varying for source in node.inputs):
+                varying.add(node)
+        self.fixed = frozenset(node for node in self.ids if node not in varying)
+
+
+def _opened_options(node: Node) -> dict[str, object]:
+    """Return the options of a node, its parts begun."""
+    values = node.values().items()
+    return {name: value.begin() if isinstance(value, Typed) else value for name, value in values}
+
+
+def _named_inputs(node: Node, ids: Mapping[Node, str]) -> Iterator[tuple[str, Input, Node]]:
+    """Yield the inputs of a node as they are named, with the inputs of the step they serve."""
+    if node.is_query:
+        return
+    names = node.get("names") if node.step.gathers else [_name(e, ids) for e in node.inputs]
+    for name, (input_, source) in zip(names, node.paired(), strict=True):
+        yield name, input_, source
+
+
+def _name(node: Node, ids: Mapping[Node, str]) -> str:
+    """Name a branch by the model that it asks, else by its place in the plan."""
+    asks = node.asks
+    return ids[node] if asks is None or asks.declaration is None else asks.title
+
+
+def can_stream(root: Node) -> bool:
+    """Say whether a recipe's answer comes piece by piece."""
+    return not root.is_query and root.step.streams and root.port is Port.TEXT

@@ -1,0 +1,88 @@
+"""Fuses that put text of their members together: by spans, by bytes, or one after the other."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from composer.specs.fuses import Fuse, TokenFuse, WeightedFuse
+from composer.specs.models import bare
+from composer.specs.problems import SpecProblem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from composer.specs.parts import Handover
+
+
+__all__ = ["ByteFuse", "Handoff", "SpanFuse"]
+
+
+@dataclass(frozen=True)
+class _TextFuse(WeightedFuse):
+    """A fuse that weighs text of members, each by all that it says: no member has a gate."""
+
+    def problems(self) -> Iterator[SpecProblem]:
+        """Refuse gates, which would be asked for some of what is weighed and not for the rest."""
+        yield from super().problems()
+        for place, inner in self._inner():
+            if inner.gate is not None:
+                text = f"a member of `{self.word}` cannot have a `gate`"
+                yield SpecProblem(
+                    "E402", text, "leave the `gate` out", "has a `gate`", member=place
+                )
+
+
+@dataclass(frozen=True)
+class SpanFuse(_TextFuse):
+    """Members that propose a span of `words` each; the one that all find likeliest is kept."""
+
+    word: ClassVar[str] = "span_fuse"
+
+    words: int = 1
+    max_span_tokens: int = 32
+
+
+@dataclass(frozen=True)
+class ByteFuse(_TextFuse):
+    """Members that agree on bytes, each with tokens of its own; `top` of them are weighed up.
+
+    More are where none of these agree. The `beam` likeliest hypotheses go on.
+    """
+
+    word: ClassVar[str] = "byte_fuse"
+
+    top: int = 64
+    beam: int = 1
+
+
+@dataclass(frozen=True)
+class Handoff(Fuse):
+    """The first member writes until `when` hands the rest of the answer to another one."""
+
+    word: ClassVar[str] = "handoff"
+
+    when: Handover
+
+    def problems(self) -> Iterator[SpecProblem]:
+        """Check that the members write token by token, and that the rule tells experts apart."""
+        yield from super().problems()
+        for place, member in enumerate(map(bare, self.members)):
+            if isinstance(member, Fuse) and not isinstance(member, TokenFuse):
+                text = (
+                    f"`{member.word}` cannot be a member of `handoff`, which continues token by "
+                    "token"
+                )
+                help_ = "use models, or a `token_fuse` of them"
+                yield SpecProblem(
+                    "E302", text, help_, "does not write token by token", member=place
+                )
+        experts, rule_experts = len(self.members) - 1, self.when.experts
+        if experts != rule_experts:
+            yield SpecProblem(
+                "E206",
+                f"`{self.when.name}` chooses among {rule_experts} experts, "
+                f"but `handoff` has {experts}",
+                "give one member to write first, and one for each expert of the rule",
+                "the first member writes, the others are the experts",
+            )

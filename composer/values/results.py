@@ -1,0 +1,146 @@
+"""What models give back: completions, scores, embeddings, rewards, next tokens, and their usage."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from composer.values.finite import summed
+from composer.values.flow import nothing
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+Finish = Literal["stop", "length", "context"]
+"""Why an answer ended: by itself or a stop string, by `max_tokens`, or by a model's context."""
+
+
+def dollars(amount: float) -> float:
+    """Round an amount to twelve digits: one writes 0.00001, not 9.999999999999999e-06."""
+    return float(f"{amount:.12g}")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What asking cost: calls, tokens and dollars."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.calls + other.calls,
+            self.prompt_tokens + other.prompt_tokens,
+            self.completion_tokens + other.completion_tokens,
+            self.cost + other.cost,
+        )
+
+    def as_dict(self) -> dict[str, int | float]:
+        """Give the plain values that `--json` prints."""
+        return {
+            "calls": self.calls,
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "cost": dollars(self.cost),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Log-probabilities (nats) of the tokens of a text under a model or an ensemble."""
+
+    tokens: tuple[str, ...]
+    logprobs: tuple[float, ...]
+
+    @property
+    def total(self) -> float:
+        """The log-probability of the whole text, in nats."""
+        return summed(self.logprobs)
+
+    @property
+    def mean(self) -> float:
+        """The mean log-probability of a token, in nats; 0 for no tokens."""
+        return self.total / len(self.logprobs) if self.logprobs else 0.0
+
+    @property
+    def perplexity(self) -> float:
+        """exp(-mean)."""
+        try:
+            return math.exp(-self.mean)
+        except OverflowError:
+            return math.inf
+
+    def bits_per_byte(self, text: str) -> float:
+        """Bits that the text costs for each of its UTF-8 bytes."""
+        return -self.total / math.log(2) / max(len(text.encode()), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One round of a span fuse: what each member proposed and what each thought of it."""
+
+    text: str
+    winner: str
+    candidates: Mapping[str, str]
+    scores: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One answer as models made it, before it belongs to a query.
+
+    `tokens` and `logprobs` (nats) include the end's, whose text is empty; `confidence` is the
+    geometric mean probability of the tokens, None where it cannot be known. `usage` counts by the
+    names that fuses give their members. `left` says of members that were dropped why, `weights`
+    what the prompt gave each. `extracted` and `value` are as in `Text`. `cached` says that it was
+    kept from an earlier run and cost nothing now.
+    """
+
+    text: str
+    tokens: tuple[str, ...] = ()
+    logprobs: tuple[float, ...] = ()
+    confidence: float | None = None
+    finish: Finish | None = None
+    usage: Mapping[str, Usage] = field(default_factory=dict)
+    spans: tuple[Span, ...] = ()
+    left: Mapping[str, str] = field(default_factory=dict)
+    weights: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, object] = field(default_factory=nothing)
+    extracted: bool = False
+    value: str | None = None
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """What a request to generate comes to: one completion a draw, in the order of the seeds."""
+
+    draws: tuple[Completion, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A vector for each text, and what that took."""
+
+    vectors: tuple[tuple[float, ...], ...]
+    usage: Mapping[str, Usage] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Rewarded:
+    """How good each text is, greater is better, and what that took."""
+
+    values: tuple[float, ...]
+    usage: Mapping[str, Usage] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """Next tokens with their log-probabilities (nats), likeliest first, and what that took."""
+
+    tokens: tuple[tuple[str, float], ...]
+    usage: Mapping[str, Usage] = field(default_factory=dict)
