@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph import compile_recipe, shipped
-from composer.diagnostics import Diagnostic, Mistakes, Source, nearest
+from composer.compiler.graph import compile_recipe
+from composer.diagnostics import Diagnostic, Mistakes
+from composer.recipe_source import find_source, literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -22,12 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Mistakes", "Recipe", "load"]
 
-NOTATIONS = (".ens", ".yaml", ".yml")
-"""How the names of recipes end."""
-
-BARE = re.compile(r"[A-Za-z_][\w-]*(/[\w-]+)*")
-"""A name of a file or of a shipped recipe: no recipe's own text is a word without any sign."""
-
 
 def load(recipe: str | Path, *, root: str | Path | None = None, **params: object) -> Recipe:
     """Read a recipe from a file; keyword arguments set its parameters.
@@ -35,7 +28,7 @@ def load(recipe: str | Path, *, root: str | Path | None = None, **params: object
     The name of a shipped recipe, such as `quickstart`, does as well; any other text is taken as
     the recipe itself. Raises Mistakes, which holds every mistake and draws them when printed.
     """
-    return Recipe.load(recipe, {name: _as_text(value) for name, value in params.items()}, root=root)
+    return Recipe.load(recipe, {name: literal(value) for name, value in params.items()}, root=root)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +63,7 @@ class Recipe:
         `overlays` are files whose statements replace those of the recipe, before the settings.
         `plain` leaves out the rules that only save work; `seed` is that of all sampled work.
         """
-        path, source = _source(recipe)
+        path, source = find_source(recipe)
         root_folder = Path(root).resolve() if root is not None else None
         files = [Path(overlay) for overlay in overlays]
         compiled = compile_recipe(path, source, settings, root_folder, files)
@@ -207,57 +200,3 @@ class Recipe:
         from composer.compiler.plan import make_plan
 
         return make_plan(self.compiled, self.optimized)
-
-
-def _source(recipe: str | Path) -> tuple[Path, Source | None]:
-    """Return where a recipe lies, or its text: a file, a shipped recipe, or the recipe itself."""
-    text = str(recipe)
-    path = Path(text) if "\n" not in text else None
-    if path is not None and not _exists(path):
-        path = _shipped(path) or path
-    if path is not None and not _exists(path) and BARE.fullmatch(text):
-        raise Mistakes([_unknown_recipe(text)])
-    named = isinstance(recipe, Path) or (path is not None and path.suffix in NOTATIONS)
-    if path is None or not (named or _exists(path)):
-        return Path.cwd() / "recipe.ens", Source("recipe", text)
-    return path, None
-
-
-def _exists(path: Path) -> bool:
-    """Say whether a file exists; pathlib raises for a text too long to be a name."""
-    return os.path.exists(path)  # noqa: PTH110
-
-
-def _unknown_recipe(name: str) -> Diagnostic:
-    """Say that a bare name is no file and no recipe of the package."""
-    paths = [path.relative_to(shipped()).with_suffix("") for path in shipped().rglob("*.ens")]
-    by_end = {path.name: str(path) for path in paths} | {str(path): str(path) for path in paths}
-    match = name if name in by_end else nearest(name, by_end)
-    listed = "`compose ls recipes` lists the recipes of the package"
-    help_ = f"did you mean `{by_end[match]}`?" if match else listed
-    return Diagnostic("E501", f"there is no recipe or file `{name}`", help=help_)
-
-
-def _shipped(path: Path) -> Path | None:
-    """Find a recipe that comes with the package: `quickstart`, `recipes/route/knn.ens`."""
-    if path.is_absolute():
-        return None
-    parts = path.parts[1:] if path.parts[:1] == ("recipes",) else path.parts
-    path = shipped().joinpath(*parts).with_suffix(".ens")
-    return path if parts and _exists(path) else None
-
-
-def _as_text(value: object) -> str:
-    """Write a Python value in the notation of the language."""
-    match value:
-        case None:
-            return "none"
-        case bool():
-            return "true" if value else "false"
-        case int() | float():
-            return repr(value)
-        case list() | tuple():
-            return f"[{', '.join(_as_text(each) for each in value)}]"
-        case _:
-            escaped = str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-            return f'"{escaped}"'

@@ -12,6 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from composer.compiler.graph import topological
+from composer.run.answering import answer, score
 from composer.run.budget import RunBudget
 from composer.run.loop_thread import LoopThread
 from composer.run.metered_client import RunContext
@@ -19,11 +20,7 @@ from composer.run.model_digests import ModelDigests
 from composer.run.program import Program, can_stream
 from composer.run.queries import as_queries, as_query
 from composer.run.resources import LoadingTimer, Resources
-from composer.run.result import FailedBranch, Failure, Result, closed
-from composer.run.trace import Trace
-from composer.run.walk import Walk
-from composer.steps import STEPS
-from composer.values import Port
+from composer.run.result import Failure, Result, closed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
@@ -33,7 +30,7 @@ if TYPE_CHECKING:
     from composer.compiler.graph import Node
     from composer.compiler.plan import Planned
     from composer.run.cache import AnswerCache
-    from composer.values import Decision, Query, Score, Text
+    from composer.values import Decision, Query, Score
 
 T = TypeVar("T")
 
@@ -61,7 +58,7 @@ class Ensemble:
         timeout: float | None = None,
         loading: Callable[[str], None] | None = None,
     ) -> None:
-        self._loading = LoadingTimer(loading)
+        self._timer = LoadingTimer(loading)
         self._timeout = _seconds(timeout)
         self._lock = threading.Lock()
         self._open = True
@@ -69,7 +66,7 @@ class Ensemble:
         prices = {model.name: model.price for model in planned.plan.models}
         declared = [node.declaration for node in topological(planned.root)]
         digests = ModelDigests(declaration for declaration in declared if declaration is not None)
-        self._resources = Resources(self._loading, cache, digests, prices)
+        self._resources = Resources(self._timer, cache, digests, prices)
         context = RunContext(self._resources.clients, prices, cache, self.budget, digests)
         self._program = Program(planned.root, planned.ids, context, seed)
         self._loop = LoopThread(self._resources.close)
@@ -189,8 +186,6 @@ class Ensemble:
         Without a query the text stands alone, after the start token; with one it is scored as the
         answer to it. Raises Failure where the recipe's last step asks no local model.
         """
-        from composer.run.scoring import score
-
         question = None if query is None else as_query(query)
         self._loop.demand(waits=True)
         try:
@@ -206,7 +201,7 @@ class Ensemble:
     @property
     def loading_seconds(self) -> float:
         """The seconds that went into loading models so far, which no answer's seconds count."""
-        return self._loading.seconds
+        return self._timer.seconds
 
     def close(self) -> None:
         """Stop what runs and release the models; one that is dropped unclosed is closed so too."""
@@ -226,45 +221,10 @@ class Ensemble:
         with self._lock:
             if not self._open:
                 raise closed()
-            return self._loop.submit(self._answer(query, on_text))
-
-    async def _answer(self, query: Query, on_text: Callable[[str], None] | None) -> Result:
-        trace = Trace(query.id, query.text, clock=self._loading.clock)
-        try:
-            text = await Walk(self._program, query, trace, on_text).answer(self._timeout)
-        except BaseException as error:  # an exit that a member raises is its failure
-            if _is_cancelled():
-                raise
-            failure = Failure.of(error)
-            failure.result = Result(
-                query.id,
-                query.text,
-                None,
-                members=trace.usage,
-                seconds=trace.now(),
-                error=str(failure),
-                failed=_failed_branches(trace),
-                trace=trace,
+            clock, timeout = self._timer.clock, self._timeout
+            return self._loop.submit(
+                answer(self._program, query, on_text, clock=clock, limit=timeout)
             )
-            raise failure from error
-        return Result(
-            query.id,
-            query.text,
-            _answer_text(text),
-            text.confidence,
-            _decision(trace),
-            trace.usage,
-            trace.now(),
-            failed=_failed_branches(trace),
-            text=text,
-            trace=trace,
-        )
-
-
-def _is_cancelled() -> bool:
-    """Say whether somebody has cancelled the task that runs; a member's own trouble is not that."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _result(future: Future[T]) -> T:
@@ -288,26 +248,6 @@ def _put(
     done: queue.SimpleQueue[tuple[Query, Future[Result]]], query: Query, ready: Future[Result]
 ) -> None:
     done.put((query, ready))
-
-
-def _answer_text(text: Text) -> str:
-    """Return what a user is told: the extracted value if there is one, else the text."""
-    return text.value if text.extracted and text.value is not None else text.text.strip()
-
-
-def _decision(trace: Trace) -> dict[str, float] | None:
-    decided = (event for event in trace.events if STEPS[event.op].gives is Port.DECISION)
-    routes = (event.notes for event in decided)
-    return next((notes["weights"] for notes in routes if "weights" in notes), None)
-
-
-def _failed_branches(trace: Trace) -> tuple[FailedBranch, ...]:
-    """Return the branches that failed while the answer went on without them."""
-    return tuple(
-        FailedBranch(event.id, name, why)
-        for event in trace.events
-        for name, why in event.notes.get("failed", {}).items()
-    )
 
 
 def _seconds(timeout: float | None) -> float | None:

@@ -88,3 +88,9 @@ async def ended(tasks: list[asyncio.Task[object]]) -> None:
         task.cancel()
     if tasks:
         await asyncio.wait(tasks, timeout=GRACE)
+
+
+def is_cancelled() -> bool:
+    """Say whether the running task was cancelled from outside; an error of a member is not that."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

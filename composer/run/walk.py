@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from composer.compiler.graph.site import count_of
 from composer.run.asker import RunAsker
-from composer.run.timeouts import ended, within
+from composer.run.timeouts import ended, is_cancelled, within
 from composer.steps import Role
 from composer.values import (
     Candidates,
@@ -142,7 +142,7 @@ class Walk:
                     value = await value
         except asyncio.CancelledError as error:
             event.error = "cancelled"
-            if _is_cancelled():
+            if is_cancelled():
                 raise
             # Nobody has cancelled this: a member's own trouble must not pass for that.
             raise ModelError(
@@ -192,12 +192,6 @@ class GraphBranch:
     async def __call__(self) -> Value:
         """Run the branch."""
         return await self.walk.value(self.node)
-
-
-def _is_cancelled() -> bool:
-    """Say whether somebody has cancelled the task that runs."""
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
 
 
 def _who(node: Node) -> str:

@@ -190,3 +190,11 @@ def test_design_has_the_floors_that_are_held():
     rows = re.findall(r"^\| \d+ \| (.*?) \|", page, re.MULTILINE)
     told = [set(re.findall(r"`composer/([\w/]+?)(?:/|\.py)`", row)) for row in reversed(rows)]
     assert [{name.replace("/", ".") for name in floor} for floor in told] == held[1:]
+
+
+def test_design_names_files_that_exist_on_a_query_s_way():
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    picture = page.partition("## A query's way")[2].partition("## ")[0]
+    files = re.findall(r"[\w/]+\.py", picture)
+    assert len(files) > 20
+    assert [name for name in files if not (ROOT / "composer" / name).is_file()] == []

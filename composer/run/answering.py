@@ -1,0 +1,96 @@
+"""One query from its walk through the graph to its Result; or the score of a given text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.compiler.graph import model_of
+from composer.run.result import FailedBranch, Failure, Result
+from composer.run.timeouts import is_cancelled
+from composer.run.trace import Trace
+from composer.run.walk import Walk
+from composer.steps import STEPS
+from composer.values import Port, ScoreTexts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from composer.run.program import Program
+    from composer.values import Query, Score, Text
+
+
+async def answer(
+    program: Program,
+    query: Query,
+    on_text: Callable[[str], None] | None,
+    *,
+    clock: Callable[[], float],
+    limit: float | None,
+) -> Result:
+    """Walk the graph for a query and return its result; raises Failure, which holds one too."""
+    trace = Trace(query.id, query.text, clock=clock)
+    try:
+        text = await Walk(program, query, trace, on_text).answer(limit)
+    except BaseException as error:  # an exit that a member raises is its failure
+        if is_cancelled():
+            raise
+        failure = Failure.of(error)
+        failure.result = Result(
+            query.id,
+            query.text,
+            None,
+            members=trace.usage,
+            seconds=trace.now(),
+            error=str(failure),
+            failed=_failed_branches(trace),
+            trace=trace,
+        )
+        raise failure from error
+    return Result(
+        query.id,
+        query.text,
+        _answer_text(text),
+        text.confidence,
+        _decision(trace),
+        trace.usage,
+        trace.now(),
+        failed=_failed_branches(trace),
+        text=text,
+        trace=trace,
+    )
+
+
+async def score(program: Program, text: str, query: Query | None) -> Score:
+    """Return the log-probabilities of a text's tokens, after a query or on its own."""
+    root = program.root
+    node = root.asks
+    if node is None or node not in program.fixed:
+        raise Failure(
+            "E701",
+            "this recipe cannot score texts, because its answer is not written by a single model "
+            "or fuse",
+            "end the recipe with a model or a fuse, without a route",
+        )
+    request = ScoreTexts(model_of(node), query, (text,))
+    (result,) = await (await program.context.clients.of(request.model)).score(request)
+    return result
+
+
+def _answer_text(text: Text) -> str:
+    """Return what a user is told: the extracted value if there is one, else the text."""
+    return text.value if text.extracted and text.value is not None else text.text.strip()
+
+
+def _decision(trace: Trace) -> dict[str, float] | None:
+    decided = (event for event in trace.events if STEPS[event.op].gives is Port.DECISION)
+    routes = (event.notes for event in decided)
+    return next((notes["weights"] for notes in routes if "weights" in notes), None)
+
+
+def _failed_branches(trace: Trace) -> tuple[FailedBranch, ...]:
+    """Return the branches that failed while the answer went on without them."""
+    return tuple(
+        FailedBranch(event.id, name, why)
+        for event in trace.events
+        for name, why in event.notes.get("failed", {}).items()
+    )
