@@ -89,7 +89,7 @@ class Recipe:
 
     @cached_property
     def optimized(self) -> Optimized:
-        """The graph after the rules, with the log of what each did."""
+        """The graph after the rules, with a log of what each rule did."""
         from composer.compiler.rules import optimize
 
         return optimize(self.compiled.graph, self._answer, plain=self.plain)
@@ -135,11 +135,11 @@ class Recipe:
         `loading` is called with the name of each as it begins, from the thread that loads it.
 
         With a `cache`, answers are kept on disk, in the user's own file or the one that is named,
-        and are not made twice. What hinders that is told to `warn`, by default as a warning of
-        Python's, and ends it; no answer is lost. `budget` is in dollars: what would exceed it is
-        refused. A query that takes longer than `timeout` seconds is given up (E702). Raises
-        Mistakes where something is not what the recipe's lock says (E506), or where an estimator
-        has learnt nothing yet (E509).
+        and are not made twice. A fault of that file is passed to `warn`, by default as a Python
+        warning, and ends the caching; no answer is lost. `budget` is in dollars: a call that would
+        exceed it is refused. A query that takes longer than `timeout` seconds fails (E702). Raises
+        Mistakes if a model or a file differs from the recipe's lock (E506), or if an estimator is
+        not fitted yet (E509).
         """
         from composer.compiler.fits import demand_fitted
         from composer.run import Ensemble, open_cache

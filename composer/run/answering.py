@@ -1,4 +1,4 @@
-"""One query from its walk through the graph to its Result; or the score of a given text."""
+"""One query from its walk through the graph (`walk.py`) to its Result; or the score of a text."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def score(program: Program, text: str, query: Query | None) -> Score:
 
 
 def _answer_text(text: Text) -> str:
-    """Return what a user is told: the extracted value if there is one, else the text."""
+    """Return the answer for the user: the extracted value if there is one, else the text."""
     return text.value if text.extracted and text.value is not None else text.text.strip()
 
 

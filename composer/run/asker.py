@@ -1,4 +1,8 @@
-"""The Asker that steps are given: it keeps, bills and records what is asked of the clients."""
+"""The Asker of a step: it gives requests their seeds and puts them to the metered client.
+
+One is made for each step of each query, so that randomness and notes belong to that step. What
+happens to a request next is in `metered_client.py`.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +43,7 @@ T = TypeVar("T")
 
 @dataclass(eq=False)
 class RunAsker:
-    """Asks on behalf of one step for one query."""
+    """Asks models for one step of one query; see `composer.values.asker`."""
 
     context: RunContext
     trace: Trace
@@ -49,7 +53,7 @@ class RunAsker:
 
     @cached_property
     def rng(self) -> random.Random:
-        """Randomness that depends on the run's seed, the query and the occurrence only."""
+        """Randomness that depends only on the run's seed, the query and the step."""
         return random.Random(self.seed)
 
     def note(self, **facts: JSON) -> None:
@@ -128,7 +132,7 @@ def _call(function: Callable[[], T]) -> T:
 
 
 def _without_thoughts(text: Text, thinking: Thinking) -> Text:
-    """Take thoughts out of an answer; one that never comes to its answer abstains."""
+    """Take the thoughts out of an answer; one that never gets past them abstains."""
     answer, thoughts = thinking.split(text.text)
     if answer == text.text:
         return text

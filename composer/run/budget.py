@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 
 OVERHEAD = 256
-"""Tokens that a chat template may add to what is said."""
+"""Tokens that a chat template may add to the messages."""
 
 
 def most_tokens(query: Query | None, *texts: str) -> int:
-    """Return the tokens that reading takes at most: a token has at least one byte."""
+    """Return an upper bound of the tokens of some texts: a token has at least one byte."""
     messages = "".join(content for _, content in query.messages) if query is not None else ""
     return len((messages + "".join(texts)).encode(errors="replace")) + OVERHEAD
 
@@ -28,8 +28,8 @@ def most_tokens(query: Query | None, *texts: str) -> int:
 class RunBudget:
     """Dollars that may be spent. A call is let through only if its worst case still fits.
 
-    What is under way counts with its worst case; a call that does not fit beside it waits, and is
-    refused (E709) when nothing is left to wait for.
+    Running calls count with their worst case. A call that does not fit beside them waits. When no
+    call runs and it still does not fit, it is refused (E709).
     """
 
     def __init__(self, dollars: float) -> None:
@@ -43,7 +43,7 @@ class RunBudget:
 
     @asynccontextmanager
     async def room(self, worst: float) -> AsyncIterator[None]:
-        """Hold room for a call's worst case, in dollars, while it is under way."""
+        """Reserve the worst case of a call, in dollars, while it runs."""
         async with self._settled:
             while self.spent + self._reserved + worst > self.dollars + 1e-12:
                 if not self._running:

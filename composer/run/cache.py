@@ -1,8 +1,8 @@
-"""Answers and scores kept on disk, by what was asked of whom; asking again costs nothing.
+"""The cache of answers and scores on disk: the same request to the same model costs nothing.
 
-A key holds the content of every model (not its path), the whole group that writes, the prompts
-and how tokens are drawn; sampled work is kept for its seed. A new version of the package starts
-anew, since its arithmetic may differ.
+A key is a hash of the content of every model (not its path), of the whole fuse, the prompts and
+the sampling options; sampled answers are kept for their seed. A new version of the package starts
+with an empty cache, because its arithmetic may differ.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ FIELDS = {each.name for each in dataclasses.fields(Completion)} - {"cached", "us
 
 
 class AnswerCache:
-    """Answers and scores in one file, shared by all runs of a user; a fault loses none of them."""
+    """Answers and scores in one file, shared by all runs of a user. A fault of it stops no run."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class AnswerCache:
         return Completion(**entry, cached=True)
 
     def put(self, key: str, completion: Completion) -> None:
-        """Keep an answer; one that a package filled with what is no JSON is not kept."""
+        """Keep an answer, unless a plugin put a value into it that JSON cannot hold."""
         entry = {name: getattr(completion, name) for name in FIELDS}
         entry["spans"] = [dataclasses.asdict(span) for span in completion.spans]
         entry |= {name: dict(entry[name]) for name in ("weights", "facts")}
@@ -91,7 +91,7 @@ def open_cache(
 ) -> AnswerCache | None:
     """Open a file of kept answers, by default the user's own; None where its bound is 0.
 
-    What hinders the keeping is told to `warn`, by default as a warning of Python's, and ends it.
+    A fault of the file is passed to `warn`, by default as a Python warning, and ends the caching.
     """
     limit = bound(ANSWERS)
     return AnswerCache(path, limit, warn or as_warning) if limit else None
@@ -105,7 +105,7 @@ def cache_path() -> Path:
 def answer_key(request: Generate, content: Content = content_now) -> str:
     """Return the key of an answer: a hash of all that it depends on; greedy work has no seed.
 
-    `content` says what a declared model is by content.
+    `content` returns the digest of a declared model.
     """
     seed = request.seeds[0] if request.sampling.temperature > 0 else 0
     messages = prompts(request.model, request.query)

@@ -1,4 +1,4 @@
-"""What answers for the models of an open ensemble: the engine, or a client of a model's own."""
+"""The client of each model: the engine for models in this process, else a client of its own."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ModelClients:
         self._remote: dict[Declared, asyncio.Task[Client]] = {}
 
     async def of(self, model: Model) -> Client:
-        """Return what answers for a model; raises ModelError where nothing can."""
+        """Return the client of a model; raises ModelError if there can be none."""
         if isinstance(model, Declared):
             return self._local if model.is_local else await self._open_once(model)
         remote = [leaf for leaf in leaves(model) if not leaf.is_local]
@@ -65,7 +65,7 @@ class ModelClients:
                 await client.close()
 
     async def _open_once(self, model: Declared) -> Client:
-        """Open a client, once however many ask; a failure is not kept."""
+        """Open a client once, even if several requests wait for it; a failure is not kept."""
         opening = self._remote.get(model)
         if opening is None:
             assert isinstance(model.declaration, Remote)
@@ -86,7 +86,7 @@ class EngineClient(Client):
         self._engine: Engine | None = None
 
     async def _start_once(self) -> Engine:
-        """Start the engine on first use, in a thread: others go on while torch is imported."""
+        """Start the engine on first use, in a thread, so that the event loop goes on meanwhile."""
         if self._engine is None:
             self._engine = await asyncio.to_thread(self._start)
         return self._engine

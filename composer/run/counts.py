@@ -1,4 +1,4 @@
-"""What is counted over a run and told once at its end: unusual queries, and missing branches."""
+"""Two counts over a run, each with one warning at its end: unusual queries, failed branches."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 USUAL = 0.05
-"""The share of the rows learnt from that lie at least as far from the others as a foreign query."""
+"""The share of the training rows that count as unusual by the same measure."""
 
 
 @dataclass(eq=False)
 class OutOfDistributionCount:
-    """Counts queries that went through a route, and those that were foreign to it."""
+    """Counts the queries that a route decided on, and those unlike its training data (foreign)."""
 
     asked: int = 0
     foreign: int = 0
@@ -39,9 +39,9 @@ class OutOfDistributionCount:
         self.foreign += bool(distances) and max(distances) >= 1 - USUAL
 
     def warning(self) -> Diagnostic | None:
-        """Return the warning (W701) that far more queries are foreign than chance would have it.
+        """Return a warning (W701) if many more queries than usual are unlike the training data.
 
-        That is more than twice the usual share, and more than two standard deviations above it.
+        Many: more than twice the usual share, and more than two standard deviations above it.
         """
         if not self.asked:
             return None
@@ -71,9 +71,9 @@ NAMED = 5
 
 @dataclass(eq=False)
 class PartialAnswerCount:
-    """Counts the answers that branches failed to join: each with how often, and why at first.
+    """Counts answers that were made without some branches, and how often each branch failed.
 
-    An answer that failed as a whole says so itself, and is not counted.
+    A query that failed as a whole is not counted.
     """
 
     answers: int = 0

@@ -1,4 +1,4 @@
-"""Deciding without answering: what a route decides for many queries, no branch asked."""
+"""The decisions of a route for many queries, without asking any branch."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ ANSWERS = frozenset({Port.TEXT, Port.CANDIDATES, Port.RANKING})
 
 @dataclass(frozen=True)
 class KnownEstimate:
-    """Stands for an estimator, and a policy, that have already said what they say of a query.
+    """An estimator or a policy whose result for a query is already known.
 
-    `name` is the estimator's, for errors.
+    `name` is the name of the real estimator, for errors.
     """
 
     name: str
@@ -94,7 +94,7 @@ async def decide(program: Program, route: Node, queries: Sequence[Query]) -> lis
 async def _preset_parts(
     program: Program, route: Node, models: tuple[Model, ...], queries: Sequence[Query]
 ) -> list[dict[str, object]]:
-    """Return what takes the place of the route's parts for each query."""
+    """Return the parts, with known results, that replace those of the route for each query."""
     by, policy = program.options[route].get("by"), route.values().get("policy")
     if not isinstance(by, Learned):
         return [{}] * len(queries)
@@ -133,7 +133,7 @@ async def _decide_by_walk(program: Program, route: Node, query: Query) -> Decisi
 async def _decide_one(
     program: Program, route: Node, inputs: tuple[Query | Model, ...], preset: dict[str, object]
 ) -> Decision:
-    """Let the step itself decide, with what is known put in the place of its parts."""
+    """Call the route's own step, with parts whose results are known."""
     query = inputs[0]
     assert isinstance(query, Query)
     trace = Trace(query.id, query.text)

@@ -1,4 +1,7 @@
-"""A recipe that is ready: models loaded, an event loop of its own, called like a function."""
+"""A recipe that is ready to be asked, from any thread or event loop.
+
+It hands each query to its own event loop (`loop_thread.py`), where `answering.py` answers it.
+"""
 
 from __future__ import annotations
 
@@ -98,9 +101,9 @@ class Ensemble:
             raise closed() from None
 
     def stream(self, query: str | Query | Mapping[str, object]) -> Generator[str, None, Result]:
-        """Yield the answer as it is written; whole, where what comes last must be waited for.
+        """Yield the answer piece by piece; in one piece where the last step needs all of it first.
 
-        Whoever takes the generator's own result is given the same as by asking.
+        The value that the generator returns is the same Result that a call returns.
         """
         self._loop.demand(waits=True)
         pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -204,7 +207,7 @@ class Ensemble:
         return self._timer.seconds
 
     def close(self) -> None:
-        """Stop what runs and release the models; one that is dropped unclosed is closed so too."""
+        """Stop what runs and release the models; this also happens when the ensemble is dropped."""
         self._end(None)
 
     def _end(self, patience: float | None) -> None:
@@ -228,7 +231,7 @@ class Ensemble:
 
 
 def _result(future: Future[T]) -> T:
-    """Wait for a result; a query that is cancelled was ended by closing."""
+    """Wait for a result; a cancelled query means that the ensemble was closed."""
     try:
         return future.result()
     except CancelledError:

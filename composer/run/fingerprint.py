@@ -1,4 +1,4 @@
-"""What made an answer, in twelve digits: the recipe's graph, its models by content, its seed."""
+"""The fingerprint of a recipe, in twelve digits: its graph, its models by content, its seed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ GIVES_UP = frozenset({"timeout", "min"})
 
 
 def fingerprint(root: Node, seed: int) -> str:
-    """Return a hash of all that the answers of a graph depend on, besides the questions.
+    """Return a hash of all that the answers of a graph depend on, except the queries.
 
     Comments, names of files and where models lie do not matter; options, prompts and the
     contents of models and data files do.
@@ -36,9 +36,10 @@ def fingerprint(root: Node, seed: int) -> str:
 
 
 def _relevant_options(node: Node) -> object:
-    """Write the options on which an answer depends.
+    """Return the options on which an answer depends.
 
-    One that is left open is none: a new one changes no recipe. Neither is one that gives up.
+    Options without a value are left out, so a new option changes no fingerprint. So are those that
+    only say when to give up.
     """
     options = node.values().items()
     return _plain(
@@ -47,7 +48,7 @@ def _relevant_options(node: Node) -> object:
 
 
 def _plain(value: object) -> object:
-    """Write an option's value as JSON can, models and files by what they hold."""
+    """Return an option's value as plain JSON, with digests for models and files."""
     match value:
         case Declaration():
             return value.content()

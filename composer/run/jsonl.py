@@ -1,4 +1,4 @@
-"""Files that rows are appended to, each whole; a pipe or a device is written to as it is."""
+"""Writing JSON objects to the end of a file, one a line; a pipe or a device works too."""
 
 from __future__ import annotations
 
@@ -19,15 +19,14 @@ _ENCODER = json.JSONEncoder(ensure_ascii=False)
 
 
 def is_stream(path: Path) -> bool:
-    """Say whether a path is there and no file: what was written cannot be read from it again."""
+    """Say whether a path is a pipe or a device: what is written there cannot be read again."""
     return path.exists() and not path.is_file()
 
 
 class JsonlWriter:
-    """Writes one JSON object a line, without a buffer: what was written is in the file.
+    """Writes one JSON object a line, without a buffer, so that each row is in the file at once.
 
-    Opening raises OSError; a pipe that nobody reads from is refused, since that would wait for
-    ever.
+    Opening raises OSError, also for a pipe without a reader, which would block for ever.
     """
 
     def __init__(self, path: Path) -> None:

@@ -1,7 +1,7 @@
-"""An event loop in a thread of its own: nothing that a task raises ends it, and none is left over.
+"""An event loop in a thread of its own, which no error of a task ends.
 
-Whoever drops it without closing it, or ends the process, closes it; a process that was forked off
-is told that it has none of its threads, instead of waiting for them.
+It closes when it is dropped or when the process ends. A forked process has no such thread, so it
+gets an error instead of waiting for ever.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ AT_EXIT = 2.0
 
 
 class LoopThread:
-    """Runs coroutines for whatever thread hands them over; `ending` is awaited last of all."""
+    """Runs coroutines that any thread submits; `ending` is awaited last."""
 
     def __init__(self, ending: Callable[[], Awaitable[None]]) -> None:
         self._process = os.getpid()
@@ -51,7 +51,7 @@ class LoopThread:
         return os.getpid() != self._process
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Run a coroutine in the thread; many that are handed over at once wake it once."""
+        """Run a coroutine in the thread; several submitted together wake the thread once."""
         future: Future[T] = Future()
         self._handed.append((work, future))
         if not self._woken:
@@ -60,7 +60,7 @@ class LoopThread:
         return future
 
     def _take(self) -> None:
-        """Begin what was handed over; in the thread."""
+        """Start the submitted coroutines; called in the thread."""
         self._woken = False
         while self._handed:
             work, future = self._handed.popleft()
@@ -69,7 +69,7 @@ class LoopThread:
             future.add_done_callback(partial(_withdraw, task, self._loop))
 
     def demand(self, *, waits: bool) -> None:
-        """Raise Failure where asking would never end: in a fork, or where the thread `waits`."""
+        """Raise Failure if asking would block for ever: in a fork, or if this thread `waits`."""
         if self.is_forked:
             text = (
                 "this ensemble was made ready before the process was forked, and cannot be used "
@@ -92,7 +92,7 @@ class LoopThread:
 
 
 def _settle(future: Future[T], task: asyncio.Task[T]) -> None:
-    """Give what a task came to to whoever waits in another thread."""
+    """Copy the result of a task to the future that another thread waits for."""
     if task.cancelled():
         future.cancel()
     if future.set_running_or_notify_cancel():
@@ -125,7 +125,7 @@ def _serve(
     stopped: threading.Event,
     ending: Callable[[], Awaitable[None]],
 ) -> None:
-    """Run a loop until it is stopped; an exit that a task raises is for whoever awaits the task."""
+    """Run a loop until it is stopped, even if a task raises SystemExit."""
     while not stopped.is_set():
         with suppress(BaseException):
             loop.run_forever()

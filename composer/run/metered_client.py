@@ -54,7 +54,7 @@ T = TypeVar("T")
 
 @dataclass(eq=False)
 class RunContext:
-    """What a run asks with: clients, prices by model, answers that are kept, and a budget."""
+    """What all requests of a run share: clients, prices by model, the cache and the budget."""
 
     clients: ModelClients
     prices: Mapping[str, tuple[float, float] | None]
@@ -64,7 +64,7 @@ class RunContext:
 
 
 class MeteredClient(Client):
-    """Hands requests on to the models' clients; keeps answers, holds the budget, records all."""
+    """Passes requests on to the clients of models, for one step of one query."""
 
     def __init__(self, context: RunContext, trace: Trace, event: StepEvent) -> None:
         self.context, self.trace, self.event = context, trace, event
@@ -72,7 +72,7 @@ class MeteredClient(Client):
     async def generate(
         self, request: Generate, on_text: Callable[[str], None] | None = None
     ) -> Generated:
-        """Let a model answer; each draw is kept and billed by itself."""
+        """Let a model answer; each draw is cached and billed separately."""
         if request.draws == len(request.seeds) == 1:
             return Generated((await self._draw(request, on_text),))
         single_draws = (replace(request, draws=1, seeds=(seed,)) for seed in request.seeds)
@@ -193,7 +193,7 @@ class MeteredClient(Client):
         return scores
 
     async def _within_budget(self, request: Request[T], read: int, work: Awaitable[T]) -> T:
-        """Do work that reads so many tokens at most, within the budget."""
+        """Await work that reads at most so many tokens, within the budget."""
         if self.context.budget is None:
             async with self.context.clients.within(request.model):
                 return await work
@@ -225,14 +225,14 @@ class MeteredClient(Client):
         usage: Mapping[str, Usage],
         query: Query | None = None,
     ) -> None:
-        """Record what was asked, and count what it took."""
+        """Record a call in the trace, and add its usage."""
         messages = [] if query is None else list(query.messages)
         self.event.asked.append(TracedCall(request.model.name, what, messages, summary))
         for name, model_usage in usage.items():
             self.trace.spend(name, model_usage)
 
     def _highest_cost(self, client: Client, request: Generate) -> float:
-        """Return what a call costs at most: a token has at least one byte."""
+        """Return an upper bound of the cost of a call, in dollars."""
         declared_cost = client.cost(request)
         if declared_cost is not None:
             return declared_cost
@@ -240,7 +240,7 @@ class MeteredClient(Client):
         return sum(self._cost(leaf.name, read, most) for leaf in leaves(request.model))
 
     def _reading_cost(self, model: Model, tokens: int) -> float:
-        """Return what it costs that each model of a fuse reads so many tokens."""
+        """Return the cost if each model of a fuse reads so many tokens."""
         return sum(self._cost(leaf.name, tokens, 0) for leaf in leaves(model))
 
     def _cost(self, name: str, read: int, written: int) -> float:
@@ -249,9 +249,9 @@ class MeteredClient(Client):
 
 
 def _with_finite_numbers(completion: Completion) -> Completion:
-    """Return an answer whose confidence, and log-probabilities, are not known where they are none.
+    """Drop the confidence, or the log-probabilities, of an answer where they are not numbers.
 
-    A token may be impossible; it is never unknowable, or likelier than certain.
+    A log-probability may be minus infinity, but not NaN or plus infinity.
     """
     confidence = finite(completion.confidence)
     logprobs = (

@@ -1,7 +1,7 @@
-"""What the models of an open ensemble are by content: settled once, whatever their files do later.
+"""The digests of the models of an open ensemble, computed once.
 
-Answers are kept under what was loaded. So the files of a model are noted when the ensemble is
-opened, and a model whose files are others when it is loaded is refused.
+The cache keeps an answer under the digests of the models that made it. So the files of a model are
+noted when the ensemble is opened, and loading it fails if they have changed since.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["ModelDigests"]
 
 
 class ModelDigests:
-    """The contents of models, from when an ensemble is opened until it is closed."""
+    """The digests of models, from when an ensemble is opened until it is closed."""
 
     def __init__(self, models: Iterable[Declaration] = ()) -> None:
         self._files = {
@@ -47,9 +47,9 @@ class ModelDigests:
 
     @contextmanager
     def loading(self, model: Checkpoint, *, keep: bool) -> Iterator[None]:
-        """Hold a model's files to what they were, before and after they are read.
+        """Check before and after a model is loaded that its files are unchanged.
 
-        With `keep` their content is known from then on.
+        With `keep` its digest is computed too.
         """
         declarations = list(_declarations(model))
         for declaration in declarations:
@@ -61,7 +61,7 @@ class ModelDigests:
                 self.of(declaration)
 
     def _check_unchanged(self, model: Declaration) -> bool:
-        """Note a model's files, or hold them to what was noted; False for one without any yet."""
+        """Note a model's files, or compare them with the note; False if it has no files yet."""
         now = _current_stamps(model)
         if now is not None and self._files.setdefault(model, now) != now:
             before = dict(self._files[model])
@@ -77,7 +77,7 @@ class ModelDigests:
 
 
 def _current_stamps(model: Declaration) -> Stamps | None:
-    """Return the files of a model as they are, None for one that has none on this machine."""
+    """Return the stamps of a model's files, None if they are not on this machine."""
     if not isinstance(model, Local):
         return None
     try:

@@ -1,4 +1,4 @@
-"""An output file of one answer a line, which a second run takes up where the first one stopped."""
+"""An output file with one answer a line; a second run continues where the first one stopped."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class OutputFile:
             yield query
 
     def unanswered(self, queries: Iterable[Query]) -> Iterator[Query]:
-        """Yield the queries that have no answer yet, without being about to ask them."""
+        """Yield the queries that have no answer yet, only to count them."""
         return (query for query, _ in self._unanswered(queries))
 
     def _unanswered(self, queries: Iterable[Query]) -> Iterator[tuple[Query, str]]:
@@ -105,7 +105,7 @@ class OutputFile:
         self._file.write(row)
 
     def _open(self) -> JsonlWriter:
-        """Open the file, take up what it holds, and keep others from it."""
+        """Open the file, read the answers in it, and lock it."""
         if is_stream(self.path):
             return JsonlWriter(self.path)
         place = self.path.resolve()
@@ -129,7 +129,7 @@ class OutputFile:
             raise Failure("E503", text, "give an `--output` on another disk") from None
 
     def _compare(self, query: Query, digest: str) -> None:
-        """Refuse to go on where an answer is kept to something else under the same id."""
+        """Raise Failure if the file has an answer to another query with the same id."""
         before = self._query_digests.get(query.id)
         if before is None and self.done[query.id] == query.text:
             return
@@ -143,7 +143,7 @@ class OutputFile:
         )
 
     def _read_answers(self) -> bool:
-        """Remember the answers of the file; say whether it holds nothing else."""
+        """Read the answers of the file; say whether it has no other rows."""
         whole = True
         for number, line in enumerate(_lines(self.path), 1):
             row = self._row(line, number) if line.endswith(b"\n") else None
@@ -157,7 +157,7 @@ class OutputFile:
         return whole
 
     def _rewrite(self, place: Path) -> None:
-        """Write the file anew with the answers alone; whoever reads it finds one or the other."""
+        """Write the file again with its answers only, in one atomic step."""
         ids: set[str] = set()
         with atomic_file(place, durable=True) as file:
             Path(file.name).chmod(stat.S_IMODE(place.stat().st_mode))
@@ -171,7 +171,7 @@ class OutputFile:
         return row.get("error") is None and str(row["id"]) not in self.done
 
     def _check_recipe(self, made_by: object, number: int) -> None:
-        """Refuse to go on after answers that another recipe gave."""
+        """Raise Failure if a row was written by another recipe."""
         if self.recipe and made_by not in (None, self.recipe):
             raise Failure(
                 "E706",

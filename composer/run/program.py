@@ -1,4 +1,4 @@
-"""A plan that is ready to run: its graph, and what all queries share."""
+"""A plan that is ready to run: its graph, and what all its queries share (`walk.py` runs it)."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 class Program:
     """A graph that is ready to run: node names from the plan, and what is shared by all queries.
 
-    `options` are those of each node, with what its parts keep while the program is open; `served`
-    are its inputs: what traces call each, which input of the step it serves, and what gives it.
+    `options` are those of each node, with parts that may keep a state while the program is open.
+    `inputs` has for each node its inputs: the name in traces, the step's input, the source node.
+    `fixed` nodes do not depend on the query; their values are kept in `constants`.
     """
 
     root: Node
@@ -47,13 +48,13 @@ class Program:
 
 
 def _opened_options(node: Node) -> dict[str, object]:
-    """Return the options of a node, its parts begun."""
+    """Return the options of a node, with `begin` called on its parts."""
     values = node.values().items()
     return {name: value.begin() if isinstance(value, Typed) else value for name, value in values}
 
 
 def _named_inputs(node: Node, ids: Mapping[Node, str]) -> Iterator[tuple[str, Input, Node]]:
-    """Yield the inputs of a node as they are named, with the inputs of the step they serve."""
+    """Yield the inputs of a node: the name, the input of the step, the source node."""
     if node.is_query:
         return
     names = node.get("names") if node.step.gathers else [_name(e, ids) for e in node.inputs]

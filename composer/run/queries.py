@@ -1,4 +1,4 @@
-"""Questions: what may be asked, and the queries that are made of it."""
+"""Making a Query of what a user asks: a text, a row, or the lines of a file."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def as_query(question: str | Query | Mapping[str, object], *, default_id: str = 
 
 
 def number_repeats(queries: Iterable[Query]) -> Iterator[Query]:
-    """Number the queries without an id that ask the same, so that each has draws of its own."""
+    """Number equal queries without an id, so that sampling differs between them."""
     number = Occurrences()
     return (
         replace(query, content=number(query.content)) if query.content else query
@@ -65,13 +65,13 @@ def number_repeats(queries: Iterable[Query]) -> Iterator[Query]:
 
 
 class Occurrences:
-    """Tells equal contents apart by how often they came before; the first stays as it is."""
+    """Numbers equal contents: the first stays as it is, the second becomes `content#2`."""
 
     def __init__(self) -> None:
         self._count: dict[str, int] = {}
 
     def __call__(self, content: str) -> str:
-        """Return the content, from the second time on with its number."""
+        """Return the content, with a number from the second time on."""
         count = self._count[content] = self._count.get(content, 0) + 1
         return content if count == 1 else f"{content}#{count}"
 

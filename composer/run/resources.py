@@ -23,10 +23,9 @@ if TYPE_CHECKING:
 
 
 class LoadingTimer:
-    """Counts the seconds of loading. `tell` is called with the name of what begins to load.
+    """Counts the seconds of loading; `on_loading` is called with the name of what loads.
 
-    One thing loads at a time: first the library, then models in the engine's one thread, in
-    which nothing else is answered meanwhile.
+    One thing loads at a time: first torch, then models, one after the other in the engine's thread.
     """
 
     def __init__(self, on_loading: Callable[[str], None] | None = None) -> None:
@@ -68,7 +67,10 @@ class LoadingTimer:
 
 
 class Resources:
-    """What is given back in the end; it does not know the ensemble, which may be dropped."""
+    """Clients, engine and cache of an open ensemble, closed together.
+
+    There is no reference to the ensemble, so that a dropped one can be collected.
+    """
 
     def __init__(
         self,
@@ -84,7 +86,7 @@ class Resources:
         self.clients = ModelClients(self._start_engine, prices, timer.clock)
 
     async def close(self) -> None:
-        """Close the clients, the engine and the file of kept answers, whatever the others raise."""
+        """Close the clients, the engine and the cache, even if one of them raises."""
         with self._lock:
             self._open = False
             engine, self._engine = self._engine, None
@@ -95,7 +97,7 @@ class Resources:
             await self.clients.close()
 
     def write(self) -> None:
-        """Write the answers that wait to be kept, also where something else does not end."""
+        """Write the answers that wait for the cache, even if something else does not end."""
         if self._cache is not None:
             self._cache.close()
 

@@ -1,4 +1,4 @@
-"""What a run gives for a query, and what it says when it fails."""
+"""The result of a query, and the failure of a run."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 
 class ComposerWarning(UserWarning):
-    """Something that a user should know of a run that goes on."""
+    """A warning about a run that continues."""
 
 
 def as_warning(diagnostic: Diagnostic) -> None:
-    """Give a diagnostic as a warning of Python's."""
+    """Show a diagnostic as a Python warning."""
     with aloud():
         warnings.warn(draw(diagnostic), ComposerWarning, stacklevel=2)
 
@@ -44,7 +44,7 @@ class Failure(CodedError):  # noqa: N818 - what a run ends in; the word users re
 
     @classmethod
     def of(cls, error: BaseException) -> Failure:
-        """Put any error into a failure's words; those of models and parts have their own."""
+        """Make a failure of any error; errors of models and parts bring a code and a message."""
         if isinstance(error, Failure):
             return error
         scrub(error)
@@ -120,5 +120,5 @@ class Result:
 
 
 def closed() -> Failure:
-    """Return what whoever asks a closed ensemble is told."""
+    """Return the failure of asking a closed ensemble."""
     return Failure("E707", "this ensemble is closed", "make it ready again")

@@ -1,8 +1,8 @@
 """Texts by key in one SQLite file of bounded size, which may fail at any time without harm.
 
-What is put waits in memory and is written in batches, so that a row costs microseconds. A fault
-(a full disk, a damaged file, a folder that nobody may write) ends the keeping, and is told once;
-a file that another process has locked is tried again for a while, never waited for.
+Texts are collected in memory and written in batches, so that a row costs microseconds. A fault (a
+full disk, a damaged file, a folder without write access) gives one warning and ends the storing. A
+file that another process has locked is tried again for a while, without waiting.
 """
 
 from __future__ import annotations
@@ -150,9 +150,9 @@ class TextStore:
         self._used.clear()
 
     def _make_room(self, table: sqlite3.Connection, most: int) -> bool:
-        """Drop what was used longest ago where there is too much; a part of it at a time.
+        """Delete the least recently used rows, some at a time, if the file is too large.
 
-        Says whether the file is larger than it should be.
+        Says whether it is still larger than its bound.
         """
         names = ("page_size", "page_count", "freelist_count")
         size, count, free = (table.execute(f"PRAGMA {name}").fetchone()[0] for name in names)
@@ -178,7 +178,7 @@ class TextStore:
             self._warn(self._warning(error))
 
     def _close(self) -> None:
-        """Close the file, whatever it says to that."""
+        """Close the file and ignore faults of closing."""
         table, self._table = self._table, None
         self._waiting.clear()
         self._used.clear()
@@ -197,7 +197,7 @@ class TextStore:
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    """Open a file, and lay it out if it is new; raises what SQLite does, or OtherFileError."""
+    """Open a file, and make its table if it is new; raises sqlite3.Error or OtherFileError."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     end = time.monotonic() + LAST
     while True:
@@ -216,7 +216,7 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _lay_out(table: sqlite3.Connection) -> None:
-    """Make the table in a new file; hold an old one to what it says it is."""
+    """Make the table in a new file; check that an old file is one of ours."""
     application, version = _head(table)
     if (application, version) == (APPLICATION, VERSION):
         table.execute("PRAGMA synchronous = NORMAL")

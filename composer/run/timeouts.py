@@ -1,7 +1,7 @@
 """Time limits: what takes longer is cancelled, and fails with E702.
 
-A limit is a span of time on a clock that stands still while models load. Waiting in a queue of
-ours, for rows of a model or for the budget, counts: it is what whoever asked is waiting for.
+The clock of a limit stands still while models load. Time spent waiting for free rows of a model or
+for the budget counts.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def within(
 ) -> AbstractAsyncContextManager[None]:
     """Cancel what runs inside after so many seconds, and raise E702; None sets no limit.
 
-    `who` says then who took too long.
+    `who` names what took too long.
     """
     return nullcontext() if seconds is None else _within(seconds, who, clock)
 

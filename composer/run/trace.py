@@ -1,4 +1,4 @@
-"""The trace of a query: each step that ran, what it asked of whom, and what it noted."""
+"""The trace of a query: each step that ran, its calls to models, and its notes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class TracedCall:
-    """One question to one model or ensemble."""
+    """One request to one model or fuse."""
 
     model: str
     what: str
@@ -68,7 +68,7 @@ class Trace:
         return event
 
     def spend(self, name: str, usage: Usage) -> None:
-        """Count what a model was asked."""
+        """Add usage to a model's total."""
         before = self.usage.get(name)
         self.usage[name] = usage if before is None else before + usage
 
@@ -85,7 +85,7 @@ class Trace:
         }
 
     def lines(self) -> Iterator[str]:
-        """Tell in words what happened, for `--trace -`."""
+        """Yield the trace as text, for `--trace` without a file."""
         return trace_lines(self.as_dict())
 
 

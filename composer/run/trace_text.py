@@ -1,6 +1,6 @@
-"""What a trace says in words: one place for `run --trace` and for `compose trace`.
+"""A trace as text, for `run --trace` and for `compose trace`.
 
-All of it reads the plain objects that `Trace.as_dict` gives and that trace files hold.
+The functions read the plain objects of `Trace.as_dict`, which trace files hold too.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ TraceLine = tuple[int, str]
 """A line, and how far it is indented below its step."""
 
 QUIET = ("model", "query")
-"""Steps that do no work that is worth a word."""
+"""Steps that are not shown, for they only pass something on."""
 
 CUT = " [...] "
 """What stands for the middle of a long text."""
 
 
 def shown_steps(trace: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the steps of a trace that are worth telling, in the order in which they began."""
+    """Return the steps of a trace that are shown, in the order in which they began."""
     return [step for step in trace["steps"] if step["op"] not in QUIET]
 
 
 def trace_lines(trace: Mapping[str, Any]) -> Iterator[str]:
-    """Tell a whole trace, one line after the other."""
+    """Yield the lines of a whole trace."""
     for step in shown_steps(trace):
         yield f"{step['step']} {step['op']}  ({step['seconds']:.3f} s)"
         yield from (f"    {'  ' * depth}{line}" for depth, line in step_lines(step))
@@ -35,10 +35,10 @@ def trace_lines(trace: Mapping[str, Any]) -> Iterator[str]:
 def step_lines(
     step: Mapping[str, Any], *, prompts: int | None = 0, query: str | None = None
 ) -> Iterator[TraceLine]:
-    """Tell a step: whom it asked, what it noted, how it failed.
+    """Yield the lines of a step: its calls, its notes and its error.
 
-    `prompts` is how many characters of each prompt are told; None tells all of them. A prompt
-    that is the `query` alone is passed over.
+    `prompts` is how many characters of each prompt are shown, None for all of them. A prompt that
+    is only the `query` is left out.
     """
     for call in step["asked"]:
         yield 0, _call_line(call)

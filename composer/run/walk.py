@@ -1,8 +1,8 @@
-"""The executor: one asynchronous walk of the graph for each query, on demand.
+"""The walk of the graph for one query: a node runs when something asks for its value.
 
-A node runs when something asks for its value, once for each query; so a branch that nobody asks
-for costs nothing, and work with two users is done once. What does not depend on the query, such
-as a group of models, is made once for all queries.
+It runs once for each query. So a branch that is never asked for costs nothing, and a value with two
+users is computed once. A node that does not depend on the query runs once for all queries. A step
+that asks models is given an asker (`asker.py`).
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Walk:
         return value
 
     async def value(self, node: Node) -> Value:
-        """Return a node's value. It is worked out once, as long as somebody waits for it."""
+        """Return a node's value. It is computed once, and cancelled if nothing waits for it."""
         if node.is_query:
             return self.query
         if node in self.program.constants:
@@ -159,7 +159,7 @@ class Walk:
         return value
 
     def _waiting_for(self) -> str:
-        """Say what a query waited for when its time was over."""
+        """Say which models a query waited for when its time was over."""
         running = [event for event in self.trace.events if event.end is None]
         models = [call.model for event in running for call in event.asked if not call.seconds]
         names = ", ".join(f"`{name}`" for name in dict.fromkeys(models))
@@ -175,7 +175,7 @@ class Walk:
 
 @dataclass(eq=False, slots=True)
 class NodeTask:
-    """The work on one node's value, and how many wait for it."""
+    """The task that computes a node's value, and how many wait for it."""
 
     task: asyncio.Task[Value]
     waiting: int = 0
