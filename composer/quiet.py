@@ -1,8 +1,8 @@
-"""Libraries that work for us are not heard; what others do with warnings and logs stays theirs.
+"""Silence warnings, log lines and progress bars of libraries, only where we call them.
 
-Whatever a library says inside of `quiet()` is said to us alone: what a user should know of it, we
-say ourselves. That holds for the thread, or the task, that is inside, and for nobody else: filters
-and loggers of the program that we are part of stay as they are.
+Inside `quiet()` the libraries in LIBRARIES print nothing; what a user should know, we say
+ourselves. It holds for the thread or task that is inside. Filters and loggers of the surrounding
+program stay as they are.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class _Inside:
 
 
 class _Outside(logging.Filter):
-    """Lets log lines pass: those that are written outside, and those of no library of ours."""
+    """Lets log lines pass that are written outside of `quiet()` or by another library."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Say whether a line is written outside, or by another than these libraries."""
@@ -62,7 +62,7 @@ _attended: list[object] = []
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Hear nothing of libraries inside: no warnings, no log lines, no bars."""
+    """Silence libraries inside: no warnings, no log lines, no progress bars."""
     attend()
     before = _inside.set(True)
     try:
@@ -73,7 +73,7 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def aloud() -> Iterator[None]:
-    """Be heard again inside: what we say ourselves, and what our users' functions say."""
+    """End the silence inside, for our own warnings and for functions of users."""
     before = _inside.set(False)
     try:
         yield
@@ -82,7 +82,7 @@ def aloud() -> Iterator[None]:
 
 
 def attend() -> None:
-    """Put our filters where libraries speak, unless they are there; called when one is imported."""
+    """Add our filters to Python's warnings and loggers, if they are missing."""
     filters: Any = warnings.filters
     if filters[:1] != [_WARNINGS]:
         filters[:] = [_WARNINGS, *(entry for entry in filters if entry is not _WARNINGS)]
@@ -105,7 +105,7 @@ def attend() -> None:
 
 
 def _bars(empty: Bar, before: Callable[[Bar, Any, Any], Any] | None) -> Callable[..., Any]:
-    """Return what makes a bar: nothing inside, and outside what made one before."""
+    """Return a maker of progress bars: an empty one inside, else the one from before."""
 
     def make(bar: Bar, args: tuple[Any, ...], options: dict[str, Any]) -> object:
         if _inside.get():

@@ -1,4 +1,4 @@
-"""What every verb shares: options, exit statuses, and how mistakes and failures are told."""
+"""What all verbs share: options, exit statuses, and how mistakes and failures are shown."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ timeout_option = click.option(
 
 @dataclass(frozen=True, slots=True)
 class RecipeReader:
-    """How recipes are read: what overrides them, and the folder that bounds them."""
+    """Reads recipes with the options `--set`, `--with` and `--root`."""
 
     settings: tuple[str, ...]
     overlays: tuple[Path, ...]

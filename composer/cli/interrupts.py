@@ -30,7 +30,7 @@ GRACE = 0.5
 
 
 def ending_signals() -> list[signal.Signals]:
-    """Return the signals that end a command: none beside the main thread, nor what is ignored."""
+    """Return the signals that end a command, except ignored ones; none outside the main thread."""
     is_main = threading.current_thread() is threading.main_thread()
     signals = (signal.SIGINT, signal.SIGTERM) if is_main and os.name == "posix" else ()
     return [number for number in signals if signal.getsignal(number) != signal.SIG_IGN]
@@ -62,7 +62,7 @@ class Interrupts:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Stop watching; after a signal the process still has its grace, and no more."""
+        """Stop watching; after a signal the watching thread still ends the process in time."""
         if self.interrupted or not self._handlers:
             return
         for number, handler in self._handlers.items():

@@ -1,4 +1,4 @@
-"""What `compose run` is asked: its arguments, lines of stdin, a file, or the recipe's example."""
+"""The queries of `compose run`: its arguments, a file, lines of stdin, or the recipe's example."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 _ROW = 'a row is {"id": "q1", "query": "2 + 2?"}'
 
 UnusedFields = Callable[[tuple[str, ...]], None]
-"""Is told what a row holds that is not asked."""
+"""Is called with the names of a row's fields that are ignored."""
 
 
 @dataclass(eq=False)
 class QueryInput:
-    """The queries of a run. A file is read twice: once to find what is wrong, once to answer it."""
+    """The queries of a run. A file is read twice: first to check and count it, then to answer."""
 
     read: Callable[[UnusedFields], Iterable[Query]]
     limit: int | None = None
@@ -71,11 +71,11 @@ class QueryInput:
         return sum(1 for _ in (all_queries if rows is None else rows.unanswered(all_queries)))
 
     def count_unused(self, fields: tuple[str, ...]) -> None:
-        """Count what a row holds that is not asked."""
+        """Count the fields of a row that are ignored."""
         self._unused.update(dict.fromkeys(fields, 1))
 
     def warnings(self) -> Iterator[Diagnostic]:
-        """Yield a warning (W508) that names what is not asked, and of how many rows."""
+        """Yield a warning (W508) that names the ignored fields and how many rows have them."""
         if self._unused:
             counts = ", ".join(
                 f"{field_name} ({count})" for field_name, count in sorted(self._unused.items())

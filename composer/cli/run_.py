@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def _trace_target(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """Refuse a question that stands where the file would: it would be written to, not asked."""
+    """Refuse a question in the place of the trace file, which would be overwritten."""
     del ctx, param
     if value in (None, ON_STDERR) or Path(str(value)).suffix in (".jsonl", ".json"):
         return value
@@ -134,7 +134,7 @@ def command(
 
 
 def _apart(input_: Path | None, output: Path | None, trace: str | None) -> None:
-    """Refuse to write into the file that is read, or two things into one file."""
+    """Refuse to write to the input file, or twice to one file."""
     named = {"--input": input_, "--output": output, "--trace": None if trace is None else trace}
     files = {name: Path(path).resolve() for name, path in named.items() if path not in (None, "-")}
     for name, other in combinations(files, 2):
@@ -151,6 +151,6 @@ def _rows(stack: ExitStack, output: Path | None, recipe: Recipe) -> OutputFile |
 
 
 def _tell_loading(model: str) -> None:
-    """Say on stderr, if that is a terminal, what is waited for before the first answer."""
+    """Show on a terminal which model is loading."""
     if is_terminal(sys.stderr):
         err(f"loading {model}")

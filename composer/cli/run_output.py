@@ -24,7 +24,7 @@ ON_STDERR = "-"
 
 
 class TraceOutput:
-    """Where traces go: nowhere, in words to stderr, or as JSON lines to a file."""
+    """Where traces go: nowhere, as text to stderr, or as JSON lines to a file."""
 
     def __init__(self, target: str | None) -> None:
         self.target = target

@@ -1,4 +1,4 @@
-"""Where text leaves: what a terminal is shown, and what is piped.
+"""Writing to stdout and stderr: what a terminal shows, and what is piped.
 
 A terminal gets no character that would steer it, and what its encoding lacks is replaced. What is
 piped is UTF-8 whatever the locale says, byte for byte what was given to `out`.
@@ -27,7 +27,7 @@ class ReaderGoneError(Exception):
 
 
 def prepare() -> None:
-    """Make the streams such that no text ends the command, whatever their encoding."""
+    """Set up the streams so that no text can cause an encoding error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             if stream.isatty():
@@ -62,7 +62,7 @@ def traced(kind: type[BaseException], error: BaseException, trace: TracebackType
 
 
 def drain() -> None:
-    """Write what is left; that its reader has stopped, as `head` does, is no error."""
+    """Flush the streams; a reader that has stopped, as `head` does, is no error."""
     for stream in (sys.stdout, sys.stderr):
         if stream is None or stream.closed:  # a server over stdio has closed it
             continue

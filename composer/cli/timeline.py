@@ -85,7 +85,7 @@ def _headline(
 
 
 def _add_lines(branch: Tree, lines: Iterable[tuple[int, str]]) -> None:
-    """Hang what is said of a step under it."""
+    """Add the lines of a step below it."""
     parent = branch
     for depth, line in lines:
         text = Text(visible(line), style="red" if line.startswith("failed:") else "")
@@ -96,7 +96,7 @@ def _add_lines(branch: Tree, lines: Iterable[tuple[int, str]]) -> None:
 
 
 def _step_lines(step: Mapping[str, Any], query: str, *, full: bool) -> Iterator[tuple[int, str]]:
-    """Tell a step as everywhere; what it gave comes last, where nobody has said it yet."""
+    """Yield the lines of a step; its output comes last, unless a call shows the same text."""
     yield from step_lines(step, prompts=None if full else PROMPT, query=None if full else query)
     output = step["gave"]
     if output is not None and output not in [call["text"] for call in step["asked"]]:

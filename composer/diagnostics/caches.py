@@ -1,4 +1,4 @@
-"""Where a user's own files are kept from run to run, how large they may grow, and since when."""
+"""The user's cache folder: where it is, and how large its files may grow."""
 
 from __future__ import annotations
 

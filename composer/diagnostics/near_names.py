@@ -1,4 +1,4 @@
-"""The word that was probably meant."""
+"""The name that was probably meant, for `did you mean`."""
 
 from __future__ import annotations
 

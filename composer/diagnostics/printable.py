@@ -1,4 +1,4 @@
-"""Characters as a terminal shows them: how wide, and what stands for those that cannot be shown."""
+"""Text as a terminal shows it: the width of characters, and replacements of unsafe ones."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Secrets that this process has seen, and the stars that stand for them wherever text leaves.
+"""Secrets, and the stars that replace them in all that is printed or written.
 
-Secret is what `env(...)` gave a recipe, what lies in a variable whose name says so, and whatever
-looks like the key of a service. Errors of other libraries repeat such values, so errors, plans,
+Secret are values of `env(...)`, environment variables with a name such as `API_KEY`, and texts that
+look like the key of a service. Errors of other libraries repeat such values, so errors, plans,
 locks and traces are written through `starred`; answers are not, they are what the model said.
 """
 

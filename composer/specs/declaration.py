@@ -1,4 +1,4 @@
-"""What a recipe says after `model A =`: a backend with its options."""
+"""A declared model: what a recipe says after `model A =`, a backend with its options."""
 
 from __future__ import annotations
 
@@ -70,16 +70,16 @@ class Chat:
 
 
 DEFAULT_CHAT = Chat()
-"""How a model is spoken to of which a recipe says nothing."""
+"""The chat options of a model for which a recipe sets none."""
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Which weights the engine reads, and how; equal `shared` values are one set in memory.
+    """Which weights the engine reads, and how; equal `shared` values share one set in memory.
 
     `location` is a folder or the id of a model on a hub, `dtype` and `device` may be `auto`;
-    `chat` is how the model is spoken to. `processing` is done to the logits, unless who asks says
-    otherwise.
+    `chat` writes its prompts. `processing` is applied to the logits, unless a request sets another
+    one.
     """
 
     key: str
@@ -119,7 +119,7 @@ class Declaration(Typed):
 
     @property
     def reasoning(self) -> Thinking | None:
-        """How the model marks its thoughts, where they are to be taken out of its answers."""
+        """How the model marks its thoughts, if they are to be removed from its answers."""
         return None
 
     @abstractmethod
@@ -127,7 +127,7 @@ class Declaration(Typed):
         """Say what the model can do, from light files only."""
 
     def faults(self) -> Sequence[ModelError]:
-        """Return what its files lack that only its answers, and no card, would show."""
+        """Return faults of its files that the card does not show, but its answers would."""
         return ()
 
     def identity(self) -> str:
@@ -142,8 +142,7 @@ class Declaration(Typed):
 class Local(Declaration):
     """A model whose weights the engine reads into this process.
 
-    Where nobody asks otherwise it is asked by its `settings`, options of `generate` that its files
-    state, as far as they are to be heeded.
+    `settings` are options of `generate` that its own files state; a recipe can override them.
     """
 
     honours: ClassVar[frozenset[str]] = LOGITS
@@ -164,4 +163,4 @@ class Remote(Declaration):
 
     @abstractmethod
     async def open(self, name: str) -> Client:
-        """Open what answers; it lives as long as the ensemble. `name` is the recipe's for it."""
+        """Open a client, which lives as long as the ensemble; `name` is the recipe's for it."""

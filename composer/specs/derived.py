@@ -1,4 +1,4 @@
-"""Models whose weights are made of those of others: a formula over their tensors."""
+"""Derived models: merges, whose weights are a formula over the tensors of other models."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Derived", "merge_problems", "recast"]
 
 SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
-"""The types of numbers that are reckoned with, and the bytes of one; others stay what they are."""
+"""The types of numbers that are merged, and the bytes of one; other tensors are copied."""
 
 NAMES = {"float32": "F32", "float16": "F16", "bfloat16": "BF16"}
 
@@ -115,7 +115,7 @@ class Derived(Checkpoint):
 
     @property
     def card(self) -> Card:
-        """That of the first donor, less what another one cannot do."""
+        """The card of the first donor, without what another donor cannot do."""
         cards = [tensor.card for tensor in self.sources]
         capabilities = reduce(and_, (card.capabilities for card in cards))
         reasons = {flag: why for card in reversed(cards) for flag, why in card.why.items()}
@@ -148,7 +148,7 @@ class Derived(Checkpoint):
 
     @property
     def weights(self) -> Weights:
-        """The weights that there will be, located by what they are made of until then."""
+        """The weights to be built; until then the formula is their location."""
         first = self.sources[0].weights
         return Weights(
             self._key,
@@ -171,14 +171,14 @@ class Derived(Checkpoint):
 
     @property
     def tensors(self) -> Mapping[str, TensorHeader]:
-        """What the headers of the donors' files say of the weights that there will be."""
+        """The tensors to be built, from the headers of the first donor's files."""
         return recast(self.sources[0].tensors, self.dtype)
 
     @property
     def memory(self) -> int:
-        """The bytes that building takes at a time: the largest tensor of each donor, and the sum.
+        """The bytes that building needs: the largest tensor of each donor, and their sum.
 
-        They are reckoned with in float32.
+        The arithmetic is in float32.
         """
         largest = max((tensor.count for tensor in self.tensors.values()), default=0)
         return (len(self.donors) + 1) * largest * SIZES["F32"]
@@ -202,7 +202,7 @@ def merge_problems(
 ) -> Iterator[SpecProblem]:
     """Yield which donors are unlike the first: in their tensors, else in their tokenizer.
 
-    What is not on this machine yet is passed over: it is looked at when it is opened.
+    Models that are not on this machine yet are checked when they are opened.
     """
     for place in range(1, len(names)):
         pair = f"`{names[0]}` and `{names[place]}`"

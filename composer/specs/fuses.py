@@ -29,10 +29,10 @@ TOKENS = (
     | Capability.SCORE
     | Capability.CONTINUE
 )
-"""What one distribution over tokens allows."""
+"""The abilities of a model with one distribution over tokens."""
 
 PIECES = Capability.TEXT | Capability.LOGPROBS | Capability.CONTINUE
-"""What text of several members allows; there is no next-token distribution of it."""
+"""The abilities of a fuse of texts, which has no next-token distribution."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Fuse(Model):
 
     @property
     def capabilities(self) -> Capability:
-        """What a fuse of this kind can do, whatever its members can beside."""
+        """What this kind of fuse can do."""
         return self.abilities
 
     def problems(self) -> Iterator[SpecProblem]:
@@ -88,7 +88,7 @@ class Fuse(Model):
 
 @dataclass(frozen=True)
 class WeightedFuse(Fuse):
-    """A fuse whose members have weights, which a route may multiply; None: all weigh alike."""
+    """A fuse with a weight for each member, which a route may multiply; None: equal weights."""
 
     weights: tuple[float, ...] | None = None
 
@@ -110,7 +110,7 @@ class WeightedFuse(Fuse):
         return True
 
     def normalized_weights(self) -> tuple[float, ...]:
-        """Return the weights as they are used; without any, all members weigh alike."""
+        """Return the weights as they are used, normalized if the fuse says so."""
         weights = self.weights or (1.0,) * len(self.members)
         return normalized_weights(
             weights, len(self.members), normalize=self.normalized, signed=self.signed

@@ -152,7 +152,7 @@ def _no_weights(folder: Path) -> tuple[str, str]:
 
 
 def _header(file: Path) -> dict[str, TensorHeader]:
-    """Every tensor that a safetensors file holds."""
+    """Return the tensors of a safetensors file."""
     size = file_size(file)
     try:
         with file.open("rb") as stream:

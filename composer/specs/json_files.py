@@ -1,4 +1,4 @@
-"""Reading JSON files that others wrote: bounded in size and depth, mistakes in our words."""
+"""Reading JSON files of unknown origin: bounded in size and depth, with plain errors."""
 
 from __future__ import annotations
 

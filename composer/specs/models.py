@@ -42,11 +42,11 @@ __all__ = [
 
 
 class Checkpoint(Model):
-    """A model that is one set of weights, which the engine may hold: declared or derived."""
+    """A model that is one set of weights, or one server: declared or derived."""
 
     @property
     def members(self) -> tuple[Model, ...]:
-        """None: it writes alone."""
+        """Empty: it has no members."""
         return ()
 
     @property
@@ -94,7 +94,7 @@ class Checkpoint(Model):
 class Declared(Checkpoint):
     """A model as a recipe declares it: a name, and a backend with its options.
 
-    What it is asked fails after `timeout` seconds, which changes no answer.
+    A request to it fails after `timeout` seconds, which changes no answer.
     """
 
     name: str
@@ -175,7 +175,7 @@ def bare(model: Model) -> Model:
 
 
 def leaves(model: Model) -> Iterator[Checkpoint]:
-    """Yield the models that answer for a model, left to right, as often as they occur."""
+    """Yield the checkpoints in a model, left to right, as often as they occur."""
     return iter((model,)) if isinstance(model, Checkpoint) else _leaves(model)
 
 
@@ -189,7 +189,7 @@ def _leaves(model: Model) -> Iterator[Checkpoint]:
 
 
 def thinking_of(model: Model) -> Thinking | None:
-    """Return how thoughts are marked in what a model writes; a fuse's are those of any member."""
+    """Return how a model marks its thoughts; a fuse has the marks of all its members."""
     markers = [marker for leaf in leaves(model) if (marker := leaf.thinking) is not None]
     if not markers:
         return None
@@ -204,7 +204,7 @@ def vocabulary(model: Model) -> str | None:
 
 
 def prompts(model: Model, query: Query) -> tuple[tuple[Message, ...], ...]:
-    """Return all that members read in place of the query: its messages, and rendered templates."""
+    """Return all prompts that members read: the query's messages, and rendered templates."""
     rendered: list[tuple[Message, ...]] = [query.messages]
     stack = [model]
     while stack:

@@ -1,4 +1,4 @@
-"""Models inside the options of a step: they are inputs of it, and options when it runs."""
+"""Models in the options of a step: inputs in the graph, options when the step runs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NO_CAPABILITY = Capability(0)
 
 @dataclass(frozen=True, slots=True)
 class OptionModel(Model):
-    """The place of a model among the options of a step: which of the models it holds it is."""
+    """Stands for a model in the options of a step: the model of input number `at`."""
 
     name: str = field()
     at: int

@@ -33,7 +33,7 @@ class SpecProblem:
 
 
 class SpecError(ModelError):
-    """A model that cannot be; `problems` has everything that is wrong, the first one is told."""
+    """An impossible model; `problems` has all that is wrong, the message is the first one's."""
 
     def __init__(self, problems: Sequence[SpecProblem]) -> None:
         first = problems[0]
@@ -76,7 +76,7 @@ def _weights_fault(weights: tuple[float, ...], *, signed: bool, normalized: bool
 def normalized_weights(
     weights: Sequence[float], count: int, *, normalize: bool = True, signed: bool = False
 ) -> tuple[float, ...]:
-    """Return weights as they are used: divided by their sum, unless they are taken as they are."""
+    """Return weights divided by their sum, or as they are without `normalize`."""
     if len(weights) != count:
         raise ModelError("E403", f"{count} members, but {len(weights)} weights")
     if not any(weights) or (min(weights) < 0 and not signed):

@@ -20,10 +20,10 @@ __all__ = ["ByteFuse", "Handoff", "SpanFuse"]
 
 @dataclass(frozen=True)
 class _TextFuse(WeightedFuse):
-    """A fuse that weighs text of members, each by all that it says: no member has a gate."""
+    """A fuse that weighs texts of its members; a member cannot have a gate."""
 
     def problems(self) -> Iterator[SpecProblem]:
-        """Refuse gates, which would be asked for some of what is weighed and not for the rest."""
+        """Refuse members with a gate, which would hold back a part of the scored text."""
         yield from super().problems()
         for place, inner in self._inner():
             if inner.gate is not None:
@@ -35,7 +35,7 @@ class _TextFuse(WeightedFuse):
 
 @dataclass(frozen=True)
 class SpanFuse(_TextFuse):
-    """Members that propose a span of `words` each; the one that all find likeliest is kept."""
+    """Members that propose a span of `words` each; the span with the best scores is kept."""
 
     word: ClassVar[str] = "span_fuse"
 
@@ -45,9 +45,9 @@ class SpanFuse(_TextFuse):
 
 @dataclass(frozen=True)
 class ByteFuse(_TextFuse):
-    """Members that agree on bytes, each with tokens of its own; `top` of them are weighed up.
+    """Members that agree on the next bytes, each by the `top` likeliest of its own tokens.
 
-    More are where none of these agree. The `beam` likeliest hypotheses go on.
+    More tokens are read if none of these agree. The `beam` likeliest hypotheses continue.
     """
 
     word: ClassVar[str] = "byte_fuse"

@@ -1,7 +1,7 @@
-"""How steps reach models: what is asked, what comes back, and who is asked.
+"""The Asker: how a step asks models.
 
-Steps never touch a model. They are handed an :class:`Asker`, which batches, counts, records and
-seeds; so a step that asks models is still a plain function that a test can call with a fake.
+A step never holds a model. It is given an :class:`Asker`, which batches, bills and records requests
+and gives them seeds. So a step is a plain function, which a test can call with a fake asker.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ class LazyBranch(Protocol[Result_co]):
     name: str
 
     async def __call__(self) -> Result_co:
-        """Run the branch, or return what it gave before."""
+        """Run the branch, or return its value if it ran before."""
         ...
 
 
 class Asker(Protocol):
-    """What a step that asks models is given: models, randomness and a place to say what it did."""
+    """Asks models for a step, draws its random numbers, and records its notes."""
 
     @property
     def rng(self) -> random.Random:
@@ -39,7 +39,7 @@ class Asker(Protocol):
         ...
 
     async def ask(self, request: Request[Result]) -> Result:
-        """Ask a model something; what that may be says `composer.values.requests`."""
+        """Put a request of `composer.values.requests` to a model."""
         ...
 
     async def many(self, requests: Sequence[Request[Result]]) -> list[Result]:

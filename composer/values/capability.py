@@ -1,4 +1,4 @@
-"""What a model can do, as flags that a checker compares before anything is loaded."""
+"""What a model can do, as flags that are checked before anything is loaded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Capability"]
 
 
 class Capability(enum.Flag):
-    """Abilities of a model; their sum is what a step can ask of it."""
+    """Abilities of a model, combined by `|`."""
 
     TEXT = enum.auto()
     LOGPROBS = enum.auto()
@@ -40,7 +40,7 @@ class Capability(enum.Flag):
         return " and ".join(words) if words else "nothing"
 
     def missing(self, needed: Capability) -> tuple[Capability, ...]:
-        """The single abilities that are needed and not here, in the order of their definition."""
+        """Return the needed abilities that are not here, one by one."""
         return tuple(needed & ~self)
 
 

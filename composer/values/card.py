@@ -22,13 +22,13 @@ Price = tuple[Dollars, Dollars] | None
 
 @dataclass(frozen=True)
 class Card:
-    """What a model can do and how large it is, as far as light files tell.
+    """What a model can do and how large it is, read from small files without loading it.
 
     `bytes` is the size of the weights at the declared dtype, `vocabulary` the fingerprint of the
     tokenizer. `losses` is what the chat template leaves out of a conversation: `system`, the
     system's text, or `turns`, earlier ones. `deferred` lists what only a download or a probe can
-    tell, and `why` gives the reason for an ability that the model lacks. `unheeded` says what the
-    model's files state of how it is asked that nobody heeds.
+    tell, and `why` gives the reason for an ability that the model lacks. `unheeded` names
+    the settings in the model's files that are ignored.
     """
 
     capabilities: Capability
@@ -52,5 +52,5 @@ class Card:
 
 
 def lacking(reason: str, *, has: Capability) -> Mapping[Capability, str]:
-    """Give one reason for every ability that is not among those a model has."""
+    """Return the same reason for every ability that a model does not have."""
     return MappingProxyType(dict.fromkeys((flag for flag in Capability if flag not in has), reason))

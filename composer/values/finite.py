@@ -1,4 +1,4 @@
-"""Numbers that may be none: a score that is NaN or infinite is no score, and wins nothing."""
+"""Scores that are NaN or infinite: they count as no score, and never win."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["descending", "finite", "require_finite", "summed"]
 
 
 def finite(value: float | None) -> float | None:
-    """Return a number, None for what is none."""
+    """Return a number, None for NaN and infinities."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def summed(values: Iterable[float]) -> float:
-    """Return the exact sum, NaN where infinities or their size leave none."""
+    """Return the exact sum, NaN if it is infinite or not defined."""
     try:
         return math.fsum(values)
     except (ValueError, OverflowError):
@@ -27,9 +27,9 @@ def summed(values: Iterable[float]) -> float:
 
 
 def descending(scores: Sequence[float], what: str) -> list[int]:
-    """Return the places of scores, the greatest first; those that are none come last, in order.
+    """Return the indices of scores, the greatest first; those that are not finite come last.
 
-    Raises E704 where none is a number.
+    Raises E704 if no score is finite.
     """
     finite_places = [at for at, score in enumerate(scores) if math.isfinite(score)]
     if scores and not finite_places:
@@ -43,7 +43,7 @@ def descending(scores: Sequence[float], what: str) -> list[int]:
 
 
 def require_finite(named: Mapping[str, float], what: str) -> None:
-    """Raise E704 where one of some numbers is none, naming it."""
+    """Raise E704 with the name of the first number that is not finite."""
     for name, value in named.items():
         if not math.isfinite(value):
             raise ModelError(

@@ -1,4 +1,4 @@
-"""What parts learn and keep: arrays and facts, and how a part comes by them."""
+"""What a part is fitted to: arrays and facts, and how a part is bound to them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 
 class OnceCache(Generic[Result]):
-    """Results by key. The first thread to ask works, the others wait; a failure is not kept."""
+    """Results by key, each computed once. Other threads wait for it; a failure is not kept."""
 
     def __init__(self) -> None:
         self._results: dict[Hashable, Result] = {}
@@ -28,7 +28,7 @@ class OnceCache(Generic[Result]):
         self._guard = threading.Lock()
 
     def get(self, key: Hashable, work: Callable[[], Result]) -> Result:
-        """Return the result for a key, worked out if nobody has asked for it yet."""
+        """Return the result for a key, computed by `work` the first time."""
         if key in self._results:
             return self._results[key]
         with self._guard:
@@ -41,10 +41,10 @@ class OnceCache(Generic[Result]):
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """What was learnt: arrays, and facts that JSON can hold (strings belong there).
+    """Fitted arrays, and facts that JSON can hold (such as strings).
 
     It is saved as safetensors and JSON, so arrays have the number types that safetensors knows
-    and nothing is pickled. `live` keeps what is made of them once per process, such as an index:
+    and nothing is pickled. `live` caches what is computed from them, such as an index:
     `state.live.get("index", lambda: make(state.arrays))`.
     """
 
@@ -79,7 +79,7 @@ class State:
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """What a part learnt, with what it belongs to; the arrays are read when they are needed.
+    """The fitted state of a part, and what it belongs to; arrays are read when they are needed.
 
     `names` are the choices or members, in the order of the state's columns, `rows` how many were
     learnt from. `load` gives the states by name: the part's own is `state`. `facts` is what
@@ -96,7 +96,7 @@ class Fitted:
 
     @classmethod
     def of(cls, names: tuple[str, ...], rows: int, **states: State) -> Fitted:
-        """Return what was learnt just now."""
+        """Return a fitted state that was just computed."""
         return cls(names, rows, lambda: states)
 
     @cached_property
@@ -111,31 +111,31 @@ class Fitted:
 
     @property
     def guard(self) -> State | None:
-        """What says how foreign a query is, if that was learnt."""
+        """The state of the out-of-distribution detector, if it was fitted."""
         return self.states.get("guard")
 
 
 class Trainable(Typed):
-    """A part that can learn. `compose fit` teaches it, by the trainer registered for its class.
+    """A part that can be fitted. `compose fit` does it, by the trainer registered for its class.
 
-    A part is bound to what it learnt when its recipe is planned; a part that is bound differs
-    from one that is not, though its options are the same.
+    A part is bound to its fitted state when its recipe is planned. A bound part differs from an
+    unbound one, even with the same options.
     """
 
     _fitted: Fitted | None = PrivateAttr(default=None)
 
     @property
     def fitted(self) -> Fitted | None:
-        """What this part learnt, None where it is not bound to anything."""
+        """The fitted state of this part, None if it is not bound."""
         return self._fitted
 
     @property
     def open(self) -> bool:
-        """Whether a fit is wanted: not where the recipe says in which file it lies already."""
+        """Whether the part needs a fit; not if the recipe names the file of its state."""
         return True
 
     def bound(self, fitted: Fitted) -> Self:
-        """Return the same part with what it learnt."""
+        """Return the same part, bound to a fitted state."""
         fresh = self.model_copy()
         fresh._fitted = fitted  # noqa: SLF001 - its own copy
         return fresh

@@ -1,4 +1,7 @@
-"""What flows along a wire. Every value is frozen and carries its query."""
+"""What flows through the graph of a recipe: Query, Text, Candidates, Ranking, Decision, Model.
+
+Every value is frozen and carries its query. A Port is the type of a wire.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +32,8 @@ def nothing() -> Mapping[str, Any]:
 class Query:
     """A question: a conversation whose last message is the user's, with an id and fields.
 
-    `before` holds the value that `prompt(...)` made this query from, if it did. `content` names
-    what a row without an id of its own holds: its id is then no more than its place.
+    `before` holds the value that `prompt(...)` made this query from, if it did. `content` is
+    a hash of a row without an id of its own, whose `id` is only its position.
     """
 
     messages: tuple[Message, ...]
@@ -51,7 +54,7 @@ class Query:
 
     @property
     def drawn_by(self) -> str:
-        """What draws depend on: the id, or the content where a row has none, never its place."""
+        """What sampling depends on: the id, or the content of a row without an id."""
         return self.content or self.id
 
     @property
@@ -63,7 +66,7 @@ class Query:
         return query
 
     def asking(self, text: str, before: Query | Text | Candidates | Ranking) -> Query:
-        """Return a query that asks `text` instead, remembering the value it was made from."""
+        """Return a query with the text `text`, which remembers the value it was made from."""
         return replace(self, messages=(("user", text),), before=before)
 
 
@@ -90,15 +93,15 @@ class Text:
 
     @property
     def answer(self) -> str | None:
-        """What votes compare: the extracted value if one was sought (None: abstains), else text."""
+        """What votes compare: the value that `extract` read (None: abstains), else the text."""
         return self.value if self.extracted else self.text.strip()
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Several answers, in order, of branches that are `named`, else named by who wrote them.
+    """Several answers, in order. `named` are the names of their branches, if these have any.
 
-    `failed` are the branches that gave none, and where their answers would stand.
+    `failed` are the branches without an answer, and the positions that their answers would have.
     """
 
     query: Query
@@ -114,7 +117,7 @@ class Candidates:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """Answers with a score each, best first; the `failed` ones would stand behind all others."""
+    """Answers with a score each, best first; `failed` are the branches without an answer."""
 
     query: Query
     texts: tuple[Text, ...]
@@ -125,7 +128,7 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Weights over names. `many` says whether several may be chosen; a weight of 0 is not chosen.
+    """A route's weights over branches; 0 is not chosen. `many` says whether several may be.
 
     `estimates` are the qualities that led to the weights, `because` says in words how. `foreign`,
     in [0, 1], says how far the query lies from what they were learnt from, None where unknown.
@@ -155,7 +158,7 @@ class Model:
 
         @property
         def name(self) -> str:
-            """How answers of the model are signed."""
+            """The name in answers, traces and reports."""
 
         @property
         def members(self) -> tuple[Model, ...]:

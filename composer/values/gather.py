@@ -1,4 +1,4 @@
-"""What fails beside others: a branch without an answer, and when the others go on without it."""
+"""Awaiting several branches, some of which may fail; a quorum says how many must answer."""
 
 from __future__ import annotations
 
@@ -49,10 +49,9 @@ FINAL = frozenset({"E707", "E709"})
 
 @dataclass(frozen=True, slots=True)
 class MissingAnswer:
-    """A branch that gave no answer: its name, and why.
+    """A branch without an answer: its name, and the error.
 
-    Among all answers those of the branch would have stood from the place `at` on, `count` of them,
-    None where that is not known.
+    Its answers would have been at index `at` and after, `count` of them; None if that is unknown.
     """
 
     name: str
@@ -66,16 +65,16 @@ class MissingAnswer:
 
 
 MaybeMissing: TypeAlias = T | MissingAnswer
-"""What a step takes that goes on where what it is given has failed."""
+"""The type of a step's input if the step goes on where that input failed."""
 
 
 def ends_all(error: Exception) -> bool:
-    """Say whether an error is not one of a branch, but ends the whole answer."""
+    """Say whether an error ends the whole answer, not only its branch."""
     return getattr(error, "code", None) in FINAL
 
 
 class TooFewError(ModelError):
-    """Too few of several answered; `failed` are those that did not."""
+    """Too few branches answered; `failed` are the others."""
 
     def __init__(self, failed: Sequence[MissingAnswer], text: str, advice: str) -> None:
         reasons = "; ".join(f"`{answer.name}`: {answer}" for answer in failed)
@@ -84,7 +83,7 @@ class TooFewError(ModelError):
 
 
 def require_quorum(minimum: Quorum, of: int, failed: Sequence[MissingAnswer]) -> None:
-    """Raise TooFewError where so many have failed that too few can answer."""
+    """Raise TooFewError if so many have failed that the quorum cannot be reached."""
     needed = {"most": of // 2 + 1, "all": of}.get(str(minimum), minimum)
     assert isinstance(needed, int)
     if not failed or of - len(failed) >= min(needed, of):
@@ -101,17 +100,17 @@ def require_quorum(minimum: Quorum, of: int, failed: Sequence[MissingAnswer]) ->
 
 
 def failure_notes(failed: Sequence[MissingAnswer]) -> dict[str, dict[str, str]]:
-    """Return what is noted of those that failed; nothing, where none did."""
+    """Return the note for the trace about failed branches, empty if there are none."""
     return {"failed": {answer.name: str(answer) for answer in failed}} if failed else {}
 
 
 def drop_missing(
     failed: Iterable[MissingAnswer], values: Sequence[T], answers: int
 ) -> tuple[T, ...] | None:
-    """Return the values, one an answer, of those that answered; None where they cannot be told.
+    """Return the values of the branches that answered, out of one value for each possible answer.
 
-    `answers` is how many there are. One branch may have failed of which nobody knows how many
-    answers it would have given: then what is left over is its own.
+    `answers` is how many answers there are. One failed branch may have an unknown count, which
+    then follows from the others. Returns None if the counts do not agree.
     """
     missing = list(failed)
     of_unknown_count = [each for each in missing if each.count is None]
@@ -128,7 +127,7 @@ def drop_missing(
 
 
 async def side_by_side(work: Iterable[Awaitable[T]]) -> list[T]:
-    """Await several things at once; where one fails, the others are cancelled."""
+    """Await several things at once; if one fails, the others are cancelled."""
     import asyncio
 
     awaitables = list(work)
@@ -157,7 +156,7 @@ async def attempts(
 
 
 async def gather_quorum(work: Sequence[Awaitable[T]], minimum: Quorum) -> list[T]:
-    """Await what may fail, until all have ended, or so many have failed that it is no use."""
+    """Await what may fail, until all have ended or the quorum cannot be reached."""
     import asyncio
 
     tasks = [asyncio.ensure_future(awaitable) for awaitable in work]
@@ -176,7 +175,7 @@ async def gather_quorum(work: Sequence[Awaitable[T]], minimum: Quorum) -> list[T
 
 
 async def attempt(name: str, work: Awaitable[T]) -> T | MissingAnswer:
-    """Await something that may fail; a failure is what comes back then."""
+    """Await something; return a MissingAnswer if it fails."""
     try:
         return await work
     except Exception as error:
@@ -194,6 +193,6 @@ def _quorum_is_lost(minimum: Quorum, tasks: Sequence[Future[T]]) -> bool:
 
 
 def _missing_answers(tasks: Sequence[Future[T]]) -> list[MissingAnswer]:
-    """Return what has failed so far; an error that ends the whole answer is raised."""
+    """Return the failures so far; raises an error that ends the whole answer."""
     results = (task.result() for task in tasks if task.done())
     return [result for result in results if isinstance(result, MissingAnswer)]

@@ -1,4 +1,4 @@
-"""What is done to a model's logits before they are fused, or a token is drawn of them."""
+"""Changes to a model's logits before they are fused or sampled: penalties, biases, bans."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = [
 
 
 def _usable(bias: tuple[tuple[int | str, float], ...]) -> tuple[tuple[int | str, float], ...]:
-    """Refuse a bias that names no token, or says two things of one."""
+    """Refuse a bias without a token, or with a token twice."""
     tokens: set[int | str] = set()
     for token, _ in bias:
         if token == "" or (isinstance(token, int) and token < 0):
@@ -32,13 +32,13 @@ def _usable(bias: tuple[tuple[int | str, float], ...]) -> tuple[tuple[int | str,
 
 
 RepetitionPenalty = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-"""By what the logit of a token that was there already is divided, or multiplied below zero."""
+"""The divisor of the logit of an earlier token; a negative logit is multiplied."""
 
 TokenPenalty = Annotated[float, Field(ge=-2, le=2)]
-"""What is taken from the logit of a token that was written already."""
+"""What is subtracted from the logit of a token of the answer so far."""
 
 MinTokens = Annotated[int, Field(ge=0)]
-"""How many tokens an answer has at least."""
+"""The fewest tokens of an answer."""
 
 LogitBias = Annotated[
     tuple[tuple[int | str, Annotated[float, Field(ge=-100, le=100)]], ...], AfterValidator(_usable)
@@ -48,12 +48,12 @@ LogitBias = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class Processing:
-    """What is done to the logits of one model, in tokens of its own, before anything else.
+    """Changes to the logits of one model, in its own tokens, before anything else.
 
     `logit_bias` and `sequence_bias` are added; `repetition_penalty` covers the tokens of prompt and
     answer (arXiv:1909.05858), `presence_penalty` and `frequency_penalty` those of the answer alone;
-    no end comes before `min_tokens`, or before prompt and answer have `min_length`. None is what
-    nobody has said. What has no option of a recipe is said by a file of the model's.
+    no end comes before `min_tokens`, or before prompt and answer have `min_length`. None is not
+    set. Those without an option in recipes come from a file of the model.
     """
 
     repetition_penalty: float | None = None
@@ -80,4 +80,4 @@ class Processing:
 
 
 NO_PROCESSING = Processing()
-"""What nobody has said anything of: the logits stay as they are."""
+"""No processing: the logits stay as they are."""

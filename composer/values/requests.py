@@ -50,7 +50,7 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Request(Generic[Result_co]):
-    """Something that is asked of a model; its type parameter is what comes back."""
+    """A request to a model; its type parameter is the type of the result."""
 
     verb: ClassVar[str]
 
@@ -70,8 +70,8 @@ class Request(Generic[Result_co]):
 class Generate(Request[Generated]):
     """Answer a query, or go on from `prefix`, a partial answer, which the result does not repeat.
 
-    The prefix follows the rendered prompt, in tokens of each member's own. `seeds` has one for
-    each of `draws` answers; who leaves it out gets the seeds of the step that asks.
+    The prefix follows the rendered prompt, in tokens of each member's own. `seeds` has one
+    for each of `draws` answers; if it is empty, the step's seeds are used.
     """
 
     verb: ClassVar[str] = "generate"
@@ -87,9 +87,9 @@ class Generate(Request[Generated]):
         return client.generate(self)
 
     def seeded(self, next_seed: Callable[[], int]) -> Self:
-        """Give each draw a seed of its own, and greedy work 0, so that it can be shared.
+        """Give each draw its own seed, or 0 if it is greedy, so that equal requests are shared.
 
-        Behind a partial answer the seed depends on it too.
+        After a partial answer the seed depends on that too.
         """
         if self.seeds:
             return self
@@ -167,9 +167,9 @@ class NextTokens(Request[Distribution]):
 
 
 class Client:
-    """What answers for a model. A verb that it does not have says so (E302).
+    """Answers requests for a model. A request that it cannot answer raises E302.
 
-    `keeps` says whether its answers may be kept and given again; a recording has its own.
+    `keeps` says whether its answers may be cached; those of a recording need no cache.
     """
 
     keeps: ClassVar[bool] = True
@@ -198,12 +198,12 @@ class Client:
         raise cannot(request)
 
     def cost(self, request: Generate) -> float | None:
-        """Return the dollars that a request is booked with, if that is known beforehand."""
+        """Return the cost of a request in dollars, if it is known beforehand."""
         del request
         return None
 
     async def close(self) -> None:
-        """Let go of what was opened."""
+        """Close what was opened."""
 
 
 def _seed_after_prefix(prefix: str, seed: int) -> int:
@@ -214,5 +214,5 @@ def _seed_after_prefix(prefix: str, seed: int) -> int:
 
 
 def cannot(request: Request[object]) -> ModelError:
-    """Return the mistake of a verb that a model's client does not have."""
+    """Return the error of a request that a client cannot answer."""
     return ModelError("E302", f"`{request.model.name}` cannot {request.verb}")

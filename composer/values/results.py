@@ -24,7 +24,7 @@ def dollars(amount: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What asking cost: calls, tokens and dollars."""
+    """Calls, tokens and dollars of requests."""
 
     calls: int = 0
     prompt_tokens: int = 0
@@ -81,7 +81,7 @@ class Score:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """One round of a span fuse: what each member proposed and what each thought of it."""
+    """One round of a span fuse: the proposal of each member, and the scores of all."""
 
     text: str
     winner: str
@@ -91,13 +91,13 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Completion:
-    """One answer as models made it, before it belongs to a query.
+    """One generated answer, before it belongs to a query.
 
-    `tokens` and `logprobs` (nats) include the end's, whose text is empty; `confidence` is the
+    `tokens` and `logprobs` (nats) include the end token, whose text is empty; `confidence` is the
     geometric mean probability of the tokens, None where it cannot be known. `usage` counts by the
-    names that fuses give their members. `left` says of members that were dropped why, `weights`
-    what the prompt gave each. `extracted` and `value` are as in `Text`. `cached` says that it was
-    kept from an earlier run and cost nothing now.
+    names that fuses give their members. `left` has the members that were dropped, and why;
+    `weights` are those from the prompt. `extracted` and `value` are as in `Text`. `cached` says
+    that it came from the cache and cost nothing now.
     """
 
     text: str
@@ -117,7 +117,7 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """What a request to generate comes to: one completion a draw, in the order of the seeds."""
+    """The result of Generate: one completion for each draw, in the order of the seeds."""
 
     draws: tuple[Completion, ...]
 
