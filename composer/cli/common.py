@@ -17,6 +17,7 @@ from composer.diagnostics import Diagnostic, Mistakes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from os import PathLike
 
     from composer.recipe import Recipe
 
@@ -96,6 +97,27 @@ _READING = (
         help="Set a parameter, a default or an option of a model: `doubt=0.8`.",
     ),
 )
+
+
+COMPARISONS = ("auto", "exact", "numeric", "contains")
+"""The ways to compare an answer with a reference."""
+
+
+class DataFile(click.Path):
+    """A file that exists, or the zoo's own items by the names that recipes use for them."""
+
+    def convert(
+        self,
+        value: str | PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str | bytes | PathLike[str]:
+        """Return the file's path."""
+        from composer import zoo
+        from composer.compiler.graph.context import ZOO_ITEMS
+
+        split = ZOO_ITEMS.get(str(value))
+        return super().convert(value, param, ctx) if split is None else zoo.items(split)
 
 
 def split_settings(settings: Iterable[str]) -> dict[str, str]:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 import click
 
 from composer.cli.common import (
+    COMPARISONS,
     EXIT_FAILED,
     EXIT_PARTLY,
+    DataFile,
     RecipeReader,
     json_option,
     need_extra,
@@ -19,6 +21,7 @@ from composer.cli.common import (
 )
 from composer.cli.common import as_json as to_json
 from composer.cli.terminal import err, out
+from composer.evaluate import compare, decide_only, decided, draw_plot, read_rows, render, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,24 +32,6 @@ if TYPE_CHECKING:
 
 
 PICTURES = (".png", ".svg", ".pdf")
-COMPARISONS = ("auto", "exact", "numeric", "contains")
-
-
-class DataFile(click.Path):
-    """A file that exists, or the zoo's own items by the names that recipes use for them."""
-
-    def convert(
-        self,
-        value: str | PathLike[str],
-        param: click.Parameter | None,
-        ctx: click.Context | None,
-    ) -> str | bytes | PathLike[str]:
-        """Return the file's path."""
-        from composer import zoo
-        from composer.compiler.graph.context import ZOO_ITEMS
-
-        split = ZOO_ITEMS.get(str(value))
-        return super().convert(value, param, ctx) if split is None else zoo.items(split)
 
 
 class Picture(click.Path):
@@ -125,8 +110,6 @@ def command(
     Where a route chooses among models, it is held against chance, prompt length and mixtures of
     them, and its cost-quality curve is measured.
     """
-    from composer.evaluate import read_rows
-
     loaded = [reading.read(path, seed=seed).within(timeout) for path in recipes]
     rows = read_rows(data, split=split, limit=limit, sample=sample, seed=seed)
     if route_only:
@@ -144,8 +127,6 @@ def _measure(
     members: bool,
     as_json: bool,
 ) -> int:
-    from composer.evaluate import compare, render
-
     comparison = compare(recipes, rows, how=how, members=members)
     text = to_json(comparison.as_dict()) if as_json else render(comparison).removesuffix("\n")
     out(text, as_json=as_json)
@@ -174,8 +155,6 @@ def _decide(
     *,
     as_json: bool,
 ) -> None:
-    from composer.evaluate import decide_only, decided, shown
-
     decisions = [decide_only(recipe, rows, how=how) for recipe in recipes]
     if plot is not None:
         _draw(plot, decisions)
@@ -188,6 +167,4 @@ def _decide(
 
 
 def _draw(path: Path, reports: Sequence[Report | Decided]) -> None:
-    from composer.evaluate import draw_plot
-
     draw_plot(path, reports)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from composer.cli.common import (
+    COMPARISONS,
+    DataFile,
     RecipeReader,
     json_option,
     recipe_argument,
@@ -15,13 +17,15 @@ from composer.cli.common import (
     timeout_option,
 )
 from composer.cli.common import as_json as to_json
-from composer.cli.eval_ import COMPARISONS, DataFile
 from composer.cli.terminal import err, out
+from composer.compiler.fits import arrays_path, find_learners
+from composer.fit.fitting import fit
+from composer.fit.gains import verdict
+from composer.fit.settings import FitSettings, Target
 
 if TYPE_CHECKING:
     from composer.evaluate import Compare
     from composer.fit.fitting import FitOutcome
-    from composer.fit.settings import Target
     from composer.recipe import Recipe
 
 
@@ -30,8 +34,6 @@ def _target(ctx: click.Context, param: click.Parameter, value: str | None) -> Ta
     del ctx, param
     if value is None:
         return None
-    from composer.fit.settings import Target
-
     try:
         return Target.read(value)
     except ValueError as error:
@@ -89,9 +91,6 @@ def command(
     as_json: bool,
 ) -> None:
     """Teach the parts of a recipe that learn; `run`, `eval` and `plan` use it from then on."""
-    from composer.fit.fitting import fit
-    from composer.fit.settings import FitSettings
-
     loaded = reading.read(recipe, seed=seed).within(timeout)
     settings = FitSettings(
         loaded,
@@ -110,8 +109,6 @@ def command(
 
 def _own_data(recipe: Recipe) -> Path:
     """Return the data file that the parts of a recipe name themselves."""
-    from composer.compiler.fits import find_learners
-
     answer = recipe.compiled.answer
     parts = [trained.part for trained in find_learners(answer)] if answer is not None else []
     files = {path for part in parts if (path := getattr(part, "data", None))}
@@ -121,9 +118,6 @@ def _own_data(recipe: Recipe) -> Path:
 
 
 def _lines(outcome: FitOutcome) -> list[str]:
-    from composer.compiler.fits import arrays_path
-    from composer.fit.gains import verdict
-
     lines = []
     for entry in outcome.manifest.entries:
         names = ", ".join(entry.names)

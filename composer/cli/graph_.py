@@ -9,6 +9,7 @@ import click
 
 from composer.cli.common import RecipeReader, recipe_argument, recipe_options
 from composer.cli.terminal import err, out
+from composer.compiler.pictures import FORMATS, sketch
 
 if TYPE_CHECKING:
     from composer.compiler.graph import Node
@@ -52,8 +53,6 @@ def command(
 
     What hangs on dashed lines may not run.
     """
-    from composer.compiler.pictures import FORMATS, sketch
-
     ending = output.suffix.lower() if output is not None else ""
     loaded = reading.read(recipe)
     picture = sketch(loaded.compiled, _root(loaded, plain=plain))

@@ -8,6 +8,7 @@ import click
 
 from composer.cli.common import RecipeReader, json_option, recipe_argument, recipe_options
 from composer.cli.terminal import err, out
+from composer.compiler.plan import describe
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,8 +35,6 @@ def command(
     as_json: bool,
 ) -> None:
     """Show what would run, on which device, with which defaults."""
-    from composer.compiler.plan import describe
-
     loaded = reading.read(recipe, plain=plain)
     plan = loaded.plan()
     if lock:

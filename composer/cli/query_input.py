@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING
 import click
 
 from composer.cli.terminal import err, utf8
+from composer.data import Unreadable, read, read_stream
 from composer.diagnostics import Diagnostic
+from composer.run import Failure
+from composer.run.queries import as_query, number_repeats, queries_of
+from composer.values import Query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +28,6 @@ if TYPE_CHECKING:
     from composer.data import Line
     from composer.recipe import Recipe
     from composer.run import OutputFile
-    from composer.values import Query
 
 _ROW = 'a row is {"id": "q1", "query": "2 + 2?"}'
 
@@ -64,8 +67,6 @@ class QueryInput:
         queries = islice(iter(self.read(self.count_unused)), self.limit)
         first = list(islice(queries, 1))
         if not first and self.file is not None:
-            from composer.run import Failure
-
             raise Failure("E504", f"`{self.file}` has no rows", _ROW)
         all_queries = chain(first, queries)
         return sum(1 for _ in (all_queries if rows is None else rows.unanswered(all_queries)))
@@ -86,18 +87,12 @@ class QueryInput:
 
 
 def _queries_of_file(path: Path, on_unused: UnusedFields) -> Iterator[Query]:
-    from composer.data import read
-
     return _queries_of_lines(partial(read, path), str(path), on_unused)
 
 
 def _queries_of_lines(
     read: Callable[[], Iterator[Line]], name: str, on_unused: UnusedFields
 ) -> Iterator[Query]:
-    from composer.data import Unreadable
-    from composer.run import Failure
-    from composer.run.queries import queries_of
-
     try:
         return queries_of(read(), name, on_unused)
     except Unreadable as error:
@@ -110,9 +105,6 @@ def _queries_given(
     input_: Path | None,
     on_unused: UnusedFields,
 ) -> Iterable[Query]:
-    from composer.run.queries import as_query, number_repeats
-    from composer.values import Query
-
     if arguments:
         return number_repeats(
             as_query(utf8(text), default_id=str(at)) for at, text in enumerate(arguments, 1)
@@ -131,8 +123,6 @@ def _queries_given(
 
 
 def _queries_piped(on_unused: UnusedFields) -> Iterator[Query]:
-    from composer.data import read_stream
-
     stdin = os.fdopen(sys.stdin.fileno(), "rb", closefd=False)
     return _queries_of_lines(partial(read_stream, stdin, "stdin"), "stdin", on_unused)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from composer.cli.common import (
+    DataFile,
     RecipeReader,
     json_option,
     recipe_argument,
@@ -18,14 +19,14 @@ from composer.cli.common import (
     show_diagnostics,
     timeout_option,
 )
-from composer.cli.eval_ import DataFile
 from composer.cli.query_input import QueryInput
 from composer.cli.run_output import ON_STDERR, TraceOutput, report, streamed, with_progress
 from composer.cli.terminal import err, is_terminal
+from composer.run import OutputFile
+from composer.run.counts import OutOfDistributionCount, PartialAnswerCount
 
 if TYPE_CHECKING:
     from composer.recipe import Recipe
-    from composer.run import OutputFile
 
 
 def _trace_target(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
@@ -94,8 +95,6 @@ def command(
     """
     if stream and (as_json or output is not None):
         raise click.UsageError("--stream cannot be used with --json or --output")
-    from composer.run.counts import OutOfDistributionCount, PartialAnswerCount
-
     loaded = reading.read(recipe, plain=plain, seed=seed)
     loaded.plan()
     _apart(input_, output, trace)
@@ -145,8 +144,6 @@ def _apart(input_: Path | None, output: Path | None, trace: str | None) -> None:
 def _rows(stack: ExitStack, output: Path | None, recipe: Recipe) -> OutputFile | None:
     if output is None:
         return None
-    from composer.run import OutputFile
-
     return stack.enter_context(OutputFile(output, recipe.fingerprint, recipe.name))
 
 

@@ -12,11 +12,13 @@ from composer.cli.common import (
     EXIT_PARTLY,
 )
 from composer.cli.terminal import err, is_terminal, out
+from composer.run import Failure, Result
+from composer.run.jsonl import JsonlWriter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from composer.run import Ensemble, OutputFile, Result
+    from composer.run import Ensemble, OutputFile
     from composer.values import Query
 
 
@@ -34,13 +36,9 @@ class TraceOutput:
             return lambda _result: None
         if self.target == ON_STDERR:
             return self._words
-        from composer.run.jsonl import JsonlWriter
-
         try:
             self.file = JsonlWriter(Path(self.target))
         except OSError as error:
-            from composer.run import Failure
-
             text = f"cannot write the trace to {self.target}: {error.strerror}"
             raise Failure("E503", text, "give a file in an existing folder") from None
         return self._json
@@ -61,8 +59,6 @@ class TraceOutput:
 
 def streamed(ensemble: Ensemble, queries: Iterable[Query]) -> Iterator[Result]:
     """Print each answer while it is written, then yield its result; a failed one has an error."""
-    from composer.run import Failure, Result
-
     for query in queries:
         pieces, begun = ensemble.stream(query), False
         try:
