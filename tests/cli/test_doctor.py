@@ -122,7 +122,7 @@ def test_a_user_without_a_home_has_a_problem_with_a_remedy(monkeypatch):
     monkeypatch.setattr(pwd, "getpwuid", {}.__getitem__)
     result = doctor("--measure")
     assert isinstance(result.exception, Failure)
-    assert "there is no cache folder: the user has no home" in doctor().stdout
+    assert "there is no cache folder: there is no home folder" in doctor().stdout
 
 
 def test_timings_lie_in_the_users_cache(monkeypatch, tmp_path):
