@@ -101,7 +101,7 @@ class StepRequest(ABC, Generic[R]):
 
     @classmethod
     @abstractmethod
-    def answer(cls, group: Group, asked: Sequence[tuple[Self, MemberLogits]]) -> Replies:
+    def answer(cls, group: Group, requests: Sequence[tuple[Self, MemberLogits]]) -> Replies:
         """Answer requests of this family, given their members' logits.
 
         A request that fails fails its own job only; one without a reply is asked again.

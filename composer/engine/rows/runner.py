@@ -82,7 +82,7 @@ class Runner:
             )
             return SeparateCaches(self.model, tried)
         for way in self._ways():
-            self.alone = next((why for each in tried if (why := each.failure(way))), None)
+            self.alone = next((why for trial in tried if (why := trial.failure(way))), None)
             if self.alone is None:
                 return way(self.model)
             self.padded = self.padded or self.alone

@@ -67,10 +67,10 @@ class SeparateCaches:
     def fork(self, row: CacheRow) -> CacheRow:
         """Open a copy of a row."""
         cache = copy.deepcopy(self._caches[row])  # first, so that no row is open if memory runs out
-        other = self.allocate()
-        self._read[other], self._caches[other] = list(self._read[row]), cache
-        other.length = row.length
-        return other
+        twin = self.allocate()
+        self._read[twin], self._caches[twin] = list(self._read[row]), cache
+        twin.length = row.length
+        return twin
 
     def snapshot(self, row: CacheRow) -> None:
         """Keep a copy of the present cache; the oldest copies are removed."""

@@ -80,12 +80,12 @@ class _Copies:
             shorten(text, depth_of(self._model.module, text), _WORDS)
         for knob, value in values.items():
             lower(text, knob, value)
-        made = copy.copy(self._model)
-        made.module = self._dressed(_bare(type(self._model.module), config))
-        made.config = made.module.config.get_text_config()
+        small = copy.copy(self._model)
+        small.module = self._dressed(_bare(type(self._model.module), config))
+        small.config = small.module.config.get_text_config()
         for name in ("width", "dtype"):
-            made.__dict__.pop(name, None)
-        return made
+            small.__dict__.pop(name, None)
+        return small
 
     def reads(self, values: Mapping[Knob, int]) -> bool:
         """Whether a copy with lowered numbers runs on a text that is longer than these numbers.
@@ -107,10 +107,10 @@ class _Copies:
 
     def _dressed(self, module: PreTrainedModel) -> PreTrainedModel:
         """Give a bare copy the model's own weights, without the tokens that it lacks."""
-        own = dict(self._model.module.named_modules(remove_duplicate=False))
+        originals = dict(self._model.module.named_modules(remove_duplicate=False))
         for name, part in list(module.named_modules(remove_duplicate=False)):
-            if type(part) is not type(own[name]) and not any(part.children()):  # quantized
-                module.set_submodule(name, own[name])
+            if type(part) is not type(originals[name]) and not any(part.children()):  # quantized
+                module.set_submodule(name, originals[name])
         for name, weight in list(module.named_parameters(remove_duplicate=False)):
             if weight is not self._weights.get(name):
                 if self._shapes.setdefault(name, weight.shape) != weight.shape:

@@ -60,7 +60,7 @@ def opened(model: Checkpoint) -> Weights:
 def built(model: Derived) -> Path:
     """Return the folder of a derived model, built now unless it was before."""
     donors = [fetched(opened(donor)) for donor in model.sources]
-    content = [model.edit, model.coefficients, [folder_digest(each) for each in donors]]
+    content = [model.edit, model.coefficients, [folder_digest(donor) for donor in donors]]
     name = digest([*content, model.dtype])
     try:
         entry = cache_folder() / NAMES[MERGED] / name
@@ -112,23 +112,23 @@ def _is_whole(entry: Path) -> bool:
 def _build(model: Derived, donors: Sequence[Path], entry: Path) -> None:
     """Write a checkpoint beside its place, and move it there when it is whole."""
     _check(model, donors)
-    for left in entry.parent.glob(f"{entry.name}-*"):  # of a process that was killed
-        shutil.rmtree(left)
+    for leftover in entry.parent.glob(f"{entry.name}-*"):  # of a process that was killed
+        shutil.rmtree(leftover)
     with TemporaryDirectory(prefix=f"{entry.name}-", dir=entry.parent) as temporary:
-        made = Path(temporary) / entry.name
-        made.mkdir()
-        _copy(donors[0], made, model.dtype)
-        with (made / "model.safetensors").open("wb") as stream:
+        folder = Path(temporary) / entry.name
+        folder.mkdir()
+        _copy(donors[0], folder, model.dtype)
+        with (folder / "model.safetensors").open("wb") as stream:
             _write(stream, model, donors)
-        (made / WHOLE).write_text(folder_digest(made), encoding="ascii")
+        (folder / WHOLE).write_text(folder_digest(folder), encoding="ascii")
         if entry.exists():
             shutil.rmtree(entry)
-        made.rename(entry)
+        folder.rename(entry)
 
 
 def _check(model: Derived, donors: Sequence[Path]) -> None:
     """Refuse donors that turn out to be unlike, or whose numbers are not the weights."""
-    tensors = [tensors_of(each) for each in donors]
+    tensors = [tensors_of(donor) for donor in donors]
     problems = list(merge_problems(model.labels, tensors, list(map(_vocabulary, donors))))
     if problems:
         raise SpecError(problems)
@@ -142,17 +142,17 @@ def _vocabulary(folder: Path) -> str | None:
     return fingerprint(folder) if (folder / "tokenizer.json").is_file() else None
 
 
-def _copy(donor: Path, made: Path, dtype: str) -> None:
+def _copy(donor: Path, folder: Path, dtype: str) -> None:
     """Copy all but the weights, and say in the configuration how these are stored."""
     for file in sorted({file for kind in RELEVANT for file in donor.glob(kind)}):
         if file.suffix != ".safetensors" and not file.name.endswith(".index.json"):
-            copy = made / file.relative_to(donor)
+            copy = folder / file.relative_to(donor)
             copy.parent.mkdir(exist_ok=True)
             shutil.copyfile(file, copy)
     if dtype != "auto":
-        config = read_json(made / "config.json")
+        config = read_json(folder / "config.json")
         config |= {name: dtype for name in ("dtype", "torch_dtype") if name in config}
-        (made / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+        (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def _write(stream: BinaryIO, model: Derived, donors: Sequence[Path]) -> None:
@@ -163,7 +163,7 @@ def _write(stream: BinaryIO, model: Derived, donors: Sequence[Path]) -> None:
     with ExitStack() as files:
         readers = [_readers(folder, files) for folder in donors]
         for name, stored in tensors.items():
-            merged = _merged(model, name, [each[name](name) for each in readers])
+            merged = _merged(model, name, [reader[name](name) for reader in readers])
             fitted = merged.to(KINDS.get(stored.dtype, merged.dtype)).contiguous()
             stream.write(fitted.reshape(-1).view(torch.uint8).numpy().data)
 
@@ -172,9 +172,10 @@ def _header(tensors: Mapping[str, TensorHeader]) -> bytes:
     """Return the header of a safetensors file, filled up to whole words."""
     entries: dict[str, object] = {"__metadata__": {"format": "pt"}}
     end = 0
-    for name, each in tensors.items():
-        start, end = end, end + each.bytes
-        entries[name] = {"dtype": each.dtype, "shape": each.shape, "data_offsets": [start, end]}
+    for name, header in tensors.items():
+        start, end = end, end + header.bytes
+        offsets = [start, end]
+        entries[name] = {"dtype": header.dtype, "shape": header.shape, "data_offsets": offsets}
     text = json.dumps(entries, separators=(",", ":")).encode()
     return text + b" " * (-len(text) % LENGTH)
 
@@ -190,12 +191,12 @@ def _readers(folder: Path, files: ExitStack) -> dict[str, Callable[[str], Tensor
 
 def _merged(model: Derived, name: str, tensors: list[Tensor]) -> Tensor:
     """Return what tensors of one name become; what is not a number type of weights is kept."""
-    if all(each.dtype in KINDS.values() for each in tensors):
-        wide = torch.float64 in {each.dtype for each in tensors}
+    if all(tensor.dtype in KINDS.values() for tensor in tensors):
+        wide = torch.float64 in {tensor.dtype for tensor in tensors}
         kind = torch.float64 if wide else torch.float32
-        return model.edit.merged([each.to(kind) for each in tensors], model.coefficients)
+        return model.edit.merged([tensor.to(kind) for tensor in tensors], model.coefficients)
     first, *others = tensors
-    if all(torch.equal(first, each) for each in others):
+    if all(torch.equal(first, tensor) for tensor in others):
         return first
     text = f"{model.name}: `{name}` is {first.dtype} and differs between the members"
     raise ModelError("E505", text, "merge models whose weights are floating-point numbers")

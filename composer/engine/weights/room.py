@@ -30,7 +30,7 @@ def make_room(folder: Path) -> None:
 
     What a killed process left half written is removed like the rest.
     """
-    limit, entries = bound(MERGED), [each for each in folder.iterdir() if each.is_dir()]
+    limit, entries = bound(MERGED), [entry for entry in folder.iterdir() if entry.is_dir()]
     sizes = {entry: _size(entry) for entry in entries}
     total, now = sum(sizes.values()), time.time()
     for entry in sorted(entries, key=_used_at):
