@@ -30,7 +30,7 @@ def group(engine, model, request):
 
 
 def at(group, text):
-    """A cursor behind a text, all but the last three entries of which are its prompt."""
+    """A sequence after a text, all but the last three entries of which are its prompt."""
     ids = list(group.slots[0].runner.model.vocabulary.encode(text))
     sequence = SequenceState.open(group, group.root.weights, {n: [1, *ids[:-3]] for n in range(2)})
     sequence.extend(ids[-3:])
@@ -106,7 +106,7 @@ def told(reply):
 
 
 def answered(requests):
-    """Ask until all have replied: where a gate opens, the others read in a second tick."""
+    """Ask until all have replied: where a gate opens, the others read in a second step."""
     found = {}
     while len(found) < len(requests):
         replies = engine_step([each for each in requests if each not in found])

@@ -20,15 +20,15 @@ def test_temperature_zero_takes_the_likeliest():
     assert draw(Distributions(P, linear=True), [0], [Sampling()], [0.99]).tolist() == [1]
 
 
-@pytest.mark.parametrize(("luck", "entry"), [(0.05, 0), (0.3, 1), (0.6, 2), (0.95, 3)])
-def test_luck_picks_by_cumulated_probability(luck, entry):
+@pytest.mark.parametrize(("uniform", "entry"), [(0.05, 0), (0.3, 1), (0.6, 2), (0.95, 3)])
+def test_a_uniform_draw_picks_by_cumulated_probability(uniform, entry):
     for said in (Distributions(P, linear=True), Distributions(P.log() + 3)):
-        assert draw(said, [0], [Sampling(1.0)], [luck]).tolist() == [entry]
+        assert draw(said, [0], [Sampling(1.0)], [uniform]).tolist() == [entry]
 
 
 def test_low_temperature_sharpens():
-    luck = [0.05]
-    assert draw(Distributions(P.log()), [0], [Sampling(0.05)], luck).tolist() == [1]
+    uniforms = [0.05]
+    assert draw(Distributions(P.log()), [0], [Sampling(0.05)], uniforms).tolist() == [1]
 
 
 @pytest.mark.parametrize(("k", "count"), [(1, 1), (3, 3), (0, 4), (9, 4)])
@@ -54,9 +54,9 @@ def test_draws_do_not_depend_on_neighbours():
     torch.manual_seed(0)
     said = Distributions(torch.randn(4, 50))
     how = [Sampling(1.0), Sampling(0.7, top_p=0.8), Sampling(), Sampling(1.3, top_k=5)]
-    luck = [0.2, 0.5, 0.1, 0.9]
-    together = draw(said, [0, 1, 2, 3], how, luck).tolist()
-    alone = [draw(said, [n], [how[n]], [luck[n]]).item() for n in range(4)]
+    uniforms = [0.2, 0.5, 0.1, 0.9]
+    together = draw(said, [0, 1, 2, 3], how, uniforms).tolist()
+    alone = [draw(said, [n], [how[n]], [uniforms[n]]).item() for n in range(4)]
     assert together == alone
 
 

@@ -1,1 +1,5 @@
-"""What a session may ask of an engine step: each kind says what it reads and how it is answered."""
+"""What a session may ask of an engine step, one file for each kind of request.
+
+A request says which tokens the models read for it and where it wants logits; its class answers all
+requests of its kind and group together.
+"""

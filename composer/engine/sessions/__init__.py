@@ -1,1 +1,1 @@
-"""Ways to advance, one file each: a session asks, and is answered once a tick."""
+"""Ways to generate and score, one file each: coroutines that await requests to engine steps."""
