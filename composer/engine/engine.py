@@ -7,14 +7,13 @@ requests, until it returns the job's result.
 
 from __future__ import annotations
 
-import contextlib
 import threading
 from collections import Counter
-from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass, field, replace
+from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import torch
 
@@ -24,6 +23,7 @@ from composer.engine.sessions.choose_session import choose_session
 from composer.engine.sessions.score import perplexity, score
 from composer.engine.sessions.teacher_forcing import teacher_force
 from composer.engine.step import engine_step
+from composer.engine.task import Task
 from composer.engine.weights.local import load
 from composer.quiet import quiet
 from composer.specs import Prompted, TokenFuse, leaves
@@ -33,10 +33,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from composer.engine.requests.base import AnyRequest, Batch, Replies
+    from composer.engine.requests.base import Batch, Replies
     from composer.engine.rows.runner import Runner
     from composer.engine.sessions.base import Session
     from composer.engine.sessions.teacher_forcing import MemberReadings
+    from composer.engine.task import AnyTask
     from composer.engine.weights.local import LocalModel
     from composer.specs.models import Checkpoint
     from composer.values.flow import Model, Query
@@ -46,24 +47,6 @@ if TYPE_CHECKING:
 __all__ = ["Engine"]
 
 T = TypeVar("T")
-
-
-@dataclass(eq=False)
-class _Task(Generic[T]):
-    """A job in the engine: `start` makes its session once the models of `members` are loaded.
-
-    The session awaits replies to the requests in `pending`; `replies` are those it has already.
-    """
-
-    members: tuple[Model, ...]
-    start: Callable[[], Session[T]]
-    future: Future[T]
-    session: Session[T] | None = None
-    pending: Batch = ()
-    replies: dict[AnyRequest, object] = field(default_factory=dict)
-
-
-AnyTask: TypeAlias = _Task[Any]
 
 
 class Engine:
@@ -151,7 +134,7 @@ class Engine:
         with self._lock:  # or a job could be queued after the thread has read its last
             if not self._open:
                 raise ModelError("E707", "the engine is closed")
-            self._inbox.put(_Task(members, start, future))
+            self._inbox.put(Task(members, start, future))
         return future
 
     def _group(self, model: Model) -> Group:
@@ -179,8 +162,8 @@ class Engine:
         with self._lock:
             self._open = False
         for task in [*self._active, *self._waiting, *self._unread()]:
-            _close(task)
-            _fail(task, error)
+            task.close()
+            task.fail(error)
 
     def _unread(self) -> Iterator[AnyTask]:
         """Take the jobs that are still in the inbox."""
@@ -217,7 +200,7 @@ class Engine:
                     with quiet():
                         task.session = task.start()
                 except BaseException as error:  # noqa: BLE001  # it is the job's, not the loop's
-                    _fail(task, error)
+                    task.fail(error)
                 else:
                     self._active.append(task)
                     first_step = partial(task.session.send, None)
@@ -257,7 +240,7 @@ class Engine:
         """Run one engine step for all active jobs."""
         for task in [task for task in self._active if task.future.cancelled()]:
             self._active.remove(task)
-            _close(task)
+            task.close()
         requests = [r for task in self._active for r in task.pending if r not in task.replies]
         if requests:
             with quiet():
@@ -286,10 +269,10 @@ class Engine:
             task.pending = advance()
         except StopIteration as end:
             self._active.remove(task)
-            _set_result(task.future, end.value)
+            task.succeed(end.value)
         except BaseException as error:  # noqa: BLE001  # it is the job's, not the loop's
             self._active.remove(task)
-            _fail(task, error)
+            task.fail(error)
 
 
 def _without_weights(model: Model) -> Model:
@@ -297,26 +280,3 @@ def _without_weights(model: Model) -> Model:
     if isinstance(model, Prompted):
         return replace(model, model=_without_weights(model.model))
     return replace(model, weights=None) if isinstance(model, TokenFuse) else model
-
-
-def _set_result(future: Future[T], value: T) -> None:
-    if future.set_running_or_notify_cancel():
-        future.set_result(value)
-
-
-def _close(task: AnyTask) -> None:
-    """Close a job's session, which frees its rows; an error of this does not reach other jobs."""
-    if task.session is not None:
-        with contextlib.suppress(BaseException):
-            task.session.close()
-
-
-def _fail(task: AnyTask, error: BaseException) -> None:
-    """Set a job's error; an exception that would end the thread becomes a ModelError (E701)."""
-    if not isinstance(error, Exception):
-        error = ModelError("E701", f"the answer ended with {type(error).__name__}")
-    try:
-        if task.future.set_running_or_notify_cancel():
-            task.future.set_exception(error)
-    except InvalidStateError:
-        pass

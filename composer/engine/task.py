@@ -1,0 +1,61 @@
+"""A job in the engine, from its submission to its result or error."""
+
+from __future__ import annotations
+
+import contextlib
+from concurrent.futures import Future, InvalidStateError
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+
+from composer.values.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from composer.engine.requests.base import AnyRequest, Batch
+    from composer.engine.sessions.base import Session
+    from composer.values.flow import Model
+
+__all__ = ["AnyTask", "Task"]
+
+T = TypeVar("T")
+
+
+@dataclass(eq=False)
+class Task(Generic[T]):
+    """A job in the engine: `start` makes its session once the models of `members` are loaded.
+
+    The session awaits replies to the requests in `pending`; `replies` are those it has already.
+    `future` gets the result or the error.
+    """
+
+    members: tuple[Model, ...]
+    start: Callable[[], Session[T]]
+    future: Future[T]
+    session: Session[T] | None = None
+    pending: Batch = ()
+    replies: dict[AnyRequest, object] = field(default_factory=dict)
+
+    def succeed(self, value: T) -> None:
+        """Set the job's result, unless it was cancelled."""
+        if self.future.set_running_or_notify_cancel():
+            self.future.set_result(value)
+
+    def fail(self, error: BaseException) -> None:
+        """Set the job's error; an exception that would end the thread becomes ModelError (E701)."""
+        if not isinstance(error, Exception):
+            error = ModelError("E701", f"the answer ended with {type(error).__name__}")
+        try:
+            if self.future.set_running_or_notify_cancel():
+                self.future.set_exception(error)
+        except InvalidStateError:
+            pass
+
+    def close(self) -> None:
+        """Close the session, which frees its rows; an error of this does not reach other jobs."""
+        if self.session is not None:
+            with contextlib.suppress(BaseException):
+                self.session.close()
+
+
+AnyTask: TypeAlias = Task[Any]
