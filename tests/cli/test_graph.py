@@ -56,7 +56,7 @@ def test_to_goes_before_the_ending(recipe):
 
 def test_an_output_that_cannot_be_written_is_told_in_words(recipe):
     result = graph(recipe, "-o", "nowhere/a.svg")
-    assert "cannot be written" in str(result.exception)
+    assert "cannot write nowhere/a.svg" in str(result.exception)
 
 
 def test_a_file_without_an_answer_has_no_picture(tmp_path):

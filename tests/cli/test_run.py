@@ -68,7 +68,7 @@ def test_without_query_and_example_it_is_wrong_usage(run):
     Path("bare.ens").write_text("model A = fake()\nA\n")
     status, out, err = run("bare.ens")
     assert (status, out) == (2, "")
-    assert "give a query" in err
+    assert "there is no query" in err
 
 
 def test_lines_of_stdin_are_answered(process):
