@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from composer.backends import BACKENDS
-from composer.compiler.graph.values import bound_value
+from composer.compiler.graph.scope import bound_value
 from composer.compiler.plan.explain import ExplainedOption, Explanation, explain_backend
 from composer.editor.slots import BACKEND, called, kinds_at, parts_named, slot, step_named
 from composer.methods import TEMPLATES, Template, parts

@@ -14,9 +14,9 @@ from jinja2 import TemplateError, TemplateSyntaxError, Undefined, nodes, pass_co
 from jinja2.ext import Extension
 from jinja2.runtime import LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from jinja2.visitor import NodeTransformer
 
 from composer.sandbox import sizes
+from composer.sandbox.counting import CountingVisitor
 from composer.sandbox.meter import ITEM, METER, LimitError, Limits, Meter, counted_list
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ T = TypeVar("T")
 
 __all__ = ["Environment", "GenerationTag", "compile_template", "parse_template", "render_template"]
 
-_LOADING = ("Include", "Import", "FromImport", "Extends")
-_ESCAPING = ("EvalContextModifier", "ScopedEvalContextModifier")
 _LONGEST = 1_000_000
 _UNREAL = (SyntaxError, RecursionError, MemoryError, ValueError, OverflowError)
 _FAILED = (
@@ -136,77 +134,7 @@ def render_template(template: Template, values: Mapping[str, object], limits: Li
 
 
 def _code(environment: Environment, tree: nodes.Template) -> Any:  # noqa: ANN401 - a code object
-    return environment.compile(_Counting().visit(tree))
-
-
-class _Counting(NodeTransformer):
-    """Puts counting filters around what a template writes, compares, joins, cuts and repeats."""
-
-    def visit(self, node: nodes.Node, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 - as jinja2 has it
-        """Refuse what reads other files or changes how constants are folded."""
-        kind = type(node).__name__
-        if kind in _LOADING:
-            raise TemplateSyntaxError("a template may not load another file", node.lineno)
-        if kind in _ESCAPING:
-            raise TemplateSyntaxError("a template may not change escaping", node.lineno)
-        return super().visit(node, *args, **kwargs)
-
-    def visit_Output(self, node: nodes.Output) -> nodes.Output:  # noqa: N802 - jinja2's name
-        """Count what is written, and constant text as often as it is."""
-        self.generic_visit(node)
-        node.nodes = [_around(part, " made") for part in node.nodes]
-        return node
-
-    def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802
-        """Count turns, those that a condition passes over too."""
-        self.generic_visit(node)
-        if node.test is not None:
-            node.test = _around(node.test, " step")
-        node.body.insert(0, _counter(node))
-        return node
-
-    def visit_Macro(self, node: nodes.Macro) -> nodes.Macro:  # noqa: N802
-        """Count a call."""
-        self.generic_visit(node)
-        node.body.insert(0, _counter(node))
-        return node
-
-    def visit_Operand(self, node: nodes.Operand) -> nodes.Operand:  # noqa: N802
-        """Compare only what is not too large."""
-        self.generic_visit(node)
-        node.expr = _around(node.expr, " light")
-        return node
-
-    def visit_Compare(self, node: nodes.Compare) -> nodes.Compare:  # noqa: N802
-        """Compare only what is not too large."""
-        self.generic_visit(node)
-        node.expr = _around(node.expr, " light")
-        return node
-
-    def visit_Pair(self, node: nodes.Pair) -> nodes.Pair:  # noqa: N802
-        """Hash only what is not too large."""
-        self.generic_visit(node)
-        node.key = _around(node.key, " light")
-        return node
-
-    def visit_Concat(self, node: nodes.Concat) -> nodes.Expr:  # noqa: N802
-        """Join texts whose lengths are counted first."""
-        self.generic_visit(node)
-        return _around(nodes.List(node.nodes, lineno=node.lineno), " joined")
-
-    def visit_Getitem(self, node: nodes.Getitem) -> nodes.Expr:  # noqa: N802
-        """Count what is cut out."""
-        self.generic_visit(node)
-        return _around(node, " made") if isinstance(node.arg, nodes.Slice) else node
-
-
-def _around(node: nodes.Node, name: str) -> nodes.Filter:
-    return nodes.Filter(node, name, [], [], None, None, lineno=node.lineno)
-
-
-def _counter(node: nodes.Node) -> nodes.ExprStmt:
-    nothing = nodes.Const(None, lineno=node.lineno)
-    return nodes.ExprStmt(_around(nothing, " step"), lineno=node.lineno)
+    return environment.compile(CountingVisitor().visit(tree))
 
 
 def _guard(table: dict[str, Any]) -> None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["STEPS", "Complaint", "Input", "Role", "Site", "Step", "step"]
 
 WHERE = {
-    "asking": ("model", "generate", "sample", "prompt", "prompted"),
+    "asking": ("model", "generate", "sample"),
+    "prompting": ("prompt", "prompted"),
     "branching": ("bank", "choose", "choose_many", "fallback"),
     "cascading": ("cascade",),
     "fusing": ("token_fuse", "byte_fuse", "span_fuse", "handoff", "weigh", "merge"),

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from composer.methods import Template
-from composer.specs import Declaration, Declared, Prompted
+from composer.specs import Declaration, Declared
 from composer.steps.declare import Seconds, step
 from composer.steps.site import Complaint
 from composer.values import (
@@ -19,7 +18,6 @@ from composer.values import (
     Processing,
     Query,
     Quorum,
-    Ranking,
     Sampling,
     Text,
 )
@@ -250,32 +248,6 @@ def _listed(leaves: list[Site]) -> str:
 def as_many_as_are_drawn(site: Site) -> int:
     """The draws."""
     return int(site.get("n"))
-
-
-@step()
-def prompt(
-    given: Query | Text | Candidates | Ranking, template: Template, *, system: str = ""
-) -> Query:
-    """Write a new query from the earlier values with a Jinja2 template.
-
-    The template can use `query`, `messages`, `fields`, `answers` and `answer`.
-    """
-    query = given if isinstance(given, Query) else given.query
-    new_query = query.asking(template.render(given), given)
-    return (
-        replace(new_query, messages=(("system", system), *new_query.messages))
-        if system
-        else new_query
-    )
-
-
-@step(sign="`prompt(...) -> M` inside a fuse")
-def prompted(model: Model, *, template: Template) -> Prompted:
-    """Give one member of a fuse its own prompt, a template over the query.
-
-    Source: model arithmetic, arXiv:2311.14479.
-    """
-    return Prompted(model, template)
 
 
 def _seeded(sampling: Sampling, ask: Asker) -> Sampling:

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import inspect
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Generic, ParamSpec, TypeVar
+from typing import Annotated, Any, Generic, ParamSpec, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
@@ -29,16 +29,12 @@ from composer.steps.signature import (
     ports_of,
 )
 from composer.steps.site import Complaint, Site
+from composer.steps.traits import Check, Count, Enough, Hooks, Traits
 from composer.values import Port
-from composer.values.capability import Capability
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-NOTHING = Capability(0)
 
 SAME = "same"
 """Given as `gives`: the step returns what it was given on its wire, or by its first branch."""
@@ -52,61 +48,6 @@ TIMEOUT = "The seconds after which it is given up, and counts as failed; loading
 
 LIMITS: dict[str, Any] = {"timeout": (Seconds | None, Field(None, description=TIMEOUT))}
 """The options of every step that waits for others; its function is not given them."""
-
-Check = Callable[[Site], Iterator[Complaint]]
-Count = Callable[[Site], int | None]
-Enough = Callable[[Sequence[Port]], Complaint | None]
-
-
-@dataclass(eq=False, slots=True)
-class Hooks:
-    """What a step's file says in functions beside it, where a trait would not do."""
-
-    checks: list[Check] = field(default_factory=list)
-    count: Count | None = None
-    enough: Enough | None = None
-    settles: dict[str, Callable[..., object]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Traits:
-    """What is declared of a step beside its signature; who wants to know it reads it here.
-
-    Of models: `needs` is what each of its models must be able to do, `instead` what else to write
-    for a `{name}` that cannot; `here` says that the engine must run them, `formula` that they may
-    be written as arithmetic. Of answers: `chooses` says that it asks models about answers and hands
-    on what others wrote, `votes` that its answer has won a vote, `streams` that it can be shown
-    while it is written, `may_abstain` that it may have no answer to give, `tries_first` that the
-    first of its branches always runs, unless it is given an answer, and `alone` that a lone model
-    is asked as its own files say, where nothing else is said.
-
-    Of how it is written and shown: `hidden` names options that only the compiler sets; a step with
-    `sign` is written by that sign of the language and not by name, and has options of its own only
-    where `defaulted` says that `default` may set them. A picture shows the options `shown` even
-    where a recipe does not set them, and the hidden ones `set_by_rules` where a rule has set them;
-    it draws the input `absorbs` as one with the step, a line from an input with its label, and a
-    step that is `lines` as nothing else than the lines from its branches.
-    """
-
-    paper: str = ""
-    needs: Capability = NOTHING
-    instead: str = ""
-    here: bool = False
-    formula: bool = False
-    chooses: bool = False
-    votes: bool = False
-    streams: bool = False
-    may_abstain: bool = False
-    tries_first: bool = False
-    alone: bool = False
-    sign: str = ""
-    defaulted: bool = False
-    hidden: Collection[str] = ()
-    shown: Collection[str] = ()
-    set_by_rules: Collection[str] = ()
-    absorbs: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    lines: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,9 +14,10 @@ from composer.methods import (
     Template,
 )
 from composer.specs import Declared, prompts
-from composer.steps.asking import generate, prompt, prompted, sample
+from composer.steps.asking import generate, sample
 from composer.steps.cascading import cascade
 from composer.steps.fusing import byte_fuse
+from composer.steps.prompting import prompt, prompted
 from composer.steps.ranking import best, rank, regenerate, select, top
 from composer.steps.routing import default_policy, route
 from composer.steps.voting import extract

@@ -2,15 +2,8 @@
 
 from composer.compiler.graph.build import Compiled, compile_recipe
 from composer.compiler.graph.files import root_of, shipped
-from composer.compiler.graph.node import (
-    GENERATE,
-    QUERY,
-    Graph,
-    Node,
-    as_networkx,
-    model_of,
-    topological,
-)
+from composer.compiler.graph.graph import Graph, as_networkx
+from composer.compiler.graph.node import GENERATE, QUERY, Node, model_of, topological
 
 __all__ = [
     "GENERATE",

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from composer.compiler.graph.node import Graph, Node
+    from composer.compiler.graph.graph import Graph
+    from composer.compiler.graph.node import Node
     from composer.compiler.graph.scope import Scope
 
 

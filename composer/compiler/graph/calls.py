@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from composer.compiler.graph.arguments import BadValueError, match_arguments
 from composer.compiler.graph.context import AsModel, AsStep, all_sound
 from composer.compiler.graph.options import add_model_settings, call_options, place_inputs
-from composer.compiler.graph.scope import Binding, Scope
+from composer.compiler.graph.scope import Binding, Scope, follow
 from composer.compiler.graph.step_mistakes import check_branch, defined_by_itself
-from composer.compiler.graph.values import BadValueError, UnloweredModel, follow, match_arguments
+from composer.compiler.graph.values import UnloweredModel
 from composer.diagnostics import Note
 from composer.specs import OptionModel, models_in, with_models
 from composer.steps import Role
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from composer.compiler.graph.context import Context, Request
-    from composer.compiler.graph.node import Node, Options
+    from composer.compiler.graph.graph import Options
+    from composer.compiler.graph.node import Node
     from composer.steps import Step
 
 

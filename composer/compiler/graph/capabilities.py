@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from composer.backends import Capability, Card
-    from composer.compiler.graph.node import Graph
+    from composer.compiler.graph.graph import Graph
 
 
 def checkpoint_of(node: Node) -> Checkpoint:

@@ -8,14 +8,16 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from composer import zoo
+from composer.compiler.graph.arguments import BadValueError
 from composer.compiler.graph.files import Loader, is_name, shipped
-from composer.compiler.graph.node import Graph, Node
-from composer.compiler.graph.values import BadValueError, Values
+from composer.compiler.graph.graph import Graph
+from composer.compiler.graph.values import Values
 from composer.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from composer.compiler.graph.node import Node
     from composer.compiler.graph.scope import Binding, Scope
     from composer.diagnostics import Place
     from composer.syntax import tree

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from composer.compiler.graph.arguments import BadValueError
+from composer.compiler.graph.scope import follow
 from composer.compiler.graph.value_mistakes import leads_back
-from composer.compiler.graph.values import BadValueError, Values, follow, is_number
+from composer.compiler.graph.values import Values, is_number
 from composer.diagnostics import Diagnostic
 from composer.syntax import tree
 from composer.trampoline import deep, run

@@ -16,10 +16,18 @@ from composer.compiler.graph.calls import definition_scope, lower_name, lower_st
 from composer.compiler.graph.checks import check_templates
 from composer.compiler.graph.context import AsModel, AsStep, all_sound
 from composer.compiler.graph.members import member
+from composer.compiler.graph.model_mistakes import undeclared
 from composer.compiler.graph.options import add_model_settings, defaults_of, options_of
 from composer.compiler.graph.params import given_params
 from composer.compiler.graph.routes import as_route, branches_of, decided
-from composer.compiler.graph.scope import Binding, Scope, branch_names, label, unknown_name
+from composer.compiler.graph.scope import (
+    Binding,
+    Scope,
+    bound_value,
+    branch_names,
+    label,
+    unknown_name,
+)
 from composer.compiler.graph.step_mistakes import (
     branches_need_query,
     check_branch,
@@ -28,10 +36,8 @@ from composer.compiler.graph.step_mistakes import (
     model_needs_query,
     not_a_step,
     route_without_branches,
-    undeclared,
 )
 from composer.compiler.graph.unreached import check_unreached
-from composer.compiler.graph.values import bound_value
 from composer.steps import STEPS
 from composer.syntax import tree
 from composer.trampoline import deep, run

@@ -6,20 +6,20 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.backends import BACKENDS
+from composer.compiler.graph.arguments import BadValueError
 from composer.compiler.graph.calls import definition_scope, lower_name, lower_step_call
 from composer.compiler.graph.context import AsModel
 from composer.compiler.graph.formulas import formula_terms, is_formula
-from composer.compiler.graph.options import options_of
-from composer.compiler.graph.scope import Binding, Scope, label, unknown_name
-from composer.compiler.graph.step_mistakes import (
+from composer.compiler.graph.model_mistakes import (
     formula_with_weights,
     member_with_options,
     no_prompt,
     not_a_model,
     unusable_option,
 )
+from composer.compiler.graph.options import options_of
+from composer.compiler.graph.scope import Binding, Scope, bound_value, follow, label, unknown_name
 from composer.compiler.graph.value_mistakes import no_value
-from composer.compiler.graph.values import BadValueError, bound_value, follow
 from composer.methods import Logs
 from composer.steps import STEPS, Step
 from composer.syntax import tree

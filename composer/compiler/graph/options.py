@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.node import Options
+from composer.compiler.graph.arguments import BadValueError, match_arguments, validated
+from composer.compiler.graph.graph import Options
 from composer.compiler.graph.option_types import hint_of
-from composer.compiler.graph.scope import unknown_name
-from composer.compiler.graph.values import BadValueError, follow, match_arguments, validated
+from composer.compiler.graph.scope import follow, unknown_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -138,7 +138,7 @@ def check_default(
 def _default(
     ctx: Context, step: Step, argument: tree.Argument, default: tree.Default, scope: Scope
 ) -> object:
-    """Return the value that a `default` statement gives one option, or raise Bad."""
+    """Return the value that a `default` statement gives one option, or raise BadValueError."""
     name = argument.name or ""
     value = ctx.values.read(argument.value, hint_of(step.public_options[name]), scope)
     try:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import types
 from typing import TYPE_CHECKING
 
+from composer.compiler.graph.arguments import BadValueError, match_arguments
 from composer.compiler.graph.option_types import type_text
+from composer.compiler.graph.scope import bound_value, follow
 from composer.compiler.graph.value_mistakes import no_value
-from composer.compiler.graph.values import BadValueError, bound_value, follow, match_arguments
 from composer.diagnostics import Note
 from composer.syntax import tree
 

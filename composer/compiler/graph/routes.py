@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from composer.compiler.graph.calls import follow_definitions, lower_held_models, origin_query
 from composer.compiler.graph.context import AsModel, AsStep, all_sound
-from composer.compiler.graph.node import Options
+from composer.compiler.graph.graph import Options
 from composer.compiler.graph.options import defaults_of, options_of, place_inputs
 from composer.compiler.graph.scope import branch_names
 from composer.compiler.graph.step_mistakes import (

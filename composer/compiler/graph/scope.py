@@ -5,8 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from composer.diagnostics import Diagnostic, Note, did_you_mean
-from composer.syntax import tree, unparse
+from composer.diagnostics import Diagnostic
+from composer.syntax import tree
+
+if TYPE_CHECKING:
+    from composer.diagnostics import Place
+
+from typing import TYPE_CHECKING
+
+from composer.diagnostics import Note, did_you_mean
+from composer.syntax import unparse
 from composer.values.flow import unique
 
 if TYPE_CHECKING:
@@ -146,3 +154,27 @@ def label(expr: tree.Expr) -> str:
 def branch_names(bank: tree.Branches) -> tuple[str, ...]:
     """Return the names of a bank's branches: those written, else what each branch is."""
     return unique(branch.name or label(branch.value) for branch in bank.branches)
+
+
+def follow(expr: tree.Expr, scope: Scope) -> tuple[tree.Expr, Scope]:
+    """Replace a name by what it stands for, as long as that is a value and not a model."""
+    visited: set[int] = set()
+    while isinstance(expr, tree.Name) and id(expr) not in visited:
+        visited.add(id(expr))
+        binding = scope.find(expr.id)
+        value = bound_value(binding) if binding else None
+        if binding is None or value is None:
+            break
+        expr, scope = value, binding.scope
+    return expr, scope
+
+
+def bound_value(binding: Binding) -> tree.Expr | None:
+    """Return the expression that a parameter or a `let` stands for."""
+    match binding.statement:
+        case tree.Param(value=value) | tree.Let(value=value):
+            return binding.value if binding.value is not None else value
+        case tree.Parameter():
+            return binding.value
+        case _:
+            return None

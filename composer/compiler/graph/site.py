@@ -13,7 +13,8 @@ from composer.compiler.graph.capabilities import (
     checkpoint_of,
     checkpoints_in,
 )
-from composer.compiler.graph.node import Graph, Node, topological
+from composer.compiler.graph.graph import Graph
+from composer.compiler.graph.node import Node, topological
 from composer.specs.declaration import LOGITS
 from composer.steps import Complaint, Site
 from composer.values import ModelError, Port

@@ -6,9 +6,9 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from composer.backends import BACKENDS
+from composer.compiler.graph.model_mistakes import undeclared
 from composer.compiler.graph.options import call_options, place_inputs
 from composer.compiler.graph.scope import unknown_name
-from composer.compiler.graph.step_mistakes import undeclared
 from composer.methods import parts
 from composer.steps import STEPS
 from composer.syntax import tree

@@ -6,10 +6,9 @@ import math
 import os
 import typing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ValidationError
-
+from composer.compiler.graph.arguments import BadValueError, match_arguments, resolve, validated
 from composer.compiler.graph.option_types import (
     hint_of,
     is_kind,
@@ -23,18 +22,12 @@ from composer.compiler.graph.option_types import (
     type_text,
     unwrap,
 )
-from composer.compiler.graph.scope import Binding, Scope, unknown_name
+from composer.compiler.graph.scope import Scope, follow, unknown_name
 from composer.compiler.graph.value_mistakes import (
-    EMPTY,
-    given_twice,
     leads_back,
     named_value,
     no_part,
     no_rule,
-    no_value,
-    too_many,
-    unknown_option,
-    validation_mistake,
     wrong_type,
 )
 from composer.diagnostics import Diagnostic, nearest
@@ -56,12 +49,11 @@ from composer.values import Model
 from composer.values.typed import Scalar, Typed, Variables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection
 
     from composer.diagnostics import Place
     from composer.methods.rule import Expression
 
-M = TypeVar("M", bound=BaseModel)
 
 ARITHMETIC: dict[str, Callable[[float, float], float]] = {
     "+": lambda a, b: a + b,
@@ -73,14 +65,6 @@ ARITHMETIC: dict[str, Callable[[float, float], float]] = {
 
 DEEPEST = 100
 """Names that may stand for each other inside of one rule."""
-
-
-class BadValueError(Exception):
-    """A value that cannot be used; carries what to tell the user."""
-
-    def __init__(self, *diagnostics: Diagnostic) -> None:
-        super().__init__(diagnostics)
-        self.diagnostics = diagnostics
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,7 +88,7 @@ class Values:
     pending: set[tuple[int, int]] = field(default_factory=set)
 
     def read(self, expr: tree.Expr, hint: object, scope: Scope) -> object:  # noqa: PLR0911
-        """Return the value of an expression where a hint's type is wanted, or raise Bad."""
+        """Return the value of an expression of a hint's type, or raise BadValueError."""
         hint, mark = unwrap(hint)
         if isinstance(expr, tree.Null) and optional(hint):
             return None
@@ -371,87 +355,6 @@ def is_number(expr: tree.Expr, scope: Scope) -> bool:
 def parts_of(kind: type[Typed]) -> dict[str, type[Typed]]:
     """Return the parts of a kind by name."""
     return parts().get(kind_of(kind), {})
-
-
-def follow(expr: tree.Expr, scope: Scope) -> tuple[tree.Expr, Scope]:
-    """Replace a name by what it stands for, as long as that is a value and not a model."""
-    visited: set[int] = set()
-    while isinstance(expr, tree.Name) and id(expr) not in visited:
-        visited.add(id(expr))
-        binding = scope.find(expr.id)
-        value = bound_value(binding) if binding else None
-        if binding is None or value is None:
-            break
-        expr, scope = value, binding.scope
-    return expr, scope
-
-
-def resolve(expr: tree.Expr, scope: Scope) -> tuple[tree.Expr, Scope]:
-    """Follow a name to what it stands for, or raise Bad where that is a parameter without one."""
-    expr, scope = follow(expr, scope)
-    binding = scope.find(expr.id) if isinstance(expr, tree.Name) else None
-    if binding is not None and isinstance(binding.statement, tree.Param):
-        if bound_value(binding) is None:
-            raise BadValueError(no_value(binding.statement))
-        raise BadValueError(leads_back(expr))
-    return expr, scope
-
-
-def bound_value(binding: Binding) -> tree.Expr | None:
-    """Return the expression that a parameter or a `let` stands for."""
-    match binding.statement:
-        case tree.Param(value=value) | tree.Let(value=value):
-            return binding.value if binding.value is not None else value
-        case tree.Parameter():
-            return binding.value
-        case _:
-            return None
-
-
-def match_arguments(
-    call: tree.Call, positional: Iterable[str], options: Iterable[str]
-) -> dict[str, tree.Argument]:
-    """Assign a call's arguments to option names, or raise Bad with every mistake."""
-    free, names = list(positional), list(options)
-    arguments: dict[str, tree.Argument] = {}
-    mistakes: list[Diagnostic] = []
-    for argument in call.arguments:
-        name = argument.name
-        if name is None:
-            name = next((option for option in free if option not in arguments), None)
-        if name is None:
-            mistakes.append(too_many(call, argument, len(free), names))
-        elif name not in names:
-            mistakes.append(unknown_option(call.function, argument, names))
-        elif name in arguments:
-            mistakes.append(given_twice(call, name, argument, arguments[name]))
-        else:
-            arguments[name] = argument
-    if mistakes:
-        raise BadValueError(*mistakes)
-    return arguments
-
-
-def validated(
-    kind: type[M],
-    values: dict[str, object],
-    call: tree.Call | tree.Name,
-    arguments: dict[str, tree.Argument],
-) -> M:
-    """Construct a pydantic model; its complaints become ours."""
-    try:
-        return kind(**values)
-    except ValidationError as error:
-        short = {problem["loc"][:1] for problem in error.errors() if problem["type"] == EMPTY}
-        problems = [
-            problem
-            for problem in error.errors()
-            if problem["type"] == EMPTY
-            or problem["loc"][:1] not in short  # not what else it might be
-        ]
-        raise BadValueError(
-            *(validation_mistake(problem, kind, call, arguments) for problem in problems)
-        ) from None
 
 
 def _environment(call: tree.Call) -> str:

@@ -11,8 +11,8 @@ from composer.compiler.plan.plan import (
     PlannedOption,
     PlannedRule,
     PlannedStep,
-    make_plan,
 )
+from composer.compiler.plan.planning import make_plan
 
 __all__ = [
     "VERSION",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import QUERY
-from composer.compiler.plan.plan import plan_steps
+from composer.compiler.plan.planning import plan_steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Rules that settle what a recipe says. They always run."""
+"""Rules of the pass `meaning`: they settle what a recipe says, and always run."""
 
 from __future__ import annotations
 

@@ -6,13 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import topological
-from composer.compiler.rules.flatten import (
-    flat_fuses,
-    flat_votes,
-    never_chosen,
-    settled_cascade,
-    weightless_members,
-)
+from composer.compiler.rules.drop import never_chosen, settled_cascade, weightless_members
+from composer.compiler.rules.flatten import flat_fuses, flat_votes
 from composer.compiler.rules.meaning import (
     flat_banks,
     lone_branch,

@@ -1,4 +1,4 @@
-"""Rules that do equal work once and let members run together."""
+"""Rules of the pass `share`: equal work is done once, and members run together."""
 
 from __future__ import annotations
 

@@ -1,0 +1,244 @@
+"""From an optimized graph to a plan: models are placed, steps are listed with every option."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from composer.compiler.fits.learners import learners_of
+from composer.compiler.graph import topological
+from composer.compiler.graph.capabilities import card_of, checkpoint_of, checkpoints_in
+from composer.compiler.plan.option_text import declared_text, option_text
+from composer.compiler.plan.placement import devices as found_devices
+from composer.compiler.plan.placement import place_models
+from composer.compiler.plan.plan import (
+    Plan,
+    Planned,
+    PlannedBuild,
+    PlannedFit,
+    PlannedModel,
+    PlannedOption,
+    PlannedRule,
+    PlannedStep,
+)
+from composer.diagnostics.secrets import starred
+from composer.specs import Derived, Local
+from composer.values import Port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from composer.backends import Declaration
+    from composer.compiler.graph import Compiled, Graph, Node
+    from composer.compiler.plan.placement import Device
+    from composer.compiler.rules import Optimized, RuleUse
+    from composer.diagnostics import Place
+
+
+def make_plan(
+    compiled: Compiled, optimized: Optimized, devices: tuple[Device, ...] | None = None
+) -> Planned:
+    """Lay a graph out as a plan; raise Mistakes where a model finds no device."""
+    order = topological(optimized.root)
+    placement = _placed(compiled, order, devices or found_devices())
+    root = compiled.graph.rebuild(optimized.root, partial(_put, compiled.graph, placement))
+    plan = Plan(
+        recipe=compiled.name,
+        answer=_ids(order)[optimized.root],
+        models=tuple(_models(compiled, order, placement)),
+        builds=tuple(_builds(compiled, order, placement)),
+        steps=plan_steps(compiled, optimized.root),
+        rules=tuple(_rules(optimized.fired)),
+        warnings=tuple(warning.as_dict() for warning in compiled.warnings),
+        fits=tuple(_fits(order)),
+    )
+    return Planned(plan, root, _ids(topological(root)))
+
+
+def _fits(order: list[Node]) -> Iterator[PlannedFit]:
+    """Yield what the parts of the nodes learnt."""
+    ids = _ids(order)
+    for node in order:
+        for learner in learners_of(node):
+            if (fitted := learner.part.fitted) is not None:
+                yield PlannedFit(
+                    step=ids[node],
+                    option=learner.option,
+                    part=learner.part.name,
+                    rows=fitted.rows,
+                    data=fitted.facts.get("data", ""),
+                    calibrated=fitted.facts.get("calibrated", {}),
+                    reached=tuple(fitted.facts.get("reached", ())),
+                )
+
+
+def _placed(compiled: Compiled, order: list[Node], devices: tuple[Device, ...]) -> dict[str, str]:
+    """Return the devices of the models that are loaded; those of one identity are loaded once."""
+    ids, loaded = _ids(order), _loaded(order)
+    first: dict[str, Node] = {}
+    for node in order:
+        if node in loaded and card_of(compiled.graph, node).bytes is not None:
+            first.setdefault(checkpoint_of(node).identity, node)
+    stands = compiled.graph.places | compiled.declared
+    places = {ids[node]: stands[node] for node in first.values() if node in stands}
+    sizes = {
+        ids[node]: (card_of(compiled.graph, node).bytes, _device(node)) for node in first.values()
+    }
+    placement = place_models(sizes, devices, places)
+    return {identity: placement[ids[node]] for identity, node in first.items()}
+
+
+def _loaded(order: list[Node]) -> set[Node]:
+    """Return the models that answer where a step asks some; what they are made of is not loaded."""
+    steps = (node for node in order if node.port is not Port.MODEL)
+    models = (model_ for node in steps for model_ in node.inputs if model_.port is Port.MODEL)
+    return {leaf for model in models for leaf in checkpoints_in(model)}
+
+
+def _device(node: Node) -> str:
+    """Return the device that a model is to go to."""
+    device: str = getattr(node.declaration, "device", "") or node.get("device")
+    return device
+
+
+def _put(graph: Graph, placement: Mapping[str, str], node: Node) -> Node:
+    """Write a model's device into its declaration, or into what derives it."""
+    device = placement.get(checkpoint_of(node).identity) if node.is_checkpoint else None
+    if device is None:
+        return node
+    if node.declaration is None:
+        return graph.replaced(node, device=device)
+    declaration = node.declaration.model_copy(update={"device": device})
+    return graph.replaced(node, declaration=declaration)
+
+
+def _builds(
+    compiled: Compiled, order: list[Node], placement: Mapping[str, str]
+) -> Iterator[PlannedBuild]:
+    """Yield the models that are built of others, those first that others are built of."""
+    ids, loaded = _ids(order), _loaded(order)
+    for node in order:
+        if node.is_checkpoint and isinstance(model := checkpoint_of(node), Derived):
+            donors = tuple(ids[donor] for donor in node.inputs)
+            yield PlannedBuild(
+                id=ids[node],
+                formula=model.formula(donors),
+                donors=donors,
+                device=placement.get(model.identity) if node in loaded else None,
+                parameters=model.card.parameters,
+                bytes=model.card.bytes,
+                memory=model.memory if model.tensors else None,
+                place=_where(compiled, node),
+            )
+
+
+def plan_steps(compiled: Compiled, root: Node) -> tuple[PlannedStep, ...]:
+    """Return the steps under a root in the order of work; models go by their names."""
+    order = topological(root)
+    ids = _ids(order)
+    return tuple(_step(compiled, node, ids) for node in order if node.declaration is None)
+
+
+def _ids(order: list[Node]) -> dict[Node, str]:
+    """Name models by their names and everything else r0, r1, ... in the order of work."""
+    ids: dict[Node, str] = {}
+    steps, names = 0, set()
+    for node in order:
+        if node.declaration is not None:
+            name = node.title
+            while name in names:
+                name += "'"
+            ids[node] = name
+            names.add(name)
+        else:
+            ids[node] = f"r{steps}"
+            steps += 1
+    return ids
+
+
+def _step(compiled: Compiled, node: Node, ids: dict[Node, str]) -> PlannedStep:
+    return PlannedStep(
+        id=ids[node],
+        op=node.op,
+        inputs=tuple(ids[input_node] for input_node in node.inputs),
+        maybe=tuple(ids[n] for n, waits in zip(node.inputs, node.waits, strict=True) if waits),
+        options=tuple(_options(compiled, node)) if not node.is_query else (),
+        gives=node.port.name.lower(),
+        place=_where(compiled, node),
+    )
+
+
+def _options(compiled: Compiled, node: Node) -> list[PlannedOption]:
+    """Return the options that mean something here, with those that were not set marked."""
+    options = node.options
+    assert options is not None
+    settled = node.step.settled(options)
+    out = []
+    for name in node.step.public_options:
+        value = settled.get(name, getattr(options, name))
+        default = name not in options.model_fields_set
+        if value is None or (default and value in ((), "")):
+            continue
+        origin = _place_text(compiled.graph.origins.get(node, {}).get(name))
+        text = option_text(value)
+        out.append(PlannedOption(name=name, value=text, default=default, origin=origin))
+    set_by_rules = (name for name in node.step.set_by_rules if node.get(name))
+    out += [
+        PlannedOption(name=n, value=option_text(node.get(n)), default=False) for n in set_by_rules
+    ]
+    return out
+
+
+def _models(
+    compiled: Compiled, order: list[Node], placement: Mapping[str, str]
+) -> Iterator[PlannedModel]:
+    """Yield the declared models; one that others are only built of goes nowhere."""
+    loaded = _loaded(order)
+    for node in order:
+        declaration = node.declaration
+        if declaration is None:
+            continue
+        card = card_of(compiled.graph, node)
+        identity = declaration.identity()
+        yield PlannedModel(
+            name=node.get("name"),
+            declaration=declared_text(declaration),
+            identity=starred(identity),
+            device=placement.get(identity) if node in loaded else None,
+            parameters=card.parameters,
+            bytes=card.bytes,
+            context=card.context,
+            vocabulary=card.vocabulary,
+            price=card.price,
+            place=_where(compiled, node),
+            processing=tuple(_processing(declaration)),
+        )
+
+
+def _processing(declaration: Declaration) -> Iterator[tuple[str, str]]:
+    """Yield what is done to a model's logits wherever it writes."""
+    if isinstance(declaration, Local):
+        for name, value in declaration.weights.processing.set_options.items():
+            yield name, option_text(value)
+
+
+def _rules(fired: tuple[RuleUse, ...]) -> list[PlannedRule]:
+    times: dict[str, int] = {}
+    summaries: dict[str, str] = {}
+    for use in fired:
+        times[use.rule.name] = times.get(use.rule.name, 0) + 1
+        summaries[use.rule.name] = use.rule.summary
+    return [PlannedRule(name=n, summary=summaries[n], times=k) for n, k in times.items()]
+
+
+def _where(compiled: Compiled, node: Node) -> str:
+    return _place_text(compiled.graph.places.get(node)) or ""
+
+
+def _place_text(place: Place | None) -> str | None:
+    """Name a place: file, line and column, or the setting that was given from outside."""
+    if place is None:
+        return None
+    if place.source.name.startswith("--"):
+        return place.source.name
+    return f"{place.source.name}:{place.line}:{place.column}"
