@@ -36,5 +36,6 @@ def test_a_lookup_imports_the_file_of_that_step_alone():
         "print([file for file in sys.modules if file.startswith('composer.steps.')])"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    shared = ["composer.steps.signature", "composer.steps.site", "composer.steps.declare"]
+    names = ["signature", "site", "traits", "declare"]
+    shared = [f"composer.steps.{name}" for name in names]
     assert run.stdout.strip() == str([*shared, "composer.steps.cascading"])
