@@ -8,6 +8,7 @@ from composer.backends import Declaration
 from composer.compiler.graph import topological
 from composer.methods import Rule
 from composer.specs.content import file_digest, json_digest
+from composer.specs.option_models import OptionModel
 from composer.values import Trainable
 from composer.values.typed import Typed, file_of
 
@@ -63,7 +64,14 @@ def _plain(value: object) -> object:
         case str() | int() | float() | None:
             return value
         case _:
-            return _rule(value) if isinstance(value, Rule) else str(value)
+            return _text(value)
+
+
+def _text(value: object) -> object:
+    """Return the text of a value; an option's model keeps the text that users' files hold."""
+    if isinstance(value, OptionModel):
+        return f"Held(name={value.name!r}, at={value.at})"
+    return _rule(value) if isinstance(value, Rule) else str(value)
 
 
 def _rule(rule: Rule) -> object:
