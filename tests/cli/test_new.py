@@ -49,7 +49,7 @@ def test_a_starter_tells_commands_with_its_own_name(kind):
 
 def test_nothing_is_overwritten():
     Path("vote.ens").write_text("mine")
-    assert "is there already" in str(new("vote").exception)
+    assert "exists already" in str(new("vote").exception)
     assert Path("vote.ens").read_text() == "mine"
 
 
@@ -65,7 +65,7 @@ def test_a_folder_gets_a_file_named_by_its_kind():
 
 
 def test_a_folder_that_is_not_there_is_told_in_words():
-    assert "cannot be written" in str(new("vote", "nowhere/mine.ens").exception)
+    assert "cannot write" in str(new("vote", "nowhere/mine.ens").exception)
 
 
 def test_an_unknown_kind_is_refused_with_a_suggestion():

@@ -122,7 +122,7 @@ def test_a_torn_last_line_is_left_out_and_told(traces):
         file.write('{"version": 1, "id"')
     result = trace(traces, "--json")
     assert len(result.stdout.splitlines()) == 2
-    assert "torn off" in result.stderr
+    assert "the last line is incomplete" in result.stderr
 
 
 @pytest.mark.parametrize(
