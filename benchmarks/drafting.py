@@ -15,14 +15,14 @@ from synthetic import checkpoint, llama, prompt
 from composer.engine.engine import Engine
 from composer.engine.weights.local import LocalModel
 from composer.methods import Mean, Union
-from composer.methods.draft import Speculative
+from composer.methods.draft.speculative import Speculative
 from composer.specs import TokenFuse
 from composer.values import Generate, Query, Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from composer.specs.parts import Draft
+    from composer.methods import Draft
 
 __all__ = ["agreeing", "drafted", "fused"]
 

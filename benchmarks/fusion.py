@@ -30,15 +30,17 @@ import torch
 from composer.engine.engine import Engine
 from composer.engine.rows.forward_arguments import cache_name
 from composer.methods import Mean, Shared, Template, Union
-from composer.methods.align import Edits, Relative, TopK
+from composer.methods.align.edits import Edits
+from composer.methods.align.relative import Relative
+from composer.methods.align.topk import TopK
 from composer.specs import Declared, Prompted, TokenFuse
 from composer.values import Completion, Generate, Query, Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from composer.engine.parts import Align
     from composer.engine.weights.local import LocalModel
-    from composer.specs.parts import Align
     from composer.values import Model
 
 Run = Callable[[], object]

@@ -1,52 +1,34 @@
-"""A gate that opens at a share of tokens whatever is said, so that its cost can be measured."""
+"""A gate that opens at a share of tokens, so that its cost can be measured."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
 import torch
+from pydantic import PrivateAttr
 
-from composer.specs.parts import Gate
+from composer.engine.parts import Gate
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from torch import Tensor
 
     from composer.engine.distribution import Distributions
-    from composer.engine.parts import Member
 
-__all__ = ["Regular", "regular"]
+__all__ = ["Regular"]
 
 
 class Regular(Gate):
-    """Open at every n-th token; see below for how they are counted."""
+    """Open at every n-th of the tokens that one answer after another asks about."""
 
     name: ClassVar[str] = "regular"
-    where: ClassVar[str] = "gating:regular"
 
     every: int
 
+    _count: int = PrivateAttr(default=0)
 
-class Counting:
-    """Open at every n-th of the tokens that one answer after another asks about."""
-
-    hidden = False
-    greedy = False
-
-    def __init__(self, every: int) -> None:
-        self._every = every
-        self._asked = 0
-
-    def __call__(self, lead: Distributions, hidden: Tensor | None) -> Tensor:
-        """Count the rows, and open at those whose turn it is."""
+    def opens(self, first: Distributions, hidden: Tensor | None) -> Tensor:
+        """Count the rows, and open at every n-th."""
         del hidden
-        turns = torch.arange(self._asked, self._asked + len(lead.scores))
-        self._asked += len(turns)
-        return turns % self._every == self._every - 1
-
-
-def regular(sides: Sequence[Member], *, every: int) -> Counting:
-    """Make such a gate for a fuse."""
-    del sides
-    return Counting(every)
+        rows = torch.arange(self._count, self._count + len(first.scores))
+        self._count += len(rows)
+        return rows % self.every == self.every - 1

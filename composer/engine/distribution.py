@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
-import torch
+from composer.heavy import torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-import torch
-
-from composer.engine.combine import plausible
-from composer.engine.parts import Member, opened
+from composer.engine.parts import Align, Combine, Gate, Member, Weigh
+from composer.engine.plausible import plausible
 from composer.engine.space import space_of
+from composer.heavy import torch
 from composer.specs import Checkpoint, Prompted, TokenFuse
 from composer.values.errors import ModelError
 
@@ -21,9 +18,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.combine import Combine
-    from composer.engine.gate import Gate
-    from composer.engine.parts import Alignment, Weigh
+    from composer.engine.distribution import Aligned, Distributions, MemberWeight
+    from composer.engine.parts import Alignment
     from composer.engine.rows.runner import Runner
     from composer.engine.space import Map, Space
     from composer.engine.weights.local import LocalModel
@@ -33,9 +29,6 @@ if TYPE_CHECKING:
     from composer.values.processing import Processing
 
 __all__ = ["FuseNode", "FuseTree", "ModelNode", "ModelSlot", "Node"]
-
-PromptWeigher = Callable[..., Awaitable[tuple[float, ...]]]
-"""A `sessions.prompt_weights.PromptWeights`, which takes sequences, as these take groups."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +63,8 @@ class ModelNode:
 class FuseNode:
     """A fuse: the distributions of its children are aligned, weighted and combined into one.
 
-    `slots` are those of all models below it. `align`, `weigh`, `combine` and `gate` are the loaded
-    parts of the recipe; `prompt_weights` computes weights once from the prompt. `leave` allows a
+    `slots` are those of all models below it. `align`, `weigh`, `combine` and `gate` are the parts
+    of the recipe, prepared for its members. `leave` allows a
     member that fails to be dropped; with `lazy`, members behind the gate read only where it opens.
     """
 
@@ -80,8 +73,8 @@ class FuseNode:
     align: Alignment
     weights: tuple[float, ...]
     combine: Combine
+    plausible: float
     weigh: Weigh | None
-    prompt_weights: PromptWeigher | None
     gate: Gate | None
     leave: bool
     lazy: bool
@@ -95,6 +88,16 @@ class FuseNode:
     def maps(self) -> tuple[Map, ...] | None:
         """Which of each child's entries stand for which of `space`; None if they are the same."""
         return self.align.maps
+
+    @property
+    def convex(self) -> bool:
+        """Whether the loss of an entry is convex in the weights."""
+        return self.combine.convex and not self.plausible
+
+    def combined(self, aligned: Aligned, weights: Sequence[MemberWeight]) -> Distributions:
+        """Combine aligned distributions, and rule out the tokens that are not plausible."""
+        fused = self.combine.combine(aligned, weights)
+        return plausible(fused, aligned, weights, self.plausible) if self.plausible else fused
 
     def contributing(self, weights: Sequence[float]) -> list[int]:
         """The children that change the result: those with a weight, and the first if it leads."""
@@ -211,21 +214,20 @@ class FuseTree:
             Member(name, child.space, self._model(child))
             for name, child in zip(fuse.names, children, strict=True)
         ]
-        combine = cast("Combine", fuse.combine.load())
-        weigh, prompt_weights = (fuse.weigh, None)
-        if weigh is not None and weigh.once:
-            weigh, prompt_weights = None, weigh
+        align, combine, weigh, gate = fuse.align, fuse.combine, fuse.weigh, fuse.gate
+        assert isinstance(align, Align)
+        assert isinstance(combine, Combine)
+        assert isinstance(weigh, Weigh | None)
+        assert isinstance(gate, Gate | None)
         return FuseNode(
             children,
             range(start, len(self.slots)),
-            opened(fuse.align, members, self.slots[0].runner.model.device),
+            align.prepare(members, self.slots[0].runner.model.device),
             fuse.normalized_weights(),
-            partial(plausible, of=combine, alpha=fuse.plausible) if fuse.plausible else combine,
-            None if weigh is None else cast("Weigh", weigh.load()(members)),
-            None
-            if prompt_weights is None
-            else cast("PromptWeigher", prompt_weights.load()(members)),
-            None if fuse.gate is None else cast("Gate", fuse.gate.load()(members)),
+            combine,
+            fuse.plausible,
+            None if weigh is None else weigh.prepare(members),
+            None if gate is None else gate.prepare(members),
             fuse.leave,
             fuse.lazy,
         )

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.fuse_tree import Node, PromptWeigher
-    from composer.engine.gate import Gate
+    from composer.engine.fuse_tree import Node
+    from composer.engine.parts import Gate, Weigh
     from composer.engine.processors import Process
     from composer.engine.rows.runner import Runner
     from composer.specs import Checkpoint
@@ -53,9 +53,10 @@ class Group:
         return isinstance(self.root, FuseNode) and self.root.lazy
 
     @property
-    def prompt_weights(self) -> PromptWeigher | None:
+    def prompt_weigh(self) -> Weigh | None:
         """Computes the members' weights from the prompt; None if they are fixed."""
-        return self.root.prompt_weights if isinstance(self.root, FuseNode) else None
+        weigh = self.root.weigh if isinstance(self.root, FuseNode) else None
+        return weigh if weigh is not None and weigh.once else None
 
     @property
     def member_count(self) -> int:
@@ -211,8 +212,8 @@ class Group:
         ]
         aligned = node.align.align(distributions)
         if node.weigh is not None:
-            member_weights = node.weigh(aligned, member_weights)
-        return aligned.to_entries(node.combine(aligned, member_weights))
+            member_weights = node.weigh.weights(aligned, member_weights)
+        return aligned.to_entries(node.combined(aligned, member_weights))
 
     def _dense(self, node: Node, logits: Sequence[Tensor | None]) -> Distributions:
         """The distribution of a node, one column for each entry of its space."""

@@ -1,21 +1,27 @@
-"""What the engine asks of the parts of a fuse: how they are made for its members and called."""
+"""The kinds of parts that fuse distributions, and the methods that the engine calls on them.
+
+A part is a frozen value with options. A new way is a subclass in `composer/methods`, one a file.
+"""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self
+
+from composer.values.typed import Typed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     import torch
+    from torch import Tensor
 
     from composer.engine.distribution import Aligned, Distributions, MemberWeight
     from composer.engine.space import Map, Space
     from composer.engine.weights.local import LocalModel
-    from composer.specs.parts import Align
 
-__all__ = ["Alignment", "Member", "Weigh", "opened"]
+__all__ = ["Align", "Alignment", "Combine", "Gate", "Member", "Weigh"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,27 +39,113 @@ class Alignment(Protocol):
     `maps` says how members are fed: which of a member's entries writes an entry of the space, and
     what its own entries mean there; None where ids mean the same in all members. The maps go by
     bytes, whatever the distributions do. `leads` says that the first member is asked even where
-    its weight is 0, because the others are brought into its space. `apart` says that what one
-    member says changes how others are lined up, or that it has a way of its own when alone: then
-    only rows that ask the same members are lined up together.
+    its weight is 0, because the others are brought into its space. `apart` says that one member's
+    distribution changes how others are aligned, or that a member alone is aligned in another way:
+    then only rows that ask the same members are aligned together.
     """
 
-    space: Space
-    maps: tuple[Map, ...] | None
-    leads: bool
-    apart: bool
+    @property
+    def space(self) -> Space:
+        """What the fused distribution ranges over."""
 
-    def align(self, heard: Mapping[int, Distributions]) -> Aligned:
-        """Bring what some members said, by their place, over the same columns."""
+    @property
+    def maps(self) -> tuple[Map, ...] | None:
+        """How the space of each member lies in that of the fuse."""
+
+    @property
+    def leads(self) -> bool:
+        """Whether the first member is always asked."""
+
+    @property
+    def apart(self) -> bool:
+        """Whether rows that ask other members are aligned apart."""
+
+    def align(self, distributions: Mapping[int, Distributions]) -> Aligned:
+        """Bring the distributions of some members, by their place, over the same columns."""
 
 
-def opened(align: Align, sides: Sequence[Member], device: torch.device) -> Alignment:
-    """Make the tables of a way to align; raises ModelError if these members cannot be aligned."""
-    return cast("Alignment", align.load()(sides, device))
+class Align(Typed):
+    """How next-token distributions over different vocabularies are brought together.
+
+    `alike` says that it takes members of one vocabulary, `vanishes` that over one vocabulary it
+    changes nothing, and `whole` that each member's distribution stays what it is, token by token.
+    """
+
+    alike: ClassVar[bool] = False
+    vanishes: ClassVar[bool] = False
+    whole: ClassVar[bool] = False
+
+    @abstractmethod
+    def prepare(self, members: Sequence[Member], device: torch.device) -> Alignment:
+        """Make the tables for these members, once for a fuse; raises ModelError."""
 
 
-class Weigh(Protocol):
-    """New weights for the members that are heard."""
+class Combine(Typed):
+    """How the members' next-token distributions become one.
 
-    def __call__(self, lined: Aligned, shares: Sequence[MemberWeight]) -> list[MemberWeight]:
-        """Multiply weights by what the distributions themselves say."""
+    `signed` says that a negative weight has a meaning, `pools` that combined distributions may be
+    combined again (the weights multiply), and `convex` that `-log` of the result is convex in the
+    weights.
+    """
+
+    signed: ClassVar[bool] = False
+    pools: ClassVar[bool] = False
+    convex: ClassVar[bool] = False
+
+    @abstractmethod
+    def combine(self, aligned: Aligned, weights: Sequence[MemberWeight]) -> Distributions:
+        """Combine aligned distributions into one over the same columns.
+
+        A member whose weight is 0 in a row has no part in it, whatever its numbers are.
+        """
+
+
+class Weigh(Typed):
+    """How the members' weights follow from their distributions, at every token.
+
+    `once` says that the weights are found once, from the prompt: see `PromptWeigh`.
+    """
+
+    once: ClassVar[bool] = False
+
+    def prepare(self, members: Sequence[Member]) -> Self:
+        """Return the part for these members, made once for a fuse; raises ModelError.
+
+        By default this is the part itself.
+        """
+        del members
+        return self
+
+    @abstractmethod
+    def weights(self, aligned: Aligned, weights: Sequence[MemberWeight]) -> list[MemberWeight]:
+        """Return new weights for the members that have a distribution here."""
+
+
+class Gate(Typed):
+    """At which tokens the members after the first are asked.
+
+    The first member leads: it reads every token. Where the gate stays shut the next token is drawn
+    from its own distribution; where it opens, the others catch up in one pass and all are fused.
+    """
+
+    @property
+    def reads_hidden(self) -> bool:
+        """Whether the gate reads the first member's last hidden states."""
+        return False
+
+    @property
+    def takes_likeliest(self) -> bool:
+        """Whether the likeliest entry is taken where the gate opens, also where others draw."""
+        return False
+
+    def prepare(self, members: Sequence[Member]) -> Self:
+        """Return the part for these members, made once for a fuse; raises ModelError.
+
+        By default this is the part itself.
+        """
+        del members
+        return self
+
+    @abstractmethod
+    def opens(self, first: Distributions, hidden: Tensor | None) -> Tensor:
+        """Say whether to open [row], by the first member's distributions and hidden states."""

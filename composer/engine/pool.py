@@ -5,10 +5,9 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-import torch
-
 from composer.engine.rows.runner import Runner
 from composer.engine.weights.local import load
+from composer.heavy import torch
 from composer.quiet import quiet
 from composer.values.errors import ModelError
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-
 from composer.checkpoints.biases import biased
+from composer.heavy import torch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
+from composer.heavy import torch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

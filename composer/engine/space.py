@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import torch
+from composer.heavy import torch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

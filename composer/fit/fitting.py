@@ -21,9 +21,9 @@ from composer.diagnostics import Diagnostic, Mistakes
 from composer.fit.estimators import train_estimator
 from composer.fit.fuses import train_mapping, train_part
 from composer.fit.settings import FitSettings, TrainingResult, nearest, not_trainable
-from composer.methods.align import Mapped
+from composer.methods.align.mapped import Mapped
 from composer.methods.estimators.base import Learned
-from composer.methods.taught import TrainableTensorPart
+from composer.methods.fitted import TrainablePart
 from composer.quiet import quiet
 from composer.specs.content import file_digest
 
@@ -40,7 +40,7 @@ Trainer = Callable[[Any, "Node", FitSettings], TrainingResult]
 
 TRAINERS: dict[type[Trainable], Trainer] = {
     Learned: train_estimator,
-    TrainableTensorPart: train_part,
+    TrainablePart: train_part,
     Mapped: train_mapping,
 }
 """The trainer of each class of parts; a part is taught by that of its nearest class."""

@@ -15,7 +15,7 @@ from composer.fit.tokens import (
     train_routed,
 )
 from composer.methods.gate import Critical, Routed
-from composer.methods.weigh import LearnedWeights
+from composer.methods.weigh.learned import LearnedWeights
 from composer.specs import Checkpoint, TokenFuse
 from composer.values import State, Trainable
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from composer.engine.engine import Engine
     from composer.engine.sessions.teacher_forcing import MemberReadings
     from composer.fit.settings import FitSettings
-    from composer.methods.align import Mapped
-    from composer.methods.taught import TrainableTensorPart
+    from composer.methods.align.mapped import Mapped
+    from composer.methods.fitted import TrainablePart
 
 __all__ = ["fuse_of", "train_mapping", "train_part"]
 
@@ -44,7 +44,7 @@ TEACHERS: dict[type[Trainable], Teach] = {
 _TRIED = 16  # answers read with and without a space before them
 
 
-def train_part(part: TrainableTensorPart, node: Node, settings: FitSettings) -> TrainingResult:
+def train_part(part: TrainablePart, node: Node, settings: FitSettings) -> TrainingResult:
     """Teach a gate or weights of a fuse by the data's questions and references."""
     from composer.engine.engine import Engine
 

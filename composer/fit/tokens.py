@@ -1,7 +1,7 @@
 """Teaching the parts of a fuse that learn from texts: gates over tokens, and learnt weights.
 
 `hear` reads answers to a fuse's members; the functions named after parts make of that a state,
-which `composer.engine.fitted.save` writes into a file for `file = ...` in a recipe:
+which `composer.methods.fitted.save` writes into a file for `file = ...` in a recipe:
 
     with Engine() as engine:
         heard = hear(engine, fuse, [("What is 17 plus 25?", " 42"), ...], hidden=True)

@@ -8,8 +8,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from composer.engine.parts import Align, Combine, Gate, Weigh
+    from composer.engine.sessions.parts import Draft, Handover
     from composer.methods.agreement import F1, Agreement, Bleu, Edits, Exact, Numeric, Rouge
-    from composer.methods.align import Shared, Union
+    from composer.methods.align.shared import Shared
+    from composer.methods.align.union import Union
     from composer.methods.combine import Logs, Mean
     from composer.methods.estimators.asked import Asked, Judging
     from composer.methods.estimators.base import Estimator
@@ -53,7 +56,7 @@ if TYPE_CHECKING:
     from composer.methods.template import Template, check
     from composer.methods.templates import TEMPLATES
     from composer.methods.ties import First, Seeded, Surest, Ties
-    from composer.specs.parts import Align, Combine, Draft, Gate, Handover, Weigh, kind_of
+    from composer.specs.parts import kind_of
     from composer.values import Typed
 
     PARTS: dict[str, dict[str, type[Typed]]]
@@ -151,7 +154,9 @@ __all__ = [
 
 WHERE = {
     "agreement": ("Agreement", "Bleu", "Edits", "Exact", "F1", "Numeric", "Rouge"),
-    "align": ("Align", "Shared", "Union"),
+    "align": ("Align",),
+    "align.shared": ("Shared",),
+    "align.union": ("Union",),
     "combine": ("Combine", "Logs", "Mean"),
     "estimators.asked": ("Asked", "Judging"),
     "estimators.base": ("Estimator",),

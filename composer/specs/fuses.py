@@ -18,7 +18,8 @@ from composer.values.flow import Model
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from composer.specs.parts import Align, Combine, Draft, Gate, Weigh
+    from composer.specs.parts import AlignSpec, CombineSpec, DraftSpec, WeighSpec
+    from composer.values.typed import Typed
 
 __all__ = ["Fuse", "TokenFuse", "WeightedFuse"]
 
@@ -133,11 +134,11 @@ class TokenFuse(WeightedFuse):
     word: ClassVar[str] = "token_fuse"
     abilities: ClassVar[Capability] = TOKENS
 
-    combine: Combine
-    align: Align
-    weigh: Weigh | None = None
-    gate: Gate | None = None
-    draft: Draft | None = None
+    combine: CombineSpec
+    align: AlignSpec
+    weigh: WeighSpec | None = None
+    gate: Typed | None = None
+    draft: DraftSpec | None = None
     normalize: bool = True
     plausible: float = 0.0
     together: bool = False
@@ -193,7 +194,7 @@ class TokenFuse(WeightedFuse):
                 "has negative weights",
             )
 
-    def _drafted(self, draft: Draft) -> Iterator[SpecProblem]:
+    def _drafted(self, draft: DraftSpec) -> Iterator[SpecProblem]:
         once = self.weigh is not None and self.weigh.once
         has_option = {"gate": self.gate is not None, "leave": self.leave, "weigh": once}
         for name in (name for name, has_it in has_option.items() if has_it):

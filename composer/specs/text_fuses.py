@@ -12,7 +12,7 @@ from composer.specs.problems import SpecProblem
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from composer.specs.parts import Handover
+    from composer.specs.parts import HandoverSpec
 
 
 __all__ = ["ByteFuse", "Handoff", "SpanFuse"]
@@ -62,7 +62,7 @@ class Handoff(Fuse):
 
     word: ClassVar[str] = "handoff"
 
-    when: Handover
+    when: HandoverSpec
 
     def problems(self) -> Iterator[SpecProblem]:
         """Check that the members write token by token, and that the rule tells experts apart."""

@@ -5,11 +5,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from fusing import LOGS, UNION, Job, Part, TokenFuse
+from fusing import LOGS, UNION, FittedState, Job, Part, TokenFuse
 
 from composer.engine.distribution import Distributions
-from composer.engine.fitted import FittedState
-from composer.engine.gate import critical, routed
 from composer.engine.requests.draw import Draw
 from composer.engine.rows.row import Feed
 from composer.engine.rows.separate import SeparateCaches
@@ -59,21 +57,21 @@ class Side:
 
 def test_routed_opens_where_trust_is_low_by_hand():
     arrays = {"w0": np.array([[1.0], [-1.0]], np.float32), "b0": np.array([0.5], np.float32)}
-    opens = routed([Side()], taught=taught("routed", arrays), below=0.8)
+    opens = gate("routed", taught("routed", arrays), below=0.8).prepare([Side()])
     hidden = torch.tensor([[2.0, 0.0], [0.0, 1.0], [1.0, 1.0]])  # trust .924, .378, .622
     said = Distributions(torch.zeros(3, 4))
-    assert opens(said, hidden).tolist() == [False, True, True]
-    assert opens.hidden
-    assert not opens.greedy
+    assert opens.opens(said, hidden).tolist() == [False, True, True]
+    assert opens.reads_hidden
+    assert not opens.takes_likeliest
 
 
 def test_critical_opens_where_its_classifier_says_so_by_hand():
     arrays = {"w0": np.array([[1.0], [-4.0], [0.0]], np.float32), "b0": np.zeros(1, np.float32)}
-    opens = critical([Side()], taught=taught("critical", arrays, sees="distribution"))
+    opens = gate("critical", taught("critical", arrays, sees="distribution")).prepare([Side()])
     said = Distributions(torch.tensor([[0.25] * 4, [0.97, 0.01, 0.01, 0.01]]), linear=True)
-    assert opens(said, None).tolist() == [True, False]  # 1.386 - 1; .168 - 3.88
-    assert opens.greedy
-    assert not opens.hidden
+    assert opens.opens(said, None).tolist() == [True, False]  # 1.386 - 1; .168 - 3.88
+    assert opens.takes_likeliest
+    assert not opens.reads_hidden
 
 
 @torch.inference_mode()

@@ -2,11 +2,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from fusing import LOGS, MEAN
 
-from composer.engine.combine import logs, mean
 from composer.engine.distribution import Aligned, Distributions, MemberWeight
 from composer.engine.sample import draw, filtered
 from composer.values import Sampling
+
+mean, logs = MEAN.combine, LOGS.combine
+
 
 P = torch.tensor([[0.1, 0.4, 0.2, 0.3]])
 RANKED = torch.tensor([[0.4, 0.3, 0.2, 0.1]]).log()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
-from composer.engine.fitted import named, read, shaped
+from composer.methods.fitted import named, read, shaped
 from composer.values import State
 from composer.values.errors import ModelError
 

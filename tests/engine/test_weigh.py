@@ -5,17 +5,21 @@ import math
 import numpy as np
 import pytest
 import torch
-from fusing import LOGS, UNION, Job, Part, TokenFuse
+from fusing import LOGS, MEAN, UNION, FittedState, Job, Part, TokenFuse, weighing
 
-from composer.engine.combine import logs, maximum, mean, minimum, plausible
 from composer.engine.distribution import Aligned, Distributions, MemberWeight
 from composer.engine.features import features
-from composer.engine.fitted import FittedState, read, save
-from composer.methods.weigh.agreeing import agreeing
-from composer.methods.weigh.consistent import SCORES, consistent
-from composer.methods.weigh.entropy import entropy
-from composer.methods.weigh.learned import learned
+from composer.engine.plausible import plausible
+from composer.methods.fitted import read, save
+from composer.methods.weigh.consistent import SCORES
 from composer.values import ModelError, Sampling, State
+
+entropy, agreeing, consistent, learned = map(
+    weighing, ("entropy", "agreeing", "consistent", "learned")
+)
+mean, logs = MEAN.combine, LOGS.combine
+maximum, minimum = (Part(f"combine.{name}").combine for name in ("maximum", "minimum"))
+
 
 CPU = torch.device("cpu")
 TEXT = "Once upon a time"
@@ -36,6 +40,10 @@ def fused(way, members, weights, combine=mean):
     """Fused probabilities, rows of lists."""
     over = lined(*members)
     return combine(over, way(over, shares(*weights))).probabilities()
+
+
+def ruled_out(combine, over, weights, alpha):
+    return plausible(combine(over, weights), over, weights, alpha)
 
 
 def random_rows(rows, columns, seed=0):
@@ -277,7 +285,7 @@ def test_consistent_on_models_is_the_papers_own_code(model, write, plain):
 def test_what_the_first_member_finds_implausible_is_ruled_out(name):
     members = [[0.5, 0.3, 0.15, 0.05]], [[0.1, 0.1, 0.1, 0.7]]
     of = {"mean": mean, "logs": logs, "maximum": maximum}[name]
-    found = plausible(lined(*members), shares([1.0], [1.0]), of=of, alpha=0.4).probabilities()[0]
+    found = ruled_out(of, lined(*members), shares([1.0], [1.0]), 0.4).probabilities()[0]
     free = of(lined(*members), shares([1.0], [1.0])).probabilities()[0]
     assert found.tolist() == pytest.approx([*(free[:2] / free[:2].sum()).tolist(), 0.0, 0.0])
 
@@ -299,7 +307,7 @@ def test_a_first_member_that_is_not_heard_finds_nothing_implausible():
     members = [[0.9, 0.1]], [[0.2, 0.8]]
     of = mean
     voices = [MemberWeight([0.5], CPU, place) for place in (1, 2)]
-    found = plausible(lined(*members), voices, of=of, alpha=0.5).probabilities()
+    found = ruled_out(of, lined(*members), voices, 0.5).probabilities()
     assert found[0].tolist() == pytest.approx([0.55, 0.45])
 
 
@@ -307,7 +315,7 @@ def test_who_does_not_run_finds_nothing_implausible():
     members = [[math.nan, math.nan], [0.9, 0.1]], [[0.2, 0.8], [0.2, 0.8]]
     of = mean
     voices = shares([0.0, 1.0], [1.0, 0.0])
-    found = plausible(lined(*members), voices, of=of, alpha=0.5).probabilities()
+    found = ruled_out(of, lined(*members), voices, 0.5).probabilities()
     assert found.tolist() == [pytest.approx([0.2, 0.8]), pytest.approx([1.0, 0.0])]
 
 

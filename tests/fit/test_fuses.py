@@ -12,8 +12,8 @@ from composer.fit.fitting import fit
 from composer.fit.fuses import TEACHERS
 from composer.fit.settings import FitSettings, nearest
 from composer.methods import Gate
+from composer.methods.fitted import TrainablePart
 from composer.methods.gate import Critical
-from composer.methods.taught import TrainableTensorPart
 
 ZOO = Path(__file__).parents[2] / "composer" / "zoo"
 RECIPE = """\
@@ -90,7 +90,7 @@ def test_rows_without_references_teach_nothing(written):
 
 
 def test_a_part_that_nobody_teaches_is_said():
-    class Rare(Gate, TrainableTensorPart):
+    class Rare(Gate, TrainablePart):
         """A gate of another package."""
 
         name: ClassVar[str] = "rare"

@@ -6,14 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from fusing import UNION, Job, Part, TokenFuse, checkpoint
+from fusing import UNION, FittedState, Job, Part, TokenFuse, checkpoint
 
 from composer.diagnostics import Mistakes
 from composer.engine.distribution import Distributions
 from composer.engine.engine import Engine
-from composer.engine.fitted import FittedState
-from composer.engine.gate import critical as critical_gate
-from composer.engine.gate import routed as routed_gate
 from composer.engine.sessions.teacher_forcing import MemberReadings
 from composer.engine.weights.local import load
 from composer.fit.tokens import read_members, train_critical, train_learned, train_routed
@@ -112,7 +109,7 @@ class Side:
 
 def test_what_routed_learns_trusts_right_tokens_more(heard):
     state = train_routed(heard, width=16, steps=300)
-    gate = routed_gate([Side()], taught=FittedState("x", lambda: state))
+    gate = Part("gate.routed", {"taught": FittedState("x", lambda: state)}).prepare([Side()])
     known = heard.correct.any(1)
     trust = gate.chance(Distributions(torch.zeros(len(known), 2)), heard.hidden)
     right, wrong = trust[heard.correct[:, 0]], trust[known & ~heard.correct[:, 0]]
@@ -122,8 +119,8 @@ def test_what_routed_learns_trusts_right_tokens_more(heard):
 
 def test_what_critical_learns_finds_tokens_that_only_others_know(heard):
     state = train_critical(heard)
-    gate = critical_gate([Side()], taught=FittedState("x", lambda: state))
-    ((weight, bias),) = gate.layers
+    gate = Part("gate.critical", {"taught": FittedState("x", lambda: state)}).prepare([Side()])
+    ((weight, bias),) = gate._layers
     chance = (heard.features[:, 0] @ weight + bias)[:, 0].sigmoid()
     wrong = heard.correct.any(1) & ~heard.correct[:, 0]
     assert chance[wrong].mean() > 0.6

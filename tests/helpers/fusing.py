@@ -1,7 +1,8 @@
 """Short forms for tests that ask the engine itself: models, fuses, parts and requests."""
 
 import asyncio
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from composer.backends.fake import Fake
@@ -11,7 +12,7 @@ from composer.methods.draft.sharpened import Sharpened
 from composer.specs import Declared, Local, WeightedFuse, Weights, bare
 from composer.specs import Prompted as PromptedModel
 from composer.specs import TokenFuse as TokenFuseModel
-from composer.values import Fitted, Generate, Query, Sampling, ScoreTexts
+from composer.values import Fitted, Generate, Query, Sampling, ScoreTexts, State
 
 
 def checkpoint(name, folder, **options):
@@ -40,6 +41,26 @@ class Stored(Local):
 def stored(key, name, location, **options):
     """Declare a model by the names of its weights."""
     return Declared(name, Stored(key=key, location=location, **options))
+
+
+@dataclass(frozen=True)
+class FittedState:
+    """A fitted state that is loaded when a part asks for it."""
+
+    digest: str
+    load: Callable[[], State]
+
+
+def aligning(name):
+    """Return a function that prepares an alignment for members on a device."""
+    return lambda members, device, **options: Part(f"align.{name}", options).prepare(
+        members, device
+    )
+
+
+def weighing(name):
+    """Return a function that prepares the weights of members."""
+    return lambda members, **options: Part(f"weigh.{name}", options).prepare(members).weights
 
 
 def Part(path, options=()):  # noqa: N802 - stands for the classes of parts

@@ -142,7 +142,6 @@ def test_the_command_answers_out_of_what_it_kept_and_says_so(tmp_path, compose, 
 PLUGIN = '''
 from typing import ClassVar
 
-from composer.engine import combine
 from composer.methods import Combine, Mean
 
 
@@ -150,14 +149,12 @@ class Like(Combine):
     """As another one combines."""
 
     name: ClassVar[str] = "like"
-    where: ClassVar[str] = "like_package:like"
 
     of: Combine = Mean()
 
-
-def like(lined, shares, *, of):
-    """Do as another one does."""
-    return getattr(combine, of.name)(lined, shares)
+    def combine(self, aligned, weights):
+        """Do as the other one does."""
+        return self.of.combine(aligned, weights)
 '''
 
 

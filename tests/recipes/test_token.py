@@ -9,8 +9,8 @@ import torch
 from fusing import checkpoint
 
 import composer
-from composer.engine.fitted import read
 from composer.engine.weights.local import load
+from composer.methods.fitted import read
 
 HERE = Path(__file__).parents[2]
 RECIPES = HERE / "recipes" / "token"

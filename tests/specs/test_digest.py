@@ -76,11 +76,13 @@ def test_parts_of_one_name_differ_by_their_kinds_and_packages():
         """A part of another package, or so it says."""
 
         name = "mean"
+        combine = Mean.combine
 
     class AlignMean(Align):
         """A part of another kind."""
 
         name = "mean"
+        prepare = Shared.prepare
 
     digests = {digest(part) for part in (Mean(), Average(), AlignMean())}
     assert len(digests) == 3

@@ -5,7 +5,7 @@ import pytest
 from composer.backends.fake import Fake
 from composer.backends.zoo import Zoo
 from composer.methods import Doubt, Logs, Mean, Shared, Template
-from composer.methods.draft import Safe
+from composer.methods.draft.safe import Safe
 from composer.methods.gate import Unsure
 from composer.specs import (
     ByteFuse,

@@ -6,10 +6,9 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Self
 
-import torch
-
 from composer.engine.requests.fused import FusedRequest, member_logits
 from composer.engine.sample import draw
+from composer.heavy import torch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -59,7 +58,7 @@ class Draw(FusedRequest[Drawn]):
     def hidden_slots(self) -> frozenset[int]:
         """The first member's slots, if the gate reads hidden states."""
         group = self.sequence.group
-        hidden = group.gate is not None and group.gate.hidden
+        hidden = group.gate is not None and group.gate.reads_hidden
         return frozenset(group.first_slots if hidden else ())
 
     @property
@@ -74,7 +73,7 @@ class Draw(FusedRequest[Drawn]):
     def effective_sampling(self) -> Sampling:
         """The sampling options; greedy where an open gate asks for the likeliest entry."""
         gate = self.sequence.group.gate
-        greedy = gate is not None and gate.greedy and self.gate_open
+        greedy = gate is not None and gate.takes_likeliest and self.gate_open
         return replace(self.sampling, temperature=0.0) if greedy else self.sampling
 
     def reads(self, slot: int) -> bool:
@@ -88,7 +87,7 @@ class Draw(FusedRequest[Drawn]):
         undecided = [(request, logits) for request, logits in requests if not request.gate_open]
         if group.gate is not None and undecided:
             logits = member_logits(group, undecided)
-            decisions = group.gate(
+            decisions = group.gate.opens(
                 group.first_distributions(logits), group.first_hidden_states(logits)
             ).tolist()
             pairs = enumerate(zip(undecided, decisions, strict=True))

@@ -7,9 +7,8 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
-import torch
-
 from composer.engine.requests.base import Replies, StepRequest, drop_nan_member
+from composer.heavy import torch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

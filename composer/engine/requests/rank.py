@@ -6,10 +6,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Self
 
-import torch
-
 from composer.engine.requests.base import END
 from composer.engine.requests.fused import FusedRequest
+from composer.heavy import torch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

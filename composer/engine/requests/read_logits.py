@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from torch import Tensor
-
 from composer.engine.requests.base import Replies, StepRequest, drop_nan_member
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from torch import Tensor
 
     from composer.engine.group import Group
     from composer.engine.requests.reading import MemberLogits
@@ -21,7 +21,7 @@ __all__ = ["Prefill", "ReadLogits"]
 
 
 @dataclass(eq=False)
-class ReadLogits(StepRequest[Mapping[int, Tensor]]):
+class ReadLogits(StepRequest[Mapping[int, "Tensor"]]):
     """Logits of some slots after the first p of their own tokens, for each p of `at[slot]`.
 
     The reply has logits [position, width] by slot; for `hidden_slots`, the last hidden states

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 from composer.engine.sample import draw_column
+from composer.heavy import torch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

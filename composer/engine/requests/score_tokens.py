@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
-import torch
-
 from composer.engine.requests.base import END, Replies, StepRequest, drop_nan_member
 from composer.engine.sample import likeliest
+from composer.heavy import torch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

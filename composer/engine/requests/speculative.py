@@ -12,12 +12,11 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import torch
-
 from composer.engine.requests.base import Replies, StepRequest, drop_nan_member
 from composer.engine.requests.draw import Drawn
 from composer.engine.requests.rejection import accepted, replacements
 from composer.engine.sample import draw_column, likeliest, sampling_probabilities
+from composer.heavy import torch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from composer.engine.sessions.byte_fuse import byte_fuse
 from composer.engine.sessions.generate import generate
 from composer.engine.sessions.handoff import hand_off
+from composer.engine.sessions.parts import Draft
 from composer.engine.sessions.span_members import span_fuse
 from composer.specs import ByteFuse, Handoff, Prompted, SpanFuse, TokenFuse
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from composer.values.results import Completion
 
     Start = Callable[[Sequence[Group]], Session[Completion]]
-    Drafted = tuple[TokenFuse, Callable[[Group], Session[Completion]]]
 
 __all__ = ["choose_session"]
 
@@ -40,9 +40,10 @@ def choose_session(
         case Handoff():
             return _all(inner, outer), lambda groups: hand_off(inner, groups, job, on_text)
         case TokenFuse() if inner.draft is not None:
-            opened = inner.draft.load()(replace(inner, draft=None), job, on_text)
-            fuse, start = cast("Drafted", opened)
-            return (outer(fuse),), lambda groups: start(groups[0])
+            draft = inner.draft
+            assert isinstance(draft, Draft)
+            fuse = draft.fuse(replace(inner, draft=None))
+            return (outer(fuse),), lambda groups: draft.write(groups[0], fuse, job, on_text)
     return (job.model,), lambda groups: generate(groups[0], job.model, job, on_text)
 
 

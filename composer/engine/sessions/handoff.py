@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from composer.engine.generation import GenerationState
 from composer.engine.sessions.base import usage_by_member
 from composer.engine.sessions.generate import draw_until_end, open_sequence, total_usage
+from composer.engine.sessions.parts import Handover
 from composer.engine.sessions.prompt_weights import set_prompt_weights
 from composer.values.results import Span
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from composer.engine.group import Group
-    from composer.engine.handover import When
     from composer.engine.requests.draw import Draw, Drawn
     from composer.engine.sequence import SequenceState
     from composer.specs import Handoff
@@ -34,7 +34,9 @@ async def hand_off(
 
     ETR, arXiv:2403.16854. The text is handed over, not the tokens, so that any model can go on.
     """
-    when = cast("When", handoff.when.load()(handoff.names[1:]))
+    when = handoff.when
+    assert isinstance(when, Handover)
+    when = when.prepare(groups[0])
     answer = GenerationState(job.sampling, on_text)
     rng = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
     usages: list[tuple[str, Group, Mapping[str, Usage]]] = []
@@ -61,7 +63,7 @@ async def _generate_part(  # noqa: PLR0913  # what one part of an answer is made
     member: Model,
     answer: GenerationState,
     rng: random.Random,
-    when: When | None,
+    when: Handover | None,
 ) -> tuple[int | None, SequenceState, dict[str, Usage]]:
     """Generate one member's part of the answer.
 
@@ -72,8 +74,9 @@ async def _generate_part(  # noqa: PLR0913  # what one part of an answer is made
 
     def hands_over(request: Draw, drawn: Drawn) -> bool:
         nonlocal next_member
+        del request
         if next_member is None and when is not None:
-            expert = when(request, drawn, answer)
+            expert = when.expert(drawn, answer)
             next_member = None if expert is None else expert + 1
         # the next member cannot complete half a character
         return next_member is not None and answer.writer.whole

@@ -11,9 +11,10 @@ from __future__ import annotations
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
-import numpy as np
 from rapidfuzz.distance import Levenshtein
 from rapidfuzz.process import cpdist
+
+from composer.heavy import np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,7 @@ __all__ = ["levenshtein", "nearest"]
 _WINDOW = 8  # neighbours on each side, in each order
 _ALL = 1 << 22  # so many pairs are compared one and all
 _BLOCK = 1 << 16  # pairs that are compared at a time
-_FACTOR = np.uint64(0x9E3779B97F4A7C15)  # odd, so that it has an inverse
+_FACTOR = 0x9E3779B97F4A7C15  # odd, so that it has an inverse
 
 
 def nearest(asked: Sequence[bytes], known: Sequence[bytes]) -> Numbers:
@@ -92,13 +93,13 @@ def _shortened(pieces: Sequence[bytes]) -> tuple[NDArray[np.uint64], Numbers]:
     whose = np.repeat(np.arange(len(pieces)), lengths)
     start = lengths.cumsum() - lengths
     place = np.arange(len(whose)) - start[whose]
-    powers = np.cumprod(np.full(lengths.max(initial=1), _FACTOR), dtype=np.uint64)
+    powers = np.cumprod(np.full(lengths.max(initial=1), np.uint64(_FACTOR)), dtype=np.uint64)
     letters = np.frombuffer(b"".join(pieces), dtype=np.uint8)
     terms = (letters.astype(np.uint64) + np.uint64(1)) * powers[place]
     sums = np.concatenate([np.zeros(1, np.uint64), terms.cumsum()])
     whole = sums[start + lengths] - sums[start]
     before = sums[:-1] - sums[start][whose]
-    inverse = np.uint64(pow(int(_FACTOR), -1, 1 << 64))
+    inverse = np.uint64(pow(_FACTOR, -1, 1 << 64))
     without = before + (whole[whose] - before - terms) * inverse
     return np.concatenate([whole, without]), np.concatenate([np.arange(len(pieces)), whose])
 

@@ -6,15 +6,15 @@ that the fewest edits make of it, here of bytes.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-import torch
+from typing import TYPE_CHECKING, ClassVar
 
 from composer.engine.distribution import Distributions
+from composer.heavy import torch
+from composer.methods.align import Align
 from composer.methods.align.distance import nearest
 from composer.methods.align.kept import kept
 from composer.methods.align.pivot import Pivot
-from composer.methods.align.shared import alike, shared
+from composer.methods.align.shared import one_vocabulary, shared
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -24,52 +24,62 @@ if TYPE_CHECKING:
 
     from composer.engine.parts import Member
     from composer.engine.space import Space
-    from composer.methods.align.tables import Tabled
+    from composer.methods.align.tables import TableAlignment
 
-__all__ = ["Edits", "edits"]
+__all__ = ["Edits", "EditsAlignment"]
 
 
-def edits(sides: Sequence[Member], device: torch.device) -> Edits | Tabled:
-    """Align members to the first one's tokens by the fewest edits; one vocabulary stays as it is.
+class Edits(Align):
+    """Match each token of the first member with the token of the other by the fewest byte edits.
 
-    Ends stand for ends. Other tokens without bytes have no likeness: only the first member has a
-    say on its own. Which tokens are the nearest is kept in the user's cache.
+    Ends match ends. Of other tokens without bytes only the first member has a distribution. The
+    table of matches is kept in the user's cache.
     """
-    if alike(sides):
-        return shared(sides, device)
-    for side in sides[1:]:
-        if not side.space.ids or not sides[0].space.ids:
-            raise ModelError(
-                "E305",
-                f"{sides[0].name} and {side.name} have no tokens that can be compared by "
-                "their bytes",
-            )
-    return Edits(sides, device)
+
+    name: ClassVar[str] = "edits"
+    paper: ClassVar[str] = "arXiv:2404.11531"
+    vanishes: ClassVar[bool] = True
+
+    def prepare(
+        self, members: Sequence[Member], device: torch.device
+    ) -> EditsAlignment | TableAlignment:
+        """Find the nearest tokens; one vocabulary stays as it is."""
+        if one_vocabulary(members):
+            return shared(members, device)
+        first = members[0]
+        for other in members[1:]:
+            if not other.space.ids or not first.space.ids:
+                names = f"{first.name} and {other.name}"
+                text = f"{names} have no tokens that can be compared by their bytes"
+                raise ModelError("E305", text)
+        return EditsAlignment(members, device)
 
 
-class Edits(Pivot):
+class EditsAlignment(Pivot):
     """An alignment that reads a member's logits at the tokens nearest to the first one's."""
 
-    def __init__(self, sides: Sequence[Member], device: torch.device) -> None:
-        super().__init__(sides, device)
-        first = sides[0].space
-        takes = [likest(first, side.space) for side in sides[1:]]
+    def __init__(self, members: Sequence[Member], device: torch.device) -> None:
+        super().__init__(members, device)
+        first = members[0].space
+        takes = [likest(first, member.space) for member in members[1:]]
         self._takes = [take.clamp(min=0).to(device) for take in takes]
         self._absent = [(take < 0).to(device) for take in takes]
-        self._ends = [torch.tensor(sorted(side.space.ends), device=device) for side in sides[1:]]
+        self._ends = [
+            torch.tensor(sorted(member.space.ends), device=device) for member in members[1:]
+        ]
         self._end = min(first.ends, default=None)
 
-    def read(self, member: int, said: Distributions) -> Distributions:
+    def read(self, member: int, distribution: Distributions) -> Distributions:
         """What a member says of the tokens nearest to the first one's."""
         if not member:
-            return said
-        scores = said.scores.index_select(1, self._takes[member - 1])
-        scores.masked_fill_(self._absent[member - 1], 0.0 if said.linear else -torch.inf)
+            return distribution
+        scores = distribution.scores.index_select(1, self._takes[member - 1])
+        scores.masked_fill_(self._absent[member - 1], 0.0 if distribution.linear else -torch.inf)
         ends = self._ends[member - 1]
         if self._end is not None and len(ends):
-            own = said.scores.index_select(1, ends)
-            scores[:, self._end] = own.sum(-1) if said.linear else own.logsumexp(-1)
-        return Distributions(scores, said.linear)
+            own = distribution.scores.index_select(1, ends)
+            scores[:, self._end] = own.sum(-1) if distribution.linear else own.logsumexp(-1)
+        return Distributions(scores, distribution.linear)
 
 
 def likest(first: Space, other: Space) -> Tensor:

@@ -6,9 +6,6 @@ import contextlib
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from safetensors import safe_open
-from safetensors.torch import save
-
 from composer.atomic import write_atomically
 from composer.diagnostics.caches import cache_folder
 
@@ -39,6 +36,8 @@ def kept(kind: str, content: Sequence[str], make: Callable[[], Tensor]) -> Tenso
 
 def _read(name: str) -> Tensor | None:
     """What a file holds, if it is what was written."""
+    from safetensors import safe_open
+
     # Whatever damage raises, the table can be made anew.
     with contextlib.suppress(Exception), safe_open(_folder() / name, "pt") as file:
         table: Tensor = file.get_tensor("table")
@@ -52,6 +51,8 @@ def _folder() -> Path:
 
 
 def _write(name: str, table: Tensor) -> None:
+    from safetensors.torch import save  # imports torch
+
     with contextlib.suppress(OSError):
         path = _folder() / name
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

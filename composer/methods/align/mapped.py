@@ -6,16 +6,18 @@ tokens that both have; each token of the one is then a few of the other's, those
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
+from pydantic import Field
 
 from composer.engine.distribution import Distributions
-from composer.engine.fitted import loaded, shaped
 from composer.engine.space import space_of
+from composer.heavy import torch
+from composer.methods.align import Align
 from composer.methods.align.pivot import Pivot
 from composer.methods.align.procrustes import Projection, project
 from composer.methods.align.top import Top
+from composer.methods.fitted import TrainablePart, shaped
 from composer.values import State
 from composer.values.errors import ModelError
 
@@ -25,11 +27,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from composer.engine.fitted import FittedState
     from composer.engine.parts import Member
     from composer.engine.weights.local import LocalModel
 
-__all__ = ["Mapped", "learn_mapping", "mapped"]
+__all__ = ["Mapped", "MappedAlignment", "learn_mapping"]
 
 PROJECTION = Projection()
 """EVA's options, as its code has them."""
@@ -83,46 +84,50 @@ def _vectors(model: LocalModel, width: int) -> Tensor:
     return vectors
 
 
-def mapped(
-    sides: Sequence[Member],
-    device: torch.device,
-    *,
-    taught: FittedState | None = None,
-    k: int = 320,
-    normalize: bool = True,
-) -> Mapped:
-    """Align members to the first one's tokens by what `learn_mapping` learnt of them.
+class Mapped(Align, TrainablePart):
+    """Fitted mappings from the tokens of the other members to those of the first member.
 
-    Of each distribution the `k` likeliest tokens count. With `normalize` a token gives all of its
-    probability to those it is mapped to; else, as in the paper's code, to each as much as it is
-    like it, so that one with many like it counts for more. A mapping of other vocabularies is
-    refused (E508).
+    They are fitted on the output embeddings of the models, rotated onto each other. Only the `k`
+    likeliest tokens of each distribution are used. Without `normalize`, a token gives to each of
+    its targets a weight equal to their similarity.
     """
-    state = loaded(taught, "mapped")
-    if state.facts.get("onto") != sides[0].space.content:
-        raise _foreign(f"onto the tokens of {sides[0].name}", sides)
-    places = []
-    for side in sides[1:]:
-        if side.space.content not in (state.facts.get("from") or ()):
-            raise _foreign(f"of the tokens of {side.name}", sides)
-        places.append(state.facts["from"].index(side.space.content))
-    tokens: list[Tensor] = []
-    likeness: list[Tensor] = []
-    size = len(sides[0].space)
-    for n, side in zip(places, sides[1:], strict=True):
-        found = shaped(state, f"tokens.{n}", len(side.space), None)
-        if found.dtype.kind != "i" or found.min(initial=-1) < -1 or found.max(initial=-1) >= size:
-            raise _foreign(f"onto the tokens of {sides[0].name}", sides)
-        tokens.append(torch.from_numpy(found).long())
-        likeness.append(torch.from_numpy(shaped(state, f"likeness.{n}", *found.shape)))
-    if not normalize:
-        return Mapped(sides, device, tokens, likeness, k=k)
-    parts = [torch.nn.functional.normalize(each.clamp(min=0), p=1, dim=-1) for each in likeness]
-    return Mapped(sides, device, tokens, parts, k=k)
+
+    name: ClassVar[str] = "mapped"
+    paper: ClassVar[str] = "arXiv:2404.09492"
+
+    k: int = Field(default=320, ge=1)
+    normalize: bool = True
+
+    def prepare(self, members: Sequence[Member], device: torch.device) -> MappedAlignment:
+        """Read the mappings of these members; those of other vocabularies are refused (E508).
+
+        With `normalize` a token gives all of its probability to those it is mapped to; else, as in
+        the paper's code, one with many like it counts for more.
+        """
+        state, first = self.state(), members[0]
+        if state.facts.get("onto") != first.space.content:
+            raise _foreign(f"onto the tokens of {first.name}", members)
+        tokens: list[Tensor] = []
+        parts: list[Tensor] = []
+        for member in members[1:]:
+            if member.space.content not in (state.facts.get("from") or ()):
+                raise _foreign(f"of the tokens of {member.name}", members)
+            n = state.facts["from"].index(member.space.content)
+            near = shaped(state, f"tokens.{n}", len(member.space), None)
+            if near.dtype.kind != "i" or near.min(initial=-1) < -1:
+                raise _foreign(f"onto the tokens of {first.name}", members)
+            if near.max(initial=-1) >= len(first.space):
+                raise _foreign(f"onto the tokens of {first.name}", members)
+            tokens.append(torch.from_numpy(near).long())
+            parts.append(torch.from_numpy(shaped(state, f"likeness.{n}", *near.shape)))
+        if self.normalize:
+            positive = [each.clamp(min=0) for each in parts]
+            parts = [torch.nn.functional.normalize(each, p=1, dim=-1) for each in positive]
+        return MappedAlignment(members, device, tokens, parts, k=self.k)
 
 
-def _foreign(what: str, sides: Sequence[Member]) -> ModelError:
-    names = ", ".join(side.name for side in sides)
+def _foreign(what: str, members: Sequence[Member]) -> ModelError:
+    names = ", ".join(member.name for member in members)
     return ModelError(
         "E508",
         f"the file of `mapped` is not a mapping {what}",
@@ -130,7 +135,7 @@ def _foreign(what: str, sides: Sequence[Member]) -> ModelError:
     )
 
 
-class Mapped(Pivot):
+class MappedAlignment(Pivot):
     """An alignment by learnt mappings to the first member's tokens.
 
     For each other member, `tokens` [token, near] of the first one's, -1 for none, and `parts`
@@ -139,23 +144,23 @@ class Mapped(Pivot):
 
     def __init__(
         self,
-        sides: Sequence[Member],
+        members: Sequence[Member],
         device: torch.device,
         tokens: Sequence[Tensor],
         parts: Sequence[Tensor],
         *,
         k: int,
     ) -> None:
-        super().__init__(sides, device)
-        widths = [len(side.space) for side in sides]
+        super().__init__(members, device)
+        widths = [len(member.space) for member in members]
         self._top = [Top(torch.ones(n, dtype=torch.bool, device=device), k) for n in widths]
         self._tokens = [each.where(each >= 0, widths[0]).to(device) for each in tokens]
         self._parts = [each.to(device) for each in parts]
 
-    def read(self, member: int, said: Distributions) -> Distributions:
+    def read(self, member: int, distribution: Distributions) -> Distributions:
         """What a member's likeliest tokens say of the first one's, as far as they are mapped."""
-        top = self._top[member](said.scores)
-        p = Distributions(said.scores.gather(1, top), said.linear).probabilities()
+        top = self._top[member](distribution.scores)
+        p = Distributions(distribution.scores.gather(1, top), distribution.linear).probabilities()
         total = p.new_zeros(len(p), len(self.space) + 1)
         if member:
             p = (p[:, :, None] * self._parts[member - 1][top]).flatten(1)

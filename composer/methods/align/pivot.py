@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import torch
-
 from composer.engine.distribution import Aligned, Distributions
 from composer.engine.space import Map, lay
+from composer.heavy import torch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,25 +26,25 @@ class Pivot:
     leads = True
     apart = False
 
-    def __init__(self, sides: Sequence[Member], device: torch.device) -> None:
-        self.space, self.maps = onto([side.space for side in sides])
+    def __init__(self, members: Sequence[Member], device: torch.device) -> None:
+        self.space, self.maps = onto([member.space for member in members])
         self._silent = unwritable(self.space).to(device)
 
-    def align(self, heard: Mapping[int, Distributions]) -> Aligned:
+    def align(self, distributions: Mapping[int, Distributions]) -> Aligned:
         """Bring each member over the first one's entries."""
-        members = [self.read(n, said) for n, said in heard.items()]
+        members = [self.read(n, distribution) for n, distribution in distributions.items()]
         return Aligned(members, len(self.space), to_entries=self._writable)
 
-    def read(self, member: int, said: Distributions) -> Distributions:
+    def read(self, member: int, distribution: Distributions) -> Distributions:
         """What a member, by its place, says over the first one's entries."""
         raise NotImplementedError
 
-    def _writable(self, said: Distributions) -> Distributions:
+    def _writable(self, distribution: Distributions) -> Distributions:
         """Rule out what not all members can write."""
         if len(self._silent):
-            missing = 0.0 if said.linear else -torch.inf
-            said.scores.index_fill_(1, self._silent, missing)
-        return said
+            missing = 0.0 if distribution.linear else -torch.inf
+            distribution.scores.index_fill_(1, self._silent, missing)
+        return distribution
 
 
 def onto(spaces: Sequence[Space]) -> tuple[Space, tuple[Map, ...]]:

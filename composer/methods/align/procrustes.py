@@ -12,8 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-from torch.nn.functional import normalize
+from composer.heavy import torch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -76,13 +75,13 @@ def rotated(vectors: Sequence[Tensor], pairs: Tensor) -> tuple[Tensor, Tensor]:
     one, two = (_even(each.float().cpu()) for each in vectors)
     if pairs.shape[1] <= max(one.shape[1], two.shape[1]):
         left, _, right = _agreeing(one, two, pairs)
-        return normalize(one @ left, dim=-1), normalize(two @ right, dim=-1)
+        return _units(one @ left), _units(two @ right)
     white, dark = zip(_whitening(one[pairs[0]]), _whitening(two[pairs[1]]), strict=True)
     one, two = one @ white[0], two @ white[1]
     left, agree, right = _agreeing(one, two, pairs)
     one = (one @ left * agree.sqrt()) @ (left.T @ dark[0] @ left)
     two = (two @ right * agree.sqrt()) @ (right.T @ dark[1] @ right)
-    return normalize(one, dim=-1), normalize(two, dim=-1)
+    return _units(one), _units(two)
 
 
 def _agreeing(one: Tensor, two: Tensor, pairs: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -98,10 +97,15 @@ def _whitening(vectors: Tensor) -> tuple[Tensor, Tensor]:
     return axes.T @ (axes / spread), axes.T @ (axes * spread)
 
 
+def _units(vectors: Tensor) -> Tensor:
+    """Vectors of length 1."""
+    return torch.nn.functional.normalize(vectors, dim=-1)
+
+
 def _even(vectors: Tensor) -> Tensor:
     """Vectors of length 1, centred, of length 1 again."""
-    units = normalize(vectors, dim=-1)
-    return normalize(units - units.mean(0), dim=-1)
+    units = _units(vectors)
+    return _units(units - units.mean(0))
 
 
 def _around(z: Tensor, x: Tensor, count: int) -> Tensor:

@@ -9,14 +9,16 @@ descent from what it does say.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
+from pydantic import Field
 
 from composer.engine.distribution import Aligned, Distributions
+from composer.heavy import torch
+from composer.methods.align import Align
 from composer.methods.align.pivot import onto, unwritable
-from composer.methods.align.rows import Rows
-from composer.methods.align.search import Search
+from composer.methods.align.rows import AnchorRows
+from composer.methods.align.search import InverseSearch
 from composer.methods.align.top import Top
 from composer.values.errors import ModelError
 
@@ -27,136 +29,133 @@ if TYPE_CHECKING:
 
     from composer.engine.parts import Member
 
-__all__ = ["Relative", "relative"]
+__all__ = ["Relative", "RelativeAlignment"]
 
 
-def relative(  # noqa: PLR0913 - the paper's options
-    sides: Sequence[Member],
-    device: torch.device,
-    *,
-    k: int = 10,
-    floor: float = 0.01,
-    nearest: int = 64,
-    temperature: float = 0.01,
-    steps: int = 5,
-    rate: float = 0.15,
-    embeddings: Literal["input", "output"] = "input",
-) -> Relative:
-    """Align members by likeness to the tokens that all have; the first one writes.
+class Relative(Align):
+    """Distributions over similarities to the tokens that all members have; the first member writes.
 
-    `temperature`, `steps` and `rate` (AdamW's, along a cosine) are the paper's and its code's. Of
-    a distribution the `k` likeliest tokens are looked at, less those below `floor`, and the search
-    is among the first member's: in all its steps no logit moves by more than their rates. Of a row
-    of R the `nearest` anchors are kept, and the rest of it is spread evenly over the others. With
-    all tokens and all anchors this is the paper's method.
+    The common tokens are the anchors: a token is described by softmax(cos / |cos| / temperature)
+    over them. The distribution of the first member is moved with `steps` steps of AdamW at `rate`
+    until its description is the combined one. Of a distribution, only the `k` likeliest tokens with
+    a probability of at least `floor` are used; of a description, only the `nearest` anchors, and
+    the rest is distributed evenly.
     """
-    return Relative(
-        sides,
-        device,
-        likeliest=(k, floor),
-        rows=_rows(sides, nearest, temperature, embeddings),
-        search=Search(steps, rate),
-    )
+
+    name: ClassVar[str] = "relative"
+    paper: ClassVar[str] = "arXiv:2404.12715"
+
+    k: int = Field(default=10, ge=1, le=1000)
+    floor: float = Field(default=0.01, ge=0, lt=1)
+    nearest: int = Field(default=64, ge=1)
+    temperature: float = Field(default=0.01, gt=0)
+    steps: int = Field(default=5, ge=0, le=1000)
+    rate: float = Field(default=0.15, gt=0)
+    embeddings: Literal["input", "output"] = "input"
+
+    def prepare(self, members: Sequence[Member], device: torch.device) -> RelativeAlignment:
+        """Find the anchors, and make room for the rows of each member's tokens."""
+        rows = _rows(members, self.nearest, self.temperature, self.embeddings)
+        return RelativeAlignment(self, members, device, rows)
 
 
-class Relative:
-    """An alignment whose columns are anchors; what is found lies in the first member's space."""
+class RelativeAlignment:
+    """An alignment whose columns are anchors; the result is in the first member's space."""
 
     leads = True
     apart = True
 
     def __init__(
         self,
-        sides: Sequence[Member],
+        options: Relative,
+        members: Sequence[Member],
         device: torch.device,
-        *,
-        likeliest: tuple[int, float],
-        rows: Sequence[Rows],
-        search: Search,
+        rows: Sequence[AnchorRows],
     ) -> None:
-        self.space, self.maps = onto([side.space for side in sides])
-        self._rows, self._search = rows, search
-        count, self._floor = likeliest
-        counts = [torch.ones(len(side.space), dtype=torch.bool) for side in sides]
+        self.space, self.maps = onto([member.space for member in members])
+        self._rows, self._floor = rows, options.floor
+        self._search = InverseSearch(options.steps, options.rate)
+        counts = [torch.ones(len(member.space), dtype=torch.bool) for member in members]
         counts[0][unwritable(self.space)] = False
-        self._counts = [some.to(device) for some in counts]
-        self._top = [Top(some, count) for some in self._counts]
+        self._counts = [each.to(device) for each in counts]
+        self._top = [Top(each, options.k) for each in self._counts]
 
-    def align(self, heard: Mapping[int, Distributions]) -> Aligned:
+    def align(self, distributions: Mapping[int, Distributions]) -> Aligned:
         """Bring members over the anchors; the first one, if it is alone, stays as it is."""
-        if list(heard) == [0]:
-            return Aligned([heard[0]], len(self.space), to_entries=self._writable)
-        tops = {n: self._likeliest(n, said) for n, said in heard.items()}
+        if list(distributions) == [0]:
+            return Aligned([distributions[0]], len(self.space), to_entries=self._writable)
+        tops = {n: self._likeliest(n, own) for n, own in distributions.items()}
         filled = {n: top.where(top >= 0, top[:, :1]) for n, top in tops.items()}
         rows = {n: self._rows[n].of(top) for n, top in filled.items()}
-        logs = {n: _at(said, tops[n]) for n, said in heard.items()}
-        members = [Distributions(rows[n].mix(logs[n].softmax(-1)), linear=True) for n in heard]
+        logs = {n: _at(own, tops[n]) for n, own in distributions.items()}
+        members = [
+            Distributions(rows[n].mix(logs[n].softmax(-1)), linear=True) for n in distributions
+        ]
 
-        def finish(said: Distributions) -> Distributions:
-            return Distributions(
-                self._search(logs[0], rows[0], said.probabilities()), index=tops[0]
-            )
+        def finish(fused: Distributions) -> Distributions:
+            scores = self._search(logs[0], rows[0], fused.probabilities())
+            return Distributions(scores, index=tops[0])
 
         return Aligned(members, self._rows[0].width, to_entries=finish)
 
-    def _likeliest(self, member: int, said: Distributions) -> Tensor:
+    def _likeliest(self, member: int, own: Distributions) -> Tensor:
         """A member's likeliest tokens [row, token]; -1 for those that are too rare."""
-        top = self._top[member](said.scores)
-        rare = _at(said, top).softmax(-1) < self._floor
+        top = self._top[member](own.scores)
+        rare = _at(own, top).softmax(-1) < self._floor
         rare[:, 0] = False
         return top.masked_fill(rare | ~self._counts[member][top], -1)
 
-    def _writable(self, said: Distributions) -> Distributions:
+    def _writable(self, own: Distributions) -> Distributions:
         """Rule out what not all members can write."""
-        missing = 0.0 if said.linear else -torch.inf
-        return Distributions(said.scores.masked_fill(~self._counts[0], missing), said.linear)
+        missing = 0.0 if own.linear else -torch.inf
+        return Distributions(own.scores.masked_fill(~self._counts[0], missing), own.linear)
 
 
-def _at(said: Distributions, index: Tensor) -> Tensor:
+def _at(own: Distributions, index: Tensor) -> Tensor:
     """Logarithms [row, column] of entries, up to a constant; -1 is none."""
-    found = said.scores.gather(1, index.clamp(min=0)).float()
-    logs = found.log() if said.linear else found
+    found = own.scores.gather(1, index.clamp(min=0)).float()
+    logs = found.log() if own.linear else found
     return logs.masked_fill(index < 0, -torch.inf)
 
 
 def _rows(
-    sides: Sequence[Member], near: int, temperature: float, which: Literal["input", "output"]
-) -> list[Rows]:
+    members: Sequence[Member], near: int, temperature: float, which: Literal["input", "output"]
+) -> list[AnchorRows]:
     """Each member's rows over the anchors, which stand in one order for all."""
-    vectors = [_vectors(side, which) for side in sides]
-    anchors = _anchors(sides)
+    vectors = [_vectors(member, which) for member in members]
+    anchors = _anchors(members)
     if not len(anchors[0]):
-        names = ", ".join(side.name for side in sides)
+        names = ", ".join(member.name for member in members)
         raise ModelError(
             "E305",
             f"{names} have no token in common, so their tokens cannot be compared",
             "write `align = union()`",
         )
-    return [Rows(v, a, near, temperature) for v, a in zip(vectors, anchors, strict=True)]
+    return [AnchorRows(v, a, near, temperature) for v, a in zip(vectors, anchors, strict=True)]
 
 
-def _vectors(side: Member, which: Literal["input", "output"]) -> Tensor:
+def _vectors(member: Member, which: Literal["input", "output"]) -> Tensor:
     """A member's embeddings [token, dimension]."""
-    if side.model is None:
+    if member.model is None:
         raise ModelError(
             "E302",
-            f"{side.name} is a fuse, and a fuse has no embeddings to compare tokens by",
+            f"{member.name} is a fuse, and a fuse has no embeddings to compare tokens by",
             "put its members directly into this fuse",
         )
-    module = side.model.module
+    module = member.model.module
     found = module.get_input_embeddings() if which == "input" else module.get_output_embeddings()
     if found is None:
-        raise ModelError("E302", f"{side.name} has no {which} embeddings")
-    vectors: Tensor = found.weight[: len(side.space)]
+        raise ModelError("E302", f"{member.name} has no {which} embeddings")
+    vectors: Tensor = found.weight[: len(member.space)]
     return vectors
 
 
-def _anchors(sides: Sequence[Member]) -> list[Tensor]:
+def _anchors(members: Sequence[Member]) -> list[Tensor]:
     """Each member's tokens of what all members have, ends last, in one order."""
-    tables = [side.space.ids for side in sides]
+    tables = [member.space.ids for member in members]
     common = [piece for piece in tables[0] if all(piece in table for table in tables[1:])]
-    ends = [sorted(side.space.ends)[:1] for side in sides]
-    ended = ends if common and all(ends) else [[] for _ in sides]
+    ends = [sorted(member.space.ends)[:1] for member in members]
+    ended = ends if common and all(ends) else [[] for _ in members]
     return [
         torch.tensor([*(table[piece] for piece in common), *end], dtype=torch.int64)
         for table, end in zip(tables, ended, strict=True)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-from torch.nn.functional import normalize
+from composer.heavy import torch
 
-__all__ = ["Described", "Rows"]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["AnchorRows", "Described"]
 
 _FIRST = 1024  # rows for which there is room at first
 
@@ -37,7 +39,7 @@ class Described:
         return (found * self.above).sum(-1) + self.level * over.sum(-1, keepdim=True)
 
 
-class Rows:
+class AnchorRows:
     """One model's rows of R, made when a token is first looked at, and kept.
 
     `softmax(c / |c| / temperature)`, c the cosines of the token's embedding and the anchors'
@@ -74,7 +76,7 @@ class Rows:
         self._grow(self._count + len(tokens))
         to = slice(self._count, self._count + len(tokens))
         likeness = (_units(self._vectors[tokens]) @ self._anchors).float()
-        rows = (normalize(likeness, dim=-1) / self._temperature).softmax(-1)
+        rows = (torch.nn.functional.normalize(likeness, dim=-1) / self._temperature).softmax(-1)
         values, self._index[to] = rows.topk(self._near, -1)
         others = max(self.width - self._near, 1)
         level = (1 - values.sum(-1)).clamp(min=0) / others * (self._near < self.width)
@@ -94,4 +96,4 @@ class Rows:
 
 def _units(vectors: Tensor) -> Tensor:
     """Vectors [n, dimension] of length 1, in their own number type."""
-    return normalize(vectors.float(), dim=-1).to(vectors.dtype)
+    return torch.nn.functional.normalize(vectors.float(), dim=-1).to(vectors.dtype)

@@ -6,21 +6,21 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
+from composer.heavy import torch
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from composer.methods.align.rows import Described
 
-__all__ = ["Search"]
+__all__ = ["InverseSearch"]
 
 _BETAS, _EPSILON, _DECAY = (0.9, 0.999), 1e-8, 0.01  # AdamW's, as torch has them
 _PERIOD = 10  # the cosine falls to a quarter of the rate in so many steps
 
 
 @dataclass(frozen=True)
-class Search:
+class InverseSearch:
     """A few steps of AdamW on logits z for the least `KL(target || softmax(z) R)`.
 
     As the code of DeePEn (arXiv:2404.12715) does: the mean over anchors of the pointwise

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-from composer.methods.align.tables import Tabled
+from composer.methods.align import Align
+from composer.methods.align.tables import TableAlignment
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -15,22 +16,34 @@ if TYPE_CHECKING:
 
     from composer.engine.parts import Member
 
-__all__ = ["alike", "shared"]
+__all__ = ["Shared", "one_vocabulary", "shared"]
 
 
-def alike(sides: Sequence[Member]) -> bool:
+class Shared(Align):
+    """No alignment: the members have the same tokenizer."""
+
+    name: ClassVar[str] = "shared"
+    alike: ClassVar[bool] = True
+    whole: ClassVar[bool] = True
+
+    def prepare(self, members: Sequence[Member], device: torch.device) -> TableAlignment:
+        """Check that the vocabulary is the same; raises ModelError (E305)."""
+        if not one_vocabulary(members):
+            raise ModelError(
+                "E305",
+                f"{', '.join(member.name for member in members)} have different vocabularies",
+                "add `align = union()`",
+            )
+        return shared(members, device)
+
+
+def one_vocabulary(members: Sequence[Member]) -> bool:
     """Whether ids mean the same in all spaces, some of which may be padded."""
-    return len({side.space.key for side in sides}) == 1
+    return len({member.space.key for member in members}) == 1
 
 
-def shared(sides: Sequence[Member], device: torch.device) -> Tabled:
-    """Align members that need no alignment; the space is the narrowest of theirs."""
-    if not alike(sides):
-        raise ModelError(
-            "E305",
-            f"{', '.join(side.name for side in sides)} have different vocabularies",
-            "add `align = union()`",
-        )
-    narrow = min((side.space for side in sides), key=len)
-    ends = frozenset(e for side in sides for e in side.space.ends if e < len(narrow))
-    return Tabled(replace(narrow, ends=ends), None, device)
+def shared(members: Sequence[Member], device: torch.device) -> TableAlignment:
+    """Return the alignment of members of one vocabulary: the narrowest of their spaces."""
+    narrow = min((member.space for member in members), key=len)
+    ends = frozenset(end for member in members for end in member.space.ends if end < len(narrow))
+    return TableAlignment(replace(narrow, ends=ends), None, device)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import torch
-
 from composer.engine.distribution import Aligned
+from composer.heavy import torch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,10 +15,10 @@ if TYPE_CHECKING:
     from composer.engine.distribution import Distributions, EntryTable
     from composer.engine.space import Map, Space
 
-__all__ = ["Gather", "Tabled"]
+__all__ = ["Gather", "TableAlignment"]
 
 
-class Tabled:
+class TableAlignment:
     """An alignment in which every member's entries lie in the space by a table of its own.
 
     Tables that are not given follow the maps by bytes.
@@ -40,15 +39,15 @@ class Tabled:
         self._tables: dict[int, EntryTable] = dict(enumerate(tables or ()))
         self._device = device
 
-    def align(self, heard: Mapping[int, Distributions]) -> Aligned:
+    def align(self, distributions: Mapping[int, Distributions]) -> Aligned:
         """Give each member its table."""
-        members = list(heard.values())
+        members = list(distributions.values())
         if self.maps is None:
             return Aligned(members, len(self.space))
-        return Aligned(members, len(self.space), [self.table(n) for n in heard])
+        return Aligned(members, len(self.space), [self.table(n) for n in distributions])
 
     def table(self, member: int) -> EntryTable:
-        """One member's table, made when it is first heard."""
+        """One member's table, made when it is first distributions."""
         if member not in self._tables:
             assert self.maps is not None
             self._tables[member] = Gather(self.maps[member], self._device)

@@ -7,11 +7,13 @@ likeliest. For a candidate that it has no single token for, its first token of i
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-import torch
+from pydantic import Field
 
 from composer.engine.distribution import Aligned, Distributions
+from composer.heavy import torch
+from composer.methods.align import Align
 from composer.methods.align.kept import kept
 from composer.methods.align.tables import Gather
 from composer.methods.align.top import Top, distinct
@@ -26,79 +28,75 @@ if TYPE_CHECKING:
     from composer.engine.parts import Member
     from composer.engine.space import Map, Space
 
-__all__ = ["Duplicates", "topk"]
-
-Duplicates = Literal["drop", "zero", "keep"]
+__all__ = ["TopK", "TopKAlignment"]
 
 
-def topk(
-    sides: Sequence[Member],
-    device: torch.device,
-    *,
-    k: int = 10,
-    renormalize: bool = True,
-    duplicates: Duplicates = "drop",
-) -> TopK:
-    """Align members over the union of their `k` likeliest tokens, which is another at each step.
+class TopK(Align):
+    """The `k` likeliest tokens of each member, with every member's probability of each of them.
 
-    With `renormalize` a member's probabilities of the candidates add up to 1, as in the paper;
-    else they are those that it gives them among all its tokens. `duplicates` says what becomes of
-    a first token that stands for another candidate already: its candidate is ruled out (`drop`),
-    or gets the logit 0 as in the paper's code for byte-level vocabularies (`zero`), or the token's
-    logit as in its code for the others (`keep`). A member that is itself a fuse has no first
-    tokens: it rules out what it has no entry for.
+    With `renormalize` the probabilities of a member over the candidates have the sum 1. If a member
+    has no single token for a candidate, it reads its first token of the candidate. If that token
+    already stands for another candidate, `duplicates` decides: the candidate is removed (`drop`),
+    gets the logit 0 (`zero`, as in the paper's code for byte-level vocabularies) or the same logit
+    (`keep`, as in its code for others).
     """
-    space, maps = united([side.space for side in sides])
-    if all((lies.give == len(space)).all() for lies in maps):
-        names = ", ".join(side.name for side in sides)
-        raise ModelError("E305", f"{names} have no token that all of them can write")
-    columns = [
-        _Reader(side, space, lies, k, device) for side, lies in zip(sides, maps, strict=True)
-    ]
-    return TopK(space, tuple(maps), columns, renormalize=renormalize, duplicates=duplicates)
+
+    name: ClassVar[str] = "topk"
+    paper: ClassVar[str] = "arXiv:2410.03777"
+
+    k: int = Field(default=10, ge=1, le=1000)
+    renormalize: bool = True
+    duplicates: Literal["drop", "zero", "keep"] = "drop"
+
+    def prepare(self, members: Sequence[Member], device: torch.device) -> TopKAlignment:
+        """Make the tables of the union, of which each step takes other candidates.
+
+        A member that is itself a fuse has no first tokens: it rules out what it has no entry for.
+        """
+        space, maps = united([member.space for member in members])
+        if all((lies.give == len(space)).all() for lies in maps):
+            names = ", ".join(member.name for member in members)
+            raise ModelError("E305", f"{names} have no token that all of them can write")
+        readers = [
+            _Reader(member, space, lies, self.k, device)
+            for member, lies in zip(members, maps, strict=True)
+        ]
+        return TopKAlignment(self, space, tuple(maps), readers)
 
 
-class TopK:
+class TopKAlignment:
     """An alignment whose columns are candidates, chosen at every step for each row."""
 
     leads = False
     apart = True
 
     def __init__(
-        self,
-        space: Space,
-        maps: tuple[Map, ...],
-        readers: Sequence[_Reader],
-        *,
-        renormalize: bool,
-        duplicates: Duplicates,
+        self, options: TopK, space: Space, maps: tuple[Map, ...], readers: Sequence[_Reader]
     ) -> None:
         self.space, self.maps = space, maps
-        self._readers = readers
-        self._renormalize = renormalize
-        self._duplicates = duplicates
+        self._options, self._readers = options, readers
 
-    def align(self, heard: Mapping[int, Distributions]) -> Aligned:
+    def align(self, distributions: Mapping[int, Distributions]) -> Aligned:
         """Ask each member what it thinks of everybody's candidates; one alone says all it says."""
-        if len(heard) == 1:
-            ((n, said),) = heard.items()
-            return Aligned([said], len(self.space), [self._readers[n].table])
-        asked = [self._readers[n].proposes(said) for n, said in heard.items()]
+        if len(distributions) == 1:
+            ((n, own),) = distributions.items()
+            return Aligned([own], len(self.space), [self._readers[n].table])
+        asked = [self._readers[n].proposes(own) for n, own in distributions.items()]
         index = distinct(torch.cat(asked, 1), len(self.space))
-        members = [self._read(self._readers[n], said, index) for n, said in heard.items()]
+        members = [self._read(self._readers[n], own, index) for n, own in distributions.items()]
         count = index.shape[1]
 
-        def finish(said: Distributions) -> Distributions:
-            return Distributions(said.scores[:, :count], said.linear, index)
+        def finish(fused: Distributions) -> Distributions:
+            return Distributions(fused.scores[:, :count], fused.linear, index)
 
         return Aligned(members, members[0].scores.shape[1], to_entries=finish)
 
-    def _read(self, reader: _Reader, said: Distributions, index: Tensor) -> Distributions:
+    def _read(self, reader: _Reader, own: Distributions, index: Tensor) -> Distributions:
         """Logarithms of one member; all it gives to other tokens is in a last column."""
-        logs = reader.logs(said, index, self._duplicates)
-        if self._renormalize:
+        logs = reader.logs(own, index, self._options.duplicates)
+        if self._options.renormalize:
             return Distributions(logs)
-        logs = logs - said.log_normalizer[:, None]
+        logs = logs - own.log_normalizer[:, None]
         rest = (1 - logs.exp().sum(-1, keepdim=True)).clamp(min=0)
         return Distributions(torch.cat([logs, rest.log()], 1))
 
@@ -106,13 +104,15 @@ class TopK:
 class _Reader:
     """How one member proposes candidates, and reads those of others."""
 
-    def __init__(self, side: Member, space: Space, lies: Map, k: int, device: torch.device) -> None:
+    def __init__(
+        self, member: Member, space: Space, lies: Map, k: int, device: torch.device
+    ) -> None:
         self._lies, self._device = lies, device
         self._give = lies.give.to(device)
         self._top = Top(self._give < len(space), k)
         nothing = torch.tensor([-1])
         single = torch.cat([lies.take, nothing])  # the last: what an unused column, -1, reads
-        first = torch.cat([_firsts(side, space, lies), nothing])
+        first = torch.cat([_firsts(member, space, lies), nothing])
         self._own = single.where(single >= 0, first).to(device)
         self._split = ((single < 0) & (first >= 0)).to(device)
         self._also = [_whole(pairs, len(space)).to(device) for pairs in lies.also]
@@ -126,27 +126,27 @@ class _Reader:
     def _splits(self) -> bool:
         return bool(self._split.any())
 
-    def proposes(self, said: Distributions) -> Tensor:
+    def proposes(self, own: Distributions) -> Tensor:
         """The entries [row, k] that its likeliest tokens mean."""
-        return self._give[self._top(said.scores)]
+        return self._give[self._top(own.scores)]
 
-    def logs(self, said: Distributions, index: Tensor, duplicates: Duplicates) -> Tensor:
+    def logs(self, member: Distributions, index: Tensor, duplicates: str) -> Tensor:
         """Its logarithms [row, column] of entries, up to a constant."""
         own = self._own[index]
-        found = _at(said, own)
+        found = _at(member, own)
         for table in self._also:
-            found = torch.logaddexp(found, _at(said, table[index]))
+            found = torch.logaddexp(found, _at(member, table[index]))
         if self._splits and duplicates != "keep":
             again = _again(own, self._split[index])
             found = found.masked_fill_(again, -torch.inf if duplicates == "drop" else 0.0)
         return found
 
 
-def _firsts(side: Member, space: Space, lies: Map) -> Tensor:
+def _firsts(member: Member, space: Space, lies: Map) -> Tensor:
     """The first token [entry] of what a member needs several tokens for; -1 for all others."""
-    if side.model is None:
+    if member.model is None:
         return torch.full((len(space),), -1)
-    words = side.model.vocabulary
+    words = member.model.vocabulary
 
     def make() -> Tensor:
         firsts = torch.full((len(space),), -1)
@@ -156,7 +156,7 @@ def _firsts(side: Member, space: Space, lies: Map) -> Tensor:
                 firsts[entry] = words.extend(piece)[0]
         return firsts
 
-    return kept("firsts", (side.space.content, space.key), make)
+    return kept("firsts", (member.space.content, space.key), make)
 
 
 def _whole(pairs: Tensor, width: int) -> Tensor:
@@ -166,10 +166,10 @@ def _whole(pairs: Tensor, width: int) -> Tensor:
     return table
 
 
-def _at(said: Distributions, own: Tensor) -> Tensor:
+def _at(member: Distributions, own: Tensor) -> Tensor:
     """Logarithms [row, column] of tokens; -1 is none."""
-    found = said.scores.gather(1, own.clamp(min=0))
-    logs = found.log() if said.linear else found
+    found = member.scores.gather(1, own.clamp(min=0))
+    logs = found.log() if member.linear else found
     return logs.masked_fill(own < 0, -torch.inf)
 
 

@@ -6,11 +6,12 @@ the end, which all end tokens map to.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from composer.engine.space import Space, lay
-from composer.methods.align.shared import alike, shared
-from composer.methods.align.tables import Tabled
+from composer.methods.align import Align
+from composer.methods.align.shared import one_vocabulary, shared
+from composer.methods.align.tables import TableAlignment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,18 +21,26 @@ if TYPE_CHECKING:
     from composer.engine.parts import Member
     from composer.engine.space import Map
 
-__all__ = ["union", "united"]
+__all__ = ["Union", "united"]
 
 
-def union(sides: Sequence[Member], device: torch.device) -> Tabled:
-    """Align members over all that any of them can write; one vocabulary stays as it is."""
-    if alike(sides):
-        return shared(sides, device)
-    return Tabled(*united([side.space for side in sides]), device)
+class Union(Align):
+    """The distribution of every member is written over the union of the vocabularies."""
+
+    name: ClassVar[str] = "union"
+    paper: ClassVar[str] = "arXiv:2406.12585"
+    vanishes: ClassVar[bool] = True
+    whole: ClassVar[bool] = True
+
+    def prepare(self, members: Sequence[Member], device: torch.device) -> TableAlignment:
+        """Lay each member's tokens in the union; one vocabulary stays as it is."""
+        if one_vocabulary(members):
+            return shared(members, device)
+        return TableAlignment(*united([member.space for member in members]), device)
 
 
 def united(spaces: Sequence[Space]) -> tuple[Space, list[Map]]:
-    """One space for all, and how each lies in it."""
+    """Return one space for all, and how each lies in it."""
     lacking = frozenset[int]().union(*(space.lacking for space in spaces))
     entries = list(dict.fromkeys(piece for space in spaces for piece in space.ids))
     if lacking:

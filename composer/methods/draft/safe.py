@@ -13,9 +13,10 @@ import math
 import random
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
-from composer.engine.combine import LogPool
+from pydantic import Field
+
 from composer.engine.fuse_tree import FuseNode, ModelNode
 from composer.engine.generation import GenerationState
 from composer.engine.requests.base import END, Phase
@@ -24,6 +25,8 @@ from composer.engine.requests.read_logits import Prefill
 from composer.engine.requests.score_tokens import ScoreTokens
 from composer.engine.sequence import SequenceState
 from composer.engine.sessions.generate import generate, open_sequence, total_usage
+from composer.methods.combine import Logs
+from composer.methods.draft import Draft
 from composer.methods.draft.sharpened import Sharpened
 from composer.values.errors import ModelError
 
@@ -34,65 +37,73 @@ if TYPE_CHECKING:
     from composer.engine.requests.draw import Drawn
     from composer.engine.requests.score_tokens import TokenScores
     from composer.engine.sequence import MemberState
-    from composer.engine.sessions.base import Session
     from composer.specs import TokenFuse
     from composer.values.requests import Generate
     from composer.values.results import Completion
 
-__all__ = ["safe"]
+__all__ = ["Safe"]
 
-Sharpen = Literal["geometric", "prefixes", "none"]
 _SCORE, _FUSE = 1 << 20, 1 << 21  # phases beyond all drafting, however long drafts are
-_HALF, _WHOLE = 0.5, 1.0  # with more, the token is the likeliest of the mean whatever others say
+_HALF, _WHOLE = 0.5, 1.0  # with more, the token is the likeliest of the mean, whatever the others'
 
 
-def safe(
-    fuse: TokenFuse,
-    job: Generate,
-    on_text: Callable[[str], None] | None,
-    *,
-    tokens: int = 5,
-    sharpen: Sharpen = "geometric",
-) -> tuple[TokenFuse, Callable[[Group], Session[Completion]]]:
-    """Draft `tokens` tokens at a time; where members fuse, what they say is sharpened.
+class Safe(Draft):
+    """Keep the first member's tokens unless it is unsure and another member disagrees (SAFE).
 
-    `geometric` takes the square root of the product of two probabilities instead of their mean,
-    `prefixes` adds to likely tokens what is given to likely tokens that begin with them.
+    The members fuse one token where three conditions are true: the first member gave its token p <
+    1/2, a member with another likeliest token gave it q < 1 - p, and tokens of all members begin
+    there. `sharpen` is how they fuse: `geometric` by the square root of p q; `prefixes` adds to a
+    likely token the probability of likely tokens that begin with it.
     """
-    if sharpen == "geometric" and not fuse.combine.signed:
-        fuse = replace(fuse, combine=LogPool())
-    elif sharpen == "prefixes":
-        fuse = replace(fuse, align=Sharpened(align=fuse.align))
-    return fuse, lambda group: _safe(group, fuse, job, on_text, tokens)
 
+    name: ClassVar[str] = "safe"
+    paper: ClassVar[str] = "arXiv:2510.15346"
+    lone: ClassVar[bool] = True
 
-async def _safe(
-    group: Group,
-    fuse: TokenFuse,
-    job: Generate,
-    on_text: Callable[[str], None] | None,
-    tokens: int,
-) -> Completion:
-    root = group.root
-    if not isinstance(root, FuseNode) or not all(isinstance(c, ModelNode) for c in root.children):
-        raise ModelError(
-            "E302",
-            "`draft = safe()` needs single models as members, not fuses",
-            "put the models themselves into one `token_fuse`",
+    tokens: int = Field(default=5, ge=1, le=64)
+    sharpen: Literal["geometric", "prefixes", "none"] = "geometric"
+
+    def fuse(self, fuse: TokenFuse) -> TokenFuse:
+        """Return the fuse with a sharpened distribution."""
+        if self.sharpen == "geometric" and not fuse.combine.signed:
+            return replace(fuse, combine=Logs())
+        if self.sharpen == "prefixes":
+            return replace(fuse, align=Sharpened(of=fuse.align))
+        return fuse
+
+    async def write(
+        self,
+        group: Group,
+        fuse: TokenFuse,
+        job: Generate,
+        on_text: Callable[[str], None] | None,
+    ) -> Completion:
+        """Draft by the first member, and fuse where another one disagrees."""
+        root = group.root
+        models = isinstance(root, FuseNode) and all(
+            isinstance(child, ModelNode) for child in root.children
         )
-    weights = group.weights(fuse)
-    lead = weights[0] and sum(map(bool, weights)) > 1
-    if not lead:  # nobody to draft, or nobody to verify
-        return await generate(group, fuse, job, on_text)
-    mending = _Mending(
-        open_sequence(group, job, weights), GenerationState(job.sampling, on_text), tokens
-    )
-    try:
-        await mending.run()
-        usage = total_usage(mending.sequence, mending.answer)
-    finally:
-        mending.sequence.close()
-    return mending.answer.close(usage)
+        if not models:
+            raise ModelError(
+                "E302",
+                "`draft = safe()` needs single models as members, not fuses",
+                "put the models themselves into one `token_fuse`",
+            )
+        weights = group.weights(fuse)
+        lead = weights[0] and sum(map(bool, weights)) > 1
+        if not lead:  # no member to draft, or none to verify
+            return await generate(group, fuse, job, on_text)
+        sequence, answer = (
+            open_sequence(group, job, weights),
+            GenerationState(job.sampling, on_text),
+        )
+        mending = _Mending(sequence, answer, self.tokens)
+        try:
+            await mending.run()
+            usage = total_usage(mending.sequence, mending.answer)
+        finally:
+            mending.sequence.close()
+        return mending.answer.close(usage)
 
 
 @dataclass(eq=False)

@@ -7,11 +7,10 @@ unlike length, one of which begins the other.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from composer.engine.distribution import Distributions
-from composer.engine.parts import opened
-from composer.specs.parts import Align
+from composer.engine.parts import Align
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,26 +20,24 @@ if TYPE_CHECKING:
     from composer.engine.distribution import Aligned
     from composer.engine.parts import Alignment, Member
 
-__all__ = ["Sharpened", "sharpened"]
+__all__ = ["Sharpened"]
 
 
 class Sharpened(Align):
-    """Align as `align` does; what several members say together is sharpened."""
+    """Align as `of` does; the fused distribution of several members is sharpened.
 
-    where: ClassVar[str] = "composer.methods.draft.sharpened:sharpened"
+    The `count` likeliest entries get the probability of those that begin with them.
+    """
 
-    align: Align
+    of: Align
     count: int = 10
 
-
-def sharpened(
-    sides: Sequence[Member], device: torch.device, *, align: Align, count: int
-) -> Alignment:
-    """Align as another way does; what several members say together is sharpened."""
-    return _Sharp(opened(align, sides, device), count)
+    def prepare(self, members: Sequence[Member], device: torch.device) -> Alignment:
+        """Make the tables of the inner alignment."""
+        return SharpenedAlignment(self.of.prepare(members, device), self.count)
 
 
-class _Sharp:
+class SharpenedAlignment:
     """An alignment whose fused distribution is sharpened among its `count` likeliest entries."""
 
     apart = True
@@ -49,18 +46,18 @@ class _Sharp:
         self.space, self.maps, self.leads = inner.space, inner.maps, inner.leads
         self._inner, self._count = inner, count
 
-    def align(self, heard: Mapping[int, Distributions]) -> Aligned:
+    def align(self, distributions: Mapping[int, Distributions]) -> Aligned:
         """Line up as the inner alignment does; one member alone stays as it is."""
-        lined = self._inner.align(heard)
-        if len(heard) == 1:
-            return lined
-        to_entries = lined.to_entries
-        return replace(lined, to_entries=lambda said: self._sharpen(to_entries(said)))
+        aligned = self._inner.align(distributions)
+        if len(distributions) == 1:
+            return aligned
+        to_entries = aligned.to_entries
+        return replace(aligned, to_entries=lambda fused: self._sharpen(to_entries(fused)))
 
-    def _sharpen(self, said: Distributions) -> Distributions:
-        p = said.probabilities()
+    def _sharpen(self, distribution: Distributions) -> Distributions:
+        p = distribution.probabilities()
         best = p.topk(min(self._count, p.shape[-1]))
-        whole = Distributions(p, linear=True, index=said.index)
+        whole = Distributions(p, linear=True, index=distribution.index)
         for row, columns in enumerate(best.indices.tolist()):
             known = whole.entries_at(best.indices.new_tensor([row]), best.indices[row]).tolist()
             pieces = [self.space.pieces[entry] or b"" for entry in known]

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
 
 from composer.engine.fuse_tree import FuseNode
 from composer.engine.generation import GenerationState
@@ -17,6 +19,7 @@ from composer.engine.requests.base import Phase
 from composer.engine.requests.read_logits import Prefill
 from composer.engine.requests.speculative import DraftingMembers, SpeculativeStep
 from composer.engine.sessions.generate import generate, open_sequence, total_usage
+from composer.methods.draft import Draft
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -25,55 +28,55 @@ if TYPE_CHECKING:
     from composer.engine.group import Group
     from composer.engine.requests.speculative import Proposal, StepResult
     from composer.engine.sequence import SequenceState
-    from composer.engine.sessions.base import Session
     from composer.specs import TokenFuse
     from composer.values.requests import Generate
     from composer.values.results import Completion
 
-__all__ = ["speculative"]
+__all__ = ["Speculative"]
 
-Lead = Literal["cheapest", "first"]
 _MOST = 8  # beyond, too few of a draft's last entries are accepted
 
 
-def speculative(
-    fuse: TokenFuse,
-    job: Generate,
-    on_text: Callable[[str], None] | None,
-    *,
-    tokens: int | None = None,
-    lead: Lead = "cheapest",
-) -> tuple[TokenFuse, Callable[[Group], Session[Completion]]]:
-    """Draft `tokens` entries at a time by the first member, or the one of fewest parameters.
+class Speculative(Draft):
+    """Speculative decoding: one member drafts tokens, and the others accept or replace them.
 
-    By default as many as the others have times its parameters, from 1, where equals take turns.
+    The `lead` drafts `tokens` tokens; if all of them are accepted, the others propose the next one,
+    which the lead checks. Greedy answers are the same as without a draft, and sampled ones have the
+    same distribution. By default `tokens` is the ratio of the others' parameters to the lead's,
+    from 1, where members of one size take turns, to 8.
     """
-    return fuse, lambda group: _speculate(group, fuse, job, on_text, tokens, lead)
+
+    name: ClassVar[str] = "speculative"
+    paper: ClassVar[str] = "arXiv:2502.01662"
+    alike: ClassVar[bool] = True
+
+    tokens: int | None = Field(default=None, ge=1, le=64)
+    lead: Literal["cheapest", "first"] = "cheapest"
+
+    async def write(
+        self,
+        group: Group,
+        fuse: TokenFuse,
+        job: Generate,
+        on_text: Callable[[str], None] | None,
+    ) -> Completion:
+        """Draft by the lead, and let the others judge; one member alone just writes."""
+        weights = group.weights(fuse)
+        sides = _sides(group, weights, self.lead)
+        if len(sides) == 1:
+            return await generate(group, fuse, job, on_text)
+        answer = GenerationState(job.sampling, on_text)
+        count = self.tokens or _fitting(group, sides)
+        drafting = _Drafting(open_sequence(group, job, weights), answer, sides, count)
+        try:
+            await drafting.run()
+            usage = total_usage(drafting.sequence, drafting.answer)
+        finally:
+            drafting.sequence.close()
+        return drafting.answer.close(usage)
 
 
-async def _speculate(  # noqa: PLR0913  # what one draft is made of
-    group: Group,
-    fuse: TokenFuse,
-    job: Generate,
-    on_text: Callable[[str], None] | None,
-    tokens: int | None,
-    lead: Lead,
-) -> Completion:
-    weights = group.weights(fuse)
-    sides = _sides(group, weights, lead)
-    if len(sides) == 1:  # nobody to draft for
-        return await generate(group, fuse, job, on_text)
-    answer, count = GenerationState(job.sampling, on_text), tokens or _fitting(group, sides)
-    drafting = _Drafting(open_sequence(group, job, weights), answer, sides, count)
-    try:
-        await drafting.run()
-        usage = total_usage(drafting.sequence, drafting.answer)
-    finally:
-        drafting.sequence.close()
-    return drafting.answer.close(usage)
-
-
-def _sides(group: Group, weights: Sequence[float], lead: Lead) -> tuple[DraftingMembers, ...]:
+def _sides(group: Group, weights: Sequence[float], lead: str) -> tuple[DraftingMembers, ...]:
     """The lead and the others, of members that have a weight; raises ModelError."""
     root = group.root
     if not isinstance(root, FuseNode) or root.maps is not None:

@@ -1,10 +1,13 @@
-"""Leaving out members whose likeliest token nobody else has near the top."""
+"""Weights that leave out members whose likeliest token no other member has near the top."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
-import torch
+from pydantic import Field
+
+from composer.heavy import torch
+from composer.methods.weigh import Weigh
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,43 +15,45 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from composer.engine.distribution import Aligned, MemberWeight
-    from composer.engine.parts import Member, Weigh
 
-__all__ = ["agreeing"]
+__all__ = ["Agreeing"]
 
 
-def agreeing(sides: Sequence[Member], *, top: int = 5) -> Weigh:
-    """Keep a member only where its likeliest token is among the `top` of another (EVA).
+class Agreeing(Weigh):
+    """A member counts only where its likeliest token is among the `top` of another (EVA).
 
-    Where that leaves nobody, all stay. Weights of those kept are divided by their sum.
+    Where that leaves no member, all stay. The weights that stay are divided by their sum.
     """
-    del sides
 
-    def weigh(lined: Aligned, shares: Sequence[MemberWeight]) -> list[MemberWeight]:
-        ranked = [_best(lined.probabilities(n), top) for n in range(len(shares))]
-        says = torch.stack([s.nonzero_rows(each) for s, each in zip(shares, ranked, strict=True)])
-        kept = torch.stack([_backed(n, ranked, says) for n in range(len(shares))]) & says
-        kept = torch.where(kept.any(0), kept, says)
-        voices = [s.masked(~k) for s, k in zip(shares, kept, strict=True)]
-        total = torch.stack(
-            [s.multiply_(k.float()) for s, k in zip(voices, kept, strict=True)]
-        ).sum(0)
-        return [s.scaled(1 / total) for s in voices]
+    name: ClassVar[str] = "agreeing"
+    paper: ClassVar[str] = "arXiv:2404.09492"
 
-    return weigh
+    top: int = Field(default=5, ge=1)
+
+    def weights(self, aligned: Aligned, weights: Sequence[MemberWeight]) -> list[MemberWeight]:
+        """Return the weights of the members that another one confirms, 0 for the others."""
+        ranked = [_best(aligned.probabilities(n), self.top) for n in range(len(weights))]
+        votes = torch.stack([w.nonzero_rows(top) for w, top in zip(weights, ranked, strict=True)])
+        confirmed = torch.stack([_confirmed(n, ranked, votes) for n in range(len(weights))])
+        counted = confirmed & votes
+        counted = torch.where(counted.any(0), counted, votes)
+        reduced = [w.masked(~rows) for w, rows in zip(weights, counted, strict=True)]
+        parts = [w.multiply_(rows.float()) for w, rows in zip(reduced, counted, strict=True)]
+        total = torch.stack(parts).sum(0)
+        return [w.scaled(1 / total) for w in reduced]
 
 
 def _best(probabilities: Tensor, top: int) -> Tensor:
-    """The likeliest columns [row, top], best first; -1 for those of no probability."""
-    found = probabilities.topk(min(top, probabilities.shape[-1]), -1)
-    return found.indices.where(found.values > 0, -1)
+    """Return the likeliest columns [row, top], best first; -1 for those of no probability."""
+    best = probabilities.topk(min(top, probabilities.shape[-1]), -1)
+    return best.indices.where(best.values > 0, -1)
 
 
-def _backed(member: int, ranked: Sequence[Tensor], says: Tensor) -> Tensor:
-    """Whether [row, 1] another member that has a say ranks this one's first among its own."""
+def _confirmed(member: int, ranked: Sequence[Tensor], votes: Tensor) -> Tensor:
+    """Say whether [row, 1] another member with a vote ranks this one's first among its own."""
     first = ranked[member][:, :1]
-    found = torch.zeros_like(first, dtype=torch.bool)
-    for n, others in enumerate(ranked):
+    confirmed = torch.zeros_like(first, dtype=torch.bool)
+    for n, columns in enumerate(ranked):
         if n != member:
-            found |= (others == first).any(-1, keepdim=True) & says[n]
-    return found
+            confirmed |= (columns == first).any(-1, keepdim=True) & votes[n]
+    return confirmed

@@ -1,19 +1,21 @@
-"""Robust weights: tokens and members that differ from what all say on average weigh less (CoRE).
+"""Weights by consistency: tokens and members far from the mean distribution weigh less (CoRE).
 
 CoRE, EACL 2026. With p* the mean of the members' distributions, a token's score is a falling
 function of |p_i - p*|, and a member's weight the sum of its scores over its entropy. The first
-member that has a say leads: the scores of the others' tokens multiply their probabilities, its
+member that has a vote leads: the scores of the others' tokens multiply their probabilities, its
 own stay as they are, and `lead` gives it at least half of the weight.
 """
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
-import torch
+from pydantic import Field
 
 from composer.engine.features import entropy_of
+from composer.heavy import torch
+from composer.methods.weigh import Weigh
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,66 +23,63 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from composer.engine.distribution import Aligned, MemberWeight
-    from composer.engine.parts import Member, Weigh
 
-__all__ = ["SCORES", "consistent"]
-
-Score = Literal["rbf", "power", "linear", "rec", "sig"]
+__all__ = ["SCORES", "Consistent"]
 
 _EPS = 1e-12
 
 
-def consistent(
-    sides: Sequence[Member],
-    *,
-    score: Score = "rbf",
-    sharpness: float | None = None,
-    tokens: bool = True,
-    lead: bool = True,
-) -> Weigh:
-    """Weigh members by consistency.
+class Consistent(Weigh):
+    """Tokens and members that are far from the mean distribution weigh less (CoRE, EACL 2026).
 
     `tokens` scores tokens too; without, weights are 1 / H, as CoRE has it for a choice of labels.
     `sharpness` is the score's own parameter: 2 for rbf, 5 for power and sig, 1 for rec.
     """
-    del sides
-    function, usual = SCORES[score]
-    sharp = usual if sharpness is None else sharpness
 
-    def weigh(lined: Aligned, shares: Sequence[MemberWeight]) -> list[MemberWeight]:
-        p = torch.stack([lined.probabilities(n) for n in range(len(shares))])
-        says = torch.stack([share.nonzero_rows(p[0]) for share in shares])
-        p = torch.where(says, p, 0.0)
-        first = says & (says.cumsum(0) == 1)
-        sure = 1 / (entropy_of(p) + _EPS)
-        if not tokens:
-            return _shared(shares, sure, first, lead=lead)
-        main = (p * first).sum(0)
-        star = p.sum(0) / says.sum(0)
-        gap = (torch.where(says, p, main) - star).abs()
-        scores = function(gap, sharp) * (p + main > _EPS)
+    name: ClassVar[str] = "consistent"
+
+    score: Literal["rbf", "power", "linear", "rec", "sig"] = "rbf"
+    sharpness: Annotated[float, Field(gt=0)] | None = None
+    tokens: bool = True
+    lead: bool = True
+
+    def weights(self, aligned: Aligned, weights: Sequence[MemberWeight]) -> list[MemberWeight]:
+        """Weigh members, and their tokens, by how near they are to the mean."""
+        p = torch.stack([aligned.probabilities(n) for n in range(len(weights))])
+        votes = torch.stack([weight.nonzero_rows(p[0]) for weight in weights])
+        p = torch.where(votes, p, 0.0)
+        first = votes & (votes.cumsum(0) == 1)
+        certainty = 1 / (entropy_of(p) + _EPS)
+        if not self.tokens:
+            return self._multiplied(weights, certainty, first)
+        lead = (p * first).sum(0)
+        mean = p.sum(0) / votes.sum(0)
+        scores = self._scores((torch.where(votes, p, lead) - mean).abs()) * (p + lead > _EPS)
         total = scores.sum(-1, keepdim=True)
-        alike = scores / total.clamp(min=_EPS) * (scores != 0).sum(-1, keepdim=True)
-        found = _shared(shares, total * sure, first, lead=lead)
-        each = zip(found, torch.where(first, 1.0, alike), strict=True)
-        return [share.scaled(factor) for share, factor in each]
+        factors = scores / total.clamp(min=_EPS) * (scores != 0).sum(-1, keepdim=True)
+        multiplied = self._multiplied(weights, total * certainty, first)
+        pairs = zip(multiplied, torch.where(first, 1.0, factors), strict=True)
+        return [weight.scaled(factor) for weight, factor in pairs]
 
-    return weigh
+    def _scores(self, distances: Tensor) -> Tensor:
+        """Return the scores [member, row, column] of distances from the mean."""
+        function, usual = SCORES[self.score]
+        return function(distances, usual if self.sharpness is None else self.sharpness)
 
-
-def _shared(
-    shares: Sequence[MemberWeight], raw: Tensor, first: Tensor, *, lead: bool
-) -> list[MemberWeight]:
-    """Shares times factors [member, row, 1] over their sum, at least half of it the lead's."""
-    heard = torch.stack(
-        [share.multiply_(each.clone()) for share, each in zip(shares, raw, strict=True)]
-    )
-    if lead:
-        others = heard.sum(0) - (heard * first).sum(0)
-        heard_lead = torch.maximum(heard, others)
-        raw = torch.where(first, raw * heard_lead / heard.clamp(min=_EPS), raw)
-        heard = torch.where(first, heard_lead, heard)
-    return [share.scaled(each) for share, each in zip(shares, raw / heard.sum(0), strict=True)]
+    def _multiplied(
+        self, weights: Sequence[MemberWeight], factors: Tensor, first: Tensor
+    ) -> list[MemberWeight]:
+        """Multiply by factors [member, row, 1], over their sum; `lead` gives the first half."""
+        products = torch.stack(
+            [w.multiply_(f.clone()) for w, f in zip(weights, factors, strict=True)]
+        )
+        if self.lead:
+            others = products.sum(0) - (products * first).sum(0)
+            raised = torch.maximum(products, others)
+            factors = torch.where(first, factors * raised / products.clamp(min=_EPS), factors)
+            products = torch.where(first, raised, products)
+        parts = factors / products.sum(0)
+        return [weight.scaled(part) for weight, part in zip(weights, parts, strict=True)]
 
 
 def _rbf(gap: Tensor, sharp: float) -> Tensor:

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
 
 from composer.engine.features import entropy_of
+from composer.methods.weigh import Weigh
 from composer.methods.weigh.normalized import normalized
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from composer.engine.distribution import Aligned, MemberWeight
-    from composer.engine.parts import Member, Weigh
 
-__all__ = ["entropy"]
+__all__ = ["Entropy"]
 
 _LEAST = 1e-6  # nats: a member that is quite certain has no infinite weight
 
 
-def entropy(sides: Sequence[Member], *, power: float = 1.0) -> Weigh:
-    """`w_i / H(p_i)^power`, H in nats: who is surer weighs more (CoRE's model weight)."""
-    del sides
+class Entropy(Weigh):
+    """Surer members weigh more: w_m / H(p_m)^power, with H the entropy in nats."""
 
-    def weigh(lined: Aligned, shares: Sequence[MemberWeight]) -> list[MemberWeight]:
-        sure = [entropy_of(said.probabilities()).clamp(min=_LEAST) for said in lined.members]
-        return normalized([each.pow(-power) for each in sure], shares)
+    name: ClassVar[str] = "entropy"
 
-    return weigh
+    power: float = Field(default=1.0, ge=0)
+
+    def weights(self, aligned: Aligned, weights: Sequence[MemberWeight]) -> list[MemberWeight]:
+        """Multiply weights by `1 / H^power`, over the sum of these factors."""
+        entropies = [
+            entropy_of(distributions.probabilities()).clamp(min=_LEAST)
+            for distributions in aligned.members
+        ]
+        return normalized([entropy.pow(-self.power) for entropy in entropies], weights)

@@ -1,4 +1,4 @@
-"""Weights that are divided by their sum."""
+"""Factors of weights that are divided by their sum."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 __all__ = ["normalized"]
 
 
-def normalized(raw: Sequence[Tensor], shares: Sequence[MemberWeight]) -> list[MemberWeight]:
-    """Shares times factors [row, 1], the factors divided by their sum over who has a say."""
-    heard = [share.multiply_(each.clone()) for each, share in zip(raw, shares, strict=True)]
-    total: Tensor = sum(heard[1:], heard[0])
-    return [share.scaled(each / total) for each, share in zip(raw, shares, strict=True)]
+def normalized(factors: Sequence[Tensor], weights: Sequence[MemberWeight]) -> list[MemberWeight]:
+    """Multiply weights by factors [row, 1], divided by their weighted sum in each row."""
+    pairs = list(zip(factors, weights, strict=True))
+    products = [weight.multiply_(factor.clone()) for factor, weight in pairs]
+    total: Tensor = sum(products[1:], products[0])
+    return [weight.scaled(factor / total) for factor, weight in pairs]

@@ -4,13 +4,15 @@ import random
 import numpy as np
 import pytest
 import torch
+from fusing import LOGS, MEAN, aligning
 
-from composer.engine.combine import logs, mean
 from composer.methods.align import distance, kept
 from composer.methods.align.distance import levenshtein, nearest
-from composer.methods.align.edits import edits
-from composer.methods.align.tables import Tabled
+from composer.methods.align.tables import TableAlignment
 from composer.values import ModelError
+
+edits, mean, logs = aligning("edits"), MEAN.combine, LOGS.combine
+
 
 CPU = torch.device("cpu")
 
@@ -113,7 +115,7 @@ def test_bytes_that_a_member_lacks_are_ruled_out(side, fuse):
 
 
 def test_one_vocabulary_needs_no_edits(pair):
-    assert isinstance(edits((pair[0], pair[0]), CPU), Tabled)
+    assert isinstance(edits((pair[0], pair[0]), CPU), TableAlignment)
 
 
 def test_a_vocabulary_without_bytes_is_named(pair, side):

@@ -5,10 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
-from fusing import UNION, Job, Part, TokenFuse, ask_score
+from fusing import UNION, FittedState, Job, Part, TokenFuse, ask_score
 from torch.nn.functional import cosine_similarity, kl_div, normalize
 
-from composer.engine.fitted import FittedState
 from composer.engine.group import Group
 from composer.methods.align.distance import levenshtein
 from composer.methods.align.mapped import learn_mapping
@@ -221,7 +220,7 @@ def test_draws_are_as_likely_as_a_reading_says(way, engine, fused, write):
 @pytest.mark.parametrize("name", ["topk", "relative", "edits", "union", "sharpened"])
 def test_what_a_row_says_does_not_depend_on_who_is_asked_in_others(engine, zoo, name):
     members = zoo("general-1"), zoo("other"), zoo("general-2")
-    options = (("align", UNION), ("count", 100)) if name == "sharpened" else ()
+    options = (("of", UNION), ("count", 100)) if name == "sharpened" else ()
     fuse = TokenFuse(members, ("a", "b", "c"), align=Part(f"align.{name}", options))
     models = list(members)
     group = Group(fuse, dict(zip(models, engine._pool.get(models), strict=True)))

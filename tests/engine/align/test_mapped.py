@@ -3,14 +3,16 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from fusing import Part, TokenFuse
+from fusing import MEAN, FittedState, Part, TokenFuse, aligning
 
-from composer.engine.combine import mean
-from composer.engine.fitted import FittedState, read, save
 from composer.engine.weights.local import load
-from composer.methods.align.mapped import learn_mapping, mapped
+from composer.methods.align.mapped import learn_mapping
 from composer.methods.align.procrustes import Projection, project, rotated
+from composer.methods.fitted import read, save
 from composer.values import ModelError, State
+
+mapped, mean = aligning("mapped"), MEAN.combine
+
 
 CPU = torch.device("cpu")
 

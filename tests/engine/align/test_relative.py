@@ -2,13 +2,15 @@ import math
 
 import pytest
 import torch
+from fusing import MEAN, aligning
 from torch import nn
 
-from composer.engine.combine import mean
 from composer.engine.distribution import Distributions
-from composer.methods.align.relative import relative
-from composer.methods.align.rows import Rows
+from composer.methods.align.rows import AnchorRows
 from composer.values import ModelError
+
+relative, mean = aligning("relative"), MEAN.combine
+
 
 CPU = torch.device("cpu")
 PIECES = [bytes([97 + n]) for n in range(12)]
@@ -67,7 +69,7 @@ def test_with_all_tokens_and_anchors_it_is_the_papers(pair, fuse, weights):
 
 def test_an_anchors_row_by_hand():
     vectors = torch.tensor([[1.0, 0.0], [0.0, 2.0], [3.0, 3.0]])
-    rows = Rows(vectors, torch.tensor([0, 1]), 2, 0.5)
+    rows = AnchorRows(vectors, torch.tensor([0, 1]), 2, 0.5)
     made = rows.of(torch.tensor([[2, 0]]))
     dense = made.mix(torch.tensor([[1.0, 0.0]])), made.mix(torch.tensor([[0.0, 1.0]]))
     assert dense[0][0].tolist() == pytest.approx([0.5, 0.5])  # as near to both
@@ -78,8 +80,8 @@ def test_an_anchors_row_by_hand():
 def test_what_is_not_kept_of_a_row_is_spread_evenly():
     torch.manual_seed(0)
     vectors = torch.randn(30, 8)
-    whole = Rows(vectors, torch.arange(20), 20, 0.01)
-    short = Rows(vectors, torch.arange(20), 5, 0.01)
+    whole = AnchorRows(vectors, torch.arange(20), 20, 0.01)
+    short = AnchorRows(vectors, torch.arange(20), 5, 0.01)
     tokens = torch.tensor([[3, 25], [29, 0]])
     for token in range(2):
         p = torch.zeros(2, 2)
@@ -96,7 +98,7 @@ def test_what_is_not_kept_of_a_row_is_spread_evenly():
 
 def test_a_product_with_rows_equals_the_dense_one():
     torch.manual_seed(1)
-    rows = Rows(torch.randn(3000, 8), torch.arange(40), 6, 0.01)
+    rows = AnchorRows(torch.randn(3000, 8), torch.arange(40), 6, 0.01)
     made = rows.of(torch.randint(0, 3000, (3, 2000)))
     p, over = torch.rand(3, 2000), torch.rand(3, 40)
     p /= p.sum(-1, keepdim=True)

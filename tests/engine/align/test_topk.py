@@ -2,11 +2,13 @@ import math
 
 import pytest
 import torch
+from fusing import LOGS, MEAN, aligning
 
-from composer.engine.combine import logs, mean
 from composer.engine.distribution import Distributions
 from composer.methods.align.top import Top, distinct
-from composer.methods.align.topk import topk
+
+topk, mean, logs = aligning("topk"), MEAN.combine, LOGS.combine
+
 
 CPU = torch.device("cpu")
 

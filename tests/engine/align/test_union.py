@@ -3,13 +3,16 @@ import time
 
 import pytest
 import torch
+from fusing import MEAN, aligning
 
 from composer.checkpoints.vocabulary import Vocabulary
-from composer.engine.combine import mean
 from composer.engine.space import Space, lay
 from composer.methods.align.distance import nearest
 from composer.methods.align.pivot import onto, unwritable
-from composer.methods.align.union import union, united
+from composer.methods.align.union import united
+
+union, mean = aligning("union"), MEAN.combine
+
 
 CPU = torch.device("cpu")
 
