@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
+
+from composer.diagnostics import did_you_mean
 
 MODELS = Path(__file__).parent / "models"
 ITEMS = Path(__file__).parent / "items"
@@ -15,11 +16,7 @@ class UnknownModelError(LookupError):
     """No model of the zoo has this name."""
 
     def __init__(self, name: str) -> None:
-        zoo_names = names()
-        self.name = name
-        self.near = get_close_matches(name, zoo_names, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(self.near)}?" if self.near else "choose one of them."
-        super().__init__(f"no model named {name!r} in the zoo ({', '.join(zoo_names)}): {hint}")
+        super().__init__(f"no model named {name!r} in the zoo: {did_you_mean(name, names())}")
 
 
 def names() -> list[str]:

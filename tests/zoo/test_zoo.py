@@ -63,7 +63,7 @@ def test_the_models_take_at_most_sixteen_megabytes():
 
 
 def test_an_unknown_name_is_answered_with_near_ones():
-    with pytest.raises(zoo.UnknownModelError, match="did you mean general-1"):
+    with pytest.raises(zoo.UnknownModelError, match=r"did you mean `general-1`\?"):
         zoo.folder("general1")
 
 
