@@ -6,6 +6,7 @@ import io
 import logging
 import textwrap
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from itertools import cycle
 from typing import TYPE_CHECKING, Any
@@ -156,13 +157,22 @@ def figure_of(reports: Sequence[Report | Decided]) -> Figure:
 
 
 def _looks(reports: Sequence[Report | Decided]) -> dict[Series, dict[str, Any]]:
-    """How each series is drawn, in the order of the legend; equal ones of several reports once."""
+    """How each series is drawn, in the order of the legend; equal ones of several reports once.
+
+    A baseline that differs from report to report is named with its recipe.
+    """
     color, marker = cycle(COLORS), cycle(MARKERS)
     looks: dict[Series, dict[str, Any]] = {}
     for report in reports:
         ours = next(color)
         for series in series_of(report):
-            if series not in looks:
+            if series in looks:
+                continue
+            is_baseline = series.role == "baseline"
+            if is_baseline and any(series.name == other.name for other in looks):
+                own = replace(series, name=f"{series.name} of {report.recipe}")
+                looks[own] = _look(series, ours, marker)
+            else:
                 looks[series] = _look(series, ours, marker)
     order = {"member": 1, "baseline": 2}
     return dict(sorted(looks.items(), key=lambda item: order.get(item[0].role, 0)))

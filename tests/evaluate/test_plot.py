@@ -230,3 +230,10 @@ def test_dollars_and_calls_are_not_drawn_together(report, decided):
 def test_a_file_that_cannot_be_written_is_told(decided, tmp_path):
     with pytest.raises(Failure, match="E503"):
         draw_plot(tmp_path / "no" / "curve.svg", [decided])
+
+
+def test_baselines_that_differ_are_named_with_their_recipe():
+    both = routed("length(threshold = 4)", (1, 2)), routed("random()", (1, 2, 3), "other")
+    names = [name.replace("\n", " ") for name in legend(figure_of(both))]
+    assert len(set(names)) == len(names)
+    assert "oracle of other" in names
