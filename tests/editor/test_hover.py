@@ -41,7 +41,7 @@ def test_a_part_is_found_by_its_kind(said):
 def test_an_option_has_its_type_default_and_words(said):
     text = said("[A, B] -> vote(wei‸ghts = [1, 2])")
     assert "a list of numbers, default `none`" in text
-    assert "one an answer" in text
+    assert "one weight for each answer" in text
 
 
 def test_options_within_parts(said):
