@@ -94,6 +94,7 @@ def test_a_part_that_nobody_teaches_is_said():
         """A gate of another package."""
 
         name: ClassVar[str] = "rare"
+        opens = Critical.opens
 
     with pytest.raises(Mistakes, match="`rare` cannot be fitted"):
         nearest(TEACHERS, Rare())
