@@ -31,53 +31,55 @@ _BLOCK = 1 << 16  # pairs that are compared at a time
 _FACTOR = 0x9E3779B97F4A7C15  # odd, so that it has an inverse
 
 
-def nearest(asked: Sequence[bytes], known: Sequence[bytes]) -> Numbers:
+def nearest(queries: Sequence[bytes], strings: Sequence[bytes]) -> Numbers:
     """Places [asked] in `known` of the nearest; of equally near ones, the first.
 
     All strings of `known` are different, and there is at least one.
     """
-    places = {piece: place for place, piece in enumerate(known)}
-    found = np.array([places.get(piece, -1) for piece in asked], dtype=np.int64)
-    left = np.flatnonzero(found < 0)
-    if len(left):
-        found[left] = _near([asked[n] for n in left.tolist()], known)
-    return found
+    places = {piece: place for place, piece in enumerate(strings)}
+    nearest_places = np.array([places.get(piece, -1) for piece in queries], dtype=np.int64)
+    missing = np.flatnonzero(nearest_places < 0)
+    if len(missing):
+        nearest_places[missing] = _near([queries[n] for n in missing.tolist()], strings)
+    return nearest_places
 
 
-def _near(asked: Sequence[bytes], known: Sequence[bytes]) -> Numbers:
-    if len(asked) * len(known) <= _ALL:
-        grid = np.indices((len(asked), len(known)), dtype=np.int64)
-        return _best(asked, known, grid[0].ravel(), grid[1].ravel())
-    parts = [_neighbours(asked, known), _one_apart(asked, known)]
-    parts.append(_neighbours([p[::-1] for p in asked], [p[::-1] for p in known]))
+def _near(queries: Sequence[bytes], strings: Sequence[bytes]) -> Numbers:
+    if len(queries) * len(strings) <= _ALL:
+        grid = np.indices((len(queries), len(strings)), dtype=np.int64)
+        return _best(queries, strings, grid[0].ravel(), grid[1].ravel())
+    parts = [_neighbours(queries, strings), _one_apart(queries, strings)]
+    parts.append(_neighbours([p[::-1] for p in queries], [p[::-1] for p in strings]))
     pairs = np.concatenate([part.astype(np.int64) for part in parts], 1)
-    codes = np.sort(pairs[0] * len(known) + pairs[1])
+    codes = np.sort(pairs[0] * len(strings) + pairs[1])
     codes = codes[np.diff(codes, prepend=-1) > 0]
-    return _best(asked, known, codes // len(known), codes % len(known))
+    return _best(queries, strings, codes // len(strings), codes % len(strings))
 
 
-def _best(asked: Sequence[bytes], known: Sequence[bytes], left: Numbers, right: Numbers) -> Numbers:
+def _best(
+    queries: Sequence[bytes], strings: Sequence[bytes], left: Numbers, right: Numbers
+) -> Numbers:
     """The nearest of each one's candidates; pairs come by `left`, then by `right`."""
-    edits = levenshtein(asked, known, left, right)
+    edits = levenshtein(queries, strings, left, right)
     order = np.argsort((left << 40) + (edits << 24) + right)
     first = np.diff(left[order], prepend=-1) > 0
     best: Numbers = right[order[first]]
     return best
 
 
-def _neighbours(asked: Sequence[bytes], known: Sequence[bytes]) -> Numbers:
+def _neighbours(queries: Sequence[bytes], strings: Sequence[bytes]) -> Numbers:
     """Pairs [2, n] of strings that lie near each other in alphabetical order."""
-    order = np.array(sorted(range(len(known)), key=known.__getitem__), dtype=np.int64)
-    ranked = [known[n] for n in order]
-    at = np.array([bisect_left(ranked, piece) for piece in asked], dtype=np.int64)
+    order = np.array(sorted(range(len(strings)), key=strings.__getitem__), dtype=np.int64)
+    ranked = [strings[n] for n in order]
+    at = np.array([bisect_left(ranked, piece) for piece in queries], dtype=np.int64)
     near = at[:, None] + np.arange(-_WINDOW, _WINDOW)
-    near = order[near.clip(0, len(known) - 1)]
-    return np.stack([np.repeat(np.arange(len(asked)), 2 * _WINDOW), near.ravel()])
+    near = order[near.clip(0, len(strings) - 1)]
+    return np.stack([np.repeat(np.arange(len(queries)), 2 * _WINDOW), near.ravel()])
 
 
-def _one_apart(asked: Sequence[bytes], known: Sequence[bytes]) -> Numbers:
+def _one_apart(queries: Sequence[bytes], strings: Sequence[bytes]) -> Numbers:
     """Pairs [2, n] with all that are one edit apart: equal, when one or both lack a byte."""
-    ours, theirs = _shortened(asked), _shortened(known)
+    ours, theirs = _shortened(queries), _shortened(strings)
     order = np.argsort(theirs[0], kind="stable")
     ranked = theirs[0][order]
     start, stop = (np.searchsorted(ranked, ours[0], side) for side in ("left", "right"))
@@ -105,15 +107,15 @@ def _shortened(pieces: Sequence[bytes]) -> tuple[NDArray[np.uint64], Numbers]:
 
 
 def levenshtein(
-    asked: Sequence[bytes], known: Sequence[bytes], left: Numbers, right: Numbers
+    queries: Sequence[bytes], strings: Sequence[bytes], left: Numbers, right: Numbers
 ) -> Numbers:
     """Edits [n] that make `asked[left[n]]` of `known[right[n]]`."""
     edits = np.empty(len(left), dtype=np.int64)
     for start in range(0, len(left), _BLOCK):
         block = slice(start, start + _BLOCK)
         edits[block] = cpdist(
-            [asked[n] for n in left[block].tolist()],
-            [known[n] for n in right[block].tolist()],
+            [queries[n] for n in left[block].tolist()],
+            [strings[n] for n in right[block].tolist()],
             scorer=Levenshtein.distance,
         )
     return edits

@@ -12,9 +12,9 @@ from composer.engine.distribution import Distributions
 from composer.heavy import torch
 from composer.methods.align import Align
 from composer.methods.align.distance import nearest
-from composer.methods.align.kept import kept
 from composer.methods.align.pivot import Pivot
 from composer.methods.align.shared import one_vocabulary, shared
+from composer.methods.align.table_cache import cached_table
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -87,10 +87,10 @@ def likest(first: Space, other: Space) -> Tensor:
 
     def make() -> Tensor:
         entries = [e for e, p in enumerate(first.pieces) if p and e not in first.ends]
-        asked = [first.pieces[e] or b"" for e in entries]
-        found = nearest(asked, list(other.ids))
+        texts = [first.pieces[e] or b"" for e in entries]
+        places = nearest(texts, list(other.ids))
         take = torch.full((len(first),), -1)
-        take[entries] = torch.tensor(list(other.ids.values()))[torch.from_numpy(found)]
+        take[entries] = torch.tensor(list(other.ids.values()))[torch.from_numpy(places)]
         return take
 
-    return kept("edits", (first.content, other.content), make)
+    return cached_table("edits", (first.content, other.content), make)

@@ -74,13 +74,13 @@ def _mapping(own: LocalModel, pivot: LocalModel, how: Projection) -> tuple[Tenso
 
 
 def _vectors(model: LocalModel, width: int) -> Tensor:
-    found = model.module.get_output_embeddings()
-    if found is None:
+    embeddings = model.module.get_output_embeddings()
+    if embeddings is None:
         raise ModelError(
             "E302",
             f"no mapping can be fitted for {model.name}, because it has no output embeddings",
         )
-    vectors: Tensor = found.weight[:width].detach()
+    vectors: Tensor = embeddings.weight[:width].detach()
     return vectors
 
 

@@ -62,5 +62,5 @@ def onto(spaces: Sequence[Space]) -> tuple[Space, tuple[Map, ...]]:
 def unwritable(space: Space) -> Tensor:
     """The entries with bytes that some member lacks."""
     pieces = enumerate(space.pieces) if space.lacking else ()
-    found = [e for e, piece in pieces if piece and not space.lacking.isdisjoint(piece)]
-    return torch.tensor(found, dtype=torch.int64)
+    unwritable = [e for e, piece in pieces if piece and not space.lacking.isdisjoint(piece)]
+    return torch.tensor(unwritable, dtype=torch.int64)

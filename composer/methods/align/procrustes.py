@@ -57,10 +57,10 @@ def project(
     likeness = torch.zeros((len(one), how.near))
     for start in range(0, len(x), _BLOCK):
         rows = one_words[start : start + _BLOCK]
-        scores, found = (2 * x[start : start + _BLOCK] @ z.T - scale).topk(near, -1)
+        scores, neighbours = (2 * x[start : start + _BLOCK] @ z.T - scale).topk(near, -1)
         good = scores >= how.threshold
         good &= ~_vague(scores, good, how.spread)
-        tokens[rows, :near] = two_words[found].where(good, -1)
+        tokens[rows, :near] = two_words[neighbours].where(good, -1)
         likeness[rows, :near] = scores.where(good, 0.0)
     return tokens, likeness
 

@@ -113,8 +113,8 @@ class RelativeAlignment:
 
 def _at(own: Distributions, index: Tensor) -> Tensor:
     """Logarithms [row, column] of entries, up to a constant; -1 is none."""
-    found = own.scores.gather(1, index.clamp(min=0)).float()
-    logs = found.log() if own.linear else found
+    scores = own.scores.gather(1, index.clamp(min=0)).float()
+    logs = scores.log() if own.linear else scores
     return logs.masked_fill(index < 0, -torch.inf)
 
 
@@ -143,10 +143,12 @@ def _vectors(member: Member, which: Literal["input", "output"]) -> Tensor:
             "put its members directly into this fuse",
         )
     module = member.model.module
-    found = module.get_input_embeddings() if which == "input" else module.get_output_embeddings()
-    if found is None:
+    embeddings = (
+        module.get_input_embeddings() if which == "input" else module.get_output_embeddings()
+    )
+    if embeddings is None:
         raise ModelError("E302", f"{member.name} has no {which} embeddings")
-    vectors: Tensor = found.weight[: len(member.space)]
+    vectors: Tensor = embeddings.weight[: len(member.space)]
     return vectors
 
 

@@ -35,8 +35,8 @@ class Described:
 
     def project(self, over: Tensor) -> Tensor:
         """The products [row, token] of the rows with something over anchors [row, anchor]."""
-        found = over.gather(1, self.index.flatten(1)).view_as(self.above)
-        return (found * self.above).sum(-1) + self.level * over.sum(-1, keepdim=True)
+        values = over.gather(1, self.index.flatten(1)).view_as(self.above)
+        return (values * self.above).sum(-1) + self.level * over.sum(-1, keepdim=True)
 
 
 class AnchorRows:

@@ -37,9 +37,9 @@ class Top:
 
         Where fewer count, some that do not fill up.
         """
-        found = self._near(scores)
-        near = scores.gather(1, found).masked_fill_(self._out[found], -torch.inf)
-        return found.gather(1, near.topk(self._count, -1).indices)
+        candidates = self._near(scores)
+        near = scores.gather(1, candidates).masked_fill_(self._out[candidates], -torch.inf)
+        return candidates.gather(1, near.topk(self._count, -1).indices)
 
     def _near(self, scores: Tensor) -> Tensor:
         """Entries [row, some] among which the likeliest are."""

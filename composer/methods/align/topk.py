@@ -14,7 +14,7 @@ from pydantic import Field
 from composer.engine.distribution import Aligned, Distributions
 from composer.heavy import torch
 from composer.methods.align import Align
-from composer.methods.align.kept import kept
+from composer.methods.align.table_cache import cached_table
 from composer.methods.align.tables import Gather
 from composer.methods.align.top import Top, distinct
 from composer.methods.align.union import united
@@ -133,13 +133,13 @@ class _Reader:
     def logs(self, member: Distributions, index: Tensor, duplicates: str) -> Tensor:
         """Its logarithms [row, column] of entries, up to a constant."""
         own = self._own[index]
-        found = _at(member, own)
+        logs = _at(member, own)
         for table in self._also:
-            found = torch.logaddexp(found, _at(member, table[index]))
+            logs = torch.logaddexp(logs, _at(member, table[index]))
         if self._splits and duplicates != "keep":
             again = _again(own, self._split[index])
-            found = found.masked_fill_(again, -torch.inf if duplicates == "drop" else 0.0)
-        return found
+            logs = logs.masked_fill_(again, -torch.inf if duplicates == "drop" else 0.0)
+        return logs
 
 
 def _firsts(member: Member, space: Space, lies: Map) -> Tensor:
@@ -156,7 +156,7 @@ def _firsts(member: Member, space: Space, lies: Map) -> Tensor:
                 firsts[entry] = words.extend(piece)[0]
         return firsts
 
-    return kept("firsts", (member.space.content, space.key), make)
+    return cached_table("firsts", (member.space.content, space.key), make)
 
 
 def _whole(pairs: Tensor, width: int) -> Tensor:
@@ -168,8 +168,8 @@ def _whole(pairs: Tensor, width: int) -> Tensor:
 
 def _at(member: Distributions, own: Tensor) -> Tensor:
     """Logarithms [row, column] of tokens; -1 is none."""
-    found = member.scores.gather(1, own.clamp(min=0))
-    logs = found.log() if member.linear else found
+    scores = member.scores.gather(1, own.clamp(min=0))
+    logs = scores.log() if member.linear else scores
     return logs.masked_fill(own < 0, -torch.inf)
 
 

@@ -189,11 +189,11 @@ class _Mending:
             left = min(left, self.answer.sampling.min_tokens - done)
         while len(draft) < min(self.tokens, left) and self.sequence.remaining_context >= 0:
             self._lead.answer_length = done + len(draft)
-            found = await self._draw(self._lead, len(draft))
-            draft.append(_Drafted(found, len(self._track.ids)))
-            if found.entry in self.sequence.group.space.ends:
+            drawn = await self._draw(self._lead, len(draft))
+            draft.append(_Drafted(drawn, len(self._track.ids)))
+            if drawn.entry in self.sequence.group.space.ends:
                 break
-            self._lead.append(found.entry)
+            self._lead.append(drawn.entry)
         return draft
 
     def _draw(self, sequence: SequenceState, step: int) -> Draw:
@@ -259,12 +259,12 @@ class _Mending:
             offset += len(self.sequence.group.piece(each.drawn.entry))
         return len(draft)
 
-    def _places(self, slot: int, given: Sequence[int]) -> dict[int, int]:
+    def _places(self, slot: int, tokens: Sequence[int]) -> dict[int, int]:
         """Where in the draft, in bytes, each of a member's new tokens begins."""
         reader = self._readers[slot]
-        start = len(reader.state.ids) - len(given) + (given[-1:] == [END])
-        known = {offset: at - start for offset, at in reader.places().items()}
-        return {offset: at for offset, at in known.items() if 0 <= at < len(given)}
+        start = len(reader.state.ids) - len(tokens) + (tokens[-1:] == [END])
+        offsets = {offset: at - start for offset, at in reader.places().items()}
+        return {offset: at for offset, at in offsets.items() if 0 <= at < len(tokens)}
 
     def _objects(self, slot: int, token: int, best: int) -> bool:
         """Whether a member's likeliest token is not its own one of the draft."""
@@ -282,16 +282,16 @@ class _Mending:
     async def _fuse(self) -> None:
         """One token of all members."""
         self.sequence.answer_length = len(self.answer.tokens)
-        found = await self._draw(self.sequence, _FUSE)
-        self._write([found])
-        if found.entry not in self.sequence.group.space.ends:
-            self.sequence.append(found.entry)
+        drawn = await self._draw(self.sequence, _FUSE)
+        self._write([drawn])
+        if drawn.entry not in self.sequence.group.space.ends:
+            self.sequence.append(drawn.entry)
         for reader in self._readers.values():
             reader.settle()
 
-    def _write(self, found: Sequence[Drawn]) -> None:
+    def _write(self, drawn: Sequence[Drawn]) -> None:
         group = self.sequence.group
-        for each in found:
+        for each in drawn:
             if self.answer.finish is None:
                 ends = each.entry in group.space.ends
                 self.answer.add(group.piece(each.entry), each.logprob, ends=ends)

@@ -97,10 +97,10 @@ def costs(estimates: Estimates, choices: tuple[Choice, ...]) -> tuple[float, ...
 
 def best(values: Sequence[float]) -> int:
     """Return the index of the greatest value, the first among equals; the unknown come last."""
-    return max(range(len(values)), key=known(values).__getitem__)
+    return max(range(len(values)), key=without_nan(values).__getitem__)
 
 
-def known(values: Sequence[float]) -> list[float]:
+def without_nan(values: Sequence[float]) -> list[float]:
     """Return the values, those that are not known (NaN) as minus infinity."""
     return [-math.inf if math.isnan(value) else value for value in values]
 

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from composer.heavy import np
 from composer.methods.estimators.values import Choice, Estimates
-from composer.methods.policies.base import Policy, Weigher, Weights, best, costs, known, only
+from composer.methods.policies.base import Policy, Weigher, Weights, best, costs, only, without_nan
 
 
 class Budget(Policy):
@@ -47,7 +47,7 @@ class Budget(Policy):
         del rng
         if not estimates:
             return []
-        quality = np.array([known(each.quality) for each in estimates], dtype=float)
+        quality = np.array([without_nan(each.quality) for each in estimates], dtype=float)
         dollars = np.array([costs(each, choices) for each in estimates], dtype=float)
         chosen = assign(quality, dollars, self.mean * len(estimates))
         return [only(int(index), len(choices)) for index in chosen]
@@ -147,7 +147,7 @@ def _worthiest(quality: Sequence[float], dollars: Sequence[float], price: float)
 
 def _affordable(quality: Sequence[float], dollars: Sequence[float], limit: float) -> int:
     """Return the best choice within a limit, the cheaper of equals; if none, the cheapest."""
-    everyone, quality = range(len(quality)), known(quality)
+    everyone, quality = range(len(quality)), without_nan(quality)
     within = [index for index in everyone if dollars[index] <= limit * (1 + 1e-9)]
     if not within:
         return min(everyone, key=lambda index: (dollars[index], -quality[index]))

@@ -14,10 +14,10 @@ from composer.methods.policies.base import (
     around,
     best,
     costs,
-    known,
     only,
     share,
     softmax,
+    without_nan,
 )
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Several(Policy):
     ) -> Weights:
         """Return the weights of the k best, the first among equals."""
         del choices, rng
-        quality = known(estimates.quality)
+        quality = without_nan(estimates.quality)
         order = sorted(range(len(quality)), key=lambda index: -quality[index])[: self.k]
         good = {index for index in order if self.at is None or quality[index] >= self.at}
         return share(softmax(quality, self.temperature), good | {order[0]})
@@ -111,7 +111,7 @@ class Blend(Policy):
     ) -> Weights:
         """Return exp(q / t) / sum over the choices that reach the floor."""
         del choices, rng
-        weights = softmax(known(estimates.quality), self.temperature)
+        weights = softmax(without_nan(estimates.quality), self.temperature)
         live = {index for index, weight in enumerate(weights) if weight >= self.floor}
         return share(weights, live or {weights.index(max(weights))})
 

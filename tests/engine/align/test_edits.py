@@ -6,7 +6,7 @@ import pytest
 import torch
 from fusing import LOGS, MEAN, aligning
 
-from composer.methods.align import distance, kept
+from composer.methods.align import distance, table_cache
 from composer.methods.align.distance import levenshtein, nearest
 from composer.methods.align.tables import TableAlignment
 from composer.values import ModelError
@@ -134,11 +134,11 @@ def counted(calls):
 
 def test_a_table_is_made_once(tmp_path):
     calls = []
-    tables = [kept.kept("some", ("a", "b"), counted(calls)) for _ in range(3)]
+    tables = [table_cache.cached_table("some", ("a", "b"), counted(calls)) for _ in range(3)]
     assert len(calls) == 1
     assert all(table.tolist() == [0, 1, 2, 3, 4] for table in tables)
-    kept.kept("some", ("a", "c"), counted(calls))
-    kept.kept("other", ("a", "b"), counted(calls))
+    table_cache.cached_table("some", ("a", "c"), counted(calls))
+    table_cache.cached_table("other", ("a", "b"), counted(calls))
     assert len(calls) == 3
     assert len(list(tmp_path.rglob("*.safetensors"))) == 3
 
@@ -146,12 +146,12 @@ def test_a_table_is_made_once(tmp_path):
 @pytest.mark.parametrize("damage", [b"", b"\0" * 64, pickle.dumps([1]), "cut", "flip"])
 def test_a_damaged_table_is_made_anew(tmp_path, damage):
     calls = []
-    kept.kept("some", ("a",), counted(calls))
+    table_cache.cached_table("some", ("a",), counted(calls))
     (file,) = tmp_path.rglob("*.safetensors")
     whole = file.read_bytes()
     flipped = whole[:-1] + bytes([whole[-1] ^ 1])
     file.write_bytes({"cut": whole[:-3], "flip": flipped}.get(damage, damage))
-    assert kept.kept("some", ("a",), counted(calls)).tolist() == [0, 1, 2, 3, 4]
+    assert table_cache.cached_table("some", ("a",), counted(calls)).tolist() == [0, 1, 2, 3, 4]
     assert len(calls) == 2
     assert file.read_bytes() == whole
 
@@ -161,5 +161,5 @@ def test_where_nothing_can_be_written_nothing_is_kept(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
     calls = []
     for _ in range(2):
-        assert len(kept.kept("some", ("a",), counted(calls))) == 5
+        assert len(table_cache.cached_table("some", ("a",), counted(calls))) == 5
     assert len(calls) == 2

@@ -15,23 +15,23 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-__all__ = ["kept"]
+__all__ = ["cached_table"]
 
 _FORMAT = "1"
 
 
-def kept(kind: str, content: Sequence[str], make: Callable[[], Tensor]) -> Tensor:
+def cached_table(kind: str, content: Sequence[str], make: Callable[[], Tensor]) -> Tensor:
     """The table of a kind that some content determines: out of the user's cache, or made now.
 
     A file that is damaged is made anew; where nothing can be written, nothing is kept.
     """
     name = sha256(chr(0).join((_FORMAT, kind, *content)).encode()).hexdigest()
     file = f"{kind}-{name[:32]}.safetensors"
-    found = _read(file)
-    if found is None:
-        found = make()
-        _write(file, found)
-    return found
+    table = _read(file)
+    if table is None:
+        table = make()
+        _write(file, table)
+    return table
 
 
 def _read(name: str) -> Tensor | None:
