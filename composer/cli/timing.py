@@ -13,21 +13,16 @@ import time
 from typing import TYPE_CHECKING
 
 from composer.atomic import write_atomically
-from composer.backends.zoo import Zoo
 from composer.diagnostics.caches import cache_folder
-from composer.engine.pool import devices
-from composer.engine.rows.row import Feed
-from composer.engine.rows.runner import Runner
-from composer.engine.weights.local import load
 from composer.heavy import torch
 from composer.run.result import Failure
-from composer.specs import Declared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from composer.engine.rows.row import CacheRow
+    from composer.engine.rows.runner import Runner
 
 VERSION = 1
 
@@ -50,6 +45,8 @@ def timings_file() -> Path:
 
 def measure(tell: Callable[[str], None] = lambda _: None) -> Timings:
     """Time every device; `tell` is called with the name of each before it begins."""
+    from composer.engine.pool import devices
+
     timings = {}
     for device in devices():
         tell(device)
@@ -85,6 +82,11 @@ def _on(device: str) -> Timings:
 
 
 def _runner(name: str, device: str) -> Runner:
+    from composer.backends.zoo import Zoo
+    from composer.engine.rows.runner import Runner
+    from composer.engine.weights.local import load
+    from composer.specs import Declared
+
     return Runner(load(Declared(name, Zoo(model=name)), device))
 
 
@@ -112,12 +114,16 @@ def _shared(first: Runner, second: Runner) -> float:
 
 def _rows(runner: Runner, batch: int) -> list[CacheRow]:
     """Open rows that have read a little."""
+    from composer.engine.rows.row import Feed
+
     rows = [runner.rows.allocate() for _ in range(batch)]
     runner.forward([Feed(row, [1 + at % 8 for at in range(READ)], [READ - 1]) for row in rows])
     return rows
 
 
 def _step(runner: Runner, rows: list[CacheRow]) -> torch.Tensor:
+    from composer.engine.rows.row import Feed
+
     return runner.forward([Feed(row, [1], [0]) for row in rows])
 
 
