@@ -192,9 +192,20 @@ def test_design_has_the_floors_that_are_held():
     assert [{name.replace("/", ".") for name in floor} for floor in told] == held[1:]
 
 
-def test_design_names_files_that_exist_on_a_query_s_way():
+def test_design_names_files_and_folders_that_exist():
     page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
-    picture = page.partition("## A query's way")[2].partition("## ")[0]
-    files = re.findall(r"[\w/]+\.py", picture)
-    assert len(files) > 20
-    assert [name for name in files if not (ROOT / "composer" / name).is_file()] == []
+    files = {
+        str(path.relative_to(top))
+        for top in (ROOT, ROOT / "composer", ROOT / "composer" / "methods")
+        for path in (top / "composer" if top == ROOT else top).rglob("*.py")
+    } | {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("*.py")}
+    ends = {name.rpartition("/")[2] for name in files}
+    folders = {name.rpartition("/")[0] + "/" for name in files}
+    folders |= {
+        folder[: at + 1] for folder in folders for at, sign in enumerate(folder) if sign == "/"
+    }
+    named = set(re.findall(r"[\w/]+\.py", page)) - {"NAME_.py"}
+    assert len(named) > 60
+    assert sorted(name for name in named if name not in files and name not in ends) == []
+    paths = set(re.findall(r"`((?:[a-z]\w*/)+)`", page))
+    assert sorted(path for path in paths if path not in folders) == []
