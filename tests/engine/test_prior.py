@@ -8,6 +8,7 @@ import pytest
 import torch
 from fusing import LOGS, MEAN, UNION, Job, Part, Prompted, TokenFuse, ask_score
 
+from composer.engine.sessions.parts import PromptWeigh
 from composer.engine.sessions.prompt_weights import set_prompt_weights
 from composer.values import ModelError, Sampling
 
@@ -289,11 +290,12 @@ def test_a_lead_without_weight_is_not_weighed(three, weights, prior, order, alig
 
 
 def test_a_prompt_that_leaves_nobody_a_weight_is_an_error():
-    async def nobody(sequence, prompts):
-        del sequence, prompts
-        return (0.0, 0.0)
+    class Zero(PromptWeigh):
+        async def prompt_weights(self, sequence, query):
+            del sequence, query
+            return (0.0, 0.0)
 
-    group = SimpleNamespace(prompt_weights=nobody)
+    group = SimpleNamespace(prompt_weigh=Zero())
     with pytest.raises(ModelError, match="has the weight zero") as error:
         set_prompt_weights(SimpleNamespace(group=group, weights=(0.5, 0.5)), ()).send(None)
     assert error.value.code == "E701"
