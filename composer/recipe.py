@@ -95,8 +95,8 @@ class Recipe:
         return optimize(self.compiled.graph, self._answer, plain=self.plain)
 
     @cached_property
-    def taught(self) -> Compiled:
-        """The recipe with what its parts have learnt, if `compose fit` was called for it.
+    def fitted(self) -> Compiled:
+        """The recipe with its fitted parts, if `compose fit` was called for it.
 
         Raises Mistakes where the fit beside it is another recipe's (E508) or out of date (E507).
         """
@@ -188,12 +188,12 @@ class Recipe:
 
     @property
     def _answer(self) -> Node:
-        """The graph as it is written, with what its parts have learnt."""
-        if self.taught.answer is None:
+        """The graph as it is written, with its fitted parts."""
+        if self.fitted.answer is None:
             text = f"`{self.name}` has no answer: it can be used by other recipes, but not run"
             help_ = "end it with an expression, such as `[A, B] -> vote()`"
             raise Mistakes([Diagnostic("E207", text, help=help_)])
-        return self.taught.answer
+        return self.fitted.answer
 
     @cached_property
     def _planned(self) -> Planned:

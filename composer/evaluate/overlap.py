@@ -1,4 +1,4 @@
-"""Whether a route is measured on what it learnt from, or on what it knows nothing of."""
+"""Whether a route is measured on the rows that it was fitted on, or far from all of them."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 __all__ = ["FOREIGN", "foreign_scores", "foreign_share", "training_overlap"]
 
 FOREIGN = 0.95
-"""A query is foreign that lies further off than so many of those that were learnt from."""
+"""A query is foreign if it lies further off than this part of the fitted rows."""
 
 
 def training_overlap(recipe: Recipe, routes: Iterable[Node], rows: Sequence[EvaluationRow]) -> int:
-    """Count the rows whose question is among those that the recipe's routes learnt from.
+    """Count the rows whose question is among those that the recipe's routes were fitted on.
 
     Data that are no longer where the fit found them cannot be compared.
     """
@@ -43,7 +43,7 @@ def _files(recipe: Recipe, route: Node) -> Iterator[str]:
 
 
 def _file(recipe: Recipe, part: Trainable) -> Path | None:
-    """The data that a part learnt from: those of its fit, else its own."""
+    """The data that a part was fitted on: those of its fit, else its own."""
     fitted = part.fitted
     if fitted is not None:
         data = fitted.facts.get("data")
@@ -54,7 +54,7 @@ def _file(recipe: Recipe, part: Trainable) -> Path | None:
 
 
 def foreign_scores(results: Iterable[Result]) -> list[float | None]:
-    """How foreign the query of each result was to the route that learnt most of it, if any."""
+    """The largest distance, over the routes, of each result's query to the fitted rows, if any."""
     return [_most(result) for result in results]
 
 

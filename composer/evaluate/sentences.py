@@ -78,7 +78,7 @@ def unjudged(one: Decided) -> str:
 
 
 def _origin(one: Report | Decided) -> Iterator[str]:
-    """Say that a route is measured on what it learnt from, or on what it knows nothing of."""
+    """Say that a route is measured on rows that it was fitted on, or far from all of them."""
     if one.overlap:
         yield (
             f"The route was fitted on {one.overlap:,} of these rows, so its figures here are too "

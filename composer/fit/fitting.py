@@ -43,7 +43,7 @@ TRAINERS: dict[type[Trainable], Trainer] = {
     TrainablePart: train_part,
     Mapped: train_mapping,
 }
-"""The trainer of each class of parts; a part is taught by that of its nearest class."""
+"""The trainer of each class of parts; a part is trained by that of its nearest class."""
 
 
 def trainer_of(part: Trainable) -> Trainer:
@@ -53,7 +53,7 @@ def trainer_of(part: Trainable) -> Trainer:
 
 @dataclass(frozen=True)
 class FitOutcome:
-    """What was learnt and where it was written; `notes` are what a person should read."""
+    """What was fitted and where it was written; `notes` are what a person should read."""
 
     path: Path
     manifest: FitManifest
@@ -77,7 +77,7 @@ class FitOutcome:
 
 
 def fit(settings: FitSettings, on_part: Callable[[Learner], None] = lambda _: None) -> FitOutcome:
-    """Teach every part of a recipe that can learn, and write what they learnt beside it.
+    """Train every trainable part of a recipe, and write the fit file beside it.
 
     `seen` is called with each part as its turn comes. Raises Mistakes where the recipe lies in no
     file (E501), has nothing to teach, or the data do not say enough (E509).

@@ -39,7 +39,7 @@ TEACHERS: dict[type[Trainable], Teach] = {
     Critical: lambda heard, _, __: train_critical(heard),
     Routed: lambda heard, _, seed: train_routed(heard, seed=seed),
 }
-"""What teaches each class of parts; a part is taught by that of its nearest class."""
+"""The training function of each class of parts; the nearest class counts."""
 
 _TRIED = 16  # answers read with and without a space before them
 

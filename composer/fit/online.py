@@ -32,13 +32,13 @@ SUFFIX = ".online.safetensors"
 
 
 def open_journal(recipe: Recipe) -> Journal:
-    """Open what the online estimator of a recipe has learnt, in `NAME.online.safetensors`.
+    """Open the state of a recipe's online estimator, in `NAME.online.safetensors`.
 
-    A new one goes on from what `compose fit` taught, if it did, else from nothing.
+    A new one starts from what `compose fit` wrote, if it did, else from nothing.
     Raises Mistakes where the recipe lies in no file or has not one such estimator (E509), or the
     file holds something else (E507, E508).
     """
-    answer = recipe.taught.answer
+    answer = recipe.fitted.answer
     learners = find_learners(answer) if answer is not None else []
     online = [
         (learner.part, learner.names) for learner in learners if isinstance(learner.part, Online)
@@ -87,7 +87,7 @@ class Journal:
 
     def bound(self, recipe: Recipe) -> Recipe:
         """Return the recipe with this estimator going by what the journal holds at each moment."""
-        compiled = recipe.taught
+        compiled = recipe.fitted
         assert compiled.answer is not None
         living = _Living(self.names, self.updates, dict, journal=self)
 
@@ -139,7 +139,7 @@ class Journal:
 
 @dataclass(frozen=True, eq=False)
 class _Living(Fitted):
-    """What a part learnt, as its journal holds it at the moment of asking."""
+    """The state of a part as its journal holds it at the moment of asking."""
 
     journal: Journal = field(kw_only=True)
 

@@ -1,4 +1,4 @@
-"""Teaching the parts of a fuse that learn from texts: gates over tokens, and learnt weights.
+"""Training the parts of a fuse that learn from texts: gates over tokens, and learned weights.
 
 `hear` reads answers to a fuse's members; the functions named after parts make of that a state,
 which `composer.methods.fitted.save` writes into a file for `file = ...` in a recipe:

@@ -127,7 +127,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "critical": "gate.Critical",
         "routed": "gate.Routed",
     },
-    "chatfile": {"file": "chatting.File"},
+    "chatfile": {"file": "template.File"},
     "boundary": {"words": "span.Words"},
     "edit": {"average": "merging.Average"},
     "signal": {

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from composer.methods.mistakes import TemplateError
 from composer.sandbox.meter import Limits, SizedValue
+from composer.specs.parts import ChatFile
 from composer.values import Candidates, Query, Ranking, Text, Typed
 
 if TYPE_CHECKING:
@@ -51,6 +52,10 @@ class TemplateAnswers(list[TemplateAnswer]):
 
     def __str__(self) -> str:
         return "\n".join(f"{at}. {each}" for at, each in enumerate(self, 1))
+
+
+class File(ChatFile):
+    """A chat template in a file, such as `template = file("chat.jinja")`."""
 
 
 class Template(Typed):

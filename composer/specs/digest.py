@@ -1,8 +1,8 @@
 """The one digest of a model: equal digests, equal answers to equal questions.
 
-Where a model lies, what it is called and on which device it runs do not matter; what its files
-hold, how members are combined, and what parts have learnt do. A value of a type that is not known
-here is refused, for what is left out of a digest would let two models share kept answers.
+Where a model lies, what it is called and on which device it runs do not matter. What its files
+hold, how members are combined and the fitted states of parts do. A value of an unknown type is
+refused: if it were left out, two models could share cached answers.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ class Fitted:
         return self.states["state"]
 
     @property
-    def guard(self) -> State | None:
+    def shrinkage(self) -> State | None:
         """The state of the out-of-distribution detector, if it was fitted."""
         return self.states.get("guard")
 

@@ -8,7 +8,7 @@ import pytest
 from composer.backends.hf import HF
 from composer.checkpoints.chat import ChatTemplate, folded
 from composer.checkpoints.chatfiles import chat_of
-from composer.methods.chatting import File
+from composer.methods.template import File
 from composer.specs import Chat
 from composer.values import ModelError
 

@@ -98,11 +98,11 @@ def test_a_bound_estimator_shrinks(desk):
     path = desk.recipe()
     desk.fit(path)
     recipe = Recipe.load(path)
-    route = next(n for n in recipe.taught.graph.places if n.op == "route" and n.get("by").fitted)
+    route = next(n for n in recipe.fitted.graph.places if n.op == "route" and n.get("by").fitted)
     fitted = route.get("by").fitted
     asked = [("Ojalá lloviera hoy", ())]
     raw = route.get("by").predict(fitted.state, asked)
-    found, foreign = shrunk(fitted.guard, asked, raw)
-    prior = PRIOR.predict(fitted.guard.part("prior"), asked)
+    found, foreign = shrunk(fitted.shrinkage, asked, raw)
+    prior = PRIOR.predict(fitted.shrinkage.part("prior"), asked)
     assert foreign[0] > 0.95
     assert found.mean == pytest.approx(prior.mean, abs=0.05)

@@ -14,9 +14,9 @@ from composer.engine.distribution import Distributions
 from composer.engine.space import space_of
 from composer.heavy import torch
 from composer.methods.align import Align
+from composer.methods.align.likeliest import Top
 from composer.methods.align.pivot import Pivot
 from composer.methods.align.procrustes import Projection, project
-from composer.methods.align.top import Top
 from composer.methods.fitted import TrainablePart, shaped
 from composer.values import State
 from composer.values.errors import ModelError

@@ -16,10 +16,10 @@ from pydantic import Field
 from composer.engine.distribution import Aligned, Distributions
 from composer.heavy import torch
 from composer.methods.align import Align
+from composer.methods.align.anchor_rows import AnchorRows
+from composer.methods.align.inverse_search import InverseSearch
+from composer.methods.align.likeliest import Top
 from composer.methods.align.pivot import onto, unwritable
-from composer.methods.align.rows import AnchorRows
-from composer.methods.align.search import InverseSearch
-from composer.methods.align.top import Top
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:

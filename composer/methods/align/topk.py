@@ -14,9 +14,9 @@ from pydantic import Field
 from composer.engine.distribution import Aligned, Distributions
 from composer.heavy import torch
 from composer.methods.align import Align
+from composer.methods.align.likeliest import Top, distinct
 from composer.methods.align.table_cache import cached_table
 from composer.methods.align.tables import Gather
-from composer.methods.align.top import Top, distinct
 from composer.methods.align.union import united
 from composer.values.errors import ModelError
 

@@ -71,11 +71,11 @@ class Learned(Estimator, Trainable):
     ) -> tuple[Predictions, list[float | None]]:
         """Predict; where a guard was fitted, shrink what is said of foreign queries."""
         predictions = self.predict(fitted.state, queries)
-        if fitted.guard is None:
+        if fitted.shrinkage is None:
             return predictions, [None] * len(queries)
         from composer.methods.estimators.shrinkage import shrunk
 
-        predictions, foreign = shrunk(fitted.guard, queries, predictions)
+        predictions, foreign = shrunk(fitted.shrinkage, queries, predictions)
         return predictions, foreign.tolist()
 
     def because(self, fitted: Fitted) -> str:

@@ -6,7 +6,7 @@ from fusing import MEAN, aligning
 from torch import nn
 
 from composer.engine.distribution import Distributions
-from composer.methods.align.rows import AnchorRows
+from composer.methods.align.anchor_rows import AnchorRows
 from composer.values import ModelError
 
 relative, mean = aligning("relative"), MEAN.combine

@@ -5,7 +5,7 @@ import torch
 from fusing import LOGS, MEAN, aligning
 
 from composer.engine.distribution import Distributions
-from composer.methods.align.top import Top, distinct
+from composer.methods.align.likeliest import Top, distinct
 
 topk, mean, logs = aligning("topk"), MEAN.combine, LOGS.combine
 

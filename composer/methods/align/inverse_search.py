@@ -11,7 +11,7 @@ from composer.heavy import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from composer.methods.align.rows import Described
+    from composer.methods.align.anchor_rows import Described
 
 __all__ = ["InverseSearch"]
 
