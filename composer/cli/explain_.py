@@ -44,11 +44,25 @@ def command(what: tuple[str, ...], reading: RecipeReader) -> None:
             out(_step(name))
         case (name,) if name in _parts() and not Path(name).exists():
             out(_part(name))
+        case (name,) if _near(name):
+            raise click.UsageError(f"nothing is called `{name}`: did you mean {_near(name)}?")
         case (path,):
             recipe = reading.read(Path(path))
             out("\n".join(_passes(recipe)))
         case _:
             raise click.UsageError("give a recipe, a code, `step NAME` or `part NAME`")
+
+
+def _near(name: str) -> str:
+    """Name the step or the part that a word is a slip of; empty where it is none, or a file."""
+    from composer.diagnostics import nearest
+
+    if not name.isidentifier() or Path(name).exists():
+        return ""
+    near = nearest(name, [*_steps(), *_parts()])
+    if near is None:
+        return ""
+    return f"the step `{near}`" if near in _steps() else f"the part `{near}`"
 
 
 def _passes(recipe: Recipe) -> Iterator[str]:

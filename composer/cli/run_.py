@@ -95,6 +95,11 @@ def command(
     """
     if stream and (as_json or output is not None):
         raise click.UsageError("--stream cannot be used with --json or --output")
+    if query and input_ is not None:
+        raise click.UsageError(
+            "the query is given twice: leave out `--input` to answer the query of the command "
+            "line, or leave out that query to answer those of the file"
+        )
     loaded = reading.read(recipe, plain=plain, seed=seed)
     loaded.plan()
     _apart(input_, output, trace)

@@ -36,9 +36,13 @@ def nearest(word: str, among: Iterable[str], cutoff: float = 0.34) -> str | None
     return closest[1] if closest and closest[0] <= cutoff else None
 
 
-def did_you_mean(word: str, among: Iterable[str]) -> str:
-    """Say which candidate was probably meant, or list them when none is near."""
-    words = sorted(set(among) - {word})
+def did_you_mean(word: str, among: Iterable[str], *, keep_order: bool = False) -> str:
+    """Say which candidate was probably meant, or list them when none is near.
+
+    The list is sorted, or with `keep_order` as given, the most common first.
+    """
+    words = [candidate for candidate in dict.fromkeys(among) if candidate != word]
+    words = words if keep_order else sorted(words)
     near = nearest(word, words)
     if near:
         return f"did you mean `{near}`?"

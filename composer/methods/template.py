@@ -47,6 +47,14 @@ _LACKS = re.compile(r"has no (element (?P<place>.+)|attribute '(?P<name>.+)')")
 """How Jinja says what a value has not, after naming the value's class."""
 
 
+_NO_EXPRESSION = re.compile("Expected an expression, got '(end of [a-z ]+)'")
+_ENDS = {
+    "end of statement block": "%}",
+    "end of print statement": "}}",
+}
+"""How Jinja names the signs that end something, and what an author wrote."""
+
+
 class TemplateAnswers(list[TemplateAnswer]):
     """The answers as a template sees them; written out, they are a numbered list."""
 
@@ -206,6 +214,11 @@ def _unknown(tree: nodes.Template) -> Iterator[tuple[str, int]]:
 
 
 def _syntax(message: str) -> str:
+    missing = _NO_EXPRESSION.match(message)
+    if missing is not None:
+        return f"an expression is missing before `{_ENDS.get(missing[1], missing[1])}`"
+    for words, sign in _ENDS.items():
+        message = message.replace(words, sign)
     sentence = message.replace("'", "`").rstrip(".")
     return sentence[:1].lower() + sentence[1:]
 

@@ -18,6 +18,12 @@ SECONDS = 2.0
 
 _LONGEST = 10_000
 _LARGEST = 100_000
+_PLAIN = {
+    "missing ), unterminated subpattern": "the `(` at character {} is never closed",
+    "unbalanced parenthesis": "the `)` at character {} has no `(` before it",
+    "unterminated character set": "the `[` at character {} is never closed",
+    "nothing to repeat": "there is nothing to repeat before character {}",
+}
 _COUNT = re.compile(r"\{(\d*)(,?)(\d*)\}")
 _CLASS = re.compile(r"\[\^?\]?(?:\\.|[^\]\\])*\]?", re.DOTALL)
 
@@ -66,7 +72,10 @@ def _mistake(pattern: str, message: str, position: int | None) -> PatternError:
         re.compile(pattern)
     except re.error as error:
         message, position = error.msg, error.pos
-    return PatternError(message, position)
+    plain = next((text for words, text in _PLAIN.items() if message.startswith(words)), None)
+    if plain is None or position is None:
+        return PatternError(message, position)
+    return PatternError(plain.format(position + 1))
 
 
 def _repeated(pattern: str) -> int:

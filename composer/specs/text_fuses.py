@@ -81,7 +81,8 @@ class Handoff(Fuse):
         if experts != rule_experts:
             yield SpecProblem(
                 "E206",
-                f"`{self.when.name}` chooses among {rule_experts} experts, "
+                f"`{self.when.name}` chooses among {rule_experts} "
+                f"expert{'s' * (rule_experts != 1)}, "
                 f"but `handoff` has {experts}",
                 "give one member to write first, and one for each expert of the rule",
                 "the first member writes, the others are the experts",

@@ -1,8 +1,8 @@
 """How a step is declared: a decorated function whose signature says everything about it.
 
 The annotations give the ports: the first value that is not a model is the wire, `Model` and
-`*members: Model` are models given in brackets, `Later[...]` is a branch that the step may or may
-not run, anything else is an option, and `ask` is the way to models. Models among the options
+`*members: Model` are models given in brackets, `LazyBranch[...]` is a branch that the step may or
+may not run, anything else is an option, and `ask` is the way to models. Models among the options
 (`*, reward: Model`, or in a part) are inputs of the step like those in brackets. The compiler, the
 command line, the docs and the executor read the same :class:`Step`; nothing is declared twice.
 """

@@ -96,15 +96,27 @@ def token_fuse(
 @token_fuse.check
 def its_members_tokens_are_the_same(site: Site) -> Iterator[Complaint]:
     """Members have one vocabulary where nothing aligns them, or a draft is judged by token."""
-    draft = site.get("draft")
+    align, draft = site.get("align"), site.get("draft")
     drafted = draft is not None and draft.alike
-    if not (site.get("align").alike or drafted):
-        return
+    if not (align.alike or (drafted and align.vanishes)):
+        return  # a draft that this alignment never allows is refused with the fuse
     vocabularies = {leaf: leaf.vocabulary for leaf in site.leaves}
     if None in vocabularies.values() or len(set(vocabularies.values())) == 1:
         return
     first = site.leaves[0]
     different = next(leaf for leaf in site.leaves if vocabularies[leaf] != vocabularies[first])
+    notes = ((first, "declared here"), (different, "declared here"))
+    if not align.alike:
+        yield Complaint(
+            "E305",
+            f"`draft = {draft.name}()` needs members of one vocabulary, and those of "
+            f"`{first.name}` and `{different.name}` differ",
+            "needs one vocabulary",
+            "leave `draft` out, or write `draft = safe()`",
+            "draft",
+            notes,
+        )
+        return
     yield Complaint(
         "E305",
         f"`{first.name}` and `{different.name}` have different vocabularies",
@@ -112,7 +124,7 @@ def its_members_tokens_are_the_same(site: Site) -> Iterator[Complaint]:
         "write `draft = safe()` and `align = union()`, or `align = union()` without a `draft`"
         if drafted
         else "add `align = union()`, or fuse bytes or spans: `byte_fuse(...)`, `span_fuse(...)`",
-        notes=((first, "declared here"), (different, "declared here")),
+        notes=notes,
     )
 
 

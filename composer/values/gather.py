@@ -91,6 +91,8 @@ def require_quorum(minimum: Quorum, of: int, failed: Sequence[MissingAnswer]) ->
     if of == 1:
         raise failed[0].error
     must = {"most": "more than half", "all": "all"}.get(str(minimum), str(min(needed, of)))
+    if len(failed) == of:
+        raise TooFewError(failed, f"all {of} branches failed", "add a fallback: `(...) | D`")
     raise TooFewError(
         failed,
         f"{len(failed)} of {of} branches failed, but {must} must answer",

@@ -158,6 +158,13 @@ def test_every_part_is_explained(compose, part):
     assert out.startswith(part)
 
 
+@pytest.mark.parametrize(("slip", "meant"), [("votes", "step `vote`"), ("knnn", "part `knn`")])
+def test_a_slip_of_a_name_gets_the_name_that_was_meant(compose, slip, meant):
+    status, _, err = compose("explain", slip)
+    assert status == 2
+    assert f"nothing is called `{slip}`: did you mean the {meant}?" in err
+
+
 def test_what_cannot_be_explained_is_wrong_usage(compose):
     for what in (["E999"], ["step", "voet"], ["part", "rogue"], ["step", "a", "b"]):
         status, out, err = compose("explain", *what)

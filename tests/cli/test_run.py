@@ -190,6 +190,13 @@ def test_a_file_that_is_not_there_is_a_mistake(run):
     assert "error[E501]" in err
 
 
+def test_a_query_and_a_file_of_queries_are_not_both_taken(run):
+    Path("q.txt").write_text("one\n")
+    status, out, err = run("r.ens", "two", "--input", "q.txt")
+    assert (status, out) == (2, "")
+    assert "the query is given twice: leave out `--input`" in err
+
+
 def test_wrong_usage_is_two(run):
     assert run("r.ens", "--limit", "0")[0] == 2
     assert run("r.ens", "--set", "length")[0] == 2

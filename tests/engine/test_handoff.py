@@ -101,7 +101,7 @@ def test_a_token_that_a_fuse_never_writes_is_an_error(model, write):
 
 
 def test_doubt_knows_one_expert_only(pair, write):
-    with pytest.raises(ModelError, match="chooses among 1 experts, but `handoff` has 2"):
+    with pytest.raises(ModelError, match="chooses among 1 expert, but `handoff` has 2"):
         write(Handoff((*pair, pair[0]), ("a", "b", "c"), doubt()), TEXT)
 
 

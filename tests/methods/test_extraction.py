@@ -30,7 +30,7 @@ def test_a_group_that_took_no_part_abstains():
 def test_an_invalid_pattern_is_refused_in_words():
     with pytest.raises(ValidationError) as caught:
         Pattern(regex="(a")
-    assert "the pattern is not valid at character 1: missing )" in str(caught.value)
+    assert "the pattern is not valid: the `(` at character 1 is never closed" in str(caught.value)
 
 
 def test_a_group_that_is_not_there_is_refused():

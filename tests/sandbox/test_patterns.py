@@ -36,7 +36,7 @@ def _never(*_):
         ("(" * 2000 + "a" + ")*" * 2000, "nested too deep"),
         ("a" * 10_001, "more than 10,000"),
         ("(?V1)[a--b]", "flags"),
-        ("(a", r"missing \)"),
+        ("(a", r"the `\(` at character 1 is never closed"),
     ],
 )
 def test_a_pattern_that_cannot_be_compiled_is_refused_in_words(pattern, why):

@@ -9,7 +9,7 @@ from composer.compiler.graph.scope import follow
 from composer.compiler.graph.value_mistakes import leads_back
 from composer.compiler.graph.values import Values, is_number
 from composer.diagnostics import Diagnostic
-from composer.syntax import tree
+from composer.syntax import tree, unparse
 from composer.trampoline import deep, run
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ def formula_terms(values: Values, expr: tree.Expr, scope: Scope) -> list[Term]:
         key = (member.id if isinstance(member, tree.Name) else id(member), id(home))
         before = sums[key][2] if key in sums else 0.0
         sums[key] = (member, home, before + coefficient)
+    if not any(coefficient for _, _, coefficient in sums.values()):
+        text = f"in `{unparse(expr)}` all models cancel"
+        raise BadValueError(Diagnostic("E402", text, expr.place, "nothing is left"))
     return list(sums.values())
 
 

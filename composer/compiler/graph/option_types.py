@@ -15,6 +15,18 @@ if TYPE_CHECKING:
 
 K = TypeVar("K")
 
+KIND_WORDS = {
+    "ties": "a way to break ties",
+    "features": "a kind of features",
+    "align": "an alignment",
+    "combine": "a way to combine distributions",
+    "weigh": "a way to weigh members",
+    "handover": "a rule for handing over",
+    "edit": "a way to merge tensors",
+    "chatfile": "a file of a chat template",
+}
+"""What to call the kinds whose own word is no plain noun."""
+
 
 def hint_of(field: FieldInfo) -> object:
     """Return a field's type, with the mark of a path if it has one."""
@@ -56,12 +68,14 @@ def _several(hint: object) -> str:
             return f"pairs: {type_text(first)}, and {type_text(second)}"
         return f"lists of {_several(first)}"
     item = type_text(hint).removeprefix("a ").removeprefix("an ")
+    if item.startswith("kind of "):
+        return item.replace("kind", "kinds", 1)
     return item if item.startswith("`") else f"{item}s"
 
 
 def kind_name(kind: type[Typed]) -> str:
-    """Name a kind of part, with its article."""
-    return with_article(kind_of(kind))
+    """Name a kind of part in plain words, with the article."""
+    return KIND_WORDS.get(kind_of(kind)) or with_article(kind_of(kind))
 
 
 def with_article(word: str) -> str:

@@ -33,7 +33,7 @@ def check_wire(
         place,
         f"takes {accepted_text}",
         notes=notes,
-        help=_advice(node.port, accepted),
+        help=_ranked_again(node, taker) or _advice(node.port, accepted),
     )
     return False
 
@@ -50,6 +50,13 @@ def check_branch(
     help_ = _advice(node.port, accepted)
     ctx.say("E301", text, place, f"gives {node.port.value}", help=help_)
     return False
+
+
+def _ranked_again(node: Node, taker: str) -> str:
+    """Say how to choose the best answer where `top` was put before `best`."""
+    if node.is_query or node.step.name != "top" or taker != "`best`":
+        return ""
+    return "`top` gives Candidates: write `rank(...) -> best()`, or choose with `vote()`"
 
 
 def _advice(port: Port, accepted: frozenset[Port]) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import typing
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.option_types import type_text
-from composer.diagnostics import Diagnostic, Note, did_you_mean
+from composer.compiler.graph.option_types import is_kind, is_union, kind_name, required, type_text
+from composer.diagnostics import Diagnostic, Note, did_you_mean, nearest
+from composer.specs.parts import kind_of
 from composer.steps import STEPS
 from composer.syntax import tree, unparse
 from composer.values import Port
+from composer.values.typed import Typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -137,12 +140,46 @@ def given_twice(
     )
 
 
-def no_part(call: tree.Call, kind: str, parts: Iterable[str]) -> Diagnostic:
+def no_part(call: tree.Call, kind: type[Typed], names: Iterable[str]) -> Diagnostic:
     """Return the mistake of a part that does not exist, or is one of another kind."""
-    text, label = f"`{call.function}` is not {kind}", f"should be {kind}"
-    return Diagnostic(
-        "E209", text, call.function_place, label, help=did_you_mean(call.function, parts)
+    name, words = call.function, kind_name(kind)
+    names = list(names)
+    help_ = _other_kind(name) if nearest(name, names) is None else ""
+    help_ = "; ".join(filter(None, (help_, did_you_mean(name, names, keep_order=True))))
+    text, label = f"`{name}` is not {words}", f"should be {words}"
+    return Diagnostic("E209", text, call.function_place, label, help=help_)
+
+
+def _other_kind(name: str) -> str:
+    """Say of which kind a part is, and an option that takes it; empty where there is no part."""
+    from composer.methods import parts
+
+    table = parts()
+    part = next((named[name] for named in table.values() if name in named), None)
+    if part is None:
+        return ""
+    options = {step: STEPS[step].public_options for step in STEPS if not STEPS[step].sign}
+    kind = kind_of(part)
+    options |= {
+        owner: cls.model_fields
+        for other, named in table.items()
+        for owner, cls in named.items()
+        if other != kind
+    }
+    uses = (
+        f"`{owner}({option} = {name}())`"
+        for owner, fields in options.items()
+        for option, field in fields.items()
+        if _takes(field.annotation, kind)
     )
+    use = next(uses, "")
+    return f"`{name}` is {kind_name(part)}" + (f": write {use}" if use else "")
+
+
+def _takes(hint: object, kind: str) -> bool:
+    hint = required(hint)
+    hints = typing.get_args(hint) if is_union(hint) else (hint,)
+    return any(is_kind(single, Typed) and kind_of(single) == kind for single in hints)
 
 
 def no_rule(expr: tree.Expr) -> Diagnostic:

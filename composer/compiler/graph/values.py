@@ -153,7 +153,7 @@ class Values:
             raise BadValueError(wrong_type(expr, kind_name(kind), among=parts_of(kind)))
         part = find_part(kind_of(kind), expr.function)
         if part is None:
-            raise BadValueError(no_part(expr, kind_name(kind), list(parts_of(kind))))
+            raise BadValueError(no_part(expr, kind, parts_of(kind)))
         return self.typed(expr, part, scope)
 
     def _tuple(self, expr: tree.Expr, hint: object, scope: Scope) -> tuple[object, ...]:
@@ -206,6 +206,9 @@ class Values:
                 pass
             case tree.Call(function="env"):
                 value = _environment(expr)
+            case tree.Binary() if hint is str:
+                help_ = f'put it in quotes: `"{expr.place.text}"`'
+                raise BadValueError(wrong_type(expr, type_text(hint), help_=help_))
             case _:
                 value = self.number(expr, scope, hint)
         if not matches(value, hint):
