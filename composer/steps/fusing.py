@@ -173,8 +173,8 @@ def byte_fuse(
 ) -> ByteFuse:
     """Fuse members that agree byte by byte, each with its own tokens.
 
-    The next text is the one that maximises sum w_i log p_i over tokens that agree: one of them
-    begins with all the others. A member that is ahead waits. The `top` tokens of each member are
+    The next text is the one that maximises sum w_i log p_i over tokens that agree: all are
+    beginnings of the longest one. A member that is ahead waits. The `top` tokens of each member are
     compared, and more if none of these agree. With a `beam` this many hypotheses are kept, and the
     most likely one is the answer, by the weighted mean log-probability of the members' tokens; with
     a temperature above 0 the answer is sampled, without a beam. The result is text, without a
