@@ -194,18 +194,19 @@ def test_design_has_the_floors_that_are_held():
 
 def test_design_names_files_and_folders_that_exist():
     page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    tops = (ROOT, ROOT / "composer", ROOT / "composer" / "methods")
+    sources = [
+        path for name in ("composer", "docs", "tests") for path in (ROOT / name).rglob("*.py")
+    ]
     files = {
-        str(path.relative_to(top))
-        for top in (ROOT, ROOT / "composer", ROOT / "composer" / "methods")
-        for path in (top / "composer" if top == ROOT else top).rglob("*.py")
-    } | {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("*.py")}
-    ends = {name.rpartition("/")[2] for name in files}
-    folders = {name.rpartition("/")[0] + "/" for name in files}
-    folders |= {
-        folder[: at + 1] for folder in folders for at, sign in enumerate(folder) if sign == "/"
+        path.relative_to(top).as_posix()
+        for path in sources
+        for top in tops
+        if path.is_relative_to(top)
     }
+    names = {name.rpartition("/")[2] for name in files}
+    folders = {f"{parent.as_posix()}/" for name in files for parent in Path(name).parents}
     named = set(re.findall(r"[\w/]+\.py", page)) - {"NAME_.py"}
     assert len(named) > 60
-    assert sorted(name for name in named if name not in files and name not in ends) == []
-    paths = set(re.findall(r"`((?:[a-z]\w*/)+)`", page))
-    assert sorted(path for path in paths if path not in folders) == []
+    assert sorted(named - files - names) == []
+    assert sorted(set(re.findall(r"`((?:[a-z]\w*/)+)`", page)) - folders) == []

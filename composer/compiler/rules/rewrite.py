@@ -2,9 +2,9 @@
 
 A rule is a pattern in a decorator and the rewriting as a function of what the pattern names::
 
-    @rule(pattern("choose", pattern("route"), pattern("generate", name="branch")))
-    def lone_branch(graph, node, branch):
-        '''A route that feeds one branch decides nothing.'''
+    @rule(pattern("choose", pattern("route"), pattern("*", name="branch")))
+    def lone_choice(graph, node, branch):
+        '''A route that feeds one branch has nothing to decide.'''
         return branch
 """
 
