@@ -173,13 +173,11 @@ class Replay(Client):
 
     def _absent(self, query: Query) -> ModelError:
         row = self.rows.by_id.get(query.id)
-        message = f"`{self.rows.file}` has no answer of `{self.model}` to query `{query.id}`"
+        question = shorten(query.root.text, 60, placeholder="...")
+        message = f"`{self.rows.file}` has no answer of `{self.model}` to the question {question!r}"
         if row is not None and self.model in row["recorded"]:
-            message += "; this id belongs to another question"
-        query_start = shorten(query.root.text, 60, placeholder="...")
-        advice = (
-            f"ask a recorded question (not {query_start!r}), or declare a model that can be run"
-        )
+            message += f"; the id `{query.id}` belongs to another question"
+        advice = "ask a recorded question, or declare a model that can be run"
         return ModelError("E701", message, advice)
 
 

@@ -115,7 +115,13 @@ class DataFile(click.Path):
         """Return the file's path."""
         from composer import zoo
         from composer.compiler.graph.context import ZOO_ITEMS
+        from composer.diagnostics import did_you_mean
 
+        if str(value).startswith("zoo:") and value not in ZOO_ITEMS:
+            advice = did_you_mean(str(value), ZOO_ITEMS)
+            self.fail(f"the zoo has no set `{str(value)[4:]}`: {advice}", param, ctx)
+        if value == "-" and param is not None and param.name == "input_":
+            self.fail("leave out `--input` to read stdin", param, ctx)
         split = ZOO_ITEMS.get(str(value))
         return super().convert(value, param, ctx) if split is None else zoo.items(split)
 

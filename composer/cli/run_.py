@@ -23,6 +23,7 @@ from composer.cli.query_input import QueryInput
 from composer.cli.run_output import ON_STDERR, TraceOutput, report, streamed, with_progress
 from composer.cli.terminal import err, is_terminal
 from composer.run import OutputFile
+from composer.run.budget import in_dollars
 from composer.run.counts import OutOfDistributionCount, PartialAnswerCount
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ def command(
             status = report(counted, rows, show, as_json=as_json)
         show_diagnostics(filter(None, (strangers.warning(), partial.warning())))
         if ensemble.budget is not None:
-            err(f"spent ${ensemble.budget.spent:.6f} of ${budget:g}")
+            err(f"spent ${ensemble.budget.spent:.6f} of {in_dollars(ensemble.budget.dollars)}")
         return status
 
 

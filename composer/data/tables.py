@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from composer.data.lines import Line, binary, loaded
-from composer.data.row import ANSWERS, JUDGED, QUESTIONS, BadRow, Unreadable
+from composer.data.row import ANSWERS, JUDGED, QUESTIONS, BadRow, Unreadable, misspelt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +21,8 @@ MARKS = (",", "\t", ";", "|")
 NESTED = ("messages", "recorded", "tags", "body")
 """Columns whose cells may be JSON."""
 
-QUOTED = 'put a text with commas, quotes or line ends in quotes, as in "7"", or 8"'
+QUOTED = 'put a text with commas, quotes or line ends in quotes: `"Paris, France"`'
+CLOSED = 'close it with `"`; inside a quoted text write `""` for one quote: `"He said ""yes"""`'
 
 _KNOWN = frozenset({*QUESTIONS, *ANSWERS, *JUDGED, "system", "messages"})
 _LONGEST = 2**31 - 1
@@ -59,7 +60,7 @@ def delimited(lines: Counted, mark: str) -> Iterator[Line]:
             elif cells:
                 yield Line(number, ",".join(cells), header.row(cells))
         except csv.Error as problem:
-            yield Line(number, "", BadRow(_said(problem), QUOTED))
+            yield Line(number, "", _refused(problem))
         except BadRow as bad:
             yield Line(number, ",".join(cells or ()), bad)
             if header is None:
@@ -80,6 +81,9 @@ class _Header:
             raise BadRow("a column has no name", "give each column a name in the first line")
         if any("\0" in name for name in names):
             raise binary()
+        slip = misspelt(names)
+        if slip is not None:
+            raise BadRow(f"unknown column `{slip[0]}`", f"did you mean `{slip[1]}`?")
         return cls(names)
 
     def row(self, cells: list[str]) -> dict[str, Any]:
@@ -98,12 +102,13 @@ def _cell(name: str, cell: str) -> object:
     return loaded(cell) if name in NESTED and cell.lstrip()[:1] in ("[", "{") else cell
 
 
-def _said(problem: csv.Error) -> str:
+def _refused(problem: csv.Error) -> BadRow:
     if "unexpected end" in str(problem):
-        return "a quote that begins in this row is never closed"
-    return (
+        return BadRow("a quote that begins in this row is never closed", CLOSED)
+    message = (
         "this row is not CSV: a quote ends in the middle of a field, or a line end is not in quotes"
     )
+    return BadRow(message, CLOSED)
 
 
 def parquet(name: str, file: BinaryIO) -> Iterator[Line]:

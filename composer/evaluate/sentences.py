@@ -47,7 +47,9 @@ def remarks(report: Report) -> Iterator[str]:
             f"{told}."
         )
     unknown = report.rows - report.judged
-    if unknown:
+    if unknown and not report.judged:
+        yield "No row has a `reference`, so nothing can be measured."
+    elif unknown:
         yield f"{unknown:,} of the rows have no reference and are not counted."
     yield from _origin(report)
     if report.router is not None:

@@ -19,6 +19,11 @@ OVERHEAD = 256
 """Tokens that a chat template may add to the messages."""
 
 
+def in_dollars(amount: float) -> str:
+    """Write an amount in plain decimals: `$0.00001`, not `$1e-05`."""
+    return "$" + f"{amount:.12f}".rstrip("0").rstrip(".")
+
+
 def most_tokens(query: Query | None, *texts: str) -> int:
     """Return an upper bound of the tokens of some texts: a token has at least one byte."""
     messages = "".join(content for _, content in query.messages) if query is not None else ""
@@ -49,7 +54,7 @@ class RunBudget:
                 if not self._running:
                     raise Failure(
                         "E709",
-                        f"the budget of ${self.dollars:g} is too small for this call: "
+                        f"the budget of {in_dollars(self.dollars)} is too small for this call: "
                         f"${self.spent:.6f} is spent, and it may cost ${worst:.6f} more",
                         "raise `--budget`, or lower `max_tokens`",
                     )

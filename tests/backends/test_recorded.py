@@ -70,7 +70,7 @@ def test_a_name_of_an_id_is_enough(file):
 def test_a_number_alone_does_not_identify_a_question(file):
     member = opened(recorded(file=file, model="judged"))
 
-    with pytest.raises(ModelError, match="this id belongs to another question"):
+    with pytest.raises(ModelError, match="the id `7` belongs to another question"):
         ask(member, "What is 3 + 4?", id="7")
 
 
@@ -203,12 +203,13 @@ def test_a_declared_price_replaces_the_recorded_cost(file):
     assert usage.cost == pytest.approx(50e-6)
 
 
-def test_what_was_not_recorded_is_an_error_with_file_and_id(file):
-    with pytest.raises(ModelError, match=r"a\.jsonl` has no answer of `m` to query `x9`") as caught:
+def test_what_was_not_recorded_is_an_error_with_file_and_question(file):
+    text = r"a\.jsonl` has no answer of `m` to the question 'Nine\?'"
+    with pytest.raises(ModelError, match=text) as caught:
         ask(opened(recorded(file=file, model="m")), "Nine?", id="x9")
 
     assert caught.value.code == "E701"
-    assert "'Nine?'" in caught.value.help
+    assert "ask a recorded question" in caught.value.help
 
 
 def test_a_model_that_the_file_lacks_is_named_with_the_near_one(file):

@@ -113,6 +113,19 @@ def test_a_batch_goes_in_and_out(run):
     assert "1 already answered, 0 to go" in run("--input", "b.jsonl", "--output", "a.jsonl")[2]
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("zoo:tests", "the zoo has no set `tests`: did you mean `zoo:test`?"),
+        ("-", "leave out `--input` to read stdin"),
+    ],
+)
+def test_an_input_that_is_no_file_gets_advice(run, name, text):
+    status, _, err = run("--input", name)
+    assert status == 2
+    assert text in err
+
+
 def test_one_file_is_not_read_and_written(run):
     Path("q.jsonl").write_text("")
     status, _, err = run("--input", "q.jsonl", "--output", "q.jsonl")

@@ -128,8 +128,8 @@ def test_a_byte_that_is_no_text_is_told_with_its_line(tmp_path):
         ("id,query,\n1,a,\n", 1, "no name"),
         ("id,query\n1,a\0\n", 2, "NUL"),
         ('id,query\n1,"a\nb"\n1,c\n', 4, "already on line 2"),
-        ("id,questoin\n1,a\n", 2, "questoin"),
-        ("ID,query\n1,a\n", 2, "ID"),
+        ("id,questoin\n1,a\n", 1, "unknown column `questoin`"),
+        ("ID,query\n1,a\n", 1, "unknown column `ID`"),
         ('id,query,recorded\n1,a,"{"\n', 2, "not JSON"),
     ],
 )
@@ -341,3 +341,9 @@ def test_a_request_that_is_none_is_told(change):
     ((number, said),) = wrong(json.dumps(BATCH | change))
     assert number == 1
     assert "request" in said
+
+
+def test_a_quote_that_is_not_closed_gets_an_example_of_quotes_inside_quotes():
+    (row,) = lines('question,answer\n"q,a\n', "q.csv")
+    assert isinstance(row.content, BadRow)
+    assert row.content.help.endswith('`"He said ""yes"""`')

@@ -229,6 +229,13 @@ def test_what_the_numbers_leave_out_is_said_below_them(report):
     assert "2 of the rows have no reference and are not counted." in text
 
 
+def test_rows_without_any_reference_are_told_as_such(report):
+    text = drawn(replace(report, qualities={}))
+
+    assert "No row has a `reference`, so nothing can be measured." in text
+    assert "are not counted" not in text
+
+
 def test_differences_are_said_in_words(report):
     better = evaluate(recipe("B"), ROWS, members=False)
 

@@ -107,6 +107,12 @@ def test_the_name_goes_before_the_alias(by_hand):
     assert Knn(data=by_hand, k=1).judge([("aab", ())], (Choice("A", ("B",)),))[0].quality == (0.0,)
 
 
+def test_all_choices_that_were_not_recorded_are_named_with_what_the_file_has(by_hand):
+    text = "no recorded outcome of `X`, `Y`; it has outcomes of `A`, `B`"
+    with pytest.raises(PartError, match=text):
+        Knn(data=by_hand).judge([("a", ())], (Choice("X"), Choice("Y")))
+
+
 def test_a_choice_that_was_not_recorded_is_an_error(by_hand):
     with pytest.raises(PartError, match="has no recorded outcome of `Aa`") as caught:
         Knn(data=by_hand).judge([("a", ())], (Choice("Aa"), B))[0]

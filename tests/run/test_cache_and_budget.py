@@ -7,6 +7,7 @@ import pytest
 import composer
 from composer.backends.fake import Fake
 from composer.run import Failure
+from composer.run.budget import in_dollars
 from composer.run.cache import AnswerCache, answer_key
 from composer.specs import Declared
 from composer.values import Completion, Generate, Query, Sampling
@@ -92,6 +93,11 @@ def test_greedy_keys_have_no_seed():
     assert answer_key(greedy) == answer_key(replace(greedy, seeds=(9,)))
     drawn = replace(greedy, sampling=Sampling(temperature=1.0))
     assert answer_key(drawn) != answer_key(replace(drawn, seeds=(9,)))
+
+
+@pytest.mark.parametrize(("amount", "text"), [(1e-05, "$0.00001"), (0.0, "$0"), (2.5, "$2.5")])
+def test_dollars_are_written_in_plain_decimals(amount, text):
+    assert in_dollars(amount) == text
 
 
 def test_a_budget_refuses_what_might_exceed_it():

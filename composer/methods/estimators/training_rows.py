@@ -28,7 +28,7 @@ from composer.specs.content import file_digest, json_digest
 from composer.values import OnceCache
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from composer.data import Line
 
@@ -74,6 +74,21 @@ class TrainingTable:
             raise self._missing(choice)
         return column
 
+    def check_columns(self, choices: Sequence[Choice]) -> None:
+        """Raise PartError, with the names that the file has, where several choices lack one."""
+        known = {*self.models, *self.silent}
+        missing = [choice.name for choice in choices if not known.intersection(choice.known_as)]
+        if len(missing) < 2 or not self.models:  # noqa: PLR2004
+            return
+        listed = ", ".join(f"`{name}`" for name in missing)
+        recorded = ", ".join(f"`{name}`" for name in self.models)
+        raise PartError(
+            _CODE,
+            f"{self.path} has no recorded outcome of {listed}; it has outcomes of {recorded}",
+            "give the branches these names or aliases, or remove `recorded` from rows with a "
+            "`reference`: then the choices are asked",
+        )
+
     def _missing(self, choice: Choice) -> PartError:
         message = f"{self.path} has no recorded outcome of `{choice.name}`"
         if any(name in self.silent for name in choice.known_as):
@@ -97,6 +112,7 @@ _LABELS: OnceCache[Labels] = OnceCache()
 def labels(path: str, choices: tuple[Choice, ...]) -> Labels:
     """Return what a file says of some choices, under the choices' own names."""
     training_table = table(path)
+    training_table.check_columns(choices)
     columns = tuple(training_table.column(choice) for choice in choices)
     names = tuple(choice.name for choice in choices)
     prices = tuple(choice.price for choice in choices)
