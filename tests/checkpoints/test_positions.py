@@ -55,15 +55,15 @@ def test_a_model_that_never_goes_beyond_has_no_switch(phi):
 
 def test_rows_that_cross_the_length_are_read_as_whole_texts_are(phi):
     runner = Runner(phi)
-    assert "over 64 tokens" in runner.alone
+    assert "more than 64 tokens" in runner.alone
     long, short = text(80), text(30, 5)
-    one, two = runner.rows.join(), runner.rows.join()
+    one, two = runner.rows.allocate(), runner.rows.allocate()
     with torch.inference_mode():
-        runner.step([Feed(one, long[:60], ()), Feed(two, short[:20], ())])
-        runner.rows.mark(one)
-        runner.step([Feed(one, long[60:70], ()), Feed(two, short[20:25], ())])
+        runner.forward([Feed(one, long[:60], ()), Feed(two, short[:20], ())])
+        runner.rows.snapshot(one)
+        runner.forward([Feed(one, long[60:70], ()), Feed(two, short[20:25], ())])
         assert runner.rows.crop(one, 60) == 60
-        found = runner.step([Feed(one, long[60:], [19]), Feed(two, short[25:], [4])])
+        found = runner.forward([Feed(one, long[60:], [19]), Feed(two, short[25:], [4])])
         for logits, ids in zip(found, (long, short), strict=True):
             alone = phi.module(torch.tensor([ids])).logits[0, -1, : phi.width]
             assert torch.allclose(logits, alone, atol=1e-4)

@@ -75,7 +75,7 @@ def test_models_of_one_job_do_not_push_each_other_out(pool):
 
 
 def test_a_model_larger_than_the_device_is_an_error(pool):
-    with pytest.raises(ModelError, match=r"needs 0.20 GB, cpu has 0.10 GB"):
+    with pytest.raises(ModelError, match=r"needs 0.20 GB, but cpu has only 0.10 GB"):
         pool(cpu=100).get([model("A200")])
 
 

@@ -103,7 +103,7 @@ def test_context_ends_an_answer(model, write):
 
 
 def test_prompt_longer_than_the_context_is_an_error(model, write):
-    with pytest.raises(ModelError, match="reads 512 tokens"):
+    with pytest.raises(ModelError, match="the context of stories is 512 tokens"):
         write(model("stories"), "dog " * 600)
 
 

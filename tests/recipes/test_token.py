@@ -200,16 +200,17 @@ def test_critical_tokens(agrees):
 
 
 def test_a_member_that_leaves_is_told_in_the_trace(tmp_path, monkeypatch):
-    from composer.engine.weights.local import LocalModel
+    from composer.engine.weights import local
 
-    load = LocalModel.__init__
+    load = local.load
 
-    def narrow(model, *args):
-        load(model, *args)
+    def narrow(*args):
+        model = load(*args)
         if model.config.hidden_size == 160:
             model.context = 3
+        return model
 
-    monkeypatch.setattr(LocalModel, "__init__", narrow)
+    monkeypatch.setattr(local, "load", narrow)
     path = tmp_path / "leave.ens"
     models = 'use "zoo.ens" (general, large)\nexample "Add 17 and 25."\n'
     path.write_text(f"{models}token_fuse(general, large, leave = true)\n", encoding="utf-8")

@@ -116,7 +116,7 @@ class Document:
         if self._documents > 1:
             place = self._place(event.start_mark.index, event.end_mark.index)
             help_ = "put the second document in another file"
-            raise Mistakes([*self.mistakes, foreign(place, "a second document", help_)])
+            raise Mistakes([*self.mistakes, foreign(place, "several documents", help_)])
 
     def _alias(self, event: Any) -> None:  # noqa: ANN401
         place = self._place(event.start_mark.index, event.end_mark.index)

@@ -105,14 +105,14 @@ def test_without_a_cache_any_length_can_be_come_back_to(small):
 def test_a_failed_step_leaves_rows_as_they_were(small, monkeypatch):
     rows = SeparateCaches(small("Mamba", state_size=4))
     plain = SeparateCaches(rows.model)
-    (first, second), alone = (rows.allocate(), rows.allocate()), plain.join()
+    (first, second), alone = (rows.allocate(), rows.allocate()), plain.allocate()
     rows.forward([Feed(first, [5, 6], ()), Feed(second, [7], ())])
     feed = rows._feed
 
-    def fail(asked):
-        if asked.row is second:
+    def fail(prefill):
+        if prefill.row is second:
             raise MemoryError
-        return feed(asked)
+        return feed(prefill)
 
     monkeypatch.setattr(rows, "_feed", fail)
     more = Feed(first, [8, 9, 10], [2])
