@@ -154,7 +154,7 @@ class _Mending:
 
     def __init__(self, sequence: SequenceState, answer: GenerationState, tokens: int) -> None:
         self.sequence, self.answer, self.tokens = sequence, answer, tokens
-        self._luck = random.Random(answer.sampling.seed)  # noqa: S311  # not for secrets
+        self._rng = random.Random(answer.sampling.seed)  # noqa: S311  # not for secrets
         lead, *others = sequence.states
         alone = (1.0, *(0.0 for _ in sequence.weights[1:]))
         self._lead = SequenceState(sequence.group, alone, {lead: sequence.states[lead]})
@@ -197,7 +197,7 @@ class _Mending:
         return draft
 
     def _draw(self, sequence: SequenceState, step: int) -> Draw:
-        return Draw(sequence, self.answer.sampling, self._luck.random(), self._phase(step))
+        return Draw(sequence, self.answer.sampling, self._rng.random(), self._phase(step))
 
     def _phase(self, step: int) -> Phase:
         return Phase((self.sequence.group, "safe"), step)

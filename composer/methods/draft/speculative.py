@@ -120,10 +120,10 @@ class _Drafting:
     written: int = 0
     pending: list[Proposal] = field(default_factory=list)
     owner: DraftingMembers | None = None
-    luck: random.Random = field(init=False)
+    rng: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
-        self.luck = random.Random(self.answer.sampling.seed)  # noqa: S311  # not for secrets
+        self.rng = random.Random(self.answer.sampling.seed)  # noqa: S311  # not for secrets
 
     async def run(self) -> None:
         """Cycle after cycle: the lead's turns, then one of the others."""
@@ -150,11 +150,11 @@ class _Drafting:
         more = self._open()
         if not judged and not more:
             return None
-        luck = tuple(self.luck.random() for _ in range(len(judged) + 2))
+        uniforms = tuple(self.rng.random() for _ in range(len(judged) + 2))
         at = Phase((self.sequence.group, self.tokens, self.sides[0].members), phase)
         how = self.answer.sampling
         return SpeculativeStep(
-            self.sequence, how, side, self.written, tuple(judged), more, luck, at
+            self.sequence, how, side, self.written, tuple(judged), more, uniforms, at
         )
 
     def _open(self) -> bool:

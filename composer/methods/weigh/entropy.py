@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from composer.engine.features import entropy_of
-from composer.methods.weigh import Weigh
-from composer.methods.weigh.normalized import normalized
+from composer.methods.weigh import Weigh, normalized
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

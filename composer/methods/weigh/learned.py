@@ -9,8 +9,7 @@ from pydantic import PrivateAttr
 from composer.engine.features import FEATURES, features
 from composer.heavy import torch
 from composer.methods.fitted import TrainablePart, named, shaped
-from composer.methods.weigh import Weigh
-from composer.methods.weigh.normalized import normalized
+from composer.methods.weigh import Weigh, normalized
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
