@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from composer.cli.certifying import Certifying, certify_options
 from composer.cli.common import (
     COMPARISONS,
     EXIT_FAILED,
@@ -86,6 +87,7 @@ class Picture(click.Path):
 @click.option(
     "--seed", type=int, default=0, help="The seed of the sample of rows and of all sampling."
 )
+@certify_options
 @timeout_option
 @recipe_options
 @json_option
@@ -100,6 +102,7 @@ def command(
     timeout: float | None,
     reading: RecipeReader,
     plot: Path | None,
+    certifying: Certifying | None,
     *,
     no_members: bool,
     route_only: bool,
@@ -112,6 +115,9 @@ def command(
     """
     loaded = [reading.read(path, seed=seed).within(timeout) for path in recipes]
     rows = read_rows(data, split=split, limit=limit, sample=sample, seed=seed)
+    if certifying is not None:
+        certifying.print(loaded, rows, how, lambda recipe: recipe.ready(), as_json=as_json)
+        return 0
     if route_only:
         _decide(loaded, rows, how, plot, as_json=as_json)
         return 0

@@ -4,9 +4,13 @@
 references, `members` does the same for each member alone. `report` holds the figures and `table`
 and `sentences` print them. For recipes with a route, `outcomes` gathers what each choice would
 have given, `router` and `baselines` compare the route with simple ones, and `decisions` judges a
-route without asking any model. `comparison` sets several recipes side by side, `plot` draws.
+route without asking any model. `selection`, `grades` and `certificate` bound what selecting among
+the members can gain before anything is built. `comparison` sets several recipes side by side,
+`plot` draws.
 """
 
+from composer.evaluate.certificate import Certificate, certify
+from composer.evaluate.certificate_text import certified
 from composer.evaluate.comparison import Comparison, compare, render
 from composer.evaluate.dataset import divide, read_rows
 from composer.evaluate.decisions import Decided, decide_only
@@ -18,11 +22,14 @@ from composer.evaluate.rows import EvaluationRow
 from composer.evaluate.table import decided, shown
 
 __all__ = [
+    "Certificate",
     "Compare",
     "Comparison",
     "Decided",
     "EvaluationRow",
     "Report",
+    "certified",
+    "certify",
     "compare",
     "decide_only",
     "decided",

@@ -14,6 +14,7 @@ from composer.data import (
     recorded_of,
     tags_of,
 )
+from composer.diagnostics import did_you_mean
 from composer.run.queries import as_query
 
 if TYPE_CHECKING:
@@ -23,12 +24,18 @@ if TYPE_CHECKING:
 
 __all__ = ["EvaluationRow", "row_of"]
 
+MISTAKES = ("grader", "reference", "ambiguous")
+"""Results of an audit that make the grades of a row worthless."""
+
+AUDITS = (*MISTAKES, "confirmed")
+
 
 @dataclass(frozen=True)
 class EvaluationRow:
     """A question, the answers that count as right, and what is known of recorded answers.
 
-    `content` says what draws depend on where the row has no id of its own.
+    `content` says what draws depend on where the row has no id of its own. `audit` is what a person
+    found who looked at a row that all members get wrong: one of `AUDITS`.
     """
 
     id: str
@@ -39,6 +46,12 @@ class EvaluationRow:
     recorded: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     fields: Mapping[str, object] = field(default_factory=dict)
     content: str = ""
+    audit: str = ""
+
+    @property
+    def wrongly_graded(self) -> bool:
+        """Whether an audit found that the grades of this row cannot be trusted."""
+        return self.audit in MISTAKES
 
     def asked(self) -> dict[str, object]:
         """What a recipe is given of the row: neither references nor judgements."""
@@ -64,6 +77,7 @@ def row_of(content: dict[str, JSON] | BadRow, index: int) -> EvaluationRow:
         tags=tags_of(content),
         split=str(content.get("split") or ""),
         recorded=recorded_of(content),
+        audit=_audit(content.get("audit")),
         fields={k: v for k, v in content.items() if k not in JUDGED | {asked, answered}},
     )
     if name is not None:
@@ -77,6 +91,16 @@ def _references(given: object) -> tuple[str, ...]:
     if given is None or given == "":
         return ()
     return tuple(_plain(one) for one in (given if isinstance(given, list) else [given]))
+
+
+def _audit(value: JSON) -> str:
+    """Return what an audit found; raises BadRow."""
+    if value is None or value == "":
+        return ""
+    if value not in AUDITS:
+        advice = did_you_mean(str(value), AUDITS, keep_order=True)
+        raise BadRow(f'"audit" must be one of {", ".join(AUDITS)}, not {value!r}', advice)
+    return str(value)
 
 
 def _plain(one: object) -> str:

@@ -22,6 +22,7 @@ from composer.metrics.intervals import (
     resampled_means,
 )
 from composer.metrics.numbers import last_number, number, numbers
+from composer.metrics.proportions import lower_limit, upper_limit
 from composer.metrics.text import (
     contains,
     edit_distance,
@@ -49,6 +50,7 @@ __all__ = [
     "gain_over",
     "hull",
     "last_number",
+    "lower_limit",
     "mean_interval",
     "mixture",
     "normalised",
@@ -62,4 +64,5 @@ __all__ = [
     "threshold_picks",
     "token_f1",
     "tradeoff_picks",
+    "upper_limit",
 ]

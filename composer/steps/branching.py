@@ -29,7 +29,7 @@ WEIGHT = "weight"
 """The fact under which an answer keeps the weight that a route gave its branch."""
 
 
-@step(sign="`[a, b]`", gives=LONE_SAME, hidden=("names",), lines=True, defaulted=True)
+@step(sign="`[a, b]`", gives=LONE_SAME, selects=True, hidden=("names",), lines=True, defaulted=True)
 def bank(
     *branches: MaybeMissing[Text | Candidates | Ranking],
     names: tuple[str, ...],
@@ -81,7 +81,7 @@ def those_of_all_branches(site: Site) -> int | None:
     return None if None in counts else sum(filter(None, counts))
 
 
-@step(sign="`route -> [a, b]`", hidden=("names",))
+@step(sign="`route -> [a, b]`", selects=True, hidden=("names",))
 async def choose(
     decision: Decision, *branches: LazyBranch[Text], names: tuple[str, ...], ask: Asker
 ) -> Text:
@@ -91,7 +91,7 @@ async def choose(
     return await branches[names.index(chosen)]()
 
 
-@step(sign="`route(policy = ...) -> [a, b]`", hidden=("names", "min"))
+@step(sign="`route(policy = ...) -> [a, b]`", selects=True, hidden=("names", "min"))
 async def choose_many(
     decision: Decision,
     *branches: LazyBranch[Text],
@@ -118,7 +118,7 @@ def _weighed(text: Text, weight: float) -> Text:
     return replace(text, facts=MappingProxyType({**text.facts, WEIGHT: weight}))
 
 
-@step(sign="`a | b`", gives=SAME, hidden=("names",), tries_first=True)
+@step(sign="`a | b`", gives=SAME, selects=True, hidden=("names",), tries_first=True)
 async def fallback(
     *choices: LazyBranch[Text | Candidates | Ranking], names: tuple[str, ...], ask: Asker
 ) -> Text | Candidates | Ranking:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SURE = Rule(Operation(">=", (Confidence(), Constant(0.6))))
 
 
-@step(paper="arXiv:2305.05176", tries_first=True, shown=("accept",))
+@step(paper="arXiv:2305.05176", selects=True, tries_first=True, shown=("accept",))
 async def cascade(
     first: MaybeMissing[Query | Text], *stages: LazyBranch[Text], accept: Rule = SURE, ask: Asker
 ) -> Text:

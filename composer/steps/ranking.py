@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @step(
     paper="arXiv:2306.02561",
-    chooses=True,
+    selects=True,
     instead="use another score: `rank(by = consensus())` or `rank(D, by = judge())`",
 )
 async def rank(
@@ -84,7 +84,7 @@ def it_can_know_what_it_scores_by(site: Site) -> Iterator[Complaint]:
         yield from site.lacks(model, Capability.named(scorer.needs))
 
 
-@step()
+@step(selects=True)
 def top(ranking: Ranking, k: Annotated[int, Field(ge=1)] = 3) -> Candidates:
     """Keep the `k` best answers."""
     failed, room = [], k - len(ranking.texts)
@@ -106,14 +106,14 @@ def no_more_than_there_are(site: Site) -> int | None:
     return None if count is None else min(count, int(site.get("k")))
 
 
-@step()
+@step(selects=True)
 def best(ranking: Ranking, *, ask: Asker) -> Text:
     """Keep the first answer of a ranking."""
     ask.note(winner=ranking.names[0])
     return ranking.texts[0]
 
 
-@step(paper="arXiv:2311.17311", needs=Capability.TEXT, chooses=True)
+@step(paper="arXiv:2311.17311", needs=Capability.TEXT, selects=True)
 async def select(
     answers: Candidates,
     model: Model,

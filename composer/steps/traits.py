@@ -42,11 +42,11 @@ class Traits:
 
     Of models: `needs` is what each of its models must be able to do, `instead` what else to write
     for a `{name}` that cannot; `here` says that the engine must run them, `formula` that they may
-    be written as arithmetic. Of answers: `chooses` says that it asks models about answers and hands
-    on what others wrote, `votes` that its answer has won a vote, `streams` that it can be shown
-    while it is written, `may_abstain` that it may have no answer to give, `tries_first` that the
-    first of its branches always runs, unless it is given an answer, and `alone` that a lone model
-    is asked as its own files say, where nothing else is said.
+    be written as arithmetic. Of answers: `selects` says that it hands on answers as others wrote
+    them, whatever it asks models about these, `votes` that its answer has won a vote, `streams`
+    that it can be shown while it is written, `may_abstain` that it may have no answer to give,
+    `tries_first` that the first of its branches always runs, unless it is given an answer, and
+    `alone` that a lone model is asked as its own files say, where nothing else is said.
 
     Of how it is written and shown: `hidden` names options that only the compiler sets; a step with
     `sign` is written by that sign of the language and not by name, and has options of its own only
@@ -61,7 +61,7 @@ class Traits:
     instead: str = ""
     here: bool = False
     formula: bool = False
-    chooses: bool = False
+    selects: bool = False
     votes: bool = False
     streams: bool = False
     may_abstain: bool = False

@@ -38,7 +38,7 @@ BALLOTS = "ballots"
 """The fact under which a soft vote's winner keeps who voted for what, with the share of each."""
 
 
-@step(gives=SAME, may_abstain=True)
+@step(gives=SAME, selects=True, may_abstain=True)
 def extract(
     given: Text | Candidates | Ranking,
     by: Reader = Number(),
@@ -59,7 +59,7 @@ def _read(text: Text, by: Reader) -> Text:
     return replace(text, value=by.read(text.text), extracted=True)
 
 
-@step(paper="arXiv:2402.05120", votes=True)
+@step(paper="arXiv:2402.05120", selects=True, votes=True)
 def vote(
     answers: Candidates,
     *,

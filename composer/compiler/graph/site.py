@@ -48,7 +48,7 @@ class GraphFacts:
         """Note what is known of a node whose inputs are known, and return how hooks see it."""
         site = NodeSite(node, self)
         models = tuple(model.node for model in site.models)
-        writes = bool(models) and not node.step.chooses
+        writes = bool(models) and not node.step.selects
         self.counts[node] = 1 if node.port is Port.TEXT else node.step.count(site)
         self.writers[node] = models if writes else self._handed_on(node)
         if node.step.votes or (

@@ -92,4 +92,13 @@ CODES = {
         "default bank(min = all)\n[A, B] -> vote()",
         "default bank(min = 1)\n([A, B] -> vote()) | D",
     ),
+    "E717": Code(
+        "no certificate can be made",
+        "`--certify` bounds what selecting among the members' answers can gain over the best "
+        "member. It needs two or more members that answer the question itself, and rows where the "
+        "answer of each is graded right or wrong. Grades that are scores need `--threshold`, from "
+        "which score on an answer is right.",
+        "compose eval r.ens --data scores.jsonl --certify",
+        "compose eval r.ens --data scores.jsonl --certify --threshold 0.8",
+    ),
 }

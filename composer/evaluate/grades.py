@@ -1,0 +1,88 @@
+"""Graded answers of members: as they were recorded, else by asking the member alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from composer.evaluate.judge import judgement
+from composer.evaluate.members import quality_of, recorded_cost
+from composer.evaluate.recipes import alone, data_names, declarations, price_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from composer.backends import Declaration
+    from composer.evaluate.judge import Compare
+    from composer.evaluate.rows import EvaluationRow
+    from composer.recipe import Recipe
+    from composer.run import Ensemble
+
+__all__ = ["Grade", "Grades", "asked_grades", "recorded_grades"]
+
+
+@dataclass(frozen=True)
+class Grade:
+    """The quality of one answer from 0 to 1, its text where that is known, and its dollars."""
+
+    quality: float
+    text: str | None
+    cost: float
+
+
+Grades = dict[str, dict[str, Grade]]
+"""By member and row id."""
+
+
+def recorded_grades(
+    recipe: Recipe, members: Iterable[str], rows: Sequence[EvaluationRow], how: Compare
+) -> Grades:
+    """Grade members by what the data recorded of them, asking nobody."""
+    models = declarations(recipe)
+    return {name: dict(_recorded(name, models[name], rows, how)) for name in members}
+
+
+def asked_grades(
+    recipe: Recipe,
+    members: Iterable[str],
+    rows: Sequence[EvaluationRow],
+    how: Compare,
+    ready: Callable[[Recipe], Ensemble],
+) -> Grades:
+    """Grade members by what was recorded, and ask each where nothing was; `ready` opens a recipe.
+
+    A member that fails on a row is wrong there.
+    """
+    grades = recorded_grades(recipe, members, rows, how)
+    for name, graded in grades.items():
+        missing = {row.id: row for row in rows if row.id not in graded}
+        if missing:
+            graded |= dict(_asked(alone(recipe, name), missing, how, ready))
+    return grades
+
+
+def _recorded(
+    name: str, declaration: Declaration, rows: Sequence[EvaluationRow], how: Compare
+) -> Iterator[tuple[str, Grade]]:
+    names, price = data_names(name, declaration), price_of(declaration)
+    for row in rows:
+        quality = judgement(row, names, how)
+        if quality is not None:
+            outcome = next(row.recorded[each] for each in names if each in row.recorded)
+            text = outcome.get("text")
+            shown = None if text is None else str(text)
+            yield row.id, Grade(quality, shown, recorded_cost(row, names, price))
+
+
+def _asked(
+    recipe: Recipe,
+    rows: Mapping[str, EvaluationRow],
+    how: Compare,
+    ready: Callable[[Recipe], Ensemble],
+) -> Iterator[tuple[str, Grade]]:
+    models = declarations(recipe)
+    with ready(recipe) as ensemble:
+        for result in ensemble.map([row.question() for row in rows.values()]):
+            quality = quality_of(models, rows[result.id], result, how)
+            if quality is not None:
+                yield result.id, Grade(quality, result.answer, result.cost)
