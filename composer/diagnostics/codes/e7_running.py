@@ -97,8 +97,6 @@ CODES = {
         "`--certify` bounds what selecting among the members' answers can gain over the best "
         "member. It needs two or more members that answer the question itself, and rows where the "
         "answer of each is graded right or wrong. Grades that are scores need `--threshold`, from "
-        "which score on an answer is right.",
-        "compose eval r.ens --data scores.jsonl --certify",
-        "compose eval r.ens --data scores.jsonl --certify --threshold 0.8",
+        "which score on an answer is right: `--threshold 0.8`.",
     ),
 }
