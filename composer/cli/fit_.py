@@ -17,7 +17,7 @@ from composer.cli.common import (
     timeout_option,
 )
 from composer.cli.common import as_json as to_json
-from composer.cli.terminal import err, out
+from composer.cli.terminal import err, out, wrapped
 from composer.compiler.fits import arrays_path, find_learners
 from composer.fit.fitting import fit
 from composer.fit.gains import verdict
@@ -104,7 +104,8 @@ def command(
         tell=err,
     )
     outcome = fit(settings, lambda trained: settings.tell(f"fitting `{trained.part.name}`"))
-    out(to_json(outcome.as_dict()) if as_json else "\n".join(_lines(outcome)), as_json=as_json)
+    text = to_json(outcome.as_dict()) if as_json else "\n".join(map(wrapped, _lines(outcome)))
+    out(text, as_json=as_json)
 
 
 def _own_data(recipe: Recipe) -> Path:

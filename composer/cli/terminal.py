@@ -9,9 +9,10 @@ from __future__ import annotations
 import io
 import os
 import sys
+import textwrap
 from typing import TYPE_CHECKING
 
-from composer.diagnostics.printable import STEERING, steady
+from composer.diagnostics.printable import STEERING, line_width, steady
 from composer.diagnostics.secrets import starred
 
 if TYPE_CHECKING:
@@ -19,7 +20,17 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import TextIO
 
-__all__ = ["ReaderGoneError", "drain", "err", "is_terminal", "out", "prepare", "traced", "utf8"]
+__all__ = [
+    "ReaderGoneError",
+    "drain",
+    "err",
+    "is_terminal",
+    "out",
+    "prepare",
+    "traced",
+    "utf8",
+    "wrapped",
+]
 
 
 class ReaderGoneError(Exception):
@@ -52,6 +63,19 @@ def out(text: str = "", *, end: str = "\n", as_json: bool = False, drawn: bool =
 def err(text: str, *, end: str = "\n", drawn: bool = False) -> None:
     """Write a word to the user on stderr, always steady; what is `drawn` was made so before."""
     _write(sys.stderr, (text if drawn else steady(starred(text))) + end)
+
+
+def wrapped(line: str) -> str:
+    """Break a line at spaces so that it fits the terminal; what follows is indented further."""
+    indent = " " * (len(line) - len(line.lstrip()) + 2)
+    pieces = textwrap.wrap(
+        line,
+        line_width(),
+        subsequent_indent=indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    return "\n".join(pieces)
 
 
 def traced(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from unicodedata import category, combining, east_asian_width
 
 TAB = 4
@@ -17,6 +18,14 @@ STEERING = re.compile(
 """What steers a terminal or turns its text around; tabs, line breaks and joiners do neither."""
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+PIPED = 100
+"""How wide tables and paragraphs are where no terminal and no `COLUMNS` says it."""
+
+
+def line_width() -> int:
+    """Give how wide a line may be: as the terminal, or as `COLUMNS` says, elsewhere 100."""
+    return shutil.get_terminal_size((PIPED, 24)).columns
 
 
 def columns(text: str) -> list[int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.text import Text
 
-from composer.evaluate.cells import percent, table
+from composer.evaluate.cells import Sheet, percent
 from composer.evaluate.certificate import RISK
 from composer.run.budget import in_dollars
 
@@ -59,7 +59,7 @@ def _certificate(one: Certificate) -> Iterator[RenderableType]:
 def _members(one: Certificate) -> RenderableType:
     bounds = [bound for bound in (one.graded, one.audited) if bound is not None]
     names = ("graded", "audited")[: len(bounds)]
-    rows = table(f"{one.recipe}, {one.graded.rows:,} graded rows", *names)
+    rows = Sheet(f"{one.recipe}, {one.graded.rows:,} graded rows", *names)
     for name in one.graded.right:
         best = " (best member)" if name == one.valid.best else ""
         rows.add_row(f"  {name}{best}", *(percent(b.right[name] / b.rows) for b in bounds))

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from composer.evaluate.baselines import ORACLE, ZERO
-from composer.evaluate.cells import interval_text, percent, table
+from composer.evaluate.cells import Sheet, interval_text, percent
 from composer.evaluate.sweep import AIQ, APGR, EQUAL, LENGTH_APGR, ZERO_AIQ
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from rich.console import RenderableType
-    from rich.table import Table
 
     from composer.evaluate.router import Router, Standing
     from composer.metrics import Interval
@@ -37,15 +36,23 @@ SHARES = frozenset({"cpt_20", "cpt_50", "cpt_80", EQUAL})
 
 
 def router_tables(router: Router, *, alone: bool) -> Iterator[RenderableType]:
-    """Draw a router beside its baselines, and its choices if they are to stand `alone`."""
+    """Draw a router beside its choices and its baselines.
+
+    Choices that are never made are left out where other tables show them, unless they stand
+    `alone`.
+    """
     cost = {"$": "mean cost", "calls": "strong calls"}.get(router.unit, "")
     quality = "score" if router.graded else "accuracy"
-    drawn = table(f"the route, {router.rows:,} rows", quality, "95%", cost)
-    mixed = ", ".join(f"{100 * share:.0f} % {name}" for name, share in router.shares.items())
-    _stand(drawn, f"as it decides: {mixed}", router.decided, router.unit, style="bold")
-    for name, one in router.singles.items() if alone else ():
+    drawn = Sheet(f"the route, {router.rows:,} rows", "chosen", quality, "95%", cost)
+    _stand(drawn, "as it decides", router.decided, router.unit, style="bold")
+    best_or_chosen = {name for name, share in router.shares.items() if share} | {router.best}
+    listed = [name for name in router.shares if alone or name in best_or_chosen]
+    for name in listed:
         best = " (best)" if name == router.best else ""
-        _stand(drawn, f"  {name}{best}", one, router.unit)
+        share = percent(router.shares[name])
+        _stand(drawn, f"  {name}{best}", router.singles[name], router.unit, share)
+    if len(listed) < len(router.shares):
+        drawn.add_row(f"  {len(router.shares) - len(listed)} others", percent(0))
     for name, one in router.baselines.items():
         same = "" if name == ORACLE else ", same cost" if name == ZERO else ", same shares"
         _stand(drawn, f"  {name}{same}", one, router.unit, style="dim")
@@ -55,13 +62,16 @@ def router_tables(router: Router, *, alone: bool) -> Iterator[RenderableType]:
         yield _figures(router.figures)
 
 
-def _stand(drawn: Table, name: str, one: Standing, unit: str, style: str | None = None) -> None:
+def _stand(  # noqa: PLR0913 - the cells of a row, and how it looks
+    drawn: Sheet, name: str, one: Standing, unit: str, share: str = "", style: str | None = None
+) -> None:
     cost = {"$": f"${one.cost:.3g}", "calls": percent(one.cost)}.get(unit, "")
-    drawn.add_row(name, percent(one.accuracy.mean), interval_text(one.accuracy), cost, style=style)
+    accuracy = percent(one.accuracy.mean), interval_text(one.accuracy)
+    drawn.add_row(name, share, *accuracy, cost, style=style)
 
 
-def _figures(figures: Mapping[str, Interval]) -> Table:
-    drawn = table("over the whole curve", "", "95%")
+def _figures(figures: Mapping[str, Interval]) -> Sheet:
+    drawn = Sheet("over the whole curve", "", "95%")
     for name, label in FIGURES.items():
         one = figures.get(name)
         if one is not None:

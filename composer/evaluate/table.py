@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
 from io import StringIO
 from typing import TYPE_CHECKING
 
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
-from composer.evaluate.cells import interval_text, percent, table
+from composer.diagnostics.printable import line_width
+from composer.evaluate.cells import Sheet, interval_text, percent
 from composer.evaluate.differences import decided_differences
 from composer.evaluate.router_table import FIGURES, router_tables
 from composer.evaluate.sentences import between, decided_remarks, remarks, unjudged
@@ -30,21 +28,19 @@ if TYPE_CHECKING:
 __all__ = ["decided", "drawn", "shown"]
 
 FEWEST_TAGS = 2
-NARROWEST, WIDEST = 80, 10_000
+LONG = 16
+"""From this length on a model's name heads no column."""
 
 
 def shown(parts: Group, *, width: int | None = None, color: bool = False) -> str:
-    """Write tables and sentences as wide as the terminal, elsewhere as wide as the tables need."""
+    """Write tables and sentences, no line wider than `width`, by default that of the terminal."""
     from rich.console import Console
 
     console = Console(
-        width=width or WIDEST, color_system="standard" if color else None, file=StringIO()
+        width=width or line_width(),
+        color_system="standard" if color else None,
+        file=StringIO(),
     )
-    if width is None:
-        seen = shutil.get_terminal_size((NARROWEST, 24)).columns
-        tables = [each for each in parts.renderables if isinstance(each, Table)]
-        needed = max((console.measure(each).maximum for each in tables), default=0)
-        console.width = seen if sys.stdout.isatty() else max(seen, needed)
     with console.capture() as capture:
         console.print(parts)
     return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines())
@@ -63,12 +59,15 @@ def decided(several: Sequence[Decided]) -> Group:
 
 
 def _decided(one: Decided) -> Iterator[RenderableType]:
-    rows = table(f"{one.recipe}, {len(one.decisions):,} rows", "chosen")
-    for name, share in one.shares.items():
-        rows.add_row(f"  {name}", percent(share))
-    yield rows
     rate = len(one.decisions) / one.seconds if one.seconds else 0
-    yield Text(f"decided in {one.seconds:.2f} s, {rate:,.0f} a second\n")
+    pace = f"decided in {one.seconds:.2f} s, {rate:,.0f} a second"
+    yield Text(f"{one.recipe}, {len(one.decisions):,} rows, {pace}\n")
+    if one.router is None or one.router.rows < len(one.decisions):
+        rows = Sheet("the route, all rows", "chosen")
+        for name, share in one.shares.items():
+            rows.add_row(f"  {name}", percent(share))
+        yield rows
+        yield Text()
     if one.router is None:
         yield Text(f"{unjudged(one)}\n")
         return
@@ -96,9 +95,9 @@ def _said(sentences: Iterable[str]) -> Text:
     return Text("".join(lines) + "\n" * bool(lines))
 
 
-def _main(report: Report) -> Table:
+def _main(report: Report) -> Sheet:
     quality = "score" if report.graded else "accuracy"
-    rows = table(f"{report.rows:,} rows", quality, "95%", "cost", "tokens", "seconds")
+    rows = Sheet(f"{report.rows:,} rows", quality, "95%", "cost", "tokens", "seconds")
     rows.add_row(
         report.recipe,
         percent(report.accuracy),
@@ -117,10 +116,11 @@ def _main(report: Report) -> Table:
     return rows
 
 
-def tags_table(tags: Mapping[str, Tagged], best: str | None) -> Table:
+def tags_table(tags: Mapping[str, Tagged], best: str | None) -> Sheet:
     """Draw the rows of each tag beside the best single model on them, where there is one."""
     compared = any(one.difference is not None for one in tags.values())
-    rows = table("tag", "rows", "accuracy", *((f"{best} alone", "difference") * compared))
+    columns = (f"{best} alone" if len(str(best)) < LONG else "best alone", "difference")
+    rows = Sheet("tag", "rows", "accuracy", *(columns * compared))
     for tag, one in tags.items():
         theirs = [percent(one.best), _points(one.difference)] if one.difference else []
         rows.add_row(tag, f"{one.rows:,}", percent(one.accuracy), *theirs)
