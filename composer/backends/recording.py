@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from composer.data import BadRow, Unreadable, id_of, query_of, read, recorded_of
+from composer.specs.content import data_stamp
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from composer.data import Line
+    from composer.specs.content import Stamps
     from composer.values.flow import Query
 
 __all__ = ["RecordedAnswer", "Recording", "recording"]
@@ -72,19 +74,19 @@ class Recording:
 
 
 def recording(path: str) -> Recording:
-    """Read a file of recorded answers; a file that is unchanged is read once."""
+    """Read a file of recorded answers; a file or folder that is unchanged is read once."""
     file = Path(path).expanduser()
-    if not file.is_file():
+    if not file.exists():
         raise ModelError(
             "E501",
             f"there is no file `{path}`",
             "give a path that starts at the folder of the recipe",
         )
-    return _read(str(file), file.stat().st_mtime_ns)
+    return _read(str(file), data_stamp(file))
 
 
 @lru_cache(maxsize=16)
-def _read(path: str, _stamp: int) -> Recording:
+def _read(path: str, _stamp: Stamps) -> Recording:
     rows = tuple(_rows(path))
     by_id: dict[str, Row] = {}
     by_text: dict[str, Row] = {}
@@ -107,7 +109,7 @@ def _rows(path: str) -> Iterator[Row]:
             try:
                 yield _row(line, at)
             except BadRow as bad:
-                said = f"{path}:{line.number}: {bad.message}"
+                said = f"{line.file or path}:{line.number}: {bad.message}"
                 raise ModelError("E504", said, bad.help) from bad
 
 

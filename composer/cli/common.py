@@ -104,7 +104,10 @@ COMPARISONS = ("auto", "exact", "numeric", "contains")
 
 
 class DataFile(click.Path):
-    """A file that exists, or the zoo's own items by the names that recipes use for them."""
+    """A file that exists, or the zoo's own items by the names that recipes use for them.
+
+    Also a folder of a published benchmark, where folders are allowed.
+    """
 
     def convert(
         self,

@@ -58,7 +58,7 @@ class Picture(click.Path):
 @click.option(
     "--data",
     required=True,
-    type=DataFile(exists=True, dir_okay=False, path_type=Path),
+    type=DataFile(exists=True, path_type=Path),
     help="Rows with `query` and `reference`: JSON lines (also gzip) or CSV, or `zoo:test`.",
 )
 @click.option("--split", help="Use only the rows of this split.")

@@ -44,7 +44,7 @@ def _target(ctx: click.Context, param: click.Parameter, value: str | None) -> Ta
 @recipe_argument
 @click.option(
     "--data",
-    type=DataFile(exists=True, dir_okay=False, path_type=Path),
+    type=DataFile(exists=True, path_type=Path),
     help="Rows with recorded outcomes, or with references; with references the choices are asked. "
     "Default: the `data` of the part.",
 )

@@ -25,13 +25,17 @@ class Line:
     """A row as it stands in a file: the number of its line, that line, and what it holds.
 
     `content` is a mapping in our names, or a BadRow where the line holds none. `left_out` names
-    what the row holds that nobody will be asked.
+    what the row holds that nobody will be asked. A row of a published set names its `benchmark`
+    and the `facts` that the benchmark's metrics need; one of a folder, its `file`.
     """
 
     number: int
     text: str
     content: dict[str, Any] | BadRow
     left_out: tuple[str, ...] = ()
+    benchmark: str = ""
+    facts: dict[str, Any] = field(default_factory=dict)
+    file: str = ""
 
 
 @dataclass(eq=False)

@@ -10,6 +10,7 @@ import lzma
 import zlib
 from typing import TYPE_CHECKING
 
+from composer.data.pickles import conversion
 from composer.data.row import Unreadable
 
 if TYPE_CHECKING:
@@ -43,11 +44,10 @@ ENCODINGS = (
 DAMAGED = (OSError, EOFError, UnicodeError, zlib.error, lzma.LZMAError)
 """What reading raises where a file is cut off, damaged, or no text."""
 
-CONVERT = (
-    "if you trust the author, convert it: `pandas.read_pickle(...)` and then `.to_csv(...)`, or "
-    "for RouterEval `json.dump(...)` with its arrays as lists"
-)
+TARS = (".tar", ".tgz")
 _SEEN = 64
+_HEAD = 4096
+"""How much is looked at to tell what a pickle holds."""
 
 
 def bare_name(name: str) -> str:
@@ -75,9 +75,10 @@ def unpacked(name: str, file: io.BufferedReader) -> io.BufferedReader:
 
     Pickles are refused, since reading one may run whatever its author wrote.
     """
+    raw_head = file.peek(_SEEN)
     try:
         content = _content(file)
-        head = content.peek(_SEEN)
+        head = content.peek(_HEAD)
     except DAMAGED:
         message = f"the compressed file `{name}` is damaged"
         raise Unreadable("E504", message, "compress it again") from None
@@ -85,7 +86,10 @@ def unpacked(name: str, file: io.BufferedReader) -> io.BufferedReader:
         message = (
             f"`{name}` is a pickle, and is not read because reading a pickle can run any program"
         )
-        raise Unreadable("E504", message, CONVERT)
+        raise Unreadable("E504", message, conversion(name, raw_head, head))
+    if bare_name(name).endswith(TARS):
+        advice = "unpack it with `tar -xf`, and give the folder if it is of a published benchmark"
+        raise Unreadable("E504", f"`{name}` is a tar archive, and is not read as it is", advice)
     kind = next((what for start, what in FOREIGN.items() if head.startswith(start)), None)
     if kind is not None:
         advice = "write the rows as JSON lines, CSV or Parquet, plain or compressed with gzip"

@@ -7,6 +7,7 @@ row stands in its line; a file that cannot be read at all is Unreadable.
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,12 +22,14 @@ from composer.data.opening import (
     text_lines,
     unpacked,
 )
-from composer.data.published import converted
+from composer.data.published import Gathering, form_of, published_files
 from composer.data.row import BadRow, Unreadable, id_of, misspelt
 from composer.data.tables import delimited, header_mark, parquet
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator, Sequence
+
+    from composer.data.published.form import PublishedFile
 
 __all__ = ["BadRow", "Line", "Unreadable", "parsed", "read", "read_stream"]
 
@@ -37,38 +40,63 @@ TABLES = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 def read(path: str | Path) -> Generator[Line]:
     """Read the rows of a data file, in the form that its name and its first bytes say.
 
-    A caller that stops before the last row closes the generator, and so the file. Raises
-    Unreadable where there is no such file (E501), where it may not be read (E503), or where its
-    content is no data (E504).
+    A folder is read if it has the layout of a published benchmark. A caller that stops before the
+    last row closes the generator, and so the file. Raises Unreadable where there is no such file
+    (E501), where it may not be read (E503), or where its content is no data (E504).
     """
-    return read_stream(opened(Path(path)), str(path))
+    root = Path(path)
+    if root.is_dir():
+        return _generated(_finished(_of_folder(published_files(root))))
+    return read_stream(opened(root), str(path))
 
 
 def read_stream(file: io.BufferedReader, name: str) -> Generator[Line]:
     """Read the rows of a file that is open; it is closed when the last one was read."""
     try:
-        return _closing(_rows(file, name), file)
+        return _closing(_finished(_objects(file, name)), file)
     except Unreadable:
         file.close()
         raise
 
 
-def _rows(file: io.BufferedReader, name: str) -> Iterator[Line]:
+def parsed(lines: Iterable[str], name: str) -> Iterator[Line]:
+    """Read the rows of some lines of text, in the form that the name and the first line say."""
+    return _finished(_parsed(lines, name))
+
+
+def _finished(objects: Iterator[Line]) -> Iterator[Line]:
+    return _checked(_turned(objects))
+
+
+def _of_folder(files: Sequence[PublishedFile]) -> Iterator[Line]:
+    """Read the objects of several files, with the fields that each file's path adds."""
+    for path, fields in files:
+        try:
+            with opened(path) as file:
+                for line in _objects(file, str(path)):
+                    content = line.content
+                    content = content if isinstance(content, BadRow) else {**fields, **content}
+                    yield replace(line, content=content, file=str(path))
+        except Unreadable as bad:
+            yield Line(1, "", BadRow(bad.message, bad.help), file=str(path))
+
+
+def _objects(file: io.BufferedReader, name: str) -> Iterator[Line]:
+    """Return the objects of a file as they stand there; raises Unreadable at once."""
     content = unpacked(name, file)
     if content.peek(len(PARQUET)).startswith(PARQUET):
         whole = content if content is file and file.seekable() else io.BytesIO(content.read())
-        return _checked(_turned(parquet(name, whole)))
+        return parquet(name, whole)
     if _is_wide(content):
         message = f"`{name}` contains NUL bytes, so it is not text in UTF-8"
         raise Unreadable("E504", message, "save it as UTF-8, or as UTF-16 with a byte order mark")
-    return parsed(text_lines(content), name)
+    return _parsed(text_lines(content), name)
 
 
-def parsed(lines: Iterable[str], name: str) -> Iterator[Line]:
-    """Read the rows of some lines of text, in the form that the name and the first line say."""
+def _parsed(lines: Iterable[str], name: str) -> Iterator[Line]:
     counted = Counted(iter(lines))
     try:
-        yield from _checked(_turned(_form(counted, bare_name(name))))
+        yield from _form(counted, bare_name(name))
     except DAMAGED as problem:
         is_text = not isinstance(problem, UnicodeError)
         message = (
@@ -98,6 +126,7 @@ def _form(lines: Counted, name: str) -> Iterator[Line]:
 
 def _turned(lines: Iterator[Line]) -> Iterator[Line]:
     """Turn the rows of published sets and batch files into ours; an object may hold many rows."""
+    gathering = Gathering()
     for line in lines:
         if isinstance(line.content, BadRow):
             yield line
@@ -105,12 +134,21 @@ def _turned(lines: Iterator[Line]) -> Iterator[Line]:
         try:
             if is_request(line.content):
                 row, left = request_of(line.content)
-                yield Line(line.number, line.text, row, left)
+                yield replace(line, content=row, left_out=left)
                 continue
-            for row in converted(line.content):
-                yield line if row is line.content else Line(line.number, line.text, row)
+            form = form_of(line.content)
+            if form is None:
+                yield line
+                continue
+            for part in form.parts(line.content):
+                if part.key is not None:
+                    gathering.add(line, form, part)
+                    continue
+                named = replace(line, benchmark=form.benchmark, facts=part.facts)
+                yield replace(named, content=part.content)
         except BadRow as bad:
-            yield Line(line.number, line.text, bad)
+            yield replace(line, content=bad)
+    yield from gathering.lines()
 
 
 def _checked(lines: Iterator[Line]) -> Iterator[Line]:
@@ -121,7 +159,7 @@ def _checked(lines: Iterator[Line]) -> Iterator[Line]:
         try:
             yield line if isinstance(line.content, BadRow) else _told(line, lines_of_ids, forms)
         except BadRow as bad:
-            yield Line(line.number, line.text, bad)
+            yield replace(line, content=bad)
 
 
 def _told(line: Line, lines_of_ids: dict[str, int], forms: set[tuple[str, ...]]) -> Line:
@@ -142,11 +180,15 @@ def _told(line: Line, lines_of_ids: dict[str, int], forms: set[tuple[str, ...]])
             raise BadRow(message, "give every row its own id, or give no ids")
         lines_of_ids[name] = line.number
     left = tuple(parts_left_out(row.get("messages")))
-    return Line(line.number, line.text, row, (*line.left_out, *left)) if left else line
+    return replace(line, left_out=(*line.left_out, *left)) if left else line
 
 
 _FORMS = 64
 """How many sets of names are remembered as rightly spelt."""
+
+
+def _generated(lines: Iterator[Line]) -> Generator[Line]:
+    yield from lines
 
 
 def _closing(lines: Iterator[Line], file: io.BufferedReader) -> Generator[Line]:

@@ -80,7 +80,7 @@ def _rows(name: str, lines: Iterable[Line]) -> tuple[list[EvaluationRow], list[D
                 raise BadRow(said, "give every row its own id, or give no ids")  # noqa: TRY301
             taken[row.id] = line.number
             content = told_apart(row.content) if row.content else ""
-            rows.append(replace(row, content=content))
+            rows.append(replace(row, content=content, benchmark=line.benchmark, facts=line.facts))
         except BadRow as bad:
             mistakes.append(_mistake(name, line, bad))
     return rows, mistakes
@@ -89,7 +89,7 @@ def _rows(name: str, lines: Iterable[Line]) -> tuple[list[EvaluationRow], list[D
 def _mistake(name: str, line: Line, bad: BadRow) -> Diagnostic:
     """Show the line, cut to a length that can be shown, under what is wrong with it."""
     shown = line.text[:SHOWN_LINE]
-    source = Source(name, "\n" * (line.number - 1) + shown)
+    source = Source(line.file or name, "\n" * (line.number - 1) + shown)
     start = source.starts[line.number - 1]
     return Diagnostic("E504", bad.message, Place(source, start, start + len(shown)), help=bad.help)
 

@@ -35,7 +35,8 @@ class EvaluationRow:
     """A question, the answers that count as right, and what is known of recorded answers.
 
     `content` says what draws depend on where the row has no id of its own. `audit` is what a person
-    found who looked at a row that all members get wrong: one of `AUDITS`.
+    found who looked at a row that all members get wrong: one of `AUDITS`. A row of a published
+    set names its `benchmark` and holds the `facts` that the benchmark's own metrics need.
     """
 
     id: str
@@ -47,6 +48,8 @@ class EvaluationRow:
     fields: Mapping[str, object] = field(default_factory=dict)
     content: str = ""
     audit: str = ""
+    benchmark: str = ""
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def wrongly_graded(self) -> bool:

@@ -28,9 +28,21 @@ def json_digest(value: object) -> str:
 
 
 def file_digest(path: str | Path) -> str:
-    """Return the SHA-256 of a file, read once for each size and time of change."""
+    """Return the SHA-256 of a file, read once for each size and time of change.
+
+    That of a folder of data is made of the names and digests of all its files.
+    """
     path = Path(path)
-    return _digest(path, _stamp(path))
+    if not path.is_dir():
+        return _digest(path, _stamp(path))
+    files = _all_files(path)
+    return json_digest([[each.relative_to(path).as_posix(), file_digest(each)] for each in files])
+
+
+def data_stamp(path: Path) -> Stamps:
+    """Return what changes with a data file, or with any file of a folder of data."""
+    files = _all_files(path) if path.is_dir() else [path]
+    return tuple((str(each), _stamp_or_none(each)) for each in files)
 
 
 def folder_digest(folder: str | Path) -> str:
@@ -65,6 +77,10 @@ def stamps(folder: Path) -> Stamps:
 
 def _files(folder: Path) -> list[Path]:
     return sorted({path for pattern in RELEVANT for path in folder.glob(pattern)})
+
+
+def _all_files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _stamp_or_none(path: Path) -> Stamp | None:

@@ -4,8 +4,11 @@ import csv
 import gzip
 import json
 import pickle
+import re
+import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from composer.data import BadRow, Unreadable, read
@@ -83,6 +86,17 @@ def test_routerbench_as_json_lines(tmp_path):
     assert contents(path) == TURNED
 
 
+def test_a_cost_that_is_not_there_is_unknown_in_routerbench(tmp_path):
+    path = tmp_path / "rb.jsonl"
+    row = ROUTERBENCH[1] | {"gpt|total_cost": None, "org/small|total_cost": 0}
+    path.write_text(json.dumps(row))
+
+    (content,) = contents(path)
+
+    assert "cost" not in content["recorded"]["gpt"]
+    assert content["recorded"]["org/small"]["cost"] == 0
+
+
 ROUTEREVAL = {
     "model": ["big", "small"],
     "prompt": {"train_prompt": ["a", "b"], "test_prompt": ["c"]},
@@ -133,7 +147,7 @@ MIXINSTRUCT = {
         {"model": "vicuna", "text": "one", "scores": {"bleu": 90, "bertscore": 0.9}},
         {"model": "koala", "text": "two", "scores": {"bleu": 2, "bertscore": "0.4"}},
     ],
-    "cmp_results": "{}",
+    "cmp_results": '{"vicuna,koala": "A is better"}',
 }
 
 
@@ -146,9 +160,45 @@ def test_mixinstruct(tmp_path, name):
 
     assert (row["id"], row["tags"], row["query"]) == ("alpaca/7", ["alpaca"], "Translate.\neins")
     assert row["recorded"] == {
-        "vicuna": {"text": "one", "score": 0.9},
-        "koala": {"text": "two", "score": 0.4},
+        "vicuna": {"text": "one", "score": 0.9, "scores": {"bleu": 90, "bertscore": 0.9}},
+        "koala": {"text": "two", "score": 0.4, "scores": {"bleu": 2, "bertscore": 0.4}},
     }
+    assert row["reference"] == "one"
+
+
+@pytest.mark.parametrize(
+    ("results", "message"),
+    [
+        ('{"vicuna,koala": "A is best"}', "unknown verdict on `vicuna,koala`"),
+        ('{"vicuna,alpaca": "Same bad"}', "compares `vicuna,alpaca`"),
+        ('{"vicuna', "a text that is not JSON"),
+        ([], "must be an object of pairs"),
+    ],
+)
+def test_comparisons_of_mixinstruct_that_are_wrong(tmp_path, results, message):
+    path = tmp_path / "mix.jsonl"
+    path.write_text(json.dumps(MIXINSTRUCT | {"cmp_results": results}))
+
+    (bad,) = contents(path)
+
+    assert message in bad.message
+
+
+@pytest.mark.parametrize(
+    ("results", "pairs"),
+    [
+        ('{"vicuna,koala": "Same bad"}', {"vicuna,koala": "Same bad"}),
+        ("null", None),
+        (None, None),
+    ],
+)
+def test_comparisons_of_mixinstruct_come_with_the_row(tmp_path, results, pairs):
+    path = tmp_path / "mix.jsonl"
+    path.write_text(json.dumps(MIXINSTRUCT | {"cmp_results": results}))
+
+    (line,) = read(path)
+
+    assert (line.benchmark, line.facts.get("pairs")) == ("MixInstruct", pairs)
 
 
 def test_a_candidate_without_the_metric_is_named(tmp_path):
@@ -161,6 +211,57 @@ def test_a_candidate_without_the_metric_is_named(tmp_path):
     assert "`vicuna` has no `bertscore`" in bad.message
 
 
+def run_advice(advice, folder):
+    """Run the command that an advice shows, with this very Python, as a person would."""
+    command = re.search(r"`python (.*?)`", advice)[1]
+    subprocess.run(f"{sys.executable} {command}", shell=True, check=True, cwd=folder)
+
+
+def test_a_pickle_of_routereval_is_converted_by_the_line_that_the_error_shows(tmp_path):
+    path = tmp_path / "arc_router_dataset.pkl"
+    pool = {
+        "model": ["big", "small"],
+        "data": {"test_score": np.array([[1.0, 0.0], [0.0, 1.0]]), "train_score": np.zeros((0, 2))},
+    }
+    prompts = {"train_prompt": np.array([], dtype=str), "test_prompt": np.array(["a", "b"])}
+    value = {"easy": {3: {"strong_to_weak": pool}}, "prompt": prompts, "embedding": np.ones(3)}
+    path.write_bytes(pickle.dumps(value))
+    with pytest.raises(Unreadable) as caught:
+        read(path)
+    assert "'all_weak'" in caught.value.help
+
+    run_advice(caught.value.help, tmp_path)
+
+    first, second = read(tmp_path / "arc.json")
+    assert (first.benchmark, first.facts) == ("RouterEval", {"dataset": "arc"})
+    assert first.content["recorded"] == {"big": {"score": 1.0}, "small": {"score": 0.0}}
+    assert (second.content["query"], second.content["split"]) == ("b", "test")
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_pickle_of_rows_is_converted_by_the_line_that_the_error_shows(tmp_path, packed):
+    path = tmp_path / ("it's.pkl.gz" if packed else "it's.pkl")
+    raw = pickle.dumps([{"query": "q", "reference": np.float64(4)}])
+    path.write_bytes(gzip.compress(raw) if packed else raw)
+    with pytest.raises(Unreadable) as caught:
+        read(path)
+
+    run_advice(caught.value.help, tmp_path)
+
+    assert contents(tmp_path / "it's.json") == [{"query": "q", "reference": 4}]
+
+
+def test_a_pickled_table_is_converted_by_pandas(tmp_path):
+    path = tmp_path / "routerbench_0shot.pkl"
+    path.write_bytes(b"\x80\x04\x95\x00\x00\x8c\x11pandas.core.frame\x94.")
+
+    with pytest.raises(Unreadable) as caught:
+        read(path)
+
+    assert "pandas.read_pickle" in caught.value.help
+    assert "routerbench_0shot.csv" in caught.value.help
+
+
 @pytest.mark.parametrize("name", ["rows.pkl", "rows.jsonl", "rows.pickle.gz"])
 def test_pickles_are_refused_unread(tmp_path, name):
     path = tmp_path / name
@@ -171,7 +272,7 @@ def test_pickles_are_refused_unread(tmp_path, name):
         read(path)
 
     assert caught.value.code == "E504"
-    assert "to_csv" in caught.value.help
+    assert "json.dump" in caught.value.help
 
 
 def test_parquet_needs_its_package(tmp_path, monkeypatch):

@@ -24,7 +24,7 @@ from composer.diagnostics import did_you_mean
 from composer.heavy import np
 from composer.methods.estimators.values import Choice, Labels
 from composer.methods.mistakes import PartError
-from composer.specs.content import file_digest, json_digest
+from composer.specs.content import data_stamp, file_digest, json_digest
 from composer.values import OnceCache
 
 if TYPE_CHECKING:
@@ -152,13 +152,10 @@ def _chosen(
 
 
 def table(path: str) -> TrainingTable:
-    """Read a file of recorded outcomes, once as long as it does not change."""
-    try:
-        state = Path(path).stat()
-    except OSError:
-        raise PartError("E501", f"there is no file `{path}`", _SHAPE) from None
-    key = (path, state.st_mtime_ns, state.st_size)
-    return _TABLES.get(key, lambda: _read(path))
+    """Read a file or folder of recorded outcomes, once as long as it does not change."""
+    if not Path(path).exists():
+        raise PartError("E501", f"there is no file `{path}`", _SHAPE)
+    return _TABLES.get((path, data_stamp(Path(path))), lambda: _read(path))
 
 
 def _read(path: str) -> TrainingTable:
@@ -191,7 +188,7 @@ def _row(path: str, line: Line) -> TrainingRow:
         outcomes = {name: _outcome(each) for name, each in recorded.items()}
         return TrainingRow(query_of(line.content), tags_of(line.content), outcomes)
     except BadRow as bad:
-        said = f"{path}, line {line.number}: {bad.message}"
+        said = f"{line.file or path}, line {line.number}: {bad.message}"
         raise PartError(_CODE, said, bad.help) from bad
 
 
