@@ -6,9 +6,12 @@ its docstring's first sentence is what `compose ls` prints.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
 
 
 class Resolve:
@@ -26,6 +29,9 @@ MaybeFile = Annotated[str | None, Resolve(must_exist=True)]
 
 ModelPath = Annotated[str, Resolve(must_exist=False)]
 """A folder, found like a file, or else the id of a model on a hub."""
+
+MaybeModel = Annotated[str | None, Resolve(must_exist=False)]
+"""A folder or an id as above, or none."""
 
 
 Scalar = bool | int | float | str
@@ -51,6 +57,14 @@ class Typed(BaseModel):
         """
         return self
 
+    def packages(self) -> Mapping[str, str]:
+        """Return the packages that it needs beside the project's own, each with its extra."""
+        return {}
+
+    def digests(self) -> Mapping[str, str]:
+        """Return the digests of what it depends on beside its options, such as weights."""
+        return {}
+
     @classmethod
     def summary(cls) -> str:
         """Return the first sentence of the docstring."""
@@ -63,3 +77,15 @@ def file_of(value: Typed, option: str) -> str | None:
     marks = type(value).model_fields[option].metadata
     named = any(isinstance(mark, Resolve) and mark.must_exist for mark in marks)
     return path if named and isinstance(path, str) else None
+
+
+def parts_within(value: object) -> Iterator[Typed]:
+    """Yield the parts in an option's value: itself, those among its options, those in lists."""
+    match value:
+        case Typed():
+            yield value
+            for name in type(value).model_fields:
+                yield from parts_within(getattr(value, name))
+        case tuple():
+            for item in value:
+                yield from parts_within(item)

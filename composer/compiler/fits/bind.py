@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from composer.compiler.fits.encoders import other_weights
 from composer.compiler.fits.learners import (
     Learner,
     find_learners,
@@ -137,6 +138,8 @@ def _why(learner: Learner, entries: list[ManifestEntry]) -> str:
         return f"`{name}` was fitted with the choices {before}; now they are {after}"
     if changed == ["data"]:
         return f"the data of `{name}` have changed"
+    if message := other_weights(same[0], now):
+        return message
     return f"these options of `{name}` have changed: {', '.join(changed)}"
 
 

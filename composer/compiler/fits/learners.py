@@ -98,9 +98,9 @@ def replace_trainable(value: object, change: Callable[[Trainable], Trainable]) -
 
 
 def specification(part: Typed) -> dict[str, object]:
-    """Write a part as JSON can: its name and options, files by what they hold."""
+    """Write a part as JSON can: its name and options, files and weights by what they hold."""
     options = {name: _plain(part, name) for name in type(part).model_fields}
-    return {"name": part.name, **options}
+    return {"name": part.name, **options, **part.digests()}
 
 
 def _parts(value: object) -> Iterator[Trainable]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from composer.backends import ModelError
@@ -12,6 +13,7 @@ from composer.diagnostics import Diagnostic, Note
 from composer.methods.template import Template, names_in
 from composer.steps import Complaint
 from composer.values import Port
+from composer.values.typed import parts_within
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -42,6 +44,7 @@ def check_steps(ctx: Context, answer: Node | None) -> None:
         if node.is_query:
             continue
         site = facts.learn(node)
+        _say(ctx, node, _missing_packages(node))
         if facts.readable((*(model.node for model in site.models), *node.option_models)):
             _say(ctx, node, _needs(site))
             _say(ctx, node, _unused(site))
@@ -76,6 +79,21 @@ def _readable(ctx: Context, node: Node) -> bool:
         help_ = HELP[loss]
         ctx.say("W404", text, ctx.declared[node], "declared here", help=help_)
     return True
+
+
+def _missing_packages(node: Node) -> Iterator[Complaint]:
+    """Yield the parts among a node's options that need a package which is not installed."""
+    for option, value in node.values().items():
+        for part in parts_within(value):
+            for package, extra in part.packages().items():
+                if find_spec(package) is None:
+                    yield Complaint(
+                        "E510",
+                        f"`{part.name}` needs the package {package}, which is not installed",
+                        "needs a package",
+                        f"`pip install 'ensemble-composer[{extra}]'`",
+                        about=option,
+                    )
 
 
 def _needs(site: NodeSite) -> Iterator[Complaint]:

@@ -59,6 +59,11 @@ CODES = {
         "it is used, or the data are not enough: a choice without outcomes, fewer rows than folds, "
         "a target that no setting reaches. The message says which.",
     ),
+    "E510": Code(
+        "a package is missing",
+        "A part of the recipe needs a package that comes with an extra of this project, and it is "
+        "not installed. The message says how to install it.",
+    ),
     "E601": Code(
         "the models need too much memory",
         "Together the models of the plan need more memory than the devices have. Use a smaller "

@@ -8,13 +8,19 @@ from pydantic import Field
 
 from composer.heavy import np, scipy, sklearn
 from composer.methods.estimators.base import Learned
-from composer.methods.estimators.features import Features, Tfidf, all_vectors, embed_all
+from composer.methods.estimators.features import (
+    Features,
+    Tfidf,
+    all_vectors,
+    embed_all,
+    packed,
+)
 from composer.methods.estimators.linear import models_of, predicted
 from composer.methods.estimators.values import Predictions
 from composer.values import State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -65,10 +71,10 @@ class Compared(Featured):
     def similar(self, state: State, queries: Sequence[Asked]) -> Iterator[Floats]:
         """Yield the cosines [some queries, rows] of queries with the recorded ones, in order."""
         rows = state.part("rows")
-        index = rows.live.get("index", lambda: _index(rows))
+        compare = rows.live.get("index", lambda: _index(rows))
         vectors = unit(self.vectors(state.part("features"), queries))
         for at in range(0, len(queries), _AT_ONCE):
-            yield (vectors[at : at + _AT_ONCE] @ index).toarray()
+            yield compare(vectors[at : at + _AT_ONCE])
 
 
 class Knn(Compared):
@@ -114,11 +120,15 @@ class Knn(Compared):
         return np.hstack(mean), np.hstack(spread)
 
 
-def _index(rows: State) -> Vectors:
-    """Return the rows term by term, so that comparing a query reads only its own terms."""
+def _index(rows: State) -> Callable[[Vectors], Floats]:
+    """Return what compares queries with the rows: term by term, so that only theirs are read."""
     arrays = rows.arrays
     parts = (arrays["data"], arrays["indices"], arrays["indptr"])
-    return scipy.sparse.csr_matrix(parts, shape=(len(parts[2]) - 1, len(arrays["quality"])))
+    shape = (len(parts[2]) - 1, len(arrays["quality"]))
+    index = packed(scipy.sparse.csr_matrix(parts, shape=shape))
+    if isinstance(index, np.ndarray):
+        return lambda vectors: vectors.toarray() @ index
+    return lambda vectors: (vectors @ index).toarray()
 
 
 def unit(vectors: Vectors) -> Vectors:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.heavy import np, sklearn
+from composer.methods.estimators.features import packed
 from composer.methods.estimators.nets import sigmoid
 from composer.methods.estimators.values import Predictions
 from composer.values import State
@@ -18,8 +19,9 @@ _HALF = 0.5
 
 def models_of(vectors: Vectors, labels: Labels, c: float) -> State:
     """Fit one model a choice to the rows that have its label; `c` is the inverse penalty."""
+    rows = packed(vectors)
     models = [
-        _fit(vectors, labels.quality[:, at], c, graded=name in labels.graded)
+        _fit(rows, labels.quality[:, at], c, graded=name in labels.graded)
         for at, name in enumerate(labels.names)
     ]
     weights, bias = zip(*models, strict=True)
@@ -33,7 +35,9 @@ def predicted(models: State, vectors: Vectors) -> Predictions:
     return Predictions.of(np.where(models.facts["graded"], scores, sigmoid(scores)))
 
 
-def _fit(vectors: Vectors, labels: Floats, c: float, *, graded: bool) -> tuple[Floats, float]:
+def _fit(
+    vectors: Vectors | Floats, labels: Floats, c: float, *, graded: bool
+) -> tuple[Floats, float]:
     """Return the weights [terms] and the bias of one choice's model."""
     observed_rows = np.flatnonzero(~np.isnan(labels))
     outcomes, observed_vectors = labels[observed_rows], vectors[observed_rows]
@@ -45,12 +49,12 @@ def _fit(vectors: Vectors, labels: Floats, c: float, *, graded: bool) -> tuple[F
     return _logistic(observed_vectors, outcomes, c)
 
 
-def _ridge(vectors: Vectors, outcomes: Floats, c: float) -> tuple[Floats, float]:
+def _ridge(vectors: Vectors | Floats, outcomes: Floats, c: float) -> tuple[Floats, float]:
     model = sklearn.linear_model.Ridge(alpha=1 / c, solver="sparse_cg").fit(vectors, outcomes)
     return model.coef_.astype(float), float(model.intercept_)
 
 
-def _logistic(vectors: Vectors, outcomes: Floats, c: float) -> tuple[Floats, float]:
+def _logistic(vectors: Vectors | Floats, outcomes: Floats, c: float) -> tuple[Floats, float]:
     model = sklearn.linear_model.LogisticRegression(C=c, max_iter=1000).fit(
         vectors, outcomes > _HALF
     )

@@ -1,19 +1,16 @@
-"""Features of a query beside its words: length and shape, tags, a sentence encoder's vector."""
+"""Features of a query beside its words: length and shape, tags."""
 
 from __future__ import annotations
 
 import re
-from functools import cache, lru_cache
-from importlib import import_module
+from functools import lru_cache
 from math import log1p
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
 from composer.heavy import np, scipy
 from composer.methods.estimators.features import Features
-from composer.methods.mistakes import PartError
-from composer.quiet import quiet
 from composer.values import State
 
 if TYPE_CHECKING:
@@ -96,59 +93,6 @@ class Tags(Features):
         return scipy.sparse.csr_matrix(
             (values, (rows, columns)), shape=(len(queries), len(columns_of_tags))
         )
-
-
-class Sentence(Features):
-    """The vector of a sentence encoder, of length 1 (needs the package sentence-transformers).
-
-    `model` is a folder, or the id of a model on a hub.
-    """
-
-    name: ClassVar[str] = "sentence"
-    paper: ClassVar[str] = "arXiv:1908.10084"
-
-    model: str = "sentence-transformers/all-MiniLM-L6-v2"
-
-    def fit(self, queries: Sequence[Asked]) -> State:
-        """Learn nothing: the encoder is as it is."""
-        del queries
-        return State(facts={"model": self.model})
-
-    def vectors(self, state: State, queries: Sequence[Asked]) -> Vectors:
-        """Encode all queries at once."""
-        encoder = _encoder(same_model(state, self.model))
-        texts = [text for text, _ in queries]
-        with quiet():
-            return scipy.sparse.csr_matrix(encoder.encode(texts, normalize_embeddings=True))
-
-
-def same_model(state: State, model: str) -> str:
-    """Return the model that features were learnt with; a file names no other one to be loaded."""
-    if state.facts.get("model") != model:
-        message = f"the fit was made with another encoder than `{model}`"
-        raise PartError("E507", message, "fit again: `compose fit RECIPE --data FILE`")
-    return model
-
-
-class _Encoder(Protocol):
-    """What is asked of a model of sentence-transformers, a package that may be missing."""
-
-    def encode(self, texts: list[str], *, normalize_embeddings: bool) -> Floats: ...
-
-
-@cache
-def _encoder(model: str) -> _Encoder:
-    try:
-        package = import_module("sentence_transformers")
-    except ImportError:
-        raise PartError(
-            "E701",
-            "`sentence` needs the package sentence-transformers, which is not installed",
-            "`pip install sentence-transformers`, or use `tfidf()`",
-        ) from None
-    with quiet():
-        encoder: _Encoder = package.SentenceTransformer(model)
-    return encoder
 
 
 def _lengths(queries: Sequence[Asked]) -> Floats:

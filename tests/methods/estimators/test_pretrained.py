@@ -13,7 +13,7 @@ from composer.zoo import folder
 
 @pytest.fixture(scope="module")
 def features():
-    return Pretrained(model=str(folder("general-1")))
+    return Pretrained(path=str(folder("general-1")))
 
 
 def encoded(features, *texts):
@@ -34,11 +34,11 @@ def test_padding_changes_nothing(features):
 def test_a_folder_that_was_replaced_is_read_again(tmp_path):
     place = tmp_path / "model"
     shutil.copytree(folder("general-1"), place)
-    before = encoded(Pretrained(model=str(place)), "Add 1 and 2.")
+    before = encoded(Pretrained(path=str(place)), "Add 1 and 2.")
     shutil.rmtree(place)
     shutil.copytree(folder("maths"), place)
-    after = encoded(Pretrained(model=str(place)), "Add 1 and 2.")
-    assert after == pytest.approx(encoded(Pretrained(model=str(folder("maths"))), "Add 1 and 2."))
+    after = encoded(Pretrained(path=str(place)), "Add 1 and 2.")
+    assert after == pytest.approx(encoded(Pretrained(path=str(folder("maths"))), "Add 1 and 2."))
     assert after != pytest.approx(before)
 
 
@@ -47,7 +47,7 @@ def test_an_empty_query_has_finite_numbers(features):
 
 
 def test_a_long_query_is_cut(features):
-    short = Pretrained(model=features.model, tokens=4)
+    short = Pretrained(path=features.path, tokens=4)
     assert encoded(short, "Add 1 and 2.") == pytest.approx(encoded(short, "Add 1 and 2. " * 9))
 
 
@@ -63,5 +63,5 @@ def test_a_head_learns_from_them(features, labels):
 
 def test_a_folder_that_holds_no_model_is_an_error(tmp_path):
     with pytest.raises(PartError, match="cannot load") as caught:
-        encoded(Pretrained(model=str(tmp_path)), "x")
+        encoded(Pretrained(path=str(tmp_path)), "x")
     assert caught.value.code == "E505"
