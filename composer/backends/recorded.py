@@ -54,6 +54,7 @@ class Recorded(Remote):
 
     name: ClassVar[str] = "recorded"
     may_abstain: ClassVar[bool] = True
+    replays: ClassVar[bool] = True
 
     file: FilePath
     model: str

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from composer.cli.common import RecipeReader, json_option, recipe_argument, recipe_options
-from composer.cli.terminal import err, out
+from composer.cli.common import (
+    DataFile,
+    RecipeReader,
+    json_option,
+    recipe_argument,
+    recipe_options,
+)
+from composer.cli.common import (
+    as_json as to_json,
+)
+from composer.cli.terminal import err, is_terminal, out
 from composer.compiler.plan import describe
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from composer.recipe import Recipe
 
 
 @click.command()
@@ -24,22 +35,63 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Record the content of models and data in a lock; later runs must match it.",
 )
+@click.option(
+    "--data",
+    type=DataFile(exists=True, dir_okay=False, path_type=Path),
+    help="Estimate calls, tokens, dollars, memory and time for the rows of this file.",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="With --data: only the first N rows.")
+@click.option("--no-cache", is_flag=True, help="With --data: do not count on kept answers.")
 @json_option
 def command(
     recipe: Path,
     reading: RecipeReader,
+    data: Path | None,
+    limit: int | None,
     *,
+    no_cache: bool,
     plain: bool,
     origin: bool,
     lock: bool,
     as_json: bool,
 ) -> None:
-    """Show what would run, on which device, with which defaults."""
+    """Show what would run, on which device, with which defaults.
+
+    With --data, also estimate what that takes on a data file. Nobody is asked for it.
+    """
+    if data is None and (limit is not None or no_cache):
+        raise click.UsageError("--limit and --no-cache need --data")
     loaded = reading.read(recipe, plain=plain)
     plan = loaded.plan()
     if lock:
         err(f"wrote {loaded.lock()}")
-    if as_json:
-        out(plan.model_dump_json(indent=2), as_json=True)
-    else:
+    if not as_json:
         out(describe(plan, origins=origin), end="")
+    if data is not None:
+        _estimate(loaded, data, limit, cache=not no_cache, as_json=as_json)
+    elif as_json:
+        out(plan.model_dump_json(indent=2), as_json=True)
+
+
+def _estimate(recipe: Recipe, data: Path, limit: int | None, *, cache: bool, as_json: bool) -> None:
+    """Print what the rows of a file would take, and what selecting could gain at most."""
+    from composer.evaluate import estimate, estimated, read_rows, shown
+    from composer.evaluate.certificate import recorded_certificate
+    from composer.evaluate.certificate_text import in_one_sentence
+
+    rows = read_rows(data, limit=limit)
+    one = estimate(recipe, rows, cache=cache, on_end=_tell)
+    certificate = recorded_certificate(recipe, rows)
+    if not as_json:
+        sentences = () if certificate is None else (in_one_sentence(certificate),)
+        out("\n" + shown(estimated(one, *sentences)), end="")
+        return
+    bound = None if certificate is None else certificate.as_dict()
+    plan = recipe.plan().model_dump(mode="json")
+    out(to_json(plan | {"estimate": one.as_dict(), "certificate": bound}), as_json=True)
+
+
+def _tell(words: str) -> None:
+    """Show on a terminal what is counted."""
+    if is_terminal(sys.stderr):
+        err(words)

@@ -14,6 +14,8 @@ from composer.evaluate.certificate_text import certified
 from composer.evaluate.comparison import Comparison, compare, render
 from composer.evaluate.dataset import divide, read_rows
 from composer.evaluate.decisions import Decided, decide_only
+from composer.evaluate.estimate import Estimate, estimate
+from composer.evaluate.estimate_text import estimated
 from composer.evaluate.judge import Compare, judge, matches
 from composer.evaluate.measure import evaluate
 from composer.evaluate.plot import draw_plot
@@ -26,6 +28,7 @@ __all__ = [
     "Compare",
     "Comparison",
     "Decided",
+    "Estimate",
     "EvaluationRow",
     "Report",
     "certified",
@@ -35,6 +38,8 @@ __all__ = [
     "decided",
     "divide",
     "draw_plot",
+    "estimate",
+    "estimated",
     "evaluate",
     "judge",
     "matches",

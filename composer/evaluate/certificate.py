@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from composer.evaluate.grades import recorded_grades
 from composer.evaluate.selection import selection
 from composer.metrics import lower_limit, upper_limit
 from composer.run import Failure
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from composer.recipe import Recipe
     from composer.values import JSON
 
-__all__ = ["RISK", "Bound", "Certificate", "bound_of", "certify"]
+__all__ = ["RISK", "Bound", "Certificate", "bound_of", "certify", "recorded_certificate"]
 
 RISK = 0.05
 """The probability with which the certificate may be wrong: half of it for each of its limits."""
@@ -197,6 +198,15 @@ def certify(  # noqa: PLR0913 - what is certified, and how its grades are read
         costs=_costs(complete, grades),
         margin=margin,
     )
+
+
+def recorded_certificate(recipe: Recipe, rows: Sequence[EvaluationRow]) -> Certificate | None:
+    """Certify by what the data recorded of the members; None where that does not do."""
+    grades = recorded_grades(recipe, selection(recipe).members, rows, "auto")
+    try:
+        return certify(recipe, rows, grades)
+    except Failure:
+        return None
 
 
 def _bound(rows: Sequence[EvaluationRow], right: Mapping[str, Mapping[str, bool]]) -> Bound:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from composer.evaluate.certificate import Bound, Certificate
     from composer.evaluate.rows import EvaluationRow
 
-__all__ = ["certified", "verdict"]
+__all__ = ["certified", "in_one_sentence", "verdict"]
 
 MOST_SHOWN = 10
 """How many rows that all members get wrong are shown; `--json` has all."""
@@ -28,6 +28,18 @@ MOST_SHOWN = 10
 def certified(several: Sequence[Certificate]) -> Group:
     """Draw certificates: for each its members, its sentences, and the rows to look at."""
     return Group(*(part for one in several for part in _certificate(one)))
+
+
+def in_one_sentence(one: Certificate) -> str:
+    """Say what selecting could gain at most, for a plan."""
+    bound = one.valid
+    start = f"By {bound.rows:,} graded rows, selecting among the members"
+    if not one.selection.selects:
+        start = "This recipe does more than select. B" + start[1:]
+    return (
+        f"{start} gains at most {100 * bound.max_gain:.1f} points over {bound.best} alone "
+        f"({100 * bound.gain:.1f} on these rows): see `compose eval --certify`."
+    )
 
 
 def verdict(one: Certificate) -> str:

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from composer.compiler.graph import Node
     from composer.compiler.plan import Planned
     from composer.run.cache import AnswerCache
+    from composer.run.rehearsal import Rehearsal
+    from composer.run.stand_ins import Assumption, Tally, Tokens
     from composer.values import Decision, Query, Score
 
 T = TypeVar("T")
@@ -73,6 +75,7 @@ class Ensemble:
         context = RunContext(self._resources.clients, prices, cache, self.budget, digests)
         self._program = Program(planned.root, planned.ids, context, seed)
         self._loop = LoopThread(self._resources.close)
+        self._rehearsal: Rehearsal | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -182,6 +185,22 @@ class Ensemble:
             return _result(self._loop.submit(decide(self._program, node, asked_queries)))
         except Exception as error:
             raise Failure.of(error) from error
+
+    def rehearse(
+        self, queries: Iterable[Query], assumption: Assumption, tokens: Tokens
+    ) -> list[Tally]:
+        """Return what each query would take, without asking anybody or loading anything.
+
+        The same `tokens` must be given each time. Where only an answer would tell, `assumption`
+        does.
+        """
+        from composer.run.rehearsal import Rehearsal
+
+        if self._rehearsal is None:
+            self._rehearsal = Rehearsal(self._program, tokens)
+        self._loop.demand(waits=True)
+        numbered = list(enumerate(queries))
+        return _result(self._loop.submit(self._rehearsal.count(numbered, assumption)))
 
     def score(self, text: str, query: str | Query | None = None) -> Score:
         """Score a text under the model that the recipe's answer asks.

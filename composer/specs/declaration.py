@@ -106,10 +106,12 @@ class Declaration(Typed):
 
     A backend names its options as fields, `price` last among them: a field of this class would
     become the first option of every backend. Derive from `Local` or `Remote`. `may_abstain` says
-    that an answer may be none, `honours` which options that change logits the model can honour.
+    that an answer may be none, `replays` that answers are read from a file and cost nothing now,
+    `honours` which options that change logits the model can honour.
     """
 
     may_abstain: ClassVar[bool] = False
+    replays: ClassVar[bool] = False
     honours: ClassVar[frozenset[str]] = frozenset()
 
     @property
