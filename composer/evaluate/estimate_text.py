@@ -25,7 +25,7 @@ __all__ = ["estimated"]
 def estimated(one: Estimate, *sentences: str) -> Group:
     """Draw an estimate: a line for each member, the sum, and what it rests on."""
     lines = [*_sentences(one), *sentences]
-    return Group(_members(one), Text("\n" + "".join(f"{line}\n" for line in lines)))
+    return Group(_members(one), Text("\n" + "\n".join(lines)))
 
 
 def _members(one: Estimate) -> RenderableType:
