@@ -8,7 +8,7 @@ from rich.console import Group
 from rich.text import Text
 
 from composer.compiler.plan.describe import size_text
-from composer.evaluate.cells import table
+from composer.evaluate.cells import Sheet
 from composer.evaluate.token_counts import CHARACTERS
 from composer.run.budget import in_dollars
 
@@ -29,7 +29,7 @@ def estimated(one: Estimate, *sentences: str) -> Group:
 
 
 def _members(one: Estimate) -> RenderableType:
-    rows = table(f"estimate, {one.rows:,} rows", "calls", "free", "tokens read", "written", "cost")
+    rows = Sheet(f"estimate, {one.rows:,} rows", "calls", "free", "tokens read", "written", "cost")
     for name, member in one.members.items():
         if not (member.amounts.calls.high or member.amounts.free.high):
             continue  # what a merge is made of is not asked
