@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from composer.compiler.plan.option_text import declared_text
 from composer.fit.calibrate import Route, calibrate
+from composer.fit.embeddings import encode_once
 from composer.fit.folds import by_tag, out_of_fold, shuffled
 from composer.fit.gains import foreign_losses
 from composer.fit.outcomes import choices_of, outcomes_of
@@ -33,7 +35,8 @@ def train_estimator(part: Learned, node: Node, settings: FitSettings) -> Trainin
         text = f"`{part.name}` can only be fitted inside of a `route`"
         raise not_trainable(text, "write `route(by = ...) -> [a, b]`")
     labels = outcomes_of(node, settings)
-    notes = _examined(labels)
+    notes = _examined(labels, settings.folds)
+    encode_once(part, labels.queries, settings)
     splits = shuffled(len(labels.queries), settings.folds, settings.seed)
     predictions = out_of_fold(part, labels, splits, settings.seed)
     tag_splits = by_tag(labels.tags, settings.folds)
@@ -60,6 +63,7 @@ def train_estimator(part: Learned, node: Node, settings: FitSettings) -> Trainin
         if out_of_distribution:
             shrunk = shrink_predictions(labels, out_of_distribution, in_distribution)
             report["foreign_shrunk"] = validate(labels, shrunk, settings.seed)
+    notes += tuple(part.notes(states["state"], declared_text))
     calibrated, reached = _calibrated(node, settings, labels, predictions)
     notes += tuple(foreign_losses(report))
     rows = len(labels.queries)
@@ -76,8 +80,11 @@ def _calibrated(
     return calibrate(route, written, settings.target)
 
 
-def _examined(labels: Labels) -> tuple[str, ...]:
+def _examined(labels: Labels, folds: int) -> tuple[str, ...]:
     """Refuse labels that teach nothing of a choice; return what else a person should know."""
+    if len(labels.queries) < folds:
+        text = f"{len(labels.queries)} rows with outcomes are too few for {folds} folds"
+        raise not_trainable(text, "give more rows, or fewer folds: `--folds 2`")
     labelled = ~np.isnan(labels.quality)
     unlabelled = [name for at, name in enumerate(labels.names) if not labelled[:, at].any()]
     if unlabelled:

@@ -55,6 +55,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "linear": "estimators.learned.Linear",
         "forest": "estimators.ensembles.Forest",
         "mix": "estimators.ensembles.Mix",
+        "selection": "estimators.selection.Selection",
         "asked": "estimators.asked.Asked",
         "constant": "estimators.means.Constant",
         "tagged": "estimators.means.Tagged",

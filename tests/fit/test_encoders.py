@@ -2,13 +2,20 @@
 
 import subprocess
 import sys
+from typing import ClassVar
 
+import numpy as np
 import pytest
 
 from composer.compiler.graph import checks
 from composer.diagnostics import Mistakes
+from composer.fit import embeddings as disk
+from composer.fit.settings import FitSettings
 from composer.methods.estimators import embeddings
+from composer.methods.estimators.embeddings import Embedding
+from composer.methods.estimators.learned import Linear
 from composer.recipe import Recipe
+from composer.values import OnceCache
 
 STATIC = "linear(features = [static(), length()])"
 
@@ -76,3 +83,46 @@ def test_checking_and_planning_import_no_encoder(desk):
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program, str(path)], check=True, timeout=60)
+
+
+class Counted(Embedding):
+    """An encoder that says how many texts it was given."""
+
+    name: ClassVar[str] = "counted"
+    slow: ClassVar[bool] = True
+    texts: ClassVar[list[str]] = []
+
+    def source(self):
+        return "tests"
+
+    def weights(self):
+        return "digest"
+
+    def encode(self, texts):
+        self.texts.extend(texts)
+        return np.array([[len(text), 1] for text in texts], np.float32)
+
+
+def test_vectors_are_kept_on_disk_and_only_the_latest_files(desk, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(desk.folder))
+    monkeypatch.setattr(disk, "KEEP", 1)
+    recipe = Recipe.load(desk.recipe())
+    messages = []
+    settings = FitSettings(recipe, desk.data, cache=True, tell=messages.append)
+    part = Linear(features=Counted())
+    for queries in (["a", "bb", "a"], ["a", "bb"], ["ccc"], ["a", "bb"]):
+        monkeypatch.setattr(embeddings, "_CACHES", OnceCache())
+        disk.encode_once(part, queries, settings)
+    assert Counted.texts == ["a", "bb", "ccc", "a", "bb"]
+    assert messages[0] == "encoding with `counted`: 0 of 2 texts are done"
+    assert len(list((desk.folder / "ensemble-composer" / "embeddings").iterdir())) == 1
+    part.features.cache.get(["bb"], part.features.encode)
+    assert len(Counted.texts) == 5
+
+
+def test_a_fit_says_which_candidate_was_chosen(desk):
+    by = "selection(of = [linear(features = length()), linear(features = static())])"
+    path = desk.recipe(by=by)
+    notes = desk.fit(path, folds=2).notes
+    assert any(note.startswith("`selection` took linear(features = ") for note in notes)
+    assert Recipe.load(path).plan().fits

@@ -10,7 +10,7 @@ from composer.methods.mistakes import PartError
 from composer.values import Asker, Fitted, MaybeFile, OnceCache, Query, State, Trainable, Typed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 
 class Estimator(Typed):
@@ -77,6 +77,11 @@ class Learned(Estimator, Trainable):
 
         predictions, foreign = shrunk(fitted.shrinkage, queries, predictions)
         return predictions, foreign.tolist()
+
+    def notes(self, state: State, write: Callable[[Typed], str]) -> Iterator[str]:
+        """Yield what a person should know of what was learnt; `write` writes a part as text."""
+        del state, write
+        yield from ()
 
     def because(self, fitted: Fitted) -> str:
         """Say in words where estimates come from."""

@@ -16,13 +16,14 @@ from composer.methods.estimators.values import Predictions
 from composer.values import State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
     from sklearn.tree import ExtraTreeRegressor
 
     from composer.methods.estimators.features import Vectors
     from composer.methods.estimators.values import Asked, Floats, Labels
+    from composer.values import Typed
 
 _LEAF = -1
 
@@ -101,6 +102,11 @@ class Mix(Learned):
         costs = [each.cost for each in predictions if each.cost is not None]
         cost = np.mean(costs, axis=0) if costs else None
         return Predictions(np.asarray(mean), np.sqrt(np.asarray(spread)), cost)
+
+    def notes(self, state: State, write: Callable[[Typed], str]) -> Iterator[str]:
+        """Yield the notes of each."""
+        for at, each in enumerate(self.of):
+            yield from each.notes(state.part(f"{at}"), write)
 
 
 def _dense(vectors: Vectors) -> Floats:

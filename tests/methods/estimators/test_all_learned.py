@@ -15,6 +15,7 @@ from composer.values import State
 
 OPTIONS = {
     "mix": {"of": (Linear(), Knn())},
+    "selection": {"of": (Linear(), Knn())},
     "recommend": {"cold": 5.0},
     "pool": {"keep": 2},
     "elo": {"nearest": 10},

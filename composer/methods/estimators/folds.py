@@ -1,0 +1,65 @@
+"""Cross-validation: predictions for rows that the estimator did not learn from."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, TypeAlias
+
+from composer.heavy import np, sklearn
+from composer.methods.estimators.values import Predictions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from composer.methods.estimators.base import Learned
+    from composer.methods.estimators.values import Labels
+
+Split: TypeAlias = "tuple[NDArray[np.intp], NDArray[np.intp]]"
+"""The rows to learn from, and those left out."""
+
+
+def shuffled(count: int, folds: int, seed: int) -> list[Split]:
+    """Return folds drawn by the seed: pairs of the rows to learn from and those left out.
+
+    There must be at least as many rows as folds.
+    """
+    return list(
+        sklearn.model_selection.KFold(folds, shuffle=True, random_state=seed).split(np.zeros(count))
+    )
+
+
+def by_tag(tags: Sequence[tuple[str, ...]], folds: int) -> list[Split]:
+    """Return folds that leave whole tags out, none where all rows have the same.
+
+    A row belongs to the rarest of its tags, the last among equals.
+    """
+    count = Counter(tag for row_tags in tags for tag in row_tags)
+    groups = [min(reversed(row_tags), key=count.__getitem__, default="") for row_tags in tags]
+    kinds = len(set(groups))
+    if kinds <= 1:  # one kind cannot be left out
+        return []
+    return list(
+        sklearn.model_selection.GroupKFold(min(folds, kinds)).split(
+            np.zeros(len(tags)), groups=groups
+        )
+    )
+
+
+def out_of_fold(
+    part: Learned,
+    labels: Labels,
+    splits: Sequence[Split],
+    seed: int,
+) -> Predictions:
+    """Return the predictions of all rows, each by an estimator that did not see its fold."""
+    mean = np.full(labels.quality.shape, np.nan)
+    spread, cost = np.full_like(mean, np.nan), np.full_like(mean, np.nan)
+    for training, held_out in splits:
+        state = part.fit(labels.take(training), seed)
+        predictions = part.predict(state, labels.take(held_out).asked)
+        mean[held_out], spread[held_out] = predictions.mean, predictions.spread
+        if predictions.cost is not None:
+            cost[held_out] = predictions.cost
+    return Predictions(mean, spread, None if np.isnan(cost).all() else cost)
