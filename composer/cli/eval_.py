@@ -59,7 +59,8 @@ class Picture(click.Path):
     "--data",
     required=True,
     type=DataFile(exists=True, path_type=Path),
-    help="Rows with `query` and `reference`: JSON lines (also gzip) or CSV, or `zoo:test`.",
+    help="Rows with `query` and `reference`: JSON lines (also gzip) or CSV, `zoo:test`, or the "
+    "file or folder of a published benchmark.",
 )
 @click.option("--split", help="Use only the rows of this split.")
 @click.option("--limit", type=click.IntRange(min=1), help="Use only the first N rows.")

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--data",
-    type=DataFile(exists=True, dir_okay=False, path_type=Path),
+    type=DataFile(exists=True, path_type=Path),
     help="Estimate calls, tokens, dollars, memory and time for the rows of this file.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="With --data: only the first N rows.")

@@ -5,8 +5,8 @@ references, `members` does the same for each member alone. `report` holds the fi
 and `sentences` print them. For recipes with a route, `outcomes` gathers what each choice would
 have given, `router` and `baselines` compare the route with simple ones, and `decisions` judges a
 route without asking any model. `selection`, `grades` and `certificate` bound what selecting among
-the members can gain before anything is built. `comparison` sets several recipes side by side,
-`plot` draws.
+the members can gain before anything is built. `benchmarks` adds the figures that published
+benchmarks define. `comparison` sets several recipes side by side, `plot` draws.
 """
 
 from composer.evaluate.certificate import Certificate, certify

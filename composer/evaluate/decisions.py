@@ -6,6 +6,12 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from composer.evaluate.benchmarks import (
+    Routed,
+    as_published,
+    robustness_choices,
+    run_of_decisions,
+)
 from composer.evaluate.members import Members
 from composer.evaluate.outcomes import (
     outcomes_of,
@@ -20,6 +26,7 @@ from composer.evaluate.slices import tagged
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from composer.evaluate.benchmarks import Published
     from composer.evaluate.judge import Compare
     from composer.evaluate.outcomes import Outcomes, RoutedBank
     from composer.evaluate.router import Router
@@ -50,6 +57,7 @@ class Decided:
     overlap: int
     foreign: float | None
     lacks: tuple[str, ...] = ()
+    published: Published | None = None
 
     @property
     def judged(self) -> int:
@@ -88,10 +96,13 @@ def decide_only(recipe: Recipe, rows: Sequence[EvaluationRow], *, how: Compare =
         decisions = ensemble.decide([row.question() for row in rows], named)
         seconds = time.perf_counter() - start - ensemble.loading_seconds
         overlap = training_overlap(recipe, ensemble.routes.values(), rows)
+        reworded = robustness_choices(ensemble, bank, rows)
     by_id = {row.id: decision for row, decision in zip(rows, decisions, strict=True)}
     members = Members.recorded(recipe, rows, how)
     outcomes = None if bank is None else _outcomes(bank, rows, by_id, members, how)
     router = None if outcomes is None else study(outcomes)
+    choices = {} if bank is None else {n: route_decision_of(bank, one) for n, one in by_id.items()}
+    routed = Routed.of(bank, choices, reworded)
     return Decided(
         recipe=recipe.name,
         decisions=by_id,
@@ -104,6 +115,7 @@ def decide_only(recipe: Recipe, rows: Sequence[EvaluationRow], *, how: Compare =
         lacks=unjudged_choices(bank, rows, members, how)
         if bank is not None and router is None
         else (),
+        published=as_published(run_of_decisions(recipe, rows, members, routed)) if bank else None,
     )
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from composer.evaluate.rows import EvaluationRow
     from composer.values import JSON
 
-__all__ = ["Compare", "judge", "judgement", "matches"]
+__all__ = ["Compare", "judge", "judgement", "matches", "same_answer"]
 
 Compare = Literal["auto", "exact", "numeric", "contains"]
 """How an answer is held against a reference: `auto` is numeric for numbers, else exact."""
@@ -45,7 +45,7 @@ def judge(
     if answer is None:
         return 0.0
     written = [row.recorded[name] for name in dict.fromkeys(writers) if name in row.recorded]
-    same = [quality_of(outcome) for outcome in written if _same(outcome, answer, row)]
+    same = [quality_of(outcome) for outcome in written if same_answer(outcome, answer, row)]
     qualities = [quality for quality in same if quality is not None]
     if qualities:
         return qualities[0]
@@ -66,8 +66,8 @@ def judgement(row: EvaluationRow, names: Iterable[str], how: Compare = "auto") -
     return None
 
 
-def _same(outcome: Mapping[str, JSON], answer: str, row: EvaluationRow) -> bool:
-    """Whether an answer is the recorded one, or what stands for one without words."""
+def same_answer(outcome: Mapping[str, JSON], answer: str, row: EvaluationRow) -> bool:
+    """Say whether an answer is the recorded one, or what stands for one without words."""
     text = outcome.get("text")
     if text is not None:
         return exact(str(text), answer)

@@ -7,6 +7,13 @@ from collections import Counter
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from composer.evaluate.benchmarks import (
+    Routed,
+    as_published,
+    refuse_unjudged,
+    robustness_choices,
+    run_of_results,
+)
 from composer.evaluate.member_answers import member_answers
 from composer.evaluate.members import Members, quality_of
 from composer.evaluate.outcomes import outcomes_of, route_decision_of, routed_bank_of
@@ -49,6 +56,7 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
     `on_result` is called with each answer as it comes; `cache` keeps the judgements of members, so
     that other recipes over the same rows and models need not ask them again.
     """
+    refuse_unjudged(rows)
     begun = time.perf_counter()
     with recipe.ready() as ensemble:
         results = list(_watched(ensemble.map([row.question() for row in rows]), on_result))
@@ -57,12 +65,15 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
             routed_bank_of(ensemble),
             training_overlap(recipe, ensemble.routes.values(), rows),
         )
+        reworded = robustness_choices(ensemble, bank, rows)
     by_id = {row.id: row for row in rows}
     judged = _judged(recipe, by_id, results, how)
     alone = Members({})
     if members:
         answers = member_answers(by_id, results)
         alone = Members.of(recipe, rows, how, answers, {} if cache is None else cache)
+    decisions = {} if bank is None else {one.id: route_decision_of(bank, one) for one in results}
+    routed = Routed.of(bank, decisions, reworded)
     single = _best(alone)
     calls, total = _spent(results)
     partial = PartialAnswerCount()
@@ -91,6 +102,7 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
         cost=total.cost,
         prompt_tokens=total.prompt_tokens,
         completion_tokens=total.completion_tokens,
+        published=as_published(run_of_results(recipe, rows, results, judged, alone, routed)),
     )
 
 

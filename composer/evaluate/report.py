@@ -11,6 +11,7 @@ from composer.values.results import dollars
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from composer.evaluate.benchmarks import Published
     from composer.evaluate.members import MemberSummary
     from composer.evaluate.router import Router
     from composer.evaluate.slices import Tagged
@@ -30,7 +31,8 @@ class Report:
     `overlap` counts the rows whose questions it was fitted on, `foreign` is the share of rows far
     from all of these. `qualities` holds the judged rows by id: 1 for a right answer.
     `failure` says which row failed first, and why. `partial` counts the rows that were answered
-    without branches that failed, and `failed_branches` how often each did.
+    without branches that failed, and `failed_branches` how often each did. `published` holds the
+    figures that the benchmark of the rows defines, where they are from one.
     """
 
     recipe: str
@@ -55,6 +57,7 @@ class Report:
     failure: str | None = None
     partial: int = 0
     failed_branches: Mapping[str, int] = field(default_factory=dict)
+    published: Published | None = None
 
     @property
     def judged(self) -> int:
@@ -104,6 +107,7 @@ class Report:
             "router": self.router.as_dict() if self.router is not None else None,
             "rows_learnt_from": self.overlap,
             "foreign": self.foreign,
+            "published": self.published.as_dict() if self.published is not None else None,
         }
 
 

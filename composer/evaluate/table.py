@@ -75,6 +75,7 @@ def _decided(one: Decided) -> Iterator[RenderableType]:
     if len(one.tags) >= FEWEST_TAGS:
         yield Text()
         yield tags_table(one.tags, one.router.best)
+    yield from one.published.draw() if one.published is not None else ()
     yield _said(decided_remarks(one))
 
 
@@ -86,6 +87,7 @@ def _report(report: Report) -> Iterator[RenderableType]:
     if len(report.tags) >= FEWEST_TAGS:
         yield Text()
         yield tags_table(report.tags, report.best_member)
+    yield from report.published.draw() if report.published is not None else ()
     yield _said(remarks(report))
 
 
