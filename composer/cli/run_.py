@@ -132,7 +132,7 @@ def command(
             results = ensemble.as_they_come(waiting) if rows else ensemble.map(waiting)
             counted = partial.counting(strangers.counting(with_progress(results, count)))
             status = report(counted, rows, show, as_json=as_json)
-        show_diagnostics(filter(None, (strangers.warning(), partial.warning())))
+        show_diagnostics(filter(None, (strangers.warning(loaded.path), partial.warning())))
         if ensemble.budget is not None:
             err(f"spent ${ensemble.budget.spent:.6f} of {in_dollars(ensemble.budget.dollars)}")
         return status

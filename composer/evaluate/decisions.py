@@ -19,9 +19,10 @@ from composer.evaluate.outcomes import (
     routed_bank_of,
     unjudged_choices,
 )
-from composer.evaluate.overlap import foreign_share, training_overlap
+from composer.evaluate.overlap import training_overlap
 from composer.evaluate.router import study
 from composer.evaluate.slices import tagged
+from composer.run.counts import OutOfDistributionCount
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from composer.evaluate.rows import EvaluationRow
     from composer.evaluate.slices import Tagged
     from composer.recipe import Recipe
+    from composer.run.counts import OutOfDistribution
     from composer.values import JSON, Decision
 
 __all__ = ["Decided", "decide_only"]
@@ -55,7 +57,7 @@ class Decided:
     router: Router | None
     tags: Mapping[str, Tagged]
     overlap: int
-    foreign: float | None
+    foreign: OutOfDistribution | None
     lacks: tuple[str, ...] = ()
     published: Published | None = None
 
@@ -72,7 +74,7 @@ class Decided:
     def lines(self) -> Iterator[dict[str, JSON]]:
         """Give one row a decision, as `--json` prints them."""
         for name, decision in self.decisions.items():
-            foreign = {} if decision.foreign is None else {"foreign": decision.foreign}
+            typicality = decision.typicality
             yield {
                 "id": name,
                 "recipe": self.recipe,
@@ -80,7 +82,7 @@ class Decided:
                 "weights": dict(decision.weights),
                 "estimates": dict(decision.estimates),
                 "because": decision.because,
-                **foreign,
+                **({} if typicality is None else {"typicality": typicality.as_dict()}),
             }
 
 
@@ -111,12 +113,20 @@ def decide_only(recipe: Recipe, rows: Sequence[EvaluationRow], *, how: Compare =
         router=router,
         tags=_tags(outcomes, router) if outcomes is not None and router is not None else {},
         overlap=overlap,
-        foreign=foreign_share(decision.foreign for decision in decisions),
+        foreign=_foreign(recipe, named or "route", decisions),
         lacks=unjudged_choices(bank, rows, members, how)
         if bank is not None and router is None
         else (),
         published=as_published(run_of_decisions(recipe, rows, members, routed)) if bank else None,
     )
+
+
+def _foreign(recipe: Recipe, step: str, decisions: Sequence[Decision]) -> OutOfDistribution | None:
+    foreign = OutOfDistributionCount()
+    for decision in decisions:
+        if decision.typicality is not None:
+            foreign.count({step: decision.typicality})
+    return foreign.summary(recipe.path)
 
 
 def _outcomes(

@@ -17,13 +17,13 @@ from composer.evaluate.benchmarks import (
 from composer.evaluate.member_answers import member_answers
 from composer.evaluate.members import Members, quality_of
 from composer.evaluate.outcomes import outcomes_of, route_decision_of, routed_bank_of
-from composer.evaluate.overlap import foreign_scores, foreign_share, training_overlap
+from composer.evaluate.overlap import training_overlap
 from composer.evaluate.recipes import declarations
 from composer.evaluate.report import Report
 from composer.evaluate.router import study
 from composer.evaluate.slices import tagged
 from composer.metrics import difference_interval, mean_interval
-from composer.run.counts import PartialAnswerCount
+from composer.run.counts import OutOfDistributionCount, PartialAnswerCount
 from composer.values import Usage
 
 if TYPE_CHECKING:
@@ -76,9 +76,10 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
     routed = Routed.of(bank, decisions, reworded)
     single = _best(alone)
     calls, total = _spent(results)
-    partial = PartialAnswerCount()
+    partial, foreign = PartialAnswerCount(), OutOfDistributionCount()
     for each in results:
         partial.add(each)
+        foreign.add(each)
     return Report(
         recipe=recipe.name,
         rows=len(rows),
@@ -94,7 +95,7 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
         over_best=_over(judged, single),
         router=_router(bank, rows, results, alone, how) if members and bank else None,
         overlap=overlap,
-        foreign=foreign_share(foreign_scores(results)),
+        foreign=foreign.summary(recipe.path),
         failure=_failure(results),
         partial=partial.partial,
         failed_branches=partial.counts,

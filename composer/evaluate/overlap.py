@@ -1,4 +1,4 @@
-"""Whether a route is measured on the rows that it was fitted on, or far from all of them."""
+"""Whether a route is measured on the rows that it was fitted on."""
 
 from __future__ import annotations
 
@@ -11,13 +11,9 @@ if TYPE_CHECKING:
     from composer.compiler.graph import Node
     from composer.evaluate.rows import EvaluationRow
     from composer.recipe import Recipe
-    from composer.run import Result
     from composer.values import Trainable
 
-__all__ = ["FOREIGN", "foreign_scores", "foreign_share", "training_overlap"]
-
-FOREIGN = 0.95
-"""A query is foreign if it lies further off than this part of the fitted rows."""
+__all__ = ["training_overlap"]
 
 
 def training_overlap(recipe: Recipe, routes: Iterable[Node], rows: Sequence[EvaluationRow]) -> int:
@@ -51,21 +47,3 @@ def _file(recipe: Recipe, part: Trainable) -> Path | None:
         return folder / data if isinstance(data, str) else None
     data = getattr(part, "data", None)
     return Path(data) if isinstance(data, str) else None
-
-
-def foreign_scores(results: Iterable[Result]) -> list[float | None]:
-    """The largest distance, over the routes, of each result's query to the fitted rows, if any."""
-    return [_most(result) for result in results]
-
-
-def _most(result: Result) -> float | None:
-    events = result.trace.events if result.trace is not None else ()
-    return max(
-        (event.notes["foreign"] for event in events if "foreign" in event.notes), default=None
-    )
-
-
-def foreign_share(scores: Iterable[float | None]) -> float | None:
-    """The share of queries that are foreign, None where nothing says it of any."""
-    numbers = [each for each in scores if each is not None]
-    return sum(each > FOREIGN for each in numbers) / len(numbers) if numbers else None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from composer.evaluate.router import Router
     from composer.evaluate.slices import Tagged
     from composer.metrics import Interval
+    from composer.run.counts import OutOfDistribution
     from composer.values import JSON
 
 __all__ = ["Report"]
@@ -28,8 +29,8 @@ class Report:
     `random` is what choosing a member by chance would reach, `oracle` what always choosing one
     that is right would. `over_best` is the difference to the best member over the rows judged for
     both. `router` is there where a route chose among branches whose outcomes are known, and
-    `overlap` counts the rows whose questions it was fitted on, `foreign` is the share of rows far
-    from all of these. `qualities` holds the judged rows by id: 1 for a right answer.
+    `overlap` counts the rows whose questions it was fitted on, `foreign` is what the test says
+    whether the rows are like these. `qualities` holds the judged rows by id: 1 for a right answer.
     `failure` says which row failed first, and why. `partial` counts the rows that were answered
     without branches that failed, and `failed_branches` how often each did. `published` holds the
     figures that the benchmark of the rows defines, where they are from one.
@@ -53,7 +54,7 @@ class Report:
     over_best: Interval | None = None
     router: Router | None = None
     overlap: int = 0
-    foreign: float | None = None
+    foreign: OutOfDistribution | None = None
     failure: str | None = None
     partial: int = 0
     failed_branches: Mapping[str, int] = field(default_factory=dict)
@@ -106,7 +107,7 @@ class Report:
             "over_best_member": _plain(self.over_best),
             "router": self.router.as_dict() if self.router is not None else None,
             "rows_learnt_from": self.overlap,
-            "foreign": self.foreign,
+            "foreign": self.foreign.as_dict() if self.foreign is not None else None,
             "published": self.published.as_dict() if self.published is not None else None,
         }
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.evaluate.baselines import CHANCE, LENGTH, ZERO
-from composer.evaluate.overlap import FOREIGN
 from composer.evaluate.slices import lost
 from composer.evaluate.sweep import APGR, GAIN
 
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
     from composer.metrics import Interval
 
 __all__ = ["between", "decided_remarks", "remarks", "unjudged"]
-
-MANY = 0.2
-"""The share of foreign questions from which on it is said; of familiar ones it is about .05."""
 
 NAMED = 5
 """How many slices are named at most."""
@@ -86,12 +82,9 @@ def _origin(one: Report | Decided) -> Iterator[str]:
             f"The route was fitted on {one.overlap:,} of these rows, so its figures here are too "
             "good. Evaluate it on other rows, or use the cross-validation of `compose fit`."
         )
-    if one.foreign is not None and one.foreign > MANY:
-        yield (
-            f"{100 * one.foreign:.0f} % of the queries are out of distribution for the route: "
-            f"they are further from the rows it was fitted on than {100 * FOREIGN:.0f} % of "
-            "those rows are from each other."
-        )
+    if one.foreign is not None and one.foreign.steps:
+        for words in (one.foreign.sentence, one.foreign.advice):
+            yield f"{words[0].upper()}{words[1:]}."
 
 
 def router_remarks(router: Router) -> Iterator[str]:

@@ -12,10 +12,11 @@ from composer.fit.gains import foreign_losses
 from composer.fit.outcomes import choices_of, outcomes_of
 from composer.fit.settings import TrainingResult, not_trainable
 from composer.fit.shrinkage import predict_held_out, shrink_predictions, shrinkage_state
+from composer.fit.typicality import Closeness, alarm_note, alarms
 from composer.fit.validation import facts, validate
 from composer.heavy import np
-from composer.methods.estimators.shrinkage import near_state
-from composer.values import Port
+from composer.methods.estimators.typicality import held_out_state
+from composer.values import Port, State
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,16 +49,23 @@ def train_estimator(part: Learned, node: Node, settings: FitSettings) -> Trainin
         **({"foreign": validate(labels, foreign, settings.seed)} if foreign else {}),
     }
     if settings.shrink:
-        near, vectors = near_state(labels.asked)
-        in_distribution = predict_held_out(labels, vectors, predictions, splits, settings.seed)
+        closeness = Closeness.of(labels)
+        measures = closeness.held_out(splits)
+        others = closeness.held_out(tag_splits) if tag_splits else None
+        in_distribution = predict_held_out(
+            labels, measures[:, 0], predictions, splits, settings.seed
+        )
         out_of_distribution = (
-            predict_held_out(labels, vectors, foreign, tag_splits, settings.seed)
-            if foreign
+            predict_held_out(labels, others[:, 0], foreign, tag_splits, settings.seed)
+            if foreign is not None and others is not None
             else None
         )
-        states["guard"] = shrinkage_state(
-            labels, near, in_distribution, out_of_distribution, settings.seed
+        states["guard"] = State.join(
+            rows=closeness.state(),
+            held_out=held_out_state(measures),
+            **shrinkage_state(labels, in_distribution, out_of_distribution, settings.seed),
         )
+        report["typicality"] = alarms(measures, others, settings.seed)
         predictions = shrink_predictions(labels, in_distribution, out_of_distribution)
         report["shuffled_shrunk"] = validate(labels, predictions, settings.seed)
         if out_of_distribution:
@@ -65,7 +73,7 @@ def train_estimator(part: Learned, node: Node, settings: FitSettings) -> Trainin
             report["foreign_shrunk"] = validate(labels, shrunk, settings.seed)
     notes += tuple(part.notes(states["state"], declared_text))
     calibrated, reached = _calibrated(node, settings, labels, predictions)
-    notes += tuple(foreign_losses(report))
+    notes += (*foreign_losses(report), *alarm_note(report))
     rows = len(labels.queries)
     return TrainingResult(labels.names, rows, states, {**report, **reached}, calibrated, notes)
 

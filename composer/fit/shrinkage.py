@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from composer.fit.folds import out_of_fold
 from composer.heavy import np, sklearn
 from composer.methods.estimators.learned import Linear
-from composer.methods.estimators.shrinkage import SEEN, blended, landmarks, nearest
+from composer.methods.estimators.shrinkage import SEEN, blended
 from composer.values import State
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from composer.fit.folds import Split
-    from composer.methods.estimators.features import Vectors
     from composer.methods.estimators.values import Floats, Labels, Predictions
 
 PRIOR = Linear(features=SEEN, c=0.03)
@@ -26,9 +25,6 @@ PRIOR = Linear(features=SEEN, c=0.03)
 BINS = 8
 ENOUGH = 100
 """Rows that a bin of similarities needs, so that its weight means something."""
-
-USUAL = 200
-"""Quantiles of the similarity among the rows themselves that are kept."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,16 +41,15 @@ class HeldOutPredictions:
 
 
 def predict_held_out(
-    labels: Labels, vectors: Vectors, predictions: Predictions, splits: Sequence[Split], seed: int
+    labels: Labels,
+    similarity: Floats,
+    predictions: Predictions,
+    splits: Sequence[Split],
+    seed: int,
 ) -> HeldOutPredictions:
-    """Return the prior's predictions of left-out rows, and their similarity to the other rows.
-
-    `vectors` are those of all rows (see `near_state`).
-    """
-    similarity = np.zeros(len(labels.queries))
+    """Return the prior's predictions of left-out rows, beside the estimator's."""
     folds = np.zeros(len(labels.queries), dtype=np.intp)
-    for fold, (training, held_out) in enumerate(splits):
-        similarity[held_out] = nearest(vectors[held_out], landmarks(vectors[training]))
+    for fold, (_, held_out) in enumerate(splits):
         folds[held_out] = fold
     return HeldOutPredictions(
         predictions, out_of_fold(PRIOR, labels, splits, seed), similarity, folds
@@ -63,22 +58,16 @@ def predict_held_out(
 
 def shrinkage_state(
     labels: Labels,
-    near: State,
     in_distribution: HeldOutPredictions,
     out_of_distribution: HeldOutPredictions | None,
     seed: int,
-) -> State:
-    """Return the shrinkage state: the nearest rows (`near_state`), the prior, the trust curve."""
+) -> dict[str, State]:
+    """Return the states of shrinkage by name: the prior, and the trust curve."""
     knots, weights = _curve(
         labels, [in_distribution, *([out_of_distribution] if out_of_distribution else [])]
     )
-    steps = np.linspace(0, 1, USUAL + 1)
-    curve = {
-        "similar": knots,
-        "weight": weights,
-        "usual": np.quantile(in_distribution.similarity, steps),
-    }
-    return State.join(near=near, prior=PRIOR.fit(labels, seed), curve=State(curve))
+    curve = State({"similar": knots, "weight": weights})
+    return {"prior": PRIOR.fit(labels, seed), "curve": curve}
 
 
 def shrink_predictions(

@@ -21,6 +21,7 @@ from composer.metrics.intervals import (
     mean_interval,
     resampled_means,
 )
+from composer.metrics.martingale import LEVEL, ExchangeabilityTest
 from composer.metrics.numbers import last_number, number, numbers
 from composer.metrics.proportions import lower_limit, upper_limit
 from composer.metrics.text import (
@@ -35,6 +36,8 @@ from composer.metrics.text import (
 )
 
 __all__ = [
+    "LEVEL",
+    "ExchangeabilityTest",
     "Interval",
     "aiq",
     "apgr",

@@ -2,28 +2,73 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from composer.compiler.fits import refit_command
 from composer.diagnostics import Diagnostic
+from composer.metrics.martingale import FIRST, LEVEL, ExchangeabilityTest
+from composer.values import TypicalityRank
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from composer.run.result import FailedBranch, Result
+    from composer.values import JSON
 
 
-USUAL = 0.05
-"""The share of the training rows that count as unusual by the same measure."""
+@dataclass(frozen=True, slots=True)
+class OutOfDistribution:
+    """What a test of some queries against the held-out rows of a fit says.
+
+    `unusual` of the `queries` are more unusual than 95 % of the held-out rows. `steps` are the
+    routes whose queries as a whole are too unusual; without such a route there is no alarm.
+    `command` fits the recipe again.
+    """
+
+    queries: int
+    unusual: int
+    steps: tuple[str, ...] = ()
+    command: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """What the alarm means, with the numbers behind it."""
+        steps = " and ".join(f"`{step}`" for step in self.steps)
+        if self.queries == 1:
+            usual = 1 - FIRST
+            return (
+                f"the query is unlike the data that the route {steps} was fitted on: it is more "
+                f"unusual than {usual:.1%} of the held-out rows"
+            )
+        return (
+            f"the {self.queries:,} queries, taken together, are unlike the data that the route "
+            f"{steps} was fitted on: {self.unusual:,} of them are more unusual than "
+            f"{1 - LEVEL:.0%} of the held-out rows; {LEVEL:.0%} are expected "
+            f"(chance of a false alarm: at most {LEVEL:.0%})"
+        )
+
+    @property
+    def advice(self) -> str:
+        """What to do about an alarm."""
+        return (
+            "estimates are less certain there. Record outcomes for queries like these "
+            f"(`recorded`), add these rows to the data, and fit again: `{self.command}`"
+        )
+
+    def as_dict(self) -> dict[str, JSON]:
+        """Give the plain values that `--json` prints."""
+        return {"queries": self.queries, "unusual": self.unusual, "steps": list(self.steps)}
 
 
 @dataclass(eq=False)
 class OutOfDistributionCount:
-    """Counts the queries that a route decided on, and those unlike its training data (foreign)."""
+    """Counts the queries that routes decided on, and tests them against the data of the fit."""
 
-    asked: int = 0
-    foreign: int = 0
+    queries: int = 0
+    unusual: int = 0
+    tests: dict[str, ExchangeabilityTest] = field(default_factory=dict)
 
     def counting(self, results: Iterable[Result]) -> Iterator[Result]:
         """Yield results as they come, counting."""
@@ -34,30 +79,33 @@ class OutOfDistributionCount:
     def add(self, result: Result) -> None:
         """Count a result by what its routes noted."""
         events = result.trace.events if result.trace is not None else ()
-        distances = [event.notes["foreign"] for event in events if "foreign" in event.notes]
-        self.asked += bool(distances)
-        self.foreign += bool(distances) and max(distances) >= 1 - USUAL
+        notes = [(e.id, e.notes["typicality"]) for e in events if "typicality" in e.notes]
+        self.count({step: TypicalityRank.of(**note) for step, note in notes})
 
-    def warning(self) -> Diagnostic | None:
-        """Return a warning (W701) if many more queries than usual are unlike the training data.
+    def count(self, ranks: Mapping[str, TypicalityRank]) -> None:
+        """Count a query by its rank at each route that decided on it."""
+        for step, typicality in ranks.items():
+            test = self.tests.setdefault(step, ExchangeabilityTest())
+            test.add(typicality.rank, typicality.rows)
+        if ranks:
+            self.queries += 1
+            self.unusual += min(each.p_value for each in ranks.values()) <= LEVEL / len(ranks)
 
-        Many: more than twice the usual share, and more than two standard deviations above it.
-        """
-        if not self.asked:
+    def summary(self, recipe: Path | None) -> OutOfDistribution | None:
+        """Return the state of the test, None where no route can tell; the fit lies by `recipe`."""
+        if not self.queries or recipe is None:
             return None
-        share = self.foreign / self.asked
-        chance = USUAL + 2 * math.sqrt(USUAL * (1 - USUAL) / self.asked)
-        if share <= max(2 * USUAL, chance):
+        enough = len(self.tests) / LEVEL
+        steps = tuple(step for step, test in self.tests.items() if test.peak >= enough)
+        command = refit_command(recipe) if steps else ""
+        return OutOfDistribution(self.queries, self.unusual, steps, command)
+
+    def warning(self, recipe: Path | None) -> Diagnostic | None:
+        """Return a warning (W701) if the queries, taken together, are unlike the fitted data."""
+        summary = self.summary(recipe)
+        if summary is None or not summary.steps:
             return None
-        subject = (
-            f"{self.foreign} of {self.asked} queries are" if self.asked > 1 else "the query is"
-        )
-        text = (
-            f"{subject} unlike the data that the route was fitted on "
-            f"({share:.0%}; usual: {USUAL:.0%})"
-        )
-        help_ = "its estimates are shrunk there; fit on queries like these"
-        return Diagnostic("W701", text, help=help_)
+        return Diagnostic("W701", summary.sentence, help=summary.advice)
 
 
 HELP = (

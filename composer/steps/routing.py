@@ -66,13 +66,13 @@ async def route(
         policy.many,
         dict(zip(names, estimates.quality, strict=True)),
         estimates.because,
-        estimates.foreign,
+        estimates.typicality,
     )
     ask.note(
         weights=dict(decision.weights),
         estimates=dict(decision.estimates),
         because=decision.because,
-        **({} if decision.foreign is None else {"foreign": decision.foreign}),
+        **({} if decision.typicality is None else {"typicality": decision.typicality.as_dict()}),
     )
     return decision
 

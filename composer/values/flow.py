@@ -127,11 +127,36 @@ class Ranking:
 
 
 @dataclass(frozen=True, slots=True)
+class TypicalityRank:
+    """How typical a query is of the data of a fit: its rank among `rows` held-out rows of these.
+
+    `rank` counts the held-out rows that are at least as unusual as the query.
+    """
+
+    rank: int
+    rows: int
+
+    @property
+    def p_value(self) -> float:
+        """The probability that a query like the data is at least as unusual."""
+        return (self.rank + 1) / (self.rows + 1)
+
+    @classmethod
+    def of(cls, p_value: float, held_out_rows: int) -> TypicalityRank:
+        """Return the rank with this p-value."""
+        return cls(round(p_value * (held_out_rows + 1)) - 1, held_out_rows)
+
+    def as_dict(self) -> dict[str, JSON]:
+        """Return the plain values of traces and `--json`."""
+        return {"p_value": self.p_value, "held_out_rows": self.rows}
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """A route's weights over branches; 0 is not chosen. `many` says whether several may be.
 
-    `estimates` are the qualities that led to the weights, `because` says in words how. `foreign`,
-    in [0, 1], says how far the query lies from what they were learnt from, None where unknown.
+    `estimates` are the qualities that led to the weights, `because` says in words how.
+    `typicality` says how typical the query is of what they were learnt from, None where unknown.
     """
 
     query: Query
@@ -139,7 +164,7 @@ class Decision:
     many: bool = False
     estimates: Mapping[str, float] = field(default_factory=nothing, compare=False)
     because: str = ""
-    foreign: float | None = field(default=None, compare=False)
+    typicality: TypicalityRank | None = field(default=None, compare=False)
 
     @property
     def chosen(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from composer import load
 from composer.cli import main
 from composer.evaluate import compare, decide_only, decided, evaluate, read_rows, shown
 from composer.run import Failure
+from composer.run.counts import OutOfDistribution
 
 SIZE = 60
 
@@ -317,13 +318,16 @@ def test_the_data_of_a_fit_are_known_again(data, tmp_path):
     assert only.router.decided.accuracy.mean > 0.7
 
 
-def test_foreign_questions_are_warned_of_when_they_are_many(data):
+def test_foreign_questions_are_warned_of_as_in_a_run(data):
     only = decide_only(recipe(data), read_rows(data))
+    familiar = OutOfDistribution(queries=200, unusual=12)
+    strange = OutOfDistribution(200, 41, ("route",), "compose fit r.ens --data rows.jsonl")
 
-    assert "foreign" not in text(only, replace(only, foreign=0.06))
-    assert "60 % of the queries are out of distribution for the route" in text(
-        replace(only, foreign=0.6)
-    )
+    assert "unlike the data" not in text(only, replace(only, foreign=familiar))
+    warned = text(replace(only, foreign=strange))
+    assert "41 of them are more unusual than 95% of the held-out rows" in warned
+    assert "5% are expected" in warned
+    assert "fit again: `compose fit r.ens --data rows.jsonl`" in warned
 
 
 def test_of_equally_good_choices_without_costs_the_first_is_the_one_that_costs_nothing(data):

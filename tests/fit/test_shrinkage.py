@@ -5,18 +5,58 @@ import pytest
 
 from composer.fit.folds import by_tag, shuffled
 from composer.fit.shrinkage import PRIOR, HeldOutPredictions, shrink_predictions, shrinkage_state
-from composer.methods.estimators.shrinkage import blended, near, near_state, shrunk
+from composer.fit.typicality import Closeness, alarms
+from composer.methods.estimators.shrinkage import blended, shrunk
+from composer.methods.estimators.typicality import held_out_state, measure, ranks, words_of
 from composer.methods.estimators.values import Labels, Predictions
 from composer.recipe import Recipe
 from composer.run.counts import OutOfDistributionCount
 
 
-def test_near_is_one_for_a_known_query_and_nothing_for_an_unlike_one():
-    asked = [(f"What is {a} plus {b}?", ()) for a in range(10) for b in range(10)]
-    state, _ = near_state(asked)
-    same, other = near(state, [asked[7], ("zzzz qqqq", ())])
+def closeness(queries):
+    values = np.zeros((len(queries), 2))
+    names = ("A", "B")
+    return Closeness.of(Labels(tuple(queries), ((),) * len(queries), names, values, values, values))
+
+
+def sums():
+    return [f"What is {a} plus {b}?" for a in range(10) for b in range(10)]
+
+
+def test_words_are_those_of_any_script():
+    assert words_of("What is 2 plus 2?") == {"what", "is", "2", "plus"}
+    assert words_of("Ojalá 北京 x") == {"ojalá", "北", "京", "x"}
+    assert words_of("?!") == frozenset()
+
+
+def test_the_words_of_a_row_are_nearest_to_themselves_and_unknown_ones_to_nothing():
+    state = closeness(sums()).state()
+    same, other, mixed = measure(state, [(sums()[7], ()), ("zzzz qqqq", ()), ("7 zzzz", ())])[:, 0]
     assert same == pytest.approx(1, abs=1e-5)
     assert other == 0
+    assert 0 < mixed < 1
+
+
+def test_held_out_rows_are_measured_as_new_queries_are():
+    queries = sums()
+    training, held_out = next(iter(shuffled(len(queries), 5, 0)))
+    inside = closeness(queries).held_out([(training, held_out)])[held_out]
+    state = closeness([queries[row] for row in training]).state()
+    outside = measure(state, [(queries[row], ()) for row in held_out])
+    assert inside == pytest.approx(outside, abs=1e-5)
+
+
+def test_a_rank_counts_the_rows_that_are_at_least_as_unusual():
+    state = held_out_state(np.array([[0.1, -9.0], [0.5, -4.0], [0.9, -1.0]]))
+    assert ranks(state, np.array([[0.0, -99.0], [0.6, -3.0], [1.0, 0.0]])).tolist() == [0, 2, 3]
+
+
+def test_false_alarms_on_held_out_rows_are_rare_and_counted():
+    measures = closeness(sums()).held_out(shuffled(100, 5, 0))
+    strange = np.zeros_like(measures) - [0, 1e6]
+    report = alarms(measures, strange, 0)
+    assert report["false_alarms"] <= 0.05
+    assert report["alarms_on_held_out_tags"] == 1
 
 
 def test_blending_is_between_the_estimate_and_the_prior():
@@ -44,8 +84,7 @@ def views(count=800):
 
 def test_belief_rises_with_likeness():
     labels, seen = views()
-    near_, _ = near_state(labels.asked)
-    curve = shrinkage_state(labels, near_, seen, None, 0).part("curve").arrays
+    curve = shrinkage_state(labels, seen, None, 0)["curve"].arrays
     assert (np.diff(curve["weight"]) >= 0).all()
     assert curve["weight"][0] == 0
     assert curve["weight"][-1] > 0.9
@@ -80,9 +119,14 @@ def test_a_run_says_once_that_queries_are_foreign(desk):
         known, strange = OutOfDistributionCount(), OutOfDistributionCount()
         list(known.counting(ensemble.map([f"add sum {at}" for at in range(20)])))
         list(strange.counting(ensemble.map(["Ojalá lloviera hoy"] * 3)))
-    assert known.warning() is None
-    assert strange.warning().code == "W701"
-    assert "3 of 3 queries are unlike" in strange.warning().message
+    assert known.warning(path) is None
+    warning = strange.warning(path)
+    assert warning.code == "W701"
+    assert (
+        "the 3 queries, taken together, are unlike the data that the route `r1`" in warning.message
+    )
+    assert "3 of them are more unusual than 95% of the held-out rows" in warning.message
+    assert f"`compose fit {path} --data {desk.data}`" in warning.help
 
 
 def test_without_shrinking_nothing_is_said_of_likeness(desk):
@@ -91,7 +135,7 @@ def test_without_shrinking_nothing_is_said_of_likeness(desk):
     with Recipe.load(path).ready() as ensemble:
         strange = OutOfDistributionCount()
         list(strange.counting(ensemble.map(["Ojalá lloviera hoy"])))
-    assert strange.asked == 0
+    assert strange.queries == 0
 
 
 def test_a_bound_estimator_shrinks(desk):
@@ -102,7 +146,7 @@ def test_a_bound_estimator_shrinks(desk):
     fitted = route.get("by").fitted
     asked = [("Ojalá lloviera hoy", ())]
     raw = route.get("by").predict(fitted.state, asked)
-    found, foreign = shrunk(fitted.shrinkage, asked, raw)
+    found, (typicality,) = shrunk(fitted.shrinkage, asked, raw)
     prior = PRIOR.predict(fitted.shrinkage.part("prior"), asked)
-    assert foreign[0] > 0.95
+    assert typicality.p_value < 0.05
     assert found.mean == pytest.approx(prior.mean, abs=0.05)

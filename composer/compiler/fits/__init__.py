@@ -10,6 +10,7 @@ from composer.compiler.fits.manifest import (
     arrays_path,
     fit_path,
     read_fit,
+    refit_command,
     write_fit,
 )
 
@@ -25,6 +26,7 @@ __all__ = [
     "find_learners",
     "fit_path",
     "read_fit",
+    "refit_command",
     "specification",
     "write_fit",
 ]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -18,13 +16,21 @@ from composer.compiler.fits.learners import (
     replace_trainable,
     specification,
 )
-from composer.compiler.fits.manifest import arrays_path, fit_path, is_whole, loader, read_fit
+from composer.compiler.fits.manifest import (
+    arrays_path,
+    fit_command,
+    fit_path,
+    is_whole,
+    loader,
+    read_fit,
+)
 from composer.diagnostics import Diagnostic, Mistakes
 from composer.specs.content import file_digest
 from composer.values import Fitted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
     from composer.compiler.fits.manifest import CalibratedOption, FitManifest, ManifestEntry
     from composer.compiler.graph import Compiled, Graph, Node
@@ -189,17 +195,6 @@ def _data(manifest: FitManifest, recipe: Path) -> Iterator[Diagnostic]:
 def _refused(
     code: str, message: str, manifest: FitManifest, recipe: Path, *, target: str | None = None
 ) -> Diagnostic:
-    targets = [target] if target else _targets(manifest)
-    aim = "".join(f" --target {name}" for name in targets)
-    data = "FILE" if code == FOREIGN else shlex.quote(str(_from_here(recipe, manifest.data.path)))
-    command = f"compose fit {shlex.quote(str(recipe))} --data {data}{aim}"
+    data = None if code == FOREIGN else manifest.data.path
+    command = fit_command(recipe, data, [target] if target else manifest.targets)
     return Diagnostic(code, message, help=f"fit again: `{command}`, or delete {fit_path(recipe)}")
-
-
-def _targets(manifest: FitManifest) -> list[str]:
-    options = (entry.calibrated for entry in manifest.entries)
-    return list(dict.fromkeys(option.target for option in options if option is not None))
-
-
-def _from_here(recipe: Path, data: str) -> Path:
-    return Path(data) if Path(data).is_absolute() else recipe.parent / data

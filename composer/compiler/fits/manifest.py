@@ -78,10 +78,30 @@ class FitManifest(_FrozenRecord):
     seed: int
     entries: tuple[ManifestEntry, ...]
 
+    @property
+    def targets(self) -> list[str]:
+        """The targets that routes were calibrated for."""
+        options = (entry.calibrated for entry in self.entries)
+        return list(dict.fromkeys(option.target for option in options if option is not None))
+
 
 def fit_path(recipe: Path) -> Path:
     """Return where a recipe's fit lies."""
     return recipe.with_name(recipe.name + SUFFIX)
+
+
+def fit_command(recipe: Path, data: str | None, targets: Sequence[str] = ()) -> str:
+    """Return the command that fits a recipe; `data` is a path from the recipe's folder."""
+    folder = recipe.parent
+    file = "FILE" if data is None else shlex.quote(str(folder / data))
+    aim = "".join(f" --target {target}" for target in targets)
+    return f"compose fit {shlex.quote(str(recipe))} --data {file}{aim}"
+
+
+def refit_command(recipe: Path) -> str:
+    """Return the command that made the fit beside a recipe."""
+    manifest = read_fit(fit_path(recipe))
+    return fit_command(recipe, manifest.data.path, manifest.targets)
 
 
 def read_fit(path: Path) -> FitManifest:

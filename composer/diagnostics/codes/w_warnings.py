@@ -63,10 +63,11 @@ CODES = {
     ),
     "W701": Code(
         "queries that are unlike the fitted data",
-        "More queries than chance allows are out of distribution: they are further from the fitted "
-        "rows than nearly all of those rows are from each other. A fitted route can be worse than "
-        "chance there, so its estimates are shrunk towards those from the length and shape of the "
-        "query. Fit on queries like these.",
+        "The queries of this run, taken together, are more unusual than rows that the fit left "
+        "out (a false alarm: in at most 5 % of runs). Only queries like the data are estimated "
+        "well, so a fitted route can be worse than a simple rule here. Record the outcomes of such "
+        "queries, add these rows to the data, and fit again with the command of the warning. "
+        "`compose eval` says the same in its report.",
     ),
     "W702": Code(
         "answers without some branches",

@@ -12,6 +12,8 @@ from composer.values import Asker, Fitted, MaybeFile, OnceCache, Query, State, T
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from composer.values import TypicalityRank
+
 
 class Estimator(Typed):
     """How good each choice would be for a query.
@@ -51,7 +53,7 @@ class Learned(Estimator, Trainable):
     def judge(self, queries: Sequence[Asked], choices: tuple[Choice, ...]) -> list[Estimates]:
         """Return the estimates of many queries, at once."""
         fitted = self.ready(choices)
-        predictions, foreign = self._guarded(fitted, queries)
+        predictions, typicality = self._guarded(fitted, queries)
         columns = [fitted.names.index(choice.name) for choice in choices]
         because = self.because(fitted)
         mean, spread = (
@@ -63,20 +65,19 @@ class Learned(Estimator, Trainable):
             if predictions.cost is None
             else predictions.cost[:, columns].tolist()
         )
-        rows = zip(mean, spread, cost, foreign, strict=True)
-        return [Estimates(tuple(q), because, tuple(s), tuple(c), f) for q, s, c, f in rows]
+        rows = zip(mean, spread, cost, typicality, strict=True)
+        return [Estimates(tuple(q), because, tuple(s), tuple(c), t) for q, s, c, t in rows]
 
     def _guarded(
         self, fitted: Fitted, queries: Sequence[Asked]
-    ) -> tuple[Predictions, list[float | None]]:
+    ) -> tuple[Predictions, Sequence[TypicalityRank | None]]:
         """Predict; where a guard was fitted, shrink what is said of foreign queries."""
         predictions = self.predict(fitted.state, queries)
         if fitted.shrinkage is None:
             return predictions, [None] * len(queries)
         from composer.methods.estimators.shrinkage import shrunk
 
-        predictions, foreign = shrunk(fitted.shrinkage, queries, predictions)
-        return predictions, foreign.tolist()
+        return shrunk(fitted.shrinkage, queries, predictions)
 
     def notes(self, state: State, write: Callable[[Typed], str]) -> Iterator[str]:
         """Yield what a person should know of what was learnt; `write` writes a part as text."""

@@ -58,11 +58,11 @@ class Shape(Features):
 
     def fit(self, queries: Sequence[Asked]) -> State:
         """Keep the means and the standard deviations."""
-        return _standard(_shapes(queries))
+        return _standard(shapes(queries))
 
     def vectors(self, state: State, queries: Sequence[Asked]) -> Vectors:
         """Return one row of numbers a query."""
-        return _standardised(_shapes(queries), state, self.weight)
+        return _standardised(shapes(queries), state, self.weight)
 
 
 class Tags(Features):
@@ -99,7 +99,8 @@ def _lengths(queries: Sequence[Asked]) -> Floats:
     return np.log1p([[len(text)] for text, _ in queries])
 
 
-def _shapes(queries: Sequence[Asked]) -> Floats:
+def shapes(queries: Sequence[Asked]) -> Floats:
+    """Return the eighteen numbers of each query [n, 18], the first ln(1 + characters)."""
     return np.array([_shape(text) for text, _ in queries], dtype=float)
 
 

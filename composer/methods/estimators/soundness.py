@@ -38,6 +38,11 @@ SIZES = (3, 5)
 UNKNOWN = frozenset({"quality", "cost", "dollars", "rate", "centre"})
 """Arrays in which a number may be unknown."""
 
+GUARD = ("rows", "held_out", "prior", "curve")
+"""The states that a guard is made of."""
+
+AGAIN = "fit again: `compose fit RECIPE --data FILE`"
+
 DEEPEST = 1000
 """Splits between the root of a tree and a leaf."""
 
@@ -54,6 +59,10 @@ def check(part: str, fitted: Fitted, *trials: Trial) -> None:
 
     The trials predict for some queries: by the part alone, and with its guard.
     """
+    guard = fitted.shrinkage
+    if guard is not None and set(guard.facts) != set(GUARD):
+        message = f"the fit of `{part}` was written by another version of the project"
+        raise PartError("E507", message, AGAIN)
     try:
         for state in fitted.states.values():
             _check_state(state)
@@ -69,7 +78,7 @@ def check(part: str, fitted: Fitted, *trials: Trial) -> None:
 
 def _refused(part: str, why: str) -> PartError:
     message = f"the fit of `{part}` is damaged: {why}"
-    return PartError("E507", message, "fit again: `compose fit RECIPE --data FILE`")
+    return PartError("E507", message, AGAIN)
 
 
 def _check_trial(fitted: Fitted, trial: Trial) -> None:
@@ -132,15 +141,27 @@ def _look_sparse(arrays: Arrays, facts: Mapping[str, Any]) -> None:
     if isinstance(rows, bool) or not isinstance(rows, int) or not 0 <= rows <= _most(arrays):
         raise UnsoundError("`rows` is not a number of rows")
     data, indices, starts = (arrays[name] for name in ("data", "indices", "indptr"))
-    _inside("indices", indices, rows)
-    _inside("indptr", starts, len(indices) + 1)
+    _look_starts(indices, starts, rows)
     if data.ndim != 1 or len(data) != len(indices):
         raise UnsoundError("`data` and `indices` have different lengths")
+
+
+def _look_words(arrays: Arrays, facts: Mapping[str, Any]) -> None:
+    starts, lengths, unknown = arrays["indptr"], arrays["lengths"], facts.get("unknown")
+    if lengths.ndim != 1 or not isinstance(unknown, float) or not 0 <= unknown <= MOST_ROWS:
+        raise UnsoundError("the lengths of rows are not numbers")
+    _look_starts(arrays["indices"], starts, len(lengths))
+    if len(starts) != len(arrays["idf"]) + 1:
+        raise UnsoundError("`indptr` and `idf` have different numbers of terms")
+
+
+def _look_starts(indices: NDArray[Any], starts: NDArray[Any], size: int) -> None:
+    """Refuse indices of rows that lead elsewhere, or starts of lists that do not increase."""
+    _inside("indices", indices, size)
+    _inside("indptr", starts, len(indices) + 1)
     ends = len(starts) and (int(starts[0]), int(starts[-1])) == (0, len(indices))
     if not ends or (np.diff(starts.astype(np.int64)) < 0).any():
         raise UnsoundError("`indptr` does not increase to the number of indices")
-    if "idf" in arrays and len(starts) != len(arrays["idf"]) + 1:
-        raise UnsoundError("`indptr` and `idf` have different numbers of terms")
 
 
 def _most(arrays: Arrays) -> int:
@@ -192,13 +213,22 @@ def _levels(
 
 def _look_curve(arrays: Arrays, facts: Mapping[str, Any]) -> None:
     del facts
-    similar, weight, usual = (arrays[name] for name in ("similar", "weight", "usual"))
-    if any(each.ndim != 1 or not len(each) for each in (similar, weight, usual)):
+    similar, weight = arrays["similar"], arrays["weight"]
+    if any(each.ndim != 1 or not len(each) for each in (similar, weight)):
         raise UnsoundError("the shrinkage curve is empty")
-    if len(similar) != len(weight) or (np.diff(similar) < 0).any() or (np.diff(usual) < 0).any():
+    if len(similar) != len(weight) or (np.diff(similar) < 0).any():
         raise UnsoundError("the shrinkage curve does not increase")
     if not ((weight >= 0) & (weight <= 1)).all():
         raise UnsoundError("the shrinkage weights are not between 0 and 1")
+
+
+def _look_held_out(arrays: Arrays, facts: Mapping[str, Any]) -> None:
+    del facts
+    measures, together = arrays["measures"], arrays["together"]
+    if measures.shape != (len(together), 2) or not len(together):
+        raise UnsoundError("the measures of held-out rows have the wrong shape")
+    if (np.diff(measures, axis=0) < 0).any() or (np.diff(together) < 0).any():
+        raise UnsoundError("the measures of held-out rows do not increase")
 
 
 def _look_columns(arrays: Arrays, facts: Mapping[str, Any]) -> None:
@@ -229,8 +259,10 @@ def _look_same(*names: str) -> Callable[[Arrays, Mapping[str, Any]], None]:
 _LOOKS: tuple[tuple[frozenset[str], Callable[[Arrays, Mapping[str, Any]], None]], ...] = (
     (frozenset({"data", "indices", "indptr"}), _look_sparse),
     (frozenset({"terms", "idf"}), _look_terms),
+    (frozenset({"indices", "indptr", "lengths", "idf"}), _look_words),
     (frozenset({"starts", "left", "right", "feature", "threshold", "value"}), _look_trees),
-    (frozenset({"similar", "weight", "usual"}), _look_curve),
+    (frozenset({"similar", "weight"}), _look_curve),
+    (frozenset({"measures", "together"}), _look_held_out),
     (frozenset({"columns"}), _look_columns),
     (frozenset({"inside"}), _look_inside),
     *(

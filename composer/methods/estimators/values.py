@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from composer.values import Model
+    from composer.values import Model, TypicalityRank
 
     Floats = NDArray[np.floating]
     Array = TypeVar("Array", Floats, Tensor)
@@ -47,15 +47,15 @@ class Estimates:
     """A quality for each choice, greater is better, and in words how it was found.
 
     `spread` is each quality's standard deviation and `cost` what each answer would cost in
-    dollars, empty where not known. `foreign`, in [0, 1], says how far the query lies from what
-    the estimator learnt from, None where it learnt nothing or keeps no such measure.
+    dollars, empty where not known. `typicality` says how typical the query is of what the
+    estimator learnt from, None where it learnt nothing or keeps no such measure.
     """
 
     quality: tuple[float, ...]
     because: str = ""
     spread: tuple[float, ...] = ()
     cost: tuple[float, ...] = ()
-    foreign: float | None = None
+    typicality: TypicalityRank | None = None
 
 
 @dataclass(frozen=True, eq=False)
