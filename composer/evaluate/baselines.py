@@ -15,20 +15,30 @@ if TYPE_CHECKING:
     Floats = NDArray[np.floating]
     Picks = NDArray[np.intp]
 
-__all__ = ["CHANCE", "LENGTH", "ORACLE", "ZERO", "baselines", "best_single", "by_length", "ranked"]
+__all__ = [
+    "CHANCE",
+    "LENGTH",
+    "ORACLE",
+    "ZERO",
+    "baselines",
+    "best_single",
+    "by_length",
+    "ranked",
+    "zero_mixture",
+]
 
 CHANCE, LENGTH, ZERO, ORACLE = "chance", "prompt length", "zero-router", "oracle"
 """The baselines by name; single choices have their own."""
 
 
 def ranked(outcomes: Outcomes) -> Picks:
-    """The choices from the weakest to the best, the dearer of equals first."""
+    """All columns from the weakest to the best, the dearer of equals first."""
     costs = np.zeros(len(outcomes.names)) if outcomes.cost is None else outcomes.cost.mean(axis=0)
     return np.lexsort((-costs, outcomes.quality.mean(axis=0)))
 
 
 def best_single(outcomes: Outcomes) -> int:
-    """The choice that is best in the mean, the cheapest among equals."""
+    """The column that is best in the mean, the cheapest among equals."""
     return int(ranked(outcomes)[-1])
 
 
@@ -37,7 +47,8 @@ def baselines(outcomes: Outcomes) -> dict[str, tuple[Floats, Floats]]:
 
     Chance and prompt length ask every choice as often as the router did, length in the order of
     the choices' means: the shortest prompts go to the weakest. The zero-router mixes single
-    choices at the router's mean cost. The oracle takes the best, and of those the cheapest.
+    choices at the router's mean cost. The oracle takes the best, and of those the cheapest. All but
+    the oracle of a cascade ask only what they pick, not the stages before it.
     """
     shares = np.bincount(outcomes.chosen, minlength=len(outcomes.names)) / len(outcomes.ids)
     values = {
@@ -45,10 +56,15 @@ def baselines(outcomes: Outcomes) -> dict[str, tuple[Floats, Floats]]:
         LENGTH: outcomes.of(by_length(outcomes)),
     }
     if outcomes.cost is not None:
-        spent = float(outcomes.of(outcomes.chosen)[1].mean())
-        means = outcomes.cost.mean(axis=0), outcomes.quality.mean(axis=0)
-        values[ZERO] = _mixed(outcomes, mixture(*means, spent))
-    return values | {ORACLE: outcomes.of(_oracle(outcomes))}
+        values[ZERO] = _mixed(outcomes, zero_mixture(outcomes))
+    return values | {ORACLE: outcomes.through(_oracle(outcomes))}
+
+
+def zero_mixture(outcomes: Outcomes) -> Floats:
+    """How often the zero-router asks each column, [m], at the mean cost of what was decided."""
+    assert outcomes.cost is not None
+    spent = float(outcomes.through(outcomes.chosen)[1].mean())
+    return mixture(outcomes.cost.mean(axis=0), outcomes.quality.mean(axis=0), spent)
 
 
 def by_length(outcomes: Outcomes) -> Picks:
@@ -66,9 +82,11 @@ def _mixed(outcomes: Outcomes, weights: Floats) -> tuple[Floats, Floats]:
 
 
 def _oracle(outcomes: Outcomes) -> Picks:
-    if outcomes.cost is None:
-        picks: Picks = np.argmax(outcomes.quality, axis=1)
+    quality = outcomes.quality[:, : outcomes.choices]
+    cost = outcomes.cost if outcomes.paid is None else outcomes.paid
+    if cost is None:
+        picks: Picks = np.argmax(quality, axis=1)
         return picks
-    best = outcomes.quality == outcomes.quality.max(axis=1, keepdims=True)
-    cheapest: Picks = np.argmin(np.where(best, outcomes.cost, np.inf), axis=1)
+    best = quality == quality.max(axis=1, keepdims=True)
+    cheapest: Picks = np.argmin(np.where(best, cost[:, : outcomes.choices], np.inf), axis=1)
     return cheapest

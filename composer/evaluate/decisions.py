@@ -62,6 +62,11 @@ class Decided:
     published: Published | None = None
 
     @property
+    def chooser(self) -> Router | None:
+        """The route, where its outcomes are known."""
+        return self.router
+
+    @property
     def judged(self) -> int:
         """How many decisions have a known outcome."""
         return self.router.rows if self.router is not None else 0

@@ -61,8 +61,8 @@ def decided_differences(several: Sequence[Decided]) -> Iterator[Difference]:
 def _of_routers(
     one: Report | Decided, than: Report | Decided, measures: Sequence[str]
 ) -> Iterator[Difference]:
-    """Compare two routers over the same rows; over others they cannot be paired."""
-    ours, theirs = one.router, than.router
+    """Compare two routes or cascades over the same rows; over others they cannot be paired."""
+    ours, theirs = one.chooser, than.chooser
     if ours is None or theirs is None or ours.ids != theirs.ids:
         return
     for measure in measures:

@@ -14,14 +14,17 @@ from composer.evaluate.benchmarks import (
     robustness_choices,
     run_of_results,
 )
+from composer.evaluate.cascades import cascade_outcomes, stage_uses, threshold_points
 from composer.evaluate.member_answers import member_answers
 from composer.evaluate.members import Members, quality_of
 from composer.evaluate.outcomes import outcomes_of, route_decision_of, routed_bank_of
 from composer.evaluate.overlap import training_overlap
 from composer.evaluate.recipes import declarations
 from composer.evaluate.report import Report
-from composer.evaluate.router import study
+from composer.evaluate.router import DRAWS, study, with_stages
 from composer.evaluate.slices import tagged
+from composer.evaluate.stages import Graded, calls_of, cascade_of, replayed
+from composer.evaluate.worth import worth_beside
 from composer.metrics import difference_interval, mean_interval
 from composer.run.counts import OutOfDistributionCount, PartialAnswerCount
 from composer.values import Usage
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from composer.evaluate.outcomes import RoutedBank
     from composer.evaluate.router import Router
     from composer.evaluate.rows import EvaluationRow
+    from composer.evaluate.stages import Cascade, Replay
     from composer.metrics import Interval
     from composer.recipe import Recipe
     from composer.run import Result
@@ -66,11 +70,13 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
             training_overlap(recipe, ensemble.routes.values(), rows),
         )
         reworded = robustness_choices(ensemble, bank, rows)
+        cascade = cascade_of(recipe, ensemble) if members else None
     by_id = {row.id: row for row in rows}
     judged = _judged(recipe, by_id, results, how)
     alone = Members({})
+    replays, others = _replays(recipe, cascade, rows, results, judged, how)
     if members:
-        answers = member_answers(by_id, results)
+        answers = member_answers(by_id, [*results, *others])
         alone = Members.of(recipe, rows, how, answers, {} if cache is None else cache)
     decisions = {} if bank is None else {one.id: route_decision_of(bank, one) for one in results}
     routed = Routed.of(bank, decisions, reworded)
@@ -94,6 +100,8 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
         qualities=judged,
         over_best=_over(judged, single),
         router=_router(bank, rows, results, alone, how) if members and bank else None,
+        cascade=_cascade(cascade, rows, replays, alone) if cascade else None,
+        worth=worth_beside(judged, {one.id: one.cost for one in results}, alone),
         overlap=overlap,
         foreign=foreign.summary(recipe.path),
         failure=_failure(results),
@@ -136,6 +144,38 @@ def _router(
     judged = {name: decision for name, decision in chosen.items() if decision is not None}
     outcomes = outcomes_of(bank, rows, judged, alone, how)
     return None if outcomes is None else study(outcomes)
+
+
+def _replays(  # noqa: PLR0913 - a run, and what is known of it
+    recipe: Recipe,
+    cascade: Cascade | None,
+    rows: Sequence[EvaluationRow],
+    results: Iterable[Result],
+    judged: Mapping[str, float],
+    how: Compare,
+) -> tuple[dict[str, Replay], list[Result]]:
+    """Ask the stages that the run of a cascade did not reach."""
+    if cascade is None:
+        return {}, []
+    run = {
+        one.id: Graded(one, judged[one.id], one.cost, calls_of(one))
+        for one in results
+        if one.id in judged
+    }
+    return replayed(recipe, cascade, rows, run, how)
+
+
+def _cascade(
+    cascade: Cascade,
+    rows: Sequence[EvaluationRow],
+    replays: Mapping[str, Replay],
+    alone: Members,
+) -> Router | None:
+    outcomes = cascade_outcomes(cascade, rows, replays, alone)
+    if outcomes is None:
+        return None
+    points = threshold_points(cascade, outcomes, draws=DRAWS)
+    return with_stages(study(outcomes), stage_uses(outcomes, replays), points)
 
 
 def _watched(results: Iterable[Result], on_result: Callable[[Result], None]) -> Iterator[Result]:

@@ -27,6 +27,7 @@ __all__ = [
     "Outcomes",
     "RouteDecision",
     "RoutedBank",
+    "costs_and_unit",
     "outcomes_of",
     "route_decision_of",
     "routed_bank_of",
@@ -56,11 +57,15 @@ class RouteDecision:
 
 @dataclass(frozen=True, eq=False)
 class Outcomes:
-    """Outcomes of n queries and m choices, and what a route decided on them.
+    """Outcomes of n queries and m choices, and what a route or a cascade decided on them.
 
     `quality`, `cost` (in `unit`) and `estimates` are [n, m], `chosen` is [n]. Dollars are used
     where any are known; else, of two choices, an answer of the better one, the last among equals,
     counts as one call and one of the other as none; else there is no cost.
+
+    The last `beside` columns are single models that cannot be chosen. The choices of a `ladder` are
+    the stages of a cascade: `estimates` are the margins of its rule, 0 of the last stage, and
+    `paid` is what stopping at each costs, with all stages before it; `cost` is of each alone.
     """
 
     ids: tuple[str, ...]
@@ -72,6 +77,14 @@ class Outcomes:
     chosen: NDArray[np.intp]
     lengths: NDArray[np.intp]
     tags: tuple[tuple[str, ...], ...]
+    paid: Floats | None = None
+    beside: int = 0
+    ladder: bool = False
+
+    @property
+    def choices(self) -> int:
+        """How many of the columns can be chosen; the others only stand beside them."""
+        return len(self.names) - self.beside
 
     @property
     def graded(self) -> bool:
@@ -79,10 +92,17 @@ class Outcomes:
         return bool(((self.quality != 0) & (self.quality != 1)).any())
 
     def of(self, picks: NDArray[np.integer]) -> tuple[Floats, Floats]:
-        """The qualities and costs of picks of choices, [..., n], by query."""
+        """The qualities and costs of picks of choices, [..., n], by query, each asked at once."""
+        return self._of(picks, self.cost)
+
+    def through(self, picks: NDArray[np.integer]) -> tuple[Floats, Floats]:
+        """The same where the recipe picks them: a cascade pays for the stages before, too."""
+        return self._of(picks, self.cost if self.paid is None else self.paid)
+
+    def _of(self, picks: NDArray[np.integer], cost: Floats | None) -> tuple[Floats, Floats]:
         at = np.arange(len(self.ids))
-        cost = np.zeros_like(self.quality) if self.cost is None else self.cost
-        return self.quality[at, picks], cost[at, picks]
+        costs = np.zeros_like(self.quality) if cost is None else cost
+        return self.quality[at, picks], costs[at, picks]
 
 
 def routed_bank_of(ensemble: Ensemble) -> RoutedBank | None:
@@ -145,7 +165,7 @@ def outcomes_of(
         return None
     values = np.array([answers for _, answers in complete], dtype=np.float64)
     decided = [decisions[row.id] for row, _ in complete]
-    cost, unit = _costs(values[..., 0], values[..., 1])
+    cost, unit = costs_and_unit(values[..., 0], values[..., 1])
     return Outcomes(
         ids=tuple(row.id for row, _ in complete),
         names=bank.names,
@@ -186,7 +206,8 @@ def _look(
     return look
 
 
-def _costs(quality: Floats, dollars: Floats) -> tuple[Floats | None, str]:
+def costs_and_unit(quality: Floats, dollars: Floats) -> tuple[Floats | None, str]:
+    """Return the costs of choices [n, m] as they are compared, and their unit, see `Outcomes`."""
     if dollars.sum() > 0:
         return dollars, "$"
     if quality.shape[1] != 2:  # noqa: PLR2004 - strong and weak

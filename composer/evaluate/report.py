@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from composer.evaluate.members import MemberSummary
     from composer.evaluate.router import Router
     from composer.evaluate.slices import Tagged
+    from composer.evaluate.worth import Worth
     from composer.metrics import Interval
     from composer.run.counts import OutOfDistribution
     from composer.values import JSON
@@ -28,9 +29,11 @@ class Report:
 
     `random` is what choosing a member by chance would reach, `oracle` what always choosing one
     that is right would. `over_best` is the difference to the best member over the rows judged for
-    both. `router` is there where a route chose among branches whose outcomes are known, and
-    `overlap` counts the rows whose questions it was fitted on, `foreign` is what the test says
-    whether the rows are like these. `qualities` holds the judged rows by id: 1 for a right answer.
+    both. `router` is there where a route chose among branches whose outcomes are known, `cascade`
+    where the answer comes from a cascade and the outcomes of its stages are known. `worth` is the
+    verdict beside the members, where there are several. `overlap` counts the rows whose questions
+    a route was fitted on, `foreign` is what the test says whether the rows are like these.
+    `qualities` holds the judged rows by id: 1 for a right answer.
     `failure` says which row failed first, and why. `partial` counts the rows that were answered
     without branches that failed, and `failed_branches` how often each did. `published` holds the
     figures that the benchmark of the rows defines, where they are from one.
@@ -53,12 +56,19 @@ class Report:
     qualities: Mapping[str, float] = field(repr=False)
     over_best: Interval | None = None
     router: Router | None = None
+    cascade: Router | None = None
+    worth: Worth | None = None
     overlap: int = 0
     foreign: OutOfDistribution | None = None
     failure: str | None = None
     partial: int = 0
     failed_branches: Mapping[str, int] = field(default_factory=dict)
     published: Published | None = None
+
+    @property
+    def chooser(self) -> Router | None:
+        """The cascade that the answer comes from, else the route."""
+        return self.router if self.cascade is None else self.cascade
 
     @property
     def judged(self) -> int:
@@ -106,6 +116,8 @@ class Report:
             "tags": {tag: one.as_dict() for tag, one in self.tags.items()},
             "over_best_member": _plain(self.over_best),
             "router": self.router.as_dict() if self.router is not None else None,
+            "cascade": self.cascade.as_dict() if self.cascade is not None else None,
+            "worth": self.worth.as_dict() if self.worth is not None else None,
             "rows_learnt_from": self.overlap,
             "foreign": self.foreign.as_dict() if self.foreign is not None else None,
             "published": self.published.as_dict() if self.published is not None else None,

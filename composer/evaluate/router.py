@@ -1,13 +1,14 @@
-"""What a router's decisions are worth: beside its baselines, and over its whole curve."""
+"""What the decisions of a route or a cascade are worth: beside baselines, and over the curve."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Literal
 
 from composer.evaluate.baselines import CHANCE, LENGTH, ORACLE, ZERO, baselines, best_single
 from composer.evaluate.cells import ends, plain
 from composer.evaluate.sweep import APGR, GAIN, LENGTH_APGR, sweep
+from composer.evaluate.worth import DRAWS, worth_of
 from composer.heavy import np
 from composer.metrics import Interval, drawn_interval, resampled_means
 
@@ -16,17 +17,17 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from composer.evaluate.cascades import StageUse, ThresholdPoint
     from composer.evaluate.outcomes import Outcomes
     from composer.evaluate.sweep import Curve
+    from composer.evaluate.worth import Worth
     from composer.values import JSON
 
     Floats = NDArray[np.floating]
 
-__all__ = ["DRAWS", "Against", "Router", "Standing", "study"]
+__all__ = ["DRAWS", "Against", "Kind", "Router", "Standing", "study", "with_stages"]
 
-DRAWS = 1000
-"""Resamplings of the rows; all figures of a router, and of routers over the same rows, share them.
-"""
+Kind = Literal["route", "cascade"]
 
 
 @dataclass(frozen=True)
@@ -62,11 +63,13 @@ class Against:
 
 @dataclass(frozen=True)
 class Router:
-    """A route on the `rows` where the outcome of every choice is known.
+    """A route, or a cascade, on the `rows` where the outcome of every choice is known.
 
-    `shares` says how often each choice was made, `singles` what each alone reaches, `baselines`
-    what needs no look at the query. `figures` are those of the curve: APGR, CPT and AIQ, where
-    they are defined. `drawn` holds figures and accuracy over the resampled rows of `ids`.
+    `shares` says how often each choice was made, or each stage of a cascade answered. `singles` is
+    what each reaches if it is always asked, `baselines` what needs no look at the query, `worth`
+    the verdict. A cascade has its `stages`, and `thresholds` beside its own. `figures` are those
+    of the curve: APGR, CPT and AIQ, where they are defined. `drawn` holds figures and accuracy
+    over the resampled rows of `ids`.
     """
 
     rows: int
@@ -75,6 +78,7 @@ class Router:
     decided: Standing
     shares: Mapping[str, float]
     best: str
+    worth: Worth
     singles: Mapping[str, Standing]
     baselines: Mapping[str, Standing]
     against: tuple[Against, ...]
@@ -82,6 +86,9 @@ class Router:
     curve: Curve | None
     ids: tuple[str, ...] = field(repr=False)
     drawn: Mapping[str, Floats] = field(repr=False)
+    kind: Kind = "route"
+    stages: tuple[StageUse, ...] = ()
+    thresholds: tuple[ThresholdPoint, ...] = ()
 
     @property
     def constant(self) -> bool:
@@ -96,6 +103,7 @@ class Router:
             "decided": self.decided.as_dict(),
             "shares": dict(self.shares),
             "best_single": self.best,
+            "worth": self.worth.as_dict(),
             "singles": {name: one.as_dict() for name, one in self.singles.items()},
             "baselines": {name: one.as_dict() for name, one in self.baselines.items()},
             "against": [one.as_dict() for one in self.against],
@@ -104,15 +112,32 @@ class Router:
                 for name, one in self.figures.items()
             },
             "curve": self.curve.as_dict() if self.curve is not None else None,
+            **self._of_cascade(),
+        }
+
+    def _of_cascade(self) -> dict[str, JSON]:
+        if self.kind != "cascade":
+            return {}
+        return {
+            "stages": [one.as_dict() for one in self.stages],
+            "thresholds": [one.as_dict() for one in self.thresholds],
         }
 
 
+def with_stages(
+    router: Router, stages: tuple[StageUse, ...], thresholds: tuple[ThresholdPoint, ...]
+) -> Router:
+    """Add what only a cascade has."""
+    return replace(router, stages=stages, thresholds=thresholds)
+
+
 def study(outcomes: Outcomes, *, seed: int = 0) -> Router:
-    """Set a route's decisions beside its baselines, and measure its curve, with intervals."""
+    """Set decisions beside their baselines, and measure the curve, all with intervals."""
     names, best = outcomes.names, best_single(outcomes)
     held = {name: outcomes.of(np.full(len(outcomes.ids), at)) for at, name in enumerate(names)}
     others = baselines(outcomes)
-    table = [outcomes.of(outcomes.chosen), *held.values(), *others.values()]
+    decided = outcomes.through(outcomes.chosen)
+    table = [decided, *held.values(), *others.values()]
     qualities = resampled_means(np.stack([each for each, _ in table], 1), draws=DRAWS, seed=seed)
     costs = [float(each.mean()) for _, each in table]
     stood = [
@@ -125,14 +150,17 @@ def study(outcomes: Outcomes, *, seed: int = 0) -> Router:
         if than != ORACLE
     ]
     curve, drawn = sweep(outcomes, draws=DRAWS, seed=seed)
-    counts = np.bincount(outcomes.chosen, minlength=len(names)) / len(outcomes.ids)
+    counts = np.bincount(outcomes.chosen, minlength=outcomes.choices) / len(outcomes.ids)
+    spent = None if outcomes.cost is None else decided[1]
+    alone = outcomes.quality, outcomes.cost
     return Router(
         rows=len(outcomes.ids),
         unit=outcomes.unit,
         graded=outcomes.graded,
         decided=stood[0],
-        shares=dict(zip(names, map(float, counts), strict=True)),
+        shares=dict(zip(names, map(float, counts), strict=False)),
         best=names[best],
+        worth=worth_of(decided[0], spent, names, *alone, best, seed=seed),
         singles=dict(zip(names, stood[1:], strict=False)),
         baselines=dict(zip(others, stood[1 + len(names) :], strict=True)),
         against=(*against, *_over_curve(drawn)),
@@ -140,6 +168,7 @@ def study(outcomes: Outcomes, *, seed: int = 0) -> Router:
         curve=curve,
         ids=outcomes.ids,
         drawn=drawn | {"accuracy": qualities[:, 0]},
+        kind="cascade" if outcomes.ladder else "route",
     )
 
 

@@ -36,14 +36,15 @@ SHARES = frozenset({"cpt_20", "cpt_50", "cpt_80", EQUAL})
 
 
 def router_tables(router: Router, *, alone: bool) -> Iterator[RenderableType]:
-    """Draw a router beside its choices and its baselines.
+    """Draw a route or a cascade beside its choices and its baselines, then its curve.
 
     Choices that are never made are left out where other tables show them, unless they stand
     `alone`.
     """
     cost = {"$": "mean cost", "calls": "strong calls"}.get(router.unit, "")
     quality = "score" if router.graded else "accuracy"
-    drawn = Sheet(f"the route, {router.rows:,} rows", "chosen", quality, "95%", cost)
+    made = "chosen" if router.kind == "route" else "answered"
+    drawn = Sheet(f"the {router.kind}, {router.rows:,} rows", made, quality, "95%", cost)
     _stand(drawn, "as it decides", router.decided, router.unit, style="bold")
     best_or_chosen = {name for name, share in router.shares.items() if share} | {router.best}
     listed = [name for name in router.shares if alone or name in best_or_chosen]
@@ -57,6 +58,12 @@ def router_tables(router: Router, *, alone: bool) -> Iterator[RenderableType]:
         same = "" if name == ORACLE else ", same cost" if name == ZERO else ", same shares"
         _stand(drawn, f"  {name}{same}", one, router.unit, style="dim")
     yield drawn
+    if router.stages:
+        yield Text()
+        yield _stages(router)
+    if router.thresholds:
+        yield Text()
+        yield _thresholds(router, quality, cost)
     if router.figures:
         yield Text()
         yield _figures(router.figures)
@@ -65,9 +72,34 @@ def router_tables(router: Router, *, alone: bool) -> Iterator[RenderableType]:
 def _stand(  # noqa: PLR0913 - the cells of a row, and how it looks
     drawn: Sheet, name: str, one: Standing, unit: str, share: str = "", style: str | None = None
 ) -> None:
-    cost = {"$": f"${one.cost:.3g}", "calls": percent(one.cost)}.get(unit, "")
+    cost = _cost(one.cost, unit)
     accuracy = percent(one.accuracy.mean), interval_text(one.accuracy)
     drawn.add_row(name, share, *accuracy, cost, style=style)
+
+
+def _cost(cost: float, unit: str) -> str:
+    return {"$": f"${cost:.3g}", "calls": percent(cost)}.get(unit, "")
+
+
+def _stages(router: Router) -> Sheet:
+    """Draw how often each stage was asked, and what it took in the mean of all rows."""
+    dollars = ["cost a row"] * (router.unit == "$")
+    drawn = Sheet("stage", "asked", "answered", "calls a row", *dollars)
+    for one in router.stages:
+        cost = [_cost(one.cost, router.unit)] * len(dollars)
+        asked, answered = percent(one.asked), percent(one.answered)
+        drawn.add_row(f"  {one.name}", asked, answered, f"{one.calls:.2f}", *cost)
+    return drawn
+
+
+def _thresholds(router: Router, quality: str, cost: str) -> Sheet:
+    drawn = Sheet("at other thresholds", "go on", quality, "95%", cost)
+    for one in router.thresholds:
+        accuracy = percent(one.accuracy.mean), interval_text(one.accuracy)
+        style = None if one.shift else "bold"
+        spent = _cost(one.cost, router.unit)
+        drawn.add_row(f"  {one.label}", percent(one.passed), *accuracy, spent, style=style)
+    return drawn
 
 
 def _figures(figures: Mapping[str, Interval]) -> Sheet:

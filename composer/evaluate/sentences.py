@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from composer.evaluate.report import Report
     from composer.evaluate.router import Against, Router
     from composer.evaluate.slices import Tagged
+    from composer.evaluate.worth import Rival, Worth
     from composer.metrics import Interval
 
-__all__ = ["between", "decided_remarks", "remarks", "unjudged"]
+__all__ = ["between", "decided_remarks", "remarks", "unjudged", "verdict"]
 
 NAMED = 5
 """How many slices are named at most."""
@@ -48,10 +49,12 @@ def remarks(report: Report) -> Iterator[str]:
     elif unknown:
         yield f"{unknown:,} of the rows have no reference and are not counted."
     yield from _origin(report)
-    if report.router is not None:
-        yield from router_remarks(report.router)
-    elif report.over_best is not None and len(report.members) > 1:
-        yield _verdict(f"the best single model, {report.best_member}", report.over_best)
+    for one in (report.router, report.cascade):
+        if one is not None:
+            yield from router_remarks(one)
+    if report.chooser is None and report.worth is not None:
+        yield verdict(report.worth)
+        yield from _rivals(report.worth)
     yield from slice_remarks(report.tags, report.rows, report.best_member)
 
 
@@ -94,6 +97,8 @@ def router_remarks(router: Router) -> Iterator[str]:
         chosen = max(router.shares, key=lambda name: router.shares[name])
         yield f"It chooses {chosen} for every query, so with this setting it decides nothing."
         of_all = of_all[:1] if chosen != router.best else []
+    elif router.unit != "calls":
+        yield verdict(router.worth)
     free = [name for name, one in router.singles.items() if not one.cost]
     if free and router.unit == "$":
         yield (
@@ -105,10 +110,70 @@ def router_remarks(router: Router) -> Iterator[str]:
             continue  # without dollars the zero-router is the same as chance
         best = one.than == router.best
         than = f"the best single model, {one.than}" if best else THAN[one.than]
-        yield _verdict(than, one.difference) + (_at(router) if best else "")
+        yield _compared(than, one.difference) + (_at(router) if best else "")
     for one in router.against:
         if one.measure != "accuracy":
             yield _of_curve(one)
+
+
+def verdict(worth: Worth) -> str:
+    """Say in one sentence or two whether a recipe is worth its cost."""
+    best, rival = worth.best, worth.dominating
+    beside = f"{_quality(best)} {best.name}, the best single model{_times(best)}"
+    if rival is not None:
+        return (
+            f"Verdict: not worth its cost. {rival.name} alone is better by "
+            f"{-100 * rival.difference.mean:.1f} points and costs no more."
+        )
+    if worth.place == "unknown":
+        return f"Verdict: it is {beside}. Costs are not known, so they do not count here."
+    if list(worth.mixture) == [best.name]:  # no mixture is as dear
+        judged = (
+            "better, but dearer" if worth.place == "front" else "not shown to be worth its cost"
+        )
+        return f"Verdict: {judged}. It is {beside}."
+    if worth.place == "front":
+        than = "and" if best.difference.low > 0 else "but"
+        return (
+            f"Verdict: worth its cost. It is {beside}, {than} better than any mixture of single "
+            "models that costs the same."
+        )
+    judged = "not worth" if worth.place == "dominated" else "not shown to be worth"
+    verb = "worse" if worth.place == "dominated" else "no better"
+    return (
+        f"Verdict: {judged} its cost. It is {beside}, and {verb} than {_mixture(worth.mixture)} at "
+        "the same cost."
+    )
+
+
+def _quality(one: Rival) -> str:
+    if one.difference.low > 0:
+        return "better than"
+    return "worse than" if one.difference.high < 0 else "not surely better or worse than"
+
+
+def _times(one: Rival) -> str:
+    return "" if one.ratio is None else f", at {one.ratio:.2f} times its cost"
+
+
+def _mixture(mixture: Mapping[str, float]) -> str:
+    """Write the zero-router: one model, or two with how often each is asked."""
+    if len(mixture) == 1:
+        return f"{next(iter(mixture))} alone"
+    shares = " and ".join(f"{name} for {100 * share:.0f} %" for name, share in mixture.items())
+    return f"asking {shares} of the rows at random"
+
+
+def _rivals(worth: Worth) -> Iterator[str]:
+    """Say how a recipe that chooses nothing compares with the best model and the zero-router."""
+    best = worth.best
+    yield _compared(f"the best single model, {best.name}", best.difference) + _cost(best.ratio)
+    if worth.zero is not None and len(worth.mixture) > 1:
+        yield _compared(THAN[ZERO], worth.zero.difference)
+
+
+def _cost(ratio: float | None) -> str:
+    return "" if ratio is None else f" It costs {ratio:.2f} times as much."
 
 
 def _at(router: Router) -> str:
@@ -116,19 +181,19 @@ def _at(router: Router) -> str:
     whole = router.singles[router.best].cost
     if router.unit == "calls" and whole:
         return f" It asks {router.best} for {100 * router.decided.cost / whole:.0f} % of the rows."
-    return f" It costs {router.decided.cost / whole:.2f} times as much." if whole else ""
+    return _cost(router.worth.best.ratio)
 
 
 def _of_curve(one: Against) -> str:
     if one.measure == GAIN:
-        return "Over its whole curve: " + _verdict("the zero-router", one.difference, low=True)
+        return "Over its whole curve: " + _compared("the zero-router", one.difference, low=True)
     assert one.measure == APGR
     than = "chance" if one.than == CHANCE else one.than
     said = _numbers(one.difference, 1, "")
     return f"Over all thresholds: it {_verb(one.difference)} {than}: APGR {said}."
 
 
-def _verdict(than: str, difference: Interval, *, low: bool = False) -> str:
+def _compared(than: str, difference: Interval, *, low: bool = False) -> str:
     it = "it" if low else "It"
     return f"{it} {_verb(difference)} {than}: {between(difference)}."
 

@@ -65,8 +65,8 @@ def unit_of(reports: Sequence[Report | Decided]) -> str:
 
 def series_of(one: Report | Decided) -> Iterator[Series]:
     """Yield what a plot shows of a report, or of decisions that were judged."""
-    if one.router is not None:
-        yield from _of_router(one.recipe, one.router)
+    if one.chooser is not None:
+        yield from _of_router(one.recipe, one.chooser)
     elif not isinstance(one, Decided) and one.interval is not None:
         yield _point("recipe", one.recipe, one.cost / one.rows, one.interval)
         for name, member in one.members.items():
@@ -74,8 +74,8 @@ def series_of(one: Report | Decided) -> Iterator[Series]:
 
 
 def _unit(one: Report | Decided) -> str:
-    if one.router is not None:
-        return one.router.unit
+    if one.chooser is not None:
+        return one.chooser.unit
     if isinstance(one, Decided):
         return ""
     return "$" if any((one.cost, *(each.cost for each in one.members.values()))) else ""

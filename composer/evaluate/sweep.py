@@ -11,6 +11,7 @@ from composer.heavy import np
 from composer.metrics import (
     aiq,
     apgr,
+    cascade_picks,
     cost_at,
     cpt,
     full_apgr,
@@ -75,20 +76,24 @@ def sweep(
     """Sweep the estimates of a route; return its curve, and its figures over resampled rows.
 
     Between two choices the threshold on the difference of their estimates is swept, among more
-    the trade-off of estimate and mean cost. Without costs more than two choices have no curve.
-    The first of a figure's values is that of the rows as they are; thresholds stay as they are.
+    the trade-off of estimate and mean cost; of a cascade the threshold of its rule. Without costs
+    more than two choices have no curve. The first of a figure's values is that of the rows as they
+    are; thresholds stay as they are.
     """
-    if len(outcomes.names) == PAIR:
+    if outcomes.choices == PAIR:
         return _pair(outcomes, draws, seed)
     if outcomes.cost is None:
         return None, {}
-    picks = tradeoff_picks(outcomes.estimates, outcomes.cost.mean(axis=0), POINTS)
+    if outcomes.ladder:
+        picks = cascade_picks(outcomes.estimates[:, :-1], POINTS)
+    else:
+        picks = tradeoff_picks(outcomes.estimates, outcomes.cost.mean(axis=0), POINTS)
     means = _means(outcomes, picks, draws, seed)
     return Curve(*_at(means[0]), None, _members(outcomes)), dict(_hulls(means))
 
 
 def _pair(outcomes: Outcomes, draws: int, seed: int) -> tuple[Curve, dict[str, Floats]]:
-    weak, strong = ranked(outcomes)
+    weak, strong = (at for at in ranked(outcomes) if at < PAIR)
     scores = outcomes.estimates[:, strong] - outcomes.estimates[:, weak]
     fine = np.where(threshold_picks(scores, POINTS), strong, weak)
     coarse = np.where(threshold_picks(scores), strong, weak)
@@ -112,7 +117,7 @@ Means = tuple["Floats", "Floats", "Floats", "Floats"]
 
 def _means(outcomes: Outcomes, picks: Picks, draws: int, seed: int) -> list[Means]:
     """Those of the rows as they are, then of resampled rows."""
-    quality, cost = outcomes.of(picks)
+    quality, cost = outcomes.through(picks)
     alone = np.zeros_like(outcomes.quality) if outcomes.cost is None else outcomes.cost
     columns = np.concatenate([cost.T, quality.T, alone, outcomes.quality], axis=1)
     cuts = np.cumsum([len(picks), len(picks), alone.shape[1]])

@@ -81,9 +81,10 @@ def _decided(one: Decided) -> Iterator[RenderableType]:
 
 def _report(report: Report) -> Iterator[RenderableType]:
     yield _main(report)
-    if report.router is not None:
-        yield Text()
-        yield from router_tables(report.router, alone=report.router.rows != report.judged)
+    for one in (report.router, report.cascade):
+        if one is not None:
+            yield Text()
+            yield from router_tables(one, alone=one.rows != report.judged)
     if len(report.tags) >= FEWEST_TAGS:
         yield Text()
         yield tags_table(report.tags, report.best_member)

@@ -138,7 +138,7 @@ class _Reading:
             return None if inner is None else not inner
         if node.op in _LOGIC:
             return await self.junction(node)
-        return _computed(node.op, [await self.of(operand) for operand in node.operands])
+        return computed(node.op, [await self.of(operand) for operand in node.operands])
 
     async def junction(self, node: Operation) -> bool | None:
         settles = node.op == "or"
@@ -152,7 +152,7 @@ class _Reading:
         return None if unknown else not settles
 
 
-def _computed(op: str, values: list[Any]) -> Known:
+def computed(op: str, values: list[Any]) -> Known:
     """Return what a comparison or arithmetic comes to."""
     if any(value is None for value in values):
         return None

@@ -4,6 +4,7 @@ from composer.metrics.bleu import bleu
 from composer.metrics.curves import (
     aiq,
     apgr,
+    cascade_picks,
     cost_at,
     cpt,
     full_apgr,
@@ -11,6 +12,7 @@ from composer.metrics.curves import (
     hull,
     mixture,
     quality_at,
+    stops_at,
     threshold_picks,
     tradeoff_picks,
 )
@@ -42,6 +44,7 @@ __all__ = [
     "aiq",
     "apgr",
     "bleu",
+    "cascade_picks",
     "contains",
     "cost_at",
     "cpt",
@@ -64,6 +67,7 @@ __all__ = [
     "resampled_means",
     "rouge_l",
     "similarity",
+    "stops_at",
     "threshold_picks",
     "token_f1",
     "tradeoff_picks",

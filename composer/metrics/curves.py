@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "aiq",
     "apgr",
+    "cascade_picks",
     "cost_at",
     "cpt",
     "full_apgr",
@@ -27,6 +28,7 @@ __all__ = [
     "hull",
     "mixture",
     "quality_at",
+    "stops_at",
     "threshold_picks",
     "tradeoff_picks",
 ]
@@ -63,6 +65,29 @@ def tradeoff_picks(estimates: Floats, prices: Floats, points: int = 50) -> NDArr
         for each in _tradeoffs(ordered, costs, points)
     ]
     return np.array(picks)
+
+
+def cascade_picks(margins: Floats, points: int = 50) -> NDArray[np.intp]:
+    """The stage at which each query stops for each shift of the thresholds, [points, n].
+
+    `margins` [n, stages - 1] say by how much the rule holds for the answer of each stage but the
+    last. With a shift t a query stops at the first stage whose margin is t or more, else at the
+    last. The shifts are quantiles of the margins, from one that all reach to one that none does.
+    """
+    finite = margins[np.isfinite(margins)]
+    edges = (
+        np.unique(np.quantile(finite, np.linspace(0, 1, max(points - 2, 2)))) if finite.size else ()
+    )
+    reached = [stops_at(margins, each) for each in edges]
+    never = np.full(len(margins), margins.shape[1])
+    return np.array([np.zeros_like(never), *reached, never])
+
+
+def stops_at(margins: Floats, shift: float) -> NDArray[np.intp]:
+    """The stage at which each query stops where the thresholds of a cascade's rule are shifted."""
+    accepts = np.concatenate([margins >= shift, np.ones((len(margins), 1), dtype=bool)], axis=1)
+    stages: NDArray[np.intp] = np.argmax(accepts, axis=1)
+    return stages
 
 
 def _tradeoffs(estimates: Floats, prices: Floats, points: int) -> list[float]:

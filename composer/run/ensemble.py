@@ -162,6 +162,11 @@ class Ensemble:
                 future.cancel()
 
     @property
+    def steps(self) -> dict[str, Node]:
+        """The steps of the recipe by their ids in the plan and in traces, inputs first."""
+        return {self._program.ids[node]: node for node in topological(self._program.root)}
+
+    @property
     def routes(self) -> dict[str, Node]:
         """The routes of the recipe by their ids in the plan and in traces, inputs first."""
         from composer.run.decisions import routes_of

@@ -208,8 +208,10 @@ all      4    50.0 %   75.0 %  -25.0 (-100.0 to +50.0)
 even     2    50.0 %   50.0 %  +0.0 (-100.0 to +100.0)
 odd      2    50.0 %  100.0 %   -50.0 (-100.0 to +0.0)
 
+Verdict: not shown to be worth its cost. It is not surely better or worse than
+B, the best single model, at 2.00 times its cost.
 It does not beat the best single model, B: -25.0 points (-100.0 to +50.0, not
-significant).
+significant). It costs 2.00 times as much.
 
 """
 
