@@ -17,6 +17,9 @@ __all__ = ["Counted", "Line", "json_lines", "json_whole", "plain_lines"]
 
 _BETWEEN = re.compile(r"[\s,]*")
 _BLANK = re.compile(r"\s*")
+SHOWN = 200
+"""How much is kept of a row that ends to be JSON at once."""
+
 ONE_A_LINE = 'write one object a line, such as {"id": "q1", "query": "2 + 2?"}'
 
 
@@ -95,10 +98,12 @@ def json_whole(lines: Counted) -> Iterator[Line]:
     listed = first.lstrip().startswith("[")
     at = _BLANK.match(text, 1 + text.index("[")) if listed else _BLANK.match(text)
     place, end = at.end() if at else 0, len(text)
+    number, counted = start + 1, 0
     while place < end and not (listed and text[place] == "]"):
-        number = start + 1 + text.count("\n", 0, place)
+        number, counted, begin = number + text.count("\n", counted, place), place, place
         value, place = _next_value(text, place)
-        yield Line(number, text[place : text.find("\n", place)], value)
+        shown = text[begin : max(place, begin + SHOWN)]
+        yield Line(number, shown.partition("\n")[0], value)
         if isinstance(value, BadRow):
             return
         gap = _BETWEEN.match(text, place)

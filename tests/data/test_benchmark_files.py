@@ -57,6 +57,22 @@ def test_what_differs_between_two_runs_of_one_cell_is_named(tmp_path):
     assert bad[0].file.endswith("again/20250102_100000.json") or bad[0].file.endswith(path.name)
 
 
+def test_a_folder_around_the_published_one_is_no_benchmark(tmp_path):
+    benchmark_files.llmrouterbench(tmp_path / "down" / "here" / "and" / "there")
+
+    with pytest.raises(Unreadable, match="not one of a published benchmark"):
+        read(tmp_path)
+
+
+def test_a_row_of_a_list_on_one_line_is_shown(tmp_path):
+    path = tmp_path / "rows.json"
+    path.write_text('[{"query": "a"}, {"global_index": "A_1", "prediction": ""}, {"query": "c"}]')
+
+    bad = next(line for line in read(path) if isinstance(line.content, BadRow))
+
+    assert bad.text == '{"global_index": "A_1", "prediction": ""}, {"query": "c"}]'
+
+
 def test_a_damaged_run_is_named_with_its_file(tmp_path):
     bench = benchmark_files.llmrouterbench(tmp_path)
     path = bench / "words" / "test" / "mid" / "20250102_100000.json"

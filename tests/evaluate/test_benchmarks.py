@@ -103,6 +103,14 @@ def test_mtbench(tmp_path):
     assert categories["wise"] == {"writing": 8.5, "coding": 5.5}
 
 
+def test_answers_without_ratings_say_what_to_give(tmp_path):
+    path = benchmark_files.mtbench(tmp_path)
+    report = evaluate(load('model M = fake("so")\nM'), read_rows(path))
+
+    assert report.published.tables == ()
+    assert "model_judgment" in report.published.notes[0]
+
+
 def test_alpacaeval(tmp_path):
     path = benchmark_files.alpacaeval(tmp_path)
     report = evaluate(recipe(path, LONGEST, "long", "short"), read_rows(path))
@@ -126,6 +134,10 @@ def test_a_win_rate_at_equal_lengths_is_the_win_rate_if_lengths_are_equal():
 
     assert length_controlled(wins, np.zeros(40), None) == pytest.approx(0.7, abs=0.01)
     assert length_controlled(wins[:4], np.zeros(4), None) is None
+
+
+def test_who_wins_always_wins_at_equal_lengths_too():
+    assert length_controlled(np.ones(10), np.arange(10.0), None) == 1
 
 
 def test_wins_by_length_alone_are_no_wins():

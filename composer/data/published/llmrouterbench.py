@@ -20,6 +20,9 @@ __all__ = ["LLMROUTERBENCH"]
 
 STAMP = re.compile(r"(\d{8}_\d{6})\.json$")
 CELL = ("dataset_name", "split", "model_name")
+PATTERNS = ("*/*/*.json", "*/*/*/*.json", "*/*/*/*/*.json")
+"""Where runs lie in the folder of a dataset, in `bench`, and in `results`."""
+
 LAYOUT = "results/bench/<dataset>/<split>/<model>/<timestamp>.json"
 
 
@@ -30,7 +33,8 @@ def _claims(row: dict[str, Any]) -> bool:
 
 def _files(root: Path) -> Files:
     """List the newest run of each cell that is no demo run; None without timestamped files."""
-    runs = [path for path in sorted(root.rglob("*.json")) if STAMP.search(path.name)]
+    paths = (path for pattern in PATTERNS for path in sorted(root.glob(pattern)))
+    runs = [path for path in paths if STAMP.search(path.name)]
     cells: dict[Path, list[Path]] = defaultdict(list)
     for path in runs:
         cells[path.parent].append(path)

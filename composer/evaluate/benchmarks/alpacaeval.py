@@ -21,6 +21,10 @@ COLUMNS = {
 }
 
 
+NO_PREFERENCES = (
+    "No preference for these answers was recorded. Give the folder with annotations.json of the "
+    "models."
+)
 WITHOUT_GAMED = (
     "The length-controlled win rate is a logistic regression on these rows, without the "
     "preferences of AlpacaEval's two gamed baselines, which are no part of the files."
@@ -33,6 +37,8 @@ def alpacaeval(run: BenchmarkRun) -> Published:
     The win rate is the mean preference, from 0 for the baseline to 1.
     """
     rows = {label: _row(run, label) for label in run.answers}
+    if all(win_rate is None for win_rate, *_ in rows.values()):
+        return Published("AlpacaEval", (), (NO_PREFERENCES,))
     notes = [WITHOUT_GAMED]
     if not any("difficulty" in row.facts for row in run.rows):
         notes.append(

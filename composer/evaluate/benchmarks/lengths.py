@@ -29,6 +29,8 @@ def length_controlled(wins: Floats, longer: Floats, difficulty: Floats | None) -
     """
     if len(wins) < FOLDS:
         return None
+    if wins.min() == wins.max() in (0, 1):
+        return float(wins[0])
     spread = longer.std(ddof=1)
     length = np.tanh(longer / spread) if spread > 0 else np.zeros(len(wins))
     terms = [length, *([] if difficulty is None else [difficulty]), np.ones(len(wins))]

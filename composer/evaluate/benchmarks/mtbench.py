@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
 __all__ = ["mtbench"]
 
+NO_RATINGS = (
+    "No rating of these answers was recorded. Give the folder with "
+    "model_judgment/gpt-4_single.jsonl, and the models that it rates."
+)
 FIRST_TURN = (
     "A recipe is asked the first turn. The ratings of both turns are those of the recorded answer "
     "that it gives."
@@ -23,6 +27,8 @@ Ratings = list[tuple[str, float, float]]
 def mtbench(run: BenchmarkRun) -> Published:
     """Average the ratings of all rated turns, 1 to 10; a turn without a rating is left out."""
     ratings = {label: _ratings(run, label) for label in run.answers}
+    if not any(ratings.values()):
+        return Published("MT-Bench", (), (NO_RATINGS,))
     categories = list(dict.fromkeys(tag for row in run.rows for tag in row.tags[:1]))
     turns = {label: tuple(_of_turns(each)) for label, each in ratings.items()}
     by_category = {
