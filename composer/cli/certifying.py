@@ -19,7 +19,7 @@ from composer.evaluate.selection import selection
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from composer.evaluate import Certificate, Compare, EvaluationRow
+    from composer.evaluate import Certificate, EvaluationRow, Grading
     from composer.recipe import Recipe
     from composer.run import Ensemble
 
@@ -38,7 +38,7 @@ class Certifying:
         self,
         recipes: Sequence[Recipe],
         rows: Sequence[EvaluationRow],
-        how: Compare,
+        how: Grading,
         ready: Callable[[Recipe], Ensemble],
         *,
         as_json: bool,
@@ -56,7 +56,7 @@ class Certifying:
         self,
         recipe: Recipe,
         rows: Sequence[EvaluationRow],
-        how: Compare,
+        how: Grading,
         ready: Callable[[Recipe], Ensemble],
         mistakes: frozenset[str],
     ) -> Certificate:

@@ -99,8 +99,13 @@ _READING = (
 )
 
 
-COMPARISONS = ("auto", "exact", "numeric", "contains")
-"""The ways to compare an answer with a reference."""
+how_option = click.option(
+    "--how",
+    default="auto",
+    metavar="GRADER",
+    help='How answers are graded: `numeric`, `regex("yes|no")`, `judge("judge.ens")`; '
+    "`compose ls parts` lists all. Default: auto, numeric for numbers, otherwise exact.",
+)
 
 
 class DataFile(click.Path):

@@ -10,11 +10,11 @@ import click
 
 from composer.cli.certifying import Certifying, certify_options
 from composer.cli.common import (
-    COMPARISONS,
     EXIT_FAILED,
     EXIT_PARTLY,
     DataFile,
     RecipeReader,
+    how_option,
     json_option,
     need_extra,
     recipe_options,
@@ -22,13 +22,23 @@ from composer.cli.common import (
 )
 from composer.cli.common import as_json as to_json
 from composer.cli.terminal import err, out
-from composer.evaluate import compare, decide_only, decided, draw_plot, read_rows, render, shown
+from composer.evaluate import (
+    Grading,
+    compare,
+    decide_only,
+    decided,
+    demand_gradable,
+    draw_plot,
+    read_rows,
+    render,
+    shown,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
 
-    from composer.evaluate import Compare, Decided, EvaluationRow, Report
+    from composer.evaluate import Decided, EvaluationRow, Report
     from composer.recipe import Recipe
 
 
@@ -67,11 +77,11 @@ class Picture(click.Path):
 @click.option(
     "--sample", type=click.IntRange(min=1), help="Use N random rows, drawn with the seed."
 )
+@how_option
 @click.option(
-    "--how",
-    type=click.Choice(COMPARISONS),
-    default="auto",
-    help="How to compare answers with references; auto is numeric for numbers, else exact.",
+    "--regrade",
+    is_flag=True,
+    help="Grade recorded answers too where the data have their judgement.",
 )
 @click.option("--no-members", is_flag=True, help="Do not ask the members alone.")
 @click.option(
@@ -98,7 +108,7 @@ def command(
     split: str | None,
     limit: int | None,
     sample: int | None,
-    how: Compare,
+    how: str,
     seed: int,
     timeout: float | None,
     reading: RecipeReader,
@@ -107,6 +117,7 @@ def command(
     *,
     no_members: bool,
     route_only: bool,
+    regrade: bool,
     as_json: bool,
 ) -> int:
     """Measure recipes on a data file, beside each member alone and the perfect chooser.
@@ -116,19 +127,21 @@ def command(
     """
     loaded = [reading.read(path, seed=seed).within(timeout) for path in recipes]
     rows = read_rows(data, split=split, limit=limit, sample=sample, seed=seed)
-    if certifying is not None:
-        certifying.print(loaded, rows, how, lambda recipe: recipe.ready(), as_json=as_json)
-        return 0
-    if route_only:
-        _decide(loaded, rows, how, plot, as_json=as_json)
-        return 0
-    return _measure(loaded, rows, how, plot, members=not no_members, as_json=as_json)
+    with Grading(how, regrade=regrade) as grading:
+        if certifying is not None:
+            certifying.print(loaded, rows, grading, lambda one: one.ready(), as_json=as_json)
+            return 0
+        if route_only:
+            _decide(loaded, rows, grading, plot, as_json=as_json)
+            return 0
+        demand_gradable(data, rows, grading, loaded)
+        return _measure(loaded, rows, grading, plot, members=not no_members, as_json=as_json)
 
 
 def _measure(
     recipes: list[Recipe],
     rows: list[EvaluationRow],
-    how: Compare,
+    how: Grading,
     plot: Path | None,
     *,
     members: bool,
@@ -143,21 +156,26 @@ def _measure(
 
 
 def _status(reports: Sequence[Report]) -> int:
-    """Say on stderr how many rows failed and why; return the status that those failures make."""
+    """Say on stderr how many rows failed or have no grade, and why; return the status."""
     for report in reports:
         if report.errors:
             count = f"{report.recipe}: {report.errors:,} of {report.rows:,} rows failed"
             err(f"{count}, first {report.failure}")
-    if not any(report.errors for report in reports):
-        return 0
-    all_failed = all(report.errors == report.rows for report in reports)
-    return EXIT_FAILED if all_failed else EXIT_PARTLY
+        if report.not_asked:
+            count = f"{report.recipe}: {report.not_asked:,} of {report.rows:,} rows were not asked"
+            err(f"{count}, first {report.refusal}")
+        if report.ungraded:
+            count = f"{report.recipe}: {report.ungraded:,} of {report.rows:,} answers have no grade"
+            err(f"{count}, first {report.ungraded_reason}")
+    if not any(report.judged > report.errors for report in reports):
+        return EXIT_FAILED
+    return EXIT_PARTLY if any(report.errors + report.not_asked for report in reports) else 0
 
 
 def _decide(
     recipes: list[Recipe],
     rows: list[EvaluationRow],
-    how: Compare,
+    how: Grading,
     plot: Path | None,
     *,
     as_json: bool,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from composer.cli.common import (
-    COMPARISONS,
     DataFile,
     RecipeReader,
+    how_option,
     json_option,
     recipe_argument,
     recipe_options,
@@ -19,12 +19,12 @@ from composer.cli.common import (
 from composer.cli.common import as_json as to_json
 from composer.cli.terminal import err, out, wrapped
 from composer.compiler.fits import arrays_path, find_learners
+from composer.evaluate import Grading
 from composer.fit.fitting import fit
 from composer.fit.gains import verdict
 from composer.fit.settings import FitSettings, Target
 
 if TYPE_CHECKING:
-    from composer.evaluate import Compare
     from composer.fit.fitting import FitOutcome
     from composer.recipe import Recipe
 
@@ -60,12 +60,7 @@ def _target(ctx: click.Context, param: click.Parameter, value: str | None) -> Ta
     default=5,
     help="The number of folds of cross-validation.",
 )
-@click.option(
-    "--how",
-    type=click.Choice(COMPARISONS),
-    default="auto",
-    help="How to compare answers with references, if the choices are asked.",
-)
+@how_option
 @click.option(
     "--no-shrink", is_flag=True, help="Do not shrink estimates of out-of-distribution queries."
 )
@@ -82,7 +77,7 @@ def command(
     data: Path | None,
     target: Target | None,
     folds: int,
-    how: Compare,
+    how: str,
     seed: int,
     timeout: float | None,
     *,
@@ -92,18 +87,21 @@ def command(
 ) -> None:
     """Teach the parts of a recipe that learn; `run`, `eval` and `plan` use it from then on."""
     loaded = reading.read(recipe, seed=seed).within(timeout)
-    settings = FitSettings(
-        loaded,
-        data or _own_data(loaded),
-        seed,
-        folds,
-        target,
-        how,
-        shrink=not no_shrink,
-        cache=not no_cache,
-        tell=err,
-    )
-    outcome = fit(settings, lambda trained: settings.tell(f"fitting `{trained.part.name}`"))
+    with Grading(how) as grading:
+        settings = FitSettings(
+            loaded,
+            data or _own_data(loaded),
+            seed,
+            folds,
+            target,
+            grading,
+            shrink=not no_shrink,
+            cache=not no_cache,
+            tell=err,
+        )
+        outcome = fit(settings, lambda trained: settings.tell(f"fitting `{trained.part.name}`"))
+        if grading.usage.calls:
+            err(f"judged with {grading.usage.calls:,} calls, ${grading.usage.cost:.6f}")
     text = to_json(outcome.as_dict()) if as_json else "\n".join(map(wrapped, _lines(outcome)))
     out(text, as_json=as_json)
 

@@ -38,7 +38,7 @@ PAIRS = (
 QUESTIONS = tuple(name for name, _ in PAIRS)
 ANSWERS = tuple(name for _, name in PAIRS)
 
-JUDGED = frozenset({"id", "tags", "split", "recorded", "reference", "audit"})
+JUDGED = frozenset({"id", "tags", "split", "recorded", "reference", "audit", "grader"})
 """Fields that are no business of the models that are asked."""
 
 _WORDS = (*QUESTIONS, *ANSWERS, "messages", "system", "recorded", "custom_id")

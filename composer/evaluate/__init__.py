@@ -1,12 +1,13 @@
 """Evaluation: how good, how expensive and how slow a recipe is on a data set.
 
-`dataset` reads the rows, `measure` runs a recipe on them, `judge` compares answers with
-references, `members` does the same for each member alone. `report` holds the figures and `table`
-and `sentences` print them. For recipes with a route, `outcomes` gathers what each choice would
-have given, `router` and `baselines` compare the route with simple ones, and `decisions` judges a
-route without asking any model. `selection`, `grades` and `certificate` bound what selecting among
-the members can gain before anything is built. `benchmarks` adds the figures that published
-benchmarks define. `comparison` sets several recipes side by side, `plot` draws.
+`dataset` reads the rows, `measure` runs a recipe on them. `judge` grades answers by what was
+recorded, else by a grader, which `grading` holds with the recipes of `judges`. `members` does the
+same for each member alone. `report` holds the figures and `table` and `sentences` print them. For
+recipes with a route, `outcomes` gathers what each choice would have given, `router` and `baselines`
+compare the route with simple ones, and `decisions` judges a route without asking any model.
+`selection`, `grades` and `certificate` bound what selecting among the members can gain before
+anything is built. `benchmarks` adds the figures that published benchmarks define. `comparison`
+sets several recipes side by side, `plot` draws.
 """
 
 from composer.evaluate.certificate import Certificate, certify
@@ -16,7 +17,7 @@ from composer.evaluate.dataset import divide, read_rows
 from composer.evaluate.decisions import Decided, decide_only
 from composer.evaluate.estimate import Estimate, estimate
 from composer.evaluate.estimate_text import estimated
-from composer.evaluate.judge import Compare, judge, matches
+from composer.evaluate.grading import Grading, demand_gradable
 from composer.evaluate.measure import evaluate
 from composer.evaluate.plot import draw_plot
 from composer.evaluate.report import Report
@@ -25,24 +26,23 @@ from composer.evaluate.table import decided, shown
 
 __all__ = [
     "Certificate",
-    "Compare",
     "Comparison",
     "Decided",
     "Estimate",
     "EvaluationRow",
+    "Grading",
     "Report",
     "certified",
     "certify",
     "compare",
     "decide_only",
     "decided",
+    "demand_gradable",
     "divide",
     "draw_plot",
     "estimate",
     "estimated",
     "evaluate",
-    "judge",
-    "matches",
     "read_rows",
     "render",
     "shown",

@@ -11,6 +11,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from composer.evaluate.grades import recorded_grades
+from composer.evaluate.grading import Grading
 from composer.evaluate.selection import selection
 from composer.metrics import lower_limit, upper_limit
 from composer.run import Failure
@@ -202,7 +203,8 @@ def certify(  # noqa: PLR0913 - what is certified, and how its grades are read
 
 def recorded_certificate(recipe: Recipe, rows: Sequence[EvaluationRow]) -> Certificate | None:
     """Certify by what the data recorded of the members; None where that does not do."""
-    grades = recorded_grades(recipe, selection(recipe).members, rows, "auto")
+    with Grading() as grading:
+        grades = recorded_grades(recipe, selection(recipe).members, rows, grading)
     try:
         return certify(recipe, rows, grades)
     except Failure:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from composer.evaluate.differences import differences
+from composer.evaluate.grading import opened
 from composer.evaluate.measure import evaluate
 from composer.evaluate.table import drawn, shown
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from composer.evaluate.differences import Difference
-    from composer.evaluate.judge import Compare
+    from composer.evaluate.grading import Grading
     from composer.evaluate.members import JudgedCache
     from composer.evaluate.report import Report
     from composer.evaluate.rows import EvaluationRow
@@ -55,16 +56,17 @@ def compare(
     recipes: Sequence[Recipe],
     rows: Sequence[EvaluationRow],
     *,
-    how: Compare = "auto",
+    how: Grading | str = "auto",
     members: bool = True,
     on_result: Callable[[Result], None] = lambda _: None,
 ) -> Comparison:
     """Evaluate recipes one after the other on the same rows; rich prints what comes back."""
     cache: JudgedCache = {}
-    reports = (
-        evaluate(recipe, rows, how=how, members=members, on_result=on_result, cache=cache)
-        for recipe in recipes
-    )
+    with opened(how) as grading:
+        reports = [
+            evaluate(recipe, rows, how=grading, members=members, on_result=on_result, cache=cache)
+            for recipe in recipes
+        ]
     return Comparison(tuple(reports))
 
 

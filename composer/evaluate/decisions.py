@@ -12,6 +12,7 @@ from composer.evaluate.benchmarks import (
     robustness_choices,
     run_of_decisions,
 )
+from composer.evaluate.grading import opened
 from composer.evaluate.members import Members
 from composer.evaluate.outcomes import (
     outcomes_of,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from composer.evaluate.benchmarks import Published
-    from composer.evaluate.judge import Compare
+    from composer.evaluate.grading import Grading
     from composer.evaluate.outcomes import Outcomes, RoutedBank
     from composer.evaluate.router import Router
     from composer.evaluate.rows import EvaluationRow
@@ -91,11 +92,18 @@ class Decided:
             }
 
 
-def decide_only(recipe: Recipe, rows: Sequence[EvaluationRow], *, how: Compare = "auto") -> Decided:
+def decide_only(
+    recipe: Recipe, rows: Sequence[EvaluationRow], *, how: Grading | str = "auto"
+) -> Decided:
     """Decide on every row without answering it, and judge the choices by what was recorded.
 
     Raises Failure (E712) where the recipe has no route, or one that reads answers.
     """
+    with opened(how) as grading:
+        return _decided(recipe, rows, grading)
+
+
+def _decided(recipe: Recipe, rows: Sequence[EvaluationRow], how: Grading) -> Decided:
     with recipe.ready() as ensemble:
         bank = routed_bank_of(ensemble)
         start = time.perf_counter()
@@ -139,7 +147,7 @@ def _outcomes(
     rows: Sequence[EvaluationRow],
     decisions: Mapping[str, Decision],
     members: Members,
-    how: Compare,
+    how: Grading,
 ) -> Outcomes | None:
     chosen = {name: route_decision_of(bank, decision) for name, decision in decisions.items()}
     judged = {name: decision for name, decision in chosen.items() if decision is not None}

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from composer.evaluate.judge import judgement
-from composer.evaluate.members import quality_of, recorded_cost
+from composer.evaluate.members import grade_of, recorded_cost
 from composer.evaluate.recipes import alone, data_names, declarations, price_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from composer.backends import Declaration
-    from composer.evaluate.judge import Compare
+    from composer.evaluate.grading import Grading
     from composer.evaluate.rows import EvaluationRow
     from composer.recipe import Recipe
     from composer.run import Ensemble
@@ -35,7 +35,7 @@ Grades = dict[str, dict[str, Grade]]
 
 
 def recorded_grades(
-    recipe: Recipe, members: Iterable[str], rows: Sequence[EvaluationRow], how: Compare
+    recipe: Recipe, members: Iterable[str], rows: Sequence[EvaluationRow], how: Grading
 ) -> Grades:
     """Grade members by what the data recorded of them, asking nobody."""
     models = declarations(recipe)
@@ -46,7 +46,7 @@ def asked_grades(
     recipe: Recipe,
     members: Iterable[str],
     rows: Sequence[EvaluationRow],
-    how: Compare,
+    how: Grading,
     ready: Callable[[Recipe], Ensemble],
 ) -> Grades:
     """Grade members by what was recorded, and ask each where nothing was; `ready` opens a recipe.
@@ -62,27 +62,27 @@ def asked_grades(
 
 
 def _recorded(
-    name: str, declaration: Declaration, rows: Sequence[EvaluationRow], how: Compare
+    name: str, declaration: Declaration, rows: Sequence[EvaluationRow], how: Grading
 ) -> Iterator[tuple[str, Grade]]:
     names, price = data_names(name, declaration), price_of(declaration)
     for row in rows:
-        quality = judgement(row, names, how)
-        if quality is not None:
+        grade = judgement(row, names, how)
+        if grade is not None and grade.score is not None:
             outcome = next(row.recorded[each] for each in names if each in row.recorded)
             text = outcome.get("text")
             shown = None if text is None else str(text)
-            yield row.id, Grade(quality, shown, recorded_cost(row, names, price))
+            yield row.id, Grade(grade.score, shown, recorded_cost(row, names, price))
 
 
 def _asked(
     recipe: Recipe,
     rows: Mapping[str, EvaluationRow],
-    how: Compare,
+    how: Grading,
     ready: Callable[[Recipe], Ensemble],
 ) -> Iterator[tuple[str, Grade]]:
     models = declarations(recipe)
     with ready(recipe) as ensemble:
         for result in ensemble.map([row.question() for row in rows.values()]):
-            quality = quality_of(models, rows[result.id], result, how)
-            if quality is not None:
-                yield result.id, Grade(quality, result.answer, result.cost)
+            grade = grade_of(models, rows[result.id], result, how)
+            if grade.score is not None:
+                yield result.id, Grade(grade.score, result.answer, result.cost)

@@ -1,69 +1,69 @@
-"""Is an answer right? What was recorded says so, or else the reference."""
+"""The grade of an answer: what was recorded of it says so, or else a grader."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from composer.data import quality_of, stand_in
-from composer.metrics import contains, exact, number, numeric
+from composer.methods import Grade
+from composer.metrics import exact
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from composer.evaluate.grading import Grading
     from composer.evaluate.rows import EvaluationRow
     from composer.values import JSON
 
-__all__ = ["Compare", "judge", "judgement", "matches", "same_answer"]
+__all__ = ["RECORDED", "judge", "judgement", "same_answer"]
 
-Compare = Literal["auto", "exact", "numeric", "contains"]
-"""How an answer is held against a reference: `auto` is numeric for numbers, else exact."""
-
-
-def matches(answer: str, reference: str, how: Compare = "auto") -> bool:
-    """Say whether an answer agrees with a reference."""
-    if how == "contains":
-        return contains(answer, reference)
-    if how == "numeric" or (how == "auto" and number(reference) is not None):
-        return numeric(answer, reference)
-    return exact(answer, reference)
+RECORDED = "recorded"
+"""The name of what graded an answer that was judged when it was recorded."""
 
 
 def judge(
     row: EvaluationRow,
     answer: str | None,
-    writers: Iterable[str] = (),
-    how: Compare = "auto",
+    writers: Iterable[str],
+    how: Grading,
     *,
     replayed: bool = True,
-) -> float | None:
-    """Give the quality of an answer from 0 to 1, or None where nothing tells it.
+) -> Grade:
+    """Grade an answer; the score is None where nothing tells how good it is.
 
     `writers` are the names, in the data, of the models that may have written it. A recorded
-    judgement counts for the very text that it was made of; then the reference decides; without
-    one, the judgement of a single writer, if `replayed`, counts for what was read out of its text.
+    judgement counts for the very text that it was made of; then the grader decides; where it
+    cannot, the judgement of a single writer, if `replayed`, counts for what was read out of its
+    text.
     """
     if answer is None:
-        return 0.0
+        return Grade(0.0, reason="there is no answer")
     written = [row.recorded[name] for name in dict.fromkeys(writers) if name in row.recorded]
-    same = [quality_of(outcome) for outcome in written if same_answer(outcome, answer, row)]
-    qualities = [quality for quality in same if quality is not None]
-    if qualities:
-        return qualities[0]
-    if row.references:
-        return float(any(matches(answer, one, how) for one in row.references))
-    return quality_of(written[0]) if replayed and len(written) == 1 else None
+    same = [outcome for outcome in written if same_answer(outcome, answer, row)]
+    counting = [outcome for outcome in same if not how.regrade or outcome.get("text") is None]
+    grade = next((each for each in map(_recorded, counting) if each.score is not None), None)
+    if grade is not None:
+        return grade
+    grade = how.grade(row, answer)
+    if grade.score is None and not row.references and replayed and len(written) == 1:
+        recorded = _recorded(written[0])
+        return grade if recorded.score is None or how.regrade else recorded
+    return grade
 
 
-def judgement(row: EvaluationRow, names: Iterable[str], how: Compare = "auto") -> float | None:
-    """Give the quality of a model's own recorded answer, None where none is known."""
-    for name in names:
-        outcome = row.recorded.get(name)
-        if outcome is not None:
-            quality = quality_of(outcome)
-            if quality is None and outcome.get("text") is not None:
-                return judge(row, str(outcome["text"]), (), how)
-            return quality
-    return None
+def judgement(row: EvaluationRow, names: Iterable[str], how: Grading) -> Grade | None:
+    """Grade a model's own recorded answer; None where none is recorded, or none can be graded."""
+    outcome = next((row.recorded[name] for name in names if name in row.recorded), None)
+    if outcome is None:
+        return None
+    text, grade = outcome.get("text"), _recorded(outcome)
+    if text is not None and (how.regrade or grade.score is None):
+        grade = how.grade(row, str(text))
+    return grade if grade.score is not None else None
+
+
+def _recorded(outcome: Mapping[str, JSON]) -> Grade:
+    return Grade(quality_of(outcome), grader=RECORDED)
 
 
 def same_answer(outcome: Mapping[str, JSON], answer: str, row: EvaluationRow) -> bool:

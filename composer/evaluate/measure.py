@@ -1,9 +1,9 @@
-"""Running a recipe over rows and judging what it answers."""
+"""Running a recipe over rows and grading what it answers."""
 
 from __future__ import annotations
 
 import time
-from collections import Counter
+from dataclasses import replace
 from statistics import fmean
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,10 @@ from composer.evaluate.benchmarks import (
     run_of_results,
 )
 from composer.evaluate.cascades import cascade_outcomes, stage_uses, threshold_points
+from composer.evaluate.graded import GradedResult, difference, failures, spending, ungraded
+from composer.evaluate.grading import opened
 from composer.evaluate.member_answers import member_answers
-from composer.evaluate.members import Members, quality_of
+from composer.evaluate.members import Members, grade_of
 from composer.evaluate.outcomes import outcomes_of, route_decision_of, routed_bank_of
 from composer.evaluate.overlap import training_overlap
 from composer.evaluate.recipes import declarations
@@ -27,12 +29,11 @@ from composer.evaluate.stages import Graded, calls_of, cascade_of, replayed
 from composer.evaluate.worth import worth_beside
 from composer.metrics import difference_interval, mean_interval
 from composer.run.counts import OutOfDistributionCount, PartialAnswerCount
-from composer.values import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-    from composer.evaluate.judge import Compare
+    from composer.evaluate.grading import Grading
     from composer.evaluate.members import JudgedCache
     from composer.evaluate.outcomes import RoutedBank
     from composer.evaluate.router import Router
@@ -49,39 +50,77 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
     recipe: Recipe,
     rows: Sequence[EvaluationRow],
     *,
-    how: Compare = "auto",
+    how: Grading | str = "auto",
     members: bool = True,
     on_result: Callable[[Result], None] = lambda _: None,
     cache: JudgedCache | None = None,
 ) -> Report:
-    """Answer every row with a recipe, judge the answers, and set the members alone beside it.
+    """Answer every row with a recipe, grade the answers, and set the members alone beside it.
 
-    A row that fails counts as wrong; a row that nothing can judge is left out of the accuracy.
-    `on_result` is called with each answer as it comes; `cache` keeps the judgements of members, so
-    that other recipes over the same rows and models need not ask them again.
+    A row that fails counts as wrong; a row that nothing can grade is left out of the accuracy.
+    `on_result` is called with each answer as it comes; `cache` keeps the grades of members, so that
+    other recipes over the same rows and models need not ask them again.
     """
+    with opened(how) as grading:
+        kept = {} if cache is None else cache
+        return _measured(recipe, rows, grading, on_result, kept if members else None)
+
+
+def _measured(
+    recipe: Recipe,
+    rows: Sequence[EvaluationRow],
+    how: Grading,
+    on_result: Callable[[Result], None],
+    cache: JudgedCache | None,
+) -> Report:
     refuse_unjudged(rows)
-    begun = time.perf_counter()
+    begun, times, judged_before = time.perf_counter(), [0.0], how.usage
+    models, by_id = declarations(recipe), {row.id: row for row in rows}
+
+    def graded_result(result: Result) -> GradedResult:
+        return GradedResult(result, grade_of(models, by_id[result.id], result, how))
+
     with recipe.ready() as ensemble:
-        results = list(_watched(ensemble.map([row.question() for row in rows]), on_result))
-        seconds = time.perf_counter() - begun - ensemble.loading_seconds
-        bank, overlap = (
-            routed_bank_of(ensemble),
-            training_overlap(recipe, ensemble.routes.values(), rows),
-        )
+        answers = _watched(ensemble.map([row.question() for row in rows]), on_result, times)
+        graded = list(how.each(graded_result, answers))
+        seconds = max(times[-1] - begun - ensemble.loading_seconds, 0.0)
+        bank = routed_bank_of(ensemble)
+        overlap = training_overlap(recipe, ensemble.routes.values(), rows)
         reworded = robustness_choices(ensemble, bank, rows)
-        cascade = cascade_of(recipe, ensemble) if members else None
-    by_id = {row.id: row for row in rows}
-    judged = _judged(recipe, by_id, results, how)
+        cascade = cascade_of(recipe, ensemble) if cache is not None else None
+    results = [each.result for each in graded]
+    judged = {one.result.id: one.grade.score for one in graded if one.grade.score is not None}
     alone = Members({})
     replays, others = _replays(recipe, cascade, rows, results, judged, how)
-    if members:
-        answers = member_answers(by_id, [*results, *others])
-        alone = Members.of(recipe, rows, how, answers, {} if cache is None else cache)
+    if cache is not None:
+        answered = member_answers(by_id, [*results, *others])
+        alone = Members.of(recipe, rows, how, answered, cache)
     decisions = {} if bank is None else {one.id: route_decision_of(bank, one) for one in results}
     routed = Routed.of(bank, decisions, reworded)
+    report = _report(recipe, rows, graded, alone)
+    run = run_of_results(recipe, rows, results, judged, alone, routed)
+    return replace(
+        report,
+        seconds=seconds,
+        overlap=overlap,
+        router=_router(bank, rows, results, alone, how) if cache is not None and bank else None,
+        cascade=_cascade(cascade, rows, replays, alone) if cascade else None,
+        worth=worth_beside(judged, {one.id: one.cost for one in results}, alone),
+        published=as_published(run),
+        judging=difference(how.usage, judged_before),
+    )
+
+
+def _report(
+    recipe: Recipe, rows: Sequence[EvaluationRow], graded: Sequence[GradedResult], alone: Members
+) -> Report:
+    """Add up what a recipe answered, beside its members alone."""
+    results = [each.result for each in graded]
+    judged = {one.result.id: one.grade.score for one in graded if one.grade.score is not None}
     single = _best(alone)
-    calls, total = _spent(results)
+    failed, refused = failures(results)
+    reasons = ungraded(graded)
+    calls, total = spending(results)
     partial, foreign = PartialAnswerCount(), OutOfDistributionCount()
     for each in results:
         partial.add(each)
@@ -89,36 +128,29 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
     return Report(
         recipe=recipe.name,
         rows=len(rows),
-        errors=sum(result.error is not None for result in results),
+        errors=len(failed),
         accuracy=fmean(judged.values()) if judged else None,
         interval=mean_interval(list(judged.values())) if judged else None,
         members=alone.summary,
         random=alone.random(),
         oracle=alone.oracle(),
-        seconds=seconds,
+        seconds=0.0,
         tags=tagged(((row.id, row.tags) for row in rows), judged, single),
         qualities=judged,
         over_best=_over(judged, single),
-        router=_router(bank, rows, results, alone, how) if members and bank else None,
-        cascade=_cascade(cascade, rows, replays, alone) if cascade else None,
-        worth=worth_beside(judged, {one.id: one.cost for one in results}, alone),
-        overlap=overlap,
         foreign=foreign.summary(recipe.path),
-        failure=_failure(results),
+        failure=failed[0] if failed else None,
+        not_asked=len(refused),
+        refusal=refused[0] if refused else None,
+        ungraded=len(reasons),
+        ungraded_reason=reasons[0] if reasons else None,
         partial=partial.partial,
         failed_branches=partial.counts,
         calls=calls,
         cost=total.cost,
         prompt_tokens=total.prompt_tokens,
         completion_tokens=total.completion_tokens,
-        published=as_published(run_of_results(recipe, rows, results, judged, alone, routed)),
     )
-
-
-def _failure(results: Iterable[Result]) -> str | None:
-    """Say which row failed first, and why; None where none did."""
-    failed = (f"{one.id}: {one.error}" for one in results if one.error is not None)
-    return next(failed, None)
 
 
 def _best(alone: Members) -> dict[str, float]:
@@ -138,7 +170,7 @@ def _router(
     rows: Sequence[EvaluationRow],
     results: Iterable[Result],
     alone: Members,
-    how: Compare,
+    how: Grading,
 ) -> Router | None:
     chosen = {result.id: route_decision_of(bank, result) for result in results}
     judged = {name: decision for name, decision in chosen.items() if decision is not None}
@@ -152,7 +184,7 @@ def _replays(  # noqa: PLR0913 - a run, and what is known of it
     rows: Sequence[EvaluationRow],
     results: Iterable[Result],
     judged: Mapping[str, float],
-    how: Compare,
+    how: Grading,
 ) -> tuple[dict[str, Replay], list[Result]]:
     """Ask the stages that the run of a cascade did not reach."""
     if cascade is None:
@@ -178,33 +210,11 @@ def _cascade(
     return with_stages(study(outcomes), stage_uses(outcomes, replays), points)
 
 
-def _watched(results: Iterable[Result], on_result: Callable[[Result], None]) -> Iterator[Result]:
+def _watched(
+    results: Iterable[Result], on_result: Callable[[Result], None], times: list[float]
+) -> Iterator[Result]:
+    """Hand results on, and note when each came."""
     for result in results:
+        times.append(time.perf_counter())
         on_result(result)
         yield result
-
-
-def _judged(
-    recipe: Recipe,
-    rows: Mapping[str, EvaluationRow],
-    results: Iterable[Result],
-    how: Compare,
-) -> dict[str, float]:
-    models = declarations(recipe)
-    by_id = {result.id: result for result in results}
-    judged = {}
-    for name, row in rows.items():
-        quality = quality_of(models, row, by_id[name], how) if name in by_id else 0.0
-        if quality is not None:
-            judged[name] = quality
-    return judged
-
-
-def _spent(results: Sequence[Result]) -> tuple[dict[str, int], Usage]:
-    calls: Counter[str] = Counter()
-    total = Usage()
-    for result in results:
-        for name, usage in result.members.items():
-            calls[name] += usage.calls
-            total += usage
-    return dict(calls), total

@@ -7,15 +7,17 @@ from functools import cached_property
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from composer.evaluate.judge import judge, judgement
+from composer.evaluate.graded import is_refused
+from composer.evaluate.judge import RECORDED, judge, judgement
 from composer.evaluate.recipes import alone, data_names, declarations, options_of, price_of
+from composer.methods import Grade
 from composer.metrics import mean_interval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from composer.backends import Declaration
-    from composer.evaluate.judge import Compare
+    from composer.evaluate.grading import Grading
     from composer.evaluate.member_answers import MemberAnswers
     from composer.evaluate.rows import EvaluationRow
     from composer.metrics import Interval
@@ -29,7 +31,7 @@ __all__ = [
     "MemberSummary",
     "Members",
     "best_of",
-    "quality_of",
+    "grade_of",
     "recorded_cost",
 ]
 
@@ -67,7 +69,7 @@ class Members:
         cls,
         recipe: Recipe,
         rows: Sequence[EvaluationRow],
-        how: Compare,
+        how: Grading,
         answers: MemberAnswers,
         cache: JudgedCache,
     ) -> Members:
@@ -78,14 +80,14 @@ class Members:
         """
         judged = {}
         for name, declaration in declarations(recipe).items():
-            key = (name, declaration.identity(), options_of(recipe, name), how)
+            key = (name, declaration.identity(), options_of(recipe, name), how.identity)
             if key not in cache:
                 cache[key] = _alone(recipe, name, rows, how, answers.get(name, {}))
             judged[name] = cache[key]
         return cls(judged)
 
     @classmethod
-    def recorded(cls, recipe: Recipe, rows: Sequence[EvaluationRow], how: Compare) -> Members:
+    def recorded(cls, recipe: Recipe, rows: Sequence[EvaluationRow], how: Grading) -> Members:
         """Judge every model of a recipe by what was recorded of it, asking none."""
         return cls(
             {
@@ -129,59 +131,60 @@ def _summed(judged: Judged) -> MemberSummary:
     return MemberSummary(len(judged), fmean(qualities), mean_interval(qualities), sum(costs))
 
 
-def quality_of(
-    models: Mapping[str, Declaration], row: EvaluationRow, result: Result, how: Compare
-) -> float | None:
-    """Judge one answer; one that failed is wrong."""
+def grade_of(
+    models: Mapping[str, Declaration], row: EvaluationRow, result: Result, how: Grading
+) -> Grade:
+    """Grade one answer; one that failed is wrong, one that the budget refused has no score."""
+    if is_refused(result):
+        return Grade(None, reason="not asked, since the budget was spent")
     if result.error is not None or result.answer is None:
-        return 0.0
+        return Grade(0.0, reason="there is no answer")
     names = [name for name in result.members if name in models]
     if result.text is not None and result.text.source in names:
         names = [result.text.source]
     writers = [alias for name in names for alias in data_names(name, models[name])]
     replayed = all(models[name].name == "recorded" for name in names)
-    quality = judge(row, result.answer, writers, how, replayed=replayed)
-    return _carried(result) if quality is None else quality
+    grade = judge(row, result.answer, writers, how, replayed=replayed)
+    carried = None if how.regrade else _carried(result)
+    return carried if grade.score is None and carried is not None else grade
 
 
-def _carried(result: Result) -> float | None:
+def _carried(result: Result) -> Grade | None:
     """The judgement that a replayed answer brings along, where the data has none."""
     correct = result.text.facts.get("correct") if result.text is not None else None
-    return float(correct) if isinstance(correct, bool) else None
+    return Grade(float(correct), grader=RECORDED) if isinstance(correct, bool) else None
 
 
 def _alone(
     recipe: Recipe,
     name: str,
     rows: Sequence[EvaluationRow],
-    how: Compare,
+    how: Grading,
     answers: Mapping[str, tuple[str, float]],
 ) -> Judged:
     declaration = declarations(recipe)[name]
     names = data_names(name, declaration)
     judged = _kept(rows, names, price_of(declaration), how)
-    unjudged = []
-    for row in rows:
-        if row.id in judged:
-            continue
-        text, dollars = answers.get(row.id, ("", 0.0))
-        quality = judge(row, text, names, how, replayed=False) if row.id in answers else None
-        if quality is None:
-            unjudged.append(row)
-        else:
-            judged[row.id] = (quality, dollars)
+    answered = [row for row in rows if row.id in answers and row.id not in judged]
+    grades = how.each(
+        lambda row: judge(row, answers[row.id][0], names, how, replayed=False), answered
+    )
+    for row, grade in zip(answered, grades, strict=True):
+        if grade.score is not None:
+            judged[row.id] = (grade.score, answers[row.id][1])
+    unjudged = [row for row in rows if row.id not in judged]
     return judged | (_asked(recipe, name, unjudged, how) if unjudged else {})
 
 
 def _kept(
-    rows: Sequence[EvaluationRow], names: tuple[str, ...], price: Price, how: Compare
+    rows: Sequence[EvaluationRow], names: tuple[str, ...], price: Price, how: Grading
 ) -> Judged:
     """Judge what was recorded under some of a model's names."""
-    judgements = ((row, judgement(row, names, how)) for row in rows)
+    grades = how.each(lambda row: judgement(row, names, how), rows)
     return {
-        row.id: (quality, recorded_cost(row, names, price))
-        for row, quality in judgements
-        if quality is not None
+        row.id: (grade.score, recorded_cost(row, names, price))
+        for row, grade in zip(rows, grades, strict=True)
+        if grade is not None and grade.score is not None
     }
 
 
@@ -194,13 +197,16 @@ def recorded_cost(row: EvaluationRow, names: tuple[str, ...], price: Price) -> f
     return float(answer.get("cost") or 0.0)
 
 
-def _asked(recipe: Recipe, name: str, rows: Sequence[EvaluationRow], how: Compare) -> Judged:
+def _asked(recipe: Recipe, name: str, rows: Sequence[EvaluationRow], how: Grading) -> Judged:
     single, by_id = alone(recipe, name), {row.id: row for row in rows}
     models = declarations(single)
     judged: Judged = {}
     with single.ready() as ensemble:
-        for result in ensemble.map([row.question() for row in rows]):
-            quality = quality_of(models, by_id[result.id], result, how)
-            if quality is not None:
-                judged[result.id] = (quality, result.cost)
+        results = ensemble.map([row.question() for row in rows])
+        graded = how.each(
+            lambda result: (result, grade_of(models, by_id[result.id], result, how)), results
+        )
+        for result, grade in graded:
+            if grade.score is not None:
+                judged[result.id] = (grade.score, result.cost)
     return judged

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from composer.compiler.graph import Node
-    from composer.evaluate.judge import Compare
+    from composer.evaluate.grading import Grading
     from composer.evaluate.members import Members
     from composer.evaluate.rows import EvaluationRow
     from composer.run import Ensemble, Result
@@ -147,7 +147,7 @@ def outcomes_of(
     rows: Sequence[EvaluationRow],
     decisions: Mapping[str, RouteDecision],
     members: Members,
-    how: Compare,
+    how: Grading,
 ) -> Outcomes | None:
     """Gather the rows where every choice is judged; None where there are none.
 
@@ -180,7 +180,7 @@ def outcomes_of(
 
 
 def unjudged_choices(
-    bank: RoutedBank, rows: Sequence[EvaluationRow], members: Members, how: Compare
+    bank: RoutedBank, rows: Sequence[EvaluationRow], members: Members, how: Grading
 ) -> tuple[str, ...]:
     """Name the choices of which some row has no outcome, only those of which none has if any."""
     lookups = [_look(*each, members, how) for each in zip(bank.names, bank.aliases, strict=True)]
@@ -191,7 +191,7 @@ def unjudged_choices(
 
 
 def _look(
-    name: str, aliases: tuple[str, ...], members: Members, how: Compare
+    name: str, aliases: tuple[str, ...], members: Members, how: Grading
 ) -> Callable[[EvaluationRow], JudgedAnswer | None]:
     """Return how a choice's own answer to a row is found."""
     judged = members.judged.get(name, {})
@@ -200,8 +200,10 @@ def _look(
     def look(row: EvaluationRow) -> JudgedAnswer | None:
         if row.id in judged:
             return judged[row.id]
-        quality = judgement(row, names, how)
-        return None if quality is None else (quality, recorded_cost(row, names, None))
+        grade = judgement(row, names, how)
+        if grade is None or grade.score is None:
+            return None
+        return grade.score, recorded_cost(row, names, None)
 
     return look
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from composer.evaluate.members import best_of
+from composer.values import Usage
 from composer.values.results import dollars
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ class Report:
     `qualities` holds the judged rows by id: 1 for a right answer.
     `failure` says which row failed first, and why. `partial` counts the rows that were answered
     without branches that failed, and `failed_branches` how often each did. `published` holds the
-    figures that the benchmark of the rows defines, where they are from one.
+    figures that the benchmark of the rows defines, where they are from one. `not_asked` counts the
+    rows that did not fit into the budget, `ungraded` the answers that nothing could grade, each
+    with the first reason. `judging` is what the judges took; the other figures do not count it.
     """
 
     recipe: str
@@ -64,6 +67,11 @@ class Report:
     partial: int = 0
     failed_branches: Mapping[str, int] = field(default_factory=dict)
     published: Published | None = None
+    not_asked: int = 0
+    refusal: str | None = None
+    ungraded: int = 0
+    ungraded_reason: str | None = None
+    judging: Usage = field(default_factory=Usage)
 
     @property
     def chooser(self) -> Router | None:
@@ -98,6 +106,9 @@ class Report:
             "judged": self.judged,
             "errors": self.errors,
             "failure": self.failure,
+            "not_asked": self.not_asked,
+            "ungraded": self.ungraded,
+            "ungraded_reason": self.ungraded_reason,
             "partial": self.partial,
             "failed_branches": dict(self.failed_branches),
             "accuracy": self.accuracy,
@@ -112,6 +123,7 @@ class Report:
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "calls": dict(self.calls),
+            "judging": dict(self.judging.as_dict()) if self.judging.calls else None,
             "seconds": self.seconds,
             "tags": {tag: one.as_dict() for tag, one in self.tags.items()},
             "over_best_member": _plain(self.over_best),

@@ -14,12 +14,14 @@ from composer.data import (
     recorded_of,
     tags_of,
 )
-from composer.diagnostics import did_you_mean
+from composer.diagnostics import Mistakes, did_you_mean
+from composer.evaluate.grader_text import read_grader
 from composer.run.queries import as_query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from composer.methods import Grader
     from composer.values import JSON, Query
 
 __all__ = ["EvaluationRow", "row_of"]
@@ -34,7 +36,8 @@ AUDITS = (*MISTAKES, "confirmed")
 class EvaluationRow:
     """A question, the answers that count as right, and what is known of recorded answers.
 
-    `content` says what draws depend on where the row has no id of its own. `audit` is what a person
+    `grader` grades its answers instead of that of all rows. `content` says what draws depend on
+    where the row has no id of its own. `audit` is what a person
     found who looked at a row that all members get wrong: one of `AUDITS`. A row of a published
     set names its `benchmark` and holds the `facts` that the benchmark's own metrics need.
     """
@@ -46,6 +49,7 @@ class EvaluationRow:
     split: str = ""
     recorded: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     fields: Mapping[str, object] = field(default_factory=dict)
+    grader: Grader | None = None
     content: str = ""
     audit: str = ""
     benchmark: str = ""
@@ -81,6 +85,7 @@ def row_of(content: dict[str, JSON] | BadRow, index: int) -> EvaluationRow:
         split=str(content.get("split") or ""),
         recorded=recorded_of(content),
         audit=_audit(content.get("audit")),
+        grader=_grader(content.get("grader")),
         fields={k: v for k, v in content.items() if k not in JUDGED | {asked, answered}},
     )
     if name is not None:
@@ -104,6 +109,18 @@ def _audit(value: JSON) -> str:
         advice = did_you_mean(str(value), AUDITS, keep_order=True)
         raise BadRow(f'"audit" must be one of {", ".join(AUDITS)}, not {value!r}', advice)
     return str(value)
+
+
+def _grader(text: object) -> Grader | None:
+    if text is None or text == "":
+        return None
+    if not isinstance(text, str):
+        raise BadRow('"grader" must be a text', 'write it as `"grader": "numeric"`')
+    try:
+        return read_grader(text, "grader")
+    except Mistakes as error:
+        mistake = error.diagnostics[0]
+        raise BadRow(f'"grader": {mistake.message}', mistake.help) from None
 
 
 def _plain(one: object) -> str:

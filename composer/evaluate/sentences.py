@@ -43,11 +43,21 @@ def remarks(report: Report) -> Iterator[str]:
             f"{report.partial:,} of the rows were answered without the branches that failed: "
             f"{told}."
         )
-    unknown = report.rows - report.judged
-    if unknown and not report.judged:
-        yield "No row has a `reference`, so nothing can be measured."
-    elif unknown:
-        yield f"{unknown:,} of the rows have no reference and are not counted."
+    if report.not_asked:
+        yield (
+            f"{report.not_asked:,} of the rows were not asked, since the budget was spent. They "
+            "are not counted."
+        )
+    if report.ungraded:
+        yield (
+            f"{report.ungraded:,} of the answers cannot be graded and are not counted. The first "
+            f"is {report.ungraded_reason}."
+        )
+    if report.judging.calls:
+        yield (
+            f"The judge took {report.judging.calls:,} calls and ${report.judging.cost:.4f}, which "
+            "are not counted above."
+        )
     yield from _origin(report)
     for one in (report.router, report.cascade):
         if one is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from composer.evaluate.members import quality_of
+from composer.evaluate.members import grade_of
 from composer.evaluate.recipes import declarations
 from composer.methods import Rule
 from composer.methods.margins import all_signals_read, margin
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from composer.compiler.graph import Node
-    from composer.evaluate.judge import Compare
+    from composer.evaluate.grading import Grading
     from composer.evaluate.rows import EvaluationRow
     from composer.recipe import Recipe
     from composer.run import Ensemble, Result
@@ -105,18 +105,18 @@ def with_answer(recipe: Recipe, answer: Node) -> Recipe:
     return replace(recipe, compiled=replace(recipe.fitted, answer=answer), path=None)
 
 
-def graded(recipe: Recipe, rows: Sequence[EvaluationRow], how: Compare) -> dict[str, Graded]:
+def graded(recipe: Recipe, rows: Sequence[EvaluationRow], how: Grading) -> dict[str, Graded]:
     """Answer rows with a recipe, and judge the answers; rows that nothing judges are left out."""
     if not rows:
         return {}
     models, by_id = declarations(recipe), {row.id: row for row in rows}
     with recipe.ready() as ensemble:
         results = list(ensemble.map([row.question() for row in rows]))
-    answers = ((one, quality_of(models, by_id[one.id], one, how)) for one in results)
+    grades = how.each(lambda one: grade_of(models, by_id[one.id], one, how), results)
     return {
-        one.id: Graded(one, quality, one.cost, calls_of(one))
-        for one, quality in answers
-        if quality is not None
+        one.id: Graded(one, grade.score, one.cost, calls_of(one))
+        for one, grade in zip(results, grades, strict=True)
+        if grade.score is not None
     }
 
 
@@ -125,7 +125,7 @@ def replayed(
     cascade: Cascade,
     rows: Sequence[EvaluationRow],
     run: Mapping[str, Graded],
-    how: Compare,
+    how: Grading,
 ) -> tuple[dict[str, Replay], list[Result]]:
     """Return for each row where its run stopped, and what every stage gives; and new results.
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from composer.compiler.graph import Node
-    from composer.evaluate import Compare, EvaluationRow
+    from composer.evaluate import EvaluationRow, Grading
     from composer.fit.settings import FitSettings
     from composer.recipe import Recipe
     from composer.run import Result
@@ -125,14 +125,17 @@ def _answers(
     return outcomes, report.errors + report.partial
 
 
-def outcome_file_name(branch: Recipe, rows: Sequence[EvaluationRow], how: Compare) -> str:
+def outcome_file_name(branch: Recipe, rows: Sequence[EvaluationRow], how: Grading | str) -> str:
     """Name the file of a branch's outcomes on some rows: named by a hash of all they depend on.
 
     That is the branch with its models by content and its seed, the questions with their
-    references, how both are compared, and the version of the package.
+    references, how answers are graded, and the version of the package.
     """
-    questions = [[row.asked(), row.references] for row in rows]
-    return f"{json_digest([PACKAGE_VERSION, branch.fingerprint, how, questions])}.json"
+    from composer.evaluate.grading import opened
+
+    with opened(how) as grading:
+        questions = [[row.asked(), grading.identity_of(row)] for row in rows]
+    return f"{json_digest([PACKAGE_VERSION, branch.fingerprint, questions])}.json"
 
 
 def read_outcomes(name: str) -> dict[str, OutcomeTuple] | None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from composer.compiler.fits import CalibratedOption
-    from composer.evaluate import Compare
+    from composer.evaluate import Grading
     from composer.recipe import Recipe
     from composer.values import State, Trainable
 
@@ -64,9 +64,9 @@ def _silent(message: str) -> None:
 class FitSettings:
     """A recipe, the data that it learns from, and how: folds of validation, seed, target.
 
-    `how` is how the answers of choices that have to be asked are compared with references;
-    `shrink` lets estimates of foreign queries shrink towards a safe prior. With `cache`, what
-    choices came to is kept, and not asked again; `tell` is called with what is done, in words.
+    `how` grades the answers of choices that have to be asked; `shrink` lets estimates of foreign
+    queries shrink towards a safe prior. With `cache`, what choices came to is kept, and not asked
+    again; `tell` is called with what is done, in words.
     """
 
     recipe: Recipe
@@ -74,7 +74,7 @@ class FitSettings:
     seed: int = 0
     folds: int = 5
     target: Target | None = None
-    how: Compare = "auto"
+    how: Grading | str = "auto"
     shrink: bool = True
     cache: bool = False
     tell: Callable[[str], None] = _silent

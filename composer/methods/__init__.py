@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Reader,
         Whole,
     )
+    from composer.methods.graders.base import AskJudge, Grade, Grader, Submission
     from composer.methods.handover import Doubt
     from composer.methods.judging import Judge
     from composer.methods.merging import Average, Edit
@@ -68,6 +69,7 @@ __all__ = [
     "After",
     "Agreement",
     "Align",
+    "AskJudge",
     "Asked",
     "Average",
     "Blend",
@@ -96,6 +98,8 @@ __all__ = [
     "First",
     "Gap",
     "Gate",
+    "Grade",
+    "Grader",
     "Handover",
     "Judge",
     "Judging",
@@ -132,6 +136,7 @@ __all__ = [
     "Shortest",
     "Signal",
     "Spend",
+    "Submission",
     "Surest",
     "Template",
     "TemplateError",
@@ -167,6 +172,7 @@ WHERE = {
     "extraction": ("After", "Boxed", "Line", "Number", "Option", "Pattern", "Reader", "Whole"),
     "draft": ("Draft",),
     "gate": ("Gate",),
+    "graders.base": ("AskJudge", "Grade", "Grader", "Submission"),
     "handover": ("Doubt", "Handover"),
     "judging": ("Judge",),
     "merging": ("Average", "Edit"),

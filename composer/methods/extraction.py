@@ -6,13 +6,16 @@ A reader that finds nothing gives None: the answer abstains, and does not vote.
 import re
 from abc import abstractmethod
 from functools import lru_cache
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
 from composer.methods.mistakes import PartError
 from composer.metrics.numbers import plain_number
 from composer.values import Typed
+
+if TYPE_CHECKING:
+    from regex import Match
 
 _WORDED = re.compile(r"\\(?:text|mathrm|mathbf|textbf|textit|mathit|textrm)\s*\{([^{}]*)\}\.?")
 _ENDS = re.compile(r"[\s*`]*\.?[\s*`]*\Z")
@@ -43,14 +46,7 @@ class Pattern(Reader):
     @field_validator("regex")
     @classmethod
     def _compiles(cls, regex: str) -> str:
-        from composer.sandbox.patterns import PatternError, compile_pattern
-
-        try:
-            compile_pattern(regex)
-        except PatternError as error:
-            where = "" if error.position is None else f" at character {error.position + 1}"
-            raise ValueError(f"the pattern is not valid{where}: {error.message}") from None
-        return regex
+        return readable_pattern(regex)
 
     @model_validator(mode="after")
     def _has_group(self) -> "Pattern":
@@ -65,16 +61,9 @@ class Pattern(Reader):
 
     def read(self, text: str) -> str | None:
         """Return the group of the match, without spaces at its ends."""
-        from composer.sandbox.patterns import PatternTimeout, compile_pattern, find_matches
+        from composer.sandbox.patterns import compile_pattern
 
-        try:
-            every = find_matches(self.regex, text)
-        except PatternTimeout:
-            raise PartError(
-                "E702",
-                f"the pattern `{self.regex}` takes too long on an answer of {len(text)} characters",
-                "change it so that no two of its repetitions can match the same characters",
-            ) from None
+        every = matches_of(self.regex, text)
         if not -len(every) <= self.which < len(every):
             return None
         group = every[self.which].group(min(self.group, compile_pattern(self.regex).groups))
@@ -182,6 +171,32 @@ class Whole(Reader):
     def read(self, text: str) -> str | None:
         """Return the text."""
         return text.strip() or None
+
+
+def readable_pattern(regex: str) -> str:
+    """Return a regular expression; raises ValueError where it is none, or too large."""
+    from composer.sandbox.patterns import PatternError, compile_pattern
+
+    try:
+        compile_pattern(regex)
+    except PatternError as error:
+        where = "" if error.position is None else f" at character {error.position + 1}"
+        raise ValueError(f"the pattern is not valid{where}: {error.message}") from None
+    return regex
+
+
+def matches_of(regex: str, text: str) -> "list[Match[str]]":
+    """Return all matches in an answer; raises PartError where that takes too long."""
+    from composer.sandbox.patterns import PatternTimeout, find_matches
+
+    try:
+        return find_matches(regex, text)
+    except PatternTimeout:
+        raise PartError(
+            "E702",
+            f"the pattern `{regex}` takes too long on an answer of {len(text)} characters",
+            "change it so that no two of its repetitions can match the same characters",
+        ) from None
 
 
 def _boxes(text: str) -> dict[int, str]:

@@ -144,6 +144,17 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "answered": "signals.measured.Answered",
         "verified": "signals.verified.Verified",
     },
+    "grader": {
+        "auto": "graders.comparing.Auto",
+        "exact": "graders.comparing.Exact",
+        "numeric": "graders.comparing.Numeric",
+        "contains": "graders.comparing.Contains",
+        "agreement": "graders.comparing.Agreeing",
+        "regex": "graders.matching.Regex",
+        "choice": "graders.matching.Choice",
+        "schema": "graders.schema.Schema",
+        "judge": "graders.judge.Judge",
+    },
 }
 """The parts that come with the project: the module and the class of each, imported on use."""
 

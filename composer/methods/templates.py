@@ -95,6 +95,32 @@ Give your reason in one or two sentences. Then end with a grade from 1 (worthles
 not be better) in double brackets, such as [[5]].
 """
 
+_JUDGE_ANSWER = """
+Judge whether an answer to a question is right. Its wording, its order and its length must not \
+matter{% if fields.reference %}: it is right if it means the same as the reference{% endif %}.
+
+[Question]
+{{ query }}
+{% if fields.reference and not fields.swapped %}
+
+[Reference]
+{{ fields.reference }}
+[End of the reference]
+{% endif %}
+
+[Answer]
+{{ answer }}
+[End of the answer]
+{% if fields.reference and fields.swapped %}
+
+[Reference]
+{{ fields.reference }}
+[End of the reference]
+{% endif %}
+
+Give your reason in one or two sentences. Then end with [[right]] or [[wrong]].
+"""
+
 _VERIFY = """
 Question:
 {{ query }}
@@ -107,6 +133,7 @@ Is the proposed answer correct? Reply with yes or no.
 
 TEMPLATES: dict[str, Template] = {
     "aggregate": Template(text=_AGGREGATE),
+    "judge_answer": Template(text=_JUDGE_ANSWER),
     "judge_pair": Template(text=_JUDGE_PAIR),
     "judge_score": Template(text=_JUDGE_SCORE),
     "merge": Template(text=_MERGE),
@@ -116,7 +143,7 @@ TEMPLATES: dict[str, Template] = {
     "verify": Template(text=_VERIFY),
 }
 """The shipped templates: `aggregate` after Mixture of Agents (arXiv:2406.04692), `merge` after
-LLM-Blender (arXiv:2306.02561), `select` after universal
-self-consistency (arXiv:2311.17311), `refine` after one answer, `judge_pair` and `judge_score` after
-MT-Bench (arXiv:2306.05685), `verify` after AutoMix (arXiv:2310.12963), and `plain`, the question
-itself."""
+LLM-Blender (arXiv:2306.02561), `select` after universal self-consistency (arXiv:2311.17311),
+`refine` after one answer, `judge_answer`, `judge_pair` and
+`judge_score` after MT-Bench (arXiv:2306.05685), `verify` after AutoMix (arXiv:2310.12963), and
+`plain`, the question itself."""

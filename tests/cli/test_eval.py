@@ -187,3 +187,69 @@ def test_decisions_that_cannot_be_judged_say_whose_outcomes_are_missing(evaluate
     assert "so no choice is evaluated; missing: Q." in " ".join(out.split())
     assert "nothing to plot for drawn.ens" in err
     assert "leave out `--route-only`" in err
+
+
+JUDGE = """model J = fake(says = "Both are the same. [[right]]", price = [1, 1])
+J
+"""
+
+
+def test_answers_are_graded_by_the_grader_that_is_named(evaluate):
+    status, out, _ = evaluate("vote.ens", "--how", 'regex("^y$")', "--json")
+    report = json.loads(out)
+    assert status == 0
+    assert report["accuracy"] == pytest.approx(1 / 3)
+    assert report["members"] == pytest.approx({"P": 1 / 3, "Q": 1 / 3})
+
+
+def test_a_recipe_that_judges_is_billed_by_itself(evaluate):
+    Path("judge.ens").write_text(JUDGE)
+    status, out, _ = evaluate("vote.ens", "--how", 'judge("judge.ens")', "--json", "--no-members")
+    report = json.loads(out)
+    assert status == 0
+    assert (report["accuracy"], report["cost"]) == (1, 0)
+    assert report["judging"]["calls"] == 3
+    assert report["judging"]["cost"] > 0
+
+
+def test_a_judge_without_a_verdict_grades_nothing(evaluate):
+    Path("judge.ens").write_text(JUDGE.replace("[[right]]", "Perhaps."))
+    status, out, err = evaluate("vote.ens", "--how", 'judge("judge.ens")', "--no-members")
+    assert status == 3
+    assert "3 of the answers cannot be graded and are not counted" in " ".join(out.split())
+    assert "vote.ens: 3 of 3 answers have no grade, first 1: the judge's reply has no" in err
+
+
+def test_a_row_may_have_a_grader_of_its_own(evaluate, capfd):
+    rows = [{**ROWS[0], "grader": 'regex("^y$")'}, ROWS[1], {**ROWS[2], "grader": "contains"}]
+    Path("own.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(SystemExit):
+        main(["eval", "vote.ens", "--data", "own.jsonl", "--json", "--no-members"])
+    assert json.loads(capfd.readouterr()[0])["accuracy"] == pytest.approx(1 / 3)
+    Path("own.jsonl").write_text(json.dumps({**ROWS[0], "grader": "numric"}) + "\n")
+    with pytest.raises(SystemExit) as caught:
+        main(["eval", "vote.ens", "--data", "own.jsonl"])
+    _, err = capfd.readouterr()
+    assert caught.value.code == 1
+    assert "did you mean `numeric`" in err
+    assert "own.jsonl:1" in err
+
+
+def test_a_slip_in_a_grader_is_shown_before_anything_is_asked(evaluate):
+    status, out, err = evaluate("vote.ens", "--how", "numeric(reader = bokset())")
+    assert (status, out) == (1, "")
+    assert "--how:1:18" in err
+
+
+def test_data_without_anything_to_grade_by_are_refused_before_anything_is_asked(evaluate, capfd):
+    Path("bare.jsonl").write_text('{"query": "a"}\n')
+    Path("says.ens").write_text('model M = fake(says = "x")\nM\n')
+    with pytest.raises(SystemExit) as caught:
+        main(["eval", "says.ens", "--data", "bare.jsonl"])
+    out, err = capfd.readouterr()
+    assert (caught.value.code, out) == (1, "")
+    assert "no row of `bare.jsonl` that is used has a `reference`" in err
+    assert 'regex("...")' in err
+    with pytest.raises(SystemExit) as caught:
+        main(["eval", "says.ens", "--data", "bare.jsonl", "--how", 'regex("x")'])
+    assert caught.value.code == 0

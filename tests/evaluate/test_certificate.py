@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from composer.evaluate import certify, read_rows
+from composer.evaluate import Grading, certify, read_rows
 from composer.evaluate.certificate import bound_of
 from composer.evaluate.grades import recorded_grades
 from composer.evaluate.selection import selection
@@ -101,7 +101,9 @@ def certificate(tmp_path):
         path = tmp_path / "rows.jsonl"
         path.write_text("".join(f"{json.dumps(row)}\n" for row in graded(*rows)))
         recipe, data = Recipe.load(MODELS + "[A, B] -> vote()\n"), read_rows(path)
-        return certify(recipe, data, recorded_grades(recipe, ("A", "B"), data, "auto"), **options)
+        return certify(
+            recipe, data, recorded_grades(recipe, ("A", "B"), data, Grading()), **options
+        )
 
     return make
 

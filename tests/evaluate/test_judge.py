@@ -2,25 +2,19 @@
 
 import pytest
 
-from composer.evaluate import EvaluationRow, judge, matches
-from composer.evaluate.judge import judgement
+from composer.evaluate import EvaluationRow, Grading
+from composer.evaluate import judge as judging
 
 
-@pytest.mark.parametrize(
-    ("answer", "reference", "compare", "right"),
-    [
-        ("9 * $2 = $18.", "18", "auto", True),
-        ("18 or 19", "18", "auto", False),
-        ("18 or 19", "18", "contains", True),
-        (" Paris.", "paris", "auto", True),
-        ("It is Paris", "paris", "auto", False),
-        ("It is Paris", "paris", "contains", True),
-        ("18.0", "18", "exact", False),
-        ("so 18.0", "n = 18", "numeric", True),
-    ],
-)
-def test_comparisons(answer, reference, compare, right):
-    assert matches(answer, reference, compare) is right
+def judge(row, answer, writers=(), **options):
+    """The score of an answer."""
+    return judging.judge(row, answer, writers, Grading(), **options).score
+
+
+def judgement(row, names):
+    """The score of a recorded answer."""
+    grade = judging.judgement(row, names, Grading())
+    return None if grade is None else grade.score
 
 
 def row(references=(), **recorded):
@@ -85,3 +79,14 @@ def test_a_model_alone_is_judged_by_its_own_record():
     assert judgement(judged, ["B"]) == 1
     assert judgement(judged, ["C"]) is None
     assert judgement(judged, ["D"]) is None
+
+
+def test_recorded_answers_are_graded_anew_where_that_is_wanted():
+    judged = row(("x",), A={"text": "y", "correct": True}, B={"correct": True})
+
+    grade = judging.judge(judged, "y", ["A"], Grading("exact", regrade=True))
+    alone = judging.judgement(judged, ["A"], Grading("exact", regrade=True))
+
+    assert (grade.verdict, grade.grader) == ("wrong", "exact")
+    assert alone.score == 0
+    assert judging.judgement(judged, ["B"], Grading(regrade=True)).grader == "recorded"

@@ -52,12 +52,13 @@ def test_costs_and_tokens_are_those_of_the_file():
 
 
 def test_references_agree_with_the_published_judgements_of_worked_solutions():
-    from composer.evaluate import matches
+    from composer.methods import Submission, find_part
 
+    grader = find_part("grader", "auto")()
     rows = read_rows(DATA / "gsm8k_four_models.jsonl.gz")
 
     agreed = [
-        matches(kept["text"], row.references[0]) == kept["correct"]
+        grader.measure(Submission(kept["text"], row.references)).score == kept["correct"]
         for row in rows
         for kept in row.recorded.values()
     ]

@@ -7,6 +7,7 @@ import pytest
 
 from composer import load
 from composer.evaluate import Comparison, EvaluationRow, compare, evaluate, render
+from composer.values import Usage
 
 REFERENCES = ["1", "2", "3", "4"]
 ROWS = [
@@ -168,6 +169,7 @@ def test_without_any_judgement_the_accuracy_is_unknown():
     report = evaluate(surest(), [EvaluationRow("0", "q")])
 
     assert report.accuracy is None
+    assert report.ungraded_reason == "0: the row has no `reference`"
     assert report.as_dict()["interval"] is None
 
 
@@ -225,17 +227,18 @@ def test_the_table_that_people_see(report):
 
 
 def test_what_the_numbers_leave_out_is_said_below_them(report):
-    text = drawn(replace(report, rows=6, errors=1))
+    text = drawn(replace(report, rows=6, errors=1, ungraded=2, ungraded_reason="5: no reference"))
 
     assert "1 of the rows failed and count as wrong." in text
-    assert "2 of the rows have no reference and are not counted." in text
+    assert "2 of the answers cannot be graded and are not counted." in text
+    assert "The first is 5: no reference." in " ".join(text.split())
 
 
-def test_rows_without_any_reference_are_told_as_such(report):
-    text = drawn(replace(report, qualities={}))
+def test_rows_that_were_not_asked_and_the_judge_are_told(report):
+    text = drawn(replace(report, not_asked=2, judging=Usage(3, 10, 10, 0.25)))
 
-    assert "No row has a `reference`, so nothing can be measured." in text
-    assert "are not counted" not in text
+    assert "2 of the rows were not asked, since the budget was spent." in text
+    assert "The judge took 3 calls and $0.2500, which are not counted above." in text
 
 
 def test_differences_are_said_in_words(report):

@@ -99,6 +99,18 @@ def test_a_signal_of_its_own_is_planned_with_the_model_that_it_asks(compose):
     assert "`seconded` needs `by`" in done.stderr
 
 
+def test_graders_of_its_own_grade_rows_and_ask_a_judge(compose, folder):
+    graders = ["brief(words = 1)", "brief(words = 0)", 'polite("yes.ens")', 'polite("yes.ens")']
+    rows = [{"query": each, "reference": "never", "grader": each} for each in graders]
+    rows[3]["query"] = "another"
+    (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows[1:]))
+    (folder / "yes.ens").write_text('model M = fake(says = "Yes")\nM\n')
+    options = ("--data", "rows.jsonl", "--json", "--no-members", "--how", graders[0])
+    report = json.loads(compose("eval", "never\n", *options).stdout)
+    assert report["accuracy"] == pytest.approx(2 / 3)
+    assert report["judging"]["calls"] == 1
+
+
 RUNS = """
 import json, sys
 from composer import load

@@ -4,6 +4,7 @@ from composer.compiler.graph.build import Compiled, compile_recipe
 from composer.compiler.graph.files import root_of, shipped
 from composer.compiler.graph.graph import Graph, as_networkx
 from composer.compiler.graph.node import GENERATE, QUERY, Node, model_of, topological
+from composer.compiler.graph.part_text import read_part
 
 __all__ = [
     "GENERATE",
@@ -14,6 +15,7 @@ __all__ = [
     "as_networkx",
     "compile_recipe",
     "model_of",
+    "read_part",
     "root_of",
     "shipped",
     "topological",
