@@ -30,6 +30,7 @@ from composer.evaluate import (
     demand_gradable,
     draw_plot,
     read_rows,
+    refuse_unjudged,
     render,
     shown,
 )
@@ -134,6 +135,7 @@ def command(
         if route_only:
             _decide(loaded, rows, grading, plot, as_json=as_json)
             return 0
+        refuse_unjudged(rows, grading)
         demand_gradable(data, rows, grading, loaded)
         return _measure(loaded, rows, grading, plot, members=not no_members, as_json=as_json)
 

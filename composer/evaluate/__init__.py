@@ -10,6 +10,7 @@ anything is built. `benchmarks` adds the figures that published benchmarks defin
 sets several recipes side by side, `plot` draws.
 """
 
+from composer.evaluate.benchmarks import refuse_unjudged
 from composer.evaluate.certificate import Certificate, certify
 from composer.evaluate.certificate_text import certified
 from composer.evaluate.comparison import Comparison, compare, render
@@ -44,6 +45,7 @@ __all__ = [
     "estimated",
     "evaluate",
     "read_rows",
+    "refuse_unjudged",
     "render",
     "shown",
 ]

@@ -11,6 +11,7 @@ from composer.evaluate.benchmarks import (
     as_published,
     robustness_choices,
     run_of_decisions,
+    without_foreign_figures,
 )
 from composer.evaluate.grading import opened
 from composer.evaluate.members import Members
@@ -115,7 +116,7 @@ def _decided(recipe: Recipe, rows: Sequence[EvaluationRow], how: Grading) -> Dec
     by_id = {row.id: decision for row, decision in zip(rows, decisions, strict=True)}
     members = Members.recorded(recipe, rows, how)
     outcomes = None if bank is None else _outcomes(bank, rows, by_id, members, how)
-    router = None if outcomes is None else study(outcomes)
+    router = None if outcomes is None else without_foreign_figures(study(outcomes), rows)
     choices = {} if bank is None else {n: route_decision_of(bank, one) for n, one in by_id.items()}
     routed = Routed.of(bank, choices, reworded)
     return Decided(

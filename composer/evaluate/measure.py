@@ -13,6 +13,7 @@ from composer.evaluate.benchmarks import (
     refuse_unjudged,
     robustness_choices,
     run_of_results,
+    without_foreign_figures,
 )
 from composer.evaluate.cascades import cascade_outcomes, stage_uses, threshold_points
 from composer.evaluate.graded import GradedResult, difference, failures, spending, ungraded
@@ -73,7 +74,7 @@ def _measured(
     on_result: Callable[[Result], None],
     cache: JudgedCache | None,
 ) -> Report:
-    refuse_unjudged(rows)
+    refuse_unjudged(rows, how)
     begun, times, judged_before = time.perf_counter(), [0.0], how.usage
     models, by_id = declarations(recipe), {row.id: row for row in rows}
 
@@ -175,7 +176,7 @@ def _router(
     chosen = {result.id: route_decision_of(bank, result) for result in results}
     judged = {name: decision for name, decision in chosen.items() if decision is not None}
     outcomes = outcomes_of(bank, rows, judged, alone, how)
-    return None if outcomes is None else study(outcomes)
+    return None if outcomes is None else without_foreign_figures(study(outcomes), rows)
 
 
 def _replays(  # noqa: PLR0913 - a run, and what is known of it
@@ -207,7 +208,8 @@ def _cascade(
     if outcomes is None:
         return None
     points = threshold_points(cascade, outcomes, draws=DRAWS)
-    return with_stages(study(outcomes), stage_uses(outcomes, replays), points)
+    studied = without_foreign_figures(study(outcomes), rows)
+    return with_stages(studied, stage_uses(outcomes, replays), points)
 
 
 def _watched(

@@ -95,6 +95,12 @@ class Router:
         """Whether it makes the same choice for every query."""
         return max(self.shares.values()) == 1
 
+    def without(self, *names: str) -> Router:
+        """Leave out some figures of the curve."""
+        figures = {name: each for name, each in self.figures.items() if name not in names}
+        drawn = {name: each for name, each in self.drawn.items() if name not in names}
+        return replace(self, figures=figures, drawn=drawn)
+
     def as_dict(self) -> dict[str, JSON]:
         """Give the plain values that `--json` prints."""
         return {

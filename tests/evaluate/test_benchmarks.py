@@ -182,6 +182,7 @@ def test_tasks_without_results_are_refused_before_anything_is_asked(tmp_path):
         evaluate(load('model M = fake("return 1")\nM'), read_rows(path))
 
     assert "`passed`" in str(caught.value)
+    assert evaluate(load('model M = fake("return 1")\nM'), read_rows(path), how='regex("1")')
 
 
 MIX = [
@@ -256,6 +257,8 @@ def test_routereval(tmp_path):
     assert table["r_o(1)"]["mu"] == 0.75
     assert table["r_o(0)"] == pytest.approx({"mu": 0.5, "Vr": 0.5 / 0.852, "Vb": 1.0, "Ep": 1.0})
     assert 0 <= table["recipe"]["Ep"] <= 1
+    assert "apgr" in report.router.figures
+    assert "aiq" not in report.router.figures, "this benchmark has no costs"
 
 
 def test_a_router_that_is_right_with_a_probability():

@@ -26,10 +26,13 @@ from composer.evaluate.benchmarks.run import (
     run_of_decisions,
     run_of_results,
 )
+from composer.evaluate.sweep import AIQ, ZERO_AIQ
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from composer.evaluate.grading import Grading
+    from composer.evaluate.router import Router
     from composer.evaluate.rows import EvaluationRow
 
 __all__ = [
@@ -43,6 +46,7 @@ __all__ = [
     "robustness_choices",
     "run_of_decisions",
     "run_of_results",
+    "without_foreign_figures",
 ]
 
 METRICS: Mapping[str, Callable[[BenchmarkRun], Published]] = {
@@ -56,6 +60,7 @@ METRICS: Mapping[str, Callable[[BenchmarkRun], Published]] = {
     "HumanEval": codetests("HumanEval"),
     "MBPP": codetests("MBPP"),
 }
+NO_COSTS = ("RouterEval",)
 JUDGED_BY_TESTS = ("HumanEval", "MBPP")
 
 
@@ -65,20 +70,32 @@ def benchmark_of(rows: Iterable[EvaluationRow]) -> str:
     return names.pop() if len(names) == 1 else ""
 
 
+def without_foreign_figures(router: Router, rows: Iterable[EvaluationRow]) -> Router:
+    """Leave out the figures over dollars where the benchmark has no costs."""
+    return router.without(AIQ, ZERO_AIQ) if benchmark_of(rows) in NO_COSTS else router
+
+
 def as_published(run: BenchmarkRun) -> Published | None:
     """Return the figures of the benchmark that the rows are from, None for other rows."""
     metrics = METRICS.get(benchmark_of(run.rows))
     return metrics(run) if metrics is not None else None
 
 
-def refuse_unjudged(rows: Iterable[EvaluationRow]) -> None:
-    """Raise Mistakes where answers can only be judged by tests, and no result was recorded."""
-    rows = list(rows)
+def refuse_unjudged(rows: Sequence[EvaluationRow], how: Grading) -> None:
+    """Raise Mistakes (E504) where only tests can judge, and neither results nor a grader are there.
+
+    A grader that compares answers with references is none for these rows, which have no references.
+    """
     benchmark = benchmark_of(rows)
     if benchmark not in JUDGED_BY_TESTS:
         return
-    if any(outcome.get("passed") for row in rows for outcome in row.recorded.values()):
+    if any(not how.grader_of(row).compares for row in rows) or any(
+        outcome.get("passed") for row in rows for outcome in row.recorded.values()
+    ):
         return
-    advice = "give a folder with the tasks and rows of `task_id`, `completion` and `passed`"
+    advice = (
+        "give a folder with the tasks and rows of `task_id`, `completion` and `passed`, or give "
+        "`--how` a grader of your own"
+    )
     message = NO_SANDBOX.format(benchmark=benchmark)
     raise Mistakes([Diagnostic("E504", message.rstrip("."), help=advice)])
