@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from os import PathLike
 
-    from composer.evaluate import Decided, EvaluationRow, Report
+    from composer.evaluate import Comparison, Decided, EvaluationRow, Report
     from composer.recipe import Recipe
 
 
@@ -86,6 +86,11 @@ class Picture(click.Path):
 )
 @click.option("--no-members", is_flag=True, help="Do not ask the members alone.")
 @click.option(
+    "--equal-calls",
+    is_flag=True,
+    help="Also ask the best member as often as the recipe asks its members, and let it vote.",
+)
+@click.option(
     "--route-only",
     is_flag=True,
     help="Only run the route, without answers: show its choices and their recorded outcomes.",
@@ -117,6 +122,7 @@ def command(
     certifying: Certifying | None,
     *,
     no_members: bool,
+    equal_calls: bool,
     route_only: bool,
     regrade: bool,
     as_json: bool,
@@ -137,19 +143,13 @@ def command(
             return 0
         refuse_unjudged(rows, grading)
         demand_gradable(data, rows, grading, loaded)
-        return _measure(loaded, rows, grading, plot, members=not no_members, as_json=as_json)
+        compared = compare(
+            loaded, rows, how=grading, members=not no_members, equal_calls=equal_calls
+        )
+        return _print(compared, plot, as_json=as_json)
 
 
-def _measure(
-    recipes: list[Recipe],
-    rows: list[EvaluationRow],
-    how: Grading,
-    plot: Path | None,
-    *,
-    members: bool,
-    as_json: bool,
-) -> int:
-    comparison = compare(recipes, rows, how=how, members=members)
+def _print(comparison: Comparison, plot: Path | None, *, as_json: bool) -> int:
     text = to_json(comparison.as_dict()) if as_json else render(comparison).removesuffix("\n")
     out(text, as_json=as_json)
     if plot is not None:

@@ -52,19 +52,28 @@ class Comparison:
         return drawn(self.reports, self.differences)
 
 
-def compare(
+def compare(  # noqa: PLR0913 - what is measured, and how
     recipes: Sequence[Recipe],
     rows: Sequence[EvaluationRow],
     *,
     how: Grading | str = "auto",
     members: bool = True,
+    equal_calls: bool = False,
     on_result: Callable[[Result], None] = lambda _: None,
 ) -> Comparison:
     """Evaluate recipes one after the other on the same rows; rich prints what comes back."""
     cache: JudgedCache = {}
     with opened(how) as grading:
         reports = [
-            evaluate(recipe, rows, how=grading, members=members, on_result=on_result, cache=cache)
+            evaluate(
+                recipe,
+                rows,
+                how=grading,
+                members=members,
+                on_result=on_result,
+                cache=cache,
+                equal_calls=equal_calls,
+            )
             for recipe in recipes
         ]
     return Comparison(tuple(reports))

@@ -16,13 +16,14 @@ from composer.evaluate.benchmarks import (
     without_foreign_figures,
 )
 from composer.evaluate.cascades import cascade_outcomes, stage_uses, threshold_points
+from composer.evaluate.equal import Spending, equal_calls_of
 from composer.evaluate.graded import GradedResult, difference, failures, spending, ungraded
 from composer.evaluate.grading import opened
 from composer.evaluate.member_answers import member_answers
 from composer.evaluate.members import Members, grade_of
 from composer.evaluate.outcomes import outcomes_of, route_decision_of, routed_bank_of
 from composer.evaluate.overlap import training_overlap
-from composer.evaluate.recipes import declarations
+from composer.evaluate.recipes import declarations, steps_of
 from composer.evaluate.report import Report
 from composer.evaluate.router import DRAWS, study, with_stages
 from composer.evaluate.slices import tagged
@@ -34,6 +35,7 @@ from composer.run.counts import OutOfDistributionCount, PartialAnswerCount
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from composer.evaluate.equal import EqualCalls
     from composer.evaluate.grading import Grading
     from composer.evaluate.members import JudgedCache
     from composer.evaluate.outcomes import RoutedBank
@@ -55,16 +57,19 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
     members: bool = True,
     on_result: Callable[[Result], None] = lambda _: None,
     cache: JudgedCache | None = None,
+    equal_calls: bool = False,
 ) -> Report:
     """Answer every row with a recipe, grade the answers, and set the members alone beside it.
 
     A row that fails counts as wrong; a row that nothing can grade is left out of the accuracy.
     `on_result` is called with each answer as it comes; `cache` keeps the grades of members, so that
-    other recipes over the same rows and models need not ask them again.
+    other recipes over the same rows and models need not ask them again. With `equal_calls` the best
+    member is asked as often as the recipe asks, see `composer.evaluate.equal`.
     """
     with opened(how) as grading:
         kept = {} if cache is None else cache
-        return _measured(recipe, rows, grading, on_result, kept if members else None)
+        report = _measured(recipe, rows, grading, on_result, kept if members else None)
+        return replace(report, equal=_equal(recipe, rows, report, grading, ask=equal_calls))
 
 
 def _measured(
@@ -196,6 +201,24 @@ def _replays(  # noqa: PLR0913 - a run, and what is known of it
         if one.id in judged
     }
     return replayed(recipe, cascade, rows, run, how)
+
+
+FEW = 2
+"""Up to so many calls a row, a route or a cascade is compared by its cost alone."""
+
+
+def _equal(
+    recipe: Recipe, rows: Sequence[EvaluationRow], report: Report, how: Grading, *, ask: bool
+) -> tuple[EqualCalls, ...]:
+    """Measure the best of several members at equal calls, where the recipe asks several times."""
+    best, calls = report.best_member, sum(report.calls.values()) / report.rows
+    chooses = any(node.lazy for node in steps_of(recipe))
+    several = len(report.members) > 1 and not (chooses and calls <= FEW)
+    if best is None or not several or not report.qualities:
+        return ()
+    spending = Spending(calls, report.cost / report.rows if report.cost else None)
+    summary = best, report.members[best]
+    return equal_calls_of(recipe, rows, report.qualities, spending, summary, how, ask=ask)
 
 
 def _cascade(

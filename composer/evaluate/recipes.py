@@ -15,7 +15,23 @@ if TYPE_CHECKING:
     from composer.recipe import Recipe
     from composer.values.card import Price
 
-__all__ = ["alone", "data_names", "declarations", "options_of", "price_of"]
+__all__ = [
+    "alone",
+    "asking_options",
+    "data_names",
+    "declarations",
+    "model_node",
+    "options_of",
+    "price_of",
+    "steps_of",
+]
+
+
+TEMPERATURE = "temperature"
+"""The option that every step has which lets models answer."""
+
+COUNTED = frozenset({"n", "min", "draw", "max_length"})
+"""The options of such a step that say how many answers it gives, and which."""
 
 
 def declarations(recipe: Recipe) -> dict[str, Declaration]:
@@ -49,8 +65,22 @@ def options_of(recipe: Recipe, model: str) -> str:
     return "" if options is None else options.model_dump_json()
 
 
+def model_node(recipe: Recipe, model: str) -> Node:
+    """Return the node of one of the recipe's models."""
+    return _models(recipe)[model]
+
+
+def asking_options(recipe: Recipe, model: str) -> dict[str, object]:
+    """The options with which a model is asked, alone or in a fuse, but for how many answers."""
+    node = _models(recipe)[model]
+    asking = [each for each in steps_of(recipe) if hasattr(each.options, TEMPERATURE)]
+    directly = [each for each in asking if node in each.direct_inputs]
+    values = next(iter((*directly, *asking))).values()
+    return {name: value for name, value in values.items() if name not in COUNTED}
+
+
 def _models(recipe: Recipe) -> dict[str, Node]:
-    found = {node.title: node for node in _nodes(recipe) if node.declaration is not None}
+    found = {node.title: node for node in steps_of(recipe) if node.declaration is not None}
     return dict(sorted(found.items(), key=lambda one: _declared(recipe, one[0])))
 
 
@@ -60,14 +90,15 @@ def _declared(recipe: Recipe, name: str) -> int:
     return own.index(name) if name in own else len(own)
 
 
-def _nodes(recipe: Recipe) -> list[Node]:
+def steps_of(recipe: Recipe) -> list[Node]:
+    """All nodes under a recipe's answer, inputs first."""
     answer = recipe.compiled.answer
     return topological(answer) if answer is not None else []
 
 
 def _options(recipe: Recipe, model: Node) -> BaseModel | None:
     """The options with which a model is asked: by itself, else within a fuse, else anywhere."""
-    asked = [(node, node.asks) for node in _nodes(recipe) if node.asks is not None]
+    asked = [(node, node.asks) for node in steps_of(recipe) if node.asks is not None]
     by_itself = [node for node, each in asked if each is model]
     within = [node for node, each in asked if model in topological(each)]
     chosen = next(iter((*by_itself, *within, *(node for node, _ in asked))), None)

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from composer.evaluate.benchmarks import Published
+    from composer.evaluate.equal import EqualCalls
     from composer.evaluate.members import MemberSummary
     from composer.evaluate.router import Router
     from composer.evaluate.slices import Tagged
@@ -32,7 +33,8 @@ class Report:
     that is right would. `over_best` is the difference to the best member over the rows judged for
     both. `router` is there where a route chose among branches whose outcomes are known, `cascade`
     where the answer comes from a cascade and the outcomes of its stages are known. `worth` is the
-    verdict beside the members, where there are several. `overlap` counts the rows whose questions
+    verdict beside the members, where there are several, and `equal` the best of them at equal calls
+    and dollars. `overlap` counts the rows whose questions
     a route was fitted on, `foreign` is what the test says whether the rows are like these.
     `qualities` holds the judged rows by id: 1 for a right answer.
     `failure` says which row failed first, and why. `partial` counts the rows that were answered
@@ -61,6 +63,7 @@ class Report:
     router: Router | None = None
     cascade: Router | None = None
     worth: Worth | None = None
+    equal: tuple[EqualCalls, ...] = ()
     overlap: int = 0
     foreign: OutOfDistribution | None = None
     failure: str | None = None
@@ -130,6 +133,7 @@ class Report:
             "router": self.router.as_dict() if self.router is not None else None,
             "cascade": self.cascade.as_dict() if self.cascade is not None else None,
             "worth": self.worth.as_dict() if self.worth is not None else None,
+            "equal_calls": [one.as_dict() for one in self.equal],
             "rows_learnt_from": self.overlap,
             "foreign": self.foreign.as_dict() if self.foreign is not None else None,
             "published": self.published.as_dict() if self.published is not None else None,

@@ -157,8 +157,9 @@ def study(outcomes: Outcomes, *, seed: int = 0) -> Router:
     ]
     curve, drawn = sweep(outcomes, draws=DRAWS, seed=seed)
     counts = np.bincount(outcomes.chosen, minlength=outcomes.choices) / len(outcomes.ids)
-    spent = None if outcomes.cost is None else decided[1]
-    alone = outcomes.quality, outcomes.cost
+    dollars = outcomes.cost if outcomes.unit == "$" else None
+    spent = None if dollars is None else decided[1]
+    alone = outcomes.quality, dollars
     return Router(
         rows=len(outcomes.ids),
         unit=outcomes.unit,

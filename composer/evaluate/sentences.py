@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from composer.evaluate.decisions import Decided
+    from composer.evaluate.equal import EqualCalls
     from composer.evaluate.report import Report
     from composer.evaluate.router import Against, Router
     from composer.evaluate.slices import Tagged
@@ -65,6 +66,8 @@ def remarks(report: Report) -> Iterator[str]:
     if report.chooser is None and report.worth is not None:
         yield verdict(report.worth)
         yield from _rivals(report.worth)
+    for each in report.equal:
+        yield from _at_equal_calls(each)
     yield from slice_remarks(report.tags, report.rows, report.best_member)
 
 
@@ -107,7 +110,7 @@ def router_remarks(router: Router) -> Iterator[str]:
         chosen = max(router.shares, key=lambda name: router.shares[name])
         yield f"It chooses {chosen} for every query, so with this setting it decides nothing."
         of_all = of_all[:1] if chosen != router.best else []
-    elif router.unit != "calls":
+    else:
         yield verdict(router.worth)
     free = [name for name, one in router.singles.items() if not one.cost]
     if free and router.unit == "$":
@@ -136,7 +139,7 @@ def verdict(worth: Worth) -> str:
             f"{-100 * rival.difference.mean:.1f} points and costs no more."
         )
     if worth.place == "unknown":
-        return f"Verdict: it is {beside}. Costs are not known, so they do not count here."
+        return f"Verdict: it is {beside}. Costs are not known, so they do not count in this."
     if list(worth.mixture) == [best.name]:  # no mixture is as dear
         judged = (
             "better, but dearer" if worth.place == "front" else "not shown to be worth its cost"
@@ -180,6 +183,20 @@ def _rivals(worth: Worth) -> Iterator[str]:
     yield _compared(f"the best single model, {best.name}", best.difference) + _cost(best.ratio)
     if worth.zero is not None and len(worth.mixture) > 1:
         yield _compared(THAN[ZERO], worth.zero.difference)
+
+
+def _at_equal_calls(one: EqualCalls) -> Iterator[str]:
+    """Say how a recipe compares with its best member asked as often, or why that is not known."""
+    if one.difference is None:
+        yield (
+            f"Not measured: {one.member} alone at equal {one.budget}, {one.wanted} samples and a "
+            f"vote: {one.reason}. So a gain over {one.member} may come from more calls, not from "
+            "the other members."
+        )
+        return
+    than = f"{one.member} alone at equal {one.budget}, {one.samples} samples and a vote"
+    fewer = f" But {one.reason}." if one.reason else ""
+    yield _compared(than, one.difference) + fewer
 
 
 def _cost(ratio: float | None) -> str:

@@ -113,6 +113,11 @@ def _main(report: Report) -> Sheet:
     for name, alone in report.members.items():
         best = " (best member)" if name == report.best_member else ""
         rows.add_row(f"  {name}{best}", percent(alone.accuracy), "", _dollars(alone.cost))
+    for one in report.equal:
+        if one.accuracy is not None:
+            cost = _dollars((one.cost or 0.0) * report.rows)
+            name = f"  {one.member}, {one.samples} samples and a vote"
+            rows.add_row(name, percent(one.accuracy.mean), interval_text(one.accuracy), cost)
     if report.members:
         rows.add_row("  a member by chance", percent(report.random), style="dim")
         rows.add_row("  the right member, always", percent(report.oracle), style="dim")
