@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composer.backends import BACKENDS
+from composer.cli.status import STATUSES
 from composer.compiler.plan.explain import explain_backend, explain_part, explain_step
 from composer.diagnostics import CODES
 from composer.methods import TEMPLATES, parts
@@ -99,6 +100,10 @@ def _errors() -> Iterator[str]:
     yield "# Codes"
     yield ""
     yield "Made from the code by `python docs/make.py`; `compose explain E301` tells one of them."
+    yield from ("", "## Exit status", "", "| status | what it means |", "|---|---|")
+    yield from (f"| {status} | {text} |" for status, text in STATUSES.items())
+    yield ""
+    yield "The code of an error decides, so one mistake has the same status in all verbs."
     for prefix, title in GROUPS.items():
         yield ""
         yield f"## {title}"

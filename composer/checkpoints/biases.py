@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from composer.checkpoints.token_bytes import spelling_of
+from composer.diagnostics.amounts import counted
 from composer.specs.json_files import read_json
 from composer.values.errors import ModelError
 
@@ -32,7 +33,8 @@ def biased(
     for token, by in bias:
         if isinstance(token, int):
             if token >= len(pieces):
-                text = f"`{name}` has no token with the id {token}: it has {len(pieces)} tokens"
+                tokens = counted(len(pieces), "token")
+                text = f"`{name}` has no token with the id {token}: it has {tokens}"
                 raise ModelError("E402", text, "ids start at 0")
             biases.append((token, by))
         else:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from composer.checkpoints.blueprint import CONFIG, Blueprint
 from composer.checkpoints.constructor import Source
 from composer.checkpoints.installed import classes_of, heads, package_of, source_text, values_of
+from composer.diagnostics.amounts import counted
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -130,8 +131,9 @@ def _advice(missing: Collection[str], odd: Collection[str]) -> str:
 def _listed(names: Collection[str]) -> str:
     some = sorted(names, key=_in_order)[:SHOWN]
     more = len(names) - len(some)
-    noun = "tensor" if len(names) == 1 else "tensors"
-    return f"{len(names)} {noun}: {', '.join(some)}" + (f" and {more} more" if more else "")
+    return f"{counted(len(names), 'tensor')}: {', '.join(some)}" + (
+        f" and {more} more" if more else ""
+    )
 
 
 def _in_order(name: str) -> list[tuple[int, str]]:

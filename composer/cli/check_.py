@@ -7,15 +7,16 @@ from pathlib import Path
 import click
 
 from composer.cli.common import (
-    EXIT_MISTAKES,
     RecipeReader,
     as_json,
     json_option,
     recipe_options,
     show_diagnostics,
 )
+from composer.cli.status import EXIT_MISTAKES
 from composer.cli.terminal import out
 from composer.diagnostics import Diagnostic, Mistakes
+from composer.diagnostics.amounts import counted
 
 
 @click.command()
@@ -58,12 +59,8 @@ def _check(path: Path, reading: RecipeReader) -> tuple[Diagnostic, ...]:
 def _verdict(diagnostics: tuple[Diagnostic, ...]) -> str:
     errors = sum(diagnostic.severity == "error" for diagnostic in diagnostics)
     warnings = len(diagnostics) - errors
-    counts = [f"{n} {word}{'s' if n > 1 else ''}" for n, word in _counts(errors, warnings) if n]
+    counts = [counted(n, word) for n, word in ((errors, "mistake"), (warnings, "warning")) if n]
     return ", ".join(counts) or "no mistakes"
-
-
-def _counts(errors: int, warnings: int) -> tuple[tuple[int, str], ...]:
-    return (errors, "mistake"), (warnings, "warning")
 
 
 def _as_json(diagnostics_by_path: dict[Path, tuple[Diagnostic, ...]]) -> str:

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from composer.cli.terminal import err, is_terminal
+from composer.cli.status import EXIT_FAILED, EXIT_MISTAKES, status_of
+from composer.cli.terminal import err, has_colours
 from composer.diagnostics import Diagnostic, Mistakes
+from composer.diagnostics.amounts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 
     from composer.recipe import Recipe
 
-EXIT_MISTAKES, EXIT_USAGE, EXIT_FAILED, EXIT_PARTLY = 1, 2, 3, 4
 
 recipe_argument = click.argument("recipe", type=click.Path(path_type=Path))
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
@@ -57,6 +58,32 @@ class RecipeReader:
         return recipe
 
 
+class InputFile(click.Path):
+    """A file that is read; one that is not there is a mistake (E501), as a missing recipe is."""
+
+    def __init__(self, *, folders: bool = False) -> None:
+        super().__init__(path_type=Path)
+        self.folders = folders
+
+    def convert(
+        self,
+        value: str | PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> str | bytes | PathLike[str]:
+        """Return the file's path; raises Mistakes where there is no such file."""
+        path = Path(value)
+        if path.is_dir() and not self.folders:
+            help_ = "give a file in it"
+            raise Mistakes([Diagnostic("E503", f"`{path}` is a folder", help=help_)])
+        if not path.exists():
+            from composer.syntax.reading import similar_file
+
+            text = f"there is no file `{path}`"
+            raise Mistakes([Diagnostic("E501", text, help=similar_file(path))])
+        return super().convert(value, param, ctx)
+
+
 def recipe_options(function: Callable[..., object]) -> Callable[..., object]:
     """Add the options with which recipes are read; the command is given them as `reading`."""
 
@@ -75,7 +102,6 @@ def recipe_options(function: Callable[..., object]) -> Callable[..., object]:
     return command
 
 
-_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 _READING = (
     click.option(
@@ -85,7 +111,7 @@ _READING = (
         "--with",
         "overlays",
         multiple=True,
-        type=_FILE,
+        type=InputFile(),
         metavar="FILE",
         help="A file whose statements replace those of the recipe.",
     ),
@@ -108,7 +134,7 @@ how_option = click.option(
 )
 
 
-class DataFile(click.Path):
+class DataFile(InputFile):
     """A file that exists, or the zoo's own items by the names that recipes use for them.
 
     Also a folder of a published benchmark, where folders are allowed.
@@ -152,6 +178,13 @@ def need_extra(what: str, extra: str, package: str) -> None:
         raise click.UsageError(f"{what} needs the extra `{extra}`: {install}")
 
 
+def unwritable(path: Path, error: OSError) -> Mistakes:
+    """Return the mistake of a file that cannot be written (E718)."""
+    text = f"cannot write {path}: {error.strerror or error}"
+    help_ = "give a file in a folder that exists and in which you may write"
+    return Mistakes([Diagnostic("E718", text, help=help_)])
+
+
 def show_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
     """Draw diagnostics on stderr."""
     for diagnostic in diagnostics:
@@ -161,7 +194,7 @@ def show_diagnostics(diagnostics: Iterable[Diagnostic]) -> None:
 def _drawn(diagnostic: Diagnostic) -> str:
     from composer.diagnostics import draw
 
-    return draw(diagnostic, color=is_terminal(sys.stderr))
+    return draw(diagnostic, color=has_colours(sys.stderr))
 
 
 def as_json(value: object) -> str:
@@ -172,11 +205,14 @@ def as_json(value: object) -> str:
 def show_failure(error: Exception) -> int:
     """Tell what went wrong; return the exit status that says so."""
     if isinstance(error, Mistakes):
-        show_diagnostics(error.diagnostics)
-        count = sum(diagnostic.severity == "error" for diagnostic in error.diagnostics)
-        err(f"{count} mistake{'s' if count > 1 else ''}")
-        return EXIT_MISTAKES
-    from composer.run.result import Failure
+        diagnostics = error.diagnostics
+    else:
+        from composer.run.result import Failure
 
-    show_diagnostics([Failure.of(error).diagnostic()])
-    return EXIT_FAILED
+        diagnostics = (Failure.of(error).diagnostic(),)
+    show_diagnostics(diagnostics)
+    errors = [diagnostic.code for diagnostic in diagnostics if diagnostic.severity == "error"]
+    status = max(map(status_of, errors), default=EXIT_FAILED)
+    if status == EXIT_MISTAKES:
+        err(counted(len(errors), "mistake"))
+    return status

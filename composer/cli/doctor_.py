@@ -8,7 +8,9 @@ import click
 
 from composer.cli.common import as_json as to_json
 from composer.cli.common import json_option
+from composer.cli.status import EXIT_MISTAKES
 from composer.cli.terminal import err, out
+from composer.diagnostics.amounts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,7 +41,7 @@ def command(*, measure: bool, as_json: bool) -> int:
         out(to_json(health.as_dict()), as_json=True)
     else:
         out("\n".join(_lines(health)))
-    return 1 if health.problems else 0
+    return EXIT_MISTAKES if health.problems else 0
 
 
 def _measured() -> dict[str, object]:
@@ -87,7 +89,7 @@ def _devices(devices: list[dict[str, Any]]) -> Iterator[Row]:
 
 
 def _threads(threads: dict[str, int]) -> Iterator[Row]:
-    yield "torch", f"{threads['torch']} on {_count(threads['cores'], 'core')}"
+    yield "torch", f"{threads['torch']} on {counted(threads['cores'], 'core')}"
 
 
 def _zoo(zoo: dict[str, Any]) -> Iterator[Row]:
@@ -128,7 +130,3 @@ def _size(count: int | None) -> str:
     from composer.compiler.plan.describe import size_text
 
     return "unknown" if count is None else size_text(count)
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"

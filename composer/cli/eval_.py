@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from errno import ENOENT
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,6 @@ import click
 
 from composer.cli.certifying import Certifying, certify_options
 from composer.cli.common import (
-    EXIT_FAILED,
-    EXIT_PARTLY,
     DataFile,
     RecipeReader,
     how_option,
@@ -19,9 +18,12 @@ from composer.cli.common import (
     need_extra,
     recipe_options,
     timeout_option,
+    unwritable,
 )
 from composer.cli.common import as_json as to_json
+from composer.cli.status import EXIT_FAILED, EXIT_PARTLY
 from composer.cli.terminal import err, out
+from composer.diagnostics.amounts import counted
 from composer.evaluate import (
     Grading,
     compare,
@@ -59,7 +61,7 @@ class Picture(click.Path):
         if Path(value).suffix.lower() not in PICTURES:
             self.fail(f"a plot must be a {', '.join(PICTURES)} file, not `{value}`", param, ctx)
         if not Path(value).absolute().parent.is_dir():
-            self.fail(f"the folder of `{value}` does not exist", param, ctx)
+            raise unwritable(Path(value), FileNotFoundError(ENOENT, "the folder does not exist"))
         need_extra("a plot", "plot", "matplotlib")
         return super().convert(value, param, ctx)
 
@@ -69,7 +71,7 @@ class Picture(click.Path):
 @click.option(
     "--data",
     required=True,
-    type=DataFile(exists=True, path_type=Path),
+    type=DataFile(folders=True),
     help="Rows with `query` and `reference`: JSON lines (also gzip) or CSV, `zoo:test`, or the "
     "file or folder of a published benchmark.",
 )
@@ -161,10 +163,10 @@ def _status(reports: Sequence[Report]) -> int:
     """Say on stderr how many rows failed or have no grade, and why; return the status."""
     for report in reports:
         if report.errors:
-            count = f"{report.recipe}: {report.errors:,} of {report.rows:,} rows failed"
+            count = f"{report.recipe}: {report.errors:,} of {counted(report.rows, 'row')} failed"
             err(f"{count}, first {report.failure}")
         if report.not_asked:
-            count = f"{report.recipe}: {report.not_asked:,} of {report.rows:,} rows were not asked"
+            count = f"{report.recipe}: {report.not_asked:,} of {counted(report.rows, 'row')} were not asked"
             err(f"{count}, first {report.refusal}")
         if report.ungraded:
             count = f"{report.recipe}: {report.ungraded:,} of {report.rows:,} answers have no grade"

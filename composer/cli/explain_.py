@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from composer.cli.common import RecipeReader, recipe_options
+from composer.cli.screen import PLAN_STYLES, print_lines
 from composer.cli.terminal import out
 
 if TYPE_CHECKING:
@@ -23,34 +24,38 @@ CODE = re.compile(r"[EW]\d{3}", re.IGNORECASE)
 @click.argument("what", nargs=-1, required=True)
 @recipe_options
 def command(what: tuple[str, ...], reading: RecipeReader) -> None:
-    """Show what each rule did to a recipe; or explain a code, a step or a part.
+    """Show what each rule did to a recipe; or explain a code, a step, a part, a kind, a backend.
 
     \b
     compose explain recipe.ens
     compose explain E301
     compose explain vote
-    compose explain part knn
+    compose explain confidence
+    compose explain gate                 all parts of a kind
+    compose explain hf                   a backend of models
 
-    Where a step and a part have one name, `step NAME` or `part NAME` says which is meant.
+    Where several things have one name, `step NAME`, `part NAME`, `kind NAME` or `backend NAME`
+    says which is meant.
     """
+    kinds = {"step": _step, "part": _part, "kind": _kind, "backend": _backend}
+    names = {"step": _steps, "part": _parts, "kind": _kinds, "backend": _backends}
     match what:
         case (code,) if CODE.fullmatch(code):
             out(_code(code))
-        case ("step", name):
-            out(_step(name))
-        case ("part", name):
-            out(_part(name))
-        case (name,) if name in _steps() and not Path(name).exists():
-            out(_step(name))
-        case (name,) if name in _parts() and not Path(name).exists():
-            out(_part(name))
-        case (name,) if _near(name):
-            raise click.UsageError(f"nothing is called `{name}`: did you mean {_near(name)}?")
-        case (path,):
-            recipe = reading.read(Path(path))
-            out("\n".join(_passes(recipe)))
+        case (kind, name) if kind in kinds:
+            print_lines(kinds[kind](name), {})
+        case (name,):
+            kind = next((kind for kind in kinds if name in names[kind]()), "")
+            if kind and not Path(name).exists():
+                print_lines(kinds[kind](name), {})
+                return
+            if near := _near(name):
+                raise click.UsageError(f"nothing is called `{name}`: did you mean {near}?")
+            print_lines(_passes(reading.read(Path(name))), PLAN_STYLES)
         case _:
-            raise click.UsageError("give a recipe, a code, `step NAME` or `part NAME`")
+            raise click.UsageError(
+                "give a recipe, a code, or the name of a step, a part, a kind or a backend"
+            )
 
 
 def _near(name: str) -> str:
@@ -59,10 +64,10 @@ def _near(name: str) -> str:
 
     if not name.isidentifier() or Path(name).exists():
         return ""
-    near = nearest(name, [*_steps(), *_parts()])
-    if near is None:
-        return ""
-    return f"the step `{near}`" if near in _steps() else f"the part `{near}`"
+    words = {"step": _steps(), "part": _parts(), "kind": _kinds(), "backend": _backends()}
+    near = nearest(name, [word for names in words.values() for word in names])
+    what = next((what for what, names in words.items() if near in names), None)
+    return "" if what is None else f"the {what} `{near}`"
 
 
 def _passes(recipe: Recipe) -> Iterator[str]:
@@ -109,17 +114,58 @@ def _parts() -> set[str]:
     return {name for named in parts().values() for name in named}
 
 
-def _step(name: str) -> str:
+def _kinds() -> list[str]:
+    """Return the kinds of parts."""
+    from composer.methods import parts
+
+    return list(parts())
+
+
+def _backends() -> list[str]:
+    """Return the names of the backends of models."""
+    from composer.backends import BACKENDS
+
+    return list(BACKENDS)
+
+
+def _kind(name: str) -> Iterator[str]:
+    """List the parts of a kind, and where they are used."""
+    from composer.compiler.plan.explain import users_of
+    from composer.diagnostics import did_you_mean
+    from composer.methods import parts
+
+    if name not in parts():
+        raise click.UsageError(f"unknown kind `{name}`: {did_you_mean(name, _kinds())}")
+    used = ", ".join(f"`{user}`" for user in users_of(name))
+    yield f"{name}: a kind of parts" + (f", used in {used}" if used else "")
+    yield ""
+    width = max(map(len, parts()[name]))
+    yield from (f"  {part.name:<{width}}  {part.summary()}" for part in parts()[name].values())
+    yield ""
+    yield "`compose explain part NAME` shows one of them with its options"
+
+
+def _backend(name: str) -> Iterator[str]:
+    from composer.backends import BACKENDS
+    from composer.compiler.plan.explain import explain_backend
+    from composer.diagnostics import did_you_mean
+
+    if name not in BACKENDS:
+        raise click.UsageError(f"unknown backend `{name}`: {did_you_mean(name, _backends())}")
+    yield from explain_backend(BACKENDS[name]).lines()
+
+
+def _step(name: str) -> Iterator[str]:
     from composer.compiler.plan.explain import explain_step
     from composer.diagnostics import did_you_mean
     from composer.steps import STEPS
 
     if name not in STEPS:
         raise click.UsageError(f"unknown step `{name}`: {did_you_mean(name, _steps())}")
-    return "\n".join(explain_step(STEPS[name]).lines())
+    yield from explain_step(STEPS[name]).lines()
 
 
-def _part(name: str) -> str:
+def _part(name: str) -> Iterator[str]:
     from composer.compiler.plan.explain import explain_part
     from composer.diagnostics import did_you_mean
     from composer.methods import parts
@@ -132,4 +178,6 @@ def _part(name: str) -> str:
     ]
     if not same_name:
         raise click.UsageError(f"unknown part `{name}`: {did_you_mean(name, _parts())}")
-    return "\n\n".join("\n".join(explain_part(kind, part).lines()) for kind, part in same_name)
+    for at, (kind, part) in enumerate(same_name):
+        yield from ("",) * bool(at)
+        yield from explain_part(kind, part).lines()

@@ -19,6 +19,7 @@ from composer.cli.common import (
 from composer.cli.common import as_json as to_json
 from composer.cli.terminal import err, out, wrapped
 from composer.compiler.fits import arrays_path, find_learners
+from composer.diagnostics.amounts import counted, number_text
 from composer.evaluate import Grading
 from composer.fit.fitting import fit
 from composer.fit.gains import verdict
@@ -44,7 +45,7 @@ def _target(ctx: click.Context, param: click.Parameter, value: str | None) -> Ta
 @recipe_argument
 @click.option(
     "--data",
-    type=DataFile(exists=True, path_type=Path),
+    type=DataFile(folders=True),
     help="Rows with recorded outcomes, or with references; with references the choices are asked. "
     "Default: the `data` of the part.",
 )
@@ -120,14 +121,14 @@ def _lines(outcome: FitOutcome) -> list[str]:
     lines = []
     for entry in outcome.manifest.entries:
         names = ", ".join(entry.names)
-        lines.append(f"`{entry.part['name']}` fitted on {entry.rows} rows with the choices {names}")
+        rows = counted(entry.rows, "row")
+        lines.append(f"`{entry.part['name']}` fitted on {rows} with the choices {names}")
         lines += [f"  {line}" for line in _report(entry.report)]
         if entry.calibrated is not None:
             calibration = entry.calibrated
             name = (calibration.policy or {"name": "one"})["name"]
-            lines.append(
-                f"  {name}({calibration.option} = {calibration.value:.6g}) for {calibration.target}"
-            )
+            setting = f"{calibration.option} = {number_text(calibration.value)}"
+            lines.append(f"  {name}({setting}) for {calibration.target}")
             lines.append(f"  reached on held-out rows: {_interval(entry.report['reached'])}")
             at_target = entry.report.get("at_target", {})
             lines += [
@@ -176,5 +177,5 @@ def _report(report: dict[str, Any]) -> list[str]:
 
 
 def _interval(figures: list[float]) -> str:
-    mean, low, high = figures
-    return f"{mean:.4g} [{low:.4g}, {high:.4g}]"
+    mean, low, high = (number_text(value, 4) for value in figures)
+    return f"{mean} [{low}, {high}]"

@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import click
 
-from composer.cli.common import EXIT_MISTAKES, as_json, json_option, show_diagnostics
+from composer.cli.common import as_json, json_option, show_diagnostics
+from composer.cli.status import EXIT_MISTAKES, status_of
 from composer.cli.terminal import err, out
 from composer.diagnostics import Diagnostic, Mistakes, Source
 
@@ -81,7 +82,8 @@ def command(
     if check and not as_json:
         for formatted in changed:
             err(f"{formatted.path}: would change")
-    return EXIT_MISTAKES if diagnostics or (check and changed) else 0
+    status = max((status_of(diagnostic.code) for diagnostic in diagnostics), default=0)
+    return max(status, EXIT_MISTAKES) if status or (check and changed) else 0
 
 
 def _format_all(
@@ -144,7 +146,7 @@ def _converted(files: list[FormattedFile], to: str, *, write: bool) -> list[Diag
         elif path.exists() and path.read_text(encoding="utf-8") != file.after:
             message = f"the file `{path}` exists already and is different"
             diagnostics.append(
-                Diagnostic("E503", message, help="delete it, or leave out --write to print")
+                Diagnostic("E718", message, help="delete it, or leave out --write to print")
             )
         else:
             _write(path, file.after)
@@ -158,7 +160,8 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         message = f"cannot write `{path}`: {error.strerror}"
-        raise Mistakes([Diagnostic("E503", message)]) from None
+        help_ = "give a folder in which you may write"
+        raise Mistakes([Diagnostic("E718", message, help=help_)]) from None
 
 
 def _diff(file: FormattedFile) -> str:

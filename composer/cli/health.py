@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from composer.diagnostics.amounts import counted
 from composer.heavy import torch
 
 if TYPE_CHECKING:
@@ -154,7 +155,7 @@ def threads(health: Health) -> dict[str, int]:
     cores = len(usable(0)) if usable is not None else os.cpu_count() or 1
     count = torch.get_num_threads()
     if count > cores:
-        text = f"torch uses {count} threads on {cores} core{'s' * (cores > 1)}"
+        text = f"torch uses {count} threads on {counted(cores, 'core')}"
         health.problems.append(HealthProblem(text, f"set OMP_NUM_THREADS={cores}"))
     return {"cores": cores, "torch": count}
 

@@ -9,12 +9,16 @@ import click
 
 from composer.cli.common import as_json as to_json
 from composer.cli.common import json_option
+from composer.cli.screen import CYAN, DIM, GREEN, print_table
 from composer.cli.terminal import out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Row = dict[str, str]
+
+STYLES = {"name": GREEN, "kind": CYAN, "about": "", "paper": DIM}
+"""The colours of the columns."""
 
 PAPER = re.compile(r"arXiv:\d{4}\.\d{4,5}")
 """How the head of a recipe names its paper."""
@@ -30,9 +34,9 @@ def command(what: str, *, as_json: bool) -> None:
     if as_json:
         out(to_json(rows), as_json=True)
         return
-    widths = {key: max(len(row[key]) for row in rows) for key in rows[0]}
-    for row in rows:
-        out("  ".join(value.ljust(widths[key]) for key, value in row.items()).rstrip())
+    names = list(rows[0])
+    styles = [STYLES[name] for name in names]
+    print_table([list(row.values()) for row in rows], names.index("about"), styles)
 
 
 def _steps() -> Iterator[Row]:

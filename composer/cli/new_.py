@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
+from composer.cli.common import unwritable
 from composer.cli.terminal import err, out
+from composer.diagnostics import Diagnostic, Mistakes
 
 STARTERS = Path(__file__).parent / "starters"
 """Where the recipes lie that are copied, one for each kind."""
@@ -76,6 +78,8 @@ def _write(target: Path, text: str) -> None:
         with target.open("x", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError:
-        raise click.UsageError(f"{target} exists already; it was not changed") from None
+        text = f"{target} exists already; it was not changed"
+        help_ = "give another name: `compose new KIND FILE`"
+        raise Mistakes([Diagnostic("E718", text, help=help_)]) from None
     except OSError as error:
-        raise click.UsageError(f"cannot write {target}: {error.strerror}") from None
+        raise unwritable(target, error) from None

@@ -18,6 +18,7 @@ from composer.cli.common import (
 from composer.cli.common import (
     as_json as to_json,
 )
+from composer.cli.screen import PLAN_STYLES, print_lines
 from composer.cli.terminal import err, is_terminal, out
 from composer.compiler.plan import describe
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--data",
-    type=DataFile(exists=True, path_type=Path),
+    type=DataFile(folders=True),
     help="Estimate calls, tokens, dollars, memory and time for the rows of this file.",
 )
 @click.option("--limit", type=click.IntRange(min=1), help="With --data: only the first N rows.")
@@ -66,7 +67,7 @@ def command(
     if lock:
         err(f"wrote {loaded.lock()}")
     if not as_json:
-        out(describe(plan, origins=origin), end="")
+        print_lines(describe(plan, origins=origin).splitlines(), PLAN_STYLES)
     if data is not None:
         _estimate(loaded, data, limit, cache=not no_cache, as_json=as_json)
     elif as_json:

@@ -22,8 +22,8 @@ from composer.cli.common import (
 from composer.cli.query_input import QueryInput
 from composer.cli.run_output import ON_STDERR, TraceOutput, report, streamed, with_progress
 from composer.cli.terminal import err, is_terminal
+from composer.diagnostics.amounts import cost_text, in_dollars
 from composer.run import OutputFile
-from composer.run.budget import in_dollars
 from composer.run.counts import OutOfDistributionCount, PartialAnswerCount
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _trace_target(ctx: click.Context, param: click.Parameter, value: str | None)
 @click.option(
     "--input",
     "input_",
-    type=DataFile(exists=True, dir_okay=False, path_type=Path),
+    type=DataFile(),
     help="Queries: JSON lines, JSON, CSV, TSV, Parquet, a batch file, or one text on each line.",
 )
 @click.option(
@@ -134,7 +134,8 @@ def command(
             status = report(counted, rows, show, as_json=as_json)
         show_diagnostics(filter(None, (strangers.warning(loaded.path), partial.warning())))
         if ensemble.budget is not None:
-            err(f"spent ${ensemble.budget.spent:.6f} of {in_dollars(ensemble.budget.dollars)}")
+            spent, allowed = ensemble.budget.spent, ensemble.budget.dollars
+            err(f"spent {cost_text(spent)} of {in_dollars(allowed)}")
         return status
 
 

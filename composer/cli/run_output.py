@@ -7,10 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from composer.cli.common import (
-    EXIT_FAILED,
-    EXIT_PARTLY,
-)
+from composer.cli.status import EXIT_FAILED, EXIT_PARTLY
 from composer.cli.terminal import err, is_terminal, out
 from composer.run import Failure, Result
 from composer.run.jsonl import JsonlWriter
@@ -40,7 +37,7 @@ class TraceOutput:
             self.file = JsonlWriter(Path(self.target))
         except OSError as error:
             text = f"cannot write the trace to {self.target}: {error.strerror}"
-            raise Failure("E503", text, "give a file in an existing folder") from None
+            raise Failure("E718", text, "give a file in an existing folder") from None
         return self._json
 
     def __exit__(self, *error: object) -> None:

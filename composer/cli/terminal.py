@@ -24,6 +24,7 @@ __all__ = [
     "ReaderGoneError",
     "drain",
     "err",
+    "has_colours",
     "is_terminal",
     "out",
     "prepare",
@@ -113,6 +114,12 @@ def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and stream.isatty()
 
 
+def has_colours(stream: TextIO | None) -> bool:
+    """Say whether a stream is a terminal that shows colours, and no `NO_COLOR` forbids them."""
+    forbidden = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return is_terminal(stream) and not forbidden
+
+
 def _write(stream: TextIO | None, text: str) -> None:
     """Write at once; where a process has no such stream, nothing is written."""
     if stream is None:
@@ -127,4 +134,4 @@ def _write(stream: TextIO | None, text: str) -> None:
             return
         from composer.run.result import Failure
 
-        raise Failure("E503", f"cannot write the answers: {error.strerror}") from error
+        raise Failure("E718", f"cannot write the answers: {error.strerror}") from error

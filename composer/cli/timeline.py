@@ -9,8 +9,9 @@ from rich.console import Console
 from rich.text import Text
 from rich.tree import Tree
 
-from composer.cli.terminal import is_terminal, out
+from composer.cli.terminal import has_colours, is_terminal, out
 from composer.diagnostics import visible
+from composer.diagnostics.amounts import counted
 from composer.run.trace_text import clipped, shown_steps, step_lines
 
 if TYPE_CHECKING:
@@ -31,7 +32,9 @@ EIGHTHS = " ▏▎▍▌▋▊▉█"
 def show(traces: Sequence[Mapping[str, Any]], *, full: bool) -> None:
     """Draw traces on stdout."""
     width = None if is_terminal(sys.stdout) else PIPED
-    console = Console(highlight=False, width=width, emoji=False)
+    console = Console(
+        highlight=False, width=width, emoji=False, no_color=not has_colours(sys.stdout)
+    )
     with console.capture() as capture:
         for at, trace in enumerate(traces):
             if at:
@@ -78,7 +81,7 @@ def _headline(
         ("  \N{RIGHTWARDS ARROW}  ", "bright_black"),
         (visible(clipped(answer, limit)), "bold red" if failed else "bold green"),
         (
-            f"   {total:.3f} s, {_count(calls, 'question')}, {_count(tokens, 'token')}",
+            f"   {total:.3f} s, {counted(calls, 'question')}, {counted(tokens, 'token')}",
             "bright_black",
         ),
     )
@@ -112,7 +115,3 @@ def bar(start: float, seconds: float, total: float) -> str:
     eighths = min(eighths, (BAR - first) * 8)
     drawn = " " * first + EIGHTHS[8] * (eighths // 8)
     return (drawn + EIGHTHS[eighths % 8].strip()).ljust(BAR)
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"

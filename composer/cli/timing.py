@@ -69,7 +69,7 @@ def save(timings: Timings) -> Path:
     except OSError as error:
         text = f"cannot save the times in the cache folder: {error}"
         raise Failure(
-            "E503", text, "free some space there, or set XDG_CACHE_HOME to another folder"
+            "E718", text, "free some space there, or set XDG_CACHE_HOME to another folder"
         ) from error
     return path
 

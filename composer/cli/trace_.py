@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from composer.cli.common import InputFile
 from composer.cli.terminal import err, out
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 VERSION = 1
 """The version of traces that this reads."""
@@ -20,7 +21,7 @@ NEEDED = ("id", "query", "steps")
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=InputFile())
 @click.option("--id", "ids", multiple=True, metavar="ID", help="Show only this query.")
 @click.option("--full", is_flag=True, help="Show whole prompts.")
 @click.option("--json", "as_json", is_flag=True, help="Print the raw traces, one on each line.")

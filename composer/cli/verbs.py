@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import click
 
 from composer.cli.common import show_failure
-from composer.cli.interrupts import EXIT_INTERRUPTED, Interrupts
+from composer.cli.interrupts import Interrupts
+from composer.cli.status import EXIT_INTERRUPTED, STATUSES
 from composer.cli.terminal import ReaderGoneError, drain, err, prepare, traced
 from composer.quiet import quiet
 
@@ -25,7 +26,7 @@ VERBS = {
     "check": "Find all mistakes in recipes, without loading a model.",
     "plan": "Show what would run, on which device, with which defaults.",
     "graph": "Draw what would run: as text, Mermaid, dot or SVG.",
-    "explain": "Show what each rule did, or explain a code, a step or a part.",
+    "explain": "Show what each rule did, or explain a code, a step, a part or a backend.",
     "fmt": "Format recipes, or convert them to the other notation.",
     "ls": "List steps, parts, models or recipes.",
     "fit": "Fit the trainable parts of a recipe on a data file.",
@@ -42,6 +43,26 @@ COLLECT_SELDOM = (20_000, 20, 20)
 
 LONG_RUNNING = ("run", "fit", "eval", "lsp")
 """The verbs that may run for long, and so must not keep their garbage."""
+
+
+TRACEBACK = "traceback"
+
+
+def traceback_option() -> click.Option:
+    """Return the option `--traceback`, which each verb has."""
+
+    def wish(ctx: click.Context, _: click.Parameter, value: bool) -> None:  # noqa: FBT001
+        if value:
+            ctx.ensure_object(dict)[TRACEBACK] = True
+
+    return click.Option(
+        ["--traceback"],
+        is_flag=True,
+        is_eager=True,
+        expose_value=False,
+        callback=wish,
+        help="Show Python's traceback if the command fails.",
+    )
 
 
 class Verbs(click.Group):
@@ -62,6 +83,8 @@ class Verbs(click.Group):
             gc.set_threshold(*COLLECT_SELDOM)
         module = import_module(f"composer.cli.{cmd_name}_")
         command: click.Command = module.command
+        if not any(option.name == TRACEBACK for option in command.params):
+            command.params.append(traceback_option())
         return command
 
     def resolve_command(
@@ -81,12 +104,23 @@ class Verbs(click.Group):
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl(list(VERBS.items()))
+        with formatter.section("Exit status"):
+            formatter.write_dl([(str(status), text) for status, text in STATUSES.items()])
 
 
 @click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="ensemble-composer", prog_name="compose")
 def compose() -> None:
-    """Compose language models into one ensemble: write a recipe, run it as one model."""
+    """Compose language models into one ensemble: write a recipe, run it as one model.
+
+    \b
+    compose new vote                     write a recipe to start from: vote.ens
+    compose run vote.ens "2 + 2?"        ask it
+    compose COMMAND --help               show the options of a command
+    """
+
+
+compose.params.append(traceback_option())
 
 
 def execute(arguments: Sequence[str] | None) -> int:
@@ -107,18 +141,17 @@ def execute(arguments: Sequence[str] | None) -> int:
 
 
 def _run(argv: list[str], interrupts: Interrupts) -> int:
-    traceback = "--traceback" in argv
-    argv = [argument for argument in argv if argument != "--traceback"]
+    wishes: dict[str, bool] = {}
     listens = bool(sys.warnoptions)  # who starts Python with `-W` wants to hear all of it
     try:
         with nullcontext() if listens else quiet():
-            return compose.main(argv, prog_name="compose", standalone_mode=False) or 0
+            return compose.main(argv, "compose", standalone_mode=False, obj=wishes) or 0
     except click.ClickException as error:
         message = io.StringIO()
         error.show(message)
         err(message.getvalue(), end="")
         return error.exit_code
-    except ReaderGoneError:
+    except (ReaderGoneError, SystemExit):  # click exits where nobody reads its help any more
         return 0
     except (KeyboardInterrupt, click.Abort):
         interrupts.tell()
@@ -127,6 +160,6 @@ def _run(argv: list[str], interrupts: Interrupts) -> int:
         if interrupts.interrupted:  # some libraries make another error of the interruption
             interrupts.tell()
             return EXIT_INTERRUPTED
-        if traceback:
+        if TRACEBACK in wishes:
             raise
         return show_failure(error)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from composer.data.lines import Line, binary, loaded
 from composer.data.row import ANSWERS, JUDGED, QUESTIONS, BadRow, Unreadable, misspelt
+from composer.diagnostics.amounts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,8 +90,8 @@ class _Header:
     def row(self, cells: list[str]) -> dict[str, Any]:
         """Return what the cells hold, without the empty ones and an index without a name."""
         if len(cells) != len(self.names):
-            here = "1 field" if len(cells) == 1 else f"{len(cells)} fields"
-            message = f"this row has {here}, but the first line has {len(self.names)} names"
+            here, names = counted(len(cells), "field"), counted(len(self.names), "name")
+            message = f"this row has {here}, but the first line has {names}"
             raise BadRow(message, QUOTED)
         if any("\0" in cell for cell in cells):
             raise binary()

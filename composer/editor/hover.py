@@ -9,6 +9,7 @@ from composer.backends import BACKENDS, Declaration
 from composer.compiler.graph.scope import Binding
 from composer.compiler.plan.describe import size_text
 from composer.compiler.plan.explain import ExplainedOption, Explanation
+from composer.diagnostics.amounts import counted, in_dollars
 from composer.editor.cursor import cursor
 from composer.editor.subjects import Named, Parameter, subject
 from composer.syntax import tree
@@ -125,11 +126,12 @@ def _facts(card: Card) -> Iterator[str]:
     if card.bytes is not None:
         yield f"weights: {size_text(card.bytes)}"
     if card.context is not None:
-        yield f"context: {card.context:,} tokens"
+        yield f"context: {counted(card.context, 'token')}"
     if card.vocabulary_size is not None:
-        yield f"vocabulary: {card.vocabulary_size:,} tokens"
+        yield f"vocabulary: {counted(card.vocabulary_size, 'token')}"
     if card.price is not None:
-        yield f"price: ${card.price[0]:g} in, ${card.price[1]:g} out a million tokens"
+        read, written = map(in_dollars, card.price)
+        yield f"price: {read} in, {written} out a million tokens"
     yield f"gives {', '.join(each.words for each in card.capabilities)}"
     yield from card.deferred
 

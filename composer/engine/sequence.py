@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from composer.diagnostics.amounts import counted
 from composer.values.errors import ModelError
 from composer.values.results import Usage
 
@@ -198,8 +199,8 @@ class SequenceState:
         """
         for slot, state in list(self.states.items()):
             if state.remaining_context < 0 and slot in self.states:
-                context = state.slot.runner.model.context
-                self.drop(slot, ModelError("E703", f"its context is {context} tokens"))
+                context = counted(state.slot.runner.model.context or 0, "token")
+                self.drop(slot, ModelError("E703", f"its context is {context}"))
         return self.remaining_context >= 0
 
     def close(self) -> None:
@@ -267,15 +268,15 @@ def _prompt_error(slot: ModelSlot, prompt: Sequence[int]) -> ModelError | None:
     if model.context is not None and len(prompt) > model.context:
         return ModelError(
             "E703",
-            f"the prompt has {len(prompt)} tokens, but the context of {model.name} is "
-            f"{model.context} tokens",
+            f"the prompt has {counted(len(prompt), 'token')}, but the context of {model.name} is "
+            f"{counted(model.context, 'token')}",
             "shorten the prompt, or leave this member out",
         )
     if max(prompt) >= model.rows:
         return ModelError(
             "E505",
             f"the tokenizer of {model.name} gives token {max(prompt)} for this prompt, but its "
-            f"weights have only {model.rows} tokens",
+            f"weights have only {counted(model.rows, 'token')}",
             "put the tokenizer that the model was trained with into its folder",
         )
     return None

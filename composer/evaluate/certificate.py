@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from composer.diagnostics.amounts import counted
 from composer.evaluate.grades import recorded_grades
 from composer.evaluate.grading import Grading
 from composer.evaluate.selection import selection
@@ -249,7 +250,7 @@ def _refuse_scores(grades: Grades) -> None:
 
 def _counts(rows: Sequence[EvaluationRow], right: Mapping[str, Mapping[str, bool]]) -> str:
     counts = (f"`{name}` on {len(graded):,}" for name, graded in right.items())
-    return f"of {len(rows):,} rows, {', '.join(counts)}"
+    return f"of {counted(len(rows), 'row')}, {', '.join(counts)}"
 
 
 def _costs(rows: Sequence[EvaluationRow], grades: Grades) -> dict[str, float]:

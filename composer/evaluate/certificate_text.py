@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.text import Text
 
+from composer.diagnostics.amounts import counted
 from composer.evaluate.cells import Sheet, percent
 from composer.evaluate.certificate import RISK
 from composer.run.budget import in_dollars
@@ -134,7 +135,7 @@ def _audit(one: Certificate) -> Iterator[str]:
         return
     left = len(one.failures) - found
     yield (
-        f"Audited: {found:,} of the {len(one.failures):,} rows that all get wrong "
+        f"Audited: {found:,} of the {counted(len(one.failures), 'row')} that all get wrong "
         f"({one.mistakes:,} with a wrong or unclear grade, {one.confirmed:,} confirmed). "
         f"Still to be looked at: {left:,}."
     )

@@ -12,6 +12,7 @@ from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 from composer.diagnostics import visible
+from composer.diagnostics.amounts import counted
 from composer.evaluate.baselines import LENGTH, ORACLE, ZERO
 from composer.evaluate.series import series_of, unit_of
 from composer.heavy import np
@@ -87,7 +88,7 @@ def draw_plot(path: Path, reports: Sequence[Report | Decided]) -> None:
     """Draw reports, or decisions, into a .png, .svg or .pdf file.
 
     Raises Failure where matplotlib is missing or there is nothing to plot (E712), and where the
-    file cannot be written (E503).
+    file cannot be written (E718).
     """
     ending = path.suffix.lower()
     if ending not in FORMATS:
@@ -104,7 +105,7 @@ def draw_plot(path: Path, reports: Sequence[Report | Decided]) -> None:
         path.write_bytes(content.getvalue())
     except OSError as error:
         message = f"cannot write {path}: {error.strerror or error}"
-        raise Failure("E503", message, "give another `--plot`") from error
+        raise Failure("E718", message, "give another `--plot`") from error
 
 
 @contextmanager
@@ -151,7 +152,7 @@ def figure_of(reports: Sequence[Report | Decided]) -> Figure:
     axes.yaxis.set_major_formatter("{x:g}")
     axes.set(xlabel=label, ylabel=f"{quality} (%), with 95% intervals")
     counts = {one.router.rows if one.router else one.judged for one in reports}
-    over = f" over {counts.pop():,} queries" if len(counts) == 1 else ""
+    over = f" over {counted(counts.pop(), 'query')}" if len(counts) == 1 else ""
     axes.set_title(f"{quality} and cost{over}")
     return figure
 

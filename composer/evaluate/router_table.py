@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from composer.diagnostics.amounts import cost_text, counted
 from composer.evaluate.baselines import ORACLE, ZERO
 from composer.evaluate.cells import Sheet, interval_text, percent
 from composer.evaluate.sweep import AIQ, APGR, EQUAL, LENGTH_APGR, ZERO_AIQ
@@ -44,7 +45,8 @@ def router_tables(router: Router, *, alone: bool) -> Iterator[RenderableType]:
     cost = {"$": "mean cost", "calls": "strong calls"}.get(router.unit, "")
     quality = "score" if router.graded else "accuracy"
     made = "chosen" if router.kind == "route" else "answered"
-    drawn = Sheet(f"the {router.kind}, {router.rows:,} rows", made, quality, "95%", cost)
+    title = f"the {router.kind}, {counted(router.rows, 'row')}"
+    drawn = Sheet(title, made, quality, "95%", cost)
     _stand(drawn, "as it decides", router.decided, router.unit, style="bold")
     best_or_chosen = {name for name, share in router.shares.items() if share} | {router.best}
     listed = [name for name in router.shares if alone or name in best_or_chosen]
@@ -78,7 +80,7 @@ def _stand(  # noqa: PLR0913 - the cells of a row, and how it looks
 
 
 def _cost(cost: float, unit: str) -> str:
-    return {"$": f"${cost:.3g}", "calls": percent(cost)}.get(unit, "")
+    return {"$": cost_text(cost), "calls": percent(cost)}.get(unit, "")
 
 
 def _stages(router: Router) -> Sheet:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from composer.diagnostics.amounts import cost_text, counted
 from composer.evaluate.baselines import CHANCE, LENGTH, ZERO
 from composer.evaluate.slices import lost
 from composer.evaluate.sweep import APGR, GAIN
@@ -34,30 +35,32 @@ THAN = {
 def remarks(report: Report) -> Iterator[str]:
     """Say what the numbers of a report leave out, and what they do not show."""
     if report.errors:
+        count = "counts" if report.errors == 1 else "count"
         yield (
-            f"{report.errors:,} of the rows failed and count as wrong. "
+            f"{counted(report.errors, 'row')} failed and {count} as wrong. "
             f"The first is {report.failure}"
         )
     if report.partial:
         told = ", ".join(f"{name} {count:,}" for name, count in report.failed_branches.items())
         yield (
-            f"{report.partial:,} of the rows were answered without the branches that failed: "
+            f"{counted(report.partial, 'row')} {'was' if report.partial == 1 else 'were'} answered "
+            "without the branches that failed: "
             f"{told}."
         )
     if report.not_asked:
         yield (
-            f"{report.not_asked:,} of the rows were not asked, since the budget was spent. They "
-            "are not counted."
+            f"{counted(report.not_asked, 'row')} could not be asked, since the budget was spent, and "
+            "did not count."
         )
     if report.ungraded:
         yield (
-            f"{report.ungraded:,} of the answers cannot be graded and are not counted. The first "
+            f"{counted(report.ungraded, 'answer')} could not be graded and did not count. The first "
             f"is {report.ungraded_reason}."
         )
     if report.judging.calls:
         yield (
-            f"The judge took {report.judging.calls:,} calls and ${report.judging.cost:.4f}, which "
-            "are not counted above."
+            f"The judge took {counted(report.judging.calls, 'call')} and "
+            f"{cost_text(report.judging.cost)}, which are not counted above."
         )
     yield from _origin(report)
     for one in (report.router, report.cascade):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.text import Text
 
+from composer.diagnostics.amounts import cost_text, counted
 from composer.diagnostics.printable import line_width
 from composer.evaluate.cells import Sheet, interval_text, percent
 from composer.evaluate.differences import decided_differences
@@ -61,7 +62,7 @@ def decided(several: Sequence[Decided]) -> Group:
 def _decided(one: Decided) -> Iterator[RenderableType]:
     rate = len(one.decisions) / one.seconds if one.seconds else 0
     pace = f"decided in {one.seconds:.2f} s, {rate:,.0f} a second"
-    yield Text(f"{one.recipe}, {len(one.decisions):,} rows, {pace}\n")
+    yield Text(f"{one.recipe}, {counted(len(one.decisions), 'row')}, {pace}\n")
     if one.router is None or one.router.rows < len(one.decisions):
         rows = Sheet("the route, all rows", "chosen")
         for name, share in one.shares.items():
@@ -100,7 +101,7 @@ def _said(sentences: Iterable[str]) -> Text:
 
 def _main(report: Report) -> Sheet:
     quality = "score" if report.graded else "accuracy"
-    rows = Sheet(f"{report.rows:,} rows", quality, "95%", "cost", "tokens", "seconds")
+    rows = Sheet(counted(report.rows, "row"), quality, "95%", "cost", "tokens", "seconds")
     rows.add_row(
         report.recipe,
         percent(report.accuracy),
@@ -136,7 +137,7 @@ def tags_table(tags: Mapping[str, Tagged], best: str | None) -> Sheet:
 
 
 def _difference(one: Difference) -> str:
-    rows = f"{one.rows:,} rows"
+    rows = counted(one.rows, "row")
     if one.measure != "accuracy":
         return f"{one.recipe} over {one.than}, {FIGURES[one.measure].split(',')[0]}: {_plain(one)}"
     return f"{one.recipe} over {one.than}: {between(one.interval)} on {rows}"
@@ -148,9 +149,9 @@ def _points(one: Interval) -> str:
 
 def _plain(one: Difference) -> str:
     settled = "" if one.interval.settled else ", not significant"
-    low, high = one.interval.low, one.interval.high
-    return f"{one.interval.mean:+.3f} ({low:+.3f} to {high:+.3f}{settled}) on {one.rows:,} rows"
+    low, high, rows = one.interval.low, one.interval.high, counted(one.rows, "row")
+    return f"{one.interval.mean:+.3f} ({low:+.3f} to {high:+.3f}{settled}) on {rows}"
 
 
 def _dollars(cost: float) -> str:
-    return f"${cost:.4f}" if cost else ""
+    return cost_text(cost) if cost else ""

@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from composer.compiler.fits import CalibratedOption, specification
+from composer.diagnostics.amounts import counted, number_text
 from composer.fit.decisions import decide, outcomes, to_estimates
 from composer.fit.gains import gains
 from composer.fit.settings import Target, not_trainable
@@ -175,13 +176,11 @@ def _unreached(route: Route, option: str, target: Target, values: Floats) -> Mis
         below = max(each for each in reached if each < target.value)
         above = min(each for each in reached if each > target.value)
         alike = round((above - below) * len(route.predictions.mean))
-        text += (
-            f": {alike} of {len(route.predictions.mean)} rows have the same estimate, so they "
-            "cannot be separated"
-        )
-        aim = f"use {target.what}={below:.4g} or {above:.4g}"
+        rows = counted(len(route.predictions.mean), "row")
+        text += f": {alike} of {rows} have the same estimate, so they cannot be separated"
+        aim = f"use {target.what}={number_text(below, 4)} or {number_text(above, 4)}"
         return not_trainable(
             text, f"{aim}, or give the estimator features that separate these rows"
         )
-    reach = f"from {min(reached):.4g} to {max(reached):.4g}"
+    reach = f"from {number_text(min(reached), 4)} to {number_text(max(reached), 4)}"
     return not_trainable(text, f"on held-out data, the possible values go {reach}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.plan.option_text import declared_text
+from composer.diagnostics.amounts import counted
 from composer.fit.calibrate import Route, calibrate
 from composer.fit.embeddings import encode_once
 from composer.fit.folds import by_tag, out_of_fold, shuffled
@@ -91,7 +92,9 @@ def _calibrated(
 def _examined(labels: Labels, folds: int) -> tuple[str, ...]:
     """Refuse labels that teach nothing of a choice; return what else a person should know."""
     if len(labels.queries) < folds:
-        text = f"{len(labels.queries)} rows with outcomes are too few for {folds} folds"
+        are = "is" if len(labels.queries) == 1 else "are"
+        rows = counted(len(labels.queries), "row")
+        text = f"{rows} with outcomes {are} too few for {folds} folds"
         raise not_trainable(text, "give more rows, or fewer folds: `--folds 2`")
     labelled = ~np.isnan(labels.quality)
     unlabelled = [name for at, name in enumerate(labels.names) if not labelled[:, at].any()]
@@ -106,7 +109,9 @@ def _remarks(labels: Labels, labelled: NDArray[np.bool_]) -> list[str]:
     for at, name in enumerate(labels.names):
         values = labels.quality[labelled[:, at], at]
         if len(values) < len(labelled):
-            notes.append(f"{name} has outcomes for {len(values)} of {len(labelled)} rows")
+            notes.append(
+                f"{name} has outcomes for {len(values)} of {counted(len(labelled), 'row')}"
+            )
         if values.min() == values.max():
             notes.append(
                 f"{name} always has the outcome {values[0]:g}, so nothing can be fitted from it"

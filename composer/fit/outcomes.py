@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from composer.atomic import write_atomically
 from composer.compiler.graph import topological
+from composer.diagnostics.amounts import counted
 from composer.diagnostics.caches import PACKAGE_VERSION, cache_folder
 from composer.fit.settings import not_trainable
 from composer.heavy import np
@@ -96,9 +97,9 @@ def _told(
     file = outcome_file_name(branch, rows, settings.how)
     cached = read_outcomes(file) if settings.cache else None
     if cached is not None:
-        settings.tell(f"`{name}`: {len(rows):,} answers are taken from the cache")
+        settings.tell(f"`{name}`: {counted(len(rows), 'answer')} taken from the cache")
         return cached
-    settings.tell(f"asking `{name}` {len(rows):,} questions")
+    settings.tell(f"asking `{name}` {counted(len(rows), 'question')}")
     outcomes, failures = _answers(name, branch, rows, settings)
     if settings.cache and not failures:
         write_outcomes(file, outcomes)

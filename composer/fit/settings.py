@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args
 
 from composer.diagnostics import Diagnostic, Mistakes
+from composer.diagnostics.amounts import number_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -35,7 +36,7 @@ class Target:
     value: float
 
     def __str__(self) -> str:
-        return f"{self.what}={self.value:g}"
+        return f"{self.what}={number_text(self.value)}"
 
     @classmethod
     def read(cls, text: str) -> Target:

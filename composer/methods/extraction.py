@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field, field_validator, model_validator
 
+from composer.diagnostics.amounts import counted
 from composer.methods.mistakes import PartError
 from composer.metrics.numbers import plain_number
 from composer.values import Typed
@@ -194,7 +195,8 @@ def matches_of(regex: str, text: str) -> "list[Match[str]]":
     except PatternTimeout:
         raise PartError(
             "E702",
-            f"the pattern `{regex}` takes too long on an answer of {len(text)} characters",
+            f"the pattern `{regex}` takes too long on an answer of "
+            f"{counted(len(text), 'character')}",
             "change it so that no two of its repetitions can match the same characters",
         ) from None
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 
 from pydantic import Field, PrivateAttr
 
+from composer.diagnostics.amounts import counted
 from composer.engine.features import FEATURES, features
 from composer.engine.parts import Gate
 from composer.heavy import torch
@@ -77,8 +78,8 @@ class NetworkGate(Gate, TrainablePart):
         if x.shape[1] != size:
             raise ModelError(
                 "E507",
-                f"the gate was fitted on {size} numbers for each token, but the first member "
-                f"gives {x.shape[1]}",
+                f"the gate was fitted on {counted(size, 'number')} for each token, but the first "
+                f"member gives {x.shape[1]}",
                 "fit it again with the present members",
             )
         for n, (weight, bias) in enumerate(self._layers):

@@ -7,6 +7,7 @@ import math
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from composer.diagnostics.amounts import cost_text, in_dollars
 from composer.run.result import Failure
 
 if TYPE_CHECKING:
@@ -17,11 +18,6 @@ if TYPE_CHECKING:
 
 OVERHEAD = 256
 """Tokens that a chat template may add to the messages."""
-
-
-def in_dollars(amount: float) -> str:
-    """Write an amount in plain decimals: `$0.00001`, not `$1e-05`."""
-    return "$" + f"{amount:.12f}".rstrip("0").rstrip(".")
 
 
 def most_tokens(query: Query | None, *texts: str) -> int:
@@ -55,7 +51,8 @@ class RunBudget:
                     raise Failure(
                         "E709",
                         f"the budget of {in_dollars(self.dollars)} is too small for this call: "
-                        f"${self.spent:.6f} is spent, and it may cost ${worst:.6f} more",
+                        f"{cost_text(self.spent)} is spent, and it may cost "
+                        f"{cost_text(worst)} more",
                         "raise `--budget`, or lower `max_tokens`",
                     )
                 await self._settled.wait()

@@ -34,18 +34,23 @@ class JsonlWriter:
         self._descriptor = _stream(path) if is_stream(path) else _file(path)
 
     def write(self, row: Mapping[str, object]) -> None:
-        """Append a row; raises Failure (E503) where that cannot be done any more."""
+        """Append a row; raises Failure (E718) where that cannot be done any more.
+
+        Raises BrokenPipeError where the file is a pipe whose reader has stopped.
+        """
         try:
             remaining = memoryview(_line(row))
             while remaining:
                 remaining = remaining[os.write(self._descriptor, remaining) :]
+        except BrokenPipeError:  # the reader of a pipe has stopped, as `head` does
+            raise
         except OSError as error:
             text = f"cannot write to {self.path} any more: {error.strerror or error}"
             help_ = (
                 "the answers in it are kept; free some space, and run the same command again to "
                 "continue"
             )
-            raise Failure("E503", text, help_) from error
+            raise Failure("E718", text, help_) from error
 
     def close(self) -> None:
         """Close the file."""

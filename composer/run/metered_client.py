@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeVar
 
+from composer.diagnostics.amounts import counted
 from composer.run.budget import most_tokens
 from composer.run.cache import answer_key, score_key
 from composer.run.model_digests import ModelDigests
@@ -107,7 +108,8 @@ class MeteredClient(Client):
         embedded = await self._within_budget(
             request, most_tokens(None, *request.texts), client.embed(request)
         )
-        self._record_call("embedded by", request, f"{len(request.texts)} texts", embedded.usage)
+        summary = counted(len(request.texts), "text")
+        self._record_call("embedded by", request, summary, embedded.usage)
         return embedded
 
     async def reward(self, request: Reward) -> Rewarded:
@@ -124,7 +126,7 @@ class MeteredClient(Client):
         client = await self.context.clients.of(request.model)
         read = most_tokens(request.query, request.prefix)
         distribution = await self._within_budget(request, read, client.next_tokens(request))
-        summary = f"{len(distribution.tokens)} tokens"
+        summary = counted(len(distribution.tokens), "token")
         self._record_call("next tokens of", request, summary, distribution.usage, request.query)
         return distribution
 

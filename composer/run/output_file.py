@@ -52,7 +52,7 @@ class OutputFile:
         except OSError as error:
             self._stack.close()
             text = f"cannot write {self.path}: {error.strerror or error}"
-            raise Failure("E503", text, "give another `--output`") from error
+            raise Failure("E718", text, "give another `--output`") from error
         except BaseException:
             self._stack.close()
             raise
@@ -96,7 +96,7 @@ class OutputFile:
                 yield query, digest
 
     def write(self, result: Result) -> None:
-        """Append a result; it is in the file when this returns. Raises Failure (E503)."""
+        """Append a result; it is in the file when this returns. Raises Failure (E718)."""
         digest, batch = self._being_answered.pop(result.id, ("", False))
         row = batch_row(result, self.name) if batch else result.as_dict()
         row |= {
@@ -126,7 +126,7 @@ class OutputFile:
             raise Failure("E714", text, help_) from None
         except NotImplementedError:
             text = f"cannot lock {self.path}, so two runs could write to it"
-            raise Failure("E503", text, "give an `--output` on another disk") from None
+            raise Failure("E718", text, "give an `--output` on another disk") from None
 
     def _compare(self, query: Query, digest: str) -> None:
         """Raise Failure if the file has an answer to another query with the same id."""

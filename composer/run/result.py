@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from composer.diagnostics import draw
+from composer.diagnostics.amounts import cost_text
 from composer.diagnostics.errors import CodedError
 from composer.diagnostics.secrets import scrub
 from composer.quiet import aloud
@@ -96,7 +97,7 @@ class Result:
         from html import escape
 
         calls = ", ".join(f"{name} &times;{u.calls}" for name, u in sorted(self.members.items()))
-        summary = f"{self.seconds:.2f} s, ${self.cost:.4f}, asked: {calls or 'nobody'}"
+        summary = f"{self.seconds:.2f} s, {cost_text(self.cost)}, asked: {calls or 'nobody'}"
         return f"<pre>{escape(str(self))}</pre><small>{summary}</small>"
 
     @property

@@ -10,6 +10,7 @@ import asyncio
 from contextlib import asynccontextmanager, nullcontext
 from typing import TYPE_CHECKING
 
+from composer.diagnostics.amounts import number_text
 from composer.specs import Declared, leaves
 from composer.values import ModelError
 
@@ -63,7 +64,8 @@ async def _within(
             raise
         raise ModelError(
             "E702",
-            f"{who()} gave no answer within {seconds:g} second{'' if seconds == 1 else 's'}",
+            f"{who()} gave no answer within {number_text(seconds)} "
+            f"{'second' if seconds == 1 else 'seconds'}",
             "raise its `timeout`, ask for fewer tokens, or add a fallback: `A | B`",
         ) from None
 

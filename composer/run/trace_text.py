@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from composer.diagnostics.amounts import counted
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -67,7 +69,8 @@ def clipped(text: str, most: int | None) -> str:
 
 def _call_line(call: Mapping[str, Any]) -> str:
     cached = ", from the cache" if call.get("cached") else ""
-    return f"{call['what']} {call['model']}: {call['text']!r}  ({call['tokens']} tokens{cached})"
+    tokens = counted(call["tokens"], "token")
+    return f"{call['what']} {call['model']}: {call['text']!r}  ({tokens}{cached})"
 
 
 def _prompt_lines(prompt: list[tuple[str, str]], most: int | None) -> Iterator[str]:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from composer.diagnostics.amounts import counted
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -48,19 +49,15 @@ def weight_problems(
     if weights is None:
         return
     if len(weights) != count:
-        text = f"{_counted(count, 'member')}, but {_counted(len(weights), 'weight')}"
+        text = f"{counted(count, 'member')}, but {counted(len(weights), 'weight')}"
         help_ = "give one weight for each member, in order"
-        note = f"has {_counted(count, 'member')}"
+        note = f"has {counted(count, 'member')}"
         yield SpecProblem("E403", text, help_, f"should be {count}", note, field="weights")
     elif reason := _weights_fault(weights, signed=signed, normalized=normalized):
         listed = ", ".join(f"{weight:g}" for weight in weights)
         word = "weights" if normalized else "coefficients"
         text = f"the {word} {listed} cannot be used: {reason}"
         yield SpecProblem("E402", text, label="cannot be used", field="weights")
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def _weights_fault(weights: tuple[float, ...], *, signed: bool, normalized: bool) -> str:
@@ -82,7 +79,7 @@ def normalized_weights(
 ) -> tuple[float, ...]:
     """Return weights divided by their sum, or as they are without `normalize`."""
     if len(weights) != count:
-        text = f"{_counted(count, 'member')}, but {_counted(len(weights), 'weight')}"
+        text = f"{counted(count, 'member')}, but {counted(len(weights), 'weight')}"
         raise ModelError("E403", text)
     if not any(weights) or (min(weights) < 0 and not signed):
         raise ModelError("E402", f"weights must be zero or more, and not all zero: {weights}")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from composer.diagnostics.amounts import counted
 from composer.methods import (
     Agreement,
     Count,
@@ -113,7 +114,7 @@ def as_many_weights_as_answers(site: Site) -> Iterator[Complaint]:
     if weights is None:
         return
     if answers is not None and answers != len(weights):
-        text = f"`vote` has {len(weights)} weights for {answers} answers"
+        text = f"`vote` has {counted(len(weights), 'weight')} for {counted(answers, 'answer')}"
         help_ = "give one weight for each answer, in order"
         yield Complaint("E403", text, "uses these weights", help_)
     elif min(weights, default=0) < 0 or not any(weights):
@@ -156,9 +157,10 @@ def _of_those_that_answered(weights: tuple[float, ...], answers: Candidates) -> 
     if matching is None:
         failed = ", ".join(f"`{failure.name}`" for failure in answers.failed)
         beside = f", and these branches failed: {failed}" if failed else ""
+        texts = counted(len(answers.texts), "answer")
         raise PartError(
             "E403",
-            f"`vote` has {len(weights)} weights for {len(answers.texts)} answers{beside}",
+            f"`vote` has {counted(len(weights), 'weight')} for {texts}{beside}",
             "give one weight for each answer, in order",
         )
     return matching

@@ -27,7 +27,7 @@ def read(path: str | PathLike[str]) -> Source:
     try:
         data = Path(path).read_bytes()
     except FileNotFoundError:
-        raise _mistake("E501", f"there is no file `{name}`", _similar(Path(path))) from None
+        raise _mistake("E501", f"there is no file `{name}`", similar_file(Path(path))) from None
     except IsADirectoryError:
         raise _mistake("E503", f"`{name}` is a folder", "give a recipe in it") from None
     except (OSError, ValueError) as error:
@@ -73,14 +73,18 @@ def _text(name: str, data: bytes) -> str:
     raise Mistakes([Diagnostic("E503", message, place, help=help_)])
 
 
-def _similar(path: Path) -> str:
+def similar_file(path: Path) -> str:
     """Name the file of the same folder that was probably meant."""
     try:
         names = [file.name for file in path.parent.iterdir() if file.suffix == path.suffix]
     except OSError:
         return f"there is no folder `{path.parent}` either"
     near = nearest(path.name, names)
-    return f"did you mean `{path.with_name(near)}`?" if near else ""
+    if near:
+        return f"did you mean `{path.with_name(near)}`?"
+    if "->" in path.name:
+        return "a recipe is a file here: save this text as `recipe.ens`"
+    return "check the name and the folder"
 
 
 def _mistake(code: str, message: str, help_: str = "") -> Mistakes:

@@ -216,7 +216,7 @@ def test_a_judge_without_a_verdict_grades_nothing(evaluate):
     Path("judge.ens").write_text(JUDGE.replace("[[right]]", "Perhaps."))
     status, out, err = evaluate("vote.ens", "--how", 'judge("judge.ens")', "--no-members")
     assert status == 3
-    assert "3 of the answers cannot be graded and are not counted" in " ".join(out.split())
+    assert "3 answers could not be graded and did not count" in " ".join(out.split())
     assert "vote.ens: 3 of 3 answers have no grade, first 1: the judge's reply has no" in err
 
 

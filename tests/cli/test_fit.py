@@ -91,6 +91,6 @@ def test_choices_are_asked_once_and_not_again(recipe, capsys, monkeypatch):
     assert (first[0], again[0]) == (0, 0)
     assert "asking `A` 30 questions\nasking `B` 30 questions" in first[2]
     assert "asking" not in again[2]
-    assert "`B`: 30 answers are taken from the cache" in again[2]
+    assert "`B`: 30 answers taken from the cache" in again[2]
     assert (recipe.parent / "r.ens.fit.json").read_bytes() == kept
     assert "asking `A`" in run(capsys, *arguments, "--no-cache")[2]

@@ -125,7 +125,7 @@ def test_routereval_as_json(tmp_path):
     [
         ({"prompt": {}}, "2 rows of scores and no prompts"),
         ({"prompt": {"train_prompt": ["a"]}}, "2 rows of scores and 1 prompts"),
-        ({"model": ["big"]}, "row 0 of `train` has 2 scores of 1 models"),
+        ({"model": ["big"]}, "row 0 of `train` has 2 scores of 1 model"),
     ],
 )
 def test_routereval_that_does_not_fit_together(tmp_path, change, said):

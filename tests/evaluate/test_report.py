@@ -196,11 +196,11 @@ def test_one_recipe_prints_its_report(report):
 
 
 GOLDEN = """\
-4 rows                      accuracy           95%     cost  tokens  seconds
-────────────────────────────────────────────────────────────────────────────
-recipe                        50.0 %  0.0 to 100.0  $0.0240      16      1.2
-  A                           50.0 %                $0.0120
-  B (best member)             75.0 %                $0.0120
+4 rows                      accuracy           95%    cost  tokens  seconds
+───────────────────────────────────────────────────────────────────────────
+recipe                        50.0 %  0.0 to 100.0  $0.024      16      1.2
+  A                           50.0 %                $0.012
+  B (best member)             75.0 %                $0.012
   a member by chance          62.5 %
   the right member, always   100.0 %
 
@@ -232,16 +232,16 @@ def test_the_table_that_people_see(report):
 def test_what_the_numbers_leave_out_is_said_below_them(report):
     text = drawn(replace(report, rows=6, errors=1, ungraded=2, ungraded_reason="5: no reference"))
 
-    assert "1 of the rows failed and count as wrong." in text
-    assert "2 of the answers cannot be graded and are not counted." in text
+    assert "1 row failed and counts as wrong." in text
+    assert "2 answers could not be graded and did not count." in text
     assert "The first is 5: no reference." in " ".join(text.split())
 
 
 def test_rows_that_were_not_asked_and_the_judge_are_told(report):
     text = drawn(replace(report, not_asked=2, judging=Usage(3, 10, 10, 0.25)))
 
-    assert "2 of the rows were not asked, since the budget was spent." in text
-    assert "The judge took 3 calls and $0.2500, which are not counted above." in text
+    assert "2 rows could not be asked, since the budget was spent," in text
+    assert "The judge took 3 calls and $0.25, which are not counted above." in text
 
 
 def test_differences_are_said_in_words(report):

@@ -25,6 +25,7 @@ from composer.compiler.fits.manifest import (
     read_fit,
 )
 from composer.diagnostics import Diagnostic, Mistakes
+from composer.diagnostics.amounts import number_text
 from composer.specs.content import file_digest
 from composer.values import Fitted
 
@@ -162,8 +163,8 @@ def _policy(
         yield _refused(STALE, message, manifest, recipe, target=calibrated.target)
     elif not _fits(learner.node.settled("policy"), calibrated):
         message = (
-            f"the fit of {recipe.name} sets `{calibrated.option}` to {calibrated.value:g}, "
-            "which is not allowed"
+            f"the fit of {recipe.name} sets `{calibrated.option}` to "
+            f"{number_text(calibrated.value)}, which is not allowed"
         )
         yield _refused(STALE, message, manifest, recipe)
 

@@ -132,7 +132,7 @@ def write_fit(path: Path, manifest: FitManifest, states: Sequence[Mapping[str, S
     except OSError as error:
         message = f"cannot write the fit to {path}: {error.strerror}"
         help_ = "copy the recipe to a folder where you may write, and fit it there"
-        raise Mistakes([Diagnostic("E503", message, help=help_)]) from None
+        raise Mistakes([Diagnostic("E718", message, help=help_)]) from None
 
 
 def is_whole(path: Path) -> bool:

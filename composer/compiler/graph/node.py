@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from composer.diagnostics.amounts import counted
 from composer.specs import Local, OptionModel, option_models, with_models
 from composer.steps import STEPS, Input, Role
 from composer.steps.declare import LIMITS
@@ -39,7 +40,7 @@ class Node:
     def __repr__(self) -> str:
         """Say what it is, not all that is under it."""
         count = len(self.inputs)
-        return f"Node({self.op}, {count} input{'' if count == 1 else 's'})"
+        return f"Node({self.op}, {counted(count, 'input')})"
 
     @property
     def is_query(self) -> bool:

@@ -31,6 +31,7 @@ from composer.compiler.graph.value_mistakes import (
     wrong_type,
 )
 from composer.diagnostics import Diagnostic, nearest
+from composer.diagnostics.amounts import counted
 from composer.diagnostics.secrets import hide
 from composer.methods import (
     Constant,
@@ -163,7 +164,7 @@ class Values:
             raise BadValueError(named_value(named))
         item_types = typing.get_args(hint)
         if item_types[-1] is not Ellipsis and len(item_types) != len(expr.branches):
-            raise BadValueError(wrong_type(expr, f"a list of {len(item_types)} values"))
+            raise BadValueError(wrong_type(expr, f"a list of {counted(len(item_types), 'value')}"))
         item_hints = [
             item_types[0] if item_types[-1] is Ellipsis else item_types[min(i, len(item_types) - 1)]
             for i in _count(expr)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from composer.compiler.graph import QUERY
 from composer.compiler.plan.planning import plan_steps
+from composer.diagnostics.amounts import counted, in_dollars, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,12 +61,13 @@ def _lines(plan: Plan, *, origins: bool) -> Iterator[str]:
 
 def _fit(fit: PlannedFit) -> str:
     """Say what a part learnt, and which setting stands for what a person asked for."""
-    line = f"{fit.step}: {fit.option} = {fit.part}, from {fit.rows:,} rows of {fit.data}"
+    line = f"{fit.step}: {fit.option} = {fit.part}, from {counted(fit.rows, 'row')} of {fit.data}"
     if not fit.calibrated:
         return line
-    setting = f"{fit.calibrated['option']} = {fit.calibrated['value']:g}"
-    mean, low, high = fit.reached
-    reached = f"reached {mean:.4g} [{low:.4g}, {high:.4g}] on held-out rows"
+    value = number_text(float(str(fit.calibrated["value"])))
+    setting = f"{fit.calibrated['option']} = {value}"
+    mean, low, high = (number_text(value, 4) for value in fit.reached)
+    reached = f"reached {mean} [{low}, {high}] on held-out rows"
     return f"{line}; {setting} for {fit.calibrated['target']}, {reached}"
 
 
@@ -96,11 +98,12 @@ def _step(step: PlannedStep, *, origins: bool = False) -> Iterator[str]:
 def _model(model: PlannedModel) -> list[str]:
     facts = []
     if model.parameters is not None:
-        facts.append(f"{model.parameters:,} parameters")
+        facts.append(f"{counted(model.parameters, 'parameter')}")
     if model.bytes is not None:
         facts.append(size_text(model.bytes))
     if model.price is not None:
-        facts.append(f"${model.price[0]:g} in, ${model.price[1]:g} out a million tokens")
+        read, written = map(in_dollars, model.price)
+        facts.append(f"{read} in, {written} out a million tokens")
     facts += [f"{name} = {value}" for name, value in model.processing]
     device = f"on {model.device}" if model.device else ""
     return [model.name, model.declaration, ", ".join(facts), device]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from composer.compiler.graph.option_types import hint_of, type_text, with_article
 from composer.compiler.plan.option_text import option_text
+from composer.methods.table import kinds_of
 from composer.steps import STEPS
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from composer.backends import Declaration
     from composer.steps import Step
     from composer.values import Typed
+
+SIGNAL = "signal"
+"""The kind of parts that stand in conditions."""
 
 SENTENCE = re.compile(r"(?<=[.:])\s+(?=[A-Z`])|\n\n")
 
@@ -67,19 +71,22 @@ class Explanation:
     options: Mapping[str, ExplainedOption]
     paper: str = ""
     brackets: tuple[str, ...] = ()
+    used: str = ""
 
     def lines(self) -> Iterator[str]:
         """Write it as plain text."""
         yield f"{self.name}: {self.title}"
         yield ""
-        yield self.text
+        yield from self.text.splitlines()
         if self.brackets:
-            yield f"\nin brackets: {', '.join(self.brackets)}"
+            yield from ("", f"in brackets: {', '.join(self.brackets)}")
         if self.options:
-            yield "\noptions"
+            yield from ("", "options")
             yield from (f"  {option.line}" for option in self.options.values())
+        if self.used:
+            yield from ("", f"used in {self.used}")
         if self.paper:
-            yield f"\npaper: {self.paper}"
+            yield from ("", f"paper: {self.paper}")
 
 
 def explain_step(step: Step) -> Explanation:
@@ -96,7 +103,9 @@ def explain_step(step: Step) -> Explanation:
 
 def explain_part(kind: str, part: type[Typed]) -> Explanation:
     """Say what kind of part it is, what it does, and its options."""
-    return _typed(part, with_article(kind))
+    about = _typed(part, with_article(kind))
+    used = ", ".join(f"`{user}`" for user in users_of(kind))
+    return replace(about, used=used)
 
 
 def explain_backend(backend: type[Declaration]) -> Explanation:
@@ -104,6 +113,16 @@ def explain_backend(backend: type[Declaration]) -> Explanation:
     about, step = _typed(backend, "a backend of models"), STEPS["model"]
     every = _options(step.public_options, inspect.getdoc(step.function) or "")
     return replace(about, options={**about.options, **every, **about.options})
+
+
+def users_of(kind: str) -> list[str]:
+    """Return the options that take a part of this kind, as a recipe would write them."""
+    return [
+        f"{step.name}({name} = ...)"
+        for step in STEPS.values()
+        for name, field in step.public_options.items()
+        if kind in kinds_of(hint_of(field)) or (kind == SIGNAL and _is_rule(hint_of(field)))
+    ]
 
 
 def _typed(kind: type[Typed], title: str) -> Explanation:

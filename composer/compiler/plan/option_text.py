@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
+from composer.diagnostics.amounts import number_text
 from composer.diagnostics.secrets import starred
 from composer.methods import Rule, Template
 from composer.values import Model, Typed
+
+PATH = re.compile(r"[^\s{}]*/[^\s{}]*")
+"""A text that names a file in a folder."""
 
 SHOWN = 48
 """Characters of a long text that a plan shows."""
@@ -18,7 +24,7 @@ def option_text(value: object) -> str:  # noqa: PLR0911 - a case a kind of value
         case None:
             return "none"
         case float():
-            return f"{value:g}"
+            return number_text(value)
         case Template():
             return quoted(value.text)
         case Typed():
@@ -45,8 +51,10 @@ def declared_text(part: Typed) -> str:
 
 
 def quoted(text: str) -> str:
-    """Write a text in quotes on one line, cut where it is long; a short one with its spaces."""
+    """Write a text in quotes on one line, cut where it is long; a path is cut at the front."""
     text = starred(text)
+    if len(text) > SHOWN and PATH.fullmatch(text):
+        return f'"...{text[3 - SHOWN :]}"'
     flat = text if len(text) <= SHOWN and text.isprintable() else " ".join(text.split())
     return f'"{flat[: SHOWN - 3]}..."' if len(flat) > SHOWN else f'"{flat}"'
 

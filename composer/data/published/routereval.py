@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from composer.data.published.form import Form, Part, number
 from composer.data.row import BadRow
+from composer.diagnostics.amounts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,12 +44,14 @@ def _parts(nested: dict[str, Any]) -> Iterator[Part]:
             raise BadRow(f"`{split}_score` must be a list of lists, and `{split}_prompt` a list")
         if prompts is None or len(prompts) != len(scores):
             count = "no" if prompts is None else f"{len(prompts)}"
-            message = f"the split `{split}` has {len(scores)} rows of scores and {count} prompts"
+            rows = counted(len(scores), "row")
+            message = f"the split `{split}` has {rows} of scores and {count} prompts"
             raise BadRow(message, f'write the questions as "{split}_prompt": [...]')
         models = _models(dataset, len(scores[0]) if scores else 0)
         for at, (prompt, row) in enumerate(zip(prompts, scores, strict=True)):
             if len(row) != len(models):
-                raise BadRow(f"row {at} of `{split}` has {len(row)} scores of {len(models)} models")
+                one_row = f"{counted(len(row), 'score')} of {counted(len(models), 'model')}"
+                raise BadRow(f"row {at} of `{split}` has {one_row}")
             recorded = {
                 model: {"score": score}
                 for model, each in zip(models, row, strict=True)

@@ -99,4 +99,9 @@ CODES = {
         "answer of each is graded right or wrong. Grades that are scores need `--threshold`, from "
         "which score on an answer is right: `--threshold 0.8`.",
     ),
+    "E718": Code(
+        "file that cannot be written",
+        "The disk is full, the folder does not exist, you may not write there, or a file of this "
+        "name exists already and would be lost. What was written before is kept.",
+    ),
 }

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from composer.diagnostics.amounts import counted
 from composer.methods.estimators.base import Estimator
 from composer.methods.estimators.values import Choice, Estimates
 from composer.methods.mistakes import PartError
@@ -53,7 +54,7 @@ class Length(Estimator):
         place = size / (size + self.threshold)
         centres = ((index + _HALF) / len(choices) for index in range(len(choices)))
         quality = tuple(-((place - centre) ** 2) for centre in centres)
-        return Estimates(quality, f"the prompt has {size} characters")
+        return Estimates(quality, f"the prompt has {counted(size, 'character')}")
 
 
 class Perplexity(Estimator):

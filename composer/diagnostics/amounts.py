@@ -1,0 +1,52 @@
+"""Numbers in sentences: `1 row`, `2 queries`, `0.0000102`, `$0.0000102`."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+
+__all__ = ["cost_text", "counted", "in_dollars", "number_text", "plural"]
+
+HISSING = ("s", "x", "z", "ch", "sh")
+"""How nouns end that take `es`."""
+
+PLAIN = (1e-15, 1e15)
+"""Numbers between these are written in digits; those beyond have an exponent."""
+
+
+def plural(noun: str) -> str:
+    """Return the regular plural of a noun: `rows`, `queries`, `branches`."""
+    if noun.endswith(HISSING):
+        return f"{noun}es"
+    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        return f"{noun[:-1]}ies"
+    return f"{noun}s"
+
+
+def counted(number: int, noun: str) -> str:
+    """Write a number of things: `1 row`, `1,200 rows`, `2 branches`."""
+    return f"{number:,} {noun if number == 1 else plural(noun)}"
+
+
+def number_text(value: float, digits: int = 6) -> str:
+    """Write a number with so many significant digits and without an exponent: `0.0000102`."""
+    text = f"{value:.{digits}g}"
+    low, high = PLAIN
+    if "e" not in text or not low <= abs(value) < high:
+        return text
+    return f"{Decimal(text):f}"
+
+
+def in_dollars(amount: float) -> str:
+    """Write an amount that a person chose, such as a price or a budget, with all its digits."""
+    return _signed(amount, number_text(abs(amount), 12))
+
+
+def cost_text(amount: float) -> str:
+    """Write a measured cost: cents from a dollar on, below that three significant digits."""
+    small = abs(amount) < 1 or not math.isfinite(amount)
+    return _signed(amount, number_text(abs(amount), 3) if small else f"{abs(amount):,.2f}")
+
+
+def _signed(amount: float, text: str) -> str:
+    return f"{'-' * (amount < 0)}${text}"
