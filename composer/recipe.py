@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import compile_recipe
+from composer.compiler.graph.overrides import Overlays
 from composer.diagnostics import Diagnostic, Mistakes
 from composer.recipe_source import find_source, literal
 
@@ -57,15 +58,17 @@ class Recipe:
         overlays: Sequence[str | Path] = (),
         plain: bool = False,
         seed: int = 0,
+        unmatched: list[Diagnostic] | None = None,
     ) -> Recipe:
         """Read a recipe; `settings` are overrides by path, in the recipe's own notation.
 
         `overlays` are files whose statements replace those of the recipe, before the settings.
         `plain` leaves out the rules that only save work; `seed` is that of all sampled work.
+        Overrides that find no match in the recipe are mistakes, or are put into `unmatched`.
         """
         path, source = find_source(recipe)
         root_folder = Path(root).resolve() if root is not None else None
-        files = [Path(overlay) for overlay in overlays]
+        files = Overlays(tuple(map(Path, overlays)), unmatched)
         compiled = compile_recipe(path, source, settings, root_folder, files)
         return cls(compiled, plain, seed, None if source else path)
 
@@ -123,7 +126,7 @@ class Recipe:
     def ready(
         self,
         *,
-        cache: bool | Path = False,
+        cache: bool | str | Path = False,
         budget: float | None = None,
         timeout: float | None = None,
         loading: Callable[[str], None] | None = None,

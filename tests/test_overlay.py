@@ -93,3 +93,36 @@ def test_a_default_has_no_origin(load):
     unset = [each for step in plan.steps for each in step.options if each.default]
     assert unset
     assert all(each.origin is None for each in unset)
+
+
+@pytest.fixture
+def check(tmp_path, monkeypatch, capsys):
+    """Check two recipes with options; return the status and what is written."""
+    from composer.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.ens").write_text('model A = fake("a")\nparam x: int = 1\nsample(A, x) -> vote()')
+    (tmp_path / "b.ens").write_text('model B = fake("b")\nB')
+    (tmp_path / "o.ens").write_text('model A = fake("c")\nmodel B = fake("d")')
+    (tmp_path / "none.ens").write_text('model C = fake("c")\nmodel B = fake("d")')
+
+    def call(*options):
+        with pytest.raises(SystemExit) as ended:
+            main(["check", "a.ens", "b.ens", *options])
+        written = capsys.readouterr()
+        return ended.value.code, written.out + written.err
+
+    return call
+
+
+def test_of_several_recipes_each_takes_what_it_has_a_name_for(check):
+    assert check("--with", "o.ens", "--set", "x=3")[0] == 0
+
+
+def test_what_none_of_several_recipes_has_is_a_mistake(check):
+    status, text = check("--with", "none.ens")
+    assert (status, text.count("error[")) == (1, 1)
+    assert "no model `C`" in text
+    status, text = check("--set", "x=3", "--set", "y=3")
+    assert (status, text.count("error[")) == (1, 1)
+    assert "unknown setting `y`" in text

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import Field
 
 from composer.checkpoints.chatfiles import chat_of
+from composer.checkpoints.devices import DeviceName
 from composer.checkpoints.dtypes import Dtype, long_name
 from composer.checkpoints.faults import faults_of
 from composer.checkpoints.folder import LOCAL, card_of
@@ -54,7 +55,7 @@ class HF(Local):
 
     path: ModelPath
     dtype: Dtype = "auto"
-    device: str = "auto"
+    device: DeviceName = "auto"
     revision: str | None = None
     template: ChatFile | str = "auto"
     template_args: Variables = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from composer.checkpoints.devices import DeviceName
 from composer.checkpoints.dtypes import Dtype, long_name
 from composer.checkpoints.folder import card_of
 from composer.checkpoints.generation_options import checked, processing_of, settings_of
@@ -34,7 +35,7 @@ class Zoo(Local):
 
     model: str
     dtype: Dtype = "fp32"
-    device: str = "auto"
+    device: DeviceName = "auto"
     generation_config: bool | None = None
     repetition_penalty: RepetitionPenalty | None = None
     presence_penalty: TokenPenalty | None = None

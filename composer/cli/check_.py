@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +17,9 @@ from composer.cli.common import (
 from composer.cli.status import EXIT_MISTAKES
 from composer.cli.terminal import out
 from composer.diagnostics import Diagnostic, Mistakes
+
+if TYPE_CHECKING:
+    from composer.recipe import Recipe
 from composer.diagnostics.amounts import counted
 
 
@@ -28,7 +32,8 @@ def command(
     recipes: tuple[Path, ...], reading: RecipeReader, *, github: bool, as_json: bool
 ) -> int:
     """Find all mistakes in recipes, without loading a model."""
-    diagnostics_by_path = {path: _check(path, reading) for path in recipes}
+    pairs = zip(recipes, reading.attempts(recipes), strict=True)
+    diagnostics_by_path = {path: _of(result) for path, result in pairs}
     if as_json:
         out(_as_json(diagnostics_by_path), as_json=True)
     elif github:
@@ -49,11 +54,9 @@ def command(
     return EXIT_MISTAKES if has_errors else 0
 
 
-def _check(path: Path, reading: RecipeReader) -> tuple[Diagnostic, ...]:
-    try:
-        return reading.load(path).check()
-    except Mistakes as mistakes:
-        return mistakes.diagnostics
+def _of(result: Recipe | Mistakes) -> tuple[Diagnostic, ...]:
+    """Return the mistakes of a recipe, or its warnings."""
+    return result.diagnostics if isinstance(result, Mistakes) else result.check()
 
 
 def _verdict(diagnostics: tuple[Diagnostic, ...]) -> str:

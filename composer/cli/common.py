@@ -18,7 +18,7 @@ from composer.diagnostics import Diagnostic, Mistakes
 from composer.diagnostics.amounts import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from os import PathLike
 
     from composer.recipe import Recipe
@@ -42,14 +42,58 @@ class RecipeReader:
     overlays: tuple[Path, ...]
     root: Path | None
 
-    def load(self, path: Path, *, plain: bool = False, seed: int = 0) -> Recipe:
+    def load(
+        self,
+        path: Path,
+        *,
+        plain: bool = False,
+        seed: int = 0,
+        unmatched: list[Diagnostic] | None = None,
+    ) -> Recipe:
         """Read a recipe; raises Mistakes."""
         from composer.recipe import Recipe
 
-        settings = split_settings(self.settings)
+        settings, overlays = split_settings(self.settings), self.overlays
         return Recipe.load(
-            path, settings, root=self.root, overlays=self.overlays, plain=plain, seed=seed
+            path,
+            settings,
+            root=self.root,
+            overlays=overlays,
+            plain=plain,
+            seed=seed,
+            unmatched=unmatched,
         )
+
+    def attempts(self, paths: Sequence[Path], *, seed: int = 0) -> list[Recipe | Mistakes]:
+        """Read recipes, each with its own mistakes.
+
+        An override of several recipes must find a match in one of them; the others do without it.
+        """
+        several = len(paths) > 1
+        results: list[Recipe | Mistakes] = []
+        unmatched: list[list[Diagnostic]] = [[] for _ in paths]
+        for path, misses in zip(paths, unmatched, strict=True):
+            try:
+                results.append(self.load(path, seed=seed, unmatched=misses if several else None))
+            except Mistakes as mistakes:
+                results.append(mistakes)
+        everywhere = set.intersection(*({_subject(each) for each in one} for one in unmatched))
+        if everywhere:
+            nowhere = [each for each in unmatched[0] if _subject(each) in everywhere]
+            first = results[0].diagnostics if isinstance(results[0], Mistakes) else ()
+            results[0] = Mistakes([*first, *nowhere])
+        return results
+
+    def read_all(self, paths: Sequence[Path], *, seed: int = 0) -> list[Recipe]:
+        """Read recipes and tell their warnings on stderr; raises Mistakes of all of them."""
+        results = self.attempts(paths, seed=seed)
+        mistakes = [each for each in results if isinstance(each, Mistakes)]
+        if mistakes:
+            raise Mistakes(each for one in mistakes for each in one.diagnostics)
+        recipes = [each for each in results if not isinstance(each, Mistakes)]
+        for recipe in recipes:
+            show_diagnostics(recipe.check())
+        return recipes
 
     def read(self, path: Path, *, plain: bool = False, seed: int = 0) -> Recipe:
         """Read a recipe and tell its warnings on stderr; raises Mistakes."""
@@ -82,6 +126,12 @@ class InputFile(click.Path):
             text = f"there is no file `{path}`"
             raise Mistakes([Diagnostic("E501", text, help=similar_file(path))])
         return super().convert(value, param, ctx)
+
+
+def _subject(diagnostic: Diagnostic) -> tuple[object, ...]:
+    """Return what tells one override from another."""
+    place = diagnostic.place
+    return diagnostic.message, place and (place.source.name, place.start)
 
 
 def recipe_options(function: Callable[..., object]) -> Callable[..., object]:

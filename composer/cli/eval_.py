@@ -134,7 +134,7 @@ def command(
     Where a route chooses among models, it is held against chance, prompt length and mixtures of
     them, and its cost-quality curve is measured.
     """
-    loaded = [reading.read(path, seed=seed).within(timeout) for path in recipes]
+    loaded = [recipe.within(timeout) for recipe in reading.read_all(recipes, seed=seed)]
     rows = read_rows(data, split=split, limit=limit, sample=sample, seed=seed)
     with Grading(how, regrade=regrade) as grading:
         if certifying is not None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from composer.compiler.plan.explain import Explanation
 
 NAME = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$"}
+BRANCH_NAME = {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*([-.][A-Za-z0-9_]+)*$"}
 WORD = {"type": "string", "pattern": r"^\s*\w+(\s+as\s+\w+)?\s*$"}
 SCALAR = {"type": ["string", "number", "boolean"]}
 """A text as it stands; YAML may take it for a number."""
@@ -69,7 +70,7 @@ def _statements() -> dict[str, Shape]:
 def _values() -> dict[str, Shape]:
     """Give what values are made of, whatever they are for."""
     word = "A name, a number, or an expression such as `confidence >= 0.6`."
-    branch = mapping({"name": NAME, "value": refer("value")}, ["name", "value"])
+    branch = mapping({"name": BRANCH_NAME, "value": refer("value")}, ["name", "value"])
     plain: Shape = {"type": ["number", "boolean"]}
     inner = map(refer, ("bank", "text", "call"))
     arguments: Shape = {"type": "object", "additionalProperties": refer("value")}

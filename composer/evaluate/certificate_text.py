@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.text import Text
 
-from composer.diagnostics.amounts import counted
+from composer.diagnostics.amounts import counted, in_dollars
 from composer.evaluate.cells import Sheet, percent
 from composer.evaluate.certificate import RISK
-from composer.run.budget import in_dollars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

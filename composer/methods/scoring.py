@@ -3,7 +3,9 @@
 import math
 from abc import abstractmethod
 from collections.abc import Awaitable, Sequence
-from typing import ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal, Self, TypeVar
+
+from pydantic import Field, model_validator
 
 from composer.methods.agreement import Agreement, Rouge
 from composer.methods.mistakes import PartError
@@ -24,6 +26,21 @@ class Scorer(Typed):
 
     needs: ClassVar[frozenset[str]] = frozenset()
     judging: ClassVar[frozenset[str] | None] = None
+
+    @property
+    def of_writers(self) -> frozenset[str]:
+        """What the models that wrote the candidates must be able to do."""
+        return self.needs
+
+    @property
+    def of_judges(self) -> frozenset[str] | None:
+        """What the models that the step was given must be able to do; None: it takes none."""
+        return self.judging
+
+    @property
+    def asker(self) -> str:
+        """The name of what asks these models."""
+        return self.name
 
     @abstractmethod
     async def score(
@@ -103,6 +120,67 @@ class Consensus(Scorer):
         if mine is None or not others:
             return 0.0
         return math.fsum(self.by.agreed(mine, other) for other in others) / len(others)
+
+
+class Length(Scorer):
+    """Characters of a candidate, for sums of scores: `likely() - 0.1 * length()`."""
+
+    name: ClassVar[str] = "length"
+
+    async def score(
+        self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
+    ) -> tuple[float, ...]:
+        """Return the length."""
+        del ask, judges
+        return tuple(float(len(text.text)) for text in answers.texts)
+
+
+class Sum(Scorer):
+    """A weighted sum of scores; a recipe may write it as arithmetic: `likely() - 0.1 * length()`.
+
+    `weights` has one weight for each score of `of`, in order.
+    """
+
+    name: ClassVar[str] = "sum"
+
+    of: tuple[Scorer, ...] = Field(min_length=1)
+    weights: tuple[float, ...]
+
+    @model_validator(mode="after")
+    def _as_many_weights(self) -> Self:
+        if len(self.of) != len(self.weights):
+            raise ValueError("give one weight for each score")
+        return self
+
+    @property
+    def of_writers(self) -> frozenset[str]:
+        """What any of the scores needs."""
+        return frozenset[str]().union(*(each.of_writers for each in self.of))
+
+    @property
+    def of_judges(self) -> frozenset[str] | None:
+        """What those scores need that ask a model; None where none does."""
+        asked = [each.of_judges for each in self.of if each.of_judges is not None]
+        return frozenset[str]().union(*asked) if asked else None
+
+    @property
+    def asker(self) -> str:
+        """The first score that asks models."""
+        return next((each.asker for each in self.of if each.of_judges is not None), self.name)
+
+    async def score(
+        self, answers: Candidates, ask: Asker, judges: tuple[Model, ...]
+    ) -> tuple[float, ...]:
+        """Return sum_i weight_i score_i of each candidate."""
+        scores = [
+            await each.score(answers, ask, () if each.of_judges is None else judges)
+            for each in self.of
+        ]
+        rows = zip(*scores, strict=True)
+        return tuple(
+            summed(weight * one for weight, one in zip(self.weights, row, strict=True))
+            for row in rows
+        )
 
 
 class Shortest(Scorer):

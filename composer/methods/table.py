@@ -43,6 +43,8 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "likely": "scoring.Likelihood",
         "judge": "judging.Judge",
         "consensus": "scoring.Consensus",
+        "length": "scoring.Length",
+        "sum": "scoring.Sum",
         "shortest": "scoring.Shortest",
         "longest": "scoring.Longest",
     },

@@ -135,6 +135,19 @@ def names_in(text: str) -> frozenset[str]:
     return frozenset(meta.find_undeclared_variables(_environment().parse(text)))
 
 
+def places_in(text: str) -> list[int]:
+    """Return the places of answers that a template names, as `answers[5]` does, counted from 0."""
+    from jinja2 import nodes
+
+    places = []
+    for item in _environment().parse(text).find_all(nodes.Getitem):
+        place, sign = (item.arg.node, -1) if isinstance(item.arg, nodes.Neg) else (item.arg, 1)
+        answers = isinstance(item.node, nodes.Name) and item.node.name == "answers"
+        if answers and isinstance(place, nodes.Const) and type(place.value) is int:
+            places.append(sign * place.value)
+    return places
+
+
 def _source(
     value: Query | Text | Candidates | Ranking | None,
 ) -> Text | Candidates | Ranking | None:

@@ -10,11 +10,11 @@ import math
 import queue
 import threading
 from collections import deque
-from concurrent.futures import CancelledError
 from functools import partial
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from composer.compiler.graph import topological
+from composer.run.answer_stream import AnswerStream, outcome
 from composer.run.answering import answer, score
 from composer.run.budget import RunBudget
 from composer.run.loop_thread import LoopThread
@@ -26,7 +26,7 @@ from composer.run.resources import LoadingTimer, Resources
 from composer.run.result import Failure, Result, closed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from concurrent.futures import Future
     from types import TracebackType
 
@@ -92,7 +92,7 @@ class Ensemble:
     def __call__(self, query: str | Query | Mapping[str, object]) -> Result:
         """Answer one query; raises Failure if that cannot be done."""
         self._loop.demand(waits=True)
-        return _result(self._submit(as_query(query)))
+        return outcome(self._submit(as_query(query)))
 
     async def ask(self, query: str | Query | Mapping[str, object]) -> Result:
         """Answer one query from any event loop; raises Failure."""
@@ -103,25 +103,18 @@ class Ensemble:
                 raise
             raise closed() from None
 
-    def stream(self, query: str | Query | Mapping[str, object]) -> Generator[str, None, Result]:
+    def stream(self, query: str | Query | Mapping[str, object]) -> AnswerStream:
         """Yield the answer piece by piece; in one piece where the last step needs all of it first.
 
-        The value that the generator returns is the same Result that a call returns.
+        Read it with `for`, or with `async for` in a running event loop. Its `result` is then the
+        same Result that a call returns.
         """
-        self._loop.demand(waits=True)
-        pieces: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        live = can_stream(self._program.root)
-        future = self._submit(as_query(query), pieces.put if live else None)
-        future.add_done_callback(lambda _: pieces.put(None))
-        try:
-            while (piece := pieces.get()) is not None:
-                yield piece
-            result = _result(future)
-            if not live:
-                yield str(result)
-            return result
-        finally:
-            future.cancel()
+
+        def start(on_text: Callable[[str], None] | None, waits: bool) -> Future[Result]:  # noqa: FBT001
+            self._loop.demand(waits=waits)
+            return self._submit(as_query(query), on_text)
+
+        return AnswerStream(start, live=self.streams)
 
     def map(
         self, queries: Iterable[str | Query | Mapping[str, object]], *, at_once: int = AT_ONCE
@@ -187,7 +180,7 @@ class Ensemble:
         asked_queries = list(as_queries(queries))
         self._loop.demand(waits=True)
         try:
-            return _result(self._loop.submit(decide(self._program, node, asked_queries)))
+            return outcome(self._loop.submit(decide(self._program, node, asked_queries)))
         except Exception as error:
             raise Failure.of(error) from error
 
@@ -216,7 +209,7 @@ class Ensemble:
         question = None if query is None else as_query(query)
         self._loop.demand(waits=True)
         try:
-            return _result(self._loop.submit(score(self._program, text, question)))
+            return outcome(self._loop.submit(score(self._program, text, question)))
         except Exception as error:
             raise Failure.of(error) from error
 
@@ -254,14 +247,6 @@ class Ensemble:
             )
 
 
-def _result(future: Future[T]) -> T:
-    """Wait for a result; a cancelled query means that the ensemble was closed."""
-    try:
-        return future.result()
-    except CancelledError:
-        raise closed() from None
-
-
 def _next(
     done: queue.SimpleQueue[tuple[Query, Future[Result]]], running: set[Future[Result]]
 ) -> Result:
@@ -286,7 +271,7 @@ def _seconds(timeout: float | None) -> float | None:
 
 def _result_or_error(query: Query, future: Future[Result]) -> Result:
     try:
-        return _result(future)
+        return outcome(future)
     except Failure as failure:
         failed_result = Result(query.id, query.text, None, error=str(failure))
         return failure.result or failed_result

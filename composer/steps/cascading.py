@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
+from composer.diagnostics.amounts import number_text
 from composer.methods import Confidence, Constant, Operation, Rule, Verdict
+from composer.methods.rule_range import settled
 from composer.steps.declare import step
 from composer.steps.site import Complaint
 from composer.values import Asker, LazyBranch, MaybeMissing, MissingAnswer, Port, Query, Text
@@ -14,6 +17,7 @@ from composer.values.gather import TooFewError, attempt, failure_notes
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from composer.methods.signals.base import Signal
     from composer.steps.site import Site
 
 SURE = Rule(Operation(">=", (Confidence(), Constant(0.6))))
@@ -86,6 +90,32 @@ def one_to_answer_and_one_to_ask_in_doubt(given: Sequence[Port]) -> Complaint | 
             "add a model, or put an answer before it: `A -> cascade(D)`",
         )
     return cascade.without(cascade.inputs[1]) if not stages else None
+
+
+@cascade.check
+def its_rule_decides(site: Site) -> Iterator[Complaint]:
+    """The limits of its signals leave room for both."""
+    rule = site.get("accept")
+    holds = settled(rule)
+    if holds is None:
+        return
+    ranges = "; ".join(sorted({_range(signal) for signal in rule.signals()}))
+    end = "the first answer is always taken" if holds else "the next stage is always asked"
+    yield Complaint(
+        "W303",
+        f"`{rule}` {'always' if holds else 'never'} holds, so {end}",
+        f"{'always' if holds else 'never'} holds",
+        f"choose a threshold between the limits: {ranges}",
+        "accept",
+    )
+
+
+def _range(signal: Signal) -> str:
+    low, high = signal.limits
+    if math.isfinite(low) and math.isfinite(high):
+        return f"`{signal}` is from {number_text(low)} to {number_text(high)}"
+    limit = f"at least {number_text(low)}" if math.isfinite(low) else f"at most {number_text(high)}"
+    return f"`{signal}` is {limit}"
 
 
 @cascade.check

@@ -93,6 +93,18 @@ def token_fuse(
     )
 
 
+def it_has_members(site: Site) -> Iterator[Complaint]:
+    """A fuse of one member writes what that member writes."""
+    if len(site.models) == 1:
+        yield Complaint(
+            "W304",
+            f"`{site.name}` has only one member, so the answer is that of "
+            f"`{site.models[0].name}` alone",
+            "one member",
+            f"add another member, or write `{site.models[0].name}`",
+        )
+
+
 @token_fuse.check
 def its_members_tokens_are_the_same(site: Site) -> Iterator[Complaint]:
     """Members have one vocabulary where nothing aligns them, or a draft is judged by token."""
@@ -240,3 +252,7 @@ def weigh(fuse: Model, decision: Decision) -> Model:
 def _names(members: tuple[Model, ...]) -> tuple[str, ...]:
     """Name members by their models, repeats numbered."""
     return unique(member.name for member in members)
+
+
+for fuse in (token_fuse, span_fuse, byte_fuse):
+    fuse.check(it_has_members)

@@ -68,20 +68,20 @@ def it_can_know_what_it_scores_by(site: Site) -> Iterator[Complaint]:
     """The judges are wanted, and can do what the scorer asks; so can those who wrote."""
     judges, writers = site.models, site.inputs[0].writers
     scorer = site.get("by") or default_scorer(judges=bool(judges))
-    if scorer.judging is None and judges:
+    if scorer.of_judges is None and judges:
         text = f"`{scorer.name}` does not ask a model, but `rank` is given one"
         yield Complaint(
             "E206", text, "asks no model", "leave the model out, or write `by = judge()`"
         )
-    if scorer.judging is not None and not judges:
-        text = f"`{scorer.name}` needs a model to ask"
-        yield Complaint(
-            "E206", text, "no model given", f"name the model: `rank(D, by = {scorer.name}())`"
-        )
+    if scorer.of_judges is not None and not judges:
+        text = f"`{scorer.asker}` needs a model to ask"
+        written = f"{scorer.name}()" if scorer.asker == scorer.name else "..."
+        help_ = f"name the model: `rank(D, by = {written})`"
+        yield Complaint("E206", text, "no model given", help_)
     for model in judges:
-        yield from site.lacks(model, Capability.named(scorer.judging or ()))
+        yield from site.lacks(model, Capability.named(scorer.of_judges or ()))
     for model in writers:
-        yield from site.lacks(model, Capability.named(scorer.needs))
+        yield from site.lacks(model, Capability.named(scorer.of_writers))
 
 
 @step(selects=True)

@@ -6,8 +6,9 @@ import random
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from composer.methods import Blend, Choice, Estimator, Judging, One, Perplexity, Policy
+from composer.methods import Blend, Choice, Estimator, Judging, One, Perplexity, Policy, Several
 from composer.steps.declare import step
+from composer.steps.site import Complaint
 from composer.values import Asker, Decision, Model, Query
 from composer.values.capability import Capability
 from composer.values.finite import require_finite
@@ -15,7 +16,7 @@ from composer.values.finite import require_finite
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from composer.steps.site import Complaint, Site
+    from composer.steps.site import Site
 
 
 @step(
@@ -88,6 +89,20 @@ def models_can_do_what_its_estimator_asks(site: Site) -> Iterator[Complaint]:
         yield from site.lacks(judge, Capability.named(by.asking))
     for choice in choices:
         yield from site.lacks(choice, Capability.named(by.needs))
+
+
+@route.check
+def its_policy_has_so_many_choices(site: Site) -> Iterator[Complaint]:
+    """Several are no more than there are."""
+    policy, count = site.get("policy"), len(site.get("names"))
+    if isinstance(policy, Several) and policy.k > count > 1:
+        yield Complaint(
+            "W304",
+            f"`several(k = {policy.k})` chooses among {count} branches, so it takes all of them",
+            "takes all branches",
+            f"lower `k`, or ask all of them without a route: `k` is at most {count}",
+            "policy",
+        )
 
 
 @route.settles("policy")

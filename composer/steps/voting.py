@@ -124,6 +124,19 @@ def as_many_weights_as_answers(site: Site) -> Iterator[Complaint]:
 
 
 @vote.check
+def there_is_something_to_vote_on(site: Site) -> Iterator[Complaint]:
+    """A vote over one answer always keeps it."""
+    if site.inputs[0].count == 1 and not site.get("routed"):
+        yield Complaint(
+            "W304",
+            "`vote` has only one answer, and so it always keeps that",
+            "one answer",
+            "give it several: `[A, B, C] -> vote()`, `sample(A, 5) -> vote()`, or a route with "
+            "`policy = several(k = 2)`",
+        )
+
+
+@vote.check
 def a_routed_vote_follows_a_route(site: Site) -> Iterator[Complaint]:
     """What counts by the weights of a route has one before it."""
     visited: set[Site]
@@ -131,6 +144,10 @@ def a_routed_vote_follows_a_route(site: Site) -> Iterator[Complaint]:
     while site.get("routed") and waiting:
         site_ = waiting.pop()
         if site_.port is Port.DECISION:
+            return
+        if site_.port is Port.TEXT and any(each.port is Port.DECISION for each in site_.inputs):
+            text = "`routed = true` needs several answers, but the route before takes one branch"
+            yield Complaint("E403", text, "one answer", _ROUTE_BEFORE)
             return
         if site_ not in visited:
             visited.add(site_)

@@ -150,7 +150,7 @@ def test_a_full_disk_ends_a_run_with_what_is_wrong(run, option):
         Path("full.jsonl").symlink_to("/dev/full")
     status, _, err = run("one", option, "/dev/full" if option == "--output" else "full.jsonl")
     assert status == 3
-    assert "error[E503]" in err
+    assert "error[E718]" in err
     assert "No space left" in err
     assert "Traceback" not in err
 

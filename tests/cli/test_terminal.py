@@ -251,7 +251,7 @@ def test_a_full_disk_under_an_answer_is_said_and_under_a_log_is_not(folder):
             )
         assert done.returncode == status
         said = (done.stdout or done.stderr).decode()
-        assert ("error[E503]: cannot write the answers" in said) == (stream == "stdout")
+        assert ("error[E718]: cannot write the answers" in said) == (stream == "stdout")
 
 
 def test_a_process_without_streams_ends_like_any_other(folder):

@@ -228,7 +228,7 @@ def test_dollars_and_calls_are_not_drawn_together(report, decided):
 
 
 def test_a_file_that_cannot_be_written_is_told(decided, tmp_path):
-    with pytest.raises(Failure, match="E503"):
+    with pytest.raises(Failure, match="E718"):
         draw_plot(tmp_path / "no" / "curve.svg", [decided])
 
 

@@ -16,6 +16,7 @@ from composer.methods import (
     Shortest,
     Template,
 )
+from composer.methods.scoring import Length, Sum
 from composer.specs import Declared
 from composer.values import Candidates, Query, Text
 
@@ -52,6 +53,21 @@ def test_likely_sums_the_judges_means(several, script, logs):
     }
     found = score(Likelihood(), several("x", "y"), script(scores=scores), (J, K))
     assert found == pytest.approx((2 * math.log(0.5), math.log(0.25) + math.log(0.125)))
+
+
+def test_a_sum_weighs_its_scores_and_gives_judges_only_to_those_that_ask(several, script, logs):
+    ask = script(scores={("J", "x"): logs(0.5), ("J", "yyyy"): logs(0.25)})
+    total = Sum(of=(Likelihood(), Length()), weights=(1.0, -0.5))
+    found = score(total, several("x", "yyyy"), ask, (J,))
+    assert found == pytest.approx((math.log(0.5) - 0.5, math.log(0.25) - 2))
+    assert (total.of_judges, total.asker) == (frozenset({"score"}), "likely")
+
+
+def test_a_sum_of_scores_that_ask_nobody_takes_no_judges(several):
+    total = Sum(of=(Confident(), Longest()), weights=(0.0, 2.0))
+    assert total.of_judges is None
+    assert total.of_writers == {"logprobs"}
+    assert score(Sum(of=(Length(),), weights=(2.0,)), several("x", "yy")) == (2.0, 4.0)
 
 
 def test_likely_may_count_by_bytes_or_answers(several, script, logs):

@@ -94,6 +94,38 @@ def test_what_cannot_be_streamed_comes_whole(ready):
     assert list(ensemble.stream("one two")) == ["one two"]
 
 
+def streamed(ensemble, query):
+    """Read an answer with `async for`; return its pieces and the result."""
+
+    async def read():
+        stream = ensemble.stream(query)
+        return [piece async for piece in stream], stream.result
+
+    return asyncio.run(read())
+
+
+def test_a_stream_is_read_in_an_event_loop_too(ready):
+    pieces, result = streamed(ready("say"), "one two three")
+    assert ("".join(pieces), result.answer) == ("one two three", "one two three")
+
+
+def test_several_streams_of_one_loop_go_on_side_by_side(ready):
+    ensemble = ready("say")
+
+    async def one(query):
+        return "".join([piece async for piece in ensemble.stream(query)])
+
+    async def both():
+        return await asyncio.gather(one("a b"), one("c d"))
+
+    assert asyncio.run(both()) == ["a b", "c d"]
+
+
+def test_a_failing_stream_raises_in_an_event_loop_too(ready):
+    with pytest.raises(Failure):
+        streamed(ready("broken"), "?")
+
+
 def test_a_failing_stream_raises(ready):
     with pytest.raises(Failure):
         list(ready("broken").stream("?"))

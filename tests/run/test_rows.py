@@ -177,4 +177,4 @@ def test_a_query_that_is_given_twice_is_asked_once(path):
 def test_a_place_that_cannot_be_written_is_told(tmp_path):
     with pytest.raises(Failure) as caught:
         OutputFile(tmp_path / "nowhere" / "a.jsonl")
-    assert caught.value.code == "E503"
+    assert caught.value.code == "E718"

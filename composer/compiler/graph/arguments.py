@@ -19,7 +19,7 @@ from composer.compiler.graph.value_mistakes import (
 from composer.syntax import tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from composer.diagnostics import Diagnostic
 
@@ -33,6 +33,11 @@ class BadValueError(Exception):
     def __init__(self, *diagnostics: Diagnostic) -> None:
         super().__init__(diagnostics)
         self.diagnostics = diagnostics
+
+    def within(self, arguments: Mapping[str, tree.Argument]) -> BadValueError:
+        """Return only what is wrong with a value that is written in one of these arguments."""
+        places = {argument.value.place for argument in arguments.values()}
+        return BadValueError(*(each for each in self.diagnostics if each.place in places))
 
 
 def resolve(expr: tree.Expr, scope: Scope) -> tuple[tree.Expr, Scope]:

@@ -11,7 +11,7 @@ from composer.compiler.graph.files import Loader, root_of
 from composer.compiler.graph.lower import lower, lowering
 from composer.compiler.graph.members import declared_model
 from composer.compiler.graph.options import check_default
-from composer.compiler.graph.overrides import overlay, override
+from composer.compiler.graph.overrides import UNMATCHED, Overlays, overlay, override
 from composer.compiler.graph.params import check_param
 from composer.compiler.graph.unreached import check_unused, warn_unused
 from composer.diagnostics import Diagnostic, Mistakes, Place, Source
@@ -20,7 +20,7 @@ from composer.syntax import tree
 from composer.values import Port
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from composer.compiler.graph.graph import Graph
@@ -49,12 +49,15 @@ class Compiled:
         return f"Compiled({self.name!r})"
 
 
+NO_OVERLAYS = Overlays()
+
+
 def compile_recipe(
     path: Path,
     source: Source | None = None,
     settings: Mapping[str, str] | None = None,
     root: Path | None = None,
-    overlays: Sequence[Path] = (),
+    overlays: Overlays = NO_OVERLAYS,
 ) -> Compiled:
     """Read, resolve, lower and check a recipe; raise Mistakes with all that is wrong with it.
 
@@ -65,9 +68,12 @@ def compile_recipe(
     loader = Loader(root or root_of(path.parent))
     scope = loader.scope(path.resolve() if source is None else path, source)
     ctx = Context(loader, lowering)
-    for overlay_path in overlays:
+    for overlay_path in overlays.files:
         ctx.mistakes.extend(overlay(scope, loader.scope(overlay_path.resolve())))
     ctx.mistakes.extend(override(scope, settings or {}))
+    if overlays.unmatched is not None:
+        overlays.unmatched.extend(each for each in ctx.mistakes if each.code == UNMATCHED)
+        ctx.mistakes[:] = [mistake for mistake in ctx.mistakes if mistake.code != UNMATCHED]
     _check_statements(ctx, scope)
     answer = _answer(ctx, scope)
     models = _models(ctx, scope)

@@ -10,7 +10,8 @@ from composer.backends import ModelError
 from composer.compiler.graph.node import Node, topological
 from composer.compiler.graph.site import GraphFacts, NodeSite, UnreadableModelError
 from composer.diagnostics import Diagnostic, Note
-from composer.methods.template import Template, names_in
+from composer.diagnostics.amounts import counted
+from composer.methods.template import Template, names_in, places_in
 from composer.steps import Complaint
 from composer.values import Port
 from composer.values.typed import parts_within
@@ -50,6 +51,7 @@ def check_steps(ctx: Context, answer: Node | None) -> None:
             _say(ctx, node, _unused(site))
             for check in node.step.hooks.checks:
                 _say(ctx, node, check(site))
+            _say(ctx, node, _places(site))
             for problem in ctx.graph.problems(node):
                 if not problem.field:  # an option is spoken of where the recipe is read
                     _say_problem(ctx, node, problem)
@@ -122,6 +124,20 @@ def _unused(site: NodeSite) -> Iterator[Complaint]:
                 help_ = "to use them, set these options on the step or the fuse"
                 notes = ((leaf, "declared here"),)
                 yield Complaint("W403", text, "settings not used", help_, notes=notes)
+
+
+def _places(site: NodeSite) -> Iterator[Complaint]:
+    """Yield the templates that name an answer which is never there."""
+    count = site.inputs[0].count if site.inputs else None
+    for name, template in site.node.values().items():
+        if count is None or not isinstance(template, Template):
+            continue
+        beyond = [at for at in places_in(template.text) if not -count <= at < count]
+        if beyond:
+            answers = counted(count, "answer")
+            text = f"this template uses `answers[{beyond[0]}]`, but only {answers} can come before"
+            help_ = f"the first is `answers[0]`, the last `answers[{count - 1}]`"
+            yield Complaint("E402", text, "no such answer", help_, name)
 
 
 def _elsewhere(site: NodeSite, model: NodeSite) -> Iterator[Complaint]:

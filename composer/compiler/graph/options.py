@@ -68,14 +68,12 @@ def call_options(  # noqa: PLR0913 - a step, its call and what is known beside i
         except BadValueError as bad:
             ctx.catch(bad)
             sound = False
-    if not sound:
-        return None
     try:
         validated(step.options, options.values, call, arguments)
     except BadValueError as bad:
-        ctx.catch(bad)
+        ctx.catch(bad if sound else bad.within(arguments))
         return None
-    return options
+    return options if sound else None
 
 
 def add_model_settings(

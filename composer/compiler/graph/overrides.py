@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from composer.backends import BACKENDS
@@ -12,8 +12,25 @@ from composer.syntax import parse_expression, tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from composer.compiler.graph.scope import Binding, Scope
+
+
+UNMATCHED = "E404"
+"""The code of an override that finds no match in a recipe."""
+
+
+@dataclass(frozen=True)
+class Overlays:
+    """Files whose statements replace those of a recipe.
+
+    Overrides that find no match in the recipe are mistakes; where there is a list `unmatched`,
+    they are put into it instead.
+    """
+
+    files: tuple[Path, ...] = ()
+    unmatched: list[Diagnostic] | None = None
 
 
 def override(scope: Scope, settings: Mapping[str, str]) -> list[Diagnostic]:
@@ -35,7 +52,7 @@ def override(scope: Scope, settings: Mapping[str, str]) -> list[Diagnostic]:
             continue
         if not _apply(scope, path, value):
             message = f"unknown setting `{path}`"
-            mistakes.append(Diagnostic("E404", message, help=_advice(scope, path)))
+            mistakes.append(Diagnostic(UNMATCHED, message, help=_advice(scope, path)))
     return mistakes
 
 
@@ -63,7 +80,7 @@ def _replaced(scope: Scope, binding: Binding) -> Diagnostic | None:
         word = type(binding.statement).__name__.lower()
         text = f"the recipe has no {word} `{binding.name}` that could be replaced"
         help_ = did_you_mean(binding.name, kinds)
-        return Diagnostic("E404", text, binding.place, "not in the recipe", help=help_)
+        return Diagnostic(UNMATCHED, text, binding.place, "not in the recipe", help=help_)
     if isinstance(binding.statement, tree.Param):
         before.value = binding.statement.value
     else:

@@ -162,15 +162,16 @@ def step_instead(expr: tree.Expr) -> str:
 
 def check_branch_names(ctx: Context, bank: tree.Branches) -> bool:
     """Say whether the branches of a bank have names of their own; if not, record the mistake."""
+    written = {branch.name for branch in bank.branches if branch.name}
     branches: dict[str, tree.Branch] = {}
     for branch in bank.branches:
-        if branch.name in branches:
-            text = f"two branches of this bank are named `{branch.name}`"
-            notes = (Note(branches[branch.name].place, "first named here"),)
+        name = branch.name or label(branch.value)
+        if name in branches and name in written:
+            text = f"two branches of this bank are named `{name}`"
+            notes = (Note(branches[name].place, "first named here"),)
             ctx.say("E204", text, branch.place, "again here", notes=notes, help="rename one")
             return False
-        if branch.name:
-            branches[branch.name] = branch
+        branches.setdefault(name, branch)
     return True
 
 

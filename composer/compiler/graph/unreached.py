@@ -96,6 +96,28 @@ def check_unused(ctx: Context, scope: Scope) -> None:
         elif isinstance(statement, tree.Def):
             parameters = frozenset(parameter.name for parameter in statement.parameters)
             check_unreached(ctx, statement.value, scope, parameters)
+            if _calls_itself(statement, scope):
+                text = f"the definition of `{statement.name}` uses itself"
+                ctx.say("E205", text, statement.name_place, "uses itself")
+
+
+def _calls_itself(definition: tree.Def, scope: Scope) -> bool:
+    """Say whether a `def` leads back to itself, by way of whatever others of this file."""
+    todo, visited = [definition], set[str]()
+    while todo:
+        current = todo.pop()
+        own = {parameter.name for parameter in current.parameters}
+        for use in _named(current.value):
+            name = use.function if isinstance(use, tree.Call) else use.id
+            if name == definition.name and name not in own:
+                return True
+            binding = scope.names.get(name)
+            if name in own or name in visited or binding is None:
+                continue
+            visited.add(name)
+            if isinstance(binding.statement, tree.Def):
+                todo.append(binding.statement)
+    return False
 
 
 def warn_unused(ctx: Context, scope: Scope) -> None:

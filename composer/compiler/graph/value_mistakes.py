@@ -62,6 +62,9 @@ def leads_back(expr: tree.Expr) -> Diagnostic:
     return Diagnostic("E205", text, expr.place, "uses itself")
 
 
+SIGNAL = "signal"
+"""The kind of parts that stand in conditions, and not alone in an option."""
+
 EMPTY = "string_too_short"
 """How pydantic calls a text that has too few letters; we ask for one at least."""
 
@@ -173,6 +176,8 @@ def _other_kind(name: str) -> str:
         if _takes(field.annotation, kind)
     )
     use = next(uses, "")
+    if kind == SIGNAL:
+        use = f"`cascade(D, accept = {name} >= 0.5)`"
     return f"`{name}` is {kind_name(part)}" + (f": write {use}" if use else "")
 
 
@@ -180,6 +185,17 @@ def _takes(hint: object, kind: str) -> bool:
     hint = required(hint)
     hints = typing.get_args(hint) if is_union(hint) else (hint,)
     return any(is_kind(single, Typed) and kind_of(single) == kind for single in hints)
+
+
+def no_sum(expr: tree.Expr) -> Diagnostic:
+    """Return the mistake of an expression that is no weighted sum of scores."""
+    return Diagnostic(
+        "E405",
+        f"`{unparse(expr)}` cannot be a term of a score",
+        expr.place,
+        "not a score",
+        help="add and subtract scorers, and multiply them by numbers: `likely() - 0.1 * length()`",
+    )
 
 
 def no_rule(expr: tree.Expr) -> Diagnostic:

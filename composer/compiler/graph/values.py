@@ -28,6 +28,7 @@ from composer.compiler.graph.value_mistakes import (
     named_value,
     no_part,
     no_rule,
+    no_sum,
     wrong_type,
 )
 from composer.diagnostics import Diagnostic, nearest
@@ -44,13 +45,14 @@ from composer.methods import (
     kind_of,
     parts,
 )
+from composer.methods.scoring import Scorer, Sum
 from composer.syntax import tree
 from composer.trampoline import deep, run
 from composer.values import Model
 from composer.values.typed import Scalar, Typed, Variables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Collection, Iterator
 
     from composer.diagnostics import Place
     from composer.methods.rule import Expression
@@ -133,9 +135,14 @@ class Values:
                 values[name] = self.read(argument.value, hint_of(fields[name]), scope)
             except BadValueError as bad:
                 mistakes += bad.diagnostics
+        try:
+            part = validated(kind, values, call, arguments)
+        except BadValueError as bad:
+            others = bad.within(arguments) if mistakes else bad
+            raise BadValueError(*mistakes, *others.diagnostics) from None
         if mistakes:
             raise BadValueError(*mistakes)
-        return validated(kind, values, call, arguments)
+        return part
 
     def _first(self, expr: tree.Expr, hint: object, scope: Scope) -> object:
         """Read a value as the first of several types that it fits."""
@@ -148,6 +155,10 @@ class Values:
         raise BadValueError(wrong_type(expr, type_text(hint)))
 
     def _part(self, expr: tree.Expr, kind: type[Typed], scope: Scope) -> Typed:
+        if issubclass(kind, Scorer) and isinstance(expr, tree.Binary | tree.Unary):
+            terms = list(self._scores(expr, scope, 1.0, ()))
+            of, weights = zip(*terms, strict=True)
+            return Sum(of=of, weights=weights)
         if isinstance(expr, tree.Name):
             expr = tree.Call(expr.id, (), expr.place, expr.place)
         if not isinstance(expr, tree.Call):
@@ -156,6 +167,34 @@ class Values:
         if part is None:
             raise BadValueError(no_part(expr, kind, parts_of(kind)))
         return self.typed(expr, part, scope)
+
+    def _scores(
+        self, source: tree.Expr, scope: Scope, factor: float, trail: tuple[int, ...]
+    ) -> Iterator[tuple[Typed, float]]:
+        """Yield the scores of a sum, each with the number that it is multiplied by."""
+        expr, scope = resolve(source, scope)
+        if id(expr) in trail:
+            raise BadValueError(leads_back(source))
+        trail = trail if expr is source else (*trail, id(expr))
+        match expr:
+            case tree.Binary(op="+" | "-" as op, left=left, right=right):
+                yield from self._scores(left, scope, factor, trail)
+                yield from self._scores(right, scope, factor if op == "+" else -factor, trail)
+            case tree.Binary(op="*", left=left, right=right) if is_number(left, scope):
+                yield from self._scores(right, scope, factor * self.number(left, scope), trail)
+            case tree.Binary(op="*", left=left, right=right) if is_number(right, scope):
+                yield from self._scores(left, scope, factor * self.number(right, scope), trail)
+            case tree.Binary(op="/", left=left, right=right) if is_number(right, scope):
+                by = self.number(right, scope)
+                if by == 0:
+                    raise BadValueError(Diagnostic("E402", "division by zero", right.place, "is 0"))
+                yield from self._scores(left, scope, factor / by, trail)
+            case tree.Unary(op="-", operand=operand):
+                yield from self._scores(operand, scope, -factor, trail)
+            case tree.Binary() | tree.Unary() | tree.Number():
+                raise BadValueError(no_sum(expr))
+            case _:
+                yield self._part(expr, Scorer, scope), factor
 
     def _tuple(self, expr: tree.Expr, hint: object, scope: Scope) -> tuple[object, ...]:
         if not isinstance(expr, tree.Branches):

@@ -29,6 +29,21 @@ CODES = {
         "route -> [A]",
         "route -> [A, B]",
     ),
+    "W303": Code(
+        "condition that is always the same",
+        "A confidence, an agreement and other shares are between 0 and 1, a log-probability is at "
+        "most 0. With this threshold the condition holds for every answer, or for none, so the "
+        "cascade decides nothing.",
+        "cascade(A, D, accept = confidence >= 1.5)",
+        "cascade(A, D, accept = confidence >= 0.7)",
+    ),
+    "W304": Code(
+        "step that changes nothing",
+        "A vote over one answer, a fuse of one member and `several` with as many or more than all "
+        "branches give what would be there without them. Often a branch is missing.",
+        "route -> [A, B] -> vote()",
+        "route(policy = several(k = 2)) -> [A, B, D] -> vote()",
+    ),
     "W402": Code(
         "generation_config.json that is not used",
         "The folder of the model has a generation_config.json with settings for generation, such "

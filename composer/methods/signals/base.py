@@ -1,5 +1,6 @@
 """A signal: a number that says how sure an answer is."""
 
+import math
 from typing import ClassVar
 
 from composer.methods.template import Template
@@ -11,12 +12,13 @@ class Signal(Typed):
 
     One that asks nobody has a `measure`, any other a `value`. `needs` names capabilities of the
     models that wrote the answer, `ports` says where it can be known, and `votes` that one answer
-    has this signal only where a `vote` chose it.
+    has this signal only where a `vote` chose it. `limits` are the least and the greatest value.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
     ports: ClassVar[frozenset[Port]] = frozenset({Port.TEXT})
     votes: ClassVar[bool] = False
+    limits: ClassVar[tuple[float, float]] = (-math.inf, math.inf)
 
     def measure(self, answer: Text | Candidates) -> float | None:
         """Return the number, None where it cannot be known."""

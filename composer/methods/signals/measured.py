@@ -11,12 +11,15 @@ from composer.values.finite import summed
 
 ANY = frozenset({Port.TEXT, Port.CANDIDATES})
 LOGPROBS = frozenset({"logprobs"})
+SHARE = (0.0, 1.0)
+"""The limits of a share or a probability."""
 
 
 class Confidence(Signal):
     """Geometric mean probability of the answer's tokens."""
 
     name: ClassVar[str] = "confidence"
+    limits: ClassVar[tuple[float, float]] = SHARE
     needs: ClassVar[frozenset[str]] = LOGPROBS
 
     def measure(self, answer: Text | Candidates) -> float | None:
@@ -28,6 +31,7 @@ class Agreed(Signal):
     """Share of votes of the winning answer; before a vote, that of the most frequent answer."""
 
     name: ClassVar[str] = "agreement"
+    limits: ClassVar[tuple[float, float]] = SHARE
     ports: ClassVar[frozenset[Port]] = ANY
     votes: ClassVar[bool] = True
 
@@ -44,6 +48,7 @@ class Margin(Signal):
     """Difference between the largest and the second largest share of votes."""
 
     name: ClassVar[str] = "margin"
+    limits: ClassVar[tuple[float, float]] = SHARE
     ports: ClassVar[frozenset[Port]] = ANY
     votes: ClassVar[bool] = True
 
@@ -60,6 +65,7 @@ class Entropy(Signal):
     """Entropy of the shares of votes, -sum p ln p, in nats."""
 
     name: ClassVar[str] = "entropy"
+    limits: ClassVar[tuple[float, float]] = (0.0, math.inf)
     ports: ClassVar[frozenset[Port]] = ANY
     votes: ClassVar[bool] = True
 
@@ -75,6 +81,7 @@ class Characters(Signal):
     """Characters of the answer."""
 
     name: ClassVar[str] = "length"
+    limits: ClassVar[tuple[float, float]] = (0.0, math.inf)
 
     def measure(self, answer: Text | Candidates) -> float | None:
         """Count them."""
@@ -85,6 +92,7 @@ class MeanLogprob(Signal):
     """Mean log-probability of the answer's tokens, in nats (Chow-Average, arXiv:2404.10136)."""
 
     name: ClassVar[str] = "mean_logprob"
+    limits: ClassVar[tuple[float, float]] = (-math.inf, 0.0)
     needs: ClassVar[frozenset[str]] = LOGPROBS
 
     def measure(self, answer: Text | Candidates) -> float | None:
@@ -98,6 +106,7 @@ class MinLogprob(Signal):
     """Log-probability of the answer's least likely token, in nats (arXiv:2404.10136)."""
 
     name: ClassVar[str] = "min_logprob"
+    limits: ClassVar[tuple[float, float]] = (-math.inf, 0.0)
     needs: ClassVar[frozenset[str]] = LOGPROBS
 
     def measure(self, answer: Text | Candidates) -> float | None:
@@ -109,6 +118,7 @@ class Answered(Signal):
     """1 if a value was read from the answer, else 0; of several answers, the share with a value."""
 
     name: ClassVar[str] = "answered"
+    limits: ClassVar[tuple[float, float]] = SHARE
     ports: ClassVar[frozenset[Port]] = ANY
 
     def measure(self, answer: Text | Candidates) -> float | None:

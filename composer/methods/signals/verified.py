@@ -19,6 +19,7 @@ class Verified(Signal):
 
     name: ClassVar[str] = "verified"
     paper: ClassVar[str] = "arXiv:2310.12963"
+    limits: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     by: Annotated[Model, Capability.SCORE]
     template: Template = TEMPLATES["verify"]

@@ -10,7 +10,7 @@ from composer.diagnostics import Diagnostic, Mistakes, Place
 from composer.syntax.from_yaml.mistakes import TEXT_HELP, misshapen
 from composer.syntax.from_yaml.nodes import Node, Scalar, YamlMapping, YamlSequence
 from composer.syntax.from_yaml.scalar_lexemes import lexed
-from composer.syntax.from_yaml.shapes import RESERVED, keyed, named, verbatim
+from composer.syntax.from_yaml.shapes import RESERVED, branch_name, keyed, named, verbatim
 from composer.syntax.parsing import one_expression
 from composer.syntax.tree import Argument, Branch, Branches, Call, Chain, Expr, String
 from composer.syntax.yaml_scalars import TRAPS
@@ -118,7 +118,7 @@ class YamlExpressions:
         if not isinstance(node, YamlMapping) or not _is_branch(node):
             return Branch(None, self.value(_closed(node)), node.place)
         parts = {key: value for key, _, value in keyed(node)}
-        name = named(parts["name"])
+        name = branch_name(parts["name"])
         return Branch(name, self.value(parts["value"]), node.place)
 
     def _scalar(self, node: Scalar) -> Expr:

@@ -35,6 +35,17 @@ def twice(name: str, place: Place, first: Place, help_: str = "") -> Mistakes:
     return Mistakes([Diagnostic("E204", message, place, "the second one", note, help_)])
 
 
+BRANCH = re.compile(r"[A-Za-z_][A-Za-z0-9_]*([-.][A-Za-z0-9_]+)+")
+"""The name of a branch that is no name elsewhere: `gpt-4o`."""
+
+
+def branch_name(node: Node) -> str:
+    """Read the name of a branch, which may be that of a model, such as `llama-3.1-8b`."""
+    if isinstance(node, Scalar) and BRANCH.fullmatch(node.value):
+        return node.value
+    return named(node)
+
+
 def named(node: Node, what: str = "a name", *, free: bool = False) -> str:
     """Read a name, one of the reserved words only where it is free."""
     if not isinstance(node, Scalar):
