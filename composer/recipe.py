@@ -123,6 +123,13 @@ class Recipe:
 
         return fingerprint(self._answer, self.seed)
 
+    @cached_property
+    def facts(self) -> dict[str, list[str]]:
+        """What the fingerprint is made of: by what is set, how it is written and a digest of it."""
+        from composer.run.fingerprint import facts
+
+        return facts(self._answer, self.seed)
+
     def ready(
         self,
         *,

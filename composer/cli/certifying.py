@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from composer.cli.common import InputFile
 from composer.cli.common import as_json as to_json
 from composer.cli.terminal import out
 from composer.diagnostics import did_you_mean
@@ -18,6 +18,7 @@ from composer.evaluate.selection import selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from composer.evaluate import Certificate, EvaluationRow, Grading
     from composer.recipe import Recipe
@@ -100,7 +101,7 @@ _OPTIONS = (
     ),
     click.option(
         "--audited",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        type=InputFile(),
         metavar="FILE",
         help="With --certify: ids, one a line, of rows whose grade or reference is wrong.",
     ),

@@ -166,8 +166,8 @@ def _status(reports: Sequence[Report]) -> int:
             count = f"{report.recipe}: {report.errors:,} of {counted(report.rows, 'row')} failed"
             err(f"{count}, first {report.failure}")
         if report.not_asked:
-            count = f"{report.recipe}: {report.not_asked:,} of {counted(report.rows, 'row')} were not asked"
-            err(f"{count}, first {report.refusal}")
+            count = f"{report.not_asked:,} of {counted(report.rows, 'row')} were not asked"
+            err(f"{report.recipe}: {count}, first {report.refusal}")
         if report.ungraded:
             count = f"{report.recipe}: {report.ungraded:,} of {report.rows:,} answers have no grade"
             err(f"{count}, first {report.ungraded_reason}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -23,6 +22,8 @@ from composer.cli.terminal import err, is_terminal, out
 from composer.compiler.plan import describe
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from composer.recipe import Recipe
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from composer.cli.common import (
+    Amount,
     DataFile,
     RecipeReader,
     json_option,
@@ -66,9 +67,7 @@ def _trace_target(ctx: click.Context, param: click.Parameter, value: str | None)
     help="Show on stderr which model was asked what and why, or write it to FILE.jsonl.",
 )
 @click.option("--no-cache", is_flag=True, help="Do not use or keep cached answers.")
-@click.option(
-    "--budget", type=click.FloatRange(min=0), metavar="DOLLARS", help="Never spend more than this."
-)
+@click.option("--budget", type=Amount(min=0), metavar="DOLLARS", help="Never spend more than this.")
 @timeout_option
 @click.option("--seed", type=int, default=0, help="The seed of all sampling.")
 @click.option("--plain", is_flag=True, help="Do not apply the rules that only save work.")
@@ -151,7 +150,7 @@ def _apart(input_: Path | None, output: Path | None, trace: str | None) -> None:
 def _rows(stack: ExitStack, output: Path | None, recipe: Recipe) -> OutputFile | None:
     if output is None:
         return None
-    return stack.enter_context(OutputFile(output, recipe.fingerprint, recipe.name))
+    return stack.enter_context(OutputFile(output, recipe.fingerprint, recipe.name, recipe.facts))
 
 
 def _tell_loading(model: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from composer.diagnostics.amounts import counted
 from composer.evaluate.recipes import data_names, declarations, price_of
 from composer.evaluate.token_counts import DataTokens
 from composer.run.stand_ins import Assumption
@@ -187,7 +188,7 @@ def estimate(
 
         def add(assumption: Assumption) -> None:
             word = "most" if assumption.most else "least"
-            on_end(f"counting what {len(rows):,} rows take at {word}")
+            on_end(f"counting what {counted(len(rows), 'row')} take at {word}")
             ends.append(ensemble.rehearse(queries, assumption, tokens))
 
         add(Assumption(most=False))

@@ -8,9 +8,9 @@ from rich.console import Group
 from rich.text import Text
 
 from composer.compiler.plan.describe import size_text
+from composer.diagnostics.amounts import cost_text, counted
 from composer.evaluate.cells import Sheet
 from composer.evaluate.token_counts import CHARACTERS
-from composer.run.budget import in_dollars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,9 @@ def estimated(one: Estimate, *sentences: str) -> Group:
 
 
 def _members(one: Estimate) -> RenderableType:
-    rows = Sheet(f"estimate, {one.rows:,} rows", "calls", "free", "tokens read", "written", "cost")
+    rows = Sheet(
+        f"estimate, {counted(one.rows, 'row')}", "calls", "free", "tokens read", "written", "cost"
+    )
     for name, member in one.members.items():
         if not (member.amounts.calls.high or member.amounts.free.high):
             continue  # what a merge is made of is not asked
@@ -54,15 +56,15 @@ def _whole(ends: Range) -> str:
 
 
 def _dollars(ends: Range) -> str:
-    low, high = (in_dollars(float(f"{end:.3g}")) for end in (ends.low, ends.high))
+    low, high = (cost_text(end) for end in (ends.low, ends.high))
     return low if low == high else f"{low} to {high}"
 
 
 def _sentences(one: Estimate) -> Iterator[str]:
     if one.free_rows:
         yield (
-            f"{one.free_rows:,} of the {one.rows:,} rows cost nothing: their answers are recorded "
-            "or kept from an earlier run."
+            f"{one.free_rows:,} of the {counted(one.rows, 'row')} cost nothing: their answers are "
+            "recorded or kept from an earlier run."
         )
     if one.failures:
         name, reason = next(iter(one.failures.items()))

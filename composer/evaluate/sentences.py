@@ -49,13 +49,13 @@ def remarks(report: Report) -> Iterator[str]:
         )
     if report.not_asked:
         yield (
-            f"{counted(report.not_asked, 'row')} could not be asked, since the budget was spent, and "
-            "did not count."
+            f"{counted(report.not_asked, 'row')} could not be asked, since the budget was spent, "
+            "and did not count."
         )
     if report.ungraded:
         yield (
-            f"{counted(report.ungraded, 'answer')} could not be graded and did not count. The first "
-            f"is {report.ungraded_reason}."
+            f"{counted(report.ungraded, 'answer')} could not be graded and did not count. The "
+            f"first is {report.ungraded_reason}."
         )
     if report.judging.calls:
         yield (

@@ -198,7 +198,7 @@ class Ensemble:
             self._rehearsal = Rehearsal(self._program, tokens)
         self._loop.demand(waits=True)
         numbered = list(enumerate(queries))
-        return _result(self._loop.submit(self._rehearsal.count(numbered, assumption)))
+        return outcome(self._loop.submit(self._rehearsal.count(numbered, assumption)))
 
     def score(self, text: str, query: str | Query | None = None) -> Score:
         """Score a text under the model that the recipe's answer asks.

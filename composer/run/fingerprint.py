@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from composer.backends import Declaration
 from composer.compiler.graph import topological
+from composer.compiler.plan.option_text import declared_text, option_text
 from composer.methods import Rule
 from composer.specs.content import file_digest, json_digest
 from composer.specs.option_models import OptionModel
 from composer.values import Trainable
+from composer.values.flow import unique
 from composer.values.typed import Typed, file_of
 
 if TYPE_CHECKING:
@@ -36,16 +38,61 @@ def fingerprint(root: Node, seed: int) -> str:
     return json_digest([seed, nodes])[:DIGITS]
 
 
-def _relevant_options(node: Node) -> object:
+Facts = dict[str, list[str]]
+"""By what a recipe sets: how it is written, and a digest of it."""
+
+
+def facts(root: Node, seed: int) -> Facts:
+    """Return what a fingerprint is made of, so that a person can be told what has changed."""
+    order = [node for node in topological(root) if not node.is_query]
+    titles = unique(_title(node) for node in order)
+    found: Facts = {
+        "the seed": _fact(str(seed), seed),
+        "the steps": _fact(", ".join(node.op for node in order if node.declaration is None), None),
+    }
+    for node, title in zip(order, titles, strict=True):
+        if node.declaration is not None:
+            text = declared_text(node.declaration)
+            found[f"the model `{node.title}`"] = _fact(text, node.declaration.content())
+            continue
+        for name, plain in _relevant_options(node).items():
+            found[f"`{name}` of `{title}`"] = _fact(option_text(node.values()[name]), plain)
+    return found
+
+
+def changes(before: Facts, now: Facts) -> list[str]:
+    """Say in words what differs between two recipes."""
+    lines = []
+    for name in dict.fromkeys([*before, *now]):
+        old, new = before.get(name), now.get(name)
+        if old is None or new is None:
+            lines.append(f"{name} is {'new' if old is None else 'gone'}")
+        elif old[0] != new[0]:
+            lines.append(f"{name}: {old[0]} before, {new[0]} now")
+        elif old[1] != new[1]:
+            lines.append(f"{name}: its content has changed")
+    return lines
+
+
+def _title(node: Node) -> str:
+    models = ", ".join(each.title for each in node.direct_inputs if each.declaration is not None)
+    return f"{node.op}({models})" if models else node.op
+
+
+def _fact(text: str, content: object) -> list[str]:
+    return [text, json_digest(content)[:DIGITS]]
+
+
+def _relevant_options(node: Node) -> dict[str, object]:
     """Return the options on which an answer depends.
 
     Options without a value are left out, so a new option changes no fingerprint. So are those that
     only say when to give up.
     """
     options = node.values().items()
-    return _plain(
-        {name: value for name, value in options if value is not None and name not in GIVES_UP}
-    )
+    return {
+        name: _plain(value) for name, value in options if value is not None and name not in GIVES_UP
+    }
 
 
 def _plain(value: object) -> object:

@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from composer.atomic import atomic_file
+from composer.atomic import atomic_file, write_atomically
+from composer.compiler.plan.option_text import quoted
 from composer.data import CUSTOM
 from composer.run.batches import batch_row, plain_row
+from composer.run.fingerprint import Facts, changes
 from composer.run.jsonl import JsonlWriter, is_stream
 from composer.run.queries import digest_of
 from composer.run.result import Failure
@@ -26,6 +28,12 @@ ELSEWHERE = "give another `--output`, or delete that file"
 LOCK = ".{}.lock"
 """The name of the file that is locked while a run writes; it says nothing once that has ended."""
 
+FACTS = ".{}.recipe"
+"""The name of the file that keeps what the recipe of an output file is."""
+
+SHOWN = 3
+"""So many changes of a recipe are told."""
+
 
 @dataclass(eq=False)
 class OutputFile:
@@ -35,12 +43,14 @@ class OutputFile:
     the queries that are answered, by id. Each row says which `recipe` made it, by the recipe's
     fingerprint, and by a hash what was `asked`; a file of another recipe is refused, and so is
     one that another run writes to. Rows that do not say these are accepted. A pipe or a device is
-    written to as it is. Answers to requests of a batch file have that form.
+    written to as it is. Answers to requests of a batch file have that form. A hidden file beside it
+    keeps the recipe's `facts`, so that a refusal can say what has changed.
     """
 
     path: Path
     recipe: str = ""
     name: str = "this recipe"
+    facts: Facts = field(default_factory=dict)
     done: dict[str, str] = field(default_factory=dict)
     _query_digests: dict[str, str] = field(default_factory=dict, repr=False)
     _being_answered: dict[str, tuple[str, bool]] = field(default_factory=dict, repr=False)
@@ -113,6 +123,7 @@ class OutputFile:
         self._lock(place.with_name(LOCK.format(place.name)))
         if place.exists() and not self._read_answers():
             self._rewrite(place)
+        self._keep_facts()
         return JsonlWriter(self.path)
 
     def _lock(self, place: Path) -> None:
@@ -135,12 +146,13 @@ class OutputFile:
             return
         if before == digest:
             return
-        subject = "a different query with the id"
+        subject, which = "a different query with the id", ""
         if self.done[query.id] == query.text:
             subject = "the same question, but with other messages or fields, with the id"
-        raise Failure(
-            "E706", f"{self.path} already has an answer to {subject} {query.id!r}", ELSEWHERE
-        )
+        else:
+            which = f": {quoted(self.done[query.id])} before, {quoted(query.text)} now"
+        text = f"{self.path} already has an answer to {subject} {query.id!r}{which}"
+        raise Failure("E706", text, ELSEWHERE)
 
     def _read_answers(self) -> bool:
         """Read the answers of the file; say whether it has no other rows."""
@@ -176,9 +188,32 @@ class OutputFile:
             raise Failure(
                 "E706",
                 f"{self.path}, line {number}, was written by another recipe, or with other "
-                f"settings or another seed ({made_by}; `{self.name}` is now {self.recipe})",
+                f"settings or another seed ({made_by}; `{self.name}` is now {self.recipe})"
+                f"{self._what_changed(made_by)}",
                 f"{ELSEWHERE}; nothing was overwritten",
             )
+
+    def _what_changed(self, made_by: object) -> str:
+        """Say what differs from the recipe that wrote the file, where that is kept beside it."""
+        try:
+            kept = json.loads(self._facts_file.read_text(encoding="utf-8"))
+            lines = changes(kept["facts"], self.facts) if kept["recipe"] == made_by else []
+        except (OSError, ValueError, TypeError, LookupError, AttributeError):
+            return ""
+        more = f"; and {len(lines) - SHOWN} more" if len(lines) > SHOWN else ""
+        return f". What has changed: {'; '.join(lines[:SHOWN])}{more}" if lines else ""
+
+    def _keep_facts(self) -> None:
+        """Write down what the recipe is, whole or not at all."""
+        if not self.facts:
+            return
+        text = json.dumps({"recipe": self.recipe, "facts": self.facts}, ensure_ascii=False)
+        write_atomically(self._facts_file, text.encode(errors="replace"))
+
+    @property
+    def _facts_file(self) -> Path:
+        place = self.path.resolve()
+        return place.with_name(FACTS.format(place.name))
 
     def _row(self, line: bytes, number: int) -> dict[str, object]:
         try:

@@ -132,7 +132,7 @@ def test_without_the_extra_nothing_is_evaluated_and_it_says_what_to_install(eval
 
 def test_a_folder_that_is_not_there_is_told_before_anything_is_evaluated(evaluate):
     status, out, err = evaluate("vote.ens", "--plot", "no/curve.svg")
-    assert (status, out) == (2, "")
+    assert (status, out) == (3, "")
     assert "does not exist" in err
 
 

@@ -55,14 +55,14 @@ def test_a_file_without_rows_is_no_success(run, name, content):
     Path(name).write_text(content)
     for more in ([], ["--output", "o.jsonl"]):
         code, _, err = run("--input", name, *more)
-        assert (code, f"error[E504]: `{name}` has no rows" in err) == (3, True)
+        assert (code, f"error[E504]: `{name}` has no rows" in err) == (1, True)
 
 
 @pytest.mark.parametrize("between", [" ", ",,", "\n,\n,\n"])
 def test_rows_of_a_list_have_one_comma_between_them(run, between):
     Path("q.json").write_text('[{"query": "a"}' + between + '{"query": "b"}]')
     code, out, err = run("--input", "q.json")
-    assert (code, out) == (3, "")
+    assert (code, out) == (1, "")
     assert "one comma between two rows" in err
 
 
@@ -94,7 +94,7 @@ def test_items_of_the_zoo_are_asked_by_their_name(run):
 def test_a_bad_row_is_told_before_anything_is_asked(run):
     Path("q.csv").write_text('id,query\n1,one\n2,"two\n')
     status, out, err = run("--input", "q.csv", "--output", "a.jsonl")
-    assert (status, out) == (3, "")
+    assert (status, out) == (1, "")
     assert "error[E504]: q.csv, line 3: a quote that begins in this row is never closed" in err
     assert Path("a.jsonl").read_text() == ""
 

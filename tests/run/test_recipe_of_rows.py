@@ -75,6 +75,48 @@ def test_another_recipe_is_refused_and_nothing_is_lost(tmp_path):
     assert path.read_text() == before
 
 
+def refused(path, text, seed=0, **how):
+    """Open an output file with a recipe that did not begin it; return what is said."""
+    recipe = Recipe.load(MODELS + text, seed=seed, **how)
+    with pytest.raises(Failure) as caught:
+        OutputFile(path, recipe.fingerprint, "r.ens", recipe.facts)
+    return caught.value.message.partition("What has changed: ")[2]
+
+
+def test_a_refusal_says_what_has_changed(tmp_path):
+    path, text = tmp_path / "a.jsonl", "sample(A, n, temperature = 0.5) -> vote(ties = first)"
+    recipe = Recipe.load(MODELS + text)
+    with OutputFile(path, recipe.fingerprint, "r.ens", recipe.facts) as rows:
+        rows.write(Result("1", "q", "a"))
+    OutputFile(path, recipe.fingerprint, "r.ens", recipe.facts).__exit__()
+    assert refused(path, text, seed=2) == "the seed: 0 before, 2 now"
+    assert refused(path, text, settings={"n": "4"}) == "`n` of `sample(A)`: 3 before, 4 now"
+    assert refused(path, text.replace("0.5", "0.7")) == (
+        "`temperature` of `sample(A)`: 0.5 before, 0.7 now"
+    )
+    assert refused(path, text, settings={"model.A.says": "x"}) == (
+        'the model `A`: fake("a") before, fake("x") now'
+    )
+    assert refused(path, "A").startswith("the steps: sample, vote before, generate now; ")
+    assert " and " in refused(path, "A")
+
+
+def test_a_prompt_that_differs_beyond_what_is_shown_is_told(tmp_path):
+    path, long = tmp_path / "a.jsonl", "x" * 100
+    recipe = Recipe.load(f'{MODELS}prompt("{long}") -> A')
+    with OutputFile(path, recipe.fingerprint, "r.ens", recipe.facts) as rows:
+        rows.write(Result("1", "q", "a"))
+    told = refused(path, f'prompt("{long}y") -> A')
+    assert told == "`template` of `prompt`: its content has changed"
+
+
+def test_without_the_file_beside_it_a_refusal_says_only_that_something_changed(tmp_path):
+    path = tmp_path / "a.jsonl"
+    write(path, "0123456789ab")
+    (tmp_path / ".a.jsonl.recipe").write_text("[torn")
+    assert refused(path, "A") == ""
+
+
 def test_rows_that_do_not_say_it_are_accepted(tmp_path):
     path = tmp_path / "a.jsonl"
     write(path, "")

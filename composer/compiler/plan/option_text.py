@@ -51,10 +51,10 @@ def declared_text(part: Typed) -> str:
 
 
 def quoted(text: str) -> str:
-    """Write a text in quotes on one line, cut where it is long; a path is cut at the front."""
+    """Write a text in quotes on one line, cut where it is long; paths and short texts are whole."""
     text = starred(text)
-    if len(text) > SHOWN and PATH.fullmatch(text):
-        return f'"...{text[3 - SHOWN :]}"'
+    if PATH.fullmatch(text):
+        return f'"{text}"'
     flat = text if len(text) <= SHOWN and text.isprintable() else " ".join(text.split())
     return f'"{flat[: SHOWN - 3]}..."' if len(flat) > SHOWN else f'"{flat}"'
 

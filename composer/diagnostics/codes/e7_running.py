@@ -40,7 +40,8 @@ CODES = {
     "E706": Code(
         "the output file belongs to another run",
         "A run continues its output file if the file exists. But this file was written with "
-        "another recipe, other settings or other queries. Give another file, or delete this one.",
+        "another recipe, other settings or other queries. The message says what has changed, if "
+        "the hidden file `.NAME.recipe` is still beside it. Give another file, or delete this one.",
     ),
     "E707": Code(
         "the ensemble is closed",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from composer.diagnostics.amounts import cost_text
 from composer.evaluate.cells import Sheet, percent
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ FORMATS: dict[str, Callable[[float], str]] = {
     "number": "{:.3f}".format,
     "rating": "{:.2f}".format,
     "count": "{:,.0f}".format,
-    "dollars": "${:.3g}".format,
+    "dollars": cost_text,
 }
 """How the values of a column are written, by the kind of the column."""
 
