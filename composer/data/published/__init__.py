@@ -42,11 +42,15 @@ FORMS: tuple[Form, ...] = (
 )
 
 
+MARKS = frozenset[str]().union(*(form.marks for form in FORMS))
+
+
 def form_of(row: dict[str, Any]) -> Form | None:
     """Return the published form of an object, None for a row in our own names or any other."""
-    if "query" in row:
+    marks = MARKS.intersection(row)
+    if not marks or "query" in row:
         return None
-    return next((form for form in FORMS if form.claims(row)), None)
+    return next((form for form in FORMS if form.marks & marks and form.claims(row)), None)
 
 
 def published_files(root: Path) -> Sequence[PublishedFile]:

@@ -71,4 +71,4 @@ def _outcome(output: object, value: object) -> dict[str, Any]:
     return text | {"preference": preference, "score": preference - 1}
 
 
-ALPACAEVAL = Form("AlpacaEval", _claims, _parts, _files)
+ALPACAEVAL = Form("AlpacaEval", frozenset({"generator", "generator_2"}), _claims, _parts, _files)

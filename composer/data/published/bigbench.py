@@ -24,4 +24,4 @@ def _parts(task: dict[str, Any]) -> Iterator[Part]:
         yield Part(row)
 
 
-BIGBENCH = Form("BIG-Bench", _claims, _parts)
+BIGBENCH = Form("BIG-Bench", frozenset({"examples"}), _claims, _parts)

@@ -101,5 +101,7 @@ REMEDY = (
     "give a folder with the published tasks and, for each model, MODEL.jsonl with rows of "
     "`task_id`, `completion` and `passed`"
 )
-HUMANEVAL = Form("HumanEval", _is_humaneval, _parts, _files, _finish, REMEDY)
-MBPP = Form("MBPP", _is_mbpp, _parts, _files, _finish, REMEDY)
+HUMANEVAL = Form(
+    "HumanEval", frozenset({"task_id"}), _is_humaneval, _parts, _files, _finish, REMEDY
+)
+MBPP = Form("MBPP", frozenset({"task_id"}), _is_mbpp, _parts, _files, _finish, REMEDY)

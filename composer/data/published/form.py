@@ -48,12 +48,14 @@ Files: TypeAlias = "Sequence[PublishedFile] | None"
 class Form:
     """How an object of a benchmark's files is recognized and turned into rows or parts of rows.
 
-    `files` lists the files of a folder in the published layout, None for other folders. `finish`
-    is applied to each row when all of its parts are there. `remedy` says how to give the questions
-    where a row has none; without it such rows are left out.
+    Each object has a field of one of the names `marks`, and is one that `claims` accepts. `files`
+    lists the files of a folder in the published layout, None for other folders. `finish` is applied
+    to each row when all of its parts are there. `remedy` says how to give the questions where a row
+    has none; without it such rows are left out.
     """
 
     benchmark: str
+    marks: frozenset[str]
     claims: Callable[[Row], bool]
     parts: Callable[[Row], Iterator[Part]]
     files: Callable[[Path], Files] = _no_folder

@@ -102,4 +102,4 @@ def _outcome(record: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-LLMROUTERBENCH = Form("LLMRouterBench", _claims, _parts, _files)
+LLMROUTERBENCH = Form("LLMRouterBench", frozenset({"records"}), _claims, _parts, _files)

@@ -74,4 +74,4 @@ def _pairs(results: object, recorded: dict[str, Any]) -> dict[str, str]:
     return results
 
 
-MIXINSTRUCT = Form("MixInstruct", _claims, _parts)
+MIXINSTRUCT = Form("MixInstruct", frozenset({"candidates"}), _claims, _parts)

@@ -90,4 +90,4 @@ def _finish(row: dict[str, Any]) -> None:
             outcome["score"] = fmean(rating for _, rating in outcome["ratings"]) / BEST
 
 
-MTBENCH = Form("MT-Bench", _claims, _parts, _files, _finish, LAYOUT)
+MTBENCH = Form("MT-Bench", frozenset({"question_id"}), _claims, _parts, _files, _finish, LAYOUT)

@@ -64,4 +64,4 @@ def _outcome(row: dict[str, Any]) -> dict[str, Any]:
     )
 
 
-ROUTERARENA = Form("RouterArena", _claims, _parts, _files)
+ROUTERARENA = Form("RouterArena", frozenset({"prediction"}), _claims, _parts, _files)

@@ -52,4 +52,9 @@ def _unlisted(text: str) -> str:
     return "\n".join(turns)
 
 
-ROUTERBENCH = Form("RouterBench", lambda row: "prompt" in row and "eval_name" in row, _parts)
+ROUTERBENCH = Form(
+    "RouterBench",
+    frozenset({"eval_name"}),
+    lambda row: "prompt" in row and "eval_name" in row,
+    _parts,
+)

@@ -74,4 +74,4 @@ def _models(dataset: dict[str, Any], count: int) -> list[str]:
     return [str(name) for name in names]
 
 
-ROUTEREVAL = Form("RouterEval", _claims, _parts)
+ROUTEREVAL = Form("RouterEval", frozenset({*SCORES, "data", "prompt"}), _claims, _parts)
