@@ -157,8 +157,6 @@ WORDS = {
 
 AT_TARGET = {
     "quality": "quality at this setting",
-    "over_single": "gain over the best single choice",
-    "over_length": "gain over prompt length with the same shares",
 }
 
 

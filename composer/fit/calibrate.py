@@ -71,16 +71,16 @@ def calibrate(
     value = _setting(route, option, target)
     order = np.random.default_rng(route.seed).permutation(len(route.predictions.mean))
     halves = np.array_split(order, 2)
-    checked, quality, share = np.full((3, len(order)), np.nan)
+    checked, chosen = np.full(len(order), np.nan), np.zeros(len(order), dtype=np.intp)
     for training, held_out in (halves, halves[::-1]):
         half = _setting(route.take(training), option, target, strict=False)
         outcomes = route.take(held_out).outcomes(_with_option(route.policy, option, half))
         checked[held_out] = getattr(outcomes, target.what)
-        quality[held_out], share[held_out] = outcomes.quality, outcomes.share
+        chosen[held_out] = outcomes.chosen
     reached = mean_interval(checked[~np.isnan(checked)].tolist(), seed=route.seed)
     specified = None if written is None else specification(written)
     calibrated = CalibratedOption(policy=specified, option=option, value=value, target=str(target))
-    at_target = gains(route.labels, quality, share, halves, route.seed)
+    at_target = gains(route.labels, chosen, halves, route.seed)
     report: dict[str, object] = {
         "reached": [reached.mean, reached.low, reached.high],
         "at_target": at_target,

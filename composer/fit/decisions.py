@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 class RoutedOutcomes:
     """What decisions came to, a value a row: quality, dollars, and whether the strong was asked.
 
-    Values are NaN where the data do not tell.
+    Values are NaN where the data do not tell. `chosen` are the decisions, by place.
     """
 
     quality: Floats
     cost: Floats
     share: Floats
+    chosen: NDArray[np.intp]
 
 
 def to_estimates(predictions: Predictions) -> list[Estimates]:
@@ -52,7 +53,7 @@ def outcomes(chosen: NDArray[np.intp], labels: Labels) -> RoutedOutcomes:
     """Return what choosing so came to, by the labels."""
     rows = np.arange(len(chosen))
     strong = (chosen == strongest(labels)).astype(float)
-    return RoutedOutcomes(labels.quality[rows, chosen], labels.cost[rows, chosen], strong)
+    return RoutedOutcomes(labels.quality[rows, chosen], labels.cost[rows, chosen], strong, chosen)
 
 
 def strongest(labels: Labels) -> int:

@@ -1,4 +1,4 @@
-"""What a calibrated route gains on left-out rows over the best single choice and over length."""
+"""What a calibrated route gains on left-out rows over what knows nothing of the query."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from composer.fit.decisions import strongest
 from composer.heavy import np
-from composer.metrics import difference_interval, mean_interval
+from composer.metrics import difference_interval, mean_interval, mixture
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,44 +16,53 @@ if TYPE_CHECKING:
     from composer.methods.estimators.values import Floats, Labels
     from composer.metrics import Interval
 
-PAIR = 2
+BASELINES = {
+    "over_single": "the best single choice, {single}",
+    "over_length": "prompt length with the same shares",
+    "over_zero": "the zero-router at the same mean cost",
+}
+"""What a route is compared with, and how it is called."""
 
 
 def gains(
-    labels: Labels, quality: Floats, share: Floats, halves: Iterable[NDArray[np.intp]], seed: int
+    labels: Labels, chosen: NDArray[np.intp], halves: Iterable[NDArray[np.intp]], seed: int
 ) -> dict[str, list[float]]:
     """Return the quality of decisions on rows left out, and by how much it exceeds what is plain.
 
-    `quality` and `share` [n] are the label of each row's choice, and whether that is the best
-    single one. `over_single` is the paired gain over always asking that one; of two choices
-    `over_length` is that over sending it the longest prompts, as many in each half. Each value
-    comes with its 95% interval; rows without the outcome of some choice are passed over.
+    `chosen` [n] are the choices by place. `over_single` is the paired gain over always asking the
+    best single choice, `over_length` that over asking each choice as often in each half, the best
+    for the longest prompts. Where costs are known `over_zero` is the gain over the mixture of
+    single choices at the same mean cost (RouterBench's zero-router). Each value comes with its 95%
+    interval; rows without the outcome of some choice are passed over.
     """
     rows = np.flatnonzero(~np.isnan(labels.quality).any(1))
     if not len(rows):
         return {}
-    ours = quality[rows].tolist()
-    best = labels.quality[rows, strongest(labels)].tolist()
-    results = {
-        "quality": mean_interval(ours, seed=seed),
-        "over_single": difference_interval(ours, best, seed=seed),
+    ours = labels.quality[rows, chosen[rows]].tolist()
+    others = {
+        "over_single": labels.quality[rows, strongest(labels)],
+        "over_length": _by_length(labels, chosen, halves)[rows],
+        "over_zero": _at_same_cost(labels, chosen, rows),
     }
-    if len(labels.names) == PAIR:
-        length = _by_length(labels, share, halves)[rows].tolist()
-        results["over_length"] = difference_interval(ours, length, seed=seed)
+    results = {"quality": mean_interval(ours, seed=seed)} | {
+        name: difference_interval(ours, each.tolist(), seed=seed)
+        for name, each in others.items()
+        if each is not None
+    }
     return {name: _triple(each) for name, each in results.items()}
 
 
 def verdict(report: Mapping[str, Any]) -> Iterator[str]:
-    """Say whether the calibrated route beats the best single choice and length, in a sentence."""
+    """Say whether the calibrated route beats each baseline, one sentence each."""
     differences = report.get("at_target", {})
-    if "over_single" in differences:
-        single = report["single"]["name"]
-        sentence = f"at this setting it {_verb(differences['over_single'])} always {single}"
-        if "over_length" in differences:
-            length = "prompt length with the same shares"
-            sentence += f", and it {_verb(differences['over_length'])} {length}"
-        yield sentence
+    for name, words in BASELINES.items():
+        if name in differences:
+            than = words.format(single=report["single"]["name"])
+            mean, low, high = differences[name]
+            yield (
+                f"at this setting it {_verb(differences[name])} {than}: {100 * mean:+.1f} points "
+                f"({100 * low:+.1f} to {100 * high:+.1f})"
+            )
 
 
 def foreign_losses(report: Mapping[str, Any]) -> Iterator[str]:
@@ -67,16 +76,34 @@ def foreign_losses(report: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _by_length(labels: Labels, share: Floats, halves: Iterable[NDArray[np.intp]]) -> Floats:
-    """Return the labels [n] of sending the longest prompts of each half to the strong choice."""
-    strong = strongest(labels)
+def _by_length(
+    labels: Labels, chosen: NDArray[np.intp], halves: Iterable[NDArray[np.intp]]
+) -> Floats:
+    """Return the labels [n] of asking each choice as often, the shortest prompts the weakest."""
+    order = np.argsort(np.nanmean(labels.quality, 0), kind="stable")
     lengths = np.array([len(query) for query in labels.queries])
-    quality = labels.quality[:, 1 - strong].copy()
+    quality = np.full(len(lengths), np.nan)
     for rows in halves:
-        count = int(share[rows].sum())
-        longest = rows[np.argsort(-lengths[rows], kind="stable")[:count]]
-        quality[longest] = labels.quality[longest, strong]
+        counts = np.bincount(chosen[rows], minlength=len(labels.names))
+        shortest = rows[np.argsort(lengths[rows], kind="stable")]
+        quality[shortest] = labels.quality[shortest, np.repeat(order, counts[order])]
     return quality
+
+
+def _at_same_cost(
+    labels: Labels, chosen: NDArray[np.intp], rows: NDArray[np.intp]
+) -> Floats | None:
+    """Return the expected labels of the zero-router; None where the cost of a choice is unknown."""
+    cost = labels.cost[rows]
+    unknown = np.isnan(cost)
+    if unknown.all(0).any():
+        return None
+    cost = np.where(unknown, np.nanmean(cost, 0), cost)
+    if not cost.sum():
+        return None
+    quality, spent = labels.quality[rows], cost[np.arange(len(rows)), chosen[rows]].mean()
+    expected: Floats = quality @ mixture(cost.mean(0), quality.mean(0), float(spent))
+    return expected
 
 
 def _verb(difference: Sequence[float]) -> str:

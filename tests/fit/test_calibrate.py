@@ -128,25 +128,47 @@ def test_what_a_setting_is_worth_is_told_beside_what_is_plain(desk):
     )
     assert found["over_single"][1] > 0
     assert len(found["over_length"]) == 3
-    (said,) = verdict(entry.report)
-    assert said.startswith("at this setting it beats always B, and it ")
+    over_single, over_length, *_ = verdict(entry.report)
+    assert over_single.startswith("at this setting it beats the best single choice, B: +")
+    assert "prompt length with the same shares: " in over_length
 
 
 def test_a_verdict_goes_by_the_interval():
-    there = {"over_single": [-0.2, -0.3, -0.1], "over_length": [0.1, -0.1, 0.2]}
-    (said,) = verdict({"single": {"name": "B"}, "at_target": there})
-    assert "it is worse than always B, and it does not beat prompt length" in said
+    there = {
+        "over_single": [-0.2, -0.3, -0.1],
+        "over_length": [0.1, -0.1, 0.2],
+        "over_zero": [0.1, 0.05, 0.2],
+    }
+    sentences = verdict({"single": {"name": "B"}, "at_target": there})
+    assert [each.removeprefix("at this setting it ") for each in sentences] == [
+        "is worse than the best single choice, B: -20.0 points (-30.0 to -10.0)",
+        "does not beat prompt length with the same shares: +10.0 points (-10.0 to +20.0)",
+        "beats the zero-router at the same mean cost: +10.0 points (+5.0 to +20.0)",
+    ]
 
 
 def test_length_is_given_as_many_strong_calls_in_each_half():
     quality = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.0, 1.0]])
+    cost = np.array([[1.0, 3.0], [1.0, np.nan], [1.0, 3.0], [1.0, 3.0]])
     labels = Labels(
-        ("a", "aaaa", "aaa", "aa"), ((),) * 4, ("weak", "strong"), quality, quality, quality
+        ("a", "aaaa", "aaa", "aa"), ((),) * 4, ("weak", "strong"), quality, cost, quality
     )
-    ours, share = np.array([1.0, 1.0, 0.0, 1.0]), np.array([0.0, 1.0, 0.0, 1.0])
-    found = gains(labels, ours, share, [np.array([0, 1]), np.array([2, 3])], 0)
+    found = gains(labels, np.array([0, 1, 0, 1]), [np.array([0, 1]), np.array([2, 3])], 0)
+    assert found["quality"][0] == 0.75
     assert found["over_single"][0] == 0
     assert found["over_length"][0] == 0
+    # Its mean cost, 2, buys each of the two half of the time.
+    assert found["over_zero"][0] == pytest.approx(0.75 - (0.25 + 0.75) / 2)
+
+
+def test_three_choices_are_held_against_length_too_and_costs_must_be_known():
+    quality = np.array([[1.0, 0.0, 1.0], [0.0, 1.0, 1.0], [0.0, 0.0, 1.0]])
+    unknown = np.full((3, 3), np.nan)
+    labels = Labels(("aa", "a", "aaa"), ((),) * 3, ("A", "B", "C"), quality, unknown, unknown)
+    found = gains(labels, np.array([0, 1, 2]), [np.arange(3)], 0)
+    # By length "a" goes to A, "aa" to B and "aaa" to C, of which only the last is right.
+    assert found["over_length"][0] == pytest.approx(1 - 1 / 3)
+    assert "over_zero" not in found
 
 
 def test_a_loss_on_tags_left_out_is_a_warning():
