@@ -149,13 +149,14 @@ class Recipe:
         warning, and ends the caching; no answer is lost. `budget` is in dollars: a call that would
         exceed it is refused. A query that takes longer than `timeout` seconds fails (E702). Raises
         Mistakes if a model or a file differs from the recipe's lock (E506), or if an estimator is
-        not fitted yet (E509).
+        not fitted yet (E509), or if a policy needs costs that are not known (E511).
         """
-        from composer.compiler.fits import demand_fitted
+        from composer.compiler.fits import demand_costs, demand_fitted
         from composer.run import Ensemble, open_cache
 
         self._check_lock()
         demand_fitted(self._answer, self.name, self.path)
+        demand_costs(self._answer)
         path = None if isinstance(cache, bool) else Path(cache)
         answer_cache = open_cache(path, warn) if cache else None
         return Ensemble(

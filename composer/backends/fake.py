@@ -110,7 +110,7 @@ class FakeClient(Client):
         hashes = (_hash(self.fake.seed, request.query.messages, text) for text in request.texts)
         pairs = zip(request.texts, hashes, strict=True)
         values = (1.0 if own in text else number[0] / 256 for text, number in pairs)
-        return Rewarded(tuple(values), {self.name: Usage(1)})
+        return Rewarded(tuple(values), {self.name: Usage.at(self.fake.price, 1, 0, 0)})
 
     async def _work(self) -> None:
         import asyncio
@@ -128,9 +128,7 @@ class FakeClient(Client):
         tokens = _tokens(fake.answer(request.query, how))[: how.max_tokens]
         logs = (math.log(fake.confidence),) * len(tokens) if fake.confidence else ()
         read = sum(len(content.split()) for _, content in request.query.messages)
-        price = fake.price or (0.0, 0.0)
-        cost = (read * price[0] + len(tokens) * price[1]) / 1e6
-        usage = {self.name: Usage(1, read, len(tokens), cost)}
+        usage = {self.name: Usage.at(fake.price, 1, read, len(tokens))}
         return Completion("".join(tokens), tuple(tokens), logs, fake.confidence, usage=usage)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from statistics import fmean
 from textwrap import shorten
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from composer.backends.recording import Recording, recording
-from composer.data import stand_in
+from composer.data import cost_of, stand_in
 from composer.diagnostics import did_you_mean
 from composer.specs.content import file_digest
 from composer.specs.declaration import Remote
@@ -70,6 +71,16 @@ class Recorded(Remote):
     def aliases(self) -> tuple[str, ...]:
         """The name of the model in the file."""
         return (self.model,)
+
+    @property
+    def recorded_cost(self) -> float | None:
+        """The mean dollars of the answers of the file, by tokens and `price`, else as recorded."""
+        try:
+            answers = self._recording.answers(self.model)
+        except ModelError:  # the file is a mistake, which `card` reports
+            return None
+        costs = [cost for one in answers if (cost := cost_of(one, self.price)) is not None]
+        return fmean(costs) if costs else None
 
     def card(self) -> Card:
         """See which abilities the recorded answers leave."""
@@ -167,10 +178,8 @@ class Replay(Client):
 
     def _usage(self, answer: RecordedAnswer) -> Usage:
         read, written = (int(answer.get(key) or 0) for key in TOKENS)
-        cost = float(answer.get("cost") or 0.0)
-        if self.price and read + written:
-            cost = (read * self.price[0] + written * self.price[1]) / 1e6
-        return Usage(1, read, written, cost)
+        cost = cost_of(answer, self.price)
+        return Usage(1, read, written, cost or 0.0, unpriced=int(cost is None))
 
     def _absent(self, query: Query) -> ModelError:
         row = self.rows.by_id.get(query.id)

@@ -59,6 +59,10 @@ class Recording:
         """Every model that any row has an answer of, in order of appearance."""
         return tuple(self.logged)
 
+    def answers(self, model: str) -> Iterator[RecordedAnswer]:
+        """Yield every answer of a model."""
+        return (row["recorded"][model] for row in self.rows if model in row["recorded"])
+
     def find(self, query: Query) -> Row | None:
         """The row of a query: of its id when the question agrees too, else of its exact text.
 

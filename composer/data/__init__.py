@@ -2,7 +2,7 @@
 
 from composer.data.batch import CUSTOM
 from composer.data.messages import messages_of, query_of, whole
-from composer.data.outcomes import quality_of, recorded_of, stand_in
+from composer.data.outcomes import cost_of, quality_of, recorded_of, stand_in
 from composer.data.reading import Line, parsed, read, read_stream
 from composer.data.row import (
     JUDGED,
@@ -23,6 +23,7 @@ __all__ = [
     "BadRow",
     "Line",
     "Unreadable",
+    "cost_of",
     "id_of",
     "messages_of",
     "pair_of",

@@ -12,7 +12,7 @@ from composer.data.row import BadRow
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-__all__ = ["quality_of", "recorded_of", "stand_in"]
+__all__ = ["cost_of", "quality_of", "recorded_of", "stand_in"]
 
 RIGHT, WRONG, UNKNOWN = "(right)", "(wrong)", "(not recorded)"
 """What stands for an answer of which only the judgement was recorded, or nothing at all."""
@@ -47,6 +47,22 @@ def quality_of(outcome: Mapping[str, Any]) -> float | None:
     score = outcome.get("correct")
     score = outcome.get("score") if score is None else score
     return None if score is None else float(score)
+
+
+def cost_of(outcome: Mapping[str, Any], price: tuple[float, float] | None) -> float | None:
+    """Return the dollars of a recorded answer: its tokens at a price, else the `cost` recorded.
+
+    None where neither is known: a price alone does not say how long an answer was. `price` is in
+    dollars per million tokens read and written.
+    """
+    if price is not None:
+        keys = ("prompt_tokens", "completion_tokens")
+        paid = [(outcome.get(key), rate) for key, rate in zip(keys, price, strict=True) if rate]
+        dollars = [float(count) * rate for count, rate in paid if count is not None]
+        if len(dollars) == len(paid):
+            return sum(dollars) / 1e6
+    cost = outcome.get("cost")
+    return None if cost is None else float(cost)
 
 
 def stand_in(outcome: Mapping[str, Any], reference: object = None) -> str:

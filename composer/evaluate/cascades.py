@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from composer.evaluate.outcomes import Outcomes, costs_and_unit
+from composer.evaluate.outcomes import DOLLARS, Outcomes, choices_without_cost, costs_and_unit
 from composer.heavy import np
 from composer.methods.margins import SIGNS, threshold
 from composer.metrics import Interval, drawn_interval, resampled_means, stops_at
@@ -102,7 +102,7 @@ def cascade_outcomes(
     cost, unit = costs_and_unit(
         np.hstack([quality, alone[..., 0]]), np.hstack([dollars, alone[..., 1]])
     )
-    if unit != "$":
+    if unit != DOLLARS:
         beside, alone = [], alone[:, :0]
         cost, unit = costs_and_unit(quality, dollars)
     count = len(cascade.stages)
@@ -119,6 +119,8 @@ def cascade_outcomes(
         paid=None if cost is None else np.cumsum(cost[:, :count], axis=1),
         beside=len(beside),
         ladder=True,
+        unpriced=choices_without_cost(cascade.names, dollars),
+        filled=int(np.isnan(dollars).sum()) if unit == DOLLARS else 0,
     )
 
 

@@ -6,6 +6,7 @@ rows that all get wrong bound every such recipe, whatever it selects by (arXiv:2
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -254,6 +255,6 @@ def _counts(rows: Sequence[EvaluationRow], right: Mapping[str, Mapping[str, bool
 
 
 def _costs(rows: Sequence[EvaluationRow], grades: Grades) -> dict[str, float]:
-    """The mean dollars of each member, where any costs something."""
+    """The mean dollars of each member, where all are known and any costs something."""
     costs = {name: fmean(graded[row.id].cost for row in rows) for name, graded in grades.items()}
-    return costs if any(costs.values()) else {}
+    return costs if any(costs.values()) and not any(map(math.isnan, costs.values())) else {}

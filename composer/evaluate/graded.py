@@ -70,4 +70,5 @@ def difference(usage: Usage, before: Usage) -> Usage:
         usage.prompt_tokens - before.prompt_tokens,
         usage.completion_tokens - before.completion_tokens,
         usage.cost - before.cost,
+        usage.unpriced - before.unpriced,
     )

@@ -23,7 +23,10 @@ __all__ = ["Grade", "Grades", "asked_grades", "recorded_grades"]
 
 @dataclass(frozen=True)
 class Grade:
-    """The quality of one answer from 0 to 1, its text where that is known, and its dollars."""
+    """The quality of one answer from 0 to 1, its text where that is known, and its dollars.
+
+    Dollars are NaN where not known.
+    """
 
     quality: float
     text: str | None
@@ -85,4 +88,4 @@ def _asked(
         for result in ensemble.map([row.question() for row in rows.values()]):
             grade = grade_of(models, rows[result.id], result, how)
             if grade.score is not None:
-                yield result.id, Grade(grade.score, result.answer, result.cost)
+                yield result.id, Grade(grade.score, result.answer, result.known_cost)

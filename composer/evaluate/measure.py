@@ -111,7 +111,7 @@ def _measured(
         overlap=overlap,
         router=_router(bank, rows, results, alone, how) if cache is not None and bank else None,
         cascade=_cascade(cascade, rows, replays, alone) if cascade else None,
-        worth=worth_beside(judged, {one.id: one.cost for one in results}, alone),
+        worth=worth_beside(judged, {one.id: one.known_cost for one in results}, alone),
         published=as_published(run),
         judging=difference(how.usage, judged_before),
     )
@@ -154,6 +154,7 @@ def _report(
         failed_branches=partial.counts,
         calls=calls,
         cost=total.cost,
+        unpriced=total.unpriced,
         prompt_tokens=total.prompt_tokens,
         completion_tokens=total.completion_tokens,
     )
@@ -196,7 +197,7 @@ def _replays(  # noqa: PLR0913 - a run, and what is known of it
     if cascade is None:
         return {}, []
     run = {
-        one.id: Graded(one, judged[one.id], one.cost, calls_of(one))
+        one.id: Graded(one, judged[one.id], one.known_cost, calls_of(one))
         for one in results
         if one.id in judged
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import GENERATE
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["MemberAnswers", "member_answers"]
 
 MemberAnswers = dict[str, dict[str, tuple[str, float]]]
-"""By member and row: the answer, and the dollars that it cost."""
+"""By member and row: the answer, and the dollars that it cost, NaN where not known."""
 
 
 def member_answers(rows: Mapping[str, EvaluationRow], results: Iterable[Result]) -> MemberAnswers:
@@ -26,7 +27,9 @@ def member_answers(rows: Mapping[str, EvaluationRow], results: Iterable[Result])
     answers: MemberAnswers = {}
     for result in results:
         for name, text in _lone_answers(rows[result.id], result):
-            answers.setdefault(name, {})[result.id] = (text, result.members[name].cost)
+            usage = result.members[name]
+            dollars = math.nan if usage.unpriced else usage.cost
+            answers.setdefault(name, {})[result.id] = (text, dollars)
     return answers
 
 

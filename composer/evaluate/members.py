@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from composer.data import cost_of
 from composer.evaluate.graded import is_refused
 from composer.evaluate.judge import RECORDED, judge, judgement
 from composer.evaluate.recipes import alone, data_names, declarations, options_of, price_of
@@ -36,7 +38,7 @@ __all__ = [
 ]
 
 Judged = dict[str, tuple[float, float]]
-"""By row: the quality of the answer, and the dollars that it cost."""
+"""By row: the quality of the answer, and the dollars that it cost, NaN where not known."""
 
 JudgedCache = dict[tuple[str, ...], Judged]
 """What was found of members before."""
@@ -44,18 +46,27 @@ JudgedCache = dict[tuple[str, ...], Judged]
 
 @dataclass(frozen=True)
 class MemberSummary:
-    """One member on its own: the rows it was judged on, how often it was right, what it cost."""
+    """One member on its own: the rows it was judged on, how often it was right, what it cost.
+
+    `cost` is in dollars for all rows, None where that of no row is known. Rows of unknown cost
+    count with the mean of the others; `unpriced` says how many these are.
+    """
 
     rows: int
     accuracy: float
     interval: Interval
-    cost: float
+    cost: float | None
+    unpriced: int = 0
 
 
 def best_of(members: Mapping[str, MemberSummary]) -> str | None:
     """The member that is right most often alone; among equals the cheapest, then the first."""
-    ranked = sorted(members, key=lambda name: (-members[name].accuracy, members[name].cost))
-    return ranked[0] if ranked else None
+
+    def rank(name: str) -> tuple[float, float]:
+        member = members[name]
+        return -member.accuracy, math.inf if member.cost is None else member.cost
+
+    return min(members, key=rank, default=None)
 
 
 @dataclass(frozen=True)
@@ -128,7 +139,10 @@ class Members:
 
 def _summed(judged: Judged) -> MemberSummary:
     qualities, costs = zip(*judged.values(), strict=True)
-    return MemberSummary(len(judged), fmean(qualities), mean_interval(qualities), sum(costs))
+    dollars, rows = [cost for cost in costs if not math.isnan(cost)], len(judged)
+    total = rows * fmean(dollars) if dollars else None
+    unpriced = rows - len(dollars)
+    return MemberSummary(rows, fmean(qualities), mean_interval(qualities), total, unpriced)
 
 
 def grade_of(
@@ -189,12 +203,10 @@ def _kept(
 
 
 def recorded_cost(row: EvaluationRow, names: tuple[str, ...], price: Price) -> float:
-    """The dollars of a recorded answer: its tokens at a declared price, else as recorded."""
+    """The dollars of a recorded answer, see `cost_of`; NaN where they are not known."""
     answer = next((row.recorded[name] for name in names if name in row.recorded), {})
-    read, written = (int(answer.get(key) or 0) for key in ("prompt_tokens", "completion_tokens"))
-    if price and read + written:
-        return (read * price[0] + written * price[1]) / 1e6
-    return float(answer.get("cost") or 0.0)
+    cost = cost_of(answer, price)
+    return math.nan if cost is None else cost
 
 
 def _asked(recipe: Recipe, name: str, rows: Sequence[EvaluationRow], how: Grading) -> Judged:
@@ -208,5 +220,5 @@ def _asked(recipe: Recipe, name: str, rows: Sequence[EvaluationRow], how: Gradin
         )
         for result, grade in graded:
             if grade.score is not None:
-                judged[result.id] = (grade.score, result.cost)
+                judged[result.id] = (grade.score, result.known_cost)
     return judged

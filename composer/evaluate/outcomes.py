@@ -27,6 +27,7 @@ __all__ = [
     "Outcomes",
     "RouteDecision",
     "RoutedBank",
+    "choices_without_cost",
     "costs_and_unit",
     "outcomes_of",
     "route_decision_of",
@@ -35,7 +36,11 @@ __all__ = [
 ]
 
 JudgedAnswer = tuple[float, float]
-"""The quality of an answer and its dollars."""
+"""The quality of an answer and its dollars, NaN where not known."""
+
+PAIR = 2
+
+DOLLARS = "$"
 
 
 @dataclass(frozen=True)
@@ -60,8 +65,10 @@ class Outcomes:
     """Outcomes of n queries and m choices, and what a route or a cascade decided on them.
 
     `quality`, `cost` (in `unit`) and `estimates` are [n, m], `chosen` is [n]. Dollars are used
-    where any are known; else, of two choices, an answer of the better one, the last among equals,
-    counts as one call and one of the other as none; else there is no cost.
+    where some are known of every choice; `filled` counts the answers of unknown cost, for which the
+    mean of the choice stands. Else, of two choices, an answer of the better one, the last among
+    equals, counts as one call and one of the other as none; else there is no cost. `unpriced` names
+    the choices that kept dollars from being used: those of others are known.
 
     The last `beside` columns are single models that cannot be chosen. The choices of a `ladder` are
     the stages of a cascade: `estimates` are the margins of its rule, 0 of the last stage, and
@@ -80,6 +87,8 @@ class Outcomes:
     paid: Floats | None = None
     beside: int = 0
     ladder: bool = False
+    unpriced: tuple[str, ...] = ()
+    filled: int = 0
 
     @property
     def choices(self) -> int:
@@ -176,6 +185,8 @@ def outcomes_of(
         chosen=np.array([each.chosen for each in decided]),
         lengths=np.array([len(row.query) for row, _ in complete]),
         tags=tuple(row.tags for row, _ in complete),
+        unpriced=choices_without_cost(bank.names, values[..., 1]),
+        filled=int(np.isnan(values[..., 1]).sum()) if unit == DOLLARS else 0,
     )
 
 
@@ -208,12 +219,20 @@ def _look(
     return look
 
 
+def choices_without_cost(names: Sequence[str], dollars: Floats) -> tuple[str, ...]:
+    """Name the choices of which no cost is known; none where that is so of all. See `Outcomes`."""
+    columns = zip(names, dollars.T, strict=True)
+    empty = tuple(name for name, column in columns if np.isnan(column).all())
+    return () if len(empty) == len(names) else empty
+
+
 def costs_and_unit(quality: Floats, dollars: Floats) -> tuple[Floats | None, str]:
     """Return the costs of choices [n, m] as they are compared, and their unit, see `Outcomes`."""
-    if dollars.sum() > 0:
-        return dollars, "$"
-    if quality.shape[1] != 2:  # noqa: PLR2004 - strong and weak
+    unknown = np.isnan(dollars)
+    if not unknown.all(axis=0).any() and np.nansum(dollars) > 0:
+        return np.where(unknown, np.nanmean(dollars, axis=0), dollars), DOLLARS
+    if quality.shape[1] != PAIR:
         return None, ""
     weak, strong = quality.mean(axis=0)
-    counted = np.eye(2)[int(strong >= weak)]
+    counted = np.eye(PAIR)[int(strong >= weak)]
     return np.tile(counted, (len(quality), 1)), "calls"

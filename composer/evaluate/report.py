@@ -42,6 +42,7 @@ class Report:
     figures that the benchmark of the rows defines, where they are from one. `not_asked` counts the
     rows that did not fit into the budget, `ungraded` the answers that nothing could grade, each
     with the first reason. `judging` is what the judges took; the other figures do not count it.
+    `cost` leaves out the `unpriced` calls, whose cost is not known.
     """
 
     recipe: str
@@ -75,6 +76,7 @@ class Report:
     ungraded: int = 0
     ungraded_reason: str | None = None
     judging: Usage = field(default_factory=Usage)
+    unpriced: int = 0
 
     @property
     def chooser(self) -> Router | None:
@@ -117,11 +119,15 @@ class Report:
             "accuracy": self.accuracy,
             "interval": [self.interval.low, self.interval.high] if self.interval else None,
             "members": {name: one.accuracy for name, one in self.members.items()},
-            "member_costs": {name: dollars(one.cost) for name, one in self.members.items()},
+            "member_costs": {
+                name: None if one.cost is None else dollars(one.cost)
+                for name, one in self.members.items()
+            },
             "best_member": self.best_member,
             "random": self.random,
             "oracle": self.oracle,
             "cost": dollars(self.cost),
+            "unpriced_calls": self.unpriced,
             "tokens": self.tokens,
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,

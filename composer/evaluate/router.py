@@ -70,6 +70,7 @@ class Router:
     the verdict. A cascade has its `stages`, and `thresholds` beside its own. `figures` are those
     of the curve: APGR, CPT and AIQ, where they are defined. `drawn` holds figures and accuracy
     over the resampled rows of `ids`.
+    `unpriced` and `filled` are about unknown costs, as in `Outcomes`.
     """
 
     rows: int
@@ -89,6 +90,8 @@ class Router:
     kind: Kind = "route"
     stages: tuple[StageUse, ...] = ()
     thresholds: tuple[ThresholdPoint, ...] = ()
+    unpriced: tuple[str, ...] = ()
+    filled: int = 0
 
     @property
     def constant(self) -> bool:
@@ -106,6 +109,8 @@ class Router:
         return {
             "rows": self.rows,
             "unit": self.unit,
+            "choices_of_unknown_cost": list(self.unpriced),
+            "answers_of_unknown_cost": self.filled,
             "decided": self.decided.as_dict(),
             "shares": dict(self.shares),
             "best_single": self.best,
@@ -176,6 +181,8 @@ def study(outcomes: Outcomes, *, seed: int = 0) -> Router:
         ids=outcomes.ids,
         drawn=drawn | {"accuracy": qualities[:, 0]},
         kind="cascade" if outcomes.ladder else "route",
+        unpriced=outcomes.unpriced,
+        filled=outcomes.filled,
     )
 
 

@@ -115,11 +115,16 @@ def router_remarks(router: Router) -> Iterator[str]:
         of_all = of_all[:1] if chosen != router.best else []
     else:
         yield verdict(router.worth)
-    free = [name for name, one in router.singles.items() if not one.cost]
-    if free and router.unit == "$":
+    if router.unpriced:
         yield (
-            "These choices have no price and no cost in the data, so they count as free: "
-            f"{', '.join(free)}."
+            f"The cost of {', '.join(router.unpriced)} is not known, so dollars are not compared. "
+            "Record the `cost` of the answers, or declare a `price`, `[0, 0]` for a free model."
+        )
+    if router.filled:
+        answers = counted(router.filled, "answer")
+        yield (
+            f"The cost of {answers} is not known; the mean of the choice's other answers stands "
+            "for it."
         )
     for one in of_all:
         if one.than == ZERO and router.unit == "calls":

@@ -70,7 +70,8 @@ def series_of(one: Report | Decided) -> Iterator[Series]:
     elif not isinstance(one, Decided) and one.interval is not None:
         yield _point("recipe", one.recipe, one.cost / one.rows, one.interval)
         for name, member in one.members.items():
-            yield _point("member", name, member.cost / member.rows, member.interval)
+            if member.cost is not None:
+                yield _point("member", name, member.cost / member.rows, member.interval)
 
 
 def _unit(one: Report | Decided) -> str:

@@ -114,7 +114,7 @@ def graded(recipe: Recipe, rows: Sequence[EvaluationRow], how: Grading) -> dict[
         results = list(ensemble.map([row.question() for row in rows]))
     grades = how.each(lambda one: grade_of(models, by_id[one.id], one, how), results)
     return {
-        one.id: Graded(one, grade.score, one.cost, calls_of(one))
+        one.id: Graded(one, grade.score, one.known_cost, calls_of(one))
         for one, grade in zip(results, grades, strict=True)
         if grade.score is not None
     }
@@ -227,7 +227,7 @@ def _stop(cascade: Cascade, result: Result) -> tuple[int, Mapping[str, float] | 
 
 def _beyond(whole: Graded, before: Sequence[StageAnswer]) -> Graded:
     """What the last stage of a run took: all of it but for the stages before."""
-    cost = max(0.0, whole.cost - sum(one.cost for one in before))
+    cost = max(whole.cost - sum(one.cost for one in before), 0.0)  # NaN where not known
     return replace(whole, cost=cost, calls=max(0, whole.calls - sum(one.calls for one in before)))
 
 

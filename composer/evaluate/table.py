@@ -153,5 +153,5 @@ def _plain(one: Difference) -> str:
     return f"{one.interval.mean:+.3f} ({low:+.3f} to {high:+.3f}{settled}) on {rows}"
 
 
-def _dollars(cost: float) -> str:
+def _dollars(cost: float | None) -> str:
     return cost_text(cost) if cost else ""

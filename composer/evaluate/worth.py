@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from composer.evaluate.cells import plain
-from composer.evaluate.outcomes import costs_and_unit
+from composer.evaluate.outcomes import DOLLARS, costs_and_unit
 from composer.heavy import np
 from composer.metrics import Interval, drawn_interval, mixture, resampled_means
 
@@ -29,7 +29,6 @@ AS_CHEAP = 0.999
 """From this ratio of costs on a mixture costs no more than the recipe, up to rounding."""
 
 FEWEST = 2
-DOLLARS = "$"
 
 Place = Literal["front", "dominated", "open", "unknown"]
 

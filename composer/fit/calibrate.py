@@ -8,6 +8,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from composer.compiler.fits import CalibratedOption, specification
+from composer.diagnostics import Diagnostic, Mistakes
 from composer.diagnostics.amounts import counted, number_text
 from composer.fit.decisions import decide, outcomes, to_estimates
 from composer.fit.gains import gains
@@ -16,13 +17,12 @@ from composer.heavy import np
 from composer.methods import parts
 from composer.methods.estimators.values import Predictions
 from composer.methods.mistakes import PartError
-from composer.methods.policies.base import Policy, costs
+from composer.methods.policies.base import Policy, costs, expected_costs
 from composer.metrics import mean_interval
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from composer.diagnostics import Mistakes
     from composer.fit.decisions import RoutedOutcomes
     from composer.methods.estimators.values import Choice, Estimates, Floats, Labels
 
@@ -67,7 +67,6 @@ def calibrate(
     tunable option or no setting meets the target.
     """
     option = _tunable_option(route.policy)
-    _check_costs(route, target)
     value = _setting(route, option, target)
     order = np.random.default_rng(route.seed).permutation(len(route.predictions.mean))
     halves = np.array_split(order, 2)
@@ -96,15 +95,6 @@ def _tunable_option(policy: Policy) -> str:
         these = ", ".join(f"`{kind.name}`" for kind in known)
         raise not_trainable(text, f"these policies can: {these}")
     return policy.tunable
-
-
-def _check_costs(route: Route, target: Target) -> None:
-    """Refuse a target of cost where the data know no cost."""
-    if target.what == "cost" and np.isnan(route.labels.cost).all():
-        text = "a target cost needs costs, and the data have none"
-        raise not_trainable(
-            text, "record `cost`, or declare the `price` of the models and record tokens"
-        )
 
 
 def _setting(route: Route, option: str, target: Target, *, strict: bool = True) -> float:
@@ -139,7 +129,7 @@ def _rating(outcomes: RoutedOutcomes, target: Target) -> tuple[float, float]:
         return abs(reached - target.value), -quality
     if target.what == "cost":
         return max(0.0, reached - target.value), -quality
-    spent = outcomes.share if np.isnan(outcomes.cost).all() else outcomes.cost
+    spent = outcomes.share if np.isnan(outcomes.cost).any() else outcomes.cost
     return max(0.0, target.value - reached), float(np.nanmean(spent))
 
 
@@ -150,11 +140,12 @@ def _allowed(target: Target, rows: int) -> float:
 
 def _settings(route: Route) -> Floats:
     """Return the settings to try, in order; raises Mistakes where none makes a difference."""
-    dollars = np.array([costs(each, route.choices) for each in route.estimates])
+    of = costs if route.policy.tunable == "cost" else expected_costs
     try:
+        dollars = np.array([of(each, route.choices) for each in route.estimates])
         return route.policy.settings(route.predictions.mean, dollars)
     except PartError as error:
-        raise not_trainable(error.message, error.help) from None
+        raise Mistakes([Diagnostic(error.code, error.message, help=error.help)]) from None
 
 
 def _with_option(policy: Policy, option: str, value: float) -> Policy:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from composer.compiler.fits import choices_of
 from composer.compiler.plan.option_text import declared_text
 from composer.diagnostics.amounts import counted
 from composer.fit.calibrate import Route, calibrate
+from composer.fit.costs import cost_notes, demand_route_costs, held_out_costs, priced_labels
 from composer.fit.embeddings import encode_once
 from composer.fit.folds import by_tag, out_of_fold, shuffled
 from composer.fit.gains import foreign_losses
-from composer.fit.outcomes import choices_of, outcomes_of
+from composer.fit.outcomes import outcomes_of
 from composer.fit.settings import TrainingResult, not_trainable
 from composer.fit.shrinkage import predict_held_out, shrink_predictions, shrinkage_state
 from composer.fit.typicality import Closeness, alarm_note, alarms
 from composer.fit.validation import facts, validate
 from composer.heavy import np
+from composer.methods.estimators.costs import cost_lines, known_means, with_costs
 from composer.methods.estimators.typicality import held_out_state
 from composer.values import Port, State
 
@@ -38,14 +41,16 @@ def train_estimator(part: Learned, node: Node, settings: FitSettings) -> Trainin
         raise not_trainable(text, "write `route(by = ...) -> [a, b]`")
     labels = outcomes_of(node, settings)
     notes = _examined(labels, settings.folds)
+    demand_route_costs(node, known_means(labels), settings)
     encode_once(part, labels.queries, settings)
     splits = shuffled(len(labels.queries), settings.folds, settings.seed)
     predictions = out_of_fold(part, labels, splits, settings.seed)
     tag_splits = by_tag(labels.tags, settings.folds)
     foreign = out_of_fold(part, labels, tag_splits, settings.seed) if tag_splits else None
-    states = {"state": part.fit(labels, settings.seed)}
+    states = {"state": part.fit(labels, settings.seed), "costs": cost_lines(labels)}
     report = {
         **facts(labels),
+        "costs": known_means(labels),
         "shuffled": validate(labels, predictions, settings.seed),
         **({"foreign": validate(labels, foreign, settings.seed)} if foreign else {}),
     }
@@ -73,6 +78,7 @@ def train_estimator(part: Learned, node: Node, settings: FitSettings) -> Trainin
             shrunk = shrink_predictions(labels, out_of_distribution, in_distribution)
             report["foreign_shrunk"] = validate(labels, shrunk, settings.seed)
     notes += tuple(part.notes(states["state"], declared_text))
+    predictions = with_costs(predictions, held_out_costs(labels, splits))
     calibrated, reached = _calibrated(node, settings, labels, predictions)
     notes += (*foreign_losses(report), *alarm_note(report))
     rows = len(labels.queries)
@@ -84,8 +90,9 @@ def _calibrated(
 ) -> tuple[CalibratedOption | None, dict[str, object]]:
     if settings.target is None:
         return None, {}
-    written = node.get("policy")
-    route = Route(node.settled("policy"), choices_of(node), labels, predictions, settings.seed)
+    written, choices = node.get("policy"), choices_of(node)
+    priced = priced_labels(labels, choices)
+    route = Route(node.settled("policy"), choices, priced, predictions, settings.seed)
     return calibrate(route, written, settings.target)
 
 
@@ -101,7 +108,7 @@ def _examined(labels: Labels, folds: int) -> tuple[str, ...]:
     if unlabelled:
         text = f"the data have no outcome of {_listed(unlabelled)}"
         raise not_trainable(text, "record some, or leave out this branch")
-    return tuple(_remarks(labels, labelled))
+    return (*_remarks(labels, labelled), *cost_notes(labels))
 
 
 def _remarks(labels: Labels, labelled: NDArray[np.bool_]) -> list[str]:
@@ -122,8 +129,6 @@ def _remarks(labels: Labels, labelled: NDArray[np.bool_]) -> list[str]:
         notes.append(
             "all choices are equally good on every row, so no route can be better than one of them"
         )
-    if np.isnan(labels.cost).all():
-        notes.append("there are no costs")
     return notes
 
 

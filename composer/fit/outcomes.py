@@ -13,13 +13,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.atomic import write_atomically
+from composer.compiler.fits import choices_of
 from composer.compiler.graph import topological
 from composer.diagnostics.amounts import counted
 from composer.diagnostics.caches import PACKAGE_VERSION, cache_folder
 from composer.fit.settings import not_trainable
 from composer.heavy import np
 from composer.methods.estimators.training_rows import labels, table
-from composer.methods.estimators.values import Choice, Labels
+from composer.methods.estimators.values import Labels
 from composer.specs.content import json_digest
 
 if TYPE_CHECKING:
@@ -33,14 +34,12 @@ if TYPE_CHECKING:
     from composer.run import Result
 
 
-OutcomeTuple = tuple[float | None, float, float]
-"""Quality, dollars and tokens of one answer."""
+OutcomeTuple = tuple[float | None, float | None, float]
+"""Quality, dollars and tokens of one answer; the first two are None where not known."""
 
 
-def choices_of(node: Node) -> tuple[Choice, ...]:
-    """Return the choices of a route's node, without their models."""
-    columns = zip(node.get("names"), node.get("aliases"), node.get("prices"), strict=True)
-    return tuple(Choice(name, aliases, None, price) for name, aliases, price in columns)
+_FORM = "unknown costs"
+"""Names the form of the files of outcomes: here an unknown cost is null."""
 
 
 def outcomes_of(node: Node, settings: FitSettings) -> Labels:
@@ -111,12 +110,12 @@ def _answers(
 ) -> tuple[dict[str, OutcomeTuple], int]:
     from composer.evaluate import evaluate
 
-    spent: dict[str, tuple[float, float]] = {}
+    spent: dict[str, tuple[float | None, float]] = {}
 
     def on_result(result: Result) -> None:
         usages = result.members.values()
         tokens = sum(usage.prompt_tokens + usage.completion_tokens for usage in usages)
-        spent[result.id] = (result.cost, float(tokens))
+        spent[result.id] = (None if result.unpriced else result.cost, float(tokens))
 
     report = evaluate(branch, rows, how=settings.how, members=False, on_result=on_result)
     if report.errors == len(rows):
@@ -136,7 +135,7 @@ def outcome_file_name(branch: Recipe, rows: Sequence[EvaluationRow], how: Gradin
 
     with opened(how) as grading:
         questions = [[row.asked(), grading.identity_of(row)] for row in rows]
-    return f"{json_digest([PACKAGE_VERSION, branch.fingerprint, questions])}.json"
+    return f"{json_digest([PACKAGE_VERSION, _FORM, branch.fingerprint, questions])}.json"
 
 
 def read_outcomes(name: str) -> dict[str, OutcomeTuple] | None:

@@ -117,8 +117,7 @@ class EngineClient(Client):
         total: dict[str, Usage] = {}
         for member, usage in completion.usage.items():
             name = names.get(member, member)
-            price = self._prices.get(name) or (0.0, 0.0)
-            read, wrote = usage.prompt_tokens, usage.completion_tokens
-            cost = (read * price[0] + wrote * price[1]) / 1e6
-            total[name] = total.get(name, Usage()) + Usage(1, read, wrote, cost)
+            counts = usage.prompt_tokens, usage.completion_tokens
+            priced = Usage.at(self._prices.get(name), 1, *counts)
+            total[name] = total.get(name, Usage()) + priced
         return replace(completion, usage=total)

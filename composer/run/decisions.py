@@ -149,4 +149,5 @@ async def _decide_one(
 def _choices(route: Node, models: tuple[Model, ...]) -> tuple[Choice, ...]:
     names = route.get("names")
     choice_models = models or (None,) * len(names)
-    return tuple(map(Choice, names, route.get("aliases"), choice_models, route.get("prices")))
+    facts = (route.get(each) for each in ("prices", "recorded_costs"))
+    return tuple(map(Choice, names, route.get("aliases"), choice_models, *facts))

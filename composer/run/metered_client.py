@@ -215,7 +215,7 @@ class MeteredClient(Client):
             TracedCall(request.model.name, what, messages, summary, count, cached=cached)
         )
         for name in (leaf.name for leaf in leaves(request.model)):
-            usage = Usage(1, count, 0, self._cost(name, count, 0))
+            usage = Usage.at(self.context.prices.get(name), 1, count, 0)
             self.trace.spend(name, Usage() if cached else usage)
         return score
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -104,6 +105,16 @@ class Result:
     def cost(self) -> float:
         """Dollars spent."""
         return sum(usage.cost for usage in self.members.values())
+
+    @property
+    def unpriced(self) -> int:
+        """Calls whose cost is not known, so that `cost` leaves them out."""
+        return sum(usage.unpriced for usage in self.members.values())
+
+    @property
+    def known_cost(self) -> float:
+        """Dollars spent, NaN where the cost of some call is not known."""
+        return math.nan if self.unpriced else self.cost
 
     def as_dict(self) -> dict[str, object]:
         """Return the object that `run --json` prints."""

@@ -148,8 +148,8 @@ class ClientMember:
             scores = await self._client.score(request)
         read = sum(len(score.logprobs) for score in scores)
         for leaf in leaves(self._model):
-            price = self._prices.get(leaf.name) or (0.0, 0.0)
-            self._spend(leaf.name, Usage(len(scores), read, 0, read * price[0] / 1e6))
+            price = self._prices.get(leaf.name)
+            self._spend(leaf.name, Usage.at(price, len(scores), read, 0))
         return [mean(score.logprobs) for score in scores]
 
     def accept(self, candidate: Candidate) -> None:

@@ -120,6 +120,11 @@ class Declaration(Typed):
         return ()
 
     @property
+    def recorded_cost(self) -> float | None:
+        """The mean dollars of its recorded answers, None where none are known."""
+        return None
+
+    @property
     def reasoning(self) -> Thinking | None:
         """How the model marks its thoughts, if they are to be removed from its answers."""
         return None

@@ -7,10 +7,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.methods import Blend, Choice, Estimator, Judging, One, Perplexity, Policy, Several
+from composer.methods.estimators.base import Learned
+from composer.methods.estimators.costs import unknown_cost_text, without_cost
 from composer.steps.declare import step
 from composer.steps.site import Complaint
 from composer.values import Asker, Decision, Model, Query
 from composer.values.capability import Capability
+from composer.values.card import Price
 from composer.values.finite import require_finite
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     paper="arXiv:2404.11531",
     instead="use an estimator that reads only the query: `route(by = knn(...))` or `route(by = "
     "uniform())`",
-    hidden=("names", "aliases", "prices", "fused", "judges"),
+    hidden=("names", "aliases", "prices", "recorded_costs", "fused", "judges"),
     shown=("by",),
 )
 async def route(
@@ -34,7 +37,8 @@ async def route(
     sticky: bool = False,
     names: tuple[str, ...] = (),
     aliases: tuple[tuple[str, ...], ...] = (),
-    prices: tuple[float | None, ...] = (),
+    prices: tuple[Price, ...] = (),
+    recorded_costs: tuple[float | None, ...] = (),
     fused: bool = False,
     judges: int = 0,
     ask: Asker,
@@ -50,7 +54,7 @@ async def route(
     policy = policy or default_policy(fused=fused)
     members, judging = models[: len(models) - judges], models[len(models) - judges :]
     choice_models = members or (None,) * len(names)
-    choices = tuple(map(Choice, names, aliases, choice_models, prices))
+    choices = tuple(map(Choice, names, aliases, choice_models, prices, recorded_costs))
     question = conversation_opening(query) if sticky else query
     if isinstance(by, Judging) and judging:
         estimates = await by.consult(question, choices, judging, ask)
@@ -103,6 +107,23 @@ def its_policy_has_so_many_choices(site: Site) -> Iterator[Complaint]:
             f"lower `k`, or ask all of them without a route: `k` is at most {count}",
             "policy",
         )
+
+
+@route.check
+def its_policy_can_know_the_costs(site: Site) -> Iterator[Complaint]:
+    """A policy that decides by cost knows the cost of every choice, from data or from the recipe.
+
+    What an estimator learns from data is not known yet.
+    """
+    by, policy = site.get("by"), site.get("policy")
+    names = site.get("names")
+    if policy is None or not policy.needs_costs or isinstance(by, Learned) or len(names) == 1:
+        return
+    facts = zip(names, site.get("prices"), site.get("recorded_costs"), strict=True)
+    choices = (Choice(name, price=price, recorded_cost=cost) for name, price, cost in facts)
+    if unknown := without_cost(choices):
+        text, advice = unknown_cost_text(f"`{policy.name}`", unknown)
+        yield Complaint("E511", text, "needs costs", advice, about="policy")
 
 
 @route.settles("policy")

@@ -110,6 +110,11 @@ class Fitted:
         return self.states["state"]
 
     @property
+    def costs(self) -> State | None:
+        """What an answer of each choice costs, None where no cost was known."""
+        return self.states.get("costs")
+
+    @property
     def shrinkage(self) -> State | None:
         """The state of the out-of-distribution detector, if it was fitted."""
         return self.states.get("guard")

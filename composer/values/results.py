@@ -12,6 +12,8 @@ from composer.values.flow import nothing
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from composer.values.card import Price
+
 
 Finish = Literal["stop", "length", "context"]
 """Why an answer ended: by itself or a stop string, by `max_tokens`, or by a model's context."""
@@ -24,12 +26,20 @@ def dollars(amount: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Calls, tokens and dollars of requests."""
+    """Calls, tokens and dollars of requests; `unpriced` counts the calls of unknown cost."""
 
     calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: float = 0.0
+    unpriced: int = 0
+
+    @classmethod
+    def at(cls, price: Price, calls: int, read: int, written: int) -> Usage:
+        """Return the usage of calls at a price in dollars per million tokens, None if unknown."""
+        if price is None:
+            return cls(calls, read, written, unpriced=calls)
+        return cls(calls, read, written, (read * price[0] + written * price[1]) / 1e6)
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -37,6 +47,7 @@ class Usage:
             self.prompt_tokens + other.prompt_tokens,
             self.completion_tokens + other.completion_tokens,
             self.cost + other.cost,
+            self.unpriced + other.unpriced,
         )
 
     def as_dict(self) -> dict[str, int | float]:

@@ -73,14 +73,35 @@ def test_a_route_may_stand_in_a_branch(says):
 
 
 def test_a_route_knows_its_branches_by_name_price_and_alias(tmp_path, graph):
-    row = {"id": "1", "query": "q", "recorded": {"big": {"text": "x"}}}
+    row = {"id": "1", "query": "q", "recorded": {"big": {"text": "x", "cost": 0.25}}}
     (tmp_path / "kept.jsonl").write_text(json.dumps(row) + "\n")
     models = 'model L = recorded("kept.jsonl", "big", price = [1, 3])\nmodel A = fake()\n'
     recipe = f"{FIRST} -> [L, fast: A, [A, L] -> vote()]"
     route = graph(recipe, models=models).answer.inputs[0]
     assert route.get("names") == ("L", "fast", "vote")
     assert route.get("aliases") == (("big",), (), ())
-    assert route.get("prices") == (2.0, None, None)
+    assert route.get("prices") == ((1.0, 3.0), None, None)
+    assert route.get("recorded_costs") == (0.25, None, None)
+
+
+def test_a_branch_of_several_steps_costs_what_its_models_do_together(graph):
+    models = "model A = fake(price = [1, 3])\nmodel B = fake(price = [2, 2])\n"
+    recipe = f'{FIRST} -> [prompt("""{{query}}""") -> A, [A, B] -> vote(), A -> cascade(A)]'
+    route = graph(recipe, models=models).answer.inputs[0]
+    assert route.get("recorded_costs") == pytest.approx((0.002, 0.004, 0.002))
+
+
+def test_a_policy_that_needs_unknown_costs_is_a_mistake(codes, graph):
+    models = "model A = fake(price = [1, 3])\nmodel B = fake()\n"
+    for policy in ("cheapest()", "budget(mean = 1)", "one(cost = 1)", "spend(total = 1)"):
+        assert codes(f"route(by = uniform(), policy = {policy}) -> [A, B]", models=models) == [
+            "E511"
+        ]
+    for policy in ("one()", "optimistic()", "threshold()"):
+        assert graph(f"route(by = uniform(), policy = {policy}) -> [A, B]", models=models)
+    assert graph("route(by = uniform(), policy = cheapest()) -> [A]", models=models)
+    free = models.replace("B = fake()", "B = fake(price = [0, 0])")
+    assert graph("route(by = uniform(), policy = cheapest()) -> [A, B]", models=free)
 
 
 def test_the_route_over_one_fuse_weighs_its_members(load, zoo):

@@ -7,6 +7,7 @@ from composer.compiler.rules.flatten import WIDEST
 
 UNIFORM = "route(by = uniform())"
 ALL = "default bank(min = all)\n"
+PRICED = "model X = fake(price = [1, 1])\nmodel Y = fake(price = [2, 2])\n"
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ RESTS = [
     ("flat_fuses", "token_fuse(token_fuse(P, Q, combine = maximum()), R, combine = maximum())"),
     ("weightless_members", "span_fuse(P, Q, weights = [1, 0])"),
     ("never_chosen", "route(by = random()) -> [A, B]"),
-    ("never_chosen", "route(by = uniform(), policy = one(cost = 1)) -> [A, B]"),
+    ("never_chosen", f"{PRICED}route(by = uniform(), policy = one(cost = 1)) -> [X, Y]"),
     ("never_chosen", "route(by = uniform(), policy = threshold(at = 0.6)) -> [A, B]"),
     ("never_chosen", "route(by = uniform(), policy = several()) -> [A, B] -> vote()"),
     ("settled_cascade", "A -> cascade(B, accept = false)"),

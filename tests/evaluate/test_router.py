@@ -187,14 +187,33 @@ def test_between_equals_there_is_no_gap_to_recover(tmp_path):
     assert "nan" not in text(only)
 
 
-def test_a_choice_without_a_cost_is_said_to_count_as_free(tmp_path):
-    path = tmp_path / "rows.jsonl"
-    told = {"A": {"correct": True}, "B": {"correct": False, "cost": 1}}
-    path.write_text("".join(json.dumps({"query": q, "recorded": told}) + "\n" for q in "abc"))
+def priced(path, *costs):
+    """Write a row for each cost of A; B always costs a dollar. Return the router."""
+    right, wrong = {"correct": True}, {"correct": False, "cost": 1}
+    rows = [
+        {"query": f"q{at}", "recorded": {"A": {**right, "cost": cost}, "B": wrong}}
+        for at, cost in enumerate(costs)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return decide_only(recipe(path), read_rows(path))
 
-    said = text(decide_only(recipe(path), read_rows(path)))
 
-    assert "These choices have no price and no cost in the data, so they count as free: A." in said
+def test_a_choice_of_unknown_cost_is_not_free(tmp_path):
+    only = priced(tmp_path / "rows.jsonl", None, None)
+    assert (only.router.unit, only.router.unpriced) == ("calls", ("A",))
+    assert "The cost of A is not known, so dollars are not compared." in text(only)
+
+
+def test_an_answer_of_unknown_cost_counts_with_the_mean_of_its_choice(tmp_path):
+    only = priced(tmp_path / "rows.jsonl", 0, 4, None)
+    assert (only.router.unit, only.router.filled) == ("$", 1)
+    assert only.router.singles["A"].cost == pytest.approx(2.0)
+    assert "The cost of 1 answer is not known; the mean" in text(only)
+
+
+def test_a_recorded_cost_of_nothing_is_known(tmp_path):
+    router = priced(tmp_path / "rows.jsonl", 0, 0).router
+    assert (router.unit, router.singles["A"].cost, router.unpriced) == ("$", 0.0, ())
 
 
 def test_three_choices_are_traded_off_by_their_costs(tmp_path):

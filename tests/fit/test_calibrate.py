@@ -12,7 +12,7 @@ from composer.methods.estimators.values import Labels, Predictions
 from composer.recipe import Recipe
 
 COUNT = 400
-CHOICES = (Choice("weak", price=1.0), Choice("strong", price=10.0))
+CHOICES = (Choice("weak", price=(1.0, 1.0)), Choice("strong", price=(10.0, 10.0)))
 
 
 @pytest.fixture(scope="module")
@@ -79,9 +79,13 @@ def test_a_policy_without_a_tunable_option_is_an_error(known):
 
 
 def test_prices_that_are_all_the_same_leave_nothing_to_set(known):
-    with pytest.raises(Mistakes, match="all choices have the same price") as caught:
-        calibrated(known, One(), "share=0.5", (Choice("weak"), Choice("strong")))
+    same = tuple(Choice(name, price=(1.0, 1.0)) for name in ("weak", "strong"))
+    with pytest.raises(Mistakes, match="all choices cost the same") as caught:
+        calibrated(known, One(), "share=0.5", same)
     assert [each.code for each in caught.value.diagnostics] == ["E509"]
+    with pytest.raises(Mistakes, match="the cost of `weak`, `strong` is not known") as caught:
+        calibrated(known, One(), "share=0.5", (Choice("weak"), Choice("strong")))
+    assert [each.code for each in caught.value.diagnostics] == ["E511"]
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from composer.methods import (
     Thompson,
     Threshold,
 )
+from composer.methods.mistakes import PartError
 from composer.methods.policies.assigning import assign, multiplier
 from composer.methods.policies.base import around, costs, softmax
 
@@ -34,7 +35,8 @@ def weigh(policy, *quality, prices=None, rng=RNG, **known):
 
 
 def named(prices):
-    return tuple(Choice(name, price=price) for name, price in zip("ABCDEFGH", prices, strict=False))
+    pairs = zip("ABCDEFGH", prices, strict=False)
+    return tuple(Choice(name, price=price and (price, price)) for name, price in pairs)
 
 
 def drawn(policy, *quality, times=4000, **known):
@@ -56,8 +58,14 @@ def test_one_sets_price_against_quality():
     assert weigh(One(cost=0.2), 0.6, 0.9, prices=[1.0, 3.0]) == (1.0, 0.0)
 
 
-def test_an_unknown_price_is_free():
-    assert weigh(One(cost=1.0), 0.5, 0.9, prices=[None, 1.0]) == (1.0, 0.0)
+def test_a_cost_that_is_not_known_is_an_error_where_it_is_needed():
+    for policy in (One(cost=1.0), Cheapest(), Budget(mean=1), Spend(total=1), Optimistic(cost=1)):
+        assert policy.needs_costs
+        with pytest.raises(PartError, match="the cost of `A` is not known"):
+            weigh(policy, 0.5, 0.9, prices=[None, 1.0])
+    for policy in (One(), Optimistic(), Threshold()):
+        assert not policy.needs_costs
+        assert weigh(policy, 0.4, 0.9, prices=[None, 1.0]) == (0.0, 1.0)
 
 
 def test_several_keeps_the_k_best():
@@ -111,10 +119,12 @@ def test_a_softmax_of_large_numbers():
     assert softmax((-math.inf, -math.inf)) == (0.5, 0.5)
 
 
-def test_a_known_cost_counts_by_the_thousand_answers_and_a_price_stands_in_for_it():
+def test_costs_are_estimated_else_recorded_else_told_by_the_price():
     estimates = Estimates((0.5, 0.5, 0.5), cost=(0.002, math.nan, math.nan))
-    assert costs(estimates, named([9.0, 3.0, None])) == (2.0, 3.0, 0.0)
-    assert costs(Estimates((0.5,)), named([3.0])) == (3.0,)
+    recorded = Choice("C", price=(3.0, 3.0), recorded_cost=0.5)
+    choices = (*named([9.0, 3.0]), recorded)
+    assert costs(estimates, choices) == pytest.approx((2.0, 3.0, 500.0))
+    assert costs(Estimates((0.5,)), (Choice("A", price=(1.0, 5.0)),)) == pytest.approx((3.0,))
 
 
 def test_one_prefers_what_an_answer_is_expected_to_cost_over_its_price():
@@ -152,7 +162,7 @@ def test_cheapest_without_any_good_enough(otherwise, index):
 
 
 def test_cheapest_settles_equal_costs_by_quality_then_order():
-    assert weigh(Cheapest(), 0.6, 0.8, 0.8) == (0.0, 1.0, 0.0)
+    assert weigh(Cheapest(), 0.6, 0.8, 0.8, prices=[1.0] * 3) == (0.0, 1.0, 0.0)
 
 
 def test_chance_draws_each_as_often():
@@ -324,7 +334,7 @@ def test_a_tunable_option_is_one_with_settings_that_decide_differently(policy):
     quality, dollars = np.array([[0.2, 0.9], [0.6, 0.7], [0.5, 0.1]]), np.array([[1.0, 5.0]] * 3)
     settings = policy.settings(quality, dollars)
     assert list(settings) == sorted(settings)
-    choices = (Choice("a", price=1.0), Choice("b", price=5.0))
+    choices = (Choice("a", price=(1.0, 1.0)), Choice("b", price=(5.0, 5.0)))
     asked = [Estimates(tuple(row)) for row in quality.tolist()]
     decided = [
         policy.model_copy(update={policy.tunable: each}).decide(asked, choices, random.Random(0))

@@ -1,6 +1,13 @@
 """Fits: what the parts of a recipe learnt, kept beside it and bound to it when it is planned."""
 
 from composer.compiler.fits.bind import bind
+from composer.compiler.fits.costs import (
+    choices_of,
+    demand_costs,
+    fitted_costs,
+    learns_when_asked,
+    routes_by_cost,
+)
 from composer.compiler.fits.learners import Learner, demand_fitted, find_learners, specification
 from composer.compiler.fits.manifest import (
     CalibratedOption,
@@ -22,11 +29,16 @@ __all__ = [
     "ManifestEntry",
     "arrays_path",
     "bind",
+    "choices_of",
+    "demand_costs",
     "demand_fitted",
     "find_learners",
     "fit_path",
+    "fitted_costs",
+    "learns_when_asked",
     "read_fit",
     "refit_command",
+    "routes_by_cost",
     "specification",
     "write_fit",
 ]

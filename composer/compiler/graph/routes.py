@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.calls import follow_definitions, lower_held_models, origin_query
+from composer.compiler.graph.choices import choices
 from composer.compiler.graph.context import AsModel, AsStep, all_sound
 from composer.compiler.graph.graph import Options
 from composer.compiler.graph.options import defaults_of, options_of, place_inputs
@@ -158,7 +159,7 @@ async def _route(  # noqa: PLR0913 - the call, where it stands and what it decid
     _, call = place_inputs(step, call)
     models = tuple(node.asks if _asks(node, query) else None for node in branches)
     branch_models = tuple(model for model in models if model is not None)
-    facts = {"names": branch_names(bank), "judges": len(judges), **choices(models)}
+    facts = {"names": branch_names(bank), "judges": len(judges), **choices(models, branches, query)}
     hidden = {name: value for name, value in facts.items() if name in step.hidden}
     options = options_of(ctx, step, call, scope, hidden)
     held_models = None if options is None else await lower_held_models(ctx, options)
@@ -185,15 +186,3 @@ def _fused(branch: Node) -> bool:
 def _asks(branch: Node, query: Node) -> bool:
     """Say whether a branch is a model that is asked the query itself."""
     return branch.asks is not None and branch.inputs[0] is query
-
-
-def choices(models: tuple[Node | None, ...]) -> dict[str, object]:
-    """Return what `route` is told of its choices: names in data files, and prices."""
-    declared = [None if model is None else model.declaration for model in models]
-    prices = (getattr(declaration, "price", None) for declaration in declared)
-    return {
-        "aliases": tuple(
-            () if declaration is None else tuple(declaration.aliases) for declaration in declared
-        ),
-        "prices": tuple(sum(price) / 2 if price else None for price in prices),
-    }

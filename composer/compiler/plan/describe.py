@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from composer.compiler.graph import QUERY
 from composer.compiler.plan.planning import plan_steps
-from composer.diagnostics.amounts import counted, in_dollars, number_text
+from composer.diagnostics.amounts import cost_text, counted, in_dollars, number_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from composer.compiler.plan.plan import (
         Plan,
         PlannedBuild,
+        PlannedCost,
         PlannedFit,
         PlannedModel,
         PlannedStep,
@@ -51,6 +52,10 @@ def _lines(plan: Plan, *, origins: bool) -> Iterator[str]:
         yield ""
         yield "fits"
         yield from (f"  {_fit(fit)}" for fit in plan.fits)
+    if plan.costs:
+        yield ""
+        yield "costs of an answer"
+        yield from _table([_cost(cost) for cost in plan.costs])
     if plan.rules:
         yield ""
         yield "rules"
@@ -69,6 +74,11 @@ def _fit(fit: PlannedFit) -> str:
     mean, low, high = (number_text(value, 4) for value in fit.reached)
     reached = f"reached {mean} [{low}, {high}] on held-out rows"
     return f"{line}; {setting} for {fit.calibrated['target']}, {reached}"
+
+
+def _cost(cost: PlannedCost) -> list[str]:
+    dollars = "" if cost.dollars is None else cost_text(cost.dollars)
+    return [cost.step, cost.choice, dollars, cost.origin]
 
 
 def describe_steps(compiled: Compiled, root: Node) -> list[str]:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 
+_RARE = frozenset({"builds", "costs"})
+"""Parts of a plan that are written only where they hold something."""
+
 
 class _PlanRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -107,6 +110,15 @@ class PlannedFit(_PlanRecord):
     reached: tuple[float, ...]
 
 
+class PlannedCost(_PlanRecord):
+    """What an answer of a route's choice is taken to cost, in dollars, and how that is known."""
+
+    step: str
+    choice: str
+    dollars: float | None
+    origin: str
+
+
 class Plan(_PlanRecord):
     """What would run, where, with which options, and which rules led to it."""
 
@@ -119,14 +131,13 @@ class Plan(_PlanRecord):
     warnings: tuple[dict[str, object], ...]
     fits: tuple[PlannedFit, ...] = ()
     builds: tuple[PlannedBuild, ...] = ()
+    costs: tuple[PlannedCost, ...] = ()
 
     @model_serializer(mode="wrap")
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """Write builds only where there are some."""
+        """Write builds and costs only where there are some."""
         record: dict[str, object] = write(self)
-        if not self.builds:
-            del record["builds"]
-        return record
+        return {name: value for name, value in record.items() if value or name not in _RARE}
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from composer.compiler.fits.learners import learners_of
 from composer.compiler.graph import topological
 from composer.compiler.graph.capabilities import card_of, checkpoint_of, checkpoints_in
+from composer.compiler.plan.costs import planned_costs
 from composer.compiler.plan.option_text import declared_text, option_text
 from composer.compiler.plan.placement import devices as found_devices
 from composer.compiler.plan.placement import place_models
@@ -51,6 +52,7 @@ def make_plan(
         rules=tuple(_rules(optimized.fired)),
         warnings=tuple(warning.as_dict() for warning in compiled.warnings),
         fits=tuple(_fits(order)),
+        costs=tuple(planned_costs(optimized.root, _ids(order))),
     )
     return Planned(plan, root, _ids(topological(root)))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.routes import choices
+from composer.compiler.graph.choices import choices
 from composer.compiler.rules.rewrite import pattern, rule
 from composer.values.flow import unique
 
@@ -62,7 +62,7 @@ def route_into_members(  # noqa: PLR0913 - what the pattern names
     if not fuse.step.weighed:
         return None
     names = fuse.get("names")
-    choice_facts = choices(fuse.direct_inputs)
+    choice_facts = choices(fuse.direct_inputs, fuse.direct_inputs)
     judges = route.direct_inputs[len(route.direct_inputs) - route.get("judges") :]
     inputs = (query, *fuse.direct_inputs, *judges)
     inner = graph.replaced(route, inputs, names=names, fused=True, **choice_facts)

@@ -64,6 +64,14 @@ CODES = {
         "A part of the recipe needs a package that comes with an extra of this project, and it is "
         "not installed. The message says how to install it.",
     ),
+    "E511": Code(
+        "costs that are not known",
+        "A policy such as `budget` or `cheapest`, or a target of cost, compares what answers cost. "
+        "The cost of a choice comes from the data that the route was fitted on, else from its "
+        "recorded answers, else from the `price` of its model. For the choices that the message "
+        "names there is none of these. An unknown cost does not count as 0: write "
+        "`price = [0, 0]` for a model that is free.",
+    ),
     "E601": Code(
         "the models need too much memory",
         "Together the models of the plan need more memory than the devices have. Use a smaller "

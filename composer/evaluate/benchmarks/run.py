@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -91,12 +92,16 @@ class BenchmarkRun:
         """The dollars of the answers of the recipe or of a member, by row; None is not known."""
         if label == self.recipe:
             return dict(self.cost)
-        return {name: dollars for name, (_, dollars) in self.alone[label].items()}
+        return {name: _known(dollars) for name, (_, dollars) in self.alone[label].items()}
 
     @property
     def missing_picks(self) -> int:
         """How many of the recipe's answers are none of the recorded ones."""
         return len(self.rows) - len(self.picks)
+
+
+def _known(dollars: float) -> float | None:
+    return None if math.isnan(dollars) else dollars
 
 
 def _recorded(rows: Iterable[EvaluationRow], names: tuple[str, ...]) -> dict[str, str]:
@@ -123,7 +128,7 @@ def run_of_results(  # noqa: PLR0913 - what was answered, and what it is set bes
         members.judged,
         {row: name for row, name in picks.items() if name is not None},
         quality,
-        {name: result.cost for name, result in by_id.items()},
+        {name: _known(result.known_cost) for name, result in by_id.items()},
         routed,
     )
 
@@ -169,6 +174,6 @@ def run_of_decisions(
         members.judged,
         {row: name for row, name in picks.items() if name is not None},
         {row: quality for row, (quality, _) in judged.items()},
-        {row: dollars for row, (_, dollars) in judged.items()},
+        {row: _known(dollars) for row, (_, dollars) in judged.items()},
         routed,
     )

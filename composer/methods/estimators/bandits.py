@@ -12,6 +12,7 @@ from pydantic import Field
 
 from composer.heavy import np, sklearn
 from composer.methods.estimators.base import Online
+from composer.methods.estimators.costs import required_costs
 from composer.methods.estimators.values import Predictions
 from composer.values import State
 
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
 _WORD = r"\b\w+\b"
 
 
-def reward_of(labels: Labels, cost: float) -> Floats:
-    """Return quality - cost x dollars per thousand answers [n, m]; an unknown cost is free."""
-    out: Floats = labels.quality - cost * 1000 * np.nan_to_num(labels.cost)
+def reward_of(labels: Labels, cost: float, part: str) -> Floats:
+    """Return quality - cost x dollars per thousand answers [n, m]; costs are needed if `cost`."""
+    if not cost:
+        return labels.quality
+    out: Floats = labels.quality - cost * 1000 * required_costs(labels, part)
     return out
 
 
@@ -54,7 +57,7 @@ class LinUcb(Online):
     def fit(self, labels: Labels, seed: int) -> State:
         """Learn from all recorded outcomes, as if every choice had been made."""
         del seed
-        x, reward = self._see(labels.asked), reward_of(labels, self.cost)
+        x, reward = self._see(labels.asked), reward_of(labels, self.cost, self.name)
         inverses, sums = [], []
         for column in range(len(labels.names)):
             observed = ~np.isnan(reward[:, column])
@@ -110,7 +113,7 @@ class StatelessQ(Online):
     def fit(self, labels: Labels, seed: int) -> State:
         """Learn from all recorded outcomes in their order, as if every choice had been made."""
         value = self.start(labels.names, seed).arrays["value"]
-        for reward in reward_of(labels, self.cost):
+        for reward in reward_of(labels, self.cost, self.name):
             value = value + self.rate * np.nan_to_num(reward - value)
         return State({"value": value})
 
@@ -149,7 +152,7 @@ class Automaton(Online):
         """Draw a choice for every recorded query and learn from its outcome, if it has one."""
         rng = np.random.default_rng(seed)
         odds = self.start(labels.names, seed).arrays["odds"]
-        for reward in reward_of(labels, self.cost):
+        for reward in reward_of(labels, self.cost, self.name):
             choice = int(rng.choice(len(odds), p=odds))
             odds = self._moved(odds, choice, float(np.nan_to_num(reward[choice])))
         return State({"odds": odds})

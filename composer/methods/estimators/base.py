@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
+from composer.methods.estimators.costs import cost_lines, line_costs, with_costs
 from composer.methods.estimators.values import Asked, Choice, Estimates, Labels, Predictions
 from composer.methods.mistakes import PartError
 from composer.values import Asker, Fitted, MaybeFile, OnceCache, Query, State, Trainable, Typed
@@ -71,8 +72,13 @@ class Learned(Estimator, Trainable):
     def _guarded(
         self, fitted: Fitted, queries: Sequence[Asked]
     ) -> tuple[Predictions, Sequence[TypicalityRank | None]]:
-        """Predict; where a guard was fitted, shrink what is said of foreign queries."""
+        """Predict; where a guard was fitted, shrink what is said of foreign queries.
+
+        A cost that the estimator does not predict is that of the data that it learnt from.
+        """
         predictions = self.predict(fitted.state, queries)
+        if fitted.costs is not None:
+            predictions = with_costs(predictions, line_costs(fitted.costs, queries))
         if fitted.shrinkage is None:
             return predictions, [None] * len(queries)
         from composer.methods.estimators.shrinkage import shrunk
@@ -119,7 +125,8 @@ class Learned(Estimator, Trainable):
         return fitted.sound.get("sound", checked)
 
     def _learn(self, labelled: Labels) -> Fitted:
-        return Fitted.of(labelled.names, len(labelled.queries), state=self.fit(labelled, 0))
+        states = {"state": self.fit(labelled, 0), "costs": cost_lines(labelled)}
+        return Fitted.of(labelled.names, len(labelled.queries), **states)
 
 
 _FITTED: OnceCache[Fitted] = OnceCache()

@@ -27,11 +27,12 @@ def rewards(labels: Labels, own: float, cost: float) -> Floats:
     enhancement (arXiv:2311.08692); `own` = 0 leaves the means of the tags alone, which are
     Bench-CoE's labels by subject.
     """
+    from composer.methods.estimators.costs import required_costs
     from composer.methods.estimators.means import membership, prior, shrunk
 
     reward = labels.quality
     if cost:
-        reward = reward - cost * 1000 * np.nan_to_num(labels.cost)
+        reward = reward - cost * 1000 * required_costs(labels, "head")
     if own >= 1:
         return reward
     _, member = membership(labels.tags)

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from composer.heavy import np
 from composer.methods.estimators.base import Learned
+from composer.methods.estimators.costs import required_costs
 from composer.methods.estimators.learned import Linear
 from composer.methods.estimators.values import Labels, Predictions
 from composer.values import State
@@ -52,10 +53,8 @@ class Pool(Learned):
 
 def complementary(labels: Labels, keep: int, cost: float) -> list[int]:
     """Return the columns of a greedy pool, in the order in which they joined it."""
-    from composer.methods.estimators.means import dollars
-
     quality = np.nan_to_num(labels.quality)
-    price = cost * 1000 * np.nan_to_num(dollars(labels))
+    price = cost * 1000 * required_costs(labels, Pool.name).mean(0) if cost else 0.0
     best: Floats = np.zeros(len(quality))
     chosen: list[int] = []
     for _ in range(min(keep, quality.shape[1])):

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from composer.heavy import np
+from composer.methods.estimators.costs import required_costs
 from composer.methods.estimators.learned import Featured, unit
-from composer.methods.estimators.means import dollars, membership, prior, shrunk
+from composer.methods.estimators.means import membership, prior, shrunk
 from composer.methods.estimators.values import Predictions
 from composer.values import State
 
@@ -44,8 +45,9 @@ class Profiles(Featured):
         overall, worth = prior(labels.quality), labels.quality
         means = shrunk(member, worth, overall, self.weight)
         if self.cost:
-            paid = np.nan_to_num(dollars(labels))
-            spent = shrunk(member, labels.cost, paid, self.weight)
+            costs = required_costs(labels, self.name)
+            paid = costs.mean(0)
+            spent = shrunk(member, costs, paid, self.weight)
             means, overall = means - self.cost * 1000 * spent, overall - self.cost * 1000 * paid
         centres = unit(vectors.T @ member).T if tags else np.zeros((0, vectors.shape[1]))
         arrays = {"overall": overall, "means": means, "centres": np.asarray(centres, np.float32)}

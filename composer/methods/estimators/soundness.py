@@ -35,7 +35,7 @@ PROBES: tuple[Asked, ...] = (
 SIZES = (3, 5)
 """Queries at a time: of two sizes, as an array may be as long as one of them by chance."""
 
-UNKNOWN = frozenset({"quality", "cost", "dollars", "rate", "centre"})
+UNKNOWN = frozenset({"quality", "cost", "dollars", "rate", "centre", "base", "slope"})
 """Arrays in which a number may be unknown."""
 
 GUARD = ("rows", "held_out", "prior", "curve")
@@ -231,6 +231,12 @@ def _look_held_out(arrays: Arrays, facts: Mapping[str, Any]) -> None:
         raise UnsoundError("the measures of held-out rows do not increase")
 
 
+def _look_costs(arrays: Arrays, facts: Mapping[str, Any]) -> None:
+    _look_same("base", "slope")(arrays, facts)
+    if (arrays["base"] < 0).any() or (arrays["slope"] < 0).any():
+        raise UnsoundError("a cost is negative")
+
+
 def _look_columns(arrays: Arrays, facts: Mapping[str, Any]) -> None:
     del facts
     _inside("columns", arrays["columns"], np.iinfo(np.int32).max)
@@ -263,6 +269,7 @@ _LOOKS: tuple[tuple[frozenset[str], Callable[[Arrays, Mapping[str, Any]], None]]
     (frozenset({"starts", "left", "right", "feature", "threshold", "value"}), _look_trees),
     (frozenset({"similar", "weight"}), _look_curve),
     (frozenset({"measures", "together"}), _look_held_out),
+    (frozenset({"base", "slope"}), _look_costs),
     (frozenset({"columns"}), _look_columns),
     (frozenset({"inside"}), _look_inside),
     *(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from composer.data import (
     BadRow,
     Unreadable,
+    cost_of,
     quality_of,
     query_of,
     read,
@@ -31,17 +32,26 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from composer.data import Line
+    from composer.values.card import Price
 
 _CODE = "E504"
 _SHAPE = 'a row is {"query": "...", "recorded": {"A": {"correct": true}}}'
 
 
 class Outcome(NamedTuple):
-    """What one model did on one query: right or wrong or a score, dollars and tokens."""
+    """What one model did on one query: right or wrong or a score, dollars, tokens read, written."""
 
     quality: bool | float | None
     cost: float | None
-    tokens: float | None
+    read: float | None
+    written: float | None
+
+    def at(self, price: Price) -> tuple[float | None, float | None, float | None]:
+        """Return quality, dollars and tokens, the dollars as `cost_of` counts them."""
+        counts = {"prompt_tokens": self.read, "completion_tokens": self.written}
+        tokens = [count for count in counts.values() if count is not None]
+        dollars = cost_of({"cost": self.cost, **counts}, price)
+        return self.quality, dollars, sum(tokens) if tokens else None
 
 
 class TrainingRow(NamedTuple):
@@ -126,23 +136,22 @@ def _chosen(
     training_table: TrainingTable,
     columns: tuple[str, ...],
     names: tuple[str, ...],
-    prices: tuple[float | None, ...],
+    prices: tuple[Price, ...],
 ) -> Labels:
-    nothing = Outcome(None, None, None)
+    nothing = Outcome(None, None, None, None)
+    priced = tuple(zip(columns, prices, strict=True))
     outcomes = [
-        [row.outcomes.get(name, nothing) for name in columns] for row in training_table.rows
+        [row.outcomes.get(name, nothing).at(price) for name, price in priced]
+        for row in training_table.rows
     ]
-    values = np.array(outcomes, dtype=float).reshape(
-        len(outcomes), len(columns), len(Outcome._fields)
-    )
+    values = np.array(outcomes, dtype=float).reshape(len(outcomes), len(columns), 3)
     quality, cost, tokens = np.moveaxis(values, 2, 0)
-    rates = np.array([np.nan if price is None else price / 1e6 for price in prices])
     return Labels(
         tuple(row.query for row in training_table.rows),
         tuple(row.tags for row in training_table.rows),
         names,
         quality,
-        np.where(np.isnan(cost), tokens * rates, cost),
+        cost,
         tokens,
         frozenset(
             n for n, column in zip(names, columns, strict=True) if column in training_table.graded
@@ -193,6 +202,5 @@ def _row(path: str, line: Line) -> TrainingRow:
 
 
 def _outcome(outcome: Mapping[str, Any]) -> Outcome:
-    cost, *counts = (outcome.get(key) for key in ("cost", "prompt_tokens", "completion_tokens"))
-    tokens = [float(count) for count in counts if count is not None]
-    return Outcome(quality_of(outcome), cost, sum(tokens) if tokens else None)
+    cost, read, written = map(outcome.get, ("cost", "prompt_tokens", "completion_tokens"))
+    return Outcome(quality_of(outcome), cost, read, written)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from composer.values import Model, TypicalityRank
+    from composer.values.card import Price
 
     Floats = NDArray[np.floating]
     Array = TypeVar("Array", Floats, Tensor)
@@ -27,14 +29,25 @@ class Choice:
     """One of the branches, or members, that a `route` decides among.
 
     `aliases` are the other names under which data files may know it. `model` is None where a
-    branch is more than a model. `price` is in dollars per million tokens, the mean of prompt and
-    completion, None where it is not known.
+    branch is more than a model. `price` is in dollars per million tokens read and written, and
+    `recorded_cost` the mean dollars of its recorded answers; both are None where not known.
     """
 
     name: str
     aliases: tuple[str, ...] = ()
     model: Model | None = None
-    price: float | None = None
+    price: Price = None
+    recorded_cost: float | None = None
+
+    @property
+    def dollars(self) -> float:
+        """What an answer costs as far as the recipe tells, NaN where it does not.
+
+        That is the mean of the recorded answers, else the price of 500 tokens read and 500 written.
+        """
+        if self.recorded_cost is not None:
+            return self.recorded_cost
+        return math.nan if self.price is None else 500 * sum(self.price) / 1e6
 
     @property
     def known_as(self) -> tuple[str, ...]:

@@ -6,7 +6,10 @@ import math
 from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from pydantic import Field
+
 from composer.heavy import np
+from composer.methods.estimators.costs import costs_unknown
 from composer.values import Typed
 
 if TYPE_CHECKING:
@@ -36,11 +39,18 @@ class Policy(Typed):
     """How estimates become weights. `many` says whether several choices may run.
 
     It holds nothing but its options; one that keeps accounts opens them in `begin`. `tunable` names
-    the option that moves queries from one choice to another, for calibration to set.
+    the option that moves queries from one choice to another, for calibration to set. `by_cost` says
+    that it always needs to know what an answer of each choice costs.
     """
 
     many: ClassVar[bool] = False
     tunable: ClassVar[str] = ""
+    by_cost: ClassVar[bool] = False
+
+    @property
+    def needs_costs(self) -> bool:
+        """Whether it must know what an answer of each choice costs."""
+        return self.by_cost
 
     @abstractmethod
     def weigh(
@@ -69,6 +79,28 @@ class Policy(Typed):
         return around(quality.ravel())
 
 
+class Costed(Policy):
+    """A policy that sets quality against cost.
+
+    `cost` is the quality that one dollar per thousand answers must bring. If it is 0, costs are not
+    needed.
+    """
+
+    cost: float = Field(default=0.0, ge=0)
+
+    @property
+    def needs_costs(self) -> bool:
+        """Whether it must know what an answer of each choice costs."""
+        return self.cost > 0
+
+    def worth(self, estimates: Estimates, choices: tuple[Choice, ...]) -> Sequence[float]:
+        """Return quality - cost x dollars per thousand answers of each choice."""
+        if not self.needs_costs:
+            return estimates.quality
+        pairs = zip(estimates.quality, costs(estimates, choices), strict=True)
+        return [quality - self.cost * dollars for quality, dollars in pairs]
+
+
 def around(turns: Floats, least: float | None = None) -> Floats:
     """Return values between those at which decisions turn, and one beyond either end.
 
@@ -85,14 +117,23 @@ def around(turns: Floats, least: float | None = None) -> Floats:
 
 
 def costs(estimates: Estimates, choices: tuple[Choice, ...]) -> tuple[float, ...]:
-    """Return what each choice would cost, in dollars per thousand answers.
+    """Return the expected costs; raises PartError (E511) where one is not known."""
+    dollars = expected_costs(estimates, choices)
+    if any(map(math.isnan, dollars)):
+        unknown = [c.name for c, cost in zip(choices, dollars, strict=True) if math.isnan(cost)]
+        raise costs_unknown("the policy", unknown)
+    return dollars
 
-    That is 1,000 times the estimated cost; where there is none, an answer counts as 1,000 tokens,
-    so it is the price per million tokens. A choice without either counts as free.
+
+def expected_costs(estimates: Estimates, choices: tuple[Choice, ...]) -> tuple[float, ...]:
+    """Return what each choice would cost, in dollars per thousand answers, NaN where not known.
+
+    That is 1,000 times the estimated cost; where there is none, the mean of the recorded answers;
+    where there is none either, an answer counts as 500 tokens read and 500 written at the `price`.
     """
-    dollars = estimates.cost or (math.nan,) * len(choices)
-    pairs = zip(dollars, choices, strict=True)
-    return tuple((choice.price or 0.0) if math.isnan(c) else 1000 * c for c, choice in pairs)
+    estimated = estimates.cost or (math.nan,) * len(choices)
+    pairs = zip(estimated, choices, strict=True)
+    return tuple(1000 * (choice.dollars if math.isnan(cost) else cost) for cost, choice in pairs)
 
 
 def best(values: Sequence[float]) -> int:

@@ -24,6 +24,7 @@ class Budget(Policy):
 
     name: ClassVar[str] = "budget"
     paper: ClassVar[str] = "arXiv:2308.06077"
+    by_cost: ClassVar[bool] = True
 
     mean: float = Field(ge=0)
     multiplier: float | None = Field(default=None, ge=0)
@@ -55,6 +56,8 @@ class Budget(Policy):
 
 class _Accounting(Policy):
     """A policy that goes by what it has spent, in an account that each open ensemble begins."""
+
+    by_cost: ClassVar[bool] = True
 
     @abstractmethod
     def begin(self) -> Weigher:

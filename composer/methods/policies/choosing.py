@@ -9,6 +9,7 @@ from pydantic import Field
 from composer.heavy import np
 from composer.methods.mistakes import PartError
 from composer.methods.policies.base import (
+    Costed,
     Policy,
     Weights,
     around,
@@ -29,27 +30,23 @@ EQUAL = 1e-9
 """Estimates that differ by no more than this are equal: rounding is no reason to pay."""
 
 
-class One(Policy):
+class One(Costed):
     """The best choice: argmax of quality - cost x dollars, the first among equals.
 
-    `cost` is the quality that one dollar per thousand answers must bring (see `costs`). If the
-    estimator has no cost, the price of the choice is used, in dollars per million tokens.
+    `cost` is the quality that one dollar per thousand answers must bring. With `cost` above 0, the
+    cost of every choice must be known: by the data, by its recorded answers or by its `price`.
     """
 
     name: ClassVar[str] = "one"
     paper: ClassVar[str] = "arXiv:2403.12031"
     tunable: ClassVar[str] = "cost"
 
-    cost: float = Field(default=0.0, ge=0)
-
     def weigh(
         self, estimates: Estimates, choices: tuple[Choice, ...], rng: random.Random
     ) -> Weights:
         """Return 1 for the best choice."""
         del rng
-        pairs = zip(estimates.quality, costs(estimates, choices), strict=True)
-        worth = [quality - self.cost * dollars for quality, dollars in pairs]
-        return only(best(worth), len(worth))
+        return only(best(self.worth(estimates, choices)), len(choices))
 
     def settings(self, quality: Floats, dollars: Floats) -> Floats:
         """Return prices of quality between those at which a dearer choice is given up."""
@@ -61,8 +58,9 @@ class One(Policy):
         if not len(rates):
             raise PartError(
                 "E509",
-                "`one` weighs quality against price, but all choices have the same price",
-                "declare the `price` of the models, or use `policy = gap()`",
+                "`one` weighs quality against cost, but all choices cost the same",
+                "record the `cost` of answers, declare the `price` of the models, or use "
+                "`policy = gap()`",
             )
         return around(rates, least=0.0)
 
@@ -177,6 +175,7 @@ class Cheapest(Policy):
     name: ClassVar[str] = "cheapest"
     paper: ClassVar[str] = "arXiv:2308.06077"
     tunable: ClassVar[str] = "at"
+    by_cost: ClassVar[bool] = True
 
     at: float = 0.5
     otherwise: Literal["best", "dearest", "cheapest"] = "best"

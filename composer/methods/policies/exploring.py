@@ -8,20 +8,10 @@ from typing import ClassVar
 from pydantic import Field
 
 from composer.methods.estimators.values import Choice, Estimates
-from composer.methods.policies.base import Policy, Weights, best, costs, only
+from composer.methods.policies.base import Costed, Weights, best, only
 
 
-class _Exploring(Policy):
-    """`cost` is the quality that one dollar per thousand answers is worth, as in `one`."""
-
-    cost: float = Field(default=0.0, ge=0)
-
-    def _worth(self, estimates: Estimates, choices: tuple[Choice, ...]) -> list[float]:
-        pairs = zip(estimates.quality, costs(estimates, choices), strict=True)
-        return [quality - self.cost * dollars for quality, dollars in pairs]
-
-
-class Explore(_Exploring):
+class Explore(Costed):
     """The best choice, but with probability `epsilon` a random one (epsilon-greedy)."""
 
     name: ClassVar[str] = "explore"
@@ -35,10 +25,10 @@ class Explore(_Exploring):
         """Return 1 for the best choice, or for one drawn by chance."""
         if rng.random() < self.epsilon:
             return only(rng.randrange(len(choices)), len(choices))
-        return only(best(self._worth(estimates, choices)), len(choices))
+        return only(best(self.worth(estimates, choices)), len(choices))
 
 
-class Optimistic(_Exploring):
+class Optimistic(Costed):
     """UCB: argmax of quality + `width` x standard deviation - cost x dollars.
 
     The standard deviation is that of the estimate; if it is unknown, it counts as 0.
@@ -54,11 +44,11 @@ class Optimistic(_Exploring):
     ) -> Weights:
         """Return 1 for the choice with the greatest upper bound, the first among equals."""
         del rng
-        pairs = zip(self._worth(estimates, choices), _spread(estimates), strict=True)
+        pairs = zip(self.worth(estimates, choices), _spread(estimates), strict=True)
         return only(best([worth + self.width * spread for worth, spread in pairs]), len(choices))
 
 
-class Thompson(_Exploring):
+class Thompson(Costed):
     """Thompson sampling: draw each quality from Normal(quality, standard deviation), take the best.
 
     Each choice is tried as often as it may be the best; an unknown standard deviation counts as 0.
@@ -71,7 +61,7 @@ class Thompson(_Exploring):
         self, estimates: Estimates, choices: tuple[Choice, ...], rng: random.Random
     ) -> Weights:
         """Return 1 for the choice that was drawn best."""
-        pairs = zip(self._worth(estimates, choices), _spread(estimates), strict=True)
+        pairs = zip(self.worth(estimates, choices), _spread(estimates), strict=True)
         return only(best([rng.gauss(worth, spread) for worth, spread in pairs]), len(choices))
 
 

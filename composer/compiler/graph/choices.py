@@ -1,0 +1,57 @@
+"""What a `route` is told of its choices: their names in data files, prices and recorded costs."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from composer.compiler.graph.capabilities import checkpoints_in
+from composer.compiler.graph.node import topological
+from composer.methods import Choice
+from composer.values import Port
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from composer.compiler.graph.node import Node
+    from composer.values.card import Price
+
+__all__ = ["choices"]
+
+
+def choices(
+    models: Sequence[Node | None], works: Sequence[Node], query: Node | None = None
+) -> dict[str, object]:
+    """Return the hidden options of a route for its choices.
+
+    `models` are the lone models that answer, None where a choice is more than that; `works` is
+    all that runs for each choice, after the `query`.
+    """
+    declared = [None if model is None else model.declaration for model in models]
+    costs = [
+        _work_cost(work, query) if declaration is None else declaration.recorded_cost
+        for work, declaration in zip(works, declared, strict=True)
+    ]
+    return {
+        "aliases": tuple(() if one is None else tuple(one.aliases) for one in declared),
+        "prices": tuple(getattr(one, "price", None) for one in declared),
+        "recorded_costs": tuple(costs),
+    }
+
+
+def _work_cost(work: Node, query: Node | None) -> float | None:
+    """Return what the models of a branch cost together, each once; None where one is unknown."""
+    before = set() if query is None else set(topological(query))
+    steps = [work] if work.port is Port.MODEL else topological(work)
+    asked = [node if node.port is Port.MODEL else node.asks for node in steps if node not in before]
+    leaves = {leaf for model in asked if model is not None for leaf in checkpoints_in(model)}
+    costs = [_model_cost(leaf) for leaf in leaves]
+    return math.fsum(costs) if costs and not any(map(math.isnan, costs)) else None
+
+
+def _model_cost(model: Node) -> float:
+    declaration = model.declaration
+    if declaration is None:
+        return math.nan
+    price: Price = getattr(declaration, "price", None)
+    return Choice("", price=price, recorded_cost=declaration.recorded_cost).dollars
