@@ -91,6 +91,19 @@ def test_routerarena(tmp_path):
     assert "RouterArena, as published" in shown(decided([only]))
 
 
+def test_an_unknown_cost_is_not_the_least(tmp_path):
+    path = benchmark_files.routerarena(tmp_path) / "mine.json"
+    rows = json.loads(path.read_text())
+    rows[1]["cost"] = None  # of `cheap` on the first query, which it gets right
+    path.write_text(json.dumps(rows))
+
+    report = evaluate(recipe(path, LONGEST, "good", "cheap"), read_rows(path))
+
+    table = figures(report, "RouterArena")
+    assert table["good"]["optimal selection"] == 1
+    assert table["cheap"]["cost of 1,000"] == pytest.approx(1), "the mean of the other three"
+
+
 def test_mtbench(tmp_path):
     path = benchmark_files.mtbench(tmp_path)
     report = evaluate(recipe(path, LONGEST, "wise", "quick"), read_rows(path))

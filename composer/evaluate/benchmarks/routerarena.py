@@ -89,8 +89,8 @@ def _row(
 ) -> tuple[float | None, ...]:
     accuracy = average(list(answered.qualities.values()))
     paid = [answered.costs.get(row) for row in answered.qualities]
-    dollars = [cost for cost in paid if cost]
-    cost = 1000 * sum(dollars) / len(paid) if dollars else None
+    mean = average([cost for cost in paid if cost is not None])
+    cost = 1000 * mean if mean else None
     score = arena_score(accuracy, cost) if accuracy is not None and cost is not None else None
     return (score, accuracy, cost, *_optimality(rows, answered), robustness)
 
@@ -99,9 +99,11 @@ def _optimality(rows: Iterable[EvaluationRow], answered: Answered) -> tuple[floa
     chosen, ratios, qualities = list[float](), list[float](), list[float]()
     for row in rows:
         right = {
-            name: float(outcome.get("cost") or 0.0)
+            name: float(outcome["cost"])
             for name, outcome in row.recorded.items()
-            if (answered.pool is None or name in answered.pool) and (quality_of(outcome) or 0) >= 1
+            if (answered.pool is None or name in answered.pool)
+            and (quality_of(outcome) or 0) >= 1
+            and outcome.get("cost") is not None
         }
         if not right or row.id not in answered.qualities:
             continue

@@ -35,7 +35,7 @@ def routerbench(run: BenchmarkRun) -> Published:
     A judge accepts an answer that is good enough, and errs at a rate. Quality and cost are
     expectations without a highest cost; AIQ is that of the curve over twenty highest costs.
     """
-    paid = [cost for cost in run.cost.values() if cost is not None]
+    paid = [cost for cost in run.costs(run.recipe).values() if cost is not None]
     ours = average(list(run.quality.values()))
     rows: dict[str, tuple[float | None, ...]] = {run.recipe: (ours, average(paid), None)}
     complete = [row for row in run.rows if _is_complete(run, row)]
