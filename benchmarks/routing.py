@@ -5,7 +5,9 @@
 FOLDER holds `routellm_mmlu.jsonl.gz`, `routellm_gsm8k.jsonl.gz` and the `routerbench_*` files, a
 row a line as `compose fit` reads them. Every figure is that of a recipe, fitted as `compose fit`
 does: on five folds of shuffled rows, and with whole tags left out; 95% bootstrap intervals over
-rows beside them. With `--write`, the tables replace those between the markers of the file.
+rows beside them. With `--write`, the tables replace those between the markers of the file. With
+`--only features`, only the table of features on MMLU is made: how far each reaches subjects that
+were left out.
 """
 
 from __future__ import annotations
@@ -72,20 +74,49 @@ SLICES = ("routerbench_mbpp", "routerbench_arc_challenge")
 SLICED = ("knn(k = 40)", "linear()", "linear(features = [tfidf(), shape()])")
 
 
+SHAPE = "shape(weight = 0.3)"
+FEATURES = (
+    Trial("length", "linear(features = length(), c = 0.03)", (MMLU_FILE,)),
+    Trial("length and shape", f"linear(features = {SHAPE}, c = 0.03)", (MMLU_FILE,)),
+    Trial("words, shape", f"linear(features = [tfidf(), {SHAPE}])", (MMLU_FILE,)),
+    Trial(
+        "static vectors, length", "linear(features = [static(), length()], c = 0.1)", (MMLU_FILE,)
+    ),
+    Trial(
+        "static vectors, shape", f"linear(features = [static(), {SHAPE}], c = 0.05)", (MMLU_FILE,)
+    ),
+    Trial("static vectors, neighbours", "knn(k = 100, features = static())", (MMLU_FILE,)),
+    Trial(
+        "sentence encoder, shape",
+        f"linear(features = [sentence(), {SHAPE}], c = 0.05)",
+        (MMLU_FILE,),
+        slow=True,
+    ),
+    Trial("`selection()`", "selection()", (MMLU_FILE,), slow=True),
+)
+
+
 def main() -> None:
     """Print the tables, or write them into a file."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--quick", action="store_true", help="leave out the slow trials")
-    parser.add_argument("--only", choices=(*BOTH, "routerbench"), help="one kind of file alone")
+    parser.add_argument(
+        "--only", choices=(*BOTH, "routerbench", "features"), help="one kind of file, or one table"
+    )
     parser.add_argument("--write", type=Path, help="the Markdown file to write the tables into")
     arguments = parser.parse_args()
-    lines = []
-    for line in _lines(arguments.data, quick=arguments.quick, only=arguments.only):
-        print(line, flush=True)
-        lines.append(line)
-    if arguments.write is not None:
-        _replace(arguments.write, "\n".join(lines))
+    folder, quick, only = arguments.data, arguments.quick, arguments.only
+    tables = {"routing": _lines(folder, quick=quick, only=only)} if only != "features" else {}
+    if only in (None, "features"):
+        tables["features"] = _features(folder, quick=quick)
+    for marker, table in tables.items():
+        lines = []
+        for line in table:
+            print(line, flush=True)
+            lines.append(line)
+        if arguments.write is not None:
+            _replace(arguments.write, marker, "\n".join(lines))
 
 
 def _lines(folder: Path, *, quick: bool, only: str | None) -> Iterator[str]:
@@ -108,6 +139,18 @@ def _pairs(folder: Path, names: list[str], *, quick: bool) -> Iterator[str]:
         for trial in TRIALS:
             if name in trial.files and not (quick and trial.slow):
                 yield _line(name, trial.title, _report(folder, name, trial.estimator, PAIR))
+
+
+def _features(folder: Path, *, quick: bool) -> Iterator[str]:
+    yield "| features | `by = ...` | rows held out | tags held out | over length, tags held out |"
+    yield "|---|---|---|---|---|"
+    for trial in FEATURES:
+        if quick and trial.slow:
+            continue
+        report = _report(folder, MMLU_FILE, trial.estimator, PAIR, shrink=False)
+        cells = [_shown(report[scheme]["apgr"]) for scheme in ("shuffled", "foreign")]
+        gain = _shown(report["foreign"]["over_length"], sign=True)
+        yield f"| {trial.title} | `{trial.estimator}` | {' | '.join(cells)} | {gain} |"
 
 
 def _controls(folder: Path, name: str) -> Iterator[str]:
@@ -144,11 +187,11 @@ def _shown(found: Sequence[float], *, sign: bool = False) -> str:
 
 
 def _report(
-    folder: Path, name: str, estimator: str, models: Sequence[str], policy: str = "gap()"
+    folder: Path, name: str, estimator: str, models: Sequence[str], *, shrink: bool = True
 ) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as own:
-        recipe = _recipe(Path(own), _file(folder, name), estimator, models, policy)
-        outcome = fit(FitSettings(recipe, _file(folder, name)))
+        recipe = _recipe(Path(own), _file(folder, name), estimator, models, "gap()")
+        outcome = fit(FitSettings(recipe, _file(folder, name), shrink=shrink, cache=True))
         return outcome.manifest.entries[0].report
 
 
@@ -187,10 +230,10 @@ def _file(folder: Path, name: str) -> Path:
     return folder / f"{name}.jsonl.gz"
 
 
-def _replace(path: Path, text: str) -> None:
-    """Put the tables between the markers of a Markdown file."""
+def _replace(path: Path, marker: str, text: str) -> None:
+    """Put tables between the markers of a Markdown file."""
     whole = path.read_text(encoding="utf-8")
-    marked = re.compile(r"(<!-- routing -->\n).*?(<!-- end -->)", re.DOTALL)
+    marked = re.compile(rf"(<!-- {marker} -->\n).*?(<!-- end -->)", re.DOTALL)
     path.write_text(marked.sub(lambda m: f"{m[1]}{text}\n{m[2]}", whole), encoding="utf-8")
 
 

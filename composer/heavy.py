@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     import networkx as nx
     import numpy as np
     import scipy
+    import sentence_transformers
     import sklearn
     import torch
     import transformers
@@ -55,8 +56,18 @@ else:
     np = Deferred("numpy")
     nx = Deferred("networkx")
     scipy = Deferred("scipy")
+    sentence_transformers = Deferred("sentence_transformers")
     sklearn = Deferred("sklearn")
     torch = Deferred("torch")
     transformers = Deferred("transformers")
 
-__all__ = ["Deferred", "np", "nx", "scipy", "sklearn", "torch", "transformers"]
+__all__ = [
+    "Deferred",
+    "np",
+    "nx",
+    "scipy",
+    "sentence_transformers",
+    "sklearn",
+    "torch",
+    "transformers",
+]

@@ -126,3 +126,19 @@ def test_a_fit_says_which_candidate_was_chosen(desk):
     notes = desk.fit(path, folds=2).notes
     assert any(note.startswith("`selection` took linear(features = ") for note in notes)
     assert Recipe.load(path).plan().fits
+
+
+@pytest.mark.parametrize(
+    ("by", "message", "remedy"),
+    [
+        ("cosine(of = tfidf())", "`tfidf` is not a kind of features that fits here", "`static`"),
+        ("static()", "`static` is not an agreement", "write `cosine(of = static())`"),
+    ],
+)
+def test_what_cannot_compare_answers_is_refused_with_what_can(desk, by, message, remedy):
+    text = f'model A = fake(says = "A")\nmodel B = fake(says = "B")\n[A, B] -> vote(by = {by})\n'
+    with pytest.raises(Mistakes) as caught:
+        Recipe.load(desk.recipe(text=text))
+    (found,) = caught.value.diagnostics
+    assert found.message == message
+    assert remedy in found.help

@@ -55,6 +55,7 @@ ANSWERS = {
     "route/routellm.ens": "42",
     "route/select_subset.ens": "180",
     "route/soft_labels.ens": "rats",
+    "route/static.ens": "XIV",
     "route/tools.ens": "XIV",
     "span/cool_fusion.ens": "fig, lemon, pear",
     "span/sweetspan.ens": "apple, river, stone",

@@ -145,9 +145,13 @@ def given_twice(
 
 def no_part(call: tree.Call, kind: type[Typed], names: Iterable[str]) -> Diagnostic:
     """Return the mistake of a part that does not exist, or is one of another kind."""
+    from composer.methods import find_part
+
     name, words = call.function, kind_name(kind)
     names = list(names)
-    help_ = _other_kind(name) if nearest(name, names) is None else ""
+    same = find_part(kind_of(kind), name) is not None
+    words += " that fits here" if same else ""
+    help_ = _other_kind(name) if nearest(name, names) is None and not same else ""
     help_ = "; ".join(filter(None, (help_, did_you_mean(name, names, keep_order=True))))
     text, label = f"`{name}` is not {words}", f"should be {words}"
     return Diagnostic("E209", text, call.function_place, label, help=help_)
@@ -173,7 +177,7 @@ def _other_kind(name: str) -> str:
         f"`{owner}({option} = {name}())`"
         for owner, fields in options.items()
         for option, field in fields.items()
-        if _takes(field.annotation, kind)
+        if _takes(field.annotation, part)
     )
     use = next(uses, "")
     if kind == SIGNAL:
@@ -181,10 +185,10 @@ def _other_kind(name: str) -> str:
     return f"`{name}` is {kind_name(part)}" + (f": write {use}" if use else "")
 
 
-def _takes(hint: object, kind: str) -> bool:
+def _takes(hint: object, part: type[Typed]) -> bool:
     hint = required(hint)
     hints = typing.get_args(hint) if is_union(hint) else (hint,)
-    return any(is_kind(single, Typed) and kind_of(single) == kind for single in hints)
+    return any(is_kind(single, Typed) and issubclass(part, single) for single in hints)
 
 
 def no_sum(expr: tree.Expr) -> Diagnostic:

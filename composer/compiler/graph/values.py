@@ -164,7 +164,7 @@ class Values:
         if not isinstance(expr, tree.Call):
             raise BadValueError(wrong_type(expr, kind_name(kind), among=parts_of(kind)))
         part = find_part(kind_of(kind), expr.function)
-        if part is None:
+        if part is None or not issubclass(part, kind):
             raise BadValueError(no_part(expr, kind, parts_of(kind)))
         return self.typed(expr, part, scope)
 
@@ -396,8 +396,9 @@ def is_number(expr: tree.Expr, scope: Scope) -> bool:
 
 
 def parts_of(kind: type[Typed]) -> dict[str, type[Typed]]:
-    """Return the parts of a kind by name."""
-    return parts().get(kind_of(kind), {})
+    """Return the parts of a kind by name, those that derive from its class."""
+    named = parts().get(kind_of(kind), {})
+    return {name: part for name, part in named.items() if issubclass(part, kind)}
 
 
 def _environment(call: tree.Call) -> str:

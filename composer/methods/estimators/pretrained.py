@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from pydantic import Field
 
-from composer.heavy import np, torch, transformers
+from composer.heavy import np, sentence_transformers, torch, transformers
 from composer.methods.estimators.embeddings import EXTRA, Embedding, package_folder, unit_rows
 from composer.methods.mistakes import PartError
 from composer.quiet import quiet
@@ -113,15 +113,28 @@ class _Encoder(Protocol):
 
 
 @cache
-def _encoder(model: str) -> _Encoder:
+def _encoder(path: str) -> _Encoder:
+    """Load an encoder, one on this machine without asking the hub."""
     package_folder("sentence", "sentence_transformers")
     with quiet():
-        from sentence_transformers import SentenceTransformer
-
         try:
-            encoder: _Encoder = SentenceTransformer(model)
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
-            raise _unreadable("sentence", model, error) from None
+            return _made(path, local_files_only=True)
+        except _ERRORS as error:
+            if Path(path).exists():
+                raise _unreadable("sentence", path, error) from None
+        try:
+            return _made(path, local_files_only=False)
+        except _ERRORS as error:
+            raise _unreadable("sentence", path, error) from None
+
+
+_ERRORS = (OSError, ValueError, RuntimeError, KeyError, AttributeError, TypeError)
+
+
+def _made(path: str, *, local_files_only: bool) -> _Encoder:
+    encoder: _Encoder = sentence_transformers.SentenceTransformer(
+        path, local_files_only=local_files_only
+    )
     return encoder
 
 
@@ -130,7 +143,7 @@ def _unreadable(part: str, model: str, error: Exception) -> PartError:
     return PartError(
         "E505",
         f"`{part}` cannot load `{model}`: {said}",
-        "give a folder with config.json, weights and a tokenizer",
+        "give a folder with config.json, weights and a tokenizer, or use `sentence()`",
     )
 
 

@@ -37,7 +37,7 @@ class Selection(Learned):
 
     of: tuple[Learned, ...] = Field(
         default=(
-            Linear(features=(Static(), SHAPE), c=0.03),
+            Linear(features=(Static(), SHAPE), c=0.05),
             Linear(features=(Tfidf(), SHAPE)),
             Linear(features=SHAPE, c=0.03),
         ),
