@@ -31,6 +31,7 @@ VERBS = {
     "ls": "List steps, parts, models or recipes.",
     "fit": "Fit the trainable parts of a recipe on a data file.",
     "eval": "Evaluate recipes on a data file.",
+    "tune": "Search the values that `--set` takes, and judge them on rows left out.",
     "trace": "Show what happened for each traced query.",
     "new": "Start a new recipe from a commented example.",
     "doctor": "Check versions, devices, caches and keys.",
@@ -41,7 +42,7 @@ VERBS = {
 COLLECT_SELDOM = (20_000, 20, 20)
 """How many new objects there are between searches for garbage; a row makes hundreds, none kept."""
 
-LONG_RUNNING = ("run", "fit", "eval", "lsp")
+LONG_RUNNING = ("run", "fit", "eval", "tune", "lsp")
 """The verbs that may run for long, and so must not keep their garbage."""
 
 

@@ -21,7 +21,7 @@ from composer.run.sqlite_store import TextStore
 from composer.specs import leaves, prompts
 from composer.specs.content import json_digest
 from composer.specs.digest import content_now, digest
-from composer.values import Completion, Sampling, Score, Span
+from composer.values import Completion, Sampling, Score, Span, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from composer.values import Generate, Model, ScoreTexts
 
 FIELDS = {each.name for each in dataclasses.fields(Completion)} - {"cached", "usage"}
-"""What is kept of an answer."""
+"""What is kept of an answer as it is; its usage is kept as well."""
 
 
 class AnswerCache:
@@ -49,13 +49,14 @@ class AnswerCache:
         )
 
     def get(self, key: str) -> Completion | None:
-        """Return a kept answer."""
+        """Return a kept answer, with the usage that it had when it was made."""
         entry = self._read(key)
         if "text" not in entry:
             return None
         for name in ("tokens", "logprobs"):
             entry[name] = tuple(entry[name])
         entry["spans"] = tuple(Span(**span) for span in entry["spans"])
+        entry["usage"] = {name: Usage(*each) for name, each in entry.get("usage", {}).items()}
         return Completion(**entry, cached=True)
 
     def put(self, key: str, completion: Completion) -> None:
@@ -63,6 +64,7 @@ class AnswerCache:
         entry = {name: getattr(completion, name) for name in FIELDS}
         entry["spans"] = [dataclasses.asdict(span) for span in completion.spans]
         entry |= {name: dict(entry[name]) for name in ("weights", "facts")}
+        entry["usage"] = {n: dataclasses.astuple(each) for n, each in completion.usage.items()}
         entry["left"] = starred_value(dict(completion.left))
         with suppress(TypeError, ValueError):
             self._store.put(key, json.dumps(entry))

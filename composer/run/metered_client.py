@@ -143,9 +143,22 @@ class MeteredClient(Client):
                 self.event.notes["left"] = dict(completion.left)
             if completion.weights:
                 self.event.notes["weights"] = dict(completion.weights)
+        if completion.cached:
+            return self._saved(request.model, completion)
         for name, usage in completion.usage.items():
             self.trace.spend(name, usage)
         return completion
+
+    def _saved(self, model: Model, completion: Completion) -> Completion:
+        """Count what a kept answer would cost at the prices of today; it costs nothing now."""
+        for name, kept in completion.usage.items():
+            price = self.context.prices.get(name)
+            cost = self._cost(name, kept.prompt_tokens, kept.completion_tokens)
+            self.trace.save(replace(kept, cost=cost if price else kept.cost))
+        usage = {leaf.name: Usage() for leaf in leaves(model)}
+        for name, nothing in usage.items():
+            self.trace.spend(name, nothing)
+        return replace(completion, usage=usage)
 
     async def _cached_or_new(
         self, request: Generate, on_text: Callable[[str], None] | None
@@ -159,7 +172,7 @@ class MeteredClient(Client):
         if cached is not None:
             if on_text is not None:
                 on_text(cached.text)
-            return replace(cached, usage={leaf.name: Usage() for leaf in leaves(request.model)})
+            return cached
         completion = await self._generate(client, request, on_text)
         if any(leaf.is_local for leaf in leaves(request.model)):
             key = answer_key(request, content)  # of a hub's model, known since it is here
@@ -217,6 +230,7 @@ class MeteredClient(Client):
         for name in (leaf.name for leaf in leaves(request.model)):
             usage = Usage.at(self.context.prices.get(name), 1, count, 0)
             self.trace.spend(name, Usage() if cached else usage)
+            self.trace.save(usage if cached else Usage())
         return score
 
     def _record_call(

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from composer.diagnostics.secrets import starred_value
 from composer.run.trace_text import trace_lines
+from composer.values import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from composer.values import Usage
 
 
 @dataclass(slots=True)
@@ -45,12 +44,16 @@ class StepEvent:
 
 @dataclass(slots=True)
 class Trace:
-    """Everything that happened for one query; its `clock` may stand still while models load."""
+    """Everything that happened for one query; its `clock` may stand still while models load.
+
+    `cache_savings` is what the answers from the cache would have taken.
+    """
 
     id: str
     query: str
     events: list[StepEvent] = field(default_factory=list)
     usage: dict[str, Usage] = field(default_factory=dict)
+    cache_savings: Usage = field(default_factory=Usage)
     clock: Callable[[], float] = time.perf_counter
     began: float = field(init=False)
 
@@ -71,6 +74,10 @@ class Trace:
         """Add usage to a model's total."""
         before = self.usage.get(name)
         self.usage[name] = usage if before is None else before + usage
+
+    def save(self, usage: Usage) -> None:
+        """Add what an answer from the cache would have taken."""
+        self.cache_savings += usage
 
     def as_dict(self) -> dict[str, object]:
         """Return the object that `--trace FILE` writes, one a line."""

@@ -105,4 +105,10 @@ CODES = {
         "The disk is full, the folder does not exist, you may not write there, or a file of this "
         "name exists already and would be lost. What was written before is kept.",
     ),
+    "E719": Code(
+        "too few graded rows to tune on",
+        "`compose tune` tries values on one part of the rows and judges the best of them on the "
+        "other part. Each part needs two or more rows, and answers that can be graded: a "
+        "`reference`, or a recorded `correct`.",
+    ),
 }
