@@ -6,6 +6,7 @@ import json
 import sys
 import tempfile
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,6 +23,7 @@ from composer.cli.common import (
 )
 from composer.cli.common import as_json as to_json
 from composer.cli.terminal import err, is_terminal, out
+from composer.diagnostics import Mistakes
 from composer.evaluate import read_rows, shown
 from composer.evaluate.axes import Axis, axis_of, candidates
 from composer.evaluate.metric import Metric, metric_of
@@ -129,9 +131,7 @@ def command(
     _distinct(axes, reading)
     present = reading.read(recipe, seed=seed)
     load = _loader(recipe, reading, seed)
-    for axis in axes:
-        for value in axis.ends:
-            load({axis.name: value})
+    axes = tuple(_possible(axis, load) for axis in axes)
     rows = read_rows(data, split=split, limit=limit)
     settings = candidates(axes, trials, seed)
     with ExitStack() as stack:
@@ -160,6 +160,23 @@ def _distinct(axes: Sequence[Axis], reading: RecipeReader) -> None:
     both = next((name for name in split_settings(reading.settings) if name in names), None)
     if both is not None:
         raise click.UsageError(f"`{both}` is set and varied: leave out `--set {both}=...`")
+
+
+def _possible(axis: Axis, load: Callable[[Settings], Recipe]) -> Axis:
+    """Return an axis whose values the recipe takes; raises Mistakes where it does not.
+
+    Between two whole ends, numbers with a fraction are tried as well if the recipe takes them.
+    """
+    for value in axis.ends:
+        load({axis.name: value})
+    if not axis.whole:
+        return axis
+    broken = replace(axis, whole=False)
+    try:
+        load({axis.name: str(axis.low + 0.5)})
+    except Mistakes:
+        return axis
+    return broken
 
 
 def _loader(path: Path, reading: RecipeReader, seed: int) -> Callable[[Settings], Recipe]:

@@ -58,6 +58,13 @@ def test_json_names_the_best_values_and_the_command(tune):
     assert told["gain"]["settled"] is True
 
 
+@pytest.mark.parametrize(("type_", "count"), [("float", 3), ("int", 2)])
+def test_whole_ends_mean_whole_numbers_only_where_the_recipe_takes_no_others(tune, type_, count):
+    Path("r.ens").write_text(RECIPE.replace("float = 0.0", f"{type_} = 0"))
+    told = json.loads(tune("--vary", "doubt=0..1", "--trials", "3", "--json")[1])
+    assert len(told["trials"]) == count
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
