@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from composer.cli.common import (
-    COMPARISONS,
     DataFile,
     RecipeReader,
+    how_option,
     json_option,
     recipe_argument,
     recipe_options,
@@ -24,7 +24,7 @@ from composer.cli.common import (
 from composer.cli.common import as_json as to_json
 from composer.cli.terminal import err, is_terminal, out
 from composer.diagnostics import Mistakes
-from composer.evaluate import read_rows, shown
+from composer.evaluate import Grading, read_rows, shown
 from composer.evaluate.axes import Axis, axis_of, candidates
 from composer.evaluate.metric import Metric, metric_of
 from composer.evaluate.tuning import Trials, tune
@@ -33,7 +33,6 @@ from composer.evaluate.tuning_text import set_options, settings_text, tuned
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from composer.evaluate import Compare
     from composer.evaluate.axes import Settings
     from composer.evaluate.tuning import Trial
     from composer.recipe import Recipe
@@ -89,9 +88,7 @@ def _read_by(
 )
 @click.option("--split", help="Use only the rows of this split.")
 @click.option("--limit", type=click.IntRange(min=1), help="Use only the first N rows.")
-@click.option(
-    "--how", type=click.Choice(COMPARISONS), default="auto", help="As for `compose eval`."
-)
+@how_option
 @click.option(
     "--budget", type=click.FloatRange(min=0), metavar="DOLLARS", help="Never spend more than this."
 )
@@ -114,7 +111,7 @@ def command(
     held_out: float,
     split: str | None,
     limit: int | None,
-    how: Compare,
+    how: str,
     budget: float | None,
     output: Path | None,
     seed: int,
@@ -139,7 +136,8 @@ def command(
         if no_cache:
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             cache = Path(folder) / "answers.sqlite"
-        search = Trials(load, metric, how, cache, budget)
+        grading = stack.enter_context(Grading(how, ready=lambda one: one.ready(cache=cache)))
+        search = Trials(load, metric, grading, cache, budget)
         tell = _teller(stack, output, metric, len(settings) + 1)
         one = tune(search, settings, rows, held_out=held_out, seed=seed, on_trial=tell)
     if as_json:

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from composer.evaluate.dataset import divide
-from composer.evaluate.members import quality_of
+from composer.evaluate.members import grade_of
 from composer.evaluate.overlap import training_overlap
 from composer.evaluate.recipes import declarations
 from composer.heavy import np
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from composer.evaluate.axes import Settings
-    from composer.evaluate.judge import Compare
+    from composer.evaluate.grading import Grading
     from composer.evaluate.metric import Metric
     from composer.evaluate.rows import EvaluationRow
     from composer.metrics import Interval
@@ -132,7 +132,7 @@ class Trials:
 
     load: Callable[[Settings], Recipe]
     metric: Metric
-    how: Compare
+    how: Grading
     cache: bool | Path = True
     budget: float | None = None
     spent: float = 0.0
@@ -156,11 +156,13 @@ class Trials:
     ) -> Measured:
         models, by_id = declarations(recipe), {row.id: row for row in rows}
         figures, errors = {}, 0
-        for result in results:
-            quality = quality_of(models, by_id[result.id], result, self.how)
+        graded = self.how.each(
+            lambda result: (result, grade_of(models, by_id[result.id], result, self.how)), results
+        )
+        for result, grade in graded:
             errors += result.error is not None
-            if quality is not None:
-                figures[result.id] = _figures(quality, result)
+            if grade.score is not None:
+                figures[result.id] = _figures(grade.score, result)
         if not figures:
             raise Failure(
                 "E719",

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from composer.evaluate import read_rows
+from composer.evaluate import Grading, read_rows
 from composer.evaluate.axes import axis_of, candidates
 from composer.evaluate.metric import metric_of
 from composer.evaluate.tuning import Trials, tune
@@ -114,7 +114,7 @@ def rows(tmp_path, monkeypatch):
 
 
 def search(metric, **options):
-    return Trials(lambda each: Recipe.load(CASCADE, each), metric_of(metric), "auto", **options)
+    return Trials(lambda each: Recipe.load(CASCADE, each), metric_of(metric), Grading(), **options)
 
 
 def test_the_best_values_are_judged_on_rows_left_out(rows):
@@ -149,7 +149,7 @@ def test_too_few_rows_are_refused(rows):
 def test_answers_are_asked_for_once(tmp_path, rows):
     text = 'param n: int = 2\nmodel A = fake("4", price = [1, 1])\nsample(A, n) -> vote()\n'
     several = Trials(
-        lambda each: Recipe.load(text, each), metric_of("cost"), "auto", tmp_path / "a"
+        lambda each: Recipe.load(text, each), metric_of("cost"), Grading(), tmp_path / "a"
     )
     first, again = several.measure({}, rows[:4]), several.measure({"n": "3"}, rows[:4])
     assert again.mean("calls") == 3
