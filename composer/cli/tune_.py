@@ -20,6 +20,7 @@ from composer.cli.common import (
     recipe_argument,
     recipe_options,
     split_settings,
+    unwritable,
 )
 from composer.cli.common import as_json as to_json
 from composer.cli.terminal import err, is_terminal, out
@@ -59,7 +60,7 @@ def _read_by(
 @click.option(
     "--data",
     required=True,
-    type=DataFile(exists=True, dir_okay=False, path_type=Path),
+    type=DataFile(folders=True),
     help="Rows with `query` and `reference`, as for `compose eval`.",
 )
 @click.option(
@@ -192,7 +193,10 @@ def _teller(
     stack: ExitStack, output: Path | None, metric: Metric, count: int
 ) -> Callable[[Trial], None]:
     """Return what shows each trial on a terminal, and writes it to the file."""
-    file = None if output is None else stack.enter_context(output.open("w", encoding="utf-8"))
+    try:
+        file = None if output is None else stack.enter_context(output.open("w", encoding="utf-8"))
+    except OSError as error:
+        raise unwritable(Path(str(output)), error) from None
     done = 0
 
     def tell(trial: Trial) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING
 
+from composer.diagnostics.amounts import counted
 from composer.evaluate.dataset import divide
 from composer.evaluate.members import grade_of
 from composer.evaluate.overlap import training_overlap
@@ -201,7 +202,7 @@ def tune(  # noqa: PLR0913 - what is tried, on what, and what is told of it
     if min(len(tuning), len(left_out)) < FEWEST:
         raise Failure(
             "E719",
-            f"{len(tuning):,} rows to tune on and {len(left_out):,} left out are too few",
+            f"{counted(len(tuning), 'row')} to tune on and {len(left_out):,} left out are too few",
             f"each part needs {FEWEST} rows or more: use more rows, or another `--held-out`",
         )
     present_held_out = trials.measure({}, left_out)

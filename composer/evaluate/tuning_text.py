@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from rich.console import Group
 from rich.text import Text
 
+from composer.diagnostics.amounts import counted, in_dollars
 from composer.evaluate.cells import Sheet, percent
-from composer.run.budget import in_dollars
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -52,7 +52,10 @@ def tuned(one: Tuned, recipe: str, places: dict[str, str]) -> Group:
 
 def _trials(one: Tuned) -> RenderableType:
     count = len(one.present.tuning.values)
-    rows = Sheet(f"{len(one.trials):,} trials, {count:,} rows to tune on", *_columns(one.metric))
+    rows = Sheet(
+        f"{counted(len(one.trials), 'trial')}, {counted(count, 'row')} to tune on",
+        *_columns(one.metric),
+    )
     ranked = sorted(one.trials, key=lambda trial: -one.metric.sign * trial.tuning.value)
     for trial in ranked[:MOST_SHOWN]:
         rows.add_row(f"  {settings_text(trial.settings)}", *_cells(trial.tuning, one.metric))
@@ -65,7 +68,7 @@ def _trials(one: Tuned) -> RenderableType:
 
 def _held_out(one: Tuned) -> RenderableType:
     count = len(one.present_held_out.values)
-    rows = Sheet(f"{count:,} rows left out", *_columns(one.metric))
+    rows = Sheet(f"{counted(count, 'row')} left out", *_columns(one.metric))
     if one.best.settings:
         cells = _cells(one.best_held_out, one.metric)
         rows.add_row(f"  {settings_text(one.best.settings)}", *cells, style="bold")

@@ -75,6 +75,7 @@ def test_whole_ends_mean_whole_numbers_only_where_the_recipe_takes_no_others(tun
         (("--vary", "doubt=0..1", "--set", "doubt=1"), 2, "set and varied"),
         (("--vary", "doubt=0..1", "--metric", "acuracy"), 2, "did you mean `accuracy`?"),
         (("--vary", "doubt=0..1", "--limit", "2"), 3, "E719"),
+        (("--vary", "doubt=0..1", "--output", "no/where.jsonl"), 3, "E718"),
         ((), 2, "--vary"),
     ],
 )
