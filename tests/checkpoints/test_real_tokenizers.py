@@ -151,7 +151,7 @@ def test_no_byte_is_lost_or_doubled_in_ten_thousand_texts(all_of_them):
 
 
 @given(piece=st.binary(max_size=12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_any_bytes_go_on_or_are_refused(all_of_them, piece):
     for name, vocabulary in all_of_them.items():
         assert vocabulary.lacking == LACKING.get(name, set())
@@ -166,7 +166,7 @@ def test_any_bytes_go_on_or_are_refused(all_of_them, piece):
 
 
 @given(text=st.text(max_size=20), at=st.integers(0, 40))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_a_text_broken_anywhere_goes_on(all_of_them, text, at):
     whole = text.encode("utf-8", "replace")
     for name, vocabulary in all_of_them.items():

@@ -84,7 +84,7 @@ def check_words(diagnostics):
 
 
 @given(st.lists(tokens, max_size=25))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_random_tokens(words):
     compiled(" ".join(words))
 
@@ -144,7 +144,7 @@ chains = st.lists(sensible, min_size=1, max_size=6).map(" -> ".join)
 
 
 @given(expressions, expressions)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @example("A", "1e999")
 @example("f(f(A))", "x")
 @example("[] -> vote()", "x")
@@ -153,13 +153,13 @@ def test_random_expressions(answer, body):
 
 
 @given(chains, chains)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 def test_random_chains_of_steps(answer, body):
     compiled(f"let x = {body}\ndef f(y) = y -> {body}\n{answer}")
 
 
 @given(expressions)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_random_declarations_and_params(value):
     statements = f"model X = fake({value})\nparam p: float = {value}\ndefault vote(by = {value})"
     compiled(f"{statements}\n[X, A] -> vote() -> cascade(B, accept = {value})")
@@ -169,6 +169,6 @@ def test_random_declarations_and_params(value):
     st.text(max_size=20) | expressions,
     st.sampled_from(["p", "model.A.says", "a.b", "default.vote.by"]),
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_random_settings(value, path):
     compiled("param p: float = 1\nA -> cascade(B, accept = length > p)", {path: value})

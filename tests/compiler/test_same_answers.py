@@ -114,7 +114,7 @@ def outcome(text, **how):
 
 
 @given(recipes, st.integers(0, 3))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_a_recipe_answers_the_same_with_and_without_the_rules(text, seed):
     assert outcome(text, seed=seed) == outcome(text, seed=seed, plain=True)
 
@@ -138,7 +138,7 @@ def soft(inner):
 
 
 @given(st.recursive(leaves, soft, max_leaves=10), st.integers(0, 3))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_soft_votes_over_soft_votes_answer_the_same(text, seed):
     assert outcome(text, seed=seed) == outcome(text, seed=seed, plain=True)
 

@@ -99,6 +99,6 @@ random_fuses = st.recursive(st.sampled_from("PQR"), fuses, max_leaves=6)
 
 
 @given(random_fuses, st.sampled_from(QUERIES))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_random_fuses_write_the_same(zoo, text, query):
     check_same(f"{zoo}{text}", query)

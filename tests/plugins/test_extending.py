@@ -8,6 +8,7 @@ import sys
 import tomllib
 from pathlib import Path
 
+import forked
 import pytest
 
 PAGE = Path(__file__).parents[2] / "docs" / "extending.md"
@@ -48,21 +49,14 @@ def compose(folder):
 
     def run(verb, recipe, *arguments):
         (folder / "r.ens").write_text(MODELS + recipe, encoding="utf-8")
-        return _python(folder, "-m", "composer", verb, "r.ens", *arguments)
+        environment = {**os.environ, "PYTHONPATH": _paths(folder)}
+        return forked.in_words(verb, "r.ens", *arguments, cwd=folder, env=environment)
 
     return run
 
 
-def _python(folder, *arguments):
-    paths = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": paths},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def _paths(folder):
+    return os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 def test_a_check_of_its_own_points_to_the_option(compose):
@@ -146,12 +140,11 @@ def written(folder):
     asked = {name: [f"{MODELS}{recipe}\n", ASKED] for name, recipe in RECIPES.items()}
     routed = f'{MODELS}route(by = mentions("sum")) -> [maths, general]\n'
     asked["routed"] = [routed, "Say the sum of 3 and 4.", "Say hello."]
-    paths = os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
     done = subprocess.run(
         [sys.executable, "-c", RUNS],
         input=json.dumps(asked),
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": paths},
+        env={**os.environ, "PYTHONPATH": _paths(folder)},
         capture_output=True,
         text=True,
         check=False,

@@ -2,9 +2,8 @@
 
 import json
 import os
-import subprocess
-import sys
 
+import forked
 import pytest
 
 MODULE = '''
@@ -109,11 +108,8 @@ def compose(tmp_path):
         path = tmp_path / "r.ens"
         path.write_text(recipe, encoding="utf-8")
         paths = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
-        command = [sys.executable, "-m", "composer", *arguments]
         environment = {**os.environ, "PYTHONPATH": paths}
-        return subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
-        )
+        return forked.in_words(*arguments, cwd=tmp_path, env=environment)
 
     return run
 

@@ -1,10 +1,9 @@
 """No secret of the environment leaves in an error, a plan, a lock, a trace or a kept file."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
+import forked
 import pytest
 
 from composer.diagnostics import Diagnostic
@@ -81,8 +80,7 @@ def say(tmp_path):
 
     def run(recipe, *arguments):
         (tmp_path / "r.ens").write_text(recipe)
-        command = [sys.executable, "-m", "composer", *arguments]
-        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, check=False)
+        done = forked.compose(*arguments, cwd=tmp_path, env=env)
         written = [*tmp_path.glob("w.*"), *tmp_path.glob("r.*"), *(tmp_path / "xdg").rglob("*.*")]
         parts = [done.stdout, done.stderr, *(file.read_bytes() for file in written)]
         return b"\n".join(parts).decode(errors="replace")

@@ -13,7 +13,7 @@ _spec = importlib.util.spec_from_file_location("recipes", Path(__file__).with_na
 recipes = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(recipes)
 
-moderate = settings(max_examples=60, deadline=None)
+moderate = settings(max_examples=30, deadline=None)
 notations = st.sampled_from(["ens", "yaml"])
 
 

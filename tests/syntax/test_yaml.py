@@ -163,7 +163,7 @@ def only_mistakes(text):
     assert all(mistake.code in CODES and mistake.place for mistake in found)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(st.lists(PIECES, max_size=30).map("".join) | st.text(max_size=40))
 def test_any_text_gives_a_tree_or_mistakes(text):
     only_mistakes(text)
