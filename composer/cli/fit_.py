@@ -130,13 +130,13 @@ def _lines(outcome: FitOutcome) -> list[str]:
             setting = f"{calibration.option} = {number_text(calibration.value)}"
             lines.append(f"  {name}({setting}) for {calibration.target}")
             lines.append(f"  reached on held-out rows: {_interval(entry.report['reached'])}")
-            at_target = entry.report.get("at_target", {})
-            lines += [
-                f"  {words}: {_interval(at_target[key])}"
-                for key, words in AT_TARGET.items()
-                if key in at_target
-            ]
-            lines += [f"  {words}" for words in verdict(entry.report)]
+        at_target = entry.report.get("at_target", {})
+        lines += [
+            f"  {words}: {_interval(at_target[key])}"
+            for key, words in AT_TARGET.items()
+            if key in at_target
+        ]
+        lines += [f"  {words}" for words in verdict(entry.report)]
     lines += [f"note: {note}" for note in outcome.notes]
     return [*lines, f"wrote {outcome.path} and {arrays_path(outcome.path).name}"]
 

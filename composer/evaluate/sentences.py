@@ -10,7 +10,7 @@ from composer.evaluate.slices import lost
 from composer.evaluate.sweep import APGR, GAIN
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from composer.evaluate.decisions import Decided
     from composer.evaluate.equal import EqualCalls
@@ -69,8 +69,7 @@ def remarks(report: Report) -> Iterator[str]:
     if report.chooser is None and report.worth is not None:
         yield verdict(report.worth)
         yield from _rivals(report.worth)
-    for each in report.equal:
-        yield from _at_equal_calls(each)
+    yield from _equal_calls(report.equal)
     yield from slice_remarks(report.tags, report.rows, report.best_member)
 
 
@@ -193,18 +192,28 @@ def _rivals(worth: Worth) -> Iterator[str]:
         yield _compared(THAN[ZERO], worth.zero.difference)
 
 
-def _at_equal_calls(one: EqualCalls) -> Iterator[str]:
-    """Say how a recipe compares with its best member asked as often, or why that is not known."""
-    if one.difference is None:
-        yield (
-            f"Not measured: {one.member} alone at equal {one.budget}, {one.wanted} samples and a "
-            f"vote: {one.reason}. So a gain over {one.member} may come from more calls, not from "
-            "the other members."
-        )
-        return
+def _at_equal_calls(one: EqualCalls, difference: Interval) -> str:
+    """Say how a recipe compares with its best member asked as often."""
     than = f"{one.member} alone at equal {one.budget}, {one.samples} samples and a vote"
-    fewer = f" But {one.reason}." if one.reason else ""
-    yield _compared(than, one.difference) + fewer
+    return _compared(than, difference) + (f" But {one.reason}." if one.reason else "")
+
+
+def _equal_calls(several: Sequence[EqualCalls]) -> Iterator[str]:
+    for each in several:
+        if each.difference is not None:
+            yield _at_equal_calls(each, each.difference)
+    yield from _unmeasured([each for each in several if each.difference is None])
+
+
+def _unmeasured(several: Sequence[EqualCalls]) -> Iterator[str]:
+    """Say why it is not known what the best member alone would reach, asked as often."""
+    if several:
+        first = several[0]
+        budgets = " or ".join(f"equal {one.budget} ({one.wanted} samples)" for one in several)
+        yield (
+            f"Not measured: {first.member} alone with a vote, at {budgets}: {first.reason}. So a "
+            f"gain over {first.member} may come from more calls, not from the other members."
+        )
 
 
 def _cost(ratio: float | None) -> str:

@@ -87,6 +87,17 @@ def calibrate(
     return calibrated, report
 
 
+def as_written(route: Route) -> dict[str, object]:
+    """Return what the policy's decisions on left-out predictions are worth, without a target.
+
+    Nothing is said of a policy that takes several choices at once.
+    """
+    if route.policy.many:
+        return {}
+    chosen = route.outcomes(route.policy).chosen
+    return {"at_target": gains(route.labels, chosen, [np.arange(len(chosen))], route.seed)}
+
+
 def _tunable_option(policy: Policy) -> str:
     if not policy.tunable:
         named = (kind for kind in parts()["policy"].values() if issubclass(kind, Policy))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from composer.compiler.fits import choices_of
 from composer.compiler.plan.option_text import declared_text
 from composer.diagnostics.amounts import counted
-from composer.fit.calibrate import Route, calibrate
+from composer.fit.calibrate import Route, as_written, calibrate
 from composer.fit.costs import cost_notes, demand_route_costs, held_out_costs, priced_labels
 from composer.fit.embeddings import encode_once
 from composer.fit.folds import by_tag, out_of_fold, shuffled
@@ -88,11 +88,11 @@ def train_estimator(part: Learned, node: Node, settings: FitSettings) -> Trainin
 def _calibrated(
     node: Node, settings: FitSettings, labels: Labels, predictions: Predictions
 ) -> tuple[CalibratedOption | None, dict[str, object]]:
-    if settings.target is None:
-        return None, {}
     written, choices = node.get("policy"), choices_of(node)
     priced = priced_labels(labels, choices)
     route = Route(node.settled("policy"), choices, priced, predictions, settings.seed)
+    if settings.target is None:
+        return None, as_written(route)
     return calibrate(route, written, settings.target)
 
 

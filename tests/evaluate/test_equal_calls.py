@@ -73,7 +73,7 @@ def test_without_samples_the_report_says_what_it_does_not_know(data, tmp_path):
     text = " ".join(render(compared, width=100).split())
 
     assert compared.reports[0].equal[0].accuracy is None
-    assert "Not measured: B alone at equal calls, 3 samples and a vote" in text
+    assert "Not measured: B alone with a vote, at equal calls (3 samples) or equal" in text
     assert "record several samples of it (`answers`)" in text
     assert "So a gain over B may come from more calls" in text
 

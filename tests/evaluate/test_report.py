@@ -214,7 +214,7 @@ Verdict: not shown to be worth its cost. It is not surely better or worse than
 B, the best single model, at 2.00 times its cost.
 It does not beat the best single model, B: -25.0 points (-100.0 to +50.0, not
 significant). It costs 2.00 times as much.
-Not measured: B alone at equal calls and dollars, 2 samples and a vote: add
+Not measured: B alone with a vote, at equal calls and dollars (2 samples): add
 `--equal-calls` to ask for them. So a gain over B may come from more calls, not
 from the other members.
 
