@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
+from itertools import chain
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from pydantic import Field, model_validator
 
 from composer.heavy import np, scipy, sklearn
+from composer.methods.estimators.terms import Places
 from composer.values import State, Typed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -102,13 +103,15 @@ def _terms(kind: str, runs: tuple[int, int], texts: Sequence[str]) -> tuple[Stat
 
 def _weighed(parts: Sequence[Vectors]) -> Vectors:
     """Put kinds of terms side by side, so that the whole has length 1."""
+    if len(parts) == 1:
+        return parts[0]
     return _beside(parts) * np.float32(1 / math.sqrt(len(parts)))
 
 
 def _weigh(kind: str, runs: tuple[int, int], state: State, texts: Sequence[str]) -> Vectors:
     if not len(state.arrays["idf"]):
         return scipy.sparse.csr_matrix((len(texts), 0), dtype=np.float32)
-    weigher: Weigher = state.live.get("weigher", lambda: Weigher(_vectorizer(kind, runs), state))
+    weigher: Weigher = state.live.get("weigher", lambda: Weigher(kind, runs, state))
     return weigher(texts)
 
 
@@ -118,30 +121,27 @@ class Weigher:
     It gives what `transform` of scikit-learn's vectorizer gives, without its checks.
     """
 
-    def __init__(self, vectorizer: TfidfVectorizer, state: State) -> None:
+    def __init__(self, kind: str, runs: tuple[int, int], state: State) -> None:
         terms = state.arrays["terms"].tobytes().decode().split(_SPLIT)
-        self.analyze = vectorizer.build_analyzer()
-        self.known = {term: at for at, term in enumerate(terms)}
+        self.size = len(terms)
+        self.places = Places(kind, runs, {term: at for at, term in enumerate(terms)})
         self.idf = state.arrays["idf"]
 
     def __call__(self, texts: Sequence[str]) -> Vectors:
         """Return a row of length 1 for each text, 0 where it has no known term."""
-        rows = [self._row(text) for text in texts]
-        indices, values = zip(*rows, strict=True) if rows else ((), ())
-        starts = np.cumsum([0, *map(len, indices)])
-        parts = (
-            np.concatenate([np.zeros(0, np.float32), *values]),
-            np.concatenate([np.zeros(0, np.int32), *indices]),
-            starts,
-        )
-        return scipy.sparse.csr_matrix(parts, shape=(len(texts), len(self.known)))
-
-    def _row(self, text: str) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        columns = self.known
-        indices_of_terms = [columns[term] for term in self.analyze(text) if term in columns]
-        indices, counts = np.unique(np.array(indices_of_terms, np.int32), return_counts=True)
-        values = (np.log(counts.astype(np.float32)) + 1) * self.idf[indices]
-        return indices, values / max(float(np.sqrt(values @ values)), 1e-12)
+        places = [self.places(text) for text in texts]
+        sizes = [len(each) for each in places]
+        rows = np.repeat(np.arange(len(texts)), sizes)
+        columns = np.fromiter(chain.from_iterable(places), np.intp, sum(sizes))
+        cells, counts = np.unique(rows * self.size + columns, return_counts=True)
+        rows, columns = np.divmod(cells, self.size)
+        values = (np.log(counts.astype(np.float32)) + 1) * self.idf[columns]
+        starts = np.searchsorted(rows, np.arange(len(texts) + 1))
+        ends = zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
+        lengths = [float(np.sqrt(values[a:b] @ values[a:b])) for a, b in ends]
+        values = values / np.maximum(np.array(lengths, np.float32), 1e-12)[rows]
+        parts = (values, columns.astype(np.int32), starts.astype(np.int32))
+        return scipy.sparse.csr_matrix(parts, shape=(len(texts), self.size))
 
 
 def _vectorizer(kind: str, runs: tuple[int, int]) -> TfidfVectorizer:

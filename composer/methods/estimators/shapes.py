@@ -141,4 +141,8 @@ def _standard(values: Floats) -> State:
 
 def _standardised(values: Floats, state: State, weight: float) -> Vectors:
     scaled = (values - state.arrays["mean"]) / state.arrays["spread"]
-    return scipy.sparse.csr_matrix((np.clip(scaled, -_LIMIT, _LIMIT) * weight).astype(np.float32))
+    dense = (np.clip(scaled, -_LIMIT, _LIMIT) * weight).astype(np.float32)
+    rows, columns = np.nonzero(dense)
+    starts = np.searchsorted(rows, np.arange(len(dense) + 1)).astype(np.int32)
+    parts = (dense[rows, columns], columns.astype(np.int32), starts)
+    return scipy.sparse.csr_matrix(parts, shape=dense.shape)
