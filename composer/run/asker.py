@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
+from composer.run.gathering import Gathering
 from composer.run.metered_client import MeteredClient
 from composer.specs import thinking_of
 from composer.values import (
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from composer.values.thinking import Thinking
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 
 @dataclass(eq=False)
@@ -63,6 +65,12 @@ class RunAsker:
     async def compute(self, function: Callable[[], T]) -> T:
         """Run slow arithmetic in a thread."""
         return await asyncio.to_thread(_call, function)
+
+    async def together(self, work: Callable[[Sequence[Item]], Sequence[T]], item: Item) -> T:
+        """Run slow arithmetic on an item, together with those of other queries at this step."""
+        gatherings = self.context.gatherings
+        gathering: Gathering[Item, T] = gatherings.setdefault(self.event.id, Gathering(work))
+        return await gathering.outcome(item)
 
     async def ask(self, request: Request[T]) -> T:
         """Ask a model something."""

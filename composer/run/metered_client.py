@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from composer.diagnostics.amounts import counted
 from composer.run.budget import most_tokens
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from composer.run.budget import RunBudget
     from composer.run.cache import AnswerCache
     from composer.run.clients import ModelClients
+    from composer.run.gathering import Gathering
     from composer.run.trace import StepEvent, Trace
     from composer.values import (
         JSON,
@@ -55,13 +56,17 @@ T = TypeVar("T")
 
 @dataclass(eq=False)
 class RunContext:
-    """What all requests of a run share: clients, prices by model, the cache and the budget."""
+    """What all requests of a run share: clients, prices by model, the cache and the budget.
+
+    `gatherings` are, by step, the queries whose arithmetic is done together.
+    """
 
     clients: ModelClients
     prices: Mapping[str, tuple[float, float] | None]
     cache: AnswerCache | None = None
     budget: RunBudget | None = None
     digests: ModelDigests = field(default_factory=ModelDigests)
+    gatherings: dict[str, Gathering[Any, Any]] = field(default_factory=dict)
 
 
 class MeteredClient(Client):

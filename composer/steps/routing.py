@@ -54,7 +54,8 @@ async def route(
     policy = policy or default_policy(fused=fused)
     members, judging = models[: len(models) - judges], models[len(models) - judges :]
     choice_models = members or (None,) * len(names)
-    choices = tuple(map(Choice, names, aliases, choice_models, prices, recorded_costs))
+    costs = recorded_costs or (None,) * len(names)
+    choices = tuple(map(Choice, names, aliases, choice_models, prices, costs))
     question = conversation_opening(query) if sticky else query
     if isinstance(by, Judging) and judging:
         estimates = await by.consult(question, choices, judging, ask)

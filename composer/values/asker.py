@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from composer.values.requests import Request, Sampling
     from composer.values.results import Score
 
+Item = TypeVar("Item")
 Result = TypeVar("Result")
 Result_co = TypeVar("Result_co", covariant=True)
 
@@ -64,6 +65,15 @@ class Asker(Protocol):
 
     def note(self, **facts: object) -> None:
         """Record facts about this step in the trace."""
+        ...
+
+    async def together(
+        self, work: Callable[[Sequence[Item]], Sequence[Result]], item: Item
+    ) -> Result:
+        """Run slow arithmetic on an item, in one go with the items of other queries at this step.
+
+        `work` returns a result for each of several items. It is the same for all queries.
+        """
         ...
 
     async def compute(self, function: Callable[[], Result]) -> Result:

@@ -33,6 +33,10 @@ class Script:
     def note(self, **facts):
         self.notes |= facts
 
+    async def together(self, work, item):
+        self.computed += 1
+        return work([item])[0]
+
     async def compute(self, function):
         self.computed += 1
         return function()

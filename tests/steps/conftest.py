@@ -37,6 +37,9 @@ class Asked:
     def note(self, **facts):
         self.notes.update(facts)
 
+    async def together(self, work, item):
+        return work([item])[0]
+
     async def compute(self, function):
         return function()
 

@@ -49,7 +49,7 @@ class Learned(Estimator, Trainable):
     async def estimate(self, query: Query, choices: tuple[Choice, ...], ask: Asker) -> Estimates:
         """Fit if nobody has yet, then estimate the question that the recipe was given."""
         request = asked_of(query)
-        return await ask.compute(lambda: self.judge([request], choices)[0])
+        return await ask.together(lambda many: self.judge(many, choices), request)
 
     def judge(self, queries: Sequence[Asked], choices: tuple[Choice, ...]) -> list[Estimates]:
         """Return the estimates of many queries, at once."""

@@ -1,22 +1,25 @@
 """Terms of texts are those of scikit-learn's vectorizers, whatever the text."""
 
 import numpy as np
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from composer.methods.estimators.features import Tfidf, _terms, _vectorizer
 from composer.methods.estimators.terms import letter_runs, word_runs
 
 TEXTS = st.text(max_size=60) | st.text("ab cd_'\t\n1,\u00df\u0130\u3042\u2003\x1c", max_size=40)
+SOME = settings(max_examples=40, deadline=None)
 ROWS = ["a cat sat", "the cat \u00dfat on the mat", "2 + 2 = 4?", "", "\u0130stanbul a"]
 
 
+@SOME
 @given(TEXTS, st.integers(1, 5))
 @example("don't \u0130 stop_it", 3)
 def test_runs_of_words_are_those_of_scikit_learn(text, longest):
     assert word_runs(text, longest) == _vectorizer("words", (1, longest)).build_analyzer()(text)
 
 
+@SOME
 @given(TEXTS, st.integers(2, 8), st.integers(0, 4))
 @example("a bc\x1cd \u2003 efghij", 2, 4)
 def test_runs_of_letters_are_those_of_scikit_learn(text, shortest, more):
@@ -25,6 +28,7 @@ def test_runs_of_letters_are_those_of_scikit_learn(text, shortest, more):
     assert ours == _vectorizer("chars", runs).build_analyzer()(text)
 
 
+@SOME
 @given(st.lists(TEXTS, max_size=4))
 def test_weights_are_those_of_scikit_learn_and_of_each_text_alone(texts):
     for kind, runs, part in (
