@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING
 
 from composer.diagnostics.amounts import counted
+from composer.evaluate.cells import plain
 from composer.evaluate.dataset import divide
 from composer.evaluate.members import grade_of
 from composer.evaluate.overlap import training_overlap
@@ -62,7 +64,7 @@ class Measured:
     def as_dict(self) -> dict[str, JSON]:
         """Give the plain values that `--json` prints."""
         names = next(iter(self.figures.values()))
-        means = {name: self.mean(name) for name in names}
+        means = {name: plain(self.mean(name)) for name in names}
         return {"value": self.value, "rows": len(self.values), "errors": self.errors, **means}
 
 
@@ -170,17 +172,29 @@ class Trials:
                 "no answer can be graded",
                 "give the rows a `reference`, or record `correct` for the answers",
             )
+        unknown = sum(math.isnan(self.metric.of(each)) for each in figures.values())
+        if unknown:
+            raise Failure(
+                "E719",
+                f"the cost of {counted(unknown, 'answer')} is not known, so "
+                f"`{self.metric.text}` is not known",
+                "give the models a `price`, record `cost` in the data, or use `--metric accuracy`",
+            )
         values = {name: self.metric.of(each) for name, each in figures.items()}
         return Measured(figures, values, errors)
 
 
 def _figures(quality: float, result: Result) -> dict[str, float]:
-    """The figures of one answer; one from the cache counts as if it were asked for."""
+    """The figures of one answer; one from the cache counts as if it were asked for.
+
+    The cost is NaN where that of a call is not known.
+    """
     usage = sum(result.members.values(), Usage())
     if result.trace is not None:
         usage += result.trace.cache_savings
     tokens = usage.prompt_tokens + usage.completion_tokens
-    return {"accuracy": quality, "cost": usage.cost, "tokens": tokens, "calls": usage.calls}
+    cost = math.nan if usage.unpriced else usage.cost
+    return {"accuracy": quality, "cost": cost, "tokens": tokens, "calls": usage.calls}
 
 
 def tune(  # noqa: PLR0913 - what is tried, on what, and what is told of it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 from typing import TYPE_CHECKING
 
@@ -86,7 +87,7 @@ def _cells(one: Measured, metric: Metric) -> Iterator[str]:
         yield metric.shown(one.value)
     yield percent(one.mean("accuracy"))
     cost = one.mean("cost")
-    yield in_dollars(float(f"{cost:.3g}")) if cost else ""
+    yield "unknown" if math.isnan(cost) else in_dollars(float(f"{cost:.3g}"))
     yield f"{one.mean('calls'):.2f}"
 
 

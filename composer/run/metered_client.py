@@ -157,9 +157,11 @@ class MeteredClient(Client):
     def _saved(self, model: Model, completion: Completion) -> Completion:
         """Count what a kept answer would cost at the prices of today; it costs nothing now."""
         for name, kept in completion.usage.items():
-            price = self.context.prices.get(name)
-            cost = self._cost(name, kept.prompt_tokens, kept.completion_tokens)
-            self.trace.save(replace(kept, cost=cost if price else kept.cost))
+            if self.context.prices.get(name):
+                cost = self._cost(name, kept.prompt_tokens, kept.completion_tokens)
+                self.trace.save(replace(kept, cost=cost, unpriced=0))
+            else:
+                self.trace.save(kept)
         usage = {leaf.name: Usage() for leaf in leaves(model)}
         for name, nothing in usage.items():
             self.trace.spend(name, nothing)

@@ -1,6 +1,7 @@
 """Tuning: the values that are tried, the metric, and what is said of rows left out."""
 
 import json
+import math
 
 import pytest
 
@@ -144,6 +145,15 @@ def test_too_few_rows_are_refused(rows):
     with pytest.raises(Failure, match="too few") as caught:
         tune(search("accuracy"), [], rows[:3])
     assert caught.value.code == "E719"
+
+
+def test_an_unknown_cost_is_not_nothing(rows):
+    text = 'model A = fake("4")\nA\n'
+    free = Trials(lambda each: Recipe.load(text, each), metric_of("accuracy"), Grading())
+    assert math.isnan(free.measure({}, rows[:2]).mean("cost"))
+    priced = Trials(lambda each: Recipe.load(text, each), metric_of("-cost"), Grading())
+    with pytest.raises(Failure, match="the cost of 2 answers is not known"):
+        priced.measure({}, rows[:2])
 
 
 def test_answers_are_asked_for_once(tmp_path, rows):

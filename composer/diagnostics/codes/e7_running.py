@@ -106,9 +106,10 @@ CODES = {
         "name exists already and would be lost. What was written before is kept.",
     ),
     "E719": Code(
-        "too few graded rows to tune on",
+        "nothing to tune by",
         "`compose tune` tries values on one part of the rows and judges the best of them on the "
         "other part. Each part needs two or more rows, and answers that can be graded: a "
-        "`reference`, or a recorded `correct`.",
+        "`reference`, or a recorded `correct`. A metric with `cost` needs the cost of every "
+        "answer.",
     ),
 }
