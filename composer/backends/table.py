@@ -7,7 +7,11 @@ from functools import cached_property
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from composer.diagnostics.plugins import leave_out, load_plugin
+
 if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
     from composer.specs.declaration import Declaration
 
 __all__ = ["BACKENDS"]
@@ -27,7 +31,8 @@ class Backends(Mapping[str, "type[Declaration]"]):
 
         plugged = {point.name: point for point in entry_points(group=GROUP)}
         own = {name: _built_in(name) for name in BUILT_IN}
-        return {name: point.load() for name, point in plugged.items()} | own
+        others = {name: _plugged(point) for name, point in plugged.items()}
+        return {name: backend for name, backend in others.items() if backend is not None} | own
 
     def __getitem__(self, name: str) -> type[Declaration]:
         """Return a backend; the installed packages are searched only for a foreign name."""
@@ -45,6 +50,17 @@ class Backends(Mapping[str, "type[Declaration]"]):
 
 BACKENDS: Mapping[str, type[Declaration]] = Backends()
 """Every backend by the name that recipes use; a built-in name cannot be taken over."""
+
+
+def _plugged(point: EntryPoint) -> type[Declaration] | None:
+    """Return the backend of another package, None for what cannot be used."""
+    from composer.specs.declaration import Declaration
+
+    backend = load_plugin(point, "backend")
+    if backend is None or (isinstance(backend, type) and issubclass(backend, Declaration)):
+        return backend
+    leave_out(point, "backend", "it is not a subclass of `Local` or `Remote`")
+    return None
 
 
 def _built_in(name: str) -> type[Declaration]:

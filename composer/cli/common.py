@@ -108,13 +108,13 @@ class RecipeReader:
             raise Mistakes(each for one in mistakes for each in one.diagnostics)
         recipes = [each for each in results if not isinstance(each, Mistakes)]
         for recipe in recipes:
-            show_diagnostics(recipe.check())
+            show_diagnostics(_of_use(recipe.check()))
         return recipes
 
     def read(self, path: Path, *, plain: bool = False, seed: int = 0) -> Recipe:
         """Read a recipe and tell its warnings on stderr; raises Mistakes."""
         recipe = self.load(path, plain=plain, seed=seed)
-        show_diagnostics(recipe.check())
+        show_diagnostics(_of_use(recipe.check()))
         return recipe
 
 
@@ -142,6 +142,11 @@ class InputFile(click.Path):
             text = f"there is no file `{path}`"
             raise Mistakes([Diagnostic("E501", text, help=similar_file(path))])
         return super().convert(value, param, ctx)
+
+
+def _of_use(warnings: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Leave out that a check is made later (W501): only `check` promises to make it now."""
+    return [warning for warning in warnings if warning.code != "W501"]
 
 
 def _subject(diagnostic: Diagnostic) -> tuple[object, ...]:

@@ -6,6 +6,7 @@ import gc
 import io
 import os
 import sys
+import warnings
 from contextlib import nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -132,6 +133,8 @@ def execute(arguments: Sequence[str] | None) -> int:
     gc.disable()
     prepare()
     sys.excepthook = traced
+    if not sys.warnoptions:
+        warnings.showwarning = _warned
     with Interrupts() as interrupts:
         try:
             return _run(list(sys.argv[1:] if arguments is None else arguments), interrupts)
@@ -139,6 +142,11 @@ def execute(arguments: Sequence[str] | None) -> int:
             gc.freeze()
             gc.enable()
             drain()
+
+
+def _warned(message: Warning | str, *_place: object, **_more: object) -> None:
+    """Tell a warning of ours without the place in Python where it was raised."""
+    err(f"warning: {message}")
 
 
 def _run(argv: list[str], interrupts: Interrupts) -> int:

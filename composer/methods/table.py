@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, get_args
 
-from composer.quiet import aloud
+from composer.diagnostics.plugins import leave_out, load_plugin
 from composer.specs.parts import kind_of
 from composer.values import Typed
 
@@ -201,19 +200,10 @@ def _built_in(kind: str, name: str) -> type[Typed]:
 
 def _add(table: dict[str, dict[str, type[Typed]]], entry: EntryPoint) -> None:
     """Add a plugin's part, or warn and leave it out: one bad plugin must not stop the others."""
-    try:
-        part = entry.load()
-    except Exception as error:  # noqa: BLE001 - a plugin may raise anything
-        _warn(entry, f"it cannot be imported: {error}")
+    part = load_plugin(entry, "part")
+    if part is None:
         return
     if not (isinstance(part, type) and issubclass(part, Typed) and part.name):
-        _warn(entry, "it is not a part: a subclass of a kind, with a name")
+        leave_out(entry, "part", "it is not a part, which is a subclass of a kind with a name")
     elif table.setdefault(kind_of(part), {}).setdefault(part.name, part) is not part:
-        _warn(entry, f"there is already a part `{part.name}`")
-
-
-def _warn(entry: EntryPoint, why: str) -> None:
-    with aloud():
-        warnings.warn(
-            f"the part `{entry.name}` ({entry.value}) of a plugin is ignored: {why}", stacklevel=2
-        )
+        leave_out(entry, "part", f"there is already a part `{part.name}`")

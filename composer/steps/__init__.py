@@ -8,14 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+from composer.diagnostics.plugins import leave_out, load_plugin
 from composer.steps.declare import DECLARED, Step, step
 from composer.steps.signature import Input, Role
 from composer.steps.site import Complaint, Site
-
-if TYPE_CHECKING:
-    from importlib.metadata import EntryPoint
 
 __all__ = ["STEPS", "Complaint", "Input", "Role", "Site", "Step", "step"]
 
@@ -47,8 +44,8 @@ class Steps(Mapping[str, Step]):
         if name not in DECLARED:
             if name in _HOMES:
                 import_module(f"composer.steps.{_HOMES[name]}")
-            elif name in self._plugged:
-                self._plugged[name].load()
+            elif name not in self._plugged:
+                raise KeyError(name)
         return DECLARED[name]
 
     def __contains__(self, name: object) -> bool:
@@ -61,11 +58,19 @@ class Steps(Mapping[str, Step]):
         return len({*_HOMES, *DECLARED, *self._plugged})
 
     @cached_property
-    def _plugged(self) -> dict[str, EntryPoint]:
-        """The entry points of other packages, searched only for a name that is not ours."""
+    def _plugged(self) -> frozenset[str]:
+        """The steps of other packages, which are searched only for a name that is not ours."""
         from importlib.metadata import entry_points
 
-        return {point.name: point for point in entry_points(group=GROUP)}
+        names = set()
+        for point in entry_points(group=GROUP):
+            if load_plugin(point, "step") is None:
+                continue
+            if point.name in DECLARED:
+                names.add(point.name)
+            else:
+                leave_out(point, "step", "it declares no step of this name")
+        return frozenset(names)
 
 
 STEPS: Mapping[str, Step] = Steps()

@@ -174,3 +174,36 @@ def test_what_a_step_decides_is_evaluated_like_ours(compose, tmp_path):
     done = compose("eval", "r.ens", "--data", str(data), "--json", recipe=ROUTED)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["accuracy"] == 1.0
+
+
+BROKEN = """
+[composer.parts]
+bad = broken_package:Part
+
+[composer.steps]
+bad_step = broken_package:step
+
+[composer.models]
+bad_model = broken_package:Model
+"""
+
+
+def test_a_broken_package_is_left_out_and_named_and_stops_nothing_else(compose, tmp_path):
+    info = tmp_path / "broken_package-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: broken-package\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(BROKEN)
+    (tmp_path / "broken_package.py").write_text("import nothing_of_this_name\n")
+    recipe = "model A = echo()\n[A, A, A] -> vote(by = shouting()) -> shorten(1)\n"
+    done = compose("check", "r.ens", recipe=recipe)
+    assert (done.returncode, done.stdout) == (0, "r.ens: no mistakes\n"), done.stderr
+    assert "Traceback" not in done.stderr
+    told = [line for line in done.stderr.splitlines() if "broken-package" in line]
+    kinds = ("part `bad`", "backend `bad_model`")
+    assert all(any(kind in line for line in told) for kind in kinds), done.stderr
+    assert all(line.startswith("warning: the ") for line in told)
+    assert "update that package, or uninstall it" in told[0]
+    listed = compose("ls", "steps")
+    assert listed.returncode == 0
+    assert "shorten" in listed.stdout
+    assert "the step `bad_step` of the package `broken-package` is left out" in listed.stderr

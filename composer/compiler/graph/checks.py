@@ -71,7 +71,9 @@ def _readable(ctx: Context, node: Node) -> bool:
     if faults:
         return False
     for what in card.deferred:
-        ctx.say("W501", f"`{node.title}` {what}", ctx.declared[node], "not checked yet")
+        text = f"`{node.title}` {what}"
+        help_ = "nothing is wrong with the recipe: it is checked when the model is first loaded"
+        ctx.say("W501", text, ctx.declared[node], "not checked yet", help=help_)
     if card.unheeded:
         help_ = "`generation_config = true` uses these settings; `false` hides this warning"
         text = f"`{node.title}`: {card.unheeded}, but this is not used"

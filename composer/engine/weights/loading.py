@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +89,8 @@ def tokenizer_of(files: ModelFiles) -> tuple[Tokenizer, PreTrainedTokenizerFast]
 def refused(name: str, weights: Weights, error: Exception) -> ModelError:
     """Return why a checkpoint cannot be loaded; for a quantized one, what is needed."""
     first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if not weights.local:
+        return _not_fetched(name, weights, error)
     kind = _quantization(weights)
     if kind is None:
         text = f"{name} cannot be loaded: transformers raises {type(error).__name__}: {first}"
@@ -100,6 +103,52 @@ def refused(name: str, weights: Weights, error: Exception) -> ModelError:
         f"{name} is quantized ({kind}) and cannot be loaded here: {first}",
         f"install the package that reads {kind}, or use a checkpoint that is not quantized",
     )
+
+
+ABSENT = {
+    "GatedRepoError": (
+        "its owner must first let you use it",
+        "accept the terms on its page of the hub, then log in: `hf auth login`",
+    ),
+    "RepositoryNotFoundError": (
+        "the hub has no such model, or it is private",
+        "check the name, or log in: `hf auth login`",
+    ),
+    "RevisionNotFoundError": ("it has no such revision", "leave out `revision`, or check it"),
+}
+"""Why a hub gives no model, by the exception that its library raises, and what to do."""
+
+UNREACHABLE = {"LocalEntryNotFoundError", "OfflineModeIsEnabled", "ConnectError", "ConnectionError"}
+
+
+def _not_fetched(name: str, weights: Weights, error: BaseException) -> ModelError:
+    """Return why a model of a hub is not on this machine."""
+    kinds = _kinds(error)
+    subject = f"{name} (`{weights.location}`) is not on this machine"
+    for kind, (why, help_) in ABSENT.items():
+        if kind in kinds:
+            return ModelError("E505", f"{subject}, and {why}", help_)
+    if kinds & UNREACHABLE:
+        offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+        why = "HF_HUB_OFFLINE is set" if offline else "the hub cannot be reached"
+        remedy = "unset HF_HUB_OFFLINE" if offline else "check the connection"
+        help_ = (
+            f"{remedy}; or download it elsewhere (`hf download {weights.location} --local-dir "
+            f'FOLDER`), copy the folder here and write `hf("FOLDER")`'
+        )
+        return ModelError("E505", f"{subject}, and {why}", help_)
+    first = str(error).strip().splitlines()[:1] or [type(error).__name__]
+    help_ = f"try to download it alone: `hf download {weights.location}`"
+    return ModelError("E505", f"{subject}, and cannot be downloaded: {first[0]}", help_)
+
+
+def _kinds(error: BaseException | None) -> set[str]:
+    """Return the names of the classes of an exception, and of those that led to it."""
+    names: set[str] = set()
+    while error is not None:
+        names.update(kind.__name__ for kind in type(error).__mro__)
+        error = error.__cause__ or error.__context__
+    return names
 
 
 def _quantization(weights: Weights) -> str | None:

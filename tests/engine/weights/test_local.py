@@ -145,3 +145,32 @@ def test_a_quantized_checkpoint_shares_passes_like_any_other(stories, tmp_path):
         )
         alone = module(torch.tensor([[1, 5, 6]])).logits[0, -1]
     assert torch.allclose(found[0], alone, atol=1e-4)
+
+
+OfflineModeIsEnabled = type("OfflineModeIsEnabled", (ConnectionError,), {})
+RepositoryNotFoundError = type("RepositoryNotFoundError", (Exception,), {})
+"""As the library of the hub calls them."""
+
+
+@pytest.mark.parametrize(
+    ("error", "offline", "text", "remedy"),
+    [
+        (OfflineModeIsEnabled("no\nline"), "1", "HF_HUB_OFFLINE is set", "unset HF_HUB_OFFLINE"),
+        (OfflineModeIsEnabled("no"), "", "the hub cannot be reached", "hf download a/b"),
+        (RepositoryNotFoundError("404"), "", "the hub has no such model", "hf auth login"),
+        (ValueError("odd\nlines"), "", "cannot be downloaded: odd", "hf download a/b"),
+    ],
+)
+def test_a_model_that_a_hub_does_not_give_has_one_line_and_a_remedy(
+    error, offline, text, remedy, monkeypatch
+):
+    from composer.engine.weights.loading import refused
+    from composer.specs.declaration import Weights
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", offline)
+    told = refused("A", Weights("k", "a/b"), error)
+    assert told.code == "E505"
+    assert told.message.startswith("A (`a/b`) is not on this machine, and ")
+    assert text in told.message
+    assert remedy in told.help
+    assert "\n" not in told.message
