@@ -33,7 +33,9 @@ def command(
 ) -> int:
     """Find all mistakes in recipes, without loading a model."""
     pairs = zip(recipes, reading.attempts(recipes), strict=True)
-    diagnostics_by_path = {path: _of(result) for path, result in pairs}
+    results = dict(pairs)
+    diagnostics_by_path = {path: _of(result) for path, result in results.items()}
+    unfitted = {path: _unfitted(result) for path, result in results.items()}
     if as_json:
         out(_as_json(diagnostics_by_path), as_json=True)
     elif github:
@@ -47,7 +49,7 @@ def command(
     else:
         for path, diagnostics in diagnostics_by_path.items():
             show_diagnostics(diagnostics)
-            out(f"{path}: {_verdict(diagnostics)}")
+            out(f"{path}: {_verdict(diagnostics)}{unfitted[path]}")
     has_errors = any(
         diagnostic.severity == "error" for diagnostic in sum(diagnostics_by_path.values(), ())
     )
@@ -57,6 +59,20 @@ def command(
 def _of(result: Recipe | Mistakes) -> tuple[Diagnostic, ...]:
     """Return the mistakes of a recipe, or its warnings."""
     return result.diagnostics if isinstance(result, Mistakes) else result.check()
+
+
+def _unfitted(result: Recipe | Mistakes) -> str:
+    """Say which parts must be fitted before the recipe can run."""
+    from composer.compiler.fits import find_learners
+
+    if isinstance(result, Mistakes) or result.compiled.answer is None:
+        return ""
+    try:
+        learners = find_learners(result.fitted.answer or result.compiled.answer)
+    except Mistakes:  # the fit beside it is out of date, which is said where it is used
+        return ""
+    names = [f"`{each.part.name}`" for each in learners if each.must_be_fitted]
+    return f"; not fitted yet: {', '.join(names)} (`compose fit`)" if names else ""
 
 
 def _verdict(diagnostics: tuple[Diagnostic, ...]) -> str:

@@ -41,7 +41,11 @@ def digest(value: object, content: Content = content_now) -> str:
 
 
 def canonical(value: object, content: Content = content_now) -> JSON:
-    """Write a value as JSON can hold it, with all that matters and nothing else."""
+    """Write a value as JSON can hold it, with all that matters and nothing else.
+
+    A dataclass goes by its `digest_name`, else by its class's name: one that is renamed keeps the
+    old name there, so that kept answers are found again.
+    """
     match value:
         case None | bool() | int() | float() | str():
             return value
@@ -55,7 +59,8 @@ def canonical(value: object, content: Content = content_now) -> JSON:
             return _part(value, content)
         case _ if is_dataclass(value) and not isinstance(value, type):
             inner = {each.name: getattr(value, each.name) for each in fields(value)}
-            return [type(value).__name__, canonical(inner, content)]
+            name = getattr(value, "digest_name", type(value).__name__)
+            return [name, canonical(inner, content)]
         case _:
             raise TypeError(
                 f"no digest can be made of a value of type {type(value).__name__}: {value!r}"

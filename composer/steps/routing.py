@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.methods import Blend, Choice, Estimator, Judging, One, Perplexity, Policy, Several
-from composer.methods.estimators.base import Learned
+from composer.methods.estimators.base import Learned, learned_in
 from composer.methods.estimators.costs import unknown_cost_text, without_cost
 from composer.steps.declare import step
 from composer.steps.site import Complaint
@@ -94,6 +94,21 @@ def models_can_do_what_its_estimator_asks(site: Site) -> Iterator[Complaint]:
         yield from site.lacks(judge, Capability.named(by.asking))
     for choice in choices:
         yield from site.lacks(choice, Capability.named(by.needs))
+
+
+@route.check
+def its_data_know_its_choices(site: Site) -> Iterator[Complaint]:
+    """The rows that an estimator is fitted on have outcomes of every choice."""
+    names, aliases = site.get("names"), site.get("aliases")
+    prices = site.get("prices") or (None,) * len(names)
+    nobody = (None,) * len(names)
+    choices = tuple(map(Choice, names, aliases or ((),) * len(names), nobody, prices))
+    for part in learned_in(site.get("by")):
+        bad = part.mistake(choices) if part.fitted is None else None
+        if bad is not None:
+            label = "has no outcomes of some choices"
+            yield Complaint(bad.code, bad.message, label, bad.help, "by")
+            return
 
 
 @route.check

@@ -261,3 +261,34 @@ def test_a_check_of_local_models_imports_nothing_heavy(compose):
     loaded = loaded_by(("check", "zoo.ens"), ("plan", "zoo.ens"))
     assert len(loaded) == 2
     assert not {"torch", "networkx"} & set.union(*loaded.values())
+
+
+ROUTE = """model A = fake("a")
+model B = fake("b")
+route(by = knn({data})) -> [gpt-4: A, llama: B]
+"""
+
+
+def test_a_part_that_must_be_fitted_is_named_beside_the_verdict_and_in_the_plan(compose):
+    Path("route.ens").write_text(ROUTE.format(data=""))
+    assert compose("check", "route.ens")[:2] == (
+        0,
+        "route.ens: no mistakes; not fitted yet: `knn` (`compose fit`)\n",
+    )
+    plan = compose("plan", "route.ens")[1]
+    assert "not fitted yet\n  r1: by = knn\n  run `compose fit route.ens --data FILE`" in plan
+
+
+@pytest.mark.parametrize("by", ['knn("rows.jsonl")', 'mix("rows.jsonl")'])
+def test_outcomes_of_other_names_are_a_mistake_before_a_run(compose, by):
+    rows = [
+        {"query": q, "recorded": {"gpt-4": {"correct": True}, "lama": {"score": 0.5}}} for q in "ab"
+    ]
+    Path("rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    Path("route.ens").write_text(ROUTE.format(data="").replace("knn()", by))
+    status, _, err = compose("check", "route.ens")
+    assert status == 1
+    assert "no recorded outcome of `llama`" in err
+    assert "did you mean `lama`?" in err
+    Path("rows.jsonl").write_text("\n".join(map(json.dumps, rows)).replace("lama", "llama"))
+    assert compose("check", "route.ens")[0] == 0

@@ -1,6 +1,7 @@
 """One digest of a model: all that its answers depend on, and nothing else."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 
@@ -116,3 +117,16 @@ def test_values_of_other_packages_are_digested_by_their_fields():
         turns: int
 
     assert digest(Knob(1)) != digest(Knob(2))
+
+
+def test_a_dataclass_that_is_renamed_keeps_its_digest_by_the_old_name():
+    @dataclass(frozen=True)
+    class Old:
+        x: int
+
+    @dataclass(frozen=True)
+    class New:
+        digest_name: ClassVar[str] = "Old"
+        x: int
+
+    assert digest(New(1)) == digest(Old(1)) != digest(New(2))

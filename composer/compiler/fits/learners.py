@@ -34,6 +34,12 @@ class Learner:
         return names_of(self.node)
 
     @property
+    def must_be_fitted(self) -> bool:
+        """Whether it has learnt nothing, and names no data to learn from when it is first used."""
+        part = self.part
+        return isinstance(part, Learned) and part.fitted is None and part.data is None
+
+    @property
     def key(self) -> str:
         """What a fit of it is known by: the step, the part with its options, the names."""
         content = [self.node.op, self.option, specification(self.part), self.names]
@@ -63,7 +69,7 @@ def demand_fitted(root: Node, name: str, path: Path | None) -> None:
     """
     for learner in find_learners(root):
         part = learner.part
-        if isinstance(part, Learned) and part.fitted is None and part.data is None:
+        if learner.must_be_fitted:
             recipe = "RECIPE" if path is None else shlex.quote(str(path))
             message = f"`{part.name}` in `{name}` is not fitted yet"
             help_ = f"run `compose fit {recipe} --data FILE`, or give the part `data = FILE`"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import QUERY
@@ -56,6 +57,12 @@ def _lines(plan: Plan, *, origins: bool) -> Iterator[str]:
         yield ""
         yield "costs of an answer"
         yield from _table([_cost(cost) for cost in plan.costs])
+    if plan.unfitted:
+        yield ""
+        yield "not fitted yet"
+        yield from (f"  {one.step}: {one.option} = {one.part}" for one in plan.unfitted)
+        command = f"compose fit {shlex.quote(plan.recipe)} --data FILE"
+        yield f"  run `{command}` before the first question"
     if plan.rules:
         yield ""
         yield "rules"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 
-_RARE = frozenset({"builds", "costs"})
+_RARE = frozenset({"builds", "costs", "unfitted"})
 """Parts of a plan that are written only where they hold something."""
 
 
@@ -119,6 +119,14 @@ class PlannedCost(_PlanRecord):
     origin: str
 
 
+class PlannedUnfitted(_PlanRecord):
+    """A part of a step that must be fitted before the recipe can run."""
+
+    step: str
+    option: str
+    part: str
+
+
 class Plan(_PlanRecord):
     """What would run, where, with which options, and which rules led to it."""
 
@@ -132,10 +140,11 @@ class Plan(_PlanRecord):
     fits: tuple[PlannedFit, ...] = ()
     builds: tuple[PlannedBuild, ...] = ()
     costs: tuple[PlannedCost, ...] = ()
+    unfitted: tuple[PlannedUnfitted, ...] = ()
 
     @model_serializer(mode="wrap")
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """Write builds and costs only where there are some."""
+        """Write builds, costs and parts that are not fitted only where there are some."""
         record: dict[str, object] = write(self)
         return {name: value for name, value in record.items() if value or name not in _RARE}
 

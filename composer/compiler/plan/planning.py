@@ -21,6 +21,7 @@ from composer.compiler.plan.plan import (
     PlannedOption,
     PlannedRule,
     PlannedStep,
+    PlannedUnfitted,
 )
 from composer.diagnostics.secrets import starred
 from composer.specs import Derived, Local
@@ -53,6 +54,7 @@ def make_plan(
         warnings=tuple(warning.as_dict() for warning in compiled.warnings),
         fits=tuple(_fits(order)),
         costs=tuple(planned_costs(optimized.root, _ids(order))),
+        unfitted=tuple(_unfitted(order)),
     )
     return Planned(plan, root, _ids(topological(root)))
 
@@ -72,6 +74,16 @@ def _fits(order: list[Node]) -> Iterator[PlannedFit]:
                     calibrated=fitted.facts.get("calibrated", {}),
                     reached=tuple(fitted.facts.get("reached", ())),
                 )
+
+
+def _unfitted(order: list[Node]) -> Iterator[PlannedUnfitted]:
+    """Yield the parts that have learnt nothing, and name no data to learn from."""
+    ids = _ids(order)
+    for node in order:
+        for learner in learners_of(node):
+            if learner.must_be_fitted:
+                part = learner.part.name
+                yield PlannedUnfitted(step=ids[node], option=learner.option, part=part)
 
 
 def _placed(compiled: Compiled, order: list[Node], devices: tuple[Device, ...]) -> dict[str, str]:

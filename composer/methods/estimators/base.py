@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from composer.methods.estimators.costs import cost_lines, line_costs, with_costs
@@ -29,6 +30,10 @@ class Estimator(Typed):
         """Estimate the quality of every choice for this query."""
 
 
+READ_AT_ONCE = 4_000_000
+"""Bytes of a data file that is read to check a recipe."""
+
+
 class Learned(Estimator, Trainable):
     """An estimator that learns from recorded outcomes, by `fit`, and keeps what it learnt.
 
@@ -45,6 +50,25 @@ class Learned(Estimator, Trainable):
     @abstractmethod
     def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
         """Predict for n queries at once; the columns are those of the labels learnt from."""
+
+    def mistake(self, choices: tuple[Choice, ...]) -> PartError | None:
+        """Say which choices its data have no outcomes of; a large file is read only in a run."""
+        path = None if self.data is None else Path(self.data)
+        if path is None or not path.is_file() or path.stat().st_size > READ_AT_ONCE:
+            return None
+        from composer.methods.estimators.training_rows import table
+
+        try:
+            rows = table(str(path))
+        except PartError:  # told where they are used
+            return None
+        try:
+            rows.check_columns(choices)
+            for choice in choices if rows.models else ():
+                rows.column(choice)
+        except PartError as error:
+            return error
+        return None
 
     async def estimate(self, query: Query, choices: tuple[Choice, ...], ask: Asker) -> Estimates:
         """Fit if nobody has yet, then estimate the question that the recipe was given."""
@@ -149,3 +173,16 @@ def asked_of(query: Query) -> Asked:
     tags = query.root.fields.get("tags", ())
     listed = (tags,) if isinstance(tags, str) else tuple(map(str, tags or ()))
     return query.root.text, listed
+
+
+def learned_in(value: object) -> Iterator[Learned]:
+    """Yield the estimators in an option's value that learn, those inside of others too."""
+    match value:
+        case Learned():
+            yield value
+        case Typed():
+            for name in type(value).model_fields:
+                yield from learned_in(getattr(value, name))
+        case tuple():
+            for item in value:
+                yield from learned_in(item)
