@@ -142,7 +142,7 @@ def _measured(  # noqa: PLR0913 - as above
         goal,
         samples=held,
         accuracy=mean_interval(theirs),
-        cost=sum(costs) / len(costs),
+        cost=None if math.isnan(sum(costs)) else sum(costs) / len(costs),
         difference=difference_interval(list(judged.values()), theirs),
         reason="" if held == goal.wanted else _fewer(goal, held, recorded=recorded),
     )

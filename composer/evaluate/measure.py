@@ -217,7 +217,7 @@ def _equal(
     several = len(report.members) > 1 and not (chooses and calls <= FEW)
     if best is None or not several or not report.qualities:
         return ()
-    spending = Spending(calls, report.cost / report.rows if report.cost else None)
+    spending = Spending(calls, None if report.unpriced else report.cost / report.rows)
     summary = best, report.members[best]
     return equal_calls_of(recipe, rows, report.qualities, spending, summary, how, ask=ask)
 

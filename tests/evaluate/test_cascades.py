@@ -163,6 +163,18 @@ def test_without_dollars_going_on_to_the_better_stage_is_the_cost(data):
     assert cascade.figures["apgr"].mean > 0.5
 
 
+def test_a_stage_of_unknown_cost_is_not_taken_for_free(data):
+    rows = [json.loads(line) for line in data.read_text().splitlines()]
+    for row in rows:
+        del row["recorded"]["B"]["cost"]
+    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    measured = report(data, FORMS[0])
+
+    assert measured.cascade.unit == "calls"
+    assert measured.cascade.unpriced == ("B",)
+    assert measured.worth.zero is None
+
+
 def test_only_the_cascade_that_gives_the_answer_is_judged(data):
     inner = "[A, A -> cascade(B, accept = confidence >= 0.55)] -> vote()"
 
