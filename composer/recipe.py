@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from composer.compiler.plan import Plan, Planned
     from composer.compiler.rules import Optimized
     from composer.run import Ensemble, Result
+    from composer.run.budget import RunBudget
 
 __all__ = ["Mistakes", "Recipe", "load"]
 
@@ -134,7 +135,7 @@ class Recipe:
         self,
         *,
         cache: bool | str | Path = False,
-        budget: float | None = None,
+        budget: float | RunBudget | None = None,
         timeout: float | None = None,
         loading: Callable[[str], None] | None = None,
         warn: Callable[[Diagnostic], None] | None = None,
@@ -146,10 +147,11 @@ class Recipe:
 
         With a `cache`, answers are kept on disk, in the user's own file or the one that is named,
         and are not made twice. A fault of that file is passed to `warn`, by default as a Python
-        warning, and ends the caching; no answer is lost. `budget` is in dollars: a call that would
-        exceed it is refused. A query that takes longer than `timeout` seconds fails (E702). Raises
-        Mistakes if a model or a file differs from the recipe's lock (E506), or if an estimator is
-        not fitted yet (E509), or if a policy needs costs that are not known (E511).
+        warning, and ends the caching; no answer is lost. `budget` is in dollars, or one that
+        several ensembles share: a call that would exceed it is refused. A query that takes longer
+        than `timeout` seconds fails (E702). Raises Mistakes if a model or a file differs from the
+        recipe's lock (E506), if an estimator is not fitted yet (E509), or if a policy needs costs
+        that are not known (E511).
         """
         from composer.compiler.fits import demand_costs, demand_fitted
         from composer.run import Ensemble, open_cache

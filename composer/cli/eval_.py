@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from errno import ENOENT
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from composer.cli.asking_options import (
+    budget_option,
+    demand_distinct,
+    no_cache_option,
+    output_option,
+    trace_option,
+)
 from composer.cli.certifying import Certifying, certify_options
 from composer.cli.common import (
     DataFile,
@@ -17,15 +25,18 @@ from composer.cli.common import (
     json_option,
     need_extra,
     recipe_options,
+    show_diagnostics,
     timeout_option,
     unwritable,
 )
 from composer.cli.common import as_json as to_json
+from composer.cli.run_output import TraceOutput
 from composer.cli.status import EXIT_FAILED, EXIT_PARTLY
 from composer.cli.terminal import err, out
-from composer.diagnostics.amounts import counted
+from composer.diagnostics.amounts import cost_text, counted, in_dollars
 from composer.evaluate import (
     Grading,
+    RowLog,
     compare,
     decide_only,
     decided,
@@ -36,6 +47,7 @@ from composer.evaluate import (
     render,
     shown,
 )
+from composer.run.budget import RunBudget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +55,7 @@ if TYPE_CHECKING:
 
     from composer.evaluate import Comparison, Decided, EvaluationRow, Report
     from composer.recipe import Recipe
+    from composer.run import Ensemble
 
 
 PICTURES = (".png", ".svg", ".pdf")
@@ -106,6 +119,10 @@ class Picture(click.Path):
 @click.option(
     "--seed", type=int, default=0, help="The seed of the sample of rows and of all sampling."
 )
+@output_option
+@trace_option
+@no_cache_option
+@budget_option
 @certify_options
 @timeout_option
 @recipe_options
@@ -122,9 +139,13 @@ def command(
     reading: RecipeReader,
     plot: Path | None,
     certifying: Certifying | None,
+    output: Path | None,
+    trace: str | None,
+    budget: float | None,
     *,
     no_members: bool,
     equal_calls: bool,
+    no_cache: bool,
     route_only: bool,
     regrade: bool,
     as_json: bool,
@@ -136,19 +157,57 @@ def command(
     """
     loaded = [recipe.within(timeout) for recipe in reading.read_all(recipes, seed=seed)]
     rows = read_rows(data, split=split, limit=limit, sample=sample, seed=seed)
-    with Grading(how, regrade=regrade) as grading:
+    demand_distinct({"--data": data, "--output": output, "--trace": trace, "--plot": plot})
+    shared = None if budget is None else RunBudget(budget)
+
+    def ready(recipe: Recipe) -> Ensemble:
+        return recipe.ready(
+            cache=not no_cache, budget=shared, warn=lambda each: show_diagnostics([each])
+        )
+
+    with ExitStack() as stack:
+        grading = stack.enter_context(Grading(how, regrade=regrade, ready=ready))
         if certifying is not None:
-            certifying.print(loaded, rows, grading, lambda one: one.ready(), as_json=as_json)
+            certifying.print(loaded, rows, grading, grading.ready, as_json=as_json)
             return 0
+        log = _log(stack, output, loaded)
         if route_only:
-            _decide(loaded, rows, grading, plot, as_json=as_json)
+            _decide(loaded, rows, grading, plot, log, as_json=as_json)
             return 0
         refuse_unjudged(rows, grading)
         demand_gradable(data, rows, grading, loaded)
+        if log is not None:
+            _tell_missing(log, loaded, rows, grading)
+        show = stack.enter_context(TraceOutput(trace))
         compared = compare(
-            loaded, rows, how=grading, members=not no_members, equal_calls=equal_calls
+            loaded,
+            rows,
+            how=grading,
+            members=not no_members,
+            equal_calls=equal_calls,
+            on_result=show,
+            log=log,
         )
-        return _print(compared, plot, as_json=as_json)
+        status = _print(compared, plot, as_json=as_json)
+        if shared is not None:
+            err(f"spent {cost_text(shared.spent)} of {in_dollars(shared.dollars)}")
+        return status
+
+
+def _log(stack: ExitStack, output: Path | None, recipes: Sequence[Recipe]) -> RowLog | None:
+    if output is None:
+        return None
+    names = {recipe.fingerprint: recipe.name for recipe in recipes}
+    return stack.enter_context(RowLog(output, recipes=names))
+
+
+def _tell_missing(
+    log: RowLog, recipes: Sequence[Recipe], rows: Sequence[EvaluationRow], how: Grading
+) -> None:
+    for recipe in recipes:
+        count = len(log.missing(recipe, rows, how))
+        before = len(rows) - count
+        err(f"{recipe.name}: {f'{before:,} already answered, ' if before else ''}{count:,} to go")
 
 
 def _print(comparison: Comparison, plot: Path | None, *, as_json: bool) -> int:
@@ -168,6 +227,11 @@ def _status(reports: Sequence[Report]) -> int:
         if report.not_asked:
             count = f"{report.not_asked:,} of {counted(report.rows, 'row')} were not asked"
             err(f"{report.recipe}: {count}, first {report.refusal}")
+        if report.cached:
+            err(
+                f"{report.recipe}: the cache had the answers to {report.cached:,} calls, which "
+                "count with no cost and no tokens; `--no-cache` asks again"
+            )
         if report.ungraded:
             count = f"{report.recipe}: {report.ungraded:,} of {report.rows:,} answers have no grade"
             err(f"{count}, first {report.ungraded_reason}")
@@ -181,10 +245,14 @@ def _decide(
     rows: list[EvaluationRow],
     how: Grading,
     plot: Path | None,
+    log: RowLog | None,
     *,
     as_json: bool,
 ) -> None:
     decisions = [decide_only(recipe, rows, how=how) for recipe in recipes]
+    if log is not None:
+        for recipe, one in zip(recipes, decisions, strict=True):
+            log.write_decisions(recipe, rows, one, how)
     if plot is not None:
         _draw(plot, decisions)
     if not as_json:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from itertools import combinations
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from composer.cli.asking_options import (
+    budget_option,
+    demand_distinct,
+    no_cache_option,
+    output_option,
+    trace_option,
+)
 from composer.cli.common import (
-    Amount,
     DataFile,
     RecipeReader,
     json_option,
@@ -21,24 +25,16 @@ from composer.cli.common import (
     timeout_option,
 )
 from composer.cli.query_input import QueryInput
-from composer.cli.run_output import ON_STDERR, TraceOutput, report, streamed, with_progress
+from composer.cli.run_output import TraceOutput, report, streamed, with_progress
 from composer.cli.terminal import err, is_terminal
 from composer.diagnostics.amounts import cost_text, in_dollars
 from composer.run import OutputFile
 from composer.run.counts import OutOfDistributionCount, PartialAnswerCount
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from composer.recipe import Recipe
-
-
-def _trace_target(ctx: click.Context, param: click.Parameter, value: str | None) -> str | None:
-    """Refuse a question in the place of the trace file, which would be overwritten."""
-    del ctx, param
-    if value in (None, ON_STDERR) or Path(str(value)).suffix in (".jsonl", ".json"):
-        return value
-    raise click.BadParameter(
-        f'`{value}` is not a .jsonl file; write the question first: `run RECIPE "..." --trace`'
-    )
 
 
 @click.command()
@@ -51,23 +47,12 @@ def _trace_target(ctx: click.Context, param: click.Parameter, value: str | None)
     type=DataFile(),
     help="Queries: JSON lines, JSON, CSV, TSV, Parquet, a batch file, or one text on each line.",
 )
-@click.option(
-    "--output",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write each answer to this file at once; the same command, run again, continues.",
-)
+@output_option
 @click.option("--limit", type=click.IntRange(min=1), help="Answer only the first N queries.")
 @click.option("--stream", is_flag=True, help="Print the answer while it is written.")
-@click.option(
-    "--trace",
-    is_flag=False,
-    flag_value=ON_STDERR,
-    callback=_trace_target,
-    metavar="[FILE]",
-    help="Show on stderr which model was asked what and why, or write it to FILE.jsonl.",
-)
-@click.option("--no-cache", is_flag=True, help="Do not use or keep cached answers.")
-@click.option("--budget", type=Amount(min=0), metavar="DOLLARS", help="Never spend more than this.")
+@trace_option
+@no_cache_option
+@budget_option
 @timeout_option
 @click.option("--seed", type=int, default=0, help="The seed of all sampling.")
 @click.option("--plain", is_flag=True, help="Do not apply the rules that only save work.")
@@ -102,7 +87,7 @@ def command(
         )
     loaded = reading.read(recipe, plain=plain, seed=seed)
     loaded.plan()
-    _apart(input_, output, trace)
+    demand_distinct({"--input": input_, "--output": output, "--trace": trace})
     asked = QueryInput.of(loaded, query, input_, limit)
     with ExitStack() as stack:
         show = stack.enter_context(TraceOutput(trace))
@@ -136,15 +121,6 @@ def command(
             spent, allowed = ensemble.budget.spent, ensemble.budget.dollars
             err(f"spent {cost_text(spent)} of {in_dollars(allowed)}")
         return status
-
-
-def _apart(input_: Path | None, output: Path | None, trace: str | None) -> None:
-    """Refuse to write to the input file, or twice to one file."""
-    named = {"--input": input_, "--output": output, "--trace": None if trace is None else trace}
-    files = {name: Path(path).resolve() for name, path in named.items() if path not in (None, "-")}
-    for name, other in combinations(files, 2):
-        if files[name] == files[other] and not files[name].is_char_device():
-            raise click.UsageError(f"{name} and {other} are the same file: give different files")
 
 
 def _rows(stack: ExitStack, output: Path | None, recipe: Recipe) -> OutputFile | None:

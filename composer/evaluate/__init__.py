@@ -22,6 +22,7 @@ from composer.evaluate.grading import Grading, demand_gradable
 from composer.evaluate.measure import evaluate
 from composer.evaluate.plot import draw_plot
 from composer.evaluate.report import Report
+from composer.evaluate.row_log import RowLog
 from composer.evaluate.rows import EvaluationRow
 from composer.evaluate.table import decided, shown
 
@@ -33,6 +34,7 @@ __all__ = [
     "EvaluationRow",
     "Grading",
     "Report",
+    "RowLog",
     "certified",
     "certify",
     "compare",

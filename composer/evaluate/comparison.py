@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from composer.evaluate.grading import Grading
     from composer.evaluate.members import JudgedCache
     from composer.evaluate.report import Report
+    from composer.evaluate.row_log import RowLog
     from composer.evaluate.rows import EvaluationRow
     from composer.recipe import Recipe
     from composer.run import Result
@@ -60,6 +61,7 @@ def compare(  # noqa: PLR0913 - what is measured, and how
     members: bool = True,
     equal_calls: bool = False,
     on_result: Callable[[Result], None] = lambda _: None,
+    log: RowLog | None = None,
 ) -> Comparison:
     """Evaluate recipes one after the other on the same rows; rich prints what comes back."""
     cache: JudgedCache = {}
@@ -73,6 +75,7 @@ def compare(  # noqa: PLR0913 - what is measured, and how
                 on_result=on_result,
                 cache=cache,
                 equal_calls=equal_calls,
+                log=log,
             )
             for recipe in recipes
         ]

@@ -105,7 +105,7 @@ def decide_only(
 
 
 def _decided(recipe: Recipe, rows: Sequence[EvaluationRow], how: Grading) -> Decided:
-    with recipe.ready() as ensemble:
+    with how.ready(recipe) as ensemble:
         bank = routed_bank_of(ensemble)
         start = time.perf_counter()
         named = None if bank is None else bank.route

@@ -14,7 +14,15 @@ if TYPE_CHECKING:
     from composer.methods import Grade
     from composer.run import Result
 
-__all__ = ["GradedResult", "difference", "failures", "is_refused", "spending", "ungraded"]
+__all__ = [
+    "GradedResult",
+    "cached_calls",
+    "difference",
+    "failures",
+    "is_refused",
+    "spending",
+    "ungraded",
+]
 
 OVER_BUDGET = "[E709]"
 """How the error of a query begins whose call no longer fitted into the budget."""
@@ -61,6 +69,12 @@ def spending(results: Sequence[Result]) -> tuple[dict[str, int], Usage]:
             calls[name] += usage.calls
             total += usage
     return dict(calls), total
+
+
+def cached_calls(results: Iterable[Result]) -> int:
+    """Count the calls that the cache answered, which cost nothing now."""
+    traces = (result.trace for result in results if result.trace is not None)
+    return sum(call.cached for trace in traces for event in trace.events for call in event.asked)
 
 
 def difference(usage: Usage, before: Usage) -> Usage:

@@ -37,7 +37,7 @@ class Grading:
     """Grades answers by a grader, or by the row's own where it has one. Close it, or use `with`.
 
     With `regrade`, recorded answers are graded even where the data have a judgement. Judges are
-    opened by `ready`, when they are first asked.
+    opened when they are first asked. `ready` opens them, and whatever else an evaluation asks.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Grading:
         ready: Callable[[Recipe], Ensemble] = Recipe.ready,
     ) -> None:
         self.grader = read_grader(how) if isinstance(how, str) else how
-        self.regrade = regrade
+        self.regrade, self.ready = regrade, ready
         self._judges = Judges(ready)
         for recipe in self.grader.judges:
             self._judges.recipe(recipe)

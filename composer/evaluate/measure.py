@@ -17,7 +17,14 @@ from composer.evaluate.benchmarks import (
 )
 from composer.evaluate.cascades import cascade_outcomes, stage_uses, threshold_points
 from composer.evaluate.equal import Spending, equal_calls_of
-from composer.evaluate.graded import GradedResult, difference, failures, spending, ungraded
+from composer.evaluate.graded import (
+    GradedResult,
+    cached_calls,
+    difference,
+    failures,
+    spending,
+    ungraded,
+)
 from composer.evaluate.grading import opened
 from composer.evaluate.member_answers import member_answers
 from composer.evaluate.members import Members, grade_of
@@ -40,6 +47,7 @@ if TYPE_CHECKING:
     from composer.evaluate.members import JudgedCache
     from composer.evaluate.outcomes import RoutedBank
     from composer.evaluate.router import Router
+    from composer.evaluate.row_log import RowLog
     from composer.evaluate.rows import EvaluationRow
     from composer.evaluate.stages import Cascade, Replay
     from composer.metrics import Interval
@@ -58,26 +66,29 @@ def evaluate(  # noqa: PLR0913 - what is measured, and how
     on_result: Callable[[Result], None] = lambda _: None,
     cache: JudgedCache | None = None,
     equal_calls: bool = False,
+    log: RowLog | None = None,
 ) -> Report:
     """Answer every row with a recipe, grade the answers, and set the members alone beside it.
 
     A row that fails counts as wrong; a row that nothing can grade is left out of the accuracy.
     `on_result` is called with each answer as it comes; `cache` keeps the grades of members, so that
     other recipes over the same rows and models need not ask them again. With `equal_calls` the best
-    member is asked as often as the recipe asks, see `composer.evaluate.equal`.
+    member is asked as often as the recipe asks, see `composer.evaluate.equal`. Rows that a `log`
+    has are not asked again; the others are written to it as they come.
     """
     with opened(how) as grading:
         kept = {} if cache is None else cache
-        report = _measured(recipe, rows, grading, on_result, kept if members else None)
+        report = _measured(recipe, rows, grading, on_result, kept if members else None, log)
         return replace(report, equal=_equal(recipe, rows, report, grading, ask=equal_calls))
 
 
-def _measured(
+def _measured(  # noqa: PLR0913 - what is measured, and how
     recipe: Recipe,
     rows: Sequence[EvaluationRow],
     how: Grading,
     on_result: Callable[[Result], None],
     cache: JudgedCache | None,
+    log: RowLog | None,
 ) -> Report:
     refuse_unjudged(rows, how)
     begun, times, judged_before = time.perf_counter(), [0.0], how.usage
@@ -86,20 +97,31 @@ def _measured(
     def graded_result(result: Result) -> GradedResult:
         return GradedResult(result, grade_of(models, by_id[result.id], result, how))
 
-    with recipe.ready() as ensemble:
-        answers = _watched(ensemble.map([row.question() for row in rows]), on_result, times)
-        graded = list(how.each(graded_result, answers))
+    before = {} if log is None else log.answered(recipe, rows, how)
+    queries = [row.question() for row in rows if row.id not in before]
+    new: dict[str, GradedResult] = {}
+    with how.ready(recipe) as ensemble:
+        answers = ensemble.map(queries) if log is None else ensemble.as_they_come(queries)
+        for one in how.each(graded_result, _watched(answers, on_result, times)):
+            new[one.result.id] = one
+            if log is not None:
+                log.write_result(recipe, by_id[one.result.id], one, how)
         seconds = max(times[-1] - begun - ensemble.loading_seconds, 0.0)
         bank = routed_bank_of(ensemble)
         overlap = training_overlap(recipe, ensemble.routes.values(), rows)
         reworded = robustness_choices(ensemble, bank, rows)
         cascade = cascade_of(recipe, ensemble) if cache is not None else None
+    all_graded = {name: one for name, (one, _) in before.items()} | new
+    graded = [all_graded[row.id] for row in rows]
     results = [each.result for each in graded]
     judged = {one.result.id: one.grade.score for one in graded if one.grade.score is not None}
     alone = Members({})
     replays, others = _replays(recipe, cascade, rows, results, judged, how)
     if cache is not None:
         answered = member_answers(by_id, [*results, *others])
+        for name, (_, lone) in before.items():
+            for member, answer in lone.items():
+                answered.setdefault(member, {})[name] = answer
         alone = Members.of(recipe, rows, how, answered, cache)
     decisions = {} if bank is None else {one.id: route_decision_of(bank, one) for one in results}
     routed = Routed.of(bank, decisions, reworded)
@@ -113,6 +135,7 @@ def _measured(
         cascade=_cascade(cascade, rows, replays, alone) if cascade else None,
         worth=worth_beside(judged, {one.id: one.known_cost for one in results}, alone),
         published=as_published(run),
+        cached=cached_calls(results),
         judging=difference(how.usage, judged_before),
     )
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from composer.evaluate.rows import EvaluationRow
     from composer.run import Result
 
-__all__ = ["MemberAnswers", "member_answers"]
+__all__ = ["MemberAnswers", "lone_answers", "member_answers"]
 
 MemberAnswers = dict[str, dict[str, tuple[str, float]]]
 """By member and row: the answer, and the dollars that it cost, NaN where not known."""
@@ -26,14 +26,15 @@ def member_answers(rows: Mapping[str, EvaluationRow], results: Iterable[Result])
     """
     answers: MemberAnswers = {}
     for result in results:
-        for name, text in _lone_answers(rows[result.id], result):
+        for name, text in lone_answers(rows[result.id], result):
             usage = result.members[name]
             dollars = math.nan if usage.unpriced else usage.cost
             answers.setdefault(name, {})[result.id] = (text, dollars)
     return answers
 
 
-def _lone_answers(row: EvaluationRow, result: Result) -> Iterator[tuple[str, str]]:
+def lone_answers(row: EvaluationRow, result: Result) -> Iterator[tuple[str, str]]:
+    """Yield what members answered that were asked the row's own question, once."""
     question = list(row.question().messages)
     for event in result.trace.events if result.trace is not None else ():
         if event.op != GENERATE or event.gave is None or event.error is not None:

@@ -213,7 +213,7 @@ def _asked(recipe: Recipe, name: str, rows: Sequence[EvaluationRow], how: Gradin
     single, by_id = alone(recipe, name), {row.id: row for row in rows}
     models = declarations(single)
     judged: Judged = {}
-    with single.ready() as ensemble:
+    with how.ready(single) as ensemble:
         results = ensemble.map([row.question() for row in rows])
         graded = how.each(
             lambda result: (result, grade_of(models, by_id[result.id], result, how)), results

@@ -41,7 +41,8 @@ class Report:
     without branches that failed, and `failed_branches` how often each did. `published` holds the
     figures that the benchmark of the rows defines, where they are from one. `not_asked` counts the
     rows that did not fit into the budget, `ungraded` the answers that nothing could grade, each
-    with the first reason. `judging` is what the judges took; the other figures do not count it.
+    with the first reason. `cached` counts the calls that the cache answered: they cost
+    nothing now. `judging` is what the judges took; the other figures do not count it.
     `cost` leaves out the `unpriced` calls, whose cost is not known.
     """
 
@@ -75,6 +76,7 @@ class Report:
     refusal: str | None = None
     ungraded: int = 0
     ungraded_reason: str | None = None
+    cached: int = 0
     judging: Usage = field(default_factory=Usage)
     unpriced: int = 0
 
@@ -132,6 +134,7 @@ class Report:
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "calls": dict(self.calls),
+            "cached": self.cached,
             "judging": dict(self.judging.as_dict()) if self.judging.calls else None,
             "seconds": self.seconds,
             "tags": {tag: one.as_dict() for tag, one in self.tags.items()},

@@ -110,7 +110,7 @@ def graded(recipe: Recipe, rows: Sequence[EvaluationRow], how: Grading) -> dict[
     if not rows:
         return {}
     models, by_id = declarations(recipe), {row.id: row for row in rows}
-    with recipe.ready() as ensemble:
+    with how.ready(recipe) as ensemble:
         results = list(ensemble.map([row.question() for row in rows]))
     grades = how.each(lambda one: grade_of(models, by_id[one.id], one, how), results)
     return {

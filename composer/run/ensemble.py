@@ -59,7 +59,7 @@ class Ensemble:
         *,
         seed: int = 0,
         cache: AnswerCache | None = None,
-        budget: float | None = None,
+        budget: float | RunBudget | None = None,
         timeout: float | None = None,
         loading: Callable[[str], None] | None = None,
     ) -> None:
@@ -67,7 +67,7 @@ class Ensemble:
         self._timeout = _seconds(timeout)
         self._lock = threading.Lock()
         self._open = True
-        self.budget = None if budget is None else RunBudget(budget)
+        self.budget = RunBudget(budget) if isinstance(budget, int | float) else budget
         prices = {model.name: model.price for model in planned.plan.models}
         declared = [node.declaration for node in topological(planned.root)]
         digests = ModelDigests(declaration for declaration in declared if declaration is not None)

@@ -37,6 +37,7 @@ def evaluate(tmp_path, monkeypatch, capfd):
     Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     Path("vote.ens").write_text(MODELS + "[P, P, Q] -> vote()\n")
     Path("first.ens").write_text(MODELS + "route(by = uniform()) -> [Q, P]\n")
+    Path("drawn.ens").write_text(MODELS + "route(by = random()) -> [Q, P]\n")
 
     def call(*arguments):
         with pytest.raises(SystemExit) as caught:
@@ -253,3 +254,97 @@ def test_data_without_anything_to_grade_by_are_refused_before_anything_is_asked(
     with pytest.raises(SystemExit) as caught:
         main(["eval", "says.ens", "--data", "bare.jsonl", "--how", 'regex("x")'])
     assert caught.value.code == 0
+
+
+def rows_of(path):
+    return [json.loads(line) for line in Path(path).read_text().splitlines()]
+
+
+def test_every_row_is_written_with_its_verdict_decision_and_members(evaluate):
+    status, _, err = evaluate("vote.ens", "drawn.ens", "--output", "out.jsonl")
+    rows = rows_of("out.jsonl")
+    assert status == 0
+    assert "vote.ens: 3 to go" in err
+    assert [row["recipe"] for row in rows] == ["vote.ens"] * 3 + ["drawn.ens"] * 3
+    second = next(row for row in rows if (row["recipe"], row["id"]) == ("vote.ens", "2"))
+    assert (second["answer"], second["verdict"], second["score"]) == ("y", "wrong", 0)
+    assert (second["grade"]["grader"], second["grade"]["reference"]) == ("auto", "x")
+    assert second["alone"]["Q"]["verdict"] == "right"
+    assert second["members"]["P"]["calls"] == 1
+    routed = rows[3]["decision"][0]
+    assert routed["op"] == "route"
+    assert set(routed["weights"]) == {"P", "Q"}
+
+
+def test_a_second_evaluation_continues_and_reports_the_same(evaluate):
+    options = ("vote.ens", "drawn.ens", "--output", "out.jsonl", "--json")
+    whole = json.loads(evaluate(*options)[1])
+    lines = Path("out.jsonl").read_text().splitlines(keepends=True)
+    Path("out.jsonl").write_text("".join(lines[:4]) + lines[4][:50])
+    status, out, err = evaluate(*options)
+    again = json.loads(out)
+    for one in (*whole["recipes"], *again["recipes"]):
+        one.pop("seconds")
+    assert (status, again) == (0, whole)
+    assert "vote.ens: 3 already answered, 0 to go" in err
+    assert "drawn.ens: 1 already answered, 2 to go" in err
+    assert sorted(rows["id"] for rows in rows_of("out.jsonl")) == ["1", "1", "2", "2", "3", "3"]
+
+
+def test_rows_of_another_grader_recipe_or_kind_are_refused(evaluate):
+    evaluate("drawn.ens", "--output", "out.jsonl")
+    before = Path("out.jsonl").read_text()
+    status, _, err = evaluate("drawn.ens", "--output", "out.jsonl", "--how", "contains")
+    assert (status, "another grader" in " ".join(err.split())) == (3, True)
+    status, _, err = evaluate("drawn.ens", "--output", "out.jsonl", "--route-only")
+    assert (status, "only its decision" in " ".join(err.split())) == (3, True)
+    Path("drawn.ens").write_text(MODELS + "route(by = length()) -> [Q, P]\n")
+    status, _, err = evaluate("drawn.ens", "--output", "out.jsonl")
+    assert (status, "an earlier version of drawn.ens" in " ".join(err.split())) == (3, True)
+    assert Path("out.jsonl").read_text() == before
+
+
+def test_decisions_are_written_with_the_outcome_of_the_choice(evaluate):
+    assert evaluate("drawn.ens", "--route-only", "--output", "out.jsonl")[0] == 0
+    assert evaluate("drawn.ens", "--route-only", "--output", "out.jsonl")[0] == 0
+    rows = rows_of("out.jsonl")
+    assert [row["id"] for row in rows] == ["1", "2", "3"]
+    for row in rows:
+        (chosen,) = row["decision"]["chosen"]
+        assert row["verdict"] == row["alone"][chosen]["verdict"]
+
+
+DEAR = 'model M = fake(says = "x", price = [1000, 1000])\nM\n'
+
+
+def test_rows_that_a_budget_refuses_are_not_asked_and_not_wrong(evaluate):
+    Path("dear.ens").write_text(DEAR)
+    Path("judge.ens").write_text(JUDGE.replace("[1, 1]", "[1000, 1000]"))
+    options = ("dear.ens", "--no-members", "--json", "--output", "out.jsonl")
+    status, out, err = evaluate(*options, "--budget", "0.5")
+    report = json.loads(out)
+    assert (status, report["not_asked"], report["errors"], report["judged"]) == (3, 3, 0, 0)
+    assert "dear.ens: 3 of 3 rows were not asked, first 1: [E709]" in err
+    assert "spent $0 of $0.5" in err
+    status, out, _ = evaluate(*options, "--budget", "2")
+    assert (status, json.loads(out)["accuracy"]) == (0, 1)
+    _, out, _ = evaluate(*options[:3], "--budget", "0.8", "--how", 'judge("judge.ens")')
+    assert json.loads(out)["ungraded"] == 3
+
+
+def test_cached_answers_are_told_unless_there_is_no_cache(evaluate):
+    Path("dear.ens").write_text(DEAR.replace('"x"', '"cached x"'))
+    first = json.loads(evaluate("dear.ens", "--no-members", "--json")[1])
+    status, out, err = evaluate("dear.ens", "--no-members", "--json")
+    again = json.loads(out)
+    assert (status, first["cached"], again["cached"], again["cost"]) == (0, 0, 3, 0)
+    assert "`--no-cache` asks again" in err
+    fresh = json.loads(evaluate("dear.ens", "--no-members", "--json", "--no-cache")[1])
+    assert (fresh["cached"], fresh["cost"]) == (0, first["cost"])
+
+
+def test_a_trace_is_written_and_no_file_is_overwritten(evaluate):
+    assert evaluate("vote.ens", "--trace", "trace.jsonl")[0] == 0
+    assert [row["id"] for row in rows_of("trace.jsonl")] == ["1", "2", "3"]
+    status, _, err = evaluate("vote.ens", "--output", "rows.jsonl")
+    assert (status, "--data and --output are the same file" in err) == (2, True)
