@@ -12,15 +12,14 @@ from composer.fit.costs import cost_notes, demand_route_costs, held_out_costs, p
 from composer.fit.embeddings import encode_once
 from composer.fit.folds import by_tag, out_of_fold, shuffled
 from composer.fit.gains import foreign_losses
+from composer.fit.guard import LeftOut, fit_guard
 from composer.fit.outcomes import outcomes_of
 from composer.fit.settings import TrainingResult, not_trainable
-from composer.fit.shrinkage import predict_held_out, shrink_predictions, shrinkage_state
-from composer.fit.typicality import Closeness, alarm_note, alarms
+from composer.fit.typicality import alarm_note
 from composer.fit.validation import facts, validate
 from composer.heavy import np
 from composer.methods.estimators.costs import cost_lines, known_means, with_costs
-from composer.methods.estimators.typicality import held_out_state
-from composer.values import Port, State
+from composer.values import Port
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -55,28 +54,10 @@ def train_estimator(part: Learned, node: Node, settings: FitSettings) -> Trainin
         **({"foreign": validate(labels, foreign, settings.seed)} if foreign else {}),
     }
     if settings.shrink:
-        closeness = Closeness.of(labels)
-        measures = closeness.held_out(splits)
-        others = closeness.held_out(tag_splits) if tag_splits else None
-        in_distribution = predict_held_out(
-            labels, measures[:, 0], predictions, splits, settings.seed
-        )
-        out_of_distribution = (
-            predict_held_out(labels, others[:, 0], foreign, tag_splits, settings.seed)
-            if foreign is not None and others is not None
-            else None
-        )
-        states["guard"] = State.join(
-            rows=closeness.state(),
-            held_out=held_out_state(measures),
-            **shrinkage_state(labels, in_distribution, out_of_distribution, settings.seed),
-        )
-        report["typicality"] = alarms(measures, others, settings.seed)
-        predictions = shrink_predictions(labels, in_distribution, out_of_distribution)
-        report["shuffled_shrunk"] = validate(labels, predictions, settings.seed)
-        if out_of_distribution:
-            shrunk = shrink_predictions(labels, out_of_distribution, in_distribution)
-            report["foreign_shrunk"] = validate(labels, shrunk, settings.seed)
+        outside = LeftOut(foreign, tag_splits) if foreign else None
+        guard = fit_guard(labels, LeftOut(predictions, splits), outside, settings.seed)
+        states["guard"], predictions = guard.state, guard.predictions
+        report |= guard.report
     notes += tuple(part.notes(states["state"], declared_text))
     predictions = with_costs(predictions, held_out_costs(labels, splits))
     calibrated, reached = _calibrated(node, settings, labels, predictions)

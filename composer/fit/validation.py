@@ -79,6 +79,33 @@ def _two(labels: Labels, mean: Floats, seed: int) -> dict[str, list[float]]:
     return dict(zip(("apgr", "length", "over_length"), map(_triple, values), strict=True))
 
 
+def merit(mean: Floats, quality: Floats) -> float:
+    """Return how good estimates [n, m] are where every outcome [n, m] is known.
+
+    That is the APGR of two choices, 0.5 for estimates that tell no query from another; of more
+    choices, and of two that are equally good, it is the quality of the best estimated choice.
+    """
+    if mean.shape[1] == _PAIR:
+        strong = int(quality.mean(0).argmax())
+        pair = quality[:, 1 - strong], quality[:, strong]
+        score = mean[:, strong] - mean[:, 1 - strong]
+        if abs(pair[1].mean() - pair[0].mean()) >= LEAST:
+            return recovered(score, *pair) if np.ptp(score) > 0 else 0.5
+    return float(quality[np.arange(len(mean)), mean.argmax(1)].mean())
+
+
+def length_merit(labels: Labels, rows: NDArray[np.bool_]) -> float:
+    """Return the merit of sending the longest prompts to the better of two choices.
+
+    Of more choices it is that of the best single one.
+    """
+    quality = labels.quality[rows]
+    mean = np.zeros_like(quality)
+    lengths = np.array([len(query) for query in labels.queries], dtype=float)
+    mean[:, quality.mean(0).argmax()] = 1 + lengths[rows]
+    return merit(mean, quality)
+
+
 def _triple(interval: Interval) -> list[float]:
     """Return a mean and its interval with as many digits as mean something."""
     return [round(value, 6) for value in (interval.mean, interval.low, interval.high)]

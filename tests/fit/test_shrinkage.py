@@ -1,16 +1,26 @@
 """Foreign queries: how far they lie, and estimates that shrink towards a safe prior."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from composer.fit.folds import by_tag, shuffled
-from composer.fit.shrinkage import PRIOR, HeldOutPredictions, shrink_predictions, shrinkage_state
+from composer.fit.guard import LeftOut, fit_guard
+from composer.fit.prior import Candidates, constant_state, held_out_candidates, weigh_candidates
+from composer.fit.shrinkage import HeldOutPredictions, Shrinkage
 from composer.fit.typicality import Closeness, alarms
+from composer.fit.validation import merit
+from composer.methods.estimators.prior import prior_quality
+from composer.methods.estimators.shapes import shapes
 from composer.methods.estimators.shrinkage import blended, shrunk
+from composer.methods.estimators.soundness import check
 from composer.methods.estimators.typicality import held_out_state, measure, ranks, words_of
 from composer.methods.estimators.values import Labels, Predictions
+from composer.methods.mistakes import PartError
 from composer.recipe import Recipe
 from composer.run.counts import OutOfDistributionCount
+from composer.values import Fitted, State
 
 
 def closeness(queries):
@@ -67,35 +77,109 @@ def test_blending_is_between_the_estimate_and_the_prior():
     assert found.spread[0, 0] == pytest.approx((0.25 * 0.09 + 0.25 * 0.75 * 0.25) ** 0.5)
 
 
-def views(count=800):
-    """Return labels where the estimator is right near, and wrong on what lies far."""
+def shrinkage(count=800):
+    """Return one where the estimator is right about usual queries, and wrong about unusual ones."""
     rng = np.random.default_rng(0)
-    similar = rng.random(count)
-    truth = rng.random((count, 2))
-    wrong = rng.random((count, 2))
-    mean = np.where(similar[:, None] > 0.5, truth, wrong)
-    labels = Labels(
-        tuple(f"q{at}" for at in range(count)), ((),) * count, ("A", "B"), truth, truth, truth
-    )
-    prior = Predictions.of(np.full((count, 2), 0.5))
-    folds = np.arange(count) % 5
-    return labels, HeldOutPredictions(Predictions.of(mean), prior, similar, folds)
+    usual = rng.random(count)
+    truth, wrong = rng.random((2, count, 2))
+    mean = np.where(usual[:, None] > 0.5, truth, wrong)
+    queries, none = tuple(f"q{at}" for at in range(count)), ((),) * count
+    labels = Labels(queries, none, ("A", "B"), truth, truth, truth)
+    prior = np.full((count, 2), 0.5)
+    view = HeldOutPredictions(Predictions.of(mean), prior, usual, np.arange(count) % 5)
+    return Shrinkage(labels, constant_state(truth), view, view)
 
 
-def test_belief_rises_with_likeness():
-    labels, seen = views()
-    curve = shrinkage_state(labels, seen, None, 0)["curve"].arrays
-    assert (np.diff(curve["weight"]) >= 0).all()
-    assert curve["weight"][0] == 0
-    assert curve["weight"][-1] > 0.9
-    assert curve["weight"][2] < 0.3
+def test_trust_rises_with_the_p_value():
+    knots, weights = shrinkage().curve(np.ones(800, dtype=bool))
+    assert (np.diff(knots) >= 0).all()
+    assert (np.diff(weights) >= 0).all()
+    assert weights[0] == 0
+    assert weights[2] < 0.3
+    assert weights[-1] > 0.9
 
 
 def test_shrinking_helps_where_the_estimator_is_lost():
-    labels, seen = views()
-    found = shrink_predictions(labels, seen, None)
-    before = ((seen.predictions.mean - labels.quality) ** 2).mean()
-    assert ((found.mean - labels.quality) ** 2).mean() < 0.7 * before
+    one = shrinkage()
+    ours, quality = one.inside.predictions, one.labels.quality
+    shrunk = one.shrink(ours, one.inside)
+    assert ((shrunk.mean - quality) ** 2).mean() < 0.7 * ((ours.mean - quality) ** 2).mean()
+
+
+def lengths(count=400, noise=0.0):
+    """Return rows of ten tags where the second choice is the better one for long prompts."""
+    rng = np.random.default_rng(0)
+    size = rng.integers(1, 60, count)
+    strong = size + noise * rng.normal(size=count) > 20
+    quality = np.stack([~strong, np.ones(count)], 1).astype(float)
+    queries = tuple("word " * each for each in size)
+    tags = tuple((f"t{each}",) for each in rng.integers(0, 10, count))
+    return Labels(queries, tags, ("A", "B"), quality, quality, quality)
+
+
+def fitted_shrinkage(labels):
+    """Fit a guard around an estimator that knows nothing: the same for every query."""
+    count = len(labels.queries)
+    ours = Predictions.of(np.random.default_rng(1).random((count, 2)))
+    splits, tag_splits = shuffled(count, 3, 0), by_tag(labels.tags, 3)
+    return fit_guard(labels, LeftOut(ours, splits), LeftOut(ours, tag_splits), 0)
+
+
+def test_what_foreign_queries_get_is_not_below_the_length():
+    labels = lengths(noise=10)
+    report = fitted_shrinkage(labels).report["foreign_shrunk"]
+    assert report["apgr"][0] >= report["length"][0] - 0.02
+
+
+def test_the_fitted_prior_is_the_mix_that_was_weighed():
+    labels = lengths()
+    rows = np.ones(len(labels.queries), dtype=bool)
+    values = shapes(labels.asked)
+    splits = by_tag(labels.tags, 3)
+    predictions = held_out_candidates(values, labels.quality, splits, 0)
+    whole, plain = weigh_candidates(labels, predictions, rows)
+    candidates = Candidates.of(values, labels.quality, 0)
+    state = candidates.state(whole, plain)
+    for p_value, weights in ((1.0, whole), (0.0, plain)):
+        quality = prior_quality(state, labels.asked, np.full(len(rows), p_value))
+        assert quality == pytest.approx(weights.mix(candidates.predict(values)), abs=1e-5)
+
+
+def test_a_prior_that_does_worse_than_no_look_at_the_query_is_not_used():
+    labels = lengths()
+    rng = np.random.default_rng(0)
+    nothing = replace(labels, quality=rng.permutation(labels.quality))
+    rows = np.ones(len(labels.queries), dtype=bool)
+    splits = by_tag(labels.tags, 3)
+    predictions = held_out_candidates(shapes(nothing.asked), nothing.quality, splits, 0)
+    whole, _ = weigh_candidates(nothing, predictions, rows)
+    ours = merit(whole.mix(predictions), nothing.quality)
+    assert ours >= 0.5
+
+
+@pytest.mark.parametrize("shape", [(30, 30), (50, 10), (12, 30, 18)])
+def test_few_rows_or_tags_leave_the_estimator_as_it_is(desk, shape):
+    kinds = (("A", "add {} and {}"), ("B", "who wrote play {} act {}"), ("C", "spell {} or {}"))
+    names = [name for name, _ in kinds[: len(shape)]]
+    rows = [
+        {
+            "query": text.format(at, at % 7),
+            "tags": [name],
+            "recorded": {other: {"correct": other == name} for other in names},
+        }
+        for (name, text), count in zip(kinds, shape, strict=False)
+        for at in range(count)
+    ]
+    desk.rows(rows)
+    models = "".join(f'model {name} = recorded("rows.jsonl", "{name}")\n' for name in names)
+    path = desk.recipe(text=models + f"route(by = {{by}}) -> [{', '.join(names)}]\n")
+    questions = ["Sam has 3 pens. How many?", "add 3", "who is in the play?", "zzz", "spell it"]
+    estimates = []
+    for shrink in (True, False):
+        desk.fit(path, shrink=shrink)
+        with Recipe.load(path).ready() as ensemble:
+            estimates.append([dict(each.estimates) for each in ensemble.decide(questions)])
+    assert estimates[0] == estimates[1]
 
 
 def test_whole_tags_are_left_out_by_the_rarest():
@@ -138,15 +222,35 @@ def test_without_shrinking_nothing_is_said_of_likeness(desk):
     assert strange.queries == 0
 
 
-def test_a_bound_estimator_shrinks(desk):
+def test_a_bound_estimator_shrinks_towards_the_prior(desk, rows):
     path = desk.recipe()
+    desk.rows(
+        {**row, "id": f"{row['id']}-{at}", "query": f"{row['query']} {at}"}
+        for at in range(4)
+        for row in rows
+    )
     desk.fit(path)
     recipe = Recipe.load(path)
     route = next(n for n in recipe.fitted.graph.places if n.op == "route" and n.get("by").fitted)
     fitted = route.get("by").fitted
     asked = [("Ojalá lloviera hoy", ())]
     raw = route.get("by").predict(fitted.state, asked)
-    found, (typicality,) = shrunk(fitted.shrinkage, asked, raw)
-    prior = PRIOR.predict(fitted.shrinkage.part("prior"), asked)
+    estimates, (typicality,) = shrunk(fitted.shrinkage, asked, raw)
+    p_values = np.array([typicality.p_value])
+    prior = prior_quality(fitted.shrinkage.part("prior"), asked, p_values)
     assert typicality.p_value < 0.05
-    assert found.mean == pytest.approx(prior.mean, abs=0.05)
+    curve = fitted.shrinkage.part("curve").arrays
+    weight = np.interp(p_values, curve["p_value"], curve["weight"])
+    assert estimates.mean == pytest.approx(weight * raw.mean + (1 - weight) * prior)
+
+
+def test_the_guard_of_an_older_version_is_refused(desk):
+    path = desk.recipe()
+    desk.fit(path)
+    recipe = Recipe.load(path)
+    route = next(n for n in recipe.fitted.graph.places if n.op == "route" and n.get("by").fitted)
+    part = route.get("by")
+    old = State.join(near=State(), prior=State(), curve=State())
+    states = {**part.fitted.states, "guard": old}
+    with pytest.raises(PartError, match="written by another version"):
+        check(part.name, Fitted.of(part.fitted.names, 60, **states))

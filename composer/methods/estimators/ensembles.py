@@ -12,20 +12,16 @@ from composer.methods.estimators.features import Features, Tfidf
 from composer.methods.estimators.latent import Latent
 from composer.methods.estimators.learned import Featured, Knn, Linear
 from composer.methods.estimators.shapes import Shape
+from composer.methods.estimators.trees import leaves, tree_state
 from composer.methods.estimators.values import Predictions
 from composer.values import State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from numpy.typing import NDArray
-    from sklearn.tree import ExtraTreeRegressor
-
     from composer.methods.estimators.features import Vectors
     from composer.methods.estimators.values import Asked, Floats, Labels
     from composer.values import Typed
-
-_LEAF = -1
 
 
 class Forest(Featured):
@@ -53,14 +49,14 @@ class Forest(Featured):
             self.trees, min_samples_leaf=self.leaf, max_features=self.share, random_state=seed
         )
         model.fit(_dense(vectors), filled)
-        return State.join(features=features, trees=_trees(model.estimators_))
+        return State.join(features=features, trees=tree_state(model.estimators_))
 
     def predict(self, state: State, queries: Sequence[Asked]) -> Predictions:
         """Let every query fall through all trees."""
         trees = state.part("trees")
         vectors = _dense(self.vectors(state.part("features"), queries))
-        leaves = trees.arrays["value"][_fallen(trees, vectors)]
-        return Predictions(leaves.mean(1).astype(float), leaves.std(1).astype(float))
+        values = leaves(trees, vectors)
+        return Predictions(values.mean(1).astype(float), values.std(1).astype(float))
 
 
 class Mix(Learned):
@@ -112,42 +108,3 @@ class Mix(Learned):
 def _dense(vectors: Vectors) -> Floats:
     dense: Floats = np.ascontiguousarray(vectors.toarray(), dtype=np.float32)
     return dense
-
-
-def _trees(grown: Sequence[ExtraTreeRegressor]) -> State:
-    """Return trees as arrays over all their nodes; a leaf's children are itself."""
-    sizes = [each.tree_.node_count for each in grown]
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
-    left, right, feature, threshold, value = [], [], [], [], []
-    for start, each in zip(starts, grown, strict=True):
-        tree = each.tree_
-        own = np.arange(tree.node_count)
-        leaf = tree.children_left == _LEAF
-        left.append(np.where(leaf, own, tree.children_left) + start)
-        right.append(np.where(leaf, own, tree.children_right) + start)
-        feature.append(np.where(leaf, 0, tree.feature))
-        threshold.append(tree.threshold)
-        value.append(tree.value[:, :, 0])
-    return State(
-        {
-            "starts": starts,
-            "left": np.concatenate(left).astype(np.int32),
-            "right": np.concatenate(right).astype(np.int32),
-            "feature": np.concatenate(feature).astype(np.int32),
-            "threshold": np.concatenate(threshold).astype(np.float32),
-            "value": np.concatenate(value).astype(np.float32),
-        }
-    )
-
-
-def _fallen(trees: State, vectors: Floats) -> NDArray[np.intp]:
-    """Return the leaf [n, trees] that each row reaches in each tree."""
-    arrays = trees.arrays
-    at = np.broadcast_to(arrays["starts"], (len(vectors), len(arrays["starts"])))
-    rows = np.arange(len(vectors))[:, None]
-    while True:
-        goes_left = vectors[rows, arrays["feature"][at]] <= arrays["threshold"][at]
-        below = np.where(goes_left, arrays["left"][at], arrays["right"][at])
-        if (below == at).all():
-            return at
-        at = below

@@ -30,13 +30,18 @@ def shuffled(count: int, folds: int, seed: int) -> list[Split]:
     )
 
 
+def kinds_of(tags: Sequence[tuple[str, ...]]) -> list[str]:
+    """Return the rarest tag of each row, the last among equals, empty where it has none."""
+    count = Counter(tag for row_tags in tags for tag in row_tags)
+    return [min(reversed(row_tags), key=count.__getitem__, default="") for row_tags in tags]
+
+
 def by_tag(tags: Sequence[tuple[str, ...]], folds: int) -> list[Split]:
     """Return folds that leave whole tags out, none where all rows have the same.
 
     A row belongs to the rarest of its tags, the last among equals.
     """
-    count = Counter(tag for row_tags in tags for tag in row_tags)
-    groups = [min(reversed(row_tags), key=count.__getitem__, default="") for row_tags in tags]
+    groups = kinds_of(tags)
     kinds = len(set(groups))
     if kinds <= 1:  # one kind cannot be left out
         return []

@@ -1,8 +1,8 @@
-"""Out-of-distribution queries: how far they lie from the training rows, and shrunk estimates.
+"""Out-of-distribution queries: estimates that are shrunk towards a safe prior.
 
 A learned router can fall below chance on subjects that it never saw. So what it says of a query
-counts only as much as the query resembles what it learnt from; the rest is a safe prior, a linear
-model of the query's length and shape, which holds on foreign queries too.
+counts only as much as the query is typical of what it learnt from; the rest is a prior made of
+length and shape, which was chosen on whole tags that were left out.
 """
 
 from __future__ import annotations
@@ -10,9 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.heavy import np
-from composer.methods.estimators.features import all_vectors
-from composer.methods.estimators.linear import predicted
-from composer.methods.estimators.shapes import Shape
+from composer.methods.estimators.prior import prior_quality
 from composer.methods.estimators.typicality import measure, ranks
 from composer.methods.estimators.values import Predictions
 from composer.values import TypicalityRank
@@ -23,27 +21,22 @@ if TYPE_CHECKING:
     from composer.methods.estimators.values import Asked, Floats
     from composer.values import State
 
-SEEN = (Shape(),)
-"""What the safe prior sees: the shape of a query, none of its words."""
-
 
 def shrunk(
     state: State, queries: Sequence[Asked], predictions: Predictions
 ) -> tuple[Predictions, list[TypicalityRank]]:
     """Return predictions shrunk towards the prior, and how typical each query is of the rows.
 
-    mean = w m + (1 - w) prior, with w by the similarity on the curve that was fitted where whole
-    tags were left out.
+    mean = w m + (1 - w) prior, with w by the query's p-value on the fitted curve of trust.
     """
-    measures = measure(state.part("rows"), queries)
-    curve = state.part("curve").arrays
-    weight = np.interp(measures[:, 0], curve["similar"], curve["weight"])
-    prior_state = state.part("prior")
-    vectors = all_vectors(SEEN, prior_state.part("features"), queries)
-    prior = predicted(prior_state.part("models"), vectors)
     held_out = state.part("held_out")
     rows = len(held_out.arrays["together"])
-    typicality = [TypicalityRank(rank, rows) for rank in ranks(held_out, measures).tolist()]
+    rank = ranks(held_out, measure(state.part("rows"), queries))
+    p_values = (rank + 1) / (rows + 1)
+    curve = state.part("curve").arrays
+    weight = np.interp(p_values, curve["p_value"], curve["weight"])
+    prior = Predictions.of(prior_quality(state.part("prior"), queries, p_values))
+    typicality = [TypicalityRank(each, rows) for each in rank.tolist()]
     return blended(predictions, prior, weight), typicality
 
 

@@ -213,10 +213,10 @@ def _levels(
 
 def _look_curve(arrays: Arrays, facts: Mapping[str, Any]) -> None:
     del facts
-    similar, weight = arrays["similar"], arrays["weight"]
-    if any(each.ndim != 1 or not len(each) for each in (similar, weight)):
+    p_value, weight = arrays["p_value"], arrays["weight"]
+    if any(each.ndim != 1 or not len(each) for each in (p_value, weight)):
         raise UnsoundError("the shrinkage curve is empty")
-    if len(similar) != len(weight) or (np.diff(similar) < 0).any():
+    if len(p_value) != len(weight) or (np.diff(p_value) < 0).any():
         raise UnsoundError("the shrinkage curve does not increase")
     if not ((weight >= 0) & (weight <= 1)).all():
         raise UnsoundError("the shrinkage weights are not between 0 and 1")
@@ -267,7 +267,7 @@ _LOOKS: tuple[tuple[frozenset[str], Callable[[Arrays, Mapping[str, Any]], None]]
     (frozenset({"terms", "idf"}), _look_terms),
     (frozenset({"indices", "indptr", "lengths", "idf"}), _look_words),
     (frozenset({"starts", "left", "right", "feature", "threshold", "value"}), _look_trees),
-    (frozenset({"similar", "weight"}), _look_curve),
+    (frozenset({"p_value", "weight"}), _look_curve),
     (frozenset({"measures", "together"}), _look_held_out),
     (frozenset({"base", "slope"}), _look_costs),
     (frozenset({"columns"}), _look_columns),
