@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from rich.console import Group
+
+from composer.evaluate.changes import changes_of, drawn_changes
 from composer.evaluate.differences import differences
 from composer.evaluate.grading import opened
 from composer.evaluate.measure import evaluate
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from composer.evaluate.changes import Changes
     from composer.evaluate.differences import Difference
     from composer.evaluate.grading import Grading
     from composer.evaluate.members import JudgedCache
@@ -40,6 +44,12 @@ class Comparison:
         first, *others = self.reports
         return tuple(one for other in others for one in differences(other, first))
 
+    @property
+    def changes(self) -> tuple[Changes, ...]:
+        """The rows that each recipe has better and worse than the first one."""
+        first, *others = self.reports
+        return tuple(changes_of(other, first) for other in others)
+
     def as_dict(self) -> dict[str, JSON]:
         """Give what `eval --json` prints: a report, or the reports and their differences."""
         if len(self.reports) == 1:
@@ -47,10 +57,12 @@ class Comparison:
         return {
             "recipes": [report.as_dict() for report in self.reports],
             "differences": [one.as_dict() for one in self.differences],
+            "changed": [one.as_dict() for one in self.changes],
         }
 
     def __rich__(self) -> RenderableType:
-        return drawn(self.reports, self.differences)
+        changed = [text for one in self.changes for text in drawn_changes(one)]
+        return Group(drawn(self.reports, self.differences), *changed)
 
 
 def compare(  # noqa: PLR0913 - what is measured, and how
@@ -84,4 +96,4 @@ def compare(  # noqa: PLR0913 - what is measured, and how
 
 def render(comparison: Comparison, *, width: int | None = None, color: bool = False) -> str:
     """Write a comparison as text: see `shown`."""
-    return shown(drawn(comparison.reports, comparison.differences), width=width, color=color)
+    return shown(Group(comparison), width=width, color=color)

@@ -136,6 +136,7 @@ def _measured(  # noqa: PLR0913 - what is measured, and how
         worth=worth_beside(judged, {one.id: one.known_cost for one in results}, alone),
         published=as_published(run),
         cached=cached_calls(results),
+        answers={one.id: (one.query, one.answer or one.error or "") for one in results},
         judging=difference(how.usage, judged_before),
     )
 

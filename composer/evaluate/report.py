@@ -29,21 +29,21 @@ __all__ = ["Report"]
 class Report:
     """How good, dear and slow a recipe is on a data set, beside its members alone.
 
-    `random` is what choosing a member by chance would reach, `oracle` what always choosing one
-    that is right would. `over_best` is the difference to the best member over the rows judged for
-    both. `router` is there where a route chose among branches whose outcomes are known, `cascade`
-    where the answer comes from a cascade and the outcomes of its stages are known. `worth` is the
-    verdict beside the members, where there are several, and `equal` the best of them at equal calls
-    and dollars. `overlap` counts the rows whose questions
-    a route was fitted on, `foreign` is what the test says whether the rows are like these.
-    `qualities` holds the judged rows by id: 1 for a right answer.
-    `failure` says which row failed first, and why. `partial` counts the rows that were answered
-    without branches that failed, and `failed_branches` how often each did. `published` holds the
-    figures that the benchmark of the rows defines, where they are from one. `not_asked` counts the
-    rows that did not fit into the budget, `ungraded` the answers that nothing could grade, each
-    with the first reason. `cached` counts the calls that the cache answered: they cost
-    nothing now. `judging` is what the judges took; the other figures do not count it.
-    `cost` leaves out the `unpriced` calls, whose cost is not known.
+    `random` is what choosing a member by chance would reach, `oracle` what always choosing one that
+    is right would. `over_best` is the difference to the best member over the rows judged for both.
+    `router` is there where a route chose among branches whose outcomes are known, `cascade` where
+    the answer comes from a cascade and the outcomes of its stages are known. `worth` is the verdict
+    beside the members, where there are several, and `equal` the best of them at equal calls and
+    dollars. `overlap` counts the rows whose questions a route was fitted on, `foreign` is what the
+    test says whether the rows are like these. `qualities` holds the judged rows by id: 1 for a
+    right answer. `failure` says which row failed first, and why. `partial` counts the rows that
+    were answered without branches that failed, and `failed_branches` how often each did.
+    `published` holds the figures that the benchmark of the rows defines, where they are from one.
+    `not_asked` counts the rows that did not fit into the budget, `ungraded` the answers that
+    nothing could grade, each with the first reason. `answers` holds the question and the answer by
+    id. `cached` counts the calls that the cache answered: they cost nothing now. `judging` is what
+    the judges took; the other figures do not count it. `cost` leaves out the `unpriced` calls,
+    whose cost is not known.
     """
 
     recipe: str
@@ -77,6 +77,7 @@ class Report:
     ungraded: int = 0
     ungraded_reason: str | None = None
     cached: int = 0
+    answers: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
     judging: Usage = field(default_factory=Usage)
     unpriced: int = 0
 

@@ -348,3 +348,28 @@ def test_a_trace_is_written_and_no_file_is_overwritten(evaluate):
     assert [row["id"] for row in rows_of("trace.jsonl")] == ["1", "2", "3"]
     status, _, err = evaluate("vote.ens", "--output", "rows.jsonl")
     assert (status, "--data and --output are the same file" in err) == (2, True)
+
+
+def test_the_rows_that_changed_sides_are_listed(evaluate, golden, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    rows = [
+        {
+            "id": f"q{at}",
+            "query": f"question {at}, " + "which is long and goes on " * 3,
+            "reference": "x",
+            "recorded": {
+                "P": {"text": "x" if at < 7 else "y"},
+                "Q": {"text": "x" if at > 5 else "z"},
+            },
+        }
+        for at in range(9)
+    ]
+    Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for name in "PQ":
+        Path(f"{name}.ens").write_text(MODELS + f"{name}\n")
+    _, out, _ = evaluate("P.ens", "Q.ens", "--no-members")
+    golden(Path(__file__).parent / "golden" / "changed.txt", out[out.index("8 of 9") :])
+    (changed,) = json.loads(evaluate("P.ens", "Q.ens", "--no-members", "--json")[1])["changed"]
+    assert [row["id"] for row in changed["lost"]] == ["q0", "q1", "q2", "q3", "q4", "q5"]
+    assert [row["answers"] for row in changed["gained"]] == [["y", "x"]] * 2
+    assert changed["p"] == pytest.approx(0.2890625)
