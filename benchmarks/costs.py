@@ -97,8 +97,8 @@ def _set(name: str, train: Path, test: Path) -> Iterator[str]:
         plain = bench.router(Trial("one()"))
         best = plain.singles[plain.best]
         cheap_name, cheap = min(plain.singles.items(), key=lambda one: one[1].cost)
-        yield f"| {name} | always {cheap_name} | | {_shown(cheap)} | 1 |"
-        yield f"| {name} | always {plain.best} | | {_shown(best)} | 1 |"
+        yield f"| {name} | always {bench.model(cheap_name)} | | {_shown(cheap)} | 1 |"
+        yield f"| {name} | always {bench.model(plain.best)} | | {_shown(best)} | 1 |"
         for trial in TRIALS:
             written = trial.beside(best)
             shown = f"| {name} | `{written.policy}` | {written.target or ''} |"
@@ -140,6 +140,10 @@ class Bench:
             fit_file.unlink()
         assert router is not None
         return router
+
+    def model(self, name: str) -> str:
+        """Return the model that has a name in the recipe."""
+        return self.models[int(name[1:])]
 
     def _write(self, policy: str) -> None:
         names = [f"m{at}" for at in range(len(self.models))]
