@@ -34,7 +34,7 @@ from composer.evaluate.recipes import declarations, steps_of
 from composer.evaluate.report import Report
 from composer.evaluate.router import DRAWS, study, with_stages
 from composer.evaluate.slices import tagged
-from composer.evaluate.stages import Graded, calls_of, cascade_of, replayed
+from composer.evaluate.stages import Graded, calls_of, cascade_of, cost_of, replayed
 from composer.evaluate.worth import worth_beside
 from composer.metrics import difference_interval, mean_interval
 from composer.run.counts import OutOfDistributionCount, PartialAnswerCount
@@ -133,7 +133,7 @@ def _measured(  # noqa: PLR0913 - what is measured, and how
         overlap=overlap,
         router=_router(bank, rows, results, alone, how) if cache is not None and bank else None,
         cascade=_cascade(cascade, rows, replays, alone) if cascade else None,
-        worth=worth_beside(judged, {one.id: one.known_cost for one in results}, alone),
+        worth=worth_beside(judged, {one.id: cost_of(one) for one in results}, alone),
         published=as_published(run),
         cached=cached_calls(results),
         answers={one.id: (one.query, one.answer or one.error or "") for one in results},
@@ -221,7 +221,7 @@ def _replays(  # noqa: PLR0913 - a run, and what is known of it
     if cascade is None:
         return {}, []
     run = {
-        one.id: Graded(one, judged[one.id], one.known_cost, calls_of(one))
+        one.id: Graded(one, judged[one.id], cost_of(one), calls_of(one))
         for one in results
         if one.id in judged
     }
@@ -236,13 +236,14 @@ def _equal(
     recipe: Recipe, rows: Sequence[EvaluationRow], report: Report, how: Grading, *, ask: bool
 ) -> tuple[EqualCalls, ...]:
     """Measure the best of several members at equal calls, where the recipe asks several times."""
-    best, calls = report.best_member, sum(report.calls.values()) / report.rows
+    best, calls = report.best_member, sum(report.calls.values(), report.cached) / report.rows
     chooses = any(node.lazy for node in steps_of(recipe))
     several = len(report.members) > 1 and not (chooses and calls <= FEW)
     if best is None or not several or not report.qualities:
         return ()
-    spending = Spending(calls, None if report.unpriced else report.cost / report.rows)
-    summary = best, report.members[best]
+    summary, ratio = (best, report.members[best]), report.worth and report.worth.best.ratio
+    mean = (summary[1].cost or 0.0) / summary[1].rows
+    spending = Spending(calls, ratio * mean if ratio else None)
     return equal_calls_of(recipe, rows, report.qualities, spending, summary, how, ask=ask)
 
 

@@ -220,5 +220,7 @@ def _asked(recipe: Recipe, name: str, rows: Sequence[EvaluationRow], how: Gradin
         )
         for result, grade in graded:
             if grade.score is not None:
-                judged[result.id] = (grade.score, result.known_cost)
+                usage = result.full_usage
+                dollars = math.nan if usage.unpriced else usage.cost
+                judged[result.id] = (grade.score, dollars)
     return judged

@@ -6,6 +6,7 @@ stage becomes a recipe of its own, which is run on the rows of which the run doe
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ __all__ = [
     "StageAnswer",
     "calls_of",
     "cascade_of",
+    "cost_of",
     "graded",
     "replayed",
     "with_answer",
@@ -114,7 +116,7 @@ def graded(recipe: Recipe, rows: Sequence[EvaluationRow], how: Grading) -> dict[
         results = list(ensemble.map([row.question() for row in rows]))
     grades = how.each(lambda one: grade_of(models, by_id[one.id], one, how), results)
     return {
-        one.id: Graded(one, grade.score, one.known_cost, calls_of(one))
+        one.id: Graded(one, grade.score, cost_of(one), calls_of(one))
         for one, grade in zip(results, grades, strict=True)
         if grade.score is not None
     }
@@ -243,6 +245,12 @@ def _read(result: Result, cascade: Cascade) -> Mapping[str, float]:
     return {}
 
 
+def cost_of(result: Result) -> float:
+    """Return the dollars that an answer takes, kept or not; NaN where they are not known."""
+    usage = result.full_usage
+    return math.nan if usage.unpriced else usage.cost
+
+
 def calls_of(result: Result) -> int:
     """Count the calls that an answer took."""
-    return sum(usage.calls for usage in result.members.values())
+    return result.full_usage.calls

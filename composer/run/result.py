@@ -13,13 +13,14 @@ from composer.diagnostics.errors import CodedError
 from composer.diagnostics.secrets import scrub
 from composer.quiet import aloud
 from composer.values.errors import described
+from composer.values.results import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from composer.diagnostics import Diagnostic
     from composer.run.trace import Trace
-    from composer.values import Text, Usage
+    from composer.values import Text
 
 
 class ComposerWarning(UserWarning):
@@ -115,6 +116,12 @@ class Result:
     def known_cost(self) -> float:
         """Dollars spent, NaN where the cost of some call is not known."""
         return math.nan if self.unpriced else self.cost
+
+    @property
+    def full_usage(self) -> Usage:
+        """What the answer takes, with what came out of the cache and cost nothing this time."""
+        usage = Usage() if self.trace is None else self.trace.cache_savings
+        return sum(self.members.values(), usage)
 
     def as_dict(self) -> dict[str, object]:
         """Return the object that `run --json` prints."""
