@@ -4,6 +4,7 @@ Such a process costs a tenth of a new interpreter. Nothing but the imports is sh
 runs no verb itself, has no threads, and never looks for plugins.
 """
 
+import atexit
 import json
 import os
 import pkgutil
@@ -41,7 +42,7 @@ def in_words(*arguments, **options):
 
 @cache
 def _server():
-    return subprocess.Popen(
+    server = subprocess.Popen(
         [sys.executable, __file__],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
@@ -49,6 +50,8 @@ def _server():
         stdout=subprocess.PIPE,
         text=True,
     )
+    atexit.register(server.communicate)
+    return server
 
 
 def serve():
