@@ -52,20 +52,18 @@ def quality_of(outcome: Mapping[str, Any]) -> float | None:
 def cost_of(outcome: Mapping[str, Any], price: tuple[float, float] | None) -> float | None:
     """Return the dollars of a recorded answer: its tokens at a price, else the `cost` recorded.
 
-    Where one number of tokens is missing, the recorded cost counts first, then the tokens there
-    are. None where nothing is known: a price alone does not say how long an answer was. `price` is
-    in dollars per million tokens read and written.
+    None where neither is known: a price alone does not say how long an answer was, and the tokens
+    written alone do not say what was read. `price` is in dollars per million tokens read and
+    written.
     """
-    keys = ("prompt_tokens", "completion_tokens")
-    rates = price or ()
-    paid = [(outcome.get(key), rate) for key, rate in zip(keys, rates, strict=False) if rate]
-    dollars = [float(count) * rate / 1e6 for count, rate in paid if count is not None]
-    if price is not None and len(dollars) == len(paid):
-        return sum(dollars)
+    if price is not None:
+        keys = ("prompt_tokens", "completion_tokens")
+        paid = [(outcome.get(key), rate) for key, rate in zip(keys, price, strict=True) if rate]
+        dollars = [float(count) * rate for count, rate in paid if count is not None]
+        if len(dollars) == len(paid):
+            return sum(dollars) / 1e6
     cost = outcome.get("cost")
-    if cost is not None:
-        return float(cost)
-    return sum(dollars) if dollars else None
+    return None if cost is None else float(cost)
 
 
 def stand_in(outcome: Mapping[str, Any], reference: object = None) -> str:

@@ -45,11 +45,12 @@ def record(folder: Path, rows: Sequence[Item]) -> list[Recorded]:
 
 def judged(answer: DecodedAnswer, item: Item) -> Recorded:
     """An answer as it is recorded in the items."""
-    text, logprob, completion_tokens = answer
+    text, logprob, prompt_tokens, completion_tokens = answer
     return {
         "text": text,
         "correct": correct(text, item["reference"]),
         "logprob": logprob,
+        "prompt_tokens": prompt_tokens,
         "completion_tokens": completion_tokens,
     }
 

@@ -24,6 +24,7 @@ class DecodedAnswer(NamedTuple):
 
     text: str
     logprob: float
+    prompt_tokens: int
     completion_tokens: int
 
 
@@ -53,6 +54,7 @@ def _decode(
     models: Sequence[PreTrainedModel], tokens: PreTrainedTokenizerBase, ids: Tensor
 ) -> list[DecodedAnswer]:
     members = [_Member(model) for model in models]
+    prompt_tokens = ids.shape[1]
     chosen: list[Tensor] = []
     scores: list[Tensor] = []
     done = torch.zeros(len(ids), dtype=torch.bool)
@@ -62,7 +64,7 @@ def _decode(
         chosen.append(ids.masked_fill(done[:, None], tokens.eos_token_id))
         scores.append(best.log().masked_fill(done[:, None], 0.0))
         done = done | (ids[:, 0] == tokens.eos_token_id)
-    return _texts(tokens, torch.cat(chosen, 1), torch.cat(scores, 1).sum(1))
+    return _texts(tokens, torch.cat(chosen, 1), torch.cat(scores, 1).sum(1), prompt_tokens)
 
 
 class _Member:
@@ -79,10 +81,13 @@ class _Member:
         return probabilities
 
 
-def _texts(tokens: PreTrainedTokenizerBase, rows: Tensor, logprobs: Tensor) -> list[DecodedAnswer]:
+def _texts(
+    tokens: PreTrainedTokenizerBase, rows: Tensor, logprobs: Tensor, prompt_tokens: int
+) -> list[DecodedAnswer]:
     decoded = []
     for row, logprob in zip(rows.tolist(), logprobs.tolist(), strict=True):
         end = row.index(tokens.eos_token_id) if tokens.eos_token_id in row else len(row)
         text = str(tokens.decode(row[:end])).strip()
-        decoded.append(DecodedAnswer(text, round(logprob, 4), min(end + 1, len(row))))
+        written = min(end + 1, len(row))
+        decoded.append(DecodedAnswer(text, round(logprob, 4), prompt_tokens, written))
     return decoded

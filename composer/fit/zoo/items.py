@@ -22,6 +22,7 @@ class Recorded(TypedDict):
     text: str
     correct: bool
     logprob: float
+    prompt_tokens: int
     completion_tokens: int
 
 

@@ -100,7 +100,7 @@ def test_what_an_estimator_predicts_comes_before_the_line():
         ({"cost": 7, "prompt_tokens": 10, "completion_tokens": 20}, (1.0, 2.0), 5e-05),
         ({"cost": 7, "completion_tokens": 20}, (1.0, 2.0), 7.0),
         ({"completion_tokens": 20}, (0.0, 2.0), 4e-05),
-        ({"completion_tokens": 20}, (1.0, 2.0), 4e-05),
+        ({"completion_tokens": 20}, (1.0, 2.0), None),
         ({"cost": 7, "prompt_tokens": 10, "completion_tokens": 20}, None, 7.0),
     ],
 )
