@@ -16,6 +16,7 @@ from composer.values import State, Typed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
     from scipy.sparse import csr_matrix
     from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -133,15 +134,29 @@ class Weigher:
         sizes = [len(each) for each in places]
         rows = np.repeat(np.arange(len(texts)), sizes)
         columns = np.fromiter(chain.from_iterable(places), np.intp, sum(sizes))
-        cells, counts = np.unique(rows * self.size + columns, return_counts=True)
-        rows, columns = np.divmod(cells, self.size)
+        cells = np.sort(rows * self.size + columns)
+        first = np.flatnonzero(np.diff(cells, prepend=-1))
+        rows = rows[first]
+        columns = cells[first] - rows * self.size
+        counts = np.diff(first, append=len(cells))
         values = (np.log(counts.astype(np.float32)) + 1) * self.idf[columns]
         starts = np.searchsorted(rows, np.arange(len(texts) + 1))
-        ends = zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
-        lengths = [float(np.sqrt(values[a:b] @ values[a:b])) for a, b in ends]
-        values = values / np.maximum(np.array(lengths, np.float32), 1e-12)[rows]
+        lengths = np.sqrt(np.bincount(rows, values * values, len(texts)))
+        values = values / np.maximum(lengths, 1e-12).astype(np.float32)[rows]
         parts = (values, columns.astype(np.int32), starts.astype(np.int32))
-        return scipy.sparse.csr_matrix(parts, shape=(len(texts), self.size))
+        return sparse_rows(parts, (len(texts), self.size))
+
+
+def sparse_rows(
+    parts: tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int32]], shape: tuple[int, int]
+) -> Vectors:
+    """Return the matrix of values, their columns and where rows start.
+
+    It is not checked: for one query the checks of scipy take longer than the arithmetic.
+    """
+    vectors = scipy.sparse.csr_matrix(shape, dtype=np.float32)
+    vectors.data, vectors.indices, vectors.indptr = parts
+    return vectors
 
 
 def _vectorizer(kind: str, runs: tuple[int, int]) -> TfidfVectorizer:

@@ -10,19 +10,21 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import Field
 
 from composer.heavy import np, scipy
-from composer.methods.estimators.features import Features
+from composer.methods.estimators.features import Features, sparse_rows
 from composer.values import State
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from composer.methods.estimators.features import Vectors
     from composer.methods.estimators.values import Asked, Floats
 
 _NUMBER = re.compile(r"\d+")
 _DECIMAL = re.compile(r"\.\d")
-_MARKS = re.compile(r"[=+*/^<>{}()\[\]\\]")
-_NEGATED = re.compile(r"\b(?:not|except|least|false|incorrect)\b", re.IGNORECASE)
+_MARKS = rb"=+*/^<>{}()[]" + b"\\"
+_NEGATIONS = ("not", "except", "least", "false", "incorrect")
+_NEGATED = re.compile(rf"\b(?:{'|'.join(_NEGATIONS)})\b", re.IGNORECASE)
+_CODE_SIGNS = ("```", "def ", "class ", ";", "{", "}", "return", "import ")
 _CODE = re.compile(r"```|\bdef \w+\(|\bclass \w+|[;{}]\s*$|\breturn\b|\bimport \w+", re.MULTILINE)
 
 
@@ -104,30 +106,61 @@ def shapes(queries: Sequence[Asked]) -> Floats:
     return np.array([_shape(text) for text, _ in queries], dtype=float)
 
 
+def _is_sign(character: str) -> bool:
+    return not (character.isalnum() or character.isspace())
+
+
+_SORTS: tuple[Callable[[str], bool], ...] = (str.isdigit, str.isupper, _is_sign)
+_ASCII_SORTS = [bytes(code for code in range(128) if sort(chr(code))) for sort in _SORTS]
+
+
+def _sizes(text: str) -> list[int]:
+    """Return how many digits, capitals and signs a text has."""
+    plain = text.encode("ascii", "ignore")
+    others = "" if text.isascii() else [each for each in text if not each.isascii()]
+    return [
+        len(plain) - len(plain.translate(None, ascii_sort)) + sum(map(sort, others))
+        for sort, ascii_sort in zip(_SORTS, _ASCII_SORTS, strict=True)
+    ]
+
+
+def _is_negated(text: str) -> bool:
+    """Search by the pattern only where it may be: other letters may fold to those of a word."""
+    lowered = text.lower()
+    may_be = not text.isascii() or any(word in lowered for word in _NEGATIONS)
+    return may_be and bool(_NEGATED.search(text))
+
+
+def _has_code(text: str) -> bool:
+    return any(sign in text for sign in _CODE_SIGNS) and bool(_CODE.search(text))
+
+
 @lru_cache(maxsize=1 << 16)
 def _shape(text: str) -> tuple[float, ...]:
     words = text.split()
     lines = text.split("\n")
     size, count = max(len(text), 1), max(len(words), 1)
+    digits, capitals, signs = _sizes(text)
+    plain = text.encode("ascii", "ignore")
     logs = (
         len(text),
         len(words),
         len(lines),
         len(lines[0]),
-        len(_NUMBER.findall(text)),
-        len(_DECIMAL.findall(text)),
-        len(_MARKS.findall(text)),
+        len(_NUMBER.findall(text)) if digits else 0,
+        len(_DECIMAL.findall(text)) if digits else 0,
+        len(plain) - len(plain.translate(None, _MARKS)),
         text.count("?"),
         text.count(","),
     )
     shares = (
-        sum(map(str.isdigit, text)) / size,
-        sum(map(str.isupper, text)) / size,
-        sum(not (each.isalnum() or each.isspace()) for each in text) / size,
+        digits / size,
+        capitals / size,
+        signs / size,
         sum(map(len, words)) / count,
-        len({word.lower() for word in words}) / count,
+        len(set(text.lower().split())) / count,
     )
-    flags = ("$" in text, "%" in text, bool(_NEGATED.search(text)), bool(_CODE.search(text)))
+    flags = ("$" in text, "%" in text, _is_negated(text), _has_code(text))
     return (*map(log1p, logs), *shares, *map(float, flags))
 
 
@@ -145,4 +178,4 @@ def _standardised(values: Floats, state: State, weight: float) -> Vectors:
     rows, columns = np.nonzero(dense)
     starts = np.searchsorted(rows, np.arange(len(dense) + 1)).astype(np.int32)
     parts = (dense[rows, columns], columns.astype(np.int32), starts)
-    return scipy.sparse.csr_matrix(parts, shape=dense.shape)
+    return sparse_rows(parts, dense.shape)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 _WORD = re.compile(r"\b\w+\b")
 
@@ -15,13 +16,37 @@ REMEMBERED = 1 << 16
 """Words whose runs of letters are remembered, for they come again and again."""
 
 
-def word_runs(text: str, longest: int) -> list[str]:
-    """Return all runs of 1 to `longest` words, in lower case, the shortest first."""
-    words: list[str] = _WORD.findall(text.lower())
-    runs = list(words)
-    for size in range(2, min(longest, len(words)) + 1):
-        runs += map(" ".join, zip(*(words[at:] for at in range(size)), strict=False))
-    return runs
+_LOWERED = bytes(
+    ord(chr(code).lower()) if chr(code).isalnum() or chr(code) == "_" else ord(" ")
+    for code in range(128)
+).ljust(256)
+"""What each character of ASCII is for words: itself in lower case, or what stands between them."""
+
+WordTree: TypeAlias = "dict[str, tuple[int, WordTree]]"
+"""Runs of words by their first: the place of the run that ends there, and what may follow."""
+
+_NOWHERE = -1
+_NO_RUN: tuple[int, WordTree] = (_NOWHERE, {})
+
+
+@lru_cache(maxsize=1 << 10)
+def words_in(text: str) -> tuple[str, ...]:
+    """Return the words of a text, in lower case: runs of letters, digits and underscores."""
+    if text.isascii():
+        return tuple(text.encode().translate(_LOWERED).decode().split())
+    return tuple(_WORD.findall(text.lower()))
+
+
+def word_tree(known: Mapping[str, int]) -> WordTree:
+    """Return runs of words, with a space between two, as a tree."""
+    tree: WordTree = {}
+    for run, place in known.items():
+        *start, last = run.split(" ")
+        branch = tree
+        for word in start:
+            branch = branch.setdefault(word, (_NOWHERE, {}))[1]
+        branch[last] = (place, branch[last][1] if last in branch else {})
+    return tree
 
 
 def letter_runs(word: str, shortest: int, longest: int) -> Iterator[str]:
@@ -51,10 +76,23 @@ class Places:
 
     def __call__(self, text: str) -> list[int]:
         """Return the places of a text's known terms."""
-        known = self.known
         if self.kind == "words":
-            return [known[term] for term in word_runs(text, self.runs[1]) if term in known]
+            return self._words(words_in(text))
         return [place for word in text.lower().split() for place in self._letters(word)]
+
+    @cached_property
+    def _tree(self) -> WordTree:
+        return word_tree(self.known)
+
+    def _words(self, words: Sequence[str]) -> list[int]:
+        """Return the places of runs of words, the shortest first: a run goes on from a shorter."""
+        runs = [self._tree.get(word, _NO_RUN) for word in words]
+        places = [place for place, _ in runs if place != _NOWHERE]
+        for size in range(1, min(self.runs[1], len(words))):
+            pairs = zip(runs, words[size:], strict=False)
+            runs = [followers.get(word, _NO_RUN) for (_, followers), word in pairs]
+            places += [place for place, _ in runs if place != _NOWHERE]
+        return places
 
     def _letters(self, word: str) -> tuple[int, ...]:
         places = self._of_word.get(word)

@@ -7,10 +7,12 @@ query's shape lies from the mean of the rows. Rows that were left out show which
 from __future__ import annotations
 
 import re
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from composer.heavy import np, scipy
 from composer.methods.estimators.shapes import shapes
+from composer.methods.estimators.terms import words_in
 from composer.values import State
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ RIDGE = 0.1
 TINY = 1e-12
 
 _AT_ONCE = 512
-_WORD = re.compile(r"\w+")
+_TEXTS_AT_ONCE = 32
 _ONE_A_WORD = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _WORD_OR_SIGN = re.compile(rf"[{_ONE_A_WORD}]|[^\W{_ONE_A_WORD}]+")
 """A run of letters and digits; one character, in scripts that put no space between words."""
@@ -41,8 +43,9 @@ _WORD_OR_SIGN = re.compile(rf"[{_ONE_A_WORD}]|[^\W{_ONE_A_WORD}]+")
 
 def words_of(text: str) -> frozenset[str]:
     """Return the words of a text, in lower case."""
-    pattern = _WORD if text.isascii() else _WORD_OR_SIGN
-    return frozenset(pattern.findall(text.lower()))
+    if text.isascii():
+        return frozenset(words_in(text))
+    return frozenset(_WORD_OR_SIGN.findall(text.lower()))
 
 
 class WordIndex:
@@ -58,23 +61,39 @@ class WordIndex:
         self.known = {word: at for at, word in enumerate(words)}
         self.squares = arrays["idf"].astype(float) ** 2
         self.unknown: float = state.facts["unknown"] ** 2
-        self.rows_of = np.split(arrays["indices"].astype(np.intp), starts[1:-1])
-        self.counts = np.diff(starts)
+        self.rows = arrays["indices"].astype(np.intp)
+        self.starts, self.counts = starts[:-1].astype(np.intp), np.diff(starts)
         self.scale = 1 / np.maximum(arrays["lengths"], TINY)
 
-    def similarity(self, text: str) -> float:
-        """Return the greatest cosine of a text with any row."""
-        words = words_of(text)
-        known = self.known
-        places = [known[word] for word in words if word in known]
-        if not places:
-            return 0.0
-        at = np.array(places)
-        squares = self.squares[at]
-        length = float(squares.sum()) + self.unknown * (len(words) - len(places))
-        rows = np.concatenate([self.rows_of[place] for place in places])
-        shared = np.bincount(rows, np.repeat(squares, self.counts[at]), len(self.scale))
-        return float((shared * self.scale).max() / max(length**0.5, TINY))
+    def similarities(self, texts: Sequence[str]) -> Floats:
+        """Return the greatest cosine [n] of each text with any row."""
+        parts = [
+            self._greatest(texts[at : at + _TEXTS_AT_ONCE])
+            for at in range(0, len(texts), _TEXTS_AT_ONCE)
+        ]
+        return np.concatenate([np.zeros(0), *parts])
+
+    def _greatest(self, texts: Sequence[str]) -> Floats:
+        words = [words_of(text) for text in texts]
+        places = [self._places(each) for each in words]
+        sizes = np.array([len(each) for each in places])
+        at = np.fromiter(chain.from_iterable(places), np.intp, sizes.sum())
+        queries = np.repeat(np.arange(len(texts)), sizes)
+        squares, counts = self.squares[at], self.counts[at]
+        unknown = np.array([len(each) for each in words]) - sizes
+        lengths = np.bincount(queries, squares, len(texts)) + self.unknown * unknown
+        ends = np.cumsum(counts)
+        cells = np.arange(counts.sum()) + np.repeat(self.starts[at] - (ends - counts), counts)
+        total = len(self.scale)
+        rows = self.rows[cells] + np.repeat(queries * total, counts)
+        shared = np.bincount(rows, np.repeat(squares, counts), len(texts) * total)
+        closest = (shared.reshape(len(texts), total) * self.scale).max(1, initial=0)
+        greatest: Floats = closest / np.maximum(np.sqrt(lengths), TINY)
+        return greatest
+
+    def _places(self, words: frozenset[str]) -> list[int]:
+        """Return the places of known words, in order: sums do not depend on the order of a set."""
+        return sorted(place for place in map(self.known.get, words) if place is not None)
 
 
 def index_state(words: Sequence[frozenset[str]]) -> State:
@@ -161,7 +180,7 @@ def measure(state: State, queries: Sequence[Asked]) -> Floats:
     """Return how close queries are to the rows by words and by shape [n, 2], greater is closer."""
     words = state.part("words")
     index: WordIndex = words.live.get("index", lambda: WordIndex(words))
-    similarity = [index.similarity(text) for text, _ in queries]
+    similarity = index.similarities([text for text, _ in queries])
     return np.stack([similarity, usualness(state.part("shape"), shapes(queries))], 1)
 
 

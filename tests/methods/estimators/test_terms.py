@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from composer.methods.estimators.features import Tfidf, _terms, _vectorizer
-from composer.methods.estimators.terms import letter_runs, word_runs
+from composer.methods.estimators.terms import Places, letter_runs
 
 TEXTS = st.text(max_size=60) | st.text("ab cd_'\t\n1,\u00df\u0130\u3042\u2003\x1c", max_size=40)
 SOME = settings(max_examples=40, deadline=None)
@@ -13,10 +13,14 @@ ROWS = ["a cat sat", "the cat \u00dfat on the mat", "2 + 2 = 4?", "", "\u0130sta
 
 
 @SOME
-@given(TEXTS, st.integers(1, 5))
-@example("don't \u0130 stop_it", 3)
-def test_runs_of_words_are_those_of_scikit_learn(text, longest):
-    assert word_runs(text, longest) == _vectorizer("words", (1, longest)).build_analyzer()(text)
+@given(TEXTS, TEXTS, st.integers(1, 5), st.integers(0, 4))
+@example("don't \u0130 stop_it", "A\x1cb A_1 b", 3, 0)
+def test_runs_of_words_are_those_of_scikit_learn(text, other, longest, gap):
+    analyze = _vectorizer("words", (1, longest)).build_analyzer()
+    runs = sorted({*analyze(text), *analyze(other)})
+    known = {run: at for at, run in enumerate(runs) if not gap or at % 5 != gap}
+    ours = Places("words", (1, longest), known)(text)
+    assert ours == [known[run] for run in analyze(text) if run in known]
 
 
 @SOME
