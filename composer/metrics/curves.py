@@ -42,13 +42,17 @@ def threshold_picks(scores: Numbers, bins: int = BINS) -> NDArray[np.bool_]:
 
     The thresholds are the edges of equally filled bins of the scores, linearly interpolated; a
     query is strong where its score reaches the edge, for the last edge where it exceeds it
-    (RouteLLM, arXiv:2406.18665, `qcut`). Equal edges count once; RouteLLM's code fails on them.
+    (RouteLLM, arXiv:2406.18665, `qcut`). RouteLLM's code fails on equal edges. Here they count
+    once, and of no more different scores than bins each is a threshold. So a curve also knows
+    the queries that share the highest score.
     """
     # Ranks part the queries as the scores do, and infinite scores cannot overflow.
     finite = np.unique(np.nan_to_num(np.asarray(scores, dtype=np.float64)), return_inverse=True)[1]
-    edges = np.unique(np.quantile(finite, np.linspace(0, 1, bins + 1)))
-    reached = [finite >= edge for edge in (edges[:-1] if edges.size > 1 else edges)]
-    return np.array([finite > edges[-1], *reversed(reached)])
+    levels = np.unique(finite)
+    few = levels.size <= bins
+    edges = levels if few else np.unique(np.quantile(finite, np.linspace(0, 1, bins + 1))[:-1])
+    reached = [finite >= edge for edge in edges]
+    return np.array([np.zeros(finite.shape, dtype=bool), *reversed(reached)])
 
 
 def tradeoff_picks(estimates: Floats, prices: Floats, points: int = 50) -> NDArray[np.intp]:

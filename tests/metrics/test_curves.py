@@ -62,6 +62,28 @@ def test_one_score_for_all_leaves_the_two_ends():
     assert threshold_picks(np.zeros(3)).tolist() == [[False] * 3, [True] * 3]
 
 
+@pytest.mark.parametrize("share", [0.05, 0.2, 0.4, 0.5, 0.6, 0.625, 0.65, 0.675, 0.7, 0.75, 0.8])
+def test_a_perfect_cascade_of_one_threshold_recovers_all_that_its_share_allows(share):
+    # The weak model is wrong on the queries that go on, and only there.
+    asked = np.arange(40) < round(40 * share)
+    weak, strong = 1.0 - asked, np.ones(40)
+
+    picks = threshold_picks(asked)
+    quality = np.where(picks, strong, weak).mean(axis=1)
+
+    shares = picks.mean(axis=1)
+    figure = apgr(shares, quality, weak.mean(), 1.0)
+    assert figure == pytest.approx(1 - share / 2)
+    assert figure == pytest.approx(full_apgr(asked, weak, strong))
+    assert cpt(shares, quality, weak.mean(), 1.0, 0.8) == pytest.approx(0.8 * share)
+
+
+def test_many_queries_of_the_highest_score_are_a_threshold_among_many_scores():
+    scores = np.concatenate([np.arange(35), np.full(65, 99)])
+
+    assert 0.65 in threshold_picks(scores).mean(axis=1)
+
+
 def test_apgr_of_a_straight_line_is_a_half():
     assert apgr(np.array([0.0, 1.0]), np.array([0.5, 0.75]), 0.5, 0.75) == 0.5
 
