@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from composer.data.row import BadRow
+from composer.diagnostics import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -78,6 +80,9 @@ def stand_in(outcome: Mapping[str, Any], reference: object = None) -> str:
 
 def _check(name: str, outcome: Mapping[str, object]) -> None:
     """Raise BadRow where something that was recorded is not what its name promises."""
+    slip = _slip(frozenset(outcome))
+    if slip is not None:
+        raise BadRow(f"`{name}` has the unknown field `{slip[0]}`", f"did you mean `{slip[1]}`?")
     for key, (right, message, advice) in _FACTS.items():
         value = outcome.get(key)
         if value is not None and not right(value):
@@ -90,6 +95,27 @@ def _check(name: str, outcome: Mapping[str, object]) -> None:
 
 
 _SHOWN = 60
+
+_SAME = {
+    "text": ("answer", "response", "output", "content", "completion", "prediction"),
+    "cost": ("price", "dollars", "usd"),
+}
+_MEANT = {word: name for name, words in _SAME.items() for word in words}
+"""Other words for a fact."""
+
+
+@lru_cache(maxsize=256)
+def _slip(names: frozenset[str]) -> tuple[str, str] | None:
+    """Return a name that is near that of a fact which is not there, and that one; None without.
+
+    Names that are far from all facts are what published files have besides.
+    """
+    for name in sorted(names.difference(_FACTS)):
+        meant = _MEANT.get(name.lower()) or nearest(name, _FACTS)
+        if meant is None or meant in names or (meant == "text" and "answers" in names):
+            continue
+        return name, meant
+    return None
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

@@ -9,7 +9,15 @@ from functools import partial
 
 import pytest
 
-from composer.data import BadRow, Unreadable, messages_of, parsed, query_of, read
+from composer.data import (
+    BadRow,
+    Unreadable,
+    messages_of,
+    parsed,
+    query_of,
+    read,
+    recorded_of,
+)
 
 ROWS = [{"id": "1", "query": "one, or two"}, {"id": "2", "query": "drei \u00fc\u2028"}]
 JSON_LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS)
@@ -347,3 +355,31 @@ def test_a_quote_that_is_not_closed_gets_an_example_of_quotes_inside_quotes():
     (row,) = lines('question,answer\n"q,a\n', "q.csv")
     assert isinstance(row.content, BadRow)
     assert row.content.help.endswith('`"He said ""yes"""`')
+
+
+@pytest.mark.parametrize(
+    ("outcome", "slip", "meant"),
+    [
+        ({"answer": "Paris", "cost": 0.1}, "answer", "text"),
+        ({"txt": "Paris"}, "txt", "text"),
+        ({"text": "Paris", "price": 0.1}, "price", "cost"),
+        ({"text": "Paris", "corect": True}, "corect", "correct"),
+        ({"answer": ["Paris", "Rome"], "Text": None}, "Text", "text"),
+    ],
+)
+def test_a_misspelt_field_of_a_recorded_answer_is_named(outcome, slip, meant):
+    with pytest.raises(BadRow, match=f"`small` has the unknown field `{slip}`") as error:
+        recorded_of({"query": "?", "recorded": {"small": outcome}})
+    assert error.value.help == f"did you mean `{meant}`?"
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        {"text": "Paris", "answer": "P", "logprob": -1, "ratings": [7]},
+        {"answers": ["Paris"], "passed": [True]},
+        {"text": "Paris", "temperature": 0.7, "model": "m", "finish_reason": "stop"},
+    ],
+)
+def test_fields_that_published_files_have_besides_are_no_mistakes(outcome):
+    assert recorded_of({"recorded": {"small": outcome}}) == {"small": outcome}
