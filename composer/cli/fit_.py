@@ -46,8 +46,8 @@ def _target(ctx: click.Context, param: click.Parameter, value: str | None) -> Ta
 @click.option(
     "--data",
     type=DataFile(folders=True),
-    help="Rows with recorded outcomes, or with references; with references the choices are asked. "
-    "Default: the `data` of the part.",
+    help="Rows with recorded answers, or with references alone: then the choices are asked. "
+    "Recorded texts without a judgement are graded. Default: the `data` of the part.",
 )
 @click.option(
     "--target",

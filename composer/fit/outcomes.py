@@ -19,7 +19,7 @@ from composer.diagnostics.amounts import counted
 from composer.diagnostics.caches import PACKAGE_VERSION, cache_folder
 from composer.fit.settings import not_trainable
 from composer.heavy import np
-from composer.methods.estimators.training_rows import labels, table
+from composer.methods.estimators.training_rows import labels_of, table
 from composer.methods.estimators.values import Labels
 from composer.specs.content import json_digest
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from composer.compiler.graph import Node
     from composer.evaluate import EvaluationRow, Grading
     from composer.fit.settings import FitSettings
+    from composer.methods import Choice
+    from composer.methods.estimators.training_rows import TrainingTable
     from composer.recipe import Recipe
     from composer.run import Result
 
@@ -45,12 +47,43 @@ _FORM = "unknown costs"
 def outcomes_of(node: Node, settings: FitSettings) -> Labels:
     """Return the labels of a route's choices: recorded in the data file, or made by asking.
 
-    Where the file has recorded outcomes, it must have them for every choice; where it has none,
-    every branch answers the rows that have a reference.
+    Where the file has recorded outcomes, it must have them for every choice; texts that nobody
+    judged are graded as `eval` grades them. Where it has none, every branch answers the rows that
+    have a reference.
     """
-    path = str(settings.data)
-    recorded = any(row.outcomes for row in table(path).rows)
-    return labels(path, choices_of(node)) if recorded else _asked(node, settings)
+    training_table = table(str(settings.data))
+    if not any(row.outcomes for row in training_table.rows):
+        return _asked(node, settings)
+    choices = choices_of(node)
+    return labels_of(_graded(training_table, choices, settings), choices)
+
+
+def _graded(
+    training_table: TrainingTable, choices: Sequence[Choice], settings: FitSettings
+) -> TrainingTable:
+    """Grade the recorded answers of some choices that have a text and no judgement."""
+    from composer.evaluate import read_rows
+    from composer.evaluate.grading import opened
+    from composer.evaluate.judge import judgement
+
+    names = {name for choice in choices for name in choice.known_as}
+    unjudged = [
+        {name for name in names & row.outcomes.keys() if row.outcomes[name].quality is None}
+        for row in training_table.rows
+    ]
+    if not any(unjudged):
+        return training_table
+    rows = read_rows(settings.data)
+    with opened(settings.how) as how:
+        how.check(rows)
+
+        def grade(task: tuple[EvaluationRow, set[str]]) -> dict[str, float | None]:
+            row, names = task
+            grades = {name: judgement(row, (name,), how) for name in sorted(names)}
+            return {name: grade.score for name, grade in grades.items() if grade is not None}
+
+        grades = list(how.each(grade, zip(rows, unjudged, strict=True)))
+        return training_table.graded_as(grades, how.identity)
 
 
 def _asked(node: Node, settings: FitSettings) -> Labels:

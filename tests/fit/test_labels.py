@@ -111,3 +111,18 @@ def test_answers_without_a_label_are_told_from_no_answers(desk, rows):
     with pytest.raises(PartError, match="not whether they are right") as caught:
         fit(FitSettings(recipe, desk.data))
     assert caught.value.help.startswith("add `correct` or a `score` to each answer")
+
+
+def test_recorded_texts_are_graded_as_eval_grades_them(desk, rows):
+    """Texts and references teach what judgements teach; the given grader decides."""
+    judged = desk.fit(desk.recipe(), shrink=False)
+    for row in rows:
+        row["reference"] = "4"
+        for answer in row["recorded"].values():
+            answer["text"] = "it is 4" if answer.pop("correct") else "it is 5"
+    desk.rows(rows)
+    graded = desk.fit(desk.recipe(), shrink=False, how="numeric")
+    ours, theirs = graded.manifest.entries[0].report, judged.manifest.entries[0].report
+    assert ours["shuffled"] == theirs["shuffled"]
+    strict = desk.fit(desk.recipe(), shrink=False, how="exact")
+    assert "A always has the outcome 0, so nothing can be fitted from it" in strict.notes

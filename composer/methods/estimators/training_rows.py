@@ -99,11 +99,31 @@ class TrainingTable:
             "`reference`: then the choices are asked",
         )
 
+    def graded_as(
+        self, grades: Sequence[Mapping[str, float | None]], identity: str
+    ) -> TrainingTable:
+        """Return the same rows with grades by model, one mapping a row.
+
+        `identity` names what the grades depend on besides the file.
+        """
+        rows = []
+        for row, grades_of_row in zip(self.rows, grades, strict=True):
+            graded = {
+                name: row.outcomes[name]._replace(quality=grade)
+                for name, grade in grades_of_row.items()
+            }
+            rows.append(row._replace(outcomes=row.outcomes | graded))
+        return _gather(self.path, json_digest([self.digest, identity]), rows)
+
     def _missing(self, choice: Choice) -> PartError:
         message = f"{self.path} has no recorded outcome of `{choice.name}`"
         if any(name in self.silent for name in choice.known_as):
             message += ": its answers are recorded, but not whether they are right"
-            return PartError(_CODE, message, f"add `correct` or a `score` to each answer; {_SHAPE}")
+            advice = (
+                "add `correct` or a `score` to each answer, or a `reference` to each row: then "
+                f"`compose fit` grades the texts; {_SHAPE}"
+            )
+            return PartError(_CODE, message, advice)
         record = (
             f"record outcomes of `{choice.name}`, or remove `recorded` from rows with a "
             "`reference`: then the choices are asked"
@@ -121,7 +141,11 @@ _LABELS: OnceCache[Labels] = OnceCache()
 
 def labels(path: str, choices: tuple[Choice, ...]) -> Labels:
     """Return what a file says of some choices, under the choices' own names."""
-    training_table = table(path)
+    return labels_of(table(path), choices)
+
+
+def labels_of(training_table: TrainingTable, choices: tuple[Choice, ...]) -> Labels:
+    """Return what a table says of some choices, under the choices' own names."""
     training_table.check_columns(choices)
     columns = tuple(training_table.column(choice) for choice in choices)
     names = tuple(choice.name for choice in choices)
