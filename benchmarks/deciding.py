@@ -5,7 +5,8 @@
 FILE has recorded outcomes of two models, such as `routellm_mmlu.jsonl.gz`. A route is fitted on
 some of its rows, with the guard that `compose fit` adds, and decides on others in three ways: one
 query after the other, all in one call of `decide`, and in a run of many queries at once, whose
-answers are made up. To compare two versions of the project, set PYTHONPATH to each.
+answers are made up. Each way has queries of its own, so that none profits from what was kept. To
+compare two versions of the project, set PYTHONPATH to each.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import random
 import tempfile
 import time
 from collections import deque
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from composer.evaluate import EvaluationRow
     from composer.run import Ensemble
+    from composer.values import Query
 
 RECIPE = """\
 model weak = fake("weak")
@@ -53,25 +56,26 @@ def main() -> None:
 def _measure(own: Path, arguments: argparse.Namespace) -> None:
     rows = list(read_rows(arguments.data))
     random.Random(0).shuffle(rows)
-    learnt, asked = rows[: arguments.fitted], rows[arguments.fitted :][: arguments.asked]
+    learnt, others = rows[: arguments.fitted], rows[arguments.fitted :]
     data, path = own / "rows.jsonl", own / "recipe.ens"
     data.write_text("".join(f"{_line(row)}\n" for row in learnt), encoding="utf-8")
     strong, weak = sorted(rows[0].recorded)
     path.write_text(RECIPE.format(estimator=arguments.estimator, weak=weak, strong=strong))
     fit(FitSettings(Recipe.load(path), data, folds=2))
-    questions = [row.question() for row in asked]
+    asked = (row.question() for row in others)
     print(f"{_processor()}; {arguments.estimator}, fitted on {len(learnt):,} rows")
     print("| | decisions a second of processor time |\n|---|---|")
     with Recipe.load(path).ready() as ensemble:
-        ways: dict[str, Callable[[Ensemble], object]] = {
-            "one after the other": lambda e: [e.decide([each]) for each in questions],
-            "all in one call": lambda e: e.decide(questions),
-            "in a run, 64 at once": lambda e: deque(e.map(questions), maxlen=0),
+        ways: dict[str, Callable[[Ensemble, list[Query]], object]] = {
+            "one after the other": lambda e, some: [e.decide([each]) for each in some],
+            "all in one call": lambda e, some: e.decide(some),
+            "in a run, 64 at once": lambda e, some: deque(e.map(some), maxlen=0),
         }
-        ensemble.decide(questions[:2])
+        ensemble.decide(list(islice(asked, 2)))
         for name, way in ways.items():
+            questions = list(islice(asked, arguments.asked))
             start = time.process_time()
-            way(ensemble)
+            way(ensemble, questions)
             spent = time.process_time() - start
             print(f"| {name} | {len(questions) / spent:,.0f} |", flush=True)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import random
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 from composer.compiler.graph import topological
 from composer.methods.estimators.base import Learned, asked_of
@@ -16,39 +16,24 @@ from composer.run.asker import RunAsker
 from composer.run.result import Failure
 from composer.run.trace import Trace
 from composer.run.walk import Walk
-from composer.steps.routing import conversation_opening
+from composer.steps.routing import (
+    conversation_opening,
+    decision_of,
+    default_policy,
+    draws_of,
+)
 from composer.values import Decision, Model, Port, Query
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from composer.compiler.graph import Node
-    from composer.methods.estimators.values import Estimates
+    from composer.methods.policies.base import Weigher, Weights
     from composer.run.program import Program
 
 __all__ = ["decide", "route_of", "routes_of"]
 
 ANSWERS = frozenset({Port.TEXT, Port.CANDIDATES, Port.RANKING})
-
-
-@dataclass(frozen=True)
-class KnownEstimate:
-    """An estimator or a policy whose result for a query is already known.
-
-    `name` is the name of the real estimator, for errors.
-    """
-
-    name: str
-    estimates: Estimates
-    weights: tuple[float, ...] | None = None
-    many: bool = False
-
-    async def estimate(self, *_: object) -> Estimates:
-        return self.estimates
-
-    def weigh(self, *_: object) -> tuple[float, ...]:
-        assert self.weights is not None
-        return self.weights
 
 
 def routes_of(program: Program) -> dict[str, Node]:
@@ -86,29 +71,52 @@ async def decide(program: Program, route: Node, queries: Sequence[Query]) -> lis
             await asyncio.gather(*(_decide_by_walk(program, route, each) for each in queries))
         )
     models = await _models(program, route)
-    presets = await _preset_parts(program, route, models[: len(route.direct_inputs) - 1], queries)
-    pairs = zip(queries, presets, strict=True)
-    return [await _decide_one(program, route, (query, *models), each) for query, each in pairs]
+    by = program.options[route].get("by")
+    if isinstance(by, Learned) and route.op == "route":
+        choices = _choices(route, models[: len(route.direct_inputs) - 1])
+        return await _decide_by_estimates(program, route, by, choices, queries)
+    return [await _decide_one(program, route, (query, *models)) for query in queries]
 
 
-async def _preset_parts(
-    program: Program, route: Node, models: tuple[Model, ...], queries: Sequence[Query]
-) -> list[dict[str, object]]:
-    """Return the parts, with known results, that replace those of the route for each query."""
-    by, policy = program.options[route].get("by"), route.values().get("policy")
-    if not isinstance(by, Learned):
-        return [{}] * len(queries)
-    choices = _choices(route, models)
-    read = conversation_opening if route.get("sticky") else _unchanged
+async def _decide_by_estimates(
+    program: Program,
+    route: Node,
+    by: Learned,
+    choices: tuple[Choice, ...],
+    queries: Sequence[Query],
+) -> list[Decision]:
+    """Return the decisions by an estimator that judges all queries at once."""
+    sticky: bool = route.get("sticky")
+    read = conversation_opening if sticky else _unchanged
     questions = [asked_of(read(each)) for each in queries]
-    estimates = await asyncio.to_thread(by.judge, questions, choices)
-    if policy is None or type(policy).decide is Policy.decide:
-        return [{"by": KnownEstimate(by.name, each)} for each in estimates]
-    weights = policy.decide(estimates, choices, random.Random(program.seed))
-    presets = (
-        KnownEstimate(by.name, *pair, policy.many) for pair in zip(estimates, weights, strict=True)
+    if by.is_quick(len(questions)):
+        estimates = by.judge(questions, choices)
+    else:
+        estimates = await asyncio.to_thread(by.judge, questions, choices)
+    policy: Policy = route.values()["policy"] or default_policy(fused=route.get("fused"))
+    weigher = cast("Weigher", program.options[route]["policy"] or policy)
+    shares_budget = type(policy).decide is not Policy.decide
+    budgeted = (
+        policy.decide(estimates, choices, random.Random(program.seed)) if shares_budget else []
     )
-    return [{"by": each, "policy": each} for each in presets]
+
+    def weights(at: int) -> Weights:
+        if shares_budget:
+            return budgeted[at]
+        rng = random.Random(_seed(program, route, queries[at]))
+        rng = draws_of(queries[at], rng, sticky=sticky)
+        return weigher.weigh(estimates[at], choices, rng)
+
+    names = route.get("names")
+    return [
+        decision_of(query, names, (by.name, each), partial(weights, at), many=weigher.many)
+        for at, (query, each) in enumerate(zip(queries, estimates, strict=True))
+    ]
+
+
+def _seed(program: Program, route: Node, query: Query) -> str:
+    draw = getattr(route.options, "draw", 0)
+    return f"{program.seed}/{query.root.drawn_by}/{route.op}/{draw}"
 
 
 def _unchanged(query: Query) -> Query:
@@ -130,17 +138,15 @@ async def _decide_by_walk(program: Program, route: Node, query: Query) -> Decisi
     return decision
 
 
-async def _decide_one(
-    program: Program, route: Node, inputs: tuple[Query | Model, ...], preset: dict[str, object]
-) -> Decision:
-    """Call the route's own step, with parts whose results are known."""
+async def _decide_one(program: Program, route: Node, inputs: tuple[Query | Model, ...]) -> Decision:
+    """Call the route's own step."""
     query = inputs[0]
     assert isinstance(query, Query)
     trace = Trace(query.id, query.text)
-    seed = f"{program.seed}/{query.root.drawn_by}/{route.op}/{getattr(route.options, 'draw', 0)}"
-    ask = RunAsker(program.context, trace, trace.begin(program.ids[route], route.op), seed)
+    event = trace.begin(program.ids[route], route.op)
+    ask = RunAsker(program.context, trace, event, _seed(program, route, query))
     values, options = route.call(inputs, program.options[route])
-    decision = route.step.function(*values, **{**options, **preset}, ask=ask)
+    decision = route.step.function(*values, **options, ask=ask)
     decision = await decision if inspect.isawaitable(decision) else decision
     assert isinstance(decision, Decision)
     return decision

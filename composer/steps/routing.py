@@ -17,8 +17,10 @@ from composer.values.card import Price
 from composer.values.finite import require_finite
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from composer.methods.estimators.values import Estimates
+    from composer.methods.policies.base import Weights
     from composer.steps.site import Site
 
 
@@ -61,18 +63,13 @@ async def route(
         estimates = await by.consult(question, choices, judging, ask)
     else:
         estimates = await by.estimate(question, choices, ask)
-    require_finite(
-        dict(zip(names, estimates.quality, strict=True)), f"the estimate by `{by.name}` of"
-    )
-    weights = policy.weigh(estimates, choices, _draws(query, ask, sticky=sticky))
-    require_finite(dict(zip(names, weights, strict=True)), "the weight of")
-    decision = Decision(
+    rng = draws_of(query, ask.rng, sticky=sticky)
+    decision = decision_of(
         query,
-        dict(zip(names, weights, strict=True)),
-        policy.many,
-        dict(zip(names, estimates.quality, strict=True)),
-        estimates.because,
-        estimates.typicality,
+        names,
+        (by.name, estimates),
+        lambda: policy.weigh(estimates, choices, rng),
+        many=policy.many,
     )
     ask.note(
         weights=dict(decision.weights),
@@ -155,11 +152,34 @@ def conversation_opening(query: Query) -> Query:
     return replace(query.root, messages=messages[: first + 1])
 
 
-def _draws(query: Query, ask: Asker, *, sticky: bool) -> random.Random:
-    """Return the randomness of a decision: anew for each turn, or one for a conversation."""
+def decision_of(
+    query: Query,
+    names: tuple[str, ...],
+    named_estimates: tuple[str, Estimates],
+    weigh: Callable[[], Weights],
+    *,
+    many: bool,
+) -> Decision:
+    """Return the decision by estimates and their weights, which `weigh` gives.
+
+    Raises ModelError (E704) where a number is not finite.
+    """
+    name, estimates = named_estimates
+    quality = dict(zip(names, estimates.quality, strict=True))
+    require_finite(quality, f"the estimate by `{name}` of")
+    weights = dict(zip(names, weigh(), strict=True))
+    require_finite(weights, "the weight of")
+    return Decision(query, weights, many, quality, estimates.because, estimates.typicality)
+
+
+def draws_of(query: Query, rng: random.Random, *, sticky: bool) -> random.Random:
+    """Return the randomness of a decision: anew for each turn, or one for a conversation.
+
+    `rng` is that of the query at this step.
+    """
     messages = query.root.messages
     if sticky:
         return random.Random(repr(conversation_opening(query).messages))
     if len(messages) == 1:
-        return ask.rng
-    return random.Random(f"{ask.rng.random()}/{messages!r}")
+        return rng
+    return random.Random(f"{rng.random()}/{messages!r}")

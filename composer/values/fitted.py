@@ -27,6 +27,9 @@ class OnceCache(Generic[Result]):
         self._locks: dict[Hashable, threading.Lock] = {}
         self._guard = threading.Lock()
 
+    def __contains__(self, key: Hashable) -> bool:
+        return key in self._results
+
     def get(self, key: Hashable, work: Callable[[], Result]) -> Result:
         """Return the result for a key, computed by `work` the first time."""
         if key in self._results:

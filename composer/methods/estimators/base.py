@@ -75,6 +75,11 @@ class Learned(Estimator, Trainable):
         request = asked_of(query)
         return await ask.together(lambda many: self.judge(many, choices), request)
 
+    def is_quick(self, count: int) -> bool:
+        """Say whether so many queries are judged sooner than a thread is found for them."""
+        del count
+        return False
+
     def judge(self, queries: Sequence[Asked], choices: tuple[Choice, ...]) -> list[Estimates]:
         """Return the estimates of many queries, at once."""
         fitted = self.ready(choices)

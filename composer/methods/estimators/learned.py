@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 _AT_ONCE = 512
 """Queries whose similarities to all rows are held at a time."""
 
+FEW = 4
+"""Queries that a linear model of quick features judges in a few milliseconds."""
+
 
 class Featured(Learned):
     """An estimator that sees queries as vectors of features."""
@@ -189,6 +192,11 @@ class Linear(Featured):
     paper: ClassVar[str] = "arXiv:2309.15789"
 
     c: float = Field(default=1.0, gt=0)
+
+    def is_quick(self, count: int) -> bool:
+        """Say whether these are few, of quick features, and what was learnt has been used."""
+        checked = self._fitted is not None and "sound" in self._fitted.sound
+        return checked and count <= FEW and all(each.quick for each in self.seen)
 
     def because(self, fitted: Fitted) -> str:
         """Say how much was learnt from."""

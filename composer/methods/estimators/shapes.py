@@ -35,6 +35,7 @@ class Lengthy(Features):
     """
 
     name: ClassVar[str] = "length"
+    quick: ClassVar[bool] = True
 
     weight: float = Field(default=1.0, gt=0)
 
@@ -55,6 +56,7 @@ class Shape(Features):
     """
 
     name: ClassVar[str] = "shape"
+    quick: ClassVar[bool] = True
 
     weight: float = Field(default=1.0, gt=0)
 
@@ -74,6 +76,7 @@ class Tags(Features):
     """
 
     name: ClassVar[str] = "tags"
+    quick: ClassVar[bool] = True
 
     weight: float = Field(default=1.0, gt=0)
 
