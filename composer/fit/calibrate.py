@@ -11,6 +11,7 @@ from composer.compiler.fits import CalibratedOption, specification
 from composer.diagnostics import Diagnostic, Mistakes
 from composer.diagnostics.amounts import counted, number_text
 from composer.fit.decisions import decide, outcomes, to_estimates
+from composer.fit.folds import halves
 from composer.fit.gains import gains
 from composer.fit.settings import Target, not_trainable
 from composer.heavy import np
@@ -68,10 +69,9 @@ def calibrate(
     """
     option = _tunable_option(route.policy)
     value = _setting(route, option, target)
-    order = np.random.default_rng(route.seed).permutation(len(route.predictions.mean))
-    halves = np.array_split(order, 2)
-    checked, chosen = np.full(len(order), np.nan), np.zeros(len(order), dtype=np.intp)
-    for training, held_out in (halves, halves[::-1]):
+    sides, rows = halves(route.labels.queries, route.seed), len(route.labels.queries)
+    checked, chosen = np.full(rows, np.nan), np.zeros(rows, dtype=np.intp)
+    for training, held_out in (sides, sides[::-1]):
         half = _setting(route.take(training), option, target, strict=False)
         outcomes = route.take(held_out).outcomes(_with_option(route.policy, option, half))
         checked[held_out] = getattr(outcomes, target.what)
@@ -79,7 +79,7 @@ def calibrate(
     reached = mean_interval(checked[~np.isnan(checked)].tolist(), seed=route.seed)
     specified = None if written is None else specification(written)
     calibrated = CalibratedOption(policy=specified, option=option, value=value, target=str(target))
-    at_target = gains(route.labels, chosen, halves, route.seed)
+    at_target = gains(route.labels, chosen, sides, route.seed)
     report: dict[str, object] = {
         "reached": [reached.mean, reached.low, reached.high],
         "at_target": at_target,

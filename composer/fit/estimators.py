@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from composer.methods.estimators.values import Labels, Predictions
 
 _SHOWN = 3
+LEAST_FOLDS = 2
 
 
 def train_estimator(part: Learned, node: Node, settings: FitSettings) -> TrainingResult:
@@ -42,7 +43,7 @@ def train_estimator(part: Learned, node: Node, settings: FitSettings) -> Trainin
     notes = _examined(labels, settings.folds)
     demand_route_costs(node, known_means(labels), settings)
     encode_once(part, labels.queries, settings)
-    splits = shuffled(len(labels.queries), settings.folds, settings.seed)
+    splits = shuffled(labels.queries, settings.folds, settings.seed)
     predictions = out_of_fold(part, labels, splits, settings.seed)
     tag_splits = by_tag(labels.tags, settings.folds)
     foreign = out_of_fold(part, labels, tag_splits, settings.seed) if tag_splits else None
@@ -79,11 +80,13 @@ def _calibrated(
 
 def _examined(labels: Labels, folds: int) -> tuple[str, ...]:
     """Refuse labels that teach nothing of a choice; return what else a person should know."""
-    if len(labels.queries) < folds:
-        are = "is" if len(labels.queries) == 1 else "are"
-        rows = counted(len(labels.queries), "row")
-        text = f"{rows} with outcomes {are} too few for {folds} folds"
-        raise not_trainable(text, "give more rows, or fewer folds: `--folds 2`")
+    different = len(set(labels.queries))
+    if different < folds:
+        are = "is" if different == 1 else "are"
+        kind = "row" if different == len(labels.queries) else "different question"
+        text = f"{counted(different, kind)} with outcomes {are} too few for {folds} folds"
+        fewer = ", or fewer folds: `--folds 2`" if folds > LEAST_FOLDS <= different else ""
+        raise not_trainable(text, f"give more {kind}s{fewer}")
     labelled = ~np.isnan(labels.quality)
     unlabelled = [name for at, name in enumerate(labels.names) if not labelled[:, at].any()]
     if unlabelled:
@@ -94,6 +97,11 @@ def _examined(labels: Labels, folds: int) -> tuple[str, ...]:
 
 def _remarks(labels: Labels, labelled: NDArray[np.bool_]) -> list[str]:
     notes = []
+    if repeated := len(labels.queries) - len(set(labels.queries)):
+        notes.append(
+            f"{repeated} of {counted(len(labels.queries), 'row')} repeat the question of another "
+            "row: rows with the same question are left out together"
+        )
     for at, name in enumerate(labels.names):
         values = labels.quality[labelled[:, at], at]
         if len(values) < len(labelled):

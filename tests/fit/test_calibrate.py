@@ -13,6 +13,7 @@ from composer.recipe import Recipe
 
 COUNT = 400
 CHOICES = (Choice("weak", price=(1.0, 1.0)), Choice("strong", price=(10.0, 10.0)))
+CHOICE_NAMES = ("weak", "strong")
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +23,8 @@ def known():
     ease = rng.random(COUNT)
     quality = np.stack([rng.random(COUNT) < ease, rng.random(COUNT) < 0.9], 1).astype(float)
     cost = np.tile([0.001, 0.01], (COUNT, 1))
-    labels = Labels(
-        ("?",) * COUNT, ((),) * COUNT, ("weak", "strong"), quality, cost, np.full((COUNT, 2), 100.0)
-    )
+    queries, tags = tuple(map(str, range(COUNT))), ((),) * COUNT
+    labels = Labels(queries, tags, CHOICE_NAMES, quality, cost, np.full((COUNT, 2), 100.0))
     return labels, Predictions.of(np.stack([ease, np.full(COUNT, 0.9)], 1))
 
 

@@ -74,6 +74,12 @@ def test_fewer_rows_than_folds_are_an_error(desk, rows):
         desk.fit(desk.recipe())
 
 
+def test_one_question_in_all_rows_teaches_no_route(desk, rows):
+    desk.rows([{**row, "query": rows[0]["query"]} for row in rows])
+    with pytest.raises(Mistakes, match="1 different question with outcomes is too few for 5 folds"):
+        desk.fit(desk.recipe())
+
+
 def test_rows_with_neither_outcomes_nor_references_are_an_error(desk, rows):
     recipe = Recipe.load(desk.recipe())
     desk.rows([{"query": row["query"]} for row in rows])

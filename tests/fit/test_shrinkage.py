@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.model_selection import KFold
 
-from composer.fit.folds import by_tag, shuffled
+from composer.fit.folds import by_tag, halves, shuffled
 from composer.fit.guard import LeftOut, fit_guard
 from composer.fit.prior import Candidates, constant_state, held_out_candidates, weigh_candidates
 from composer.fit.shrinkage import HeldOutPredictions, Shrinkage
@@ -49,7 +50,7 @@ def test_the_words_of_a_row_are_nearest_to_themselves_and_unknown_ones_to_nothin
 
 def test_held_out_rows_are_measured_as_new_queries_are():
     queries = sums()
-    training, held_out = next(iter(shuffled(len(queries), 5, 0)))
+    training, held_out = next(iter(shuffled(queries, 5, 0)))
     inside = closeness(queries).held_out([(training, held_out)])[held_out]
     state = closeness([queries[row] for row in training]).state()
     outside = measure(state, [(queries[row], ()) for row in held_out])
@@ -62,7 +63,7 @@ def test_a_rank_counts_the_rows_that_are_at_least_as_unusual():
 
 
 def test_false_alarms_on_held_out_rows_are_rare_and_counted():
-    measures = closeness(sums()).held_out(shuffled(100, 5, 0))
+    measures = closeness(sums()).held_out(shuffled(sums(), 5, 0))
     strange = np.zeros_like(measures) - [0, 1e6]
     report = alarms(measures, strange, 0)
     assert report["false_alarms"] <= 0.05
@@ -121,7 +122,7 @@ def fitted_shrinkage(labels):
     """Fit a guard around an estimator that knows nothing: the same for every query."""
     count = len(labels.queries)
     ours = Predictions.of(np.random.default_rng(1).random((count, 2)))
-    splits, tag_splits = shuffled(count, 3, 0), by_tag(labels.tags, 3)
+    splits, tag_splits = shuffled(labels.queries, 3, 0), by_tag(labels.tags, 3)
     return fit_guard(labels, LeftOut(ours, splits), LeftOut(ours, tag_splits), 0)
 
 
@@ -191,9 +192,28 @@ def test_whole_tags_are_left_out_by_the_rarest():
 
 
 def test_folds_are_drawn_by_the_seed():
-    first, again, other = (shuffled(20, 4, seed) for seed in (0, 0, 1))
+    first, again, other = (shuffled(list(map(str, range(20))), 4, seed) for seed in (0, 0, 1))
     assert [left.tolist() for _, left in first] == [left.tolist() for _, left in again]
     assert [left.tolist() for _, left in first] != [left.tolist() for _, left in other]
+
+
+def test_equal_questions_are_left_out_together():
+    queries = [f"question {at % 30}" for at in range(80)]
+    for training, held_out in shuffled(queries, 5, 0):
+        assert not {queries[at] for at in training} & {queries[at] for at in held_out}
+    first, second = halves(queries, 0)
+    assert not {queries[at] for at in first} & {queries[at] for at in second}
+    assert sorted([*first, *second]) == list(range(80))
+
+
+def test_different_questions_are_drawn_row_by_row():
+    queries = [f"question {at}" for at in range(21)]
+    order = np.random.default_rng(3).permutation(21)
+    for rows, expected in zip(halves(queries, 3), np.array_split(order, 2), strict=True):
+        assert rows.tolist() == expected.tolist()
+    drawn = KFold(4, shuffle=True, random_state=3).split(order)
+    for pair, expected in zip(shuffled(queries, 4, 3), drawn, strict=True):
+        assert [rows.tolist() for rows in pair] == [rows.tolist() for rows in expected]
 
 
 def test_a_run_says_once_that_queries_are_foreign(desk):

@@ -20,14 +20,32 @@ Split: TypeAlias = "tuple[NDArray[np.intp], NDArray[np.intp]]"
 """The rows to learn from, and those left out."""
 
 
-def shuffled(count: int, folds: int, seed: int) -> list[Split]:
+def shuffled(queries: Sequence[str], folds: int, seed: int) -> list[Split]:
     """Return folds drawn by the seed: pairs of the rows to learn from and those left out.
 
-    There must be at least as many rows as folds.
+    Rows with equal queries are in one fold. There must be as many different queries as folds.
     """
-    return list(
-        sklearn.model_selection.KFold(folds, shuffle=True, random_state=seed).split(np.zeros(count))
-    )
+    numbers = _numbers(queries)
+    drawn = sklearn.model_selection.KFold(folds, shuffle=True, random_state=seed)
+    left_out = [
+        np.isin(numbers, held_out) for _, held_out in drawn.split(np.zeros(numbers.max() + 1))
+    ]
+    return [(np.flatnonzero(~rows), np.flatnonzero(rows)) for rows in left_out]
+
+
+def halves(queries: Sequence[str], seed: int) -> list[NDArray[np.intp]]:
+    """Return the rows of two halves drawn by the seed; those with equal queries are in one half."""
+    numbers = _numbers(queries)
+    count = int(numbers.max()) + 1
+    places = np.argsort(np.random.default_rng(seed).permutation(count))[numbers]
+    order = np.argsort(places, kind="stable")
+    return np.split(order, [int((places < (count + 1) // 2).sum())])
+
+
+def _numbers(queries: Sequence[str]) -> NDArray[np.intp]:
+    """Number the different queries in the order in which they come first; one number a row."""
+    first = {query: at for at, query in enumerate(dict.fromkeys(queries))}
+    return np.array([first[query] for query in queries], dtype=np.intp)
 
 
 def kinds_of(tags: Sequence[tuple[str, ...]]) -> list[str]:

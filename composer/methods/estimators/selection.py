@@ -52,8 +52,8 @@ class Selection(Learned):
     def fit(self, labels: Labels, seed: int) -> State:
         """Score the candidates on rows left out, and fit the best one to all rows."""
         tag_splits = by_tag(labels.tags, self.folds)
-        count = len(labels.queries)
-        splits = tag_splits or (shuffled(count, self.folds, seed) if count >= self.folds else [])
+        enough = len(set(labels.queries)) >= self.folds
+        splits = tag_splits or (shuffled(labels.queries, self.folds, seed) if enough else [])
         scores = [
             correlation(out_of_fold(each, labels, splits, seed).mean, labels.quality)
             for each in self.of
