@@ -92,9 +92,10 @@ class Report:
         return len(self.qualities)
 
     @property
-    def tokens(self) -> int:
-        """Tokens read and written, by all members."""
-        return self.prompt_tokens + self.completion_tokens
+    def tokens(self) -> int | None:
+        """Tokens read and written, by all members; None where none of their answers has them."""
+        tokens = self.prompt_tokens + self.completion_tokens
+        return None if self.calls and not tokens else tokens
 
     @property
     def graded(self) -> bool:
@@ -132,8 +133,8 @@ class Report:
             "cost": dollars(self.cost),
             "unpriced_calls": self.unpriced,
             "tokens": self.tokens,
-            "prompt_tokens": self.prompt_tokens,
-            "completion_tokens": self.completion_tokens,
+            "prompt_tokens": None if self.tokens is None else self.prompt_tokens,
+            "completion_tokens": None if self.tokens is None else self.completion_tokens,
             "calls": dict(self.calls),
             "cached": self.cached,
             "judging": dict(self.judging.as_dict()) if self.judging.calls else None,

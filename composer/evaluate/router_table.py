@@ -33,14 +33,17 @@ FIGURES = {
 }
 """The figures of a curve, in the order in which they are shown, and how they are called."""
 
+FEW = 2
+"""So many choices are all shown, made or not."""
+
 SHARES = frozenset({"cpt_20", "cpt_50", "cpt_80", EQUAL})
 
 
 def router_tables(router: Router, *, alone: bool) -> Iterator[RenderableType]:
     """Draw a route or a cascade beside its choices and its baselines, then its curve.
 
-    Choices that are never made are left out where other tables show them, unless they stand
-    `alone`.
+    Of more than two choices, those that are never made are left out where other tables show them,
+    unless they stand `alone`.
     """
     cost = {"$": "mean cost", "calls": "strong calls"}.get(router.unit, "")
     quality = "score" if router.graded else "accuracy"
@@ -49,13 +52,15 @@ def router_tables(router: Router, *, alone: bool) -> Iterator[RenderableType]:
     drawn = Sheet(title, made, quality, "95%", cost)
     _stand(drawn, "as it decides", router.decided, router.unit, style="bold")
     best_or_chosen = {name for name, share in router.shares.items() if share} | {router.best}
-    listed = [name for name in router.shares if alone or name in best_or_chosen]
+    whole = alone or len(router.shares) <= FEW
+    listed = [name for name in router.shares if whole or name in best_or_chosen]
     for name in listed:
         best = " (best)" if name == router.best else ""
         share = percent(router.shares[name])
         _stand(drawn, f"  {name}{best}", router.singles[name], router.unit, share)
     if len(listed) < len(router.shares):
-        drawn.add_row(f"  {len(router.shares) - len(listed)} others", percent(0))
+        others = len(router.shares) - len(listed)
+        drawn.add_row(f"  {counted(others, 'other')}", percent(0))
     for name, one in router.baselines.items():
         same = "" if name == ORACLE else ", same cost" if name == ZERO else ", same shares"
         _stand(drawn, f"  {name}{same}", one, router.unit, style="dim")

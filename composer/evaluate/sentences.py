@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from composer.diagnostics.amounts import cost_text, counted
 from composer.evaluate.baselines import CHANCE, LENGTH, ZERO
-from composer.evaluate.slices import lost
+from composer.evaluate.slices import compared_slices, lost
 from composer.evaluate.sweep import APGR, GAIN
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ def verdict(worth: Worth) -> str:
             "models that costs the same."
         )
     judged = "not worth" if worth.place == "dominated" else "not shown to be worth"
-    verb = "worse" if worth.place == "dominated" else "no better"
+    verb = "worse" if worth.place == "dominated" else "not surely better"
     return (
         f"Verdict: {judged} its cost. It is {beside}, and {verb} than {_mixture(worth.mixture)} at "
         "the same cost."
@@ -261,8 +261,10 @@ def _numbers(one: Interval, scale: float, unit: str) -> str:
 
 def slice_remarks(slices: Mapping[str, Tagged], rows: int, best: str | None) -> Iterator[str]:
     """Name the slices that fare worse than with the best single model."""
-    worse = lost(slices, rows)
+    compared = compared_slices(slices, rows)
+    worse = lost(compared)
     if worse:
         shown = ", ".join(f"{tag} {between(each)}" for tag, each in worse[:NAMED])
         more = f", and {len(worse) - NAMED} more" if len(worse) > NAMED else ""
-        yield f"Worse than {best} on {len(worse)} of {len(slices)} tags: {shown}{more}."
+        tags = counted(len(compared), "tag")
+        yield f"Worse than {best} on {len(worse)} of {tags}: {shown}{more}."

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from composer.metrics import difference_interval
+from composer.metrics import difference_interval, lower_limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -15,26 +15,43 @@ if TYPE_CHECKING:
     from composer.metrics import Interval
     from composer.values import JSON
 
-__all__ = ["Tagged", "lost", "tagged"]
+__all__ = ["Tagged", "compared_slices", "lost", "tagged"]
+
+FEWEST = 5
+"""On fewer rows a bootstrap says nothing: it only repeats them."""
+
+EVEN = 0.5
+TAIL = 0.025
 
 
 @dataclass(frozen=True)
 class Tagged:
     """The rows of one tag, and by how much they fare better than with the best single model.
 
-    `difference` is taken over the rows that are judged for both; None where there are none.
+    `best` and `difference` are taken over the rows that are judged for both. `difference` is None
+    where these are fewer than five. `better` and `worse` count the rows that differ.
     """
 
     rows: int
     accuracy: float
     best: float | None = None
     difference: Interval | None = None
+    better: int = 0
+    worse: int = 0
+
+    @property
+    def surely_worse(self) -> bool:
+        """Whether the 95 % interval lies below 0, and an exact sign test says the same."""
+        if self.difference is None or self.difference.high >= 0:
+            return False
+        return lower_limit(self.worse, self.better + self.worse, TAIL) > EVEN
 
     def as_dict(self) -> dict[str, JSON]:
         """Give the plain values that `--json` prints."""
         plain: dict[str, JSON] = {"rows": self.rows, "accuracy": self.accuracy}
-        if self.difference is not None:
+        if self.best is not None:
             plain["best_single"] = self.best
+        if self.difference is not None:
             plain["difference"] = self.difference.mean
             plain["interval"] = [self.difference.low, self.difference.high]
         return plain
@@ -57,16 +74,22 @@ def tagged(
     return {tag: _tagged(names, judged, best) for tag, names in sorted(found.items())}
 
 
-def lost(slices: Mapping[str, Tagged], rows: int) -> list[tuple[str, Interval]]:
-    """The tags that fare worse than with the best single model beyond doubt, worst first.
+def compared_slices(slices: Mapping[str, Tagged], rows: int) -> dict[str, Tagged]:
+    """The tags that are compared with the best single model: those that not all `rows` have."""
+    return {
+        tag: one for tag, one in slices.items() if one.difference is not None and one.rows < rows
+    }
 
-    Each is judged by its own 95 % interval, so of many tags that are alike one in forty is named
-    by chance. A tag that all `rows` have is no slice.
+
+def lost(slices: Mapping[str, Tagged]) -> list[tuple[str, Interval]]:
+    """The tags that are surely worse than the best single model, worst first.
+
+    Each is judged alone, so of many tags that are alike at most one in forty is named by chance.
     """
     worse = [
         (tag, one.difference)
         for tag, one in slices.items()
-        if one.difference is not None and one.difference.high < 0 and one.rows < rows
+        if one.difference is not None and one.surely_worse
     ]
     return sorted(worse, key=lambda each: each[1].mean)
 
@@ -76,6 +99,13 @@ def _tagged(names: list[str], judged: Mapping[str, float], best: Mapping[str, fl
     shared = [name for name in names if name in best]
     if not shared:
         return Tagged(len(names), fmean(ours))
-    theirs = [best[name] for name in shared]
-    between = difference_interval([judged[name] for name in shared], theirs)
-    return Tagged(len(names), fmean(ours), fmean(theirs), between)
+    pairs = [(judged[name], best[name]) for name in shared]
+    left, right = zip(*pairs, strict=True)
+    return Tagged(
+        len(names),
+        fmean(ours),
+        fmean(right),
+        difference_interval(left, right) if len(pairs) >= FEWEST else None,
+        sum(a > b for a, b in pairs),
+        sum(a < b for a, b in pairs),
+    )

@@ -107,7 +107,7 @@ def _main(report: Report) -> Sheet:
         percent(report.accuracy),
         interval_text(report.interval),
         _dollars(report.cost),
-        f"{report.tokens:,}",
+        "" if report.tokens is None else f"{report.tokens:,}",
         f"{report.seconds:.1f}",
         style="bold",
     )
@@ -127,11 +127,11 @@ def _main(report: Report) -> Sheet:
 
 def tags_table(tags: Mapping[str, Tagged], best: str | None) -> Sheet:
     """Draw the rows of each tag beside the best single model on them, where there is one."""
-    compared = any(one.difference is not None for one in tags.values())
+    compared = any(one.best is not None for one in tags.values())
     columns = (f"{best} alone" if len(str(best)) < LONG else "best alone", "difference")
     rows = Sheet("tag", "rows", "accuracy", *(columns * compared))
     for tag, one in tags.items():
-        theirs = [percent(one.best), _points(one.difference)] if one.difference else []
+        theirs = [percent(one.best), _points(one.difference)] if one.best is not None else []
         rows.add_row(tag, f"{one.rows:,}", percent(one.accuracy), *theirs)
     return rows
 
@@ -143,7 +143,9 @@ def _difference(one: Difference) -> str:
     return f"{one.recipe} over {one.than}: {between(one.interval)} on {rows}"
 
 
-def _points(one: Interval) -> str:
+def _points(one: Interval | None) -> str:
+    if one is None:
+        return "too few rows"
     return f"{100 * one.mean:+.1f} ({100 * one.low:+.1f} to {100 * one.high:+.1f})"
 
 
@@ -154,4 +156,4 @@ def _plain(one: Difference) -> str:
 
 
 def _dollars(cost: float | None) -> str:
-    return cost_text(cost) if cost else ""
+    return "" if cost is None else cost_text(cost)

@@ -63,6 +63,29 @@ def test_only_the_models_that_the_answer_can_reach_are_members():
     assert list(report.members) == ["A"]
 
 
+def test_tokens_that_no_answer_has_are_unknown(report):
+    unknown = replace(report, prompt_tokens=0, completion_tokens=0)
+
+    printed = unknown.as_dict()
+
+    assert [printed[name] for name in ("tokens", "prompt_tokens", "completion_tokens")] == [
+        None
+    ] * 3
+    assert replace(unknown, calls={}).tokens == 0
+
+
+def test_a_member_that_costs_nothing_is_shown_with_its_cost(report):
+    members = {"A": replace(report.members["A"], cost=0.0), "B": report.members["B"]}
+
+    lines = drawn(replace(report, members=members)).splitlines()
+
+    assert next(line for line in lines if line.startswith("  A ")).split()[1:] == [
+        "50.0",
+        "%",
+        "$0",
+    ]
+
+
 def test_tags(report):
     assert (report.tags["even"].rows, report.tags["even"].accuracy) == (2, 0.5)
     assert report.tags["all"].rows == 4
@@ -204,11 +227,11 @@ recipe                        50.0 %  0.0 to 100.0  $0.024      16      1.2
   a member by chance          62.5 %
   the right member, always   100.0 %
 
-tag   rows  accuracy  B alone               difference
-──────────────────────────────────────────────────────
-all      4    50.0 %   75.0 %  -25.0 (-100.0 to +50.0)
-even     2    50.0 %   50.0 %  +0.0 (-100.0 to +100.0)
-odd      2    50.0 %  100.0 %   -50.0 (-100.0 to +0.0)
+tag   rows  accuracy  B alone    difference
+───────────────────────────────────────────
+all      4    50.0 %   75.0 %  too few rows
+even     2    50.0 %   50.0 %  too few rows
+odd      2    50.0 %  100.0 %  too few rows
 
 Verdict: not shown to be worth its cost. It is not surely better or worse than
 B, the best single model, at 2.00 times its cost.

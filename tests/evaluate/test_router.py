@@ -154,7 +154,7 @@ def test_slices_that_got_worse_are_named(data):
 
     said = text(decide_only(swapped, read_rows(data)))
 
-    assert "on 1 of 3 tags: short -66.7 points" in said or "on 1 of 3 tags: long" in said
+    assert "on 1 of 2 tags: short -66.7 points" in said or "on 1 of 2 tags: long" in said
 
 
 def test_without_dollars_an_answer_of_the_stronger_is_a_call(tmp_path):
