@@ -187,13 +187,21 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a step, a part, a backend, 
 def _declared(backend: str, values: tuple[object, ...], options: dict[str, object]) -> Expression:
     call = _call(backend, values, options, {}).node
     assert isinstance(call, tree.Call)
-    name = _name_of(values, backend)
+    name = _name_of(_subject(backend, values, options), backend)
     return Expression(tree.Name(name, NOWHERE), {name: call})
 
 
-def _name_of(values: tuple[object, ...], backend: str) -> str:
+def _subject(backend: str, values: tuple[object, ...], options: Mapping[str, object]) -> object:
+    """Return the value of the backend's option `model`, the first value where it has none."""
+    from composer.backends import BACKENDS
+
+    arguments = {**dict(zip(BACKENDS[backend].model_fields, values, strict=False)), **options}
+    return arguments.get("model", next(iter(values), None))
+
+
+def _name_of(subject: object, backend: str) -> str:
     """Name a model after what it is: `general-1` becomes `general_1`."""
-    path_end = str(values[0]).rstrip("/").rpartition("/")[2] if values else backend
+    path_end = backend if subject is None else str(subject).rstrip("/").rpartition("/")[2]
     word = re.sub(r"\W+", "_", path_end, flags=re.ASCII).strip("_") or backend
     return f"m_{word}" if word[0].isdigit() or word in RESERVED else word
 
@@ -231,7 +239,10 @@ def _merged(node: tree.Expr, *parts: Expression) -> Expression:
     for part in parts:
         for name, call in part.models.items():
             if models.setdefault(name, call) != call:
-                raise ValueError(f"two models are called {name!r}: name one with ens.model(...)")
+                raise ValueError(
+                    f"two models are called {name!r}: give one another name, "
+                    f'such as `ens.model("{name}_2", ...)`'
+                )
     return Expression(node, models)
 
 

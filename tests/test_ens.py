@@ -104,3 +104,9 @@ def test_mistakes_are_mistakes_here_too():
     (a,) = fakes("A")
     with pytest.raises(composer.Mistakes, match="E303"):
         (a >> a).recipe()
+
+
+def test_recorded_models_of_one_file_are_named_by_their_models():
+    bank = [ens.recorded("rec.jsonl", "small"), ens.recorded("rec.jsonl", model="big-2")]
+    text = str(bank >> ens.vote())
+    assert "[small, big_2]" in text

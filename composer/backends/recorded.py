@@ -39,6 +39,10 @@ TOKENS: tuple[Literal["prompt_tokens", "completion_tokens"], ...] = (
     "completion_tokens",
 )
 
+EXAMPLE = (
+    '{"query": "2 + 2?", "reference": "4", "recorded": {"small": {"text": "4", "cost": 0.001}}}'
+)
+
 Fact = Literal["correct", "score", "logprob", "seconds"]
 FACTS: tuple[Fact, ...] = ("correct", "score", "logprob", "seconds")
 
@@ -112,7 +116,7 @@ class Recorded(Remote):
         """The file, as it is now; raises ModelError where the model has no answers in it."""
         rows = recording(self.file)
         if self.model not in rows.logged:
-            near = did_you_mean(self.model, rows.models)
+            near = did_you_mean(self.model, rows.models) or f"a row with answers is {EXAMPLE}"
             raise ModelError("E504", f"`{self.file}` has no answers of `{self.model}`", near)
         return rows
 

@@ -24,8 +24,26 @@ PAPER = re.compile(r"arXiv:\d{4}\.\d{4,5}")
 """How the head of a recipe names its paper."""
 
 
+class Subject(click.Choice[str]):
+    """What can be listed; a near name is answered with the right one."""
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return a name of the list, or say which one was meant."""
+        from composer.diagnostics import did_you_mean
+        from composer.methods import parts
+
+        if value in self.choices:
+            return value
+        kind = value if value in parts() else value.removesuffix("s")
+        if kind in parts():
+            message = f"`{kind}` is a kind of parts: `compose explain {kind}` lists them"
+        else:
+            message = f"`{value}` cannot be listed: {did_you_mean(value, self.choices)}"
+        raise click.BadParameter(message, ctx, param)
+
+
 @click.command()
-@click.argument("what", type=click.Choice(["steps", "parts", "models", "recipes"]))
+@click.argument("what", type=Subject(["steps", "parts", "models", "recipes"]))
 @json_option
 def command(what: str, *, as_json: bool) -> None:
     """List steps, parts, models or recipes, one line each."""

@@ -86,8 +86,18 @@ class Ensemble:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        interrupted = kind is not None and not issubclass(kind, Exception)
-        self._end(HURRY if interrupted else None)
+        self._end(_patience(kind))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await asyncio.to_thread(self._end, _patience(kind))
 
     def __call__(self, query: str | Query | Mapping[str, object]) -> Result:
         """Answer one query; raises Failure if that cannot be done."""
@@ -277,3 +287,8 @@ def _result_or_error(query: Query, future: Future[Result]) -> Result:
         return failure.result or failed_result
     except Exception as error:  # noqa: BLE001 - one query's trouble must not stop the others
         return Result(query.id, query.text, None, error=str(Failure.of(error)))
+
+
+def _patience(kind: type[BaseException] | None) -> float | None:
+    """Return how many seconds to wait for what runs: few after an interruption."""
+    return HURRY if kind is not None and not issubclass(kind, Exception) else None

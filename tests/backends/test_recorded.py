@@ -289,3 +289,11 @@ def test_every_published_row_replays(path):
                 assert text.facts["row"] == row["id"]
 
     asyncio.run(replay())
+
+
+def test_a_file_without_recorded_answers_gets_an_example_of_a_row(tmp_path):
+    path = tmp_path / "flat.jsonl"
+    path.write_text('{"query": "2 + 2?", "small": "4"}\n')
+    with pytest.raises(ModelError, match="no answers of `small`") as caught:
+        recorded(file=str(path), model="small").card()
+    assert '"recorded": {"small": {"text": "4"' in caught.value.help

@@ -193,6 +193,8 @@ def test_only_steps_that_are_written_by_name_are_listed(compose):
 
 def test_an_unknown_list_is_wrong_usage(compose):
     assert compose("ls", "stepps")[0] == 2
+    assert "did you mean `parts`?" in compose("ls", "part")[2]
+    assert "`compose explain grader` lists them" in " ".join(compose("ls", "graders")[2].split())
 
 
 @pytest.mark.parametrize("verb", VERBS)

@@ -62,6 +62,18 @@ def test_no_more_run_at_once_than_wanted(ready):
     assert time.perf_counter() - began > 0.59
 
 
+def test_an_ensemble_is_opened_and_closed_in_an_event_loop(ready):
+    async def once():
+        async with ready("say") as ensemble:
+            answer = (await ensemble.ask("1")).answer
+        return ensemble, answer
+
+    ensemble, answer = asyncio.run(once())
+    assert answer
+    with pytest.raises(Failure, match="closed"):
+        ensemble("2")
+
+
 def test_an_ensemble_answers_from_any_event_loop(ready):
     ensemble = ready("slow")
 

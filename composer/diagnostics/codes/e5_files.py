@@ -27,7 +27,8 @@ CODES = {
         "mistake in a data file",
         "Each row needs a `query` or `messages`, as text. A row is a JSON object, on a line of its "
         "own or in a list, or a line of CSV or TSV. The message names the line and the field. No "
-        "bad row is skipped silently.",
+        "bad row is skipped silently. Recorded answers stand in `recorded`, by model: "
+        '`"recorded": {"small": {"text": "42", "cost": 0.001}}`.',
         '{"questoin": "What is 17 plus 25?"}',
         '{"query": "What is 17 plus 25?"}',
     ),
