@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from composer.values import Usage
@@ -18,6 +19,7 @@ __all__ = [
     "GradedResult",
     "cached_calls",
     "difference",
+    "estimated_cost",
     "failures",
     "is_refused",
     "spending",
@@ -86,3 +88,11 @@ def difference(usage: Usage, before: Usage) -> Usage:
         usage.cost - before.cost,
         usage.unpriced - before.unpriced,
     )
+
+
+def estimated_cost(results: Sequence[Result]) -> float | None:
+    """Add up dollars; results of unknown cost count with the mean of the others."""
+    dollars = [result.cost for result in results if not result.unpriced]
+    if len(dollars) == len(results):
+        return sum(dollars)
+    return len(results) * fmean(dollars) if dollars else None

@@ -21,6 +21,7 @@ from composer.evaluate.graded import (
     GradedResult,
     cached_calls,
     difference,
+    estimated_cost,
     failures,
     spending,
     ungraded,
@@ -179,6 +180,7 @@ def _report(
         calls=calls,
         cost=total.cost,
         unpriced=total.unpriced,
+        estimated_cost=estimated_cost(results),
         prompt_tokens=total.prompt_tokens,
         completion_tokens=total.completion_tokens,
     )

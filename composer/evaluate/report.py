@@ -43,7 +43,8 @@ class Report:
     nothing could grade, each with the first reason. `answers` holds the question and the answer by
     id. `cached` counts the calls that the cache answered: they cost nothing now. `judging` is what
     the judges took; the other figures do not count it. `cost` leaves out the `unpriced` calls,
-    whose cost is not known.
+    whose cost is not known; in `estimated_cost` their rows count with the mean of the other rows,
+    as those of members do. It is None where the cost of no row is known.
     """
 
     recipe: str
@@ -80,6 +81,7 @@ class Report:
     answers: Mapping[str, tuple[str, str]] = field(default_factory=dict, repr=False)
     judging: Usage = field(default_factory=Usage)
     unpriced: int = 0
+    estimated_cost: float | None = None
 
     @property
     def chooser(self) -> Router | None:

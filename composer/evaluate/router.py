@@ -162,7 +162,7 @@ def study(outcomes: Outcomes, *, seed: int = 0) -> Router:
     ]
     curve, drawn = sweep(outcomes, draws=DRAWS, seed=seed)
     counts = np.bincount(outcomes.chosen, minlength=outcomes.choices) / len(outcomes.ids)
-    dollars = outcomes.cost if outcomes.unit == "$" else None
+    dollars = outcomes.cost if outcomes.unit == "$" and not outcomes.filled else None
     spent = None if dollars is None else decided[1]
     alone = outcomes.quality, dollars
     return Router(

@@ -62,12 +62,18 @@ def remarks(report: Report) -> Iterator[str]:
             f"The judge took {counted(report.judging.calls, 'call')} and "
             f"{cost_text(report.judging.cost)}, which are not counted above."
         )
+    if report.unpriced:
+        mean = " In the first table such rows cost as much as the mean of the others."
+        yield (
+            f"The cost of {counted(report.unpriced, 'call')} is not known."
+            f"{'' if report.estimated_cost is None else mean}"
+        )
     yield from _origin(report)
     for one in (report.router, report.cascade):
         if one is not None:
-            yield from router_remarks(one)
+            yield from router_remarks(one, report.overlap)
     if report.chooser is None and report.worth is not None:
-        yield verdict(report.worth)
+        yield verdict(report.worth, report.overlap)
         yield from _rivals(report.worth)
     yield from _equal_calls(report.equal)
     yield from slice_remarks(report.tags, report.rows, report.best_member)
@@ -77,7 +83,7 @@ def decided_remarks(one: Decided) -> Iterator[str]:
     """Say what decisions would have given, where the data tell."""
     yield from _origin(one)
     if one.router is not None:
-        yield from router_remarks(one.router)
+        yield from router_remarks(one.router, one.overlap)
         yield from slice_remarks(one.tags, one.router.rows, one.router.best)
 
 
@@ -105,15 +111,18 @@ def _origin(one: Report | Decided) -> Iterator[str]:
             yield f"{words[0].upper()}{words[1:]}."
 
 
-def router_remarks(router: Router) -> Iterator[str]:
-    """Say whether a router is worth more than what knows nothing of the query."""
+def router_remarks(router: Router, overlap: int = 0) -> Iterator[str]:
+    """Say whether a router is worth more than what knows nothing of the query.
+
+    `overlap` counts the rows that it was fitted on.
+    """
     of_all = [one for one in router.against if one.measure == "accuracy"]
     if router.constant:
         chosen = max(router.shares, key=lambda name: router.shares[name])
         yield f"It chooses {chosen} for every query, so with this setting it decides nothing."
         of_all = of_all[:1] if chosen != router.best else []
     else:
-        yield verdict(router.worth)
+        yield verdict(router.worth, overlap)
     if router.unpriced:
         yield (
             f"The cost of {', '.join(router.unpriced)} is not known, so dollars are not compared. "
@@ -136,8 +145,11 @@ def router_remarks(router: Router) -> Iterator[str]:
             yield _of_curve(one)
 
 
-def verdict(worth: Worth) -> str:
-    """Say in one sentence or two whether a recipe is worth its cost."""
+def verdict(worth: Worth, overlap: int = 0) -> str:
+    """Say in one sentence or two whether a recipe is worth its cost.
+
+    Figures on rows of the fit, `overlap` of them, are too good. They can only speak against it.
+    """
     best, rival = worth.best, worth.dominating
     beside = f"{_quality(best)} {best.name}, the best single model{_times(best)}"
     if rival is not None:
@@ -145,8 +157,10 @@ def verdict(worth: Worth) -> str:
             f"Verdict: not worth its cost. {rival.name} alone is better by "
             f"{-100 * rival.difference.mean:.1f} points and costs no more."
         )
+    if overlap:
+        return "Verdict: none. A route cannot be judged on rows that it was fitted on."
     if worth.place == "unknown":
-        return f"Verdict: it is {beside}. Costs are not known, so they do not count in this."
+        return f"Verdict: it is {beside}. Not all costs are known, so they do not count in this."
     if list(worth.mixture) == [best.name]:  # no mixture is as dear
         judged = (
             "better, but dearer" if worth.place == "front" else "not shown to be worth its cost"

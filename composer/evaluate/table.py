@@ -106,7 +106,7 @@ def _main(report: Report) -> Sheet:
         report.recipe,
         percent(report.accuracy),
         interval_text(report.interval),
-        _dollars(report.cost),
+        _dollars(report.estimated_cost),
         "" if report.tokens is None else f"{report.tokens:,}",
         f"{report.seconds:.1f}",
         style="bold",

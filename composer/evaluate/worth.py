@@ -143,7 +143,8 @@ def worth_beside(
 ) -> Worth | None:
     """Set a recipe against its members alone; None where it has fewer than two.
 
-    `judged` and `spent` are the qualities and the dollars of its answers by row.
+    `judged` and `spent` are the qualities and the dollars of its answers by row. Where the cost of
+    an answer is not known, costs are not compared.
     """
     names = tuple(name for name, each in members.judged.items() if each)
     alone = [members.judged[name] for name in names]
@@ -154,7 +155,7 @@ def worth_beside(
     values = np.array([[each[row] for each in (own, *alone)] for row in rows])
     quality, dollars = values[..., 0], values[..., 1]
     costs, unit = costs_and_unit(quality, dollars)
-    if costs is None or unit != DOLLARS:
+    if costs is None or unit != DOLLARS or np.isnan(dollars).any():
         costs = None
     means = np.zeros(len(names)) if costs is None else costs[:, 1:].mean(axis=0)
     best = int(np.lexsort((-means, quality[:, 1:].mean(axis=0)))[-1])

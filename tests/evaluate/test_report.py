@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from composer import load
-from composer.evaluate import Comparison, EvaluationRow, compare, evaluate, render
+from composer.evaluate import Comparison, EvaluationRow, compare, evaluate, read_rows, render
 from composer.values import Usage
 
 REFERENCES = ["1", "2", "3", "4"]
@@ -273,3 +273,23 @@ def test_differences_are_said_in_words(report):
     assert "recipe over recipe: +25.0 points (-50.0 to +100.0, not significant) on 4 rows" in drawn(
         report, better
     )
+
+
+def test_unknown_costs_count_alike_in_every_line_and_no_cost_is_compared(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    lines = [
+        {"query": f"q{at}", "reference": "r", "recorded": {
+            name: {"text": "r"} | ({"cost": cost} if at % 2 else {})
+            for name, cost in (("A", 0.25), ("B", 0.5), ("C", 0.5))
+        }}
+        for at in range(4)
+    ]  # fmt: skip
+    path.write_text("".join(json.dumps(each) + "\n" for each in lines))
+    three = [f'model {name} = recorded("{path}", "{name}")' for name in "ABC"]
+
+    one = evaluate(load("\n".join([*three, "[A, B, C] -> vote()"]), root="/"), read_rows(path))
+
+    assert [member.cost for member in one.members.values()] == [1.0, 2.0, 2.0]
+    assert (one.estimated_cost, one.unpriced) == (5.0, 6)
+    assert one.worth.best.ratio is None
+    assert "The cost of 6 calls is not known." in drawn(one)

@@ -209,6 +209,8 @@ def test_an_answer_of_unknown_cost_counts_with_the_mean_of_its_choice(tmp_path):
     assert (only.router.unit, only.router.filled) == ("$", 1)
     assert only.router.singles["A"].cost == pytest.approx(2.0)
     assert "The cost of 1 answer is not known; the mean" in text(only)
+    assert only.router.worth.best.ratio is None
+    assert only.router.worth.zero is None
 
 
 def test_a_recorded_cost_of_nothing_is_known(tmp_path):
@@ -335,6 +337,8 @@ def test_the_data_of_a_fit_are_known_again(data, tmp_path):
 
     assert only.overlap == SIZE
     assert only.router.decided.accuracy.mean > 0.7
+    assert "Verdict: none." in text(only)
+    assert "worth its cost" not in text(only)
 
 
 def test_foreign_questions_are_warned_of_as_in_a_run(data):
