@@ -85,7 +85,7 @@ def _read_by(
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     default=0.5,
     metavar="SHARE",
-    help="The share of the rows that are left out of the search.",
+    help="The share of the rows that are left out of the search, by default 0.5.",
 )
 @click.option("--split", help="Use only the rows of this split.")
 @click.option("--limit", type=click.IntRange(min=1), help="Use only the first N rows.")

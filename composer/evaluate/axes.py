@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING
@@ -18,6 +19,10 @@ Settings = dict[str, str]
 """Values by the names that `--set` takes, in the notation of recipes."""
 
 LOG = "log:"
+NUMBER = r"([+-]?[\d.]+(?:[eE][+-]?\d+)?)"
+SPAN = re.compile(rf"{NUMBER}\s*(?:-|\u2013|:|to)\s*{NUMBER}")
+"""Two numbers that look like the ends of a range."""
+
 GRID_AXES = 2
 """So many axes are searched on a grid; more are sampled."""
 
@@ -103,6 +108,8 @@ def _listed(name: str, text: str) -> Axis:
     if not all(values):
         raise ValueError(f"a value of `{name}` is empty: write values with commas between them")
     if len(set(values)) < 2:  # noqa: PLR2004 - one value varies nothing
+        if ends := SPAN.fullmatch(text):
+            raise ValueError(f"`{text}` is no range: did you mean `{name}={ends[1]}..{ends[2]}`?")
         raise ValueError(f"`{name}` has one value only: use `--set {name}={text}`")
     return Axis(name, tuple(dict.fromkeys(values)))
 

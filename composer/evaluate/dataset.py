@@ -72,7 +72,7 @@ def _rows(name: str, lines: Iterable[Line]) -> tuple[list[EvaluationRow], list[D
     mistakes: list[Diagnostic] = []
     taken: dict[str, int] = {}
     told_apart = Occurrences()
-    for index, line in enumerate(lines):
+    for index, line in enumerate(lines, start=1):
         try:
             row = row_of(line.content, index)
             if row.id in taken:

@@ -71,7 +71,7 @@ class EvaluationRow:
 
 
 def row_of(content: dict[str, JSON] | BadRow, index: int) -> EvaluationRow:
-    """Make a row of what a line holds; `index` names a row without an id. Raises BadRow."""
+    """Make a row of a line; `index`, from 1, names a row without an id. Raises BadRow."""
     if isinstance(content, BadRow):
         raise content
     asked, answered = pair_of(content)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shlex
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.console import Group
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from composer.evaluate.tuning import Measured, Tuned
     from composer.metrics import Interval
 
-__all__ = ["set_options", "settings_text", "tuned"]
+__all__ = ["equal_settings_text", "set_options", "settings_text", "tuned"]
 
 MOST_SHOWN = 10
 AS_IT_IS = "as it is"
@@ -58,13 +59,36 @@ def _trials(one: Tuned) -> RenderableType:
         *_columns(one.metric),
     )
     ranked = sorted(one.trials, key=lambda trial: -one.metric.sign * trial.tuning.value)
-    for trial in ranked[:MOST_SHOWN]:
-        rows.add_row(f"  {settings_text(trial.settings)}", *_cells(trial.tuning, one.metric))
-    hidden = len(ranked) - MOST_SHOWN
-    if hidden > 0:
+    outcomes: dict[tuple[str, ...], list[Settings]] = {}
+    for trial in ranked:
+        outcomes.setdefault(tuple(_cells(trial.tuning, one.metric)), []).append(trial.settings)
+    everything = [trial.settings for trial in one.trials]
+    for cells, equal in list(outcomes.items())[:MOST_SHOWN]:
+        rows.add_row(f"  {equal_settings_text(equal, everything)}", *cells)
+    hidden = sum(map(len, list(outcomes.values())[MOST_SHOWN:]))
+    if hidden:
         rows.add_row(f"  ... and {hidden:,} more")
     rows.add_row(f"  {AS_IT_IS}", *_cells(one.present.tuning, one.metric), style="dim")
     return rows
+
+
+def equal_settings_text(equal: list[Settings], everything: list[Settings]) -> str:
+    """Write settings of one outcome in one line: `doubt = 0.3 to 0.6`."""
+    values = {name: {each[name] for each in equal} for name in equal[0]}
+    if math.prod(map(len, values.values())) > len(equal):  # not every combination is among them
+        return f"{settings_text(equal[0])} and {len(equal) - 1:,} equal"
+    tried = {name: list(dict.fromkeys(each[name] for each in everything)) for name in values}
+    return settings_text({name: _runs(each, tried[name]) for name, each in values.items()})
+
+
+def _runs(values: set[str], tried: list[str]) -> str:
+    """Write values, those that follow each other among the numbers tried as a range."""
+    try:
+        numbers = sorted(tried, key=float)
+    except ValueError:
+        return " or ".join(each for each in tried if each in values)
+    runs = [list(run) for inside, run in groupby(numbers, values.__contains__) if inside]
+    return " or ".join(run[0] if len(run) == 1 else f"{run[0]} to {run[-1]}" for run in runs)
 
 
 def _held_out(one: Tuned) -> RenderableType:

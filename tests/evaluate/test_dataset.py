@@ -51,7 +51,7 @@ def test_a_row_has_all_that_the_line_says(write):
 def test_models_never_see_references_or_judgements(write):
     path = write({"query": "q", "reference": "r", "recorded": {}, "tags": [], "system": "s"})
 
-    assert read_rows(path)[0].asked() == {"id": "0", "query": "q", "system": "s"}
+    assert read_rows(path)[0].asked() == {"id": "1", "query": "q", "system": "s"}
 
 
 @pytest.mark.parametrize(

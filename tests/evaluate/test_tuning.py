@@ -9,6 +9,7 @@ from composer.evaluate import Grading, read_rows
 from composer.evaluate.axes import axis_of, candidates
 from composer.evaluate.metric import metric_of
 from composer.evaluate.tuning import Trials, tune
+from composer.evaluate.tuning_text import equal_settings_text
 from composer.recipe import Recipe
 from composer.run import Failure
 
@@ -46,6 +47,8 @@ def test_an_axis_is_a_range_or_a_list(text, values):
         ("a=log:0..1", "begins above 0"),
         ("a=1,,2", "is empty"),
         ("a=1", "one value only"),
+        ("a=0.5-0.9", "did you mean `a=0.5..0.9`"),
+        ("a=1:4", "did you mean `a=1..4`"),
         ("a=0..inf", "are numbers"),
     ],
 )
@@ -165,3 +168,13 @@ def test_answers_are_asked_for_once(tmp_path, rows):
     assert again.mean("calls") == 3
     assert again.mean("cost") == pytest.approx(1.5 * first.mean("cost"))
     assert several.spent == pytest.approx(4 * again.mean("cost"))  # two of three were kept
+
+
+def test_settings_of_one_outcome_are_one_line():
+    tried = [{"a": value, "b": text} for value in ("0.1", "0.9", "0.3", "0.5") for text in "xy"]
+
+    assert equal_settings_text([{"a": "0.3", "b": "x"}], tried) == "a = 0.3, b = x"
+    rows = [{"a": value, "b": "x"} for value in ("0.5", "0.1", "0.3")]
+    assert equal_settings_text(rows, tried) == "a = 0.1 to 0.5, b = x"
+    assert equal_settings_text(tried[:4], tried) == "a = 0.1 or 0.9, b = x or y"
+    assert equal_settings_text([tried[0], tried[3]], tried) == "a = 0.1, b = x and 1 equal"
