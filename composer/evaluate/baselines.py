@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from composer.evaluate.best import best_place
 from composer.heavy import np
 from composer.metrics import mixture
 
@@ -38,8 +39,9 @@ def ranked(outcomes: Outcomes) -> Picks:
 
 
 def best_single(outcomes: Outcomes) -> int:
-    """The column that is best in the mean, the cheapest among equals."""
-    return int(ranked(outcomes)[-1])
+    """The column that is best in the mean, see `best_place`."""
+    costs = np.zeros(len(outcomes.names)) if outcomes.cost is None else outcomes.cost.mean(axis=0)
+    return best_place(outcomes.quality.mean(axis=0).tolist(), costs.tolist())
 
 
 def baselines(outcomes: Outcomes) -> dict[str, tuple[Floats, Floats]]:

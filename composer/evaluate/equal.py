@@ -137,12 +137,12 @@ def _measured(  # noqa: PLR0913 - as above
         )
         return replace(goal, reason=reason)
     theirs = [answers[name].quality for name in judged]
-    costs = [answers[name].cost for name in judged]
+    costs = [cost for name in judged if not math.isnan(cost := answers[name].cost)]
     return replace(
         goal,
         samples=held,
         accuracy=mean_interval(theirs),
-        cost=None if math.isnan(sum(costs)) else sum(costs) / len(costs),
+        cost=sum(costs) / len(costs) if costs else None,
         difference=difference_interval(list(judged.values()), theirs),
         reason="" if held == goal.wanted else _fewer(goal, held, recorded=recorded),
     )

@@ -9,6 +9,7 @@ from statistics import fmean
 from typing import TYPE_CHECKING
 
 from composer.data import cost_of
+from composer.evaluate.best import best_place
 from composer.evaluate.graded import is_refused
 from composer.evaluate.judge import RECORDED, judge, judgement
 from composer.evaluate.recipes import alone, data_names, declarations, options_of, price_of
@@ -48,8 +49,8 @@ JudgedCache = dict[tuple[str, ...], Judged]
 class MemberSummary:
     """One member on its own: the rows it was judged on, how often it was right, what it cost.
 
-    `cost` is in dollars for all rows, None where that of no row is known. Rows of unknown cost
-    count with the mean of the others; `unpriced` says how many these are.
+    `cost` is in dollars for all rows, None where that of no row is known. Rows of unknown cost, and
+    those that failed, count with the mean of the others; `unpriced` says how many these are.
     """
 
     rows: int
@@ -60,13 +61,12 @@ class MemberSummary:
 
 
 def best_of(members: Mapping[str, MemberSummary]) -> str | None:
-    """The member that is right most often alone; among equals the cheapest, then the first."""
-
-    def rank(name: str) -> tuple[float, float]:
-        member = members[name]
-        return -member.accuracy, math.inf if member.cost is None else member.cost
-
-    return min(members, key=rank, default=None)
+    """The member that is right most often alone, see `best_place`."""
+    if not members:
+        return None
+    each = members.values()
+    costs = [math.nan if one.cost is None else one.cost / one.rows for one in each]
+    return list(members)[best_place([one.accuracy for one in each], costs)]
 
 
 @dataclass(frozen=True)
@@ -221,6 +221,7 @@ def _asked(recipe: Recipe, name: str, rows: Sequence[EvaluationRow], how: Gradin
         for result, grade in graded:
             if grade.score is not None:
                 usage = result.full_usage
-                dollars = math.nan if usage.unpriced else usage.cost
+                unknown = usage.unpriced or result.error is not None
+                dollars = math.nan if unknown else usage.cost
                 judged[result.id] = (grade.score, dollars)
     return judged

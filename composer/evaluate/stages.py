@@ -246,9 +246,12 @@ def _read(result: Result, cascade: Cascade) -> Mapping[str, float]:
 
 
 def cost_of(result: Result) -> float:
-    """Return the dollars that an answer takes, kept or not; NaN where they are not known."""
+    """Return the dollars that an answer takes, kept or not; NaN where they are not known.
+
+    What failed gives no answer, so it does not tell what an answer costs.
+    """
     usage = result.full_usage
-    return math.nan if usage.unpriced else usage.cost
+    return math.nan if usage.unpriced or result.error is not None else usage.cost
 
 
 def calls_of(result: Result) -> int:

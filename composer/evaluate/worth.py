@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from composer.evaluate.best import best_place
 from composer.evaluate.cells import plain
 from composer.evaluate.outcomes import DOLLARS, costs_and_unit
 from composer.heavy import np
@@ -157,8 +159,9 @@ def worth_beside(
     costs, unit = costs_and_unit(quality, dollars)
     if costs is None or unit != DOLLARS or np.isnan(dollars).any():
         costs = None
-    means = np.zeros(len(names)) if costs is None else costs[:, 1:].mean(axis=0)
-    best = int(np.lexsort((-means, quality[:, 1:].mean(axis=0)))[-1])
+    known = [column[~np.isnan(column)] for column in dollars[:, 1:].T]
+    means = [float(each.mean()) if each.size else math.nan for each in known]
+    best = best_place(quality[:, 1:].mean(axis=0).tolist(), means)
     return worth_of(
         quality[:, 0],
         None if costs is None else costs[:, 0],
