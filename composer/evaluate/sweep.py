@@ -17,9 +17,11 @@ from composer.metrics import (
     full_apgr,
     gain_over,
     hull,
+    hull_places,
     resampled_means,
     threshold_picks,
-    tradeoff_picks,
+    threshold_switches,
+    tradeoff_switches,
 )
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from composer.evaluate.outcomes import Outcomes
+    from composer.metrics import Switches
     from composer.values import JSON
 
     Floats = NDArray[np.floating]
@@ -40,7 +43,9 @@ EQUAL, GAIN = "cost_at_equal_quality", "gain_over_zero_router"
 """The figures of a curve by name; `cpt_20`, `cpt_50` and `cpt_80` are the others."""
 
 RECOVERED = (0.2, 0.5, 0.8)
-POINTS = 50
+POINTS = 100
+"""Points that are resampled, apart from those of the hull."""
+
 PAIR = 2
 
 
@@ -86,16 +91,30 @@ def sweep(
         return None, {}
     if outcomes.ladder:
         picks = cascade_picks(outcomes.estimates[:, :-1], POINTS)
+        spread = np.ones(len(picks), dtype=bool)
     else:
-        picks = tradeoff_picks(outcomes.estimates, outcomes.cost.mean(axis=0), POINTS)
+        switches = tradeoff_switches(outcomes.estimates, outcomes.cost.mean(axis=0))
+        picks, spread = _thinned(outcomes, switches)
     means = _means(outcomes, picks, draws, seed)
-    return Curve(*_at(means[0]), None, _members(outcomes)), dict(_hulls(means))
+    return Curve(*_at(means[0]), None, _members(outcomes)), dict(_hulls(means, spread))
+
+
+def _thinned(outcomes: Outcomes, switches: Switches) -> tuple[Picks, NDArray[np.bool_]]:
+    """The choices at the points of the whole curve's hull and some between; which are the latter.
+
+    So the hull is that of all thresholds, and what is read off the curve itself is not taken at
+    the points that luck favours.
+    """
+    cost = switches.means(_costs(outcomes))
+    spread = switches.spread(POINTS)
+    points = np.union1d(spread, hull_places(cost, switches.means(outcomes.quality)))
+    return switches.picks(points), np.isin(points, spread)
 
 
 def _pair(outcomes: Outcomes, draws: int, seed: int) -> tuple[Curve, dict[str, Floats]]:
     weak, strong = (at for at in ranked(outcomes) if at < PAIR)
     scores = outcomes.estimates[:, strong] - outcomes.estimates[:, weak]
-    fine = np.where(threshold_picks(scores, POINTS), strong, weak)
+    fine, spread = _thinned(outcomes, threshold_switches(scores, weak, strong))
     coarse = np.where(threshold_picks(scores), strong, weak)
     length = np.where(threshold_picks(outcomes.lengths), strong, weak)
     means = _means(outcomes, fine, draws, seed)
@@ -104,7 +123,7 @@ def _pair(outcomes: Outcomes, draws: int, seed: int) -> tuple[Curve, dict[str, F
     by_length = outcomes.of(length)
     along = np.stack([by_length[1].mean(axis=1), by_length[0].mean(axis=1)], axis=1)
     curve = Curve(*_at(means[0]), share, _members(outcomes), whole, along)
-    found = dict(_hulls(means))
+    found = dict(_hulls(means, spread))
     ends = outcomes.quality[:, [weak, strong]]
     found |= _recovered(coarse == strong, outcomes.of(coarse)[0], ends, draws, seed)
     recovered = _recovered(length == strong, by_length[0], ends, draws, seed)
@@ -118,11 +137,15 @@ Means = tuple["Floats", "Floats", "Floats", "Floats"]
 def _means(outcomes: Outcomes, picks: Picks, draws: int, seed: int) -> list[Means]:
     """Those of the rows as they are, then of resampled rows."""
     quality, cost = outcomes.through(picks)
-    alone = np.zeros_like(outcomes.quality) if outcomes.cost is None else outcomes.cost
+    alone = _costs(outcomes)
     columns = np.concatenate([cost.T, quality.T, alone, outcomes.quality], axis=1)
     cuts = np.cumsum([len(picks), len(picks), alone.shape[1]])
     drawn = resampled_means(columns, draws=draws, seed=seed)
     return [_four(row, cuts) for row in drawn]
+
+
+def _costs(outcomes: Outcomes) -> Floats:
+    return np.zeros_like(outcomes.quality) if outcomes.cost is None else outcomes.cost
 
 
 def _four(row: Floats, cuts: NDArray[np.intp]) -> Means:
@@ -139,15 +162,15 @@ def _members(outcomes: Outcomes) -> Floats:
     return np.stack([outcomes.cost.mean(axis=0), outcomes.quality.mean(axis=0)], axis=1)
 
 
-def _hulls(means: list[Means]) -> Iterator[tuple[str, Floats]]:
+def _hulls(means: list[Means], spread: NDArray[np.bool_]) -> Iterator[tuple[str, Floats]]:
     """The figures that stand on hulls: AIQ, that of the single choices, and two against these."""
-    values = [_hull_figures(*each) for each in means]
+    values = [_hull_figures(*each, spread) for each in means]
     for at, name in enumerate((AIQ, ZERO_AIQ, EQUAL, GAIN)):
         yield name, np.array([each[at] for each in values])
 
 
 def _hull_figures(
-    cost: Floats, quality: Floats, costs: Floats, qualities: Floats
+    cost: Floats, quality: Floats, costs: Floats, qualities: Floats, spread: NDArray[np.bool_]
 ) -> tuple[float, float, float, float]:
     """The third is a share of what the best single choice costs, the cheapest of equals."""
     ours, zero = hull(cost, quality), hull(costs, qualities)
@@ -155,7 +178,7 @@ def _hull_figures(
     best = int(np.lexsort((costs, -qualities))[0])
     reached = cost_at(ours, float(qualities[best]))
     equal = reached / float(costs[best]) if costs[best] > 0 else float("nan")
-    return aiq(ours, most), aiq(zero, most), equal, gain_over(cost, quality, zero)
+    return aiq(ours, most), aiq(zero, most), equal, gain_over(cost[spread], quality[spread], zero)
 
 
 def _recovered(

@@ -10,11 +10,11 @@ from composer.metrics.curves import (
     full_apgr,
     gain_over,
     hull,
+    hull_places,
     mixture,
     quality_at,
     stops_at,
     threshold_picks,
-    tradeoff_picks,
 )
 from composer.metrics.intervals import (
     Interval,
@@ -26,6 +26,7 @@ from composer.metrics.intervals import (
 from composer.metrics.martingale import LEVEL, ExchangeabilityTest
 from composer.metrics.numbers import last_number, number, numbers
 from composer.metrics.proportions import lower_limit, upper_limit
+from composer.metrics.switches import Switches, threshold_switches, tradeoff_switches
 from composer.metrics.text import (
     contains,
     edit_distance,
@@ -41,6 +42,7 @@ __all__ = [
     "LEVEL",
     "ExchangeabilityTest",
     "Interval",
+    "Switches",
     "aiq",
     "apgr",
     "bleu",
@@ -55,6 +57,7 @@ __all__ = [
     "full_apgr",
     "gain_over",
     "hull",
+    "hull_places",
     "last_number",
     "lower_limit",
     "mean_interval",
@@ -69,7 +72,8 @@ __all__ = [
     "similarity",
     "stops_at",
     "threshold_picks",
+    "threshold_switches",
     "token_f1",
-    "tradeoff_picks",
+    "tradeoff_switches",
     "upper_limit",
 ]

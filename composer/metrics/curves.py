@@ -26,11 +26,11 @@ __all__ = [
     "full_apgr",
     "gain_over",
     "hull",
+    "hull_places",
     "mixture",
     "quality_at",
     "stops_at",
     "threshold_picks",
-    "tradeoff_picks",
 ]
 
 BINS = 10
@@ -55,22 +55,6 @@ def threshold_picks(scores: Numbers, bins: int = BINS) -> NDArray[np.bool_]:
     return np.array([np.zeros(finite.shape, dtype=bool), *reversed(reached)])
 
 
-def tradeoff_picks(estimates: Floats, prices: Floats, points: int = 50) -> NDArray[np.intp]:
-    """The choice of each query at each trade-off, [points, n], cheapest first.
-
-    A choice is argmax q - lambda c over estimates [n, m] and prices [m], the cheapest among
-    equals (RouterBench's willingness to pay is 1 / lambda, arXiv:2403.12031). The lambdas are
-    quantiles of those at which any query changes its choice, with 0 and more than the largest.
-    """
-    cheapest = np.lexsort((-estimates.mean(axis=0), prices))
-    ordered, costs = np.nan_to_num(estimates[:, cheapest]), np.asarray(prices)[cheapest]
-    picks = [
-        cheapest[np.argmax(ordered - each * costs, axis=1)]
-        for each in _tradeoffs(ordered, costs, points)
-    ]
-    return np.array(picks)
-
-
 def cascade_picks(margins: Floats, points: int = 50) -> NDArray[np.intp]:
     """The stage at which each query stops for each shift of the thresholds, [points, n].
 
@@ -92,22 +76,6 @@ def stops_at(margins: Floats, shift: float) -> NDArray[np.intp]:
     accepts = np.concatenate([margins >= shift, np.ones((len(margins), 1), dtype=bool)], axis=1)
     stages: NDArray[np.intp] = np.argmax(accepts, axis=1)
     return stages
-
-
-def _tradeoffs(estimates: Floats, prices: Floats, points: int) -> list[float]:
-    """Trade-offs from the largest, where only cost counts, to 0, where only quality does."""
-    pairs = [
-        (estimates[:, dear] - estimates[:, cheap]) / (prices[dear] - prices[cheap])
-        for dear in range(len(prices))
-        for cheap in range(dear)
-        if prices[dear] > prices[cheap]
-    ]
-    changes = np.concatenate(pairs) if pairs else np.zeros(0)
-    changes = changes[changes > 0]
-    if not changes.size:
-        return [0.0]
-    inner = np.unique(np.quantile(changes, np.linspace(0, 1, max(points - 1, 2))))
-    return [2.0 * float(inner[-1]), *map(float, inner[::-1]), 0.0]
 
 
 def apgr(share: Floats, quality: Floats, weak: float, strong: float) -> float:
@@ -151,7 +119,7 @@ def hull(cost: Floats, quality: Floats) -> Floats:
     It holds what mixing the points by chance can reach: of single models it is the zero-router
     of RouterBench (arXiv:2403.12031). It begins at the cheapest point and ends at the best.
     """
-    hull = _hull(cost, quality)
+    hull = hull_places(cost, quality)
     return np.stack([np.asarray(cost)[hull], np.asarray(quality)[hull]], axis=1)
 
 
@@ -160,7 +128,7 @@ def mixture(cost: Floats, quality: Floats, at: float) -> Floats:
 
     Below its cheapest model's cost it always asks that, above its best model's always the best.
     """
-    hull = _hull(cost, quality)
+    hull = hull_places(cost, quality)
     weights, places = np.zeros(len(cost)), np.asarray(cost)[hull]
     right = int(np.clip(np.searchsorted(places, at), 1, max(len(hull) - 1, 1)))
     if len(hull) == 1:
@@ -173,7 +141,7 @@ def mixture(cost: Floats, quality: Floats, at: float) -> Floats:
     return weights
 
 
-def _hull(cost: Floats, quality: Floats) -> list[int]:
+def hull_places(cost: Floats, quality: Floats) -> list[int]:
     """The indices of the points of the hull, cheapest first."""
     places, values = np.asarray(cost, dtype=float), np.asarray(quality, dtype=float)
     hull: list[int] = []

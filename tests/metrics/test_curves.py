@@ -18,7 +18,8 @@ from composer.metrics import (
     mixture,
     quality_at,
     threshold_picks,
-    tradeoff_picks,
+    threshold_switches,
+    tradeoff_switches,
 )
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "recorded"
@@ -184,7 +185,7 @@ def test_chance_gains_nothing_in_the_mean():
 def test_trade_offs_go_from_the_cheapest_to_the_best():
     estimates = np.array([[0.5, 0.9, 0.95], [0.5, 0.4, 0.45]])
 
-    picks = tradeoff_picks(estimates, np.array([1.0, 2.0, 9.0]))
+    picks = every_pick(tradeoff_switches(estimates, np.array([1.0, 2.0, 9.0])))
 
     assert picks[0].tolist() == [0, 0]
     assert [1, 0] in picks.tolist()
@@ -192,7 +193,36 @@ def test_trade_offs_go_from_the_cheapest_to_the_best():
 
 
 def test_without_anything_to_gain_there_is_one_trade_off():
-    assert tradeoff_picks(np.full((2, 2), 0.5), np.array([2.0, 1.0])).tolist() == [[1, 1]]
+    switches = tradeoff_switches(np.full((2, 2), 0.5), np.array([2.0, 1.0]))
+
+    assert every_pick(switches).tolist() == [[1, 1]]
+
+
+def every_pick(switches):
+    return switches.picks(np.arange(len(switches.ends)))
+
+
+@pytest.mark.parametrize("digits", [1, 6])
+def test_trade_offs_are_all_those_of_a_fine_sweep(digits):
+    rng = np.random.default_rng(0)
+    estimates, prices = rng.random((40, 5)).round(digits), np.array([3.0, 1.0, 1.0, 8.0, 2.0])
+    worth = np.geomspace(1e3, 1e-9, 20_001)[:, None, None] * -prices + estimates
+    order = np.lexsort((-estimates.mean(axis=0), prices))
+    chosen = order[np.argmax(worth[:, :, order] + 1e-12 * np.arange(5, 0, -1), axis=2)]
+    swept = {tuple(each) for each in chosen.tolist()}
+
+    switches = tradeoff_switches(estimates, prices)
+    picks, values = every_pick(switches), rng.random((40, 5))
+
+    assert len({tuple(each) for each in picks.tolist()} & swept) > 0.9 * len(picks)
+    assert switches.means(values) == pytest.approx(values[np.arange(40), picks].mean(axis=1))
+    assert swept <= {tuple(each) for each in picks.tolist()}
+
+
+def test_each_threshold_on_a_score_is_a_point():
+    picks = every_pick(threshold_switches(np.array([0.3, 0.9, 0.3, -np.inf]), 1, 0))
+
+    assert picks.tolist() == [[1, 1, 1, 1], [1, 0, 1, 1], [0, 0, 0, 1], [0, 0, 0, 0]]
 
 
 def read(name):

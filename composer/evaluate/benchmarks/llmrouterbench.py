@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from composer.evaluate.benchmarks.figures import MAIN, Figures, Published, average
 from composer.heavy import np
-from composer.metrics import tradeoff_picks
+from composer.metrics import tradeoff_switches
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +23,7 @@ __all__ = ["llmrouterbench", "pareto_distance"]
 GAINS = {"AvgAcc": "share", "Gain@R": "share", "Gain@B": "share", "Gap@O": "share"}
 TRADES = {"PerfGain": "share", "CostSave": "share", "ParetoDist": "number"}
 LEAST = 1e-12
+POINTS = 50
 
 Point = tuple[float, float]
 """A mean accuracy over data sets, and a mean cost of a query in dollars."""
@@ -139,7 +140,8 @@ def _sweep(run: BenchmarkRun, sets: Mapping[str, list[str]]) -> list[Point]:
     if np.isnan(outcomes).any():
         return []
     at = np.arange(len(rows))
-    picks = tradeoff_picks(estimates, outcomes[..., 1].mean(axis=0))
+    switches = tradeoff_switches(estimates, outcomes[..., 1].mean(axis=0))
+    picks = switches.picks(switches.spread(POINTS))
     taken = [outcomes[at, each] for each in picks]
     points = [(_macro(dict(zip(rows, one[:, 0], strict=True)), sets), one[:, 1]) for one in taken]
     return [(float(acc), float(cost.mean())) for acc, cost in points if acc is not None]
