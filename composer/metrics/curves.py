@@ -108,8 +108,10 @@ def cpt(share: Floats, quality: Floats, weak: float, strong: float, recovered: f
     """Call-performance threshold: the share of strong calls that recovers so much of the gap.
 
     Interpolated in quality along the curve, as RouteLLM does (`numpy.interp`); where the curve
-    falls on its way up, what that gives depends on numpy, as it does there.
+    falls on its way up, what that gives depends on numpy, as it does there. NaN without a gap.
     """
+    if strong == weak:
+        return float("nan")
     return float(np.interp(weak + recovered * (strong - weak), quality, share))
 
 

@@ -119,6 +119,10 @@ def test_cpt_interpolates_in_quality():
     assert cpt(share, quality, 0.5, 0.8, 0.5) == pytest.approx(0.3)
 
 
+def test_cpt_is_undefined_without_a_gap():
+    assert np.isnan(cpt(np.array([0.0, 1.0]), np.array([0.5, 0.5]), 0.5, 0.5, 0.2))
+
+
 MEMBERS = np.array([[1.0, 0.2], [2.0, 0.3], [3.0, 0.8], [4.0, 0.7], [9.0, 0.9]])
 
 
