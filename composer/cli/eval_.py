@@ -41,6 +41,7 @@ from composer.evaluate import (
     decide_only,
     decided,
     demand_gradable,
+    demand_replayable,
     draw_plot,
     read_rows,
     refuse_unjudged,
@@ -176,6 +177,7 @@ def command(
             return 0
         refuse_unjudged(rows, grading)
         demand_gradable(data, rows, grading, loaded)
+        demand_replayable(data, rows, loaded)
         if log is not None:
             _tell_missing(log, loaded, rows, grading)
         show = stack.enter_context(TraceOutput(trace))

@@ -21,6 +21,7 @@ from composer.evaluate.estimate_text import estimated
 from composer.evaluate.grading import Grading, demand_gradable
 from composer.evaluate.measure import evaluate
 from composer.evaluate.plot import draw_plot
+from composer.evaluate.replayable import demand_replayable
 from composer.evaluate.report import Report
 from composer.evaluate.row_log import RowLog
 from composer.evaluate.rows import EvaluationRow
@@ -41,6 +42,7 @@ __all__ = [
     "decide_only",
     "decided",
     "demand_gradable",
+    "demand_replayable",
     "divide",
     "draw_plot",
     "estimate",
