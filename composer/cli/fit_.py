@@ -129,7 +129,7 @@ def _lines(outcome: FitOutcome) -> list[str]:
             name = (calibration.policy or {"name": "one"})["name"]
             setting = f"{calibration.option} = {number_text(calibration.value)}"
             lines.append(f"  {name}({setting}) for {calibration.target}")
-            lines.append(f"  reached on held-out rows: {_interval(entry.report['reached'])}")
+            lines.append(reached_line(entry.report["reached"], calibration.target))
         at_target = entry.report.get("at_target", {})
         lines += [
             f"  {words}: {_interval(at_target[key])}"
@@ -139,6 +139,13 @@ def _lines(outcome: FitOutcome) -> list[str]:
         lines += [f"  {words}" for words in verdict(entry.report)]
     lines += [f"note: {note}" for note in outcome.notes]
     return [*lines, f"wrote {outcome.path} and {arrays_path(outcome.path).name}"]
+
+
+def reached_line(reached: list[float], target: str) -> str:
+    """Say what a setting reached on rows that it was not set on, and that a quality is missed."""
+    what, _, value = target.partition("=")
+    missed = what == "quality" and reached[0] < float(value)
+    return f"  reached on held-out rows: {_interval(reached)}" + ", below the target" * missed
 
 
 SCHEMES = {

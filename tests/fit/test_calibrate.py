@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from composer.cli.fit_ import reached_line
 from composer.diagnostics import Mistakes
 from composer.fit.calibrate import Route, calibrate
 from composer.fit.gains import foreign_losses, gains, verdict
@@ -180,3 +181,10 @@ def test_a_loss_on_tags_left_out_is_a_warning():
     (said,) = foreign_losses(report)
     assert "is worse than always B: -0.100 (-0.200 to +0.000)" in said
     assert not list(foreign_losses({**report, "foreign_shrunk": {"gain": [0.0, 0.0, 0.0]}}))
+
+
+def test_a_quality_that_was_missed_on_held_out_rows_is_called_so():
+    line = "  reached on held-out rows: 0.92 [0.9, 0.94]"
+    assert reached_line([0.92, 0.9, 0.94], "quality=0.93") == line + ", below the target"
+    assert reached_line([0.92, 0.9, 0.94], "quality=0.92") == line
+    assert reached_line([0.92, 0.9, 0.94], "share=0.95") == line
