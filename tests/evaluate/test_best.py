@@ -53,4 +53,4 @@ def test_failed_rows_do_not_lower_a_cost(tmp_path):
 
     assert report.errors == 2
     assert report.router.singles["A"].cost == pytest.approx(0.001)
-    assert report.router.worth.best.ratio == pytest.approx(0.1)
+    assert report.router.decided.cost == pytest.approx(0.001)
