@@ -25,6 +25,7 @@ from composer.cli.common import (
 from composer.cli.common import as_json as to_json
 from composer.cli.terminal import err, is_terminal, out
 from composer.diagnostics import Mistakes
+from composer.diagnostics.amounts import cost_text, in_dollars
 from composer.evaluate import Grading, read_rows, shown
 from composer.evaluate.axes import Axis, axis_of, candidates
 from composer.evaluate.metric import Metric, metric_of
@@ -147,7 +148,7 @@ def command(
     else:
         out(shown(tuned(one, str(recipe), _places(present, axes))), end="")
     if budget is not None:
-        err(f"spent ${search.spent:.6f} of ${budget:g}")
+        err(f"spent {cost_text(search.spent)} of {in_dollars(budget)}")
 
 
 def _distinct(axes: Sequence[Axis], reading: RecipeReader) -> None:

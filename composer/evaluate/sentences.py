@@ -40,7 +40,7 @@ def remarks(report: Report) -> Iterator[str]:
             f"{counted(report.errors, 'row')} failed and {count} as wrong. "
             f"The first is {report.failure}"
         )
-        yield "Mean costs and ratios of costs are those of the rows that were answered."
+        yield "Mean costs are those of the rows that were answered."
     if report.partial:
         told = ", ".join(f"{name} {count:,}" for name, count in report.failed_branches.items())
         yield (

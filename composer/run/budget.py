@@ -8,7 +8,7 @@ import threading
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
-from composer.diagnostics.amounts import cost_text, in_dollars
+from composer.diagnostics.amounts import in_dollars
 from composer.run.result import Failure
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ class RunBudget:
                 raise Failure(
                     "E709",
                     f"the budget of {in_dollars(self.dollars)} is too small for this call: "
-                    f"{cost_text(self.spent)} is spent, and it may cost {cost_text(worst)} more",
+                    f"{in_dollars(self.spent)} is spent, and it may cost {in_dollars(worst)} more",
                     "raise `--budget`, or lower `max_tokens`",
                 )
             loop = asyncio.get_running_loop()
