@@ -40,11 +40,17 @@ def test_every_backend_says_what_it_is():
 
 def test_other_packages_add_backends_but_do_not_replace_ours(monkeypatch):
     class Point:
+        dist = None
+        value = "package:Part"
+
         def __init__(self, name):
             self.name = name
 
         def load(self):
-            return self.name
+            return mine
+
+    class mine(fake):  # noqa: N801 - as backends are written
+        """Another backend."""
 
     monkeypatch.setattr(
         "importlib.metadata.entry_points", lambda **_: [Point("fake"), Point("mine")]
@@ -52,7 +58,7 @@ def test_other_packages_add_backends_but_do_not_replace_ours(monkeypatch):
 
     found = Backends()
 
-    assert found["mine"] == "mine"
+    assert found["mine"] is mine
     assert found["fake"] is fake
 
 

@@ -11,6 +11,12 @@ KEPT = Path(__file__).parent / "golden"
 MODELS = 'model A = recorded("rows.jsonl", "a")\nmodel B = recorded("rows.jsonl", "b")\n'
 
 
+@pytest.fixture(autouse=True)
+def _width(monkeypatch):
+    """Write lines of 100 columns, whoever runs the tests."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+
 def row(at):
     """Make one of 60 rows: A is right on most, B on some others, both wrong on every 20th."""
     a, b = at % 5 != 0, at % 10 == 5

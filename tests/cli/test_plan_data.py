@@ -27,6 +27,12 @@ ROWS = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _width(monkeypatch):
+    """Write lines of 100 columns, whoever runs the tests."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+
 @pytest.fixture
 def plan(tmp_path, monkeypatch, capfd):
     """Run `compose plan` in this process; return its exit status, output and messages."""

@@ -16,6 +16,12 @@ cascade(weak, strong, accept = confidence >= doubt)
 """
 
 
+@pytest.fixture(autouse=True)
+def _width(monkeypatch):
+    """Write lines of 100 columns, whoever runs the tests."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+
 def row(at):
     """The weak model is right where it is sure, the strong one is always right."""
     sure = at % 3 > 0

@@ -22,6 +22,12 @@ wrong of the second question only.
 """
 
 
+@pytest.fixture(autouse=True)
+def _width(monkeypatch):
+    """Write lines of 100 columns, whoever runs the tests."""
+    monkeypatch.setenv("COLUMNS", "100")
+
+
 @pytest.fixture
 def data(tmp_path):
     path = tmp_path / "rows.jsonl"

@@ -137,7 +137,8 @@ def test_shipped_templates_are_sound(name):
     assert check(TEMPLATES[name].text) == []
 
 
-@pytest.mark.parametrize("name", TEMPLATES)
+# A grader fills in `judge_answer`, from an answer and its reference.
+@pytest.mark.parametrize("name", [name for name in TEMPLATES if name != "judge_answer"])
 def test_shipped_templates_show_the_question_and_the_answers(name):
     text = TEMPLATES[name].render(PAIR)
     assert "Why?" in text

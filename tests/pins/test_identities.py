@@ -28,7 +28,8 @@ LEARNERS = {
 LOCKED = (
     'model M = recorded("kept.jsonl", "small")\nmodel L = hf("model", dtype = fp32)\n'
     'model Z = zoo("maths", price = [1, 2])\nmodel F = fake(says = "7")\n'
-    'route(by = knn("kept.jsonl", k = 1)) -> [M, token_fuse(L, Z), F]\n'
+    'model N = recorded("kept.jsonl", "large")\n'
+    '[route(by = knn("kept.jsonl", k = 1)) -> [M, N], token_fuse(L, Z), F] -> vote()\n'
 )
 
 

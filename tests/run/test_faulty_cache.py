@@ -229,7 +229,7 @@ def test_a_user_without_a_home_is_answered(tmp_path):
 
 def test_a_bound_that_is_no_size_is_said(tmp_path):
     answers, said, status = cli(tmp_path, COMPOSE_CACHE_SIZE="much")
-    assert (answers, status) == ([], 1)
+    assert (answers, status) == ([], 3)
     assert "error[E715]" in said
 
 

@@ -86,7 +86,7 @@ def test_a_trace_is_plain_json(ready):
 
 def test_a_trace_is_told_in_words(ready):
     text = "\n".join(ready("B -> cascade(A)")("?").trace.lines())
-    assert "asked B: 'b'  (1 tokens)" in text
+    assert "asked B: 'b'  (1 token)" in text
     assert "confidence >= 0.6 does not hold (confidence = 0.400), so A is asked" in text
 
 

@@ -74,7 +74,7 @@ def _lock_of(root: Node, folder: Path) -> Lock:
         declaration = node.declaration
         if declaration is not None:
             models[node.title] = PinnedModel(
-                declared=declared_text(declaration),
+                declared=declared_text(declaration).replace(f"{folder.resolve()}/", ""),
                 content=_content(declaration),
                 vocabulary=declaration.card().vocabulary,
             )

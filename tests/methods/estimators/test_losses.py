@@ -38,7 +38,7 @@ def test_rewards_are_mixed_with_those_of_the_tag(labels):
 
 
 def test_a_reward_is_less_what_a_thousand_answers_cost(labels):
-    table = labels("ab", [(1, 1), (0, NAN)], cost=[(0.002, NAN), (0.001, 0.001)])
+    table = labels("ab", [(1, 1), (0, NAN)], cost=[(0.002, 0.0), (0.001, 0.001)])
     assert rewards(table, 1.0, 0.1)[0] == pytest.approx([0.8, 1.0])
     assert rewards(table, 1.0, 0.1)[1, 0] == pytest.approx(-0.1)
     assert math.isnan(rewards(table, 1.0, 0.1)[1, 1])
