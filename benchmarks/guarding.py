@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from composer.fit.fitting import fit
-from composer.fit.folds import shuffled
 from composer.fit.settings import FitSettings
 from composer.fit.typicality import Closeness, alarm_rate
 from composer.fit.validation import intervals
+from composer.methods.estimators.folds import shuffled
 from composer.methods.estimators.shrinkage import shrunk
 from composer.methods.estimators.training_rows import labels
 from composer.methods.estimators.typicality import held_out_state, measure, ranks

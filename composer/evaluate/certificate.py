@@ -21,7 +21,7 @@ from composer.run import Failure
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from composer.evaluate.grades import Grades
+    from composer.evaluate.grades import GradedAnswers
     from composer.evaluate.rows import EvaluationRow
     from composer.evaluate.selection import Selection
     from composer.recipe import Recipe
@@ -161,7 +161,7 @@ class Certificate:
 def certify(  # noqa: PLR0913 - what is certified, and how its grades are read
     recipe: Recipe,
     rows: Sequence[EvaluationRow],
-    grades: Grades,
+    grades: GradedAnswers,
     *,
     threshold: float | None = None,
     mistakes: Collection[str] = (),
@@ -219,7 +219,9 @@ def _bound(rows: Sequence[EvaluationRow], right: Mapping[str, Mapping[str, bool]
     return bound_of(counts, all_wrong, len(rows))
 
 
-def _right(recipe: Recipe, grades: Grades, threshold: float | None) -> dict[str, dict[str, bool]]:
+def _right(
+    recipe: Recipe, grades: GradedAnswers, threshold: float | None
+) -> dict[str, dict[str, bool]]:
     """Read every grade as right or wrong."""
     if len(grades) < 2:  # noqa: PLR2004 - one member leaves nothing to select
         names = ", ".join(f"`{name}`" for name in grades) or "none"
@@ -237,7 +239,7 @@ def _right(recipe: Recipe, grades: Grades, threshold: float | None) -> dict[str,
     }
 
 
-def _refuse_scores(grades: Grades) -> None:
+def _refuse_scores(grades: GradedAnswers) -> None:
     for name, graded in grades.items():
         score = next((one.quality for one in graded.values() if one.quality not in (0, 1)), None)
         if score is not None:
@@ -254,7 +256,7 @@ def _counts(rows: Sequence[EvaluationRow], right: Mapping[str, Mapping[str, bool
     return f"of {counted(len(rows), 'row')}, {', '.join(counts)}"
 
 
-def _costs(rows: Sequence[EvaluationRow], grades: Grades) -> dict[str, float]:
+def _costs(rows: Sequence[EvaluationRow], grades: GradedAnswers) -> dict[str, float]:
     """The mean dollars of each member, where all are known and any costs something."""
     costs = {name: fmean(graded[row.id].cost for row in rows) for name, graded in grades.items()}
     return costs if any(costs.values()) and not any(map(math.isnan, costs.values())) else {}

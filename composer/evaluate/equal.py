@@ -123,7 +123,7 @@ def _measured(  # noqa: PLR0913 - as above
     ask: bool,
 ) -> EqualCalls:
     declaration = declarations(recipe)[goal.member]
-    recorded, held = declaration.name == "recorded", min(goal.wanted, MOST)
+    recorded, held = declaration.replays, min(goal.wanted, MOST)
     if recorded:
         held = min(held, _recorded_samples(declaration, rows))
     if held < PAIR or not (recorded or ask):

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from composer.recipe import Recipe
     from composer.run import Ensemble
 
-__all__ = ["Grade", "Grades", "asked_grades", "recorded_grades"]
+__all__ = ["GradedAnswer", "GradedAnswers", "asked_grades", "recorded_grades"]
 
 
 @dataclass(frozen=True)
-class Grade:
+class GradedAnswer:
     """The quality of one answer from 0 to 1, its text where that is known, and its dollars.
 
     Dollars are NaN where not known.
@@ -33,13 +33,13 @@ class Grade:
     cost: float
 
 
-Grades = dict[str, dict[str, Grade]]
+GradedAnswers = dict[str, dict[str, GradedAnswer]]
 """By member and row id."""
 
 
 def recorded_grades(
     recipe: Recipe, members: Iterable[str], rows: Sequence[EvaluationRow], how: Grading
-) -> Grades:
+) -> GradedAnswers:
     """Grade members by what the data recorded of them, asking nobody."""
     models = declarations(recipe)
     return {name: dict(_recorded(name, models[name], rows, how)) for name in members}
@@ -51,7 +51,7 @@ def asked_grades(
     rows: Sequence[EvaluationRow],
     how: Grading,
     ready: Callable[[Recipe], Ensemble],
-) -> Grades:
+) -> GradedAnswers:
     """Grade members by what was recorded, and ask each where nothing was; `ready` opens a recipe.
 
     A member that fails on a row is wrong there.
@@ -66,7 +66,7 @@ def asked_grades(
 
 def _recorded(
     name: str, declaration: Declaration, rows: Sequence[EvaluationRow], how: Grading
-) -> Iterator[tuple[str, Grade]]:
+) -> Iterator[tuple[str, GradedAnswer]]:
     names, price = data_names(name, declaration), price_of(declaration)
     for row in rows:
         grade = judgement(row, names, how)
@@ -74,7 +74,7 @@ def _recorded(
             outcome = next(row.recorded[each] for each in names if each in row.recorded)
             text = outcome.get("text")
             shown = None if text is None else str(text)
-            yield row.id, Grade(grade.score, shown, recorded_cost(row, names, price))
+            yield row.id, GradedAnswer(grade.score, shown, recorded_cost(row, names, price))
 
 
 def _asked(
@@ -82,10 +82,10 @@ def _asked(
     rows: Mapping[str, EvaluationRow],
     how: Grading,
     ready: Callable[[Recipe], Ensemble],
-) -> Iterator[tuple[str, Grade]]:
+) -> Iterator[tuple[str, GradedAnswer]]:
     models = declarations(recipe)
     with ready(recipe) as ensemble:
         for result in ensemble.map([row.question() for row in rows.values()]):
             grade = grade_of(models, rows[result.id], result, how)
             if grade.score is not None:
-                yield result.id, Grade(grade.score, result.answer, result.known_cost)
+                yield result.id, GradedAnswer(grade.score, result.answer, result.known_cost)

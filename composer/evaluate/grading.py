@@ -128,7 +128,7 @@ def demand_gradable(
     """
     how.check(rows)
     models = (model for recipe in recipes for model in declarations(recipe).values())
-    if any(model.name == "recorded" for model in models) or any(
+    if any(model.replays for model in models) or any(
         row.references
         or not how.grader_of(row).compares
         or any(quality_of(outcome) is not None for outcome in row.recorded.values())

@@ -157,7 +157,7 @@ def grade_of(
     if result.text is not None and result.text.source in names:
         names = [result.text.source]
     writers = [alias for name in names for alias in data_names(name, models[name])]
-    replayed = all(models[name].name == "recorded" for name in names)
+    replayed = all(models[name].replays for name in names)
     grade = judge(row, result.answer, writers, how, replayed=replayed)
     carried = None if how.regrade else _carried(result)
     return carried if grade.score is None and carried is not None else grade

@@ -11,11 +11,11 @@ from composer.compiler.fits import CalibratedOption, specification
 from composer.diagnostics import Diagnostic, Mistakes
 from composer.diagnostics.amounts import counted, number_text
 from composer.fit.decisions import decide, outcomes, to_estimates
-from composer.fit.folds import halves
 from composer.fit.gains import gains
 from composer.fit.settings import Target, not_trainable
 from composer.heavy import np
 from composer.methods import parts
+from composer.methods.estimators.folds import halves
 from composer.methods.estimators.values import Predictions
 from composer.methods.mistakes import PartError
 from composer.methods.policies.base import Policy, costs, expected_costs

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from composer.compiler.graph import Node
-    from composer.fit.folds import Split
     from composer.fit.settings import FitSettings
+    from composer.methods.estimators.folds import Split
     from composer.methods.estimators.values import Choice, Floats, Labels
 
 _SHOWN = 3

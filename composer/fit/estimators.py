@@ -10,7 +10,6 @@ from composer.diagnostics.amounts import counted
 from composer.fit.calibrate import Route, as_written, calibrate
 from composer.fit.costs import cost_notes, demand_route_costs, held_out_costs, priced_labels
 from composer.fit.embeddings import encode_once
-from composer.fit.folds import by_tag, out_of_fold, shuffled
 from composer.fit.gains import foreign_losses
 from composer.fit.guard import LeftOut, fit_guard
 from composer.fit.outcomes import outcomes_of
@@ -19,6 +18,7 @@ from composer.fit.typicality import alarm_note
 from composer.fit.validation import facts, validate
 from composer.heavy import np
 from composer.methods.estimators.costs import cost_lines, known_means, with_costs
+from composer.methods.estimators.folds import by_tag, out_of_fold, shuffled
 from composer.values import Port
 
 if TYPE_CHECKING:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from composer.fit.folds import kinds_of
 from composer.fit.shrinkage import FEW_TAGS, HeldOut, fit_shrinkage
 from composer.fit.typicality import Closeness, alarms
 from composer.fit.validation import validate
+from composer.methods.estimators.folds import kinds_of
 from composer.methods.estimators.typicality import held_out_state, ranks
 from composer.values import State
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.fit.folds import Split
+    from composer.methods.estimators.folds import Split
     from composer.methods.estimators.values import Floats, Labels, Predictions
 
 

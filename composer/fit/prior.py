@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestRegressor
     from sklearn.linear_model import Ridge
 
-    from composer.fit.folds import Split
+    from composer.methods.estimators.folds import Split
     from composer.methods.estimators.values import Floats, Labels
 
 CONSTANT, LENGTH, SHAPE, FOREST = range(4)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from composer.fit.folds import Split
+    from composer.methods.estimators.folds import Split
     from composer.methods.estimators.values import Floats, Labels
 
     Curve = tuple[Floats, Floats]

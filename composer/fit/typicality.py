@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from composer.fit.folds import Split
     from composer.methods.estimators.features import Vectors
+    from composer.methods.estimators.folds import Split
     from composer.methods.estimators.values import Floats, Labels
 
 BATCHES, SIZE = 100, 20

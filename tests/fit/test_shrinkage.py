@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from sklearn.model_selection import KFold
 
-from composer.fit.folds import by_tag, halves, shuffled
 from composer.fit.guard import LeftOut, fit_guard
 from composer.fit.prior import Candidates, constant_state, held_out_candidates, weigh_candidates
 from composer.fit.shrinkage import HeldOutPredictions, Shrinkage
 from composer.fit.typicality import Closeness, alarms
 from composer.fit.validation import merit
+from composer.methods.estimators.folds import by_tag, halves, shuffled
 from composer.methods.estimators.prior import prior_quality
 from composer.methods.estimators.shapes import shapes
 from composer.methods.estimators.shrinkage import blended, shrunk
