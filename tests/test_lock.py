@@ -82,3 +82,15 @@ def test_a_broken_lock_is_no_traceback(recipe):
 def test_a_lock_holds_no_path_of_the_machine(recipe):
     text = recipe.with_name("r.ens.lock").read_text(encoding="utf-8")
     assert str(recipe.parent) not in text
+
+
+def test_a_lock_names_a_file_elsewhere_without_its_folder(tmp_path):
+    data, folder = tmp_path / "elsewhere" / "answers.jsonl", tmp_path / "recipes"
+    data.parent.mkdir()
+    folder.mkdir()
+    data.write_text(json.dumps(ROW) + "\n", encoding="utf-8")
+    (folder / "r.ens").write_text(f'model M = recorded("{data}", "M")\nM\n', encoding="utf-8")
+    composer.load(folder / "r.ens").lock()
+    text = (folder / "r.ens.lock").read_text(encoding="utf-8")
+    assert "answers.jsonl" in text
+    assert str(tmp_path) not in text

@@ -74,13 +74,23 @@ def _lock_of(root: Node, folder: Path) -> Lock:
         declaration = node.declaration
         if declaration is not None:
             models[node.title] = PinnedModel(
-                declared=declared_text(declaration).replace(f"{folder.resolve()}/", ""),
+                declared=_declared(declaration, folder),
                 content=_content(declaration),
                 vocabulary=declaration.card().vocabulary,
             )
         for path in _files(node.values().values()):
             files[_from(path, folder)] = file_digest(path)
     return Lock(models=models, files=dict(sorted(files.items())))
+
+
+def _declared(declaration: Declaration, folder: Path) -> str:
+    """Write a declaration with its paths from a folder, so that a lock holds on any machine."""
+    text = declared_text(declaration)
+    for name in type(declaration).model_fields:
+        value = getattr(declaration, name)
+        if isinstance(value, str) and Path(value).is_absolute():
+            text = text.replace(value, _from(value, folder))
+    return text
 
 
 def _content(declaration: Declaration) -> str:
