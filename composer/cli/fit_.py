@@ -19,7 +19,7 @@ from composer.cli.common import (
 from composer.cli.common import as_json as to_json
 from composer.cli.terminal import err, out, wrapped
 from composer.compiler.fits import arrays_path, find_learners
-from composer.diagnostics.amounts import counted, number_text
+from composer.diagnostics.amounts import cost_text, counted, number_text
 from composer.evaluate import Grading
 from composer.fit.fitting import fit
 from composer.fit.gains import verdict
@@ -102,7 +102,7 @@ def command(
         )
         outcome = fit(settings, lambda trained: settings.tell(f"fitting `{trained.part.name}`"))
         if grading.usage.calls:
-            err(f"judged with {grading.usage.calls:,} calls, ${grading.usage.cost:.6f}")
+            err(f"judged with {grading.usage.calls:,} calls, {cost_text(grading.usage.cost)}")
     text = to_json(outcome.as_dict()) if as_json else "\n".join(map(wrapped, _lines(outcome)))
     out(text, as_json=as_json)
 

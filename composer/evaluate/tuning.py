@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import fmean
 from typing import TYPE_CHECKING
 
-from composer.diagnostics.amounts import counted
+from composer.diagnostics.amounts import counted, in_dollars
 from composer.evaluate.cells import plain
 from composer.evaluate.dataset import divide
 from composer.evaluate.members import grade_of
@@ -86,8 +86,8 @@ class Tuned:
 
     `tuning_gain` is what the best values gain over the present ones on the tuning rows, `gain` on
     the rows left out, both in pairs and signed so that more is better. `overfit` is how much of the
-    first is missing in the second. `overlap` counts the
-    rows left out that a route was fitted on. `stopped` says why the search ended early.
+    first is missing in the second. `overlap` counts the rows left out that a route was fitted on.
+    `stopped` says why the search ended early.
     """
 
     recipe: str
@@ -151,7 +151,11 @@ class Trials:
         self.spent += sum(result.cost for result in results)
         refused = next((one for one in results if (one.error or "").startswith(SPENT)), None)
         if refused is not None:
-            raise Failure("E709", f"the budget of ${self.budget:g} is spent", "raise `--budget`")
+            raise Failure(
+                "E709",
+                f"the budget of {in_dollars(self.budget or 0.0)} is spent",
+                "raise `--budget`",
+            )
         return self._measured(recipe, rows, results)
 
     def _measured(

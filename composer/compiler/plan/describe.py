@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import QUERY
@@ -10,7 +11,7 @@ from composer.compiler.plan.planning import plan_steps
 from composer.diagnostics.amounts import cost_text, counted, in_dollars, number_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from composer.compiler.graph import Compiled, Node
     from composer.compiler.plan.plan import (
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
         PlannedCost,
         PlannedFit,
         PlannedModel,
+        PlannedRule,
         PlannedStep,
     )
 
@@ -35,40 +37,34 @@ def describe(plan: Plan, *, origins: bool = False) -> str:
 
 def _lines(plan: Plan, *, origins: bool) -> Iterator[str]:
     yield f"plan of {plan.recipe}"
-    if plan.models:
-        yield ""
-        yield "models"
-        yield from _table([_model(model) for model in plan.models])
-    if plan.builds:
-        yield ""
-        yield "builds"
-        yield from _table([_build(build) for build in plan.builds])
-    yield ""
+    for title, lines in _sections(plan, origins=origins):
+        body = list(lines)
+        if body:
+            yield from ("", title, *body)
+
+
+def _sections(plan: Plan, *, origins: bool) -> Iterator[tuple[str, Iterable[str]]]:
+    yield "models", _table([_model(model) for model in plan.models])
+    yield "builds", _table([_build(build) for build in plan.builds])
     maybe = "   (those marked ? may not run)" if any(s.maybe for s in plan.steps) else ""
-    yield f"steps{maybe}"
-    for step in plan.steps:
-        yield from _step(step, origins=origins)
-    yield f"  answer := {plan.answer}"
-    if plan.fits:
-        yield ""
-        yield "fits"
-        yield from (f"  {_fit(fit)}" for fit in plan.fits)
-    if plan.costs:
-        yield ""
-        yield "costs of an answer"
-        yield from _table([_cost(cost) for cost in plan.costs])
+    steps = (line for step in plan.steps for line in _step(step, origins=origins))
+    yield f"steps{maybe}", chain(steps, [f"  answer := {plan.answer}"])
+    yield "fits", (f"  {_fit(fit)}" for fit in plan.fits)
+    yield "costs of an answer", _table([_cost(cost) for cost in plan.costs])
+    yield "not fitted yet", _unfitted(plan)
+    yield "rules", map(_rule, plan.rules)
+
+
+def _unfitted(plan: Plan) -> Iterator[str]:
+    yield from (f"  {one.step}: {one.option} = {one.part}" for one in plan.unfitted)
     if plan.unfitted:
-        yield ""
-        yield "not fitted yet"
-        yield from (f"  {one.step}: {one.option} = {one.part}" for one in plan.unfitted)
         command = f"compose fit {shlex.quote(plan.recipe)} --data FILE"
         yield f"  run `{command}` before the first question"
-    if plan.rules:
-        yield ""
-        yield "rules"
-        for rule in plan.rules:
-            times = f" ({rule.times} times)" if rule.times > 1 else ""
-            yield f"  {rule.name}{times}: {rule.summary}"
+
+
+def _rule(rule: PlannedRule) -> str:
+    times = f" ({rule.times} times)" if rule.times > 1 else ""
+    return f"  {rule.name}{times}: {rule.summary}"
 
 
 def _fit(fit: PlannedFit) -> str:
@@ -142,7 +138,7 @@ def size_text(count: int) -> str:
 
 
 def _table(rows: list[list[str]]) -> Iterator[str]:
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         yield "  " + "  ".join(cells).rstrip()

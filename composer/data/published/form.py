@@ -12,7 +12,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-__all__ = ["Files", "Form", "Part", "PublishedFile", "is_question", "number", "present", "words"]
+__all__ = [
+    "Files",
+    "Form",
+    "Part",
+    "PublishedFile",
+    "answer",
+    "is_question",
+    "number",
+    "present",
+    "words",
+]
 
 Row: TypeAlias = "dict[str, Any]"
 
@@ -71,6 +81,20 @@ def is_question(row: Mapping[str, Any]) -> bool:
 def present(**fields: object) -> Row:
     """Return the fields that are not None."""
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def answer(text: object, score: object, cost: object, read: object, written: object) -> Row:
+    """Return a recorded answer in our names: its text, score, dollars, tokens read and written.
+
+    Fields that are None, a text that is none and numbers that are none are left out.
+    """
+    return present(
+        text=text if isinstance(text, str) else None,
+        score=number(score),
+        cost=number(cost),
+        prompt_tokens=read,
+        completion_tokens=written,
+    )
 
 
 def words(row: Mapping[str, Any], name: str) -> str:

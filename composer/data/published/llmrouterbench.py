@@ -7,7 +7,7 @@ import re
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
-from composer.data.published.form import Form, Part, PublishedFile, is_question, number, present
+from composer.data.published.form import Form, Part, PublishedFile, answer, is_question, present
 from composer.data.row import BadRow
 
 if TYPE_CHECKING:
@@ -93,13 +93,8 @@ def _name(run: dict[str, Any], field: str) -> str:
 
 def _outcome(record: dict[str, Any]) -> dict[str, Any]:
     text = record.get("prediction") or record.get("raw_output")
-    return present(
-        text=text if isinstance(text, str) else None,
-        score=number(record.get("score")),
-        cost=number(record.get("cost")),
-        prompt_tokens=record.get("prompt_tokens"),
-        completion_tokens=record.get("completion_tokens"),
-    )
+    names = ("score", "cost", "prompt_tokens", "completion_tokens")
+    return answer(text, *map(record.get, names))
 
 
 LLMROUTERBENCH = Form("LLMRouterBench", frozenset({"records"}), _claims, _parts, _files)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from composer.data.published.form import Form, Part, PublishedFile, number, present, words
+from composer.data.published.form import Form, Part, PublishedFile, answer, words
 from composer.data.row import BadRow
 
 if TYPE_CHECKING:
@@ -54,14 +54,8 @@ def _outcome(row: dict[str, Any]) -> dict[str, Any]:
     result = result or {}
     usage = result.get("token_usage")
     usage = usage if isinstance(usage, dict) else {}
-    text = result.get("generated_answer")
-    return present(
-        text=text if isinstance(text, str) else None,
-        score=number(row.get("accuracy")),
-        cost=number(row.get("cost")),
-        prompt_tokens=usage.get("input_tokens"),
-        completion_tokens=usage.get("output_tokens"),
-    )
+    tokens = (usage.get(name) for name in ("input_tokens", "output_tokens"))
+    return answer(result.get("generated_answer"), row.get("accuracy"), row.get("cost"), *tokens)
 
 
 ROUTERARENA = Form("RouterArena", frozenset({"prediction"}), _claims, _parts, _files)
