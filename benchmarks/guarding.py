@@ -97,7 +97,7 @@ def _warnings(data: Path, train: Path, aside: Path) -> Iterator[str]:
     order = rng.permutation(len(rows.queries))
     fitted = rows.take(np.sort(order[HELD_OUT:]))
     closeness = Closeness.of(fitted)
-    held_out = held_out_state(closeness.held_out(shuffled(len(fitted.queries), 5, 0)))
+    held_out = held_out_state(closeness.held_out(shuffled(fitted.queries, 5, 0)))
     state = closeness.state()
     groups = {
         "held-out rows": rows.take(order[:HELD_OUT]).asked,

@@ -66,18 +66,22 @@ class Closeness:
 
 
 def alarms(held_out: Floats, others: Floats | None, seed: int) -> dict[str, object]:
-    """Count alarms: of batches of one half of the held-out rows against the other half.
+    """Count alarms on batches of held-out rows, each tested by a half of them drawn anew.
 
-    `held_out` are the measures [n, 2] of rows left out at random, `others` of whole tags left out.
+    One half for all batches would make all counts depend on its luck. `held_out` are the measures
+    [n, 2] of rows left out at random, `others` of whole tags left out.
     """
-    halves = np.array_split(np.random.default_rng(seed).permutation(len(held_out)), 2)
-    state = held_out_state(held_out[halves[0]])
-    rank = ranks(state, held_out[halves[1]])
+    rng, rows = np.random.default_rng(seed), (len(held_out) + 1) // 2
+    batches = []
+    for _ in range(BATCHES):
+        order = rng.permutation(len(held_out))
+        state = held_out_state(held_out[order[:rows]])
+        batches.append(ranks(state, held_out[order[rows : rows + SIZE]]))
     report: dict[str, object] = {
         "batches": BATCHES,
         "size": SIZE,
-        "false_alarms": alarm_rate(rank, len(halves[0]), SIZE, seed),
-        "unusual": float(((rank + 1) / (len(halves[0]) + 1) <= LEVEL).mean()),
+        "false_alarms": sum(_alarmed(batch, rows) for batch in batches) / BATCHES,
+        "unusual": float(((np.concatenate(batches) + 1) / (rows + 1) <= LEVEL).mean()),
     }
     if others is not None:
         rank = ranks(held_out_state(held_out), others)
@@ -102,10 +106,13 @@ def alarm_note(report: Mapping[str, Any]) -> Iterator[str]:
 def alarm_rate(rank: NDArray[np.intp], rows: int, size: int, seed: int) -> float:
     """Return the share of batches, drawn from queries of these ranks, that give an alarm."""
     rng = np.random.default_rng(seed)
-    count = 0
-    for _ in range(BATCHES):
-        test = ExchangeabilityTest()
-        for each in rng.choice(rank, min(size, len(rank)), replace=False).tolist():
-            test.add(each, rows)
-        count += test.peak >= 1 / LEVEL
-    return count / BATCHES
+    draws = (rng.choice(rank, min(size, len(rank)), replace=False) for _ in range(BATCHES))
+    return sum(_alarmed(each, rows) for each in draws) / BATCHES
+
+
+def _alarmed(rank: NDArray[np.intp], rows: int) -> bool:
+    """Say whether queries of these ranks among `rows` held-out rows give an alarm."""
+    test = ExchangeabilityTest()
+    for each in rank.tolist():
+        test.add(each, rows)
+    return test.peak >= 1 / LEVEL
