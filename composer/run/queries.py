@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from composer.data import JUDGED, PAIRS, BadRow, id_of, messages_of, parsed, whole
+from composer.data import BadRow, id_of, messages_of, parsed, whole
 from composer.run.result import Failure
 from composer.values import Query
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 _ENCODER = json.JSONEncoder(default=str)
 
 ACCEPTED = 'a text, a row such as {"id": "1", "query": "..."}, or a Query'
-
-BESIDE = frozenset({*JUDGED, *(name for pair in PAIRS for name in pair)})
-"""Fields that are judgements, or the question once more: draws do not depend on them."""
 
 
 def as_queries(items: Iterable[str | Query | Mapping[str, object]]) -> Iterator[Query]:
@@ -40,7 +37,10 @@ def as_queries(items: Iterable[str | Query | Mapping[str, object]]) -> Iterator[
 
 
 def as_query(question: str | Query | Mapping[str, object], *, default_id: str = "0") -> Query:
-    """Make a query of a text, or of a row with `query` or `messages`, `id` and other fields."""
+    """Make a query of a text, or of a row with `query` or `messages`, `id` and other fields.
+
+    What is drawn for it depends on its id, and without one on its messages alone.
+    """
     if isinstance(question, Query):
         return question
     if not isinstance(question, str | Mapping):
@@ -117,8 +117,7 @@ def _query(row: Mapping[str, object], default_id: str) -> Query:
     fields = {name: value for name, value in row.items() if name not in ("id", "messages")}
     if id_ is not None:
         return Query(messages, id_, fields)
-    relevant = {name: value for name, value in fields.items() if name not in BESIDE}
-    return Query(messages, default_id, fields, content=_digest(messages, relevant))
+    return Query(messages, default_id, fields, content=_digest(messages, {}))
 
 
 def _digest(messages: tuple[Message, ...], fields: Mapping[str, object]) -> str:

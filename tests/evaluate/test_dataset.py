@@ -9,6 +9,7 @@ from composer.diagnostics import Mistakes
 from composer.evaluate import divide, read_rows
 from composer.methods import PartError
 from composer.methods.estimators.training_rows import table
+from composer.run.queries import as_query
 
 
 @pytest.fixture
@@ -227,3 +228,9 @@ def test_outcomes_out_of_range_are_errors_with_their_line(tmp_path, outcome, sai
         table(str(path))
     assert "line 2" in str(caught.value)
     assert said in str(caught.value)
+
+
+def test_other_columns_of_a_row_do_not_change_what_is_drawn():
+    plain, beside = {"query": "2 + 2?"}, {"query": "2 + 2?", "note": "n", "tags": ["sums"]}
+    assert as_query(plain).drawn_by == as_query(beside).drawn_by == as_query("2 + 2?").drawn_by
+    assert as_query({**plain, "id": "q7"}).drawn_by == "q7"
