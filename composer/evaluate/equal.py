@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from composer.evaluate.recipes import asking_options, declarations, model_node, steps_of
-from composer.evaluate.stages import graded, with_answer
+from composer.evaluate.stages import measured_answers, with_answer
 from composer.metrics import difference_interval, mean_interval, number
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _measured(  # noqa: PLR0913 - as above
     if held < PAIR or not (recorded or ask):
         return replace(goal, reason=_why(held, recorded=recorded))
     votes = with_answer(recipe, _self_consistency(recipe, rows, goal.member, held))
-    answers = graded(votes, [row for row in rows if row.id in judged], how)
+    answers = measured_answers(votes, [row for row in rows if row.id in judged], how)
     if len(answers) < len(judged):
         reason = (
             f"{len(judged) - len(answers):,} of its votes cannot be judged: give the rows a "

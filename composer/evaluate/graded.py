@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = [
     "GradedResult",
     "cached_calls",
-    "difference",
     "estimated_cost",
     "failures",
     "is_refused",
@@ -77,17 +76,6 @@ def cached_calls(results: Iterable[Result]) -> int:
     """Count the calls that the cache answered, which cost nothing now."""
     traces = (result.trace for result in results if result.trace is not None)
     return sum(call.cached for trace in traces for event in trace.events for call in event.asked)
-
-
-def difference(usage: Usage, before: Usage) -> Usage:
-    """Return what was used since then."""
-    return Usage(
-        usage.calls - before.calls,
-        usage.prompt_tokens - before.prompt_tokens,
-        usage.completion_tokens - before.completion_tokens,
-        usage.cost - before.cost,
-        usage.unpriced - before.unpriced,
-    )
 
 
 def estimated_cost(results: Sequence[Result]) -> float | None:

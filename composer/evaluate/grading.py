@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from composer.data import quality_of
 from composer.diagnostics import Diagnostic, Mistakes
-from composer.evaluate.grader_text import read_grader
 from composer.evaluate.judges import Judges, side_by_side
 from composer.evaluate.recipes import declarations
+from composer.evaluate.rows import read_grader
 from composer.methods import Grade, Submission
 from composer.recipe import Recipe
 from composer.run import Failure

@@ -20,7 +20,6 @@ from composer.evaluate.equal import Spending, equal_calls_of
 from composer.evaluate.graded import (
     GradedResult,
     cached_calls,
-    difference,
     estimated_cost,
     failures,
     spending,
@@ -35,7 +34,7 @@ from composer.evaluate.recipes import declarations, steps_of
 from composer.evaluate.report import Report
 from composer.evaluate.router import DRAWS, study, with_stages
 from composer.evaluate.slices import tagged
-from composer.evaluate.stages import Graded, calls_of, cascade_of, cost_of, replayed
+from composer.evaluate.stages import MeasuredAnswer, calls_of, cascade_of, cost_of, replayed
 from composer.evaluate.worth import worth_beside
 from composer.metrics import difference_interval, mean_interval
 from composer.run.counts import OutOfDistributionCount, PartialAnswerCount
@@ -138,7 +137,7 @@ def _measured(  # noqa: PLR0913 - what is measured, and how
         published=as_published(run),
         cached=cached_calls(results),
         answers={one.id: (one.query, one.answer or one.error or "") for one in results},
-        judging=difference(how.usage, judged_before),
+        judging=how.usage - judged_before,
     )
 
 
@@ -223,7 +222,7 @@ def _replays(  # noqa: PLR0913 - a run, and what is known of it
     if cascade is None:
         return {}, []
     run = {
-        one.id: Graded(one, judged[one.id], cost_of(one), calls_of(one))
+        one.id: MeasuredAnswer(one, judged[one.id], cost_of(one), calls_of(one))
         for one in results
         if one.id in judged
     }

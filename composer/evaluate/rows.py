@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from composer.compiler.graph import read_part
 from composer.data import (
     JUDGED,
     BadRow,
@@ -15,16 +18,15 @@ from composer.data import (
     tags_of,
 )
 from composer.diagnostics import Mistakes, did_you_mean
-from composer.evaluate.grader_text import read_grader
+from composer.methods import Grader
 from composer.run.queries import as_query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from composer.methods import Grader
     from composer.values import JSON, Query
 
-__all__ = ["EvaluationRow", "row_of"]
+__all__ = ["EvaluationRow", "read_grader", "row_of"]
 
 MISTAKES = ("grader", "reference", "ambiguous")
 """Results of an audit that make the grades of a row worthless."""
@@ -129,3 +131,13 @@ def _plain(one: object) -> str:
     if isinstance(one, float) and one.is_integer():
         return str(int(one))
     return str(one).rpartition("####")[2].strip()
+
+
+def read_grader(text: str, name: str = "--how") -> Grader:
+    """Read a grader; `name` says where the text stands. Raises Mistakes, with the place."""
+    return _read(text, name, Path.cwd())
+
+
+@lru_cache(maxsize=256)
+def _read(text: str, name: str, folder: Path) -> Grader:
+    return read_part(text, Grader, name, folder)

@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Cascade",
-    "Graded",
+    "MeasuredAnswer",
     "Replay",
     "StageAnswer",
     "calls_of",
     "cascade_of",
     "cost_of",
-    "graded",
+    "measured_answers",
     "replayed",
     "with_answer",
 ]
@@ -59,7 +59,7 @@ class Cascade:
 
 
 @dataclass(frozen=True)
-class Graded:
+class MeasuredAnswer:
     """One answer of a recipe: its quality, its dollars, and how many calls it took."""
 
     result: Result
@@ -107,7 +107,9 @@ def with_answer(recipe: Recipe, answer: Node) -> Recipe:
     return replace(recipe, compiled=replace(recipe.fitted, answer=answer), path=None)
 
 
-def graded(recipe: Recipe, rows: Sequence[EvaluationRow], how: Grading) -> dict[str, Graded]:
+def measured_answers(
+    recipe: Recipe, rows: Sequence[EvaluationRow], how: Grading
+) -> dict[str, MeasuredAnswer]:
     """Answer rows with a recipe, and judge the answers; rows that nothing judges are left out."""
     if not rows:
         return {}
@@ -116,7 +118,7 @@ def graded(recipe: Recipe, rows: Sequence[EvaluationRow], how: Grading) -> dict[
         results = list(ensemble.map([row.question() for row in rows]))
     grades = how.each(lambda one: grade_of(models, by_id[one.id], one, how), results)
     return {
-        one.id: Graded(one, grade.score, cost_of(one), calls_of(one))
+        one.id: MeasuredAnswer(one, grade.score, cost_of(one), calls_of(one))
         for one, grade in zip(results, grades, strict=True)
         if grade.score is not None
     }
@@ -126,7 +128,7 @@ def replayed(
     recipe: Recipe,
     cascade: Cascade,
     rows: Sequence[EvaluationRow],
-    run: Mapping[str, Graded],
+    run: Mapping[str, MeasuredAnswer],
     how: Grading,
 ) -> tuple[dict[str, Replay], list[Result]]:
     """Return for each row where its run stopped, and what every stage gives; and new results.
@@ -146,7 +148,7 @@ def replayed(
             if stop == at and (at == last or signals is not None)
         }
         missing = [row for row in rows if row.id in clean and row.id not in known]
-        asked = graded(with_answer(recipe, _stage(recipe, cascade, at)), missing, how)
+        asked = measured_answers(with_answer(recipe, _stage(recipe, cascade, at)), missing, how)
         results += [one.result for one in asked.values()]
         for name, (_, signals) in clean.items():
             if len(gathered[name]) < at:
@@ -167,7 +169,7 @@ def replayed(
 
 
 def _stage_answer(
-    one: Graded, cascade: Cascade, signals: Mapping[str, float] | None, *, last: bool
+    one: MeasuredAnswer, cascade: Cascade, signals: Mapping[str, float] | None, *, last: bool
 ) -> StageAnswer:
     ahead = 0.0 if last else margin(cascade.rule, signals or {})
     return StageAnswer(one.quality, one.cost, one.calls, ahead)
@@ -227,7 +229,7 @@ def _stop(cascade: Cascade, result: Result) -> tuple[int, Mapping[str, float] | 
     return len(verdicts) - 1, signals if whole else None
 
 
-def _beyond(whole: Graded, before: Sequence[StageAnswer]) -> Graded:
+def _beyond(whole: MeasuredAnswer, before: Sequence[StageAnswer]) -> MeasuredAnswer:
     """What the last stage of a run took: all of it but for the stages before."""
     cost = max(whole.cost - sum(one.cost for one in before), 0.0)  # NaN where not known
     return replace(whole, cost=cost, calls=max(0, whole.calls - sum(one.calls for one in before)))

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from composer.diagnostics.amounts import counted, in_dollars
 from composer.evaluate.cells import plain
 from composer.evaluate.dataset import divide
+from composer.evaluate.graded import is_refused
 from composer.evaluate.members import grade_of
 from composer.evaluate.overlap import training_overlap
 from composer.evaluate.recipes import declarations
 from composer.heavy import np
 from composer.metrics import drawn_interval, resampled_means
 from composer.run import Failure
-from composer.values import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -40,8 +40,6 @@ FEWEST = 2
 """Rows that each part needs, for an interval."""
 
 DRAWS = 2000
-SPENT = "[E709]"
-"""How the error of a call begins that the budget has no room for."""
 
 
 @dataclass(frozen=True)
@@ -149,7 +147,7 @@ class Trials:
             results = list(ensemble.map([row.question() for row in rows]))
             self.overlap = training_overlap(recipe, ensemble.routes.values(), rows)
         self.spent += sum(result.cost for result in results)
-        refused = next((one for one in results if (one.error or "").startswith(SPENT)), None)
+        refused = next(filter(is_refused, results), None)
         if refused is not None:
             raise Failure(
                 "E709",
@@ -193,9 +191,7 @@ def _figures(quality: float, result: Result) -> dict[str, float]:
 
     The cost is NaN where that of a call is not known.
     """
-    usage = sum(result.members.values(), Usage())
-    if result.trace is not None:
-        usage += result.trace.cache_savings
+    usage = result.full_usage
     tokens = usage.prompt_tokens + usage.completion_tokens
     cost = math.nan if usage.unpriced else usage.cost
     return {"accuracy": quality, "cost": cost, "tokens": tokens, "calls": usage.calls}

@@ -50,6 +50,15 @@ class Usage:
             self.unpriced + other.unpriced,
         )
 
+    def __sub__(self, other: Usage) -> Usage:
+        return Usage(
+            self.calls - other.calls,
+            self.prompt_tokens - other.prompt_tokens,
+            self.completion_tokens - other.completion_tokens,
+            self.cost - other.cost,
+            self.unpriced - other.unpriced,
+        )
+
     def as_dict(self) -> dict[str, int | float]:
         """Give the plain values that `--json` prints."""
         return {
