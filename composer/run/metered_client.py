@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     from composer.values import (
         JSON,
         Completion,
-        Distribution,
         Embed,
         Embedded,
         Model,
+        NextDistributions,
         NextTokens,
         Request,
         Rewarded,
@@ -126,14 +126,14 @@ class MeteredClient(Client):
         self._record_call("rewarded by", request, rewards, rewarded.usage, request.query)
         return rewarded
 
-    async def next_tokens(self, request: NextTokens) -> Distribution:
+    async def next_tokens(self, request: NextTokens) -> NextDistributions:
         """Let a model say what may come next."""
         client = await self.context.clients.of(request.model)
-        read = most_tokens(request.query, request.prefix)
-        distribution = await self._within_budget(request, read, client.next_tokens(request))
-        summary = counted(len(distribution.tokens), "token")
-        self._record_call("next tokens of", request, summary, distribution.usage, request.query)
-        return distribution
+        read = sum(map(len, request.prompts))
+        distributions = await self._within_budget(request, read, client.next_tokens(request))
+        summary = counted(len(request.prompts), "next token")
+        self._record_call("asked for", request, summary, distributions.usage)
+        return distributions
 
     async def _draw(self, request: Generate, on_text: Callable[[str], None] | None) -> Completion:
         call = TracedCall(request.model.name, "asked", list(request.query.messages))

@@ -22,6 +22,7 @@ from composer.values import (
     Distribution,
     Embedded,
     Generated,
+    NextDistributions,
     Rewarded,
     Score,
     Usage,
@@ -153,10 +154,10 @@ class StandInClient(Client):
             self._read(request.model, request.query, text)
         return Rewarded((0.0,) * len(request.texts))
 
-    async def next_tokens(self, request: NextTokens) -> Distribution:
-        """Go on with any word."""
-        self._read(request.model, request.query, request.prefix)
-        return Distribution(((" the", 0.0),))
+    async def next_tokens(self, request: NextTokens) -> NextDistributions:
+        """Find one token certain, whatever the prompt is."""
+        self._read(request.model, None, "")
+        return NextDistributions(((Distribution({0: 0.0}),),) * len(request.prompts))
 
     async def _draw(self, request: Generate) -> Completion:
         model = request.model

@@ -6,7 +6,8 @@
    Port, and every value carries its query.
 2. How a step asks a model (`asker.py`, `requests.py`, `results.py`): the step is given an Asker and
    puts requests to it: Generate, ScoreTexts, Embed, Reward or NextTokens. A Client answers each
-   with a result: Generated, which holds Completions, Scores, Embedded, Rewarded, or a Distribution.
+   with a result: Generated, which holds Completions, Scores, Embedded, Rewarded, or
+   NextDistributions.
 3. What is known of a model before it is loaded (`card.py`, `capability.py`), what parts are fitted
    to (`fitted.py`), how recipes write options (`typed.py`, `processing.py`).
 4. What happens when a branch fails (`errors.py`, `gather.py`): its answer is a MissingAnswer, and
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
         Distribution,
         Embedded,
         Generated,
+        NextDistributions,
         Rewarded,
         Score,
         Span,
@@ -86,6 +88,7 @@ __all__ = [
     "Model",
     "ModelError",
     "ModelPath",
+    "NextDistributions",
     "NextTokens",
     "OnceCache",
     "Port",

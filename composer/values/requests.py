@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Generic, Self, TypeVar
 
 from composer.values.errors import ModelError
 from composer.values.processing import NO_PROCESSING, Processing
-from composer.values.results import Distribution, Embedded, Generated, Rewarded, Score
+from composer.values.results import Embedded, Generated, NextDistributions, Rewarded, Score
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -148,20 +148,21 @@ class Reward(Request[Rewarded]):
 
 
 @dataclass(frozen=True, slots=True)
-class NextTokens(Request[Distribution]):
-    """Give next tokens with their log-probabilities (nats), likeliest first.
+class NextTokens(Request[NextDistributions]):
+    """Give the next-token distribution behind each prompt, a sequence of the model's token ids.
 
-    The `top` likeliest ones, or those of the given `ids`.
+    For each, the `top` likeliest tokens are wanted, and the chosen `ids` beside them. With `ahead`
+    above 1 the model goes on greedily, and gives a distribution at each token that it writes.
     """
 
-    verb: ClassVar[str] = "next_tokens"
+    verb: ClassVar[str] = "give next-token probabilities"
 
-    query: Query
-    prefix: str = ""
+    prompts: tuple[tuple[int, ...], ...]
     top: int = 1
     ids: tuple[int, ...] = ()
+    ahead: int = 1
 
-    def put(self, client: Client) -> Awaitable[Distribution]:
+    def put(self, client: Client) -> Awaitable[NextDistributions]:
         """Put it to a client."""
         return client.next_tokens(self)
 
@@ -193,8 +194,8 @@ class Client:
         """Say how good answers are."""
         raise cannot(request)
 
-    async def next_tokens(self, request: NextTokens) -> Distribution:
-        """Give next tokens."""
+    async def next_tokens(self, request: NextTokens) -> NextDistributions:
+        """Give next-token distributions."""
         raise cannot(request)
 
     def cost(self, request: Generate) -> float | None:

@@ -160,7 +160,21 @@ class Rewarded:
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """Next tokens with their log-probabilities (nats), likeliest first, and what that took."""
+    """A next-token distribution as far as a model told it: log-probabilities (nats) by token id.
 
-    tokens: tuple[tuple[str, float], ...]
+    `written` is the token that the model itself wrote there, if it wrote one.
+    """
+
+    logprobs: Mapping[int, float]
+    written: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NextDistributions:
+    """For each prompt of NextTokens, the distributions behind it, and what that took.
+
+    Those after the first stand behind what the model itself has written so far.
+    """
+
+    rows: tuple[tuple[Distribution, ...], ...]
     usage: Mapping[str, Usage] = field(default_factory=dict)

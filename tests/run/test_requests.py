@@ -80,7 +80,7 @@ def test_rewards_come_in_the_order_of_the_texts(asked):
     assert event.asked[0].what == "rewarded by"
 
 
-@pytest.mark.parametrize("request_", [ScoreTexts(A, QUERY, ("x",)), NextTokens(A, QUERY)])
+@pytest.mark.parametrize("request_", [ScoreTexts(A, QUERY, ("x",)), NextTokens(A, ((1,),))])
 def test_a_verb_that_a_model_lacks_says_so(asked, request_):
     with pytest.raises(Exception, match="`A` cannot") as caught:
         asked(lambda ask: ask.ask(request_))

@@ -1,0 +1,1 @@
+"""`endpoint(...)`: a model behind an OpenAI-compatible server."""
