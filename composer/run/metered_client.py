@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from composer.diagnostics.amounts import counted
 from composer.run.budget import most_tokens
 from composer.run.cache import answer_key, score_key
 from composer.run.model_digests import ModelDigests
+from composer.run.shared_draws import SharedDraws
 from composer.run.trace import TracedCall
 from composer.specs import leaves
 from composer.values import (
@@ -58,7 +60,8 @@ T = TypeVar("T")
 class RunContext:
     """What all requests of a run share: clients, prices by model, the cache and the budget.
 
-    `gatherings` are, by step, the queries whose arithmetic is done together.
+    `gatherings` are, by step, the queries whose arithmetic is done together; `draws` are the
+    requests that have several draws.
     """
 
     clients: ModelClients
@@ -67,6 +70,7 @@ class RunContext:
     budget: RunBudget | None = None
     digests: ModelDigests = field(default_factory=ModelDigests)
     gatherings: dict[str, Gathering[Any, Any]] = field(default_factory=dict)
+    draws: SharedDraws = field(default_factory=SharedDraws)
 
 
 class MeteredClient(Client):
@@ -172,7 +176,7 @@ class MeteredClient(Client):
     ) -> Completion:
         cache, client = self.context.cache, await self.context.clients.of(request.model)
         if cache is None or not client.keeps:
-            return await self._generate(client, request, on_text)
+            return await self._new(client, request, on_text)
         content = self.context.digests.of
         key = answer_key(request, content)
         cached = cache.get(key)
@@ -180,24 +184,34 @@ class MeteredClient(Client):
             if on_text is not None:
                 on_text(cached.text)
             return cached
-        completion = await self._generate(client, request, on_text)
+        completion = await self._new(client, request, on_text)
         if any(leaf.is_local for leaf in leaves(request.model)):
             key = answer_key(request, content)  # of a hub's model, known since it is here
         cache.put(key, completion)
         return completion
 
-    async def _generate(
+    async def _new(
         self, client: Client, request: Generate, on_text: Callable[[str], None] | None
     ) -> Completion:
+        """Let a client answer, together with other draws of the question if it can do that."""
+        if client.most_draws > 1 and on_text is None and request.sampling.temperature > 0:
+            ask = partial(self._generate, client)
+            return await self.context.draws.draw(self.trace, request, client.most_draws, ask)
+        (completion,) = (await self._generate(client, request, on_text)).draws
+        return completion
+
+    async def _generate(
+        self, client: Client, request: Generate, on_text: Callable[[str], None] | None = None
+    ) -> Generated:
         budget = self.context.budget
         if budget is None:
             async with self.context.clients.within(request.model):
-                return (await client.generate(request, on_text)).draws[0]
+                return await client.generate(request, on_text)
         async with budget.room(self._highest_cost(client, request)):
             async with self.context.clients.within(request.model):
-                (completion,) = (await client.generate(request, on_text)).draws
-            budget.pay(sum(usage.cost for usage in completion.usage.values()))
-        return completion
+                generated = await client.generate(request, on_text)
+            budget.pay(sum(usage.cost for draw in generated.draws for usage in draw.usage.values()))
+        return generated
 
     async def _score(self, request: ScoreTexts) -> tuple[Score, ...]:
         """Let a client score, within the budget."""
@@ -255,11 +269,12 @@ class MeteredClient(Client):
             self.trace.spend(name, model_usage)
 
     def _highest_cost(self, client: Client, request: Generate) -> float:
-        """Return an upper bound of the cost of a call, in dollars."""
+        """Return an upper bound of the cost of a request, in dollars; its prompt is read once."""
         declared_cost = client.cost(request)
         if declared_cost is not None:
             return declared_cost
-        read, most = most_tokens(request.query, request.prefix), request.sampling.max_tokens
+        read = most_tokens(request.query, request.prefix)
+        most = request.sampling.max_tokens * len(request.seeds)
         return sum(self._cost(leaf.name, read, most) for leaf in leaves(request.model))
 
     def _reading_cost(self, model: Model, tokens: int) -> float:
