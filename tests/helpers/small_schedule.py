@@ -1,0 +1,182 @@
+"""Answers of a small model, written side by side: one forward pass a step for all that run."""
+
+import os
+import threading
+import time
+import traceback
+from dataclasses import dataclass, field
+
+import torch
+from small_model import Feed
+
+
+@dataclass(frozen=True)
+class Asked:
+    """How an answer is to be written. `top` is None where no log-probabilities are wanted."""
+
+    most: int
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = 0
+    seed: int | None = None
+    stops: tuple[str, ...] = ()
+    top: int | None = None
+    chosen: tuple[int, ...] = ()
+    echo: bool = False
+    endless: bool = False
+
+
+@dataclass(eq=False)
+class Row:
+    """One answer that is being written.
+
+    After each step `tell` is called with it, its number of tokens, its text and why it ended, in
+    the thread of the schedule.
+    """
+
+    prompt: list[int]
+    asked: Asked
+    tell: object
+    written: list[int] = field(default_factory=list)
+    likely: list[dict[int, float]] = field(default_factory=list)
+    echoed: list[dict[int, float] | None] = field(default_factory=list)
+    text: str = ""
+    finish: str | None = None
+    stop: str | None = None
+    cached: int = 0
+    slot: int | None = None
+    read: int = 0
+    cancelled: bool = False
+    source: torch.Generator | None = None
+
+    @property
+    def sequence(self):
+        return self.prompt + self.written
+
+
+class Schedule:
+    """Runs rows. A step takes at least `pace` seconds, as one of a larger model would."""
+
+    def __init__(self, model, pace, server):
+        self.model, self.pace, self.server = model, pace, server
+        self._waiting, self._running = [], []
+        self._changed = threading.Condition()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def add(self, rows):
+        with self._changed:
+            self._waiting += rows
+            self._changed.notify()
+
+    def _run(self):
+        try:
+            self._go_on()
+        finally:
+            traceback.print_exc()
+            os._exit(1)  # a server that hangs would say less
+
+    def _go_on(self):
+        while True:
+            with self._changed:
+                while not self._waiting and not self._running:
+                    self._changed.wait()
+                self._admit()
+            begin = time.perf_counter()
+            rows = list(self._running)
+            if not rows:
+                continue
+            self._step(rows)
+            time.sleep(max(0.0, begin + self.pace - time.perf_counter()))
+            for row in rows:
+                row.tell(row, len(row.written), row.text, row.finish)
+
+    def _admit(self):
+        """Give waiting rows a slot, as long as there are some."""
+        slots = self.model.slots
+        for row in [row for row in self._running if row.finish or row.cancelled]:
+            self._running.remove(row)
+            slots.release(row.slot)
+        while self._waiting and slots.free.any():
+            row = self._waiting.pop(0)
+            if not row.cancelled:
+                row.slot, row.read = slots.take(
+                    row.prompt, anew=row.asked.echo and row.asked.top is not None
+                )
+                row.cached = row.read
+                self._running.append(row)
+
+    def _step(self, rows):
+        """Write one token of each row. Rows that read one token are not padded for the others."""
+        feeds = [Feed(row.slot, row.read, row.sequence[row.read :]) for row in rows]
+        one = [index for index, feed in enumerate(feeds) if len(feed.tokens) == 1]
+        more = [index for index, feed in enumerate(feeds) if len(feed.tokens) > 1]
+        logits = [None] * len(rows)
+        for part in filter(None, (one, more)):
+            read = self.model.read([feeds[index] for index in part])
+            for index, each in zip(part, read, strict=True):
+                logits[index] = each
+        self.server.count(sum(len(feed.tokens) for feed in feeds), len(rows))
+        for row, each in zip(rows, logits, strict=True):
+            if row.asked.echo and not row.echoed:
+                self._echo(row, each)
+        self._write(rows, torch.stack([each[-1] for each in logits]))
+
+    def _echo(self, row, logits):
+        row.echoed = [None]
+        if row.asked.top is not None:
+            scores = logits[:-1].log_softmax(-1)
+            row.echoed += [
+                _likely(each, token, row.asked)
+                for each, token in zip(scores, row.prompt[1:], strict=True)
+            ]
+
+    def _write(self, rows, logits):
+        scores = logits.log_softmax(-1)
+        likeliest = logits.argmax(-1).tolist()
+        for row, each, token in zip(rows, scores, likeliest, strict=True):
+            row.read = len(row.sequence)
+            if row.asked.temperature > 0:
+                token = _draw(each, row)  # noqa: PLW2901
+            if row.asked.top is not None:
+                row.likely.append(_likely(each, token, row.asked))
+            row.written.append(token)
+            self._end(row)
+
+    def _end(self, row):
+        """See whether a row has ended, and write its text."""
+        full = len(row.written) >= row.asked.most
+        over = row.written[-1] in self.model.ends and not row.asked.endless
+        row.text = self.model.following(row.prompt, row.written)
+        found = [row.text.find(stop) for stop in row.asked.stops]
+        places = [(place, stop) for place, stop in zip(found, row.asked.stops) if place >= 0]  # noqa: B905
+        if places:
+            place, row.stop = min(places)
+            row.text, row.finish = row.text[:place], "stop"
+        elif over:
+            row.finish = "stop"
+        elif full:
+            row.finish = "length"
+
+
+def _likely(scores, token, asked):
+    """Give the token's log-probability first, then those of chosen or of the likeliest tokens."""
+    if asked.chosen:
+        ids = list(asked.chosen)
+        others = zip(ids, scores[ids].tolist(), strict=True)
+    else:
+        values, ids = scores.topk(asked.top)
+        others = zip(ids.tolist(), values.tolist(), strict=True)
+    return {token: float(scores[token])} | dict(others)
+
+
+def _draw(scores, row):
+    """Draw a token."""
+    asked = row.asked
+    if row.source is None:
+        row.source = torch.Generator()
+        row.source.seed() if asked.seed is None else row.source.manual_seed(asked.seed % 2**63)
+    values, ids = (scores / asked.temperature).softmax(-1).sort(descending=True, stable=True)
+    values[values.cumsum(-1) - values >= asked.top_p] = 0
+    if asked.top_k > 0:
+        values[asked.top_k :] = 0
+    return int(ids[torch.multinomial(values, 1, generator=row.source)])
