@@ -16,8 +16,14 @@ if TYPE_CHECKING:
 
 __all__ = ["BACKENDS"]
 
-BUILT_IN = {"hf": "HF", "zoo": "Zoo", "recorded": "Recorded", "fake": "Fake"}
-"""The built-in backends: each has a file of its name in this package, imported on use."""
+BUILT_IN = {
+    "hf": "HF",
+    "zoo": "Zoo",
+    "recorded": "Recorded",
+    "fake": "Fake",
+    "endpoint": "Endpoint",
+}
+"""The built-in backends: each has a module of its name in this package, imported on use."""
 
 GROUP = "composer.models"
 

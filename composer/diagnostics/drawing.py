@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from composer.diagnostics.printable import columns, printable, visible
+from composer.diagnostics.secrets import covered
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -94,12 +95,12 @@ class _Page:
         source, before = labels[0].place.source, 0
         for line in sorted({label.line for label in labels}):
             if before and line == before + 2:
-                yield self._numbered(line - 1, printable(source.line(line - 1))[:WIDTH])
+                yield self._numbered(line - 1, printable(covered(source.line(line - 1)))[:WIDTH])
             elif before and line > before + 1:
                 yield CUT
             before = line
             for group in _within_reach([label for label in labels if label.line == line]):
-                yield from self._excerpt(source.line(line), group)
+                yield from self._excerpt(covered(source.line(line)), group)
 
     def _excerpt(self, text: str, labels: list[_Label]) -> Iterator[str]:
         """Give a line and, below it, one row for each of its labels."""

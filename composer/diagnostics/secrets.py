@@ -20,8 +20,13 @@ if TYPE_CHECKING:
 KEY = re.compile(
     r"\b(?:sk-[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{20,}|gh[pousr]_[A-Za-z0-9]{20,}"
     r"|xox[abprs]-[A-Za-z0-9-]{10,}|AKIA[0-9A-Z]{16}|AIza[0-9A-Za-z_-]{30,})\b"
+    r"|(?<=://)[^\s/@:\"'`]+:[^\s/@\"'`]+(?=@)"
 )
-"""Keys of the services that people use models through, by the forms that those give them."""
+"""Keys of the services that people use models through, by the forms that those give them, and the
+user with the password in an address."""
+
+WRITTEN = re.compile(r"""(?P<option>\bkey\s*[=:]\s*)(?P<text>"[^"]*"|'[^']*')""")
+"""A key that a recipe holds where the name of a variable belongs."""
 
 NAMED = re.compile(r"(?:^|_)(?:API_?KEY|KEY|TOKEN|SECRET|PASSWORD|PASSWD)S?(?:_|$)", re.IGNORECASE)
 """How variables of the environment are called that hold secrets."""
@@ -47,6 +52,14 @@ def starred(text: str) -> str:
     for form in sorted(forms, key=len, reverse=True):
         text = text.replace(form, STARS)
     return KEY.sub(STARS, text)
+
+
+def covered(text: str) -> str:
+    """Return a text of the same length, with stars over every secret in it."""
+    for form in {form for value in _secrets() for form in _forms(value) if form in text}:
+        text = text.replace(form, "*" * len(form))
+    text = WRITTEN.sub(lambda key: key["option"] + "*" * len(key["text"]), text)
+    return KEY.sub(lambda key: "*" * len(key.group()), text)
 
 
 def starred_value(value: object) -> object:

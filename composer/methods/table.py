@@ -132,6 +132,7 @@ BUILT_IN: dict[str, dict[str, str]] = {
         "routed": "gate.Routed",
     },
     "chatfile": {"file": "template.File"},
+    "key": {"env": "environment.Environment"},
     "boundary": {"words": "span.Words"},
     "edit": {"average": "merging.Average"},
     "signal": {

@@ -106,13 +106,21 @@ class Declaration(Typed):
 
     A backend names its options as fields, `price` last among them: a field of this class would
     become the first option of every backend. Derive from `Local` or `Remote`. `may_abstain` says
-    that an answer may be none, `replays` that answers are read from a file and cost nothing now,
-    `honours` which options that change logits the model can honour.
+    that an answer may be none, `replays` that answers are read from a file and cost nothing now.
     """
 
     may_abstain: ClassVar[bool] = False
     replays: ClassVar[bool] = False
-    honours: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def honours(self) -> frozenset[str]:
+        """The options that change logits, of those that the model can honour."""
+        return frozenset()
+
+    @property
+    def ignores(self) -> frozenset[str]:
+        """Other options of `generate` that have no effect on the model."""
+        return frozenset()
 
     @property
     def aliases(self) -> tuple[str, ...]:
@@ -152,7 +160,10 @@ class Local(Declaration):
     `settings` are options of `generate` that its own files state; a recipe can override them.
     """
 
-    honours: ClassVar[frozenset[str]] = LOGITS
+    @property
+    def honours(self) -> frozenset[str]:
+        """All of them: the engine changes the logits itself."""
+        return LOGITS
 
     @property
     def settings(self) -> Mapping[str, object]:

@@ -7,9 +7,13 @@ described here.
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
+from pydantic import model_validator
+
+from composer.diagnostics.secrets import hide
 from composer.values.typed import FilePath, Typed
 
 if TYPE_CHECKING:
@@ -26,6 +30,7 @@ __all__ = [
     "DraftSpec",
     "Edit",
     "HandoverSpec",
+    "Key",
     "Renders",
     "WeighSpec",
     "kind_of",
@@ -49,6 +54,27 @@ class ChatFile(Typed):
     name: ClassVar[str] = "file"
 
     path: FilePath
+
+
+class Key(Typed):
+    """The key of a service, named by the variable of the environment that holds it."""
+
+    name: ClassVar[str] = "env"
+
+    variable: str
+
+    @model_validator(mode="after")
+    def _set(self) -> Self:
+        if not os.environ.get(self.variable):
+            has = "is empty in the environment" if self.variable in os.environ else "is not set"
+            raise ValueError(f"the key is in a variable that {has}: `{self.variable}`")
+        hide(os.environ[self.variable])
+        return self
+
+    @property
+    def secret(self) -> str:
+        """The key itself, as the environment has it now."""
+        return hide(os.environ.get(self.variable, ""))
 
 
 def kind_of(part: type[Typed]) -> str:

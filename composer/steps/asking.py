@@ -208,6 +208,22 @@ def its_models_honour_what_is_asked(site: Site) -> Iterator[Complaint]:
 
 @generate.check
 @sample.check
+def its_drawing_has_an_effect(site: Site) -> Iterator[Complaint]:
+    """A server that does not know an option would draw as if it were not there."""
+    for leaf in site.leaves_asked:
+        for option in (name for name in sorted(leaf.ignores) if site.get(name)):
+            yield Complaint(
+                "E407",
+                f"`{leaf.name}` does not support `{option}`: its server was not found to heed it",
+                "not supported by this model",
+                "leave the option out, or state the ability where the model is declared",
+                option,
+                ((leaf, "declared here"),),
+            )
+
+
+@generate.check
+@sample.check
 def its_bias_means_tokens_of_every_model(site: Site) -> Iterator[Complaint]:
     """An id means one token in one vocabulary; a text must be one token wherever it is read."""
     bias = site.get("logit_bias") or ()

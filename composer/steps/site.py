@@ -79,6 +79,10 @@ class Site(Protocol):
     def honours(self) -> frozenset[str]:
         """The options that a declared or derived model can honour of those that change logits."""
 
+    @property
+    def ignores(self) -> frozenset[str]:
+        """Other options of `generate` that have no effect on a declared or derived model."""
+
     def unbiased(self, bias: Sequence[tuple[int | str, float]]) -> ModelError | None:
         """Say why a declared or derived model has no tokens that a bias names, if it has none."""
 

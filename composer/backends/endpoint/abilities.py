@@ -19,8 +19,10 @@ class Abilities:
     tokens of a prompt are scored, `echo_only` that this needs no new token. `several` says that one
     request can have several answers, `seeds` that a seed repeats an answer, `stops` how many stop
     strings are honoured, `continues` that a chat can go on from a partial answer, `schema` that
-    answers follow a JSON schema, `usage` that tokens are counted. `context` is how many tokens it
-    reads, None if it does not say.
+    answers follow a JSON schema, `usage` that tokens are counted, `embeddings` that texts become
+    vectors. `penalties` (presence and frequency), `logit_bias`, `top_k`, `min_p`, `min_tokens`,
+    `repetition_penalty` and `repeat_penalty` (llama.cpp's name of the same) are options of a
+    request that have an effect. `context` is how many tokens it reads, 0 if it does not say.
     """
 
     chat: bool = False
@@ -39,4 +41,12 @@ class Abilities:
     continues: bool = False
     schema: bool = False
     usage: bool = False
-    context: int | None = None
+    embeddings: bool = False
+    penalties: bool = False
+    logit_bias: bool = False
+    top_k: bool = False
+    min_p: bool = False
+    min_tokens: bool = False
+    repetition_penalty: bool = False
+    repeat_penalty: bool = False
+    context: int = 0

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.scope import Binding, Scope
+from composer.compiler.graph.value_mistakes import written_secret
 from composer.diagnostics import Diagnostic, Mistakes, Place, Source, did_you_mean, nearest
 from composer.diagnostics.secrets import KEY
 from composer.syntax import parse, read, tree
@@ -224,15 +225,5 @@ def _recipes_near(folder: Path) -> Iterable[str]:
 
 def _secrets(source: Source) -> Iterator[Diagnostic]:
     """Yield a mistake for each secret in a file; what is drawn of it shows stars."""
-    keys = list(KEY.finditer(source.text))
-    if not keys:
-        return
-    masked = replace(source, text=KEY.sub(lambda key: "*" * len(key.group()), source.text))
-    for key in keys:
-        yield Diagnostic(
-            "E406",
-            "this recipe contains a secret",
-            Place(masked, key.start(), key.end()),
-            "everybody who reads the file can read it",
-            help='write `env("NAME")` instead, and replace the secret at the service',
-        )
+    for key in KEY.finditer(source.text):
+        yield written_secret(Place(source, key.start(), key.end()))

@@ -24,6 +24,7 @@ KIND_WORDS = {
     "handover": "a rule for handing over",
     "edit": "a way to merge tensors",
     "chatfile": "a file of a chat template",
+    "key": 'a variable of the environment, `env("NAME")`',
 }
 """What to call the kinds whose own word is no plain noun."""
 

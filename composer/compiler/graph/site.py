@@ -171,6 +171,12 @@ class NodeSite(Site):
         declaration = self.node.declaration
         return LOGITS if declaration is None else declaration.honours
 
+    @property
+    def ignores(self) -> frozenset[str]:
+        """Other options of `generate` that have no effect on a declared or derived model."""
+        declaration = self.node.declaration
+        return frozenset() if declaration is None else declaration.ignores
+
     def unbiased(self, bias: Sequence[tuple[int | str, float]]) -> ModelError | None:
         """Say why a declared or derived model has no tokens that a bias names, if it has none."""
         folder = checkpoint_of(self.node).folder

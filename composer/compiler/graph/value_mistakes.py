@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import typing
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.option_types import is_kind, is_union, kind_name, required, type_text
-from composer.diagnostics import Diagnostic, Note, did_you_mean, nearest
+from composer.diagnostics import Diagnostic, Note, Place, did_you_mean, nearest
 from composer.specs.parts import kind_of
 from composer.steps import STEPS
 from composer.syntax import tree, unparse
@@ -54,6 +55,27 @@ def named_value(branch: tree.Branch) -> Diagnostic:
     """Return the mistake of a list whose values have names."""
     text = "the values of a list cannot have names"
     return Diagnostic("E401", text, branch.place, "named", help="write the values alone, in order")
+
+
+def no_key(expr: tree.String | tree.Name) -> Diagnostic:
+    """Return the mistake of a key that is written out, or of a variable without `env`."""
+    if isinstance(expr, tree.String):
+        return written_secret(expr.place)
+    help_ = f'write `env("{expr.id}")`'
+    return wrong_type(expr, 'a variable of the environment, `env("NAME")`', help_=help_)
+
+
+def written_secret(place: Place) -> Diagnostic:
+    """Return the mistake of a secret that is written into a recipe; it is drawn as stars."""
+    text, stars = place.source.text, "*" * (place.end - place.start)
+    masked = replace(place.source, text=text[: place.start] + stars + text[place.end :])
+    return Diagnostic(
+        "E406",
+        "this recipe contains a secret",
+        Place(masked, place.start, place.end),
+        "everybody who reads the file can read it",
+        help='write `env("NAME")` instead, and replace the secret at the service',
+    )
 
 
 def leads_back(expr: tree.Expr) -> Diagnostic:

@@ -26,6 +26,7 @@ from composer.compiler.graph.scope import Scope, follow, unknown_name
 from composer.compiler.graph.value_mistakes import (
     leads_back,
     named_value,
+    no_key,
     no_part,
     no_rule,
     no_sum,
@@ -46,6 +47,7 @@ from composer.methods import (
     parts,
 )
 from composer.methods.scoring import Scorer, Sum
+from composer.specs.parts import Key
 from composer.syntax import tree
 from composer.trampoline import deep, run
 from composer.values import Model
@@ -159,6 +161,8 @@ class Values:
             terms = list(self._scores(expr, scope, 1.0, ()))
             of, weights = zip(*terms, strict=True)
             return Sum(of=of, weights=weights)
+        if issubclass(kind, Key) and isinstance(expr, tree.String | tree.Name):
+            raise BadValueError(no_key(expr))
         if isinstance(expr, tree.Name):
             expr = tree.Call(expr.id, (), expr.place, expr.place)
         if not isinstance(expr, tree.Call):

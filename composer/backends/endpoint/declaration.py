@@ -1,0 +1,178 @@
+"""`endpoint(...)`: the declaration of a model behind a server, and what it can do."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from composer.backends.endpoint.abilities import Abilities
+from composer.backends.endpoint.options import EndpointOptions
+from composer.backends.endpoint.tokenizer_files import digest_of
+from composer.checkpoints.fingerprint import fingerprint
+from composer.specs.declaration import LOGITS
+from composer.values.capability import Capability
+from composer.values.card import Card, lacking
+from composer.values.errors import ModelError
+from composer.values.thinking import Thinking
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from composer.values.requests import Client
+
+__all__ = ["Endpoint"]
+
+UNASKED = "has not been asked yet what its server can do, so this cannot be checked"
+
+PRESUMED = Abilities(
+    chat=True,
+    completions=True,
+    logprobs=True,
+    top=1,
+    prompt_ids=True,
+    echo=True,
+    continues=True,
+    embeddings=True,
+    penalties=True,
+    logit_bias=True,
+    top_k=True,
+    min_p=True,
+    min_tokens=True,
+    repetition_penalty=True,
+)
+"""What is taken for granted of a server until it has been asked: what it lacks, a run finds."""
+
+
+class Endpoint(EndpointOptions):
+    """A model behind a server that speaks OpenAI's protocol.
+
+    `url` is the server's address up to `/v1`, or a list of addresses that are tried in this order.
+    `key` names the variable of the environment that holds the key, `key = env("NAME")`; a key in a
+    recipe is an error. Without `key` none is sent, except that OpenAI's own address is sent
+    `OPENAI_API_KEY`. `api` is how the model is asked: as a chat, by `completions` of a text, or
+    `auto`, a chat where the server has one. `tokenizer` is a folder or the id of a model on a hub;
+    its `template` and `template_args` (as in `hf`) write prompts where the server is asked by
+    completions, and its vocabulary says what token ids stand for. `thinking` is the tag around
+    thoughts, such as `think`, which are not part of the answer.
+
+    What a server can do is found by a few small requests (`compose doctor`), and kept. `abilities`
+    states some of it: `abilities = [top: 20, several: false]`. With `probe = false` nothing is
+    asked: what the recipe does not state is then lacking.
+
+    At most `concurrency` requests are open at once, and at most `requests_per_minute` and
+    `tokens_per_minute` are sent. A request that fails is sent again up to `retries` times, for
+    `deadline` seconds in all.
+    """
+
+    @property
+    def aliases(self) -> tuple[str, ...]:
+        """The model's name at the server, and its last part."""
+        return tuple(dict.fromkeys((self.model.rpartition("/")[2] or self.model, self.model)))
+
+    @property
+    def reasoning(self) -> Thinking | None:
+        """The tag that the recipe names."""
+        return None if self.thinking is None else Thinking((self.thinking,))
+
+    @property
+    def abilities_now(self) -> Abilities | None:
+        """What is known of the server at present; None before it has been asked."""
+        if self.probe:
+            return None
+        chat = self.api != "completions"
+        return self.stated(Abilities(chat=chat, completions=not chat))
+
+    @property
+    def honours(self) -> frozenset[str]:
+        """Those that the server is known to heed; all of them, before it has been asked."""
+        has = self.abilities_now or self.stated(PRESUMED)
+        penalties = {"presence_penalty", "frequency_penalty"} if has.penalties else set()
+        others = {name for name in ("logit_bias", "min_tokens") if getattr(has, name)}
+        repetition = has.repetition_penalty or has.repeat_penalty
+        return LOGITS & (penalties | others | ({"repetition_penalty"} if repetition else set()))
+
+    @property
+    def ignores(self) -> frozenset[str]:
+        """Those that the server is known not to heed."""
+        has = self.abilities_now or self.stated(PRESUMED)
+        return frozenset(name for name in ("top_k", "min_p") if not getattr(has, name))
+
+    def card(self) -> Card:
+        """Say what the server is known to do, without asking it."""
+        known = self.abilities_now
+        has = known or self.stated(PRESUMED)
+        able = self.able(has)
+        folder = self.folder
+        return Card(
+            able,
+            "endpoint",
+            context=has.context or None,
+            vocabulary=None if folder is None else fingerprint(folder),
+            price=self.price,
+            deferred=tuple(self._deferred(known)),
+            why=lacking("its server does not give it", has=able),
+        )
+
+    def able(self, has: Abilities) -> Capability:
+        """Return what a model can do, of which the abilities are known."""
+        chat = self.by_chat(has)
+        able = Capability(0)
+        if has.chat if chat else has.completions:
+            able |= Capability.TEXT
+            if has.logprobs if chat else has.top:
+                able |= Capability.LOGPROBS
+        renders = has.completions and (self.tokenizer is not None or not chat)
+        if renders and has.echo:
+            able |= Capability.SCORE
+        if renders or (chat and has.continues):
+            able |= Capability.CONTINUE
+        return able | Capability.EMBED if has.embeddings else able
+
+    def faults(self) -> Sequence[ModelError]:
+        """Say that the key is missing which the official address needs."""
+        variable = self.key_variable
+        if variable is None or os.environ.get(variable):
+            return ()
+        message = f"a key is needed at {self.addresses[0]}, and `{variable}` is not set"
+        help_ = (
+            f'export {variable}=..., name another variable: `key = env("NAME")`, or give a `url`'
+        )
+        return (ModelError("E402", message, help_),)
+
+    def identity(self) -> str:
+        """The model and its addresses, and what writes its prompts."""
+        return self._named(self.tokenizer or "", str(self.chat))
+
+    def content(self) -> str:
+        """The model and its addresses in any order, and what the tokenizer's files hold."""
+        folder = self.folder
+        held = digest_of(folder) if folder is not None else self.tokenizer
+        return self._named(held or "", self.chat.content())
+
+    async def open(self, name: str) -> Client:
+        """Open a client; the server is asked what it can do, unless that is known."""
+        from composer.backends.endpoint.client import open_client
+
+        return await open_client(self, name)
+
+    def _deferred(self, known: Abilities | None) -> Iterator[str]:
+        """Yield what cannot be checked yet."""
+        if known is None:
+            yield UNASKED
+        if self.tokenizer is not None and self.folder is None:
+            yield f"has a tokenizer that is not on this machine (`{self.tokenizer}`)"
+
+    def _named(self, tokenizer: str, chat: str) -> str:
+        addresses = ",".join(sorted(self.addresses))
+        stated = sorted(self.overrides.items())
+        return "|".join(
+            (
+                f"endpoint:{self.model}",
+                addresses,
+                self.api,
+                tokenizer,
+                chat,
+                self.thinking or "",
+                str(stated),
+            )
+        )
