@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from composer.run.gathering import Gathering
 from composer.run.metered_client import MeteredClient
+from composer.run.stand_ins import ESTIMATED
 from composer.specs import thinking_of
 from composer.values import (
     Generate,
@@ -82,7 +83,10 @@ class RunAsker:
         return await side_by_side(request.put(self._metered) for request in seeded)
 
     async def generate(self, model: Model, query: Query, sampling: Sampling) -> Text:
-        """Let a model, or an ensemble, answer a query."""
+        """Let a model, or an ensemble, answer a query.
+
+        Raises ModelError (E720) where the answer does not follow the schema that it must follow.
+        """
         request = Generate(model, query, sampling, seeds=(sampling.seed,))
         thinking = thinking_of(model)
         thought_filter = (
@@ -106,7 +110,13 @@ class RunAsker:
             extracted=completion.extracted,
             facts={**finish, **dropped, **completion.facts},
         )
-        return text if thinking is None else _without_thoughts(text, thinking)
+        text = text if thinking is None else _without_thoughts(text, thinking)
+        if sampling.schema is not None and ESTIMATED not in text.facts:
+            from composer.methods.json_schema import require_schema
+
+            cut = completion.finish == "length"
+            require_schema(text.text, sampling.schema, model.name, cut=cut)
+        return text
 
     async def score(self, model: Model, query: Query | None, text: str) -> Score:
         """Score a text as the model's answer to a query, or on its own."""

@@ -111,8 +111,9 @@ def answer_key(request: Generate, content: Content = content_now) -> str:
     """
     seed = request.seeds[0] if request.sampling.temperature > 0 else 0
     messages = prompts(request.model, request.query)
-    sampling = _sampling(_DRAWN(request.sampling))
-    return _key(_model(request.model, content), messages, [sampling, seed], request.prefix)
+    sampling, schema = _sampling(_DRAWN(request.sampling)), request.sampling.schema
+    how = [sampling, seed] if schema is None else [sampling, seed, schema.text]
+    return _key(_model(request.model, content), messages, how, request.prefix)
 
 
 def score_key(request: ScoreTexts, text: str | None, content: Content = content_now) -> str:
@@ -129,12 +130,14 @@ def _key(model: str, *contents: object) -> str:
     return json_digest([PACKAGE_VERSION, model, *contents])
 
 
-_DRAWN = attrgetter(*(each.name for each in dataclasses.fields(Sampling) if each.name != "seed"))
+_DRAWN = attrgetter(
+    *(each.name for each in dataclasses.fields(Sampling) if each.name not in ("seed", "schema"))
+)
 
 
 @lru_cache(maxsize=256)
 def _sampling(values: tuple[object, ...]) -> str:
-    """Return a digest of how tokens are drawn, without the seed."""
+    """Return a digest of how tokens are drawn, without the seed and the schema."""
     return digest(values)
 
 

@@ -15,6 +15,8 @@ from composer.values.flow import unique
 from composer.values.typed import Typed, file_of
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from composer.compiler.graph import Node
 
 DIGITS = 12
@@ -89,10 +91,9 @@ def _relevant_options(node: Node) -> dict[str, object]:
     Options without a value are left out, so a new option changes no fingerprint. So are those that
     only say when to give up.
     """
-    options = node.values().items()
-    return {
-        name: _plain(value) for name, value in options if value is not None and name not in GIVES_UP
-    }
+    options, values = node.options, node.values()
+    names = [name for name, value in values.items() if value is not None and name not in GIVES_UP]
+    return {name: _field(options, name) for name in names} if options is not None else {}
 
 
 def _plain(value: object) -> object:
@@ -129,6 +130,6 @@ def _rule(rule: Rule) -> object:
     return [str(rule), *map(_plain, signals_with_options)] if signals_with_options else str(rule)
 
 
-def _field(part: Typed, name: str) -> object:
-    path = file_of(part, name)
-    return _plain(getattr(part, name)) if path is None else file_digest(path)
+def _field(options: BaseModel, name: str) -> object:
+    path = file_of(options, name)
+    return _plain(getattr(options, name)) if path is None else file_digest(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
@@ -13,6 +14,7 @@ from composer.steps.site import Complaint
 from composer.values import (
     Asker,
     Candidates,
+    MaybeFile,
     MissingAnswer,
     Model,
     Processing,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from composer.steps.site import Site
+    from composer.values import AnswerSchema
 
 Temperature = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -69,6 +72,7 @@ async def generate(
     frequency_penalty: TokenPenalty | None = None,
     logit_bias: LogitBias | None = None,
     min_tokens: MinTokens | None = None,
+    schema: MaybeFile = None,
     max_length: Count | None = None,
     draw: int = 0,  # noqa: ARG001 - makes separate occurrences of sampled work separate nodes
     ask: Asker,
@@ -82,6 +86,8 @@ async def generate(
     id, or by a text that is exactly one token. With `min_tokens` an answer does not end before it
     has that many tokens. In a fuse, these options change the logits of each member, in its own
     tokens, before the fuse. An option that is `none` has the value of the model's declaration.
+    `schema` is a file with a JSON Schema: a server holds the answer to it, and one that does not
+    follow it counts as failed.
     `draw` numbers the occurrences in the recipe: sampled answers are drawn once for each
     occurrence, greedy answers are the same everywhere.
     """
@@ -90,7 +96,7 @@ async def generate(
     )
     sampling = Sampling(
         temperature, top_p, top_k, min_p, max_tokens, stop,
-        processing=processing, max_length=max_length,
+        processing=processing, max_length=max_length, schema=_schema_in(schema),
     )  # fmt: skip
     return await ask.generate(model, query, _seeded(sampling, ask))
 
@@ -118,6 +124,7 @@ async def sample(
     frequency_penalty: TokenPenalty | None = None,
     logit_bias: LogitBias | None = None,
     min_tokens: MinTokens | None = None,
+    schema: MaybeFile = None,
     max_length: Count | None = None,
     min: Quorum = "most",  # noqa: A002 - the word of the language
     draw: int = 0,  # noqa: ARG001 - as in `generate`
@@ -133,7 +140,7 @@ async def sample(
     )
     sampling = Sampling(
         temperature, top_p, top_k, min_p, max_tokens, stop,
-        processing=processing, max_length=max_length,
+        processing=processing, max_length=max_length, schema=_schema_in(schema),
     )  # fmt: skip
     names = unique(model.name for _ in range(n))
     requests = [ask.generate(model, query, _seeded(sampling, ask)) for _ in names]
@@ -260,6 +267,34 @@ def _listed(leaves: list[Site]) -> str:
     return ", ".join(f"`{leaf.name}`" for leaf in leaves)
 
 
+@generate.check
+@sample.check
+def its_answers_can_follow_the_schema(site: Site) -> Iterator[Complaint]:
+    """The file holds a schema, and whoever answers can be held to it."""
+    file = site.get("schema")
+    if file is None:
+        return
+    from composer.methods.json_schema import schema_text
+
+    try:
+        schema_text(file)
+    except ValueError as error:
+        code = "E402" if find_spec("jsonschema") else "E510"
+        yield Complaint(code, str(error), "cannot be used", about="schema")
+    for leaf in site.leaves_asked:
+        if "schema" not in leaf.honours:
+            yield Complaint(
+                "E407",
+                f"`{leaf.name}` does not support `schema`: what it writes cannot be restricted to "
+                "a JSON Schema here",
+                "not supported by this model",
+                "give the option to a model behind a server that supports it; or ask for JSON in a "
+                "`prompt`, and read the answer with `extract`",
+                "schema",
+                ((leaf, "declared here"),),
+            )
+
+
 @sample.counts
 def as_many_as_are_drawn(site: Site) -> int:
     """The draws."""
@@ -269,3 +304,12 @@ def as_many_as_are_drawn(site: Site) -> int:
 def _seeded(sampling: Sampling, ask: Asker) -> Sampling:
     """Give each draw a seed of its own; greedy work has none, so that it can be shared."""
     return replace(sampling, seed=ask.rng.getrandbits(62)) if sampling.temperature else sampling
+
+
+def _schema_in(file: str | None) -> AnswerSchema | None:
+    """Read what answers must follow, as it is now."""
+    if file is None:
+        return None
+    from composer.methods.json_schema import answer_schema
+
+    return answer_schema(file)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import inspect
 import typing
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
@@ -119,7 +120,10 @@ class Step(Traits):
         config = ConfigDict(
             frozen=True, extra="forbid", arbitrary_types_allowed=True, defer_build=True
         )
-        return create_model(f"{self.name}_options", __config__=config, **fields)
+        with warnings.catch_warnings():
+            # An option may be called as an old method of pydantic's, such as `schema`.
+            warnings.filterwarnings("ignore", "Field name .* shadows an attribute", UserWarning)
+            return create_model(f"{self.name}_options", __config__=config, **fields)
 
     @property
     def limited(self) -> bool:

@@ -43,6 +43,7 @@ from composer.values.typed import FilePath, MaybeFile, ModelPath, Typed
 
 if TYPE_CHECKING:
     from composer.values.requests import (
+        AnswerSchema,
         Client,
         Embed,
         Generate,
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "JSON",
+    "AnswerSchema",
     "Asker",
     "Candidates",
     "Capability",
@@ -115,7 +117,10 @@ __all__ = [
 ]
 
 REQUESTS = frozenset(
-    ("Client", "Embed", "Generate", "NextTokens", "Request", "Reward", "Sampling", "ScoreTexts")
+    {
+        *("AnswerSchema", "Client", "Embed", "Generate", "NextTokens"),
+        *("Request", "Reward", "Sampling", "ScoreTexts"),
+    }
 )
 """Names of the module `requests`; the other late ones are of `results`."""
 

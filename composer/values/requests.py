@@ -7,6 +7,8 @@ process; every other model has a client of its own. A step cannot tell which of 
 from __future__ import annotations
 
 import hashlib
+import json
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Generic, Self, TypeVar
 
@@ -17,9 +19,27 @@ from composer.values.results import Embedded, Generated, NextDistributions, Rewa
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from composer.values.flow import Model, Query
+    from composer.values.flow import JSON, Model, Query
 
 Result_co = TypeVar("Result_co", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerSchema:
+    """A JSON Schema that an answer must follow, as JSON text."""
+
+    text: str
+
+    @property
+    def response_format(self) -> dict[str, JSON]:
+        """The `response_format` of a chat with an OpenAI-compatible server."""
+        schema = json.loads(self.text)
+        title = schema.get("title") if isinstance(schema, dict) else None
+        name = re.sub(r"[^a-zA-Z0-9_-]+", "_", str(title or "answer"))[:64]
+        return {
+            "type": "json_schema",
+            "json_schema": {"name": name, "schema": schema, "strict": True},
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +48,7 @@ class Sampling:
 
     An answer ends before the first of the `stop` strings, or behind it with `keep_stop`. Each
     model's logits are processed before they are fused. With `max_length` an answer ends where
-    prompt and answer have so many tokens.
+    prompt and answer have so many tokens. With a `schema` it is JSON that follows it.
     """
 
     temperature: float = 0.0
@@ -41,6 +61,7 @@ class Sampling:
     keep_stop: bool = False
     processing: Processing = NO_PROCESSING
     max_length: int | None = None
+    schema: AnswerSchema | None = None
 
     @property
     def min_tokens(self) -> int:

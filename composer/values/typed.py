@@ -71,8 +71,11 @@ class Typed(BaseModel):
         return (cls.__doc__ or "").strip().split("\n")[0]
 
 
-def file_of(value: Typed, option: str) -> str | None:
-    """Return the path in an option that names a file which must exist; None for other options."""
+def file_of(value: BaseModel, option: str) -> str | None:
+    """Return the path in an option that names a file which must exist; None for other options.
+
+    `value` is a part, a declaration, or the options of a step.
+    """
     path = getattr(value, option)
     marks = type(value).model_fields[option].metadata
     named = any(isinstance(mark, Resolve) and mark.must_exist for mark in marks)

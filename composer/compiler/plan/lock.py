@@ -19,7 +19,7 @@ from composer.diagnostics import Diagnostic, Mistakes
 from composer.diagnostics.secrets import starred
 from composer.specs.content import file_digest
 from composer.values.errors import ModelError
-from composer.values.typed import Typed, file_of
+from composer.values.typed import file_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,7 +78,7 @@ def _lock_of(root: Node, folder: Path) -> Lock:
                 content=_content(declaration),
                 vocabulary=declaration.card().vocabulary,
             )
-        for path in _files(node.values().values()):
+        for path in _files(node.options):
             files[_from(path, folder)] = file_digest(path)
     return Lock(models=models, files=dict(sorted(files.items())))
 
@@ -154,7 +154,7 @@ def _files(values: object) -> Iterator[str]:
     todo = [values]
     while todo:
         value = todo.pop()
-        if isinstance(value, Typed):
+        if isinstance(value, BaseModel):
             for name in type(value).model_fields:
                 path = file_of(value, name)
                 if path is None:

@@ -47,7 +47,8 @@ CODES = {
         "option that the model does not support",
         "Penalties, `logit_bias` and `min_tokens` change the logits of a model, so the model must "
         "run on this machine, or on a server that has these options. A `logit_bias` names a token "
-        "by its id, which only holds for one vocabulary, or by a text that is exactly one token.",
+        "by its id, which only holds for one vocabulary, or by a text that is exactly one token. "
+        "Only a server can hold an answer to a `schema`.",
         'model E = fake("42")\nE(repetition_penalty = 1.2)',
         "A(repetition_penalty = 1.2)",
     ),

@@ -112,4 +112,10 @@ CODES = {
         "`reference`, or a recorded `correct`. A metric with `cost` needs the cost of every "
         "answer.",
     ),
+    "E720": Code(
+        "answer that does not follow its schema",
+        "With `schema`, a model must answer with JSON that follows a JSON Schema. The server was "
+        "told so, but this answer is another text, is cut off, or breaks a rule of the schema. It "
+        "counts as failed: in a bank the other branches go on, and `A | B` asks B.",
+    ),
 }

@@ -2,23 +2,17 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from pydantic import field_validator
 
 from composer import metrics
-from composer.methods.extraction import matches_of
 from composer.methods.graders.base import NO_REFERENCE, Grade, Grader, Submission
-from composer.methods.mistakes import PartError
+from composer.methods.json_schema import DECODER, MISSING, schema_text, violation
 from composer.values import JSON, FilePath
-
-if TYPE_CHECKING:
-    from jsonschema.exceptions import ValidationError
-    from jsonschema.protocols import Validator
 
 __all__ = ["Schema"]
 
@@ -27,7 +21,7 @@ _STARTS = re.compile(r"[{\[]")
 _TRIED = 100
 """How many brackets of a text are tried as the begin of its JSON."""
 _SHOWN = 200
-"""Characters of JSON or of a mistake that a grade shows."""
+"""Characters of JSON that a grade shows."""
 
 
 class Schema(Grader):
@@ -47,10 +41,9 @@ class Schema(Grader):
     @classmethod
     def _is_schema(cls, file: str) -> str:
         if find_spec("jsonschema") is None:
-            install = "pip install 'ensemble-composer[schema]'"
-            raise ValueError(f"JSON schemas need the extra `schema`: {install}")
+            raise ValueError(MISSING)
         if Path(file).exists():  # one that is missing is a mistake of the path
-            _validator(file)
+            schema_text(file)
         return file
 
     @property
@@ -66,7 +59,7 @@ class Schema(Grader):
         if value is None:
             return Grade(0.0, reason="the answer holds no JSON")
         shown = json.dumps(value[0], ensure_ascii=False)[:_SHOWN]
-        problem = _problem(self.file, value[0])
+        problem = violation(schema_text(self.file), value[0], self.file)
         if problem or self.field is None:
             return Grade(float(not problem), shown, None, problem)
         return _compared(value[0], self.field, submission.references)
@@ -99,85 +92,13 @@ def _json_in(text: str) -> Iterator[tuple[JSON]]:
         yield from _parsed(block)
     for start in [match.start() for match in _STARTS.finditer(text)][:_TRIED]:
         try:
-            yield (_DECODER.raw_decode(text, start)[0],)
+            yield (DECODER.raw_decode(text, start)[0],)
         except (ValueError, RecursionError):
             continue
 
 
 def _parsed(text: str) -> Iterator[tuple[JSON]]:
     try:
-        yield (_DECODER.decode(text.strip()),)
+        yield (DECODER.decode(text.strip()),)
     except (ValueError, RecursionError):
         return
-
-
-def _no_number(name: str) -> None:
-    raise ValueError(f"`{name}` is no JSON")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_no_number)
-
-
-def _problem(file: str, value: JSON) -> str:
-    """Say where JSON is not valid and why; empty where it is."""
-    from jsonschema.exceptions import best_match
-    from referencing.exceptions import Unresolvable
-
-    try:
-        error = best_match(_validator(file).iter_errors(value))
-    except RecursionError:
-        return "the JSON is nested too deep"
-    except Unresolvable as unresolvable:
-        message = f"the schema `{file}` refers to {unresolvable.ref}, which is not in that file"
-        raise PartError("E501", message, "copy it into `$defs` of the schema") from None
-    if error is None:
-        return ""
-    return f"{error.json_path}: {error.message}"[:_SHOWN]
-
-
-def _validator(file: str) -> "Validator":
-    """Read a schema as it is now; raises ValueError where it is none."""
-    return _read(file, Path(file).stat().st_mtime_ns)
-
-
-@lru_cache(maxsize=16)
-def _read(file: str, _written: int) -> "Validator":
-    """Read a schema that was written at some time. Nothing outside of the file is read."""
-    from jsonschema.exceptions import SchemaError
-    from jsonschema.validators import Draft202012Validator, extend, validator_for
-    from referencing import Registry
-
-    try:
-        schema = json.loads(Path(file).read_text(encoding="utf-8"))
-        kind = validator_for(schema, default=Draft202012Validator)
-        kind.check_schema(schema)
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"`{file}` is no JSON: {error}") from None
-    except SchemaError as error:
-        raise ValueError(f"`{file}` is no JSON Schema: {error.message}") from None
-    keywords = {"pattern": _pattern, "patternProperties": _pattern_properties}
-    limited: type[Validator] = extend(kind, keywords)  # type: ignore[no-untyped-call]
-    return limited(schema, registry=Registry())
-
-
-def _pattern(
-    validator: "Validator", pattern: str, instance: JSON, schema: JSON
-) -> "Iterator[ValidationError]":
-    """Check `pattern` under the limits of the sandbox."""
-    from jsonschema.exceptions import ValidationError
-
-    del validator, schema
-    if isinstance(instance, str) and not matches_of(pattern, instance):
-        yield ValidationError(f"{instance!r} does not match {pattern!r}")
-
-
-def _pattern_properties(
-    validator: "Validator", patterns: Mapping[str, JSON], instance: JSON, schema: JSON
-) -> "Iterator[ValidationError]":
-    """Check `patternProperties` under the limits of the sandbox."""
-    del schema
-    fields = instance.items() if isinstance(instance, dict) else ()
-    for pattern, inner in patterns.items():
-        for name, value in fields:
-            if matches_of(pattern, name):
-                yield from validator.evolve(schema=inner).iter_errors(value)
