@@ -14,18 +14,6 @@ from composer.run.result import Failure
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from composer.values import Query
-
-
-OVERHEAD = 256
-"""Tokens that a chat template may add to the messages."""
-
-
-def most_tokens(query: Query | None, *texts: str) -> int:
-    """Return an upper bound of the tokens of some texts: a token has at least one byte."""
-    messages = "".join(content for _, content in query.messages) if query is not None else ""
-    return len((messages + "".join(texts)).encode(errors="replace")) + OVERHEAD
-
 
 class RunBudget:
     """Dollars that may be spent. A call is let through only if its worst case still fits.

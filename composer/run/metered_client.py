@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from composer.diagnostics.amounts import counted
-from composer.run.budget import most_tokens
 from composer.run.cache import answer_key, score_key
 from composer.run.model_digests import ModelDigests
 from composer.run.shared_draws import SharedDraws
@@ -27,6 +26,7 @@ from composer.values import (
     ScoreTexts,
     Usage,
 )
+from composer.values.bounds import most_tokens
 from composer.values.finite import finite
 from composer.values.gather import side_by_side
 

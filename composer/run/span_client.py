@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from composer.engine.generation import GenerationState
 from composer.engine.sessions.span_fuse import Candidate, fuse_spans, mean
-from composer.run.budget import most_tokens
 from composer.specs import Declared, Prompted, bare, leaves
 from composer.values import Client, Generate, Generated, ScoreTexts, Usage
+from composer.values.bounds import most_tokens
 from composer.values.gather import side_by_side
 
 if TYPE_CHECKING:

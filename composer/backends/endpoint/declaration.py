@@ -61,7 +61,7 @@ class Endpoint(EndpointOptions):
 
     At most `concurrency` requests are open at once, and at most `requests_per_minute` and
     `tokens_per_minute` are sent. A request that fails is sent again up to `retries` times, for
-    `deadline` seconds in all.
+    `deadline` seconds in all. An attempt ends when no further byte has come for `idle` seconds.
     """
 
     @property

@@ -54,6 +54,7 @@ class EndpointOptions(Remote):
     tokens_per_minute: Positive | None = None
     retries: int = Field(default=5, ge=0)
     deadline: Positive = 600.0
+    idle: Positive = 300.0
     price: Price = None
 
     @field_validator("url")

@@ -1,0 +1,116 @@
+"""How a request ends that got no answer: what a user reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.backends.endpoint.faults import EndpointError
+from composer.backends.endpoint.refusals import is_too_long
+from composer.diagnostics.amounts import counted, number_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+__all__ = ["broken_off", "given_up", "late", "no_model", "refused"]
+
+SHOWN = 10
+"""Models of a server that a message lists."""
+
+UNAUTHORIZED = frozenset({401, 403})
+
+
+def refused(name: str, url: str, variable: str | None, failure: EndpointError) -> EndpointError:
+    """Return the error of a request that no other attempt can help."""
+    if failure.quota:
+        return EndpointError(
+            "E701",
+            f"`{name}`: the account at {url} has nothing left to spend: {failure.message}",
+            "fill it up, name another address in `url`, or add a fallback: `A | B`",
+        )
+    if is_too_long(failure):
+        return EndpointError(
+            "E703",
+            f"`{name}`: the text is too long for the model at {url}: {failure.message}",
+            "write a shorter prompt, or ask for fewer tokens: `max_tokens`",
+        )
+    if failure.status in UNAUTHORIZED and variable is None:
+        return EndpointError(
+            "E701",
+            f"`{name}`: {url} wants a key: {failure.message}",
+            'name the variable that holds it: `key = env("NAME")`',
+        )
+    if failure.status in UNAUTHORIZED:
+        return EndpointError(
+            "E701",
+            f"`{name}`: {url} does not accept the key in `{variable}`: {failure.message}",
+            f"set `{variable}` to a key of this server that may use this model",
+        )
+    return EndpointError(
+        "E701",
+        f"`{name}`: {url} refused the request: {failure.message}",
+        "`compose doctor` shows what the server gives",
+    )
+
+
+def no_model(
+    name: str, url: str, model: str, failure: EndpointError, models: Sequence[str] | None
+) -> EndpointError:
+    """Return the error of a model, or of an address, that a server does not have.
+
+    `models` are those that it lists, None if it lists none.
+    """
+    if models is None:
+        return EndpointError(
+            "E701",
+            f"`{name}`: there is no model server at {url}: {failure.message}",
+            "check the `url`: most servers answer below `/v1`",
+        )
+    listed = ", ".join(f"`{each}`" for each in models[:SHOWN]) or "none"
+    more = f" and {len(models) - SHOWN} more" if len(models) > SHOWN else ""
+    if model in models:
+        return EndpointError(
+            "E701",
+            f"`{name}`: {url} lists the model `{model}`, but does not answer this kind of "
+            f"request: {failure.message}",
+            "`compose doctor` shows what the server gives",
+        )
+    return EndpointError(
+        "E701",
+        f"`{name}`: {url} has no model `{model}`: {failure.message}; it lists {listed}{more}",
+        "write one of these names",
+    )
+
+
+def given_up(name: str, url: str, attempts: int, failure: EndpointError) -> EndpointError:
+    """Return the error of a request whose last attempt has failed."""
+    tried = "the only attempt" if attempts == 1 else f"the last of {attempts} attempts"
+    return EndpointError(
+        "E701",
+        f"`{name}` gave no answer; {tried}, at {url}, failed: {failure.message}",
+        "look at the server, raise `retries`, name a second address in `url`, or add a fallback: "
+        "`A | B`",
+    )
+
+
+def late(name: str, deadline: float, failures: Sequence[str]) -> EndpointError:
+    """Return the error of a request for which no time is left."""
+    why = ""
+    if failures:
+        why = f"; the last of {counted(len(failures), 'failed attempt')}: {failures[-1]}"
+    return EndpointError(
+        "E702",
+        f"`{name}` gave no answer within its deadline of {number_text(deadline)} "
+        f"{'second' if deadline == 1 else 'seconds'}{why}",
+        "raise its `deadline`, ask for fewer tokens, or add a fallback: `A | B`",
+    )
+
+
+def broken_off(name: str, url: str, failure: EndpointError) -> EndpointError:
+    """Return the error of a stream that broke when a part of it had been passed on."""
+    return EndpointError(
+        "E701",
+        f"`{name}`: the answer from {url} broke off after its beginning was shown: "
+        f"{failure.message}",
+        "ask again; without a stream, another attempt is made by itself",
+    )
