@@ -13,6 +13,7 @@ import threading
 from collections import deque
 from concurrent.futures import Future
 from contextlib import suppress
+from contextvars import copy_context
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakSet, finalize
@@ -22,6 +23,7 @@ from composer.run.timeouts import ended
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine
+    from contextvars import Context
 
 T = TypeVar("T")
 
@@ -36,7 +38,7 @@ class LoopThread:
         self._process = os.getpid()
         self._loop = asyncio.new_event_loop()
         self._stopped = threading.Event()
-        self._handed: deque[tuple[Coroutine[Any, Any, Any], Future[Any]]] = deque()
+        self._handed: deque[tuple[Coroutine[Any, Any, Any], Future[Any], Context]] = deque()
         self._woken = False
         self._thread = threading.Thread(
             target=_serve, args=(self._loop, self._stopped, ending), name="compose", daemon=True
@@ -51,9 +53,12 @@ class LoopThread:
         return os.getpid() != self._process
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Run a coroutine in the thread; several submitted together wake the thread once."""
+        """Run a coroutine in the thread, in the context of whoever submits it.
+
+        Several that are submitted together wake the thread once.
+        """
         future: Future[T] = Future()
-        self._handed.append((work, future))
+        self._handed.append((work, future, copy_context()))
         if not self._woken:
             self._woken = True
             self._loop.call_soon_threadsafe(self._take)
@@ -63,8 +68,8 @@ class LoopThread:
         """Start the submitted coroutines; called in the thread."""
         self._woken = False
         while self._handed:
-            work, future = self._handed.popleft()
-            task = self._loop.create_task(work)
+            work, future, context = self._handed.popleft()
+            task = self._loop.create_task(work, context=context)
             task.add_done_callback(partial(_settle, future))
             future.add_done_callback(partial(_withdraw, task, self._loop))
 

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from composer.backends.endpoint.abilities import Abilities
+from composer.backends.endpoint.chain import refuse_own_address
 from composer.backends.endpoint.options import EndpointOptions
 from composer.backends.endpoint.tokenizer_files import digest_of
 from composer.checkpoints.fingerprint import fingerprint
@@ -39,6 +40,7 @@ PRESUMED = Abilities(
     min_p=True,
     min_tokens=True,
     repetition_penalty=True,
+    schema=True,
 )
 """What is taken for granted of a server until it has been asked: what it lacks, a run finds."""
 
@@ -87,9 +89,10 @@ class Endpoint(EndpointOptions):
         """Those that the server is known to heed; all of them, before it has been asked."""
         has = self.abilities_now or self.stated(PRESUMED)
         penalties = {"presence_penalty", "frequency_penalty"} if has.penalties else set()
-        others = {name for name in ("logit_bias", "min_tokens") if getattr(has, name)}
+        others = {n for n in ("logit_bias", "min_tokens", "schema") if getattr(has, n)}
         repetition = has.repetition_penalty or has.repeat_penalty
-        return LOGITS & (penalties | others | ({"repetition_penalty"} if repetition else set()))
+        every = LOGITS | {"schema"}
+        return every & (penalties | others | ({"repetition_penalty"} if repetition else set()))
 
     @property
     def ignores(self) -> frozenset[str]:
@@ -150,9 +153,13 @@ class Endpoint(EndpointOptions):
         return self._named(held or "", self.chat.content())
 
     async def open(self, name: str) -> Client:
-        """Open a client; the server is asked what it can do, unless that is known."""
+        """Open a client; the server is asked what it can do, unless that is known.
+
+        Raises ModelError (E721) where this process itself serves at one of the addresses.
+        """
         from composer.backends.endpoint.client import open_client
 
+        refuse_own_address(name, self.addresses)
         return await open_client(self, name)
 
     def _deferred(self, known: Abilities | None) -> Iterator[str]:

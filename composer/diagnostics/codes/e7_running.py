@@ -118,4 +118,11 @@ CODES = {
         "told so, but this answer is another text, is cut off, or breaks a rule of the schema. It "
         "counts as failed: in a bank the other branches go on, and `A | B` asks B.",
     ),
+    "E721": Code(
+        "an ensemble that asks itself",
+        "A served ensemble has a member behind its own server, or behind another ensemble that "
+        "asks it in turn, so its requests would never end. Requests name the ensembles that they "
+        "came through; the first one that comes back is refused, and so is one that came through "
+        "too many. Give the member the address of another server.",
+    ),
 }
