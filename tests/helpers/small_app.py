@@ -75,6 +75,18 @@ class Server(Requests):
         self.offers("tokenize")
         return JSONResponse({"prompt": self.model.text(body["tokens"], special=True)})
 
+    async def embeddings(self, request):
+        body = await self.body(request)
+        self.offers("embeddings")
+        texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+        data = [
+            {"object": "embedding", "index": index, "embedding": self.model.embed(text)}
+            for index, text in enumerate(texts)
+        ]
+        read = sum(len(self.model.encode(text)) for text in texts)
+        counts = {"prompt_tokens": read, "total_tokens": read}
+        return JSONResponse({"object": "list", "model": self.name, "data": data, "usage": counts})
+
     async def completions(self, request):
         body = await self.body(request)
         self.offers("completions")
@@ -85,6 +97,9 @@ class Server(Requests):
             asked = replace(asked, echo=True)
             if asked.most == 0 and not self.lets("echo_only"):
                 raise RefusedError("max_tokens must be at least 1", param="max_tokens")
+            if asked.most == 0 and asked.chosen:
+                message = "`logprob_token_ids` is not supported when nothing is written"
+                raise RefusedError(message, param="logprob_token_ids")
         return await self.answer(request, body, prompts, asked, Completions)
 
     async def chat(self, request):
@@ -203,6 +218,7 @@ def app(options):
         "/health": (server.health, "GET"),
         "/tokenize": (server.tokenize, "POST"),
         "/detokenize": (server.detokenize, "POST"),
+        "/v1/embeddings": (server.embeddings, "POST"),
         "/v1/completions": (server.completions, "POST"),
         "/v1/chat/completions": (server.chat, "POST"),
     }

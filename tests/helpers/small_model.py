@@ -60,6 +60,12 @@ class SmallModel:
             self.slots.note(feed)
         return [logits[index, : len(feed.tokens)] for index, feed in enumerate(feeds)]
 
+    @torch.inference_mode()
+    def embed(self, text):
+        """Give the mean of a text's last hidden states."""
+        ids = torch.tensor([self.encode(text)])
+        return self.module.base_model(ids).last_hidden_state[0].mean(0).tolist()
+
     def encode(self, text, *, special=True):
         return self.tokenizer(text, add_special_tokens=special)["input_ids"]
 
@@ -80,7 +86,7 @@ class Slots:
         heads = getattr(settings, "num_key_value_heads", None) or settings.num_attention_heads
         size = getattr(settings, "head_dim", None)
         size = size or settings.hidden_size // settings.num_attention_heads
-        shape = 2, settings.num_hidden_layers, SLOTS, context, heads, size
+        shape = 2, settings.num_hidden_layers, SLOTS, heads, context, size
         # Pages that nobody writes to take no memory; zeros, since a mask hides no NaN.
         self.store = torch.from_numpy(np.zeros(shape, dtype=np.float32))
         self.tokens = np.full((SLOTS, context), -1)
@@ -100,7 +106,7 @@ class Slots:
             slot = best
         else:
             slot = int(np.where(self.free, self.used, np.iinfo(np.int64).max).argmin())
-            self.store[:, :, slot, :read] = self.store[:, :, best, :read]
+            self.store[:, :, slot, :, :read] = self.store[:, :, best, :, :read]
             self.tokens[slot, :read] = self.tokens[best, :read]
         self.tokens[slot, read:] = -1
         self.free[slot] = False
@@ -132,8 +138,8 @@ class View:
         places = self.places[self.real]
         whole = []
         for store, states in zip(self.slots.store[:, layer], (keys, values), strict=True):
-            store[rows, places] = states.transpose(1, 2)[self.real]
-            whole.append(store[self.rows, : self.reach].transpose(1, 2))
+            store[rows, :, places] = states.transpose(1, 2)[self.real]
+            whole.append(store[self.rows, :, : self.reach])
         return whole
 
     def get_seq_length(self, *_):

@@ -42,10 +42,13 @@ def completion_logprobs(names, tokens, likely, offset=0):
 
 
 def chat_logprobs(names, tokens, likely, *, top, chosen):
-    """Give the log-probabilities of a chat: of each token, and of `top` or of the chosen ones."""
+    """Give the log-probabilities of a chat: of each token, and of `top` or of the chosen ones.
+
+    The token that was written is the first of the `top`, also where others are likelier.
+    """
     content = []
     for token, each in zip(tokens, likely, strict=True):
-        others = list(each) if chosen else sorted(each, key=each.get, reverse=True)[:top]
+        others = list(each) if chosen else list(each)[:top]
         described = names.described(token, each[token])
         described["top_logprobs"] = [names.described(other, each[other]) for other in others]
         content.append(described)

@@ -67,7 +67,7 @@ class Requests:
         """Read how the answers are to be written."""
         chosen = tuple(body.get("logprob_token_ids") or ())
         if top is not None and not self.lets("logprobs"):
-            top = None
+            top, chosen = None, ()
         if chosen and not self.lets("chosen_ids"):
             chosen = ()
         if chosen and top is None:
@@ -99,6 +99,7 @@ class Requests:
             top=top,
             chosen=chosen,
             endless=bool(body.get("ignore_eos")),
+            streams=bool(body.get("stream")),
         )
 
     def fits(self, prompts, asked):

@@ -24,6 +24,7 @@ class Asked:
     chosen: tuple[int, ...] = ()
     echo: bool = False
     endless: bool = False
+    streams: bool = False
 
 
 @dataclass(eq=False)
@@ -127,7 +128,7 @@ class Schedule:
             scores = logits[:-1].log_softmax(-1)
             row.echoed += [
                 _likely(each, token, row.asked)
-                for each, token in zip(scores, row.prompt[1:], strict=True)
+                for each, token in zip(scores.numpy(), row.prompt[1:], strict=True)
             ]
 
     def _write(self, rows, logits):
@@ -138,7 +139,7 @@ class Schedule:
             if row.asked.temperature > 0:
                 token = _draw(each, row)  # noqa: PLW2901
             if row.asked.top is not None:
-                row.likely.append(_likely(each, token, row.asked))
+                row.likely.append(_likely(each.numpy(), token, row.asked))
             row.written.append(token)
             self._end(row)
 
@@ -146,7 +147,8 @@ class Schedule:
         """See whether a row has ended, and write its text."""
         full = len(row.written) >= row.asked.most
         over = row.written[-1] in self.model.ends and not row.asked.endless
-        row.text = self.model.following(row.prompt, row.written)
+        if full or over or row.asked.stops or row.asked.streams:
+            row.text = self.model.following(row.prompt, row.written)
         found = [row.text.find(stop) for stop in row.asked.stops]
         places = [(place, stop) for place, stop in zip(found, row.asked.stops) if place >= 0]  # noqa: B905
         if places:
@@ -160,13 +162,9 @@ class Schedule:
 
 def _likely(scores, token, asked):
     """Give the token's log-probability first, then those of chosen or of the likeliest tokens."""
-    if asked.chosen:
-        ids = list(asked.chosen)
-        others = zip(ids, scores[ids].tolist(), strict=True)
-    else:
-        values, ids = scores.topk(asked.top)
-        others = zip(ids.tolist(), values.tolist(), strict=True)
-    return {token: float(scores[token])} | dict(others)
+    ids = list(asked.chosen) if asked.chosen else (-scores).argsort(kind="stable")[: asked.top]
+    others = dict(zip([int(each) for each in ids], scores[ids].tolist(), strict=True))
+    return {token: float(scores[token])} | others
 
 
 def _draw(scores, row):

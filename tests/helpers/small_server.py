@@ -22,9 +22,20 @@ from pathlib import Path
 
 ABLE = frozenset(
     {
-        *("batch", "chat", "chosen_ids", "completions", "continues", "echo", "echo_only", "ids"),
-        *("logprobs", "models", "n", "prompt_ids", "schema", "seed", "stop", "stream", "tokenize"),
-        *("top", "usage"),
+        *("batch", "chat", "chosen_ids", "completions", "continues", "echo", "echo_only"),
+        *(
+            "embeddings",
+            "ids",
+            "logprobs",
+            "models",
+            "n",
+            "prompt_ids",
+            "schema",
+            "seed",
+            "stop",
+            "stream",
+        ),
+        *("tokenize", "top", "usage"),
     }
 )
 
@@ -118,6 +129,9 @@ def _die_with_the_parent():
 def _serve(options, listener):
     import uvicorn
     from small_app import app
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # its lock would outlive this process
 
     server = uvicorn.Server(
         uvicorn.Config(app(options), log_level="warning", access_log=False, lifespan="off")

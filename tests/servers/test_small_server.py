@@ -153,6 +153,13 @@ def test_a_chat_is_streamed_as_it_is_given_whole(whole):
     assert end["usage"]["completion_tokens"] == sum(len(x["logprobs"]["content"]) for x in choices)
 
 
+def test_texts_are_embedded_one_by_one(whole):
+    answer = whole.post("/embeddings", input=["one", "two", "one"])
+    one, two, again = (each["embedding"] for each in answer["data"])
+    assert one == again != two
+    assert len(one) == 96
+
+
 def test_what_is_too_much_is_refused(whole):
     for body, word in (
         ({"logprobs": 21}, "max allowed"),
