@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from composer.checkpoints.token_bytes import TokenizerFile
 
-__all__ = ["LOCAL", "ModelFiles", "card_of", "files_of"]
+__all__ = ["LOCAL", "ModelFiles", "card_of", "files_of", "tokenizer_files_of"]
 
 LOCAL = (
     Capability.TEXT
@@ -107,13 +107,22 @@ def card_of(folder: Path, dtype: str = "auto") -> Card:
 
 def files_of(folder: Path) -> ModelFiles:
     """Read what a model's files say; raises ModelError for what cannot be used."""
-    return _read(folder, stamps(folder))
+    return _read(folder, stamps(folder), weighs=True)
+
+
+def tokenizer_files_of(folder: Path) -> ModelFiles:
+    """Read what the files of a tokenizer say; the folder may have no configuration or weights."""
+    if not (folder / "tokenizer.json").is_file():
+        text = f"`{folder}` has no tokenizer.json"
+        raise ModelError("E505", text, "give the folder of a tokenizer that was saved as one file")
+    return _read(folder, stamps(folder), weighs=False)
 
 
 @lru_cache(maxsize=256)
-def _read(folder: Path, _stamps: Stamps) -> ModelFiles:
+def _read(folder: Path, _stamps: Stamps, *, weighs: bool) -> ModelFiles:
     plain_files(folder)
-    raw = _config(folder)
+    has_config = weighs or (folder / "config.json").exists()
+    raw = _config(folder) if has_config else {}
     config = state(Configuration, folder / "config.json", raw)
     text = state(Configuration, folder / "config.json", raw | (config.text_config or {}))
     if config.transformers_weights not in (None, SINGLE, INDEX):
@@ -127,7 +136,7 @@ def _read(folder: Path, _stamps: Stamps) -> ModelFiles:
         for name in ("tokenizer_config.json", "special_tokens_map.json")
     ]
     kind = config.model_type or ""
-    tensors = tensors_of(folder)
+    tensors = tensors_of(folder) if weighs else {}
     able, why = _ability(config, kind)
     return ModelFiles(
         folder,

@@ -160,7 +160,8 @@ class Endpoint(EndpointOptions):
         from composer.backends.endpoint.client import open_client
 
         refuse_own_address(name, self.addresses)
-        return await open_client(self, name)
+        gives = self.abilities_now or self.stated(PRESUMED)
+        return await open_client(self, name, gives)
 
     def _deferred(self, known: Abilities | None) -> Iterator[str]:
         """Yield what cannot be checked yet."""

@@ -1,0 +1,73 @@
+"""A model behind a server, as its client knows it: how it is reached, and what it gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from composer.backends.endpoint.options import OFFICIAL
+from composer.values.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from composer.backends.endpoint.abilities import Abilities
+    from composer.backends.endpoint.options import EndpointOptions
+    from composer.backends.endpoint.prompting import PromptWriter
+    from composer.backends.endpoint.transport import Transport
+    from composer.values.flow import JSON
+
+__all__ = ["ServedModel"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class ServedModel:
+    """One model of one server; `name` is the recipe's, `writer` that of its tokenizer."""
+
+    name: str
+    options: EndpointOptions
+    gives: Abilities
+    transport: Transport
+    writer: PromptWriter | None = None
+
+    @property
+    def by_chat(self) -> bool:
+        """Whether it is asked as a chat."""
+        return self.options.by_chat(self.gives)
+
+    @property
+    def neutral(self) -> dict[str, JSON]:
+        """Options that leave the model's distribution as it is, against a server's own defaults.
+
+        Only those are sent that the server is known to heed: some refuse what they do not know.
+        """
+        gives = self.gives
+        body: dict[str, JSON] = {"temperature": 0.0, "top_p": 1.0}
+        if gives.top_k:
+            body["top_k"] = 0 if gives.repeat_penalty else -1
+        if gives.min_p:
+            body["min_p"] = 0.0
+        body |= {name: 1.0 for name in REPETITION if getattr(gives, name)}
+        return body
+
+    def most(self, tokens: int) -> dict[str, JSON]:
+        """Say how many tokens may be written; OpenAI's own models know but the newer word."""
+        official = self.options.addresses[0] == OFFICIAL and self.by_chat
+        return {"max_completion_tokens" if official else "max_tokens": tokens}
+
+    async def complete(
+        self, body: Mapping[str, JSON], read: Callable[[dict[str, JSON]], T], tokens: int
+    ) -> T:
+        """Ask for completions, and return what is read of the reply."""
+        whole = {"model": self.options.model, **body}
+        return await self.transport.post("/completions", whole, tokens=tokens, read=read)
+
+    def lacks(self, what: str, help_: str) -> ModelError:
+        """Return the error of what the server does not give."""
+        return ModelError("E302", f"the server of `{self.name}` {what}", help_)
+
+
+REPETITION = ("repetition_penalty", "repeat_penalty")
+"""How servers call the divisor of the logits of earlier tokens."""

@@ -1,0 +1,102 @@
+"""Next-token distributions over the wire are those of the model, by ids, by texts, in batches."""
+
+import asyncio
+
+import pytest
+import torch
+from small_server import serving
+from transformers import AutoModelForCausalLM
+
+from composer import zoo
+from composer.backends.endpoint import Endpoint
+from composer.specs import Declared
+from composer.values import ModelError, NextTokens
+
+FOLDER = zoo.folder("general-1")
+PROMPTS = ((1, 7, 30, 12), (1, 40), (1, 9, 9, 11, 60, 61))
+WHOLE = (("completions", True), ("top", 20), ("chosen", 128), ("ids", True), ("usage", True))
+BY_IDS = (*WHOLE, ("prompt_ids", True), ("prompts", 2))
+
+
+@pytest.fixture(scope="module")
+def server():
+    with serving(FOLDER, chosen=16) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def truth():
+    module = AutoModelForCausalLM.from_pretrained(FOLDER, dtype=torch.float32).eval()
+
+    @torch.no_grad()
+    def logprobs(ids):
+        return module(torch.tensor([ids])).logits[0, -1].log_softmax(-1)
+
+    return logprobs
+
+
+def asked(url, abilities=BY_IDS, prompts=PROMPTS, tokenizer=None, model="general-1", **request):
+    declaration = Endpoint(
+        model=model, url=url, abilities=abilities, probe=False, tokenizer=tokenizer, api="auto"
+    )
+
+    async def ask():
+        client = await declaration.open("A")
+        try:
+            return await client.next_tokens(
+                NextTokens(Declared("A", declaration), prompts, **request)
+            )
+        finally:
+            await client.close()
+
+    return asyncio.run(ask())
+
+
+def same(distribution, expected):
+    return all(
+        abs(value - expected[token].item()) < 1e-4 for token, value in distribution.logprobs.items()
+    )
+
+
+def test_prompts_of_ids_are_asked_several_at_once_and_their_likeliest_tokens_come(server, truth):
+    answer = asked(server, top=5)
+    assert [len(row) for row in answer.rows] == [1, 1, 1]
+    for prompt, (distribution,) in zip(PROMPTS, answer.rows, strict=True):
+        expected = truth(prompt)
+        assert set(distribution.logprobs) == set(expected.topk(5).indices.tolist())
+        assert same(distribution, expected)
+        assert distribution.written == expected.argmax().item()
+    usage = answer.usage["A"]
+    assert (usage.calls, usage.prompt_tokens, usage.completion_tokens) == (2, 12, 3)
+
+
+def test_chosen_ids_beyond_the_limit_of_a_server_come_by_several_requests(server, truth):
+    ids = tuple(range(3, 43))
+    abilities = (*BY_IDS, ("chosen", 16))
+    answer = asked(server, abilities, PROMPTS[:1], top=3, ids=ids)
+    [(distribution,)] = answer.rows
+    assert set(ids) <= distribution.logprobs.keys()
+    assert set(truth(PROMPTS[0]).topk(3).indices.tolist()) <= distribution.logprobs.keys()
+    assert same(distribution, truth(PROMPTS[0]))
+    assert answer.usage["A"].calls == 4
+
+
+def test_a_model_that_goes_on_greedily_gives_a_distribution_at_each_token(server, truth):
+    (row,) = asked(server, prompts=PROMPTS[:1], top=4, ahead=3).rows
+    ids = list(PROMPTS[0])
+    for distribution in row:
+        assert same(distribution, truth(ids))
+        assert distribution.written == truth(ids).argmax().item()
+        ids.append(distribution.written)
+
+
+def test_a_server_that_names_tokens_by_their_texts_is_understood_by_the_tokenizer(truth):
+    text_only = (("completions", True), ("top", 20))
+    with serving(FOLDER, lacks="ids prompt_ids batch chosen_ids") as url:
+        writer_prompts = ((1, 7, 30, 12),)
+        try:
+            answer = asked(url, text_only, writer_prompts, str(FOLDER), top=20)
+        except ModelError as error:
+            pytest.fail(error.message)
+    [(distribution,)] = answer.rows
+    assert same(distribution, truth(writer_prompts[0]))
