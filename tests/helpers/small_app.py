@@ -54,6 +54,9 @@ class Server(Requests):
     async def health(self, _):
         return Response()
 
+    async def version(self, _):
+        return JSONResponse({"version": "small"})
+
     async def statistics(self, request):
         if request.method == "DELETE":
             self.stats = Stats()
@@ -215,6 +218,7 @@ def app(options):
 
     routes = {
         "/v1/models": (server.models, "GET"),
+        "/version": (server.version, "GET"),
         "/health": (server.health, "GET"),
         "/tokenize": (server.tokenize, "POST"),
         "/detokenize": (server.detokenize, "POST"),

@@ -3,7 +3,23 @@
 from pathlib import Path
 
 from small_replies import RefusedError
+from small_sampling import Sampling
 from small_schedule import Asked
+
+SAMPLING = {
+    "penalties": ("presence_penalty", "frequency_penalty"),
+    "repetition_penalty": ("repetition_penalty",),
+    "logit_bias": ("logit_bias",),
+    **{name: (name,) for name in ("top_k", "min_p", "min_tokens")},
+}
+"""The options of a request that a server may lack, by ability."""
+
+SHORT = {
+    "presence_penalty": "presence",
+    "frequency_penalty": "frequency",
+    "repetition_penalty": "repetition",
+    "logit_bias": "bias",
+}
 
 
 class Requests:
@@ -88,12 +104,9 @@ class Requests:
             top = self.options.top
         stops = body.get("stop") or ()
         stops = (stops,) if isinstance(stops, str) else tuple(stops)
-        temperature = body.get("temperature")
         return Asked(
             most=most,
-            temperature=1.0 if temperature is None else temperature,
-            top_p=body.get("top_p") or 1.0,
-            top_k=body.get("top_k") or 0,
+            sampling=self.sampling(body, most),
             seed=body.get("seed") if self.lets("seed", wanted="seed" in body) else None,
             stops=stops if self.lets("stop", wanted=stops) else (),
             top=top,
@@ -101,6 +114,26 @@ class Requests:
             endless=bool(body.get("ignore_eos")),
             streams=bool(body.get("stream")),
         )
+
+    def sampling(self, body, most):
+        """Read how the next token is drawn."""
+        values = {"temperature": body.get("temperature"), "top_p": body.get("top_p")}
+        for ability, names in SAMPLING.items():
+            wanted = {name: body[name] for name in names if body.get(name) is not None}
+            if self.lets(ability, wanted=wanted):
+                values |= wanted
+        values = {SHORT.get(name, name): each for name, each in values.items() if each is not None}
+        values["bias"] = {int(token): each for token, each in values.pop("bias", {}).items()}
+        sampling = Sampling(**values)
+        for name, low, high in (
+            ("temperature", 0, 2),
+            ("presence", -2, 2),
+            ("frequency", -2, 2),
+            ("min_tokens", 0, most),
+        ):
+            if not low <= getattr(sampling, name) <= high:
+                raise RefusedError(f"{name} must be in [{low}, {high}]", param=name)
+        return sampling
 
     def fits(self, prompts, asked):
         """Refuse what the model cannot read or write."""

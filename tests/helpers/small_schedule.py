@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import torch
 from small_model import Feed
+from small_sampling import Sampling
 
 
 @dataclass(frozen=True)
@@ -15,9 +16,7 @@ class Asked:
     """How an answer is to be written. `top` is None where no log-probabilities are wanted."""
 
     most: int
-    temperature: float = 1.0
-    top_p: float = 1.0
-    top_k: int = 0
+    sampling: Sampling = field(default_factory=Sampling)
     seed: int | None = None
     stops: tuple[str, ...] = ()
     top: int | None = None
@@ -48,7 +47,13 @@ class Row:
     slot: int | None = None
     read: int = 0
     cancelled: bool = False
-    source: torch.Generator | None = None
+    source: torch.Generator = field(default_factory=torch.Generator)
+
+    def __post_init__(self):
+        if self.asked.seed is None:
+            self.source.seed()
+        else:
+            self.source.manual_seed(self.asked.seed % 2**63)
 
     @property
     def sequence(self):
@@ -134,10 +139,10 @@ class Schedule:
     def _write(self, rows, logits):
         scores = logits.log_softmax(-1)
         likeliest = logits.argmax(-1).tolist()
-        for row, each, token in zip(rows, scores, likeliest, strict=True):
+        for row, raw, each, token in zip(rows, logits, scores, likeliest, strict=True):
             row.read = len(row.sequence)
-            if row.asked.temperature > 0:
-                token = _draw(each, row)  # noqa: PLW2901
+            if not row.asked.sampling.is_plain:
+                token = row.asked.sampling.next(raw, row, self.model.ends)  # noqa: PLW2901
             if row.asked.top is not None:
                 row.likely.append(_likely(each.numpy(), token, row.asked))
             row.written.append(token)
@@ -147,10 +152,10 @@ class Schedule:
         """See whether a row has ended, and write its text."""
         full = len(row.written) >= row.asked.most
         over = row.written[-1] in self.model.ends and not row.asked.endless
+        stops = row.asked.stops if len(row.written) > row.asked.sampling.min_tokens else ()
         if full or over or row.asked.stops or row.asked.streams:
             row.text = self.model.following(row.prompt, row.written)
-        found = [row.text.find(stop) for stop in row.asked.stops]
-        places = [(place, stop) for place, stop in zip(found, row.asked.stops) if place >= 0]  # noqa: B905
+        places = [(row.text.find(stop), stop) for stop in stops if stop in row.text]
         if places:
             place, row.stop = min(places)
             row.text, row.finish = row.text[:place], "stop"
@@ -165,16 +170,3 @@ def _likely(scores, token, asked):
     ids = list(asked.chosen) if asked.chosen else (-scores).argsort(kind="stable")[: asked.top]
     others = dict(zip([int(each) for each in ids], scores[ids].tolist(), strict=True))
     return {token: float(scores[token])} | others
-
-
-def _draw(scores, row):
-    """Draw a token."""
-    asked = row.asked
-    if row.source is None:
-        row.source = torch.Generator()
-        row.source.seed() if asked.seed is None else row.source.manual_seed(asked.seed % 2**63)
-    values, ids = (scores / asked.temperature).softmax(-1).sort(descending=True, stable=True)
-    values[values.cumsum(-1) - values >= asked.top_p] = 0
-    if asked.top_k > 0:
-        values[asked.top_k :] = 0
-    return int(ids[torch.multinomial(values, 1, generator=row.source)])

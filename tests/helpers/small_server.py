@@ -23,19 +23,9 @@ from pathlib import Path
 ABLE = frozenset(
     {
         *("batch", "chat", "chosen_ids", "completions", "continues", "echo", "echo_only"),
-        *(
-            "embeddings",
-            "ids",
-            "logprobs",
-            "models",
-            "n",
-            "prompt_ids",
-            "schema",
-            "seed",
-            "stop",
-            "stream",
-        ),
-        *("tokenize", "top", "usage"),
+        *("embeddings", "ids", "logit_bias", "logprobs", "min_p", "min_tokens", "models", "n"),
+        *("penalties", "prompt_ids", "repetition_penalty", "schema", "seed", "stop", "stream"),
+        *("tokenize", "top", "top_k", "usage"),
     }
 )
 

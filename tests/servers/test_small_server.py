@@ -153,6 +153,27 @@ def test_a_chat_is_streamed_as_it_is_given_whole(whole):
     assert end["usage"]["completion_tokens"] == sum(len(x["logprobs"]["content"]) for x in choices)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"logit_bias": {"300": 100}},
+        {"repetition_penalty": 0.01},
+        {"presence_penalty": -2, "frequency_penalty": -2},
+        {"min_tokens": 12},
+    ],
+)
+def test_options_of_sampling_change_a_greedy_answer(whole, options):
+    plain, changed = (whole.complete(ignore_eos=True, **each)["choices"] for each in ({}, options))
+    assert plain != changed
+
+
+@pytest.mark.parametrize("options", [{"top_k": 1}, {"min_p": 1}, {"top_p": 0.0001}])
+def test_the_narrowest_sampling_is_greedy(whole, options):
+    drawn = whole.complete(temperature=2, n=3, **options)["choices"]
+    (greedy,) = whole.complete()["choices"]
+    assert {each["text"] for each in drawn} == {greedy["text"]}
+
+
 def test_texts_are_embedded_one_by_one(whole):
     answer = whole.post("/embeddings", input=["one", "two", "one"])
     one, two, again = (each["embedding"] for each in answer["data"])
