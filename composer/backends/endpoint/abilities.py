@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["Abilities"]
 
@@ -50,3 +54,49 @@ class Abilities:
     repetition_penalty: bool = False
     repeat_penalty: bool = False
     context: int = 0
+
+    @classmethod
+    def common(cls, several: Sequence[Abilities]) -> Abilities:
+        """Return what all of several servers give."""
+        rows = [asdict(each) for each in several]
+        smallest = {name: min(row[name] for row in rows) for name in rows[0]}
+        contexts = [row["context"] for row in rows if row["context"]]
+        return cls(**(smallest | {"context": min(contexts, default=0)}))
+
+    @property
+    def words(self) -> dict[str, bool]:
+        """What there is to give, in words, and whether it is given, or how much of it."""
+        return {
+            text.format(amount) if amount else without: bool(amount)
+            for (text, without), amount in zip(_WORDS, astuple(self), strict=True)
+        }
+
+
+_WORDS = (
+    ("chat", "chat"),
+    ("completions", "completions"),
+    ("log-probabilities of answers", "log-probabilities of answers"),
+    ("the {} likeliest tokens", "the likeliest tokens"),
+    ("{} chosen ids", "chosen ids"),
+    ("tokens by id", "tokens by id"),
+    ("prompts as ids", "prompts as ids"),
+    ("{} prompts a request", "prompts"),
+    ("scores of a prompt (echo)", "scores of a prompt (echo)"),
+    ("scores without a new token", "scores without a new token"),
+    ("several answers a request", "several answers a request"),
+    ("seeds", "seeds"),
+    ("{} stop strings", "stop strings"),
+    ("going on from a partial answer in a chat", "going on from a partial answer in a chat"),
+    ("JSON schemas", "JSON schemas"),
+    ("token counts", "token counts"),
+    ("embeddings", "embeddings"),
+    ("presence and frequency penalties", "presence and frequency penalties"),
+    ("logit_bias", "logit_bias"),
+    ("top_k", "top_k"),
+    ("min_p", "min_p"),
+    ("min_tokens", "min_tokens"),
+    ("repetition_penalty", "repetition_penalty"),
+    ("repeat_penalty", "repeat_penalty"),
+    ("a context of {} tokens", "how long its context is"),
+)
+"""What each ability is called, with its amount, and where it is lacking."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from composer.backends.endpoint.abilities import Abilities
 from composer.backends.endpoint.chain import refuse_own_address
+from composer.backends.endpoint.kept_abilities import findings_of
 from composer.backends.endpoint.options import EndpointOptions
 from composer.backends.endpoint.tokenizer_files import digest_of
 from composer.checkpoints.fingerprint import fingerprint
@@ -79,10 +80,11 @@ class Endpoint(EndpointOptions):
     @property
     def abilities_now(self) -> Abilities | None:
         """What is known of the server at present; None before it has been asked."""
-        if self.probe:
-            return None
-        chat = self.api != "completions"
-        return self.stated(Abilities(chat=chat, completions=not chat))
+        if not self.probe:
+            chat = self.api != "completions"
+            return self.stated(Abilities(chat=chat, completions=not chat))
+        found = findings_of(self).abilities
+        return None if found is None else self.stated(found)
 
     @property
     def honours(self) -> frozenset[str]:

@@ -1,0 +1,163 @@
+"""What servers were found to give, kept in the user's cache folder by address and model.
+
+One small file for each is written whole, so that processes may write at once: the last one is kept.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
+from functools import cache
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter, ValidationError
+
+from composer.atomic import write_atomically
+from composer.backends.endpoint.abilities import Abilities
+from composer.backends.endpoint.tokenizer_files import digest_of
+from composer.diagnostics.caches import cache_folder
+from composer.specs.content import json_digest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from composer.backends.endpoint.options import EndpointOptions
+    from composer.backends.endpoint.probe import ProbeReport
+
+__all__ = ["AbilityRecord", "DamagedRecordError", "Findings", "RecordKey", "findings_of", "keys_of"]
+
+FORM = 1
+"""Raise it where the probe asks otherwise, so that what was found before is asked anew."""
+
+FOLDER = "endpoints"
+
+ABILITIES = [field.name for field in fields(Abilities)]
+
+_FINDINGS: dict[RecordKey, AbilityRecord] = {}
+"""What this process found, for a machine on which nothing can be kept."""
+
+
+class DamagedRecordError(Exception):
+    """A file of the cache folder is not what was written."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"`{path}` is damaged")
+        self.path = path
+
+
+@dataclass(frozen=True, slots=True)
+class AbilityRecord:
+    """What was found, when (UTC), of which version of a server, by how many requests.
+
+    `unknown` names abilities of which nothing could be found out.
+    """
+
+    address: str
+    model: str
+    abilities: Abilities
+    unknown: tuple[str, ...]
+    requests: int
+    server: str
+    date: str
+
+    @property
+    def day(self) -> str:
+        """The date without the time."""
+        return self.date[:10]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordKey:
+    """What findings depend on: the tokenizer by content, and `api` by which answers are asked."""
+
+    address: str
+    model: str
+    api: str = "auto"
+    tokenizer: str = ""
+
+    @property
+    def path(self) -> Path:
+        """The file; raises an OSError where the user has no home."""
+        name = json_digest([FORM, ABILITIES, *asdict(self).values()])[:32]
+        return cache_folder() / FOLDER / f"{name}.json"
+
+    def read(self) -> AbilityRecord | None:
+        """Return what is known, None where nothing is; raises DamagedRecordError."""
+        try:
+            content = self.path.read_bytes()
+        except OSError:
+            return _FINDINGS.get(self)
+        try:
+            record = _records().validate_json(content, strict=True)
+        except ValidationError:
+            record = None
+        if record is None or (record.address, record.model) != (self.address, self.model):
+            if self in _FINDINGS:
+                return _FINDINGS[self]
+            raise DamagedRecordError(self.path)
+        return record
+
+    def write(self, report: ProbeReport) -> AbilityRecord:
+        """Keep what was found now; where nothing can be written, this process alone knows it."""
+        record = AbilityRecord(
+            self.address,
+            self.model,
+            report.abilities,
+            report.unknown,
+            report.requests,
+            report.server,
+            datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+        _FINDINGS[self] = record
+        with suppress(OSError):
+            path = self.path
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(path, _records().dump_json(record, indent=2))
+            del _FINDINGS[self]
+        return record
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What is known: records by address, addresses without one, and damaged files among them."""
+
+    records: Mapping[str, AbilityRecord]
+    missing: tuple[str, ...]
+    damaged: tuple[Path, ...]
+
+    @property
+    def abilities(self) -> Abilities | None:
+        """What all addresses that are known give; None where none is."""
+        known = [record.abilities for record in self.records.values()]
+        return Abilities.common(known) if known else None
+
+
+def findings_of(options: EndpointOptions) -> Findings:
+    """Return what is kept of the addresses of a model; no server is asked."""
+    records: dict[str, AbilityRecord] = {}
+    damaged: list[Path] = []
+    for key in keys_of(options):
+        try:
+            record = key.read()
+        except DamagedRecordError as error:
+            damaged.append(error.path)
+        else:
+            if record is not None:
+                records[key.address] = record
+    missing = tuple(address for address in options.addresses if address not in records)
+    return Findings(records, missing, tuple(damaged))
+
+
+def keys_of(options: EndpointOptions) -> list[RecordKey]:
+    """Return what the findings of each address of a model are kept by."""
+    tokenizer = "" if options.folder is None else digest_of(options.folder)
+    return [
+        RecordKey(address, options.model, options.api, tokenizer) for address in options.addresses
+    ]
+
+
+@cache
+def _records() -> TypeAdapter[AbilityRecord]:
+    return TypeAdapter(AbilityRecord)
