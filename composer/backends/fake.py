@@ -90,6 +90,8 @@ class Fake(Remote):
 class FakeClient(Client):
     """Answers as a declaration says, after its `seconds`, or fails."""
 
+    tells_attempts = True
+
     def __init__(self, fake: Fake, name: str) -> None:
         self.fake, self.name = fake, name
 

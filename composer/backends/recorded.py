@@ -124,6 +124,8 @@ class Recorded(Remote):
 class Replay(Client):
     """Gives recorded answers; the i-th draw for a query is sample i of its row."""
 
+    tells_attempts = True
+
     keeps: ClassVar[bool] = False
 
     def __init__(self, rows: Recording, model: str, name: str, price: Price = None) -> None:

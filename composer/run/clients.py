@@ -81,6 +81,8 @@ class ModelClients:
 class EngineClient(Client):
     """The engine as a client: it answers for models whose weights are in this process."""
 
+    tells_attempts = True
+
     def __init__(self, start: Callable[[], Engine], prices: Prices) -> None:
         self._start, self._prices = start, prices
         self._engine: Engine | None = None

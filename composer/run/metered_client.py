@@ -7,11 +7,13 @@ the time limit. It records every call in the trace.
 from __future__ import annotations
 
 import math
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from composer.diagnostics.amounts import counted
+from composer.run.attempts import RunLedger
 from composer.run.cache import answer_key, score_key
 from composer.run.model_digests import ModelDigests
 from composer.run.shared_draws import SharedDraws
@@ -29,9 +31,10 @@ from composer.values import (
 from composer.values.bounds import most_tokens
 from composer.values.finite import finite
 from composer.values.gather import side_by_side
+from composer.values.ledger import LEDGER
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from composer.run.budget import RunBudget
     from composer.run.cache import AnswerCache
@@ -54,6 +57,9 @@ if TYPE_CHECKING:
 
 
 T = TypeVar("T")
+
+CANNOT = "E302"
+"""The code of a request that a client cannot answer, which costs nothing."""
 
 
 @dataclass(eq=False)
@@ -99,42 +105,40 @@ class MeteredClient(Client):
             text: cache.get_score(key) if cache else None for text, key in keys.items()
         }
         uncached = [text for text, score in scores_by_text.items() if score is None]
+        told = False
         if uncached:
             texts = None if request.texts is None else tuple(text or "" for text in uncached)
-            scores = await self._score(replace(request, texts=texts))
+            scores, told = await self._score(replace(request, texts=texts))
             for text, score in zip(uncached, scores, strict=True):
                 scores_by_text[text] = score
                 if cache is not None:
                     cache.put_score(score_key(request, text, content), score)
         return tuple(
-            self._record_score(request, scores_by_text[text], cached=text not in uncached)
+            self._record_score(
+                request, scores_by_text[text], cached=text not in uncached, told=told
+            )
             for text in scored_texts
         )
 
     async def embed(self, request: Embed) -> Embedded:
         """Let a model embed texts."""
-        client = await self.context.clients.of(request.model)
-        embedded = await self._within_budget(
-            request, most_tokens(None, *request.texts), client.embed(request)
-        )
+        embedded = await self._within_budget(request, most_tokens(None, *request.texts))
         summary = counted(len(request.texts), "text")
         self._record_call("embedded by", request, summary, embedded.usage)
         return embedded
 
     async def reward(self, request: Reward) -> Rewarded:
         """Let a model say how good answers are."""
-        client = await self.context.clients.of(request.model)
         read = sum(most_tokens(request.query, text) for text in request.texts)
-        rewarded = await self._within_budget(request, read, client.reward(request))
+        rewarded = await self._within_budget(request, read)
         rewards = ", ".join(f"{value:.4f}" for value in rewarded.values)
         self._record_call("rewarded by", request, rewards, rewarded.usage, request.query)
         return rewarded
 
     async def next_tokens(self, request: NextTokens) -> NextDistributions:
         """Let a model say what may come next."""
-        client = await self.context.clients.of(request.model)
-        read = sum(map(len, request.prompts))
-        distributions = await self._within_budget(request, read, client.next_tokens(request))
+        read, written = sum(map(len, request.prompts)), len(request.prompts) * request.ahead
+        distributions = await self._within_budget(request, read, written)
         summary = counted(len(request.prompts), "next token")
         self._record_call("asked for", request, summary, distributions.usage)
         return distributions
@@ -203,44 +207,56 @@ class MeteredClient(Client):
     async def _generate(
         self, client: Client, request: Generate, on_text: Callable[[str], None] | None = None
     ) -> Generated:
-        budget = self.context.budget
-        if budget is None:
-            async with self.context.clients.within(request.model):
-                return await client.generate(request, on_text)
-        async with budget.room(self._highest_cost(client, request)):
-            async with self.context.clients.within(request.model):
-                generated = await client.generate(request, on_text)
-            budget.pay(sum(usage.cost for draw in generated.draws for usage in draw.usage.values()))
+        worst = self._highest_cost(client, request)
+        async with self._counted(client, request, worst) as ledger:
+            generated = await client.generate(request, on_text)
+            ledger.pay(sum(usage.cost for draw in generated.draws for usage in draw.usage.values()))
         return generated
 
-    async def _score(self, request: ScoreTexts) -> tuple[Score, ...]:
-        """Let a client score, within the budget."""
-        client, budget = await self.context.clients.of(request.model), self.context.budget
-        if budget is None:
-            async with self.context.clients.within(request.model):
-                return await client.score(request)
+    async def _score(self, request: ScoreTexts) -> tuple[tuple[Score, ...], bool]:
+        """Let a client score; say whether its attempts told what that took."""
+        client = await self.context.clients.of(request.model)
         texts = ("",) if request.texts is None else request.texts
-        worst = sum(most_tokens(request.query, request.prefix, text) for text in texts)
-        async with budget.room(self._reading_cost(request.model, worst)):
-            async with self.context.clients.within(request.model):
-                scores = await client.score(request)
+        most = sum(most_tokens(request.query, request.prefix, text) for text in texts)
+        async with self._counted(client, request, self._costs(request.model, most)) as ledger:
+            scores = await client.score(request)
             read = sum(len(score.logprobs) for score in scores)
-            budget.pay(self._reading_cost(request.model, read))
-        return scores
+            ledger.pay(self._costs(request.model, read))
+        if ledger.told:
+            ledger.spend_answers()
+        return scores, ledger.told
 
-    async def _within_budget(self, request: Request[T], read: int, work: Awaitable[T]) -> T:
-        """Await work that reads at most so many tokens, within the budget."""
-        if self.context.budget is None:
-            async with self.context.clients.within(request.model):
-                return await work
-        worst = self._reading_cost(request.model, read)
-        async with self.context.budget.room(worst):
-            async with self.context.clients.within(request.model):
-                result = await work
-            self.context.budget.pay(worst)
+    async def _within_budget(self, request: Request[T], read: int, written: int = 0) -> T:
+        """Put a request that reads and writes at most so many tokens to its client."""
+        client = await self.context.clients.of(request.model)
+        worst = self._costs(request.model, read, written)
+        async with self._counted(client, request, worst) as ledger:
+            result = await request.put(client)
+            ledger.pay(0.0 if ledger.told else worst)
         return result
 
-    def _record_score(self, request: ScoreTexts, score: Score | None, *, cached: bool) -> Score:
+    @asynccontextmanager
+    async def _counted(
+        self, client: Client, request: Request[Any], worst: float
+    ) -> AsyncIterator[RunLedger]:
+        """Hold room in the budget, a ledger and the model's time limit over one request."""
+        budget = self.context.budget
+        async with nullcontext() if budget is None else budget.room(worst) as room:
+            ledger = RunLedger(self.trace, self.event, room)
+            token = LEDGER.set(ledger)
+            try:
+                async with self.context.clients.within(request.model):
+                    yield ledger
+            except BaseException as error:
+                unknown = not client.tells_attempts and getattr(error, "code", "") != CANNOT
+                ledger.give_up(request.model, worst if unknown else 0.0)
+                raise
+            finally:
+                LEDGER.reset(token)
+
+    def _record_score(
+        self, request: ScoreTexts, score: Score | None, *, cached: bool, told: bool
+    ) -> Score:
         assert score is not None
         what = "prompt read by" if request.texts is None else "scored by"
         messages = list(request.query.messages) if request.query else []
@@ -250,7 +266,7 @@ class MeteredClient(Client):
         )
         for name in (leaf.name for leaf in leaves(request.model)):
             usage = Usage.at(self.context.prices.get(name), 1, count, 0)
-            self.trace.spend(name, Usage() if cached else usage)
+            self.trace.spend(name, Usage() if cached or told else usage)
             self.trace.save(usage if cached else Usage())
         return score
 
@@ -275,11 +291,11 @@ class MeteredClient(Client):
             return declared_cost
         read = most_tokens(request.query, request.prefix)
         most = request.sampling.max_tokens * len(request.seeds)
-        return sum(self._cost(leaf.name, read, most) for leaf in leaves(request.model))
+        return self._costs(request.model, read, most)
 
-    def _reading_cost(self, model: Model, tokens: int) -> float:
-        """Return the cost if each model of a fuse reads so many tokens."""
-        return sum(self._cost(leaf.name, tokens, 0) for leaf in leaves(model))
+    def _costs(self, model: Model, read: int, written: int = 0) -> float:
+        """Return the cost if each model of a fuse reads and writes so many tokens."""
+        return sum(self._cost(leaf.name, read, written) for leaf in leaves(model))
 
     def _cost(self, name: str, read: int, written: int) -> float:
         price = self.context.prices.get(name)

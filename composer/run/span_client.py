@@ -41,6 +41,8 @@ class ClientSource(Protocol):
 class SpanClient(Client):
     """Answers for a span fuse with members that others answer for, each within its time limit."""
 
+    tells_attempts = True
+
     def __init__(self, fuse: SpanFuse, clients: ClientSource, prices: Prices) -> None:
         self.fuse, self._clients, self._prices = fuse, clients, prices
 

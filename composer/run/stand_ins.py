@@ -121,6 +121,8 @@ class RehearsalClients(ModelClients):
 class StandInClient(Client):
     """Answers with what was kept or recorded, else with stand-ins that it counts."""
 
+    tells_attempts = True
+
     clients: ModelClients
     cache: AnswerCache | None
     digests: ModelDigests

@@ -17,7 +17,7 @@ __all__ = ["LEDGER", "Attempt", "Ledger", "ledger"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attempt:
-    """One attempt at a request: of which model, at which address.
+    """One attempt at a request: of which model, at which address, which may be the `first` choice.
 
     `most` is what it takes at most: one call, and its highest cost in dollars.
     """
@@ -25,6 +25,7 @@ class Attempt:
     model: str
     address: str
     most: Usage = field(default_factory=Usage)
+    first: bool = True
 
 
 class Ledger:

@@ -191,12 +191,15 @@ class NextTokens(Request[NextDistributions]):
 class Client:
     """Answers requests for a model. A request that it cannot answer raises E302.
 
-    `keeps` says whether its answers may be cached; those of a recording need no cache. `most_draws`
+    `keeps` says whether its answers may be cached; those of a recording need no cache.
+    `tells_attempts` says that it tells the ledger (`ledger.py`) of each attempt that may be billed;
+    a failed or cancelled request to another one counts with its highest cost. `most_draws`
     is how many answers one request may have: from 2 on, sampled draws of a question are asked for
     together. The usage of the first of them then has the tokens of the prompt, which is read once.
     """
 
     keeps: ClassVar[bool] = True
+    tells_attempts: ClassVar[bool] = False
     most_draws: int = 1
 
     async def generate(

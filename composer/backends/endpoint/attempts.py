@@ -71,7 +71,8 @@ class Attempts:
     async def single(self, replica: Replica | None = None) -> AsyncIterator[Replica]:
         """Make one attempt, whose failure is raised as it is."""
         replica = replica or self._next_replica()
-        attempt, book = Attempt(self.name, replica.url, self._most), ledger()
+        is_first = replica is self.replicas[0]
+        attempt, book = Attempt(self.name, replica.url, self._most, is_first), ledger()
         await book.begin(attempt)
         sent, self.usage = False, None
         try:

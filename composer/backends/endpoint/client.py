@@ -22,6 +22,8 @@ __all__ = ["EndpointClient", "open_client"]
 class EndpointClient(Client):
     """Asks a model behind a server."""
 
+    tells_attempts = True
+
     def __init__(self, model: ServedModel) -> None:
         self._model = model
         self._next = NextTokenReader(model)

@@ -11,10 +11,9 @@ import json
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, cast
 
-from composer.backends.endpoint.faults import AttemptError, BadReplyError
+from composer.backends.endpoint.faults import AttemptError, BadReplyError, missing_package
 from composer.backends.endpoint.refusals import of_error_object, of_status
 from composer.diagnostics.amounts import number_text
-from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
@@ -43,15 +42,12 @@ class Connection:
     """The pool of connections to one address with one key; no key is sent if it is empty."""
 
     def __init__(self, url: str, key: str) -> None:
-        try:
-            import httpx2
-            import openai
-        except ImportError:
-            raise ModelError(
-                "E701",
-                "a model behind a server needs the package `openai`, which is not installed",
-                'pip install "ensemble-composer[endpoint]"',
-            ) from None
+        missing = missing_package()
+        if missing is not None:
+            raise missing
+        import httpx2
+        import openai
+
         pool = httpx2.AsyncClient(
             limits=httpx2.Limits(keepalive_expiry=KEPT), follow_redirects=True
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from composer.backends.endpoint.abilities import Abilities
 from composer.backends.endpoint.chain import refuse_own_address
+from composer.backends.endpoint.faults import missing_package
 from composer.backends.endpoint.kept_abilities import findings_of
 from composer.backends.endpoint.options import EndpointOptions
 from composer.backends.endpoint.tokenizer_files import digest_of
@@ -134,7 +135,10 @@ class Endpoint(EndpointOptions):
         return able | Capability.EMBED if has.embeddings else able
 
     def faults(self) -> Sequence[ModelError]:
-        """Say that the key is missing which the official address needs."""
+        """Say that the package is missing, or the key which the official address needs."""
+        missing = missing_package()
+        if missing is not None:
+            return (missing,)
         variable = self.key_variable
         if variable is None or os.environ.get(variable):
             return ()

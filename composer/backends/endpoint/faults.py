@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from composer.values.errors import ModelError
 
-__all__ = ["AttemptError", "BadReplyError", "EndpointError"]
+__all__ = ["AttemptError", "BadReplyError", "EndpointError", "missing_package"]
 
 
 class EndpointError(ModelError):
@@ -67,3 +69,14 @@ class AttemptError(EndpointError):
 
 class BadReplyError(AttemptError):
     """A server's reply is not what was asked for: it lacks something, or cannot be read."""
+
+
+def missing_package() -> ModelError | None:
+    """Return the error of a machine without the package that requests are made with."""
+    if find_spec("openai") is not None:
+        return None
+    return ModelError(
+        "E510",
+        "`endpoint` needs the package openai, which is not installed",
+        "`pip install 'ensemble-composer[endpoint]'`",
+    )

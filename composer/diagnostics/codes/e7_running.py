@@ -58,8 +58,9 @@ CODES = {
         "the budget is spent",
         "With `--budget`, a call is made only if its highest possible cost fits into the rest of "
         "the budget: every byte of the prompt counts as a token, and `max_tokens` are written. "
-        "Calls that are still running count too. Finished answers are kept; a second call with the "
-        "same `--output` continues.",
+        "Calls that are still running count too, and so does one that broke off or was cancelled, "
+        "since nobody knows its bill. Finished answers are kept; a second call with the same "
+        "`--output` continues.",
     ),
     "E711": Code(
         "text that a member cannot write",

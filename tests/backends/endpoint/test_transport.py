@@ -1,6 +1,7 @@
 """Requests to a server that fails in each of the usual ways."""
 
 import asyncio
+import sys
 from contextlib import aclosing, asynccontextmanager
 
 import pytest
@@ -169,3 +170,9 @@ def test_a_stream_begins_again_for_a_caller_that_can():
     script = [events({"a": 1}, end=False), events({"a": 1}, {"a": 2})]
     seen, error, _ = asyncio.run(streamed(*script, restart=lambda: restarts.append(1)))
     assert (seen, error, restarts) == ([{"a": 1}, {"a": 1}, {"a": 2}], None, [1])
+
+
+def test_without_the_package_the_check_says_how_to_install_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "openai", None)
+    (fault,) = Endpoint(model="m", url="http://localhost/v1").faults()
+    assert (fault.code, fault.help) == ("E510", "`pip install 'ensemble-composer[endpoint]'`")

@@ -1,0 +1,81 @@
+"""The ledger of a request in a run: its attempts are held against the budget and noted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.specs import leaves
+from composer.values import Usage
+from composer.values.ledger import Ledger
+
+if TYPE_CHECKING:
+    from composer.run.budget import Room
+    from composer.run.trace import StepEvent, Trace
+    from composer.values import Model
+    from composer.values.ledger import Attempt
+
+__all__ = ["RunLedger"]
+
+
+class RunLedger(Ledger):
+    """Counts the attempts at one request of a step.
+
+    Those that may be billed without an answer are part of what the query took. `told` says that a
+    client has told of attempts.
+    """
+
+    def __init__(self, trace: Trace, event: StepEvent, room: Room | None) -> None:
+        self._trace, self._event, self._room = trace, event, room
+        self._answers: list[tuple[str, Usage]] = []
+        self.told = self._failed = False
+
+    async def begin(self, attempt: Attempt) -> None:
+        """Wait until the highest cost of an attempt fits the budget."""
+        self.told = True
+        if self._room is not None:
+            await self._room.take(attempt.most.cost)
+
+    def answered(self, attempt: Attempt, usage: Usage | None) -> None:
+        """Count what an answer took, or the most that it can have taken."""
+        known = attempt.most if usage is None else usage
+        self._answers.append((attempt.model, known))
+        if self._room is not None:
+            self._room.answer(attempt.most.cost, known.cost)
+        if self._failed or not attempt.first:
+            self._note(f"`{attempt.model}` answered at {attempt.address}")
+
+    def failed(self, attempt: Attempt, reason: str, *, billed: bool) -> None:
+        """Count an attempt that failed: with its highest cost if it may be billed."""
+        self._failed = True
+        self._note(f"`{attempt.model}` failed at {attempt.address}: {reason}")
+        if billed:
+            self._trace.spend(attempt.model, attempt.most)
+        if self._room is not None:
+            (self._room.lose if billed else self._room.give_back)(attempt.most.cost)
+
+    def waits(self, seconds: float) -> None:
+        """Note a wait."""
+        self._note(f"waited {seconds:.2f} s")
+
+    def pay(self, dollars: float) -> None:
+        """Count what the request has cost, unless its attempts told more."""
+        if self._room is not None:
+            self._room.pay(dollars)
+
+    def spend_answers(self) -> None:
+        """Count in the trace what its attempts told, where its result does not say it."""
+        for name, usage in self._answers:
+            self._trace.spend(name, usage)
+
+    def give_up(self, model: Model, dollars: float) -> None:
+        """End a request without a result, whose client may have spent so much in silence.
+
+        Answers to parts of it are lost with it, and count too.
+        """
+        self.spend_answers()
+        for leaf in leaves(model) if dollars else ():
+            self._trace.spend(leaf.name, Usage(calls=1, cost=dollars))
+            self.pay(dollars)
+
+    def _note(self, text: str) -> None:
+        self._event.notes.setdefault("attempts", []).append(text)
