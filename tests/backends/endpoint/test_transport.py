@@ -10,6 +10,7 @@ from scripted_server import ANSWER, RESET, events, reply, scripted
 from composer.backends.endpoint import Endpoint, retry
 from composer.backends.endpoint.faults import BadReplyError, EndpointError
 from composer.backends.endpoint.transport import Transport
+from composer.values.ledger import LEDGER, Ledger
 
 BODY = {"model": "m", "prompt": "x", "max_tokens": 4}
 
@@ -176,3 +177,92 @@ def test_without_the_package_the_check_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "openai", None)
     (fault,) = Endpoint(model="m", url="http://localhost/v1").faults()
     assert (fault.code, fault.help) == ("E510", "`pip install 'ensemble-composer[endpoint]'`")
+
+
+async def hang():
+    await asyncio.sleep(30)
+
+
+def test_a_hang_ends_when_no_byte_came_for_a_while_and_another_attempt_follows():
+    answer, requests = asyncio.run(posted(hang, idle=0.1))
+    assert answer == ANSWER
+    assert len(requests) == 2
+
+
+def test_a_stream_that_hangs_after_its_first_event_ends_too():
+    unfinished = events({"a": 1}).split(b"data: [DONE]")[0]
+    seen, error, _ = asyncio.run(streamed(unfinished, idle=0.1))
+    assert seen == [{"a": 1}]
+    assert "no byte came for 0.1 seconds" in error.message
+
+
+def test_the_deadline_ends_an_attempt():
+    error, requests = asyncio.run(posted(hang, deadline=0.2))
+    assert (error.code, len(requests)) == ("E702", 1)
+    assert error.message == "`A` gave no answer within its deadline of 0.2 seconds"
+
+
+def test_no_attempt_begins_that_cannot_end_before_the_deadline():
+    busy = reply({"error": "busy"}, 429, retry_after=60)
+    error, requests = asyncio.run(posted(busy, deadline=5))
+    assert (error.code, len(requests)) == ("E702", 1)
+    assert error.message.endswith("the last of 1 failed attempt: 429: busy")
+
+
+def test_to_wait_for_ones_turn_does_not_count_against_the_deadline():
+    async def slow():
+        await asyncio.sleep(0.1)
+        return reply()
+
+    async def main():
+        async with (
+            scripted(*[slow] * 6) as server,
+            transport_to(server, concurrency=1, deadline=0.3) as transport,
+        ):
+            posts = (transport.post("/completions", BODY, tokens=5) for _ in range(6))
+            return await asyncio.gather(*posts)
+
+    assert asyncio.run(main()) == [ANSWER] * 6
+
+
+class Bills(Ledger):
+    """Remembers what attempts cost, or why they failed and whether they may be billed."""
+
+    def __init__(self):
+        self.notes = []
+
+    def answered(self, attempt, usage):
+        self.notes.append((usage.cost, attempt.most.cost))
+
+    def failed(self, attempt, reason, *, billed):
+        assert attempt.model == "A"
+        self.notes.append((reason, billed))
+
+
+def test_what_may_be_billed_is_told():
+    bills = Bills()
+
+    async def main():
+        LEDGER.set(bills)
+        failures = [reply({"error": "no"}, status) for status in (429, 503, 500, 504, 408)]
+        return await posted(RESET, *failures, retries=9, price=(10.0, 100.0))
+
+    asyncio.run(main())
+    assert [billed for _, billed in bills.notes[:6]] == [True, False, False, True, True, True]
+    # 3 tokens read and 1 written; at most 1 byte, the overhead and 4 tokens
+    assert bills.notes[6] == pytest.approx((130e-6, (257 * 10 + 4 * 100) / 1e6))
+
+
+def test_a_refused_connection_is_not_billed():
+    bills = Bills()
+
+    async def main():
+        async with scripted() as server:
+            pass
+        LEDGER.set(bills)
+        async with transport_to(server, retries=1) as transport:
+            with pytest.raises(EndpointError, match="the last of 2 attempts"):
+                await transport.post("/completions", BODY, tokens=5)
+
+    asyncio.run(main())
+    assert bills.notes == [("no connection was made: All connection attempts failed", False)] * 2
