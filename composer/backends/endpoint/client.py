@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from composer.backends.endpoint.asking import LETTERS, AnswerReader
 from composer.backends.endpoint.next_tokens import NextTokenReader
 from composer.backends.endpoint.prompting import PromptWriter
+from composer.backends.endpoint.replies import spent, vectors_of
 from composer.backends.endpoint.served import ServedModel
 from composer.backends.endpoint.transport import Transport
 from composer.values.requests import Client
+from composer.values.results import Embedded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from composer.backends.endpoint.abilities import Abilities
     from composer.backends.endpoint.options import EndpointOptions
-    from composer.values.requests import NextTokens
-    from composer.values.results import NextDistributions
+    from composer.values.flow import JSON
+    from composer.values.requests import Embed, Generate, NextTokens
+    from composer.values.results import Generated, NextDistributions, Usage
 
 __all__ = ["EndpointClient", "open_client"]
+
+DRAWS = 64
+"""Answers that one request is asked for at most."""
 
 
 class EndpointClient(Client):
@@ -26,7 +35,28 @@ class EndpointClient(Client):
 
     def __init__(self, model: ServedModel) -> None:
         self._model = model
-        self._next = NextTokenReader(model)
+        self._answers, self._next = AnswerReader(model), NextTokenReader(model)
+        self.most_draws = DRAWS if model.gives.several else 1
+
+    async def generate(
+        self, request: Generate, on_text: Callable[[str], None] | None = None
+    ) -> Generated:
+        """Answer a query, as a stream where `on_text` wants the text as it comes."""
+        return await self._answers.answer(request, on_text)
+
+    async def embed(self, request: Embed) -> Embedded:
+        """Embed texts by one request."""
+        model, count = self._model, len(request.texts)
+        if not model.gives.embeddings:
+            raise model.lacks("gives no embeddings", "name a model that embeds texts")
+        body: dict[str, JSON] = {"model": model.options.model, "input": list(request.texts)}
+
+        def read(reply: dict[str, JSON]) -> tuple[list[tuple[float, ...]], Usage]:
+            return vectors_of(reply, count), spent(reply, model.options.price)
+
+        tokens = sum(map(len, request.texts)) // LETTERS + count
+        vectors, usage = await model.transport.post("/embeddings", body, tokens=tokens, read=read)
+        return Embedded(tuple(vectors), {model.name: usage})
 
     async def next_tokens(self, request: NextTokens) -> NextDistributions:
         """Give next-token distributions; raises ModelError (E302) for what the server lacks."""

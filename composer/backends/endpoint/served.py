@@ -9,13 +9,13 @@ from composer.backends.endpoint.options import OFFICIAL
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from composer.backends.endpoint.abilities import Abilities
     from composer.backends.endpoint.options import EndpointOptions
     from composer.backends.endpoint.prompting import PromptWriter
     from composer.backends.endpoint.transport import Transport
-    from composer.values.flow import JSON
+    from composer.values.flow import JSON, Message
 
 __all__ = ["ServedModel"]
 
@@ -37,6 +37,15 @@ class ServedModel:
         """Whether it is asked as a chat."""
         return self.options.by_chat(self.gives)
 
+    def goes_on(self, prefix: str) -> bool:
+        """Say whether a chat is to go on from the beginning of an answer.
+
+        A completion does it more exactly, where the prompt can be written here. Servers leave out
+        white space at the end of a message.
+        """
+        exact = self.writer is not None and self.gives.completions
+        return self.gives.continues and not exact and prefix == prefix.rstrip()
+
     @property
     def neutral(self) -> dict[str, JSON]:
         """Options that leave the model's distribution as it is, against a server's own defaults.
@@ -56,6 +65,22 @@ class ServedModel:
         """Say how many tokens may be written; OpenAI's own models know but the newer word."""
         official = self.options.addresses[0] == OFFICIAL and self.by_chat
         return {"max_completion_tokens" if official else "max_tokens": tokens}
+
+    def prompt(self, messages: Sequence[Message], prefix: str = "") -> JSON:
+        """Return the prompt of a completion, with the beginning of an answer; raises ModelError.
+
+        The tokenizer writes it by its template, as ids where the server takes them. Without one,
+        the messages are sent as they are, if the model is not spoken to as a chat.
+        """
+        if not self.gives.completions or (self.writer is None and self.by_chat):
+            raise self.lacks(
+                "cannot go on from a partial answer",
+                'name the tokenizer of the model: `tokenizer = "folder or hub id"`',
+            )
+        if self.writer is None:
+            return "\n\n".join(content for _, content in messages) + prefix
+        ids = self.writer.prompt(messages, prefix)
+        return list(ids) if self.gives.prompt_ids else self.writer.text_of(ids)
 
     async def complete(
         self, body: Mapping[str, JSON], read: Callable[[dict[str, JSON]], T], tokens: int

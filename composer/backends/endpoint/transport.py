@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING, TypeVar, overload
+from typing import TYPE_CHECKING, Protocol, TypeVar, overload
 
 from composer.backends.endpoint.attempts import Attempts
 from composer.backends.endpoint.replicas import join, leave
@@ -22,9 +22,22 @@ if TYPE_CHECKING:
     from composer.backends.endpoint.options import EndpointOptions
     from composer.values.flow import JSON
 
-__all__ = ["Transport"]
+__all__ = ["StreamReader", "Transport"]
 
 T = TypeVar("T")
+
+
+class StreamReader(Protocol):
+    """Makes an answer of the events of a stream; raises BadReplyError for what is none."""
+
+    def begin(self) -> None:
+        """Forget what was read: the events of an attempt follow."""
+
+    def add(self, event: dict[str, JSON]) -> str:
+        """Take an event; return the text in it that may be shown."""
+
+    def end(self) -> None:
+        """Check that the answer is whole: no event follows."""
 
 
 class Transport:
@@ -74,31 +87,27 @@ class Transport:
                 return read(reply)
 
     async def stream(
-        self,
-        path: str,
-        body: Mapping[str, JSON],
-        *,
-        tokens: int,
-        restart: Callable[[], None] | None = None,
-    ) -> AsyncGenerator[dict[str, JSON]]:
-        """Yield the events of a reply; raises EndpointError, also if it ends without `[DONE]`.
+        self, path: str, body: Mapping[str, JSON], *, tokens: int, reader: StreamReader
+    ) -> AsyncGenerator[str]:
+        """Yield the text of a reply as it comes; raises EndpointError.
 
-        Once an event was passed on, a break is an error, since its text may have been shown. A
-        caller that can begin anew gives `restart`, which is called before the events of another
-        attempt. Read the stream inside of `contextlib.aclosing`.
+        It also raises it if the stream ends without `[DONE]`, or before `reader` has all it needs.
+        Once a text was yielded, a break is an error, since the text may have been shown; before
+        that, another attempt may follow. Read the stream inside of `contextlib.aclosing`.
         """
-        attempts, begun = self._attempts(body, tokens), False
+        attempts = self._attempts(body, tokens)
         while True:
             async with attempts.one() as replica:
                 opened = replica.connection.stream(path, body, self.service.idle)
                 async with AsyncExitStack() as stack:
                     events = await attempts.in_time(stack.enter_async_context(opened))
-                    if begun and restart is not None:
-                        restart()
+                    reader.begin()
                     while (event := await attempts.in_time(anext(events, None))) is not None:
                         attempts.note_usage(event)
-                        attempts.shown, begun = restart is None, True
-                        yield event
+                        if text := reader.add(event):
+                            attempts.shown = True
+                            yield text
+                    reader.end()
                 return
 
     async def once(

@@ -40,15 +40,30 @@ async def posted(*script, read=dict, **options):
             return error, server.requests
 
 
-async def streamed(*script, restart=None, **options):
-    """Return the events, the error if there is one, and how many requests were sent."""
+class Reader:
+    """Shows the texts `t` of events, and needs the event `last`."""
+
+    def begin(self):
+        self.last = False
+
+    def add(self, event):
+        self.last = self.last or "last" in event
+        return event.get("t", "")
+
+    def end(self):
+        if not self.last:
+            raise BadReplyError("nothing was last")
+
+
+async def streamed(*script, **options):
+    """Return the texts, the error if there is one, and how many requests were sent."""
     seen, error = [], None
     async with scripted(*script) as server, transport_to(server, **options) as transport:
         try:
-            stream = transport.stream("/completions", BODY, tokens=5, restart=restart)
-            async with aclosing(stream) as events_:
-                async for event in events_:
-                    seen.append(event)  # noqa: PERF401 - those before an error count
+            stream = transport.stream("/completions", BODY, tokens=5, reader=Reader())
+            async with aclosing(stream) as texts:
+                async for text in texts:
+                    seen.append(text)  # noqa: PERF401 - those before an error count
         except EndpointError as caught:
             error = caught
         return seen, error, len(server.requests)
@@ -140,9 +155,12 @@ def test_who_reads_a_reply_may_ask_for_another_one():
     assert len(requests) == 2
 
 
-def test_a_stream_is_given_event_by_event():
-    seen, error, _ = asyncio.run(streamed(events({"a": 1}, {"a": 2})))
-    assert (seen, error) == ([{"a": 1}, {"a": 2}], None)
+LAST = {"last": True}
+
+
+def test_the_text_of_a_stream_is_given_event_by_event():
+    seen, error, _ = asyncio.run(streamed(events({"t": "a"}, {}, {"t": "b"}, LAST)))
+    assert (seen, error) == (["a", "b"], None)
 
 
 @pytest.mark.parametrize(
@@ -150,27 +168,23 @@ def test_a_stream_is_given_event_by_event():
     [
         RESET,
         events(end=False),
+        events({"role": "assistant"}, end=False),
+        events({"role": "assistant"}),
         reply(b"<html>", 200, "text/html"),
         events({"error": {"message": "busy", "code": 429}}),
         reply({"error": "busy"}, 503),
     ],
 )
-def test_a_stream_that_breaks_before_its_first_event_begins_again(failure):
-    seen, error, requests = asyncio.run(streamed(failure, events({"a": 1})))
-    assert (seen, error, requests) == ([{"a": 1}], None, 2)
+def test_a_stream_that_breaks_before_its_first_text_begins_again(failure):
+    seen, error, requests = asyncio.run(streamed(failure, events({"t": "a"}, LAST)))
+    assert (seen, error, requests) == (["a"], None, 2)
 
 
-def test_a_stream_that_breaks_later_is_an_error_since_its_text_may_have_been_shown():
-    seen, error, requests = asyncio.run(streamed(events({"a": 1}, end=False)))
-    assert (seen, requests) == ([{"a": 1}], 1)
+@pytest.mark.parametrize("script", [events({"t": "a"}, LAST, end=False), events({"t": "a"})])
+def test_a_stream_that_breaks_later_is_an_error_since_its_text_may_have_been_shown(script):
+    seen, error, requests = asyncio.run(streamed(script))
+    assert (seen, requests) == (["a"], 1)
     assert "broke off after its beginning was shown" in error.message
-
-
-def test_a_stream_begins_again_for_a_caller_that_can():
-    restarts = []
-    script = [events({"a": 1}, end=False), events({"a": 1}, {"a": 2})]
-    seen, error, _ = asyncio.run(streamed(*script, restart=lambda: restarts.append(1)))
-    assert (seen, error, restarts) == ([{"a": 1}, {"a": 1}, {"a": 2}], None, [1])
 
 
 def test_without_the_package_the_check_says_how_to_install_it(monkeypatch):

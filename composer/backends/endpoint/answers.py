@@ -1,0 +1,119 @@
+"""An answer of a server as a Completion: its text up to a stop string, its tokens, why it ended."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.backends.endpoint.faults import EndpointError
+from composer.engine.generation import TextStream, confidence
+from composer.values.results import Completion, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from composer.backends.endpoint.replies import Choice, Position
+    from composer.values.card import Price
+    from composer.values.requests import Sampling
+    from composer.values.results import Finish
+
+__all__ = ["completion_of", "shares", "text_stream"]
+
+FINISHES: Mapping[str, Finish] = {
+    "stop": "stop",
+    "eos": "stop",
+    "eos_token": "stop",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "length": "length",
+    "max_tokens": "length",
+}
+"""Why an answer ended, in the words of servers and in ours."""
+
+
+def completion_of(choice: Choice, sampling: Sampling, usage: Usage, name: str) -> Completion:
+    """Make the completion of an answer; raises EndpointError for one that is none.
+
+    Thoughts that a server keeps apart are among the facts, as is a refusal, whose text is the
+    answer.
+    """
+    whole = choice.text or choice.refusal
+    stream = text_stream(sampling)
+    stream.add(whole.encode(errors="replace"))
+    text = stream.close()
+    finish = "stop" if stream.stopped else _finish(choice, name)
+    kept = _within(choice.positions, whole, text, sampling.stop)
+    logprobs = tuple(each.logprob or 0.0 for each in kept)
+    if any(each.logprob is None for each in kept):
+        kept, logprobs = (), ()
+    tokens = [each.token.text for each in kept]
+    if kept and finish == "stop" and not stream.stopped and "".join(tokens) != text:
+        tokens[-1] = ""
+    facts = {"thinking": choice.thoughts, "refusal": choice.refusal}
+    return Completion(
+        text,
+        tuple(tokens),
+        logprobs,
+        confidence(logprobs) if logprobs else None,
+        finish,
+        {name: usage},
+        facts={fact: value for fact, value in facts.items() if value},
+    )
+
+
+def text_stream(sampling: Sampling, emit: Callable[[str], None] | None = None) -> TextStream:
+    """Return what cuts a text at the stop strings of a request, and emits what is certain."""
+    return TextStream(sampling.stop, emit, keep_stop=sampling.keep_stop)
+
+
+def shares(usage: Usage, count: int, price: Price) -> list[Usage]:
+    """Part the usage of one request among its answers; the first has the prompt, read once."""
+    each, rest = divmod(usage.completion_tokens, count)
+    if usage.unpriced and not usage.prompt_tokens:
+        return [usage, *[Usage()] * (count - 1)]
+    first = Usage.at(price, usage.calls, usage.prompt_tokens, each + rest)
+    return [first, *[Usage.at(price, 0, 0, each)] * (count - 1)]
+
+
+def _finish(choice: Choice, name: str) -> Finish:
+    """Say why an answer ended; raises EndpointError for a reason by which it is no answer."""
+    reason = choice.finish or ""
+    if reason in FINISHES:
+        return FINISHES[reason]
+    why = {
+        "content_filter": "was cut by the server's content filter",
+        "tool_calls": "is the call of a tool, and no text",
+        "function_call": "is the call of a tool, and no text",
+    }.get(reason, f"ended for a reason that is not known: `{reason[:40]}`")
+    help_ = "ask in other words, or add a fallback: `A | B`"
+    raise EndpointError("E701", f"the answer of `{name}` {why}", help_, billed=True)
+
+
+def _within(
+    positions: Sequence[Position], whole: str, text: str, stops: Sequence[str]
+) -> Sequence[Position]:
+    """Return the tokens of a text, which is `whole` up to a stop string, and its end token.
+
+    Before it may be tokens of thoughts, behind it those of a stop string. Nothing is returned where
+    the tokens do not spell the text.
+    """
+    names = [_spelt(each) for each in positions]
+    joined = b"".join(names)
+    start = joined.rfind(whole.encode(errors="replace"))
+    if start < 0:
+        return ()
+    stop, at, kept = start + len(text.encode(errors="replace")), 0, []
+    for position, name in zip(positions, names, strict=True):
+        if at >= start and (at < stop or (not name and len(text) == len(whole))):
+            kept.append(position)
+        at += len(name)
+    rest = joined[stop:].decode(errors="replace")
+    last = len(text) == len(whole) and names and joined.endswith(names[-1])
+    ends = last and rest == names[-1].decode(errors="replace")
+    if rest and ends and not any(rest in stop_ or stop_ in rest for stop_ in stops if stop_):
+        kept.append(positions[-1])
+    return kept
+
+
+def _spelt(position: Position) -> bytes:
+    token = position.token
+    return token.text.encode(errors="replace") if token.spelling is None else token.spelling
