@@ -8,6 +8,7 @@ from composer.backends.endpoint.asking import LETTERS, AnswerReader
 from composer.backends.endpoint.next_tokens import NextTokenReader
 from composer.backends.endpoint.prompting import PromptWriter
 from composer.backends.endpoint.replies import spent, vectors_of
+from composer.backends.endpoint.scoring import TextScorer
 from composer.backends.endpoint.served import ServedModel
 from composer.backends.endpoint.transport import Transport
 from composer.values.requests import Client
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from composer.backends.endpoint.abilities import Abilities
     from composer.backends.endpoint.options import EndpointOptions
     from composer.values.flow import JSON
-    from composer.values.requests import Embed, Generate, NextTokens
-    from composer.values.results import Generated, NextDistributions, Usage
+    from composer.values.requests import Embed, Generate, NextTokens, ScoreTexts
+    from composer.values.results import Generated, NextDistributions, Score, Usage
 
 __all__ = ["EndpointClient", "open_client"]
 
@@ -36,6 +37,7 @@ class EndpointClient(Client):
     def __init__(self, model: ServedModel) -> None:
         self._model = model
         self._answers, self._next = AnswerReader(model), NextTokenReader(model)
+        self._scores = TextScorer(model)
         self.most_draws = DRAWS if model.gives.several else 1
 
     async def generate(
@@ -43,6 +45,10 @@ class EndpointClient(Client):
     ) -> Generated:
         """Answer a query, as a stream where `on_text` wants the text as it comes."""
         return await self._answers.answer(request, on_text)
+
+    async def score(self, request: ScoreTexts) -> tuple[Score, ...]:
+        """Score texts; raises ModelError (E302) for what the server lacks."""
+        return await self._scores.score(request)
 
     async def embed(self, request: Embed) -> Embedded:
         """Embed texts by one request."""

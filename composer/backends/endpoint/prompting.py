@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from composer.checkpoints.chatfiles import chat_of
@@ -13,10 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from composer.backends.endpoint.replies import Position
     from composer.specs.declaration import Chat
     from composer.values.flow import Message
 
 __all__ = ["PromptWriter"]
+
+REPLACED = "\ufffd"
+"""What stands in a text for bytes that are no character."""
 
 
 class PromptWriter:
@@ -52,13 +58,43 @@ class PromptWriter:
             ids = self.vocabulary.prompt(text, marks)
         return [*ids, *self.vocabulary.extend(prefix.encode())]
 
+    def plain(self, text: str) -> tuple[list[int], list[int]]:
+        """Return the ids before a text that stands on its own, and its own ids.
+
+        Without a token that begins texts, the first whole characters have nothing before them.
+        """
+        ids = self.vocabulary.begin(text)
+        if self.opening:
+            return self.opening, ids
+        for count in range(1, len(ids) + 1):
+            with suppress(UnicodeDecodeError):
+                if self.vocabulary.bytes_of(ids[:count], first=True).decode():
+                    return ids[:count], ids[count:]
+        return ids, []
+
+    def is_named(self, token: int, position: Position) -> bool:
+        """Say whether a position can be that of a token, as far as its name tells."""
+        named, piece = position.token, self.vocabulary.piece(token)
+        if named.id is not None:
+            return named.id == token
+        if token in self.vocabulary.special:
+            return named.text in ("", self._special_names.get(token))
+        if named.spelling is not None:
+            return named.spelling == piece
+        whole = piece.decode(errors="replace")
+        return named.text == whole or (REPLACED in whole and named.text in ("", REPLACED))
+
+    @cached_property
+    def _special_names(self) -> dict[int, str]:
+        special = self.vocabulary.special
+        return {n: name for name, n in self.vocabulary.names().items() if n in special}
+
     def text_of(self, ids: Sequence[int]) -> str:
         """Return the text that a server reads as exactly these ids; raises ModelError (E302).
 
         The server is taken to read special tokens in a text, and to add what the tokenizer adds.
         """
-        names = {number: name for name, number in self.vocabulary.names().items()}
-        special = self.vocabulary.special
+        names, special = self._special_names, self.vocabulary.special
         for added in (0, len(self.opening)):
             rest = ids[added:] if list(ids[:added]) == self.opening[:added] else ids
             spelt = b"".join(

@@ -1,0 +1,179 @@
+"""Scores of given texts: completions that echo their prompt, with its log-probabilities.
+
+Which of the echoed tokens are the text's is found by ids, where the tokenizer is known: a server
+may leave out the token that begins texts, and adds the one that it had to write. What was echoed is
+held against the tokens that were meant, so that no score can belong to its neighbour.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from composer.backends.endpoint.faults import BadReplyError
+from composer.backends.endpoint.next_tokens import chunks
+from composer.backends.endpoint.replies import choices_of, spent
+from composer.values.errors import ModelError
+from composer.values.gather import side_by_side
+from composer.values.results import Score, Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from composer.backends.endpoint.prompting import PromptWriter
+    from composer.backends.endpoint.replies import Choice, Position
+    from composer.backends.endpoint.served import ServedModel
+    from composer.values.flow import JSON
+    from composer.values.requests import ScoreTexts
+
+__all__ = ["TextScorer"]
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A text to score behind a prompt: as ids, or, where the tokenizer is not known, as texts."""
+
+    prompt: Sequence[int] | str
+    text: Sequence[int] | str
+
+
+class TextScorer:
+    """Asks a server how probable given texts are."""
+
+    def __init__(self, model: ServedModel) -> None:
+        self._model = model
+
+    async def score(self, request: ScoreTexts) -> tuple[Score, ...]:
+        """Score each text; raises ModelError, E302 where the server does not score texts."""
+        model = self._model
+        if not model.gives.echo or not model.gives.completions:
+            raise model.lacks(
+                "gives no log-probabilities of a given text",
+                "choose among whole answers instead: `[A, B] -> vote()`",
+            )
+        texts: Sequence[str | None] = (None,) if request.texts is None else request.texts
+        passages = [self._passage(request, text) for text in texts]
+        wanted = [each for each in passages if each.text]
+        parts = await side_by_side(map(self._ask, chunks(wanted, model.gives.prompts)))
+        scores = iter([score for part in parts for score in part])
+        return tuple(next(scores) if each.text else Score((), ()) for each in passages)
+
+    def _passage(self, request: ScoreTexts, text: str | None) -> Passage:
+        """Return what is scored, and what stands before it."""
+        writer = self._model.writer
+        messages = () if request.query is None else request.query.messages
+        if writer is None:
+            return self._plain(request, text)
+        if text is None:
+            first, *rest = writer.prompt(messages)
+            return Passage([first], rest)
+        if request.query is None:
+            return Passage(*writer.plain(text))
+        prompt = writer.prompt(messages, request.prefix)
+        return Passage(prompt, writer.vocabulary.extend(text.encode(errors="replace")))
+
+    def _plain(self, request: ScoreTexts, text: str | None) -> Passage:
+        """Return a passage as texts: the first token of what stands alone has no score."""
+        messages = () if request.query is None else request.query.messages
+        prompt = self._model.prompt(messages, request.prefix) if messages else ""
+        assert isinstance(prompt, str)
+        return Passage("", prompt) if text is None else Passage(prompt, text)
+
+    async def _ask(self, passages: Sequence[Passage]) -> list[Score]:
+        """Score passages by one request."""
+        model, count = self._model, len(passages)
+        written = 0 if model.gives.echo_only else 1
+        prompts = [self._whole(each) for each in passages]
+        body: dict[str, JSON] = {
+            **model.neutral,
+            "prompt": prompts if count > 1 else prompts[0],
+            "max_tokens": written,
+            "echo": True,
+            "logprobs": 1,
+        }
+        if model.gives.ids:
+            body["return_tokens_as_token_ids"] = True
+
+        def read(reply: dict[str, JSON]) -> tuple[list[Score], Usage]:
+            pairs = zip(choices_of(reply, count), passages, strict=True)
+            scores = [self._score(choice, passage, written) for choice, passage in pairs]
+            return scores, spent(reply, model.options.price)
+
+        size = sum(len(each.prompt) + len(each.text) for each in passages)
+        scores, _ = await model.complete(body, read, size + written * count)
+        return scores
+
+    def _whole(self, passage: Passage) -> JSON:
+        """Return a passage as the server takes it."""
+        prompt, text = passage.prompt, passage.text
+        if isinstance(prompt, str) or isinstance(text, str):
+            return f"{prompt}{text}"
+        writer, ids = self._model.writer, [*prompt, *text]
+        return list(ids) if self._model.gives.prompt_ids or not writer else writer.text_of(ids)
+
+    def _score(self, choice: Choice, passage: Passage, written: int) -> Score:
+        """Pick the text's tokens out of what was echoed."""
+        if isinstance(passage.prompt, str) or isinstance(passage.text, str):
+            return self._by_letters(choice, str(passage.prompt), str(passage.text))
+        assert self._model.writer is not None
+        ids, start = [*passage.prompt, *passage.text], len(passage.prompt)
+        unlisted = next(
+            (
+                left_out
+                for left_out in (0, 1)
+                if 0 <= len(choice.positions) - (len(ids) - left_out) <= written
+                and _same(choice.positions, ids[left_out:], self._model.writer)
+            ),
+            None,
+        )
+        if unlisted is None:
+            raise self._model.lacks(
+                "cut a text into other tokens than the tokenizer that the recipe names",
+                "check that `tokenizer` is that of the served model",
+            )
+        places = choice.positions[start - unlisted : len(ids) - unlisted]
+        pieces = map(self._model.writer.vocabulary.piece, passage.text)
+        names = tuple(piece.decode(errors="replace") for piece in pieces)
+        return Score(names, _logprobs(places))
+
+    def _by_letters(self, choice: Choice, prompt: str, text: str) -> Score:
+        """Find the text's tokens by the letters of all tokens; raises ModelError for a split one.
+
+        Some servers write a space before the first token, which is not of the text.
+        """
+        names = [position.token.text for position in choice.positions]
+        spelt = "".join(names)
+        start = 1 if spelt.startswith(f" {prompt}{text}") else 0
+        if not spelt.startswith(f"{prompt}{text}", start):
+            raise self._unknown("the tokens that came back do not spell the text")
+        at, first, last = -start, None, len(names)
+        for number, name in enumerate(names):
+            if at == len(prompt) + len(text):
+                last = number
+                break
+            first = number if first is None and max(at, 0) == len(prompt) else first
+            at += len(name)
+        if first is None or at < len(prompt) + len(text):
+            raise self._unknown("a token of the server holds the end of the prompt and more")
+        first += choice.positions[first].logprob is None and first == 0
+        return Score(tuple(names[first:last]), _logprobs(choice.positions[first:last]))
+
+    def _unknown(self, why: str) -> ModelError:
+        return ModelError(
+            "E302",
+            f"a text cannot be scored by the server of `{self._model.name}`: {why}",
+            'name the tokenizer of the model: `tokenizer = "folder or hub id"`',
+        )
+
+
+def _same(positions: Sequence[Position], ids: Sequence[int], writer: PromptWriter) -> bool:
+    """Say whether tokens that came back are those of the ids, as far as their names tell."""
+    return all(map(writer.is_named, ids, positions))
+
+
+def _logprobs(places: Sequence[Position]) -> tuple[float, ...]:
+    values = tuple(each.logprob for each in places)
+    known = tuple(value for value in values if value is not None)
+    if len(known) < len(values):
+        raise BadReplyError("a token of the text came without its log-probability")
+    return known
