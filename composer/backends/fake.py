@@ -53,6 +53,11 @@ class Fake(Remote):
     price: Price = None
 
     @property
+    def reads_media(self) -> bool:
+        """It answers to whatever it is asked."""
+        return True
+
+    @property
     def reasoning(self) -> Thinking | None:
         """The tag that the recipe names."""
         return None if self.thinking is None else Thinking((self.thinking,))

@@ -67,6 +67,11 @@ class Recorded(Remote):
     price: Price = None
 
     @property
+    def reads_media(self) -> bool:
+        """It was asked with whatever parts its rows have."""
+        return True
+
+    @property
     def reasoning(self) -> Thinking | None:
         """The tag that the recipe names."""
         return None if self.thinking is None else Thinking((self.thinking,))

@@ -82,7 +82,7 @@ class QueryInput:
                 f"{field_name} ({count})" for field_name, count in sorted(self._unused.items())
             )
             text = f"these parts of the rows are ignored: {counts}"
-            help_ = "a recipe reads only text; set options in the recipe or with `--set`"
+            help_ = "set options in the recipe, or with `--set`; calls of tools are not passed on"
             yield Diagnostic("W508", text, help=help_)
 
 

@@ -1,7 +1,7 @@
 """Data files of questions and recorded answers, read once for whoever needs them."""
 
 from composer.data.batch import CUSTOM
-from composer.data.messages import messages_of, query_of, whole
+from composer.data.messages import media_of, messages_of, query_of, whole
 from composer.data.outcomes import cost_of, quality_of, recorded_of, stand_in
 from composer.data.reading import Line, parsed, read, read_stream
 from composer.data.row import (
@@ -25,6 +25,7 @@ __all__ = [
     "Unreadable",
     "cost_of",
     "id_of",
+    "media_of",
     "messages_of",
     "pair_of",
     "parsed",

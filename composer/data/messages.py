@@ -1,18 +1,19 @@
-"""Who said what in a row: a query in text, or a conversation in the shapes that services take."""
+"""Who said what in a row: a query, or a conversation in the shapes that services take."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from composer.data.row import BadRow, pair_of
 from composer.diagnostics import did_you_mean
+from composer.values.media import mark_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from composer.values.flow import Message
+    from composer.values.flow import JSON, Message
 
-__all__ = ["messages_of", "parts_left_out", "query_of", "whole"]
+__all__ = ["calls_left_out", "media_of", "messages_of", "query_of", "whole"]
 
 ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 """The roles that a message may have, and what each is called here."""
@@ -31,7 +32,8 @@ def query_of(row: Mapping[str, object]) -> str:
 def messages_of(row: Mapping[str, object]) -> tuple[Message, ...]:
     """Return the conversation of a row: its `messages`, else its question and its `system`.
 
-    Raises BadRow where the row asks nothing in text, or where it says two things at once.
+    Content parts that are no text have marks in their places; `media_of` has the parts. Raises
+    BadRow where the row asks nothing, or where it says two things at once.
     """
     system = _system(row)
     field, _ = pair_of(row)
@@ -53,16 +55,20 @@ def messages_of(row: Mapping[str, object]) -> tuple[Message, ...]:
     return turns if not system or system[0] in turns else (*system, *turns)
 
 
-def parts_left_out(messages: object) -> Iterator[str]:
-    """Yield what a conversation holds besides text: kinds of content parts, and calls of tools."""
+def media_of(row: Mapping[str, object]) -> dict[str, JSON]:
+    """Return the content parts of a row that are no text, by their marks."""
+    messages = row.get("messages")
+    turns = messages if isinstance(messages, list | tuple) else ()
+    field, _ = pair_of(row)
+    contents = [each.get("content") for each in turns if isinstance(each, dict)]
+    lists = [each for each in (row.get("system"), row.get(field), *contents) if _has_parts(each)]
+    return {mark_of(part): part for parts in lists for part in parts if _is_medium(part)}
+
+
+def calls_left_out(messages: object) -> Iterator[str]:
+    """Yield what a conversation holds that no model is told: calls of tools."""
     for each in messages if isinstance(messages, list) else []:
-        if not isinstance(each, dict):
-            continue
-        content = each.get("content")
-        for part in content if isinstance(content, list) else []:
-            if isinstance(part, dict) and part.get("type") not in SPOKEN:
-                yield f"parts of type `{part.get('type')}`"
-        if each.get("tool_calls"):
+        if isinstance(each, dict) and each.get("tool_calls"):
             yield "`tool_calls`"
 
 
@@ -104,7 +110,7 @@ def _message(at: int, message: object) -> Message:
     text = _text(message.get("content"))
     if text is None:
         raise BadRow(
-            f"message {at} has no `content` that is a text",
+            f"message {at} has no `content` that is a text, or parts that each have a `type`",
             "leave the message out, or write its text",
         )
     return role, text
@@ -112,12 +118,29 @@ def _message(at: int, message: object) -> Message:
 
 def _text(content: object) -> str | None:
     """Return a text, that of content parts, or None where there is none; raises BadRow."""
-    if isinstance(content, list) and content and all(isinstance(each, dict) for each in content):
-        parts = [each["text"] for each in content if each.get("type") in SPOKEN and "text" in each]
-        content = (
-            "\n".join(parts) if parts and all(isinstance(each, str) for each in parts) else None
-        )
+    if _has_parts(content):
+        texts = [_part_text(each) for each in content]
+        content = None if None in texts else "\n".join(filter(None, texts))
     return whole(content) if isinstance(content, str) else None
+
+
+def _has_parts(content: object) -> TypeGuard[list[dict[str, JSON]]]:
+    """Say whether a content is a list of parts."""
+    return isinstance(content, list) and bool(content) and all(isinstance(e, dict) for e in content)
+
+
+def _part_text(part: dict[str, JSON]) -> str | None:
+    """Return the text of a part, or its mark; None for what is no part."""
+    if _is_medium(part):
+        return mark_of(part)
+    text = part.get("text") if part.get("type") in SPOKEN else None
+    return text if isinstance(text, str) else None
+
+
+def _is_medium(part: dict[str, JSON]) -> bool:
+    """Say whether a part is something else than text: it has a type, and what that says."""
+    kind = part.get("type")
+    return isinstance(kind, str) and kind not in SPOKEN and len(part) > 1
 
 
 def whole(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from composer.data.batch import is_request, request_of
 from composer.data.lines import Counted, Line, json_lines, json_whole, plain_lines
-from composer.data.messages import parts_left_out
+from composer.data.messages import calls_left_out
 from composer.data.opening import (
     DAMAGED,
     PARQUET,
@@ -179,7 +179,7 @@ def _told(line: Line, lines_of_ids: dict[str, int], forms: set[tuple[str, ...]])
             message = f"the id `{name}` is already on line {lines_of_ids[name]}"
             raise BadRow(message, "give every row its own id, or give no ids")
         lines_of_ids[name] = line.number
-    left = tuple(parts_left_out(row.get("messages")))
+    left = tuple(calls_left_out(row.get("messages")))
     return replace(line, left_out=(*line.left_out, *left)) if left else line
 
 

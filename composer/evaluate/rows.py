@@ -88,12 +88,20 @@ def row_of(content: dict[str, JSON] | BadRow, index: int) -> EvaluationRow:
         recorded=recorded_of(content),
         audit=_audit(content.get("audit")),
         grader=_grader(content.get("grader")),
-        fields={k: v for k, v in content.items() if k not in JUDGED | {asked, answered}},
+        fields=_parts_of_question(content, asked)
+        | {k: v for k, v in content.items() if k not in JUDGED | {asked, answered}},
     )
     if name is not None:
         return row
     asked_only = {key: one for key, one in row.asked().items() if key != "id"}
     return replace(row, content=as_query(asked_only).content)
+
+
+def _parts_of_question(content: dict[str, JSON], asked: str) -> dict[str, JSON]:
+    """Return a question that has content parts as a conversation, so that the parts are kept."""
+    if not isinstance(content.get(asked), list):
+        return {}
+    return {"messages": [{"role": "user", "content": content[asked]}]}
 
 
 def _references(given: object) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from composer.run.cache import answer_key, score_key
 from composer.run.model_digests import ModelDigests
 from composer.run.shared_draws import SharedDraws
 from composer.run.trace import TracedCall
-from composer.specs import leaves
+from composer.specs import leaves, readers
 from composer.values import (
     Client,
     Generate,
@@ -32,6 +32,7 @@ from composer.values.bounds import most_tokens
 from composer.values.finite import finite
 from composer.values.gather import side_by_side
 from composer.values.ledger import LEDGER
+from composer.values.media import refuse_media, shown_messages
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         Completion,
         Embed,
         Embedded,
+        Message,
         Model,
         NextDistributions,
         NextTokens,
@@ -89,6 +91,7 @@ class MeteredClient(Client):
         self, request: Generate, on_text: Callable[[str], None] | None = None
     ) -> Generated:
         """Let a model answer; each draw is cached and billed separately."""
+        _require_readers(request.model, request.query)
         if request.draws == len(request.seeds) == 1:
             return Generated((await self._draw(request, on_text),))
         single_draws = (replace(request, draws=1, seeds=(seed,)) for seed in request.seeds)
@@ -97,6 +100,7 @@ class MeteredClient(Client):
 
     async def score(self, request: ScoreTexts) -> tuple[Score, ...]:
         """Score texts; those that were scored before cost nothing."""
+        _require_readers(request.model, request.query)
         cache = self.context.cache
         scored_texts = (None,) if request.texts is None else request.texts
         content = self.context.digests.of
@@ -129,6 +133,7 @@ class MeteredClient(Client):
 
     async def reward(self, request: Reward) -> Rewarded:
         """Let a model say how good answers are."""
+        _require_readers(request.model, request.query)
         read = sum(most_tokens(request.query, text) for text in request.texts)
         rewarded = await self._within_budget(request, read)
         rewards = ", ".join(f"{value:.4f}" for value in rewarded.values)
@@ -144,7 +149,7 @@ class MeteredClient(Client):
         return distributions
 
     async def _draw(self, request: Generate, on_text: Callable[[str], None] | None) -> Completion:
-        call = TracedCall(request.model.name, "asked", list(request.query.messages))
+        call = TracedCall(request.model.name, "asked", _shown(request.query))
         self.event.asked.append(call)
         start = self.trace.now()
         completion = _with_finite_numbers(await self._cached_or_new(request, on_text))
@@ -259,7 +264,7 @@ class MeteredClient(Client):
     ) -> Score:
         assert score is not None
         what = "prompt read by" if request.texts is None else "scored by"
-        messages = list(request.query.messages) if request.query else []
+        messages = _shown(request.query)
         count, summary = len(score.logprobs), f"{score.mean:.4f} nats a token"
         self.event.asked.append(
             TracedCall(request.model.name, what, messages, summary, count, cached=cached)
@@ -279,7 +284,7 @@ class MeteredClient(Client):
         query: Query | None = None,
     ) -> None:
         """Record a call in the trace, and add its usage."""
-        messages = [] if query is None else list(query.messages)
+        messages = _shown(query)
         self.event.asked.append(TracedCall(request.model.name, what, messages, summary))
         for name, model_usage in usage.items():
             self.trace.spend(name, model_usage)
@@ -300,6 +305,19 @@ class MeteredClient(Client):
     def _cost(self, name: str, read: int, written: int) -> float:
         price = self.context.prices.get(name)
         return (read * price[0] + written * price[1]) / 1e6 if price else 0.0
+
+
+def _require_readers(model: Model, query: Query | None) -> None:
+    """Raise ModelError (E722) where a model that reads only text would be given something else."""
+    if query is not None and query.media:
+        for leaf, messages in readers(model, query):
+            if not leaf.reads_media:
+                text = "\n".join(content for _, content in messages)
+                refuse_media(leaf.name, query.id, text, query.media)
+
+
+def _shown(query: Query | None) -> list[Message]:
+    return [] if query is None else shown_messages(query.messages, query.media)
 
 
 def _with_finite_numbers(completion: Completion) -> Completion:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from composer.data import BadRow, id_of, messages_of, parsed, whole
+from composer.data import BadRow, id_of, media_of, messages_of, parsed, whole
 from composer.run.result import Failure
 from composer.values import Query
 
@@ -113,11 +113,11 @@ def _queries(
 
 
 def _query(row: Mapping[str, object], default_id: str) -> Query:
-    messages, id_ = messages_of(row), id_of(row)
+    messages, id_, media = messages_of(row), id_of(row), media_of(row)
     fields = {name: value for name, value in row.items() if name not in ("id", "messages")}
     if id_ is not None:
-        return Query(messages, id_, fields)
-    return Query(messages, default_id, fields, content=_digest(messages, {}))
+        return Query(messages, id_, fields, media=media)
+    return Query(messages, default_id, fields, content=_digest(messages, {}), media=media)
 
 
 def _digest(messages: tuple[Message, ...], fields: Mapping[str, object]) -> str:

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from composer.run.cache import answer_key, score_key
 from composer.run.clients import ModelClients
-from composer.specs import Declared, Prompted, leaves
-from composer.specs.models import Checkpoint
+from composer.specs import Declared, leaves, readers
 from composer.values import (
     Client,
     Completion,
@@ -29,11 +28,12 @@ from composer.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
     from composer.run.cache import AnswerCache
     from composer.run.model_digests import ModelDigests
+    from composer.specs import Checkpoint
     from composer.values import Embed, Generate, Model, NextTokens, Query, Reward, ScoreTexts
     from composer.values.flow import Message
 
@@ -180,11 +180,11 @@ class StandInClient(Client):
     def _stand_in(self, request: Generate) -> Completion:
         """Write nothing of a certain length, and count who would have written it."""
         model, how, most = request.model, request.sampling, self.assumption.most
-        readers = list(_readers(model, request.query))
+        asked = list(readers(model, request.query))
         if getattr(model, "gate", None) is not None and not most:
-            readers = readers[:1]
+            asked = asked[:1]
         written = self._length(request)
-        for leaf, messages in readers:
+        for leaf, messages in asked:
             read = self.tokens.count(leaf, (*messages, ("assistant", request.prefix)))
             context = min(leaf.card.context or read + written, how.max_length or read + written)
             wrote = max(0, min(written, context - read))
@@ -216,7 +216,7 @@ class StandInClient(Client):
     def _read(self, model: Model, query: Query | None, text: str) -> int:
         """Count who reads a text after a query; return the tokens of the first reader."""
         counts = []
-        for leaf, messages in _readers(model, query):
+        for leaf, messages in readers(model, query):
             counts.append(self.tokens.count(leaf, (*messages, ("assistant", text))))
             current.get().spend(leaf.name, Usage(1, counts[-1]))
         self._mark(model)
@@ -225,16 +225,3 @@ class StandInClient(Client):
     def _mark(self, model: Model) -> None:
         unsure.get().append(model.name)
         current.get().unsure = True
-
-
-def _readers(model: Model, query: Query | None) -> Iterator[tuple[Checkpoint, tuple[Message, ...]]]:
-    """Yield the checkpoints in a model, each with the messages that it reads."""
-    stack = [(model, () if query is None else query.messages)]
-    while stack:
-        current_model, messages = stack.pop()
-        if isinstance(current_model, Prompted) and query is not None:
-            messages = (("user", current_model.template.render(query)),)
-        if isinstance(current_model, Checkpoint):
-            yield current_model, messages
-        else:
-            stack.extend((member, messages) for member in reversed(current_model.members))

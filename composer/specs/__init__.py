@@ -21,6 +21,7 @@ from composer.specs.models import (
     leaves,
     member_names,
     prompts,
+    readers,
     thinking_of,
     vocabulary,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "models_in",
     "option_models",
     "prompts",
+    "readers",
     "thinking_of",
     "vocabulary",
     "with_models",

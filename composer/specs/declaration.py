@@ -123,6 +123,11 @@ class Declaration(Typed):
         return frozenset()
 
     @property
+    def reads_media(self) -> bool:
+        """Whether it takes content parts of messages that are no text, such as images."""
+        return False
+
+    @property
     def aliases(self) -> tuple[str, ...]:
         """The names under which data files know this model."""
         return ()

@@ -36,6 +36,7 @@ __all__ = [
     "leaves",
     "member_names",
     "prompts",
+    "readers",
     "thinking_of",
     "vocabulary",
 ]
@@ -78,6 +79,11 @@ class Checkpoint(Model):
     def thinking(self) -> Thinking | None:
         """How it marks its thoughts, where they are to be taken out of its answers."""
         return None
+
+    @property
+    def reads_media(self) -> bool:
+        """Whether it takes content parts of messages that are no text, such as images."""
+        return False
 
     @property
     @abstractmethod
@@ -133,6 +139,11 @@ class Declared(Checkpoint):
     def thinking(self) -> Thinking | None:
         """What the declaration says, and the template shows."""
         return self.declaration.reasoning
+
+    @property
+    def reads_media(self) -> bool:
+        """What the declaration says."""
+        return self.declaration.reads_media
 
     @property
     def tensors(self) -> Mapping[str, TensorHeader]:
@@ -213,6 +224,19 @@ def prompts(model: Model, query: Query) -> tuple[tuple[Message, ...], ...]:
             rendered.append((("user", current.template.render(query)),))
         stack.extend(reversed(current.members))
     return tuple(rendered)
+
+
+def readers(model: Model, query: Query | None) -> Iterator[tuple[Checkpoint, tuple[Message, ...]]]:
+    """Yield the checkpoints in a model, each with the messages that it reads."""
+    stack = [(model, () if query is None else query.messages)]
+    while stack:
+        current, messages = stack.pop()
+        if isinstance(current, Prompted) and query is not None:
+            messages = (("user", current.template.render(query)),)
+        if isinstance(current, Checkpoint):
+            yield current, messages
+        else:
+            stack.extend((member, messages) for member in reversed(current.members))
 
 
 def member_names(model: Model) -> dict[str, str]:

@@ -3,7 +3,8 @@
 1. What flows along the wires of a graph (`flow.py`): a Query comes in; steps make a Text of it (one
    answer), Candidates (several answers), a Ranking (answers with scores) or a Decision (weights
    over branches). A Model is a wire too: it is described here, never loaded. Each kind of wire is a
-   Port, and every value carries its query.
+   Port, and every value carries its query. Images and other parts of messages that are no text
+   have marks in their places (`media.py`).
 2. How a step asks a model (`asker.py`, `requests.py`, `results.py`): the step is given an Asker and
    puts requests to it: Generate, ScoreTexts, Embed, Reward or NextTokens. A Client answers each
    with a result: Generated, which holds Completions, Scores, Embedded, Rewarded, or

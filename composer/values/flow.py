@@ -20,7 +20,7 @@ JSON: TypeAlias = str | int | float | bool | list["JSON"] | dict[str, "JSON"] | 
 """What JSON can hold."""
 
 Message = tuple[str, str]
-"""A role (`system`, `user` or `assistant`) and what it said."""
+"""A role (`system`, `user` or `assistant`) and what it said; see `media.py` for what is no text."""
 
 
 def nothing() -> Mapping[str, Any]:
@@ -33,7 +33,8 @@ class Query:
     """A question: a conversation whose last message is the user's, with an id and fields.
 
     `before` holds the value that `prompt(...)` made this query from, if it did. `content` is
-    a hash of a row without an id of its own, whose `id` is only its position.
+    a hash of a row without an id of its own, whose `id` is only its position. `media` are the
+    content parts that are no text, by the marks that messages have in their places.
     """
 
     messages: tuple[Message, ...]
@@ -41,6 +42,7 @@ class Query:
     fields: Mapping[str, Any] = field(default_factory=nothing, compare=False)
     before: Query | Text | Candidates | Ranking | None = field(default=None, compare=False)
     content: str = field(default="", compare=False)
+    media: Mapping[str, JSON] = field(default_factory=nothing, compare=False)
 
     @classmethod
     def of(cls, text: str, *, id: str = "0", **fields: object) -> Query:

@@ -237,7 +237,7 @@ def asked(row):
     [
         ([{"type": "text", "text": "a"}], "a"),
         ([{"type": "input_text", "text": "a"}, {"type": "text", "text": "b"}], "a\nb"),
-        ([{"type": "text", "text": "a"}, {"type": "image_url", "image_url": {"url": "x"}}], "a"),
+        ([{"type": "text", "text": "a"}, {"type": "text", "text": ""}], "a"),
     ],
 )
 def test_the_text_of_content_parts_is_asked(content, said):
@@ -245,11 +245,10 @@ def test_the_text_of_content_parts_is_asked(content, said):
     assert query_of({"query": content}) == said
 
 
-def test_what_a_row_holds_besides_text_is_named():
-    image = {"type": "image_url", "image_url": {"url": "x"}}
-    row = {"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, image]}]}
-    (line,) = lines(json.dumps(row))
-    assert line.left_out == ("parts of type `image_url`",)
+def test_calls_of_tools_are_named_as_left_out():
+    turn = {"role": "assistant", "content": "I look", "tool_calls": [{"id": "1"}]}
+    (line,) = lines(json.dumps({"messages": [{"role": "user", "content": "q"}, turn]}))
+    assert line.left_out == ("`tool_calls`",)
 
 
 @pytest.mark.parametrize(

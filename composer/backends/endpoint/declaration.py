@@ -74,6 +74,11 @@ class Endpoint(EndpointOptions):
         return tuple(dict.fromkeys((self.model.rpartition("/")[2] or self.model, self.model)))
 
     @property
+    def reads_media(self) -> bool:
+        """Whether it is asked as a chat, as far as that is known."""
+        return self.by_chat(self.abilities_now or PRESUMED)
+
+    @property
     def reasoning(self) -> Thinking | None:
         """The tag that the recipe names."""
         return None if self.thinking is None else Thinking((self.thinking,))

@@ -57,7 +57,8 @@ CODES = {
     "E709": Code(
         "the budget is spent",
         "With `--budget`, a call is made only if its highest possible cost fits into the rest of "
-        "the budget: every byte of the prompt counts as a token, and `max_tokens` are written. "
+        "the budget: every byte of the prompt counts as a token, an image or another part that is "
+        "no text as 65,536 tokens and its bytes, and `max_tokens` are written. "
         "Calls that are still running count too, and so does one that broke off or was cancelled, "
         "since nobody knows its bill. Finished answers are kept; a second call with the same "
         "`--output` continues.",
@@ -125,5 +126,12 @@ CODES = {
         "asks it in turn, so its requests would never end. Requests name the ensembles that they "
         "came through; the first one that comes back is refused, and so is one that came through "
         "too many. Give the member the address of another server.",
+    ),
+    "E722": Code(
+        "a model that reads only text",
+        "A message of the row has a content part that is no text, such as an image, and this model "
+        "cannot take it: models on this machine and models asked by completions read only text. "
+        "Ask a model behind a chat API. A model whose prompt leaves out `{{ query }}` does not "
+        "need the parts of the question.",
     ),
 }

@@ -72,9 +72,8 @@ CODES = {
     ),
     "W508": Code(
         "parts of the data that are ignored",
-        "Rows contain more than a recipe reads: parts of messages that are not text, such as "
-        "images, or options of a batch request, such as a model or a temperature. Only the text is "
-        "used; options come from the recipe.",
+        "Rows contain more than a recipe reads: calls of tools in messages, or options of a batch "
+        "request, such as a model or a temperature. Options come from the recipe.",
     ),
     "W701": Code(
         "queries that are unlike the fitted data",
