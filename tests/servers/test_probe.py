@@ -29,7 +29,11 @@ WHOLE = Abilities(
     schema=True,
     usage=True,
     embeddings=True,
+    logit_bias=True,
     top_k=True,
+    min_p=True,
+    min_tokens=True,
+    repetition_penalty=True,
     context=512,
 )
 NO_TOKENS = {"top": 0, "chosen": 0, "ids": False, "echo": False, "echo_only": False}
@@ -41,7 +45,7 @@ LACKS = {
     "continues": {"continues": False},
     "echo": {"echo": False, "echo_only": False},
     "echo_only": {"echo_only": False},
-    "embed": {"embeddings": False},
+    "embeddings": {"embeddings": False},
     "ids": {"ids": False},
     "logprobs": {"logprobs": False, **NO_TOKENS},
     "models": {"context": 0},
@@ -53,7 +57,10 @@ LACKS = {
     "stream": {},
     "tokenize": {"prompt_ids": False},
     "top": {},
-    "usage": {"usage": False},
+    **{
+        name: {name: False}
+        for name in ("logit_bias", "min_p", "min_tokens", "repetition_penalty", "top_k", "usage")
+    },
 }
 NO_ANSWERS_WITHOUT = {"usage"}
 """A server that refuses these refuses every request."""
