@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from composer.backends.endpoint.answers import completion_of, shares
+from composer.backends.endpoint.context_room import room_in
+from composer.backends.endpoint.faults import EndpointError
 from composer.backends.endpoint.replies import choices_of, spent
 from composer.backends.endpoint.request_options import drawing, seed_for
 from composer.backends.endpoint.streaming import StreamedAnswer
@@ -14,7 +17,7 @@ from composer.values.gather import side_by_side
 from composer.values.results import Generated, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from composer.backends.endpoint.replies import Choice
     from composer.backends.endpoint.served import ServedModel
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 __all__ = ["AnswerReader"]
 
 CHAT, COMPLETIONS = "/chat/completions", "/completions"
+
+TOO_LONG = "E703"
 
 LETTERS = 3
 """Letters of a prompt that are counted as one token, where limits a minute are held."""
@@ -44,67 +49,77 @@ class AnswerReader:
         """
         seeds = request.seeds
         if request.sampling.temperature <= 0:
-            draw = await self._one(request, 0, on_text)
+            (draw,) = await self._draws(request, (0,), on_text)
             return Generated((draw, *[_free(draw)] * (len(seeds) - 1)))
         if len(seeds) == 1:
-            return Generated((await self._one(request, seeds[0], on_text),))
-        if self._model.gives.several:
-            draws = await self._several(request, seeds)
-        else:
-            draws = await side_by_side(self._one(request, seed, None) for seed in seeds)
+            return Generated(tuple(await self._draws(request, seeds, on_text)))
+        parts = [seeds] if self._model.gives.several else [(seed,) for seed in seeds]
+        drawn = await side_by_side(self._draws(request, each) for each in parts)
+        draws = tuple(draw for each in drawn for draw in each)
         if on_text is not None:
             on_text(draws[0].text)
-        return Generated(tuple(draws))
+        return Generated(draws)
 
-    async def _one(
-        self, request: Generate, seed: int, on_text: Callable[[str], None] | None
-    ) -> Completion:
-        if on_text is not None:
-            return await self._streamed(request, seed, on_text)
-        return (await self._several(request, (seed,)))[0]
+    async def _draws(
+        self, request: Generate, seeds: Sequence[int], on_text: Callable[[str], None] | None = None
+    ) -> list[Completion]:
+        """Ask for an answer for each seed by one request.
 
-    async def _several(self, request: Generate, seeds: Sequence[int]) -> list[Completion]:
-        """Ask for several answers by one request."""
-        model, count = self._model, len(seeds)
-        path, body = self._body(request, seeds[0])
-        if count > 1:
-            body["n"] = count
+        Where a context has no room for `max_tokens`, it is asked for as many as it has.
+        """
+        model, sampling, count = self._model, request.sampling, len(seeds)
+        path, body = self._body(request, seeds)
+        put = self._whole if on_text is None else partial(self._streamed, on_text)
+        is_full = False
+        try:
+            choices, usage = await put(path, body, request)
+        except EndpointError as refusal:
+            room = room_in(refusal.message) if refusal.code == TOO_LONG else None
+            if room is None or not 0 < room < sampling.max_tokens:
+                raise
+            is_full = True
+            choices, usage = await put(path, body | model.most(room), request)
+        parts = shares(usage, count, model.options.price)
+        pairs = zip(choices, parts, strict=True)
+        draws = [completion_of(choice, sampling, part, model.name) for choice, part in pairs]
+        return [_filled(draw) for draw in draws] if is_full else draws
+
+    async def _whole(
+        self, path: str, body: Mapping[str, JSON], request: Generate
+    ) -> tuple[list[Choice], Usage]:
+        count, price = int(str(body.get("n", 1))), self._model.options.price
 
         def read(reply: dict[str, JSON]) -> tuple[list[Choice], Usage]:
-            return choices_of(reply, count), spent(reply, model.options.price)
+            return choices_of(reply, count), spent(reply, price)
 
         tokens = _size(body) + count * request.sampling.max_tokens
-        choices, usage = await model.transport.post(path, body, tokens=tokens, read=read)
-        parts = shares(usage, count, model.options.price)
-        return [
-            completion_of(choice, request.sampling, part, model.name)
-            for choice, part in zip(choices, parts, strict=True)
-        ]
+        return await self._model.transport.post(path, body, tokens=tokens, read=read)
 
     async def _streamed(
-        self, request: Generate, seed: int, on_text: Callable[[str], None]
-    ) -> Completion:
+        self, on_text: Callable[[str], None], path: str, body: Mapping[str, JSON], request: Generate
+    ) -> tuple[list[Choice], Usage]:
         model, sampling = self._model, request.sampling
-        path, body = self._body(request, seed)
-        body["stream"] = True
+        whole: dict[str, JSON] = {**body, "stream": True}
         if model.gives.usage:
-            body["stream_options"] = {"include_usage": True}
+            whole["stream_options"] = {"include_usage": True}
         reader = StreamedAnswer(sampling, model.options.price)
         tokens = _size(body) + sampling.max_tokens
-        stream = model.transport.stream(path, body, tokens=tokens, reader=reader)
+        stream = model.transport.stream(path, whole, tokens=tokens, reader=reader)
         async with aclosing(stream) as texts:
             async for text in texts:
                 on_text(text)
         if tail := reader.tail:
             on_text(tail)
-        return completion_of(reader.choice, sampling, reader.usage, model.name)
+        return [reader.choice], reader.usage
 
-    def _body(self, request: Generate, seed: int) -> tuple[str, dict[str, JSON]]:
-        """Return the address and the body of a request for one answer."""
+    def _body(self, request: Generate, seeds: Sequence[int]) -> tuple[str, dict[str, JSON]]:
+        """Return the address and the body of a request for answers."""
         model, messages = self._model, request.query.messages
         body: dict[str, JSON] = {"model": model.options.model, **drawing(model, request.sampling)}
         if request.sampling.temperature > 0:
-            body["seed"] = seed_for(seed)
+            body["seed"] = seed_for(seeds[0])
+        if len(seeds) > 1:
+            body["n"] = len(seeds)
         if not model.by_chat or (request.prefix and not model.goes_on(request.prefix)):
             if model.gives.top:
                 body["logprobs"] = 1
@@ -123,7 +138,12 @@ def _free(draw: Completion) -> Completion:
     return replace(draw, usage={name: Usage() for name in draw.usage})
 
 
-def _size(body: dict[str, JSON]) -> int:
+def _filled(draw: Completion) -> Completion:
+    """Return an answer that ended where the context did."""
+    return replace(draw, finish="context") if draw.finish == "length" else draw
+
+
+def _size(body: Mapping[str, JSON]) -> int:
     """Return about how many tokens a prompt has."""
     prompt = body.get("prompt", body.get("messages"))
     ids = isinstance(prompt, list) and all(isinstance(each, int) for each in prompt)

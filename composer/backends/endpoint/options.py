@@ -59,12 +59,13 @@ class EndpointOptions(Remote):
 
     @field_validator("url")
     @classmethod
-    def _addresses(cls, url: str | tuple[str, ...]) -> tuple[str, ...]:
+    def _checked(cls, url: str | tuple[str, ...]) -> str | tuple[str, ...]:
         """Check each address, and write it without a slash at its end."""
-        urls = (url,) if isinstance(url, str) else url
-        if not urls:
+        if isinstance(url, str):
+            return _address(url)
+        if not url:
             raise ValueError("at least one address is needed")
-        addresses = tuple(map(_address, urls))
+        addresses = tuple(map(_address, url))
         if len(set(addresses)) < len(addresses):
             raise ValueError("one address is there twice")
         return addresses

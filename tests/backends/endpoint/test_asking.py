@@ -10,6 +10,7 @@ from small_server import serving
 
 from composer import zoo
 from composer.backends.endpoint import Endpoint, retry
+from composer.backends.endpoint.context_room import room_in
 from composer.backends.zoo import Zoo
 from composer.engine.engine import Engine
 from composer.specs import Declared
@@ -40,6 +41,7 @@ def short_waits(monkeypatch):
 async def asking(url, abilities=CHAT, on_text=None, seeds=(0,), **options):
     """Return the draws of a model behind a server, or the error."""
     prefix, sampling = options.pop("prefix", ""), options.pop("sampling", {})
+    query = options.pop("query", QUESTION)
     declaration = Endpoint(
         model=options.pop("model", "general-1"),
         url=url,
@@ -49,7 +51,7 @@ async def asking(url, abilities=CHAT, on_text=None, seeds=(0,), **options):
     )
     client = await declaration.open("A")
     how = Sampling(**{"max_tokens": 24, **sampling})
-    request = Generate(Declared("A", declaration), QUESTION, how, prefix, len(seeds), seeds)
+    request = Generate(Declared("A", declaration), query, how, prefix, len(seeds), seeds)
     try:
         return (await client.generate(request, on_text)).draws
     except ModelError as error:
@@ -294,6 +296,31 @@ def test_every_bad_reply_says_what_came(golden):
     named = zip(BAD, errors, strict=True)
     lines = (f"{name}: {error.code} {URL.sub('URL', error.message)}" for name, error in named)
     golden(GOLDEN / "bad_replies.txt", "\n".join(lines))
+
+
+VLLM = """This model's maximum context length is 512 tokens. However, you requested 512 output
+tokens and your prompt contains 16 input tokens."""
+OPENAI = """This model's maximum context length is 4096 tokens. However, you requested 5000
+tokens (904 in the messages, 4096 in the completion)."""
+SGLANG = """Requested token count exceeds the model's maximum context length of 2048 tokens. You
+requested a total of 2600 tokens: 600 tokens from the input messages and 2000 for the rest."""
+OTHER = "The input is longer than the model's context length"
+
+
+@pytest.mark.parametrize(
+    ("words", "room"), [(VLLM, 496), (OPENAI, 3192), (SGLANG, 1448), (OTHER, None)]
+)
+def test_a_refusal_tells_how_much_room_the_context_has(words, room):
+    assert room_in(words) == room
+
+
+def test_an_answer_ends_where_the_context_ends_as_in_this_process(server):
+    pieces = []
+    for on_text in (None, pieces.append):
+        (draw,) = asked(server, on_text=on_text, sampling={"max_tokens": 512})
+        assert (draw.text, draw.finish) == (" 42", "stop")
+    error = asked(server, sampling={"max_tokens": 1}, query=Query.of("word " * 600))
+    assert error.code == "E703"
 
 
 @pytest.mark.parametrize(
