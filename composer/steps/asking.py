@@ -195,7 +195,7 @@ def its_models_honour_what_is_asked(site: Site) -> Iterator[Complaint]:
     """A client may not know of penalties, and what is no number of tokens cannot be the least."""
     for option in (name for name in PROCESSED if site.get(name) is not None):
         for leaf in site.leaves_asked:
-            if option not in leaf.honours:
+            if option not in leaf.honours | leaf.ignores:
                 yield Complaint(
                     "E407",
                     f"`{leaf.name}` does not support `{option}`, because it does not run on this "
@@ -215,7 +215,7 @@ def its_models_honour_what_is_asked(site: Site) -> Iterator[Complaint]:
 
 @generate.check
 @sample.check
-def its_drawing_has_an_effect(site: Site) -> Iterator[Complaint]:
+def its_options_have_an_effect(site: Site) -> Iterator[Complaint]:
     """A server that does not know an option would draw as if it were not there."""
     for leaf in site.leaves_asked:
         for option in (name for name in sorted(leaf.ignores) if site.get(name)):

@@ -106,7 +106,8 @@ class Endpoint(EndpointOptions):
     def ignores(self) -> frozenset[str]:
         """Those that the server is known not to heed."""
         has = self.abilities_now or self.stated(PRESUMED)
-        return frozenset(name for name in ("top_k", "min_p") if not getattr(has, name))
+        drawing = {name for name in ("top_k", "min_p") if not getattr(has, name)}
+        return LOGITS - self.honours | drawing
 
     def card(self) -> Card:
         """Say what the server is known to do, without asking it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 from urllib.parse import urlsplit
@@ -82,7 +83,7 @@ class EndpointOptions(Remote):
             flag = types[name] == "bool"
             if isinstance(value, bool) is not flag or not isinstance(value, int) or value < 0:
                 wanted = "`true` or `false`" if flag else "a whole number of 0 or more"
-                raise ValueError(f"`{name}` must be {wanted}, not {value!r}")
+                raise ValueError(f"`{name}` must be {wanted}, not `{json.dumps(value)}`")
         return abilities
 
     @model_validator(mode="after")
@@ -141,8 +142,8 @@ def _address(text: str) -> str:
     try:
         parts = urlsplit(text.strip())
         parts.port  # noqa: B018 - raises for a port that is no number
-    except ValueError as problem:
-        raise ValueError(f"it is no address: {problem}") from None
+    except ValueError:
+        raise ValueError("its host or its port is none: a port is a number up to 65535") from None
     _check(parts, text)
     return text.strip().rstrip("/")
 

@@ -57,9 +57,9 @@ def named_value(branch: tree.Branch) -> Diagnostic:
     return Diagnostic("E401", text, branch.place, "named", help="write the values alone, in order")
 
 
-def no_key(expr: tree.String | tree.Name) -> Diagnostic:
+def no_key(expr: tree.Expr) -> Diagnostic:
     """Return the mistake of a key that is written out, or of a variable without `env`."""
-    if isinstance(expr, tree.String):
+    if not isinstance(expr, tree.Name):
         return written_secret(expr.place)
     help_ = f'write `env("{expr.id}")`'
     return wrong_type(expr, 'a variable of the environment, `env("NAME")`', help_=help_)

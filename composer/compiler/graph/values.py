@@ -161,7 +161,7 @@ class Values:
             terms = list(self._scores(expr, scope, 1.0, ()))
             of, weights = zip(*terms, strict=True)
             return Sum(of=of, weights=weights)
-        if issubclass(kind, Key) and isinstance(expr, tree.String | tree.Name):
+        if issubclass(kind, Key) and not isinstance(expr, tree.Call):
             raise BadValueError(no_key(expr))
         if isinstance(expr, tree.Name):
             expr = tree.Call(expr.id, (), expr.place, expr.place)
