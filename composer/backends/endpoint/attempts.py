@@ -39,7 +39,6 @@ class Attempts:
     """The attempts at one request of a model.
 
     A failure that another attempt may help makes `one` end without an error: then call it again.
-    `shown` says that a part of the reply was passed on, so that no other attempt may follow.
     """
 
     name: str
@@ -47,7 +46,6 @@ class Attempts:
     replicas: Sequence[Replica]
     body: Mapping[str, JSON]
     tokens: int
-    shown: bool = False
     usage: Usage | None = None
     _failures: list[str] = field(default_factory=list)
     _skipped: set[Replica] = field(default_factory=set)
@@ -98,6 +96,10 @@ class Attempts:
         except TimeoutError:
             raise AttemptError("the deadline has passed", late=True) from None
 
+    def broken_off(self, replica: Replica) -> EndpointError:
+        """Return the error of a stream that broke, and began otherwise at the next attempt."""
+        return broken_off(self.name, replica.url, self._failures[-1])
+
     def note_usage(self, reply: Mapping[str, JSON]) -> None:
         """Note what a reply, or an event of it, says that it took."""
         self.usage = reported(reply, self.service.price) or self.usage
@@ -146,8 +148,6 @@ class Attempts:
             return late(self.name, deadline, self._failures[:-1])
         if not failure.transient or (failure.quota and seconds):
             return await self._refused(replica, failure)
-        if self.shown:
-            return broken_off(self.name, replica.url, failure)
         if len(self._failures) > self.service.retries:
             return given_up(self.name, replica.url, len(self._failures), failure)
         if self._ends is not None and starts >= self._ends:

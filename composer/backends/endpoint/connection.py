@@ -107,7 +107,7 @@ class Connection:
     def _options(self, idle: float) -> RequestOptions:
         import httpx2
 
-        timeout = httpx2.Timeout(idle, connect=min(CONNECT, idle), pool=None)
+        timeout = httpx2.Timeout(idle, connect=CONNECT, pool=None)
         return {"timeout": timeout, "headers": self._headers}
 
 
@@ -165,7 +165,7 @@ def _broken(cause: BaseException, idle: float) -> AttemptError:
     words = str(cause) or type(cause).__name__
     match cause:
         case httpx2.ConnectTimeout():
-            text = f"no connection was made within {number_text(min(CONNECT, idle))} seconds"
+            text = f"no connection was made within {number_text(CONNECT)} seconds"
             return AttemptError(text, billed=False)
         case httpx2.ConnectError() | httpx2.PoolTimeout():
             return AttemptError(f"no connection was made: {words}", billed=False)

@@ -106,11 +106,12 @@ def late(name: str, deadline: float, failures: Sequence[str]) -> EndpointError:
     )
 
 
-def broken_off(name: str, url: str, failure: EndpointError) -> EndpointError:
-    """Return the error of a stream that broke when a part of it had been passed on."""
+def broken_off(name: str, url: str, reason: str) -> EndpointError:
+    """Return the error of a stream that broke when a part of it had been shown."""
     return EndpointError(
         "E701",
-        f"`{name}`: the answer from {url} broke off after its beginning was shown: "
-        f"{failure.message}",
-        "ask again; without a stream, another attempt is made by itself",
+        f"`{name}`: the answer broke off after its beginning was shown ({reason}), and at the next "
+        f"attempt {url} began it otherwise",
+        "ask again, or ask without streaming: then only whole answers are shown",
+        billed=True,
     )

@@ -40,6 +40,32 @@ class StreamReader(Protocol):
         """Check that the answer is whole: no event follows."""
 
 
+class ShownText:
+    """The text of a stream that was passed on, which another attempt has to repeat."""
+
+    def __init__(self) -> None:
+        self._text, self._at = "", 0
+
+    def begin(self) -> None:
+        """Begin another attempt, at the beginning of the text."""
+        self._at = 0
+
+    def added(self, text: str) -> str | None:
+        """Return what is new of a text that follows, None where it is not the same text again."""
+        known = self._text[self._at : self._at + len(text)]
+        if not text.startswith(known):
+            return None
+        self._at += len(text)
+        new = text[len(known) :]
+        self._text += new
+        return new
+
+    @property
+    def is_longer(self) -> bool:
+        """Whether more was passed on than the attempt has repeated."""
+        return self._at < len(self._text)
+
+
 class Transport:
     """Puts the requests of one model to its servers. Made and used in one event loop."""
 
@@ -91,23 +117,28 @@ class Transport:
     ) -> AsyncGenerator[str]:
         """Yield the text of a reply as it comes; raises EndpointError.
 
-        It also raises it if the stream ends without `[DONE]`, or before `reader` has all it needs.
-        Once a text was yielded, a break is an error, since the text may have been shown; before
-        that, another attempt may follow. Read the stream inside of `contextlib.aclosing`.
+        A stream has failed that ends without `[DONE]`, or before `reader` has all it needs. Since
+        its text may have been shown, the next attempt yields only what follows it; if it begins
+        otherwise, that is an error. Read the stream inside of `contextlib.aclosing`.
         """
-        attempts = self._attempts(body, tokens)
+        attempts, shown = self._attempts(body, tokens), ShownText()
         while True:
             async with attempts.one() as replica:
                 opened = replica.connection.stream(path, body, self.service.idle)
                 async with AsyncExitStack() as stack:
                     events = await attempts.in_time(stack.enter_async_context(opened))
                     reader.begin()
+                    shown.begin()
                     while (event := await attempts.in_time(anext(events, None))) is not None:
                         attempts.note_usage(event)
-                        if text := reader.add(event):
-                            attempts.shown = True
+                        text = shown.added(reader.add(event))
+                        if text is None:
+                            raise attempts.broken_off(replica)
+                        if text:
                             yield text
                     reader.end()
+                    if shown.is_longer:
+                        raise attempts.broken_off(replica)
                 return
 
     async def once(

@@ -180,11 +180,30 @@ def test_a_stream_that_breaks_before_its_first_text_begins_again(failure):
     assert (seen, error, requests) == (["a"], None, 2)
 
 
-@pytest.mark.parametrize("script", [events({"t": "a"}, LAST, end=False), events({"t": "a"})])
-def test_a_stream_that_breaks_later_is_an_error_since_its_text_may_have_been_shown(script):
-    seen, error, requests = asyncio.run(streamed(script))
-    assert (seen, requests) == (["a"], 1)
-    assert "broke off after its beginning was shown" in error.message
+WHOLE = events({"t": "It"}, {"t": " is four"}, {"t": "."}, LAST)
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        events({"t": "It"}, end=False),
+        events({"t": "It is fo"}, LAST, end=False),
+        events({"t": "It is"}, {"t": " four."}),
+        events({"t": "It"}, {"error": {"message": "busy", "code": 503}}),
+    ],
+)
+def test_a_stream_that_breaks_later_goes_on_where_it_broke(failure):
+    seen, error, requests = asyncio.run(streamed(failure, RESET, WHOLE))
+    assert ("".join(seen), error, requests) == ("It is four.", None, 3)
+
+
+@pytest.mark.parametrize("text", ["It was", "I", ""])
+def test_what_was_shown_must_be_what_the_next_attempt_begins_with(text):
+    script = [events({"t": "It is"}, end=False), events({"t": text}, LAST)]
+    seen, error, requests = asyncio.run(streamed(*script))
+    assert (seen, requests) == (["It is"], 2)
+    assert "the answer broke off after its beginning was shown (the stream was cut" in error.message
+    assert "at the next attempt http://127.0.0.1" in error.message
 
 
 def test_without_the_package_the_check_says_how_to_install_it(monkeypatch):
@@ -204,9 +223,9 @@ def test_a_hang_ends_when_no_byte_came_for_a_while_and_another_attempt_follows()
 
 
 def test_a_stream_that_hangs_after_its_first_event_ends_too():
-    unfinished = events({"a": 1}).split(b"data: [DONE]")[0]
-    seen, error, _ = asyncio.run(streamed(unfinished, idle=0.1))
-    assert seen == [{"a": 1}]
+    unfinished = events({"t": "a"}).split(b"data: [DONE]")[0]
+    seen, error, _ = asyncio.run(streamed(unfinished, idle=0.1, retries=0))
+    assert seen == ["a"]
     assert "no byte came for 0.1 seconds" in error.message
 
 
