@@ -24,19 +24,25 @@ class Distributions:
     `scores` [row, column] are logarithms up to a constant a row, or, if `linear`, probabilities up
     to a factor a row. Column n is entry n, unless `index` [row, column] gives the entry of each
     column: then all other entries have probability 0, and columns of entry -1 are padding.
+    `normalizer` [row] is given where the entries do not have all of the probability.
     """
 
     scores: Tensor
     linear: bool = False
     index: Tensor | None = None
+    normalizer: Tensor | None = None
 
     @cached_property
     def log_normalizer(self) -> Tensor:
         """What to subtract from the logarithms of each row [row] to get log-probabilities."""
+        if self.normalizer is not None:
+            return self.normalizer
         return self.scores.sum(-1).log() if self.linear else self.scores.logsumexp(-1)
 
     def probabilities(self) -> Tensor:
         """Probabilities [row, column], in new memory."""
+        if self.normalizer is not None:
+            return (self.log_scores() - self.normalizer[:, None]).exp()
         if self.linear:
             return self.scores / self.scores.sum(-1, keepdim=True)
         return self.scores.softmax(-1)
@@ -81,12 +87,13 @@ class Distributions:
         missing = 0.0 if self.linear else -torch.inf
         wide = self.scores.new_full((len(self.scores), width + 1), missing)
         wide.scatter_(1, self.index.where(self.index >= 0, width), self.scores)
-        return Distributions(wide[:, :width], self.linear)
+        return Distributions(wide[:, :width], self.linear, normalizer=self.normalizer)
 
     def select(self, rows: Sequence[int]) -> Distributions:
         """The distributions of some of the rows."""
         index = None if self.index is None else self.index[rows]
-        return Distributions(self.scores[rows], self.linear, index)
+        normalizer = None if self.normalizer is None else self.normalizer[rows]
+        return Distributions(self.scores[rows], self.linear, index, normalizer)
 
 
 def gather_rows(parts: Sequence[tuple[Sequence[int], Distributions]], width: int) -> Distributions:

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 import torch
 
+from composer.engine.flights import Flights
 from composer.engine.group import Group
 from composer.engine.pool import ModelPool, PoolFull
 from composer.engine.sessions.choose_session import choose_session
 from composer.engine.sessions.score import perplexity, score
 from composer.engine.sessions.teacher_forcing import teacher_force
-from composer.engine.step import engine_step
+from composer.engine.step import engine_step, ready
 from composer.engine.task import Task
 from composer.engine.weights.local import load
 from composer.quiet import quiet
@@ -33,8 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-    from composer.engine.requests.base import Batch, Replies
-    from composer.engine.rows.runner import Runner
+    from composer.engine.requests.base import AnyRequest, Batch, Replies
+    from composer.engine.rows.remote import NextTokenSource
+    from composer.engine.rows.runner import AnyRunner
     from composer.engine.sessions.base import Session
     from composer.engine.sessions.teacher_forcing import MemberReadings
     from composer.engine.task import AnyTask
@@ -55,7 +57,8 @@ class Engine:
     `devices` maps each device to the bytes that weights may take there (default: all devices and
     their free memory). `rows` is the largest number of sequences in one model's cache. `loader`
     loads a model onto a device. One thread drives all devices: work on GPUs is queued, so that
-    members on several GPUs compute at the same time. Methods may be called from any thread; their
+    members on several GPUs compute at the same time. `ask` gives what asks the server of a model
+    that is fused token by token. Methods may be called from any thread; their
     futures raise ModelError for what goes wrong with the job.
     """
 
@@ -64,11 +67,13 @@ class Engine:
         devices: Mapping[str, int] | None = None,
         rows: int = 64,
         loader: Callable[[Checkpoint, str], LocalModel] = load,
+        ask: Callable[[Checkpoint], NextTokenSource] | None = None,
     ) -> None:
-        self._pool = ModelPool(devices, loader)
+        self._pool = ModelPool(devices, loader, ask, self._wake)
+        self._flights = Flights()
         self._rows = rows
         self._groups: dict[Model, Group] = {}
-        self._inbox: SimpleQueue[AnyTask | None] = SimpleQueue()
+        self._inbox: SimpleQueue[AnyTask | Callable[[], None] | None] = SimpleQueue()
         self._waiting: list[AnyTask] = []
         self._active: list[AnyTask] = []
         self._open = True
@@ -129,6 +134,10 @@ class Engine:
     ) -> None:
         self.close()
 
+    def _wake(self) -> None:
+        """Let the thread go on, since a server has replied; called in any thread."""
+        self._inbox.put(self._wake)  # anything that is not a job
+
     def _submit(self, members: tuple[Model, ...], start: Callable[[], Session[T]]) -> Future[T]:
         future: Future[T] = Future()
         with self._lock:  # or a job could be queued after the thread has read its last
@@ -169,15 +178,15 @@ class Engine:
         """Take the jobs that are still in the inbox."""
         while not self._inbox.empty():
             task = self._inbox.get()
-            if task is not None:
+            if isinstance(task, Task):
                 yield task
 
     def _receive(self) -> bool:
         """Move new jobs from the inbox to the waiting list; False if the engine is closed.
 
-        Waits for a job if there is nothing else to do.
+        Waits for a job, or for a server's reply, if there is nothing else to do.
         """
-        busy = bool(self._active or self._waiting)
+        busy = self._is_busy()
         while True:
             try:
                 task = self._inbox.get(block=not busy)
@@ -185,8 +194,19 @@ class Engine:
                 return True
             if task is None:
                 return False
-            self._waiting.append(task)
+            if isinstance(task, Task):
+                self._waiting.append(task)
             busy = True
+
+    def _is_busy(self) -> bool:
+        """Whether a step can do something before a job or a reply comes in."""
+        if self._flights and all(r in self._flights for r in ready(self._unanswered())):
+            return False
+        return bool(self._active or self._waiting)
+
+    def _unanswered(self) -> list[AnyRequest]:
+        """The requests of all sessions that have no reply yet."""
+        return [r for task in self._active for r in task.pending if r not in task.replies]
 
     def _admit(self) -> None:
         """Start waiting jobs in the order in which they came, as long as memory allows it."""
@@ -207,7 +227,7 @@ class Engine:
                     self._resume(task, first_step)  # from here on its rows keep its models loaded
             self._waiting.pop(0)
 
-    def _load(self, task: AnyTask) -> list[Runner] | None:
+    def _load(self, task: AnyTask) -> list[AnyRunner] | None:
         """Load a job's models, in place of idle ones if need be; None while there is no room.
 
         Raises ModelError (E601) if there is no room though no job runs.
@@ -228,7 +248,7 @@ class Engine:
             if set(self._pool.runners()) != set(before):
                 self._groups.clear()  # they keep unloaded models in memory
 
-    def _fits(self, task: AnyTask, runners: Sequence[Runner]) -> bool:
+    def _fits(self, task: AnyTask, runners: Sequence[AnyRunner]) -> bool:
         """Whether the caches of a job's models have enough free rows, with those of forks."""
         forks = len(task.members) ** 2 if len(task.members) > 1 else 0
         return all(
@@ -241,10 +261,11 @@ class Engine:
         for task in [task for task in self._active if task.future.cancelled()]:
             self._active.remove(task)
             task.close()
-        requests = [r for task in self._active for r in task.pending if r not in task.replies]
+        requests = self._unanswered()
+        self._flights.forget(requests)
         if requests:
             with quiet():
-                replies = engine_step(requests)
+                replies = engine_step(requests, self._flights)
             for task in list(self._active):
                 self._reply(task, replies)
 

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from composer.engine.distribution import Aligned, Distributions, MemberWeight
     from composer.engine.parts import Alignment
-    from composer.engine.rows.runner import Runner
+    from composer.engine.rows.runner import AnyRunner
     from composer.engine.space import Map, Space
-    from composer.engine.weights.local import LocalModel
+    from composer.engine.weights.tokens import TokenModel
     from composer.specs.declaration import Chat
     from composer.specs.parts import Renders
     from composer.values.flow import Model
@@ -40,7 +40,7 @@ class ModelSlot:
     processors of the model's own files, used where a request says nothing else.
     """
 
-    runner: Runner
+    runner: AnyRunner
     name: str
     chat: Chat
     prompt: Renders | None
@@ -122,10 +122,10 @@ class FuseTree:
     Raises ModelError (E302) for a member that has no next-token distribution.
     """
 
-    def __init__(self, model: Model, runners: Mapping[Checkpoint, Runner]) -> None:
+    def __init__(self, model: Model, runners: Mapping[Checkpoint, AnyRunner]) -> None:
         self.slots: list[ModelSlot] = []
         self._runners = runners
-        self._spaces: dict[Runner, Space] = {}
+        self._spaces: dict[AnyRunner, Space] = {}
         self.root = self._node(model, "", prompt=None, together=False)
 
     def nodes(self) -> list[Node]:
@@ -232,6 +232,6 @@ class FuseTree:
             fuse.lazy,
         )
 
-    def _model(self, node: Node) -> LocalModel | None:
+    def _model(self, node: Node) -> TokenModel | None:
         """The model of a leaf; None for a fuse."""
         return self.slots[node.slots.start].runner.model if isinstance(node, ModelNode) else None

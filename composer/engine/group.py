@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from composer.engine.distribution import Aligned, Distributions, MemberWeight, gather_rows
 from composer.engine.fuse_tree import FuseNode, FuseTree, ModelNode
 from composer.engine.processors import processor
+from composer.engine.rows.remote import RemoteRunner
 from composer.specs import WeightedFuse, bare
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from composer.engine.fuse_tree import Node
     from composer.engine.parts import Gate, Weigh
     from composer.engine.processors import Process
-    from composer.engine.rows.runner import Runner
+    from composer.engine.rows.runner import AnyRunner
     from composer.specs import Checkpoint
     from composer.values.flow import Model
     from composer.values.processing import Processing
@@ -34,7 +35,7 @@ class Group:
     its own tokens.
     """
 
-    def __init__(self, model: Model, runners: Mapping[Checkpoint, Runner]) -> None:
+    def __init__(self, model: Model, runners: Mapping[Checkpoint, AnyRunner]) -> None:
         self._tree = FuseTree(model, runners)
         self._processors: dict[Processing, tuple[Process | None, ...]] = {}
         self.slots = self._tree.slots
@@ -181,9 +182,13 @@ class Group:
     ) -> Distributions:
         """The distribution of a node; `weights` are [row][child], or None for the node's own."""
         if isinstance(node, ModelNode):
-            output = logits[node.slots.start]
+            output, runner = logits[node.slots.start], self.slots[node.slots.start].runner
             assert output is not None
-            return Distributions(output[:, : len(node.space)].to(self.device))
+            output = output.to(self.device)
+            own = output[:, : len(node.space)]
+            if not isinstance(runner, RemoteRunner):
+                return Distributions(own)
+            return Distributions(own, normalizer=output[:, : runner.columns].logsumexp(-1))
         distributions = {
             n: self._dense(child, logits)
             for n, child in enumerate(node.children)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from composer.engine.distribution import Aligned, Distributions, MemberWeight
     from composer.engine.space import Map, Space
-    from composer.engine.weights.local import LocalModel
+    from composer.engine.weights.tokens import TokenModel
 
 __all__ = ["Align", "Alignment", "Combine", "Gate", "Member", "Weigh"]
 
@@ -30,7 +30,7 @@ class Member:
 
     name: str
     space: Space
-    model: LocalModel | None
+    model: TokenModel | None
 
 
 class Alignment(Protocol):
@@ -84,13 +84,15 @@ class Combine(Typed):
     """How the members' next-token distributions become one.
 
     `signed` says that a negative weight has a meaning, `pools` that combined distributions may be
-    combined again (the weights multiply), and `convex` that `-log` of the result is convex in the
-    weights.
+    combined again (the weights multiply), `convex` that `-log` of the result is convex in the
+    weights, and `monotone` that an entry's score, before it is normalized, grows with the
+    probability that each member gives it, and depends on nothing else.
     """
 
     signed: ClassVar[bool] = False
     pools: ClassVar[bool] = False
     convex: ClassVar[bool] = False
+    monotone: ClassVar[bool] = False
 
     @abstractmethod
     def combine(self, aligned: Aligned, weights: Sequence[MemberWeight]) -> Distributions:

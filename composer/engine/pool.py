@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from composer.engine.rows.runner import Runner
+from composer.engine.rows.remote import RemoteRunner
+from composer.engine.rows.runner import AnyRunner, Runner
 from composer.engine.weights.local import load
+from composer.engine.weights.tokenizers import load_tokens
 from composer.heavy import torch
 from composer.quiet import quiet
 from composer.values.errors import ModelError
@@ -14,6 +16,7 @@ from composer.values.errors import ModelError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from composer.engine.rows.remote import NextTokenSource
     from composer.engine.weights.local import LocalModel
     from composer.specs.models import Checkpoint
 
@@ -39,33 +42,51 @@ class ModelPool:
     """Keeps models in memory, one runner for each set of weights, within each device's room.
 
     `room` maps devices to bytes (default: `devices()`). The least recently used idle model is
-    unloaded first.
+    unloaded first. `ask` gives what asks the server of a model, and `wake` is called when one has
+    replied.
     """
 
     def __init__(
         self,
         room: Mapping[str, int] | None = None,
         loader: Callable[[Checkpoint, str], LocalModel] = load,
+        ask: Callable[[Checkpoint], NextTokenSource] | None = None,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
         if _FORKED:  # OpenMP's threads are not in this process: it would wait for them for ever
             torch.set_num_threads(1)
         self._room = dict(devices() if room is None else room)
         self._loader = loader
+        self._ask, self._wake = ask, wake
         self._loaded: dict[Shared, tuple[str, int, Runner]] = {}
+        self._remote: dict[Checkpoint, RemoteRunner] = {}
 
-    def get(self, models: Iterable[Checkpoint]) -> list[Runner]:
+    def get(self, models: Iterable[Checkpoint]) -> list[AnyRunner]:
         """Return runners of all models, loaded together if need be.
 
         Raises PoolFull if they do not fit now; ModelError if they never will (E601), the device
         does not exist (E602) or the files cannot be loaded (E5xx).
         """
         checkpoints = list(models)
-        pinned = {model.weights.shared for model in checkpoints}
-        return [self._get(model, pinned) for model in checkpoints]
+        pinned = {model.weights.shared for model in checkpoints if model.is_local}
+        return [
+            self._get(model, pinned) if model.is_local else self._reach(model)
+            for model in checkpoints
+        ]
 
     def runners(self) -> list[Runner]:
         """All runners in memory, least recently used first."""
         return [runner for _, _, runner in self._loaded.values()]
+
+    def _reach(self, model: Checkpoint) -> RemoteRunner:
+        """Return the runner of a model behind a server, whose tokenizer is loaded once."""
+        if model not in self._remote:
+            access = model.token_access
+            if access is None or self._ask is None:
+                raise ModelError("E302", f"the next tokens of `{model.name}` cannot be read here")
+            tokens = load_tokens(model.name, access)
+            self._remote[model] = RemoteRunner(model, tokens, access, self._ask(model), self._wake)
+        return self._remote[model]
 
     def _get(self, model: Checkpoint, pinned: set[Shared]) -> Runner:
         entry = self._loaded.pop(model.weights.shared, None)

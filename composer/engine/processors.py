@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.weights.local import LocalModel
+    from composer.engine.weights.tokens import TokenModel
     from composer.values.processing import Processing
 
     Sequences = Iterable[tuple[Sequence[int], float]]
@@ -41,7 +41,7 @@ class LogitContext:
     answer_length: int
 
 
-def processor(model: LocalModel, what: Processing) -> Process | None:
+def processor(model: TokenModel, what: Processing) -> Process | None:
     """Return the processor of a model's logits for some options; None if they change nothing."""
     steps = [step for step in _steps(model, what) if step is not None]
     if not steps:
@@ -54,7 +54,7 @@ def processor(model: LocalModel, what: Processing) -> Process | None:
     return process
 
 
-def _steps(model: LocalModel, what: Processing) -> Iterable[Process | None]:
+def _steps(model: TokenModel, what: Processing) -> Iterable[Process | None]:
     """The processors in the order of vLLM and transformers; None for those that change nothing."""
     ends = sorted(end for end in model.ends if end < model.width)
     bias = biased(model.vocabulary.pieces[: model.width], what.logit_bias or (), model.name)
@@ -113,7 +113,7 @@ def _ngrams(size: int) -> Process | None:
     return process
 
 
-def _added(sequences: Sequences, model: LocalModel) -> Process | None:
+def _added(sequences: Sequences, model: TokenModel) -> Process | None:
     """Add a bias to the last token of each sequence whose other tokens come right before."""
     biases = [(list(ids), by) for ids, by in sequences if all(i < model.width for i in ids)]
     if not biases:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from composer.diagnostics.amounts import counted
+from composer.engine.rows.remote import RemoteRunner
+from composer.engine.rows.row import TokenCount
 from composer.values.errors import ModelError
 from composer.values.results import Usage
 
@@ -23,18 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["MemberDropped", "MemberState", "SequenceState", "messages_for", "prompt_tokens"]
 
 T = TypeVar("T", bound=Exception)
-
-
-@dataclass(eq=False, slots=True)
-class TokenCount:
-    """What a member state shares with its forks: prompt tokens, and forward passes of all of them.
-
-    `may_hold_nan` says that the caches may hold NaN, so that freed rows must be wiped.
-    """
-
-    prompt: int = 0
-    calls: int = 0
-    may_hold_nan: bool = False
+_NEGLIGIBLE = 1e-5  # of float32 log-probabilities that add up to one
 
 
 @dataclass(eq=False)
@@ -76,6 +67,8 @@ class SequenceState:
     `entries` are those after the prompt, `states` the running models by slot, `weights` those of
     the group's members. `answer_length` counts the tokens of the answer; a session that writes a
     later part of an answer sets where it begins. `dropped` has the reason for each dropped member.
+    `gaps` has, for each token that may be another one than with all probabilities known, the
+    largest probability that a server left untold.
     """
 
     def __init__(
@@ -88,6 +81,7 @@ class SequenceState:
         self.answer_length = 0
         self.dropped_states: list[MemberState] = []
         self.dropped: dict[str, str] = {}
+        self.gaps: list[float] = []
 
     @classmethod
     def open(
@@ -164,7 +158,13 @@ class SequenceState:
             raise
         twin.entries, twin.answer_length = list(self.entries), self.answer_length
         twin.dropped_states, twin.dropped = list(self.dropped_states), dict(self.dropped)
+        twin.gaps = self.gaps
         return twin
+
+    def note_gap(self, probability: float) -> None:
+        """Note that a server left some probability untold, at a token that it may change."""
+        if probability > _NEGLIGIBLE:
+            self.gaps.append(probability)
 
     def set_weights(self, weights: Sequence[float]) -> None:
         """Set the members' weights; models that no longer contribute free their rows."""
@@ -242,8 +242,13 @@ class SequenceState:
         """Calls, prompt tokens and completion tokens by model name; equal names add up."""
         usage: dict[str, Usage] = {}
         for state in (*self.states.values(), *self.dropped_states):
-            written = len(state.ids) - state.counts.prompt
-            state_usage = Usage(state.counts.calls, state.counts.prompt, written)
+            counts = state.counts
+            written = len(state.ids) - counts.prompt
+            state_usage = (
+                Usage(counts.calls, counts.read, counts.written)
+                if isinstance(state.slot.runner, RemoteRunner)
+                else Usage(counts.calls, counts.prompt, written)
+            )
             usage[state.slot.name] = usage.get(state.slot.name, Usage()) + state_usage
         return usage
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.weights.local import LocalModel
+    from composer.engine.weights.tokens import TokenModel
 
 __all__ = ["Map", "Space", "lay", "space_of"]
 
@@ -75,7 +75,7 @@ class Map:
     also: list[Tensor] = field(default_factory=list)
 
 
-def space_of(model: LocalModel) -> Space:
+def space_of(model: TokenModel) -> Space:
     """The space of one model: the ids that are tokens."""
     own = model.vocabulary
     ends = frozenset(i for i in model.ends if i < model.width)

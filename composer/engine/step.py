@@ -5,8 +5,9 @@ A request goes through these stages:
 1. `ready` picks the requests that are answered in this step.
 2. Each says what its models read (`StepRequest.readings`), and all that one model reads is one
    forward pass (`Runner.forward`).
-3. Logits processors change the logits of those requests that generate.
-4. The requests of one family and one group are answered together (`StepRequest.answer`).
+3. A request to a server flies (`flights`): it goes on in the step after the reply has come.
+4. Logits processors change the logits of those requests that generate.
+5. The requests of one family and one group are answered together (`StepRequest.answer`).
 
 An error reaches only the requests that it concerns; the step itself never fails.
 """
@@ -14,11 +15,13 @@ An error reaches only the requests that it concerns; the step itself never fails
 from __future__ import annotations
 
 from bisect import bisect_left
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import torch
 from torch.nn.functional import pad
 
+from composer.engine.flights import Flights
 from composer.engine.processors import LogitContext
 from composer.engine.requests.base import Replies
 from composer.engine.requests.reading import MemberLogits
@@ -43,43 +46,80 @@ if TYPE_CHECKING:
 __all__ = ["engine_step", "ready"]
 
 
-def engine_step(requests: Batch) -> Replies:
+def engine_step(requests: Batch, flights: Flights | None = None) -> Replies:
     """Answer the requests that one forward pass of each model can answer.
 
     A request without a reply and without an error is asked again in the next step: its phase has
-    not come, its prompt is not read to the end, or a member has dropped out.
+    not come, its prompt is not read to the end, a member has dropped out, or it is among the
+    `flights` of the engine.
     """
-    replies = Replies()
-    items: dict[ForwardPass, list[PassItem]] = {}
-    families: dict[tuple[Group, type[AnyRequest]], list[RequestLogits]] = {}
-    logits_of_pass: dict[ForwardPass, Tensor | None] = {}
+    work = _Work(Replies(), Flights() if flights is None else flights)
     for request in ready(requests):
-        with _ErrorsTo(replies, (request,)):
-            readings = request.readings()
-            chunked = [reading for reading in readings if reading.needs_chunks]
-            for reading in chunked or readings:
-                reading.rewind()
-                feed = reading.chunk() if chunked else reading.feed()
-                if feed.ids:
-                    items.setdefault(reading.forward_pass, []).append((request, reading, feed))
-            if not chunked:
-                key = request.sequence.group, request.family
-                logits = MemberLogits(readings, logits_of_pass)
-                families.setdefault(key, []).append((request, logits))
-    for forward_pass, pass_items in items.items():
-        with _ErrorsTo(replies, [request for request, _, _ in pass_items]):
-            logits_of_pass[forward_pass] = _forward(forward_pass[0], pass_items, replies)
-    for request, logits in (pair for batch in families.values() for pair in batch):
+        if request not in work.flights:
+            with _ErrorsTo(work.replies, (request,)):
+                work.take(request)
+    work.read()
+    replies = work.replies
+    for request, logits in (pair for batch in work.families.values() for pair in batch):
         processing = request.processing
         if processing is not None and request not in replies.errors:
             with _ErrorsTo(replies, (request,)):
                 _process(request, processing, logits)
-    for (group, family), pairs in families.items():
+    for (group, family), pairs in work.families.items():
         sound = [(request, logits) for request, logits in pairs if request not in replies.errors]
         if sound:
             _answer(group, family, sound, replies)
     replies.errors = {r: e for r, e in replies.errors.items() if not isinstance(e, MemberDropped)}
     return replies
+
+
+@dataclass(eq=False)
+class _Work:
+    """What one step reads, and the requests that can be answered then, by group and family."""
+
+    replies: Replies
+    flights: Flights
+    items: dict[ForwardPass, list[PassItem]] = field(default_factory=dict)
+    outputs: dict[ForwardPass, Tensor | None] = field(default_factory=dict)
+    families: dict[tuple[Group, type[AnyRequest]], list[RequestLogits]] = field(
+        default_factory=dict
+    )
+    starting: list[tuple[AnyRequest, MemberLogits, list[Reading]]] = field(default_factory=list)
+
+    def take(self, request: AnyRequest) -> None:
+        """Add what a request reads; it is answered now unless its prompt is read in chunks."""
+        readings = request.readings()
+        here = [each for each in readings if not each.is_remote]
+        chunked = [reading for reading in here if reading.needs_chunks]
+        for reading in chunked or here:
+            reading.rewind()
+            feed = reading.chunk() if chunked else reading.feed()
+            if feed.ids:
+                self.items.setdefault(reading.forward_pass, []).append((request, reading, feed))
+        if chunked:
+            return
+        logits = MemberLogits(readings, self.outputs)
+        remote = [each for each in readings if each.is_remote and each.positions]
+        if remote:
+            self.starting.append((request, logits, remote))
+        else:
+            self._answer_later(request, logits)
+
+    def read(self) -> None:
+        """Run the forward passes, and ask servers; take the requests to which these replied."""
+        for forward_pass, items in self.items.items():
+            with _ErrorsTo(self.replies, [request for request, _, _ in items]):
+                self.outputs[forward_pass] = _forward(forward_pass[0], items, self.replies)
+        for request, logits, remote in self.starting:
+            if request not in self.replies.errors:
+                self.flights.start(request, logits, remote)
+        for flight in self.flights.arrived(self.replies):
+            self._answer_later(flight.request, flight.logits)
+        self.flights.send()
+
+    def _answer_later(self, request: AnyRequest, logits: MemberLogits) -> None:
+        key = request.sequence.group, request.family
+        self.families.setdefault(key, []).append((request, logits))
 
 
 def ready(requests: Batch) -> list[AnyRequest]:
@@ -99,9 +139,9 @@ def ready(requests: Batch) -> list[AnyRequest]:
 def _process(request: AnyRequest, processing: Processing, logits: MemberLogits) -> None:
     """Apply the request's logits processors to the logits of each member, in place."""
     sequence = request.sequence
-    processors = sequence.group.processors(processing)
+    processors, by_slot = sequence.group.processors(processing), logits.by_slot()
     for reading in logits.readings:
-        process, output = processors[reading.slot], logits.passes.get(reading.forward_pass)
+        process, output = processors[reading.slot], by_slot.get(reading.slot)
         if process is not None and output is not None:
             state, width = reading.state, reading.state.slot.runner.model.width
             for n, position in enumerate(reading.positions):
@@ -109,7 +149,7 @@ def _process(request: AnyRequest, processing: Processing, logits: MemberLogits) 
                 context = LogitContext(
                     state.ids[:position], state.answer_start, sequence.answer_length - ahead
                 )
-                process(output[reading.first_row + n, :width], context)
+                process(output[n, :width], context)
 
 
 def _answer(

@@ -25,6 +25,7 @@ class Mean(Combine):
     paper: ClassVar[str] = "arXiv:2406.12585"
     pools: ClassVar[bool] = True
     convex: ClassVar[bool] = True
+    monotone: ClassVar[bool] = True
 
     def combine(self, aligned: Aligned, weights: Sequence[MemberWeight]) -> Distributions:
         """Return `sum w_i p_i`: the linear pool."""
@@ -53,6 +54,7 @@ class Logs(Combine):
     signed: ClassVar[bool] = True
     pools: ClassVar[bool] = True
     convex: ClassVar[bool] = True
+    monotone: ClassVar[bool] = True
 
     def combine(self, aligned: Aligned, weights: Sequence[MemberWeight]) -> Distributions:
         """Return `softmax sum w_i log p_i`.
@@ -77,6 +79,7 @@ class Maximum(Combine):
 
     name: ClassVar[str] = "maximum"
     paper: ClassVar[str] = "arXiv:2311.14479"
+    monotone: ClassVar[bool] = True
 
     def combine(self, aligned: Aligned, weights: Sequence[MemberWeight]) -> Distributions:
         """Return `max_i w_i p_i`, normalized: LMA's union."""
@@ -88,6 +91,7 @@ class Minimum(Combine):
 
     name: ClassVar[str] = "minimum"
     paper: ClassVar[str] = "arXiv:2311.14479"
+    monotone: ClassVar[bool] = True
 
     def combine(self, aligned: Aligned, weights: Sequence[MemberWeight]) -> Distributions:
         """Return `min_i w_i p_i`, normalized: LMA's intersection."""

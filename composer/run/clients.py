@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
+from composer.run.budget import most_tokens
 from composer.run.span_client import SpanClient
 from composer.run.timeouts import limit_of, within
-from composer.specs import Declared, Remote, SpanFuse, leaves, member_names
+from composer.specs import Declared, Remote, SpanFuse, TokenFuse, bare, leaves, member_names
 from composer.values import Client, Generated, ModelError, Usage
 from composer.values.gather import side_by_side
 
@@ -18,9 +20,29 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from composer.engine.engine import Engine
-    from composer.values import Completion, Generate, Model, Score, ScoreTexts
+    from composer.engine.rows.remote import NextTokenSource
+    from composer.specs import Checkpoint
+    from composer.values import (
+        Completion,
+        Generate,
+        Model,
+        NextDistributions,
+        NextTokens,
+        Score,
+        ScoreTexts,
+    )
+
+ROUNDS = 2
+"""How often a server is asked at most for a token: for the likeliest ones, and for chosen ids."""
 
 Prices = dict[str, tuple[float, float] | None]
+
+
+class StartEngine(Protocol):
+    """Starts the engine."""
+
+    def __call__(self, ask: Callable[[Checkpoint], NextTokenSource]) -> Engine:
+        """Start it; `ask` gives what asks the server of a model."""
 
 
 class ModelClients:
@@ -28,11 +50,12 @@ class ModelClients:
 
     def __init__(
         self,
-        engine: Callable[[], Engine],
+        engine: StartEngine,
         prices: Prices,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
-        self._local, self._prices, self._clock = EngineClient(engine, prices), prices, clock
+        self._prices, self._clock = prices, clock
+        self._local = EngineClient(engine, self, prices)
         self._remote: dict[Declared, asyncio.Task[Client]] = {}
 
     async def of(self, model: Model) -> Client:
@@ -40,7 +63,7 @@ class ModelClients:
         if isinstance(model, Declared):
             return self._local if model.is_local else await self._open_once(model)
         remote = [leaf for leaf in leaves(model) if not leaf.is_local]
-        if not remote:
+        if not remote or (isinstance(bare(model), TokenFuse) and all(map(_tells, remote))):
             return self._local
         if isinstance(model, SpanFuse):
             return SpanClient(model, self, self._prices)
@@ -83,15 +106,36 @@ class EngineClient(Client):
 
     tells_attempts = True
 
-    def __init__(self, start: Callable[[], Engine], prices: Prices) -> None:
-        self._start, self._prices = start, prices
+    def __init__(self, start: StartEngine, clients: ModelClients, prices: Prices) -> None:
+        self._start, self._clients, self._prices = start, clients, prices
         self._engine: Engine | None = None
 
     async def _start_once(self) -> Engine:
         """Start the engine on first use, in a thread, so that the event loop goes on meanwhile."""
         if self._engine is None:
-            self._engine = await asyncio.to_thread(self._start)
+            ask = partial(self._ask, asyncio.get_running_loop())
+            self._engine = await asyncio.to_thread(self._start, ask)
         return self._engine
+
+    def _ask(self, loop: asyncio.AbstractEventLoop, model: Checkpoint) -> NextTokenSource:
+        """Return what puts requests to the server of a model, from the engine's thread."""
+
+        async def put(request: NextTokens) -> NextDistributions:
+            client = await self._clients.of(model)
+            async with self._clients.within(model):
+                return await client.next_tokens(request)
+
+        return lambda request: asyncio.run_coroutine_threadsafe(put(request), loop)
+
+    def cost(self, request: Generate) -> float | None:
+        """Return the most that members behind a server may cost: each token reads all anew."""
+        remote = [leaf for leaf in leaves(request.model) if not leaf.is_local]
+        if not remote:
+            return None
+        rounds = request.sampling.max_tokens
+        read = most_tokens(request.query, request.prefix) + rounds
+        prices = [self._prices.get(leaf.name) or (0.0, 0.0) for leaf in leaves(request.model)]
+        return sum(ROUNDS * rounds * (read * price[0] + price[1]) for price in prices) / 1e6
 
     async def generate(
         self, request: Generate, on_text: Callable[[str], None] | None = None
@@ -123,3 +167,8 @@ class EngineClient(Client):
             priced = Usage.at(self._prices.get(name), 1, *counts)
             total[name] = total.get(name, Usage()) + priced
         return replace(completion, usage=total)
+
+
+def _tells(model: Checkpoint) -> bool:
+    """Whether the next tokens of a model behind a server can be read."""
+    return model.token_access is not None

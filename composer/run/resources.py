@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from composer.engine.engine import Engine
+    from composer.engine.rows.remote import NextTokenSource
     from composer.engine.weights.local import LocalModel
     from composer.run.cache import AnswerCache
     from composer.run.clients import Prices
@@ -101,8 +102,8 @@ class Resources:
         if self._cache is not None:
             self._cache.close()
 
-    def _start_engine(self) -> Engine:
-        """Start the engine when a local model is first asked."""
+    def _start_engine(self, ask: Callable[[Checkpoint], NextTokenSource]) -> Engine:
+        """Start the engine when it is first asked; `ask` gives what asks the server of a model."""
         with self._starting:
             if self._engine is None:
                 with self._timer.loading("torch"):
@@ -112,7 +113,7 @@ class Resources:
                     with self._lock:
                         if not self._open:
                             raise closed()
-                        self._engine = Engine(loader=partial(self._load, load))
+                        self._engine = Engine(loader=partial(self._load, load), ask=ask)
             return self._engine
 
     def _load(

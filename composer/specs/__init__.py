@@ -10,7 +10,7 @@ read by `headers.py`, `json_files.py` and `content.py`, without loading it. The 
 backends open a model when it is first asked.
 """
 
-from composer.specs.declaration import Chat, Declaration, Local, Remote, Weights
+from composer.specs.declaration import Chat, Declaration, Local, Remote, TokenAccess, Weights
 from composer.specs.derived import Derived
 from composer.specs.fuses import Fuse, TokenFuse, WeightedFuse
 from composer.specs.models import (
@@ -45,6 +45,7 @@ __all__ = [
     "SpanFuse",
     "SpecError",
     "SpecProblem",
+    "TokenAccess",
     "TokenFuse",
     "WeightedFuse",
     "Weights",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from composer.values.thinking import Thinking
     from composer.values.typed import Variables
 
-__all__ = ["Declaration", "Local", "Remote", "Weights"]
+__all__ = ["Declaration", "Local", "Remote", "TokenAccess", "Weights"]
 
 
 LOGITS = frozenset(
@@ -99,6 +99,21 @@ class Weights:
     def local(self) -> bool:
         """Whether the weights lie in a folder of this machine."""
         return Path(self.location).is_dir()
+
+
+@dataclass(frozen=True)
+class TokenAccess:
+    """How the next tokens of a model behind a server are read.
+
+    `tokenizer` says where the files of its tokenizer lie. The server gives the `top` likeliest
+    tokens, and up to `chosen` chosen ids beside them. `context` is how many tokens it reads, None
+    if that is not known.
+    """
+
+    tokenizer: Weights
+    top: int
+    chosen: int = 0
+    context: int | None = None
 
 
 class Declaration(Typed):
@@ -183,6 +198,11 @@ class Local(Declaration):
 
 class Remote(Declaration):
     """A model that is asked through a client: a server, a recording, a fake."""
+
+    @property
+    def token_access(self) -> TokenAccess | None:
+        """How its next tokens can be read, if its client answers NextTokens."""
+        return None
 
     @abstractmethod
     async def open(self, name: str) -> Client:

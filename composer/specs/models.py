@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from composer.specs.declaration import Local
+from composer.specs.declaration import Local, Remote
 from composer.specs.headers import tensors_of
 from composer.values.errors import ModelError
 from composer.values.flow import Model
@@ -21,7 +21,7 @@ from composer.values.thinking import Thinking
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from composer.specs.declaration import Declaration, Weights
+    from composer.specs.declaration import Declaration, TokenAccess, Weights
     from composer.specs.headers import TensorHeader
     from composer.specs.parts import Renders
     from composer.values.capability import Capability
@@ -69,6 +69,11 @@ class Checkpoint(Model):
     @abstractmethod
     def weights(self) -> Weights:
         """Which weights the engine reads; raises ModelError for a model behind a client."""
+
+    @property
+    def token_access(self) -> TokenAccess | None:
+        """How the next tokens of a model behind a client can be read, if they can."""
+        return None
 
     @property
     @abstractmethod
@@ -124,15 +129,26 @@ class Declared(Checkpoint):
 
     @property
     def weights(self) -> Weights:
-        """Which weights the engine reads; raises ModelError for a model behind a client."""
+        """Which weights the engine reads; raises ModelError for a model behind a client.
+
+        Of one whose next tokens can be read, the engine reads the tokenizer only.
+        """
         if isinstance(self.declaration, Local):
             return self.declaration.weights
+        access = self.token_access
+        if access is not None:
+            return access.tokenizer
         raise ModelError("E302", f"the weights of `{self.name}` cannot be read on this machine")
+
+    @property
+    def token_access(self) -> TokenAccess | None:
+        """How the next tokens of a model behind a client can be read, if they can."""
+        return self.declaration.token_access if isinstance(self.declaration, Remote) else None
 
     @property
     def folder(self) -> Path | None:
         """Where its tokenizer and its configuration lie, if they are on this machine."""
-        weights = self.weights if self.is_local else None
+        weights = self.weights if self.is_local or self.token_access else None
         return Path(weights.location) if weights is not None and weights.local else None
 
     @property
@@ -148,6 +164,8 @@ class Declared(Checkpoint):
     @property
     def tensors(self) -> Mapping[str, TensorHeader]:
         """What the headers of its files say."""
+        if not self.is_local:
+            return {}
         weights = self.weights
         return tensors_of(Path(weights.location)) if weights.local else {}
 

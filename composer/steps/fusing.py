@@ -42,9 +42,8 @@ WHOLE_ANSWERS = (
 
 @step(
     paper="arXiv:2406.12585",
-    needs=Capability.LOGITS,
+    needs=Capability.NEXT,
     instead=WHOLE_ANSWERS,
-    here=True,
     formula=True,
     hidden=("together", "lazy", "names"),
     set_by_rules=("together",),

@@ -24,6 +24,7 @@ class Capability(enum.Flag):
     EMBED = enum.auto()
     REWARD = enum.auto()
     CROP = enum.auto()
+    NEXT = enum.auto()
 
     @classmethod
     def named(cls, names: Iterable[str]) -> Capability:
@@ -40,8 +41,9 @@ class Capability(enum.Flag):
         return " and ".join(words) if words else "nothing"
 
     def missing(self, needed: Capability) -> tuple[Capability, ...]:
-        """Return the needed abilities that are not here, one by one."""
-        return tuple(needed & ~self)
+        """Return the needed abilities that are not here, one by one; logits are all of NEXT."""
+        has = self | Capability.NEXT if Capability.LOGITS in self else self
+        return tuple(needed & ~has)
 
 
 _WORDS = {
@@ -55,4 +57,5 @@ _WORDS = {
     Capability.EMBED: "embeddings of a text",
     Capability.REWARD: "a reward for an answer",
     Capability.CROP: "a cache that can be shortened",
+    Capability.NEXT: "log-probabilities of the likeliest next tokens",
 }

@@ -84,6 +84,18 @@ class StepRequest(ABC, Generic[R]):
         return None
 
     @property
+    def ahead(self) -> int:
+        """How many tokens a server may write ahead, since they may be asked for next."""
+        return 1
+
+    def wanted_entries(self, position: int) -> Sequence[int]:  # noqa: ARG002  # others tell apart
+        """The entries whose probability is wanted at one of the request's positions, however low.
+
+        A server does not tell it unless it is asked.
+        """
+        return ()
+
+    @property
     def hidden_slots(self) -> frozenset[int]:
         """The slots whose last hidden states [position, size] are wanted behind the logits."""
         return frozenset()

@@ -133,4 +133,4 @@ class Draw(FusedRequest[Drawn]):
 def _row(group: Group, logits: Tensor | None, slot: int, row: int) -> Tensor:
     """Return one row of a slot's logits [1, width], without the hidden states behind them."""
     assert logits is not None
-    return logits[row : row + 1, : group.slots[slot].runner.model.width]
+    return logits[row : row + 1, : group.slots[slot].runner.columns]

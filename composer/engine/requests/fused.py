@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 from composer.engine.requests.base import Replies, StepRequest, drop_nan_member
+from composer.engine.rows.remote import RemoteRunner
 from composer.heavy import torch
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from composer.engine.distribution import Distributions
+    from composer.engine.fuse_tree import ModelSlot
     from composer.engine.group import Group
     from composer.engine.requests.reading import MemberLogits
     from composer.engine.sequence import MemberState
@@ -156,19 +158,32 @@ def _slot_logits(group: Group, slot: int, requests: RequestLogits) -> Tensor | N
     runs = False
     for request, logits in requests:
         count = request.position_count
-        kept_logits, start = request.earlier_logits.get(slot), logits.first_row(slot)
+        kept_logits = request.earlier_logits.get(slot)
+        if kept_logits is None:
+            kept_logits = logits.kept.get(slot)
+        start = logits.first_row(slot)
         if kept_logits is not None:
             earlier.append(kept_logits)
-            places.append(-len(earlier))
+            end = sum(map(len, earlier))
+            places.extend(range(-end, count - end))
         else:
             places.extend([0] * count if start is None else range(start, start + count))
         runs |= start is not None or kept_logits is not None
     if not runs:
         return None
-    output = requests[0][1].passes.get((group.slots[slot].runner, group.slots[slot].pass_index))
+    output = _output_of_pass(group.slots[slot], requests)
     if earlier:
         this_pass = [] if output is None else [output[:, : earlier[0].shape[1]]]
         output = torch.cat([*this_pass, *reversed(earlier)])
     if output is None or places == list(range(len(output))):
         return output
     return output[torch.tensor(places, device=output.device)]
+
+
+def _output_of_pass(slot: ModelSlot, requests: RequestLogits) -> Tensor | None:
+    """Return the output of a slot's pass in this step."""
+    if isinstance(slot.runner, RemoteRunner):
+        return None
+    key = slot.runner, slot.pass_index
+    outputs = (logits.passes.get(key) for _, logits in requests)
+    return next((output for output in outputs if output is not None), None)

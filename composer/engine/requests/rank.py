@@ -122,6 +122,11 @@ class ScoreEntries(FusedRequest[list[float]]):
         """The entries to score; `END` for the end."""
         return [*self.sequence.entries[self.start :], *([END] if self.end else ())]
 
+    def wanted_entries(self, position: int) -> Sequence[int]:
+        """The entry to score there, or all ends."""
+        target = self.targets[position]
+        return sorted(self.sequence.group.space.ends) if target == END else (target,)
+
     @property
     def position_count(self) -> int:
         """One position before each entry, and one before the end."""

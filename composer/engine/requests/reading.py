@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from composer.engine.rows.remote import RemoteRunner
 from composer.engine.rows.row import Feed
 
 if TYPE_CHECKING:
@@ -49,9 +50,16 @@ class Reading:
         return self.tokens_before > _CHUNK
 
     @property
+    def is_remote(self) -> bool:
+        """Whether a server reads it."""
+        return isinstance(self.state.slot.runner, RemoteRunner)
+
+    @property
     def forward_pass(self) -> ForwardPass:
         """The pass that reads it."""
-        return self.state.slot.runner, self.state.slot.pass_index
+        runner = self.state.slot.runner
+        assert not isinstance(runner, RemoteRunner)
+        return runner, self.state.slot.pass_index
 
     def rewind(self) -> None:
         """Cut the row back if logits are wanted of tokens that it has read already."""
@@ -73,22 +81,34 @@ class Reading:
 
 @dataclass(eq=False, slots=True)
 class MemberLogits:
-    """The logits of one request's models: its readings, and the outputs of the step's passes."""
+    """The logits of one request's models: its readings, and the outputs of the step's passes.
+
+    `kept` are logits [position, column], by slot, that came earlier or from a server.
+    """
 
     readings: Sequence[Reading]
     passes: Mapping[ForwardPass, Tensor | None]
+    kept: dict[int, Tensor] = field(default_factory=dict)
+
+    def keep(self) -> None:
+        """Copy the outputs of the step's passes, to be used in a later step."""
+        self.kept = {slot: rows.clone() for slot, rows in self.by_slot().items()}
 
     def first_row(self, slot: int) -> int | None:
         """Where a slot's logits begin in the output of its pass; None if it did not read."""
+        if slot in self.kept:
+            return None
         return next((reading.first_row for reading in self.readings if reading.slot == slot), None)
 
     def by_slot(self) -> dict[int, Tensor]:
-        """Logits [position, width], by slot; hidden states follow the logits where wanted."""
-        logits: dict[int, Tensor] = {}
+        """Logits [position, column], by slot; hidden states follow the logits where wanted."""
+        logits = dict(self.kept)
         for reading in self.readings:
+            if reading.slot in logits or reading.is_remote or not reading.positions:
+                continue
             output = self.passes.get(reading.forward_pass)
-            if reading.positions and output is not None:
-                width = None if reading.hidden else reading.state.slot.runner.model.width
+            if output is not None:
+                columns = None if reading.hidden else reading.state.slot.runner.columns
                 rows = slice(reading.first_row, reading.first_row + len(reading.positions))
-                logits[reading.slot] = output[rows, :width]
+                logits[reading.slot] = output[rows, :columns]
         return logits

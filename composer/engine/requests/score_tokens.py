@@ -99,5 +99,6 @@ def _score(group: Group, request: ScoreTokens, slot: int, logits: Tensor) -> tup
     if request.tokens[slot][-1] == END:
         ends = sorted(e for e in group.slots[slot].runner.model.ends if e < logits.shape[1])
         scores[-1] = logits[-1, ends].logsumexp(-1)
-    logprobs, best = (scores - normalizers).double(), likeliest(logits).double()
+    width = group.slots[slot].runner.model.width
+    logprobs, best = (scores - normalizers).double(), likeliest(logits[:, :width]).double()
     return logprobs.to(group.device), best.to(group.device)

@@ -94,6 +94,10 @@ class SpeculativeStep(StepRequest[StepResult]):
         """The logits processors of the sampling options."""
         return self.sampling.processing
 
+    def wanted_entries(self, position: int) -> Sequence[int]:
+        """The proposal to verify there."""
+        return [each.entry for each in self.proposals[position : position + 1]]
+
     def reads(self, slot: int) -> bool:
         """Only the side's own slots read."""
         return slot in self.drafters.slots

@@ -15,6 +15,8 @@ __all__ = [
     "CacheRow",
     "Feed",
     "RowCache",
+    "Rows",
+    "TokenCount",
     "group_adjacent",
     "group_by_length",
     "split_by_tokens",
@@ -32,6 +34,21 @@ class CacheRow:
     length: int = 0
 
 
+@dataclass(eq=False, slots=True)
+class TokenCount:
+    """What a member state shares with its forks: prompt tokens, and forward passes of all of them.
+
+    `may_hold_nan` says that the caches may hold NaN, so that freed rows must be wiped. `read` and
+    `written` are the tokens of all prompts that a server was sent, and of its replies.
+    """
+
+    prompt: int = 0
+    calls: int = 0
+    may_hold_nan: bool = False
+    read: int = 0
+    written: int = 0
+
+
 @dataclass(slots=True)
 class Feed:
     """The tokens `ids` for a row; `keep` are places among them after which logits are wanted."""
@@ -41,11 +58,8 @@ class Feed:
     keep: Sequence[int]
 
 
-class RowCache(Protocol):
-    """What every kind of cache can do: allocate, free, fork and crop rows, and run forward passes.
-
-    `live` are the rows in use.
-    """
+class Rows(Protocol):
+    """The rows of a model: they are allocated, freed, forked and cropped. `live` are in use."""
 
     live: list[CacheRow]
 
@@ -63,6 +77,10 @@ class RowCache(Protocol):
 
     def crop(self, row: CacheRow, length: int) -> int:
         """Crop a row to a length, or to a shorter one if the cache cannot; return which."""
+
+
+class RowCache(Rows, Protocol):
+    """Rows in a cache of this process, which forward passes fill."""
 
     def forward(self, feeds: Sequence[Feed]) -> Tensor:
         """Read the feeds, of one row each; return logits [all kept, vocabulary] in their order."""

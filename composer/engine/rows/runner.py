@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
@@ -11,6 +11,7 @@ from composer.engine.rows.attention import BatchedAttention
 from composer.engine.rows.forward_arguments import keeps_state
 from composer.engine.rows.hidden_states import logits_and_hidden
 from composer.engine.rows.recurrent import RecurrentStates
+from composer.engine.rows.remote import RemoteRunner
 from composer.engine.rows.separate import SeparateCaches
 from composer.engine.rows.trial import Trial, trials
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from composer.engine.rows.row import Feed, RowCache
     from composer.engine.weights.local import LocalModel
 
-__all__ = ["Runner"]
+__all__ = ["AnyRunner", "Runner"]
 
 _LAYERS = {"full_attention", "sliding_attention"}
 
@@ -39,6 +40,11 @@ class Runner:
         self.alone: str | None = None
         self.padded: str | None = None
         self.rows: RowCache = self._choose()
+
+    @property
+    def columns(self) -> int:
+        """How many columns its logits have."""
+        return self.model.width
 
     @property
     def idle(self) -> bool:
@@ -94,3 +100,7 @@ class Runner:
         if keeps_state(self.model.module):
             return (RecurrentStates,)
         return tuple(partial(BatchedAttention, packs=packs) for packs in (True, False))
+
+
+AnyRunner: TypeAlias = Runner | RemoteRunner
+"""A model in this process or behind a server, with its open rows."""

@@ -83,6 +83,7 @@ class _Copies:
         small = copy.copy(self._model)
         small.module = self._dressed(_bare(type(self._model.module), config))
         small.config = small.module.config.get_text_config()
+        small.rows = int(small.config.vocab_size)
         for name in ("width", "dtype"):
             small.__dict__.pop(name, None)
         return small

@@ -80,8 +80,8 @@ def built(model: Derived) -> Path:
     return entry
 
 
-def fetched(weights: Weights) -> Path:
-    """Return the folder of a checkpoint, downloaded if it is on a hub still."""
+def fetched(weights: Weights, files: Sequence[str] = RELEVANT) -> Path:
+    """Return the folder of a checkpoint; if it is on a hub, these files are downloaded."""
     if weights.local:
         return Path(weights.location)
     from huggingface_hub import snapshot_download
@@ -91,12 +91,12 @@ def fetched(weights: Weights) -> Path:
         enable_progress_bars,
     )
 
-    where, revision, files = weights.location, weights.revision, list(RELEVANT)
+    where, revision = weights.location, weights.revision
     shown = not are_progress_bars_disabled()
     try:
         with quiet():
             disable_progress_bars()
-            folder = snapshot_download(where, revision=revision, allow_patterns=files)
+            folder = snapshot_download(where, revision=revision, allow_patterns=list(files))
     finally:
         if shown:  # to others, as before
             enable_progress_bars()

@@ -74,14 +74,13 @@ def _mapping(own: LocalModel, pivot: LocalModel, how: Projection) -> tuple[Tenso
 
 
 def _vectors(model: LocalModel, width: int) -> Tensor:
-    embeddings = model.module.get_output_embeddings()
+    embeddings = model.embeddings("output")
     if embeddings is None:
         raise ModelError(
             "E302",
             f"no mapping can be fitted for {model.name}, because it has no output embeddings",
         )
-    vectors: Tensor = embeddings.weight[:width].detach()
-    return vectors
+    return embeddings[:width]
 
 
 class Mapped(Align, TrainablePart):

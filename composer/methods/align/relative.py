@@ -142,14 +142,10 @@ def _vectors(member: Member, which: Literal["input", "output"]) -> Tensor:
             f"{member.name} is a fuse, and a fuse has no embeddings to compare tokens by",
             "put its members directly into this fuse",
         )
-    module = member.model.module
-    embeddings = (
-        module.get_input_embeddings() if which == "input" else module.get_output_embeddings()
-    )
+    embeddings = member.model.embeddings(which)
     if embeddings is None:
         raise ModelError("E302", f"{member.name} has no {which} embeddings")
-    vectors: Tensor = embeddings.weight[: len(member.space)]
-    return vectors
+    return embeddings[: len(member.space)]
 
 
 def _anchors(members: Sequence[Member]) -> list[Tensor]:

@@ -7,6 +7,7 @@ pass with which it drafts on. What is written is distributed as the fuse (greedy
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["Speculative"]
 
 _MOST = 8  # beyond, too few of a draft's last entries are accepted
+_UNKNOWN = 4  # where sizes are not known
 
 
 class Speculative(Draft):
@@ -88,16 +90,19 @@ def _sides(group: Group, weights: Sequence[float], lead: str) -> tuple[DraftingM
     return tuple(_side(root, weights, part) for part in ((first,), rest) if part)
 
 
-def _size(group: Group, member: int) -> int:
-    """How many parameters a member has."""
+def _size(group: Group, member: int) -> float:
+    """How many parameters a member has; infinite where a server does not say."""
     assert isinstance(group.root, FuseNode)
-    modules = {group.slots[n].runner.model.module for n in group.root.children[member].slots}
-    return sum(p.numel() for module in modules for p in module.parameters())
+    models = {group.slots[n].runner.model for n in group.root.children[member].slots}
+    counts = [model.parameters for model in models]
+    return math.inf if None in counts else sum(count for count in counts if count is not None)
 
 
 def _fitting(group: Group, sides: Sequence[DraftingMembers]) -> int:
     """How many entries the lead drafts while the others would have read one."""
     lead, others = (sum(_size(group, n) for n in side.members) for side in sides)
+    if math.inf in (lead, others):
+        return _UNKNOWN
     return min(_MOST, max(1, round(others / lead)))
 
 

@@ -37,11 +37,7 @@ def side():
     def make(name, pieces, ends=(), vectors=None, words=None):
         model = None
         if vectors is not None or words is not None:
-            module = SimpleNamespace(
-                get_input_embeddings=lambda: SimpleNamespace(weight=vectors),
-                get_output_embeddings=lambda: SimpleNamespace(weight=vectors),
-            )
-            model = SimpleNamespace(module=module, vocabulary=words, name=name)
+            model = SimpleNamespace(embeddings=lambda _: vectors, vocabulary=words, name=name)
         return Member(name, Space(name, pieces, frozenset(ends)), model)
 
     return make

@@ -52,7 +52,7 @@ def test_with_all_tokens_and_anchors_it_is_the_papers(pair, fuse, weights):
     one, two = pair
     anchors = [[*range(7), 12], [*range(7), 9]]
     first, second = (
-        matrix(each.model.module.get_input_embeddings().weight, at)
+        matrix(each.model.embeddings("input"), at)
         for each, at in zip(pair, anchors, strict=True)
     )
     torch.manual_seed(4)

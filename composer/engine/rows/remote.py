@@ -1,0 +1,223 @@
+"""Rows of a model behind a server: it has the weights and their cache, and is sent whole prompts.
+
+All prompts that wait are sent in one request. Short steps wait for the one under way, so that
+sequences which were apart come together again; long prompts are sent at once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from composer.engine.rows.row import CacheRow
+from composer.values.errors import ModelError
+from composer.values.requests import NextTokens
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from concurrent.futures import Future
+
+    from composer.engine.rows.row import TokenCount
+    from composer.engine.weights.tokens import TokenModel
+    from composer.specs import Checkpoint, TokenAccess
+    from composer.values.results import Distribution, NextDistributions
+
+__all__ = ["NextTokenSource", "Question", "RemoteRow", "RemoteRows", "RemoteRunner"]
+
+_LONG = 64  # new tokens of a prompt from which on it is not sent together with single steps
+
+
+class NextTokenSource(Protocol):
+    """Asks a server from any thread."""
+
+    def __call__(self, request: NextTokens) -> Future[NextDistributions]:
+        """Put a request to the model's client."""
+
+
+@dataclass(eq=False, slots=True)
+class RemoteRow(CacheRow):
+    """A sequence as its server knows it: `length` tokens of it have been sent.
+
+    `ahead` are distributions behind `base`, and behind what the model went on to write itself.
+    """
+
+    base: tuple[int, ...] = ()
+    ahead: Sequence[Distribution] = ()
+
+    def foreseen(self, prompt: tuple[int, ...]) -> Distribution | None:
+        """Return the distribution behind a prompt, if it is what the model wrote ahead."""
+        written = prompt[len(self.base) :]
+        if prompt[: len(self.base)] != self.base or len(written) >= len(self.ahead):
+            return None
+        own = [each.written for each in self.ahead[: len(written)]]
+        return self.ahead[len(written)] if own == list(written) else None
+
+
+class RemoteRows:
+    """The open rows of a model behind a server. Nothing is cut back: a prompt is sent whole."""
+
+    def __init__(self) -> None:
+        self.live: list[CacheRow] = []
+
+    def allocate(self) -> CacheRow:
+        """Open an empty row."""
+        row = RemoteRow(len(self.live))
+        self.live.append(row)
+        return row
+
+    def free(self, row: CacheRow, *, wipe: bool = False) -> None:
+        """Close a row."""
+        del wipe
+        self.live.remove(row)
+
+    def fork(self, row: CacheRow) -> CacheRow:
+        """Open a copy of a row."""
+        assert isinstance(row, RemoteRow)
+        twin = RemoteRow(len(self.live), row.length, row.base, row.ahead)
+        self.live.append(twin)
+        return twin
+
+    def snapshot(self, row: CacheRow) -> None:
+        """Do nothing: the server keeps what it read."""
+
+    def crop(self, row: CacheRow, length: int) -> int:
+        """Return the length: the next prompt is shorter."""
+        row.length = min(row.length, length)
+        return row.length
+
+
+@dataclass(eq=False, slots=True)
+class Question:
+    """What comes behind a prompt of a row; `chosen` ids are wanted beside the likeliest.
+
+    With `ahead` above 1 the model writes on, and the row remembers what it wrote. The reply or the
+    error is set when it has come; `counts` are told what it took.
+    """
+
+    row: RemoteRow
+    prompt: tuple[int, ...]
+    counts: TokenCount
+    chosen: tuple[int, ...] = ()
+    ahead: int = 1
+    reply: Distribution | None = None
+    error: Exception | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is a reply or an error."""
+        return self.reply is not None or self.error is not None
+
+    def receive(self, distributions: Sequence[Distribution]) -> None:
+        """Take the distributions behind the prompt, and behind what the model wrote."""
+        self.reply = distributions[0]
+        self.counts.calls += 1
+        self.counts.read += len(self.prompt)
+        self.counts.written += len(distributions)
+        if not self.chosen:
+            self.row.base, self.row.ahead = self.prompt, distributions
+
+
+class RemoteRunner:
+    """One model behind a server; `access` says what it gives, `wake` is called when it has replied.
+
+    The methods are called in the engine's thread; only `wake` may be called in another one.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        model: TokenModel,
+        access: TokenAccess,
+        source: NextTokenSource,
+        wake: Callable[[], None],
+    ) -> None:
+        self.model, self.access = model, access
+        self.rows = RemoteRows()
+        self._checkpoint, self._source, self._wake = checkpoint, source, wake
+        self._waiting: list[Question] = []
+        self._replies: deque[tuple[Sequence[Question], Future[NextDistributions]]] = deque()
+        self._stepping: list[Question] = []
+
+    @property
+    def idle(self) -> bool:
+        """Whether no row is open."""
+        return not self.rows.live
+
+    @property
+    def columns(self) -> int:
+        """How many columns its logits have: the last is the probability of all other tokens."""
+        return self.model.width + 1
+
+    def ask(self, question: Question) -> None:
+        """Ask with the next request, unless the model wrote the prompt ahead."""
+        foreseen = None if question.chosen else question.row.foreseen(question.prompt)
+        if foreseen is None:
+            self._waiting.append(question)
+        else:
+            question.reply = foreseen
+            self._wake()
+
+    def send(self) -> None:
+        """Send what waits: long prompts now, steps when those under way have been answered."""
+        long: list[Question] = []
+        steps: list[Question] = []
+        for question in self._waiting:
+            new = len(question.prompt) - question.row.length
+            (steps if new < _LONG else long).append(question)
+        self._waiting = []
+        if all(each.answered for each in self._stepping):
+            self._stepping = steps
+            self._post(steps)
+        else:
+            self._waiting = steps
+        self._post(long)
+
+    def collect(self) -> None:
+        """Give the replies that have come to their questions."""
+        while self._replies:
+            questions, future = self._replies.popleft()
+            error = _error_of(future)
+            if error is None:
+                rows = future.result().rows
+                for question, distributions in zip(questions, rows, strict=True):
+                    question.receive(distributions)
+            elif isinstance(error, ModelError) and error.code == "E703" and len(questions) > 1:
+                for question in questions:  # one prompt may be too long, and the others not
+                    self._post([question])
+            else:
+                for question in questions:
+                    question.error = error
+
+    def _post(self, questions: Sequence[Question]) -> None:
+        """Send questions, those that ask for the same in one request."""
+        for batch in _alike(questions):
+            chosen = tuple(sorted({token for each in batch for token in each.chosen}))
+            prompts = tuple(each.prompt for each in batch)
+            for each in batch:
+                each.row.length = len(each.prompt)
+            top = 1 if chosen else self.access.top
+            request = NextTokens(self._checkpoint, prompts, top, chosen, batch[0].ahead)
+            self._source(request).add_done_callback(partial(self._arrive, batch))
+
+    def _arrive(self, batch: Sequence[Question], future: Future[NextDistributions]) -> None:
+        """Note a reply; called in any thread."""
+        self._replies.append((batch, future))
+        self._wake()
+
+
+def _error_of(future: Future[NextDistributions]) -> Exception | None:
+    """Return why there is no reply."""
+    error = None if future.cancelled() else future.exception()
+    if future.cancelled() or not isinstance(error, Exception | None):
+        return ModelError("E707", "the client was closed before its server replied")
+    return error
+
+
+def _alike(questions: Sequence[Question]) -> Iterator[list[Question]]:
+    """Group questions that one request can ask."""
+    groups: dict[tuple[bool, int], list[Question]] = {}
+    for question in questions:
+        groups.setdefault((bool(question.chosen), question.ahead), []).append(question)
+    yield from groups.values()
