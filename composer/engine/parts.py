@@ -9,6 +9,7 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 
+from composer.values.capability import Capability
 from composer.values.typed import Typed
 
 if TYPE_CHECKING:
@@ -69,7 +70,10 @@ class Align(Typed):
 
     `alike` says that it takes members of one vocabulary, `vanishes` that over one vocabulary it
     changes nothing, and `whole` that each member's distribution stays what it is, token by token.
+    `needs` is what each member must be able to do.
     """
+
+    needs: ClassVar[Capability] = Capability.NEXT
 
     alike: ClassVar[bool] = False
     vanishes: ClassVar[bool] = False
@@ -105,8 +109,11 @@ class Combine(Typed):
 class Weigh(Typed):
     """How the members' weights follow from their distributions, at every token.
 
-    `once` says that the weights are found once, from the prompt: see `PromptWeigh`.
+    `once` says that the weights are found once, from the prompt: see `PromptWeigh`. `needs` is what
+    each member must be able to do: logits, to read all of a distribution.
     """
+
+    needs: ClassVar[Capability] = Capability.NEXT
 
     once: ClassVar[bool] = False
 
@@ -128,7 +135,10 @@ class Gate(Typed):
 
     The first member leads: it reads every token. Where the gate stays shut the next token is drawn
     from its own distribution; where it opens, the others catch up in one pass and all are fused.
+    `needs` is what the first member must be able to do.
     """
+
+    needs: ClassVar[Capability] = Capability.NEXT
 
     @property
     def reads_hidden(self) -> bool:

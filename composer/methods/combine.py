@@ -34,12 +34,26 @@ class Mean(Combine):
             total = next(parts)
             for part in parts:
                 total += part
-            return Distributions(total, linear=True)
+            return Distributions(total, linear=True, normalizer=_whole(aligned, weights))
         first = aligned.members[0].scores
         total = first.new_zeros(len(first), aligned.width + 1)  # the last: entries of no column
         for member, weight, table in zip(aligned.members, weights, aligned.tables, strict=True):
             table.add(total, weight.multiply_(member.probabilities()))
-        return Distributions(total[:, : aligned.width], linear=True)
+        normalizer = _whole(aligned, weights)
+        return Distributions(total[:, : aligned.width], linear=True, normalizer=normalizer)
+
+
+def _whole(aligned: Aligned, weights: Sequence[MemberWeight]) -> Tensor | None:
+    """The normalizer [row] of a mean where a member's entries do not have all of the probability.
+
+    It is the sum of the weights. None where the entries have all.
+    """
+    partial = next((m for m in aligned.members if m.normalizer is not None), None)
+    if partial is None or any(weight.per_column for weight in weights):
+        return None
+    ones = torch.ones_like(partial.scores[:, :1])
+    sums = [weight.multiply_(ones.clone()) for weight in weights]
+    return torch.cat(sums, 1).sum(-1).log()
 
 
 class Logs(Combine):

@@ -11,6 +11,7 @@ from composer.engine.features import FEATURES, features
 from composer.engine.parts import Gate
 from composer.heavy import torch
 from composer.methods.fitted import TrainablePart, shaped
+from composer.values.capability import Capability
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class NetworkGate(Gate, TrainablePart):
     The fitted network is a perceptron with rectified layers `w0`, `b0`, `w1`... and one number at
     its end, over the first member's last hidden states, or over features of its distribution.
     """
+
+    needs: ClassVar[Capability] = Capability.LOGITS
 
     _layers: list[tuple[Tensor, Tensor]] = PrivateAttr(default_factory=list)
     _reads_hidden: bool = PrivateAttr(default=False)

@@ -8,11 +8,11 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from composer.run.budget import most_tokens
 from composer.run.span_client import SpanClient
 from composer.run.timeouts import limit_of, within
 from composer.specs import Declared, Remote, SpanFuse, TokenFuse, bare, leaves, member_names
 from composer.values import Client, Generated, ModelError, Usage
+from composer.values.bounds import most_tokens
 from composer.values.gather import side_by_side
 
 if TYPE_CHECKING:

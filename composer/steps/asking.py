@@ -195,7 +195,7 @@ def its_models_honour_what_is_asked(site: Site) -> Iterator[Complaint]:
     """A client may not know of penalties, and what is no number of tokens cannot be the least."""
     for option in (name for name in PROCESSED if site.get(name) is not None):
         for leaf in site.leaves_asked:
-            if option not in leaf.honours | leaf.ignores:
+            if not _can_honour(leaf, option, site.leaves_drawn):
                 yield Complaint(
                     "E407",
                     f"`{leaf.name}` does not support `{option}`, because it does not run on this "
@@ -213,11 +213,19 @@ def its_models_honour_what_is_asked(site: Site) -> Iterator[Complaint]:
         )
 
 
+def _can_honour(leaf: Site, option: str, drawn: Sequence[Site]) -> bool:
+    """Whether an option changes what a model writes; repetitions divide logits."""
+    if leaf in drawn:
+        return leaf.local or option != "repetition_penalty"
+    return option in leaf.honours | leaf.ignores
+
+
 @generate.check
 @sample.check
 def its_options_have_an_effect(site: Site) -> Iterator[Complaint]:
     """A server that does not know an option would draw as if it were not there."""
-    for leaf in site.leaves_asked:
+    drawn = site.leaves_drawn
+    for leaf in (leaf for leaf in site.leaves_asked if leaf not in drawn):
         for option in (name for name in sorted(leaf.ignores) if site.get(name)):
             yield Complaint(
                 "E407",

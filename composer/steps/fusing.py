@@ -139,6 +139,28 @@ def its_members_tokens_are_the_same(site: Site) -> Iterator[Complaint]:
     )
 
 
+@token_fuse.check
+def its_parts_read_what_its_members_tell(site: Site) -> Iterator[Complaint]:
+    """Some parts read whole distributions, hidden states or weights, which no server tells."""
+    for option in ("align", "weigh", "gate"):
+        part = site.get(option)
+        models = site.models[:1] if option == "gate" else site.models
+        needed = Capability(0) if part is None else part.needs
+        lacking = (
+            (leaf, each) for m in models for leaf in m.leaves for each in _lacks(leaf, needed)
+        )
+        for leaf, lack in lacking:
+            yield Complaint(
+                "E302",
+                f"`{part.name}` needs {lack.words}, which `{leaf.name}` does not give",
+                f"needs {lack.words}",
+                f"leave `{option}` out, or declare a local model",
+                option,
+                ((leaf, "declared here"),),
+            )
+            break
+
+
 @step(
     paper="arXiv:2407.19807",
     needs=Capability.TEXT | Capability.SCORE,

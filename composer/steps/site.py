@@ -76,6 +76,14 @@ class Site(Protocol):
         """The declared and derived models that answer where this step asks, each once."""
 
     @property
+    def leaves_drawn(self) -> tuple[Site, ...]:
+        """Those of `leaves_asked` that are fused by token: the engine draws what they write."""
+
+    @property
+    def local(self) -> bool:
+        """Whether the engine reads the weights of a declared model."""
+
+    @property
     def honours(self) -> frozenset[str]:
         """The options that a declared or derived model can honour of those that change logits."""
 

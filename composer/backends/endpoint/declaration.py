@@ -12,7 +12,7 @@ from composer.backends.endpoint.kept_abilities import findings_of
 from composer.backends.endpoint.options import EndpointOptions
 from composer.backends.endpoint.tokenizer_files import digest_of
 from composer.checkpoints.fingerprint import fingerprint
-from composer.specs.declaration import LOGITS
+from composer.specs.declaration import LOGITS, TokenAccess, Weights
 from composer.values.capability import Capability
 from composer.values.card import Card, lacking
 from composer.values.errors import ModelError
@@ -45,6 +45,10 @@ PRESUMED = Abilities(
     schema=True,
 )
 """What is taken for granted of a server until it has been asked: what it lacks, a run finds."""
+
+
+ENOUGH = 20
+"""How many likeliest tokens are asked for where others can be asked for by their ids."""
 
 
 class Endpoint(EndpointOptions):
@@ -109,6 +113,11 @@ class Endpoint(EndpointOptions):
         drawing = {name for name in ("top_k", "min_p") if not getattr(has, name)}
         return LOGITS - self.honours | drawing
 
+    @property
+    def token_access(self) -> TokenAccess | None:
+        """How its next tokens are read, if its tokenizer is named and completions tell them."""
+        return self._access(self.abilities_now or self.stated(PRESUMED))
+
     def card(self) -> Card:
         """Say what the server is known to do, without asking it."""
         known = self.abilities_now
@@ -136,6 +145,8 @@ class Endpoint(EndpointOptions):
         renders = has.completions and (self.tokenizer is not None or not chat)
         if renders and has.echo:
             able |= Capability.SCORE
+        if self._access(has) is not None:
+            able |= Capability.NEXT
         if renders or (chat and has.continues):
             able |= Capability.CONTINUE
         return able | Capability.EMBED if has.embeddings else able
@@ -174,6 +185,13 @@ class Endpoint(EndpointOptions):
         refuse_own_address(name, self.addresses)
         gives = self.abilities_now or self.stated(PRESUMED)
         return await open_client(self, name, gives)
+
+    def _access(self, has: Abilities) -> TokenAccess | None:
+        if self.tokenizer is None or not (has.completions and has.top):
+            return None
+        top = min(has.top, ENOUGH) if has.chosen else has.top
+        tokenizer = Weights(self.identity(), self.tokenizer, chat=self.chat)
+        return TokenAccess(tokenizer, top, has.chosen, has.context or None)
 
     def _deferred(self, known: Abilities | None) -> Iterator[str]:
         """Yield what cannot be checked yet."""

@@ -18,11 +18,12 @@ from composer.compiler.graph.node import Node, topological
 from composer.specs.declaration import LOGITS
 from composer.steps import Complaint, Site
 from composer.values import ModelError, Port
+from composer.values.capability import Capability
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from composer.backends import Capability, Card
+    from composer.backends import Card
 
 
 class UnreadableModelError(Exception):
@@ -158,6 +159,19 @@ class NodeSite(Site):
     def leaves_asked(self) -> tuple[NodeSite, ...]:
         """The declared and derived models that answer where this step asks, each once."""
         return tuple(dict.fromkeys(leaf for model in self.models for leaf in model.leaves))
+
+    @property
+    def leaves_drawn(self) -> tuple[NodeSite, ...]:
+        """Those of `leaves_asked` that are fused by token: the engine draws what they write."""
+        drawn: dict[NodeSite, None] = {}
+        stack = list(self.models)
+        while stack:
+            model = stack.pop()
+            if Capability.NEXT in model.node.step.needs:
+                drawn |= dict.fromkeys(model.leaves)
+            else:
+                stack += model.models
+        return tuple(drawn)
 
     @property
     def own_processing(self) -> Mapping[str, object]:

@@ -6,6 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar, Self
 
 from composer.engine.parts import Weigh
+from composer.values.capability import Capability
 from composer.values.typed import Typed
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class PromptWeigh(Weigh):
     """How the members' weights follow from the prompt, once for an answer."""
 
     once: ClassVar[bool] = True
+    needs: ClassVar[Capability] = Capability.LOGITS
 
     def weights(self, aligned: Aligned, weights: Sequence[MemberWeight]) -> list[MemberWeight]:
         """Return the weights as they are: they were found before the first token."""

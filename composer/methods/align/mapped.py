@@ -19,6 +19,7 @@ from composer.methods.align.pivot import Pivot
 from composer.methods.align.procrustes import Projection, project
 from composer.methods.fitted import TrainablePart, shaped
 from composer.values import State
+from composer.values.capability import Capability
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class Mapped(Align, TrainablePart):
     """
 
     name: ClassVar[str] = "mapped"
+    needs: ClassVar[Capability] = Capability.WEIGHTS
     paper: ClassVar[str] = "arXiv:2404.09492"
 
     k: int = Field(default=320, ge=1)

@@ -20,6 +20,7 @@ from composer.methods.align.anchor_rows import AnchorRows
 from composer.methods.align.inverse_search import InverseSearch
 from composer.methods.align.likeliest import Top
 from composer.methods.align.pivot import onto, unwritable
+from composer.values.capability import Capability
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Relative(Align):
     """
 
     name: ClassVar[str] = "relative"
+    needs: ClassVar[Capability] = Capability.WEIGHTS
     paper: ClassVar[str] = "arXiv:2404.12715"
 
     k: int = Field(default=10, ge=1, le=1000)

@@ -16,6 +16,7 @@ from pydantic import Field
 from composer.engine.features import entropy_of
 from composer.heavy import torch
 from composer.methods.weigh import Weigh
+from composer.values.capability import Capability
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,6 +38,7 @@ class Consistent(Weigh):
     """
 
     name: ClassVar[str] = "consistent"
+    needs: ClassVar[Capability] = Capability.LOGITS
 
     score: Literal["rbf", "power", "linear", "rec", "sig"] = "rbf"
     sharpness: Annotated[float, Field(gt=0)] | None = None

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from composer.engine.features import entropy_of
 from composer.methods.weigh import Weigh, normalized
+from composer.values.capability import Capability
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +24,7 @@ class Entropy(Weigh):
     """Surer members weigh more: w_m / H(p_m)^power, with H the entropy in nats."""
 
     name: ClassVar[str] = "entropy"
+    needs: ClassVar[Capability] = Capability.LOGITS
 
     power: float = Field(default=1.0, ge=0)
 

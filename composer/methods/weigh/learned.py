@@ -10,6 +10,7 @@ from composer.engine.features import FEATURES, features
 from composer.heavy import torch
 from composer.methods.fitted import TrainablePart, named, shaped
 from composer.methods.weigh import Weigh, normalized
+from composer.values.capability import Capability
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,6 +31,7 @@ class LearnedWeights(Weigh, TrainablePart):
     """
 
     name: ClassVar[str] = "learned"
+    needs: ClassVar[Capability] = Capability.LOGITS
 
     _gate: Tensor | None = PrivateAttr(default=None)
 

@@ -52,8 +52,7 @@ def test_with_all_tokens_and_anchors_it_is_the_papers(pair, fuse, weights):
     one, two = pair
     anchors = [[*range(7), 12], [*range(7), 9]]
     first, second = (
-        matrix(each.model.embeddings("input"), at)
-        for each, at in zip(pair, anchors, strict=True)
+        matrix(each.model.embeddings("input"), at) for each, at in zip(pair, anchors, strict=True)
     )
     torch.manual_seed(4)
     said = [2 * torch.randn(6, len(one.space)), 2 * torch.randn(6, len(two.space))]

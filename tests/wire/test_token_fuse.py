@@ -1,0 +1,69 @@
+"""Members behind servers are fused token by token, as the same models in this process are."""
+
+import pytest
+
+QUERIES = (
+    "What is 17 plus 25?",
+    "Reverse the word star.",
+    "Write 14 in roman numerals.",
+    "What is 9 times 3?",
+)
+MODELS = {"A": "general-1", "B": "maths", "C": "text"}
+FEW = "default generate(max_tokens = 12)\n"
+
+
+def texts(results):
+    return [result.answer for result in results]
+
+
+def declared(declare, **options):
+    return FEW + "".join(declare(name, model, **options) for name, model in MODELS.items())
+
+
+@pytest.mark.parametrize(
+    "fuse",
+    [
+        "token_fuse(A, B, C)",
+        "token_fuse(A, B, C, weights = [3, 1, 2], combine = logs())",
+        "token_fuse(A, B, C, combine = minimum())",
+        "token_fuse(A, B, C, weigh = agreeing())",
+        "token_fuse(A, B, C, gate = unsure())",
+        "token_fuse(A, B, C, draft = safe())",
+        "token_fuse(A, B, C, draft = speculative(tokens = 3))",
+        "token_fuse(A, token_fuse(B, C))",
+        "token_fuse(A + 0.5 * (B - C))",
+    ],
+)
+def test_by_chosen_ids_answers_are_those_of_the_same_models_here(remote, local, answers, fuse):
+    here = answers(declared(local) + fuse, *QUERIES)
+    there = answers(declared(remote) + fuse, *QUERIES)
+    assert texts(there) == texts(here)
+
+
+def test_the_probability_of_a_mean_is_that_of_all_tokens(remote, local, answers):
+    fuse = "token_fuse(A, B, C)"
+    here, there = (answers(declared(way) + fuse, *QUERIES) for way in (local, remote))
+    for one, other in zip(here, there, strict=True):
+        assert other.confidence == pytest.approx(one.confidence, abs=1e-4)
+
+
+def test_where_the_likeliest_are_all_tokens_no_ids_are_asked_for(remote, local, answers):
+    there = declared(remote, top=4096, chosen=0, server={"top": 4096})
+    assert texts(answers(there + "token_fuse(A, B, C)", *QUERIES)) == texts(
+        answers(declared(local) + "token_fuse(A, B, C)", *QUERIES)
+    )
+
+
+def test_one_member_behind_a_server_and_others_here(remote, local, answers):
+    mixed = FEW + remote("A", "general-1") + local("B", "maths") + local("C", "text")
+    fuse = "token_fuse(A, B, C)"
+    assert texts(answers(mixed + fuse, *QUERIES)) == texts(
+        answers(declared(local) + fuse, *QUERIES)
+    )
+
+
+def test_sampling_draws_what_it_draws_here(remote, local, answers):
+    how = "let fused = token_fuse(A, B, C)\nfused(temperature = 0.8, top_k = 5)"
+    assert texts(answers(declared(remote) + how, *QUERIES)) == texts(
+        answers(declared(local) + how, *QUERIES)
+    )
