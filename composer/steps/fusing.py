@@ -145,11 +145,10 @@ def its_parts_read_what_its_members_tell(site: Site) -> Iterator[Complaint]:
     for option in ("align", "weigh", "gate"):
         part = site.get(option)
         models = site.models[:1] if option == "gate" else site.models
-        needed = Capability(0) if part is None else part.needs
-        lacking = (
-            (leaf, each) for m in models for leaf in m.leaves for each in _lacks(leaf, needed)
-        )
-        for leaf, lack in lacking:
+        needed = Capability(0) if part is None else part.needs & ~Capability.NEXT
+        leaves = [leaf for model in models for leaf in model.leaves]
+        lacks = ((leaf, lack) for leaf in leaves for lack in leaf.capabilities.missing(needed))
+        for leaf, lack in lacks:
             yield Complaint(
                 "E302",
                 f"`{part.name}` needs {lack.words}, which `{leaf.name}` does not give",
