@@ -129,7 +129,7 @@ class Declaration(Typed):
 
     @property
     def honours(self) -> frozenset[str]:
-        """The options that change logits, of those that the model can honour."""
+        """The options that change logits, and `schema`, of those that the model can honour."""
         return frozenset()
 
     @property

@@ -66,12 +66,15 @@ def text_stream(sampling: Sampling, emit: Callable[[str], None] | None = None) -
 
 
 def shares(usage: Usage, count: int, price: Price) -> list[Usage]:
-    """Part the usage of one request among its answers; the first has the prompt, read once."""
+    """Part the usage of one request among its answers; the first has the prompt, read once.
+
+    Each answer counts as a call, as if it were asked for alone.
+    """
     each, rest = divmod(usage.completion_tokens, count)
     if usage.unpriced and not usage.prompt_tokens:
-        return [usage, *[Usage()] * (count - 1)]
+        return [usage, *[Usage(calls=1, unpriced=1)] * (count - 1)]
     first = Usage.at(price, usage.calls, usage.prompt_tokens, each + rest)
-    return [first, *[Usage.at(price, 0, 0, each)] * (count - 1)]
+    return [first, *[Usage.at(price, 1, 0, each)] * (count - 1)]
 
 
 def _finish(choice: Choice, name: str) -> Finish:

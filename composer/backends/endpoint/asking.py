@@ -14,6 +14,7 @@ from composer.backends.endpoint.replies import choices_of, spent
 from composer.backends.endpoint.request_options import drawing, seed_for
 from composer.backends.endpoint.streaming import StreamedAnswer
 from composer.values.gather import side_by_side
+from composer.values.media import chat_content
 from composer.values.results import Generated, Usage
 
 if TYPE_CHECKING:
@@ -113,8 +114,11 @@ class AnswerReader:
         return [reader.choice], reader.usage
 
     def _body(self, request: Generate, seeds: Sequence[int]) -> tuple[str, dict[str, JSON]]:
-        """Return the address and the body of a request for answers."""
-        model, messages = self._model, request.query.messages
+        """Return the address and the body of a request for answers.
+
+        Content parts that are no text go to a chat alone; raises ModelError (E722).
+        """
+        model, query = self._model, request.query
         body: dict[str, JSON] = {"model": model.options.model, **drawing(model, request.sampling)}
         if request.sampling.temperature > 0:
             body["seed"] = seed_for(seeds[0])
@@ -123,8 +127,11 @@ class AnswerReader:
         if not model.by_chat or (request.prefix and not model.goes_on(request.prefix)):
             if model.gives.top:
                 body["logprobs"] = 1
-            return COMPLETIONS, body | {"prompt": model.prompt(messages, request.prefix)}
-        turns: list[JSON] = [{"role": role, "content": text} for role, text in messages]
+            return COMPLETIONS, body | {"prompt": model.prompt(query, request.prefix)}
+        turns: list[JSON] = [
+            {"role": role, "content": chat_content(text, query.media)}
+            for role, text in query.messages
+        ]
         if request.prefix:
             turns.append({"role": "assistant", "content": request.prefix})
             body |= {"add_generation_prompt": False, "continue_final_message": True}

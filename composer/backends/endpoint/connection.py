@@ -11,6 +11,7 @@ import json
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, cast
 
+from composer.backends.endpoint.chain import chain_headers
 from composer.backends.endpoint.faults import AttemptError, BadReplyError, missing_package
 from composer.backends.endpoint.refusals import of_error_object, of_status
 from composer.diagnostics.amounts import number_text
@@ -108,7 +109,7 @@ class Connection:
         import httpx2
 
         timeout = httpx2.Timeout(idle, connect=CONNECT, pool=None)
-        return {"timeout": timeout, "headers": self._headers}
+        return {"timeout": timeout, "headers": {**self._headers, **chain_headers()}}
 
 
 async def _events(response: httpx2.Response, idle: float) -> AsyncGenerator[dict[str, JSON]]:

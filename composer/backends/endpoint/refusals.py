@@ -7,6 +7,7 @@ import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from composer.backends.endpoint.chain import LOOP_STATUS
 from composer.backends.endpoint.faults import AttemptError, EndpointError
 from composer.backends.endpoint.retry import retry_after
 
@@ -20,7 +21,9 @@ __all__ = ["is_too_long", "of_error_object", "of_status"]
 LONGEST = 300
 """Characters of a server's words that are repeated."""
 
-NOT_BILLED = frozenset({400, 401, 402, 403, 404, 405, 409, 413, 415, 422, 425, 429, 503})
+NOT_BILLED = frozenset(
+    {400, 401, 402, 403, 404, 405, 409, 413, 415, 422, 425, 429, 503, LOOP_STATUS}
+)
 """Statuses by which a server says that it has not begun to answer.
 
 Behind 408, 500, 502 and 504 may stand a model that has answered, or goes on answering.
@@ -75,7 +78,7 @@ def is_too_long(failure: EndpointError) -> bool:
 
 def _refusal(status: int, reason: str, headers: Mapping[str, str]) -> AttemptError:
     quota = status == 402 or bool(QUOTA.search(reason) and status in {400, 403, 429})  # noqa: PLR2004
-    again = status in AGAIN or status >= 500  # noqa: PLR2004
+    again = status in AGAIN or (status >= 500 and status != LOOP_STATUS)  # noqa: PLR2004
     wish = headers.get("x-should-retry")
     return AttemptError(
         f"{status}: {reason}" if reason else f"{status}",

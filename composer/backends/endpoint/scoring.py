@@ -15,6 +15,7 @@ from composer.backends.endpoint.next_tokens import chunks
 from composer.backends.endpoint.replies import choices_of, spent
 from composer.values.errors import ModelError
 from composer.values.gather import side_by_side
+from composer.values.media import refuse_media
 from composer.values.results import Score, Usage
 
 if TYPE_CHECKING:
@@ -61,7 +62,11 @@ class TextScorer:
     def _passage(self, request: ScoreTexts, text: str | None) -> Passage:
         """Return what is scored, and what stands before it."""
         writer = self._model.writer
-        messages = () if request.query is None else request.query.messages
+        query = request.query
+        messages = () if query is None else query.messages
+        if query is not None:
+            content = "\n".join(content for _, content in messages)
+            refuse_media(self._model.name, query.id, content, query.media)
         if writer is None:
             return self._plain(request, text)
         if text is None:
@@ -74,8 +79,8 @@ class TextScorer:
 
     def _plain(self, request: ScoreTexts, text: str | None) -> Passage:
         """Return a passage as texts: the first token of what stands alone has no score."""
-        messages = () if request.query is None else request.query.messages
-        prompt = self._model.prompt(messages, request.prefix) if messages else ""
+        query = request.query
+        prompt = self._model.prompt(query, request.prefix) if query is not None else ""
         assert isinstance(prompt, str)
         return Passage("", prompt) if text is None else Passage(prompt, text)
 

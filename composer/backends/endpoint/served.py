@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, TypeVar
 
 from composer.backends.endpoint.options import OFFICIAL
 from composer.values.errors import ModelError
+from composer.values.media import refuse_media
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from composer.backends.endpoint.abilities import Abilities
     from composer.backends.endpoint.options import EndpointOptions
     from composer.backends.endpoint.prompting import PromptWriter
     from composer.backends.endpoint.transport import Transport
-    from composer.values.flow import JSON, Message
+    from composer.values.flow import JSON, Query
 
 __all__ = ["ServedModel"]
 
@@ -66,7 +67,7 @@ class ServedModel:
         official = self.options.addresses[0] == OFFICIAL and self.by_chat
         return {"max_completion_tokens" if official else "max_tokens": tokens}
 
-    def prompt(self, messages: Sequence[Message], prefix: str = "") -> JSON:
+    def prompt(self, query: Query, prefix: str = "") -> JSON:
         """Return the prompt of a completion, with the beginning of an answer; raises ModelError.
 
         The tokenizer writes it by its template, as ids where the server takes them. Without one,
@@ -77,9 +78,11 @@ class ServedModel:
                 "cannot go on from a partial answer",
                 'name the tokenizer of the model: `tokenizer = "folder or hub id"`',
             )
+        text = "\n\n".join(content for _, content in query.messages)
+        refuse_media(self.name, query.id, text, query.media)
         if self.writer is None:
-            return "\n\n".join(content for _, content in messages) + prefix
-        ids = self.writer.prompt(messages, prefix)
+            return text + prefix
+        ids = self.writer.prompt(query.messages, prefix)
         return list(ids) if self.gives.prompt_ids else self.writer.text_of(ids)
 
     async def complete(
