@@ -50,6 +50,8 @@ def step_lines(
     for name, value in step["notes"].items():
         if name == "stages":
             yield from ((0, _stage_line(stage)) for stage in value)
+        elif name == "attempts":
+            yield from ((1, attempt) for attempt in value)
         elif name == "tie":
             settled = step["notes"].get("ties", "chance")
             yield 0, f"tie between {short(value)}, broken by `{settled}`"
