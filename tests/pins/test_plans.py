@@ -51,6 +51,7 @@ def test_every_step_and_every_kind_of_part_is_in_a_plan(compose):
     assert [each["name"] for each in steps if f":= {each['name']}(" not in kept] == []
     parts = json.loads(compose("ls", "parts", "--json")[1])
     planned = {each["kind"] for each in parts if re.search(rf"\b{each['name']}\(", kept)}
-    # A chat template is a file of a model's declaration, and those of the recipes are fakes; a
+    # A chat template and a key are of a model's declaration, and those of the recipes are fakes; a
     # grader stands in no recipe.
-    assert {each["kind"] for each in parts} - {"chatfile", "grader"} == planned - {"grader"}
+    others = {"chatfile", "grader", "key"}
+    assert {each["kind"] for each in parts} - others == planned - {"grader"}

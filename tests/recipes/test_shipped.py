@@ -23,6 +23,7 @@ ANSWERS = {
     "cascade/confidence.ens": "42",
     "cascade/quantiles.ens": "CCLXXVIII",
     "cascade/thoughts.ens": "17",
+    "endpoint.ens": "54",
     "fallback.ens": "54",
     "merge/soup.ens": "2",
     "merge/task_arithmetic.ens": "3 January",
