@@ -29,11 +29,11 @@ class RunLedger(Ledger):
         self._answers: list[tuple[str, Usage]] = []
         self.told = self._failed = False
 
-    async def begin(self, attempt: Attempt) -> None:
-        """Wait until the highest cost of an attempt fits the budget."""
+    async def begin(self, attempt: Attempt, *, waits: bool = True) -> None:
+        """Wait until the highest cost of an attempt fits the budget; raises Failure (E709)."""
         self.told = True
         if self._room is not None:
-            await self._room.take(attempt.most.cost)
+            await self._room.take(attempt.most.cost, waits=waits)
 
     def answered(self, attempt: Attempt, usage: Usage | None) -> None:
         """Count what an answer took, or the most that it can have taken."""

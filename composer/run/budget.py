@@ -46,11 +46,14 @@ class RunBudget:
             self.spend(room.close())
             self._release(room)
 
-    async def cover(self, room: Room) -> None:
-        """Wait until what a room wants is reserved; raises Failure if it never can be."""
+    async def cover(self, room: Room, *, waits: bool = True) -> None:
+        """Wait until what a room wants is reserved; raises Failure if it never can be.
+
+        Unless it `waits`, it raises Failure if that cannot be now.
+        """
         room.waiting += 1
         try:
-            while (settled := self._reserve(room)) is not None:
+            while (settled := self._reserve(room, waits=waits)) is not None:
                 await settled
         finally:
             room.waiting -= 1
@@ -62,14 +65,14 @@ class RunBudget:
             if room is not None:
                 self._hold(room, -min(dollars, self._holders.get(room, 0.0)))
 
-    def _reserve(self, room: Room) -> asyncio.Future[None] | None:
+    def _reserve(self, room: Room, *, waits: bool) -> asyncio.Future[None] | None:
         """Reserve dollars; return what to wait for if running calls must end first."""
         with self._lock:
             missing = max(0.0, room.wanted - self._holders.get(room, 0.0))
             if not missing or self.spent + self._reserved + missing <= self.dollars + ROUNDING:
                 self._hold(room, missing)
                 return None
-            if all(each.waiting for each in self._holders):
+            if not waits or all(each.waiting for each in self._holders):
                 raise self._too_small(room, missing)
             loop = asyncio.get_running_loop()
             settled: asyncio.Future[None] = loop.create_future()
@@ -122,11 +125,11 @@ class Room:
         """The dollars that must be reserved now."""
         return max(self._worst, self._under_way + self._answered)
 
-    async def take(self, dollars: float) -> None:
+    async def take(self, dollars: float, *, waits: bool = True) -> None:
         """Begin an attempt when its worst case fits; raises Failure (E709) if it never will."""
         self._under_way += dollars
         try:
-            await self._budget.cover(self)
+            await self._budget.cover(self, waits=waits)
         except BaseException:
             self._under_way -= dollars
             raise

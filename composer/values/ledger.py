@@ -31,8 +31,11 @@ class Attempt:
 class Ledger:
     """Counts attempts. This one counts nothing: it stands where no run asks."""
 
-    async def begin(self, attempt: Attempt) -> None:
-        """Wait until the highest cost of an attempt fits the budget; raises if it never will."""
+    async def begin(self, attempt: Attempt, *, waits: bool = True) -> None:
+        """Wait until the highest cost of an attempt fits the budget; raises if it never will.
+
+        Unless it `waits`, it raises if the cost does not fit now.
+        """
 
     def answered(self, attempt: Attempt, usage: Usage | None) -> None:
         """Note an answer, and what it took, if the server tells that."""

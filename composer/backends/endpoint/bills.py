@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from composer.values.bounds import OVERHEAD
+from composer.values.bounds import OVERHEAD, PART_TOKENS
 from composer.values.results import Usage
 
 if TYPE_CHECKING:
@@ -27,17 +27,11 @@ def most(body: Mapping[str, JSON], price: Price) -> Usage:
     """
     if price is None:
         return Usage(calls=1, unpriced=1)
-    texts = [body.get(name) for name in ("prompt", "input", "suffix", "response_format", "tools")]
-    messages = body.get("messages")
-    listed = messages if isinstance(messages, list) else []
-    texts += [each.get("content") if isinstance(each, dict) else each for each in listed]
-    prompt = body.get("prompt")
-    several = isinstance(prompt, list) and prompt and not isinstance(prompt[0], int)
-    prompts = len(prompt) if several and isinstance(prompt, list) else 1
-    read = sum(map(_longest, texts)) + OVERHEAD * prompts
-    limit = body.get("max_completion_tokens", body.get("max_tokens", UNSENT))
+    prompts = _prompts(body)
+    read = sum(map(_longest, prompts))
     draws = max(_whole(body.get("n", 1)), _whole(body.get("best_of", 1)), 1)
-    written = _whole(limit) * draws * prompts if "input" not in body else 0
+    limit = _whole(body.get("max_completion_tokens", body.get("max_tokens", UNSENT)))
+    written = 0 if "input" in body else limit * draws * len(prompts)
     return Usage(calls=1, cost=Usage.at(price, 1, read, written).cost)
 
 
@@ -50,15 +44,40 @@ def reported(reply: Mapping[str, JSON], price: Price) -> Usage | None:
     return Usage.at(price, 1, read, written)
 
 
-def _longest(value: JSON) -> int:
-    """Return how many tokens a text, a list of texts or token ids, or another value can have."""
+def _prompts(body: Mapping[str, JSON]) -> list[list[JSON]]:
+    """Return all that is read, prompt by prompt."""
+    given = body.get("prompt", body.get("input"))
+    several = isinstance(given, list) and given and not isinstance(given[0], int)
+    prompts = given if several and isinstance(given, list) else [given]
+    messages = body.get("messages")
+    contents: list[JSON] = []
+    for message in messages if isinstance(messages, list) else ():
+        content = message.get("content") if isinstance(message, dict) else message
+        contents += content if isinstance(content, list) else [content]
+    rest = [body[name] for name in ("suffix", "response_format", "tools") if name in body]
+    shared = [*contents, *map(json.dumps, rest)]
+    return [[prompt, *shared] for prompt in prompts]
+
+
+def _longest(values: list[JSON]) -> int:
+    """Return how many tokens a prompt can have: a text, token ids, parts of a message.
+
+    To token ids nothing is added; a template may write more around texts.
+    """
+    ids = isinstance(values[0], list)
+    return sum(map(_tokens, values)) + OVERHEAD * (not ids)
+
+
+def _tokens(value: JSON) -> int:
     match value:
         case None:
             return 0
-        case str():
-            return len(value.encode(errors="replace"))
-        case list():
-            return sum(1 if isinstance(item, int) else _longest(item) for item in value)
+        case str(text) | {"type": "text", "text": str(text)}:
+            return len(text.encode(errors="replace"))
+        case list() if all(isinstance(each, int) for each in value):
+            return len(value)
+        case {"type": _}:
+            return PART_TOKENS + len(json.dumps(value))
         case _:
             return len(json.dumps(value).encode())
 
