@@ -131,7 +131,7 @@ class Recipe:
 
         return facts(self._answer, self.seed)
 
-    def ready(
+    def ready(  # noqa: PLR0913 - what it is opened with
         self,
         *,
         cache: bool | str | Path = False,
@@ -139,6 +139,7 @@ class Recipe:
         timeout: float | None = None,
         loading: Callable[[str], None] | None = None,
         warn: Callable[[Diagnostic], None] | None = None,
+        probe: bool = True,
     ) -> Ensemble:
         """Return the recipe as something to ask; use it in a `with` statement.
 
@@ -149,16 +150,21 @@ class Recipe:
         and are not made twice. A fault of that file is passed to `warn`, by default as a Python
         warning, and ends the caching; no answer is lost. `budget` is in dollars, or one that
         several ensembles share: a call that would exceed it is refused. A query that takes longer
-        than `timeout` seconds fails (E702). Raises Mistakes if a model or a file differs from the
-        recipe's lock (E506), if an estimator is not fitted yet (E509), or if a policy needs costs
-        that are not known (E511).
+        than `timeout` seconds fails (E702). Servers of which nothing is known are first asked what
+        they give, by a few tiny requests; `probe = False` asks none. Raises Mistakes if a model or
+        a file differs from the recipe's lock (E506), if an estimator is not fitted yet (E509), if a
+        policy needs costs that are not known (E511), or if a server does not give what the recipe
+        needs (E302).
         """
         from composer.compiler.fits import demand_costs, demand_fitted
         from composer.run import Ensemble, open_cache
+        from composer.run.result import as_warning
 
         self._check_lock()
         demand_fitted(self._answer, self.name, self.path)
         demand_costs(self._answer)
+        if probe:
+            self._explore(warn or as_warning)
         path = None if isinstance(cache, bool) else Path(cache)
         answer_cache = open_cache(path, warn) if cache else None
         return Ensemble(
@@ -169,6 +175,19 @@ class Recipe:
             timeout=self.timeout if timeout is None else timeout,
             loading=loading,
         )
+
+    def _explore(self, warn: Callable[[Diagnostic], None]) -> None:
+        """Ask servers of which nothing is known, and check the recipe by what they give."""
+        from composer.compiler.graph import check_again, topological
+        from composer.run.exploring import explore, warnings_of
+
+        failures = explore(topological(self._answer))
+        if failures:
+            warnings = warnings_of(failures, self._answer, self.compiled.declared)
+            warnings += (one for one in check_again(self.compiled) if one.code != "W501")
+            for warning in warnings:
+                if warning not in self.compiled.warnings:
+                    warn(warning)
 
     def lock(self) -> Path:
         """Write a lock beside the recipe: what its models and data files are, by content."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from composer.cli.common import RecipeReader, json_option, recipe_options
 from composer.cli.common import as_json as to_json
-from composer.cli.common import json_option
+from composer.cli.endpoints import endpoint_lines, examine_endpoints
 from composer.cli.status import EXIT_MISTAKES
 from composer.cli.terminal import err, out
 from composer.diagnostics.amounts import counted
@@ -24,9 +26,14 @@ Row = tuple[str, str]
 @click.option(
     "--measure", is_flag=True, help="Measure the time of decode steps, and save it for plans."
 )
+@click.argument("recipe", required=False, type=click.Path(path_type=Path))
+@recipe_options
 @json_option
-def command(*, measure: bool, as_json: bool) -> int:
+def command(recipe: Path | None, reading: RecipeReader, *, measure: bool, as_json: bool) -> int:
     """Look at versions, devices, caches and keys, and say what to do about problems.
+
+    With a RECIPE, ask the servers of its models what they give instead, by a few tiny requests,
+    and keep that: runs and checks of the recipe go by it. To ask anew, do it again.
 
     Of keys only the names are told. `--measure` saves its times in the user's cache folder:
     timings.json in ~/.cache/ensemble-composer, or below XDG_CACHE_HOME. What is kept there is
@@ -34,7 +41,9 @@ def command(*, measure: bool, as_json: bool) -> int:
     """
     from composer.cli.health import examine
 
-    health = examine()
+    if measure and recipe is not None:
+        raise click.UsageError("--measure looks at this machine: leave out the recipe")
+    health = examine() if recipe is None else examine_endpoints(lambda: reading.load(recipe))
     if measure:
         health.sections["timings"] = _measured()
     if as_json:
@@ -61,6 +70,7 @@ def _lines(health: Health) -> Iterator[str]:
         "environment": _environment,
         "caches": _caches,
         "timings": _timings,
+        "endpoints": endpoint_lines,
     }
     for name, write in writers.items():
         section = health.sections.get(name)
@@ -123,7 +133,7 @@ def _timings(timings: dict[str, Any]) -> Iterator[Row]:
 def _table(rows: list[Row]) -> Iterator[str]:
     width = max((len(name) for name, _ in rows), default=0)
     for name, value in rows:
-        yield f"  {name:<{width}}  {value}"
+        yield f"  {name:<{width}}  {value}".rstrip()
 
 
 def _size(count: int | None) -> str:

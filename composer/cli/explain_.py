@@ -72,13 +72,18 @@ def _near(name: str) -> str:
 
 def _passes(recipe: Recipe) -> Iterator[str]:
     """Write the graph as the recipe says it, then after each pass that changed something."""
+    from composer.compiler.graph import topological
     from composer.compiler.plan import describe_steps
+    from composer.compiler.plan.describe import server_lines
+    from composer.compiler.plan.planning import planned_servers
 
     root = recipe.compiled.answer
     optimized = recipe.optimized
     assert root is not None
     yield "as written"
     yield from describe_steps(recipe.compiled, root)
+    servers = list(server_lines(planned_servers(topological(root))))
+    yield from ("", "servers", *servers) if servers else ()
     for pass_, root_after, fired in optimized.after:
         yield ""
         if not fired:

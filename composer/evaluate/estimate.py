@@ -183,7 +183,7 @@ def estimate(
     """
     tokens = DataTokens(recipe, rows)
     queries = [row.question() for row in rows]
-    with recipe.ready(cache=cache) as ensemble:
+    with recipe.ready(cache=cache, probe=False) as ensemble:
         ends: list[list[Tally]] = []
 
         def add(assumption: Assumption) -> None:

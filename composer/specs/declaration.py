@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from composer.values.thinking import Thinking
     from composer.values.typed import Variables
 
-__all__ = ["Declaration", "Local", "Remote", "TokenAccess", "Weights"]
+__all__ = ["Declaration", "Local", "Remote", "ServerFacts", "TokenAccess", "Weights"]
 
 
 LOGITS = frozenset(
@@ -116,6 +116,24 @@ class TokenAccess:
     context: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """What is known of one address of a model, in words: what it gives, what it lacks.
+
+    `unknown` has what could not be found out. `date` is the day on which the server, of that
+    `version` if it tells one, was asked, by so many `requests`; empty before.
+    """
+
+    model: str
+    address: str
+    gives: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    unknown: tuple[str, ...] = ()
+    date: str = ""
+    version: str = ""
+    requests: int = 0
+
+
 class Declaration(Typed):
     """A backend with its options. Equal declarations share what they open.
 
@@ -203,6 +221,25 @@ class Remote(Declaration):
     def token_access(self) -> TokenAccess | None:
         """How its next tokens can be read, if its client answers NextTokens."""
         return None
+
+    @property
+    def servers(self) -> tuple[ServerFacts, ...]:
+        """What is known of the servers that answer for it."""
+        return ()
+
+    @property
+    def unexplored(self) -> bool:
+        """Whether only its servers can tell what it can do, and have not been asked."""
+        return False
+
+    async def explore(self, name: str, *, anew: bool = False) -> Mapping[str, ModelError]:
+        """Ask its servers what they give, unless that is known, and keep it.
+
+        Return by address why one could not be asked; `name` is the recipe's for the model. An error
+        that is `transient` may pass; any other one is a mistake of the recipe.
+        """
+        del name, anew
+        return {}
 
     @abstractmethod
     async def open(self, name: str) -> Client:

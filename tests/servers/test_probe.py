@@ -33,6 +33,7 @@ WHOLE = Abilities(
     top_k=True,
     min_p=True,
     min_tokens=True,
+    penalties=True,
     repetition_penalty=True,
     context=512,
 )
@@ -59,7 +60,15 @@ LACKS = {
     "top": {},
     **{
         name: {name: False}
-        for name in ("logit_bias", "min_p", "min_tokens", "repetition_penalty", "top_k", "usage")
+        for name in (
+            "logit_bias",
+            "min_p",
+            "min_tokens",
+            "penalties",
+            "repetition_penalty",
+            "top_k",
+            "usage",
+        )
     },
 }
 NO_ANSWERS_WITHOUT = {"usage"}

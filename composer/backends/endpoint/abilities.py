@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -63,40 +63,46 @@ class Abilities:
         contexts = [row["context"] for row in rows if row["context"]]
         return cls(**(smallest | {"context": min(contexts, default=0)}))
 
-    @property
-    def words(self) -> dict[str, bool]:
-        """What there is to give, in words, and whether it is given, or how much of it."""
-        return {
-            text.format(amount) if amount else without: bool(amount)
-            for (text, without), amount in zip(_WORDS, astuple(self), strict=True)
-        }
+    def words(self, *, given: bool) -> tuple[str, ...]:
+        """Name in words what is given, or what is not."""
+        amounts = asdict(self).items()
+        return tuple(self.word(n) for n, amount in amounts if (amount > LEAST.get(n, 0)) is given)
+
+    def word(self, name: str) -> str:
+        """What an ability is called, with its amount if there is one."""
+        text, without = _WORDS[name]
+        amount = getattr(self, name)
+        return text.format(amount) if amount > LEAST.get(name, 0) else without
 
 
-_WORDS = (
-    ("chat", "chat"),
-    ("completions", "completions"),
-    ("log-probabilities of answers", "log-probabilities of answers"),
-    ("the {} likeliest tokens", "the likeliest tokens"),
-    ("{} chosen ids", "chosen ids"),
-    ("tokens by id", "tokens by id"),
-    ("prompts as ids", "prompts as ids"),
-    ("{} prompts a request", "prompts"),
-    ("scores of a prompt (echo)", "scores of a prompt (echo)"),
-    ("scores without a new token", "scores without a new token"),
-    ("several answers a request", "several answers a request"),
-    ("seeds", "seeds"),
-    ("{} stop strings", "stop strings"),
-    ("going on from a partial answer in a chat", "going on from a partial answer in a chat"),
-    ("JSON schemas", "JSON schemas"),
-    ("token counts", "token counts"),
-    ("embeddings", "embeddings"),
-    ("presence and frequency penalties", "presence and frequency penalties"),
-    ("logit_bias", "logit_bias"),
-    ("top_k", "top_k"),
-    ("min_p", "min_p"),
-    ("min_tokens", "min_tokens"),
-    ("repetition_penalty", "repetition_penalty"),
-    ("repeat_penalty", "repeat_penalty"),
-    ("a context of {} tokens", "how long its context is"),
-)
+LEAST = {"prompts": 1}
+"""Amounts that are nothing, where that is not 0."""
+
+_WORDS = {
+    "chat": ("chat", "chat"),
+    "completions": ("completions", "completions"),
+    "logprobs": ("log-probabilities of answers", "log-probabilities of answers"),
+    "top": ("the {} likeliest tokens", "the likeliest tokens"),
+    "chosen": ("{} chosen ids", "chosen ids"),
+    "ids": ("tokens by id", "tokens by id"),
+    "prompt_ids": ("prompts as ids", "prompts as ids"),
+    "prompts": ("{} prompts a request", "several prompts a request"),
+    "echo": ("scores of a prompt (echo)", "scores of a prompt (echo)"),
+    "echo_only": ("scores without a new token", "scores without a new token"),
+    "several": ("several answers a request", "several answers a request"),
+    "seeds": ("seeds", "seeds"),
+    "stops": ("{} stop strings", "stop strings"),
+    "continues": ("chats from a partial answer", "chats from a partial answer"),
+    "schema": ("JSON schemas", "JSON schemas"),
+    "usage": ("token counts", "token counts"),
+    "embeddings": ("embeddings", "embeddings"),
+    "penalties": ("presence and frequency penalties", "presence and frequency penalties"),
+    "logit_bias": ("logit_bias", "logit_bias"),
+    "top_k": ("top_k", "top_k"),
+    "min_p": ("min_p", "min_p"),
+    "min_tokens": ("min_tokens", "min_tokens"),
+    "repetition_penalty": ("repetition_penalty", "repetition_penalty"),
+    "repeat_penalty": ("repeat_penalty", "repeat_penalty"),
+    "context": ("a context of {} tokens", "how long its context is"),
+}
 """What each ability is called, with its amount, and where it is lacking."""

@@ -5,46 +5,25 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from composer.backends.endpoint.abilities import Abilities
 from composer.backends.endpoint.chain import refuse_own_address
+from composer.backends.endpoint.endpoint_card import PRESUMED, abilities_of, card_of, servers_of
 from composer.backends.endpoint.faults import missing_package
 from composer.backends.endpoint.kept_abilities import findings_of
 from composer.backends.endpoint.options import EndpointOptions
 from composer.backends.endpoint.tokenizer_files import digest_of
-from composer.checkpoints.fingerprint import fingerprint
 from composer.specs.declaration import LOGITS, TokenAccess, Weights
-from composer.values.capability import Capability
-from composer.values.card import Card, lacking
 from composer.values.errors import ModelError
 from composer.values.thinking import Thinking
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Mapping, Sequence
 
+    from composer.backends.endpoint.abilities import Abilities
+    from composer.specs.declaration import ServerFacts
+    from composer.values.card import Card
     from composer.values.requests import Client
 
 __all__ = ["Endpoint"]
-
-UNASKED = "has not been asked yet what its server can do, so this cannot be checked"
-
-PRESUMED = Abilities(
-    chat=True,
-    completions=True,
-    logprobs=True,
-    top=1,
-    prompt_ids=True,
-    echo=True,
-    continues=True,
-    embeddings=True,
-    penalties=True,
-    logit_bias=True,
-    top_k=True,
-    min_p=True,
-    min_tokens=True,
-    repetition_penalty=True,
-    schema=True,
-)
-"""What is taken for granted of a server until it has been asked: what it lacks, a run finds."""
 
 
 ENOUGH = 20
@@ -90,11 +69,7 @@ class Endpoint(EndpointOptions):
     @property
     def abilities_now(self) -> Abilities | None:
         """What is known of the server at present; None before it has been asked."""
-        if not self.probe:
-            chat = self.api != "completions"
-            return self.stated(Abilities(chat=chat, completions=not chat))
-        found = findings_of(self).abilities
-        return None if found is None else self.stated(found)
+        return abilities_of(self)
 
     @property
     def honours(self) -> frozenset[str]:
@@ -118,38 +93,26 @@ class Endpoint(EndpointOptions):
         """How its next tokens are read, if its tokenizer is named and completions tell them."""
         return self._access(self.abilities_now or self.stated(PRESUMED))
 
+    @property
+    def servers(self) -> tuple[ServerFacts, ...]:
+        """What is known of each address."""
+        return servers_of(self)
+
+    @property
+    def unexplored(self) -> bool:
+        """Whether an address has not been asked what it gives, and may be."""
+        return self.probe and bool(findings_of(self).missing)
+
+    async def explore(self, name: str, *, anew: bool = False) -> Mapping[str, ModelError]:
+        """Ask the addresses of which nothing is known, or all `anew`, and keep what they give."""
+        from composer.backends.endpoint.exploration import explore
+
+        found = await explore(self, name, anew=anew) if self.probe else {}
+        return {url: each for url, each in found.items() if isinstance(each, ModelError)}
+
     def card(self) -> Card:
         """Say what the server is known to do, without asking it."""
-        known = self.abilities_now
-        has = known or self.stated(PRESUMED)
-        able = self.able(has)
-        folder = self.folder
-        return Card(
-            able,
-            "endpoint",
-            context=has.context or None,
-            vocabulary=None if folder is None else fingerprint(folder),
-            price=self.price,
-            deferred=tuple(self._deferred(known)),
-            why=lacking("its server does not give it", has=able),
-        )
-
-    def able(self, has: Abilities) -> Capability:
-        """Return what a model can do, of which the abilities are known."""
-        chat = self.by_chat(has)
-        able = Capability(0)
-        if has.chat if chat else has.completions:
-            able |= Capability.TEXT
-            if has.logprobs if chat else has.top:
-                able |= Capability.LOGPROBS
-        renders = has.completions and (self.tokenizer is not None or not chat)
-        if renders and has.echo:
-            able |= Capability.SCORE
-        if self._access(has) is not None:
-            able |= Capability.NEXT
-        if renders or (chat and has.continues):
-            able |= Capability.CONTINUE
-        return able | Capability.EMBED if has.embeddings else able
+        return card_of(self)
 
     def faults(self) -> Sequence[ModelError]:
         """Say that the package is missing, or the key which the official address needs."""
@@ -192,13 +155,6 @@ class Endpoint(EndpointOptions):
         top = min(has.top, ENOUGH) if has.chosen else has.top
         tokenizer = Weights(self.identity(), self.tokenizer, chat=self.chat)
         return TokenAccess(tokenizer, top, has.chosen, has.context or None)
-
-    def _deferred(self, known: Abilities | None) -> Iterator[str]:
-        """Yield what cannot be checked yet."""
-        if known is None:
-            yield UNASKED
-        if self.tokenizer is not None and self.folder is None:
-            yield f"has a tokenizer that is not on this machine (`{self.tokenizer}`)"
 
     def _named(self, tokenizer: str, chat: str) -> str:
         addresses = ",".join(sorted(self.addresses))

@@ -5,7 +5,8 @@ One small file for each is written whole, so that processes may write at once: t
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from functools import cache
@@ -20,13 +21,21 @@ from composer.diagnostics.caches import cache_folder
 from composer.specs.content import json_digest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from composer.backends.endpoint.options import EndpointOptions
     from composer.backends.endpoint.probe import ProbeReport
 
-__all__ = ["AbilityRecord", "DamagedRecordError", "Findings", "RecordKey", "findings_of", "keys_of"]
+__all__ = [
+    "AbilityRecord",
+    "DamagedRecordError",
+    "Findings",
+    "RecordKey",
+    "findings_of",
+    "keys_of",
+    "unread",
+]
 
 FORM = 1
 """Raise it where the probe asks otherwise, so that what was found before is asked anew."""
@@ -37,6 +46,9 @@ ABILITIES = [field.name for field in fields(Abilities)]
 
 _FINDINGS: dict[RecordKey, AbilityRecord] = {}
 """What this process found, for a machine on which nothing can be kept."""
+
+
+_UNREAD: ContextVar[bool] = ContextVar("unread", default=False)
 
 
 class DamagedRecordError(Exception):
@@ -134,11 +146,21 @@ class Findings:
         return Abilities.common(known) if known else None
 
 
+@contextmanager
+def unread() -> Iterator[None]:
+    """Let nothing be known, as before any server was asked: to ask anew."""
+    token = _UNREAD.set(True)
+    try:
+        yield
+    finally:
+        _UNREAD.reset(token)
+
+
 def findings_of(options: EndpointOptions) -> Findings:
     """Return what is kept of the addresses of a model; no server is asked."""
     records: dict[str, AbilityRecord] = {}
     damaged: list[Path] = []
-    for key in keys_of(options):
+    for key in keys_of(options) if not _UNREAD.get() else ():
         try:
             record = key.read()
         except DamagedRecordError as error:

@@ -20,9 +20,6 @@ __all__ = ["OptionProbe"]
 SOME_ID = "300"
 """A token that every vocabulary has, and that nobody would write again and again."""
 
-LONG = 24
-"""Tokens after which penalties of the usual size have changed an answer."""
-
 
 @dataclass(frozen=True, slots=True)
 class OptionProbe:
@@ -55,17 +52,11 @@ class OptionProbe:
         return text is not None and text != self.answers.text
 
     async def _penalties(self) -> bool:
-        """Negative penalties favour what was written: far too large ones, else the largest."""
+        """One far below 0 repeats what was written, or is refused where a small one is not."""
         text = await self._text({"presence_penalty": -100})
         if text is not None:
             return text != self.answers.text
-        plain, changed = await side_by_side(
-            (
-                self._text({"max_tokens": LONG}),
-                self._text({"max_tokens": LONG, "presence_penalty": -2, "frequency_penalty": -2}),
-            )
-        )
-        return changed is not None and changed != plain
+        return await self._text({"presence_penalty": 1, "frequency_penalty": 1}) is not None
 
     async def _min_tokens(self) -> bool | None:
         """No stop string ends an answer that is too short yet; and no more than all can be had."""

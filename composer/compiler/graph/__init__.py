@@ -1,6 +1,6 @@
 """A recipe's meaning: names resolved, the tree lowered to a typed graph, and checked."""
 
-from composer.compiler.graph.build import Compiled, compile_recipe
+from composer.compiler.graph.build import Compiled, check_again, compile_recipe
 from composer.compiler.graph.files import root_of, shipped
 from composer.compiler.graph.graph import Graph, as_networkx
 from composer.compiler.graph.node import GENERATE, QUERY, Node, model_of, topological
@@ -13,6 +13,7 @@ __all__ = [
     "Graph",
     "Node",
     "as_networkx",
+    "check_again",
     "compile_recipe",
     "model_of",
     "read_part",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph.checks import check_steps
@@ -21,7 +22,6 @@ from composer.values import Port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from composer.compiler.graph.graph import Graph
     from composer.compiler.graph.node import Node
@@ -94,6 +94,17 @@ def compile_recipe(
     return Compiled(
         name, ctx.graph, answer, scope.example, diagnostics, models, ctx.declared, params
     )
+
+
+def check_again(compiled: Compiled) -> tuple[Diagnostic, ...]:
+    """Check a recipe by what is known of its models now; return the warnings, raise Mistakes."""
+    compiled.graph.forget()
+    ctx = Context(Loader(Path()), lowering, compiled.graph, declared=compiled.declared)
+    check_steps(ctx, compiled.answer)
+    diagnostics = _once(ctx.mistakes)
+    if any(diagnostic.severity == "error" for diagnostic in diagnostics):
+        raise Mistakes(diagnostics)
+    return diagnostics
 
 
 def _once(mistakes: list[Diagnostic]) -> tuple[Diagnostic, ...]:

@@ -12,6 +12,7 @@ from composer.compiler.graph.site import GraphFacts, NodeSite, UnreadableModelEr
 from composer.diagnostics import Diagnostic, Note
 from composer.diagnostics.amounts import counted
 from composer.methods.template import Template, names_in, places_in
+from composer.specs import Remote
 from composer.steps import Complaint
 from composer.values import Port
 from composer.values.typed import parts_within
@@ -36,6 +37,14 @@ HELP = {
     "template",
     "turns": "choose another template: a conversation of several turns will fail (E409)",
 }
+
+
+LATER = {
+    False: "nothing is wrong with the recipe: it is checked when the model is first loaded",
+    True: "nothing is wrong with the recipe: it is checked before it runs; `compose doctor RECIPE` "
+    "asks now",
+}
+"""When a check is made that only a download can make, or only a server."""
 
 
 def check_steps(ctx: Context, answer: Node | None) -> None:
@@ -72,7 +81,7 @@ def _readable(ctx: Context, node: Node) -> bool:
         return False
     for what in card.deferred:
         text = f"`{node.title}` {what}"
-        help_ = "nothing is wrong with the recipe: it is checked when the model is first loaded"
+        help_ = LATER[isinstance(node.declaration, Remote)]
         ctx.say("W501", text, ctx.declared[node], "not checked yet", help=help_)
     if card.unheeded:
         help_ = "`generation_config = true` uses these settings; `false` hides this warning"

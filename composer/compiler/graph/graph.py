@@ -103,6 +103,11 @@ class Graph:
             self._cards[declaration] = declaration.card()
         return self._cards[declaration]
 
+    def forget(self) -> None:
+        """Forget what was read of models, so that it is read again."""
+        self._cards.clear()
+        self._models.clear()
+
     def problems(self, node: Node) -> tuple[SpecProblem, ...]:
         """Return what is wrong with the value of a model; nothing for any other node.
 

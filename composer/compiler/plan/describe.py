@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from itertools import chain
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import QUERY
@@ -21,10 +22,15 @@ if TYPE_CHECKING:
         PlannedFit,
         PlannedModel,
         PlannedRule,
+        PlannedServer,
         PlannedStep,
     )
 
 UNITS = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))
+
+
+SERVER_WIDTH = 84
+"""Characters of a line of what a server gives."""
 
 
 def describe(plan: Plan, *, origins: bool = False) -> str:
@@ -45,6 +51,7 @@ def _lines(plan: Plan, *, origins: bool) -> Iterator[str]:
 
 def _sections(plan: Plan, *, origins: bool) -> Iterator[tuple[str, Iterable[str]]]:
     yield "models", _table([_model(model) for model in plan.models])
+    yield "servers", server_lines(plan.servers)
     yield "builds", _table([_build(build) for build in plan.builds])
     maybe = "   (those marked ? may not run)" if any(s.maybe for s in plan.steps) else ""
     steps = (line for step in plan.steps for line in _step(step, origins=origins))
@@ -53,6 +60,21 @@ def _sections(plan: Plan, *, origins: bool) -> Iterator[tuple[str, Iterable[str]
     yield "costs of an answer", _table([_cost(cost) for cost in plan.costs])
     yield "not fitted yet", _unfitted(plan)
     yield "rules", map(_rule, plan.rules)
+
+
+def server_lines(servers: Iterable[PlannedServer]) -> Iterator[str]:
+    """Write what servers were found to give, and when."""
+    for server in servers:
+        asked = "not asked yet: `compose doctor RECIPE` asks it"
+        if server.gives or server.lacks:
+            asked = f"asked on {server.date}" if server.date else "not asked (`probe = false`)"
+        yield f"  {server.name}: {server.model} at {server.address}, {asked}"
+        words = {"gives": server.gives, "lacks": server.lacks, "unknown": server.unknown}
+        for name, items in words.items():
+            lines = wrap(", ".join(items), SERVER_WIDTH)
+            yield from (
+                f"        {name if not at else '':<7}  {line}" for at, line in enumerate(lines)
+            )
 
 
 def _unfitted(plan: Plan) -> Iterator[str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 
-_RARE = frozenset({"builds", "costs", "unfitted"})
+_RARE = frozenset({"builds", "costs", "servers", "unfitted"})
 """Parts of a plan that are written only where they hold something."""
 
 
@@ -48,6 +48,22 @@ class PlannedModel(_PlanRecord):
         if not self.processing:
             del record["processing"]
         return record
+
+
+class PlannedServer(_PlanRecord):
+    """A server that answers for a model: what it was found to give, or not yet asked.
+
+    `date` is empty where it was not asked; what the recipe alone states is then in `gives`.
+    """
+
+    name: str
+    model: str
+    address: str
+    gives: tuple[str, ...]
+    lacks: tuple[str, ...]
+    unknown: tuple[str, ...]
+    date: str
+    version: str
 
 
 class PlannedBuild(_PlanRecord):
@@ -141,10 +157,11 @@ class Plan(_PlanRecord):
     builds: tuple[PlannedBuild, ...] = ()
     costs: tuple[PlannedCost, ...] = ()
     unfitted: tuple[PlannedUnfitted, ...] = ()
+    servers: tuple[PlannedServer, ...] = ()
 
     @model_serializer(mode="wrap")
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
-        """Write builds, costs and parts that are not fitted only where there are some."""
+        """Write what many plans have none of only where there is some."""
         record: dict[str, object] = write(self)
         return {name: value for name, value in record.items() if value or name not in _RARE}
 

@@ -20,15 +20,16 @@ from composer.compiler.plan.plan import (
     PlannedModel,
     PlannedOption,
     PlannedRule,
+    PlannedServer,
     PlannedStep,
     PlannedUnfitted,
 )
 from composer.diagnostics.secrets import starred
-from composer.specs import Derived, Local
+from composer.specs import Derived, Local, Remote
 from composer.values import Port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from composer.backends import Declaration
     from composer.compiler.graph import Compiled, Graph, Node
@@ -55,8 +56,27 @@ def make_plan(
         fits=tuple(_fits(order)),
         costs=tuple(planned_costs(optimized.root, _ids(order))),
         unfitted=tuple(_unfitted(order)),
+        servers=planned_servers(order),
     )
     return Planned(plan, root, _ids(topological(root)))
+
+
+def planned_servers(order: Iterable[Node]) -> tuple[PlannedServer, ...]:
+    """Return what is known of the servers of models; none is asked."""
+    return tuple(
+        PlannedServer(
+            name=node.title,
+            model=facts.model,
+            address=facts.address,
+            gives=facts.gives,
+            lacks=facts.lacks,
+            unknown=facts.unknown,
+            date=facts.date,
+            version=facts.version,
+        )
+        for node in order
+        for facts in (node.declaration.servers if isinstance(node.declaration, Remote) else ())
+    )
 
 
 def _fits(order: list[Node]) -> Iterator[PlannedFit]:

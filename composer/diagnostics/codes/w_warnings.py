@@ -89,6 +89,13 @@ CODES = {
         "answers may be worse. `--json` and `--trace` show which branch failed, and why. With "
         "`default bank(min = all)` such a query fails instead.",
     ),
+    "W703": Code(
+        "server that cannot be asked",
+        "Before a run, servers of which nothing is known are asked what they give. This one cannot "
+        "be reached, or does not reply. The run goes on: other models may answer, and the server "
+        "may come back. What it gives is presumed, so some mistakes of the recipe are not found "
+        "yet. Where all models of a recipe are such, it is not run.",
+    ),
     "W710": Code(
         "answers are not kept",
         "The file that keeps answers between runs cannot be opened, read or written: the disk is "

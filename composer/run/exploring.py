@@ -1,0 +1,76 @@
+"""Asking the servers of a recipe's models what they give, before anything else runs."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from composer.compiler.graph import topological
+from composer.diagnostics import Diagnostic, Mistakes
+from composer.run.loop_thread import LoopThread
+from composer.specs import Remote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from composer.compiler.graph import Node
+    from composer.diagnostics import Place
+    from composer.values import ModelError
+
+__all__ = ["explore", "warnings_of"]
+
+Failures = dict["Node", "Mapping[str, ModelError]"]
+"""For each model whose servers were asked, why an address could not be, if so."""
+
+LEFT_TO_ITSELF = 0.2
+"""Seconds for which the end of an interrupted exploration is waited for."""
+
+
+def explore(models: Iterable[Node], *, anew: bool = False) -> Failures:
+    """Ask all servers of which nothing is known, or all `anew`, at once; what they give is kept."""
+    remote = {
+        node: node.declaration
+        for node in models
+        if isinstance(node.declaration, Remote) and (anew or node.declaration.unexplored)
+    }
+    if not remote:
+        return {}
+
+    async def ask() -> list[Mapping[str, ModelError]]:
+        asked = (model.explore(node.title, anew=anew) for node, model in remote.items())
+        return await asyncio.gather(*asked)
+
+    loop = LoopThread(_nothing)
+    try:
+        return dict(zip(remote, loop.submit(ask()).result(), strict=True))
+    finally:
+        loop.stop()
+        loop.join(LEFT_TO_ITSELF)
+
+
+def warnings_of(failures: Failures, root: Node, places: Mapping[Node, Place]) -> list[Diagnostic]:
+    """Return a warning (W703) for each server that cannot be asked at present.
+
+    Raises Mistakes where only another recipe helps, or another key; and where no model under
+    `root` can be asked, so that nothing can work.
+    """
+    errors = [(node, error) for node, all_ in failures.items() for error in all_.values()]
+    mistakes = [(node, error) for node, error in errors if not getattr(error, "transient", False)]
+    models = [node for node in topological(root) if node.declaration is not None]
+    if all(len(failures.get(node, ())) == len(_addresses(node)) > 0 for node in models):
+        mistakes = errors
+    if mistakes:
+        raise Mistakes(_diagnostic(error.code, error, places[node]) for node, error in mistakes)
+    return [_diagnostic("W703", error, places[node]) for node, error in errors]
+
+
+def _addresses(node: Node) -> tuple[object, ...]:
+    return node.declaration.servers if isinstance(node.declaration, Remote) else ()
+
+
+async def _nothing() -> None:
+    """End a loop that holds nothing."""
+
+
+def _diagnostic(code: str, error: ModelError, place: Place) -> Diagnostic:
+    return Diagnostic(code, error.message, place, "declared here", help=error.help)
