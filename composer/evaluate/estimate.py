@@ -118,6 +118,7 @@ class Estimate:
     `cost` sums the members whose cost is known; `unpriced` names those that are asked and have
     none. `free_rows` rows need no new call at all. `memory` is bytes by device. `unsure` says that
     the ends of the ranges depend on answers; `failures` are rows that would fail, with the reason.
+    `rows_with_parts` have images or other parts, whose tokens are not counted.
     """
 
     recipe: str
@@ -129,6 +130,7 @@ class Estimate:
     memory: Mapping[str, int]
     unsure: bool
     failures: Mapping[str, str]
+    rows_with_parts: int = 0
 
     @property
     def asked(self) -> dict[str, MemberEstimate]:
@@ -166,6 +168,7 @@ class Estimate:
             "memory_bytes": dict(self.memory),
             "depends_on_answers": self.unsure,
             "failures": dict(self.failures),
+            "rows_with_parts": self.rows_with_parts,
         }
 
 
@@ -229,6 +232,7 @@ def _summed(
         memory=_memory(recipe),
         unsure=any(tally.unsure for tally in ends[0]),
         failures=failures,
+        rows_with_parts=sum(bool(row.question().media) for row in rows),
     )
 
 

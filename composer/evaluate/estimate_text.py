@@ -82,6 +82,11 @@ def _sentences(one: Estimate) -> Iterator[str]:
             f"Tokens of {', '.join(approximate)} are estimated at {CHARACTERS} characters each, "
             "because no tokenizer is at hand."
         )
+    if one.rows_with_parts:
+        yield (
+            f"The images and other parts that are no text in {counted(one.rows_with_parts, 'row')} "
+            "are not counted."
+        )
     yield from _time(one)
     for device, size in one.memory.items():
         yield f"Memory on {device}: about {size_text(size)} for weights and what lies beside them."

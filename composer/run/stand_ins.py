@@ -107,9 +107,9 @@ class RehearsalClients(ModelClients):
         self._client = StandInClient(clients, cache, digests, tokens, assumption)
 
     async def of(self, model: Model) -> Client:
-        """Return the one client."""
-        del model
-        return self._client
+        """Return the client, which puts draws together as the model's own would."""
+        known = model.declaration.most_draws if isinstance(model, Declared) else 1
+        return replace(self._client, most_draws=known)
 
     def within(self, model: Model) -> AbstractAsyncContextManager[None]:
         """Hold no time limit: nothing takes time."""
@@ -128,16 +128,23 @@ class StandInClient(Client):
     digests: ModelDigests
     tokens: Tokens
     assumption: Assumption
+    most_draws: int = 1
 
     keeps = False
 
     async def generate(
         self, request: Generate, on_text: Callable[[str], None] | None = None
     ) -> Generated:
-        """Answer once for each seed."""
+        """Answer once for each seed; new answers to one request read its prompt once."""
         del on_text
-        single = (replace(request, draws=1, seeds=(seed,)) for seed in request.seeds)
-        return Generated(tuple([await self._draw(each) for each in single]))
+        draws: list[Completion] = []
+        for seed in request.seeds:
+            single = replace(request, draws=1, seeds=(seed,))
+            draws.append(
+                await self._replayed_or_kept(single)
+                or self._stand_in(single, reads=not any(ESTIMATED in e.facts for e in draws))
+            )
+        return Generated(tuple(draws))
 
     async def score(self, request: ScoreTexts) -> tuple[Score, ...]:
         """Score texts as unlikely ones."""
@@ -161,7 +168,7 @@ class StandInClient(Client):
         self._read(request.model, None, "")
         return NextDistributions(((Distribution({0: 0.0}),),) * len(request.prompts))
 
-    async def _draw(self, request: Generate) -> Completion:
+    async def _replayed_or_kept(self, request: Generate) -> Completion | None:
         model = request.model
         if isinstance(model, Declared) and model.declaration.replays:
             client = await self.clients.of(model)
@@ -172,13 +179,16 @@ class StandInClient(Client):
         if self.cache is not None:
             kept = self.cache.get(answer_key(request, self.digests.of))
         if kept is None:
-            return self._stand_in(request)
+            return None
         for leaf in leaves(model):
             current.get().free[leaf.name] += 1
         return replace(kept, usage={})
 
-    def _stand_in(self, request: Generate) -> Completion:
-        """Write nothing of a certain length, and count who would have written it."""
+    def _stand_in(self, request: Generate, *, reads: bool) -> Completion:
+        """Write nothing of a certain length, and count who would have written it.
+
+        `reads` says whether the prompt is read for it.
+        """
         model, how, most = request.model, request.sampling, self.assumption.most
         asked = list(readers(model, request.query))
         if getattr(model, "gate", None) is not None and not most:
@@ -188,7 +198,7 @@ class StandInClient(Client):
             read = self.tokens.count(leaf, (*messages, ("assistant", request.prefix)))
             context = min(leaf.card.context or read + written, how.max_length or read + written)
             wrote = max(0, min(written, context - read))
-            current.get().spend(leaf.name, Usage(1, read, wrote))
+            current.get().spend(leaf.name, Usage(1, read if reads else 0, wrote))
             current.get().answers[leaf.name] += 1
         self._mark(model)
         number = sum(current.get().answers.values())

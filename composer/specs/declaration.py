@@ -156,6 +156,11 @@ class Declaration(Typed):
         return frozenset()
 
     @property
+    def most_draws(self) -> int:
+        """How many answers its client is given by one request, as far as that is known."""
+        return 1
+
+    @property
     def reads_media(self) -> bool:
         """Whether it takes content parts of messages that are no text, such as images."""
         return False

@@ -77,7 +77,10 @@ class TooFewError(ModelError):
     """Too few branches answered; `failed` are the others."""
 
     def __init__(self, failed: Sequence[MissingAnswer], text: str, advice: str) -> None:
-        reasons = "; ".join(f"`{answer.name}`: {answer}" for answer in failed)
+        by_reason: dict[str, list[str]] = {}
+        for answer in failed:
+            by_reason.setdefault(str(answer), []).append(f"`{answer.name}`")
+        reasons = "; ".join(f"{', '.join(names)}: {why}" for why, names in by_reason.items())
         super().__init__("E716", f"{text}: {reasons}", advice)
         self.failed = tuple(failed)
 

@@ -6,6 +6,8 @@ import pytest
 
 import composer
 from composer.backends import BACKENDS, Capability, Card, ModelError, Remote
+from composer.evaluate.estimate import estimate
+from composer.evaluate.rows import row_of
 from composer.run import Failure
 from composer.values import Client, Completion, Generated, Usage
 from composer.values.card import Price
@@ -23,6 +25,10 @@ class Together(Remote):
     gives: int | None = None
     fails: bool = False
     price: Price = None
+
+    @property
+    def most_draws(self):
+        return self.most
 
     def card(self):
         return Card(Capability.TEXT | Capability.CONTINUE, "together", price=self.price)
@@ -126,6 +132,19 @@ def test_a_budget_has_room_for_all_draws_and_one_prompt():
     assert caught.value.code == "E709"
 
 
+def test_an_estimate_counts_a_shared_prompt_once():
+    row = row_of({"id": "1", "query": "why? " * 20}, 1)
+    together, apart = (
+        estimate(
+            composer.Recipe.load(f"model A = together(most = {most})\nsample(A, 4){VOTE}"), [row]
+        )
+        for most in (8, 1)
+    )
+    assert together.total.calls.high == apart.total.calls.high == 4
+    assert 4 * together.total.prompt_tokens.low == apart.total.prompt_tokens.low
+    assert not SERVED
+
+
 def test_answers_that_are_missing_fail_alone():
     models = "model A = together(gives = 3)\n"
     result = answer(models + "sample(A, 4)" + VOTE)
@@ -137,6 +156,6 @@ def test_answers_that_are_missing_fail_alone():
 
 
 def test_a_request_that_fails_fails_for_all_its_draws():
-    with pytest.raises(Failure, match="out of order"):
+    with pytest.raises(Failure, match=r"failed: `A`, `A#2`, `A#3`: \[E701\] out of order"):
         answer("model A = together(fails = true)\nsample(A, 3)" + VOTE)
     assert sizes() == [3]

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Abilities"]
 
+DRAWS = 64
+"""Answers that a server which gives several is asked for at once."""
+
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
@@ -54,6 +57,11 @@ class Abilities:
     repetition_penalty: bool = False
     repeat_penalty: bool = False
     context: int = 0
+
+    @property
+    def most_draws(self) -> int:
+        """How many answers one request is asked for at most."""
+        return DRAWS if self.several else 1
 
     @classmethod
     def common(cls, several: Sequence[Abilities]) -> Abilities:

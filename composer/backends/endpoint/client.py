@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
 __all__ = ["EndpointClient", "open_client"]
 
-DRAWS = 64
-"""Answers that one request is asked for at most."""
-
 
 class EndpointClient(Client):
     """Asks a model behind a server."""
@@ -38,7 +35,7 @@ class EndpointClient(Client):
         self._model = model
         self._answers, self._next = AnswerReader(model), NextTokenReader(model)
         self._scores = TextScorer(model)
-        self.most_draws = DRAWS if model.gives.several else 1
+        self.most_draws = model.gives.most_draws
 
     async def generate(
         self, request: Generate, on_text: Callable[[str], None] | None = None

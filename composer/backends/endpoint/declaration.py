@@ -57,6 +57,11 @@ class Endpoint(EndpointOptions):
         return tuple(dict.fromkeys((self.model.rpartition("/")[2] or self.model, self.model)))
 
     @property
+    def most_draws(self) -> int:
+        """As many as its server is known to give at once."""
+        return (self.abilities_now or self.stated(PRESUMED)).most_draws
+
+    @property
     def reads_media(self) -> bool:
         """Whether it is asked as a chat, as far as that is known."""
         return self.by_chat(self.abilities_now or PRESUMED)
