@@ -139,12 +139,16 @@ class Schedule:
     def _write(self, rows, logits):
         scores = logits.log_softmax(-1)
         likeliest = logits.argmax(-1).tolist()
+        mixes = "separation" in self.server.options.lacks and any(row.asked.chosen for row in rows)
         for row, raw, each, token in zip(rows, logits, scores, likeliest, strict=True):
             row.read = len(row.sequence)
             if not row.asked.sampling.is_plain:
                 token = row.asked.sampling.next(raw, row, self.model.ends)  # noqa: PLW2901
             if row.asked.top is not None:
-                row.likely.append(_likely(each.numpy(), token, row.asked))
+                likely = _likely(each.numpy(), token, row.asked)
+                if mixes and not row.asked.chosen:
+                    likely = {0: -9999.0, token: likely[token]}
+                row.likely.append(likely)
             row.written.append(token)
             self._end(row)
 

@@ -24,8 +24,8 @@ ABLE = frozenset(
     {
         *("batch", "chat", "chosen_ids", "completions", "continues", "echo", "echo_only"),
         *("embeddings", "ids", "logit_bias", "logprobs", "min_p", "min_tokens", "models", "n"),
-        *("penalties", "prompt_ids", "repetition_penalty", "schema", "seed", "stop", "stream"),
-        *("tokenize", "top", "top_k", "usage"),
+        *("penalties", "prompt_ids", "repetition_penalty", "schema", "seed", "separation"),
+        *("stop", "stream", "tokenize", "top", "top_k", "usage"),
     }
 )
 
@@ -33,6 +33,9 @@ ABLE = frozenset(
 @dataclass(frozen=True)
 class Options:
     """How a server differs from a whole one, what it costs, and how fast it is.
+
+    One that lacks `separation` gives no likeliest tokens in a step in which chosen ones are wanted,
+    as vLLM 0.32 does.
 
     `lacks` and `refuses` name what it does not give; `top` is the most likeliest tokens at a
     position, `chosen` the most chosen ids, `step_ms` the least time of a step, `key` what a request

@@ -54,6 +54,7 @@ LACKS = {
     "prompt_ids": {"prompt_ids": False},
     "schema": {"schema": False},
     "seed": {"seeds": False},
+    "separation": {},
     "stop": {"stops": 0},
     "stream": {},
     "tokenize": {"prompt_ids": False},
@@ -71,8 +72,8 @@ LACKS = {
         )
     },
 }
-NO_ANSWERS_WITHOUT = {"usage"}
-"""A server that refuses these refuses every request."""
+NO_ANSWERS_WITHOUT = {"separation", "usage"}
+"""No request asks for these, or every one does: a server cannot refuse one that does."""
 
 
 def found(**options):

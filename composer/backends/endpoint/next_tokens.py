@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from composer.backends.endpoint.faults import BadReplyError
 from composer.backends.endpoint.replies import choices_of, spent
 from composer.backends.endpoint.token_names import TokenNames
+from composer.backends.endpoint.turns import Turns
 from composer.diagnostics.amounts import counted
 from composer.values.gather import side_by_side
 from composer.values.results import Distribution, NextDistributions, Usage
@@ -52,6 +53,7 @@ class NextTokenReader:
         self._model = model
         vocabulary = None if model.writer is None else model.writer.vocabulary
         self._names = TokenNames(vocabulary)
+        self._turns = Turns()
 
     async def read(self, request: NextTokens) -> NextDistributions:
         """Return the distributions behind each prompt; raises ModelError.
@@ -118,7 +120,8 @@ class NextTokenReader:
             rows = [self._row(choice, part) for choice in choices_of(reply, count)]
             return rows, spent(reply, model.options.price)
 
-        rows, usage = await model.complete(body, distributions, read + count * part.ahead)
+        async with self._turns.turn(bool(part.ids)):
+            rows, usage = await model.complete(body, distributions, read + count * part.ahead)
         self._same_length(part, usage)
         return await self._complete(part, rows, usage)
 
@@ -183,6 +186,15 @@ class NextTokenReader:
         return tuple(row)
 
     def _distribution(self, position: Position, part: Part) -> Distribution:
+        """Read a distribution.
+
+        vLLM loses the likeliest tokens in a step that is asked for chosen ones too (vllm #51789).
+        Once that was seen, the two kinds of requests are kept apart.
+        """
+        if self._model.gives.ids and not part.ids and len(position.top) < part.top:
+            self._turns.apart = True
+            tokens = counted(part.top, "likeliest token")
+            raise BadReplyError(f"{tokens} were asked for, and {len(position.top)} came")
         own = self._names.id_of(position.token)
         logprobs = self._names.ids_of(position.top, 0 if part.ids else part.top)
         if own is not None and position.logprob is not None:

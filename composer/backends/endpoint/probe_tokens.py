@@ -62,8 +62,8 @@ class TokenProbe:
         plain = await self._next(TEXT, **self.shown)
         if plain is None:
             return {"top": top, "ids": named}
-        questions = self._prompts(plain), self._echoes(plain), self._chosen(named=named)
-        by_prompt, by_echo, chosen = await side_by_side(questions)
+        chosen = await self._chosen(named=named)  # alone: vLLM mixes it up with others
+        by_prompt, by_echo = await side_by_side((self._prompts(plain), self._echoes(plain)))
         return {"top": top, "ids": named, **by_prompt, **by_echo, **chosen}
 
     async def _next(self, prompt: JSON, **options: JSON) -> Mapping[str, JSON] | None:

@@ -90,6 +90,36 @@ def test_a_model_that_goes_on_greedily_gives_a_distribution_at_each_token(server
         ids.append(distribution.written)
 
 
+def test_a_server_that_mixes_up_two_kinds_of_requests_is_asked_one_by_one(truth):
+    """As vLLM does: likeliest tokens are lost in a step that is asked for chosen ones too."""
+    with serving(FOLDER, lacks="separation", step_ms=30) as url:
+        declaration = Endpoint(model="general-1", url=url, abilities=BY_IDS, probe=False)
+
+        async def ask():
+            client = await declaration.open("A")
+            model = Declared("A", declaration)
+            try:
+                return await asyncio.gather(
+                    *(
+                        client.next_tokens(NextTokens(model, (prompt,), **wanted))
+                        for prompt in PROMPTS
+                        for wanted in ({"top": 5}, {"ids": (70, 71)})
+                    )
+                )
+            finally:
+                await client.close()
+
+        answers = asyncio.run(ask())
+    for prompt, likeliest, chosen in zip(PROMPTS, answers[::2], answers[1::2], strict=True):
+        expected = truth(prompt)
+        [(distribution,)] = likeliest.rows
+        assert set(distribution.logprobs) == set(expected.topk(5).indices.tolist())
+        assert same(distribution, expected)
+        [(distribution,)] = chosen.rows
+        assert {70, 71} <= distribution.logprobs.keys()
+        assert same(distribution, expected)
+
+
 def test_a_server_that_names_tokens_by_their_texts_is_understood_by_the_tokenizer(truth):
     text_only = (("completions", True), ("top", 20))
     with serving(FOLDER, lacks="ids prompt_ids batch chosen_ids") as url:
