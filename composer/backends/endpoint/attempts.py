@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 from composer.backends.endpoint.bills import most, reported
 from composer.backends.endpoint.faults import AttemptError, EndpointError
-from composer.backends.endpoint.outcomes import broken_off, given_up, late, no_model, refused
+from composer.backends.endpoint.outcomes import (
+    broken_off,
+    given_up,
+    late,
+    no_model,
+    refused,
+    too_late,
+)
 from composer.backends.endpoint.pace import Limits
 from composer.backends.endpoint.replicas import healthy
 from composer.backends.endpoint.retry import backoff
@@ -151,7 +158,7 @@ class Attempts:
         if len(self._failures) > self.service.retries:
             return given_up(self.name, replica.url, len(self._failures), failure)
         if self._ends is not None and starts >= self._ends:
-            return late(self.name, deadline, self._failures)
+            return too_late(self.name, deadline, seconds, self._failures)
         return None
 
     @cached_property

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, cast
 
@@ -163,7 +164,7 @@ def _broken(cause: BaseException, idle: float) -> AttemptError:
     """Return the failure of a connection that was not made, or broke."""
     import httpx2
 
-    words = str(cause) or type(cause).__name__
+    words = _words(cause)
     match cause:
         case httpx2.ConnectTimeout():
             text = f"no connection was made within {number_text(CONNECT)} seconds"
@@ -178,3 +179,15 @@ def _broken(cause: BaseException, idle: float) -> AttemptError:
             return BadReplyError(f"the reply is no stream of events: {words}")
         case _:
             return AttemptError(f"the connection broke: {words}")
+
+
+def _words(error: BaseException) -> str:
+    """Return what the operating system says, such as `Connection refused`, else the library."""
+    words, inner = str(error) or type(error).__name__, error.__cause__ or error.__context__
+    while inner is not None:
+        if isinstance(inner, OSError) and inner.errno and inner.errno > 0:
+            words = os.strerror(inner.errno)
+        elif isinstance(inner, OSError) and inner.strerror:
+            words = inner.strerror
+        inner = inner.__cause__ or inner.__context__
+    return words

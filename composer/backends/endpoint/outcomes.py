@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-__all__ = ["broken_off", "given_up", "late", "no_model", "refused"]
+__all__ = ["broken_off", "given_up", "late", "no_model", "refused", "too_late"]
 
 SHOWN = 10
 """Models of a server that a message lists."""
@@ -94,16 +94,31 @@ def given_up(name: str, url: str, attempts: int, failure: EndpointError) -> Endp
 
 
 def late(name: str, deadline: float, failures: Sequence[str]) -> EndpointError:
-    """Return the error of a request for which no time is left."""
-    why = ""
-    if failures:
-        why = f"; the last of {counted(len(failures), 'failed attempt')}: {failures[-1]}"
+    """Return the error of a request that the deadline has ended."""
+    why = f"; {_last(failures)}" if failures else ""
     return EndpointError(
         "E702",
-        f"`{name}` gave no answer within its deadline of {number_text(deadline)} "
-        f"{'second' if deadline == 1 else 'seconds'}{why}",
+        f"`{name}` gave no answer within its deadline of {_seconds(deadline)}{why}",
         "raise its `deadline`, ask for fewer tokens, or add a fallback: `A | B`",
     )
+
+
+def too_late(name: str, deadline: float, wait: float, failures: Sequence[str]) -> EndpointError:
+    """Return the error of a request for which no time is left after the next wait."""
+    return EndpointError(
+        "E702",
+        f"`{name}` gave no answer, and its deadline of {_seconds(deadline)} leaves no time for "
+        f"another attempt, which has to wait {_seconds(wait)}; {_last(failures)}",
+        "raise its `deadline`, name a second address in `url`, or add a fallback: `A | B`",
+    )
+
+
+def _last(failures: Sequence[str]) -> str:
+    return f"the last of {counted(len(failures), 'failed attempt')}: {failures[-1]}"
+
+
+def _seconds(number: float) -> str:
+    return f"{number_text(number, 3)} {'second' if number == 1 else 'seconds'}"
 
 
 def broken_off(name: str, url: str, reason: str) -> EndpointError:

@@ -239,7 +239,10 @@ def test_no_attempt_begins_that_cannot_end_before_the_deadline():
     busy = reply({"error": "busy"}, 429, retry_after=60)
     error, requests = asyncio.run(posted(busy, deadline=5))
     assert (error.code, len(requests)) == ("E702", 1)
-    assert error.message.endswith("the last of 1 failed attempt: 429: busy")
+    assert error.message == (
+        "`A` gave no answer, and its deadline of 5 seconds leaves no time for another attempt, "
+        "which has to wait 60 seconds; the last of 1 failed attempt: 429: busy"
+    )
 
 
 def test_to_wait_for_ones_turn_does_not_count_against_the_deadline():
@@ -298,4 +301,4 @@ def test_a_refused_connection_is_not_billed():
                 await transport.post("/completions", BODY, tokens=5)
 
     asyncio.run(main())
-    assert bills.notes == [("no connection was made: All connection attempts failed", False)] * 2
+    assert bills.notes == [("no connection was made: Connection refused", False)] * 2
