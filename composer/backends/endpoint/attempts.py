@@ -78,10 +78,11 @@ class Attempts:
         replica = replica or self._next_replica()
         is_first = replica is self.replicas[0]
         attempt, book = Attempt(self.name, replica.url, self._most, is_first), ledger()
+        before = _now()
         await book.begin(attempt)
         sent, self.usage = False, None
         try:
-            async with self._place(replica):
+            async with self._place(replica, before):
                 sent, start = True, _now()
                 yield replica
         except EndpointError as failure:
@@ -112,9 +113,9 @@ class Attempts:
         self.usage = reported(reply, self.service.price) or self.usage
 
     @asynccontextmanager
-    async def _place(self, replica: Replica) -> AsyncIterator[None]:
-        """Hold a place for the attempt; the deadline does not pass while it is waited for."""
-        service, before = self.service, _now()
+    async def _place(self, replica: Replica, before: float) -> AsyncIterator[None]:
+        """Hold a place for the attempt; the deadline has not passed since `before`."""
+        service = self.service
         per_minute = service.requests_per_minute, service.tokens_per_minute
         async with replica.place(Limits(service.concurrency, *per_minute), self.tokens):
             waited = _now() - before
