@@ -287,7 +287,7 @@ class Engine:
         """Let a session run to its next requests, or to its result."""
         task.replies.clear()
         try:
-            task.pending = advance()
+            task.pending = task.context.run(advance)
         except StopIteration as end:
             self._active.remove(task)
             task.succeed(end.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from concurrent.futures import Future, InvalidStateError
+from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
@@ -26,7 +27,7 @@ class Task(Generic[T]):
     """A job in the engine: `start` makes its session once the models of `members` are loaded.
 
     The session awaits replies to the requests in `pending`; `replies` are those it has already.
-    `future` gets the result or the error.
+    `future` gets the result or the error. The session runs in the `context` of its job's maker.
     """
 
     members: tuple[Model, ...]
@@ -35,6 +36,7 @@ class Task(Generic[T]):
     session: Session[T] | None = None
     pending: Batch = ()
     replies: dict[AnyRequest, object] = field(default_factory=dict)
+    context: Context = field(default_factory=copy_context)
 
     def succeed(self, value: T) -> None:
         """Set the job's result, unless it was cancelled."""

@@ -1,6 +1,13 @@
 """Members behind servers are fused token by token, as the same models in this process are."""
 
+from concurrent.futures import ThreadPoolExecutor
+
+import httpx2
 import pytest
+
+import composer
+from composer.backends.endpoint.chain import HEADER
+from composer.backends.endpoint.chain import serving as answering
 
 QUERIES = (
     "What is 17 plus 25?",
@@ -67,3 +74,18 @@ def test_sampling_draws_what_it_draws_here(remote, local, answers):
     assert texts(answers(declared(remote) + how, *QUERIES)) == texts(
         answers(declared(local) + how, *QUERIES)
     )
+
+
+def test_each_request_names_the_ensembles_of_its_own_queries(remote, servers):
+    recipe = FEW + remote("A", "general-1") + remote("B", "maths") + "token_fuse(A, B)"
+    stats = servers("maths").removesuffix("/v1") + "/stats"
+    httpx2.delete(stats)
+    with composer.Recipe.load(recipe).ready() as ensemble, ThreadPoolExecutor(3) as pool:
+
+        def ask(way):
+            with answering("me", way):
+                return ensemble(QUERIES[0]).answer
+
+        assert len(set(pool.map(ask, ("one", "two", "")))) == 1
+    headers = [each.get(HEADER.lower()) for each in httpx2.get(stats).json()["headers"]]
+    assert {"one, me", "two, me", "me"} == {each for each in headers if each}

@@ -11,10 +11,10 @@ import ipaddress
 import socket
 import uuid
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from composer.values.chain import CHAIN
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ LONGEST = 8
 LOOP_STATUS = 508
 """The HTTP status (Loop Detected) of a refused request; the same request never succeeds later."""
 
-_chain: ContextVar[tuple[str, ...]] = ContextVar("ensemble_chain", default=())
 _served: set[tuple[str, int]] = set()
 
 
@@ -53,9 +52,9 @@ def ensemble_id() -> str:
 def chain_headers() -> dict[str, str]:
     """Return the header of a request to a server, for the query that is being answered.
 
-    It is read where the query's own task runs; a thread must be given what was read there.
+    It is read where the query's own task runs, or where another thread works in its context.
     """
-    chain = _chain.get()
+    chain = CHAIN.get()
     return {HEADER: ", ".join(chain)} if chain else {}
 
 
@@ -84,11 +83,11 @@ def serving(own: str, header: str | None) -> Iterator[None]:
 
     `header` is that of the request; raises ModelError (E721) where the request must be refused.
     """
-    token = _chain.set((*refuse_own(own, header), own))
+    token = CHAIN.set((*refuse_own(own, header), own))
     try:
         yield
     finally:
-        _chain.reset(token)
+        CHAIN.reset(token)
 
 
 @contextmanager

@@ -7,11 +7,12 @@ sequences which were apart come together again; long prompts are sent at once.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from composer.engine.rows.row import CacheRow
+from composer.values.chain import CHAIN
 from composer.values.errors import ModelError
 from composer.values.requests import NextTokens
 
@@ -41,10 +42,12 @@ class RemoteRow(CacheRow):
     """A sequence as its server knows it: `length` tokens of it have been sent.
 
     `ahead` are distributions behind `base`, and behind what the model went on to write itself.
+    `chain` are the ensembles that the query came through.
     """
 
     base: tuple[int, ...] = ()
     ahead: Sequence[Distribution] = ()
+    chain: tuple[str, ...] = field(default_factory=CHAIN.get)
 
     def foreseen(self, prompt: tuple[int, ...]) -> Distribution | None:
         """Return the distribution behind a prompt, if it is what the model wrote ahead."""
@@ -75,7 +78,7 @@ class RemoteRows:
     def fork(self, row: CacheRow) -> CacheRow:
         """Open a copy of a row."""
         assert isinstance(row, RemoteRow)
-        twin = RemoteRow(len(self.live), row.length, row.base, row.ahead)
+        twin = RemoteRow(len(self.live), row.length, row.base, row.ahead, row.chain)
         self.live.append(twin)
         return twin
 
@@ -199,7 +202,12 @@ class RemoteRunner:
                 each.row.length = len(each.prompt)
             top = 1 if chosen else self.access.top
             request = NextTokens(self._checkpoint, prompts, top, chosen, batch[0].ahead)
-            self._source(request).add_done_callback(partial(self._arrive, batch))
+            token = CHAIN.set(batch[0].row.chain)
+            try:
+                future = self._source(request)
+            finally:
+                CHAIN.reset(token)
+            future.add_done_callback(partial(self._arrive, batch))
 
     def _arrive(self, batch: Sequence[Question], future: Future[NextDistributions]) -> None:
         """Note a reply; called in any thread."""
@@ -217,7 +225,8 @@ def _error_of(future: Future[NextDistributions]) -> Exception | None:
 
 def _alike(questions: Sequence[Question]) -> Iterator[list[Question]]:
     """Group questions that one request can ask."""
-    groups: dict[tuple[bool, int], list[Question]] = {}
+    groups: dict[tuple[object, ...], list[Question]] = {}
     for question in questions:
-        groups.setdefault((bool(question.chosen), question.ahead), []).append(question)
+        key = bool(question.chosen), question.ahead, question.row.chain
+        groups.setdefault(key, []).append(question)
     yield from groups.values()
