@@ -143,7 +143,7 @@ def _reason(options: EndpointOptions, name: str) -> str:
     if not options.probe:
         return f"no server is asked (`probe = false`), and the recipe does not state `{name}`"
     days = [record.day for record in findings_of(options).records.values()]
-    since = f" (asked on {min(days)})" if days else ""
+    since = f" (asked on {min(days)}; `compose doctor` asks anew)" if days else ""
     return f"the server at {' or '.join(options.addresses)} {LACKS[name]}{since}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from composer.backends.endpoint.faults import EndpointError
 from composer.backends.endpoint.kept_abilities import findings_of, keys_of
@@ -35,7 +36,7 @@ async def explore(
     """
     missing = options.addresses if anew else findings_of(options).missing
     keys = [key for key in keys_of(options) if key.address in missing]
-    records = await asyncio.gather(*(_asked(options, name, key) for key in keys))
+    records = await asyncio.gather(*(_asked_once(options, name, key) for key in keys))
     return {key.address: record for key, record in zip(keys, records, strict=True)}
 
 
@@ -47,6 +48,23 @@ def unreached(name: str, url: str, failure: EndpointError) -> EndpointError:
         "start it, or correct the `url`",
         transient=True,
     )
+
+
+_UNDER_WAY: WeakKeyDictionary[
+    asyncio.AbstractEventLoop, dict[object, asyncio.Task[AbilityRecord | EndpointError]]
+] = WeakKeyDictionary()
+
+
+async def _asked_once(
+    options: EndpointOptions, name: str, key: RecordKey
+) -> AbilityRecord | EndpointError:
+    """Ask a server that several models of a recipe name only once."""
+    tasks = _UNDER_WAY.setdefault(asyncio.get_running_loop(), {})
+    which = (key, options.key_variable)
+    if which not in tasks:
+        tasks[which] = asyncio.ensure_future(_asked(options, name, key))
+        tasks[which].add_done_callback(lambda _: tasks.pop(which))
+    return await asyncio.shield(tasks[which])
 
 
 async def _asked(

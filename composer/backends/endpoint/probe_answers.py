@@ -10,7 +10,7 @@ from composer.backends.endpoint.probe_requests import CHAT, largest
 from composer.values.gather import side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from composer.backends.endpoint.probe_requests import Prober
     from composer.values import JSON
@@ -23,7 +23,8 @@ COUNT, TEXT = "Count from one to twenty in words.", "One, two, three, four,"
 OPEN, OPEN_TEXT = "Write eight random words.", "Eight random words: "
 """Prompts that have many answers."""
 
-SEEDS = (11, 11, 12, 12)
+SEEDS: tuple[dict[str, JSON], ...] = ({"seed": 11}, {"seed": 11}, {"seed": 12}, {"seed": 12})
+UNSEEDED: tuple[dict[str, JSON], ...] = ({}, {}, {})
 TEMPERATURES = (2, 1)
 
 STOPS = (16, 4, 1)
@@ -47,21 +48,33 @@ OBJECTS = ('{"ok":true}', '{"ok":false}')
 class AnswerProbe:
     """Questions about answers, in a chat or as completions.
 
-    `text` and `open_text` are the greedy answers to the two prompts. Each question returns what
-    the server gives, None where that cannot be known.
+    `text` and `open_text` are the greedy answers to the two prompts; they are `steady` if they
+    come again. `drawn` has answers to the open one: by two seeds, each twice, or else by none. Each
+    question returns what the server gives, None where that cannot be known.
     """
 
     prober: Prober
     path: str
     text: str
-    open_text: str
+    open_text: str = ""
+    steady: bool = True
+    drawn: tuple[str, ...] = ()
+    has_seeds: bool = True
 
     @classmethod
     async def of(cls, prober: Prober, path: str, plain: Mapping[str, JSON]) -> AnswerProbe:
-        """Ask the open prompt too; `plain` is the reply to the other one."""
-        probe = cls(prober, path, "".join(map(text_of, choices(plain))), "")
-        answers = choices(await probe.ask({}, is_open=True))
-        return replace(probe, open_text="".join(map(text_of, answers)))
+        """Ask what all questions go by; `plain` is the reply to the first prompt."""
+        probe = cls(prober, path, "".join(map(text_of, choices(plain))))
+        again, other, drawn = await side_by_side(
+            (probe.texts({}), probe.texts({}, is_open=True), probe.draws(SEEDS))
+        )
+        return replace(
+            probe,
+            open_text="".join(other),
+            steady=again == (probe.text,),
+            drawn=drawn or await probe.draws(UNSEEDED),
+            has_seeds=bool(drawn),
+        )
 
     async def find(self) -> dict[str, int | None]:
         """Ask all questions side by side; return the abilities by name."""
@@ -84,18 +97,21 @@ class AnswerProbe:
             return await self.prober.chat(OPEN if is_open else COUNT, **options)
         return await self.prober.complete(OPEN_TEXT if is_open else TEXT, **options)
 
-    async def draws(self, **options: JSON) -> list[str] | None:
-        """Return answers that are drawn with two seeds, each twice; None where one is refused.
+    async def texts(self, options: Mapping[str, JSON], *, is_open: bool = False) -> tuple[str, ...]:
+        """Return the texts of the answers to a prompt, none where it is refused."""
+        return tuple(map(text_of, choices(await self.ask(options, is_open=is_open))))
+
+    async def draws(self, draws: Sequence[Mapping[str, JSON]]) -> tuple[str, ...]:
+        """Return an answer for each draw by some options, none where one is refused.
 
         They are drawn from as flat a distribution as a server allows.
         """
         for temperature in TEMPERATURES:
-            wanted = ({"temperature": temperature, "seed": seed, **options} for seed in SEEDS)
-            replies = await side_by_side(self.ask(each, is_open=True) for each in wanted)
-            answers = [choices(reply) for reply in replies]
+            wanted = ({"temperature": temperature, **options} for options in draws)
+            answers = await side_by_side(self.texts(each, is_open=True) for each in wanted)
             if all(answers):
-                return ["".join(map(text_of, each)) for each in answers]
-        return None
+                return tuple(map("".join, answers))
+        return ()
 
     async def _logprobs(self) -> bool:
         """Each token has one; zeros alone are those of a greedy choice, not of the model."""
@@ -112,10 +128,9 @@ class AnswerProbe:
 
     async def _seeds(self) -> bool | None:
         """Equal seeds repeat an answer, unequal ones give another."""
-        texts = await self.draws()
-        if texts is None or texts[0] != texts[1] or texts[2] != texts[3]:
+        if not self.has_seeds or self.drawn[0::2] != self.drawn[1::2]:
             return False
-        return True if texts[0] != texts[2] else None
+        return True if self.drawn[0] != self.drawn[2] else None
 
     async def _stops(self) -> int | None:
         """Ask with a stop string that the plain answer has in its middle, last of so many."""
@@ -154,7 +169,7 @@ class AnswerProbe:
         options: dict[str, JSON] = {"continue_final_message": True, "add_generation_prompt": False}
         asked, unasked = await side_by_side((self._after(begun, options), self._after(begun, {})))
         if asked is None or asked != unasked:
-            return asked is not None
+            return asked is not None and (self.steady or None)
         return asked.strip().startswith(rest[0]) if rest and begun != TEXT else None
 
     async def _after(self, begun: str, options: Mapping[str, JSON]) -> str | None:

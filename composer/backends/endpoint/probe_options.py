@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from composer.backends.endpoint.probe_answers import stop_of
-from composer.backends.endpoint.probe_replies import choices, text_of
 from composer.values.gather import side_by_side
 
 if TYPE_CHECKING:
@@ -43,35 +42,38 @@ class OptionProbe:
 
     async def _text(self, options: Mapping[str, JSON]) -> str | None:
         """Return the text of an answer, None where it is refused."""
-        answers = choices(await self.answers.ask(options))
-        return text_of(answers[0]) if answers else None
+        return next(iter(await self.answers.texts(options)), None)
 
-    async def _changes(self, **options: JSON) -> bool:
+    async def _changes(self, **options: JSON) -> bool | None:
         """Whether a greedy answer is another one with these options."""
         text = await self._text(options)
-        return text is not None and text != self.answers.text
+        if text is None or text == self.answers.text:
+            return False
+        return self.answers.steady or None
 
-    async def _penalties(self) -> bool:
+    async def _penalties(self) -> bool | None:
         """One far below 0 repeats what was written, or is refused where a small one is not."""
         text = await self._text({"presence_penalty": -100})
         if text is not None:
-            return text != self.answers.text
+            return text != self.answers.text and (self.answers.steady or None)
         return await self._text({"presence_penalty": 1, "frequency_penalty": 1}) is not None
 
     async def _min_tokens(self) -> bool | None:
         """No stop string ends an answer that is too short yet; and no more than all can be had."""
-        place = stop_of(self.answers.text)
-        if place is not None:
-            stop: list[JSON] = [place[1]]
+        place, plain = stop_of(self.answers.text), self.answers.text
+        stop: list[JSON] = [] if place is None else [place[1]]
+        if stop and await self._text({"stop": stop}) != plain:
             text = await self._text({"min_tokens": 8, "stop": stop})
-            if text == self.answers.text:
+            if text == plain:
                 return True
         too_many, few = await side_by_side(
             (self._text({"min_tokens": 9}), self._text({"min_tokens": 1}))
         )
         return too_many is None and few is not None
 
-    async def _narrows(self, option: str) -> bool:
+    async def _narrows(self, option: str) -> bool | None:
         """Whether all draws are the greedy answer, as they are from the likeliest token alone."""
-        texts = await self.answers.draws(**{option: 1})
-        return texts is not None and {*texts} == {self.answers.open_text}
+        texts, greedy = await self.answers.draws([{option: 1}] * 2), {self.answers.open_text}
+        if {*texts} != greedy:
+            return False
+        return True if {*self.answers.drawn} != greedy else None

@@ -144,6 +144,8 @@ class TokenProbe:
             return {"echo": True, "echo_only": None}
         options: dict[str, JSON] = {"max_tokens": 0, "echo": True, "logprobs": 1, "stop": begins}
         alone = next(iter(choices(await self.prober.complete(TEXT, **options))), None)
+        if alone is None and await self._next(TEXT, stop=begins) is None:
+            return {"echo": True, "echo_only": None}
         is_alone = (
             alone is not None
             and text_of(alone).strip() == TEXT
