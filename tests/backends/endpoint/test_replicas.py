@@ -19,7 +19,7 @@ EMPTY = reply({"error": "pay"}, 402)
 @pytest.fixture(autouse=True)
 def short_waits(monkeypatch):
     monkeypatch.setattr(retry, "FIRST", 0.01)
-    monkeypatch.setattr(replicas, "COOLDOWN", 0.2)
+    monkeypatch.setattr(replicas, "COOLDOWN", 0.6)
 
 
 class Notes(Ledger):
@@ -78,7 +78,7 @@ def test_there_is_a_wait_when_all_have_failed():
 
 def test_an_address_rests_after_several_failures_in_a_row_and_then_comes_first_again():
     last = replicas.FAILURES
-    notes = run([BUSY] * last, [], requests=last + 2, pause=0.3)
+    notes = run([BUSY] * last, [], requests=last + 2, pause=0.7)
     assert notes == ["first failed, second answered"] * last + [
         "second answered",
         "first answered",
@@ -86,8 +86,8 @@ def test_an_address_rests_after_several_failures_in_a_row_and_then_comes_first_a
 
 
 def test_an_address_rests_as_long_as_it_asks_to():
-    slow = reply({"error": "slow down"}, 429, retry_after_ms=200)
-    notes = run([slow], [], requests=3, pause=0.3)
+    slow = reply({"error": "slow down"}, 429, retry_after_ms=600)
+    notes = run([slow], [], requests=3, pause=0.7)
     assert notes == ["first failed, second answered", "second answered", "first answered"]
 
 
