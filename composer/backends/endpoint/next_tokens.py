@@ -108,8 +108,9 @@ class NextTokenReader:
             "prompt": self._prompt(part.prompts),
             "max_tokens": part.ahead,
             "logprobs": part.top,
-            **part.bias,
         }
+        if part.bias:
+            body["logit_bias"] = part.bias
         if model.gives.ids:
             body["return_tokens_as_token_ids"] = True
         if part.ids:
@@ -196,7 +197,7 @@ class NextTokenReader:
             tokens = counted(part.top, "likeliest token")
             raise BadReplyError(f"{tokens} were asked for, and {len(position.top)} came")
         own = self._names.id_of(position.token)
-        logprobs = self._names.ids_of(position.top, 0 if part.ids else part.top)
+        logprobs = self._names.ids_of(position, 0 if part.ids else part.top)
         if own is not None and position.logprob is not None:
             logprobs.setdefault(own, position.logprob)
         if not logprobs:

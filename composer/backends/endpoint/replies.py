@@ -7,11 +7,12 @@ log-probabilities, that of chats and that of completions, are read into one.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from composer.backends.endpoint.faults import BadReplyError
 from composer.diagnostics.amounts import counted
+from composer.values.flow import nothing
 from composer.values.results import Usage
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     Reply = Mapping[str, JSON]
 
-__all__ = ["Choice", "NamedToken", "Position", "choices_of", "spent", "vectors_of"]
+__all__ = ["Choice", "NamedToken", "Position", "choices_of", "named", "spent", "vectors_of"]
 
 ROUNDING = 1e-4
 """How far above 0 a log-probability may be by rounding."""
@@ -42,11 +43,15 @@ class NamedToken:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """One token of a text, its log-probability if it has one, and the likeliest tokens there."""
+    """One token of a text, its log-probability if it has one, and the likeliest tokens there.
+
+    Chats describe these tokens (`top`), completions give them by name (`row`).
+    """
 
     token: NamedToken
     logprob: float | None
     top: tuple[tuple[NamedToken, float], ...] = ()
+    row: Mapping[str, float] = field(default_factory=nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,15 +181,22 @@ def _columns(held: Reply) -> tuple[Position, ...]:
         raise BadReplyError("`tokens` and `top_logprobs` are not lists of one length")
     return tuple(
         Position(
-            _named(_text(token, "token")), None if value is None else _logprob(value), _row(row)
+            named(_text(token, "token")),
+            None if value is None else _logprob(value),
+            row=_row(row),
         )
         for token, value, row in zip(tokens, values, rows, strict=True)
     )
 
 
-def _row(row: JSON) -> tuple[tuple[NamedToken, float], ...]:
+def _row(row: JSON) -> Mapping[str, float]:
+    """Check the log-probabilities of a position at once: there may be many."""
     likely = {} if row is None else _object(row, "an entry of `top_logprobs`")
-    return tuple((_named(name), _logprob(value)) for name, value in likely.items())
+    values = [value for value in likely.values() if isinstance(value, float)]
+    usual = len(values) == len(likely) and all(map(math.isfinite, values))
+    if usual and max(values, default=0.0) <= 0:
+        return dict(zip(likely, values, strict=True))
+    return {name: _logprob(value) for name, value in likely.items()}
 
 
 def _token(entry: Reply) -> NamedToken:
@@ -192,18 +204,19 @@ def _token(entry: Reply) -> NamedToken:
     token, number, spelling = entry.get("token"), entry.get("id"), entry.get("bytes")
     if not isinstance(token, str):
         raise BadReplyError("a token of `logprobs` has no text")
-    named = _named(token)
+    known = named(token)
     if isinstance(number, int) and not isinstance(number, bool):
-        named = NamedToken(token, number)
+        known = NamedToken(token, number)
     if isinstance(spelling, list) and spelling:
         try:
-            return NamedToken(named.text, named.id, bytes(spelling))  # type: ignore[arg-type]
+            return NamedToken(known.text, known.id, bytes(spelling))  # type: ignore[arg-type]
         except (TypeError, ValueError):
             raise BadReplyError("the `bytes` of a token are no numbers from 0 to 255") from None
-    return named
+    return known
 
 
-def _named(name: str) -> NamedToken:
+def named(name: str) -> NamedToken:
+    """Return the token that a server calls so."""
     number = name.removeprefix(ID_MARK)
     return (
         NamedToken(name, int(number)) if number != name and number.isdigit() else NamedToken(name)

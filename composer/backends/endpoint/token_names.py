@@ -6,10 +6,10 @@ from collections import defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from composer.backends.endpoint.replies import named
 
-    from composer.backends.endpoint.replies import NamedToken
+if TYPE_CHECKING:
+    from composer.backends.endpoint.replies import NamedToken, Position
     from composer.checkpoints.vocabulary import Vocabulary
 
 __all__ = ["TokenNames"]
@@ -20,6 +20,7 @@ class TokenNames:
 
     def __init__(self, vocabulary: Vocabulary | None) -> None:
         self._vocabulary = vocabulary
+        self._known: tuple[dict[str, int | None], ...] = ({}, {})
 
     def id_of(self, token: NamedToken, *, collided: bool = False) -> int | None:
         """Return the id of a token, None where it cannot be known.
@@ -39,12 +40,18 @@ class TokenNames:
         whole = [each for each in ids if each not in self._vocabulary.lone]
         return whole[0] if len(whole) == 1 and not collided else None
 
-    def ids_of(self, likely: Iterable[tuple[NamedToken, float]], wanted: int) -> dict[int, float]:
+    def ids_of(self, position: Position, wanted: int) -> dict[int, float]:
         """Return log-probabilities by id; fewer entries than `wanted` mean that texts collided."""
-        entries = list(likely)
-        collided = len(entries) < wanted
-        pairs = ((self.id_of(token, collided=collided), value) for token, value in entries)
-        return {number: value for number, value in pairs if number is not None}
+        collided = len(position.row) + len(position.top) < wanted
+        known = self._known[collided]
+        try:
+            ids = {known[name]: value for name, value in position.row.items()}
+        except KeyError:
+            for name in position.row.keys() - known.keys():
+                known[name] = self.id_of(named(name), collided=collided)
+            return self.ids_of(position, wanted)
+        ids |= {self.id_of(token, collided=collided): value for token, value in position.top}
+        return {number: value for number, value in ids.items() if number is not None}
 
     @cached_property
     def _by_text(self) -> dict[str, tuple[int, ...]]:

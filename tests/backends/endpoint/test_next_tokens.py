@@ -4,7 +4,10 @@ import asyncio
 
 import pytest
 import torch
+from scripted_server import reply, scripted
 from small_server import serving
+from tokenizers import Tokenizer, decoders
+from tokenizers.models import BPE
 from transformers import AutoModelForCausalLM
 
 from composer import zoo
@@ -130,3 +133,68 @@ def test_a_server_that_names_tokens_by_their_texts_is_understood_by_the_tokenize
             pytest.fail(error.message)
     [(distribution,)] = answer.rows
     assert same(distribution, truth(writer_prompts[0]))
+
+
+async def told(row, wanted, tokenizer):
+    """Return what a server is understood to say with a row of likeliest tokens."""
+    logprobs = {"tokens": ["a"], "token_logprobs": [-0.1], "top_logprobs": [row]}
+    choice = {"index": 0, "text": "a", "finish_reason": "length", "logprobs": logprobs}
+    async with scripted(reply({"choices": [choice]})) as server:
+        abilities = (("completions", True), ("top", 9), ("prompt_ids", True))
+        declaration = Endpoint(
+            model="m", url=server.url, abilities=abilities, probe=False, tokenizer=tokenizer
+        )
+        client = await declaration.open("A")
+        request = NextTokens(Declared("A", declaration), ((5,),), top=wanted)
+        answer = await client.next_tokens(request)
+        await client.close()
+        return answer.rows[0][0].logprobs
+
+
+def test_a_text_that_two_tokens_have_tells_nothing_where_values_were_lost(tmp_path):
+    tokenizer = Tokenizer(
+        BPE({"<unk>": 0, "a": 1, ".": 2, "<0x2E>": 3, "b": 4}, [], byte_fallback=True)
+    )
+    tokenizer.decoder = decoders.ByteFallback()
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    row = {"a": -0.1, ".": -7.0, "b": -9.0}
+    whole = asyncio.run(told(row, 3, str(tmp_path)))
+    assert whole == {1: -0.1, 2: -7.0, 4: -9.0}
+    fewer = asyncio.run(told(row, 4, str(tmp_path)))
+    assert fewer == {1: -0.1, 4: -9.0}
+
+
+def test_where_a_server_shows_no_end_a_bias_brings_the_distribution_out(tmp_path):
+    def answered(tokens, row, finish):
+        logprobs = {"tokens": tokens, "token_logprobs": [-2.0] * len(tokens), "top_logprobs": row}
+        return reply(
+            {
+                "choices": [
+                    {"index": 0, "text": "", "finish_reason": finish, "logprobs": logprobs}
+                ],
+                "usage": {"prompt_tokens": 4, "completion_tokens": 1},
+            }
+        )
+
+    async def ask():
+        script = (answered([], [], "stop"), answered(["7"], [{"7": -2.0, "8": -3.0}], "length"))
+        async with scripted(*script) as server:
+            declaration = Endpoint(
+                model="m",
+                url=server.url,
+                abilities=(("completions", True), ("top", 9), ("prompt_ids", True)),
+                probe=False,
+                tokenizer=str(FOLDER),
+            )
+            client = await declaration.open("A")
+            request = NextTokens(Declared("A", declaration), PROMPTS[:1], top=2)
+            answer = await client.next_tokens(request)
+            await client.close()
+            return answer, [body for _, _, body in server.requests]
+
+    answer, bodies = asyncio.run(ask())
+    [(distribution,)] = answer.rows
+    assert sorted(distribution.logprobs.values()) == [-3.0, -2.0]
+    assert distribution.written == 1
+    assert bodies[1]["logit_bias"] == {"1": -100}
+    assert answer.usage["A"].calls == 2
