@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.backends.endpoint.faults import EndpointError
+from composer.backends.endpoint.faults import BAD_REPLY, EndpointError
 from composer.engine.generation import TextStream, confidence
 from composer.values.results import Completion, Usage
 
@@ -88,7 +88,7 @@ def _finish(choice: Choice, name: str) -> Finish:
         "function_call": "is the call of a tool, and no text",
     }.get(reason, f"ended for a reason that is not known: `{reason[:40]}`")
     help_ = "ask in other words, or add a fallback: `A | B`"
-    raise EndpointError("E701", f"the answer of `{name}` {why}", help_, billed=True)
+    raise EndpointError(BAD_REPLY, f"the answer of `{name}` {why}", help_, billed=True)
 
 
 def _within(

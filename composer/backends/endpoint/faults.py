@@ -8,6 +8,9 @@ from composer.values.errors import ModelError
 
 __all__ = ["AttemptError", "BadReplyError", "EndpointError", "missing_package"]
 
+BAD_REPLY = "E723"
+"""The code of a reply that is no answer."""
+
 
 class EndpointError(ModelError):
     """What a server did instead of answering.
@@ -69,6 +72,10 @@ class AttemptError(EndpointError):
 
 class BadReplyError(AttemptError):
     """A server's reply is not what was asked for: it lacks something, or cannot be read."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.code = BAD_REPLY
 
 
 def missing_package() -> ModelError | None:

@@ -192,10 +192,10 @@ class NextTokenReader:
         vLLM loses the likeliest tokens in a step that is asked for chosen ones too (vllm #51789).
         Once that was seen, the two kinds of requests are kept apart.
         """
-        if self._model.gives.ids and not part.ids and len(position.top) < part.top:
+        if self._model.gives.ids and not part.ids and position.likely < part.top:
             self._turns.apart = True
             tokens = counted(part.top, "likeliest token")
-            raise BadReplyError(f"{tokens} were asked for, and {len(position.top)} came")
+            raise BadReplyError(f"{tokens} were asked for, and {position.likely} came")
         own = self._names.id_of(position.token)
         logprobs = self._names.ids_of(position, 0 if part.ids else part.top)
         if own is not None and position.logprob is not None:

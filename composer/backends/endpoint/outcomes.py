@@ -86,7 +86,7 @@ def given_up(name: str, url: str, attempts: int, failure: EndpointError) -> Endp
     """Return the error of a request whose last attempt has failed."""
     tried = "the only attempt" if attempts == 1 else f"the last of {attempts} attempts"
     return EndpointError(
-        "E701",
+        failure.code,
         f"`{name}` gave no answer; {tried}, at {url}, failed: {failure.message}",
         "look at the server, raise `retries`, name a second address in `url`, or add a fallback: "
         "`A | B`",

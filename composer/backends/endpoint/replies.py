@@ -53,6 +53,11 @@ class Position:
     top: tuple[tuple[NamedToken, float], ...] = ()
     row: Mapping[str, float] = field(default_factory=nothing)
 
+    @property
+    def likely(self) -> int:
+        """How many of the likeliest tokens came."""
+        return len(self.top) + len(self.row)
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:

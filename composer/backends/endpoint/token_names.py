@@ -42,7 +42,7 @@ class TokenNames:
 
     def ids_of(self, position: Position, wanted: int) -> dict[int, float]:
         """Return log-probabilities by id; fewer entries than `wanted` mean that texts collided."""
-        collided = len(position.row) + len(position.top) < wanted
+        collided = position.likely < wanted
         known = self._known[collided]
         try:
             ids = {known[name]: value for name, value in position.row.items()}

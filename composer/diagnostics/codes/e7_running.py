@@ -134,4 +134,12 @@ CODES = {
         "Ask a model behind a chat API. A model whose prompt leaves out `{{ query }}` does not "
         "need the parts of the question.",
     ),
+    "E723": Code(
+        "a server's reply that is no answer",
+        "A server answered, but not in the form of OpenAI's protocol: with a page instead of JSON, "
+        "without choices or a finish reason, with a stream that was cut off, with numbers that are "
+        "none. Or it ended the answer by a content filter or with the call of a tool. The message "
+        "says what came. The request was put again, as often as `retries` says, where that may "
+        "help. Look at the `url`, at the log of the server and at a proxy before it.",
+    ),
 }

@@ -329,4 +329,4 @@ def test_an_answer_ends_where_the_context_ends_as_in_this_process(server):
 )
 def test_an_answer_that_ended_otherwise_is_an_error_and_not_asked_for_again(finish, words):
     error, bodies = answered(chat(finish, content="It"))
-    assert (error.code, words in error.message, len(bodies)) == ("E701", True, 1)
+    assert (error.code, words in error.message, len(bodies)) == ("E723", True, 1)

@@ -121,7 +121,7 @@ def test_what_was_written_behind_the_text_is_not_scored(names, logprobs):
         (echoed("a", "bcd", "ef"), "E302"),
         (echoed("ab", "c?", "ef"), "E302"),
         (echoed("ab", "cd"), "E302"),
-        (echoed("ab", "cd", "ef", values=[None, -1.0, None]), "E701"),
+        (echoed("ab", "cd", "ef", values=[None, -1.0, None]), "E723"),
     ],
     ids=["a token across the boundary", "other letters", "too few", "no value"],
 )
