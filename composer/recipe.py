@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from composer.compiler.rules import Optimized
     from composer.run import Ensemble, Result
     from composer.run.budget import RunBudget
+    from composer.run.exploring import Outages
 
 __all__ = ["Mistakes", "Recipe", "load"]
 
@@ -37,7 +38,8 @@ def load(recipe: str | Path, *, root: str | Path | None = None, **params: object
 class Recipe:
     """A recipe without mistakes. It is light: no model is loaded before :meth:`ready`.
 
-    A query that takes longer than `timeout` seconds is given up.
+    A query that takes longer than `timeout` seconds is given up. `outages` are the servers of
+    which it was told that they cannot be asked; recipes that are made of this one share them.
     """
 
     compiled: Compiled
@@ -45,6 +47,7 @@ class Recipe:
     seed: int = 0
     path: Path | None = None
     timeout: float | None = None
+    outages: Outages = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Recipe({self.name!r})"
@@ -178,12 +181,11 @@ class Recipe:
 
     def _explore(self, warn: Callable[[Diagnostic], None]) -> None:
         """Ask servers of which nothing is known, and check the recipe by what they give."""
-        from composer.compiler.graph import check_again, topological
-        from composer.run.exploring import explore, warnings_of
+        from composer.compiler.graph import check_again
+        from composer.run.exploring import explore_unknown
 
-        failures = explore(topological(self._answer))
-        if failures:
-            warnings = warnings_of(failures, self._answer, self.compiled.declared)
+        warnings = explore_unknown(self._answer, self.compiled.declared, self.outages)
+        if warnings is not None:
             warnings += (one for one in check_again(self.compiled) if one.code != "W501")
             for warning in warnings:
                 if warning not in self.compiled.warnings:

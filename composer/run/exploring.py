@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import topological
@@ -15,12 +17,19 @@ if TYPE_CHECKING:
 
     from composer.compiler.graph import Node
     from composer.diagnostics import Place
+    from composer.specs import Declaration
     from composer.values import ModelError
 
-__all__ = ["explore", "warnings_of"]
+__all__ = ["Outages", "explore", "explore_unknown"]
 
 Failures = dict["Node", "Mapping[str, ModelError]"]
 """For each model whose servers were asked, why an address could not be, if so."""
+
+Outages = dict["Declaration | None", float]
+"""The models of which an address could not be asked, and when."""
+
+AGAIN_AFTER = 60.0
+"""Seconds after which a server is asked again that could not be asked."""
 
 LEFT_TO_ITSELF = 0.2
 """Seconds for which the end of an interrupted exploration is waited for."""
@@ -48,12 +57,30 @@ def explore(models: Iterable[Node], *, anew: bool = False) -> Failures:
         loop.join(LEFT_TO_ITSELF)
 
 
-def warnings_of(failures: Failures, root: Node, places: Mapping[Node, Place]) -> list[Diagnostic]:
-    """Return a warning (W703) for each server that cannot be asked at present.
+def explore_unknown(
+    root: Node, places: Mapping[Node, Place], outages: Outages
+) -> list[Diagnostic] | None:
+    """Ask the servers under `root` of which nothing is known; None where there was none to ask.
 
-    Raises Mistakes where only another recipe helps, or another key; and where no model under
-    `root` can be asked, so that nothing can work.
+    Return a warning (W703) for each that cannot be asked at present. Raises Mistakes where only
+    another recipe helps, or another key; and where no model can be asked, so that nothing can work.
+    What is among `outages` was told, and is asked again after a while only.
     """
+    now, told = time.monotonic(), {*outages}
+    failures = explore(
+        node
+        for node in topological(root)
+        if now - outages.get(node.declaration, -math.inf) > AGAIN_AFTER
+    )
+    for node, errors in failures.items():
+        outages.pop(node.declaration, None)
+        if errors:
+            outages[node.declaration] = now
+    new = {node: errors for node, errors in failures.items() if node.declaration not in told}
+    return _warnings(new, root, places) if failures else None
+
+
+def _warnings(failures: Failures, root: Node, places: Mapping[Node, Place]) -> list[Diagnostic]:
     errors = [(node, error) for node, all_ in failures.items() for error in all_.values()]
     mistakes = [(node, error) for node, error in errors if not getattr(error, "transient", False)]
     models = [node for node in topological(root) if node.declaration is not None]
