@@ -11,6 +11,7 @@ from composer.cli.status import EXIT_FAILED, EXIT_PARTLY
 from composer.cli.terminal import err, is_terminal, out
 from composer.run import Failure, Result
 from composer.run.jsonl import JsonlWriter
+from composer.run.queries import asked_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -65,7 +66,7 @@ def streamed(ensemble: Ensemble, queries: Iterable[Query]) -> Iterator[Result]:
         except StopIteration as end:
             result = end.value
         except Failure as failure:
-            result = failure.result or Result(query.id, query.text, None, error=str(failure))
+            result = failure.result or Result(query.id, asked_text(query), None, error=str(failure))
         if begun or result.error is None:
             out()
         yield result

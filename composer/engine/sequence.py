@@ -12,6 +12,7 @@ from composer.diagnostics.amounts import counted
 from composer.engine.rows.remote import RemoteRunner
 from composer.engine.rows.row import TokenCount
 from composer.values.errors import ModelError
+from composer.values.media import refuse_media
 from composer.values.results import Usage
 
 if TYPE_CHECKING:
@@ -254,8 +255,15 @@ class SequenceState:
 
 
 def messages_for(slot: ModelSlot, query: Query) -> tuple[Message, ...]:
-    """Return the messages for a slot: the query, or what the slot's own prompt makes of it."""
-    return query.messages if slot.prompt is None else (("user", slot.prompt.render(query)),)
+    """Return the messages for a slot: the query, or what the slot's own prompt makes of it.
+
+    Raises ModelError (E722) where they have images or other parts, which are no tokens.
+    """
+    own = slot.prompt
+    messages = query.messages if own is None else (("user", own.render(query)),)
+    for _, text in messages:
+        refuse_media(slot.name, query.id, text, query.media)
+    return messages
 
 
 def prompt_tokens(slot: ModelSlot, query: Query, prefix: str) -> list[int]:

@@ -85,7 +85,7 @@ class Grading:
     def grade(self, row: EvaluationRow, answer: str) -> Grade:
         """Grade an answer to a row by its grader."""
         grader = self.grader_of(row)
-        submission = Submission(answer, row.references, row.query, row.fields)
+        submission = Submission(answer, row.references, row.shown_query, row.fields)
         try:
             grade = grader.grade(submission, self._judges)
         except Exception as error:  # noqa: BLE001 - a plugin's grader may raise anything

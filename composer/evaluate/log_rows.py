@@ -12,6 +12,7 @@ from composer.evaluate.members import recorded_cost
 from composer.evaluate.recipes import data_names, declarations, price_of
 from composer.methods import Grade
 from composer.run import Result
+from composer.run.queries import asked_text
 from composer.run.result import FailedBranch
 from composer.run.trace import StepEvent, Trace
 from composer.values import Query, Text, Usage
@@ -82,13 +83,13 @@ def decision_row(
 def restored(row: EvaluationRow, line: Mapping[str, Any]) -> tuple[GradedResult, LoneAnswers]:
     """Read an answer back from its line, with what members answered alone."""
     query = row.question()
-    trace = Trace(row.id, query.text)
+    trace = Trace(row.id, asked_text(query))
     for each in line["decision"] or ():
         notes = {name: value for name, value in each.items() if name not in ("step", "op")}
         trace.events.append(StepEvent(each["step"], each["op"], 0.0, notes=notes))
     result = Result(
         row.id,
-        query.text,
+        asked_text(query),
         line["answer"],
         line["confidence"],
         members={

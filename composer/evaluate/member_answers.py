@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import GENERATE
+from composer.values.media import shown_messages
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -35,7 +36,8 @@ def member_answers(rows: Mapping[str, EvaluationRow], results: Iterable[Result])
 
 def lone_answers(row: EvaluationRow, result: Result) -> Iterator[tuple[str, str]]:
     """Yield what members answered that were asked the row's own question, once."""
-    question = list(row.question().messages)
+    query = row.question()
+    question = shown_messages(query.messages, query.media)
     for event in result.trace.events if result.trace is not None else ():
         if event.op != GENERATE or event.gave is None or event.error is not None:
             continue

@@ -19,7 +19,8 @@ from composer.data import (
 )
 from composer.diagnostics import Mistakes, did_you_mean
 from composer.methods import Grader
-from composer.run.queries import as_query
+from composer.run.queries import as_query, asked_text
+from composer.values.media import SIGN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,6 +62,11 @@ class EvaluationRow:
     def wrongly_graded(self) -> bool:
         """Whether an audit found that the grades of this row cannot be trusted."""
         return self.audit in MISTAKES
+
+    @property
+    def shown_query(self) -> str:
+        """The question as a person or a judge reads it, with what stands for images named."""
+        return asked_text(self.question()) if SIGN in self.query else self.query
 
     def asked(self) -> dict[str, object]:
         """What a recipe is given of the row: neither references nor judgements."""

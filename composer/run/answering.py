@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from composer.compiler.graph import model_of
+from composer.run.queries import asked_text
 from composer.run.result import FailedBranch, Failure, Result
 from composer.run.timeouts import is_cancelled
 from composer.run.trace import Trace
@@ -28,7 +29,7 @@ async def answer(
     limit: float | None,
 ) -> Result:
     """Walk the graph for a query and return its result; raises Failure, which holds one too."""
-    trace = Trace(query.id, query.text, clock=clock)
+    trace = Trace(query.id, asked_text(query), clock=clock)
     try:
         text = await Walk(program, query, trace, on_text).answer(limit)
     except BaseException as error:  # an exit that a member raises is its failure
@@ -37,7 +38,7 @@ async def answer(
         failure = Failure.of(error)
         failure.result = Result(
             query.id,
-            query.text,
+            asked_text(query),
             None,
             members=trace.usage,
             seconds=trace.now(),
@@ -48,7 +49,7 @@ async def answer(
         raise failure from error
     return Result(
         query.id,
-        query.text,
+        asked_text(query),
         _answer_text(text),
         text.confidence,
         _decision(trace),

@@ -13,6 +13,7 @@ from composer.methods.estimators.base import Learned, asked_of
 from composer.methods.estimators.values import Choice
 from composer.methods.policies.base import Policy
 from composer.run.asker import RunAsker
+from composer.run.queries import asked_text
 from composer.run.result import Failure
 from composer.run.trace import Trace
 from composer.run.walk import Walk
@@ -133,7 +134,7 @@ async def _models(program: Program, route: Node) -> tuple[Model, ...]:
 
 
 async def _decide_by_walk(program: Program, route: Node, query: Query) -> Decision:
-    decision = await Walk(program, query, Trace(query.id, query.text)).value(route)
+    decision = await Walk(program, query, Trace(query.id, asked_text(query))).value(route)
     assert isinstance(decision, Decision)
     return decision
 
@@ -142,7 +143,7 @@ async def _decide_one(program: Program, route: Node, inputs: tuple[Query | Model
     """Call the route's own step."""
     query = inputs[0]
     assert isinstance(query, Query)
-    trace = Trace(query.id, query.text)
+    trace = Trace(query.id, asked_text(query))
     event = trace.begin(program.ids[route], route.op)
     ask = RunAsker(program.context, trace, event, _seed(program, route, query))
     values, options = route.call(inputs, program.options[route])

@@ -21,7 +21,7 @@ from composer.run.loop_thread import LoopThread
 from composer.run.metered_client import RunContext
 from composer.run.model_digests import ModelDigests
 from composer.run.program import Program, can_stream
-from composer.run.queries import as_queries, as_query
+from composer.run.queries import as_queries, as_query, asked_text
 from composer.run.resources import LoadingTimer, Resources
 from composer.run.result import Failure, Result, closed
 
@@ -283,10 +283,10 @@ def _result_or_error(query: Query, future: Future[Result]) -> Result:
     try:
         return outcome(future)
     except Failure as failure:
-        failed_result = Result(query.id, query.text, None, error=str(failure))
+        failed_result = Result(query.id, asked_text(query), None, error=str(failure))
         return failure.result or failed_result
     except Exception as error:  # noqa: BLE001 - one query's trouble must not stop the others
-        return Result(query.id, query.text, None, error=str(Failure.of(error)))
+        return Result(query.id, asked_text(query), None, error=str(Failure.of(error)))
 
 
 def _patience(kind: type[BaseException] | None) -> float | None:

@@ -15,7 +15,7 @@ from composer.data import CUSTOM
 from composer.run.batches import batch_row, plain_row
 from composer.run.fingerprint import Facts, changes
 from composer.run.jsonl import JsonlWriter, is_stream
-from composer.run.queries import digest_of
+from composer.run.queries import asked_text, digest_of
 from composer.run.result import Failure
 
 if TYPE_CHECKING:
@@ -142,15 +142,15 @@ class OutputFile:
     def _compare(self, query: Query, digest: str) -> None:
         """Raise Failure if the file has an answer to another query with the same id."""
         before = self._query_digests.get(query.id)
-        if before is None and self.done[query.id] == query.text:
+        if before is None and self.done[query.id] == asked_text(query):
             return
         if before == digest:
             return
         subject, which = "a different query with the id", ""
-        if self.done[query.id] == query.text:
+        if self.done[query.id] == asked_text(query):
             subject = "the same question, but with other messages or fields, with the id"
         else:
-            which = f": {quoted(self.done[query.id])} before, {quoted(query.text)} now"
+            which = f": {quoted(self.done[query.id])} before, {quoted(asked_text(query))} now"
         text = f"{self.path} already has an answer to {subject} {query.id!r}{which}"
         raise Failure("E706", text, ELSEWHERE)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from composer.data import BadRow, id_of, media_of, messages_of, parsed, whole
 from composer.run.result import Failure
 from composer.values import Query
+from composer.values.media import shown_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -90,6 +91,11 @@ def queries_of(
     are not asked.
     """
     return number_repeats(_queries(rows, name, on_unused))
+
+
+def asked_text(query: Query) -> str:
+    """Return the question as results and traces show it."""
+    return shown_text(query.text, query.media)
 
 
 def digest_of(query: Query) -> str:

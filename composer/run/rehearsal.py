@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from composer.methods import Rule, Verdict
 from composer.run.program import Program
+from composer.run.queries import asked_text
 from composer.run.result import Failure
 from composer.run.stand_ins import ESTIMATED, RehearsalClients, Tally, current, unsure
 from composer.run.trace import Trace
@@ -69,7 +70,7 @@ class Rehearsal:
         tally = Tally()
         tally_token, unsure_token = current.set(tally), unsure.set([])
         try:
-            walk = RehearsalWalk(program, query, Trace(query.id, query.text))
+            walk = RehearsalWalk(program, query, Trace(query.id, asked_text(query)))
             walk.number, walk.pick, walk.decisions = number, assumption.pick, self._decisions
             await walk.answer()
         except Exception as error:  # noqa: BLE001 - a row that would fail is counted as that

@@ -21,12 +21,17 @@ if TYPE_CHECKING:
     from composer.values.flow import JSON, Message
 
 __all__ = [
+    "SIGN",
     "chat_content",
     "mark_of",
     "parts_in",
     "refuse_media",
     "shown_messages",
+    "shown_text",
 ]
+
+SIGN = "\ufffc"
+"""Where a mark begins and ends."""
 
 _MARK = re.compile("\ufffc(\\w+:[0-9a-f]{16})\ufffc", re.IGNORECASE)
 _SHOWN = 200
@@ -68,15 +73,18 @@ def chat_content(text: str, media: Mapping[str, JSON]) -> str | list[JSON]:
 
 
 def shown_messages(messages: Iterable[Message], media: Mapping[str, JSON]) -> list[Message]:
-    """Return messages as a trace shows them: parts by their address, or by size and digest."""
-    if not media:
-        return list(messages)
+    """Return messages as a person reads them; see `shown_text`."""
+    return [(role, shown_text(text, media)) for role, text in messages]
+
+
+def shown_text(text: str, media: Mapping[str, JSON]) -> str:
+    """Return a text as a person reads it: parts by their address, or by size and digest."""
 
     def shown(match: re.Match[str]) -> str:
         part = media.get(match[0].lower())
         return match[0] if part is None else f"[{_described(part, match[1])}]"
 
-    return [(role, _MARK.sub(shown, text)) for role, text in messages]
+    return _MARK.sub(shown, text) if media else text
 
 
 def refuse_media(name: str, row: str, text: str, media: Mapping[str, JSON]) -> None:

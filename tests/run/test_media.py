@@ -167,6 +167,7 @@ def test_a_trace_shows_an_address_or_a_size_and_a_digest():
     ((prompt,),) = [call.prompt for event in result.trace.events for call in event.asked]
     first, cat, dog = prompt[1].split("\n")
     assert (first, cat) == ("What is this?", "[image_url https://example.org/cat.png]")
+    assert result.query == prompt[1]
     assert dog.startswith(f"[image_url of {len(json.dumps(DOG)):,} bytes, sha256 ")
     assert "AAAA" not in json.dumps(result.trace.as_dict())
 
@@ -191,6 +192,8 @@ def test_rows_of_an_evaluation_keep_their_parts():
     for given in (row(WHAT, CAT, reference="cat"), {"query": [WHAT, CAT], "reference": "cat"}):
         query = row_of(given, 1).question()
         assert chat_content(query.text, query.media) == [WHAT, CAT]
+    shown = row_of(row(WHAT, CAT), 1).shown_query
+    assert shown == "What is this?\n[image_url https://example.org/cat.png]"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 import composer
 from composer.backends.endpoint.chain import HEADER
 from composer.backends.endpoint.chain import serving as answering
+from composer.run import Failure
 
 QUERIES = (
     "What is 17 plus 25?",
@@ -89,3 +90,14 @@ def test_each_request_names_the_ensembles_of_its_own_queries(remote, servers):
         assert len(set(pool.map(ask, ("one", "two", "")))) == 1
     headers = [each.get(HEADER.lower()) for each in httpx2.get(stats).json()["headers"]]
     assert {"one, me", "two, me", "me"} == {each for each in headers if each}
+
+
+def test_images_are_no_tokens(remote):
+    pair = remote("A", "general-1", chat=True) + remote("B", "maths", chat=True)
+    recipe = pair.replace("api = completions, ", "") + "token_fuse(A, B)"
+    image = {"type": "image_url", "image_url": {"url": "https://example.org/cat.png"}}
+    row = {"id": "cat", "messages": [{"role": "user", "content": [image]}]}
+    with composer.Recipe.load(recipe).ready() as ensemble, pytest.raises(Failure) as caught:
+        ensemble(row)
+    assert caught.value.code == "E722"
+    assert "the row `cat` has a part of type `image_url`" in caught.value.message
