@@ -29,6 +29,12 @@ __all__ = ["Endpoint"]
 ENOUGH = 20
 """How many likeliest tokens are asked for where others can be asked for by their ids."""
 
+DISTINCT = 64
+"""How many likeliest tokens are asked for where a server names them by their texts.
+
+Further down are tokens of lone bytes, whose texts others have: one entry then hides the other.
+"""
+
 
 class Endpoint(EndpointOptions):
     """A model behind a server that speaks OpenAI's protocol.
@@ -157,7 +163,8 @@ class Endpoint(EndpointOptions):
     def _access(self, has: Abilities) -> TokenAccess | None:
         if self.tokenizer is None or not (has.completions and has.top):
             return None
-        top = min(has.top, ENOUGH) if has.chosen else has.top
+        most = ENOUGH if has.chosen else has.top if has.ids else DISTINCT
+        top = min(has.top, most)
         tokenizer = Weights(self.identity(), self.tokenizer, chat=self.chat)
         return TokenAccess(tokenizer, top, has.chosen, has.context or None)
 

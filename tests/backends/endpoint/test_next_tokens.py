@@ -198,3 +198,23 @@ def test_where_a_server_shows_no_end_a_bias_brings_the_distribution_out(tmp_path
     assert distribution.written == 1
     assert bodies[1]["logit_bias"] == {"1": -100}
     assert answer.usage["A"].calls == 2
+
+
+@pytest.mark.parametrize(
+    ("abilities", "top"),
+    [
+        ((("ids", True), ("top", 294)), 294),
+        ((("top", 294),), 64),
+        ((("top", 5),), 5),
+        ((("ids", True), ("chosen", 128), ("top", 294)), 20),
+    ],
+)
+def test_a_fuse_asks_for_no_more_tokens_than_texts_tell_apart(abilities, top):
+    declaration = Endpoint(
+        model="m",
+        url="http://127.0.0.1:1/v1",
+        abilities=(("completions", True), *abilities),
+        probe=False,
+        tokenizer=str(FOLDER),
+    )
+    assert declaration.token_access.top == top
