@@ -218,7 +218,7 @@ class Engine:
                     if runners is None or not self._fits(task, runners):
                         return
                     with quiet():
-                        task.session = task.start()
+                        task.session = task.context.run(task.start)
                 except BaseException as error:  # noqa: BLE001  # it is the job's, not the loop's
                     task.fail(error)
                 else:

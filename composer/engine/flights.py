@@ -38,7 +38,8 @@ Known = dict[int, float]
 class Flight:
     """A request, the logits of its models in this process, and what its servers were asked.
 
-    `questions[slot]` has one for each position; `known` what their replies told. `wanted[slot]`
+    `questions[slot]` has one for each position; `known` what their replies told, and `highest` what
+    a token can have at most that is not among the likeliest (nats). `wanted[slot]`
     has the tokens that another member found likely and this one did not tell. `chosen` says that
     these were asked for, `certain` that they change nothing.
     """
@@ -47,6 +48,7 @@ class Flight:
     logits: MemberLogits
     questions: dict[int, list[Question]]
     known: dict[int, list[Known]] = field(default_factory=dict)
+    highest: dict[int, list[float]] = field(default_factory=dict)
     wanted: dict[int, list[list[int]]] = field(default_factory=dict)
     chosen: bool = False
     certain: bool = False
@@ -81,6 +83,8 @@ class Flight:
             width = self.runner(slot).model.width
             for known, new in zip(before, told, strict=True):
                 known |= {token: value for token, value in new.items() if token < width}
+            if slot not in self.highest:
+                self.highest[slot] = [min(known.values(), default=0.0) for known in before]
 
 
 class Flights:
@@ -130,6 +134,7 @@ class Flights:
             self._open[flight.request] = flight
             self._ask(flight)
         complete = [flight for flight in sound if flight not in again]
+        _find_certain([flight for flight in complete if flight.chosen])
         for flight in complete:
             _fill(flight)
         return complete
@@ -152,7 +157,9 @@ def _question(request: AnyRequest, reading: Reading, position: int) -> Question:
     """Ask what follows the first tokens of a member."""
     state = reading.state
     assert isinstance(state.row, RemoteRow)
-    return Question(state.row, tuple(state.ids[:position]), state.counts, ahead=request.ahead)
+    last = position == reading.positions[-1]
+    ahead = request.ahead if last else 1
+    return Question(state.row, tuple(state.ids[:position]), state.counts, ahead=ahead)
 
 
 def _undecided(flights: Sequence[Flight]) -> list[Flight]:
@@ -229,10 +236,11 @@ def _is_bounded(request: Draw) -> bool:
     That is so if an entry's score grows with what each member gives to it, and depends on nothing
     else.
     """
-    root = request.sequence.group.root
+    group = request.sequence.group
+    root = group.root
     return (
         request.sampling.temperature == 0
-        and not request.sampling.processing
+        and not any(group.processors(request.sampling.processing))
         and isinstance(root, FuseNode)
         and all(isinstance(child, ModelNode) for child in root.children)
         and root.maps is None
@@ -271,8 +279,8 @@ def _row(flight: Flight, slot: int, width: int, *, upper: bool) -> Tensor:
         logits = flight.logits.kept.get(slot)
         return torch.zeros(1, width) if logits is None else logits.log_softmax(-1)[:, :width]
     (known,) = flight.known[slot]
-    floor = min(known.values(), default=0.0) if upper else -math.inf
-    row = torch.full((1, flight.runner(slot).columns), floor)
+    unknown = flight.highest[slot][0] if upper else -math.inf
+    row = torch.full((1, flight.runner(slot).columns), unknown)
     row[0, list(known)] = torch.tensor(list(known.values()))
     return row[:, :width]
 

@@ -13,7 +13,7 @@ from composer.engine.rows.remote import RemoteRunner
 from composer.engine.rows.row import TokenCount
 from composer.values.errors import ModelError
 from composer.values.media import refuse_media
-from composer.values.results import Usage
+from composer.values.results import UNTOLD, Usage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -161,6 +161,13 @@ class SequenceState:
         twin.dropped_states, twin.dropped = list(self.dropped_states), dict(self.dropped)
         twin.gaps = self.gaps
         return twin
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What servers left untold, if that may have changed a token: see `UNTOLD`."""
+        if not self.gaps:
+            return {}
+        return {UNTOLD: {"tokens": len(self.gaps), "probability": max(self.gaps)}}
 
     def note_gap(self, probability: float) -> None:
         """Note that a server left some probability untold, at a token that it may change."""

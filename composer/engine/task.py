@@ -27,7 +27,8 @@ class Task(Generic[T]):
     """A job in the engine: `start` makes its session once the models of `members` are loaded.
 
     The session awaits replies to the requests in `pending`; `replies` are those it has already.
-    `future` gets the result or the error. The session runs in the `context` of its job's maker.
+    `future` gets the result or the error. The session runs in the `context` of its job's maker, so
+    that it knows that one's ledger.
     """
 
     members: tuple[Model, ...]

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from composer.specs import leaves
 from composer.values import Usage
-from composer.values.ledger import Ledger
+from composer.values.ledger import Attempt, Ledger
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from composer.run.budget import Room
     from composer.run.trace import StepEvent, Trace
     from composer.values import Model
-    from composer.values.ledger import Attempt
 
-__all__ = ["RunLedger"]
+__all__ = ["RunLedger", "SharedLedger"]
 
 
 class RunLedger(Ledger):
@@ -79,3 +81,47 @@ class RunLedger(Ledger):
 
     def _note(self, text: str) -> None:
         self._event.notes.setdefault("attempts", []).append(text)
+
+
+class SharedLedger(Ledger):
+    """Parts the attempts at a request among the ledgers of its prompts, equally."""
+
+    def __init__(self, ledgers: Sequence[Ledger]) -> None:
+        self._ledgers = ledgers
+        self._shares: dict[Attempt, list[Attempt]] = {}
+
+    async def begin(self, attempt: Attempt) -> None:
+        """Wait until each share fits."""
+        shares = [replace(attempt, most=usage) for usage in self._parted(attempt.most)]
+        self._shares[attempt] = shares
+        for ledger, share in zip(self._ledgers, shares, strict=True):
+            await ledger.begin(share)
+
+    def answered(self, attempt: Attempt, usage: Usage | None) -> None:
+        """Tell each ledger its share of what an answer took."""
+        shares = self._shares.pop(attempt)
+        parts = [None] * len(shares) if usage is None else self._parted(usage)
+        for ledger, share, part in zip(self._ledgers, shares, parts, strict=True):
+            ledger.answered(share, part)
+
+    def failed(self, attempt: Attempt, reason: str, *, billed: bool) -> None:
+        """Tell each ledger its share of what a failure may have taken."""
+        for ledger, share in zip(self._ledgers, self._shares.pop(attempt), strict=True):
+            ledger.failed(share, reason, billed=billed)
+
+    def waits(self, seconds: float) -> None:
+        """Tell each ledger once."""
+        for ledger in dict.fromkeys(self._ledgers):
+            ledger.waits(seconds)
+
+    def _parted(self, usage: Usage) -> list[Usage]:
+        """Return equal shares; what cannot be parted goes to the first."""
+        count = len(self._ledgers)
+        share = Usage(
+            prompt_tokens=usage.prompt_tokens // count,
+            completion_tokens=usage.completion_tokens // count,
+            cost=usage.cost / count,
+        )
+        others = [share] * (count - 1)
+        rest = usage - sum(others, Usage())
+        return [replace(rest, cost=share.cost), *others]

@@ -8,15 +8,18 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from composer.run.attempts import SharedLedger
 from composer.run.span_client import SpanClient
 from composer.run.timeouts import limit_of, within
 from composer.specs import Declared, Remote, SpanFuse, TokenFuse, bare, leaves, member_names
 from composer.values import Client, Generated, ModelError, Usage
 from composer.values.bounds import most_tokens
 from composer.values.gather import side_by_side
+from composer.values.ledger import LEDGER
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
     from contextlib import AbstractAsyncContextManager
 
     from composer.engine.engine import Engine
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
         Score,
         ScoreTexts,
     )
+    from composer.values.ledger import Ledger
 
 ROUNDS = 2
 """How often a server is asked at most for a token: for the likeliest ones, and for chosen ids."""
@@ -120,12 +124,16 @@ class EngineClient(Client):
     def _ask(self, loop: asyncio.AbstractEventLoop, model: Checkpoint) -> NextTokenSource:
         """Return what puts requests to the server of a model, from the engine's thread."""
 
-        async def put(request: NextTokens) -> NextDistributions:
+        async def put(request: NextTokens, ledgers: Sequence[Ledger]) -> NextDistributions:
+            LEDGER.set(SharedLedger(ledgers))
             client = await self._clients.of(model)
             async with self._clients.within(model):
                 return await client.next_tokens(request)
 
-        return lambda request: asyncio.run_coroutine_threadsafe(put(request), loop)
+        def ask(request: NextTokens, ledgers: Sequence[Ledger]) -> Future[NextDistributions]:
+            return asyncio.run_coroutine_threadsafe(put(request, ledgers), loop)
+
+        return ask
 
     def cost(self, request: Generate) -> float | None:
         """Return the most that members behind a server may cost: each token reads all anew."""

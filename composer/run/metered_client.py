@@ -33,6 +33,7 @@ from composer.values.finite import finite
 from composer.values.gather import side_by_side
 from composer.values.ledger import LEDGER
 from composer.values.media import refuse_media, shown_messages
+from composer.values.results import UNTOLD
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -161,6 +162,8 @@ class MeteredClient(Client):
                 self.event.notes["left"] = dict(completion.left)
             if completion.weights:
                 self.event.notes["weights"] = dict(completion.weights)
+            if UNTOLD in completion.facts:
+                self.event.notes[UNTOLD] = completion.facts[UNTOLD]
         if completion.cached:
             return self._saved(request.model, completion)
         for name, usage in completion.usage.items():

@@ -19,6 +19,12 @@ Finish = Literal["stop", "length", "context"]
 """Why an answer ended: by itself or a stop string, by `max_tokens`, or by a model's context."""
 
 
+UNTOLD = "untold"
+"""A fact of an answer that servers fused: at how many `tokens` the choice might be another one with
+all probabilities known, and the largest `probability` that one server left untold at one of them.
+"""
+
+
 def dollars(amount: float) -> float:
     """Round an amount to twelve digits: one writes 0.00001, not 9.999999999999999e-06."""
     return float(f"{amount:.12g}")

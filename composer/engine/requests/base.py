@@ -59,13 +59,15 @@ class Phase:
 class StepRequest(ABC, Generic[R]):
     """What a session asks of one engine step about one sequence; `R` is the type of the reply.
 
-    `await request` gives the reply. A family is the class that defines `answer`, with its
+    `await request` gives the reply. With `ahead` above 1 a server may write so many tokens, since
+    they may be asked for next. A family is the class that defines `answer`, with its
     subclasses: requests of one family and one group are answered together, once in a step.
     """
 
     __slots__ = ()
     sequence: SequenceState
     phase: Phase | None = None
+    ahead: int = 1
     family: ClassVar[type[AnyRequest]]
 
     def __init_subclass__(cls) -> None:
@@ -82,11 +84,6 @@ class StepRequest(ABC, Generic[R]):
     def processing(self) -> Processing | None:
         """The logits processors to apply before the answer; None for raw logits."""
         return None
-
-    @property
-    def ahead(self) -> int:
-        """How many tokens a server may write ahead, since they may be asked for next."""
-        return 1
 
     def wanted_entries(self, position: int) -> Sequence[int]:  # noqa: ARG002  # others tell apart
         """The entries whose probability is wanted at one of the request's positions, however low.

@@ -38,6 +38,8 @@ class Drawn:
 class Draw(FusedRequest[Drawn]):
     """Draw the entry that follows a sequence; `uniform` is a uniform draw in [0, 1).
 
+    `ahead` is how many entries may be drawn greedily from here on.
+
     In a group with a gate, `gate_open` says that the gate opened here. Then `earlier_logits` keeps
     the logits [1, width] of the first member's slots until the other members have read, too.
     """
@@ -46,6 +48,7 @@ class Draw(FusedRequest[Drawn]):
     sampling: Sampling
     uniform: float
     phase: Phase | None = None
+    ahead: int = 1
     gate_open: bool = False
     earlier_logits: Mapping[int, Tensor] = field(default_factory=dict)
 

@@ -77,7 +77,8 @@ class SpeculativeStep(StepRequest[StepResult]):
     """Let one side verify `proposals`, which follow the first `start` entries, and propose.
 
     `propose` says whether it proposes. `uniforms` are uniform draws in [0, 1): one for each
-    proposal to verify, then one for a replacement and one for the new proposal.
+    proposal to verify, then one for a replacement and one for the new proposal. `ahead` is how many
+    entries the side may propose from here on.
     """
 
     sequence: SequenceState
@@ -88,6 +89,7 @@ class SpeculativeStep(StepRequest[StepResult]):
     propose: bool
     uniforms: Sequence[float]
     phase: Phase
+    ahead: int = 1
 
     @property
     def processing(self) -> Processing | None:

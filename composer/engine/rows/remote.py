@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from composer.engine.rows.row import TokenCount
     from composer.engine.weights.tokens import TokenModel
     from composer.specs import Checkpoint, TokenAccess
+    from composer.values.ledger import Ledger
     from composer.values.results import Distribution, NextDistributions
 
 __all__ = ["NextTokenSource", "Question", "RemoteRow", "RemoteRows", "RemoteRunner"]
@@ -33,8 +34,8 @@ _LONG = 64  # new tokens of a prompt from which on it is not sent together with 
 class NextTokenSource(Protocol):
     """Asks a server from any thread."""
 
-    def __call__(self, request: NextTokens) -> Future[NextDistributions]:
-        """Put a request to the model's client."""
+    def __call__(self, request: NextTokens, ledgers: Sequence[Ledger]) -> Future[NextDistributions]:
+        """Put a request to the model's client; each prompt's share of it goes to its ledger."""
 
 
 @dataclass(eq=False, slots=True)
@@ -204,7 +205,7 @@ class RemoteRunner:
             request = NextTokens(self._checkpoint, prompts, top, chosen, batch[0].ahead)
             token = CHAIN.set(batch[0].row.chain)
             try:
-                future = self._source(request)
+                future = self._source(request, [each.counts.ledger for each in batch])
             finally:
                 CHAIN.reset(token)
             future.add_done_callback(partial(self._arrive, batch))

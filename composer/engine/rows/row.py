@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
+
+from composer.values.ledger import Ledger, ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,7 +41,8 @@ class TokenCount:
     """What a member state shares with its forks: prompt tokens, and forward passes of all of them.
 
     `may_hold_nan` says that the caches may hold NaN, so that freed rows must be wiped. `read` and
-    `written` are the tokens of all prompts that a server was sent, and of its replies.
+    `written` are the tokens of all prompts that a server was sent, and of its replies; what they
+    cost is told to the `ledger`.
     """
 
     prompt: int = 0
@@ -47,6 +50,7 @@ class TokenCount:
     may_hold_nan: bool = False
     read: int = 0
     written: int = 0
+    ledger: Ledger = field(default_factory=ledger)
 
 
 @dataclass(slots=True)

@@ -53,7 +53,9 @@ async def generate(
         sequence.close()
     if len(group.slots) == 1 and not isinstance(group.root, FuseNode):
         usage = {next(leaves(model)).name: u for u in usage.values()}
-    return replace(answer.close(usage), left=sequence.dropped, weights=weights)
+    completion = answer.close(usage)
+    facts = {**completion.facts, **sequence.facts}
+    return replace(completion, left=sequence.dropped, weights=weights, facts=facts)
 
 
 async def draw_until_end(

@@ -103,7 +103,7 @@ class Safe(Draft):
             usage = total_usage(mending.sequence, mending.answer)
         finally:
             mending.sequence.close()
-        return mending.answer.close(usage)
+        return replace(mending.answer.close(usage), facts=mending.sequence.facts)
 
 
 @dataclass(eq=False)
@@ -181,6 +181,7 @@ class _Mending:
     async def _draft(self) -> list[_Drafted]:
         """The lead goes on alone, up to the end, or as far as anyone may."""
         draft: list[_Drafted] = []
+        greedy = self.answer.sampling.temperature == 0
         done = len(self.answer.tokens)
         left = max(1, self.answer.sampling.max_tokens) - done
         if (
@@ -189,15 +190,17 @@ class _Mending:
             left = min(left, self.answer.sampling.min_tokens - done)
         while len(draft) < min(self.tokens, left) and self.sequence.remaining_context >= 0:
             self._lead.answer_length = done + len(draft)
-            drawn = await self._draw(self._lead, len(draft))
+            ahead = min(self.tokens, left) - len(draft) if greedy else 1
+            drawn = await self._draw(self._lead, len(draft), ahead)
             draft.append(_Drafted(drawn, len(self._track.ids)))
             if drawn.entry in self.sequence.group.space.ends:
                 break
             self._lead.append(drawn.entry)
         return draft
 
-    def _draw(self, sequence: SequenceState, step: int) -> Draw:
-        return Draw(sequence, self.answer.sampling, self._rng.random(), self._phase(step))
+    def _draw(self, sequence: SequenceState, step: int, ahead: int = 1) -> Draw:
+        phase = self._phase(step)
+        return Draw(sequence, self.answer.sampling, self._rng.random(), phase, ahead)
 
     def _phase(self, step: int) -> Phase:
         return Phase((self.sequence.group, "safe"), step)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
@@ -75,7 +75,7 @@ class Speculative(Draft):
             usage = total_usage(drafting.sequence, drafting.answer)
         finally:
             drafting.sequence.close()
-        return drafting.answer.close(usage)
+        return replace(drafting.answer.close(usage), facts=drafting.sequence.facts)
 
 
 def _sides(group: Group, weights: Sequence[float], lead: str) -> tuple[DraftingMembers, ...]:
@@ -158,8 +158,9 @@ class _Drafting:
         uniforms = tuple(self.rng.random() for _ in range(len(judged) + 2))
         at = Phase((self.sequence.group, self.tokens, self.sides[0].members), phase)
         how = self.answer.sampling
+        ahead = max(1, self.tokens - phase) if more and how.temperature == 0 else 1
         return SpeculativeStep(
-            self.sequence, how, side, self.written, tuple(judged), more, uniforms, at
+            self.sequence, how, side, self.written, tuple(judged), more, uniforms, at, ahead
         )
 
     def _open(self) -> bool:
