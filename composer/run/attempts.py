@@ -90,12 +90,12 @@ class SharedLedger(Ledger):
         self._ledgers = ledgers
         self._shares: dict[Attempt, list[Attempt]] = {}
 
-    async def begin(self, attempt: Attempt) -> None:
+    async def begin(self, attempt: Attempt, *, waits: bool = True) -> None:
         """Wait until each share fits."""
         shares = [replace(attempt, most=usage) for usage in self._parted(attempt.most)]
         self._shares[attempt] = shares
         for ledger, share in zip(self._ledgers, shares, strict=True):
-            await ledger.begin(share)
+            await ledger.begin(share, waits=waits)
 
     def answered(self, attempt: Attempt, usage: Usage | None) -> None:
         """Tell each ledger its share of what an answer took."""

@@ -201,7 +201,7 @@ class RemoteRunner:
             prompts = tuple(each.prompt for each in batch)
             for each in batch:
                 each.row.length = len(each.prompt)
-            top = 1 if chosen else self.access.top
+            top = 1 if chosen else min(self.access.top, self.model.width)
             request = NextTokens(self._checkpoint, prompts, top, chosen, batch[0].ahead)
             token = CHAIN.set(batch[0].row.chain)
             try:
