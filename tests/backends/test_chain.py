@@ -1,19 +1,15 @@
 """An ensemble that asks itself ends with an error at its first turn, not in endless requests."""
 
-import asyncio
 import json
 import threading
-import urllib.error
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import ClassVar
 
+import httpx2
 import pytest
 
 import composer
-from composer.backends import BACKENDS, Capability, Card, ModelError, Remote
 from composer.backends.endpoint.chain import (
     HEADER,
     LONGEST,
@@ -26,44 +22,49 @@ from composer.backends.endpoint.chain import (
     serving_at,
 )
 from composer.run import Failure
-from composer.values import Client, Completion, Generated
+from composer.values import ModelError
 
 
 class Served:
-    """Serves a recipe on loopback: it answers a question with the ensemble's answer."""
+    """Serves a recipe on loopback as a chat: it answers a question with the ensemble's answer."""
 
-    def __init__(self, name):
+    def __init__(self):
         self.id, self.asked, self.ensemble = ensemble_id(), [], None
-        self.name = name
         served = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
             def do_POST(self):
-                served.answer(self)
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                status, reply = served.answer(json.loads(body), self.headers.get(HEADER))
+                content = json.dumps(reply).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
 
             def log_message(self, *_):
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
         self.port = self._server.server_address[1]
+        self.url = f"http://127.0.0.1:{self.port}/v1"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
-    def answer(self, handler):
-        question = handler.rfile.read(int(handler.headers["Content-Length"])).decode()
-        self.asked.append(handler.headers.get(HEADER))
-        status, text = 200, ""
+    def answer(self, body, chain):
+        self.asked.append(chain)
         try:
-            with serving(self.id, handler.headers.get(HEADER)):
-                text = self.ensemble(question).answer
-        except ModelError as error:
-            status, text = LOOP_STATUS, error.message
-        except Failure as failure:
-            status, text = 500, failure.message
-        body = json.dumps(text).encode()
-        handler.send_response(status)
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
+            with serving(self.id, chain):
+                text = self.ensemble(body["messages"][-1]["content"]).answer
+        except (ModelError, Failure) as error:
+            status = LOOP_STATUS if error.code == "E721" else 500
+            return status, {"error": {"message": error.message, "code": error.code}}
+        message = {"role": "assistant", "content": text}
+        choice = {"index": 0, "message": message, "finish_reason": "stop"}
+        return 200, {"choices": [choice], "usage": {"prompt_tokens": 1, "completion_tokens": 1}}
 
     def close(self):
         self._server.shutdown()
@@ -71,84 +72,63 @@ class Served:
         self.ensemble.close()
 
 
-class Behind(Remote):
-    """A model behind such a server."""
-
-    name: ClassVar[str] = "behind"
-
-    port: int
-
-    def card(self):
-        return Card(Capability.TEXT, "behind")
-
-    async def open(self, name):
-        refuse_own_address(name, [f"http://127.0.0.1:{self.port}/v1"])
-        return BehindClient(self.port)
-
-
-class BehindClient(Client):
-    """It sends the chain with each request."""
-
-    def __init__(self, port):
-        self.port = port
-
-    async def generate(self, request, on_text=None):
-        del on_text
-        text = await asyncio.to_thread(post, self.port, request.query.text, chain_headers())
-        return Generated((Completion(text),) * len(request.seeds))
-
-
-def post(port, question, headers):
-    data = question.encode()
-    request = urllib.request.Request(f"http://127.0.0.1:{port}/", data, headers)
-    try:
-        with urllib.request.urlopen(request, timeout=10) as reply:
-            return json.load(reply)
-    except urllib.error.HTTPError as refusal:
-        raise ModelError("E701", f"{refusal.code}: {json.load(refusal)}") from None
+def post(served, question, way=""):
+    """Ask a served ensemble; return the answer, or the status and the message of an error."""
+    body = {"model": "ensemble", "messages": [{"role": "user", "content": question}]}
+    headers = {HEADER: way} if way else {}
+    reply = httpx2.post(f"{served.url}/chat/completions", json=body, headers=headers, timeout=20)
+    if reply.status_code != httpx2.codes.OK:
+        return reply.status_code, reply.json()["error"]["message"]
+    return reply.json()["choices"][0]["message"]["content"]
 
 
 @pytest.fixture
-def serve(monkeypatch):
-    """Serve recipes: `serve(A = "...", B = "...")`, which may name each other's ports."""
-    monkeypatch.setitem(BACKENDS._all, "behind", Behind)
+def serve():
+    """Serve recipes: `serve(A = "...", B = "...")`, which may name each other's addresses."""
     with ExitStack() as stack:
 
         def start(**recipes):
-            servers = {name: Served(name) for name in recipes}
-            ports = {name: each.port for name, each in servers.items()}
+            servers = {name: Served() for name in recipes}
             for name, recipe in recipes.items():
-                servers[name].ensemble = composer.Recipe.load(recipe % ports).ready()
+                text = recipe.format(**{each: server.url for each, server in servers.items()})
+                servers[name].ensemble = composer.Recipe.load(text).ready()
                 stack.callback(servers[name].close)
             return servers
 
         yield start
 
 
+def behind(name):
+    """Declare a model `M` behind a server, and ask it."""
+    options = "probe = false, abilities = [chat: true, usage: true]"
+    return f'model M = endpoint("ensemble", url = "{{{name}}}", {options})\nM'
+
+
 def test_an_ensemble_that_asks_itself_ends_at_its_first_turn(serve):
-    served = serve(A="model M = behind(port = %(A)d)\nM")["A"]
-    with pytest.raises(ModelError, match="508: this ensemble was asked by itself"):
-        post(served.port, "why?", {})
+    served = serve(A=behind("A"))["A"]
+    status, message = post(served, "why?")
+    assert status == LOOP_STATUS
+    assert message.startswith(
+        f"`M`: {served.url} refused the request: 508: this ensemble was asked"
+    )
     assert served.asked == [None, served.id]
 
 
 def test_two_that_ask_each_other_end_where_the_circle_closes(serve):
-    servers = serve(A="model M = behind(port = %(B)d)\nM", B="model M = behind(port = %(A)d)\nM")
+    servers = serve(A=behind("B"), B=behind("A"))
     a, b = servers["A"], servers["B"]
-    with pytest.raises(ModelError, match="asked by itself"):
-        post(a.port, "why?", {})
+    status, message = post(a, "why?")
+    assert (status, "was asked by itself" in message) == (LOOP_STATUS, True)
     assert a.asked == [None, f"{a.id}, {b.id}"]
     assert b.asked == [a.id]
 
 
 def test_one_that_asks_another_is_answered_and_each_query_has_its_own_chain(serve):
-    servers = serve(A="model M = behind(port = %(B)d)\nM", B="model M = fake(style = echo)\nM")
+    servers = serve(A=behind("B"), B="model M = fake(style = echo)\nM")
+    ways = [f"way{n}" for n in range(16)]
     with ThreadPoolExecutor(8) as pool:
-        ways = [{HEADER: f"way{n}"} for n in range(16)]
-        answers = list(pool.map(lambda way: post(servers["A"].port, way[HEADER], way), ways))
-    assert answers == [way[HEADER] for way in ways]
-    expected = {f"way{n}, {servers['A'].id}" for n in range(16)}
-    assert set(servers["B"].asked) == expected
+        assert list(pool.map(lambda way: post(servers["A"], way, way), ways)) == ways
+    assert set(servers["B"].asked) == {f"{way}, {servers['A'].id}" for way in ways}
 
 
 def test_a_chain_has_an_end():
@@ -182,7 +162,7 @@ def test_a_model_behind_the_server_that_would_run_it_is_refused(listens, address
 
 
 def test_a_recipe_that_would_ask_its_own_server_is_refused_before_it_does(serve):
-    served = serve(A="model M = behind(port = %(A)d)\nM")["A"]
+    served = serve(A=behind("A"))["A"]
     with serving_at("0.0.0.0", served.port), pytest.raises(Failure) as caught:
         served.ensemble("why?")
     assert caught.value.code == "E721"

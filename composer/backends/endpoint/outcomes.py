@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from composer.backends.endpoint.chain import LOOP_STATUS
 from composer.backends.endpoint.faults import EndpointError
 from composer.backends.endpoint.refusals import is_too_long
 from composer.diagnostics.amounts import counted, number_text
@@ -27,6 +28,12 @@ def refused(name: str, url: str, variable: str | None, failure: EndpointError) -
             "E701",
             f"`{name}`: the account at {url} has nothing left to spend: {failure.message}",
             "fill it up, name another address in `url`, or add a fallback: `A | B`",
+        )
+    if failure.status == LOOP_STATUS:
+        return EndpointError(
+            "E721",
+            f"`{name}`: {url} refused the request: {failure.message}",
+            f"give `{name}` the address of another server",
         )
     if is_too_long(failure):
         return EndpointError(
