@@ -91,6 +91,11 @@ def test_sampled_draws_of_one_question_are_one_request(steps, asked):
     assert result.members["A"].calls == sum(asked)
 
 
+def test_a_search_asks_for_all_next_steps_of_a_text_at_once():
+    answer(MODEL + "model R = fake()\nprocess_fuse(A, reward = R, draws = 4, depth = 1)")
+    assert sizes() == [4]
+
+
 def test_a_prompt_is_billed_once_and_each_draw_by_itself():
     result = answer(MODEL + "sample(A, 4)" + VOTE)
     used = result.members["A"]
