@@ -120,7 +120,7 @@ class AnswerReader:
         """
         model, query = self._model, request.query
         body: dict[str, JSON] = {"model": model.options.model, **drawing(model, request.sampling)}
-        if request.sampling.temperature > 0:
+        if request.sampling.temperature > 0 and model.options.overrides.get("seeds", True):
             body["seed"] = seed_for(seeds[0])
         if len(seeds) > 1:
             body["n"] = len(seeds)

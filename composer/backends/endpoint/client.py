@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from composer.backends.endpoint.asking import LETTERS, AnswerReader
@@ -10,6 +11,7 @@ from composer.backends.endpoint.prompting import PromptWriter
 from composer.backends.endpoint.replies import spent, vectors_of
 from composer.backends.endpoint.scoring import TextScorer
 from composer.backends.endpoint.served import ServedModel
+from composer.backends.endpoint.tokenizer_files import fetched_tokenizer
 from composer.backends.endpoint.transport import Transport
 from composer.values.requests import Client
 from composer.values.results import Embedded
@@ -72,6 +74,13 @@ class EndpointClient(Client):
 
 async def open_client(options: EndpointOptions, name: str, gives: Abilities) -> EndpointClient:
     """Open a client of a model whose server has these abilities."""
-    folder = options.folder
-    writer = None if folder is None else PromptWriter(folder, options.chat, name)
+    writer = None
+    if options.tokenizer is not None:
+        writer = await asyncio.to_thread(_writer, options, options.tokenizer, name)
     return EndpointClient(ServedModel(name, options, gives, Transport(options, name), writer))
+
+
+def _writer(options: EndpointOptions, tokenizer: str, name: str) -> PromptWriter:
+    """Load the tokenizer, downloaded if it is on a hub; raises ModelError (E5xx)."""
+    folder = options.folder or fetched_tokenizer(tokenizer, name)
+    return PromptWriter(folder, options.chat, name)

@@ -157,6 +157,8 @@ class Endpoint(EndpointOptions):
         from composer.backends.endpoint.client import open_client
 
         refuse_own_address(name, self.addresses)
+        if self.unexplored:
+            await self.explore(name)
         gives = self.abilities_now or self.stated(PRESUMED)
         return await open_client(self, name, gives)
 

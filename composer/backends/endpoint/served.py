@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
 
-from composer.backends.endpoint.options import OFFICIAL
 from composer.values.errors import ModelError
 from composer.values.media import refuse_media
 
@@ -63,9 +63,10 @@ class ServedModel:
         return body
 
     def most(self, tokens: int) -> dict[str, JSON]:
-        """Say how many tokens may be written; OpenAI's own models know but the newer word."""
-        official = self.options.addresses[0] == OFFICIAL and self.by_chat
-        return {"max_completion_tokens" if official else "max_tokens": tokens}
+        """Say how many tokens may be written; chats of OpenAI's own models know a newer word."""
+        host = urlsplit(self.options.addresses[0]).hostname or ""
+        newer = self.by_chat and host.endswith(OPENAI)
+        return {"max_completion_tokens" if newer else "max_tokens": tokens}
 
     def prompt(self, query: Query, prefix: str = "") -> JSON:
         """Return the prompt of a completion, with the beginning of an answer; raises ModelError.
@@ -96,6 +97,9 @@ class ServedModel:
         """Return the error of what the server does not give."""
         return ModelError("E302", f"the server of `{self.name}` {what}", help_)
 
+
+OPENAI = ("api.openai.com", ".openai.azure.com")
+"""Where OpenAI's own models are served."""
 
 REPETITION = ("repetition_penalty", "repeat_penalty")
 """How servers call the divisor of the logits of earlier tokens."""

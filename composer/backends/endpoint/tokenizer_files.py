@@ -7,9 +7,10 @@ import re
 from pathlib import Path
 
 from composer.specs.content import file_digest, json_digest
+from composer.specs.declaration import Weights
 from composer.values.errors import ModelError
 
-__all__ = ["digest_of", "tokenizer_folder"]
+__all__ = ["digest_of", "fetched_tokenizer", "tokenizer_folder"]
 
 FILE = "tokenizer.json"
 FILES = ("*.json", "*.jinja", "additional_chat_templates/*.jinja")
@@ -37,6 +38,18 @@ def tokenizer_folder(path: str) -> Path | None:
 
     cached = try_to_load_from_cache(path, FILE)
     return Path(cached).parent if isinstance(cached, str) else None
+
+
+def fetched_tokenizer(hub_id: str, name: str) -> Path:
+    """Download the files of a tokenizer from the hub; raises ModelError (E505)."""
+    from composer.engine.weights.loading import refused
+    from composer.engine.weights.merging import fetched
+
+    weights = Weights(hub_id, hub_id)
+    try:
+        return fetched(weights, FILES)
+    except Exception as error:
+        raise refused(f"the tokenizer of {name}", weights, error) from error
 
 
 def digest_of(folder: Path) -> str:

@@ -11,10 +11,11 @@ from small_server import serving
 from composer import zoo
 from composer.backends.endpoint import Endpoint, retry
 from composer.backends.endpoint.context_room import room_in
+from composer.backends.endpoint.served import ServedModel
 from composer.backends.zoo import Zoo
 from composer.engine.engine import Engine
 from composer.specs import Declared
-from composer.values import Generate, ModelError, Processing, Query, Sampling
+from composer.values import Embed, Generate, ModelError, Processing, Query, Sampling
 
 GOLDEN = Path(__file__).parent / "golden"
 URL = re.compile(r"http://[\d.:]+/v1")
@@ -152,6 +153,12 @@ def test_where_no_several_answers_come_at_once_each_draw_is_a_request():
     assert "n" not in bodies[0]
 
 
+def test_a_server_that_refuses_seeds_is_sent_none():
+    gives = CHAT | {"seeds": False}
+    _, (body,) = answered(chat(content="a"), abilities=gives, sampling={"temperature": 1})
+    assert "seed" not in body
+
+
 def test_greedy_draws_are_asked_for_once():
     draws, bodies = answered(chat(content="a"), seeds=(0, 0, 0))
     assert [draw.text for draw in draws] == ["a"] * 3
@@ -220,6 +227,20 @@ def test_a_servers_own_defaults_are_set_aside_where_it_knows_the_options():
     assert (body["top_k"], body["repetition_penalty"]) == (-1, 1.3)
 
 
+@pytest.mark.parametrize(
+    ("url", "word"),
+    [
+        ("https://api.openai.com/v1", "max_completion_tokens"),
+        ("https://mine.openai.azure.com/openai/v1", "max_completion_tokens"),
+        ("http://localhost:8000/v1", "max_tokens"),
+    ],
+)
+def test_openais_own_models_are_told_a_limit_by_their_word(url, word):
+    options = Endpoint(model="m", url=url, probe=False)
+    served = ServedModel("A", options, options.abilities_now, None)
+    assert served.most(7) == {word: 7}
+
+
 def test_thoughts_and_refusals_are_kept_apart_from_the_text():
     (draw,), _ = answered(chat(content="42", reasoning_content="17 + 25"))
     assert (draw.text, dict(draw.facts)) == ("42", {"thinking": "17 + 25"})
@@ -231,6 +252,32 @@ def test_a_reply_without_usage_has_an_unknown_cost_and_not_none():
     (draw,), _ = answered(chat(content="a", usage=None))
     assert draw.usage["A"].unpriced == 1
     assert draw.usage["A"].calls == 1
+
+
+def embedded(*script):
+    async def embed():
+        async with scripted(*script) as server:
+            abilities = (("embeddings", True),)
+            declaration = Endpoint(model="m", url=server.url, probe=False, abilities=abilities)
+            client = await declaration.open("A")
+            try:
+                return await client.embed(Embed(Declared("A", declaration), ("a", "b")))
+            finally:
+                await client.close()
+
+    return asyncio.run(embed())
+
+
+def vectors(*entries):
+    return reply({"data": entries, "usage": {"prompt_tokens": 2, "total_tokens": 2}})
+
+
+def test_texts_become_vectors_in_their_order_whatever_the_order_of_the_reply():
+    one, two = ({"index": n, "embedding": [n, 0.5]} for n in range(2))
+    short = {"index": 1, "embedding": [1]}
+    given = embedded(vectors(one), vectors(one, short), vectors(two, one))
+    assert given.vectors == ((0.0, 0.5), (1.0, 0.5))
+    assert given.usage["A"].prompt_tokens == 2
 
 
 BAD = {
