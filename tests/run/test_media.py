@@ -173,15 +173,14 @@ def test_a_trace_shows_an_address_or_a_size_and_a_digest():
 
 
 def test_a_budget_has_room_for_every_part():
-    query = as_query(row(WHAT, CAT, CAT, DOG))
+    query = as_query(row(WHAT, CAT, CAT, SOUND))
     plain = as_query({"messages": messages_as_rows(query)})
-    sizes = sum(len(json.dumps(each)) for each in (CAT, CAT, DOG))
-    assert most_tokens(query) == most_tokens(plain) + 3 * PART_TOKENS + sizes
+    assert most_tokens(query) == most_tokens(plain) + 3 * PART_TOKENS + len(json.dumps(SOUND))
     priced = "model V = eyes(price = [1, 0])\nV(max_tokens = 1)"
     worst = most_tokens(query) / 1e6
-    assert answer(priced, row(WHAT, CAT, CAT, DOG), budget=worst).answer == "a cat"
+    assert answer(priced, row(WHAT, CAT, CAT, SOUND), budget=worst).answer == "a cat"
     with pytest.raises(Failure, match="too small"):
-        answer(priced, row(WHAT, CAT, CAT, DOG), budget=worst * 0.999)
+        answer(priced, row(WHAT, CAT, CAT, SOUND), budget=worst * 0.999)
 
 
 def messages_as_rows(query):

@@ -35,6 +35,9 @@ TOO_LONG = "E703"
 LETTERS = 3
 """Letters of a prompt that are counted as one token, where limits a minute are held."""
 
+PART = 1000
+"""Tokens that an image or another content part counts as there."""
+
 
 class AnswerReader:
     """Puts questions to a server, and reads the answers."""
@@ -154,4 +157,17 @@ def _size(body: Mapping[str, JSON]) -> int:
     """Return about how many tokens a prompt has."""
     prompt = body.get("prompt", body.get("messages"))
     ids = isinstance(prompt, list) and all(isinstance(each, int) for each in prompt)
-    return len(prompt) if ids and isinstance(prompt, list) else len(str(prompt)) // LETTERS + 1
+    if ids and isinstance(prompt, list):
+        return len(prompt)
+    turns = prompt if isinstance(prompt, list) else [prompt]
+    contents = [each.get("content") if isinstance(each, dict) else each for each in turns]
+    return sum(map(_length, contents)) + 1
+
+
+def _length(content: JSON) -> int:
+    if not isinstance(content, list):
+        return len(str(content)) // LETTERS
+    texts = [
+        each["text"] if isinstance(each, dict) and "text" in each else None for each in content
+    ]
+    return sum(PART if text is None else len(str(text)) // LETTERS for text in texts)

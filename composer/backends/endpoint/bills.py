@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from composer.values.bounds import OVERHEAD, PART_TOKENS
+from composer.values.bounds import OVERHEAD, part_tokens
 from composer.values.results import Usage
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _tokens(value: JSON) -> int:
         case list() if all(isinstance(each, int) for each in value):
             return len(value)
         case {"type": _}:
-            return PART_TOKENS + len(json.dumps(value))
+            return part_tokens(value)
         case _:
             return len(json.dumps(value).encode())
 

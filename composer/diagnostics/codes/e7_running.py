@@ -57,8 +57,8 @@ CODES = {
     "E709": Code(
         "the budget is spent",
         "With `--budget`, a call is made only if its highest possible cost fits into the rest of "
-        "the budget: every byte of the prompt counts as a token, an image or another part that is "
-        "no text as 65,536 tokens and its bytes, and `max_tokens` are written. "
+        "the budget: every byte of the prompt counts as a token, an image as 65,536, another part "
+        "that is no text as that and its bytes, and `max_tokens` are written. "
         "Calls that are still running count too, and so does one that broke off or was cancelled, "
         "since nobody knows its bill. Finished answers are kept; a second call with the same "
         "`--output` continues.",
