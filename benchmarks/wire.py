@@ -137,7 +137,7 @@ def measured(
 
 
 def tokens_of(result: Result) -> int:
-    """Count the tokens of an answer: of a fuse those that were drawn, else those that are billed."""
+    """Count the tokens of an answer: those that a fuse drew, else those that are billed."""
     drawn = sum(call.tokens for event in result.trace.events for call in event.asked)
     return drawn or sum(usage.completion_tokens for usage in result.members.values())
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         PlannedCost,
         PlannedFit,
         PlannedModel,
+        PlannedRequests,
         PlannedRule,
         PlannedServer,
         PlannedStep,
@@ -52,6 +53,7 @@ def _lines(plan: Plan, *, origins: bool) -> Iterator[str]:
 def _sections(plan: Plan, *, origins: bool) -> Iterator[tuple[str, Iterable[str]]]:
     yield "models", _table([_model(model) for model in plan.models])
     yield "servers", server_lines(plan.servers)
+    yield "requests to servers", _requests(plan.requests)
     yield "builds", _table([_build(build) for build in plan.builds])
     maybe = "   (those marked ? may not run)" if any(s.maybe for s in plan.steps) else ""
     steps = (line for step in plan.steps for line in _step(step, origins=origins))
@@ -75,6 +77,14 @@ def server_lines(servers: Iterable[PlannedServer]) -> Iterator[str]:
             yield from (
                 f"        {name if not at else '':<7}  {line}" for at, line in enumerate(lines)
             )
+
+
+def _requests(requests: Iterable[PlannedRequests]) -> Iterator[str]:
+    """Write how often servers are asked."""
+    for each in requests:
+        head = f"  {each.step}: {each.member}, "
+        lines = wrap(each.requests, SERVER_WIDTH)
+        yield from (f"{head if not at else '        '}{line}" for at, line in enumerate(lines))
 
 
 def _unfitted(plan: Plan) -> Iterator[str]:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 VERSION = 1
 
-_RARE = frozenset({"builds", "costs", "servers", "unfitted"})
+_RARE = frozenset({"builds", "costs", "servers", "requests", "unfitted"})
 """Parts of a plan that are written only where they hold something."""
 
 
@@ -64,6 +64,14 @@ class PlannedServer(_PlanRecord):
     unknown: tuple[str, ...]
     date: str
     version: str
+
+
+class PlannedRequests(_PlanRecord):
+    """How often the server of a fuse's member is asked, in words."""
+
+    step: str
+    member: str
+    requests: str
 
 
 class PlannedBuild(_PlanRecord):
@@ -158,6 +166,7 @@ class Plan(_PlanRecord):
     costs: tuple[PlannedCost, ...] = ()
     unfitted: tuple[PlannedUnfitted, ...] = ()
     servers: tuple[PlannedServer, ...] = ()
+    requests: tuple[PlannedRequests, ...] = ()
 
     @model_serializer(mode="wrap")
     def _written(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:

@@ -24,6 +24,7 @@ from composer.compiler.plan.plan import (
     PlannedStep,
     PlannedUnfitted,
 )
+from composer.compiler.plan.requests import planned_requests
 from composer.diagnostics.secrets import starred
 from composer.specs import Derived, Local, Remote
 from composer.values import Port
@@ -57,6 +58,7 @@ def make_plan(
         costs=tuple(planned_costs(optimized.root, _ids(order))),
         unfitted=tuple(_unfitted(order)),
         servers=planned_servers(order),
+        requests=tuple(planned_requests(_ids(order))),
     )
     return Planned(plan, root, _ids(topological(root)))
 
