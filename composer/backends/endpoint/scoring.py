@@ -80,6 +80,11 @@ class TextScorer:
     def _plain(self, request: ScoreTexts, text: str | None) -> Passage:
         """Return a passage as texts: the first token of what stands alone has no score."""
         query = request.query
+        if query is not None and self._model.by_chat:
+            raise self._model.lacks(
+                "writes the prompts of chats itself, so that an answer to one cannot be scored",
+                'name the tokenizer of the model: `tokenizer = "folder or hub id"`',
+            )
         prompt = self._model.prompt(query, request.prefix) if query is not None else ""
         assert isinstance(prompt, str)
         return Passage("", prompt) if text is None else Passage(prompt, text)
@@ -117,7 +122,10 @@ class TextScorer:
         return list(ids) if self._model.gives.prompt_ids or not writer else writer.text_of(ids)
 
     def _score(self, choice: Choice, passage: Passage, written: int) -> Score:
-        """Pick the text's tokens out of what was echoed."""
+        """Pick the text's tokens out of what was echoed.
+
+        A server that leaves out the token that begins texts has no score for the one behind it.
+        """
         if isinstance(passage.prompt, str) or isinstance(passage.text, str):
             return self._by_letters(choice, str(passage.prompt), str(passage.text))
         assert self._model.writer is not None
@@ -136,8 +144,9 @@ class TextScorer:
                 "cut a text into other tokens than the tokenizer that the recipe names",
                 "check that `tokenizer` is that of the served model",
             )
+        start += choice.positions[0].logprob is None and start == unlisted
         places = choice.positions[start - unlisted : len(ids) - unlisted]
-        pieces = map(self._model.writer.vocabulary.piece, passage.text)
+        pieces = map(self._model.writer.vocabulary.piece, ids[start:])
         names = tuple(piece.decode(errors="replace") for piece in pieces)
         return Score(names, _logprobs(places))
 

@@ -5,6 +5,8 @@ import asyncio
 import pytest
 from scripted_server import reply, scripted
 from small_server import serving
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
 
 from composer import zoo
 from composer.backends.endpoint import Endpoint
@@ -90,6 +92,12 @@ def test_without_a_tokenizer_the_letters_of_the_tokens_find_the_boundary(server,
     alike(scored(server, QUESTION, None, "", **plain), local(engine, QUESTION, None, "", "plain"))
 
 
+def test_an_answer_to_a_chat_that_the_server_writes_is_not_scored():
+    gives = GIVES | {"chat": True}
+    error = scored("http://127.0.0.1:9/v1", QUESTION, TEXTS, abilities=gives, tokenizer=None)
+    assert (error.code, "writes the prompts of chats itself" in error.message) == ("E302", True)
+
+
 def echoed(*tokens, values=None, finish="length"):
     values = values or [None, *[-1.0 - n for n in range(1, len(tokens))]]
     logprobs = {"tokens": list(tokens), "token_logprobs": values, "text_offset": [0] * len(tokens)}
@@ -134,3 +142,22 @@ def test_a_server_that_cuts_a_text_otherwise_is_an_error(server):
     with serving(zoo.folder("other"), name="general-1") as other:
         error = scored(other, QUESTION, TEXTS, abilities=GIVES | {"prompt_ids": False})
     assert error.code == "E302"
+
+
+def test_a_server_that_leaves_out_the_beginning_has_no_score_for_the_first_token(tmp_path):
+    tokenizer = Tokenizer(BPE({"<s>": 0, "a": 1, "b": 2, "c": 3}, []))
+    tokenizer.add_special_tokens(["<s>"])
+    tokenizer.save(str(tmp_path / "tokenizer.json"))
+    (tmp_path / "tokenizer_config.json").write_text('{"bos_token": "<s>"}')
+
+    async def ask(script, *request):
+        async with scripted(script) as server:
+            gives = GIVES | {"ids": False, "echo_only": False}
+            return await scoring(server.url, request, gives, str(tmp_path))
+
+    whole = echoed("<s>", "a", "b", "c", "x")
+    lesser = echoed("a", "b", "c", "x")
+    (first,) = asyncio.run(ask(whole, None, ("abc",)))
+    (second,) = asyncio.run(ask(lesser, None, ("abc",)))
+    assert (first.tokens, first.logprobs) == (("a", "b", "c"), (-2.0, -3.0, -4.0))
+    assert (second.tokens, second.logprobs) == (("b", "c"), (-2.0, -3.0))
