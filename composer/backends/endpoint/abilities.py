@@ -66,6 +66,8 @@ class Abilities:
     @classmethod
     def common(cls, several: Sequence[Abilities]) -> Abilities:
         """Return what all of several servers give."""
+        if len(several) == 1:
+            return several[0]
         rows = [asdict(each) for each in several]
         smallest = {name: min(row[name] for row in rows) for name in rows[0]}
         contexts = [row["context"] for row in rows if row["context"]]

@@ -9,16 +9,15 @@ from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
 from composer.atomic import write_atomically
 from composer.backends.endpoint.abilities import Abilities
-from composer.backends.endpoint.tokenizer_files import digest_of
-from composer.diagnostics.caches import cache_folder
-from composer.specs.content import json_digest
+from composer.diagnostics.caches import NoHomeError, cache_folder
+from composer.specs.content import data_stamp, json_digest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
 
     from composer.backends.endpoint.options import EndpointOptions
     from composer.backends.endpoint.probe import ProbeReport
+    from composer.specs.content import Stamps
 
 __all__ = [
     "AbilityRecord",
@@ -82,7 +82,7 @@ class AbilityRecord:
 
 @dataclass(frozen=True, slots=True)
 class RecordKey:
-    """What findings depend on: the tokenizer by content, and `api` by which answers are asked."""
+    """What findings depend on: also the tokenizer that a recipe names, and its `api`."""
 
     address: str
     model: str
@@ -92,24 +92,22 @@ class RecordKey:
     @property
     def path(self) -> Path:
         """The file; raises an OSError where the user has no home."""
-        name = json_digest([FORM, ABILITIES, *asdict(self).values()])[:32]
-        return cache_folder() / FOLDER / f"{name}.json"
+        return cache_folder() / FOLDER / _name(self)
 
     def read(self) -> AbilityRecord | None:
         """Return what is known, None where nothing is; raises DamagedRecordError."""
         try:
-            content = self.path.read_bytes()
-        except OSError:
+            path = self.path
+            record = _read(path, data_stamp(path))
+        except (FileNotFoundError, NotADirectoryError, PermissionError, NoHomeError):
             return _FINDINGS.get(self)
-        try:
-            record = _records().validate_json(content, strict=True)
-        except ValidationError:
+        except (OSError, ValidationError):
             record = None
-        if record is None or (record.address, record.model) != (self.address, self.model):
-            if self in _FINDINGS:
-                return _FINDINGS[self]
-            raise DamagedRecordError(self.path)
-        return record
+        if record is not None and (record.address, record.model) == (self.address, self.model):
+            return record
+        if self in _FINDINGS:
+            return _FINDINGS[self]
+        raise DamagedRecordError(path)
 
     def write(self, report: ProbeReport) -> AbilityRecord:
         """Keep what was found now; where nothing can be written, this process alone knows it."""
@@ -174,10 +172,19 @@ def findings_of(options: EndpointOptions) -> Findings:
 
 def keys_of(options: EndpointOptions) -> list[RecordKey]:
     """Return what the findings of each address of a model are kept by."""
-    tokenizer = "" if options.folder is None else digest_of(options.folder)
-    return [
-        RecordKey(address, options.model, options.api, tokenizer) for address in options.addresses
-    ]
+    how = options.model, options.api, options.tokenizer or ""
+    return [RecordKey(address, *how) for address in options.addresses]
+
+
+@lru_cache(maxsize=256)
+def _name(key: RecordKey) -> str:
+    return f"{json_digest([FORM, ABILITIES, *asdict(key).values()])[:32]}.json"
+
+
+@lru_cache(maxsize=256)
+def _read(path: Path, _stamp: Stamps) -> AbilityRecord:
+    """Read a file, once for each time of change."""
+    return _records().validate_json(path.read_bytes(), strict=True)
 
 
 @cache

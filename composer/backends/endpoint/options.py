@@ -121,7 +121,8 @@ class EndpointOptions(Remote):
 
     def stated(self, abilities: Abilities) -> Abilities:
         """Return abilities with those in their place that the recipe states."""
-        return Abilities(**(asdict(abilities) | self.overrides))
+        stated = self.overrides
+        return Abilities(**(asdict(abilities) | stated)) if stated else abilities
 
     def by_chat(self, abilities: Abilities) -> bool:
         """Say whether the model is asked as a chat."""
