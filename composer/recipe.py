@@ -161,13 +161,15 @@ class Recipe:
         """
         from composer.compiler.fits import demand_costs, demand_fitted
         from composer.run import Ensemble, open_cache
+        from composer.run.budget import RunBudget
         from composer.run.result import as_warning
 
         self._check_lock()
         demand_fitted(self._answer, self.name, self.path)
         demand_costs(self._answer)
+        budget = RunBudget(budget) if isinstance(budget, int | float) else budget
         if probe:
-            self._explore(warn or as_warning)
+            self._explore(warn or as_warning, budget)
         path = None if isinstance(cache, bool) else Path(cache)
         answer_cache = open_cache(path, warn) if cache else None
         return Ensemble(
@@ -179,12 +181,13 @@ class Recipe:
             loading=loading,
         )
 
-    def _explore(self, warn: Callable[[Diagnostic], None]) -> None:
+    def _explore(self, warn: Callable[[Diagnostic], None], budget: RunBudget | None) -> None:
         """Ask servers of which nothing is known, and check the recipe by what they give."""
         from composer.compiler.graph import check_again
         from composer.run.exploring import explore_unknown
 
-        warnings = explore_unknown(self._answer, self.compiled.declared, self.outages)
+        places = self.compiled.declared
+        warnings = explore_unknown(self._answer, places, self.outages, budget)
         if warnings is not None:
             warnings += (one for one in check_again(self.compiled) if one.code != "W501")
             for warning in warnings:

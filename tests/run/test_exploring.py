@@ -2,14 +2,17 @@
 
 import asyncio
 import socket
+from functools import partial
 
 import pytest
+from scripted_server import scripted
 
 from composer.backends.endpoint import retry
 from composer.diagnostics import Mistakes
 from composer.evaluate import estimate
 from composer.evaluate.rows import EvaluationRow
 from composer.recipe import Recipe
+from composer.run.budget import RunBudget
 
 NOBODY = "http://127.0.0.1:9/v1"
 
@@ -20,8 +23,8 @@ def _alone(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
 
-def load(url, answer="A"):
-    model = f'model A = endpoint("m", url = "{url}", retries = 0)'
+def load(url, answer="A", price="[0, 0]"):
+    model = f'model A = endpoint("m", url = "{url}", retries = 0, price = {price})'
     return Recipe.load(f'{model}\nmodel B = fake("42")\n{answer}\n')
 
 
@@ -56,3 +59,23 @@ def test_servers_are_asked_from_within_an_event_loop():
             return (await ensemble.ask("x")).answer
 
     assert asyncio.run(ask()) == "42"
+
+
+def test_a_budget_that_is_too_small_to_ask_lets_kept_answers_through():
+    recipe, told = load(NOBODY, "A | B", price="[1000, 1000]"), []
+    with recipe.ready(budget=0.001, warn=told.append) as ensemble:
+        assert ensemble("x").answer == "42"
+    assert "is not asked what it gives" in told[0].message
+
+
+def test_asking_counts_against_the_budget():
+    async def ask():
+        async with scripted() as server:
+            recipe, budget = load(server.url, price="[1000, 1000]"), RunBudget(100)
+            ready = partial(recipe.ready, budget=budget, warn=lambda _: None)
+            async with await asyncio.to_thread(ready):
+                return budget.spent, len(server.requests)
+
+    spent, requests = asyncio.run(ask())
+    assert requests > 0
+    assert 0 < spent < 100

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,6 +27,9 @@ FAULT = 500
 
 PATIENCE = 3
 """How often a request is sent that fails for another reason."""
+
+HANGS = 10.0
+"""Seconds after which a request that fails is not sent again."""
 
 MOST = 8
 """Tokens that are written for a request, unless it says otherwise."""
@@ -92,11 +96,12 @@ class Prober:
         faults = 0
         for attempt in range(1, PATIENCE + 1):
             self.requests += 1
+            began = time.monotonic()
             try:
                 return await self._server.once(path, body, tokens=tokens)
             except AttemptError as error:
                 faults += error.status == FAULT
-                is_last = attempt == PATIENCE
+                is_last = attempt == PATIENCE or time.monotonic() - began > HANGS
                 unreadable = is_last and isinstance(error, BadReplyError)
                 if error.status in REFUSALS or faults > 1 or unreadable:
                     self.refusals[path] = error
