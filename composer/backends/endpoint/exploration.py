@@ -88,7 +88,9 @@ async def _asked(
     except EndpointError as failure:
         if failure.transient and not failure.quota:
             return unreached(name, key.address, failure)
-        return refused(name, key.address, variable, failure)
+        refusal = refused(name, key.address, variable, failure)
+        refusal.transient = failure.quota  # another model may answer meanwhile
+        return refusal
     finally:
         await transport.close()
     return key.write(report)

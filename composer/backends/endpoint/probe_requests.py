@@ -25,8 +25,10 @@ REFUSALS = frozenset({400, 404, 405, 406, 410, 413, 415, 422, 501})
 FAULT = 500
 """Some servers answer so to an option that they do not know, each time; others where they fail."""
 
-PATIENCE = 3
-"""How often a request is sent that fails for another reason."""
+PATIENCE, LONG_PATIENCE = 3, 8
+"""How often a request is sent that fails for another reason, and one that comes too soon (429)."""
+
+TOO_MANY = 429
 
 HANGS = 10.0
 """Seconds after which a request that fails is not sent again."""
@@ -94,14 +96,15 @@ class Prober:
         self, path: str, body: Mapping[str, JSON], tokens: int
     ) -> Mapping[str, JSON] | None:
         faults = 0
-        for attempt in range(1, PATIENCE + 1):
+        for attempt in range(1, LONG_PATIENCE + 1):
             self.requests += 1
             began = time.monotonic()
             try:
                 return await self._server.once(path, body, tokens=tokens)
             except AttemptError as error:
                 faults += error.status == FAULT
-                is_last = attempt == PATIENCE or time.monotonic() - began > HANGS
+                most = LONG_PATIENCE if error.status == TOO_MANY else PATIENCE
+                is_last = attempt >= most or time.monotonic() - began > HANGS
                 unreadable = is_last and isinstance(error, BadReplyError)
                 if error.status in REFUSALS or faults > 1 or unreadable:
                     self.refusals[path] = error

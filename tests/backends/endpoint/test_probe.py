@@ -178,7 +178,7 @@ def test_a_refusal_is_no_outage(status, requests):
     assert prober.requests == requests
 
 
-@pytest.mark.parametrize(("status", "requests"), [(429, 3), (503, 3), (None, 3)])
+@pytest.mark.parametrize(("status", "requests"), [(429, 8), (503, 3), (None, 3)])
 def test_an_outage_is_raised_after_some_tries(status, requests):
     prober = Prober(Replies(lambda *_: AttemptError("later", status=status)), "m")
     with pytest.raises(AttemptError):
@@ -197,3 +197,19 @@ def test_of_a_server_that_fails_in_between_nothing_is_kept():
     assert isinstance(error, EndpointError)
     assert error.transient
     assert not findings_of(endpoint).records
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "passes"),
+    [(402, "Payment required", True), (401, "Bad key", False), (503, "Loading", True)],
+)
+def test_only_what_another_recipe_mends_is_a_mistake(status, text, passes):
+    """An account that is empty may be filled; a wrong key stays wrong."""
+
+    async def ask():
+        async with scripted(*[reply({"error": {"message": text}}, status)] * 99) as server:
+            return (await explore(Endpoint(model="m", url=server.url), "A"))[server.url]
+
+    error = asyncio.run(ask())
+    assert error.transient is passes
+    assert text in error.message
