@@ -122,7 +122,7 @@ class ClientMember:
     async def propose(self, words: int, max_tokens: int) -> Candidate:
         """Go on from the text, and keep what comes before a word that begins after enough words."""
         seed = self._rng.getrandbits(62) if self._sampling.temperature > 0 else 0
-        min_tokens = max(0, self._sampling.min_tokens - self._written)
+        min_tokens = max(0, self._sampling.min_tokens - self._written) or None
         processing = replace(self._sampling.processing, min_tokens=min_tokens)
         sampling = replace(self._sampling, max_tokens=max_tokens, seed=seed, processing=processing)
         request = Generate(self._model, self._query, sampling, self._text, seeds=(seed,))

@@ -20,7 +20,7 @@ SERVERS = Path(
     os.environ.get("COMPOSER_SERVERS") or Path.home() / ".cache" / "ensemble-composer-servers"
 )
 MODELS = Path(__file__).parents[3] / "shared" / "data" / "models"
-PATIENCE = 300.0
+PATIENCE = 600.0
 
 
 def llama_cpp(file):

@@ -35,13 +35,13 @@ def local(folder):
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_a_server_gives_what_the_page_says(name):
-    found = column(name)
+    abilities = column(name)
     rows = [line.split("|")[1:-1] for line in PAGE.read_text().splitlines() if line[:1] == "|"]
     cells = [[cell.strip() for cell in row] for row in rows]
     (heads,) = (row for row in cells if head(name) in row)
     at = heads.index(head(name))
-    written = {row[0].strip("`"): row[at] for row in cells if row[0].strip("`") in found}
-    assert written == found
+    table = [row for row in cells if len(row) == len(heads)]
+    assert {row[0].strip("`"): row[at] for row in table}.items() >= abilities.items()
 
 
 def test_a_member_moved_to_llama_cpp_changes_no_fused_answer():
