@@ -30,7 +30,7 @@ class Reply:
         tokens, letters = self.sent[id(row)]
         end = len(text)
         if not finish:
-            held = max((len(stop) for stop in row.asked.stops), default=1) - 1
+            held = max((len(stop) for stop in row.order.stops), default=1) - 1
             end = max(letters, len(text.removesuffix("\ufffd")) - held)
         self.sent[id(row)] = count, end
         choice = self.delta(self.rows.index(row), row, text[letters:end], slice(tokens, count))
@@ -41,21 +41,21 @@ class Completions(Reply):
     """Answers of /v1/completions."""
 
     def choice(self, index, row):
-        text, tokens, likely = row.text, row.written, row.likely
-        if row.asked.echo:
+        text, tokens, likely = row.text, row.output, row.likely
+        if row.order.echo:
             before = self.server.model.text(row.prompt)
             text = before if self.only_read else before + text
             tokens = row.prompt if self.only_read else row.sequence
             likely = row.echoed if self.only_read else row.echoed + likely
         logprobs = None
-        if row.asked.top is not None:
+        if row.order.top is not None:
             logprobs = completion_logprobs(self.names, tokens, likely)
         return {"index": index, "text": text, "logprobs": logprobs} | _end(row, row.finish)
 
     def delta(self, index, row, text, part):
         logprobs = None
-        if row.asked.top is not None:
-            logprobs = completion_logprobs(self.names, row.written[part], row.likely[part])
+        if row.order.top is not None:
+            logprobs = completion_logprobs(self.names, row.output[part], row.likely[part])
         return {"index": index, "text": text, "logprobs": logprobs}
 
 
@@ -84,14 +84,14 @@ class Chats(Reply):
         return {"index": index, "delta": {"content": text}, "logprobs": self.logprobs(row, part)}
 
     def logprobs(self, row, part):
-        if row.asked.top is None:
+        if row.order.top is None:
             return None
         return chat_logprobs(
             self.names,
-            row.written[part],
+            row.output[part],
             row.likely[part],
-            top=row.asked.top,
-            chosen=row.asked.chosen,
+            top=row.order.top,
+            chosen=row.order.chosen,
         )
 
 

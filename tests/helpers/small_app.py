@@ -1,4 +1,4 @@
-"""The addresses of the small server: what a request asks is read here, and answered in order."""
+"""The addresses of the small server: what a request wants is read, and then answered."""
 
 import asyncio
 from collections import Counter
@@ -95,15 +95,15 @@ class Server(Requests):
         self.offers("completions")
         prompts = self.prompts(body)
         top = body.get("logprobs")
-        asked = self.asked(body, top, body.get("max_tokens", 16))
+        order = self.order(body, top, body.get("max_tokens", 16))
         if body.get("echo") and self.lets("echo"):
-            asked = replace(asked, echo=True)
-            if asked.most == 0 and not self.lets("echo_only"):
+            order = replace(order, echo=True)
+            if order.most == 0 and not self.lets("echo_only"):
                 raise RefusedError("max_tokens must be at least 1", param="max_tokens")
-            if asked.most == 0 and asked.chosen:
+            if order.most == 0 and order.chosen:
                 message = "`logprob_token_ids` is not supported when nothing is written"
                 raise RefusedError(message, param="logprob_token_ids")
-        return await self.answer(request, body, prompts, asked, Completions)
+        return await self.answer(request, body, prompts, order, Completions)
 
     async def chat(self, request):
         body = await self.body(request)
@@ -111,25 +111,25 @@ class Server(Requests):
         top = body.get("top_logprobs", 0) if body.get("logprobs") else None
         prompt = self.rendered(body)
         most = body.get("max_completion_tokens") or body.get("max_tokens")
-        asked = self.asked(body, top, most or self.model.context - len(prompt))
-        return await self.answer(request, body, [prompt], asked, Chats)
+        order = self.order(body, top, most or self.model.context - len(prompt))
+        return await self.answer(request, body, [prompt], order, Chats)
 
-    async def answer(self, request, body, prompts, asked, kind):
+    async def answer(self, request, body, prompts, order, kind):
         """Run the rows of a request, and answer at once or as a stream."""
         several = body.get("n") or 1
         several = several if several == 1 or self.lets("n") else 1
-        self.fits(prompts, asked)
+        self.fits(prompts, order)
         queue, loop = asyncio.Queue(), asyncio.get_running_loop()
 
         def tell(*news):
             loop.call_soon_threadsafe(queue.put_nowait, news)
 
-        only_read = asked.echo and asked.most == 0
+        only_read = order.echo and order.most == 0
         rows = []
         for prompt in prompts:
             for number in range(several):
-                seed = None if asked.seed is None else asked.seed + number
-                rows.append(Row(prompt, replace(asked, most=asked.most or 1, seed=seed), tell))
+                seed = None if order.seed is None else order.seed + number
+                rows.append(Row(prompt, replace(order, most=order.most or 1, seed=seed), tell))
         self.stats.prompts += len(prompts)
         ids = body.get("return_tokens_as_token_ids") and self.lets("ids")
         reply = kind(self, body, rows, Names(self.model, ids=ids), only_read=only_read)
@@ -149,13 +149,13 @@ class Server(Requests):
     def bill(self, rows, several):
         """Count what a request cost; give its usage."""
         read = sum(len(row.prompt) for row in rows[::several])
-        written = sum(len(row.written) for row in rows)
+        output = sum(len(row.output) for row in rows)
         self.stats.prompt_tokens += read
-        self.stats.completion_tokens += written
+        self.stats.completion_tokens += output
         inward, outward = self.options.price
-        self.stats.dollars += (read * inward + written * outward) / 1e6
+        self.stats.dollars += (read * inward + output * outward) / 1e6
         cached = sum(row.cached for row in rows[::several])
-        return {"usage": usage(read, written, cached)} if self.lets("usage") else {}
+        return {"usage": usage(read, output, cached)} if self.lets("usage") else {}
 
     def cancel(self, rows):
         """End rows whose reader has gone."""

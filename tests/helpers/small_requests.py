@@ -4,7 +4,7 @@ from pathlib import Path
 
 from small_replies import RefusedError
 from small_sampling import Sampling
-from small_schedule import Asked
+from small_schedule import Order
 
 SAMPLING = {
     "penalties": ("presence_penalty", "frequency_penalty"),
@@ -79,7 +79,7 @@ class Requests:
             return_dict=False,
         )
 
-    def asked(self, body, top, most):
+    def order(self, body, top, most):
         """Read how the answers are to be written."""
         chosen = tuple(body.get("logprob_token_ids") or ())
         if top is not None and not self.lets("logprobs"):
@@ -104,7 +104,7 @@ class Requests:
             top = self.options.top
         stops = body.get("stop") or ()
         stops = (stops,) if isinstance(stops, str) else tuple(stops)
-        return Asked(
+        return Order(
             most=most,
             sampling=self.sampling(body, most),
             seed=body.get("seed") if self.lets("seed", wanted="seed" in body) else None,
@@ -135,19 +135,19 @@ class Requests:
                 raise RefusedError(f"{name} must be in [{low}, {high}]", param=name)
         return sampling
 
-    def fits(self, prompts, asked):
+    def fits(self, prompts, order):
         """Refuse what the model cannot read or write."""
-        if asked.most < 1 and not asked.echo:
+        if order.most < 1 and not order.echo:
             raise RefusedError(
-                f"max_tokens must be at least 1, got {asked.most}.", param="max_tokens"
+                f"max_tokens must be at least 1, got {order.most}.", param="max_tokens"
             )
         for prompt in prompts:
             if not prompt or not all(0 <= token < self.model.vocabulary for token in prompt):
                 raise RefusedError("A prompt is empty, or has token ids out of vocabulary")
-            if len(prompt) + asked.most > self.model.context:
+            if len(prompt) + order.most > self.model.context:
                 raise RefusedError(
                     f"This model's maximum context length is {self.model.context} tokens. However, "
-                    f"you requested {asked.most} output tokens and your prompt contains "
+                    f"you requested {order.most} output tokens and your prompt contains "
                     f"{len(prompt)} input tokens.",
                     param="input_tokens",
                 )

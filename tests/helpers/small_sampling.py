@@ -43,12 +43,12 @@ class Sampling:
         """Add the biases, forbid an early end, and take the penalties off."""
         for token, bias in self.bias.items():
             logits[token] += bias
-        if len(row.written) < self.min_tokens:
+        if len(row.output) < self.min_tokens:
             logits[list(ends)] = NOTHING
         size = len(logits)
-        written = torch.tensor(row.written, dtype=torch.long).bincount(minlength=size)
+        output = torch.tensor(row.output, dtype=torch.long).bincount(minlength=size)
         if self.repetition != 1:
-            seen = (torch.tensor(row.prompt).bincount(minlength=size) + written) > 0
+            seen = (torch.tensor(row.prompt).bincount(minlength=size) + output) > 0
             factor = torch.where(logits > 0, 1 / self.repetition, self.repetition)
             logits = torch.where(seen, logits * factor, logits)
-        return logits - self.frequency * written - self.presence * (written > 0)
+        return logits - self.frequency * output - self.presence * (output > 0)

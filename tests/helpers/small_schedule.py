@@ -12,7 +12,7 @@ from small_sampling import Sampling
 
 
 @dataclass(frozen=True)
-class Asked:
+class Order:
     """How an answer is to be written. `top` is None where no log-probabilities are wanted."""
 
     most: int
@@ -35,9 +35,9 @@ class Row:
     """
 
     prompt: list[int]
-    asked: Asked
+    order: Order
     tell: object
-    written: list[int] = field(default_factory=list)
+    output: list[int] = field(default_factory=list)
     likely: list[dict[int, float]] = field(default_factory=list)
     echoed: list[dict[int, float] | None] = field(default_factory=list)
     text: str = ""
@@ -50,14 +50,14 @@ class Row:
     source: torch.Generator = field(default_factory=torch.Generator)
 
     def __post_init__(self):
-        if self.asked.seed is None:
+        if self.order.seed is None:
             self.source.seed()
         else:
-            self.source.manual_seed(self.asked.seed % 2**63)
+            self.source.manual_seed(self.order.seed % 2**63)
 
     @property
     def sequence(self):
-        return self.prompt + self.written
+        return self.prompt + self.output
 
 
 class Schedule:
@@ -94,7 +94,7 @@ class Schedule:
             self._step(rows)
             time.sleep(max(0.0, begin + self.pace - time.perf_counter()))
             for row in rows:
-                row.tell(row, len(row.written), row.text, row.finish)
+                row.tell(row, len(row.output), row.text, row.finish)
 
     def _admit(self):
         """Give waiting rows a slot, as long as there are some."""
@@ -106,7 +106,7 @@ class Schedule:
             row = self._waiting.pop(0)
             if not row.cancelled:
                 row.slot, row.read = slots.take(
-                    row.prompt, anew=row.asked.echo and row.asked.top is not None
+                    row.prompt, anew=row.order.echo and row.order.top is not None
                 )
                 row.cached = row.read
                 self._running.append(row)
@@ -123,42 +123,42 @@ class Schedule:
                 logits[index] = each
         self.server.count(sum(len(feed.tokens) for feed in feeds), len(rows))
         for row, each in zip(rows, logits, strict=True):
-            if row.asked.echo and not row.echoed:
+            if row.order.echo and not row.echoed:
                 self._echo(row, each)
         self._write(rows, torch.stack([each[-1] for each in logits]))
 
     def _echo(self, row, logits):
         row.echoed = [None]
-        if row.asked.top is not None:
+        if row.order.top is not None:
             scores = logits[:-1].log_softmax(-1)
             row.echoed += [
-                _likely(each, token, row.asked)
+                _likely(each, token, row.order)
                 for each, token in zip(scores.numpy(), row.prompt[1:], strict=True)
             ]
 
     def _write(self, rows, logits):
         scores = logits.log_softmax(-1)
         likeliest = logits.argmax(-1).tolist()
-        mixes = "separation" in self.server.options.lacks and any(row.asked.chosen for row in rows)
+        mixes = "separation" in self.server.options.lacks and any(row.order.chosen for row in rows)
         for row, raw, each, token in zip(rows, logits, scores, likeliest, strict=True):
             row.read = len(row.sequence)
-            if not row.asked.sampling.is_plain:
-                token = row.asked.sampling.next(raw, row, self.model.ends)  # noqa: PLW2901
-            if row.asked.top is not None:
-                likely = _likely(each.numpy(), token, row.asked)
-                if mixes and not row.asked.chosen:
+            if not row.order.sampling.is_plain:
+                token = row.order.sampling.next(raw, row, self.model.ends)  # noqa: PLW2901
+            if row.order.top is not None:
+                likely = _likely(each.numpy(), token, row.order)
+                if mixes and not row.order.chosen:
                     likely = {0: -9999.0, token: likely[token]}
                 row.likely.append(likely)
-            row.written.append(token)
+            row.output.append(token)
             self._end(row)
 
     def _end(self, row):
         """See whether a row has ended, and write its text."""
-        full = len(row.written) >= row.asked.most
-        over = row.written[-1] in self.model.ends and not row.asked.endless
-        stops = row.asked.stops if len(row.written) > row.asked.sampling.min_tokens else ()
-        if full or over or row.asked.stops or row.asked.streams:
-            row.text = self.model.following(row.prompt, row.written)
+        full = len(row.output) >= row.order.most
+        over = row.output[-1] in self.model.ends and not row.order.endless
+        stops = row.order.stops if len(row.output) > row.order.sampling.min_tokens else ()
+        if full or over or row.order.stops or row.order.streams:
+            row.text = self.model.following(row.prompt, row.output)
         places = [(row.text.find(stop), stop) for stop in stops if stop in row.text]
         if places:
             place, row.stop = min(places)
@@ -169,8 +169,8 @@ class Schedule:
             row.finish = "length"
 
 
-def _likely(scores, token, asked):
+def _likely(scores, token, order):
     """Give the token's log-probability first, then those of chosen or of the likeliest tokens."""
-    ids = list(asked.chosen) if asked.chosen else (-scores).argsort(kind="stable")[: asked.top]
+    ids = list(order.chosen) if order.chosen else (-scores).argsort(kind="stable")[: order.top]
     others = dict(zip([int(each) for each in ids], scores[ids].tolist(), strict=True))
     return {token: float(scores[token])} | others

@@ -59,19 +59,21 @@ def serving(folder, *, lacks="", refuses="", **options):
 
     The process is a fork of this one, so that it need not import torch again.
     """
-    chosen = Options(
+    settings = Options(
         str(folder), lacks=frozenset(lacks.split()), refuses=frozenset(refuses.split()), **options
     )
-    _check(chosen)
+    _check(settings)
     with _listener(0) as listener:
         port = listener.getsockname()[1]
         import small_app  # noqa: F401  # before the fork: later ones have it too
 
         gc.freeze()  # nothing of this process is closed in the fork
         log = tempfile.NamedTemporaryFile(prefix="small-server-", suffix=".log")  # noqa: SIM115
-        child = os.fork()
-        if not child:
-            _become(chosen, listener, log)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # no other thread is needed there
+            child = os.fork()
+            if not child:
+                _become(settings, listener, log)
         gc.unfreeze()
     try:
         yield f"http://127.0.0.1:{port}/v1"
