@@ -149,10 +149,11 @@ def _reason(options: EndpointOptions, name: str) -> str:
 
 def _deferred(options: EndpointOptions, known: Abilities | None) -> Iterator[str]:
     """Yield what cannot be checked yet."""
-    if known is None:
+    damaged = findings_of(options).damaged if options.probe else ()
+    if known is None and not damaged:
         where = " and ".join(options.addresses)
         yield f"has not been asked yet what its server at {where} gives"
-    for path in findings_of(options).damaged if options.probe else ():
+    for path in damaged:
         yield f"must be asked anew what its server gives: `{path}`, where that is kept, is damaged"
     if options.tokenizer is not None and options.folder is None:
         yield f"has a tokenizer that is not on this machine (`{options.tokenizer}`)"
