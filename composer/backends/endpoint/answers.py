@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from composer.backends.endpoint.answer_tokens import tokens_of
 from composer.backends.endpoint.faults import BAD_REPLY, EndpointError
 from composer.engine.generation import TextStream, confidence
 from composer.values.results import Completion, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
-    from composer.backends.endpoint.replies import Choice, Position
+    from composer.backends.endpoint.replies import Choice
     from composer.values.card import Price
     from composer.values.requests import Sampling
     from composer.values.results import Finish
@@ -41,19 +42,16 @@ def completion_of(choice: Choice, sampling: Sampling, usage: Usage, name: str) -
     stream.add(whole.encode(errors="replace"))
     text = stream.close()
     finish = "stop" if stream.stopped else _finish(choice, name)
-    kept = _within(choice.positions, whole, text, sampling.stop)
-    logprobs = tuple(each.logprob or 0.0 for each in kept)
-    if any(each.logprob is None for each in kept):
-        kept, logprobs = (), ()
-    tokens = [each.token.text for each in kept]
-    if kept and finish == "stop" and not stream.stopped and "".join(tokens) != text:
-        tokens[-1] = ""
+    tokens = tokens_of(choice, text, sampling.stop)
+    logprobs = tuple(each.logprob for _, each in tokens if each.logprob is not None)
+    if len(logprobs) < len(tokens):
+        tokens, logprobs = [], ()
     facts = {"thinking": choice.thoughts, "refusal": choice.refusal}
     return Completion(
         text,
-        tuple(tokens),
+        tuple(name for name, _ in tokens),
         logprobs,
-        confidence(logprobs) if logprobs else None,
+        confidence(logprobs),
         finish,
         {name: usage},
         facts={fact: value for fact, value in facts.items() if value},
@@ -89,34 +87,3 @@ def _finish(choice: Choice, name: str) -> Finish:
     }.get(reason, f"ended for a reason that is not known: `{reason[:40]}`")
     help_ = "ask in other words, or add a fallback: `A | B`"
     raise EndpointError(BAD_REPLY, f"the answer of `{name}` {why}", help_, billed=True)
-
-
-def _within(
-    positions: Sequence[Position], whole: str, text: str, stops: Sequence[str]
-) -> Sequence[Position]:
-    """Return the tokens of a text, which is `whole` up to a stop string, and its end token.
-
-    Before it may be tokens of thoughts, behind it those of a stop string. Nothing is returned where
-    the tokens do not spell the text.
-    """
-    names = [_spelt(each) for each in positions]
-    joined = b"".join(names)
-    start = joined.rfind(whole.encode(errors="replace"))
-    if start < 0:
-        return ()
-    stop, at, kept = start + len(text.encode(errors="replace")), 0, []
-    for position, name in zip(positions, names, strict=True):
-        if at >= start and (at < stop or (not name and len(text) == len(whole))):
-            kept.append(position)
-        at += len(name)
-    rest = joined[stop:].decode(errors="replace")
-    last = len(text) == len(whole) and names and joined.endswith(names[-1])
-    ends = last and rest == names[-1].decode(errors="replace")
-    if rest and ends and not any(rest in stop_ or stop_ in rest for stop_ in stops if stop_):
-        kept.append(positions[-1])
-    return kept
-
-
-def _spelt(position: Position) -> bytes:
-    token = position.token
-    return token.text.encode(errors="replace") if token.spelling is None else token.spelling

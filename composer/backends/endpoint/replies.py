@@ -129,27 +129,28 @@ def vectors_of(reply: Reply, count: int) -> list[tuple[float, ...]]:
 
 def _choice(choice: Reply) -> Choice:
     """Read an answer of a chat or a completion, or a piece of one (`delta`)."""
-    held = next((choice[name] for name in ("message", "delta") if choice.get(name)), None)
-    if held is None:
-        held = {} if "delta" in choice or "message" in choice else {"content": choice.get("text")}
-        if held.get("content", "") is None:
-            raise BadReplyError("an answer of the reply has no text")
-    message = _object(held, "a message of the reply")
-    texts = {name: _text(message.get(name), name) for name in _TEXTS}
     finish = choice.get("finish_reason")
     if finish is not None and not isinstance(finish, str):
         raise BadReplyError("the `finish_reason` of an answer is no text")
-    whole = "message" in choice
-    nothing = message.get("content") is None and not any(texts.values())
-    if whole and nothing and not message.get("tool_calls") and finish != "content_filter":
+    if finish in BROKEN:
+        raise BadReplyError(f"the server broke an answer off: its `finish_reason` is `{finish}`")
+    whole = choice.get("message")
+    is_text = "text" in choice
+    message = dict(choice) if is_text else whole or choice.get("delta") or {}
+    held = _object(message, "a message of the reply")
+    texts = {name: _text(held.get(name), name) for name in _TEXTS}
+    if (is_text and held["text"] is None) or (whole is not None and not held.keys() & _TEXTS):
         raise BadReplyError("an answer of the reply has no text")
     thoughts = texts["reasoning_content"] or texts["reasoning"]
-    return Choice(
-        texts["content"], finish, _positions(choice.get("logprobs")), thoughts, texts["refusal"]
-    )
+    text = texts["content"] or texts["text"]
+    return Choice(text, finish, _positions(choice.get("logprobs")), thoughts, texts["refusal"])
 
 
-_TEXTS = ("content", "reasoning_content", "reasoning", "refusal")
+BROKEN = frozenset({"error", "abort"})
+"""Why an answer ended that the server could not finish."""
+
+_TEXTS = frozenset({"text", "content", "reasoning_content", "reasoning", "refusal"})
+"""Where an answer has texts: completions have `text`, chats the others."""
 
 
 def _positions(logprobs: JSON) -> tuple[Position, ...]:

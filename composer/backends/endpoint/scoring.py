@@ -101,7 +101,7 @@ class TextScorer:
             "echo": True,
             "logprobs": 1,
         }
-        if model.gives.ids:
+        if model.gives.ids and model.writer is not None:
             body["return_tokens_as_token_ids"] = True
 
         def read(reply: dict[str, JSON]) -> tuple[list[Score], Usage]:

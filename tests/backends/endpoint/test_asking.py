@@ -286,6 +286,9 @@ BAD = {
     "choices are no list": {"choices": {"0": SAID}},
     "no finish": {"choices": [{**SAID, "finish_reason": None}]},
     "finish is a number": {"choices": [{**SAID, "finish_reason": 1}]},
+    "broken off": {"choices": [{**SAID, "finish_reason": "error"}]},
+    "message is a text": {"choices": [{**SAID, "message": "42"}]},
+    "completion without text": {"choices": [{"text": None, "finish_reason": "stop"}]},
     "no text": {"choices": [{**SAID, "message": {"role": "assistant"}}]},
     "text is a number": {"choices": [{**SAID, "message": {"content": 42}}]},
     "answer is a text": {"choices": ["42"]},
@@ -368,6 +371,11 @@ def test_an_answer_ends_where_the_context_ends_as_in_this_process(server):
         assert (draw.text, draw.finish) == (" 42", "stop")
     error = asked(server, sampling={"max_tokens": 1}, query=Query.of("word " * 600))
     assert error.code == "E703"
+
+
+def test_an_answer_may_be_empty():
+    (draw,), _ = answered(chat("length", content=None))
+    assert (draw.text, draw.finish) == ("", "length")
 
 
 @pytest.mark.parametrize(
