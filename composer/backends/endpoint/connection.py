@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import ssl
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, cast
 
@@ -185,9 +186,19 @@ def _words(error: BaseException) -> str:
     """Return what the operating system says, such as `Connection refused`, else the library."""
     words, inner = str(error) or type(error).__name__, error.__cause__ or error.__context__
     while inner is not None:
+        if isinstance(inner, ssl.SSLError):
+            return _encryption(inner)
         if isinstance(inner, OSError) and inner.errno and inner.errno > 0:
             words = os.strerror(inner.errno)
         elif isinstance(inner, OSError) and inner.strerror:
             words = inner.strerror
         inner = inner.__cause__ or inner.__context__
     return words
+
+
+def _encryption(error: ssl.SSLError) -> str:
+    """Say why `https` failed: a server without it answers in another protocol."""
+    reason = (error.reason or str(error)).replace("_", " ").lower()
+    if reason in {"wrong version number", "http request"}:
+        return "the server does not speak `https`, it may speak `http`"
+    return f"`https` failed: {getattr(error, 'verify_message', '') or reason}"

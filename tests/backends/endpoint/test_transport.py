@@ -289,6 +289,24 @@ def test_what_may_be_billed_is_told():
     assert bills.notes[6] == pytest.approx((130e-6, (257 * 10 + 4 * 100) / 1e6))
 
 
+def test_a_server_without_encryption_is_told_from_one_that_is_not_there():
+    async def refuse(reader, writer):
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async def main():
+        async with await asyncio.start_server(refuse, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            encrypted = Endpoint(model="m", url=f"https://127.0.0.1:{port}/v1", retries=0)
+            transport = Transport(encrypted, "A")
+            with pytest.raises(EndpointError, match="does not speak `https`"):
+                await transport.post("/completions", BODY, tokens=5)
+            await transport.close()
+
+    asyncio.run(main())
+
+
 def test_a_refused_connection_is_not_billed():
     bills = Bills()
 
