@@ -66,7 +66,7 @@ def endpoint_lines(rows: list[EndpointRow]) -> Iterator[tuple[str, str]]:
     for at, row in enumerate(rows):
         yield from (("", ""),) * bool(at)
         yield str(row["name"]), f"{row['model']} at {row['address']}"
-        without = ", but it gives no answers" if row["error"] else ""
+        without = ", but it cannot be used" if row["error"] else ""
         yield "reachable", f"yes{without}" if row["reachable"] else "no"
         if not row["date"]:
             continue

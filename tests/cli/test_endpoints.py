@@ -86,6 +86,14 @@ def test_a_model_that_a_server_lacks_is_named_with_those_that_it_has(compose):
     assert "it lists `general-1`" in text
 
 
+def test_a_tokenizer_that_is_not_the_served_models_is_an_error(compose):
+    other = f"""model.A.tokenizer="{zoo.folder("other")}\""""
+    status, text = compose("run", "rank.ens", "x", "--set", other)
+    assert status == 1
+    assert "error[E302]: `A`: the server at http://127.0.0.1:8000/v1 cuts a text into other" in text
+    assert compose("run", "rank.ens", "x", "--set", other)[0] == status  # nothing of it is kept
+
+
 def test_a_recipe_without_any_server_that_can_be_reached_is_not_run(compose):
     status, text = compose("run", "none.ens", "x")
     assert status == 3

@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 from composer.backends.endpoint.faults import EndpointError
 from composer.backends.endpoint.kept_abilities import findings_of, keys_of
-from composer.backends.endpoint.outcomes import no_model, refused
+from composer.backends.endpoint.outcomes import no_model, other_tokenizer, refused
 from composer.backends.endpoint.probe import NoAnswerError, TextTokenizer, probe
 from composer.backends.endpoint.transport import Transport
 
@@ -93,6 +93,8 @@ async def _asked(
         return refusal
     finally:
         await transport.close()
+    if report.other_tokenizer:
+        return other_tokenizer(name, key.address, options.tokenizer)
     return key.write(report)
 
 

@@ -37,7 +37,7 @@ __all__ = [
     "unread",
 ]
 
-FORM = 1
+FORM = 2
 """Raise it where the probe asks otherwise, so that what was found before is asked anew."""
 
 FOLDER = "endpoints"

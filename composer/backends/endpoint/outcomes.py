@@ -13,7 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-__all__ = ["broken_off", "given_up", "late", "no_model", "refused", "too_late"]
+__all__ = [
+    "broken_off",
+    "given_up",
+    "late",
+    "no_model",
+    "other_tokenizer",
+    "refused",
+    "too_late",
+]
 
 SHOWN = 10
 """Models of a server that a message lists."""
@@ -86,6 +94,15 @@ def no_model(
         "E701",
         f"`{name}`: {url} has no model `{model}`: {failure.message}; it lists {listed}{more}",
         "write one of these names",
+    )
+
+
+def other_tokenizer(name: str, url: str, tokenizer: str | None) -> EndpointError:
+    """Return the error of a tokenizer that cuts texts otherwise than the server does."""
+    return EndpointError(
+        "E302",
+        f"`{name}`: the server at {url} cuts a text into other tokens than `{tokenizer}` does",
+        "name the tokenizer of the served model: `tokenizer = ...`",
     )
 
 

@@ -19,7 +19,7 @@ from composer.backends.endpoint.probe_tokens import TokenProbe
 from composer.values.gather import side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from composer.backends.endpoint.probe_requests import Server
     from composer.values import JSON
@@ -53,13 +53,15 @@ class TextTokenizer:
 class ProbeReport:
     """What a probe found: abilities, `unknown` ones by name, and how many requests that took.
 
-    `server` is the server's own version, empty if it tells none.
+    `server` is the server's own version, empty if it tells none. `other_tokenizer` says that the
+    server cuts a text into other tokens than the tokenizer of the recipe does.
     """
 
     abilities: Abilities
     unknown: tuple[str, ...]
     requests: int
     server: str = ""
+    other_tokenizer: bool = False
 
 
 async def probe(
@@ -93,10 +95,10 @@ async def probe(
     plain = (chat if path == CHAT else completion) or {}
     answers = await AnswerProbe.of(prober, path, plain)
     questions = [answers.find(), OptionProbe(answers).find(), _embeds(prober)]
+    reading = Reading(prober, root, tokenizer)
     if has_completions:
         size = None if tokenizer is None else tokenizer.size
-        encode = _encoder(prober, root, tokenizer)
-        questions.append(TokenProbe(prober, encode, size).find())
+        questions.append(TokenProbe(prober, reading.ids, size).find())
     values: dict[str, int | None] = {"chat": has_chat, "completions": has_completions}
     values["usage"] = is_counted(plain, MOST)
     for part in await side_by_side(questions):
@@ -108,25 +110,37 @@ async def probe(
         tuple(name for name, value in values.items() if value is None),
         prober.requests,
         _version(version, plain),
+        reading.differs,
     )
 
 
-def _encoder(
-    prober: Prober, root: str, tokenizer: TextTokenizer | None
-) -> Callable[[str], Awaitable[list[list[int]]]]:
-    """Return what gives the ids that may be those of a text, in the server's view first."""
+@dataclass(slots=True)
+class Reading:
+    """Which ids a text may have; `differs` once the server's are not those of the tokenizer."""
 
-    async def ids(text: str) -> list[list[int]]:
-        body: dict[str, JSON] = {"model": prober.model, "prompt": text}  # as vLLM wants it
+    prober: Prober
+    root: str
+    tokenizer: TextTokenizer | None
+    differs: bool = False
+
+    async def ids(self, text: str) -> list[list[int]]:
+        """Return the ids that may be those of a text, in the server's view first."""
+        body: dict[str, JSON] = {"model": self.prober.model, "prompt": text}  # as vLLM wants it
         body |= {"content": text, "add_special": True}  # as llama.cpp does
-        tokens = (await prober.send(f"{root}/tokenize", body) or {}).get("tokens")
+        tokens = (await self.prober.send(f"{self.root}/tokenize", body) or {}).get("tokens")
         listed = tokens if isinstance(tokens, list) else []
         candidates = [[each for each in listed if isinstance(each, int)]]
-        if tokenizer is not None:
-            candidates += [[*tokenizer.encode(text, special)] for special in (True, False)]
+        if self.tokenizer is not None:
+            candidates += [[*self.tokenizer.encode(text, special)] for special in (True, False)]
+            if candidates[0]:
+                self.differs |= not _is_within(candidates[-1][1:], candidates[0])
         return [each for each in candidates if each]
 
-    return ids
+
+def _is_within(part: Sequence[int], ids: Sequence[int]) -> bool:
+    """Whether ids hold a part: special tokens may stand around it, and its first id may differ."""
+    starts = range(len(ids) - len(part) + 1)
+    return any(list(ids[at : at + len(part)]) == list(part) for at in starts)
 
 
 async def _embeds(prober: Prober) -> dict[str, int | None]:
