@@ -92,9 +92,10 @@ CODES = {
     "W703": Code(
         "server that cannot be asked",
         "Before a run, servers of which nothing is known are asked what they give. This one cannot "
-        "be reached, or does not reply. The run goes on: other models may answer, and the server "
-        "may come back. What it gives is presumed, so some mistakes of the recipe are not found "
-        "yet. Where all models of a recipe are such, it is not run.",
+        "be reached, does not reply, or the budget is too small for the few requests. The run goes "
+        "on: other models may answer, and the server may come back. What it gives is presumed, so "
+        "some mistakes of the recipe are not found yet. Where no server of a recipe can be "
+        "reached, and it has no other model, it is not run.",
     ),
     "W710": Code(
         "answers are not kept",
