@@ -189,7 +189,7 @@ class Recipe:
         places = self.compiled.declared
         warnings = explore_unknown(self._answer, places, self.outages, budget)
         if warnings is not None:
-            warnings += (one for one in check_again(self.compiled) if one.code != "W501")
+            warnings += check_again(self.compiled)
             for warning in warnings:
                 if warning not in self.compiled.warnings:
                     warn(warning)

@@ -82,7 +82,7 @@ class AbilityRecord:
 
 @dataclass(frozen=True, slots=True)
 class RecordKey:
-    """What findings depend on: also the tokenizer that a recipe names, and its `api`."""
+    """What findings depend on: also the tokenizer, if it is on this machine, and the `api`."""
 
     address: str
     model: str
@@ -172,7 +172,8 @@ def findings_of(options: EndpointOptions) -> Findings:
 
 def keys_of(options: EndpointOptions) -> list[RecordKey]:
     """Return what the findings of each address of a model are kept by."""
-    how = options.model, options.api, options.tokenizer or ""
+    tokenizer = options.tokenizer if options.folder is not None else None
+    how = options.model, options.api, tokenizer or ""
     return [RecordKey(address, *how) for address in options.addresses]
 
 
