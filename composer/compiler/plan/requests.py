@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph.node import model_of
+from composer.compiler.graph.node import model_of, topological
 from composer.compiler.plan.plan import PlannedRequests
 from composer.diagnostics.amounts import counted, number_text
 from composer.specs import SpanFuse, TokenFuse, bare, leaves
@@ -21,12 +21,20 @@ __all__ = ["planned_requests"]
 
 
 def planned_requests(ids: Mapping[Node, str]) -> Iterator[PlannedRequests]:
-    """Yield what the fuses that steps ask take of the servers of their members."""
+    """Yield what the fuses that steps ask take of the servers of their members.
+
+    A fuse that a route weighs is made for each query, and not known before.
+    """
     steps = (node for node in ids if node.port is not Port.MODEL)
     asked = (model for node in steps for model in node.inputs if model.port is Port.MODEL)
-    for node in dict.fromkeys(asked):
+    for node in filter(_is_whole, dict.fromkeys(asked)):
         for member, requests in _of(bare(model_of(node))):
             yield PlannedRequests(step=ids[node], member=member, requests=requests)
+
+
+def _is_whole(model: Node) -> bool:
+    """Whether a model is made of models alone."""
+    return all(node.port is Port.MODEL for node in topological(model))
 
 
 def _of(model: Model) -> Iterator[tuple[str, str]]:
