@@ -91,11 +91,23 @@ class SharedLedger(Ledger):
         self._shares: dict[Attempt, list[Attempt]] = {}
 
     async def begin(self, attempt: Attempt, *, waits: bool = True) -> None:
-        """Wait until each share fits."""
+        """Begin each share; raises Failure (E709) if one does not fit now, and none has begun then.
+
+        Nobody waits: an answer that waited for room would hold up the steps of the others, and they
+        may be those that have the room.
+        """
+        del waits
         shares = [replace(attempt, most=usage) for usage in self._parted(attempt.most)]
+        begun: list[tuple[Ledger, Attempt]] = []
+        try:
+            for ledger, share in zip(self._ledgers, shares, strict=True):
+                await ledger.begin(share, waits=False)
+                begun.append((ledger, share))
+        except BaseException:
+            for ledger, share in begun:
+                ledger.failed(share, "not sent, the budget is too small", billed=False)
+            raise
         self._shares[attempt] = shares
-        for ledger, share in zip(self._ledgers, shares, strict=True):
-            await ledger.begin(share, waits=waits)
 
     def answered(self, attempt: Attempt, usage: Usage | None) -> None:
         """Tell each ledger its share of what an answer took."""

@@ -122,8 +122,8 @@ class Room:
 
     @property
     def wanted(self) -> float:
-        """The dollars that must be reserved now."""
-        return max(self._worst, self._under_way + self._answered)
+        """The dollars that must be reserved now, beside what was lost."""
+        return max(self._worst - self.lost, self._under_way + self._answered)
 
     async def take(self, dollars: float, *, waits: bool = True) -> None:
         """Begin an attempt when its worst case fits; raises Failure (E709) if it never will."""

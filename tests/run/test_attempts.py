@@ -9,7 +9,9 @@ import pytest
 import composer
 from composer.backends import BACKENDS, Capability, Card, ModelError, Remote
 from composer.run import Failure
+from composer.run.attempts import RunLedger, SharedLedger
 from composer.run.budget import RunBudget
+from composer.run.trace import Trace
 from composer.values import Client, Completion, Generated, Usage
 from composer.values.card import Price
 from composer.values.ledger import Attempt, ledger
@@ -165,3 +167,25 @@ def test_rooms_add_up_whatever_their_attempts_do(seed):
     assert budget.spent <= budget.dollars + 1e-9
     assert budget._reserved == 0
     assert codes <= {"E709"}
+
+
+def test_a_request_of_several_answers_begins_for_all_of_them_or_for_none():
+    async def main():
+        budget, trace = RunBudget(1.0), Trace("0", "why?")
+        event = trace.begin("r0", "step")
+        attempt = Attempt("A", "http://there", Usage(1, cost=0.9))
+        async with budget.room(0.3) as one, budget.room(0.3) as two, budget.room(0.3) as three:
+            ledgers = [RunLedger(trace, event, room) for room in (one, two, three)]
+            shared = SharedLedger(ledgers)
+            await shared.begin(attempt)
+            shared.failed(attempt, "cut off", billed=True)
+            assert budget.spent == pytest.approx(0.9)
+            with pytest.raises(Failure, match="too small for another attempt"):
+                await shared.begin(attempt)
+            small = Attempt("A", "http://there", Usage(1, cost=0.06))
+            await shared.begin(small)
+            shared.answered(small, Usage(1, cost=0.03))
+        return budget.spent, budget._reserved, trace.usage["A"].cost
+
+    spent, reserved, traced = asyncio.run(main())
+    assert (spent, reserved, traced) == pytest.approx((0.93, 0, 0.9))

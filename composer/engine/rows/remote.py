@@ -30,6 +30,9 @@ __all__ = ["NextTokenSource", "Question", "RemoteRow", "RemoteRows", "RemoteRunn
 
 _LONG = 64  # new tokens of a prompt from which on it is not sent together with single steps
 
+_OF_ONE = frozenset({"E703", "E709"})
+"""One prompt of several may be too long, or its budget be spent, and the others not."""
+
 
 class NextTokenSource(Protocol):
     """Asks a server from any thread."""
@@ -187,8 +190,8 @@ class RemoteRunner:
                 rows = future.result().rows
                 for question, distributions in zip(questions, rows, strict=True):
                     question.receive(distributions)
-            elif isinstance(error, ModelError) and error.code == "E703" and len(questions) > 1:
-                for question in questions:  # one prompt may be too long, and the others not
+            elif getattr(error, "code", "") in _OF_ONE and len(questions) > 1:
+                for question in questions:
                     self._post([question])
             else:
                 for question in questions:
