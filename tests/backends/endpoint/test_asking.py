@@ -8,6 +8,7 @@ import pytest
 from scripted_server import events, reply, scripted
 from small_server import serving
 
+import composer
 from composer import zoo
 from composer.backends.endpoint import Endpoint, retry
 from composer.backends.endpoint.context_room import room_in
@@ -157,6 +158,20 @@ def test_a_server_that_refuses_seeds_is_sent_none():
     gives = CHAT | {"seeds": False}
     _, (body,) = answered(chat(content="a"), abilities=gives, sampling={"temperature": 1})
     assert "seed" not in body
+
+
+def test_a_member_reads_a_prompt_of_its_own():
+    async def ask():
+        async with scripted(chat(content="42"), chat(content="42")) as server:
+            recipe = composer.Recipe.load(
+                f'model A = endpoint("m", url = "{server.url}", probe = false)\n'
+                '[A, prompt("""In words: {{ query }}""") -> A] -> vote()'
+            )
+            async with recipe.ready() as ensemble:
+                answer = (await ensemble.ask("6 * 7?")).answer
+            return answer, sorted(body["messages"][0]["content"] for *_, body in server.requests)
+
+    assert asyncio.run(ask()) == ("42", ["6 * 7?", "In words: 6 * 7?"])
 
 
 def test_greedy_draws_are_asked_for_once():
