@@ -91,6 +91,7 @@ def differences(abilities):
     return {name: value for name, value in asdict(abilities).items() if value != whole[name]}
 
 
+@pytest.mark.slow
 def test_a_whole_server_gives_all():
     record = found()
     assert record.abilities == WHOLE
