@@ -154,7 +154,8 @@ class MeteredClient(Client):
         self.event.asked.append(call)
         start = self.trace.now()
         completion = _with_finite_numbers(await self._cached_or_new(request, on_text))
-        call.text, call.tokens = completion.text, len(completion.tokens)
+        counted_tokens = sum(each.completion_tokens for each in completion.usage.values())
+        call.text, call.tokens = completion.text, len(completion.tokens) or counted_tokens
         call.spans = [_span_as_json(span) for span in completion.spans]
         call.cached, call.seconds = completion.cached, self.trace.now() - start
         if not completion.cached:

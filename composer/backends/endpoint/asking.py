@@ -18,13 +18,15 @@ from composer.values.media import chat_content
 from composer.values.results import Generated, Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from composer.backends.endpoint.replies import Choice
     from composer.backends.endpoint.served import ServedModel
     from composer.values.flow import JSON
     from composer.values.requests import Generate
     from composer.values.results import Completion
+
+    Put = Callable[[str, Mapping[str, JSON], Generate], Awaitable[tuple[list[Choice], Usage]]]
 
 __all__ = ["AnswerReader"]
 
@@ -35,6 +37,9 @@ TOO_LONG = "E703"
 LETTERS = 3
 """Letters of a prompt that are counted as one token, where limits a minute are held."""
 
+OLDER, NEWER = "max_tokens", "max_completion_tokens"
+"""How servers call the most tokens of an answer; some know the newer word alone, and say so."""
+
 PART = 1000
 """Tokens that an image or another content part counts as there."""
 
@@ -44,6 +49,7 @@ class AnswerReader:
 
     def __init__(self, model: ServedModel) -> None:
         self._model = model
+        self._knows_newer_alone = False
 
     async def answer(self, request: Generate, on_text: Callable[[str], None] | None) -> Generated:
         """Answer once for each seed; raises ModelError.
@@ -76,17 +82,34 @@ class AnswerReader:
         put = self._whole if on_text is None else partial(self._streamed, on_text)
         is_full = False
         try:
-            choices, usage = await put(path, body, request)
+            choices, usage = await self._put(put, path, body, request)
         except EndpointError as refusal:
             room = room_in(refusal.message) if refusal.code == TOO_LONG else None
             if room is None or not 0 < room < sampling.max_tokens:
                 raise
             is_full = True
-            choices, usage = await put(path, body | model.most(room), request)
+            choices, usage = await self._put(put, path, body | model.most(room), request)
         parts = shares(usage, count, model.options.price)
         pairs = zip(choices, parts, strict=True)
         draws = [completion_of(choice, sampling, part, model.name) for choice, part in pairs]
         return [_filled(draw) for draw in draws] if is_full else draws
+
+    async def _put(
+        self, put: Put, path: str, body: Mapping[str, JSON], request: Generate
+    ) -> tuple[list[Choice], Usage]:
+        """Put a request, and again with the newer word for `max_tokens` to a server that wants it.
+
+        What a server wants is then known for all further requests.
+        """
+        if not self._knows_newer_alone:
+            try:
+                return await put(path, body, request)
+            except EndpointError as refusal:
+                if OLDER not in body or NEWER not in refusal.message:
+                    raise
+                self._knows_newer_alone = True
+        renamed = {NEWER if name == OLDER else name: value for name, value in body.items()}
+        return await put(path, renamed, request)
 
     async def _whole(
         self, path: str, body: Mapping[str, JSON], request: Generate

@@ -26,6 +26,9 @@ __all__ = [
 SHOWN = 10
 """Models of a server that a message lists."""
 
+FILTERS = ("content_filter", "content management policy", "content_policy_violation")
+"""What services say that refuse a question by its content."""
+
 UNAUTHORIZED = frozenset({401, 403})
 
 
@@ -61,11 +64,18 @@ def refused(name: str, url: str, variable: str | None, failure: EndpointError) -
             f"`{name}`: {url} does not accept the key in `{variable}`: {failure.message}",
             f"set `{variable}` to a key of this server that may use this model",
         )
-    return EndpointError(
-        "E701",
-        f"`{name}`: {url} refused the request: {failure.message}",
-        "`compose doctor` shows what the server gives",
-    )
+    return _refused(name, url, failure)
+
+
+def _refused(name: str, url: str, failure: EndpointError) -> EndpointError:
+    """Return the error of a request whose words or options the server does not want."""
+    who, help_ = f"{url} refused the request", "`compose doctor` shows what the server gives"
+    if any(words in failure.message.lower() for words in FILTERS):
+        who = f"the content filter of {url} refused the question"
+        help_ = "ask in other words, or add a fallback: `A | B`"
+    elif "temperature" in failure.message:
+        help_ = f"write `{name}(temperature = 1)` if the model takes no other"
+    return EndpointError("E701", f"`{name}`: {who}: {failure.message}", help_)
 
 
 def no_model(

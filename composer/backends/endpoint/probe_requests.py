@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
@@ -21,6 +22,12 @@ CHAT, COMPLETIONS = "/chat/completions", "/completions"
 
 REFUSALS = frozenset({400, 404, 405, 406, 410, 413, 415, 422, 501})
 """What a server answers that does not know a request, or an option of it."""
+
+NEWER = "max_completion_tokens"
+"""What a chat of newer models of OpenAI wants in place of `max_tokens`, and says so."""
+
+NO_GREEDY = re.compile(r"unsupported.*temperature|temperature.*not support", re.IGNORECASE)
+"""What models of OpenAI say that refuse a temperature of 0."""
 
 FAULT = 500
 """Some servers answer so to an option that they do not know, each time; others where they fail."""
@@ -52,23 +59,38 @@ class Server(Protocol):
 class Prober:
     """Asks one model of one server; `requests` counts what was sent.
 
-    `limit` is how a chat calls the most tokens that may be written.
+    `limit` is how a chat calls the most tokens that may be written. `heat` is the temperature: 0,
+    and 1 for models that refuse 0.
     """
 
     def __init__(self, server: Server, model: str, limit: str = "max_tokens") -> None:
-        self.model, self.requests, self.limit = model, 0, limit
+        self.model, self.requests, self.limit, self.heat = model, 0, limit, 0
         self.refusals: dict[str, AttemptError] = {}
         self._server = server
 
     async def ask(self, path: str, **body: JSON) -> Mapping[str, JSON] | None:
         """Return the reply, None where the server refuses; raises AttemptError for an outage."""
-        request = {"model": self.model, "max_tokens": MOST, "temperature": 0, **body}
+        request = {"model": self.model, "max_tokens": MOST, "temperature": self.heat, **body}
         most = request.pop("max_tokens")
-        request[self.limit if path == CHAT else "max_tokens"] = most
+        limit = self.limit if path == CHAT else "max_tokens"
         prompt = body.get("prompt")
         count = len(prompt) if isinstance(prompt, list) else 1
         tokens = PROMPT_TOKENS + int(str(most)) * count
-        return await self._tried(path, request, tokens)
+        reply = await self._tried(path, request | {limit: most}, tokens)
+        if reply is None and self._adapts(path, limit, request["temperature"]):
+            return await self.ask(path, **body)
+        return reply
+
+    def _adapts(self, path: str, limit: str, temperature: JSON) -> bool:
+        """Take up what a refusal asks for; whether the request can be put anew."""
+        words = self.refusals[path].message
+        if path == CHAT and limit != NEWER and NEWER in words:
+            self.limit = NEWER
+            return True
+        if temperature == 0 and NO_GREEDY.search(words):
+            self.heat = 1
+            return True
+        return False
 
     async def chat(self, words: str, **body: JSON) -> Mapping[str, JSON] | None:
         """Ask for the answer to one message."""

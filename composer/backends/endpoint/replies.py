@@ -105,7 +105,9 @@ def spent(reply: Reply, price: Price) -> Usage:
     usage = reply.get("usage")
     if usage is None:
         return Usage(calls=1, unpriced=1)
-    counts = _object(usage, "`usage`")
+    counts = {name: each for name, each in _object(usage, "`usage`").items() if each is not None}
+    if not counts:
+        return Usage(calls=1, unpriced=1)
     read = _count(counts.get("prompt_tokens"), "prompt_tokens")
     return Usage.at(price, 1, read, _count(counts.get("completion_tokens", 0), "completion_tokens"))
 

@@ -256,6 +256,18 @@ def test_openais_own_models_are_told_a_limit_by_their_word(url, word):
     assert served.most(7) == {word: 7}
 
 
+NEWER = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+
+
+def test_a_server_that_wants_the_newer_word_is_asked_with_it():
+    refusal = reply({"error": {"message": NEWER}}, 400)
+    (draw,), bodies = answered(refusal, chat(content="42"))
+    limits = [{name for name in body if name.startswith("max")} for body in bodies]
+    assert (draw.text, limits) == ("42", [{"max_tokens"}, {"max_completion_tokens"}])
+    error, bodies = answered(refusal, refusal, chat(content="42"))
+    assert (error.code, len(bodies)) == ("E701", 2)
+
+
 def test_thoughts_and_refusals_are_kept_apart_from_the_text():
     (draw,), _ = answered(chat(content="42", reasoning_content="17 + 25"))
     assert (draw.text, dict(draw.facts)) == ("42", {"thinking": "17 + 25"})
@@ -263,8 +275,9 @@ def test_thoughts_and_refusals_are_kept_apart_from_the_text():
     assert (draw.text, dict(draw.facts)) == (draw.facts["refusal"], {"refusal": draw.text})
 
 
-def test_a_reply_without_usage_has_an_unknown_cost_and_not_none():
-    (draw,), _ = answered(chat(content="a", usage=None))
+@pytest.mark.parametrize("usage", [None, {"prompt_tokens": None, "completion_tokens": None}])
+def test_a_reply_without_usage_has_an_unknown_cost_and_not_none(usage):
+    (draw,), _ = answered(chat(content="a", usage=usage))
     assert draw.usage["A"].unpriced == 1
     assert draw.usage["A"].calls == 1
 

@@ -170,6 +170,19 @@ def test_a_server_whose_answers_come_as_they_like_proves_nothing():
     assert {"logit_bias", "penalties", "repetition_penalty", "continues"} <= unknown
 
 
+def test_a_reasoning_model_is_asked_in_its_own_words():
+    def answer(path, body):
+        if path != "/chat/completions":
+            return AttemptError("404", status=404)
+        if "max_tokens" in body:
+            return AttemptError("400: Use 'max_completion_tokens' instead.", status=400)
+        if not body["temperature"]:
+            return AttemptError("400: 'temperature' does not support 0.", status=400)
+        return {"choices": [{"index": 0, "message": {"content": "one"}, "finish_reason": "stop"}]}
+
+    assert asked(answer).abilities.chat
+
+
 @pytest.mark.parametrize(("status", "requests"), [(400, 1), (404, 1), (422, 1), (501, 1), (500, 2)])
 def test_a_refusal_is_no_outage(status, requests):
     """A status of 500 may be either, so it is believed when it comes again."""

@@ -110,6 +110,11 @@ def test_what_may_pass_is_tried_again(failure):
             "E703",
             "the text is too long",
         ),
+        (
+            reply({"error": {"message": "no", "code": "content_filter"}}, 400),
+            "E701",
+            "the content filter of http",
+        ),
         (reply({"error": {"message": "no"}}, 500, x_should_retry="false"), "E701", "500: no"),
     ],
 )
