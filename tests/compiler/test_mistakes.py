@@ -18,7 +18,7 @@ def elsewhere(monkeypatch):
     """Let `hf("elsewhere")` be a model with a vocabulary of its own."""
     from composer.backends import Capability
 
-    able = Capability.TEXT | Capability.LOGITS | Capability.SCORE
+    able = Capability.TEXT | Capability.LOGITS | Capability.SCORE | Capability.WEIGHTS
     card = Card(able, "elsewhere", vocabulary="another")
     monkeypatch.setattr(HF, "card", lambda _: card)
 

@@ -220,15 +220,16 @@ class NodeSite(Site):
         """Say what this step needs and a model cannot do."""
         for lack in model.capabilities.missing(needed):
             leaf, name = model.leaves[0], model.name
-            default_note = (
-                f"`{name}` is declared here" if leaf == model else f"a member of `{name}`"
-            )
+            card = _card(leaf)
+            note = f"`{name}` is declared here" if leaf == model else f"a member of `{name}`"
+            if card.lacks(lack):
+                note = card.why.get(lack, note)
             yield Complaint(
                 "E302",
                 f"`{self.name}` needs {lack.words}, which `{name}` does not give",
                 f"needs {lack.words}",
                 help=self.node.step.instead.format(name=name),
-                notes=((leaf, _card(leaf).why.get(lack, default_note)),),
+                notes=((leaf, note),),
             )
 
 
