@@ -138,12 +138,18 @@ class Engine:
         """Let the thread go on, since a server has replied; called in any thread."""
         self._inbox.put(self._wake)  # anything that is not a job
 
+    def _notice(self, future: Future[T]) -> None:
+        """Let the thread see at once that a job was cancelled; it may be waiting for a server."""
+        if future.cancelled():
+            self._wake()
+
     def _submit(self, members: tuple[Model, ...], start: Callable[[], Session[T]]) -> Future[T]:
         future: Future[T] = Future()
         with self._lock:  # or a job could be queued after the thread has read its last
             if not self._open:
                 raise ModelError("E707", "the engine is closed")
             self._inbox.put(Task(members, start, future))
+        future.add_done_callback(self._notice)
         return future
 
     def _group(self, model: Model) -> Group:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from composer.engine.group import Group
-    from composer.engine.requests.base import AnyRequest, Replies
+    from composer.engine.requests.base import AnyRequest, Batch, Replies
     from composer.engine.requests.reading import MemberLogits, Reading
 
 __all__ = ["Flight", "Flights"]
@@ -41,7 +41,8 @@ class Flight:
     `questions[slot]` has one for each position; `known` what their replies told, and `highest` what
     a token can have at most that is not among the likeliest (nats). `wanted[slot]`
     has the tokens that another member found likely and this one did not tell. `chosen` says that
-    these were asked for, `certain` that they change nothing.
+    these were asked for, `decided` that they do not change the choice, and `certain` that they do
+    not change its probability either.
     """
 
     request: AnyRequest
@@ -52,6 +53,7 @@ class Flight:
     wanted: dict[int, list[list[int]]] = field(default_factory=dict)
     chosen: bool = False
     certain: bool = False
+    decided: bool = False
 
     @property
     def group(self) -> Group:
@@ -86,6 +88,13 @@ class Flight:
             if slot not in self.highest:
                 self.highest[slot] = [min(known.values(), default=0.0) for known in before]
 
+    def note_gap(self) -> None:
+        """Note what the servers left untold, once the request's options have changed the logits."""
+        if not self.certain:
+            rows = [self.logits.kept[slot] for slot in self.known]
+            shares = [(row[:, -1] - row.logsumexp(-1)).exp().amax() for row in rows]
+            self.request.sequence.note_gap(max(map(float, shares)))
+
 
 class Flights:
     """The flights of an engine; `arrived` gives those that have all they need."""
@@ -100,6 +109,11 @@ class Flights:
     def __bool__(self) -> bool:
         return bool(self._open)
 
+    @property
+    def requests(self) -> Batch:
+        """The requests that fly."""
+        return list(self._open)
+
     def start(self, request: AnyRequest, logits: MemberLogits, remote: Sequence[Reading]) -> None:
         """Ask the servers for a request; `logits` are those of its other models, which are kept."""
         logits.keep()
@@ -113,7 +127,10 @@ class Flights:
     def forget(self, requests: Iterable[AnyRequest]) -> None:
         """Forget all flights but those of some requests: nobody waits for the others any more."""
         still = set(requests)
-        self._open = {request: f for request, f in self._open.items() if request in still}
+        for flight in [f for request, f in self._open.items() if request not in still]:
+            del self._open[flight.request]
+            for slot, questions in flight.questions.items():
+                flight.runner(slot).forget(questions)
 
     def arrived(self, replies: Replies) -> list[Flight]:
         """Return the flights that have all they need; those with an error are replied to."""
@@ -128,13 +145,13 @@ class Flights:
                 flight.learn()
                 sound.append(flight)
             else:
-                replies.fail(flight.request, flight.request.sequence.drop(*failure))
+                replies.fail(flight.request, _dropped(flight, *failure))
         again = _undecided([flight for flight in sound if not flight.chosen])
         for flight in again:
             self._open[flight.request] = flight
             self._ask(flight)
         complete = [flight for flight in sound if flight not in again]
-        _find_certain([flight for flight in complete if flight.chosen])
+        _find_certain([flight for flight in complete if not flight.decided])
         for flight in complete:
             _fill(flight)
         return complete
@@ -158,7 +175,7 @@ def _question(request: AnyRequest, reading: Reading, position: int) -> Question:
     state = reading.state
     assert isinstance(state.row, RemoteRow)
     last = position == reading.positions[-1]
-    ahead = request.ahead if last else 1
+    ahead = min(request.ahead, max(state.remaining_context, 0) + 1) if last else 1
     return Question(state.row, tuple(state.ids[:position]), state.counts, ahead=ahead)
 
 
@@ -171,8 +188,8 @@ def _undecided(flights: Sequence[Flight]) -> list[Flight]:
             any(rows) and flight.runner(slot).access.chosen for slot, rows in flight.wanted.items()
         ):
             asking.append(flight)
-    _find_certain([flight for flight in flights if any(map(any, flight.wanted.values()))])
-    asking = [flight for flight in asking if not flight.certain]
+    _find_certain(asking)
+    asking = [flight for flight in asking if not flight.decided]
     for flight in asking:
         flight.chosen = True
         flight.questions = {
@@ -204,14 +221,33 @@ def _wanted(flight: Flight) -> dict[int, list[list[int]]]:
         best = logits[:, :width].topk(min(top, width)).indices.tolist()
         for union, tokens in zip(entries, best, strict=True):
             union.update(group.entry_of[slot][token] for token in tokens)
+    if isinstance(flight.request, Draw):
+        for slot, logits in flight.request.earlier_logits.items():
+            entries[0].update(group.likely_entries(slot, logits[0], top))
+    raised = _raised(flight)
     wanted: dict[int, list[list[int]]] = {}
     for slot, rows in flight.known.items():
         tokens_of = group.token_of[slot]
         wanted[slot] = [
-            sorted({tokens_of[e] for e in union if e < count and tokens_of[e] >= 0} - known.keys())
+            sorted(
+                {tokens_of[e] for e in union if e < count and tokens_of[e] >= 0}.union(raised[slot])
+                - known.keys()
+            )
             for union, known in zip(entries, rows, strict=True)
         ]
     return wanted
+
+
+def _raised(flight: Flight) -> dict[int, frozenset[int]]:
+    """For each slot, the tokens that the request's options make likelier."""
+    processing, group = flight.request.processing, flight.group
+    if processing is None:
+        return dict.fromkeys(flight.known, frozenset())
+    states, raised = flight.request.sequence.states, group.raised(processing)
+    return {
+        slot: raised[slot].among(states[slot].ids[states[slot].answer_start :])
+        for slot in flight.known
+    }
 
 
 def _find_certain(flights: Sequence[Flight]) -> None:
@@ -227,7 +263,8 @@ def _find_certain(flights: Sequence[Flight]) -> None:
         others = high.scatter(1, best, -torch.inf).amax(-1)
         beaten = low.gather(1, best)[:, 0] > others
         for flight, entry, sure in zip(same, best[:, 0].tolist(), beaten.tolist(), strict=True):
-            flight.certain = sure and _told(flight, entry)
+            flight.decided = sure and _told(flight, entry)
+            flight.certain = flight.decided and group.is_linear
 
 
 def _is_bounded(request: Draw) -> bool:
@@ -285,9 +322,15 @@ def _row(flight: Flight, slot: int, width: int, *, upper: bool) -> Tensor:
     return row[:, :width]
 
 
+def _dropped(flight: Flight, slot: int, error: Exception) -> Exception:
+    """Drop a member that failed; an empty budget or a closed client is no fault of its own."""
+    if getattr(error, "code", "") in {"E707", "E709"}:
+        return error
+    return flight.request.sequence.drop(slot, error)
+
+
 def _fill(flight: Flight) -> None:
     """Make the logits [position, column] of the servers' models of what is known of them."""
-    gap = 0.0
     for slot, rows in flight.known.items():
         columns = flight.runner(slot).columns
         logits = torch.full((len(rows), columns), -torch.inf)
@@ -301,7 +344,4 @@ def _fill(flight: Flight) -> None:
                 logits[n, unknown] = math.log(share)
                 rest = max(0.0, rest - share * len(unknown))
             logits[n, -1] = math.log(rest) if rest and others else -math.inf
-            gap = max(gap, rest if others else 0.0)
         flight.logits.kept[slot] = logits
-    if not flight.certain:
-        flight.request.sequence.note_gap(gap)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from composer.engine.distribution import Aligned, Distributions, MemberWeight, gather_rows
 from composer.engine.fuse_tree import FuseNode, FuseTree, ModelNode
-from composer.engine.processors import processor
+from composer.engine.processors import Raised, processor
 from composer.engine.rows.remote import RemoteRunner
 from composer.specs import WeightedFuse, bare
 
@@ -38,6 +39,7 @@ class Group:
     def __init__(self, model: Model, runners: Mapping[Checkpoint, AnyRunner]) -> None:
         self._tree = FuseTree(model, runners)
         self._processors: dict[Processing, tuple[Process | None, ...]] = {}
+        self._raised: dict[Processing, tuple[Raised, ...]] = {}
         self.slots = self._tree.slots
         self.root = self._tree.root
         self.space = self.root.space
@@ -47,6 +49,11 @@ class Group:
     def gate(self) -> Gate | None:
         """Decides at which tokens the members after the first contribute; None for at all."""
         return self.root.gate if isinstance(self.root, FuseNode) else None
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether a probability of the fuse is made of the members' for the same entry alone."""
+        return isinstance(self.root, FuseNode) and self.root.combine.linear
 
     @cached_property
     def lazy(self) -> bool:
@@ -102,6 +109,13 @@ class Group:
             self._processors[processing] = tuple(processor(*pair) for pair in pairs)
         return self._processors[processing]
 
+    def raised(self, processing: Processing) -> tuple[Raised, ...]:
+        """Each slot's tokens that the options of a request make likelier."""
+        if processing not in self._raised:
+            pairs = [(slot.runner.model, processing.over(slot.processing)) for slot in self.slots]
+            self._raised[processing] = tuple(Raised.of(*pair) for pair in pairs)
+        return self._raised[processing]
+
     @cached_property
     def token_of(self) -> list[Sequence[int]]:
         """For each slot, the token that writes each entry; -1 where it takes several tokens."""
@@ -117,6 +131,12 @@ class Group:
         table = self.entry_of[slot]
         entries = [table[token] for token in ids if token < len(table)]
         return [entry for entry in entries if entry < len(self.space)]
+
+    def likely_entries(self, slot: int, logits: Tensor, count: int) -> list[int]:
+        """The entries of a slot's likeliest tokens, by its logits [column] at one position."""
+        own = logits[: len(self.entry_of[slot])]
+        best = own.topk(min(count, len(own)))
+        return self.entries_of(slot, best.indices[best.values > -math.inf].tolist())
 
     def bytes_of(self, entries: Sequence[int]) -> bytes:
         """The bytes that some entries write."""

@@ -89,13 +89,15 @@ class Combine(Typed):
 
     `signed` says that a negative weight has a meaning, `pools` that combined distributions may be
     combined again (the weights multiply), `convex` that `-log` of the result is convex in the
-    weights, and `monotone` that an entry's score, before it is normalized, grows with the
-    probability that each member gives it, and depends on nothing else.
+    weights, `linear` that it is the weighted mean of the probabilities, and `monotone` that an
+    entry's score, before it is normalized, grows with the probability that each member gives it,
+    and depends on nothing else.
     """
 
     signed: ClassVar[bool] = False
     pools: ClassVar[bool] = False
     convex: ClassVar[bool] = False
+    linear: ClassVar[bool] = False
     monotone: ClassVar[bool] = False
 
     @abstractmethod

@@ -7,7 +7,7 @@ transformers' `generate` does. So a member of a fuse behaves as it does alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from composer.checkpoints.biases import biased
 from composer.heavy import torch
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     Process = Callable[[Tensor, "LogitContext"], None]
     """Changes the logits [token] of one position, in place."""
 
-__all__ = ["LogitContext", "processor"]
+__all__ = ["LogitContext", "Raised", "processor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,27 @@ class LogitContext:
     ids: Sequence[int]
     answer_start: int
     answer_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """What options make likelier: some `tokens`, and those of the answer if they are `repeated`."""
+
+    tokens: frozenset[int]
+    repeated: bool
+
+    @classmethod
+    def of(cls, model: TokenModel, what: Processing) -> Self:
+        """Return what some options make likelier for a model."""
+        bias = biased(model.vocabulary.pieces[: model.width], what.logit_bias or (), model.name)
+        longer = [(ids[-1], by) for ids, by in what.sequence_bias or ()]
+        tokens = {token for token, by in [*bias, *longer] if by > 0 and token < model.width}
+        penalties = what.frequency_penalty or 0.0, what.presence_penalty or 0.0
+        return cls(frozenset(tokens), min(penalties) < 0)
+
+    def among(self, answer: Sequence[int]) -> frozenset[int]:
+        """The tokens that are likelier behind the beginning of an answer."""
+        return self.tokens.union(answer) if self.repeated else self.tokens
 
 
 def processor(model: TokenModel, what: Processing) -> Process | None:

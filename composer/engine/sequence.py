@@ -47,7 +47,7 @@ class MemberState:
     @property
     def remaining_context(self) -> int:
         """How many more tokens fit into the model's context; negative if there are too many."""
-        limit = self.slot.runner.model.context
+        limit = _most_tokens(self.slot)
         return 1 << 30 if limit is None else limit - len(self.ids)
 
     def close(self) -> None:
@@ -246,12 +246,15 @@ class SequenceState:
             return len(self.entries), self.encode(new)  # the model's own tokens always stay
         return start + same, after[same:]
 
-    def usage(self) -> dict[str, Usage]:
-        """Calls, prompt tokens and completion tokens by model name; equal names add up."""
+    def usage(self, end_tokens: int = 0) -> dict[str, Usage]:
+        """Calls, prompt tokens and completion tokens by model name; equal names add up.
+
+        Each name has the end tokens of the answer besides; servers have counted them already.
+        """
         usage: dict[str, Usage] = {}
         for state in (*self.states.values(), *self.dropped_states):
             counts = state.counts
-            written = len(state.ids) - counts.prompt
+            written = len(state.ids) - counts.prompt + (state.slot.name not in usage) * end_tokens
             state_usage = (
                 Usage(counts.calls, counts.read, counts.written)
                 if isinstance(state.slot.runner, RemoteRunner)
@@ -285,11 +288,12 @@ def _prompt_error(slot: ModelSlot, prompt: Sequence[int]) -> ModelError | None:
     model = slot.runner.model
     if not prompt:
         return ModelError("E701", f"the prompt of {model.name} is empty")
-    if model.context is not None and len(prompt) > model.context:
+    most = _most_tokens(slot)
+    if most is not None and len(prompt) > most:
         return ModelError(
             "E703",
             f"the prompt has {counted(len(prompt), 'token')}, but the context of {model.name} is "
-            f"{counted(model.context, 'token')}",
+            f"{counted(model.context or 0, 'token')}",
             "shorten the prompt, or leave this member out",
         )
     if max(prompt) >= model.rows:
@@ -300,6 +304,12 @@ def _prompt_error(slot: ModelSlot, prompt: Sequence[int]) -> ModelError | None:
             "put the tokenizer that the model was trained with into its folder",
         )
     return None
+
+
+def _most_tokens(slot: ModelSlot) -> int | None:
+    """How many tokens a slot's model can read: a server always has to write one behind them."""
+    limit, runner = slot.runner.model.context, slot.runner
+    return limit - 1 if limit is not None and isinstance(runner, RemoteRunner) else limit
 
 
 def _opened(slot: ModelSlot, prompt: list[int]) -> MemberState:

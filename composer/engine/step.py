@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch.nn.functional import pad
 
-from composer.engine.flights import Flights
+from composer.engine.flights import Flight, Flights
 from composer.engine.processors import LogitContext
 from composer.engine.requests.base import Replies
 from composer.engine.requests.reading import MemberLogits
@@ -65,6 +65,9 @@ def engine_step(requests: Batch, flights: Flights | None = None) -> Replies:
         if processing is not None and request not in replies.errors:
             with _ErrorsTo(replies, (request,)):
                 _process(request, processing, logits)
+    for flight in work.landed:
+        with _ErrorsTo(replies, (flight.request,)):
+            flight.note_gap()
     for (group, family), pairs in work.families.items():
         sound = [(request, logits) for request, logits in pairs if request not in replies.errors]
         if sound:
@@ -84,6 +87,7 @@ class _Work:
     families: dict[tuple[Group, type[AnyRequest]], list[RequestLogits]] = field(
         default_factory=dict
     )
+    landed: list[Flight] = field(default_factory=list)
     starting: list[tuple[AnyRequest, MemberLogits, list[Reading]]] = field(default_factory=list)
 
     def take(self, request: AnyRequest) -> None:
@@ -113,7 +117,9 @@ class _Work:
         for request, logits, remote in self.starting:
             if request not in self.replies.errors:
                 self.flights.start(request, logits, remote)
-        for flight in self.flights.arrived(self.replies):
+        with _ErrorsTo(self.replies, self.flights.requests):
+            self.landed = self.flights.arrived(self.replies)
+        for flight in self.landed:
             self._answer_later(flight.request, flight.logits)
         self.flights.send()
 

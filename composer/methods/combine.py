@@ -25,6 +25,7 @@ class Mean(Combine):
     paper: ClassVar[str] = "arXiv:2406.12585"
     pools: ClassVar[bool] = True
     convex: ClassVar[bool] = True
+    linear: ClassVar[bool] = True
     monotone: ClassVar[bool] = True
 
     def combine(self, aligned: Aligned, weights: Sequence[MemberWeight]) -> Distributions:

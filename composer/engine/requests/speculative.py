@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 __all__ = ["DraftingMembers", "Proposal", "SpeculativeStep", "StepResult"]
 
 
+_LIKELY = 20
+"""How many of a proposing model's likeliest entries may be drawn where all members must agree."""
+
+
 @dataclass(frozen=True)
 class DraftingMembers:
     """One side: some members of a fuse, by number, and the slots of their models.
@@ -97,8 +101,16 @@ class SpeculativeStep(StepRequest[StepResult]):
         return self.sampling.processing
 
     def wanted_entries(self, position: int) -> Sequence[int]:
-        """The proposal to verify there."""
-        return [each.entry for each in self.proposals[position : position + 1]]
+        """The proposal to verify there, and whatever may be drawn instead.
+
+        In a mean, what a side that verifies does not find likely itself is hardly drawn.
+        """
+        group, entries = self.sequence.group, set[int]()
+        for proposal in self.proposals[position : position + 1]:
+            entries.add(proposal.entry)
+            for slot, logits in {} if group.is_linear else proposal.logits.items():
+                entries.update(group.likely_entries(slot, logits[0], _LIKELY))
+        return sorted(entries)
 
     def reads(self, slot: int) -> bool:
         """Only the side's own slots read."""

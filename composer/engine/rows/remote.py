@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from functools import partial
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Protocol
 
 from composer.engine.rows.row import CacheRow
 from composer.values.chain import CHAIN
 from composer.values.errors import ModelError
 from composer.values.requests import NextTokens
+from composer.values.results import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future
 
     from composer.engine.rows.row import TokenCount
@@ -120,8 +121,6 @@ class Question:
         """Take the distributions behind the prompt, and behind what the model wrote."""
         self.reply = distributions[0]
         self.counts.calls += 1
-        self.counts.read += len(self.prompt)
-        self.counts.written += len(distributions)
         if not self.chosen:
             self.row.base, self.row.ahead = self.prompt, distributions
 
@@ -144,7 +143,8 @@ class RemoteRunner:
         self.rows = RemoteRows()
         self._checkpoint, self._source, self._wake = checkpoint, source, wake
         self._waiting: list[Question] = []
-        self._replies: deque[tuple[Sequence[Question], Future[NextDistributions]]] = deque()
+        self._sent: dict[Future[NextDistributions], Sequence[Question]] = {}
+        self._replies: deque[Future[NextDistributions]] = deque()
         self._stepping: list[Question] = []
 
     @property
@@ -181,21 +181,29 @@ class RemoteRunner:
             self._waiting = steps
         self._post(long)
 
+    def forget(self, questions: Iterable[Question]) -> None:
+        """Forget questions whose answers nobody waits for; requests of such alone are cancelled."""
+        for question in questions:
+            if not question.answered:
+                question.error = ModelError("E707", "nobody waits for the answer any more")
+        self._waiting = [each for each in self._waiting if not each.answered]
+        for future, asked in list(self._sent.items()):
+            if all(each.answered for each in asked):
+                future.cancel()
+
     def collect(self) -> None:
         """Give the replies that have come to their questions."""
         while self._replies:
-            questions, future = self._replies.popleft()
-            error = _error_of(future)
+            future = self._replies.popleft()
+            questions, error = self._sent.pop(future), _error_of(future)
             if error is None:
-                rows = future.result().rows
-                for question, distributions in zip(questions, rows, strict=True):
-                    question.receive(distributions)
+                _receive(questions, future.result())
             elif getattr(error, "code", "") in _OF_ONE and len(questions) > 1:
                 for question in questions:
                     self._post([question])
             else:
                 for question in questions:
-                    question.error = error
+                    question.error = question.error or error
 
     def _post(self, questions: Sequence[Question]) -> None:
         """Send questions, those that ask for the same in one request."""
@@ -211,12 +219,35 @@ class RemoteRunner:
                 future = self._source(request, [each.counts.ledger for each in batch])
             finally:
                 CHAIN.reset(token)
-            future.add_done_callback(partial(self._arrive, batch))
+            self._sent[future] = batch
+            future.add_done_callback(self._arrive)
 
-    def _arrive(self, batch: Sequence[Question], future: Future[NextDistributions]) -> None:
+    def _arrive(self, future: Future[NextDistributions]) -> None:
         """Note a reply; called in any thread."""
-        self._replies.append((batch, future))
+        self._replies.append(future)
         self._wake()
+
+
+def _receive(questions: Sequence[Question], told: NextDistributions) -> None:
+    """Give a reply to its questions, and count what it took by the prompts' lengths.
+
+    That may be more than the prompts: some are asked several times. A server may not count.
+    """
+    took = sum(told.usage.values(), Usage())
+    lengths = [len(each.prompt) for each in questions]
+    read = took.prompt_tokens or sum(lengths)
+    written = took.completion_tokens or sum(map(len, told.rows))
+    shares = zip(_parted(read, lengths), _parted(written, list(map(len, told.rows))), strict=True)
+    for question, row, (own_read, own_written) in zip(questions, told.rows, shares, strict=True):
+        question.receive(row)
+        question.counts.read += own_read
+        question.counts.written += own_written
+
+
+def _parted(total: int, sizes: Sequence[int]) -> list[int]:
+    """Part a whole number by sizes."""
+    ends = [total * end // sum(sizes) for end in accumulate(sizes)]
+    return [end - start for start, end in pairwise([0, *ends])]
 
 
 def _error_of(future: Future[NextDistributions]) -> Exception | None:

@@ -12,7 +12,6 @@ from composer.engine.requests.draw import Draw
 from composer.engine.sequence import SequenceState, prompt_tokens
 from composer.engine.sessions.prompt_weights import prompt_weights_of, set_prompt_weights
 from composer.specs import leaves
-from composer.values.results import Usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from composer.engine.requests.draw import Drawn
     from composer.values.flow import Model
     from composer.values.requests import Generate
-    from composer.values.results import Completion
+    from composer.values.results import Completion, Usage
 
 __all__ = ["draw_until_end", "generate", "open_sequence", "total_usage"]
 
@@ -89,4 +88,4 @@ async def draw_until_end(
 def total_usage(sequence: SequenceState, answer: GenerationState) -> dict[str, Usage]:
     """Usage by model name, with the end token that every model wrote, if the answer has one."""
     end_tokens = int(answer.finish == "stop" and answer.tokens[-1:] == [""])
-    return {name: u + Usage(0, 0, end_tokens) for name, u in sequence.usage().items()}
+    return sequence.usage(end_tokens)
