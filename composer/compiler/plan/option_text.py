@@ -8,6 +8,7 @@ from composer.diagnostics.amounts import number_text
 from composer.diagnostics.secrets import starred
 from composer.methods import Rule, Template
 from composer.values import Model, Typed
+from composer.values.typed import Variables
 
 PATH = re.compile(r"[^\s{}]*/[^\s{}]*")
 """A text that names a file in a folder."""
@@ -44,10 +45,18 @@ def option_text(value: object) -> str:  # noqa: PLR0911 - a case a kind of value
 def declared_text(part: Typed) -> str:
     """Write a declared model with the options that its declaration sets."""
     names = [name for name in type(part).model_fields if name in part.model_fields_set]
-    values = [option_text(getattr(part, name)) for name in names]
+    values = [_value(part, name) for name in names]
     unnamed = [values[0]] if values and names[0] == next(iter(type(part).model_fields)) else []
     named = [f"{n} = {v}" for n, v in zip(names, values, strict=True)][len(unnamed) :]
     return f"{part.name}({', '.join(unnamed + named)})"
+
+
+def _value(part: Typed, name: str) -> str:
+    """Write an option's value; one with names of its own as the language writes these."""
+    value = getattr(part, name)
+    if type(part).model_fields[name].annotation == Variables:
+        return f"[{', '.join(f'{key}: {option_text(item)}' for key, item in value)}]"
+    return option_text(value)
 
 
 def quoted(text: str) -> str:
