@@ -44,6 +44,7 @@ LOCAL = (
     | Capability.HIDDEN
     | Capability.WEIGHTS
     | Capability.CROP
+    | Capability.NEXT
 )
 """What a causal language model with attention can do when its weights are here."""
 

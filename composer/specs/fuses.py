@@ -27,6 +27,7 @@ TOKENS = (
     Capability.TEXT
     | Capability.LOGPROBS
     | Capability.LOGITS
+    | Capability.NEXT
     | Capability.SCORE
     | Capability.CONTINUE
 )

@@ -93,7 +93,7 @@ class Mapped(Align, TrainablePart):
     """
 
     name: ClassVar[str] = "mapped"
-    needs: ClassVar[Capability] = Capability.WEIGHTS
+    needs: ClassVar[Capability] = Capability.LOGITS
     paper: ClassVar[str] = "arXiv:2404.09492"
 
     k: int = Field(default=320, ge=1)

@@ -44,7 +44,7 @@ class Relative(Align):
     """
 
     name: ClassVar[str] = "relative"
-    needs: ClassVar[Capability] = Capability.WEIGHTS
+    needs: ClassVar[Capability] = Capability.LOGITS
     paper: ClassVar[str] = "arXiv:2404.12715"
 
     k: int = Field(default=10, ge=1, le=1000)
