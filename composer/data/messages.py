@@ -90,6 +90,8 @@ def _question(row: Mapping[str, object], field: str) -> str:
     if question is None or not question.strip():
         fields = ", ".join(f"`{name}`" for name in row) or "nothing"
         advice = f"a row needs a `query` or `messages`; this one has {fields}"
+        if isinstance(row.get("query"), list):
+            advice = "write the turns of a conversation under `messages`, not under `query`"
         raise BadRow('this row has no "query", or it is not a text', advice)
     return question
 

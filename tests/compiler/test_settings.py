@@ -181,6 +181,11 @@ def test_what_only_the_compiler_sets_cannot_be_set(codes):
     assert codes("A(draw = 1)") == ["E203"]
 
 
+def test_an_option_of_an_answer_in_a_declaration_is_told_where_it_belongs(mistakes):
+    (found,) = mistakes('model S = endpoint("m", max_tokens = 9)\nS')
+    assert found.help == "give this option where the model is used: `A(max_tokens = ...)`"
+
+
 def test_a_text_without_quotes_is_told_how_to_quote(mistakes):
     (found,) = mistakes("A", settings={"model.A.says": "two words"})
     assert found.help == "put a text in quotes: `--set 'model.A.says=\"two words\"'`"

@@ -6,6 +6,7 @@ import typing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from composer.backends import BACKENDS
 from composer.compiler.graph.option_types import is_kind, is_union, kind_name, required, type_text
 from composer.diagnostics import Diagnostic, Note, Place, did_you_mean, nearest
 from composer.specs.parts import kind_of
@@ -27,6 +28,9 @@ def unknown_option(function: str, argument: tree.Argument, options: list[str]) -
     fuse = step is not None and step.gives is Port.MODEL
     asking = fuse and argument.name in STEPS["generate"].public_options
     where = "give this option to the whole fuse: `let fused = ...`, `fused({} = ...)`"
+    if function in BACKENDS:
+        asking = argument.name in STEPS["generate"].public_options
+        where = "give this option where the model is used: `A({} = ...)`"
     help_ = where.format(argument.name) if asking else did_you_mean(argument.name or "", options)
     return Diagnostic(
         "E203",
