@@ -91,8 +91,13 @@ class Flight:
     def note_gap(self) -> None:
         """Note what the servers left untold, once the request's options have changed the logits."""
         if not self.certain:
+            how = self.request.processing
+            changed = how is not None and any(self.group.processors(how))
             rows = [self.logits.kept[slot] for slot in self.known]
-            shares = [(row[:, -1] - row.logsumexp(-1)).exp().amax() for row in rows]
+            shares = [
+                (row[:, -1] - row.logsumexp(-1) if changed else row[:, -1]).exp().amax()
+                for row in rows
+            ]
             self.request.sequence.note_gap(max(map(float, shares)))
 
 
