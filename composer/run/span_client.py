@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import replace
+from itertools import accumulate
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from composer.engine.generation import GenerationState
@@ -135,11 +137,7 @@ class ClientMember:
             completion.finish is None and len(completion.tokens) >= max_tokens
         )
         ended = text == completion.text and not full
-        tokens = (
-            completion.tokens
-            if ended and "".join(completion.tokens) == text
-            else (text,) * bool(text)
-        )
+        tokens = _tokens(completion, text)
         return Candidate(text.encode(), ended, (*tokens, *("",) * ended))
 
     async def score(self, candidates: Sequence[Candidate]) -> list[float | None]:
@@ -181,6 +179,20 @@ def _prompted_query(model: Model, query: Query) -> Query:
     if isinstance(model, Prompted) and isinstance(model.model, Declared):
         return replace(query, messages=(("user", model.template.render(query)),))
     return query
+
+
+def _tokens(completion: Completion, text: str) -> tuple[str, ...]:
+    """Return the tokens of the beginning of an answer; where only their number is known, its share.
+
+    They count for `max_tokens`.
+    """
+    if "".join(completion.tokens) == completion.text:
+        starts = accumulate(map(len, completion.tokens), initial=0)
+        pairs = zip(completion.tokens, starts, strict=False)
+        return tuple(token[: len(text) - at] for token, at in pairs if at < len(text))
+    written = sum(usage.completion_tokens for usage in completion.usage.values())
+    count = max(1, math.ceil(written * len(text) / max(1, len(completion.text))))
+    return (*("",) * (count - 1), text) if text else ()
 
 
 def _words(text: str, count: int) -> str:

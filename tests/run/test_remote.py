@@ -180,3 +180,10 @@ def test_a_query_that_takes_too_long_leaves_no_call_behind(serve):
     with composer.Recipe.load(declared("H", hangs, deadline=60) + "H").ready(timeout=0.3) as e:
         assert [each.error[:6] for each in e.map(["1", "2"])] == ["[E702]"] * 2
     assert closes(hangs)
+
+
+def test_max_tokens_holds_for_spans_that_are_cut(serve):
+    words = " ".join(f"w{n}" for n in range(40))
+    models = "".join(declared(name, serve(words)) for name in "PQ")
+    recipe = f"default generate(max_tokens = 6)\n{models}span_fuse(P, Q, span = words(3))"
+    assert answer(recipe).answer == "w0 w1 w2 w3 w4 w5"
