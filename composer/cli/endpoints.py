@@ -27,7 +27,7 @@ EndpointRow = dict[str, Any]
 
 def examine_endpoints(load: Callable[[], Recipe]) -> Health:
     """Ask the servers of a recipe what they give; what they lack of its needs is a problem."""
-    from composer.backends.endpoint.kept_abilities import unread
+    from composer.backends.endpoint.probing.kept_abilities import unread
     from composer.compiler.graph import check_again
     from composer.run.exploring import explore
 

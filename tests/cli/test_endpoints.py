@@ -7,7 +7,7 @@ import pytest
 from small_server import serving
 
 from composer import zoo
-from composer.backends.endpoint import retry
+from composer.backends.endpoint.transport import retry
 from composer.cli import main
 
 GOLDEN = Path(__file__).parent / "golden"

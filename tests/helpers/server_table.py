@@ -23,7 +23,7 @@ from wide_models import wide_model
 from composer import zoo
 from composer.backends.endpoint import Endpoint
 from composer.backends.endpoint.abilities import Abilities
-from composer.backends.endpoint.exploration import explore
+from composer.backends.endpoint.probing.exploration import explore
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from scripted_server import scripted
 
-from composer.backends.endpoint import retry
+from composer.backends.endpoint.transport import retry
 from composer.diagnostics import Mistakes
 from composer.evaluate import estimate
 from composer.evaluate.rows import EvaluationRow

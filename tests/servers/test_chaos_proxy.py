@@ -11,7 +11,7 @@ from small_server import serving
 
 import composer
 from composer import zoo
-from composer.backends.endpoint import retry
+from composer.backends.endpoint.transport import retry
 
 PRICE = (100, 1000)
 REASON = re.compile(r"\[E7(01|02|23)\] .+: .+")

@@ -9,7 +9,7 @@ from small_server import serving
 from composer import zoo
 from composer.backends.endpoint.abilities import Abilities
 from composer.backends.endpoint.declaration import Endpoint
-from composer.backends.endpoint.exploration import explore
+from composer.backends.endpoint.probing.exploration import explore
 
 WHOLE = Abilities(
     chat=True,

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from composer.backends.endpoint.asking import LETTERS, AnswerReader
-from composer.backends.endpoint.next_tokens import NextTokenReader
-from composer.backends.endpoint.prompting import PromptWriter
-from composer.backends.endpoint.replies import spent, vectors_of
-from composer.backends.endpoint.scoring import TextScorer
-from composer.backends.endpoint.served import ServedModel
+from composer.backends.endpoint.asking.asking import LETTERS, AnswerReader
+from composer.backends.endpoint.asking.next_tokens import NextTokenReader
+from composer.backends.endpoint.asking.prompting import PromptWriter
+from composer.backends.endpoint.asking.replies import spent, vectors_of
+from composer.backends.endpoint.asking.scoring import TextScorer
+from composer.backends.endpoint.asking.served import ServedModel
 from composer.backends.endpoint.tokenizer_files import fetched_tokenizer
-from composer.backends.endpoint.transport import Transport
+from composer.backends.endpoint.transport.transport import Transport
 from composer.values.requests import Client
 from composer.values.results import Embedded
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from composer.backends.endpoint.chain import refuse_own_address
 from composer.backends.endpoint.endpoint_card import PRESUMED, abilities_of, card_of, servers_of
 from composer.backends.endpoint.faults import missing_package
-from composer.backends.endpoint.kept_abilities import findings_of
 from composer.backends.endpoint.options import EndpointOptions
+from composer.backends.endpoint.probing.kept_abilities import findings_of
 from composer.backends.endpoint.tokenizer_files import digest_of
 from composer.specs.declaration import LOGITS, TokenAccess, Weights
 from composer.values.errors import ModelError
@@ -116,7 +116,7 @@ class Endpoint(EndpointOptions):
 
     async def explore(self, name: str, *, anew: bool = False) -> Mapping[str, ModelError]:
         """Ask the addresses of which nothing is known, or all `anew`, and keep what they give."""
-        from composer.backends.endpoint.exploration import explore
+        from composer.backends.endpoint.probing.exploration import explore
 
         found = await explore(self, name, anew=anew) if self.probe else {}
         return {url: each for url, each in found.items() if isinstance(each, ModelError)}

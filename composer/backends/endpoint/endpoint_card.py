@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from composer.backends.endpoint.abilities import Abilities
-from composer.backends.endpoint.kept_abilities import findings_of
+from composer.backends.endpoint.probing.kept_abilities import findings_of
 from composer.checkpoints.fingerprint import fingerprint
 from composer.specs.declaration import ServerFacts
 from composer.values.capability import Capability
@@ -18,8 +18,8 @@ from composer.values.card import Card, lacking
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from composer.backends.endpoint.kept_abilities import AbilityRecord
     from composer.backends.endpoint.options import EndpointOptions
+    from composer.backends.endpoint.probing.kept_abilities import AbilityRecord
 
 __all__ = ["PRESUMED", "abilities_of", "card_of", "servers_of"]
 

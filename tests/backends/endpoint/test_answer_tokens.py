@@ -2,8 +2,8 @@
 
 import pytest
 
-from composer.backends.endpoint.answer_tokens import tokens_of
-from composer.backends.endpoint.replies import Choice, NamedToken, Position
+from composer.backends.endpoint.asking.answer_tokens import tokens_of
+from composer.backends.endpoint.asking.replies import Choice, NamedToken, Position
 
 PART = "\ufffd"
 

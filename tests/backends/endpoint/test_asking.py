@@ -10,9 +10,10 @@ from small_server import serving
 
 import composer
 from composer import zoo
-from composer.backends.endpoint import Endpoint, retry
-from composer.backends.endpoint.context_room import room_in
-from composer.backends.endpoint.served import ServedModel
+from composer.backends.endpoint import Endpoint
+from composer.backends.endpoint.asking.context_room import room_in
+from composer.backends.endpoint.asking.served import ServedModel
+from composer.backends.endpoint.transport import retry
 from composer.backends.zoo import Zoo
 from composer.engine.engine import Engine
 from composer.specs import Declared

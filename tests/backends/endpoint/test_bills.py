@@ -2,7 +2,7 @@
 
 import pytest
 
-from composer.backends.endpoint.bills import most, reported
+from composer.backends.endpoint.transport.bills import most, reported
 from composer.values.bounds import OVERHEAD, PART_TOKENS
 from composer.values.results import Usage
 

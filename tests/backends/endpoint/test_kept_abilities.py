@@ -7,13 +7,13 @@ import pytest
 
 from composer.backends.endpoint import Endpoint
 from composer.backends.endpoint.abilities import Abilities
-from composer.backends.endpoint.kept_abilities import (
+from composer.backends.endpoint.probing.kept_abilities import (
     DamagedRecordError,
     RecordKey,
     findings_of,
     unread,
 )
-from composer.backends.endpoint.probe import ProbeReport
+from composer.backends.endpoint.probing.probe import ProbeReport
 
 KEY = RecordKey("http://a/v1", "m")
 REPORT = ProbeReport(Abilities(chat=True, top=20, prompts=4), ("seeds",), 50, "1.2")

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from composer.backends.endpoint.pace import WINDOW, Limits, Pace, Slots
+from composer.backends.endpoint.transport.pace import WINDOW, Limits, Pace, Slots
 
 
 class Clock:

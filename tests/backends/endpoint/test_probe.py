@@ -7,14 +7,15 @@ from itertools import count
 import pytest
 from scripted_server import RESET, reply, scripted
 
-from composer.backends.endpoint import Endpoint, retry
+from composer.backends.endpoint import Endpoint
 from composer.backends.endpoint.abilities import Abilities
-from composer.backends.endpoint.exploration import explore
 from composer.backends.endpoint.faults import AttemptError, EndpointError
-from composer.backends.endpoint.kept_abilities import findings_of
-from composer.backends.endpoint.probe import NoAnswerError, probe
-from composer.backends.endpoint.probe_replies import choices, is_counted, likely, scores, text_of
-from composer.backends.endpoint.probe_requests import Prober, largest
+from composer.backends.endpoint.probing.exploration import explore
+from composer.backends.endpoint.probing.kept_abilities import findings_of
+from composer.backends.endpoint.probing.probe import NoAnswerError, probe
+from composer.backends.endpoint.probing.replies import choices, is_counted, likely, scores, text_of
+from composer.backends.endpoint.probing.requests import Prober, largest
+from composer.backends.endpoint.transport import retry
 
 URL = "http://a/v1"
 

@@ -6,9 +6,10 @@ from contextlib import AsyncExitStack
 import pytest
 from scripted_server import ANSWER, RESET, reply, scripted
 
-from composer.backends.endpoint import Endpoint, replicas, retry
+from composer.backends.endpoint import Endpoint
 from composer.backends.endpoint.faults import EndpointError
-from composer.backends.endpoint.transport import Transport
+from composer.backends.endpoint.transport import replicas, retry
+from composer.backends.endpoint.transport.transport import Transport
 from composer.values.ledger import LEDGER, Ledger
 
 BODY = {"model": "m", "prompt": "x", "max_tokens": 4}

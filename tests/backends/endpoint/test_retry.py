@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from composer.backends.endpoint.retry import FIRST, LONGEST, backoff, retry_after
+from composer.backends.endpoint.transport.retry import FIRST, LONGEST, backoff, retry_after
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 from scripted_server import ANSWER, RESET, events, reply, scripted
 
-from composer.backends.endpoint import Endpoint, retry
+from composer.backends.endpoint import Endpoint
 from composer.backends.endpoint.faults import BadReplyError, EndpointError
-from composer.backends.endpoint.transport import Transport
+from composer.backends.endpoint.transport import retry
+from composer.backends.endpoint.transport.transport import Transport
 from composer.values.ledger import LEDGER, Ledger
 
 BODY = {"model": "m", "prompt": "x", "max_tokens": 4}

@@ -8,7 +8,7 @@ from composer.checkpoints.biases import biased
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
-    from composer.backends.endpoint.served import ServedModel
+    from composer.backends.endpoint.asking.served import ServedModel
     from composer.values.flow import JSON
     from composer.values.requests import Sampling
 

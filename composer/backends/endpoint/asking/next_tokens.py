@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from composer.backends.endpoint.asking.replies import choices_of, spent
+from composer.backends.endpoint.asking.token_names import TokenNames
+from composer.backends.endpoint.asking.turns import Turns
 from composer.backends.endpoint.faults import BadReplyError
-from composer.backends.endpoint.replies import choices_of, spent
-from composer.backends.endpoint.token_names import TokenNames
-from composer.backends.endpoint.turns import Turns
 from composer.diagnostics.amounts import counted
 from composer.values.gather import side_by_side
 from composer.values.results import Distribution, NextDistributions, Usage
@@ -20,8 +20,8 @@ from composer.values.results import Distribution, NextDistributions, Usage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.backends.endpoint.replies import Choice, Position
-    from composer.backends.endpoint.served import ServedModel
+    from composer.backends.endpoint.asking.replies import Choice, Position
+    from composer.backends.endpoint.asking.served import ServedModel
     from composer.values.flow import JSON
     from composer.values.requests import NextTokens
 

@@ -12,14 +12,14 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
-from composer.backends.endpoint.connection import Connection
-from composer.backends.endpoint.pace import Pace, Slots
+from composer.backends.endpoint.transport.connection import Connection
+from composer.backends.endpoint.transport.pace import Pace, Slots
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Container, Iterable
 
     from composer.backends.endpoint.faults import EndpointError
-    from composer.backends.endpoint.pace import Limits
+    from composer.backends.endpoint.transport.pace import Limits
 
 __all__ = ["Replica", "healthy", "join", "leave"]
 

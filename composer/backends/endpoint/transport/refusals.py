@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from composer.backends.endpoint.chain import LOOP_STATUS
 from composer.backends.endpoint.faults import AttemptError, EndpointError
-from composer.backends.endpoint.retry import retry_after
+from composer.backends.endpoint.transport.retry import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

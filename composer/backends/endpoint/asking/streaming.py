@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.backends.endpoint.answers import text_stream
+from composer.backends.endpoint.asking.answers import text_stream
+from composer.backends.endpoint.asking.replies import Choice, numbered, spent
 from composer.backends.endpoint.faults import BadReplyError
-from composer.backends.endpoint.replies import Choice, numbered, spent
 from composer.values.results import Usage
 
 if TYPE_CHECKING:

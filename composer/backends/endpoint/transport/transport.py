@@ -12,8 +12,8 @@ import os
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Protocol, TypeVar, overload
 
-from composer.backends.endpoint.attempts import Attempts
-from composer.backends.endpoint.replicas import join, leave
+from composer.backends.endpoint.transport.attempts import Attempts
+from composer.backends.endpoint.transport.replicas import join, leave
 from composer.diagnostics.secrets import hide
 
 if TYPE_CHECKING:

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 from composer.backends.endpoint.abilities import Abilities
 from composer.backends.endpoint.faults import AttemptError
 from composer.backends.endpoint.options import OFFICIAL
-from composer.backends.endpoint.probe_answers import COUNT, TEXT, AnswerProbe
-from composer.backends.endpoint.probe_options import OptionProbe
-from composer.backends.endpoint.probe_replies import choices, is_counted
-from composer.backends.endpoint.probe_requests import CHAT, COMPLETIONS, MOST, Prober
-from composer.backends.endpoint.probe_tokens import TokenProbe
+from composer.backends.endpoint.probing.answers import COUNT, TEXT, AnswerProbe
+from composer.backends.endpoint.probing.options import OptionProbe
+from composer.backends.endpoint.probing.replies import choices, is_counted
+from composer.backends.endpoint.probing.requests import CHAT, COMPLETIONS, MOST, Prober
+from composer.backends.endpoint.probing.tokens import TokenProbe
 from composer.values.gather import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from composer.backends.endpoint.probe_requests import Server
+    from composer.backends.endpoint.probing.requests import Server
     from composer.values import JSON
 
 __all__ = ["NoAnswerError", "ProbeReport", "TextTokenizer", "probe"]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from composer.backends.endpoint.options import EndpointOptions
-    from composer.backends.endpoint.probe import ProbeReport
+    from composer.backends.endpoint.probing.probe import ProbeReport
     from composer.specs.content import Stamps
 
 __all__ = [

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.backends.endpoint.replies import Choice, Position
+    from composer.backends.endpoint.asking.replies import Choice, Position
 
 __all__ = ["tokens_of"]
 

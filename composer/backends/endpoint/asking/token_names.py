@@ -6,10 +6,10 @@ from collections import defaultdict
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from composer.backends.endpoint.replies import named
+from composer.backends.endpoint.asking.replies import named
 
 if TYPE_CHECKING:
-    from composer.backends.endpoint.replies import NamedToken, Position
+    from composer.backends.endpoint.asking.replies import NamedToken, Position
     from composer.checkpoints.vocabulary import Vocabulary
 
 __all__ = ["TokenNames"]

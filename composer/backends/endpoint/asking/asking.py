@@ -7,12 +7,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from composer.backends.endpoint.answers import completion_of, shares
-from composer.backends.endpoint.context_room import room_in
+from composer.backends.endpoint.asking.answers import completion_of, shares
+from composer.backends.endpoint.asking.context_room import room_in
+from composer.backends.endpoint.asking.replies import choices_of, spent
+from composer.backends.endpoint.asking.request_options import drawing, seed_for
+from composer.backends.endpoint.asking.streaming import StreamedAnswer
 from composer.backends.endpoint.faults import EndpointError
-from composer.backends.endpoint.replies import choices_of, spent
-from composer.backends.endpoint.request_options import drawing, seed_for
-from composer.backends.endpoint.streaming import StreamedAnswer
 from composer.values.gather import side_by_side
 from composer.values.media import chat_content
 from composer.values.results import Generated, Usage
@@ -20,8 +20,8 @@ from composer.values.results import Generated, Usage
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from composer.backends.endpoint.replies import Choice
-    from composer.backends.endpoint.served import ServedModel
+    from composer.backends.endpoint.asking.replies import Choice
+    from composer.backends.endpoint.asking.served import ServedModel
     from composer.values.flow import JSON
     from composer.values.requests import Generate
     from composer.values.results import Completion

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from composer.backends.endpoint.asking.next_tokens import chunks
+from composer.backends.endpoint.asking.replies import choices_of, spent
 from composer.backends.endpoint.faults import BadReplyError
-from composer.backends.endpoint.next_tokens import chunks
-from composer.backends.endpoint.replies import choices_of, spent
 from composer.values.errors import ModelError
 from composer.values.gather import side_by_side
 from composer.values.media import refuse_media
@@ -21,9 +21,9 @@ from composer.values.results import Score, Usage
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from composer.backends.endpoint.prompting import PromptWriter
-    from composer.backends.endpoint.replies import Choice, Position
-    from composer.backends.endpoint.served import ServedModel
+    from composer.backends.endpoint.asking.prompting import PromptWriter
+    from composer.backends.endpoint.asking.replies import Choice, Position
+    from composer.backends.endpoint.asking.served import ServedModel
     from composer.values.flow import JSON
     from composer.values.requests import ScoreTexts
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from composer.backends.endpoint.probe_replies import choices, scores, text_of
-from composer.backends.endpoint.probe_requests import CHAT, largest
+from composer.backends.endpoint.probing.replies import choices, scores, text_of
+from composer.backends.endpoint.probing.requests import CHAT, largest
 from composer.values.gather import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from composer.backends.endpoint.probe_requests import Prober
+    from composer.backends.endpoint.probing.requests import Prober
     from composer.values import JSON
 
 __all__ = ["COUNT", "TEXT", "AnswerProbe", "stop_of"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from composer.backends.endpoint.probe_answers import stop_of
+from composer.backends.endpoint.probing.answers import stop_of
 from composer.values.gather import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Mapping
 
-    from composer.backends.endpoint.probe_answers import AnswerProbe
+    from composer.backends.endpoint.probing.answers import AnswerProbe
     from composer.values import JSON
 
 __all__ = ["OptionProbe"]

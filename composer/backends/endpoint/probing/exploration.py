@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from composer.backends.endpoint.faults import EndpointError
-from composer.backends.endpoint.kept_abilities import findings_of, keys_of
-from composer.backends.endpoint.outcomes import no_model, other_tokenizer, refused
-from composer.backends.endpoint.probe import NoAnswerError, TextTokenizer, probe
-from composer.backends.endpoint.transport import Transport
+from composer.backends.endpoint.probing.kept_abilities import findings_of, keys_of
+from composer.backends.endpoint.probing.probe import NoAnswerError, TextTokenizer, probe
+from composer.backends.endpoint.transport.outcomes import no_model, other_tokenizer, refused
+from composer.backends.endpoint.transport.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from composer.backends.endpoint.kept_abilities import AbilityRecord, RecordKey
     from composer.backends.endpoint.options import EndpointOptions
+    from composer.backends.endpoint.probing.kept_abilities import AbilityRecord, RecordKey
 
 __all__ = ["explore"]
 

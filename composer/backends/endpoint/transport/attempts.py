@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
-from composer.backends.endpoint.bills import most, reported
 from composer.backends.endpoint.faults import AttemptError, EndpointError
-from composer.backends.endpoint.outcomes import (
+from composer.backends.endpoint.transport.bills import most, reported
+from composer.backends.endpoint.transport.outcomes import (
     broken_off,
     given_up,
     late,
@@ -18,16 +18,16 @@ from composer.backends.endpoint.outcomes import (
     refused,
     too_late,
 )
-from composer.backends.endpoint.pace import Limits
-from composer.backends.endpoint.replicas import healthy
-from composer.backends.endpoint.retry import backoff
+from composer.backends.endpoint.transport.pace import Limits
+from composer.backends.endpoint.transport.replicas import healthy
+from composer.backends.endpoint.transport.retry import backoff
 from composer.values.ledger import Attempt, ledger
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 
     from composer.backends.endpoint.options import EndpointOptions
-    from composer.backends.endpoint.replicas import Replica
+    from composer.backends.endpoint.transport.replicas import Replica
     from composer.values.flow import JSON
     from composer.values.results import Usage
 

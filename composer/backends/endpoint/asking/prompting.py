@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from composer.backends.endpoint.replies import Position
+    from composer.backends.endpoint.asking.replies import Position
     from composer.specs.declaration import Chat
     from composer.values.flow import Message
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.backends.endpoint.answer_tokens import tokens_of
+from composer.backends.endpoint.asking.answer_tokens import tokens_of
 from composer.backends.endpoint.faults import BAD_REPLY, EndpointError
 from composer.engine.generation import TextStream, confidence
 from composer.values.results import Completion, Usage
@@ -12,7 +12,7 @@ from composer.values.results import Completion, Usage
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from composer.backends.endpoint.replies import Choice
+    from composer.backends.endpoint.asking.replies import Choice
     from composer.values.card import Price
     from composer.values.requests import Sampling
     from composer.values.results import Finish

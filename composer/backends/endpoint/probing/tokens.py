@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from composer.backends.endpoint.probe_answers import TEXT
-from composer.backends.endpoint.probe_replies import ID_MARK, choices, likely, scores, text_of
-from composer.backends.endpoint.probe_requests import largest
+from composer.backends.endpoint.probing.answers import TEXT
+from composer.backends.endpoint.probing.replies import ID_MARK, choices, likely, scores, text_of
+from composer.backends.endpoint.probing.requests import largest
 from composer.values.gather import side_by_side
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from composer.backends.endpoint.probe_requests import Prober
+    from composer.backends.endpoint.probing.requests import Prober
     from composer.values import JSON
 
     Encode = Callable[[str], Awaitable[list[list[int]]]]

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from composer.backends.endpoint.abilities import Abilities
+    from composer.backends.endpoint.asking.prompting import PromptWriter
     from composer.backends.endpoint.options import EndpointOptions
-    from composer.backends.endpoint.prompting import PromptWriter
-    from composer.backends.endpoint.transport import Transport
+    from composer.backends.endpoint.transport.transport import Transport
     from composer.values.flow import JSON, Query
 
 __all__ = ["ServedModel"]

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from composer.backends.endpoint.faults import AttemptError, BadReplyError
-from composer.backends.endpoint.retry import backoff
+from composer.backends.endpoint.transport.retry import backoff
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from composer.backends.endpoint.chain import LOOP_STATUS
 from composer.backends.endpoint.faults import EndpointError
-from composer.backends.endpoint.refusals import is_too_long
+from composer.backends.endpoint.transport.refusals import is_too_long
 from composer.diagnostics.amounts import counted, number_text
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from composer.backends.endpoint.chain import chain_headers
 from composer.backends.endpoint.faults import AttemptError, BadReplyError, missing_package
-from composer.backends.endpoint.refusals import of_error_object, of_status
+from composer.backends.endpoint.transport.refusals import of_error_object, of_status
 from composer.diagnostics.amounts import number_text
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Finding out what a server gives, and keeping it."""

@@ -1,0 +1,1 @@
+"""Requests over HTTP to the addresses of a server: attempts, paces, cooldowns, and their bills."""
