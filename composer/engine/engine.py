@@ -206,7 +206,8 @@ class Engine:
 
     def _is_busy(self) -> bool:
         """Whether a step can do something before a job or a reply comes in."""
-        if self._flights and all(r in self._flights for r in ready(self._unanswered())):
+        fly = self._flights and all(r in self._flights for r in ready(self._unanswered()))
+        if fly and not self._flights.unsent:
             return False
         return bool(self._active or self._waiting)
 

@@ -121,7 +121,7 @@ class _Work:
             self.landed = self.flights.arrived(self.replies)
         for flight in self.landed:
             self._answer_later(flight.request, flight.logits)
-        self.flights.send()
+        self.flights.send(more=bool(self.landed))
 
     def _answer_later(self, request: AnyRequest, logits: MemberLogits) -> None:
         key = request.sequence.group, request.family

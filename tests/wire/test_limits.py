@@ -38,8 +38,7 @@ def test_the_likeliest_alone_give_probabilities_within_the_bound(remote, local, 
     told = answers(FEW + there + fuse, *QUERIES)
     for one, other in zip(told, answers(FEW + here + fuse, *QUERIES), strict=True):
         assert one.answer == other.answer
-        lowest = other.confidence - untold(one) - 1e-6
-        assert lowest <= one.confidence <= other.confidence + 1e-6
+        assert abs(one.confidence - other.confidence) <= untold(one) + 1e-6
     assert 0 < max(map(untold, told)) < 0.5
 
 

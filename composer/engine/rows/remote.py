@@ -145,7 +145,12 @@ class RemoteRunner:
         self._waiting: list[Question] = []
         self._sent: dict[Future[NextDistributions], Sequence[Question]] = {}
         self._replies: deque[Future[NextDistributions]] = deque()
-        self._stepping: list[Question] = []
+        self._lanes: dict[bool, list[Question]] = {False: [], True: []}
+
+    @property
+    def unsent(self) -> bool:
+        """Whether questions wait that could be sent now."""
+        return any(self._is_free(bool(question.chosen)) for question in self._waiting)
 
     @property
     def idle(self) -> bool:
@@ -166,20 +171,25 @@ class RemoteRunner:
             question.reply = foreseen
             self._wake()
 
-    def send(self) -> None:
-        """Send what waits: long prompts now, steps when those under way have been answered."""
-        long: list[Question] = []
-        steps: list[Question] = []
-        for question in self._waiting:
-            new = len(question.prompt) - question.row.length
-            (steps if new < _LONG else long).append(question)
-        self._waiting = []
-        if all(each.answered for each in self._stepping):
-            self._stepping = steps
-            self._post(steps)
-        else:
-            self._waiting = steps
+    def send(self, *, more: bool) -> None:
+        """Send what waits: long prompts now, steps when those under way have been answered.
+
+        If `more` questions are about to come, steps wait for these. Questions of chosen ids do not
+        wait for others, so that rows which need none go on meanwhile.
+        """
+        waiting, self._waiting = self._waiting, []
+        long = [each for each in waiting if len(each.prompt) - each.row.length >= _LONG]
         self._post(long)
+        for chosen in (False, True):
+            steps = [each for each in waiting if bool(each.chosen) is chosen and each not in long]
+            if self._is_free(chosen) and (chosen or not more):
+                self._lanes[chosen] = steps
+                self._post(steps)
+            else:
+                self._waiting += steps
+
+    def _is_free(self, chosen: bool) -> bool:  # noqa: FBT001 - which of two lanes
+        return all(each.answered for each in self._lanes[chosen])
 
     def forget(self, questions: Iterable[Question]) -> None:
         """Forget questions whose answers nobody waits for; requests of such alone are cancelled."""
