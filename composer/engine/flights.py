@@ -272,9 +272,9 @@ def _find_certain(flights: Sequence[Flight]) -> None:
         best = likeliest(low)[:, None]
         others = high.scatter(1, best, -torch.inf).amax(-1)
         beaten = low.gather(1, best)[:, 0] > others
-        for flight, sure in zip(same, beaten.tolist(), strict=True):
+        for flight, entry, sure in zip(same, best[:, 0].tolist(), beaten.tolist(), strict=True):
             flight.decided = sure
-            flight.certain = sure and group.is_linear
+            flight.certain = sure and group.is_linear and _told(flight, entry)
 
 
 def _is_bounded(request: Draw) -> bool:
@@ -295,6 +295,12 @@ def _is_bounded(request: Draw) -> bool:
         and not (root.plausible or root.weigh or root.gate)
         and all(weight >= 0 for weight in request.weights)
     )
+
+
+def _told(flight: Flight, entry: int) -> bool:
+    """Whether all members told an entry's probability, so that the fused one is exact."""
+    token_of = flight.group.token_of
+    return all(token_of[slot][entry] in rows[0] for slot, rows in flight.known.items())
 
 
 def _fused(group: Group, flights: Sequence[Flight], *, upper: bool) -> Tensor:

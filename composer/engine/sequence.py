@@ -164,13 +164,13 @@ class SequenceState:
 
     @property
     def facts(self) -> dict[str, object]:
-        """What servers left untold, if that may have changed a token: see `UNTOLD`."""
+        """What servers left untold, if that may have changed anything: see `UNTOLD`."""
         if not self.gaps:
             return {}
         return {UNTOLD: {"tokens": len(self.gaps), "probability": max(self.gaps)}}
 
     def note_gap(self, probability: float) -> None:
-        """Note that a server left some probability untold, at a token that it may change."""
+        """Note that a server left some probability untold, where that may change something."""
         if probability > _NEGLIGIBLE:
             self.gaps.append(probability)
 
