@@ -20,9 +20,10 @@ Finish = Literal["stop", "length", "context"]
 
 
 UNTOLD = "untold"
-"""A fact of an answer that servers fused: at how many `tokens` the choice, or its probability, would
-perhaps be another one with all probabilities known, and the largest `probability` that one server
-left untold at one of them.
+"""A fact of an answer that servers fused, where they left some probability untold.
+
+At so many `tokens` the choice, or its probability, might be another one with all of it known. The
+largest `probability` that one server left untold at one of them is given, too.
 """
 
 

@@ -1,5 +1,6 @@
 """What users see of servers: before they are asked, when they are, and what follows from that."""
 
+import asyncio
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from small_server import serving
 
 from composer import zoo
+from composer.backends.endpoint import Endpoint
 from composer.backends.endpoint.transport import retry
 from composer.cli import main
 
@@ -92,6 +94,16 @@ def test_a_tokenizer_that_is_not_the_served_models_is_an_error(compose):
     assert status == 1
     assert "error[E302]: `A`: the server at http://127.0.0.1:8000/v1 cuts a text into other" in text
     assert compose("run", "rank.ens", "x", "--set", other)[0] == status  # nothing of it is kept
+
+
+@pytest.mark.parametrize("model", ["general-1", "other"])
+def test_without_tokenize_the_echoed_tokens_tell_another_tokenizer(model, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    with serving(FOLDER, lacks="tokenize ids prompt_ids chosen_ids") as address:
+        folder = str(zoo.folder(model))
+        served = Endpoint(model="general-1", url=address, tokenizer=folder)
+        errors = asyncio.run(served.explore("A", anew=True))
+    assert [error.code for error in errors.values()] == ([] if model == "general-1" else ["E302"])
 
 
 def test_a_recipe_without_any_server_that_can_be_reached_is_not_run(compose):

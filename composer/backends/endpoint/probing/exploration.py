@@ -110,4 +110,8 @@ def _tokenizer(folder: Path | None) -> TextTokenizer | None:
         ids: list[int] = tokenizer.encode(text, add_special_tokens=special).ids
         return ids
 
-    return TextTokenizer(encode, tokenizer.get_vocab_size())
+    def decode(token: int) -> str:
+        text: str = tokenizer.decode([token])
+        return text
+
+    return TextTokenizer(encode, decode, tokenizer.get_vocab_size())

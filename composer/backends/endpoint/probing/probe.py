@@ -43,9 +43,13 @@ class NoAnswerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TextTokenizer:
-    """A tokenizer: what gives a text's ids, with or without special ones, and how many it has."""
+    """A tokenizer: what gives a text's ids, with or without special ones, and how many it has.
+
+    `decode` gives the text of one id.
+    """
 
     encode: Callable[[str, bool], Sequence[int]]
+    decode: Callable[[int], str]
     size: int
 
 
@@ -98,7 +102,7 @@ async def probe(
     reading = Reading(prober, root, tokenizer)
     if has_completions:
         size = None if tokenizer is None else tokenizer.size
-        questions.append(TokenProbe(prober, reading.ids, size).find())
+        questions.append(TokenProbe(prober, reading.ids, reading.compare, size).find())
     values: dict[str, int | None] = {"chat": has_chat, "completions": has_completions}
     values["usage"] = is_counted(plain, MOST)
     for part in await side_by_side(questions):
@@ -136,11 +140,18 @@ class Reading:
                 self.differs |= not _is_within(candidates[-1][1:], candidates[0])
         return [each for each in candidates if each]
 
+    def compare(self, text: str, tokens: Sequence[str]) -> None:
+        """Hold the tokens of a text that a server repeated against the tokenizer's own."""
+        if self.tokenizer is None or text not in "".join(tokens):
+            return
+        own = [self.tokenizer.decode(each).strip() for each in self.tokenizer.encode(text, False)]  # noqa: FBT003
+        self.differs |= not _is_within(own[1:], [token.strip() for token in tokens])
 
-def _is_within(part: Sequence[int], ids: Sequence[int]) -> bool:
-    """Whether ids hold a part: special tokens may stand around it, and its first id may differ."""
-    starts = range(len(ids) - len(part) + 1)
-    return any(list(ids[at : at + len(part)]) == list(part) for at in starts)
+
+def _is_within(part: Sequence[object], tokens: Sequence[object]) -> bool:
+    """Whether tokens hold a part: special ones may stand around it, and its first may differ."""
+    starts = range(len(tokens) - len(part) + 1)
+    return any(list(tokens[at : at + len(part)]) == list(part) for at in starts)
 
 
 async def _embeds(prober: Prober) -> dict[str, int | None]:

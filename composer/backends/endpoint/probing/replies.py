@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     Reply = Mapping[str, JSON]
 
-__all__ = ["ID_MARK", "choices", "is_counted", "likely", "scores", "text_of"]
+__all__ = ["ID_MARK", "choices", "is_counted", "likely", "scores", "text_of", "tokens"]
 
 ROUNDING = 1e-6
 """How far above 0 a log-probability may be by rounding."""
@@ -45,6 +45,11 @@ def scores(choice: Reply) -> list[float | None]:
     if listed:
         return [_score(each.get("logprob")) for each in listed if isinstance(each, dict)]
     return [_score(each) for each in _list(logprobs, "token_logprobs")]
+
+
+def tokens(choice: Reply) -> list[str]:
+    """The texts of a completion's tokens, as the server names them."""
+    return [str(token) for token in _list(_object(choice, "logprobs"), "tokens")]
 
 
 def likely(choice: Reply) -> list[dict[str, float]]:

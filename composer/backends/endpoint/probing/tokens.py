@@ -6,12 +6,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from composer.backends.endpoint.probing.answers import TEXT
-from composer.backends.endpoint.probing.replies import ID_MARK, choices, likely, scores, text_of
+from composer.backends.endpoint.probing.replies import (
+    ID_MARK,
+    choices,
+    likely,
+    scores,
+    text_of,
+    tokens,
+)
 from composer.backends.endpoint.probing.requests import largest
 from composer.values.gather import side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from composer.backends.endpoint.probing.requests import Prober
     from composer.values import JSON
@@ -42,12 +49,14 @@ numbers of one text differ a little from request to request."""
 class TokenProbe:
     """Questions about next tokens; `encode` gives a text's ids, if they can be known.
 
-    `vocabulary` is how many tokens there are, where that is known. Asking finds `options`, with
-    which tokens are named by ids, and `shown`, which give what answers are compared by.
+    `compare` is told the tokens of a text that the server repeated. `vocabulary` is how many tokens
+    there are, where that is known. Asking finds `options`, with which tokens are named by ids, and
+    `shown`, which give what answers are compared by.
     """
 
     prober: Prober
     encode: Encode
+    compare: Callable[[str, Sequence[str]], None]
     vocabulary: int | None = None
     options: dict[str, JSON] = field(default_factory=dict)
     shown: dict[str, JSON] = field(default_factory=dict)
@@ -139,6 +148,7 @@ class TokenProbe:
         echoed = await self._next(TEXT, echo=True, logprobs=1)
         if echoed is None or not _is_scored(echoed):
             return {"echo": False, "echo_only": False}
+        self.compare(TEXT, tokens(echoed))
         begins: list[JSON] = [*text_of(plain).strip()[:1]]
         if not begins:
             return {"echo": True, "echo_only": None}
