@@ -97,7 +97,9 @@ def test_a_hub_model_in_the_cache_is_read_and_known_by_its_commit(snapshot):
 
 
 @pytest.mark.parametrize("path", ["./models/a", "/models/a", "~/models/a", "a/b/c", "../a"])
-def test_a_path_that_leads_nowhere_is_no_hub_model(path):
+def test_a_path_that_leads_nowhere_is_no_hub_model(path, tmp_path, monkeypatch):
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path / "empty")
     with pytest.raises(ModelError, match="there is no folder") as caught:
         hf(path=path).card()
 
