@@ -39,10 +39,10 @@ class Flight:
     """A request, the logits of its models in this process, and what its servers were asked.
 
     `questions[slot]` has one for each position; `known` what their replies told, and `highest` what
-    a token can have at most that is not among the likeliest (nats). `wanted[slot]`
-    has the tokens that another member found likely and this one did not tell. `chosen` says that
-    these were asked for, `decided` that they do not change the choice, and `certain` that they do
-    not change its probability either.
+    a token can have at most that is not among the likeliest (nats). `wanted[slot]` has the tokens
+    that another member found likely and this one did not tell. `chosen` says that these were asked
+    for, `decided` that they do not change the choice, and `certain` that they do not change its
+    probability either.
     """
 
     request: AnyRequest
@@ -227,10 +227,8 @@ def _wanted(flight: Flight) -> dict[int, list[list[int]]]:
         for union, known in zip(entries, rows, strict=True):
             union.update(table[token] for token in known)
     for slot, logits in flight.logits.kept.items():
-        width = min(len(group.entry_of[slot]), logits.shape[1])
-        best = logits[:, :width].topk(min(top, width)).indices.tolist()
-        for union, tokens in zip(entries, best, strict=True):
-            union.update(group.entry_of[slot][token] for token in tokens)
+        for union, row in zip(entries, logits, strict=True):
+            union.update(group.likely_entries(slot, row, top))
     if isinstance(flight.request, Draw):
         for slot, logits in flight.request.earlier_logits.items():
             entries[0].update(group.likely_entries(slot, logits[0], top))

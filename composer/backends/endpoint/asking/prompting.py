@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from composer.checkpoints.chatfiles import chat_of
 from composer.checkpoints.folder import tokenizer_files_of
-from composer.checkpoints.vocabulary import Vocabulary
+from composer.checkpoints.prompts import PromptTokens, stated_facts
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from composer.backends.endpoint.asking.replies import Position
@@ -25,7 +25,7 @@ REPLACED = "\ufffd"
 """What stands in a text for bytes that are no character."""
 
 
-class PromptWriter:
+class PromptWriter(PromptTokens):
     """Writes prompts by the tokenizer in a folder, as the engine does for a model of this process.
 
     `name` is the model's, for errors; `chat` chooses the template.
@@ -34,28 +34,13 @@ class PromptWriter:
     def __init__(self, folder: Path, chat: Chat, name: str) -> None:
         from tokenizers import Tokenizer
 
-        files = tokenizer_files_of(folder)
         encoder = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        end, begin = (
-            None if token is None else encoder.token_to_id(token)
-            for token in (files.end, files.begin)
-        )
-        self.name = name
-        self.ends = files.ends | (frozenset() if end is None else {end})
-        self.opening = [] if begin is None else [begin]
-        self.vocabulary = Vocabulary(encoder, name, self.ends)
-        self._begins = files.begins
+        super().__init__(encoder, name, stated_facts(tokenizer_files_of(folder), encoder))
         self._chat, self._template = chat, chat_of(folder, chat, f"`{name}`")
 
     def prompt(self, messages: Sequence[Message], prefix: str = "") -> list[int]:
         """Return the ids up to where the answer begins, or up to the end of its beginning."""
-        contents, marks = self.vocabulary.escaping.mark([content for _, content in messages])
-        if self._template is None:
-            ids = self._begin("\n\n".join(contents), marks)
-        else:
-            turns = [(role, text) for (role, _), text in zip(messages, contents, strict=True)]
-            text = self._template.write(turns, fold_system=self._chat.fold_system)
-            ids = self.vocabulary.prompt(text, marks)
+        ids = self.written(messages, self._template, self._chat)
         return [*ids, *self.vocabulary.extend(prefix.encode())]
 
     def plain(self, text: str) -> tuple[list[int], list[int]]:
@@ -110,12 +95,3 @@ class PromptWriter:
             "tokens if they were sent as a text",
             "serve the model with a server that takes token ids, such as vLLM",
         )
-
-    def _begin(self, text: str, marks: Mapping[str, str]) -> list[int]:
-        """Encode with the tokenizer's special tokens around a text, but no end token after it."""
-        ids = self.vocabulary.prompt(text, marks, special=True)
-        if self._begins is not None:
-            ids = [*self.opening * self._begins, *ids[ids[:1] == self.opening :]]
-        while ids and ids[-1] in self.ends and len(ids) > 1:
-            ids.pop()
-        return ids or self.opening
