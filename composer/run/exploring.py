@@ -6,13 +6,12 @@ import math
 import time
 from typing import TYPE_CHECKING
 
-from composer.backends.endpoint.faults import EndpointError
 from composer.compiler.graph import topological
 from composer.diagnostics import Diagnostic, Mistakes
 from composer.run.loop_thread import LoopThread
 from composer.run.result import Failure
 from composer.specs import Remote
-from composer.values import Usage
+from composer.values import ModelError, Usage
 from composer.values.gather import side_by_side
 from composer.values.ledger import LEDGER, Attempt, Ledger
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from composer.diagnostics import Place
     from composer.run.budget import RunBudget
     from composer.specs import Declaration
-    from composer.values import ModelError
 
 __all__ = ["Outages", "explore", "explore_unknown"]
 
@@ -87,7 +85,8 @@ async def _asked(
                 room.pay(min(costs.dollars, most))
     except Failure as failure:  # kept answers may be all that is wanted
         text = f"`{name}`: its server is not asked what it gives: {failure.message}"
-        error = EndpointError(failure.code, text, "raise `--budget`", transient=True)
+        error = ModelError(failure.code, text, "raise `--budget`")
+        error.transient = True
         return dict.fromkeys((facts.address for facts in model.servers), error)
 
 
@@ -135,11 +134,7 @@ def explore_unknown(
 
 def _warnings(failures: Failures, root: Node, places: Mapping[Node, Place]) -> list[Diagnostic]:
     errors = [(node, error) for node, all_ in failures.items() for error in all_.values()]
-    mistakes = [
-        (node, error)
-        for node, error in errors
-        if not (isinstance(error, EndpointError) and error.transient)
-    ]
+    mistakes = [(node, error) for node, error in errors if not error.transient]
     models = [node for node in topological(root) if node.declaration is not None]
     if all(len(failures.get(node, ())) == len(_addresses(node)) > 0 for node in models):
         mistakes = [(node, error) for node, error in errors if error.code != "E709"]

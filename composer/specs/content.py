@@ -16,6 +16,9 @@ RELEVANT = (
 )
 """The files of a model's folder that its answers depend on."""
 
+OF_TOKENIZER = ("*.json", "*.jinja", "additional_chat_templates/*.jinja")
+"""The files among these that prompts depend on."""
+
 _CANONICAL = json.JSONEncoder(sort_keys=True)
 
 Stamp: TypeAlias = tuple[int, int, int, int]

@@ -9,7 +9,9 @@ __all__ = ["ModelError", "described"]
 
 
 class ModelError(CodedError):
-    """Something that a model cannot do."""
+    """Something that a model cannot do; where it is `transient`, it may succeed later."""
+
+    transient: bool = False
 
 
 def described(error: BaseException) -> tuple[str, str, str]:

@@ -6,16 +6,13 @@ import os
 import re
 from pathlib import Path
 
-from composer.specs.content import file_digest, json_digest
+from composer.specs.content import OF_TOKENIZER, file_digest, json_digest
 from composer.specs.declaration import Weights
 from composer.values.errors import ModelError
 
 __all__ = ["digest_of", "fetched_tokenizer", "tokenizer_folder"]
 
 FILE = "tokenizer.json"
-FILES = ("*.json", "*.jinja", "additional_chat_templates/*.jinja")
-"""What a tokenizer's folder holds that prompts depend on, `FILE` among it."""
-
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?")
 
 
@@ -47,12 +44,14 @@ def fetched_tokenizer(hub_id: str, name: str) -> Path:
 
     weights = Weights(hub_id, hub_id)
     try:
-        return fetched(weights, FILES)
+        return fetched(weights, OF_TOKENIZER)
     except Exception as error:
         raise refused(f"the tokenizer of {name}", weights, error) from error
 
 
 def digest_of(folder: Path) -> str:
     """Return a digest of the files of a tokenizer; weights beside them do not matter."""
-    files = sorted({path for pattern in FILES for path in folder.glob(pattern) if path.is_file()})
+    files = sorted(
+        {path for pattern in OF_TOKENIZER for path in folder.glob(pattern) if path.is_file()}
+    )
     return json_digest([[path.relative_to(folder).as_posix(), file_digest(path)] for path in files])

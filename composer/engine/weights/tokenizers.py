@@ -10,15 +10,13 @@ from composer.engine.weights.loading import refused, tokenizer_of
 from composer.engine.weights.merging import fetched
 from composer.engine.weights.tokens import TokenModel
 from composer.quiet import quiet
+from composer.specs.content import OF_TOKENIZER
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
     from composer.specs import TokenAccess
 
 __all__ = ["load_tokens"]
-
-FILES = "*.json", "*.jinja", "additional_chat_templates/*.jinja"
-"""The files of a model on a hub that its tokenizer needs."""
 
 
 @quiet()
@@ -28,7 +26,7 @@ def load_tokens(name: str, access: TokenAccess) -> TokenModel:
     if weights.location.startswith((".", "/", "~")) and not weights.local:
         raise ModelError("E501", f"{name}: there is no folder {weights.location}")
     try:
-        files = tokenizer_files_of(fetched(weights, FILES))
+        files = tokenizer_files_of(fetched(weights, OF_TOKENIZER))
         encoder, tokenizer = tokenizer_of(files)
     except ModelError as error:
         text = f"the tokenizer of {name} cannot be loaded: {error.message}"
