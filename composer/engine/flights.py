@@ -39,7 +39,7 @@ class Flight:
     """A request, the logits of its models in this process, and what its servers were asked.
 
     `questions[slot]` has one for each position; `known` what their replies told, and `highest` what
-    a token can have at most that is not among the likeliest (nats). `wanted[slot]` has the tokens
+    a token can have at most that is not among the likeliest (nats). `missing[slot]` has the tokens
     that another member found likely and this one did not tell. `chosen` says that these were asked
     for, `decided` that they do not change the choice, and `certain` that they do not change its
     probability either.
@@ -50,7 +50,7 @@ class Flight:
     questions: dict[int, list[Question]]
     known: dict[int, list[Known]] = field(default_factory=dict)
     highest: dict[int, list[float]] = field(default_factory=dict)
-    wanted: dict[int, list[list[int]]] = field(default_factory=dict)
+    missing: dict[int, list[list[int]]] = field(default_factory=dict)
     chosen: bool = False
     certain: bool = False
     decided: bool = False
@@ -150,8 +150,8 @@ class Flights:
                 flight.learn()
                 sound.append(flight)
             else:
-                replies.fail(flight.request, _dropped(flight, *failure))
-        again = _undecided([flight for flight in sound if not flight.chosen])
+                replies.fail(flight.request, _drop(flight, *failure))
+        again = _second_questions([flight for flight in sound if not flight.chosen])
         for flight in again:
             self._open[flight.request] = flight
             self._ask(flight)
@@ -189,13 +189,13 @@ def _question(request: AnyRequest, reading: Reading, position: int) -> Question:
     return Question(state.row, tuple(state.ids[:position]), state.counts, ahead=ahead)
 
 
-def _undecided(flights: Sequence[Flight]) -> list[Flight]:
+def _second_questions(flights: Sequence[Flight]) -> list[Flight]:
     """Find what members have to be asked for by ids; return the flights that ask it."""
     asking: list[Flight] = []
     for flight in flights:
-        flight.wanted = _wanted(flight)
+        flight.missing = _missing_tokens(flight)
         if any(
-            any(rows) and flight.runner(slot).access.chosen for slot, rows in flight.wanted.items()
+            any(rows) and flight.runner(slot).access.chosen for slot, rows in flight.missing.items()
         ):
             asking.append(flight)
     _find_certain(asking)
@@ -207,13 +207,13 @@ def _undecided(flights: Sequence[Flight]) -> list[Flight]:
                 Question(old.row, old.prompt, old.counts, tuple(tokens))
                 for old, tokens in zip(flight.questions[slot], rows, strict=True)
             ]
-            for slot, rows in flight.wanted.items()
+            for slot, rows in flight.missing.items()
             if any(rows) and flight.runner(slot).access.chosen
         }
     return asking
 
 
-def _wanted(flight: Flight) -> dict[int, list[list[int]]]:
+def _missing_tokens(flight: Flight) -> dict[int, list[list[int]]]:
     """For each slot and position, the tokens of the others' likeliest entries that are not known.
 
     Entries that the request itself is about are wanted, too.
@@ -232,21 +232,23 @@ def _wanted(flight: Flight) -> dict[int, list[list[int]]]:
     if isinstance(flight.request, Draw):
         for slot, logits in flight.request.earlier_logits.items():
             entries[0].update(group.likely_entries(slot, logits[0], top))
-    raised = _raised(flight)
-    wanted: dict[int, list[list[int]]] = {}
+    boosted = _boosted_tokens(flight)
+    missing: dict[int, list[list[int]]] = {}
     for slot, rows in flight.known.items():
         tokens_of = group.token_of[slot]
-        wanted[slot] = [
+        missing[slot] = [
             sorted(
-                {tokens_of[e] for e in union if e < count and tokens_of[e] >= 0}.union(raised[slot])
+                {tokens_of[e] for e in union if e < count and tokens_of[e] >= 0}.union(
+                    boosted[slot]
+                )
                 - known.keys()
             )
             for union, known in zip(entries, rows, strict=True)
         ]
-    return wanted
+    return missing
 
 
-def _raised(flight: Flight) -> dict[int, frozenset[int]]:
+def _boosted_tokens(flight: Flight) -> dict[int, frozenset[int]]:
     """For each slot, the tokens that the request's options make likelier."""
     processing, group = flight.request.processing, flight.group
     if processing is None:
@@ -272,7 +274,7 @@ def _find_certain(flights: Sequence[Flight]) -> None:
         beaten = low.gather(1, best)[:, 0] > others
         for flight, entry, sure in zip(same, best[:, 0].tolist(), beaten.tolist(), strict=True):
             flight.decided = sure
-            flight.certain = sure and group.is_linear and _told(flight, entry)
+            flight.certain = sure and group.is_linear and _is_exact(flight, entry)
 
 
 def _is_bounded(request: Draw) -> bool:
@@ -295,7 +297,7 @@ def _is_bounded(request: Draw) -> bool:
     )
 
 
-def _told(flight: Flight, entry: int) -> bool:
+def _is_exact(flight: Flight, entry: int) -> bool:
     """Whether all members told an entry's probability, so that the fused one is exact."""
     token_of = flight.group.token_of
     return all(token_of[slot][entry] in rows[0] for slot, rows in flight.known.items())
@@ -330,7 +332,7 @@ def _row(flight: Flight, slot: int, width: int, *, upper: bool) -> Tensor:
     return row[:, :width]
 
 
-def _dropped(flight: Flight, slot: int, error: Exception) -> Exception:
+def _drop(flight: Flight, slot: int, error: Exception) -> Exception:
     """Drop a member that failed; an empty budget or a closed client is no fault of its own."""
     if getattr(error, "code", "") in {"E707", "E709"}:
         return error
@@ -344,7 +346,7 @@ def _fill(flight: Flight) -> None:
         logits = torch.full((len(rows), columns), -torch.inf)
         for n, known in enumerate(rows):
             rest = max(0.0, 1.0 - math.fsum(map(math.exp, known.values())))
-            unknown = [token for token in flight.wanted[slot][n] if token not in known]
+            unknown = [token for token in flight.missing[slot][n] if token not in known]
             others = columns - 1 - len(known)
             share = rest / others if others else 0.0
             logits[n, list(known)] = torch.tensor(list(known.values()))

@@ -97,7 +97,7 @@ class SharedLedger(Ledger):
         may be those that have the room.
         """
         del waits
-        shares = [replace(attempt, most=usage) for usage in self._parted(attempt.most)]
+        shares = [replace(attempt, most=usage) for usage in self._equal_shares(attempt.most)]
         begun: list[tuple[Ledger, Attempt]] = []
         try:
             for ledger, share in zip(self._ledgers, shares, strict=True):
@@ -112,7 +112,7 @@ class SharedLedger(Ledger):
     def answered(self, attempt: Attempt, usage: Usage | None) -> None:
         """Tell each ledger its share of what an answer took."""
         shares = self._shares.pop(attempt)
-        parts = [None] * len(shares) if usage is None else self._parted(usage)
+        parts = [None] * len(shares) if usage is None else self._equal_shares(usage)
         for ledger, share, part in zip(self._ledgers, shares, parts, strict=True):
             ledger.answered(share, part)
 
@@ -126,7 +126,7 @@ class SharedLedger(Ledger):
         for ledger in dict.fromkeys(self._ledgers):
             ledger.waits(seconds)
 
-    def _parted(self, usage: Usage) -> list[Usage]:
+    def _equal_shares(self, usage: Usage) -> list[Usage]:
         """Return equal shares; what cannot be parted goes to the first."""
         count = len(self._ledgers)
         share = Usage(

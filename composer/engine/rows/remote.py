@@ -247,14 +247,14 @@ def _receive(questions: Sequence[Question], told: NextDistributions) -> None:
     lengths = [len(each.prompt) for each in questions]
     read = took.prompt_tokens or sum(lengths)
     written = took.completion_tokens or sum(map(len, told.rows))
-    shares = zip(_parted(read, lengths), _parted(written, list(map(len, told.rows))), strict=True)
+    shares = zip(_shares(read, lengths), _shares(written, list(map(len, told.rows))), strict=True)
     for question, row, (own_read, own_written) in zip(questions, told.rows, shares, strict=True):
         question.receive(row)
         question.counts.read += own_read
         question.counts.written += own_written
 
 
-def _parted(total: int, sizes: Sequence[int]) -> list[int]:
+def _shares(total: int, sizes: Sequence[int]) -> list[int]:
     """Part a whole number by sizes."""
     ends = [total * end // sum(sizes) for end in accumulate(sizes)]
     return [end - start for start, end in pairwise([0, *ends])]
