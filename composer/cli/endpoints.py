@@ -54,7 +54,7 @@ def _rows(node: Node, errors: Mapping[str, ModelError]) -> Iterator[EndpointRow]
     if isinstance(node.declaration, Remote):
         for facts in node.declaration.servers:
             error = errors.get(facts.address)
-            reachable = error is None or not getattr(error, "transient", False)
+            reachable = error is None or not error.transient
             told = {"reachable": reachable, "error": error and error.message}
             yield {"name": node.title, **told, **asdict(facts)}
 
