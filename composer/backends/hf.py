@@ -19,7 +19,7 @@ from composer.checkpoints.generation_options import checked, processing_of, sett
 from composer.specs.content import folder_digest
 from composer.specs.declaration import Chat, Local, Weights
 from composer.specs.headers import has_weights
-from composer.specs.parts import ChatFile
+from composer.specs.parts import ChatFile, chosen_chat
 from composer.values.card import Card, Price
 from composer.values.errors import ModelError
 from composer.values.processing import LogitBias, MinTokens, RepetitionPenalty, TokenPenalty
@@ -136,13 +136,8 @@ class HF(Local):
     @property
     def chat(self) -> Chat:
         """How the model is spoken to."""
-        return Chat(
-            template="chat" if isinstance(self.template, ChatFile) else self.template,
-            file=self.template.path if isinstance(self.template, ChatFile) else None,
-            args=self.template_args,
-            fold_system=self.fold_system,
-            parse_special=self.parse_special,
-        )
+        chat = chosen_chat(self.template, self.template_args)
+        return replace(chat, fold_system=self.fold_system, parse_special=self.parse_special)
 
     @property
     def reasoning(self) -> Thinking | None:

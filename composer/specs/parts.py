@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, Self
 from pydantic import model_validator
 
 from composer.diagnostics.secrets import hide
-from composer.values.typed import FilePath, Typed
+from composer.specs.declaration import Chat
+from composer.values.typed import FilePath, Typed, Variables
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,6 +34,7 @@ __all__ = [
     "Key",
     "Renders",
     "WeighSpec",
+    "chosen_chat",
     "kind_of",
 ]
 
@@ -54,6 +56,13 @@ class ChatFile(Typed):
     name: ClassVar[str] = "file"
 
     path: FilePath
+
+
+def chosen_chat(template: ChatFile | str, args: Variables) -> Chat:
+    """Return which template writes prompts: the one in a file, or the tokenizer's of that name."""
+    if isinstance(template, ChatFile):
+        return Chat("chat", template.path, args)
+    return Chat(template, args=args)
 
 
 class Key(Typed):

@@ -13,7 +13,7 @@ from composer.backends.endpoint.abilities import Abilities
 from composer.backends.endpoint.tokenizer_files import tokenizer_folder
 from composer.diagnostics import did_you_mean
 from composer.specs.declaration import Chat, Remote
-from composer.specs.parts import ChatFile, Key
+from composer.specs.parts import ChatFile, Key, chosen_chat
 from composer.values.card import Price
 from composer.values.typed import MaybeModel, Variables
 
@@ -131,11 +131,7 @@ class EndpointOptions(Remote):
     @property
     def chat(self) -> Chat:
         """Which template of the tokenizer writes prompts here, where the server does not."""
-        return Chat(
-            template="chat" if isinstance(self.template, ChatFile) else self.template,
-            file=self.template.path if isinstance(self.template, ChatFile) else None,
-            args=self.template_args,
-        )
+        return chosen_chat(self.template, self.template_args)
 
 
 def _address(text: str) -> str:
