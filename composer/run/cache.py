@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from composer.specs.digest import Content
     from composer.values import Generate, Model, ScoreTexts
 
-FIELDS = {each.name for each in dataclasses.fields(Completion)} - {"cached", "usage"}
+FIELDS = {each.name for each in dataclasses.fields(Completion)} - {"cached", "usage", "choices"}
 """What is kept of an answer as it is; its usage is kept as well."""
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from composer.values.capability import Capability
+    from composer.values.details import TokenChoice
     from composer.values.gather import MissingAnswer
 
 JSON: TypeAlias = str | int | float | bool | list["JSON"] | dict[str, "JSON"] | None
@@ -34,7 +35,10 @@ class Query:
 
     `before` holds the value that `prompt(...)` made this query from, if it did. `content` is
     a hash of a row without an id of its own, whose `id` is only its position. `media` are the
-    content parts that are no text, by the marks that messages have in their places.
+    content parts that are no text, by the marks that messages have in their places. A `raw` query
+    is one user message, whose text each model reads as it is, without its chat template; `ids` are
+    then its tokens, where they were given as such, of the tokenizer of the model that is asked
+    first.
     """
 
     messages: tuple[Message, ...]
@@ -43,6 +47,8 @@ class Query:
     before: Query | Text | Candidates | Ranking | None = field(default=None, compare=False)
     content: str = field(default="", compare=False)
     media: Mapping[str, JSON] = field(default_factory=nothing, compare=False)
+    raw: bool = False
+    ids: tuple[int, ...] = ()
 
     @classmethod
     def of(cls, text: str, *, id: str = "0", **fields: object) -> Query:
@@ -69,7 +75,7 @@ class Query:
 
     def asking(self, text: str, before: Query | Text | Candidates | Ranking) -> Query:
         """Return a query with the text `text`, which remembers the value it was made from."""
-        return replace(self, messages=(("user", text),), before=before)
+        return replace(self, messages=(("user", text),), before=before, raw=False, ids=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,8 @@ class Text:
     `source` names who wrote it. `logprobs` are natural logarithms, one a token; `confidence` is
     the geometric mean probability of the tokens, None where it cannot be known. `value` is what
     `extract` read out of the text; when `extracted` is set and `value` is None, the answer
-    abstains. `tally` holds the share of votes of each answer when a vote chose this one.
+    abstains. `tally` holds the share of votes of each answer when a vote chose this one. `choices`
+    has one for each token, where details were wanted.
     """
 
     query: Query
@@ -92,6 +99,7 @@ class Text:
     extracted: bool = False
     tally: Mapping[str, float] = field(default_factory=nothing, compare=False)
     facts: Mapping[str, Any] = field(default_factory=nothing, compare=False)
+    choices: tuple[TokenChoice, ...] = field(default=(), compare=False, repr=False)
 
     @property
     def answer(self) -> str | None:

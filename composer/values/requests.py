@@ -19,6 +19,7 @@ from composer.values.results import Embedded, Generated, NextDistributions, Rewa
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from composer.values.details import TokenChoice, TokenDetail
     from composer.values.flow import JSON, Model, Query
 
 Result_co = TypeVar("Result_co", covariant=True)
@@ -92,7 +93,8 @@ class Generate(Request[Generated]):
     """Answer a query, or go on from `prefix`, a partial answer, which the result does not repeat.
 
     The prefix follows the rendered prompt, in tokens of each member's own. `seeds` has one
-    for each of `draws` answers; if it is empty, the step's seeds are used.
+    for each of `draws` answers; if it is empty, the step's seeds are used. `detail` is what is
+    wanted of each token; `on_token` is then called with each, in the engine's thread.
     """
 
     verb: ClassVar[str] = "generate"
@@ -102,6 +104,8 @@ class Generate(Request[Generated]):
     prefix: str = ""
     draws: int = 1
     seeds: tuple[int, ...] = ()
+    detail: TokenDetail | None = None
+    on_token: Callable[[TokenChoice], None] | None = field(default=None, compare=False)
 
     def put(self, client: Client) -> Awaitable[Generated]:
         """Put it to a client."""
@@ -127,7 +131,8 @@ class ScoreTexts(Request[tuple[Score, ...]]):
     """Give the log-probabilities of texts, each as the answer to the query, behind `prefix`.
 
     Without a query a text stands on its own, behind the token that begins texts. Without `texts`
-    the query's own tokens are scored, as the model's template renders them.
+    the query's own tokens are scored, as the model's template renders them. `detail` is what is
+    wanted of each token.
     """
 
     verb: ClassVar[str] = "score"
@@ -135,6 +140,7 @@ class ScoreTexts(Request[tuple[Score, ...]]):
     query: Query | None
     texts: tuple[str, ...] | None
     prefix: str = ""
+    detail: TokenDetail | None = None
 
     def put(self, client: Client) -> Awaitable[tuple[Score, ...]]:
         """Put it to a client."""

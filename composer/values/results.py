@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from composer.values.card import Price
+    from composer.values.details import TokenChoice
 
 
 Finish = Literal["stop", "length", "context"]
@@ -79,10 +80,14 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """Log-probabilities (nats) of the tokens of a text under a model or an ensemble."""
+    """Log-probabilities (nats) of the tokens of a text under a model or an ensemble.
+
+    `choices` has one for each token, where the request wanted details.
+    """
 
     tokens: tuple[str, ...]
     logprobs: tuple[float, ...]
+    choices: tuple[TokenChoice, ...] = ()
 
     @property
     def total(self) -> float:
@@ -125,7 +130,8 @@ class Completion:
     geometric mean probability of the tokens, None where it cannot be known. `usage` counts by the
     names that fuses give their members. `left` has the members that were dropped, and why;
     `weights` are those from the prompt. `extracted` and `value` are as in `Text`. `cached` says
-    that it came from the cache and cost nothing now.
+    that it came from the cache and cost nothing now. `choices` has one for each token, where the
+    request wanted details.
     """
 
     text: str
@@ -141,6 +147,7 @@ class Completion:
     extracted: bool = False
     value: str | None = None
     cached: bool = False
+    choices: tuple[TokenChoice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

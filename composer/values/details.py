@@ -1,0 +1,60 @@
+"""What is wanted of each token of an answer beside its text, and what comes of that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+__all__ = ["LikelyToken", "MemberChoice", "TokenChoice", "TokenDetail"]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenDetail:
+    """What is wanted of each token: its likely alternatives, and what each member would write.
+
+    `top` is how many of the likeliest tokens are wanted, `ids` are chosen ones beside them, and
+    `members` is how many of each member's likeliest tokens are wanted.
+    """
+
+    top: int = 0
+    ids: tuple[int, ...] = ()
+    members: int = 0
+
+
+class LikelyToken(NamedTuple):
+    """A token that could stand in a place: its bytes, its log-probability (nats), and its id.
+
+    The id is that of the tokenizer of the first model; it is None where that has no such token.
+    The token that ends an answer has no bytes.
+    """
+
+    piece: bytes
+    logprob: float
+    id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemberChoice:
+    """What one member of a fuse said of a place, in its own distribution.
+
+    `weight` is its share in this place. `logprob` is that of the token that was chosen, None where
+    the member could not be compared there. `top` are its likeliest tokens, the likeliest first.
+    """
+
+    name: str
+    weight: float
+    logprob: float | None = None
+    top: tuple[LikelyToken, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TokenChoice:
+    """The token of one place of a text, with what else could stand there.
+
+    `top` are the likeliest tokens of the model, or of the fused distribution, the likeliest first,
+    and behind them the chosen ids that are not among them. `members` are those of a fuse.
+    """
+
+    chosen: LikelyToken
+    top: tuple[LikelyToken, ...] = ()
+    members: tuple[MemberChoice, ...] = ()
