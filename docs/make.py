@@ -32,6 +32,7 @@ GROUPS = {
     "E5": "Files",
     "E6": "Planning",
     "E7": "Running",
+    "E8": "Serving",
     "W": "Warnings",
 }
 

@@ -21,7 +21,7 @@ STATUSES = {
     EXIT_MISTAKES: "A mistake in a recipe, a model or a file that is read: codes E1 to E5. Also: "
     "`fmt --check` would change a file, `doctor` found a problem.",
     EXIT_USAGE: "Wrong usage: an unknown option, a value that an option cannot have.",
-    EXIT_FAILED: "A failure while working, or all queries or rows failed: codes E7.",
+    EXIT_FAILED: "A failure while working, or all queries or rows failed: codes E7 and E8.",
     EXIT_PARTLY: "Some queries or rows failed, others did not.",
     EXIT_INTERRUPTED: "Interrupted by Ctrl-C or SIGTERM.",
 }
@@ -30,4 +30,4 @@ STATUSES = {
 
 def status_of(code: str) -> int:
     """Return the status of a command that ends with an error of this code."""
-    return EXIT_FAILED if code.startswith("E7") else EXIT_MISTAKES
+    return EXIT_FAILED if code.startswith(("E7", "E8")) else EXIT_MISTAKES

@@ -9,10 +9,11 @@ from composer.diagnostics.codes import (
     e4_values,
     e5_files,
     e7_running,
+    e8_serving,
     w_warnings,
 )
 
-FAMILIES = (e1_syntax, e2_names, e3_ports, e4_values, e5_files, e7_running, w_warnings)
+FAMILIES = (e1_syntax, e2_names, e3_ports, e4_values, e5_files, e7_running, e8_serving, w_warnings)
 
 CODES = {code: entry for family in FAMILIES for code, entry in family.CODES.items()}
 """Each code with its title, a paragraph, and an example broken and fixed."""

@@ -1,0 +1,154 @@
+"""Errors of a server, in the one shape that clients of the OpenAI protocol read."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from composer.backends.endpoint.chain import LOOP_STATUS
+from composer.diagnostics.errors import CodedError
+from composer.diagnostics.secrets import starred
+from composer.run.result import Failure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from composer.values.flow import JSON
+
+__all__ = ["ProtocolError", "error_of", "refusal"]
+
+CONTEXT_CODE = "context_length_exceeded"
+"""What clients look for where a prompt is too long; our own code is then in the message."""
+
+CLIENT_ERRORS = 400, 500
+"""The statuses of errors of a client: from the first, and below the second."""
+
+TYPES = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+"""The types of errors by their status; others are those of requests or of the server."""
+
+STATUSES = {
+    "E302": 400,
+    "E504": 400,
+    "E702": 504,
+    "E703": 400,
+    "E707": 503,
+    "E708": 400,
+    "E709": 402,
+    "E711": 400,
+    "E721": LOOP_STATUS,
+    "E722": 400,
+    "E801": 400,
+    "E802": 404,
+    "E803": 401,
+    "E804": 413,
+    "E805": 429,
+    "E806": 503,
+    "E807": 400,
+    "E808": 404,
+    "E809": 500,
+}
+"""The HTTP status of each code; all other failures of a run are those of a member."""
+
+MEMBER_STATUS = 502
+
+OF_BRANCHES = frozenset({"E701", "E705", "E716"})
+"""Codes of failures that come of those of branches: where these agree, theirs counts."""
+
+
+class ProtocolError(Exception):
+    """A request that is answered with an error.
+
+    `status` is that of HTTP, None for the usual one of the `code`. `param` names the field that
+    is to blame. Secrets in the message become stars.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        *,
+        param: str | None = None,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.code = code
+        self.message = starred(message)
+        self.param = param
+        self.status = status or status_of(code)
+        self.headers = dict(headers or {})
+        super().__init__(self.message)
+
+    @property
+    def type(self) -> str:
+        """The kind of error, as the protocol names it."""
+        lowest, beyond = CLIENT_ERRORS
+        usual = "invalid_request_error" if lowest <= self.status < beyond else "api_error"
+        return TYPES.get(self.status, usual)
+
+    def as_dict(self) -> dict[str, JSON]:
+        """Return the body of the reply."""
+        error: dict[str, JSON] = {
+            "message": self.message,
+            "type": self.type,
+            "param": self.param,
+            "code": self.code,
+        }
+        return {"error": error}
+
+    @property
+    def body(self) -> bytes:
+        """The body of the reply as JSON."""
+        return json.dumps(self.as_dict(), separators=(",", ":")).encode()
+
+    @property
+    def event(self) -> bytes:
+        """The event of a stream that has begun already."""
+        return b"data: %b\n\n" % self.body
+
+
+def refusal(param: str, message: str, *, code: str = "E801") -> ProtocolError:
+    """Return the error of a field of a request that cannot be read or honoured."""
+    return ProtocolError(code, message, param=param)
+
+
+def status_of(code: str) -> int:
+    """Return the HTTP status of a code: mistakes in values are the client's."""
+    return STATUSES.get(code, 400 if code.startswith("E4") else MEMBER_STATUS)
+
+
+def error_of(error: BaseException, prompt: str = "messages") -> ProtocolError:
+    """Return the error of the protocol that any exception is; `prompt` is the field of the prompt.
+
+    What has no code of its own is a mistake of ours: its text is not told to the client.
+    """
+    if isinstance(error, ProtocolError):
+        return error
+    if isinstance(error, CodedError):
+        return _coded(error, prompt)
+    message = f"the server made a mistake ({type(error).__name__}); its log has the place"
+    return ProtocolError("E809", message)
+
+
+def _coded(error: CodedError, prompt: str) -> ProtocolError:
+    code = _common_code(error) or error.code
+    message = f"{error.message} ({error.help})" if error.help else error.message
+    if code == "E703":
+        message = f"[E703] This model's maximum context length is exceeded: {message}"
+        return ProtocolError(CONTEXT_CODE, message, param=prompt, status=STATUSES[code])
+    return ProtocolError(error.code, message, status=status_of(code))
+
+
+def _common_code(error: CodedError) -> str | None:
+    """Return the code with which all branches of a step failed, if it is one."""
+    result = error.result if isinstance(error, Failure) else None
+    if result is None or error.code not in OF_BRANCHES:
+        return None
+    codes = {branch.error.partition("]")[0].removeprefix("[") for branch in result.failed}
+    return codes.pop() if len(codes) == 1 else None
