@@ -1,0 +1,68 @@
+"""The application: what is served at which address, and how its errors look."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from composer.diagnostics.caches import PACKAGE_VERSION
+from composer.serve.errors import ProtocolError, error_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from composer.serve.served import Registry
+    from composer.serve.settings import Settings
+
+__all__ = ["create_app"]
+
+ABOUT = (
+    "Ensembles of language models, each served as one model that speaks the OpenAI protocol. "
+    'Errors are always `{"error": {"message", "type", "param", "code"}}`.'
+)
+
+
+def create_app(registry: Registry, settings: Settings) -> FastAPI:
+    """Return the application that serves the models of a registry."""
+    app = FastAPI(
+        title="ensemble-composer",
+        version=PACKAGE_VERSION,
+        description=ABOUT,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.registry, app.state.settings = registry, settings
+    app.add_exception_handler(ProtocolError, _failed)
+    app.add_exception_handler(HTTPException, _unrouted)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    return app
+
+
+async def _failed(_request: Request, error: Exception) -> Response:
+    """Answer with an error of the protocol."""
+    return _reply(error_of(error))
+
+
+async def _unrouted(request: Request, error: Exception) -> Response:
+    """Answer a request to an address or with a method that the server does not have."""
+    assert isinstance(error, HTTPException)
+    text = f"there is nothing at {request.method} {request.url.path[:200]}"
+    return _reply(ProtocolError("E808", text, status=error.status_code, headers=error.headers))
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    """Answer a request whose body or parameters have the wrong form, by its first problem."""
+    assert isinstance(error, RequestValidationError)
+    problem: Mapping[str, object] = error.errors()[0]
+    place = problem.get("loc")
+    names = [str(each) for each in place[1:]] if isinstance(place, tuple) else []
+    field = ".".join(names) or None
+    text = f"`{field or 'body'}` is missing, or has a value that cannot be read"
+    return _reply(ProtocolError("E801", text, param=field))
+
+
+def _reply(error: ProtocolError) -> Response:
+    return Response(error.body, error.status, error.headers, "application/json")

@@ -1,0 +1,60 @@
+"""One request to an application without a server between, as a server would put it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass
+
+
+@dataclass
+class Reply:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self):
+        return json.loads(self.body)
+
+    @property
+    def error(self):
+        return self.json()["error"]
+
+
+def call(app, method, path, body=b"", headers=()):
+    """Put one request and return the whole reply."""
+    return asyncio.run(acall(app, method, path, body, headers))
+
+
+async def acall(app, method, path, body=b"", headers=()):
+    content = body if isinstance(body, bytes) else json.dumps(body).encode()
+    lines = {"host": "127.0.0.1", "content-length": str(len(content)), **dict(headers)}
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "scheme": "http",
+        "server": ("127.0.0.1", 80),
+        "client": ("127.0.0.1", 1),
+        "headers": [(name.lower().encode(), str(value).encode()) for name, value in lines.items()],
+    }
+    messages = [{"type": "http.request", "body": content}]
+    sent = []
+
+    async def receive():
+        if not messages:
+            await asyncio.Event().wait()
+        return messages.pop()
+
+    async def send(message):
+        sent.append(message)
+
+    await app(scope, receive, send)
+    start = next(each for each in sent if each["type"] == "http.response.start")
+    bodies = [each.get("body", b"") for each in sent if each["type"] == "http.response.body"]
+    names = {name.decode(): value.decode() for name, value in start["headers"]}
+    return Reply(start["status"], names, b"".join(bodies))
