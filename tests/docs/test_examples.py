@@ -6,20 +6,18 @@ those marked `yaml` and a file name, under which a block is kept for what follow
 declare no models take the zoo's. In `python` blocks a comment behind an expression is its value,
 and in `console` blocks the lines under `$ compose ...` are what it prints, but for the measured
 numbers in it. Both may leave something out with `...`. COMPOSER_ACCEPT=1 writes what is printed
-anew.
+anew. Blocks marked `serve` or `served` are run by tests/clients/test_pages.py.
 """
 
-import ast
 import contextlib
-import doctest
 import io
 import os
 import re
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from pages import alike, blocks, run_python
 
 from composer.cli import main
 from composer.cli.verbs import VERBS
@@ -29,39 +27,10 @@ from composer.steps import STEPS
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-FENCE = re.compile(
-    r"^```(ens|yaml|python|console)\b *([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL
-)
 MEMBERS = 'use "zoo.ens" (A, B, C, D, general, general_2, maths, text, other, large)\n'
 EXPECTED = {"W202", "W501"}
 TIMES = re.compile(r"\b\d+\.\d+(?= s\b)")
 MEASURED = re.compile(r"[-+]?(?:\d+\.\d+|\d{1,3}(?:,\d{3})+)")
-
-
-@dataclass(frozen=True)
-class Block:
-    page: Path
-    line: int
-    kind: str
-    marks: str
-    text: str
-
-    def __str__(self):
-        return f"{self.page.name}:{self.line}"
-
-    @property
-    def code(self):
-        return next(iter(re.findall(r"[EW]\d{3}", self.marks)), None)
-
-    @property
-    def file(self):
-        return next(iter(re.findall(r"\S+\.(?:ens|yaml)", self.marks)), None)
-
-
-def blocks(page):
-    text = page.read_text(encoding="utf-8")
-    for found in FENCE.finditer(text):
-        yield Block(page, text.count("\n", 0, found.start()) + 1, *found.groups())
 
 
 ALL = [block for page in PAGES for block in blocks(page)]
@@ -98,10 +67,12 @@ def test_page_runs(page, monkeypatch, tmp_path):
     monkeypatch.setattr("sys.stdin", io.StringIO())
     names = {}
     for block in blocks(page):
+        if block.served:
+            continue
         if block.file:
             Path(block.file).write_text(block.text, encoding="utf-8")
         elif block.kind == "python":
-            run_python(block, names)
+            run_python(block.text, f"{block.page.name}:{block.line + 1}", names)
         elif block.kind == "console":
             run_console(block, tmp_path)
 
@@ -111,33 +82,6 @@ def test_readme_tells_every_step_and_verb():
     told = {word for row in rows for word in re.findall(r"`(?:compose )?(\w+)`", row)}
     steps = {name for name, step in STEPS.items() if not step.sign}
     assert told >= steps | set(VERBS)
-
-
-def run_python(block, names):
-    """Run a block; each expression with a comment behind it has that value."""
-    place = f"{block.page.name}:{block.line + 1}"
-    tree = Values(block.text.splitlines()).visit(ast.parse(block.text))
-    names["_holds"] = holds
-    exec(compile(ast.fix_missing_locations(tree), place, "exec"), names)
-
-
-class Values(ast.NodeTransformer):
-    """Makes `value   # shown` a call that compares the two."""
-
-    def __init__(self, lines):
-        self.lines = lines
-
-    def visit_Expr(self, statement):
-        value = statement.value
-        shown = self.lines[value.end_lineno - 1][value.end_col_offset :].strip()
-        if not shown.startswith("# "):
-            return statement
-        call = ast.Call(ast.Name("_holds", ast.Load()), [ast.Constant(shown[2:]), value], [])
-        return ast.copy_location(ast.Expr(call), statement)
-
-
-def holds(shown, value):
-    assert alike(shown, repr(value)), f"{value!r}, not {shown}"
 
 
 def run_console(block, folder):
@@ -175,12 +119,6 @@ def run_command(line):
     ):
         main(arguments)
     return printed.getvalue()
-
-
-def alike(expected, actual):
-    """Compare printed texts; `...` stands for anything, spaces at the ends of lines for nothing."""
-    texts = ("\n".join(map(str.rstrip, text.strip().splitlines())) for text in (expected, actual))
-    return doctest.OutputChecker().check_output(*texts, doctest.ELLIPSIS)
 
 
 def test_design_has_the_floors_that_are_held():
