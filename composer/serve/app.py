@@ -6,16 +6,24 @@ from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
 
 from composer.diagnostics.caches import PACKAGE_VERSION
+from composer.diagnostics.errors import CodedError
+from composer.serve import operating
+from composer.serve.admission import Admission
 from composer.serve.errors import ProtocolError, error_of
+from composer.serve.gate import Gate
+from composer.serve.lifecycle import Lifecycle
+from composer.serve.metrics import Metrics
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from composer.serve.served import Registry
     from composer.serve.settings import Settings
+    from composer.serve.visits import Monitor
 
 __all__ = ["create_app"]
 
@@ -25,8 +33,19 @@ ABOUT = (
 )
 
 
-def create_app(registry: Registry, settings: Settings) -> FastAPI:
-    """Return the application that serves the models of a registry."""
+def create_app(
+    registry: Registry,
+    settings: Settings,
+    lifecycle: Lifecycle | None = None,
+    metrics: Metrics | None = None,
+    monitors: Sequence[Monitor] = (),
+) -> FastAPI:
+    """Return the application that serves the models of a registry.
+
+    Each of the `monitors` is told of each request, and so are the `metrics`.
+    """
+    lifecycle = lifecycle or Lifecycle()
+    metrics = metrics or Metrics(Admission())
     app = FastAPI(
         title="ensemble-composer",
         version=PACKAGE_VERSION,
@@ -34,10 +53,19 @@ def create_app(registry: Registry, settings: Settings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    app.state.registry, app.state.settings = registry, settings
     app.add_exception_handler(ProtocolError, _failed)
+    app.add_exception_handler(CodedError, _failed)
     app.add_exception_handler(HTTPException, _unrouted)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_middleware(Gate, settings=settings, lifecycle=lifecycle, monitors=[metrics, *monitors])
+    if settings.origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.origins,
+            allow_methods=("GET", "POST"),
+            allow_headers=("authorization", "content-type"),
+        )
+    app.include_router(operating.routes(registry, lifecycle, metrics))
     return app
 
 

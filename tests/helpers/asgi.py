@@ -26,7 +26,8 @@ def call(app, method, path, body=b"", headers=()):
     return asyncio.run(acall(app, method, path, body, headers))
 
 
-async def acall(app, method, path, body=b"", headers=()):
+async def acall(app, method, path, body=b"", headers=(), *, leave=None, stuck=False):  # noqa: PLR0913
+    """Put one request whose client leaves once `leave` is done, or never takes a reply."""
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     lines = {"host": "127.0.0.1", "content-length": str(len(content)), **dict(headers)}
     scope = {
@@ -46,14 +47,19 @@ async def acall(app, method, path, body=b"", headers=()):
     sent = []
 
     async def receive():
-        if not messages:
-            await asyncio.Event().wait()
-        return messages.pop()
+        if messages:
+            return messages.pop()
+        await (leave or asyncio.Event().wait())
+        return {"type": "http.disconnect"}
 
     async def send(message):
+        if stuck:
+            await asyncio.Event().wait()
         sent.append(message)
 
     await app(scope, receive, send)
+    if stuck:
+        return None
     start = next(each for each in sent if each["type"] == "http.response.start")
     bodies = [each.get("body", b"") for each in sent if each["type"] == "http.response.body"]
     names = {name.decode(): value.decode() for name, value in start["headers"]}
