@@ -62,14 +62,17 @@ class Distributions:
         """The entries [n] of some places, each given by its row and its column."""
         return columns if self.index is None else self.index[rows, columns]
 
+    def scores_of(self, rows: Tensor, entries: Tensor) -> Tensor:
+        """The scores [n] of `entries` [n], each in one of `rows` [n]."""
+        if self.index is None:
+            return self.scores[rows, entries]
+        matches = self.index[rows] == entries[:, None]
+        missing = 0.0 if self.linear else -torch.inf
+        return self.scores[rows].masked_fill(~matches, missing).amax(-1)
+
     def logprobs_of(self, rows: Tensor, entries: Tensor) -> Tensor:
         """Log-probabilities [n] of `entries` [n], each in one of `rows` [n]."""
-        if self.index is None:
-            scores = self.scores[rows, entries]
-        else:
-            matches = self.index[rows] == entries[:, None]
-            missing = 0.0 if self.linear else -torch.inf
-            scores = self.scores[rows].masked_fill(~matches, missing).amax(-1)
+        scores = self.scores_of(rows, entries)
         return (scores.log() if self.linear else scores) - self.log_normalizer[rows]
 
     def logprob_of_any(self, rows: Tensor, entries: Sequence[int]) -> Tensor:

@@ -63,11 +63,12 @@ class ModelNode:
 class FuseNode:
     """A fuse: the distributions of its children are aligned, weighted and combined into one.
 
-    `slots` are those of all models below it. `align`, `weigh`, `combine` and `gate` are the parts
-    of the recipe, prepared for its members. `leave` allows a
+    `names` are those of its members, `slots` those of all models below it. `align`, `weigh`,
+    `combine` and `gate` are the parts of the recipe, prepared for its members. `leave` allows a
     member that fails to be dropped; with `lazy`, members behind the gate read only where it opens.
     """
 
+    names: tuple[str, ...]
     children: tuple[Node, ...]
     slots: range
     align: Alignment
@@ -220,6 +221,7 @@ class FuseTree:
         assert isinstance(weigh, Weigh | None)
         assert isinstance(gate, Gate | None)
         return FuseNode(
+            fuse.names,
             children,
             range(start, len(self.slots)),
             align.prepare(members, self.slots[0].runner.model.device),

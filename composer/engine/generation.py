@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import codecs
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from composer.values.results import Completion
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from composer.values.requests import Sampling
+    from composer.values.details import TokenChoice, TokenDetail
+    from composer.values.requests import Generate, Sampling
     from composer.values.results import Finish, Usage
 
 __all__ = ["GenerationState", "TextStream", "confidence"]
@@ -20,21 +21,53 @@ __all__ = ["GenerationState", "TextStream", "confidence"]
 class GenerationState:
     """An answer while it is generated: its text, tokens and log-probabilities, and how it ended.
 
-    `finish` is None until the answer ends. `on_text` is called with each new piece of text.
+    `finish` is None until the answer ends. `on_text` is called with each new piece of text, after
+    `on_token` has been called with the tokens that it came from, where their details are wanted;
+    `choices` has these. `detail` is what is wanted of each token; `sign` says who wrote it.
     """
 
-    def __init__(self, sampling: Sampling, on_text: Callable[[str], None] | None) -> None:
+    def __init__(
+        self,
+        sampling: Sampling,
+        on_text: Callable[[str], None] | None,
+        detail: TokenDetail | None = None,
+        on_token: Callable[[TokenChoice], None] | None = None,
+    ) -> None:
         self.sampling = sampling
+        self.detail = detail
+        self.sign: Callable[[TokenChoice], TokenChoice] = _unchanged
+        self.choices: list[TokenChoice] = []
+        self._on_token = on_token
         self.writer = TextStream(sampling.stop, on_text, keep_stop=sampling.keep_stop)
         self.tokens: list[str] = []
         self.logprobs: list[float] = []
         self.finish: Finish | None = None
 
-    def add(self, piece: bytes, logprob: float, *, ends: bool = False) -> None:
-        """Add a token's bytes; `ends` says that it ends the answer.
+    @classmethod
+    def of(cls, job: Generate, on_text: Callable[[str], None] | None) -> Self:
+        """Return the beginning of a job's answer."""
+        return cls(job.sampling, on_text, job.detail, job.on_token)
+
+    def choose(self, choice: TokenChoice | None) -> None:
+        """Add the details of a token, where they are wanted."""
+        if choice is not None:
+            self.choices.append(self.sign(choice))
+            if self._on_token is not None:
+                self._on_token(self.choices[-1])
+
+    def add(
+        self,
+        piece: bytes,
+        logprob: float,
+        *,
+        ends: bool = False,
+        choice: TokenChoice | None = None,
+    ) -> None:
+        """Add a token's bytes; `ends` says that it ends the answer, `choice` are its details.
 
         A stop string or `max_tokens` ends the answer, too.
         """
+        self.choose(choice)
         self.tokens.append(piece.decode(errors="replace"))
         self.logprobs.append(logprob)
         self.writer.add(piece, free=len(self.tokens) <= self.sampling.min_tokens)
@@ -47,7 +80,8 @@ class GenerationState:
         """Return the completion."""
         text, certainty = self.writer.close(), confidence(self.logprobs)
         finish = self.finish or "length"
-        return Completion(text, tuple(self.tokens), tuple(self.logprobs), certainty, finish, usage)
+        tokens, logprobs, choices = tuple(self.tokens), tuple(self.logprobs), tuple(self.choices)
+        return Completion(text, tokens, logprobs, certainty, finish, usage, choices=choices)
 
 
 class TextStream:
@@ -122,6 +156,10 @@ class TextStream:
 
     def _begins(self, tail: str) -> bool:
         return any(s.startswith(tail) for s in self._stop)
+
+
+def _unchanged(choice: TokenChoice) -> TokenChoice:
+    return choice
 
 
 def confidence(logprobs: Sequence[float]) -> float | None:

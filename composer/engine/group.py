@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from composer.engine.distribution import Aligned, Distributions, MemberWeight, gather_rows
 from composer.engine.fuse_tree import FuseNode, FuseTree, ModelNode
 from composer.engine.processors import Raised, processor
 from composer.engine.rows.remote import RemoteRunner
 from composer.specs import WeightedFuse, bare
+from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from torch import Tensor
 
@@ -25,7 +26,21 @@ if TYPE_CHECKING:
     from composer.values.flow import Model
     from composer.values.processing import Processing
 
-__all__ = ["Group"]
+__all__ = ["Group", "MemberView"]
+
+
+class MemberView(NamedTuple):
+    """What some members of a fuse say of some rows, aligned with one another, and their weights.
+
+    `members` are their numbers in the fuse; `own` distributions over their own entries, `aligned`
+    ones and `weights` have one for each, in order.
+    """
+
+    rows: Sequence[int]
+    members: Sequence[int]
+    own: Sequence[Distributions]
+    aligned: Aligned
+    weights: Sequence[MemberWeight]
 
 
 class Group:
@@ -132,6 +147,27 @@ class Group:
         entries = [table[token] for token in ids if token < len(table)]
         return [entry for entry in entries if entry < len(self.space)]
 
+    def demand_tokens(self, ids: Sequence[int]) -> None:
+        """Raise ModelError (E402) for an id that the first model's tokenizer does not have."""
+        model = self.slots[0].runner.model
+        count = len(model.vocabulary)
+        for token in ids:
+            if not 0 <= token < count:
+                raise ModelError(
+                    "E402",
+                    f"`{self.slots[0].name}` has no token with the id {token}",
+                    f"ids go from 0 to {count - 1}",
+                )
+
+    def entry_of_id(self, token: int) -> int | None:
+        """The entry of a token of the first model; None where the group cannot write it."""
+        return next(iter(self.entries_of(0, (token,))), None)
+
+    def id_of_entry(self, entry: int) -> int | None:
+        """The token of the first model that writes an entry; None where it takes several."""
+        token = self.token_of[0][entry] if entry < len(self.space) else -1
+        return token if token >= 0 else None
+
     def likely_entries(self, slot: int, logits: Tensor, count: int) -> list[int]:
         """The entries of a slot's likeliest tokens, by its logits [column] at one position."""
         own = logits[: len(self.entry_of[slot])]
@@ -209,36 +245,50 @@ class Group:
             if not isinstance(runner, RemoteRunner):
                 return Distributions(own)
             return Distributions(own, normalizer=output[:, : runner.columns].logsumexp(-1))
+        views = self.views(node, logits, weights or (node.weights,))
+        parts = [
+            (view.rows, view.aligned.to_entries(node.combined(view.aligned, view.weights)))
+            for view in views
+        ]
+        return gather_rows(parts, len(node.space))
+
+    def views(
+        self, node: FuseNode, logits: Sequence[Tensor | None], weights: Sequence[Sequence[float]]
+    ) -> Iterator[MemberView]:
+        """Align and weigh the members of a fuse; `weights` are [row][member].
+
+        Rows that are aligned apart are in views of their own.
+        """
         distributions = {
             n: self._dense(child, logits)
             for n, child in enumerate(node.children)
             if any(logits[slot] is not None for slot in child.slots)
         }
-        row_weights = weights or (node.weights,)
         if not node.align.apart:
-            return self._combine(node, distributions, row_weights)
-        parts: list[tuple[Sequence[int], Distributions]] = []
-        for children, rows in node.rows_by_children(row_weights).items():
-            selected = {n: d for n, d in distributions.items() if n in children}
-            if len(rows) < len(row_weights):
+            yield self._view(node, range(len(weights)), distributions, weights)
+            return
+        for members, rows in node.rows_by_children(weights).items():
+            selected = {n: d for n, d in distributions.items() if n in members}
+            if len(rows) < len(weights):
                 selected = {n: d.select(rows) for n, d in selected.items()}
-            parts.append((rows, self._combine(node, selected, [row_weights[row] for row in rows])))
-        return gather_rows(parts, len(node.space))
+            yield self._view(node, rows, selected, [weights[row] for row in rows])
 
-    def _combine(
+    def _view(
         self,
         node: FuseNode,
+        rows: Sequence[int],
         distributions: Mapping[int, Distributions],
         weights: Sequence[Sequence[float]],
-    ) -> Distributions:
-        """Align, weight and combine the distributions of children; `weights` are [row][child]."""
+    ) -> MemberView:
+        """Align and weigh distributions of members; `weights` are [row][member]."""
         member_weights = [
             MemberWeight([row[n] for row in weights], self.device, n) for n in distributions
         ]
         aligned = node.align.align(distributions)
         if node.weigh is not None:
             member_weights = node.weigh.weights(aligned, member_weights)
-        return aligned.to_entries(node.combined(aligned, member_weights))
+        own = list(distributions.values())
+        return MemberView(rows, list(distributions), own, aligned, member_weights)
 
     def _dense(self, node: Node, logits: Sequence[Tensor | None]) -> Distributions:
         """The distribution of a node, one column for each entry of its space."""

@@ -28,6 +28,7 @@ from composer.specs.models import (
 from composer.specs.option_models import OptionModel, models_in, option_models, with_models
 from composer.specs.problems import SpecError, SpecProblem
 from composer.specs.text_fuses import ByteFuse, Handoff, SpanFuse
+from composer.specs.token_details import missing_detail
 
 __all__ = [
     "ByteFuse",
@@ -52,6 +53,7 @@ __all__ = [
     "bare",
     "leaves",
     "member_names",
+    "missing_detail",
     "models_in",
     "option_models",
     "prompts",

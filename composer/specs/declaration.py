@@ -161,6 +161,14 @@ class Declaration(Typed):
         return 1
 
     @property
+    def told_tokens(self) -> tuple[int, int]:
+        """How many likeliest tokens, and how many chosen ids, come with each that it writes.
+
+        This is asked only of a model that is not of this process and tells log-probabilities.
+        """
+        return 0, 0
+
+    @property
     def reads_media(self) -> bool:
         """Whether it takes content parts of messages that are no text, such as images."""
         return False

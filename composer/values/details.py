@@ -12,8 +12,9 @@ __all__ = ["LikelyToken", "MemberChoice", "TokenChoice", "TokenDetail"]
 class TokenDetail:
     """What is wanted of each token: its likely alternatives, and what each member would write.
 
-    `top` is how many of the likeliest tokens are wanted, `ids` are chosen ones beside them, and
-    `members` is how many of each member's likeliest tokens are wanted.
+    `top` is how many of the likeliest tokens are wanted, `ids` are chosen ones beside them, of the
+    tokenizer of the first model, and `members` is how many of each member's likeliest tokens are
+    wanted. An id that a fuse cannot write has a log-probability of minus infinity.
     """
 
     top: int = 0
@@ -37,14 +38,18 @@ class LikelyToken(NamedTuple):
 class MemberChoice:
     """What one member of a fuse said of a place, in its own distribution.
 
-    `weight` is its share in this place. `logprob` is that of the token that was chosen, None where
-    the member could not be compared there. `top` are its likeliest tokens, the likeliest first.
+    `weight` is its share in this place. `logprob` is that of the token that was chosen, of all its
+    tokens for the same bytes, None where it needs several tokens for them or a server does not say.
+    `top` are its likeliest tokens, the likeliest first. A member that was not asked there has the
+    weight 0, and nothing else; where one member writes at a time, that one has the weight 1.
+    `members` are those of a member that is a fuse itself; their weights are shares of it.
     """
 
     name: str
     weight: float
     logprob: float | None = None
     top: tuple[LikelyToken, ...] = ()
+    members: tuple[MemberChoice, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,6 +36,10 @@ Further down are tokens of lone bytes, whose texts others have: one entry then h
 """
 
 
+CHAT_TOP = 20
+"""How many likeliest tokens a chat tells at most, by OpenAI's protocol."""
+
+
 class Endpoint(EndpointOptions):
     """A model behind a server that speaks OpenAI's protocol.
 
@@ -66,6 +70,12 @@ class Endpoint(EndpointOptions):
     def most_draws(self) -> int:
         """As many as its server is known to give at once."""
         return (self.abilities_now or self.stated(PRESUMED)).most_draws
+
+    @property
+    def told_tokens(self) -> tuple[int, int]:
+        """What a chat, or else a completion, tells of each token."""
+        has = self.abilities_now or self.stated(PRESUMED)
+        return (CHAT_TOP, 0) if self.by_chat(has) else (has.top, has.chosen)
 
     @property
     def reads_media(self) -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from composer.engine.requests.fused import FusedBatch
     from composer.engine.requests.reading import MemberLogits
     from composer.engine.sequence import SequenceState
+    from composer.values.details import TokenChoice, TokenDetail
     from composer.values.processing import Processing
     from composer.values.requests import Sampling
 
@@ -28,17 +29,19 @@ __all__ = ["Draw", "Drawn"]
 
 @dataclass(eq=False, slots=True)
 class Drawn:
-    """The entry that was drawn, and its log-probability at temperature 1."""
+    """The entry that was drawn, its log-probability at temperature 1, and the wanted details."""
 
     entry: int
     logprob: float
+    choice: TokenChoice | None = None
 
 
 @dataclass(eq=False, slots=True)
 class Draw(FusedRequest[Drawn]):
     """Draw the entry that follows a sequence; `uniform` is a uniform draw in [0, 1).
 
-    `ahead` is how many entries may be drawn greedily from here on.
+    `ahead` is how many entries may be drawn greedily from here on, `detail` is what is wanted of
+    the one that is drawn.
 
     In a group with a gate, `gate_open` says that the gate opened here. Then `earlier_logits` keeps
     the logits [1, width] of the first member's slots until the other members have read, too.
@@ -49,6 +52,7 @@ class Draw(FusedRequest[Drawn]):
     uniform: float
     phase: Phase | None = None
     ahead: int = 1
+    detail: TokenDetail | None = None
     gate_open: bool = False
     earlier_logits: Mapping[int, Tensor] = field(default_factory=dict)
 
@@ -116,7 +120,9 @@ class Draw(FusedRequest[Drawn]):
         uniforms = [request.uniform for request, _ in requests]
         entries = draw(batch.fused, rows, sampling, uniforms)
         logprobs = batch.fused.logprobs_of(torch.tensor(rows, device=entries.device), entries)
-        return [entries.double(), logprobs.double()]
+        wanted = [request.detail for request, _ in requests]
+        details = batch.explain(cls, rows, wanted, entries, logprobs)
+        return [entries.double(), logprobs.double(), *details]
 
     @classmethod
     def reply_values(
@@ -128,9 +134,11 @@ class Draw(FusedRequest[Drawn]):
     ) -> None:
         """Reply with the entries that were drawn."""
         entries = list(islice(values, len(requests)))
-        for (request, row), entry in zip(requests, entries, strict=True):
-            logprob = next(values)
-            batch.reply(replies, request, row, logprob, Drawn(int(entry), logprob))
+        logprobs = list(islice(values, len(requests)))
+        choices = batch.choices(cls, values)
+        for n, (request, row) in enumerate(requests):
+            drawn = Drawn(int(entries[n]), logprobs[n], choices.get(n))
+            batch.reply(replies, request, row, drawn.logprob, drawn)
 
 
 def _row(group: Group, logits: Tensor | None, slot: int, row: int) -> Tensor:

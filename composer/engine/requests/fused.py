@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 from composer.engine.requests.base import Replies, StepRequest, drop_nan_member
+from composer.engine.requests.details import Details, FusedRows
 from composer.engine.rows.remote import RemoteRunner
 from composer.heavy import torch
 
@@ -16,11 +17,11 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from composer.engine.distribution import Distributions
     from composer.engine.fuse_tree import ModelSlot
     from composer.engine.group import Group
     from composer.engine.requests.reading import MemberLogits
     from composer.engine.sequence import MemberState
+    from composer.values.details import TokenChoice, TokenDetail
 
     AnyFused: TypeAlias = "FusedRequest[Any]"
     RequestLogits = Sequence[tuple[AnyFused, MemberLogits]]
@@ -30,16 +31,34 @@ __all__ = ["FusedBatch", "FusedRequest", "member_logits"]
 R = TypeVar("R")
 
 
-@dataclass(frozen=True, slots=True)
-class FusedBatch:
+@dataclass(frozen=True, eq=False, slots=True)
+class FusedBatch(FusedRows):
     """The fused distribution at all positions of some requests, one row a position.
 
     `logits[slot]` [row, width] are what it was made of; None for a slot that no request runs.
+    `details` are those of each class of requests, where any are wanted.
     """
 
-    group: Group
-    logits: Sequence[Tensor | None]
-    fused: Distributions
+    details: dict[type[AnyFused], Details] = field(default_factory=dict)
+
+    def explain(
+        self,
+        kind: type[AnyFused],
+        rows: Sequence[int],
+        wanted: Sequence[TokenDetail | None],
+        chosen: Tensor,
+        logprobs: Tensor,
+    ) -> list[Tensor]:
+        """Return tensors [n] of what is wanted of rows in which an entry was chosen."""
+        if not any(wanted):
+            return []
+        self.details[kind] = Details(self, rows, wanted, chosen, logprobs)
+        return self.details[kind].parts
+
+    def choices(self, kind: type[AnyFused], values: Iterator[float]) -> dict[int, TokenChoice]:
+        """Take the numbers of `explain`; return choices by the places of its rows."""
+        details = self.details.get(kind)
+        return {} if details is None else details.read(values)
 
     def reply(
         self, replies: Replies, request: FusedRequest[R], row: int, logprob: float, value: R
@@ -118,7 +137,7 @@ class FusedRequest(StepRequest[R]):
             for _ in range(count)
         ]
         logits = member_logits(group, requests)
-        batch = FusedBatch(group, logits, group.fuse(logits, weights))
+        batch = FusedBatch(group, logits, weights, group.fuse(logits, weights))
         by_class: dict[type[AnyFused], list[tuple[AnyFused, int]]] = {}
         row = 0
         for (request, _), count in zip(requests, counts, strict=True):

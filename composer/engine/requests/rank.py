@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from composer.engine.requests.base import Replies
     from composer.engine.requests.fused import FusedBatch
     from composer.engine.sequence import MemberState, SequenceState
+    from composer.values.details import TokenChoice, TokenDetail
     from composer.values.processing import Processing
     from composer.values.requests import Sampling
 
-__all__ = ["Rank", "Ranked", "ScoreEntries"]
+__all__ = ["Rank", "Ranked", "ScoreEntries", "Scored"]
 
 
 @dataclass(eq=False, slots=True)
@@ -100,17 +101,26 @@ class Rank(FusedRequest[Ranked]):
 
 
 @dataclass(eq=False, slots=True)
-class ScoreEntries(FusedRequest[list[float]]):
+class Scored:
+    """Log-probabilities of some entries, and a choice for each where details are wanted."""
+
+    logprobs: list[float]
+    choices: list[TokenChoice]
+
+
+@dataclass(eq=False, slots=True)
+class ScoreEntries(FusedRequest[Scored]):
     """Log-probabilities of a sequence's entries from number `start` on, of at least one.
 
     With `end`, also the log-probability that the text ends after them, by any end entry. With
-    `sampling`, its logits processors are applied first.
+    `sampling`, its logits processors are applied first. `detail` is what is wanted of each entry.
     """
 
     sequence: SequenceState
     start: int
     end: bool = False
     sampling: Sampling | None = None
+    detail: TokenDetail | None = None
 
     @property
     def processing(self) -> Processing | None:
@@ -147,12 +157,17 @@ class ScoreEntries(FusedRequest[list[float]]):
             for n, target in enumerate(request.targets)
         ]
         places = torch.tensor(targets, device=batch.group.device)
-        logprobs = batch.fused.logprobs_of(places[:, 0], places[:, 1].clamp(min=0))
+        end_entries = sorted(batch.group.space.ends)
+        chosen = places[:, 1].clamp(min=0)
         ending = [n for n, (_, target) in enumerate(targets) if target == END]
+        if ending and end_entries:
+            chosen[ending] = end_entries[0]
+        logprobs = batch.fused.logprobs_of(places[:, 0], chosen)
+        wanted = [request.detail for request, _ in requests for _ in request.targets]
+        details = batch.explain(cls, [row for row, _ in targets], wanted, chosen, logprobs)
         if ending:
-            end_entries = sorted(batch.group.space.ends)
             logprobs[ending] = batch.fused.logprob_of_any(places[ending, 0], end_entries)
-        return [logprobs.double()]
+        return [logprobs.double(), *details]
 
     @classmethod
     def reply_values(
@@ -163,6 +178,11 @@ class ScoreEntries(FusedRequest[list[float]]):
         replies: Replies,
     ) -> None:
         """Reply with the log-probabilities."""
-        for request, row in requests:
-            logprobs = list(islice(values, request.position_count))
-            batch.reply(replies, request, row, sum(logprobs), logprobs)
+        logprobs = [list(islice(values, request.position_count)) for request, _ in requests]
+        choices = batch.choices(cls, values)
+        start = 0
+        for (request, row), own in zip(requests, logprobs, strict=True):
+            places = range(start, start + len(own))
+            scored = Scored(own, [choices[n] for n in places if n in choices])
+            batch.reply(replies, request, row, sum(own), scored)
+            start += len(own)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from composer.engine.requests.base import Replies, StepRequest, drop_nan_member
+from composer.engine.requests.details import Details, FusedRows
 from composer.engine.requests.draw import Drawn
 from composer.engine.requests.rejection import accepted, replacements
 from composer.engine.sample import draw_column, likeliest, sampling_probabilities
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from composer.engine.requests.base import Phase
     from composer.engine.requests.reading import MemberLogits
     from composer.engine.sequence import MemberState, SequenceState
+    from composer.values.details import TokenDetail
     from composer.values.processing import Processing
     from composer.values.requests import Sampling
 
@@ -82,7 +84,7 @@ class SpeculativeStep(StepRequest[StepResult]):
 
     `propose` says whether it proposes. `uniforms` are uniform draws in [0, 1): one for each
     proposal to verify, then one for a replacement and one for the new proposal. `ahead` is how many
-    entries the side may propose from here on.
+    entries the side may propose from here on, `detail` what is wanted of each that is written.
     """
 
     sequence: SequenceState
@@ -94,6 +96,7 @@ class SpeculativeStep(StepRequest[StepResult]):
     uniforms: Sequence[float]
     phase: Phase
     ahead: int = 1
+    detail: TokenDetail | None = None
 
     @property
     def processing(self) -> Processing | None:
@@ -200,6 +203,8 @@ class _Verification:
         self._fused = group.fuse(self._logits, weights).to_dense(len(group.space))
         entries = [proposal.entry for step, _ in verifying for proposal in step.proposals]
         self._entries = torch.tensor(entries, device=self._fused.scores.device)
+        self._batch = FusedRows(group, self._logits, weights, self._fused)
+        self._details: Details | None = None
 
     def device_values(self) -> list[Tensor]:
         """For each row: whether it is accepted, the replacement, and log-probabilities of both."""
@@ -224,7 +229,14 @@ class _Verification:
             replacement[rows] = replacements(p, q, again)
         twice = torch.arange(len(accepts), device=accepts.device).repeat(2)
         logprobs = self._fused.logprobs_of(twice, torch.cat((self._entries, replacement)))
-        return [accepts.double(), replacement.double(), logprobs.double()]
+        wanted = [step.detail for step, _ in self._verifying for _ in step.proposals]
+        parts = [accepts.double(), replacement.double(), logprobs.double()]
+        if any(wanted):
+            chosen, own = self._entries.where(accepts, replacement), logprobs.view(2, -1)
+            every, chosen_logprobs = range(len(chosen)), own[0].where(accepts, own[1])
+            self._details = Details(self._batch, every, wanted, chosen, chosen_logprobs)
+            parts += self._details.parts
+        return parts
 
     def reply(
         self,
@@ -240,16 +252,19 @@ class _Verification:
         accepts, replacement, logprobs, replacement_logprobs = (
             values[n * count : (n + 1) * count] for n in range(4)
         )
+        details = iter(values[4 * count :])
+        choices = {} if self._details is None else self._details.read(details)
         for start, (step, _) in zip(self._starts, self._verifying, strict=True):
             result, end = results[step], start + len(step.proposals)
             stop = next((row for row in range(start, end) if not accepts[row]), end)
             result.accepted = [
-                Drawn(proposal.entry, logprob)
-                for proposal, logprob in zip(step.proposals, logprobs[start:stop], strict=False)
+                Drawn(proposal.entry, logprobs[row], choices.get(row))
+                for row, proposal in zip(range(start, stop), step.proposals, strict=False)
             ]
             used = [*logprobs[start:stop], *replacement_logprobs[stop : min(stop + 1, end)]]
             if stop < end:
-                result.replacement = Drawn(int(replacement[stop]), replacement_logprobs[stop])
+                new = int(replacement[stop]), replacement_logprobs[stop]
+                result.replacement = Drawn(*new, choices.get(stop))
                 result.proposal = None
             if any(map(math.isnan, used)):
                 replies.fail(step, drop_nan_member(step.sequence, self._logits, slice(start, end)))

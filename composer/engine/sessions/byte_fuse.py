@@ -11,13 +11,14 @@ from __future__ import annotations
 import copy
 import random
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
 from composer.engine.distribution import Distributions
 from composer.engine.generation import GenerationState
 from composer.engine.sample import draw
+from composer.engine.sessions.alternatives import Alternatives
 from composer.engine.sessions.base import all_of, dropped_members, usage_by_member
 from composer.engine.sessions.byte_moves import END, ByteMember, EntryIndex, agreements
 from composer.engine.sessions.generate import open_sequence
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
     from composer.engine.requests.rank import Ranked
     from composer.engine.sessions.byte_moves import Agreement, Continuation
     from composer.specs import ByteFuse
-    from composer.values.requests import Generate, Sampling
+    from composer.values.details import TokenChoice
+    from composer.values.requests import Generate
     from composer.values.results import Completion
 
 __all__ = ["byte_fuse"]
@@ -41,7 +43,7 @@ async def byte_fuse(
     fuse: ByteFuse, groups: Sequence[Group], job: Generate, on_text: Callable[[str], None] | None
 ) -> Completion:
     """Generate the text that the members with a weight agree on, until all of them end."""
-    search = _Search(fuse, job.sampling, on_text)
+    search = _Search(fuse, job, on_text)
     try:
         first = _Hypothesis([], GenerationState(job.sampling, None))
         search.active.append(first)
@@ -62,19 +64,29 @@ async def byte_fuse(
         search.close()
 
 
+class _Step(NamedTuple):
+    """A continuation of the text with its log-probability, and its details where wanted."""
+
+    continuation: Continuation
+    logprob: float
+    choice: TokenChoice | None
+
+
 @dataclass(eq=False)
 class _Hypothesis:
     """One possible answer, and where each member is in it.
 
     `steps` are the continuations so far, each with its log-probability. Tokens that add nothing to
-    the text add their log-probability to `pending_logprob`, for the next step. `error` says why
-    the hypothesis cannot go on.
+    the text add their log-probability to `pending_logprob`, for the next step. `others` are the
+    ways in which it can go on now, where details are wanted. `error` says why the hypothesis
+    cannot go on.
     """
 
     members: list[ByteMember]
     answer: GenerationState
     pending_logprob: float = 0.0
-    steps: list[tuple[Continuation, float]] = field(default_factory=list)
+    steps: list[_Step] = field(default_factory=list)
+    others: Alternatives | None = None
     error: ModelError | None = None
 
     @property
@@ -101,15 +113,19 @@ class _Hypothesis:
     def accept(self, way: Agreement) -> None:
         """Go on in one way: members that are behind write, the others get more to write."""
         behind, continuation = self.behind, way.continuation
+        self.pending_logprob += way.logprob
         for member, move in zip(behind, way.moves, strict=True):
             member.accept(move, continuation)
         for member in self.members:
             if continuation and member not in behind:
                 member.unwritten += continuation
-        self.pending_logprob += way.logprob
         if continuation != b"":
-            self.steps.append((continuation, self.pending_logprob))
-            _add(self.answer, self.steps[-1])
+            choice = None
+            if self.others is not None:
+                choice = self.others.choice(self.members, way, self.pending_logprob)
+            step = _Step(continuation, self.pending_logprob, choice)
+            self.steps.append(step)
+            self.answer.add(continuation or b"", step.logprob, ends=continuation is END)
             self.pending_logprob = 0.0
 
     def close(self) -> None:
@@ -126,14 +142,14 @@ class _Search:
     """
 
     def __init__(
-        self, fuse: ByteFuse, sampling: Sampling, on_text: Callable[[str], None] | None
+        self, fuse: ByteFuse, job: Generate, on_text: Callable[[str], None] | None
     ) -> None:
         self.active: list[_Hypothesis] = []
         self.finished: list[_Hypothesis] = []
-        self.answer = GenerationState(sampling, on_text)
-        self._top, self._sampling = fuse.top, sampling
-        self._beam = 1 if sampling.temperature > 0 else fuse.beam
-        self._random = random.Random(sampling.seed)  # noqa: S311  # not for secrets
+        self.answer = GenerationState.of(job, on_text)
+        self._top, self._sampling = fuse.top, job.sampling
+        self._beam = 1 if job.sampling.temperature > 0 else fuse.beam
+        self._random = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
         self._shown = 0
 
     async def run(self) -> _Hypothesis:
@@ -186,6 +202,9 @@ class _Search:
         except ModelError as error:
             hypothesis.error = error
             return ()
+        if self.answer.detail is not None:
+            moves = dict(zip(hypothesis.behind, rankings, strict=True))
+            hypothesis.others = Alternatives(ways, moves, self.answer.detail)
         if self._sampling.temperature > 0:
             logprobs = torch.tensor([[way.logprob for way in ways]], dtype=torch.float64)
             drawn = draw(Distributions(logprobs), [0], [self._sampling], [uniform])
@@ -221,19 +240,18 @@ class _Search:
             step = hypotheses[0].steps[self._shown]
             if any(hypothesis.steps[self._shown] is not step for hypothesis in hypotheses):
                 return
-            _add(self.answer, step)
+            self._add(step)
             self._shown += 1
 
     def _finish(self, best: _Hypothesis) -> None:
         """Write the rest of the answer."""
         for step in best.steps[self._shown :]:
-            _add(self.answer, step)
+            self._add(step)
         self.answer.finish = best.answer.finish
 
-
-def _add(answer: GenerationState, step: tuple[Continuation, float]) -> None:
-    continuation, logprob = step
-    answer.add(continuation or b"", logprob, ends=continuation is END)
+    def _add(self, step: _Step) -> None:
+        ends = step.continuation is END
+        self.answer.add(step.continuation or b"", step.logprob, ends=ends, choice=step.choice)
 
 
 def _no_token(member: ByteMember) -> ModelError:

@@ -10,7 +10,8 @@ from composer.engine.sessions.generate import generate
 from composer.engine.sessions.handoff import hand_off
 from composer.engine.sessions.parts import Draft
 from composer.engine.sessions.span_members import span_fuse
-from composer.specs import ByteFuse, Handoff, Prompted, SpanFuse, TokenFuse
+from composer.specs import ByteFuse, Handoff, Prompted, SpanFuse, TokenFuse, missing_detail
+from composer.values.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,7 +31,13 @@ __all__ = ["choose_session"]
 def choose_session(
     job: Generate, on_text: Callable[[str], None] | None
 ) -> tuple[tuple[Model, ...], Start]:
-    """Return the models that a job needs as groups, and what makes its session of these groups."""
+    """Return the models that a job needs as groups, and what makes its session of these groups.
+
+    Raises ModelError (E302) where the model cannot tell the details that are wanted.
+    """
+    reason = missing_detail(job.model, job.detail) if job.detail is not None else ""
+    if reason:
+        raise ModelError("E302", reason, "ask for fewer details of tokens")
     inner, outer = _unwrapped(job.model)
     match inner:
         case SpanFuse():

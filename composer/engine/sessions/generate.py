@@ -27,6 +27,8 @@ __all__ = ["draw_until_end", "generate", "open_sequence", "total_usage"]
 
 def open_sequence(group: Group, job: Generate, weights: Sequence[float]) -> SequenceState:
     """Open a sequence after the job's prompt and its prefix, which counts as part of the answer."""
+    if job.detail is not None:
+        group.demand_tokens(job.detail.ids)
     slots = group.running_slots(weights)
     ids = {slot: prompt_tokens(group.slots[slot], job.query, job.prefix) for slot in slots}
     sequence = SequenceState.open(group, weights, ids)
@@ -40,7 +42,7 @@ async def generate(
     group: Group, model: Model, job: Generate, on_text: Callable[[str], None] | None
 ) -> Completion:
     """Draw token after token until the answer ends, with the weights of `model`."""
-    answer = GenerationState(job.sampling, on_text)
+    answer = GenerationState.of(job, on_text)
     rng = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
     sequence = open_sequence(group, job, group.weights(model))
     try:
@@ -72,12 +74,13 @@ async def draw_until_end(
         if not sequence.drop_full_members():
             answer.finish = "context"
             return
-        request = Draw(sequence, answer.sampling, rng.random())
+        request = Draw(sequence, answer.sampling, rng.random(), detail=answer.detail)
         drawn = await request
         if hands_over is not None and hands_over(request, drawn):
             return
         ends = drawn.entry in sequence.group.space.ends
-        answer.add(sequence.group.piece(drawn.entry), drawn.logprob, ends=ends)
+        piece = sequence.group.piece(drawn.entry)
+        answer.add(piece, drawn.logprob, ends=ends, choice=drawn.choice)
         if not ends:
             sequence.append(drawn.entry)
         if answer.finish is None and answer.sampling.max_length is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from composer.engine.generation import GenerationState
@@ -11,6 +12,7 @@ from composer.engine.sessions.base import usage_by_member
 from composer.engine.sessions.generate import draw_until_end, open_sequence, total_usage
 from composer.engine.sessions.parts import Handover
 from composer.engine.sessions.prompt_weights import set_prompt_weights
+from composer.engine.sessions.writers import Writers
 from composer.values.results import Span
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ async def hand_off(
     when = handoff.when
     assert isinstance(when, Handover)
     when = when.prepare(groups[0])
-    answer = GenerationState(job.sampling, on_text)
+    answer = GenerationState.of(job, on_text)
+    writers = Writers.of(handoff.names, groups[0], job.detail)
     rng = random.Random(job.sampling.seed)  # noqa: S311  # not for secrets
     usages: list[tuple[str, Group, Mapping[str, Usage]]] = []
     dropped: dict[str, str] = {}
@@ -47,11 +50,12 @@ async def hand_off(
         member, start = next_member, len(answer.writer.text)
         part = replace(job, prefix=job.prefix + answer.writer.text)
         rule = None if member else when
+        name, group = handoff.names[member], groups[member]
+        answer.sign = partial(writers.told, writer=name, group=group)
         next_member, sequence, usage = await _generate_part(
-            groups[member], part, handoff.members[member], answer, rng, rule
+            group, part, handoff.members[member], answer, rng, rule
         )
-        name = handoff.names[member]
-        usages.append((name, groups[member], usage))
+        usages.append((name, group, usage))
         dropped |= sequence.dropped
         spans.append(Span(answer.writer.text[start:], name, {}, {}))
     return replace(answer.close(usage_by_member(usages)), spans=tuple(spans), left=dropped)

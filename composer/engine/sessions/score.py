@@ -120,7 +120,7 @@ async def _score(sequence: SequenceState, entries: Sequence[int], *, end: bool) 
             if sequence.remaining_context < 0:
                 raise ModelError("E703", "the text is longer than the context of a member")
             last = end and start + chunk >= count
-            logprobs += await ScoreEntries(sequence, start, last)
+            logprobs += (await ScoreEntries(sequence, start, last)).logprobs
     finally:
         sequence.close()
     names = [sequence.group.piece(entry).decode(errors="replace") for entry in entries]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 
     from composer.engine.generation import GenerationState
+    from composer.values.details import TokenChoice
     from composer.values.results import Completion
 
 __all__ = ["Candidate", "SpanMember", "Together", "fuse_spans", "mean"]
@@ -30,12 +31,14 @@ T = TypeVar("T")
 class Candidate:
     """A span that a member proposes: its bytes, and whether the answer ends after it.
 
-    `tokens` are the texts of the proposer's tokens; that of an end token is empty.
+    `tokens` are the texts of the proposer's tokens; that of an end token is empty. `choices` has
+    one for each of them, where details are wanted.
     """
 
     text: bytes
     ended: bool
     tokens: tuple[str, ...] = field(compare=False)
+    choices: tuple[TokenChoice, ...] = field(default=(), compare=False)
 
 
 class SpanMember(Protocol):
@@ -151,6 +154,8 @@ def _write(answer: GenerationState, span: Candidate, score: float) -> None:
     """Add a span to the answer; each of its tokens gets the span's mean log-probability."""
     answer.tokens += span.tokens
     answer.logprobs += [score] * len(span.tokens)
+    for choice in span.choices:
+        answer.choose(choice)
     answer.writer.add(span.text, free=len(answer.tokens) <= answer.sampling.min_tokens)
     if span.ended or answer.writer.stopped:
         answer.finish = "stop"

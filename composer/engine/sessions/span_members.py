@@ -18,14 +18,16 @@ from composer.engine.sessions.base import all_of, together, usage_by_member
 from composer.engine.sessions.generate import open_sequence
 from composer.engine.sessions.prompt_weights import set_prompt_weights
 from composer.engine.sessions.span_fuse import Candidate, fuse_spans, mean
+from composer.engine.sessions.writers import Writers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from composer.engine.group import Group
     from composer.engine.requests.draw import Drawn
     from composer.engine.sequence import SequenceState
     from composer.specs import SpanFuse
+    from composer.values.details import TokenChoice
     from composer.values.requests import Generate, Sampling
     from composer.values.results import Completion, Usage
 
@@ -38,16 +40,17 @@ async def span_fuse(
     """Open a sequence for each member with a weight, and fuse their spans."""
     weights = fuse.normalized_weights()
     members: list[LocalMember] = []
+    writers = Writers.of(fuse.names, groups[0], job.detail)
     try:
         for name, weight, group, model in zip(
             fuse.names, weights, groups, fuse.members, strict=True
         ):
             if weight:
                 sequence = open_sequence(group, job, group.weights(model))
-                members.append(LocalMember(name, weight, sequence, job.sampling))
+                members.append(LocalMember(name, weight, sequence, job.sampling, writers))
                 await set_prompt_weights(sequence, job.query)
         await all_of([Prefill(member.sequence) for member in members])
-        answer, longest = GenerationState(job.sampling, on_text), fuse.max_span_tokens
+        answer, longest = GenerationState.of(job, on_text), fuse.max_span_tokens
         return await fuse_spans(
             members, together, answer, words=fuse.words, max_span_tokens=longest
         )
@@ -64,10 +67,15 @@ class LocalMember:
     """
 
     def __init__(
-        self, name: str, weight: float, sequence: SequenceState, sampling: Sampling
+        self,
+        name: str,
+        weight: float,
+        sequence: SequenceState,
+        sampling: Sampling,
+        writers: Writers,
     ) -> None:
         self.name, self.weight, self.sequence = name, weight, sequence
-        self._sampling = sampling
+        self._sampling, self._writers = sampling, writers
         processing = replace(sampling.processing, min_tokens=0)  # a proposer may end its span
         self._judging = replace(sampling, processing=processing)
         self._written = 0
@@ -91,31 +99,42 @@ class LocalMember:
         """Draw tokens until a new word begins after `words` words, or until the end."""
         sequence, ahead = self._fork(), self._ahead
         tokens: list[str] = []
-        logprobs: list[float] = []
+        drawn: list[Drawn] = []
         text, ended = b"", False
         while len(tokens) < max_tokens and sequence.remaining_context >= 0 and not ended:
             if ahead is None:
                 sequence.snapshot()
-                ahead = await Draw(sequence, self._sampling, self._random.random())
+                ahead = await self._draw(sequence)
             piece = sequence.group.piece(ahead.entry)
             ended = ahead.entry in sequence.group.space.ends
             if not ended and piece[:1].isspace() and len(text.split()) >= words:
                 break
             tokens.append(piece.decode(errors="replace"))
-            logprobs.append(ahead.logprob)
+            drawn.append(ahead)
             if not ended:
                 sequence.append(ahead.entry)
             text, ahead = text + piece, None
-        proposal = Candidate(text, ended, tuple(tokens))
-        self._ends[proposal], self._own[proposal] = sequence, (mean(logprobs), ahead)
+        proposal = Candidate(text, ended, tuple(tokens), tuple(self._choices(drawn)))
+        score = mean([each.logprob for each in drawn])
+        self._ends[proposal], self._own[proposal] = sequence, (score, ahead)
         return proposal
+
+    def _draw(self, sequence: SequenceState) -> Draw:
+        uniform, detail = self._random.random(), self._writers.detail
+        return Draw(sequence, self._sampling, uniform, detail=detail)
+
+    def _choices(self, drawn: Sequence[Drawn]) -> Iterator[TokenChoice]:
+        """Yield the details of tokens, where they are wanted."""
+        for choice in (each.choice for each in drawn):
+            if choice is not None:
+                yield self._writers.told(choice, self.name, self.sequence.group)
 
     async def score(self, candidates: Sequence[Candidate]) -> list[float | None]:
         """Return each candidate's mean log-probability of a token; its own is known already."""
         others = [candidate for candidate in candidates if candidate not in self._own]
         requests = {c: request for c in others if (request := self._request(c)) is not None}
-        logprobs = await all_of(list(requests.values()))
-        scores = dict(zip(requests, map(mean, logprobs), strict=True))
+        scored = await all_of(list(requests.values()))
+        scores = {c: mean(each.logprobs) for c, each in zip(requests, scored, strict=True)}
         return [self._own[c][0] if c in self._own else scores.get(c) for c in candidates]
 
     def accept(self, candidate: Candidate) -> None:

@@ -95,7 +95,7 @@ class Safe(Draft):
             return await generate(group, fuse, job, on_text)
         sequence, answer = (
             open_sequence(group, job, weights),
-            GenerationState(job.sampling, on_text),
+            GenerationState.of(job, on_text),
         )
         mending = _Mending(sequence, answer, self.tokens)
         try:
@@ -199,8 +199,8 @@ class _Mending:
         return draft
 
     def _draw(self, sequence: SequenceState, step: int, ahead: int = 1) -> Draw:
-        phase = self._phase(step)
-        return Draw(sequence, self.answer.sampling, self._rng.random(), phase, ahead)
+        phase, uniform, answer = self._phase(step), self._rng.random(), self.answer
+        return Draw(sequence, answer.sampling, uniform, phase, ahead, answer.detail)
 
     def _phase(self, step: int) -> Phase:
         return Phase((self.sequence.group, "safe"), step)
@@ -297,7 +297,8 @@ class _Mending:
         for each in drawn:
             if self.answer.finish is None:
                 ends = each.entry in group.space.ends
-                self.answer.add(group.piece(each.entry), each.logprob, ends=ends)
+                piece = group.piece(each.entry)
+                self.answer.add(piece, each.logprob, ends=ends, choice=each.choice)
 
 
 def _back(state: MemberState, count: int) -> None:

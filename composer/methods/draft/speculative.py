@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from composer.engine.group import Group
+    from composer.engine.requests.draw import Drawn
     from composer.engine.requests.speculative import Proposal, StepResult
     from composer.engine.sequence import SequenceState
     from composer.specs import TokenFuse
@@ -67,7 +68,7 @@ class Speculative(Draft):
         sides = _sides(group, weights, self.lead)
         if len(sides) == 1:
             return await generate(group, fuse, job, on_text)
-        answer = GenerationState(job.sampling, on_text)
+        answer = GenerationState.of(job, on_text)
         count = self.tokens or _fitting(group, sides)
         drafting = _Drafting(open_sequence(group, job, weights), answer, sides, count)
         try:
@@ -159,9 +160,8 @@ class _Drafting:
         at = Phase((self.sequence.group, self.tokens, self.sides[0].members), phase)
         how = self.answer.sampling
         ahead = max(1, self.tokens - phase) if more and how.temperature == 0 else 1
-        return SpeculativeStep(
-            self.sequence, how, side, self.written, tuple(judged), more, uniforms, at, ahead
-        )
+        judge = tuple(judged), more, uniforms, at, ahead, self.answer.detail
+        return SpeculativeStep(self.sequence, how, side, self.written, *judge)
 
     def _open(self) -> bool:
         """Whether an entry can follow the last that is pending."""
@@ -174,12 +174,12 @@ class _Drafting:
         if step.proposals:
             self.pending = []
         for drawn in result.accepted:
-            self._write(drawn.entry, drawn.logprob)
+            self._write(drawn)
         if result.replacement is not None and self.answer.finish is None:
             self.sequence.truncate(self.written)
             if result.replacement.entry not in self.sequence.group.space.ends:
                 self.sequence.append(result.replacement.entry)
-            self._write(result.replacement.entry, result.replacement.logprob)
+            self._write(result.replacement)
         if result.proposal is not None:
             self._propose(step.drafters, result.proposal)
         elif (
@@ -187,12 +187,12 @@ class _Drafting:
         ):
             self.answer.finish = "context"
 
-    def _write(self, entry: int, logprob: float) -> None:
+    def _write(self, drawn: Drawn) -> None:
         if self.answer.finish is None:
             group = self.sequence.group
-            ends = entry in group.space.ends
+            ends, piece = drawn.entry in group.space.ends, group.piece(drawn.entry)
             self.written += not ends
-            self.answer.add(group.piece(entry), logprob, ends=ends)
+            self.answer.add(piece, drawn.logprob, ends=ends, choice=drawn.choice)
 
     def _propose(self, side: DraftingMembers, proposal: Proposal) -> None:
         self.owner = side

@@ -1,0 +1,56 @@
+"""Who wrote a token, where one member of several writes alone: a span fuse, a handoff."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from composer.values.details import MemberChoice
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from composer.checkpoints.vocabulary import Vocabulary
+    from composer.engine.group import Group
+    from composer.values.details import LikelyToken, TokenChoice, TokenDetail
+
+__all__ = ["Writers"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Writers:
+    """The members of which one writes at a time, and the tokenizer that ids are told by."""
+
+    names: Sequence[str]
+    first: Vocabulary
+    detail: TokenDetail | None
+
+    @classmethod
+    def of(cls, names: Sequence[str], first: Group, detail: TokenDetail | None) -> Writers:
+        """Return the writers of an answer; `first` is the first member."""
+        return cls(names, first.slots[0].runner.model.vocabulary, detail)
+
+    def told(self, choice: TokenChoice, writer: str, group: Group) -> TokenChoice:
+        """Return a choice of one member as that of all: the others have no weight in it."""
+        own = group.slots[0].runner.model.vocabulary
+        if own.fingerprint != self.first.fingerprint:
+            choice = self._renumbered(choice)
+        if self.detail is None or not self.detail.members:
+            return choice
+        top = choice.top[: min(self.detail.members, self.detail.top)]
+        said = MemberChoice(writer, 1.0, choice.chosen.logprob, top, choice.members)
+        members = [said if name == writer else MemberChoice(name, 0.0) for name in self.names]
+        return replace(choice, members=tuple(members))
+
+    def _renumbered(self, choice: TokenChoice) -> TokenChoice:
+        """Return a choice with the ids that the first member's tokenizer has for its tokens."""
+        top = tuple(map(self._token, choice.top))
+        members = tuple(map(self._member, choice.members))
+        return replace(choice, chosen=self._token(choice.chosen), top=top, members=members)
+
+    def _member(self, member: MemberChoice) -> MemberChoice:
+        top, members = tuple(map(self._token, member.top)), tuple(map(self._member, member.members))
+        return replace(member, top=top, members=members)
+
+    def _token(self, token: LikelyToken) -> LikelyToken:
+        return token._replace(id=self.first.ids.get(token.piece))
