@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from composer.recipe import Recipe, load
     from composer.run import Ensemble, Failure, Result
     from composer.values import Query
+    from composer.values.details import TokenDetail
+    from composer.values.options import AnswerOptions
 
     __version__: str
 
 __all__ = [
+    "AnswerOptions",
     "Diagnostic",
     "Ensemble",
     "Failure",
@@ -24,11 +27,13 @@ __all__ = [
     "Query",
     "Recipe",
     "Result",
+    "TokenDetail",
     "__version__",
     "load",
 ]
 
 _WHERE = {
+    "AnswerOptions": "composer.values.options",
     "Diagnostic": "composer.diagnostics",
     "Ensemble": "composer.run",
     "Failure": "composer.run",
@@ -36,6 +41,7 @@ _WHERE = {
     "Query": "composer.values",
     "Recipe": "composer.recipe",
     "Result": "composer.run",
+    "TokenDetail": "composer.values.details",
     "load": "composer.recipe",
 }
 

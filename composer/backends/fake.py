@@ -12,6 +12,7 @@ from pydantic import Field
 from composer.specs.declaration import Remote
 from composer.values.capability import Capability
 from composer.values.card import Card, Price, lacking
+from composer.values.details import LikelyToken, TokenChoice
 from composer.values.errors import ModelError
 from composer.values.requests import Client, Sampling
 from composer.values.results import Completion, Generated, Rewarded, Usage
@@ -136,7 +137,16 @@ class FakeClient(Client):
         logs = (math.log(fake.confidence),) * len(tokens) if fake.confidence else ()
         read = sum(len(content.split()) for _, content in request.query.messages)
         usage = {self.name: Usage.at(fake.price, 1, read, len(tokens))}
-        return Completion("".join(tokens), tuple(tokens), logs, fake.confidence, usage=usage)
+        choices = _choices(tokens, logs) if request.detail is not None else ()
+        text = "".join(tokens)
+        return Completion(text, tuple(tokens), logs, fake.confidence, usage=usage, choices=choices)
+
+
+def _choices(tokens: list[str], logs: tuple[float, ...]) -> tuple[TokenChoice, ...]:
+    """Return the details of tokens: nothing else could stand in their places."""
+    pairs = zip(tokens, logs, strict=False)
+    likely = (LikelyToken(token.encode(), logprob) for token, logprob in pairs)
+    return tuple(TokenChoice(each, (each,)) for each in likely)
 
 
 def _hash(*parts: object) -> bytes:

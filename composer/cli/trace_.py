@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-VERSION = 1
-"""The version of traces that this reads."""
+VERSIONS = (1, 2)
+"""The versions of traces that this reads."""
 
 NEEDED = ("id", "query", "steps")
 
@@ -65,7 +65,7 @@ def _trace(line: str) -> dict[str, Any] | None:
         trace = json.loads(line)
     except ValueError:
         return None
-    if not isinstance(trace, dict) or trace.get("version") != VERSION:
+    if not isinstance(trace, dict) or trace.get("version") not in VERSIONS:
         return None
     steps = trace.get("steps")
     is_complete = all(name in trace for name in NEEDED) and isinstance(steps, list)

@@ -37,15 +37,19 @@ DECODER = json.JSONDecoder(parse_constant=_no_number)
 """Reads JSON without the `NaN` and `Infinity` of Python."""
 
 
-def schema_text(file: str) -> str:
-    """Return the schema in a file as it is now; raises ValueError where there is none."""
+def schema_text(source: str | AnswerSchema) -> str:
+    """Return a schema, or what is in a file now; raises ValueError where that is none."""
     if find_spec("jsonschema") is None:
         raise ValueError(MISSING)
     try:
-        text = Path(file).read_text(encoding="utf-8")
+        if isinstance(source, AnswerSchema):
+            text = source.text
+        else:
+            text = Path(source).read_text(encoding="utf-8")
         _validator(text)
     except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"`{file}` is no JSON Schema: {error}") from None
+        name = "this" if isinstance(source, AnswerSchema) else f"`{source}`"
+        raise ValueError(f"{name} is no JSON Schema: {error}") from None
     return text
 
 

@@ -16,22 +16,26 @@ from composer.values import Port, ScoreTexts
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from composer.run.listeners import Listeners
     from composer.run.program import Program
+    from composer.run.variants import Variant
     from composer.values import Query, Score, Text
+    from composer.values.details import TokenDetail
 
 
 async def answer(
-    program: Program,
+    variant: Variant,
     query: Query,
-    on_text: Callable[[str], None] | None,
+    listeners: Listeners,
     *,
     clock: Callable[[], float],
     limit: float | None,
 ) -> Result:
     """Walk the graph for a query and return its result; raises Failure, which holds one too."""
     trace = Trace(query.id, asked_text(query), clock=clock)
+    trace.on_event, trace.detail = listeners.on_event, listeners.detail
     try:
-        text = await Walk(program, query, trace, on_text).answer(limit)
+        text = await Walk(variant.program, query, trace, listeners, variant).answer(limit)
     except BaseException as error:  # an exit that a member raises is its failure
         if is_cancelled():
             raise
@@ -61,7 +65,9 @@ async def answer(
     )
 
 
-async def score(program: Program, text: str, query: Query | None) -> Score:
+async def score(
+    program: Program, text: str, query: Query | None, detail: TokenDetail | None
+) -> Score:
     """Return the log-probabilities of a text's tokens, after a query or on its own."""
     root = program.root
     node = root.asks
@@ -72,7 +78,7 @@ async def score(program: Program, text: str, query: Query | None) -> Score:
             "or fuse",
             "end the recipe with a model or a fuse, without a route",
         )
-    request = ScoreTexts(model_of(node), query, (text,))
+    request = ScoreTexts(model_of(node), query, (text,), detail=detail)
     (result,) = await (await program.context.clients.of(request.model)).score(request)
     return result
 

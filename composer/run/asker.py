@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         Sampling,
         Score,
     )
+    from composer.values.details import TokenChoice, TokenDetail
     from composer.values.thinking import Thinking
 
 T = TypeVar("T")
@@ -46,13 +47,19 @@ Item = TypeVar("Item")
 
 @dataclass(eq=False)
 class RunAsker:
-    """Asks models for one step of one query; see `composer.values.asker`."""
+    """Asks models for one step of one query; see `composer.values.asker`.
+
+    The answers of a step that writes go on from `prefix`, with `detail` of each token.
+    """
 
     context: RunContext
     trace: Trace
     event: StepEvent
     seed: str
     on_text: Callable[[str], None] | None = None
+    on_token: Callable[[TokenChoice], None] | None = None
+    prefix: str = ""
+    detail: TokenDetail | None = None
 
     @cached_property
     def rng(self) -> random.Random:
@@ -87,7 +94,15 @@ class RunAsker:
 
         Raises ModelError (E720) where the answer does not follow the schema that it must follow.
         """
-        request = Generate(model, query, sampling, seeds=(sampling.seed,))
+        request = Generate(
+            model,
+            query,
+            sampling,
+            self.prefix,
+            seeds=(sampling.seed,),
+            detail=self.detail,
+            on_token=self.on_token,
+        )
         thinking = thinking_of(model)
         thought_filter = (
             ThoughtFilter(thinking, self.on_text) if thinking and self.on_text else None
@@ -109,6 +124,7 @@ class RunAsker:
             value=completion.value,
             extracted=completion.extracted,
             facts={**finish, **dropped, **completion.facts},
+            choices=completion.choices,
         )
         text = text if thinking is None else _without_thoughts(text, thinking)
         if sampling.schema is not None and ESTIMATED not in text.facts:

@@ -13,21 +13,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from composer.run.budget import Room
-    from composer.run.trace import StepEvent, Trace
+    from composer.run.trace import StepEvent, Trace, TracedCall
     from composer.values import Model
 
 __all__ = ["RunLedger", "SharedLedger"]
 
 
 class RunLedger(Ledger):
-    """Counts the attempts at one request of a step.
+    """Counts the attempts at one request of a step, for the first call that it is made for.
 
     Those that may be billed without an answer are part of what the query took. `told` says that a
     client has told of attempts.
     """
 
-    def __init__(self, trace: Trace, event: StepEvent, room: Room | None) -> None:
-        self._trace, self._event, self._room = trace, event, room
+    def __init__(self, trace: Trace, event: StepEvent, call: TracedCall, room: Room | None) -> None:
+        self._trace, self._event, self._call, self._room = trace, event, call, room
         self._answers: list[tuple[str, Usage]] = []
         self.told = self._failed = False
 
@@ -51,7 +51,7 @@ class RunLedger(Ledger):
         self._failed = True
         self._note(f"`{attempt.model}` failed at {attempt.address}: {reason}")
         if billed:
-            self._trace.spend(attempt.model, attempt.most)
+            self._trace.spend(attempt.model, attempt.most, self._call)
         if self._room is not None:
             (self._room.lose if billed else self._room.give_back)(attempt.most.cost)
 
@@ -67,7 +67,7 @@ class RunLedger(Ledger):
     def spend_answers(self) -> None:
         """Count in the trace what its attempts told, where its result does not say it."""
         for name, usage in self._answers:
-            self._trace.spend(name, usage)
+            self._trace.spend(name, usage, self._call)
 
     def give_up(self, model: Model, dollars: float) -> None:
         """End a request without a result, whose client may have spent so much in silence.
@@ -76,7 +76,7 @@ class RunLedger(Ledger):
         """
         self.spend_answers()
         for leaf in leaves(model) if dollars else ():
-            self._trace.spend(leaf.name, Usage(calls=1, cost=dollars))
+            self._trace.spend(leaf.name, Usage(calls=1, cost=dollars), self._call)
             self.pay(dollars)
 
     def _note(self, text: str) -> None:

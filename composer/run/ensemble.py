@@ -17,6 +17,7 @@ from composer.compiler.graph import topological
 from composer.run.answer_stream import AnswerStream, outcome
 from composer.run.answering import answer, score
 from composer.run.budget import RunBudget
+from composer.run.listeners import SILENT, Listeners
 from composer.run.loop_thread import LoopThread
 from composer.run.metered_client import RunContext
 from composer.run.model_digests import ModelDigests
@@ -24,6 +25,8 @@ from composer.run.program import Program, can_stream
 from composer.run.queries import as_queries, as_query, asked_text
 from composer.run.resources import LoadingTimer, Resources
 from composer.run.result import Failure, Result, closed
+from composer.run.variants import Variants
+from composer.run.writers import writers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -33,9 +36,12 @@ if TYPE_CHECKING:
     from composer.compiler.graph import Node
     from composer.compiler.plan import Planned
     from composer.run.cache import AnswerCache
+    from composer.run.events import OnEvent
     from composer.run.rehearsal import Rehearsal
     from composer.run.stand_ins import Assumption, Tally, Tokens
     from composer.values import Decision, Query, Score
+    from composer.values.details import TokenChoice, TokenDetail
+    from composer.values.options import AnswerOptions
 
 T = TypeVar("T")
 
@@ -74,6 +80,7 @@ class Ensemble:
         self._resources = Resources(self._timer, cache, digests, prices)
         context = RunContext(self._resources.clients, prices, cache, self.budget, digests)
         self._program = Program(planned.root, planned.ids, context, seed)
+        self._variants = Variants(self._program)
         self._loop = LoopThread(self._resources.close)
         self._rehearsal: Rehearsal | None = None
 
@@ -99,21 +106,40 @@ class Ensemble:
     ) -> None:
         await asyncio.to_thread(self._end, _patience(kind))
 
-    def __call__(self, query: str | Query | Mapping[str, object]) -> Result:
+    def __call__(
+        self,
+        query: str | Query | Mapping[str, object],
+        *,
+        options: AnswerOptions | None = None,
+        on_event: OnEvent | None = None,
+    ) -> Result:
         """Answer one query; raises Failure if that cannot be done."""
         self._loop.demand(waits=True)
-        return outcome(self._submit(as_query(query)))
+        return outcome(self.start(query, options=options, on_event=on_event))
 
-    async def ask(self, query: str | Query | Mapping[str, object]) -> Result:
+    async def ask(
+        self,
+        query: str | Query | Mapping[str, object],
+        *,
+        options: AnswerOptions | None = None,
+        on_event: OnEvent | None = None,
+    ) -> Result:
         """Answer one query from any event loop; raises Failure."""
         try:
-            return await asyncio.wrap_future(self._submit(as_query(query)))
+            future = self.start(query, options=options, on_event=on_event)
+            return await asyncio.wrap_future(future)
         except asyncio.CancelledError:
             if self._open:
                 raise
             raise closed() from None
 
-    def stream(self, query: str | Query | Mapping[str, object]) -> AnswerStream:
+    def stream(
+        self,
+        query: str | Query | Mapping[str, object],
+        *,
+        options: AnswerOptions | None = None,
+        on_event: OnEvent | None = None,
+    ) -> AnswerStream:
         """Yield the answer piece by piece; in one piece where the last step needs all of it first.
 
         Read it with `for`, or with `async for` in a running event loop. Its `result` is then the
@@ -122,9 +148,48 @@ class Ensemble:
 
         def start(on_text: Callable[[str], None] | None, waits: bool) -> Future[Result]:  # noqa: FBT001
             self._loop.demand(waits=waits)
-            return self._submit(as_query(query), on_text)
+            return self.start(query, options=options, on_text=on_text, on_event=on_event)
 
         return AnswerStream(start, live=self.streams)
+
+    def start(  # noqa: PLR0913 - what a query is asked with, and who is told
+        self,
+        query: str | Query | Mapping[str, object],
+        *,
+        options: AnswerOptions | None = None,
+        on_text: Callable[[str], None] | None = None,
+        on_token: Callable[[TokenChoice], None] | None = None,
+        on_event: OnEvent | None = None,
+        watch: TokenDetail | None = None,
+    ) -> Future[Result]:
+        """Begin to answer a query, and return at once; the future gives the result, or a Failure.
+
+        Cancelling the future stops the work. Raises Failure at once where the `options` cannot be
+        honoured (`demand_options`).
+
+        The callbacks come from other threads; they must not block or raise. `on_text` is called
+        with each piece of the answer, only where `streams` is true. `on_token` is called with each
+        token of the same text, where the options ask for its `detail`. `on_event` is called with
+        all that happens: each step, and each call of a model with its pieces of text. `watch` is
+        what is wanted of each token of every such call, beside what the options want of the
+        answer's; models that know no log-probabilities tell none.
+        """
+        listeners = SILENT
+        if on_text or on_token or on_event:
+            listeners = Listeners(on_text, on_token, on_event, watch)
+        return self._submit(as_query(query), listeners, options)
+
+    def demand_options(self, options: AnswerOptions) -> None:
+        """Raise Failure where the recipe cannot honour an option; nobody is asked.
+
+        The message names the option, the step that cannot honour it, and the remedy.
+        """
+        self._variants.of(options)
+
+    @property
+    def writers(self) -> tuple[Node, ...]:
+        """The steps whose text may be the answer, for which the options of a query hold."""
+        return writers_of(self._program.root)
 
     def map(
         self, queries: Iterable[str | Query | Mapping[str, object]], *, at_once: int = AT_ONCE
@@ -210,16 +275,19 @@ class Ensemble:
         numbered = list(enumerate(queries))
         return outcome(self._loop.submit(self._rehearsal.count(numbered, assumption)))
 
-    def score(self, text: str, query: str | Query | None = None) -> Score:
+    def score(
+        self, text: str, query: str | Query | None = None, detail: TokenDetail | None = None
+    ) -> Score:
         """Score a text under the model that the recipe's answer asks.
 
         Without a query the text stands alone, after the start token; with one it is scored as the
-        answer to it. Raises Failure where the recipe's last step asks no local model.
+        answer to it. With a `detail` the score has `choices`, one for each token. Raises Failure
+        where the recipe's last step asks no local model.
         """
         question = None if query is None else as_query(query)
         self._loop.demand(waits=True)
         try:
-            return outcome(self._loop.submit(score(self._program, text, question)))
+            return outcome(self._loop.submit(score(self._program, text, question, detail)))
         except Exception as error:
             raise Failure.of(error) from error
 
@@ -246,15 +314,19 @@ class Ensemble:
             self._loop.join(patience)
             self._resources.write()
 
-    def _submit(self, query: Query, on_text: Callable[[str], None] | None = None) -> Future[Result]:
+    def _submit(
+        self,
+        query: Query,
+        listeners: Listeners = SILENT,
+        options: AnswerOptions | None = None,
+    ) -> Future[Result]:
         self._loop.demand(waits=False)
+        variant = self._variants.unchanged if options is None else self._variants.of(options)
         with self._lock:
             if not self._open:
                 raise closed()
             clock, timeout = self._timer.clock, self._timeout
-            return self._loop.submit(
-                answer(self._program, query, on_text, clock=clock, limit=timeout)
-            )
+            return self._loop.submit(answer(variant, query, listeners, clock=clock, limit=timeout))
 
 
 def _next(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from composer.values import JSON, Usage
+    from composer.values import Span, Usage
     from composer.values.details import TokenChoice
 
 __all__ = [
@@ -44,13 +44,13 @@ class StepEnded:
     step: str
     at: float
     gave: str | None = None
-    notes: Mapping[str, JSON] = field(default_factory=dict)
+    notes: Mapping[str, object] = field(default_factory=dict)
     error: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CallBegan:
-    """A model or a fuse is asked for an answer."""
+    """A model or a fuse is asked: `what` says for what, as in traces (`asked`, `scored by`)."""
 
     step: str
     call: int
@@ -81,7 +81,10 @@ class CallToken:
 
 @dataclass(frozen=True, slots=True)
 class CallEnded:
-    """A model has answered: what it took, by declared model, and whether it was kept before."""
+    """A model has answered: what it took, by declared model, and whether it was kept before.
+
+    `spans` are the rounds of a span fuse: each has its text, and which member won it.
+    """
 
     step: str
     call: int
@@ -91,6 +94,7 @@ class CallEnded:
     usage: Mapping[str, Usage] = field(default_factory=dict)
     cached: bool = False
     error: str | None = None
+    spans: tuple[Span, ...] = ()
 
 
 Event: TypeAlias = StepBegan | StepEnded | CallBegan | CallText | CallToken | CallEnded

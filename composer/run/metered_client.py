@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from composer.diagnostics.amounts import counted
 from composer.run.attempts import RunLedger
 from composer.run.cache import answer_key, score_key
+from composer.run.call_records import CallRecords, LiveCall
 from composer.run.model_digests import ModelDigests
 from composer.run.shared_draws import SharedDraws
-from composer.run.trace import TracedCall
 from composer.specs import leaves, readers
 from composer.values import (
     Client,
@@ -32,30 +32,26 @@ from composer.values.bounds import most_tokens
 from composer.values.finite import finite
 from composer.values.gather import side_by_side
 from composer.values.ledger import LEDGER
-from composer.values.media import refuse_media, shown_messages
-from composer.values.results import UNTOLD
+from composer.values.media import refuse_media
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from composer.run.budget import RunBudget
     from composer.run.cache import AnswerCache
     from composer.run.clients import ModelClients
     from composer.run.gathering import Gathering
-    from composer.run.trace import StepEvent, Trace
+    from composer.run.trace import StepEvent, Trace, TracedCall
     from composer.values import (
-        JSON,
         Completion,
         Embed,
         Embedded,
-        Message,
         Model,
         NextDistributions,
         NextTokens,
         Request,
         Rewarded,
         Score,
-        Span,
     )
 
 
@@ -87,6 +83,7 @@ class MeteredClient(Client):
 
     def __init__(self, context: RunContext, trace: Trace, event: StepEvent) -> None:
         self.context, self.trace, self.event = context, trace, event
+        self._records = CallRecords(trace, event)
 
     async def generate(
         self, request: Generate, on_text: Callable[[str], None] | None = None
@@ -106,72 +103,66 @@ class MeteredClient(Client):
         scored_texts = (None,) if request.texts is None else request.texts
         content = self.context.digests.of
         keys = {text: score_key(request, text, content) for text in scored_texts}
-        scores_by_text = {
-            text: cache.get_score(key) if cache else None for text, key in keys.items()
-        }
-        uncached = [text for text, score in scores_by_text.items() if score is None]
-        told = False
-        if uncached:
-            texts = None if request.texts is None else tuple(text or "" for text in uncached)
-            scores, told = await self._score(replace(request, texts=texts))
-            for text, score in zip(uncached, scores, strict=True):
-                scores_by_text[text] = score
-                if cache is not None:
-                    cache.put_score(score_key(request, text, content), score)
-        return tuple(
-            self._record_score(
-                request, scores_by_text[text], cached=text not in uncached, told=told
-            )
-            for text in scored_texts
-        )
+        kept = {}
+        if cache is not None and request.detail is None:
+            kept = {text: score for text, key in keys.items() if (score := cache.get_score(key))}
+        calls = {text: self._open_score(request, kept.get(text)) for text in keys}
+        new = [text for text in keys if text not in kept]
+        if new:
+            texts = None if request.texts is None else tuple(text or "" for text in new)
+            open_calls = [calls[text] for text in new]
+            with self._records.lasting(*open_calls):
+                scores = await self._score(replace(request, texts=texts), open_calls)
+            kept |= dict(zip(new, scores, strict=True))
+            if cache is not None:
+                for text in new:
+                    cache.put_score(score_key(request, text, content), kept[text])
+        return tuple(kept[text] for text in scored_texts)
 
     async def embed(self, request: Embed) -> Embedded:
         """Let a model embed texts."""
-        embedded = await self._within_budget(request, most_tokens(None, *request.texts))
-        summary = counted(len(request.texts), "text")
-        self._record_call("embedded by", request, summary, embedded.usage)
+        call = self._records.open(request.model, "embedded by", None)
+        with self._records.lasting(call):
+            read = most_tokens(None, *request.texts)
+            embedded = await self._within_budget(request, call, read)
+            self._spend(call, counted(len(request.texts), "text"), embedded.usage)
         return embedded
 
     async def reward(self, request: Reward) -> Rewarded:
         """Let a model say how good answers are."""
         _require_readers(request.model, request.query)
-        read = sum(most_tokens(request.query, text) for text in request.texts)
-        rewarded = await self._within_budget(request, read)
-        rewards = ", ".join(f"{value:.4f}" for value in rewarded.values)
-        self._record_call("rewarded by", request, rewards, rewarded.usage, request.query)
+        call = self._records.open(request.model, "rewarded by", request.query)
+        with self._records.lasting(call):
+            read = sum(most_tokens(request.query, text) for text in request.texts)
+            rewarded = await self._within_budget(request, call, read)
+            rewards = ", ".join(f"{value:.4f}" for value in rewarded.values)
+            self._spend(call, rewards, rewarded.usage)
         return rewarded
 
     async def next_tokens(self, request: NextTokens) -> NextDistributions:
         """Let a model say what may come next."""
-        read, written = sum(map(len, request.prompts)), len(request.prompts) * request.ahead
-        distributions = await self._within_budget(request, read, written)
-        summary = counted(len(request.prompts), "next token")
-        self._record_call("asked for", request, summary, distributions.usage)
+        call = self._records.open(request.model, "asked for", None)
+        with self._records.lasting(call):
+            read, written = sum(map(len, request.prompts)), len(request.prompts) * request.ahead
+            distributions = await self._within_budget(request, call, read, written)
+            summary = counted(len(request.prompts), "next token")
+            self._spend(call, summary, distributions.usage)
         return distributions
 
     async def _draw(self, request: Generate, on_text: Callable[[str], None] | None) -> Completion:
-        call = TracedCall(request.model.name, "asked", _shown(request.query))
-        self.event.asked.append(call)
-        start = self.trace.now()
-        completion = _with_finite_numbers(await self._cached_or_new(request, on_text))
-        counted_tokens = sum(each.completion_tokens for each in completion.usage.values())
-        call.text, call.tokens = completion.text, len(completion.tokens) or counted_tokens
-        call.spans = [_span_as_json(span) for span in completion.spans]
-        call.cached, call.seconds = completion.cached, self.trace.now() - start
-        if not completion.cached:
-            if completion.left:
-                self.event.notes["left"] = dict(completion.left)
-            if completion.weights:
-                self.event.notes["weights"] = dict(completion.weights)
-            if UNTOLD in completion.facts:
-                self.event.notes[UNTOLD] = completion.facts[UNTOLD]
-        if completion.cached:
-            return self._saved(request.model, completion)
-        for name, usage in completion.usage.items():
-            self.trace.spend(name, usage)
+        call = self._records.open(request.model, "asked", request.query)
+        with self._records.lasting(call):
+            live = LiveCall(self._records, call, request, on_text)
+            completion = _with_finite_numbers(await self._cached_or_new(live))
+            live.tell_rest(completion)
+            self._records.answer(call, completion)
+            if completion.cached:
+                return self._saved(request.model, completion, call)
+            for name, usage in completion.usage.items():
+                self.trace.spend(name, usage, call)
         return completion
 
-    def _saved(self, model: Model, completion: Completion) -> Completion:
+    def _saved(self, model: Model, completion: Completion, call: TracedCall) -> Completion:
         """Count what a kept answer would cost at the prices of today; it costs nothing now."""
         for name, kept in completion.usage.items():
             if self.context.prices.get(name):
@@ -181,77 +172,111 @@ class MeteredClient(Client):
                 self.trace.save(kept)
         usage = {leaf.name: Usage() for leaf in leaves(model)}
         for name, nothing in usage.items():
-            self.trace.spend(name, nothing)
+            self.trace.spend(name, nothing, call)
         return replace(completion, usage=usage)
 
-    async def _cached_or_new(
-        self, request: Generate, on_text: Callable[[str], None] | None
-    ) -> Completion:
+    async def _cached_or_new(self, live: LiveCall) -> Completion:
+        """Return a kept answer, or a new one; what is kept has no details of its tokens."""
+        request = live.request
         cache, client = self.context.cache, await self.context.clients.of(request.model)
         if cache is None or not client.keeps:
-            return await self._new(client, request, on_text)
+            return await self._new(client, live)
         content = self.context.digests.of
         key = answer_key(request, content)
-        cached = cache.get(key)
+        cached = cache.get(key) if request.detail is None else None
         if cached is not None:
-            if on_text is not None:
-                on_text(cached.text)
+            if live.tell_text is not None:
+                live.tell_text(cached.text)
             return cached
-        completion = await self._new(client, request, on_text)
+        completion = await self._new(client, live)
         if any(leaf.is_local for leaf in leaves(request.model)):
             key = answer_key(request, content)  # of a hub's model, known since it is here
         cache.put(key, completion)
         return completion
 
-    async def _new(
-        self, client: Client, request: Generate, on_text: Callable[[str], None] | None
-    ) -> Completion:
+    async def _new(self, client: Client, live: LiveCall) -> Completion:
         """Let a client answer, together with other draws of the question if it can do that."""
-        if client.most_draws > 1 and on_text is None and request.sampling.temperature > 0:
-            ask = partial(self._generate, client)
-            return await self.context.draws.draw(self.trace, request, client.most_draws, ask)
-        (completion,) = (await self._generate(client, request, on_text)).draws
+        request, ask = live.request, partial(self._generate, client, live.call)
+        if client.most_draws > 1 and live.on_text is None and request.sampling.temperature > 0:
+            silent = replace(request, on_token=None)
+            return await self.context.draws.draw(self.trace, silent, client.most_draws, ask)
+        (completion,) = (await ask(request, live.tell_text)).draws
         return completion
 
     async def _generate(
-        self, client: Client, request: Generate, on_text: Callable[[str], None] | None = None
+        self,
+        client: Client,
+        call: TracedCall,
+        request: Generate,
+        on_text: Callable[[str], None] | None = None,
     ) -> Generated:
         worst = self._highest_cost(client, request)
-        async with self._counted(client, request, worst) as ledger:
+        async with self._counted(client, call, request, worst) as ledger:
             generated = await client.generate(request, on_text)
             ledger.pay(sum(usage.cost for draw in generated.draws for usage in draw.usage.values()))
         return generated
 
-    async def _score(self, request: ScoreTexts) -> tuple[tuple[Score, ...], bool]:
-        """Let a client score; say whether its attempts told what that took."""
+    def _open_score(self, request: ScoreTexts, kept: Score | None) -> TracedCall:
+        """Record that a text is scored, or that its score was kept."""
+        what = "prompt read by" if request.texts is None else "scored by"
+        call = self._records.open(request.model, what, request.query)
+        if kept is not None:
+            with self._records.lasting(call):
+                self._note_score(request.model, call, kept, cached=True)
+        return call
+
+    async def _score(self, request: ScoreTexts, calls: Sequence[TracedCall]) -> tuple[Score, ...]:
+        """Let a client score; its attempts tell what that took, or the texts' lengths do."""
         client = await self.context.clients.of(request.model)
         texts = ("",) if request.texts is None else request.texts
-        most = sum(most_tokens(request.query, request.prefix, text) for text in texts)
-        async with self._counted(client, request, self._costs(request.model, most)) as ledger:
+        most = self._costs(
+            request.model, sum(most_tokens(request.query, request.prefix, text) for text in texts)
+        )
+        async with self._counted(client, calls[0], request, most) as ledger:
             scores = await client.score(request)
             read = sum(len(score.logprobs) for score in scores)
             ledger.pay(self._costs(request.model, read))
         if ledger.told:
             ledger.spend_answers()
-        return scores, ledger.told
+        for call, score in zip(calls, scores, strict=True):
+            self._note_score(request.model, call, score, told=ledger.told)
+        return scores
 
-    async def _within_budget(self, request: Request[T], read: int, written: int = 0) -> T:
+    def _note_score(
+        self,
+        model: Model,
+        call: TracedCall,
+        score: Score,
+        *,
+        cached: bool = False,
+        told: bool = False,
+    ) -> None:
+        """Record a score, and what it took or would have taken."""
+        self._records.score(call, score, cached=cached)
+        for name in (leaf.name for leaf in leaves(model)):
+            usage = Usage.at(self.context.prices.get(name), 1, call.tokens, 0)
+            self.trace.spend(name, Usage() if cached or told else usage, call)
+            self.trace.save(usage if cached else Usage())
+
+    async def _within_budget(
+        self, request: Request[T], call: TracedCall, read: int, written: int = 0
+    ) -> T:
         """Put a request that reads and writes at most so many tokens to its client."""
         client = await self.context.clients.of(request.model)
         worst = self._costs(request.model, read, written)
-        async with self._counted(client, request, worst) as ledger:
+        async with self._counted(client, call, request, worst) as ledger:
             result = await request.put(client)
             ledger.pay(0.0 if ledger.told else worst)
         return result
 
     @asynccontextmanager
     async def _counted(
-        self, client: Client, request: Request[Any], worst: float
+        self, client: Client, call: TracedCall, request: Request[Any], worst: float
     ) -> AsyncIterator[RunLedger]:
         """Hold room in the budget, a ledger and the model's time limit over one request."""
         budget = self.context.budget
         async with nullcontext() if budget is None else budget.room(worst) as room:
-            ledger = RunLedger(self.trace, self.event, room)
+            ledger = RunLedger(self.trace, self.event, call, room)
             token = LEDGER.set(ledger)
             try:
                 async with self.context.clients.within(request.model):
@@ -263,35 +288,11 @@ class MeteredClient(Client):
             finally:
                 LEDGER.reset(token)
 
-    def _record_score(
-        self, request: ScoreTexts, score: Score | None, *, cached: bool, told: bool
-    ) -> Score:
-        assert score is not None
-        what = "prompt read by" if request.texts is None else "scored by"
-        messages = _shown(request.query)
-        count, summary = len(score.logprobs), f"{score.mean:.4f} nats a token"
-        self.event.asked.append(
-            TracedCall(request.model.name, what, messages, summary, count, cached=cached)
-        )
-        for name in (leaf.name for leaf in leaves(request.model)):
-            usage = Usage.at(self.context.prices.get(name), 1, count, 0)
-            self.trace.spend(name, Usage() if cached or told else usage)
-            self.trace.save(usage if cached else Usage())
-        return score
-
-    def _record_call(
-        self,
-        what: str,
-        request: Request[object],
-        summary: str,
-        usage: Mapping[str, Usage],
-        query: Query | None = None,
-    ) -> None:
-        """Record a call in the trace, and add its usage."""
-        messages = _shown(query)
-        self.event.asked.append(TracedCall(request.model.name, what, messages, summary))
+    def _spend(self, call: TracedCall, summary: str, usage: Mapping[str, Usage]) -> None:
+        """Record what a call gave, and what it took."""
+        call.text = summary
         for name, model_usage in usage.items():
-            self.trace.spend(name, model_usage)
+            self.trace.spend(name, model_usage, call)
 
     def _highest_cost(self, client: Client, request: Generate) -> float:
         """Return an upper bound of the cost of a request, in dollars; its prompt is read once."""
@@ -320,10 +321,6 @@ def _require_readers(model: Model, query: Query | None) -> None:
                 refuse_media(leaf.name, query.id, text, query.media)
 
 
-def _shown(query: Query | None) -> list[Message]:
-    return [] if query is None else shown_messages(query.messages, query.media)
-
-
 def _with_finite_numbers(completion: Completion) -> Completion:
     """Drop the confidence, or the log-probabilities, of an answer where they are not numbers.
 
@@ -336,12 +333,3 @@ def _with_finite_numbers(completion: Completion) -> Completion:
     if confidence is completion.confidence and logprobs is completion.logprobs:
         return completion
     return replace(completion, confidence=confidence, logprobs=logprobs)
-
-
-def _span_as_json(span: Span) -> dict[str, JSON]:
-    return {
-        "text": span.text,
-        "winner": span.winner,
-        "candidates": dict(span.candidates),
-        "scores": {name: dict(scores) for name, scores in span.scores.items()},
-    }

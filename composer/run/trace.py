@@ -2,30 +2,54 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from composer.diagnostics.secrets import starred_value
+from composer.run.events import CallBegan, CallEnded, StepBegan, StepEnded
 from composer.run.trace_text import trace_lines
 from composer.values import Usage
+from composer.values.errors import described
+from composer.values.results import dollars
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from composer.run.events import OnEvent
+    from composer.values import JSON, Span
+    from composer.values.details import TokenDetail
+
+
+VERSION = 2
+"""The format of traces. Since 2 each call has its `start`, `usage`, `cost` and `error`."""
+
 
 @dataclass(slots=True)
 class TracedCall:
-    """One request to one model or fuse."""
+    """One request to one model or fuse; `number` is its place among the calls of its step.
+
+    `usage` is what it took, by declared model. Times are seconds since the query began.
+    """
 
     model: str
     what: str
     prompt: list[tuple[str, str]]
+    number: int = 0
+    start: float = 0.0
+    end: float | None = None
     text: str = ""
     tokens: int = 0
-    seconds: float = 0.0
-    spans: list[dict[str, Any]] = field(default_factory=list)
+    usage: dict[str, Usage] = field(default_factory=dict)
+    spans: tuple[Span, ...] = ()
     cached: bool = False
+    error: str | None = None
+
+    @property
+    def seconds(self) -> float:
+        """How long it took, 0 until it has ended."""
+        return 0.0 if self.end is None else self.end - self.start
 
 
 @dataclass(slots=True)
@@ -46,7 +70,8 @@ class StepEvent:
 class Trace:
     """Everything that happened for one query; its `clock` may stand still while models load.
 
-    `cache_savings` is what the answers from the cache would have taken.
+    `cache_savings` is what the answers from the cache would have taken. Whoever watches is told of
+    each event, and wants `detail` of each token.
     """
 
     id: str
@@ -55,6 +80,8 @@ class Trace:
     usage: dict[str, Usage] = field(default_factory=dict)
     cache_savings: Usage = field(default_factory=Usage)
     clock: Callable[[], float] = time.perf_counter
+    on_event: OnEvent | None = None
+    detail: TokenDetail | None = None
     began: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -68,12 +95,56 @@ class Trace:
         """Record that a step starts."""
         event = StepEvent(id, op, self.now())
         self.events.append(event)
+        if self.on_event is not None:
+            self.on_event(StepBegan(id, op, event.start))
         return event
 
-    def spend(self, name: str, usage: Usage) -> None:
-        """Add usage to a model's total."""
-        before = self.usage.get(name)
-        self.usage[name] = usage if before is None else before + usage
+    def finish(self, event: StepEvent) -> None:
+        """Record that a step has ended."""
+        event.end = self.now()
+        if self.on_event is not None:
+            notes = {name: starred_value(note) for name, note in event.notes.items()}
+            self.on_event(StepEnded(event.id, event.end, event.gave, notes, event.error))
+
+    def open_call(
+        self, step: StepEvent, model: str, what: str, prompt: list[tuple[str, str]]
+    ) -> TracedCall:
+        """Record that a step asks a model."""
+        call = TracedCall(model, what, prompt, len(step.asked), self.now())
+        step.asked.append(call)
+        if self.on_event is not None:
+            self.on_event(CallBegan(step.id, call.number, model, what, call.start))
+        return call
+
+    def close_call(
+        self, step: StepEvent, call: TracedCall, error: BaseException | None = None
+    ) -> None:
+        """Record that a model has answered, or failed."""
+        call.end = self.now()
+        if error is not None:
+            code, message, _ = described(error)
+            cancelled = isinstance(error, asyncio.CancelledError)
+            call.error = "cancelled" if cancelled else f"[{code}] {message}"
+        if self.on_event is not None:
+            self.on_event(
+                CallEnded(
+                    step.id,
+                    call.number,
+                    call.text,
+                    call.tokens,
+                    call.end,
+                    dict(call.usage),
+                    call.cached,
+                    call.error,
+                    call.spans,
+                )
+            )
+
+    def spend(self, name: str, usage: Usage, call: TracedCall) -> None:
+        """Add usage to a model's total, and to what a call took."""
+        for total in (self.usage, call.usage):
+            before = total.get(name)
+            total[name] = usage if before is None else before + usage
 
     def save(self, usage: Usage) -> None:
         """Add what an answer from the cache would have taken."""
@@ -82,7 +153,7 @@ class Trace:
     def as_dict(self) -> dict[str, object]:
         """Return the object that `--trace FILE` writes, one a line."""
         return {
-            "version": 1,
+            "version": VERSION,
             "id": self.id,
             "query": self.query,
             "steps": [
@@ -102,20 +173,35 @@ def _plain(event: StepEvent) -> dict[str, object]:
         "op": event.op,
         "start": round(event.start, 5),
         "seconds": round((event.end or event.start) - event.start, 5),
-        "asked": [
-            {
-                "model": call.model,
-                "what": call.what,
-                "prompt": call.prompt,
-                "text": call.text,
-                "tokens": call.tokens,
-                "seconds": round(call.seconds, 5),
-                "spans": call.spans,
-                "cached": call.cached,
-            }
-            for call in event.asked
-        ],
+        "asked": list(map(_plain_call, event.asked)),
         "notes": event.notes,
         "gave": event.gave,
         "error": event.error,
+    }
+
+
+def _plain_call(call: TracedCall) -> dict[str, object]:
+    total = sum(call.usage.values(), Usage())
+    return {
+        "model": call.model,
+        "what": call.what,
+        "prompt": call.prompt,
+        "text": call.text,
+        "tokens": call.tokens,
+        "start": round(call.start, 5),
+        "seconds": round(call.seconds, 5),
+        "usage": {name: usage.as_dict() for name, usage in sorted(call.usage.items())},
+        "cost": None if total.unpriced else dollars(total.cost),
+        "spans": list(map(_plain_span, call.spans)),
+        "cached": call.cached,
+        "error": call.error,
+    }
+
+
+def _plain_span(span: Span) -> dict[str, JSON]:
+    return {
+        "text": span.text,
+        "winner": span.winner,
+        "candidates": dict(span.candidates),
+        "scores": {name: dict(scores) for name, scores in span.scores.items()},
     }

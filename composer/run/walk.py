@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from composer.compiler.graph.site import count_of
 from composer.run.asker import RunAsker
+from composer.run.listeners import SILENT, Listeners
 from composer.run.timeouts import ended, is_cancelled, within
 from composer.steps import Role
 from composer.values import (
@@ -30,11 +31,10 @@ from composer.values import (
 from composer.values.gather import TooFewError, ends_all, failure_notes, gather_quorum, side_by_side
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from composer.compiler.graph import Node
     from composer.run.program import Program
     from composer.run.trace import StepEvent, Trace
+    from composer.run.variants import Variant
     from composer.steps import Input
     from composer.values import Value
 
@@ -50,7 +50,8 @@ class Walk:
     program: Program
     query: Query
     trace: Trace
-    on_text: Callable[[str], None] | None = None
+    listeners: Listeners = SILENT
+    variant: Variant | None = None
     _tasks: dict[Node, NodeTask] = field(default_factory=dict)
     _abandoned: list[asyncio.Task[Value]] = field(default_factory=list)
 
@@ -105,7 +106,8 @@ class Walk:
         except TooFewError as error:
             event = self.trace.begin(self.program.ids[node], node.op)
             event.notes.update(failure_notes(error.failed))
-            event.error, event.end = str(error), event.start
+            event.error = str(error)
+            self.trace.finish(event)
             raise
 
     def _is_open(self, node: Node) -> bool:
@@ -131,7 +133,8 @@ class Walk:
                 [argument for argument in arguments if isinstance(argument, MissingAnswer)]
             )
         )
-        values, options = node.call(arguments, self.program.options[node])
+        of_node = self.program.options if self.variant is None else self.variant.options
+        values, options = node.call(arguments, of_node[node])
         if node.step.asks:
             options["ask"] = self._asker(node, event)
         limit: float | None = getattr(node.options, "timeout", None)
@@ -140,6 +143,7 @@ class Walk:
             if inspect.isawaitable(value):
                 async with within(limit, lambda: _who(node), self.trace.clock):
                     value = await value
+            event.gave = _text_of(value)
         except asyncio.CancelledError as error:
             event.error = "cancelled"
             if is_cancelled():
@@ -154,23 +158,27 @@ class Walk:
                 event.notes.update(failure_notes(error.failed))
             raise
         finally:
-            event.end = self.trace.now()
-        event.gave = _text_of(value)
+            self.trace.finish(event)
         return value
 
     def _waiting_for(self) -> str:
         """Say which models a query waited for when its time was over."""
         running = [event for event in self.trace.events if event.end is None]
-        models = [call.model for event in running for call in event.asked if not call.seconds]
+        models = [call.model for event in running for call in event.asked if call.end is None]
         names = ", ".join(f"`{name}`" for name in dict.fromkeys(models))
         return f"the query, which waited for {names}," if names else "the query"
 
     def _asker(self, node: Node, event: StepEvent) -> RunAsker:
         draw = getattr(node.options, "draw", 0)
-        program = self.program
-        seed = f"{program.seed}/{self.query.root.drawn_by}/{node.op}/{draw}"
-        on_text = self.on_text if node is program.root else None
-        return RunAsker(program.context, self.trace, event, seed, on_text)
+        program, variant = self.program, self.variant
+        run_seed = program.seed if variant is None else variant.seed
+        seed = f"{run_seed}/{self.query.root.drawn_by}/{node.op}/{draw}"
+        ask = RunAsker(program.context, self.trace, event, seed)
+        if node is program.root:
+            ask.on_text, ask.on_token = self.listeners.on_text, self.listeners.on_token
+        if variant is not None and node in variant.writers:
+            ask.prefix, ask.detail = variant.answer.prefix, variant.answer.detail
+        return ask
 
 
 @dataclass(eq=False, slots=True)

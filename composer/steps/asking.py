@@ -40,6 +40,25 @@ Count = Annotated[int, Field(ge=1)]
 Whole = Annotated[int, Field(ge=0)]
 
 
+DRAWN = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "max_tokens",
+    "stop",
+    "repetition_penalty",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+    "min_tokens",
+    "schema",
+    "max_length",
+    "detail",
+)
+"""What a caller may set of an answer that a model draws."""
+
+
 @step(sign="a name in step position", hidden=("declaration", "name"))
 def model(*, declaration: Declaration, name: str, timeout: Seconds | None = None) -> Declared:
     """Stand for a declared model.
@@ -56,6 +75,7 @@ def model(*, declaration: Declaration, name: str, timeout: Seconds | None = None
     streams=True,
     absorbs="model",
     alone=True,
+    per_query=(*DRAWN, "prefix"),
 )
 async def generate(
     query: Query,
@@ -107,6 +127,7 @@ async def generate(
     hidden=("draw", "max_length"),
     set_by_rules=("max_length",),
     alone=True,
+    per_query=DRAWN,
 )
 async def sample(
     query: Query,
@@ -278,14 +299,14 @@ def _listed(leaves: list[Site]) -> str:
 @generate.check
 @sample.check
 def its_answers_can_follow_the_schema(site: Site) -> Iterator[Complaint]:
-    """The file holds a schema, and whoever answers can be held to it."""
-    file = site.get("schema")
-    if file is None:
+    """There is a schema, in a file or itself, and whoever answers can be held to it."""
+    schema = site.get("schema")
+    if schema is None:
         return
     from composer.methods.json_schema import schema_text
 
     try:
-        schema_text(file)
+        schema_text(schema)
     except ValueError as error:
         code = "E402" if find_spec("jsonschema") else "E510"
         yield Complaint(code, str(error), "cannot be used", about="schema")
@@ -314,10 +335,10 @@ def _seeded(sampling: Sampling, ask: Asker) -> Sampling:
     return replace(sampling, seed=ask.rng.getrandbits(62)) if sampling.temperature else sampling
 
 
-def _schema_in(file: str | None) -> AnswerSchema | None:
-    """Read what answers must follow, as it is now."""
-    if file is None:
-        return None
+def _schema_in(file: str | AnswerSchema | None) -> AnswerSchema | None:
+    """Read what answers must follow, as it is now, unless it is here."""
+    if not isinstance(file, str):
+        return file
     from composer.methods.json_schema import answer_schema
 
     return answer_schema(file)

@@ -133,7 +133,11 @@ async def select(
     return answers.texts[at or 0]
 
 
-@step(paper="arXiv:2306.02561", needs=Capability.TEXT)
+@step(
+    paper="arXiv:2306.02561",
+    needs=Capability.TEXT,
+    per_query=("max_tokens", "prefix", "detail"),
+)
 async def regenerate(
     answers: Text | Candidates | Ranking,
     model: Model,

@@ -36,6 +36,7 @@ class PartialAnswer:
     needs=Capability.TEXT | Capability.CONTINUE,
     instead="rank whole answers instead: `[A, B] -> rank(D, by = judge()) -> best()`",
     hidden=("draw",),
+    per_query=("temperature",),
 )
 async def process_fuse(
     query: Query,

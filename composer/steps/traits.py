@@ -48,6 +48,10 @@ class Traits:
     `tries_first` that the first of its branches always runs, unless it is given an answer, and
     `alone` that a lone model is asked as its own files say, where nothing else is said.
 
+    Of options that a caller sets for one query, where its text may be the answer: `per_query` names
+    those that it honours. Of any other it asks as with the neutral value, such as a temperature of
+    0. `reads` says that it reads a value out of each answer, which is the answer from then on.
+
     Of how it is written and shown: `hidden` names options that only the compiler sets; a step with
     `sign` is written by that sign of the language and not by name, and has options of its own only
     where `defaulted` says that `default` may set them. A picture shows the options `shown` even
@@ -67,6 +71,8 @@ class Traits:
     may_abstain: bool = False
     tries_first: bool = False
     alone: bool = False
+    per_query: Collection[str] = ()
+    reads: bool = False
     sign: str = ""
     defaulted: bool = False
     hidden: Collection[str] = ()

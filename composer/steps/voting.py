@@ -39,7 +39,7 @@ BALLOTS = "ballots"
 """The fact under which a soft vote's winner keeps who voted for what, with the share of each."""
 
 
-@step(gives=SAME, selects=True, may_abstain=True)
+@step(gives=SAME, selects=True, may_abstain=True, reads=True)
 def extract(
     given: Text | Candidates | Ranking,
     by: Reader = Number(),

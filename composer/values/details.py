@@ -21,6 +21,11 @@ class TokenDetail:
     ids: tuple[int, ...] = ()
     members: int = 0
 
+    def __or__(self, other: TokenDetail) -> TokenDetail:
+        """Return what two want together."""
+        ids = tuple(dict.fromkeys((*self.ids, *other.ids)))
+        return TokenDetail(max(self.top, other.top), ids, max(self.members, other.members))
+
 
 class LikelyToken(NamedTuple):
     """A token that could stand in a place: its bytes, its log-probability (nats), and its id.

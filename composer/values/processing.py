@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 __all__ = [
+    "NEUTRAL",
     "NO_PROCESSING",
     "LogitBias",
     "MinTokens",
@@ -44,6 +45,21 @@ LogitBias = Annotated[
     tuple[tuple[int | str, Annotated[float, Field(ge=-100, le=100)]], ...], AfterValidator(_usable)
 ]
 """What is added to the logits of tokens: each by its id, or by a text that is one token."""
+
+
+NEUTRAL: dict[str, object] = {
+    "temperature": 0.0,
+    "top_p": 1.0,
+    "top_k": 0,
+    "min_p": 0.0,
+    "stop": (),
+    "repetition_penalty": 1.0,
+    "presence_penalty": 0.0,
+    "frequency_penalty": 0.0,
+    "logit_bias": (),
+    "min_tokens": 0,
+}
+"""The values of options of `generate` with which a model is asked as without them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,7 +130,7 @@ def test_a_torn_last_line_is_left_out_and_told(traces):
     [
         "no json",
         "[]",
-        '{"version": 2, "id": "1", "query": "", "steps": []}',
+        '{"version": 3, "id": "1", "query": "", "steps": []}',
         '{"version": 1, "id": "1", "query": ""}',
         '{"version": 1, "id": "1", "query": "", "steps": [{"step": "r1"}]}',
         json.dumps({**FIRST, "steps": [step("r1", "vote", 0, 0, [{"model": "A"}])]}),
@@ -165,7 +165,7 @@ def test_control_characters_do_not_reach_the_terminal(traces):
 def test_a_run_tells_its_trace_in_the_same_words(traces):
     lived = Trace("1", "Why?")
     event = lived.begin("r1", "generate")
-    event.asked.append(TracedCall("A", "asked", [("user", "Why?")], "because", 2))
+    event.asked.append(TracedCall("A", "asked", [("user", "Why?")], text="because", tokens=2))
     event.notes["winner"] = "A"
     event.end = event.start
     told = list(lived.lines())

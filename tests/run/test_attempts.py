@@ -173,9 +173,10 @@ def test_a_request_of_several_answers_begins_for_all_of_them_or_for_none():
     async def main():
         budget, trace = RunBudget(1.0), Trace("0", "why?")
         event = trace.begin("r0", "step")
+        call = trace.open_call(event, "A", "asked", [])
         attempt = Attempt("A", "http://there", Usage(1, cost=0.9))
         async with budget.room(0.3) as one, budget.room(0.3) as two, budget.room(0.3) as three:
-            ledgers = [RunLedger(trace, event, room) for room in (one, two, three)]
+            ledgers = [RunLedger(trace, event, call, room) for room in (one, two, three)]
             shared = SharedLedger(ledgers)
             await shared.begin(attempt)
             shared.failed(attempt, "cut off", billed=True)

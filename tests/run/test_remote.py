@@ -80,8 +80,8 @@ def test_it_fuses_spans_beside_a_local_member(serve):
     result = answer(recipe + few + "span_fuse(P, maths, weights = [9, 1])")
     assert result.answer.startswith("What is")
     spans = [each.spans for event in result.trace.events for each in event.asked][-1]
-    assert {"P", "maths"} == set(spans[0]["candidates"])
-    assert {"P", "maths"} == set(spans[0]["scores"])
+    assert {"P", "maths"} == set(spans[0].candidates)
+    assert {"P", "maths"} == set(spans[0].scores)
 
 
 def test_fusing_spans_of_servers_alone_follows_the_heavier_one(serve):

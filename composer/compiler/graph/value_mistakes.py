@@ -122,19 +122,26 @@ def validation_mistake(
         text = f"`{function}` needs `{option}`"
         return Diagnostic("E206", text, call.place, f"`{option}` is missing")
     place = arguments[option].value.place if option in arguments else call.place
+    code, text, label = value_problem(error, kind)
+    return Diagnostic(code, text, place, label)
+
+
+def value_problem(error: ErrorDetails, kind: type[BaseModel]) -> tuple[str, str, str]:
+    """Return one of pydantic's errors of a value in our words: the code, the text and a label."""
+    option = str(error["loc"][0]) if error["loc"] else ""
     bounds = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
     limits = [f"{w} {error['ctx'][k]:g}" for k, w in bounds.items() if k in error.get("ctx", {})]
     if error["type"] == "value_error":
         why = str(error["ctx"]["error"])
-        return Diagnostic("E402", f"`{option}`: {why}" if option else why, place, "cannot be used")
+        return "E402", f"`{option}`: {why}" if option else why, "cannot be used"
     if limits:
         text = f"`{option}` must be {' and '.join(limits)}"
-        return Diagnostic("E402", text, place, f"is `{error['input']}`")
+        return "E402", text, f"is `{error['input']}`"
     if error["type"] == EMPTY:
-        return Diagnostic("E402", f"`{option}` must not be an empty text", place, "is empty")
+        return "E402", f"`{option}` must not be an empty text", "is empty"
     field = kind.model_fields.get(option)
     expected = type_text(field.annotation) if field else "another value"
-    return Diagnostic("E401", f"`{option}` must be {expected}", place, f"should be {expected}")
+    return "E401", f"`{option}` must be {expected}", f"should be {expected}"
 
 
 def too_many(

@@ -67,4 +67,11 @@ CODES = {
         '`file("chat.jinja")`; give its variables with `template_args`; or write '
         "`fold_system = true` to put the system message before the first question.",
     ),
+    "E410": Code(
+        "option of a query that the recipe cannot honour",
+        "A caller may set options for one query, such as a temperature. They hold for each step "
+        "whose text may be the answer. One of these steps has no such option, or the answer is no "
+        "text that a model wrote. Leave the option out, or ask a recipe whose answer a model "
+        "writes as it is.",
+    ),
 }

@@ -1,0 +1,73 @@
+"""What the options of one query change in a program: the options of the steps that write.
+
+Options hold for each step whose text may be the answer, as if the recipe said them there. What a
+recipe cannot honour is refused before anybody is asked.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from composer.run.option_checks import OptionChecks
+from composer.values.options import AnswerOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from composer.compiler.graph import Node
+    from composer.run.program import Program
+
+__all__ = ["Variant", "Variants"]
+
+MOST = 1024
+"""Sets of options that are remembered."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Variant:
+    """A program under the options of one query: the options of each node, and who writes."""
+
+    program: Program
+    options: Mapping[Node, Mapping[str, object]]
+    writers: frozenset[Node]
+    answer: AnswerOptions
+
+    @property
+    def seed(self) -> int:
+        """The seed of all sampled work."""
+        return self.program.seed if self.answer.seed is None else self.answer.seed
+
+
+class Variants:
+    """The variants of a program by options, each checked once; `unchanged` is that of none."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self.unchanged = Variant(program, program.options, frozenset(), AnswerOptions())
+        self._by_options: OrderedDict[AnswerOptions, Variant] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, options: AnswerOptions) -> Variant:
+        """Return the variant of some options; raises Failure where they cannot be honoured."""
+        key = replace(options, seed=None, prefix=options.prefix and "...")
+        with self._lock:
+            variant = self._by_options.get(key)
+            if variant is None:
+                variant = self._by_options[key] = self._new(options)
+                if len(self._by_options) > MOST:
+                    self._by_options.popitem(last=False)
+            self._by_options.move_to_end(key)
+        return replace(variant, answer=options)
+
+    @cached_property
+    def _checks(self) -> OptionChecks:
+        return OptionChecks(self._program.root, self._program.ids)
+
+    def _new(self, options: AnswerOptions) -> Variant:
+        program, changes = self._program, self._checks.changes(options)
+        changed = {node: {**program.options[node], **new} for node, new in changes.items()}
+        return Variant(program, {**program.options, **changed}, frozenset(changes), options)

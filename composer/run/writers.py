@@ -1,0 +1,46 @@
+"""Who writes the answer: the steps whose text may be the answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from composer.compiler.graph import topological
+from composer.values import Port
+
+if TYPE_CHECKING:
+    from composer.compiler.graph import Node
+
+__all__ = ["read_writers", "writers_of"]
+
+_ANSWERS = frozenset({Port.TEXT, Port.CANDIDATES, Port.RANKING})
+
+
+def writers_of(root: Node) -> tuple[Node, ...]:
+    """Return the steps whose text may be the answer, in the order of work.
+
+    They are found from the answer back through steps that hand on what others wrote.
+    """
+    reached = _handed_on(root)
+    return tuple(node for node in topological(root) if node in reached and not _hands_on(node))
+
+
+def read_writers(root: Node) -> frozenset[Node]:
+    """Return those whose text is not the answer itself: a value is read out of it."""
+    readers = [node for node in _handed_on(root) if _hands_on(node) and node.step.reads]
+    writers = {node for reader in readers for node in _handed_on(reader)}
+    return frozenset(node for node in writers if not _hands_on(node))
+
+
+def _handed_on(root: Node) -> set[Node]:
+    reached: set[Node] = set()
+    waiting = [root]
+    while waiting:
+        node = waiting.pop()
+        if node.port in _ANSWERS and node not in reached:
+            reached.add(node)
+            waiting.extend(node.direct_inputs if _hands_on(node) else ())
+    return reached
+
+
+def _hands_on(node: Node) -> bool:
+    return node.step.selects

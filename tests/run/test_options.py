@@ -1,0 +1,174 @@
+"""Options of one query: they hold for the steps whose text may be the answer, or are refused."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from composer.recipe import Recipe
+from composer.run import Failure
+from composer.values import AnswerSchema
+from composer.values.details import TokenDetail
+from composer.values.options import AnswerOptions
+
+CHOICES = '["one", "two", "three", "four"]'
+
+MODELS = f"""
+model M = fake(among = {CHOICES})
+model N = fake(among = {CHOICES}, seed = 1)
+model L = fake(says = "a b c d e f", confidence = 0.5)
+"""
+
+
+@pytest.fixture
+def texts(load):
+    """Answer a query under options; return what each step gave, by its name in the language."""
+
+    def answer(recipe, query="Why?", **options):
+        with load(recipe, models=MODELS).ready() as ensemble:
+            result = ensemble(query, options=AnswerOptions(**options) if options else None)
+        return result, {event.op: event for event in result.trace.events}
+
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("recipe", "writers"),
+    [
+        ("M", ["generate"]),
+        ("[M, N] -> vote()", ["generate", "generate"]),
+        ("sample(M, 3) -> extract(number()) -> vote()", ["sample"]),
+        ("cascade(M, N, accept = confidence >= 0.5) | L", ["generate"] * 3),
+        ("[M, N] -> select(L)", ["generate", "generate"]),
+        ("route(policy = several(k = 1), by = uniform()) -> [M, N] -> vote()", ["generate"] * 2),
+        ("[M, N] -> regenerate(L)", ["regenerate"]),
+        ('M -> prompt("{{ answer }}?") -> N', ["generate"]),
+        ("[M, N] -> rank(L, by = judge()) -> best()", ["generate", "generate"]),
+    ],
+)
+def test_those_who_write_are_known_by_what_their_readers_hand_on(load, recipe, writers):
+    with load(recipe, models=MODELS).ready() as ensemble:
+        assert [writer.op for writer in ensemble.writers] == writers
+
+
+def test_options_hold_for_writers_and_for_nobody_else(texts):
+    _, steps = texts('L -> prompt("{{ answer }}") -> L(max_tokens = 3)', max_tokens=2)
+    assert steps["prompt"].gave == "a b c d e f"
+    result, _ = texts("[L, L] -> select(L)", max_tokens=2)
+    assert result.answer == "a b"
+    assert result.trace.events[-1].notes["reply"] == "a b c d e f"
+
+
+LANGUAGE = st.fixed_dictionaries(
+    {},
+    optional={
+        "temperature": st.sampled_from([0.0, 0.5, 1.0]),
+        "top_p": st.sampled_from([0.5, 1.0]),
+        "max_tokens": st.integers(1, 4),
+        "stop": st.sampled_from([(), ("x",)]),
+    },
+)
+RECIPES = ("{M}", "cascade({M}, {N}, accept = confidence >= 0.5)", "[{M}, {N}] -> select(L)")
+
+
+def _written(options):
+    """Write options in the language."""
+    listed = ", ".join(
+        f"{name} = {list(value) if isinstance(value, tuple) else value}".replace("'", '"')
+        for name, value in options.items()
+    )
+    return f"({listed})" if listed else ""
+
+
+@settings(max_examples=20)
+@given(LANGUAGE, st.sampled_from(RECIPES), st.integers(0, 3))
+def test_options_of_a_query_are_as_if_the_recipe_said_them(options, recipe, number):
+    plain = MODELS + recipe.format(M="M", N="N")
+    said = MODELS + recipe.format(M="M" + _written(options), N="N" + _written(options))
+    query = f"question {number}"
+    with Recipe.load(plain).ready() as ensemble, Recipe.load(said).ready() as other:
+        result = ensemble(query, options=AnswerOptions(**options))
+        assert result.answer == other(query).answer
+        if not options:
+            assert result.answer == ensemble(query).answer
+
+
+def test_a_seed_is_that_of_all_sampled_work(load):
+    recipe = "sample(M, 3, temperature = 1) -> vote()"
+    with load(recipe, models=MODELS).ready() as ensemble:
+        by_seed = [str(ensemble("Why?", options=AnswerOptions(seed=seed))) for seed in range(8)]
+        again = [str(ensemble("Why?", options=AnswerOptions(seed=seed))) for seed in range(8)]
+        assert by_seed == again
+        assert len(set(by_seed)) > 1
+        assert str(ensemble("Why?")) == by_seed[0]
+    with load(recipe, models=MODELS, seed=5).ready() as other:
+        assert str(other("Why?")) == by_seed[5]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options", "code", "message"),
+    [
+        ("M", {"temperature": -1.0}, "E402", "`temperature` must be at least 0"),
+        ("M", {"top_p": 1.5}, "E402", "`top_p` must be at most 1"),
+        ("M", {"max_tokens": 0}, "E402", "`max_tokens` must be at least 1"),
+        ("M", {"stop": "x"}, "E401", "`stop` must be a list of texts"),
+        ("M", {"logit_bias": ((-1, 1.0),)}, "E402", "an id of 0 or more"),
+        ("M", {"presence_penalty": 1.0}, "E407", "`M` does not support `presence_penalty`"),
+        ("[M, L] -> vote()", {"logit_bias": ((1, 1.0),)}, "E407", "does not support"),
+        ("M", {"schema": AnswerSchema("{}")}, "E407", "`M` does not support `schema`"),
+        ("M", {"min_tokens": 4, "max_tokens": 3}, "E407", "support `min_tokens`"),
+        ("M", {"ignore_end": True}, "E407", "`ignore_end` cannot be set"),
+        ("M", {"ignore_end": True, "stop": ("x",)}, "E403", "must not end"),
+        ("[M, N] -> regenerate(L)", {"temperature": 0.5}, "E410", "`regenerate` has no such"),
+        ("[M, N] -> regenerate(L)", {"stop": ("x",)}, "E410", "step r4 (`regenerate`)"),
+        ("sample(M, 5) -> vote()", {"temperature": 0.0}, "E403", "draws 5 answers to choose"),
+        ("[M(temperature = 1), M(temperature = 1)] -> vote()", {"temperature": 0}, "E403", "equal"),
+        ("M", {"prefix": "The "}, "E302", "continuing a partial answer"),
+        ("[M, N] -> vote()", {"prefix": "The "}, "E410", "written by one model alone"),
+        ("M", {"detail": TokenDetail(3)}, "E302", "log-probabilities"),
+        ("L -> extract(number())", {"detail": TokenDetail(3)}, "E410", "read out of a text"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused_before_anybody_is_asked(
+    load, recipe, options, code, message
+):
+    with load(recipe, models=MODELS).ready() as ensemble:
+        with pytest.raises(Failure) as refused:
+            ensemble.demand_options(AnswerOptions(**options))
+        with pytest.raises(Failure, match=code):
+            ensemble.start("Why?", options=AnswerOptions(**options))
+    assert refused.value.code == code
+    assert message in str(refused.value)
+    assert refused.value.help
+
+
+@pytest.mark.parametrize(
+    ("recipe", "options"),
+    [
+        ("M", {"presence_penalty": 0.0, "frequency_penalty": 0, "logit_bias": (), "top_p": 1}),
+        ("[M, N] -> regenerate(L)", {"temperature": 0.0, "top_p": 1.0, "stop": ()}),
+        ("[M, N] -> vote()", {"temperature": 0.0}),
+        ("sample(M, 1) -> vote()", {"temperature": 0.0}),
+        ("L", {"detail": TokenDetail(3)}),
+    ],
+)
+def test_what_changes_nothing_is_no_reason_to_refuse(load, recipe, options):
+    with load(recipe, models=MODELS).ready() as ensemble:
+        ensemble.demand_options(AnswerOptions(**options))
+
+
+def test_equal_options_are_checked_once(load, monkeypatch):
+    from composer.run.option_checks import OptionChecks
+
+    checked = []
+
+    def changes(_checks, options):
+        checked.append(options)
+        return {}
+
+    monkeypatch.setattr(OptionChecks, "changes", changes)
+    with load("M", models=MODELS).ready() as ensemble:
+        for seed in range(3):
+            ensemble.demand_options(AnswerOptions(temperature=0.5, seed=seed))
+        assert len(checked) == 1
+        ensemble.demand_options(AnswerOptions(temperature=0.6))
+    assert len(checked) == 2
