@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from composer.specs.declaration import Chat
 
-__all__ = ["chat_of", "chosen", "named"]
+__all__ = ["chat_of", "chosen", "named", "special_tokens"]
 
 _CONFIG = "tokenizer_config.json"
 _OLD = "chat_template.json"
@@ -46,7 +46,7 @@ def _chat_of(
     if text is None and chat.args:
         message = f"{name} has no chat template, so `template_args` cannot be used"
         raise ModelError("E409", message, "leave them out, or choose a template")
-    return None if text is None else ChatTemplate(text, name, _tokens(folder), chat.args)
+    return None if text is None else ChatTemplate(text, name, special_tokens(folder), chat.args)
 
 
 def chosen(templates: Mapping[str, str], chat: Chat, name: str) -> str | None:
@@ -117,8 +117,8 @@ def _templates(folder: Path) -> dict[str, str]:
     return templates
 
 
-def _tokens(folder: Path) -> dict[str, str]:
-    """Return the special tokens that a template may name, such as `bos_token`."""
+def special_tokens(folder: Path) -> dict[str, str]:
+    """Return the special tokens that a template may name, such as `bos_token`, by that name."""
     tokens: dict[str, str] = {}
     for name in ("special_tokens_map.json", _CONFIG):
         content = read_json(folder / name) if (folder / name).is_file() else {}

@@ -66,9 +66,12 @@ async def answer(
 
 
 async def score(
-    program: Program, text: str, query: Query | None, detail: TokenDetail | None
+    program: Program, text: str | None, query: Query | None, detail: TokenDetail | None
 ) -> Score:
-    """Return the log-probabilities of a text's tokens, after a query or on its own."""
+    """Return the log-probabilities of a text's tokens, after a query or on its own.
+
+    Without a text they are those of the query's own tokens after the first.
+    """
     root = program.root
     node = root.asks
     if node is None or node not in program.fixed:
@@ -78,7 +81,7 @@ async def score(
             "or fuse",
             "end the recipe with a model or a fuse, without a route",
         )
-    request = ScoreTexts(model_of(node), query, (text,), detail=detail)
+    request = ScoreTexts(model_of(node), query, None if text is None else (text,), detail=detail)
     (result,) = await (await program.context.clients.of(request.model)).score(request)
     return result
 

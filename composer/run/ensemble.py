@@ -291,6 +291,15 @@ class Ensemble:
         except Exception as error:
             raise Failure.of(error) from error
 
+    def start_score(self, query: Query, detail: TokenDetail | None = None) -> Future[Score]:
+        """Begin to score a query's own tokens after the first, as the model that is asked reads it.
+
+        The score has `choices` where `detail` wants them. The future raises Failure or ModelError
+        where the recipe's last step asks no local model.
+        """
+        self._loop.demand(waits=False)
+        return self._loop.submit(score(self._program, None, query, detail))
+
     @property
     def streams(self) -> bool:
         """Whether `stream` yields the answer piece by piece."""

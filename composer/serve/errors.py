@@ -34,7 +34,6 @@ TYPES = {
 """The types of errors by their status; others are those of requests or of the server."""
 
 STATUSES = {
-    "E302": 400,
     "E504": 400,
     "E702": 504,
     "E703": 400,
@@ -119,8 +118,8 @@ def refusal(param: str, message: str, *, code: str = "E801") -> ProtocolError:
 
 
 def status_of(code: str) -> int:
-    """Return the HTTP status of a code: mistakes in values are the client's."""
-    return STATUSES.get(code, 400 if code.startswith("E4") else MEMBER_STATUS)
+    """Return the HTTP status of a code: wanting what a model cannot do is the client's mistake."""
+    return STATUSES.get(code, 400 if code.startswith(("E3", "E4")) else MEMBER_STATUS)
 
 
 def error_of(error: BaseException, prompt: str = "messages") -> ProtocolError:

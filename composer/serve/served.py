@@ -33,16 +33,24 @@ class ServedModel:
     created: int = field(default_factory=lambda: int(time.time()))
 
     @cached_property
+    def first_writer(self) -> Checkpoint | None:
+        """The first model that writes the answer; None where several steps may write it."""
+        asked_node = self.recipe.optimized.root.asks
+        return None if asked_node is None else next(leaves(model_of(asked_node)))
+
+    @cached_property
     def tokenizer(self) -> PromptWriter | None:
         """The tokenizer of the first model that writes the answer; None where there is none here.
 
         It also writes a conversation as that model's template does.
         """
-        asked_node = self.recipe.optimized.root.asks
-        if asked_node is None:
-            return None
-        first = next(leaves(model_of(asked_node)))
-        return _tokenizer_of(first)
+        return None if self.first_writer is None else _tokenizer_of(self.first_writer)
+
+    @cached_property
+    def context(self) -> int | None:
+        """The smallest number of tokens that a model of the recipe reads, as far as is known."""
+        contexts = (each.context for each in self.recipe.plan().models)
+        return min((each for each in contexts if each is not None), default=None)
 
 
 @dataclass(frozen=True, eq=False)

@@ -43,6 +43,11 @@ class PromptWriter(PromptTokens):
         ids = self.written(messages, self._template, self._chat)
         return [*ids, *self.vocabulary.extend(prefix.encode())]
 
+    @property
+    def template_text(self) -> str | None:
+        """The chat template in Jinja2, None for a model without one."""
+        return None if self._template is None else self._template.text
+
     def plain(self, text: str) -> tuple[list[int], list[int]]:
         """Return the ids before a text that stands on its own, and its own ids.
 

@@ -1,0 +1,48 @@
+"""The OpenAI protocol: ensembles that are asked as one model.
+
+A request goes this way: its body is checked (`bodies.py`, `problems.py`) and becomes queries with
+options (`messages.py`, `prompts.py`, `options.py`), an order (`orders.py`). `runs.py` puts the
+queries to the ensemble. The reply is written as JSON directly (`forms.py`, `token_names.py`,
+`accounts.py`), whole or in chunks (`streams.py`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter
+
+from composer.serve.protocol.answers import add_answers
+from composer.serve.protocol.models import add_models, add_tokenizers
+from composer.serve.protocol.orders import at_once
+from composer.serve.protocol.route import ProtocolRoute
+from composer.serve.protocol.runs import Runs, new_trace
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from composer.serve.protocol.orders import Submit
+    from composer.serve.protocol.runs import KeepTrace
+    from composer.serve.served import Registry
+
+__all__ = ["routes"]
+
+
+def routes(
+    registry: Registry,
+    *,
+    submit: Submit = at_once,
+    keep_trace: KeepTrace = new_trace,
+    recipe_options: Collection[str] = (),
+) -> APIRouter:
+    """Return the routes of the protocol for the models of a registry.
+
+    `submit` begins each query, at once or when its turn comes. `keep_trace` keeps what led to a
+    result and returns its id. `recipe_options` are options of requests for which the recipes' own
+    values stand.
+    """
+    router = APIRouter(route_class=ProtocolRoute, tags=["protocol"])
+    add_models(router, registry)
+    add_tokenizers(router, registry)
+    add_answers(router, registry, Runs(submit, keep_trace), recipe_options)
+    return router

@@ -1,0 +1,69 @@
+"""Prompts that a completion repeats, with the log-probabilities of their own tokens."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from composer.compiler.graph import model_of
+from composer.diagnostics.errors import CodedError
+from composer.run.result import Result
+from composer.serve.errors import error_of, refusal
+from composer.specs import leaves
+from composer.values import Text
+from composer.values.details import LikelyToken
+from composer.values.results import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from composer.serve.served import ServedModel
+    from composer.values import Query
+    from composer.values.details import TokenChoice, TokenDetail
+
+__all__ = ["Echo", "echo_result", "echoes_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """A prompt as it is repeated; its first token has no log-probability."""
+
+    query: Query
+    tokens: Sequence[TokenChoice | LikelyToken] = ()
+
+    @property
+    def text(self) -> str:
+        """The text of the prompt."""
+        return self.query.text
+
+
+async def echoes_of(
+    served: ServedModel, queries: Sequence[Query], detail: TokenDetail | None
+) -> list[Echo]:
+    """Return the prompts with what is wanted of their tokens; raises ProtocolError."""
+    if detail is None:
+        return [Echo(query) for query in queries]
+    return list(await asyncio.gather(*(_scored(served, query, detail) for query in queries)))
+
+
+async def _scored(served: ServedModel, query: Query, detail: TokenDetail) -> Echo:
+    if served.tokenizer is None:
+        text = "`echo` with `logprobs` needs one tokenizer, and several models may write here"
+        raise refusal("echo", text, code="E807")
+    try:
+        score = await asyncio.wrap_future(served.ensemble.start_score(query, detail))
+    except CodedError as error:
+        raise error_of(error, "prompt") from error
+    first = LikelyToken(served.tokenizer.vocabulary.piece(query.ids[0]), 0.0, query.ids[0])
+    return Echo(query, (first, *score.choices))
+
+
+def echo_result(served: ServedModel, echo: Echo) -> Result:
+    """Return the result of a request that repeats a prompt and wants nothing written."""
+    asked = served.recipe.optimized.root.asks
+    read = len(echo.tokens)
+    names = [] if asked is None or not read else [each.name for each in leaves(model_of(asked))]
+    text = Text(echo.query, "", facts={"finish": "length"})
+    members = {name: Usage(calls=1, prompt_tokens=read) for name in names}
+    return Result(echo.query.id, echo.text, "", members=members, text=text)

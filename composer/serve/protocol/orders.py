@@ -1,0 +1,52 @@
+"""What a request comes to: the queries that are put, with their options, and what is replied."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
+
+    from composer.run.result import Result
+    from composer.serve.served import ServedModel
+    from composer.values import Query
+    from composer.values.options import AnswerOptions
+
+    Submit = Callable[[str, Callable[[], Future[Result]]], Future[Result]]
+
+__all__ = ["Draw", "Order", "at_once"]
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """One answer that is wanted."""
+
+    query: Query
+    options: AnswerOptions
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """All answers that a request wants of a model.
+
+    `prompt` is the field of the request that holds what is asked. `streams` says that they come in
+    chunks, `usage` that these end with the usage, and `counts` that each of them has a running
+    one, which begins with `read` tokens. `trace` says that the whole trace is wanted.
+    """
+
+    served: ServedModel
+    draws: Sequence[Draw]
+    prompt: str
+    streams: bool = False
+    usage: bool = False
+    counts: bool = False
+    read: int = 0
+    trace: bool = False
+
+
+def at_once(_model: str, begin: Callable[[], Future[Result]]) -> Future[Result]:
+    """Begin a query now, whatever else runs."""
+    return begin()

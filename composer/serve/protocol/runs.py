@@ -1,0 +1,124 @@
+"""Putting the queries of a request to its model, and waiting for whole answers."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from starlette.responses import Response
+
+from composer.diagnostics.errors import CodedError
+from composer.run.result import closed
+from composer.serve.errors import error_of, refusal
+from composer.serve.protocol.accounts import Answer, extension_json, usage_json
+from composer.serve.protocol.mailbox import Mailbox
+from composer.serve.protocol.options import field_at_fault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from concurrent.futures import Future
+
+    from composer.run.result import Result
+    from composer.serve.protocol.forms import Form
+    from composer.serve.protocol.orders import Draw, Order, Submit
+    from composer.serve.served import ServedModel
+
+    KeepTrace = Callable[[ServedModel, Result], str]
+
+__all__ = ["Runs", "new_trace"]
+
+
+def new_trace(_served: ServedModel, _result: Result) -> str:
+    """Return an id for a trace that is not kept."""
+    return uuid4().hex
+
+
+class Runs:
+    """Puts queries through `submit`, which says when each begins; `keep_trace` names its trace."""
+
+    def __init__(self, submit: Submit, keep_trace: KeepTrace) -> None:
+        self._submit, self._keep_trace = submit, keep_trace
+        self._mailbox: Mailbox | None = None
+
+    @property
+    def mailbox(self) -> Mailbox:
+        """The mailbox of the running event loop."""
+        loop = asyncio.get_running_loop()
+        if self._mailbox is None or self._mailbox.loop is not loop:
+            self._mailbox = Mailbox(loop)
+        return self._mailbox
+
+    def check(self, order: Order) -> None:
+        """Raise ProtocolError where the model cannot honour the options; nobody is asked."""
+        options = order.draws[0].options
+        try:
+            order.served.ensemble.demand_options(options)
+        except CodedError as error:
+            raise field_at_fault(error, options, order.prompt) from error
+
+    def start(
+        self, order: Order, draw: Draw, put: Callable[[object], None] | None = None
+    ) -> Future[Result]:
+        """Begin an answer, at once or when its turn comes; `put` takes its text and tokens."""
+        ensemble, detail = order.served.ensemble, draw.options.detail
+
+        def begin() -> Future[Result]:
+            return ensemble.start(
+                draw.query,
+                options=draw.options,
+                on_text=put if ensemble.streams else None,
+                on_token=put if detail is not None and ensemble.streams else None,
+            )
+
+        return self._submit(order.served.id, begin)
+
+    async def whole(self, order: Order, form: Form) -> Response:
+        """Return the reply when all answers are there; the first that fails ends the others."""
+        futures: list[Future[Result]] = []
+        try:
+            futures.extend(self.start(order, draw) for draw in order.draws)
+            await _ended(futures)
+            first = next((at for at, each in enumerate(futures) if _failed(each)), None)
+            if first is not None:
+                self.answer(order, first, futures[first])
+            answers = [self.answer(order, at, each) for at, each in enumerate(futures)]
+        finally:
+            for future in futures:
+                future.cancel()
+        return self.reply(order, form, answers)
+
+    def reply(self, order: Order, form: Form, answers: Sequence[Answer]) -> Response:
+        """Return the whole reply with some answers."""
+        usage = usage_json(each.result for each in answers)
+        extension = extension_json(answers, whole_trace=order.trace)
+        body = form.whole(answers, f'"usage":{usage},"ensemble":{extension}')
+        return Response(body, media_type="application/json")
+
+    def answer(self, order: Order, index: int, future: Future[Result]) -> Answer:
+        """Return the answer of a future that is done; raises ProtocolError."""
+        draw = order.draws[index]
+        if future.cancelled():
+            raise error_of(closed())
+        error = future.exception()
+        if error is not None:
+            raise error_of(error, order.prompt) from error
+        result = future.result()
+        answer = Answer(result, draw.seed, self._keep_trace(order.served, result))
+        if draw.options.detail is not None and answer.text and not answer.body.choices:
+            text = "the tokens of this answer came without log-probabilities: leave them out"
+            raise refusal("logprobs", text, code="E807")
+        return answer
+
+
+async def _ended(futures: Sequence[Future[Result]]) -> None:
+    """Wait until all futures are done, or one has failed."""
+    waiting = [asyncio.wrap_future(each) for each in futures]
+    done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_EXCEPTION)
+    for each in done:
+        if not each.cancelled():
+            each.exception()  # so that asyncio does not report it as never looked at
+
+
+def _failed(future: Future[Result]) -> bool:
+    return future.done() and (future.cancelled() or future.exception() is not None)

@@ -1,0 +1,45 @@
+import pytest
+from served_app import registry_of, serving
+
+from composer import zoo
+from composer.serve import protocol
+from composer.serve.app import create_app
+from composer.serve.settings import Settings
+
+FUSE = 'model A = zoo("maths")\nmodel B = zoo("text")\ntoken_fuse(A, B)'
+FALLBACK = 'model A = zoo("maths")\nmodel B = zoo("text")\n[A, B] -> vote()'
+
+
+@pytest.fixture(scope="session")
+def models():
+    """The models of a server: one alone, a fuse, a vote, and one of other tokens."""
+    recipes = {"alone": 'model A = zoo("maths")\nA', "fuse": FUSE, "vote": FALLBACK}
+    with registry_of(**recipes, other='model O = zoo("other")\nO') as registry:
+        yield registry
+
+
+@pytest.fixture(scope="session")
+def app(models):
+    app = create_app(models, Settings())
+    if not any(getattr(each, "path", "") == "/v1/models" for each in app.routes):
+        app.include_router(protocol.routes(models))
+    return app
+
+
+@pytest.fixture(scope="session")
+def address(app):
+    """The address of a real server, without `/v1`."""
+    with serving(app) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def client(address):
+    openai = pytest.importorskip("openai")
+    with openai.OpenAI(base_url=f"{address}/v1", api_key="none", max_retries=0) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def folder():
+    return zoo.folder("maths")
