@@ -8,13 +8,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from composer.backends.endpoint.asking.prompting import PromptWriter
-from composer.compiler.graph import model_of
+from composer.checkpoints.chatfiles import special_tokens
+from composer.compiler.graph import model_of, topological
 from composer.diagnostics import did_you_mean
+from composer.engine.weights.merging import fetched
 from composer.serve.errors import ProtocolError
 from composer.specs import leaves
+from composer.values import Port
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from composer.recipe import Recipe
     from composer.run import Ensemble
@@ -33,18 +37,28 @@ class ServedModel:
     created: int = field(default_factory=lambda: int(time.time()))
 
     @cached_property
-    def first_writer(self) -> Checkpoint | None:
-        """The first model that writes the answer; None where several steps may write it."""
-        asked_node = self.recipe.optimized.root.asks
-        return None if asked_node is None else next(leaves(model_of(asked_node)))
+    def tokenizer(self) -> PromptWriter | None:
+        """The tokenizer of the first model that writes the answer.
+
+        It also writes a conversation as that model's template does. None where its files are not
+        here, or where steps with different tokenizers may write the answer.
+        """
+        tokenizers = [_tokenizer_of(each) for each in self._first_writers]
+        known = {None if each is None else each.vocabulary.fingerprint for each in tokenizers}
+        return tokenizers[0] if len(known) == 1 else None
 
     @cached_property
-    def tokenizer(self) -> PromptWriter | None:
-        """The tokenizer of the first model that writes the answer; None where there is none here.
+    def special_tokens(self) -> Mapping[str, str]:
+        """The special tokens of that tokenizer by their roles, such as `eos_token`."""
+        folder = None if self.tokenizer is None else _folder_of(self._first_writers[0])
+        return {} if folder is None else special_tokens(folder)
 
-        It also writes a conversation as that model's template does.
-        """
-        return None if self.first_writer is None else _tokenizer_of(self.first_writer)
+    @property
+    def _first_writers(self) -> list[Checkpoint]:
+        """The first model of each step whose text may be the answer."""
+        asked = (e for each in self.ensemble.writers for e in each.inputs if e.port is Port.MODEL)
+        firsts = (next(each for each in topological(node) if each.is_checkpoint) for node in asked)
+        return [leaf for node in firsts for leaf in leaves(model_of(node))]
 
     @cached_property
     def context(self) -> int | None:
@@ -71,6 +85,12 @@ class Registry:
 
 def _tokenizer_of(model: Checkpoint) -> PromptWriter | None:
     """Return the tokenizer of a model; None where its files are not on this machine."""
-    if model.folder is None:
-        return None
-    return PromptWriter(model.folder, model.weights.chat, model.name)
+    folder = _folder_of(model)
+    return None if folder is None else PromptWriter(folder, model.weights.chat, model.name)
+
+
+def _folder_of(model: Checkpoint) -> Path | None:
+    """Return where the tokenizer of a model lies; that of a hub's model is there once it runs."""
+    if model.folder is None and model.is_local:
+        return fetched(model.weights)
+    return model.folder

@@ -7,14 +7,15 @@ from composer.serve.app import create_app
 from composer.serve.settings import Settings
 
 FUSE = 'model A = zoo("maths")\nmodel B = zoo("text")\ntoken_fuse(A, B)'
-FALLBACK = 'model A = zoo("maths")\nmodel B = zoo("text")\n[A, B] -> vote()'
+VOTE = 'model A = zoo("maths")\nmodel B = zoo("text")\n[A, B] -> vote()'
 
 
 @pytest.fixture(scope="session")
 def models():
-    """The models of a server: one alone, a fuse, a vote, and one of other tokens."""
-    recipes = {"alone": 'model A = zoo("maths")\nA', "fuse": FUSE, "vote": FALLBACK}
-    with registry_of(**recipes, other='model O = zoo("other")\nO') as registry:
+    """The models of a server: one alone, a fuse, a vote, and a vote of unlike tokenizers."""
+    recipes = {"alone": 'model A = zoo("maths")\nA', "fuse": FUSE, "vote": VOTE}
+    mixed = 'model A = zoo("maths")\nmodel O = zoo("other")\n[A, O] -> vote()'
+    with registry_of(**recipes, mixed=mixed) as registry:
         yield registry
 
 

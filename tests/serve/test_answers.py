@@ -124,7 +124,7 @@ def test_prompts_are_texts_or_token_ids_one_or_several(client, models):
 def test_token_ids_need_one_tokenizer(client):
     openai = pytest.importorskip("openai")
     with pytest.raises(openai.BadRequestError) as caught:
-        client.completions.create(model="vote", prompt=[5, 6])
+        client.completions.create(model="mixed", prompt=[5, 6])
     assert (caught.value.code, caught.value.param) == ("E807", "prompt")
 
 

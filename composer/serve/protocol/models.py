@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import Response
 
-from composer.checkpoints.chatfiles import special_tokens
 from composer.serve.errors import ProtocolError, refusal
 from composer.serve.protocol.bodies import DetokenizeBody, TokenizeBody
 from composer.serve.protocol.messages import conversation
@@ -122,12 +121,10 @@ def _texts(ids: Sequence[int], tokenizer: PromptWriter) -> list[str]:
 
 
 def _info(served: ServedModel, tokenizer: PromptWriter) -> dict[str, object]:
-    folder = None if served.first_writer is None else served.first_writer.folder
-    tokens = {} if folder is None else special_tokens(folder)
     names = ("bos_token", "eos_token", "pad_token", "unk_token")
     return {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        **{name: tokens.get(name) for name in names},
+        **{name: served.special_tokens.get(name) for name in names},
         "chat_template": tokenizer.template_text,
         "model_max_length": served.context,
     }

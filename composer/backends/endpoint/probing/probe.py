@@ -129,10 +129,16 @@ class Reading:
 
     async def ids(self, text: str) -> list[list[int]]:
         """Return the ids that may be those of a text, in the server's view first."""
-        body: dict[str, JSON] = {"model": self.prober.model, "prompt": text}  # as vLLM wants it
-        body |= {"content": text, "add_special": True}  # as llama.cpp does
-        tokens = (await self.prober.send(f"{self.root}/tokenize", body) or {}).get("tokens")
-        listed = tokens if isinstance(tokens, list) else []
+        bodies: list[dict[str, JSON]] = [
+            {"model": self.prober.model, "prompt": text},  # as vLLM wants it
+            {"content": text, "add_special": True},  # as llama.cpp does
+        ]
+        listed: list[JSON] = []
+        for body in bodies:
+            tokens = (await self.prober.send(f"{self.root}/tokenize", body) or {}).get("tokens")
+            if isinstance(tokens, list) and tokens:
+                listed = tokens
+                break
         candidates = [[each for each in listed if isinstance(each, int)]]
         if self.tokenizer is not None:
             candidates += [[*self.tokenizer.encode(text, special)] for special in (True, False)]
