@@ -76,7 +76,7 @@ async def score(
     node = root.asks
     if node is None or node not in program.fixed:
         raise Failure(
-            "E701",
+            "E302",
             "this recipe cannot score texts, because its answer is not written by a single model "
             "or fuse",
             "end the recipe with a model or a fuse, without a route",

@@ -39,5 +39,9 @@ def test_the_tokenizer_is_that_of_the_model_that_writes_first(registry):
     assert b"2 + 2?" in tokenizer.vocabulary.bytes_of(ids, first=True)
 
 
-def test_without_one_model_that_writes_first_there_is_no_tokenizer(registry):
-    assert registry.get("mission").tokenizer is None
+def test_writers_with_one_tokenizer_have_it_in_common(registry):
+    assert registry.get("mission").tokenizer is not None
+
+
+def test_writers_with_unlike_tokenizers_have_none_in_common(models):
+    assert models.get("mixed").tokenizer is None
