@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
 from composer.checkpoints.vocabulary import Vocabulary
+from composer.diagnostics.amounts import counted
+from composer.values.errors import ModelError
+from composer.values.flow import Query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -71,6 +75,92 @@ class PromptTokens:
             return self._begin("\n\n".join(contents), marks)
         turns = [(role, content) for (role, _), content in zip(messages, contents, strict=True)]
         return self.vocabulary.prompt(template.write(turns, fold_system=chat.fold_system), marks)
+
+    def raw(self, text: str) -> list[int]:
+        """Return the tokens of exactly this text, after BOS if the model has one; no template."""
+        return [*self.opening, *self.vocabulary.begin(text)]
+
+    def read(self, query: Query, *, parse_special: bool = False) -> list[int]:
+        """Return the tokens of a raw query: its own ids, or those of its text after BOS.
+
+        `parse_special` lets a text spell special tokens. Raises ModelError (E402) for ids of
+        another tokenizer that have no counterpart in this one.
+        """
+        if query.ids and query.vocabulary in ("", self.vocabulary.fingerprint):
+            self._demand(query.ids)
+            return list(query.ids)
+        if query.ids:
+            return self._translated(query)
+        if parse_special:
+            ids = self.vocabulary.encode(query.text)
+            return [*self.opening, *ids[len(self.opening) * (ids[:1] == self.opening) :]]
+        return self.raw(query.text)
+
+    def raw_query(self, ids: Sequence[int]) -> Query:
+        """Return the query whose tokens these are; raises ModelError (E402) for what are none.
+
+        A model with another tokenizer reads their text.
+        """
+        self._demand(ids)
+        start = len(self.opening) * (list(ids[:1]) == self.opening)
+        spelt, special = b"", []
+        for token in ids[start:]:
+            if token in self.vocabulary.special:
+                name, place = self.special_names.get(token, ""), len(self._text(spelt))
+                special.append((place, name, token in self.ends))
+            spelt += self.vocabulary.piece(token)
+        vocabulary = self.vocabulary.fingerprint
+        messages = (("user", self._text(spelt)),)
+        return Query(
+            messages, raw=True, ids=tuple(ids), vocabulary=vocabulary, special=tuple(special)
+        )
+
+    @cached_property
+    def special_names(self) -> dict[int, str]:
+        """The names of special tokens, by id."""
+        special = self.vocabulary.special
+        return {n: name for name, n in self.vocabulary.names().items() if n in special}
+
+    def _text(self, spelt: bytes) -> str:
+        return spelt.removeprefix(self.vocabulary.dummy).decode(errors="replace")
+
+    def _demand(self, ids: Sequence[int]) -> None:
+        """Raise ModelError (E402) where ids are none of this tokenizer."""
+        count = len(self.vocabulary)
+        wrong = next((token for token in ids if not 0 <= token < count), None)
+        if wrong is not None:
+            tokens = counted(count, "token")
+            text = f"`{self.name}` has no token with the id {wrong}: it has {tokens}"
+            raise ModelError("E402", text, "ids start at 0")
+
+    def _translated(self, query: Query) -> list[int]:
+        """Return the tokens of a query whose ids are of another tokenizer."""
+        if not query.is_whole:
+            raise ModelError(
+                "E402",
+                "the token ids of the prompt are no whole characters, so that only the model whose "
+                f"tokens they are can read them, and not `{self.name}`",
+                "end the prompt behind a whole character",
+            )
+        ids, start = [*self.opening], 0
+        for place, name, ends in query.special:
+            ids += [*self._piece(query.text, start, place), self._counterpart(name, ends=ends)]
+            start = place
+        return [*ids, *self._piece(query.text, start, len(query.text))]
+
+    def _piece(self, text: str, start: int, end: int) -> Sequence[int]:
+        piece = text[start:end]
+        return self.vocabulary.extend(piece.encode()) if start else self.vocabulary.begin(piece)
+
+    def _counterpart(self, name: str, *, ends: bool) -> int:
+        """Return the special token of a name, or one that ends an answer as that does."""
+        names = {name: token for token, name in self.special_names.items()}
+        if name in names:
+            return names[name]
+        if ends and self.ends:
+            return min(self.ends)
+        text = f"the prompt has the special token `{name}`, and `{self.name}` has none of this name"
+        raise ModelError("E402", text, "send the prompt without it, or as a text")
 
     @property
     def opening(self) -> list[int]:

@@ -96,9 +96,9 @@ class Engine:
         model = job.model
         return self._submit((model,), lambda: score(self._group(model), job, text, end=end))
 
-    def perplexity(self, model: Model, query: Query) -> Future[Score]:
-        """Log-probabilities of the prompt's own tokens, as it is rendered for the model."""
-        return self._submit((model,), lambda: perplexity(self._group(model), model, query))
+    def perplexity(self, job: ScoreTexts) -> Future[Score]:
+        """Log-probabilities of the tokens of the job's query: rendered for the model, or raw."""
+        return self._submit((job.model,), lambda: perplexity(self._group(job.model), job))
 
     def teacher_force(
         self, model: Model, query: Query, text: str, *, hidden: bool = False

@@ -277,9 +277,16 @@ def messages_for(slot: ModelSlot, query: Query) -> tuple[Message, ...]:
 
 
 def prompt_tokens(slot: ModelSlot, query: Query, prefix: str) -> list[int]:
-    """Return the tokens of the query as the slot's model reads it, and of the answer's prefix."""
-    model = slot.runner.model
-    ids = model.render(messages_for(slot, query), slot.chat)
+    """Return the tokens of the query as the slot's model reads it, and of the answer's prefix.
+
+    A raw query, or what the slot's own prompt makes of it, is read without the chat template.
+    """
+    model, messages = slot.runner.model, messages_for(slot, query)
+    if query.raw:
+        own = query if slot.prompt is None else query.rewritten(messages[-1][1])
+        ids = model.read(own, parse_special=slot.chat.parse_special)
+    else:
+        ids = model.render(messages, slot.chat)
     return [*ids, *model.vocabulary.extend(prefix.encode())] if prefix else ids
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from composer.diagnostics import Diagnostic
     from composer.specs.digest import Content
-    from composer.values import Generate, Model, ScoreTexts
+    from composer.values import Generate, Model, Query, ScoreTexts
 
 FIELDS = {each.name for each in dataclasses.fields(Completion)} - {"cached", "usage", "choices"}
 """What is kept of an answer as it is; its usage is kept as well."""
@@ -113,6 +113,7 @@ def answer_key(request: Generate, content: Content = content_now) -> str:
     messages = prompts(request.model, request.query)
     sampling, schema = _sampling(_DRAWN(request.sampling)), request.sampling.schema
     how = [sampling, seed] if schema is None else [sampling, seed, schema.text]
+    how += _raw(request.query)
     return _key(_model(request.model, content), messages, how, request.prefix)
 
 
@@ -120,9 +121,16 @@ def score_key(request: ScoreTexts, text: str | None, content: Content = content_
     """Return the key of a text's score after prompts, or, without a text, of the query's own."""
     if text is None:
         assert request.query is not None
-        return _key(_model(request.model, content), (request.query.messages,), None, "")
+        asked = request.query.messages, *_raw(request.query)
+        return _key(_model(request.model, content), asked, None, "")
     messages = None if request.query is None else prompts(request.model, request.query)
-    return _key(_model(request.model, content), messages, text, request.prefix)
+    raw = [] if request.query is None else _raw(request.query)
+    return _key(_model(request.model, content), messages, text, request.prefix, *raw)
+
+
+def _raw(query: Query) -> list[str]:
+    """Return what tells a query without a chat template from one with it: its own tokens, too."""
+    return [repr((query.ids, query.vocabulary))] if query.raw else []
 
 
 def _key(model: str, *contents: object) -> str:

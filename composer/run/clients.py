@@ -157,10 +157,9 @@ class EngineClient(Client):
 
     async def score(self, request: ScoreTexts) -> tuple[Score, ...]:
         """Read texts, or the query's own tokens."""
-        engine, query = await self._start_once(), request.query
+        engine = await self._start_once()
         if request.texts is None:
-            assert query is not None
-            futures = [engine.perplexity(request.model, query)]
+            futures = [engine.perplexity(request)]
         else:
             futures = [engine.score(request, text) for text in request.texts]
         return tuple(await side_by_side(map(asyncio.wrap_future, futures)))

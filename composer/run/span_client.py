@@ -177,7 +177,7 @@ def _unprompted(model: Model) -> Model:
 def _prompted_query(model: Model, query: Query) -> Query:
     """Return what a member reads: the query, or what its own prompt makes of it."""
     if isinstance(model, Prompted) and isinstance(model.model, Declared):
-        return replace(query, messages=(("user", model.template.render(query)),))
+        return query.rewritten(model.template.render(query))
     return query
 
 

@@ -24,6 +24,10 @@ Message = tuple[str, str]
 """A role (`system`, `user` or `assistant`) and what it said; see `media.py` for what is no text."""
 
 
+REPLACED = "\ufffd"
+"""What stands in a text for bytes that are no character."""
+
+
 def nothing() -> Mapping[str, Any]:
     """Return an empty mapping that cannot be written to."""
     return MappingProxyType({})
@@ -37,8 +41,9 @@ class Query:
     a hash of a row without an id of its own, whose `id` is only its position. `media` are the
     content parts that are no text, by the marks that messages have in their places. A `raw` query
     is one user message, whose text each model reads as it is, without its chat template; `ids` are
-    then its tokens, where they were given as such, of the tokenizer of the model that is asked
-    first.
+    then its tokens, where they were given as such, of the tokenizer with the fingerprint
+    `vocabulary`; `special` are those that are no text, each by its place in the text, its name, and
+    whether it ends an answer.
     """
 
     messages: tuple[Message, ...]
@@ -49,6 +54,8 @@ class Query:
     media: Mapping[str, JSON] = field(default_factory=nothing, compare=False)
     raw: bool = False
     ids: tuple[int, ...] = ()
+    vocabulary: str = ""
+    special: tuple[tuple[int, str, bool], ...] = ()
 
     @classmethod
     def of(cls, text: str, *, id: str = "0", **fields: object) -> Query:
@@ -59,6 +66,11 @@ class Query:
     def text(self) -> str:
         """The user's last message."""
         return next((content for role, content in reversed(self.messages) if role == "user"), "")
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether its text says all that its ids say, but for special tokens."""
+        return not self.ids or REPLACED not in self.text
 
     @property
     def drawn_by(self) -> str:
@@ -75,7 +87,16 @@ class Query:
 
     def asking(self, text: str, before: Query | Text | Candidates | Ranking) -> Query:
         """Return a query with the text `text`, which remembers the value it was made from."""
-        return replace(self, messages=(("user", text),), before=before, raw=False, ids=())
+        messages = (("user", text),)
+        return replace(self.chatted(messages), before=before)
+
+    def chatted(self, messages: tuple[Message, ...]) -> Query:
+        """Return the query with other messages, which a chat template renders."""
+        return replace(self, messages=messages, raw=False, ids=(), vocabulary="", special=())
+
+    def rewritten(self, text: str) -> Query:
+        """Return the query with another text in place of its messages, raw if it is raw."""
+        return replace(self.chatted((("user", text),)), raw=self.raw)
 
 
 @dataclass(frozen=True, slots=True)

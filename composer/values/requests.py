@@ -131,7 +131,8 @@ class ScoreTexts(Request[tuple[Score, ...]]):
     """Give the log-probabilities of texts, each as the answer to the query, behind `prefix`.
 
     Without a query a text stands on its own, behind the token that begins texts. Without `texts`
-    the query's own tokens are scored, as the model's template renders them. `detail` is what is
+    the query's own tokens are scored: as the model's template renders them, or those of a raw
+    query, its text behind the token that begins texts, or exactly its ids. `detail` is what is
     wanted of each token.
     """
 

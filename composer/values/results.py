@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from composer.values.card import Price
-    from composer.values.details import TokenChoice
+    from composer.values.details import LikelyToken, TokenChoice
 
 
 Finish = Literal["stop", "length", "context"]
@@ -82,12 +82,15 @@ class Usage:
 class Score:
     """Log-probabilities (nats) of the tokens of a text under a model or an ensemble.
 
-    `choices` has one for each token, where the request wanted details.
+    `choices` has one for each token, where the request wanted details. `before` are the text's own
+    tokens before these, which have no log-probability (NaN): the first token of a prompt that
+    nothing stands before.
     """
 
     tokens: tuple[str, ...]
     logprobs: tuple[float, ...]
     choices: tuple[TokenChoice, ...] = ()
+    before: tuple[LikelyToken, ...] = field(default=(), compare=False)
 
     @property
     def total(self) -> float:

@@ -127,7 +127,7 @@ def ask_score(engine, model, prompts, text, *, weights=None, end=False):  # noqa
 
 def ask_prompt_score(engine, model, prompt):
     """Ask for the score of a prompt's own tokens."""
-    return engine.perplexity(model, asking((prompt,)))
+    return engine.perplexity(ScoreTexts(model, asking((prompt,)), None))
 
 
 def ask_members(engine, model, prompts, text, **options):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import TYPE_CHECKING
 
 from composer.engine.requests.rank import ScoreEntries
 from composer.engine.sequence import SequenceState, prompt_tokens
+from composer.engine.sessions.passages import Passage, encoded, open_ids, open_plain
 from composer.engine.sessions.prompt_weights import set_prompt_weights
 from composer.values.errors import ModelError
 from composer.values.results import Score
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from composer.engine.group import Group
-    from composer.values.flow import Model, Query
+    from composer.values.details import TokenChoice, TokenDetail
+    from composer.values.flow import Query
     from composer.values.requests import ScoreTexts
 
-__all__ = ["open_plain", "perplexity", "score"]
+__all__ = ["perplexity", "score"]
 
 _FLOATS = 1 << 21  # of one row in one step: positions times vocabulary
 
@@ -32,8 +33,7 @@ async def score(group: Group, job: ScoreTexts, text: str, *, end: bool) -> Score
     weights = group.weights(job.model)
     slots = group.running_slots(weights)
     if job.query is None:
-        sequence, entries = open_plain(group, weights, slots, text)
-        return await _score(sequence, entries, end=end)
+        return await _score(open_plain(group, weights, slots, text), job.detail, end=end)
     text_bytes = encoded(text)
     ids = {slot: prompt_tokens(group.slots[slot], job.query, job.prefix) for slot in slots}
     sequence = SequenceState.open(group, weights, ids)
@@ -43,25 +43,52 @@ async def score(group: Group, job: ScoreTexts, text: str, *, end: bool) -> Score
     except BaseException:
         sequence.close()
         raise
-    return await _score(sequence, entries, end=end)
+    return await _score(Passage(sequence, entries), job.detail, end=end)
 
 
-def encoded(text: str) -> bytes:
-    """Return a text's bytes; raises ModelError (E402) for half a character (a lone surrogate)."""
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        message = f"the text contains half a character at position {error.start}"
-        raise ModelError("E402", message, "write whole characters") from None
+async def perplexity(group: Group, job: ScoreTexts) -> Score:
+    """Log-probabilities of a query's own tokens: raw, or as it is rendered for the first model.
 
-
-async def perplexity(group: Group, model: Model, query: Query) -> Score:
-    """Log-probabilities of a query's own tokens after the first, as rendered for the first model.
-
-    Raises ModelError (E305) for a fuse of unlike vocabularies.
+    The first token has none, unless the token that begins texts stands before it. Raises ModelError
+    (E305) where members read other tokens than these.
     """
-    weights = group.weights(model)
+    query, weights = job.query, group.weights(job.model)
+    assert query is not None
     slots = group.running_slots(weights)
+    if not query.raw:
+        return await _score(_rendered(group, weights, slots, query), job.detail)
+    if any(group.slots[slot].prompt is not None for slot in slots):
+        raise ModelError(
+            "E305",
+            "members with a prompt of their own do not read the tokens of the query as they are",
+            "ask for the log-probabilities of a model without `prompt(...)`",
+        )
+    weights = await _prompt_weights(group, weights, query)
+    slots = group.running_slots(weights)
+    if query.ids:
+        return await _score(open_ids(group, weights, slots, query), job.detail)
+    return await _score(open_plain(group, weights, slots, query.text), job.detail)
+
+
+async def _prompt_weights(
+    group: Group, weights: Sequence[float], query: Query
+) -> tuple[float, ...]:
+    """Return the weights of the members, as far as they follow from the whole query."""
+    if group.prompt_weigh is None:
+        return tuple(weights)
+    ids = {n: prompt_tokens(group.slots[n], query, "") for n in group.running_slots(weights)}
+    sequence = SequenceState.open(group, weights, ids)
+    try:
+        await set_prompt_weights(sequence, query)
+        return sequence.weights
+    finally:
+        sequence.close()
+
+
+def _rendered(
+    group: Group, weights: Sequence[float], slots: Sequence[int], query: Query
+) -> Passage:
+    """Open a sequence after the first token of a rendered prompt."""
     if len({group.slots[slot].runner.model.vocabulary.fingerprint for slot in slots}) > 1:
         raise ModelError(
             "E305",
@@ -70,58 +97,29 @@ async def perplexity(group: Group, model: Model, query: Query) -> Score:
         )
     first_slot = group.slots[slots[0]]
     first, *rest = first_slot.runner.model.render(query.messages, first_slot.chat)
-    sequence = SequenceState.open(group, weights, {slot: [first] for slot in slots})
-    return await _score(sequence, rest, end=False)
+    return Passage(SequenceState.open(group, weights, {slot: [first] for slot in slots}), rest)
 
 
-def open_plain(
-    group: Group, weights: Sequence[float], slots: Sequence[int], text: str
-) -> tuple[SequenceState, Sequence[int]]:
-    """Open a sequence after BOS; return it, and the entries of a text that follow.
-
-    The text's first piece is part of the prompt, and so not scored, if a model has no BOS or
-    vocabularies differ, since some put a space before a text.
-    """
-    models = {slot: group.slots[slot].runner.model for slot in slots}
-    main = models[slots[0]]
-    encoded(text)
-    entries = group.entries_of(slots[0], main.vocabulary.begin(text))
-    alike = len({model.vocabulary.fingerprint for model in models.values()}) == 1
-    if alike and all(model.opening for model in models.values()):
-        prompts = {slot: list(models[slot].opening) for slot in slots}
-        return SequenceState.open(group, weights, prompts), entries
-    start, rest = _first_piece(group, entries, main.vocabulary.dummy, text)
-    prompts = {slot: models[slot].raw(start) for slot in slots}
-    return SequenceState.open(group, weights, prompts), rest
-
-
-def _first_piece(
-    group: Group, entries: Sequence[int], dummy: bytes, text: str
-) -> tuple[str, Sequence[int]]:
-    """Return the first piece that is whole characters of the text, and the entries after it.
-
-    `dummy` is what the first model's tokenizer puts before any text.
-    """
-    for count in range(1, len(entries) + 1):
-        with contextlib.suppress(UnicodeDecodeError):
-            if head := group.bytes_of(entries[:count]).removeprefix(dummy).decode():
-                return head, entries[count:]
-    return text, ()
-
-
-async def _score(sequence: SequenceState, entries: Sequence[int], *, end: bool) -> Score:
-    """Score entries after a sequence, in chunks that fit in memory, and close the sequence."""
+async def _score(passage: Passage, detail: TokenDetail | None, *, end: bool = False) -> Score:
+    """Score the entries of a passage, in chunks that fit in memory, and close its sequence."""
+    sequence, entries = passage.sequence, passage.entries
     count = len(entries) + end
     chunk = min(256, max(8, _FLOATS // len(sequence.group.space)))
     logprobs: list[float] = []
+    choices: list[TokenChoice] = []
     try:
+        if detail is not None:
+            sequence.group.demand_tokens(detail.ids)
         for start in range(0, count, chunk):
             sequence.extend(entries[start : start + chunk])
             if sequence.remaining_context < 0:
                 raise ModelError("E703", "the text is longer than the context of a member")
             last = end and start + chunk >= count
-            logprobs += (await ScoreEntries(sequence, start, last)).logprobs
+            scored = await ScoreEntries(sequence, start, last, detail=detail)
+            logprobs += scored.logprobs
+            choices += scored.choices
     finally:
         sequence.close()
     names = [sequence.group.piece(entry).decode(errors="replace") for entry in entries]
-    return Score((*names, *("",) * end), tuple(logprobs))
+    tokens = (*names, *("",) * end)
+    return Score(tokens, tuple(logprobs), tuple(choices), passage.before)

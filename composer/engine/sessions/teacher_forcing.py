@@ -14,7 +14,7 @@ from composer.engine.distribution import Distributions
 from composer.engine.features import features
 from composer.engine.requests.read_logits import ReadLogits
 from composer.engine.sequence import SequenceState, prompt_tokens
-from composer.engine.sessions.score import encoded
+from composer.engine.sessions.passages import encoded
 from composer.values.errors import ModelError
 
 if TYPE_CHECKING:

@@ -72,7 +72,3 @@ class TokenModel(PromptTokens):
             tokens = {name: str(token) for name, token in self.tokenizer.special_tokens_map.items()}
             self._templates[text, chat.args] = ChatTemplate(text, self.name, tokens, chat.args)
         return self._templates[text, chat.args]
-
-    def raw(self, text: str) -> list[int]:
-        """Return the tokens of exactly this text, after BOS if the model has one; no template."""
-        return [*self.opening, *self.vocabulary.begin(text)]

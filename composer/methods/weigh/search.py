@@ -13,7 +13,7 @@ from pydantic import Field
 from composer.engine.distribution import Distributions, MemberWeight
 from composer.engine.requests.read_logits import ReadLogits
 from composer.engine.sequence import messages_for, prompt_tokens
-from composer.engine.sessions.score import open_plain
+from composer.engine.sessions.passages import open_plain
 from composer.heavy import torch
 from composer.methods.weigh.prompts import ModelPromptWeigh, weighted
 from composer.values.errors import ModelError
@@ -100,7 +100,8 @@ async def _text_logits(
             "E402", message, "write `weigh = perplexity()`, or give all members the same prompt"
         )
     text = "\n\n".join(content for _, content in prompts.pop())
-    plain, entries = open_plain(group, sequence.weights, members, text)
+    passage = open_plain(group, sequence.weights, members, text)
+    plain, entries = passage.sequence, passage.entries
     try:
         plain.extend(entries)
         if plain.remaining_context < 0:

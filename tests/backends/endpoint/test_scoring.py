@@ -60,7 +60,7 @@ def scored(url, *request, **options):
 def local(engine, query, texts, prefix="", template="auto"):
     model = Declared("A", HF(path=str(FOLDER), template=template))
     if texts is None:
-        return (engine.perplexity(model, query).result(),)
+        return (engine.perplexity(ScoreTexts(model, query, None)).result(),)
     job = ScoreTexts(model, query, texts, prefix)
     return tuple(engine.score(job, text).result() for text in texts)
 

@@ -150,7 +150,8 @@ class AnswerReader:
             body["seed"] = seed_for(seeds[0])
         if len(seeds) > 1:
             body["n"] = len(seeds)
-        if not model.by_chat or (request.prefix and not model.goes_on(request.prefix)):
+        continued = request.prefix and not model.goes_on(request.prefix)
+        if query.raw or continued or not model.by_chat:
             if model.gives.top:
                 body["logprobs"] = 1
             return COMPLETIONS, body | {"prompt": model.prompt(query, request.prefix)}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from composer.checkpoints.chatfiles import chat_of
 from composer.checkpoints.folder import tokenizer_files_of
 from composer.checkpoints.prompts import PromptTokens, stated_facts
 from composer.values.errors import ModelError
+from composer.values.flow import REPLACED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,12 +17,9 @@ if TYPE_CHECKING:
 
     from composer.backends.endpoint.asking.replies import Position
     from composer.specs.declaration import Chat
-    from composer.values.flow import Message
+    from composer.values.flow import Query
 
 __all__ = ["PromptWriter"]
-
-REPLACED = "\ufffd"
-"""What stands in a text for bytes that are no character."""
 
 
 class PromptWriter(PromptTokens):
@@ -38,9 +35,12 @@ class PromptWriter(PromptTokens):
         super().__init__(encoder, name, stated_facts(tokenizer_files_of(folder), encoder))
         self._chat, self._template = chat, chat_of(folder, chat, f"`{name}`")
 
-    def prompt(self, messages: Sequence[Message], prefix: str = "") -> list[int]:
+    def prompt(self, query: Query, prefix: str = "") -> list[int]:
         """Return the ids up to where the answer begins, or up to the end of its beginning."""
-        ids = self.written(messages, self._template, self._chat)
+        if query.raw:
+            ids = self.read(query, parse_special=self._chat.parse_special)
+        else:
+            ids = self.written(query.messages, self._template, self._chat)
         return [*ids, *self.vocabulary.extend(prefix.encode())]
 
     @property
@@ -68,23 +68,18 @@ class PromptWriter(PromptTokens):
         if named.id is not None:
             return named.id == token
         if token in self.vocabulary.special:
-            return named.text in ("", self._special_names.get(token))
+            return named.text in ("", self.special_names.get(token))
         if named.spelling is not None:
             return named.spelling == piece
         whole = piece.decode(errors="replace")
         return named.text == whole or (REPLACED in whole and named.text in ("", REPLACED))
-
-    @cached_property
-    def _special_names(self) -> dict[int, str]:
-        special = self.vocabulary.special
-        return {n: name for name, n in self.vocabulary.names().items() if n in special}
 
     def text_of(self, ids: Sequence[int]) -> str:
         """Return the text that a server reads as exactly these ids; raises ModelError (E302).
 
         The server is taken to read special tokens in a text, and to add what the tokenizer adds.
         """
-        names, special = self._special_names, self.vocabulary.special
+        names, special = self.special_names, self.vocabulary.special
         for added in (0, len(self.opening)):
             rest = ids[added:] if list(ids[:added]) == self.opening[:added] else ids
             spelt = b"".join(

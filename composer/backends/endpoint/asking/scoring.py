@@ -70,17 +70,20 @@ class TextScorer:
         if writer is None:
             return self._plain(request, text)
         if text is None:
-            first, *rest = writer.prompt(messages)
+            assert query is not None
+            if query.raw and not query.ids:
+                return Passage(*writer.plain(query.text))
+            first, *rest = writer.prompt(query)
             return Passage([first], rest)
-        if request.query is None:
+        if query is None:
             return Passage(*writer.plain(text))
-        prompt = writer.prompt(messages, request.prefix)
+        prompt = writer.prompt(query, request.prefix)
         return Passage(prompt, writer.vocabulary.extend(text.encode(errors="replace")))
 
     def _plain(self, request: ScoreTexts, text: str | None) -> Passage:
         """Return a passage as texts: the first token of what stands alone has no score."""
         query = request.query
-        if query is not None and self._model.by_chat:
+        if query is not None and self._model.by_chat and not query.raw:
             raise self._model.lacks(
                 "writes the prompts of chats itself, so that an answer to one cannot be scored",
                 'name the tokenizer of the model: `tokenizer = "folder or hub id"`',

@@ -72,9 +72,15 @@ class ServedModel:
         """Return the prompt of a completion, with the beginning of an answer; raises ModelError.
 
         The tokenizer writes it by its template, as ids where the server takes them. Without one,
-        the messages are sent as they are, if the model is not spoken to as a chat.
+        the messages are sent as they are, if the model is not spoken to as a chat. A raw query is
+        sent as its text, or as its ids.
         """
-        if not self.gives.completions or (self.writer is None and self.by_chat):
+        if query.raw and not self.gives.completions:
+            raise self.lacks(
+                "has no `/completions`, and a chat has no prompts without a template",
+                "send messages instead of a bare text",
+            )
+        if not self.gives.completions or (self.writer is None and self.by_chat and not query.raw):
             raise self.lacks(
                 "cannot go on from a partial answer",
                 'name the tokenizer of the model: `tokenizer = "folder or hub id"`',
@@ -82,9 +88,19 @@ class ServedModel:
         text = "\n\n".join(content for _, content in query.messages)
         refuse_media(self.name, query.id, text, query.media)
         if self.writer is None:
+            if query.ids:
+                self._demand_text(query)
             return text + prefix
-        ids = self.writer.prompt(query.messages, prefix)
+        ids = self.writer.prompt(query, prefix)
         return list(ids) if self.gives.prompt_ids else self.writer.text_of(ids)
+
+    def _demand_text(self, query: Query) -> None:
+        """Raise ModelError (E302) for token ids that no text says, where no tokenizer is named."""
+        if query.special or not query.is_whole:
+            raise self.lacks(
+                "cannot be sent token ids that are no text, since its tokenizer is not known",
+                'name the tokenizer of the model: `tokenizer = "folder or hub id"`',
+            )
 
     async def complete(
         self, body: Mapping[str, JSON], read: Callable[[dict[str, JSON]], T], tokens: int
