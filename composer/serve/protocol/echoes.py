@@ -12,7 +12,6 @@ from composer.run.result import Result
 from composer.serve.errors import error_of, refusal
 from composer.specs import leaves
 from composer.values import Text
-from composer.values.details import LikelyToken
 from composer.values.results import Usage
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from composer.serve.served import ServedModel
     from composer.values import Query
-    from composer.values.details import TokenChoice, TokenDetail
+    from composer.values.details import LikelyToken, TokenChoice, TokenDetail
 
 __all__ = ["Echo", "echo_result", "echoes_of"]
 
@@ -55,8 +54,7 @@ async def _scored(served: ServedModel, query: Query, detail: TokenDetail) -> Ech
         score = await asyncio.wrap_future(served.ensemble.start_score(query, detail))
     except CodedError as error:
         raise error_of(error, "prompt") from error
-    first = LikelyToken(served.tokenizer.vocabulary.piece(query.ids[0]), 0.0, query.ids[0])
-    return Echo(query, (first, *score.choices))
+    return Echo(query, (*score.before, *score.choices))
 
 
 def echo_result(served: ServedModel, echo: Echo) -> Result:

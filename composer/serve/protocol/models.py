@@ -112,7 +112,7 @@ def _ids(body: TokenizeBody, tokenizer: PromptWriter) -> list[int]:
         return tokenizer.vocabulary.encode(body.prompt or "", special=special)
     query, prefix = conversation(body)
     refuse_media(tokenizer.name, query.id, query.text, query.media)
-    return tokenizer.prompt(query.messages, prefix)
+    return tokenizer.prompt(query, prefix)
 
 
 def _texts(ids: Sequence[int], tokenizer: PromptWriter) -> list[str]:

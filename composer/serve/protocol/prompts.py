@@ -43,9 +43,7 @@ def _raw_query(prompt: object, place: str, tokenizer: PromptWriter | None) -> Qu
             "with different tokenizers may write its answer, or one whose files are not here"
         )
         raise refusal(place, f"{text}; send a text", code="E807")
-    ids = known_ids(prompt, place, tokenizer)
-    text = tokenizer.vocabulary.bytes_of(ids, first=True).decode(errors="replace")
-    return Query((("user", text),), raw=True, ids=tuple(ids))
+    return tokenizer.raw_query(known_ids(prompt, place, tokenizer))
 
 
 def known_ids(ids: Sequence[int], place: str, tokenizer: PromptWriter) -> Sequence[int]:
