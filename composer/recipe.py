@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from composer.compiler.rules import Optimized
     from composer.run import Ensemble, Result
     from composer.run.budget import RunBudget
+    from composer.run.engine_host import EngineHost
     from composer.run.exploring import Outages
 
 __all__ = ["Mistakes", "Recipe", "load"]
@@ -63,18 +64,21 @@ class Recipe:
         plain: bool = False,
         seed: int = 0,
         unmatched: list[Diagnostic] | None = None,
+        answer: str | None = None,
     ) -> Recipe:
         """Read a recipe; `settings` are overrides by path, in the recipe's own notation.
 
         `overlays` are files whose statements replace those of the recipe, before the settings.
         `plain` leaves out the rules that only save work; `seed` is that of all sampled work.
         Overrides that find no match in the recipe are mistakes, or are put into `unmatched`.
+        With an `answer`, an expression such as `A`, that is answered in place of the recipe's own;
+        the fit and the lock beside the recipe are then not read.
         """
         path, source = find_source(recipe)
         root_folder = Path(root).resolve() if root is not None else None
-        files = Overlays(tuple(map(Path, overlays)), unmatched)
+        files = Overlays(tuple(map(Path, overlays)), unmatched, answer)
         compiled = compile_recipe(path, source, settings, root_folder, files)
-        return cls(compiled, plain, seed, None if source else path)
+        return cls(compiled, plain, seed, None if source or answer else path)
 
     def within(self, seconds: float | None) -> Recipe:
         """Return the recipe with a time limit for each query; None sets none."""
@@ -143,6 +147,7 @@ class Recipe:
         loading: Callable[[str], None] | None = None,
         warn: Callable[[Diagnostic], None] | None = None,
         probe: bool = True,
+        engine: EngineHost | None = None,
     ) -> Ensemble:
         """Return the recipe as something to ask; use it in a `with` statement.
 
@@ -154,7 +159,8 @@ class Recipe:
         warning, and ends the caching; no answer is lost. `budget` is in dollars, or one that
         several ensembles share: a call that would exceed it is refused. A query that takes longer
         than `timeout` seconds fails (E702). Servers of which nothing is known are first asked what
-        they give, by a few tiny requests; `probe = False` asks none. Raises Mistakes if a model or
+        they give, by a few tiny requests; `probe = False` asks none. Ensembles that are given the
+        same `engine` have equal models in memory once. Raises Mistakes if a model or
         a file differs from the recipe's lock (E506), if an estimator is not fitted yet (E509), if a
         policy needs costs that are not known (E511), or if a server does not give what the recipe
         needs (E302).
@@ -179,6 +185,7 @@ class Recipe:
             budget=budget,
             timeout=self.timeout if timeout is None else timeout,
             loading=loading,
+            engine=engine,
         )
 
     def _explore(self, warn: Callable[[Diagnostic], None], budget: RunBudget | None) -> None:

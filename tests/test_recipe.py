@@ -36,6 +36,13 @@ def test_a_text_is_the_recipe_itself():
     assert load('model A = fake(says = "x")\nA')("?").answer == "x"
 
 
+def test_another_answer_may_stand_in_place_of_the_recipes_own(path):
+    assert Recipe.load(path, answer="B")("?").answer == "b"
+    assert Recipe.load(path, {"word": '"bye"'}, answer="A")("?").answer == "bye"
+    with pytest.raises(Mistakes, match="unknown name `D`"):
+        Recipe.load(path, answer="D")
+
+
 def test_parameters_are_python_values():
     assert load(TEXT, word="bye")("?").answer == "bye"
     assert load(TEXT, word='a "quoted"\\ \n text')("?").answer == 'a "quoted"\\ \n text'

@@ -111,6 +111,18 @@ class Engine:
             (model,), lambda: teacher_force(self._group(model), query, text, hidden=hidden)
         )
 
+    def load(self, model: Model) -> Future[None]:
+        """Load a model, and make the group of a fuse, before the first job needs it."""
+
+        async def loaded() -> None:
+            """Ask nothing."""
+
+        def start() -> Session[None]:
+            self._group(model)
+            return loaded()
+
+        return self._submit((model,), start)
+
     def close(self, patience: float | None = None) -> None:
         """Cancel all jobs and end the thread; wait `patience` seconds (None: as long as it takes).
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from composer.compiler.graph import model_of
+from composer.compiler.graph import checkpoints, model_of, topological
 from composer.run.queries import asked_text
 from composer.run.result import FailedBranch, Failure, Result
 from composer.run.timeouts import is_cancelled
@@ -84,6 +84,20 @@ async def score(
     request = ScoreTexts(model_of(node), query, None if text is None else (text,), detail=detail)
     (result,) = await (await program.context.clients.of(request.model)).score(request)
     return result
+
+
+async def load(program: Program) -> None:
+    """Load each model and fuse that a step may ask; raises ModelError for one that fails.
+
+    Of a fuse that depends on the query, its members are loaded.
+    """
+    clients = program.context.clients
+    steps = (node for node in topological(program.root) if node.port is not Port.MODEL)
+    asked = (each for node in steps for each in node.inputs if each.port is Port.MODEL)
+    for node in dict.fromkeys(asked):
+        for part in (node,) if node in program.fixed else checkpoints(node):
+            model = model_of(part)
+            await (await clients.of(model)).load(model)
 
 
 def _answer_text(text: Text) -> str:

@@ -155,6 +155,11 @@ class EngineClient(Client):
         written = await side_by_side(map(asyncio.wrap_future, futures))
         return Generated(tuple(self._with_costs(request.model, each) for each in written))
 
+    async def load(self, model: Model) -> None:
+        """Load a model into the engine."""
+        engine = await self._start_once()
+        await asyncio.wrap_future(engine.load(model))
+
     async def score(self, request: ScoreTexts) -> tuple[Score, ...]:
         """Read texts, or the query's own tokens."""
         engine = await self._start_once()

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from composer.compiler.graph import topological
 from composer.run.answer_stream import AnswerStream, outcome
-from composer.run.answering import answer, score
+from composer.run.answering import answer, load, score
 from composer.run.budget import RunBudget
+from composer.run.engine_host import EngineHost
 from composer.run.listeners import SILENT, Listeners
 from composer.run.loop_thread import LoopThread
 from composer.run.metered_client import RunContext
-from composer.run.model_digests import ModelDigests
 from composer.run.program import Program, can_stream
 from composer.run.queries import as_queries, as_query, asked_text
-from composer.run.resources import LoadingTimer, Resources
+from composer.run.resources import Resources
 from composer.run.result import Failure, Result, closed
 from composer.run.variants import Variants
 from composer.run.writers import writers_of
@@ -56,7 +56,7 @@ class Ensemble:
     """An ensemble that answers. Make one with `Recipe.ready()` and close it, or use `with`.
 
     All queries under way share the models' forward passes, from whatever thread they come. The
-    `cache` it is given is closed with it.
+    `cache` it is given is closed with it; an `engine` that it shares with others is not.
     """
 
     def __init__(  # noqa: PLR0913 - what it is opened with
@@ -68,17 +68,19 @@ class Ensemble:
         budget: float | RunBudget | None = None,
         timeout: float | None = None,
         loading: Callable[[str], None] | None = None,
+        engine: EngineHost | None = None,
     ) -> None:
-        self._timer = LoadingTimer(loading)
+        host = engine or EngineHost(loading, keep=cache is not None)
+        self._timer = host.timer
         self._timeout = _seconds(timeout)
         self._lock = threading.Lock()
         self._open = True
         self.budget = RunBudget(budget) if isinstance(budget, int | float) else budget
         prices = {model.name: model.price for model in planned.plan.models}
         declared = [node.declaration for node in topological(planned.root)]
-        digests = ModelDigests(declaration for declaration in declared if declaration is not None)
-        self._resources = Resources(self._timer, cache, digests, prices)
-        context = RunContext(self._resources.clients, prices, cache, self.budget, digests)
+        host.digests.note(declaration for declaration in declared if declaration is not None)
+        self._resources = Resources(host, cache, prices, shared=engine is not None)
+        context = RunContext(self._resources.clients, prices, cache, self.budget, host.digests)
         self._program = Program(planned.root, planned.ids, context, seed)
         self._variants = Variants(self._program)
         self._loop = LoopThread(self._resources.close)
@@ -178,6 +180,17 @@ class Ensemble:
         if on_text or on_token or on_event:
             listeners = Listeners(on_text, on_token, on_event, watch)
         return self._submit(as_query(query), listeners, options)
+
+    def load(self) -> None:
+        """Load all models of this process now, and not when a question first reaches them.
+
+        Raises Failure where one cannot be loaded.
+        """
+        self._loop.demand(waits=True)
+        try:
+            outcome(self._loop.submit(load(self._program)))
+        except Exception as error:
+            raise Failure.of(error) from error
 
     def demand_options(self, options: AnswerOptions) -> None:
         """Raise Failure where the recipe cannot honour an option; nobody is asked.

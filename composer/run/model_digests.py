@@ -27,11 +27,14 @@ __all__ = ["ModelDigests"]
 class ModelDigests:
     """The digests of models, from when an ensemble is opened until it is closed."""
 
-    def __init__(self, models: Iterable[Declaration] = ()) -> None:
-        self._files = {
-            model: now for model in models if (now := _current_stamps(model)) is not None
-        }
+    def __init__(self) -> None:
+        self._files: dict[Declaration, Stamps] = {}
         self._digests: dict[Declaration, str] = {}
+
+    def note(self, models: Iterable[Declaration]) -> None:
+        """Note the files of models as they are now; raises ModelError where they have changed."""
+        for model in models:
+            self._check_unchanged(model)
 
     def of(self, model: Declaration) -> str:
         """Return what a model's answers depend on; raises ModelError where its files changed.

@@ -59,6 +59,11 @@ class SpanClient(Client):
         round_cost = sum(read * price[0] + self.fuse.max_span_tokens * price[1] for price in prices)
         return rounds * round_cost / 1e6
 
+    async def load(self, model: Model) -> None:
+        """Load the members."""
+        for member in model.members:
+            await (await self._clients.of(member)).load(member)
+
     async def generate(
         self, request: Generate, on_text: Callable[[str], None] | None = None
     ) -> Generated:

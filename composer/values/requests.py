@@ -232,6 +232,10 @@ class Client:
         """Give next-token distributions."""
         raise cannot(request)
 
+    async def load(self, model: Model) -> None:
+        """Get ready to answer for a model, so that its first request need not wait for that."""
+        del model
+
     def cost(self, request: Generate) -> float | None:
         """Return the cost of a request in dollars, if it is known beforehand."""
         del request

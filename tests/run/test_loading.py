@@ -4,7 +4,7 @@ import time
 
 import composer
 from composer.run import Result
-from composer.run.resources import LoadingTimer
+from composer.run.engine_host import EngineHost, LoadingTimer
 from composer.run.trace import Trace
 from composer.values.results import Usage, dollars
 
@@ -43,6 +43,26 @@ def test_a_later_stage_is_loaded_when_it_is_asked():
     with composer.load(ZOO + "false)").ready(loading=told.append) as ensemble:
         ensemble("What is 1 plus 1?")
     assert told == ["torch", "A", "B"]
+
+
+def test_models_can_be_loaded_before_they_are_asked():
+    told = []
+    with composer.load(ZOO + "false)").ready(loading=told.append) as ensemble:
+        ensemble.load()
+        assert told == ["torch", "A", "B"]
+        ensemble("What is 1 plus 1?")
+        assert told == ["torch", "A", "B"]
+
+
+def test_ensembles_that_share_an_engine_have_equal_models_in_memory_once():
+    told, recipe = [], composer.load(ZOO + "true)")
+    host = EngineHost(told.append)
+    with recipe.ready(engine=host) as one:
+        with recipe.ready(engine=host) as other:
+            other("What is 1 plus 1?")
+        assert one("What is 1 plus 1?").answer == "2"
+    host.close()
+    assert told == ["torch", "A"]
 
 
 def test_costs_are_written_as_one_writes_them():

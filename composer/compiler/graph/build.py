@@ -17,7 +17,7 @@ from composer.compiler.graph.params import check_param
 from composer.compiler.graph.unreached import check_unused, warn_unused
 from composer.diagnostics import Diagnostic, Mistakes, Place, Source
 from composer.steps import STEPS
-from composer.syntax import tree
+from composer.syntax import parse_expression, tree
 from composer.values import Port
 
 if TYPE_CHECKING:
@@ -71,6 +71,9 @@ def compile_recipe(
     for overlay_path in overlays.files:
         ctx.mistakes.extend(overlay(scope, loader.scope(overlay_path.resolve())))
     ctx.mistakes.extend(override(scope, settings or {}))
+    if overlays.answer is not None:
+        expression = parse_expression(overlays.answer, "answer")
+        scope.answer = tree.Answer(expression, expression.place)
     if overlays.unmatched is not None:
         overlays.unmatched.extend(each for each in ctx.mistakes if each.code == UNMATCHED)
         ctx.mistakes[:] = [mistake for mistake in ctx.mistakes if mistake.code != UNMATCHED]

@@ -196,6 +196,19 @@ def topological(root: Node) -> list[Node]:
     return order
 
 
+def checkpoints(model: Node) -> list[Node]:
+    """Return the models of which a model is made, left to right: declared ones and derived ones."""
+    reached: list[Node] = []
+    waiting = [model]
+    while waiting:
+        node = waiting.pop()
+        if node.is_checkpoint:
+            reached.append(node)
+        else:
+            waiting += [each for each in reversed(node.inputs) if each.port is Port.MODEL]
+    return reached
+
+
 def model_of(root: Node) -> Model:
     """Return the value of a node that is a model; raises SpecError where there can be none."""
     models: dict[Node, Model] = {}

@@ -26,11 +26,12 @@ class Overlays:
     """Files whose statements replace those of a recipe.
 
     Overrides that find no match in the recipe are mistakes; where there is a list `unmatched`,
-    they are put into it instead.
+    they are put into it instead. `answer` is an expression in place of the recipe's answer.
     """
 
     files: tuple[Path, ...] = ()
     unmatched: list[Diagnostic] | None = None
+    answer: str | None = None
 
 
 def override(scope: Scope, settings: Mapping[str, str]) -> list[Diagnostic]:

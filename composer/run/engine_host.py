@@ -1,0 +1,112 @@
+"""The engine of an open ensemble, or of several that share it, and how long its models load."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING
+
+from composer.run.model_digests import ModelDigests
+from composer.run.result import closed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from composer.engine.engine import Engine
+    from composer.engine.rows.remote import NextTokenSource
+    from composer.engine.weights.local import LocalModel
+    from composer.specs.models import Checkpoint
+
+__all__ = ["EngineHost", "LoadingTimer"]
+
+
+class LoadingTimer:
+    """Counts the seconds of loading; `on_loading` is called with the name of what loads.
+
+    One thing loads at a time: first torch, then models, one after the other in the engine's thread.
+    """
+
+    def __init__(self, on_loading: Callable[[str], None] | None = None) -> None:
+        self._on_loading = on_loading
+        self._lock = threading.Lock()
+        self._finished_seconds = 0.0
+        self._loading_since: float | None = None
+
+    @contextmanager
+    def loading(self, name: str) -> Iterator[None]:
+        """Count what runs inside as loading."""
+        if self._on_loading is not None:
+            self._on_loading(name)
+        with self._lock:
+            self._loading_since = time.perf_counter()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._finished_seconds += time.perf_counter() - self._loading_since
+                self._loading_since = None
+
+    @property
+    def seconds(self) -> float:
+        """The seconds that loading took so far."""
+        with self._lock:
+            return self._seconds(time.perf_counter())
+
+    def clock(self) -> float:
+        """Return a time in seconds that does not pass while something loads."""
+        with self._lock:
+            now = time.perf_counter()
+            return now - self._seconds(now)
+
+    def _seconds(self, now: float) -> float:
+        return self._finished_seconds + (
+            0.0 if self._loading_since is None else now - self._loading_since
+        )
+
+
+class EngineHost:
+    """Starts an engine when it is first asked. `on_loading` is told the name of what loads.
+
+    Ensembles that share a host have their models in memory once, and their forward passes
+    together; they are closed before it. With `keep` the digest of each model is computed as it
+    loads.
+    """
+
+    def __init__(
+        self, on_loading: Callable[[str], None] | None = None, *, keep: bool = False
+    ) -> None:
+        self.timer, self.digests = LoadingTimer(on_loading), ModelDigests()
+        self._keep = keep
+        self._engine: Engine | None = None
+        self._open = True
+        self._lock, self._starting = threading.Lock(), threading.Lock()
+
+    def start(self, ask: Callable[[Checkpoint], NextTokenSource]) -> Engine:
+        """Return the engine; `ask` gives what asks the server of a model."""
+        with self._starting:
+            if self._engine is None:
+                with self.timer.loading("torch"):
+                    from composer.engine.engine import Engine
+                    from composer.engine.weights.local import load
+
+                    with self._lock:
+                        if not self._open:
+                            raise closed()
+                        self._engine = Engine(loader=partial(self._load, load), ask=ask)
+            return self._engine
+
+    def close(self) -> None:
+        """Close the engine."""
+        with self._lock:
+            self._open = False
+            engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.close()
+
+    def _load(
+        self, load: Callable[[Checkpoint, str], LocalModel], model: Checkpoint, device: str
+    ) -> LocalModel:
+        with self.timer.loading(model.name), self.digests.loading(model, keep=self._keep):
+            return load(model, device)
