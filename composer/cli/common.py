@@ -65,6 +65,7 @@ class RecipeReader:
         plain: bool = False,
         seed: int = 0,
         unmatched: list[Diagnostic] | None = None,
+        answer: str | None = None,
     ) -> Recipe:
         """Read a recipe; raises Mistakes."""
         from composer.recipe import Recipe
@@ -78,6 +79,7 @@ class RecipeReader:
             plain=plain,
             seed=seed,
             unmatched=unmatched,
+            answer=answer,
         )
 
     def attempts(self, paths: Sequence[Path], *, seed: int = 0) -> list[Recipe | Mistakes]:

@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import math
+import re
 from decimal import Decimal
 
-__all__ = ["cost_text", "counted", "in_dollars", "number_text", "plural"]
+__all__ = ["bytes_of", "cost_text", "counted", "in_dollars", "number_text", "plural"]
 
 HISSING = ("s", "x", "z", "ch", "sh")
 """How nouns end that take `es`."""
 
 PLAIN = (1e-15, 1e15)
 """Numbers between these are written in digits; those beyond have an exponent."""
+
+
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+"""The units of sizes, by their first letters."""
+
+
+def bytes_of(size: str) -> int | None:
+    """Return how many bytes a size has: `500`, `64 KB`, `2 GB`; None for what is no size."""
+    text = size.strip()
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,9})?)\s*([kmgt]?)b?", text, re.ASCII | re.IGNORECASE)
+    return None if match is None else int(float(match[1]) * UNITS[match[2].lower()])
 
 
 def plural(noun: str) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
+from composer.diagnostics.amounts import bytes_of
 from composer.diagnostics.diagnostics import Diagnostic
 from composer.diagnostics.drawing import Mistakes
 
@@ -20,8 +20,6 @@ answers and scores; checkpoints of merged models."""
 
 NAMES = {ANSWERS: "answers.sqlite", MERGED: "merged"}
 """The file or folder that each bounds."""
-
-UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
 class NoHomeError(OSError):
@@ -52,9 +50,9 @@ def _home() -> Path:
 def bound(variable: str) -> int:
     """Return a bound in bytes, as the environment sets it: `500 MB`; raises Mistakes (E715)."""
     text = os.environ.get(variable, "").strip() or BOUNDS[variable]
-    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,9})?)\s*([kmgt]?)b?", text, re.ASCII | re.IGNORECASE)
-    if match is None:
+    size = bytes_of(text)
+    if size is None:
         message = f"{variable} must be a size, not {text!r}"
         help_ = f"write it like `{BOUNDS[variable]}`, or leave it out; 0 keeps nothing"
         raise Mistakes([Diagnostic("E715", message, help=help_)])
-    return int(float(match[1]) * UNITS[match[2].lower()])
+    return size

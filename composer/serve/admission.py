@@ -14,7 +14,7 @@ from collections import OrderedDict, deque
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from contextvars import copy_context
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from composer.diagnostics.amounts import counted
 from composer.run.result import closed
@@ -24,9 +24,9 @@ from composer.serve.visits import VISIT, Visit
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from composer.run.result import Result
-
 __all__ = ["Admission"]
+
+T = TypeVar("T")
 
 LONGEST_WAIT = 60
 """The most seconds that a refused client is told to wait."""
@@ -40,18 +40,18 @@ class Lane:
 
     def __init__(self) -> None:
         self.running = 0
-        self.waiting: OrderedDict[Visit, deque[AdmittedRun]] = OrderedDict()
+        self.waiting: OrderedDict[Visit, deque[AnyRun]] = OrderedDict()
 
     @property
     def length(self) -> int:
         """How many queries wait."""
         return sum(map(len, self.waiting.values()))
 
-    def add(self, run: AdmittedRun) -> None:
+    def add(self, run: AnyRun) -> None:
         """Let a query wait."""
         self.waiting.setdefault(run.visit, deque()).append(run)
 
-    def next(self) -> AdmittedRun:
+    def next(self) -> AnyRun:
         """Take the query whose turn it is; the visit's other ones wait for its next turn."""
         visit, runs = self.waiting.popitem(last=False)
         run = runs.popleft()
@@ -59,7 +59,7 @@ class Lane:
             self.waiting[visit] = runs
         return run
 
-    def remove(self, run: AdmittedRun) -> bool:
+    def remove(self, run: AnyRun) -> bool:
         """Let a query wait no more; False if it does not wait."""
         runs = self.waiting.get(run.visit, deque())
         if run not in runs:
@@ -70,19 +70,22 @@ class Lane:
         return True
 
 
-class AdmittedRun:
+class AdmittedRun(Generic[T]):
     """One query of a visit: what begins it, and the future that whoever put it waits for."""
 
-    def __init__(self, lane: Lane, visit: Visit, begin: Callable[[], Future[Result]]) -> None:
+    def __init__(self, lane: Lane, visit: Visit, begin: Callable[[], Future[T]]) -> None:
         self.lane, self.visit, self.begin = lane, visit, begin
         self.context = copy_context()
-        self.outcome: Future[Result] = Future()
-        self.inner: Future[Result] | None = None
+        self.outcome: Future[T] = Future()
+        self.inner: Future[T] | None = None
 
     def end(self, error: ProtocolError) -> None:
         """End it now: whoever waits for it gets the error."""
         with suppress(InvalidStateError):  # it has an outcome already
             self.outcome.set_exception(error)
+
+
+AnyRun: TypeAlias = AdmittedRun[Any]
 
 
 class Admission:
@@ -98,7 +101,7 @@ class Admission:
         self._running = 0
         self._ends: deque[float] = deque(maxlen=MEASURED)
 
-    def submit(self, model: str, begin: Callable[[], Future[Result]]) -> Future[Result]:
+    def submit(self, model: str, begin: Callable[[], Future[T]]) -> Future[T]:
         """Begin a query of the visit that is answered here, at once or when its turn comes.
 
         The future may be cancelled, and fails where the visit is ended. Raises ProtocolError
@@ -126,12 +129,12 @@ class Admission:
         with self._lock:
             return [(name, each.running, each.length) for name, each in self._lanes.items()]
 
-    def _take(self, run: AdmittedRun) -> None:
+    def _take(self, run: AnyRun) -> None:
         """Give a query its place."""
         self._running += 1
         run.lane.running += 1
 
-    def _begin(self, run: AdmittedRun | None) -> None:
+    def _begin(self, run: AnyRun | None) -> None:
         """Begin a query that has a place, and the next ones where it ends at once."""
         while run is not None:
             try:
@@ -145,12 +148,12 @@ class Admission:
                 self._follow(run, run.inner)
                 return
 
-    def _follow(self, run: AdmittedRun, inner: Future[Result]) -> None:
+    def _follow(self, run: AdmittedRun[T], inner: Future[T]) -> None:
         if run.outcome.done():  # it was withdrawn before it had begun
             inner.cancel()
         inner.add_done_callback(lambda done: self._settle(run, done))
 
-    def _settle(self, run: AdmittedRun, inner: Future[Result]) -> None:
+    def _settle(self, run: AdmittedRun[T], inner: Future[T]) -> None:
         """Hand on how a query has ended, and begin the next one."""
         with suppress(InvalidStateError):  # nobody waits for it any more
             error = closed() if inner.cancelled() else inner.exception()
@@ -160,7 +163,7 @@ class Admission:
                 run.outcome.set_exception(error)
         self._begin(self._ended(run))
 
-    def _ended(self, run: AdmittedRun) -> AdmittedRun | None:
+    def _ended(self, run: AnyRun) -> AnyRun | None:
         """Take a query's place back; return the query that has it now."""
         run.visit.discard(run)
         with self._lock:
@@ -177,7 +180,7 @@ class Admission:
             self._take(following)
             return following
 
-    def _withdraw(self, run: AdmittedRun) -> None:
+    def _withdraw(self, run: AnyRun) -> None:
         """Stop a query that nobody waits for any more, whether it runs or waits."""
         with self._lock:
             waited = run.lane.remove(run)

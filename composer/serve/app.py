@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from composer.diagnostics.caches import PACKAGE_VERSION
 from composer.diagnostics.errors import CodedError
-from composer.serve import operating
+from composer.serve import operating, protocol
 from composer.serve.admission import Admission
 from composer.serve.errors import ProtocolError, error_of
 from composer.serve.gate import Gate
@@ -65,6 +65,7 @@ def create_app(
             allow_methods=("GET", "POST"),
             allow_headers=("authorization", "content-type"),
         )
+    app.include_router(protocol.routes(registry))
     app.include_router(operating.routes(registry, lifecycle, metrics))
     return app
 

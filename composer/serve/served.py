@@ -2,39 +2,129 @@
 
 from __future__ import annotations
 
+import secrets
 import time
-from dataclasses import dataclass, field
-from functools import cached_property
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, TypeVar
 
 from composer.backends.endpoint.asking.prompting import PromptWriter
 from composer.checkpoints.chatfiles import special_tokens
 from composer.compiler.graph import model_of, topological
 from composer.diagnostics import did_you_mean
 from composer.engine.weights.merging import fetched
+from composer.run.result import Failure
+from composer.serve.admission import Admission
 from composer.serve.errors import ProtocolError
+from composer.serve.settings import Settings
+from composer.serve.visits import VISIT
 from composer.specs import leaves
 from composer.values import Port
+from composer.values.options import AnswerOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
     from pathlib import Path
 
     from composer.recipe import Recipe
-    from composer.run import Ensemble
+    from composer.run import Ensemble, Result
+    from composer.run.events import OnEvent
+    from composer.serve.metrics import Metrics
+    from composer.serve.telemetry import Telemetry
+    from composer.serve.visits import Visit
     from composer.specs import Checkpoint
+    from composer.values import Query, Score
+    from composer.values.details import TokenChoice, TokenDetail
 
 __all__ = ["Registry", "ServedModel"]
+
+Piece = TypeVar("Piece")
+
+SEED_BITS = 31
+"""Bits of a seed that is drawn here: as many as other servers take."""
 
 
 @dataclass(frozen=True, eq=False)
 class ServedModel:
-    """A recipe that is served as the model `id`; `created` is in seconds since 1970."""
+    """A recipe that is served as the model `id`; `created` is in seconds since 1970.
+
+    Its queries share places and figures with those of other models, if these are given.
+    """
 
     id: str
     recipe: Recipe
     ensemble: Ensemble
+    settings: Settings = field(default_factory=Settings)
+    admission: Admission = field(default_factory=Admission)
+    metrics: Metrics | None = None
+    telemetry: Telemetry | None = None
     created: int = field(default_factory=lambda: int(time.time()))
+
+    def start(  # noqa: PLR0913 - what a query is asked with, and who is told
+        self,
+        query: Query,
+        *,
+        options: AnswerOptions | None = None,
+        on_text: Callable[[str], None] | None = None,
+        on_token: Callable[[TokenChoice], None] | None = None,
+        on_event: OnEvent | None = None,
+        watch: TokenDetail | None = None,
+    ) -> Future[Result]:
+        """Begin to answer a query when its turn comes, as `Ensemble.start` does, and return now.
+
+        The work ends if the future is cancelled, or with the request that it belongs to: then the
+        future fails with the reason, a ProtocolError. Raises ProtocolError if the prompt is too
+        long (E804) or too many requests wait (E805), and Failure where the options cannot be
+        honoured.
+        """
+        options = self.settled(options)
+        self._demand_short(query)
+        visit = VISIT.get()
+        if visit is not None:
+            visit.model = self.id
+            on_text, on_token = _timed(visit, on_text), _timed(visit, on_token)
+            if self.telemetry is not None:
+                on_event = self.telemetry.listener(visit, query, options, on_event)
+        begin = partial(
+            self.ensemble.start,
+            query,
+            options=options,
+            on_text=on_text,
+            on_token=on_token,
+            on_event=on_event,
+            watch=watch,
+        )
+        outcome = self.admission.submit(self.id, begin)
+        outcome.add_done_callback(lambda done: self._count(visit, done))
+        return outcome
+
+    def start_score(self, query: Query, detail: TokenDetail | None = None) -> Future[Score]:
+        """Begin to score a query's own tokens when its turn comes, as `Ensemble.start_score`."""
+        self._demand_short(query)
+        visit = VISIT.get()
+        if visit is not None:
+            visit.model = self.id
+        begin = partial(self.ensemble.start_score, query, detail)
+        return self.admission.submit(self.id, begin)
+
+    def settled(self, options: AnswerOptions | None) -> AnswerOptions | None:
+        """Return the options without those for which the recipe's own values stand.
+
+        Raises Failure where the recipe cannot honour one.
+        """
+        kept = self.settings.keep.intersection(options.set_names) if options else ()
+        if options is not None and kept:
+            unset = AnswerOptions()
+            options = replace(options, **{name: getattr(unset, name) for name in kept})
+        if options is not None and options.set_names:
+            self.ensemble.demand_options(options)
+        return options
+
+    def seed(self) -> int:
+        """Return the seed of a request that names none: the operator's, or a random one."""
+        seed = self.settings.seed
+        return secrets.randbits(SEED_BITS) if seed is None else seed
 
     @cached_property
     def tokenizer(self) -> PromptWriter | None:
@@ -66,6 +156,25 @@ class ServedModel:
         contexts = (each.context for each in self.recipe.plan().models)
         return min((each for each in contexts if each is not None), default=None)
 
+    def _demand_short(self, query: Query) -> None:
+        most = self.settings.max_prompt
+        length = len(query.ids) or sum(len(content) for _, content in query.messages)
+        if length > most:
+            unit = "token ids" if query.ids else "characters"
+            text = f"the prompt has {length:,} {unit}, and this server takes at most {most:,}"
+            raise ProtocolError("E804", text)
+
+    def _count(self, visit: Visit | None, done: Future[Result]) -> None:
+        """Count what a query has taken, and whether it failed."""
+        error = ProtocolError("E806", "nobody waits") if done.cancelled() else done.exception()
+        result = error.result if isinstance(error, Failure) else None
+        result = done.result() if error is None else result
+        if visit is not None and result is not None:
+            written = sum(usage.completion_tokens for usage in result.members.values())
+            visit.tokens = (visit.tokens or 0) + written
+        if self.metrics is not None:
+            self.metrics.count(self.id, result, getattr(error, "code", ""))
+
 
 @dataclass(frozen=True, eq=False)
 class Registry:
@@ -94,3 +203,16 @@ def _folder_of(model: Checkpoint) -> Path | None:
     if model.folder is None and model.is_local:
         return fetched(model.weights)
     return model.folder
+
+
+def _timed(visit: Visit, give: Callable[[Piece], None] | None) -> Callable[[Piece], None] | None:
+    """Return what hands on a piece of an answer, and notes when the first one came."""
+    if give is None:
+        return None
+
+    def hand_on(piece: Piece) -> None:
+        if visit.first_text is None:
+            visit.first_text = visit.seconds
+        give(piece)
+
+    return hand_on

@@ -16,6 +16,7 @@ class Settings:
     `queue` requests wait. A body has at most `max_body` bytes, a prompt `max_prompt` characters.
     A request ends after `timeout` seconds, and after `stall` seconds in which its client takes
     nothing. Pages of the `origins` may call the server. `page` is whether the page is served.
+    `seed` is that of requests that name none; without one each has another one.
     """
 
     key: str | None = None
@@ -28,3 +29,4 @@ class Settings:
     stall: float = 60.0
     origins: tuple[str, ...] = ()
     page: bool = True
+    seed: int | None = None

@@ -192,7 +192,9 @@ def test_a_local_model_stops_within_its_limit_and_others_go_on(load):
         result = ensemble("What is 1 plus 1?")
         assert result.answer is not None
         for _ in range(100):
-            live = sum(len(each.rows.live) for each in ensemble._resources._engine._pool.runners())
+            live = sum(
+                len(each.rows.live) for each in ensemble._resources._host._engine._pool.runners()
+            )
             if not live:
                 break
             time.sleep(0.02)

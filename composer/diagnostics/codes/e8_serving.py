@@ -49,4 +49,10 @@ CODES = {
         "Something went wrong in the server that neither the request nor a model explains. The "
         "server's log has the place. Please report it.",
     ),
+    "E810": Code(
+        "an address that cannot be listened at",
+        "`compose serve` listens at `--host` and `--port`. Another program listens there already, "
+        "this machine has no such address, or the port is one that only an administrator may use. "
+        "`--port 0` takes a free port and says which one.",
+    ),
 }

@@ -14,35 +14,23 @@ from fastapi import APIRouter
 
 from composer.serve.protocol.answers import add_answers
 from composer.serve.protocol.models import add_models, add_tokenizers
-from composer.serve.protocol.orders import at_once
 from composer.serve.protocol.route import ProtocolRoute
 from composer.serve.protocol.runs import Runs, new_trace
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from composer.serve.protocol.orders import Submit
     from composer.serve.protocol.runs import KeepTrace
     from composer.serve.served import Registry
 
 __all__ = ["routes"]
 
 
-def routes(
-    registry: Registry,
-    *,
-    submit: Submit = at_once,
-    keep_trace: KeepTrace = new_trace,
-    recipe_options: Collection[str] = (),
-) -> APIRouter:
+def routes(registry: Registry, keep_trace: KeepTrace = new_trace) -> APIRouter:
     """Return the routes of the protocol for the models of a registry.
 
-    `submit` begins each query, at once or when its turn comes. `keep_trace` keeps what led to a
-    result and returns its id. `recipe_options` are options of requests for which the recipes' own
-    values stand.
+    `keep_trace` keeps what led to a result, and returns its id.
     """
     router = APIRouter(route_class=ProtocolRoute, tags=["protocol"])
     add_models(router, registry)
     add_tokenizers(router, registry)
-    add_answers(router, registry, Runs(submit, keep_trace), recipe_options)
+    add_answers(router, registry, Runs(keep_trace))
     return router

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from composer.serve.protocol.streams import EventStream
 from composer.serve.protocol.token_names import TokenNames
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from fastapi import APIRouter, Response
     from pydantic import BaseModel
@@ -36,17 +35,12 @@ if TYPE_CHECKING:
 
 __all__ = ["add_answers"]
 
-SEED_BITS = 31
-"""Bits of a seed that is drawn here: as many as other servers take."""
-
 MOST_DRAWS = 4_096
 """How many answers a request may ask for in all."""
 
 
-def add_answers(
-    router: APIRouter, registry: Registry, runs: Runs, recipe_options: Collection[str]
-) -> None:
-    """Add the routes that answer; for `recipe_options` the recipes' own values stand."""
+def add_answers(router: APIRouter, registry: Registry, runs: Runs) -> None:
+    """Add the routes that answer."""
 
     @router.post(
         "/v1/chat/completions",
@@ -57,7 +51,7 @@ def add_answers(
     async def chat(body: ChatBody) -> Response:
         served = registry.get(body.model)
         query, prefix = conversation(body)
-        options = options_of(body, _most_tokens(body), _seed(body), recipe_options)
+        options = options_of(body, _most_tokens(body), _seed(body, served), served.settings.keep)
         options = replace(options, prefix=prefix, detail=chat_detail(body))
         order = _order(served, body, [query], options, "messages")
         names = _names(served, body, options.detail)
@@ -72,7 +66,7 @@ def add_answers(
     async def complete(body: CompletionBody) -> Response:
         served = registry.get(body.model)
         queries = raw_queries(body.prompt, served.tokenizer)
-        options = options_of(body, body.max_tokens, _seed(body), recipe_options)
+        options = options_of(body, body.max_tokens, _seed(body, served), served.settings.keep)
         options = replace(options, detail=completion_detail(body))
         order = _order(served, body, queries, options, "prompt")
         names = _names(served, body, options.detail)
@@ -144,9 +138,9 @@ def _names(served: ServedModel, body: SampledBody, detail: TokenDetail | None) -
     return TokenNames(served.tokenizer, as_ids=bool(body.return_tokens_as_token_ids))
 
 
-def _seed(body: SampledBody) -> int:
-    """Return the seed of a request, a random one if it has none."""
-    return secrets.randbits(SEED_BITS) if body.seed is None else body.seed % (1 << 63)
+def _seed(body: SampledBody, served: ServedModel) -> int:
+    """Return the seed of a request, or else the one that the model chooses."""
+    return served.seed() if body.seed is None else body.seed % (1 << 63)
 
 
 def _most_tokens(body: ChatBody) -> int | None:

@@ -51,7 +51,7 @@ async def _scored(served: ServedModel, query: Query, detail: TokenDetail) -> Ech
         text = "`echo` with `logprobs` needs one tokenizer, and several models may write here"
         raise refusal("echo", text, code="E807")
     try:
-        score = await asyncio.wrap_future(served.ensemble.start_score(query, detail))
+        score = await asyncio.wrap_future(served.start_score(query, detail))
     except CodedError as error:
         raise error_of(error, "prompt") from error
     return Echo(query, (*score.before, *score.choices))

@@ -6,17 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from concurrent.futures import Future
+    from collections.abc import Sequence
 
-    from composer.run.result import Result
     from composer.serve.served import ServedModel
     from composer.values import Query
     from composer.values.options import AnswerOptions
 
-    Submit = Callable[[str, Callable[[], Future[Result]]], Future[Result]]
-
-__all__ = ["Draw", "Order", "at_once"]
+__all__ = ["Draw", "Order"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +41,3 @@ class Order:
     counts: bool = False
     read: int = 0
     trace: bool = False
-
-
-def at_once(_model: str, begin: Callable[[], Future[Result]]) -> Future[Result]:
-    """Begin a query now, whatever else runs."""
-    return begin()

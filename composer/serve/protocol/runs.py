@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from composer.run.result import Result
     from composer.serve.protocol.forms import Form
-    from composer.serve.protocol.orders import Draw, Order, Submit
+    from composer.serve.protocol.orders import Draw, Order
     from composer.serve.served import ServedModel
 
     KeepTrace = Callable[[ServedModel, Result], str]
@@ -35,10 +35,10 @@ def new_trace(_served: ServedModel, _result: Result) -> str:
 
 
 class Runs:
-    """Puts queries through `submit`, which says when each begins; `keep_trace` names its trace."""
+    """Puts queries to served models; `keep_trace` names the trace of each result."""
 
-    def __init__(self, submit: Submit, keep_trace: KeepTrace) -> None:
-        self._submit, self._keep_trace = submit, keep_trace
+    def __init__(self, keep_trace: KeepTrace) -> None:
+        self._keep_trace = keep_trace
         self._mailbox: Mailbox | None = None
 
     @property
@@ -53,7 +53,7 @@ class Runs:
         """Raise ProtocolError where the model cannot honour the options; nobody is asked."""
         options = order.draws[0].options
         try:
-            order.served.ensemble.demand_options(options)
+            order.served.settled(options)
         except CodedError as error:
             raise field_at_fault(error, options, order.prompt) from error
 
@@ -61,17 +61,14 @@ class Runs:
         self, order: Order, draw: Draw, put: Callable[[object], None] | None = None
     ) -> Future[Result]:
         """Begin an answer, at once or when its turn comes; `put` takes its text and tokens."""
-        ensemble, detail = order.served.ensemble, draw.options.detail
-
-        def begin() -> Future[Result]:
-            return ensemble.start(
-                draw.query,
-                options=draw.options,
-                on_text=put if ensemble.streams else None,
-                on_token=put if detail is not None and ensemble.streams else None,
-            )
-
-        return self._submit(order.served.id, begin)
+        served, detail = order.served, draw.options.detail
+        streams = served.ensemble.streams
+        return served.start(
+            draw.query,
+            options=draw.options,
+            on_text=put if streams else None,
+            on_token=put if detail is not None and streams else None,
+        )
 
     async def whole(self, order: Order, form: Form) -> Response:
         """Return the reply when all answers are there; the first that fails ends the others."""
