@@ -82,7 +82,7 @@ class Ensemble:
         self._resources = Resources(host, cache, prices, shared=engine is not None)
         context = RunContext(self._resources.clients, prices, cache, self.budget, host.digests)
         self._program = Program(planned.root, planned.ids, context, seed)
-        self._variants = Variants(self._program)
+        self._variants = Variants(self._program, planned.apart)
         self._loop = LoopThread(self._resources.close)
         self._rehearsal: Rehearsal | None = None
 

@@ -14,6 +14,7 @@ from composer.values import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from composer.compiler.plan import Apart
     from composer.run.metered_client import RunContext
     from composer.steps import Input
     from composer.values import Value
@@ -34,17 +35,31 @@ class Program:
     seed: int = 0
     constants: dict[Node, Value] = field(default_factory=dict)
     fixed: frozenset[Node] = frozenset()
-    options: Mapping[Node, Mapping[str, object]] = field(init=False, repr=False)
+    options: Mapping[Node, Mapping[str, object]] = field(default_factory=dict, repr=False)
     inputs: Mapping[Node, tuple[tuple[str, Input, Node], ...]] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.options = {node: _opened_options(node) for node in self.ids}
+        self.options = self.options or {node: _opened_options(node) for node in self.ids}
         self.inputs = {node: tuple(_named_inputs(node, self.ids)) for node in self.ids}
         varying: set[Node] = set()
         for node in topological(self.root):
             if node.is_query or any(source in varying for source in node.inputs):
                 varying.add(node)
         self.fixed = frozenset(node for node in self.ids if node not in varying)
+
+    def apart(self, graph: Apart) -> Program:
+        """Return the program of a graph in which greedy work is apart; they share what they keep.
+
+        A node is named as its like in the plan, with a mark from the second one on.
+        """
+        ids: dict[Node, str] = {}
+        options: dict[Node, Mapping[str, object]] = {}
+        for node in topological(graph.root):
+            like = graph.planned[node]
+            ids[node] = self.ids[like] + "'" * sum(graph.planned[each] is like for each in ids)
+            kept = self.options[like]
+            options[node] = {**kept, "draw": node.get("draw")} if "draw" in kept else kept
+        return Program(graph.root, ids, self.context, self.seed, options=options)
 
 
 def _opened_options(node: Node) -> dict[str, object]:

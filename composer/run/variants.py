@@ -16,9 +16,10 @@ from composer.run.option_checks import OptionChecks
 from composer.values.options import AnswerOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from composer.compiler.graph import Node
+    from composer.compiler.plan import Apart
     from composer.run.program import Program
 
 __all__ = ["Variant", "Variants"]
@@ -45,8 +46,8 @@ class Variant:
 class Variants:
     """The variants of a program by options, each checked once; `unchanged` is that of none."""
 
-    def __init__(self, program: Program) -> None:
-        self._program = program
+    def __init__(self, program: Program, apart: Callable[[], Apart] | None) -> None:
+        self._program, self._apart = program, apart
         self.unchanged = Variant(program, program.options, frozenset(), AnswerOptions())
         self._by_options: OrderedDict[AnswerOptions, Variant] = OrderedDict()
         self._lock = threading.Lock()
@@ -64,10 +65,19 @@ class Variants:
         return replace(variant, answer=options)
 
     @cached_property
-    def _checks(self) -> OptionChecks:
-        return OptionChecks(self._program.root, self._program.ids)
+    def _greedy(self) -> tuple[Program, OptionChecks]:
+        return self._program, OptionChecks(self._program.root, self._program.ids)
+
+    @cached_property
+    def _sampled(self) -> tuple[Program, OptionChecks]:
+        """The program in which greedy work that is done once has a node for each occurrence."""
+        assert self._apart is not None
+        program = self._program.apart(self._apart())
+        return program, OptionChecks(program.root, program.ids)
 
     def _new(self, options: AnswerOptions) -> Variant:
-        program, changes = self._program, self._checks.changes(options)
+        sampled = options.temperature and self._apart is not None
+        program, checks = self._sampled if sampled else self._greedy
+        changes = checks.changes(options)
         changed = {node: {**program.options[node], **new} for node, new in changes.items()}
         return Variant(program, {**program.options, **changed}, frozenset(changes), options)

@@ -104,6 +104,19 @@ def test_a_seed_is_that_of_all_sampled_work(load):
         assert str(other("Why?")) == by_seed[5]
 
 
+def test_greedy_work_that_is_done_once_is_drawn_anew_for_each_occurrence(load):
+    plain, said = "[M, M, M, N] -> vote()", "[{0}, {0}, {0}, N(temperature = 1)] -> vote()"
+    with load(plain, models=MODELS).ready() as ensemble:
+        result = ensemble("Why?", options=AnswerOptions(temperature=1))
+        assert ensemble("Why?").members["M"].calls == 1
+    with load(said.format("M(temperature = 1)"), models=MODELS).ready() as other:
+        expected = other("Why?")
+    assert result.members["M"].calls == 3
+    assert result.answer == expected.answer
+    assert result.text.tally == expected.text.tally
+    assert {"r1", "r1'", "r1''"} <= {event.id for event in result.trace.events}
+
+
 @pytest.mark.parametrize(
     ("recipe", "options", "code", "message"),
     [

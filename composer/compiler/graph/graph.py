@@ -139,12 +139,16 @@ class Graph:
 
     def rebuild(self, root: Node, change: Callable[[Node], Node]) -> Node:
         """Return the graph with `change` applied to every node, inputs first."""
+        return self.rebuilt_nodes(root, change)[root]
+
+    def rebuilt_nodes(self, root: Node, change: Callable[[Node], Node]) -> dict[Node, Node]:
+        """Return what each node under a root becomes in `rebuild`."""
         rebuilt: dict[Node, Node] = {}
         for node in topological(root):
             inputs = tuple(rebuilt[input_node] for input_node in node.inputs)
             same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
             rebuilt[node] = change(node if same else self._again(node, inputs, node.options))
-        return rebuilt[root]
+        return rebuilt
 
     def _intern(self, node: Node) -> Node:
         options, inputs = node.options, map(id, node.inputs)

@@ -5,6 +5,7 @@ from composer.compiler.plan.lock import Lock, check_lock, lock_of, lock_path, re
 from composer.compiler.plan.placement import Device, devices, place_models
 from composer.compiler.plan.plan import (
     VERSION,
+    Apart,
     Plan,
     Planned,
     PlannedModel,
@@ -16,6 +17,7 @@ from composer.compiler.plan.planning import make_plan
 
 __all__ = [
     "VERSION",
+    "Apart",
     "Device",
     "Lock",
     "Plan",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from composer.compiler.graph import Node
 
@@ -176,12 +176,25 @@ class Plan(_PlanRecord):
 
 
 @dataclass(frozen=True, eq=False, slots=True)
+class Apart:
+    """A graph in which each occurrence of greedy work is a node, and what each is in the plan."""
+
+    root: Node
+    planned: Mapping[Node, Node]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
 class Planned:
-    """A plan, and the graph that carries it out: models on their devices, nodes by plan name."""
+    """A plan, and the graph that carries it out: models on their devices, nodes by plan name.
+
+    `apart` makes the graph for a query whose greedy work is sampled after all; None where it is
+    the same.
+    """
 
     plan: Plan
     root: Node
     ids: Mapping[Node, str]
+    apart: Callable[[], Apart] | None = None
 
     def __repr__(self) -> str:
         return f"Planned({self.plan.recipe!r}, {len(self.ids)} nodes)"

@@ -13,6 +13,7 @@ from composer.compiler.plan.option_text import declared_text, option_text
 from composer.compiler.plan.placement import devices as found_devices
 from composer.compiler.plan.placement import place_models
 from composer.compiler.plan.plan import (
+    Apart,
     Plan,
     Planned,
     PlannedBuild,
@@ -25,12 +26,13 @@ from composer.compiler.plan.plan import (
     PlannedUnfitted,
 )
 from composer.compiler.plan.requests import planned_requests
+from composer.compiler.rules import APART, does_once, done_once, optimize
 from composer.diagnostics.secrets import starred
 from composer.specs import Derived, Local, Remote
 from composer.values import Port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from composer.backends import Declaration
     from composer.compiler.graph import Compiled, Graph, Node
@@ -45,7 +47,8 @@ def make_plan(
     """Lay a graph out as a plan; raise Mistakes where a model finds no device."""
     order = topological(optimized.root)
     placement = _placed(compiled, order, devices or found_devices())
-    root = compiled.graph.rebuild(optimized.root, partial(_put, compiled.graph, placement))
+    put = partial(_put, compiled.graph, placement)
+    root = compiled.graph.rebuild(optimized.root, put)
     plan = Plan(
         recipe=compiled.name,
         answer=_ids(order)[optimized.root],
@@ -60,7 +63,15 @@ def make_plan(
         servers=planned_servers(order),
         requests=tuple(planned_requests(_ids(order))),
     )
-    return Planned(plan, root, _ids(topological(root)))
+    apart = partial(_apart, compiled, optimized, put) if does_once(optimized) else None
+    return Planned(plan, root, _ids(topological(root)), apart)
+
+
+def _apart(compiled: Compiled, optimized: Optimized, put: Callable[[Node], Node]) -> Apart:
+    """Lay out the graph in which greedy work is not done once."""
+    graph, answer, plain = compiled.graph, optimized.answer, optimized.plain
+    root = graph.rebuild(optimize(graph, answer, plain=plain, passes=APART).root, put)
+    return Apart(root, done_once(graph, root))
 
 
 def planned_servers(order: Iterable[Node]) -> tuple[PlannedServer, ...]:

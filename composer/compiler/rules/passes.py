@@ -30,30 +30,54 @@ PASSES = (
     Pass("share", (one_vocabulary, one_forward, lazy_members, greedy_once)),
 )
 
+APART = tuple(
+    Pass(each.name, tuple(rule for rule in each.rules if rule is not greedy_once), each.meaning)
+    for each in PASSES
+)
+"""The passes where greedy work may be sampled after all: each occurrence of it stays a node."""
+
+
+def does_once(optimized: Optimized) -> bool:
+    """Say whether work is done once because it is greedy."""
+    return any(use.rule is greedy_once for use in optimized.fired)
+
+
+def done_once(graph: Graph, root: Node) -> dict[Node, Node]:
+    """Return what each node becomes where greedy work is done once."""
+    return graph.rebuilt_nodes(root, lambda node: greedy_once.apply(graph, node) or node)
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Optimized:
-    """The graph after the passes, the rules that fired, and the graph after each pass."""
+    """The graph after the passes, the rules that fired, and the graph after each pass.
 
+    `answer` is the graph before them.
+    """
+
+    answer: Node
     root: Node
     fired: tuple[RuleUse, ...]
     after: tuple[tuple[Pass, Node, tuple[RuleUse, ...]], ...]
+    plain: bool = False
 
     def __repr__(self) -> str:
         return f"Optimized({self.root!r}, {len(self.fired)} uses of rules)"
 
 
-def optimize(graph: Graph, root: Node, *, plain: bool = False) -> Optimized:
+def optimize(
+    graph: Graph, root: Node, *, plain: bool = False, passes: tuple[Pass, ...] = PASSES
+) -> Optimized:
     """Run the passes over a graph; `plain` runs only those that settle the meaning."""
+    answer = root
     fired: list[RuleUse] = []
     after = []
-    for pass_ in PASSES:
+    for pass_ in passes:
         if pass_.meaning or not plain:
             log: list[RuleUse] = []
             root = pass_.run(graph, root, log)
             fired += log
             after.append((pass_, root, tuple(log)))
-    return Optimized(root, tuple(fired), tuple(after))
+    return Optimized(answer, root, tuple(fired), tuple(after), plain)
 
 
 def illegal(root: Node) -> list[str]:
