@@ -108,7 +108,8 @@ class FakeClient(Client):
         await self._work()
         draws = tuple(self._draw(request, seed) for seed in request.seeds)
         if on_text is not None:
-            on_text(draws[0].text)
+            for token in draws[0].tokens:
+                on_text(token)
         return Generated(draws)
 
     async def reward(self, request: Reward) -> Rewarded:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,8 @@ from composer.values.media import shown_messages
 from composer.values.results import UNTOLD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
 
     from composer.run.trace import StepEvent, Trace, TracedCall
     from composer.values import Completion, Generate, Model, Query, Score
@@ -33,18 +33,9 @@ class CallRecords:
         prompt = [] if query is None else shown_messages(query.messages, query.media)
         return self.trace.open_call(self.event, model.name, what, prompt)
 
-    @contextmanager
-    def lasting(self, *calls: TracedCall) -> Iterator[None]:
+    def lasting(self, *calls: TracedCall) -> LastingCalls:
         """Record that calls end, or fail, with what runs inside."""
-        error: BaseException | None = None
-        try:
-            yield
-        except BaseException as failure:
-            error = failure
-            raise
-        finally:
-            for call in calls:
-                self.trace.close_call(self.event, call, error)
+        return LastingCalls(self, calls)
 
     def answer(self, call: TracedCall, completion: Completion) -> None:
         """Record what a model wrote."""
@@ -66,6 +57,27 @@ class CallRecords:
         call.cached = cached
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class LastingCalls:
+    """Calls that end with a `with` block."""
+
+    records: CallRecords
+    calls: tuple[TracedCall, ...]
+
+    def __enter__(self) -> None:
+        """Begin: the calls are open."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the calls, with the error that ended the block."""
+        for call in self.calls:
+            self.records.trace.close_call(self.records.event, call, error)
+
+
 @dataclass(eq=False, slots=True)
 class LiveCall:
     """An answer while it is written: whoever reads it, and whoever watches, is told of each piece.
@@ -82,12 +94,13 @@ class LiveCall:
 
     def __post_init__(self) -> None:
         trace, request = self.records.trace, self.request
-        self._on_token = request.on_token
-        wanted = trace.detail
+        wanted, self._on_token = trace.detail, request.on_token
+        if trace.on_event is None and self._on_token is None:
+            return
         if wanted is not None and Capability.LOGPROBS in request.model.capabilities:
             detail = wanted if request.detail is None else request.detail | wanted
             self.request = replace(request, detail=detail)
-        if self.request.detail is not None and (trace.on_event or self._on_token):
+        if self.request.detail is not None:
             self.request = replace(self.request, on_token=self._token)
 
     @property
@@ -95,11 +108,10 @@ class LiveCall:
         """What takes each piece of the text; None where nobody wants it piece by piece."""
         return self.on_text if self.records.trace.on_event is None else self._text
 
-    def tell_rest(self, completion: Completion) -> None:
-        """Tell of the tokens that were known only at the end."""
-        if not self._told_tokens:
-            for choice in completion.choices:
-                self._token(choice)
+    def tell_rest(self, choices: Sequence[TokenChoice]) -> None:
+        """Tell of the tokens, where they were known only at the end."""
+        for choice in () if self._told_tokens else choices:
+            self._token(choice)
 
     def _text(self, piece: str) -> None:
         if self.on_text is not None:

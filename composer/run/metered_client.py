@@ -151,15 +151,21 @@ class MeteredClient(Client):
 
     async def _draw(self, request: Generate, on_text: Callable[[str], None] | None) -> Completion:
         call = self._records.open(request.model, "asked", request.query)
-        with self._records.lasting(call):
+        try:
             live = LiveCall(self._records, call, request, on_text)
             completion = _with_finite_numbers(await self._cached_or_new(live))
-            live.tell_rest(completion)
+            if completion.choices:
+                live.tell_rest(completion.choices)
             self._records.answer(call, completion)
             if completion.cached:
-                return self._saved(request.model, completion, call)
-            for name, usage in completion.usage.items():
-                self.trace.spend(name, usage, call)
+                completion = self._saved(request.model, completion, call)
+            else:
+                for name, usage in completion.usage.items():
+                    self.trace.spend(name, usage, call)
+        except BaseException as error:
+            self.trace.close_call(self.event, call, error)
+            raise
+        self.trace.close_call(self.event, call)
         return completion
 
     def _saved(self, model: Model, completion: Completion, call: TracedCall) -> Completion:

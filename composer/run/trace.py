@@ -142,9 +142,9 @@ class Trace:
 
     def spend(self, name: str, usage: Usage, call: TracedCall) -> None:
         """Add usage to a model's total, and to what a call took."""
-        for total in (self.usage, call.usage):
-            before = total.get(name)
-            total[name] = usage if before is None else before + usage
+        before, of_call = self.usage.get(name), call.usage.get(name)
+        self.usage[name] = usage if before is None else before + usage
+        call.usage[name] = usage if of_call is None else of_call + usage
 
     def save(self, usage: Usage) -> None:
         """Add what an answer from the cache would have taken."""

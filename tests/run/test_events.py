@@ -55,6 +55,8 @@ def test_each_step_and_call_begins_and_ends_as_in_the_trace(watched):
 def test_members_are_told_piece_by_piece_though_only_the_root_streams(watched):
     _, events = watched("[A, B] -> vote()")
     assert {event.text for event in of(CallText, events)} == {"a", "b"}
+    _, events = watched("say", "one two")
+    assert [event.text for event in of(CallText, events)] == ["one", " two"]
 
 
 def test_a_failed_call_says_why(watched):
